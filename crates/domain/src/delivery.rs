@@ -1,0 +1,333 @@
+//! What one attempt means for its delivery.
+//!
+//! The egress crate says what happened ([`AttemptOutcome`], a value, never an error); [`DeliveryPolicy::decide`] says what that
+//! means under the contract: delivered, due again at some instant, or failed for a stated reason.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::{HealthPolicy, RetrySchedule, SuccessRule, Timestamp};
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeliveryState {
+    /// Waiting for its first or next attempt, or in flight.
+    Pending,
+    /// The endpoint answered as the contract asks.
+    Delivered,
+    /// Its attempts are used up, or it cannot be made.
+    Failed,
+    /// Its endpoint was deleted or disabled before it arrived.
+    Cancelled,
+}
+
+impl DeliveryState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Delivered, Self::Failed, Self::Cancelled];
+
+    /// The word used in the API and the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads the word of [`DeliveryState::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// Where an attempt was when its deadline passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TimeoutPhase {
+    /// Resolving the name.
+    Dns,
+    /// Connecting.
+    Connect,
+    /// The TLS handshake.
+    Tls,
+    /// Sending the request or waiting for the head of the answer.
+    Headers,
+    /// Reading the body of the answer.
+    Body,
+}
+
+/// What happened in one HTTP request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttemptOutcome {
+    /// The endpoint answered.
+    Response {
+        /// The HTTP status code.
+        status: u16,
+        /// The `Retry-After` header as a span from now.
+        retry_after: Option<Duration>,
+        /// The first bytes of the answer's body.
+        body: Vec<u8>,
+    },
+    /// The deadline passed.
+    Timeout {
+        /// Where it was then.
+        phase: TimeoutPhase,
+    },
+    /// The name did not resolve.
+    Dns {
+        /// What the resolver said.
+        detail: String,
+    },
+    /// The egress guard refused the address.
+    Blocked {
+        /// Why.
+        reason: String,
+    },
+    /// The TLS handshake failed.
+    Tls {
+        /// What TLS said.
+        detail: String,
+    },
+    /// No connection came about.
+    Connect {
+        /// What the system said.
+        detail: String,
+    },
+    /// The connection broke, or what came back is not HTTP.
+    Protocol {
+        /// What was wrong.
+        detail: String,
+    },
+    /// The request could not be made: nothing was sent, and trying again would not help.
+    Unbuildable {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl AttemptOutcome {
+    /// The word under which it is stored, shown and counted.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Response { .. } => "response",
+            Self::Timeout { phase: TimeoutPhase::Dns } => "timeout_dns",
+            Self::Timeout { phase: TimeoutPhase::Connect } => "timeout_connect",
+            Self::Timeout { phase: TimeoutPhase::Tls } => "timeout_tls",
+            Self::Timeout { phase: TimeoutPhase::Headers } => "timeout_headers",
+            Self::Timeout { phase: TimeoutPhase::Body } => "timeout_body",
+            Self::Dns { .. } => "dns",
+            Self::Blocked { .. } => "blocked",
+            Self::Tls { .. } => "tls",
+            Self::Connect { .. } => "connect",
+            Self::Protocol { .. } => "protocol",
+            Self::Unbuildable { .. } => "unbuildable",
+        }
+    }
+
+    /// The HTTP status, when there was an answer.
+    pub const fn status(&self) -> Option<u16> {
+        match self {
+            Self::Response { status, .. } => Some(*status),
+            Self::Timeout { .. }
+            | Self::Dns { .. }
+            | Self::Blocked { .. }
+            | Self::Tls { .. }
+            | Self::Connect { .. }
+            | Self::Protocol { .. }
+            | Self::Unbuildable { .. } => None,
+        }
+    }
+}
+
+/// One sentence for people.
+impl fmt::Display for AttemptOutcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Response { status, .. } => write!(formatter, "answered {status}"),
+            Self::Timeout { phase } => formatter.write_str(match phase {
+                TimeoutPhase::Dns => "timed out resolving the name",
+                TimeoutPhase::Connect => "timed out connecting",
+                TimeoutPhase::Tls => "timed out in the TLS handshake",
+                TimeoutPhase::Headers => "timed out waiting for an answer",
+                TimeoutPhase::Body => "timed out reading the answer's body",
+            }),
+            Self::Dns { detail } => write!(formatter, "name not resolved: {detail}"),
+            Self::Blocked { reason } => write!(formatter, "address refused: {reason}"),
+            Self::Tls { detail } => write!(formatter, "TLS failed: {detail}"),
+            Self::Connect { detail } => write!(formatter, "not connected: {detail}"),
+            Self::Protocol { detail } => write!(formatter, "not a valid HTTP answer: {detail}"),
+            Self::Unbuildable { reason } => write!(formatter, "request not made: {reason}"),
+        }
+    }
+}
+
+/// How deliveries of one contract are judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeliveryPolicy {
+    /// Which answers count as received.
+    pub success: SuccessRule,
+    /// The deadline of one attempt, over everything from name resolution to the last byte.
+    pub timeout: Duration,
+    /// When to try again.
+    pub schedule: RetrySchedule,
+    /// How far a `Retry-After` may push the next attempt back; `None`: the header is ignored.
+    pub retry_after_max: Option<Duration>,
+    /// Whether 410 Gone ends the delivery and disables the endpoint.
+    pub gone_disables: bool,
+    /// Requests in flight at once to one endpoint.
+    pub in_flight_max: u32,
+    /// The health rules.
+    pub health: HealthPolicy,
+}
+
+/// What an attempt's outcome means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Received.
+    Delivered,
+    /// To be tried again then.
+    Retry {
+        /// The instant from which it is due.
+        due_at: Timestamp,
+    },
+    /// Over.
+    Failed {
+        /// The endpoint said that it is gone for good, and the contract honours that.
+        endpoint_gone: bool,
+    },
+}
+
+impl DeliveryPolicy {
+    /// Judges the `attempts`-th attempt, which ended at `now`. `random` in 0..1 decides the jitter.
+    pub fn decide(&self, attempts: u32, outcome: &AttemptOutcome, now: Timestamp, random: f64) -> Decision {
+        let retry_after = match outcome {
+            AttemptOutcome::Response { status, .. } if self.success.accepts(*status) => return Decision::Delivered,
+            AttemptOutcome::Response { status: 410, .. } if self.gone_disables => {
+                return Decision::Failed { endpoint_gone: true };
+            }
+            AttemptOutcome::Unbuildable { .. } => return Decision::Failed { endpoint_gone: false },
+            AttemptOutcome::Response { retry_after, .. } => *retry_after,
+            AttemptOutcome::Timeout { .. }
+            | AttemptOutcome::Dns { .. }
+            | AttemptOutcome::Blocked { .. }
+            | AttemptOutcome::Tls { .. }
+            | AttemptOutcome::Connect { .. }
+            | AttemptOutcome::Protocol { .. } => None,
+        };
+        let Some(scheduled) = self.schedule.next(attempts, now, random) else {
+            return Decision::Failed { endpoint_gone: false };
+        };
+        let asked = retry_after.zip(self.retry_after_max).map(|(asked, cap)| now.plus(asked.min(cap)));
+        Decision::Retry { due_at: asked.map_or(scheduled, |asked| asked.max(scheduled)) }
+    }
+}
+
+/// Reads a `Retry-After` header (RFC 9110 §10.2.3), seconds or an HTTP date, as a span from `now`.
+pub fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    match text.trim().parse::<u32>() {
+        Ok(seconds) => Some(Duration::from_secs(u64::from(seconds))),
+        Err(_) => Timestamp::parse_http_date(text).map(|at| at.since(now)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn policy(delays: &[u64]) -> DeliveryPolicy {
+        DeliveryPolicy {
+            success: SuccessRule::any_2xx(),
+            timeout: Duration::from_secs(30),
+            schedule: RetrySchedule::list(delays.iter().map(|seconds| Duration::from_secs(*seconds)).collect()).unwrap(),
+            retry_after_max: Some(Duration::from_secs(3_600)),
+            gone_disables: true,
+            in_flight_max: 32,
+            health: HealthPolicy::default(),
+        }
+    }
+
+    fn answer(status: u16, retry_after: Option<u64>) -> AttemptOutcome {
+        AttemptOutcome::Response { status, retry_after: retry_after.map(Duration::from_secs), body: Vec::new() }
+    }
+
+    #[test]
+    fn only_what_the_contract_calls_success_is_success() {
+        let policy = policy(&[60]);
+        let now = Timestamp::from_secs(0);
+        for (status, delivered) in [(200, true), (204, true), (302, false), (307, false), (404, false), (500, false)] {
+            let decision = policy.decide(1, &answer(status, None), now, 0.0);
+            assert_eq!(decision == Decision::Delivered, delivered, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_dns_error_is_retried_and_an_unbuildable_request_is_not() {
+        let policy = policy(&[60]);
+        let now = Timestamp::from_secs(0);
+        let due_at = now.plus(Duration::from_secs(60));
+        let dns = AttemptOutcome::Dns { detail: "no such host".into() };
+        assert_eq!(policy.decide(1, &dns, now, 0.0), Decision::Retry { due_at });
+        let unbuildable = AttemptOutcome::Unbuildable { reason: "no secret".into() };
+        assert_eq!(policy.decide(1, &unbuildable, now, 0.0), Decision::Failed { endpoint_gone: false });
+    }
+
+    #[test]
+    fn gone_ends_the_endpoint_only_where_the_contract_says_so() {
+        let mut policy = policy(&[60]);
+        let now = Timestamp::from_secs(0);
+        assert_eq!(policy.decide(1, &answer(410, None), now, 0.0), Decision::Failed { endpoint_gone: true });
+        policy.gone_disables = false;
+        assert!(matches!(policy.decide(1, &answer(410, None), now, 0.0), Decision::Retry { .. }));
+    }
+
+    #[test]
+    fn retry_after_is_honoured_within_its_cap_and_never_hurries() {
+        let mut policy = policy(&[60]);
+        let now = Timestamp::from_secs(0);
+        let due = |policy: &DeliveryPolicy, asked| match policy.decide(1, &answer(429, asked), now, 0.0) {
+            Decision::Retry { due_at } => due_at.as_secs(),
+            Decision::Delivered | Decision::Failed { .. } => panic!("a retry is left"),
+        };
+        assert_eq!(due(&policy, Some(120)), 120);
+        assert_eq!(due(&policy, Some(1)), 60);
+        assert_eq!(due(&policy, Some(1_000_000)), 3_600);
+        assert_eq!(due(&policy, None), 60);
+        policy.retry_after_max = None;
+        assert_eq!(due(&policy, Some(120)), 60);
+    }
+
+    #[test]
+    fn reads_both_forms_of_retry_after() {
+        let now = Timestamp::from_secs(784_111_777);
+        assert_eq!(parse_retry_after("120", now), Some(Duration::from_secs(120)));
+        assert_eq!(parse_retry_after("Sun, 06 Nov 1994 08:50:37 GMT", now), Some(Duration::from_secs(60)));
+        assert_eq!(parse_retry_after("Sun, 06 Nov 1994 08:48:37 GMT", now), Some(Duration::ZERO));
+        for text in ["", "soon", "-1", "1.5"] {
+            assert_eq!(parse_retry_after(text, now), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_delivery_ends(delays in proptest::collection::vec(0u64..100_000, 0..20), status in 300u16..600) {
+            let policy = policy(&delays);
+            let mut now = Timestamp::from_secs(0);
+            let mut attempts = 0u32;
+            loop {
+                attempts += 1;
+                match policy.decide(attempts, &answer(status, None), now, 0.0) {
+                    Decision::Retry { due_at } => {
+                        prop_assert!(due_at >= now);
+                        now = due_at;
+                    }
+                    Decision::Failed { .. } => break,
+                    Decision::Delivered => prop_assert!(false, "no success was answered"),
+                }
+            }
+            let expected = if status == 410 { 1 } else { delays.len() + 1 };
+            prop_assert_eq!(attempts as usize, expected);
+        }
+    }
+}

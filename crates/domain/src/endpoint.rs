@@ -1,0 +1,157 @@
+//! Endpoint URLs: what a consumer may register.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+/// The longest URL, in bytes.
+pub const URL_LENGTH_MAX: usize = 2_048;
+
+/// Which schemes a contract lets endpoints use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UrlPolicy {
+    /// `http` and `https`.
+    Any,
+    /// `https` only.
+    Https,
+}
+
+/// A checked endpoint URL, kept as it was typed: some contracts repeat it in what they send.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EndpointUrl {
+    text: String,
+    parsed: Url,
+}
+
+/// Why a text cannot be an endpoint's URL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidUrl {
+    /// Not a URL at all.
+    #[error("not a URL; write for example https://example.com/webhooks")]
+    Syntax,
+    /// Longer than [`URL_LENGTH_MAX`].
+    #[error("a URL has at most {URL_LENGTH_MAX} characters")]
+    TooLong,
+    /// A scheme other than http and https.
+    #[error("the scheme must be https{}", if *http_allowed { " or http" } else { "" })]
+    Scheme {
+        /// Whether plain http would have been accepted.
+        http_allowed: bool,
+    },
+    /// User name or password inside the URL.
+    #[error("a URL with a user name or password in it would leak them; leave them out")]
+    Credentials,
+    /// A `#fragment`, which is never sent.
+    #[error("a URL with a #fragment cannot be sent to; leave the fragment out")]
+    Fragment,
+    /// No host, or an empty one.
+    #[error("the URL names no host")]
+    Host,
+}
+
+impl EndpointUrl {
+    /// Checks `text` against `policy`.
+    pub fn try_new(text: &str, policy: UrlPolicy) -> Result<Self, InvalidUrl> {
+        if text.len() > URL_LENGTH_MAX {
+            return Err(InvalidUrl::TooLong);
+        }
+        if text.chars().any(|character| character.is_control() || character.is_whitespace()) {
+            return Err(InvalidUrl::Syntax);
+        }
+        let parsed = Url::parse(text).map_err(|error| match error {
+            url::ParseError::EmptyHost => InvalidUrl::Host,
+            _ => InvalidUrl::Syntax,
+        })?;
+        let http_allowed = policy == UrlPolicy::Any;
+        match parsed.scheme() {
+            "https" => {}
+            "http" if http_allowed => {}
+            _ => return Err(InvalidUrl::Scheme { http_allowed }),
+        }
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(InvalidUrl::Credentials);
+        }
+        if parsed.fragment().is_some() {
+            return Err(InvalidUrl::Fragment);
+        }
+        if parsed.host_str().is_none_or(str::is_empty) {
+            return Err(InvalidUrl::Host);
+        }
+        Ok(Self { text: text.to_owned(), parsed })
+    }
+
+    /// The URL as it was typed.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The URL, parsed.
+    pub const fn parsed(&self) -> &Url {
+        &self.parsed
+    }
+
+    /// The address, when the host is one in any spelling (`127.1`, `0x7f.1`, `[::1]`) rather than a name.
+    pub fn literal_address(&self) -> Option<IpAddr> {
+        match self.parsed.host()? {
+            Host::Ipv4(address) => Some(address.into()),
+            Host::Ipv6(address) => Some(address.into()),
+            Host::Domain(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for EndpointUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for EndpointUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_accepted_stays_as_typed() {
+        for text in ["https://example.com", "https://Example.com/a?b=c", "https://example.com:8443/hook"] {
+            assert_eq!(EndpointUrl::try_new(text, UrlPolicy::Https).unwrap().as_str(), text);
+        }
+        assert!(EndpointUrl::try_new("http://example.com/", UrlPolicy::Any).is_ok());
+    }
+
+    #[test]
+    fn what_is_refused_says_why() {
+        let long = format!("https://example.com/{}", "x".repeat(URL_LENGTH_MAX));
+        for (text, error) in [
+            ("", InvalidUrl::Syntax),
+            ("example.com/hook", InvalidUrl::Syntax),
+            ("https://exam ple.com", InvalidUrl::Syntax),
+            ("https://example.com/\n", InvalidUrl::Syntax),
+            ("http://example.com", InvalidUrl::Scheme { http_allowed: false }),
+            ("ftp://example.com", InvalidUrl::Scheme { http_allowed: false }),
+            ("file:///etc/passwd", InvalidUrl::Scheme { http_allowed: false }),
+            ("https://user:pw@example.com", InvalidUrl::Credentials),
+            ("https://example.com/#top", InvalidUrl::Fragment),
+            ("https://", InvalidUrl::Host),
+            (&long, InvalidUrl::TooLong),
+        ] {
+            assert_eq!(EndpointUrl::try_new(text, UrlPolicy::Https).unwrap_err(), error, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_spelling_of_an_address_is_seen_as_one() {
+        for text in ["http://127.0.0.1/", "http://127.1/", "http://2130706433/", "http://0x7f.0.0.1/", "http://0177.0.0.1/"] {
+            let url = EndpointUrl::try_new(text, UrlPolicy::Any).unwrap();
+            assert_eq!(url.literal_address(), Some("127.0.0.1".parse().unwrap()), "{text}");
+        }
+        assert_eq!(EndpointUrl::try_new("http://[::1]/", UrlPolicy::Any).unwrap().literal_address(), Some("::1".parse().unwrap()));
+        assert_eq!(EndpointUrl::try_new("http://localhost/", UrlPolicy::Any).unwrap().literal_address(), None);
+    }
+}

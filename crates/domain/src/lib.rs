@@ -1,0 +1,36 @@
+//! The pure decisions of webhook delivery.
+//!
+//! What it is for: every question whose answer does not need a socket, a disk or a clock. Is this answer a success? When is
+//! the next attempt due? Is this endpoint now failed? May Bellwire connect to this address? Each is a function over values;
+//! time and randomness come in as arguments, so that every decision can be replayed in a test.
+//!
+//! What it may not know: async, IO, clocks, random numbers, locks, wire formats, SQL, or any platform by name.
+//!
+//! To add a decision: write it as a function or a small state machine in a module of its own, give it a table or property
+//! test at the foot of the file, and let `store`, `engine` or `app` carry it out.
+
+pub mod address;
+pub mod delivery;
+pub mod endpoint;
+pub mod event;
+pub mod filter;
+pub mod health;
+pub mod ids;
+pub mod schedule;
+pub mod secret;
+pub mod source;
+pub mod success;
+pub mod time;
+
+pub use address::{AddressClass, AddressPolicy};
+pub use delivery::{AttemptOutcome, Decision, DeliveryPolicy, DeliveryState, TimeoutPhase};
+pub use endpoint::{EndpointUrl, InvalidUrl, UrlPolicy};
+pub use event::{EventType, InvalidEventType};
+pub use filter::EventFilter;
+pub use health::{Health, HealthPolicy, HealthStatus};
+pub use ids::{AccountId, DeliveryId, EndpointId, EventId, IdFormat, InvalidId, KeyId};
+pub use schedule::RetrySchedule;
+pub use secret::Secret;
+pub use source::{Clock, Entropy};
+pub use success::SuccessRule;
+pub use time::Timestamp;

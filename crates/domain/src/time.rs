@@ -1,0 +1,215 @@
+//! Instants, kept as whole microseconds since the Unix epoch.
+//!
+//! Microseconds are what the most precise published contract prints, and they fit a database integer. The instant of an
+//! *event* and the instant of an *attempt* are both `Timestamp`s, but never the same value by accident: each is passed by name.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::tz::{Offset, TimeZone};
+
+/// An instant in microseconds since 1970-01-01T00:00:00Z, leap seconds not counted (POSIX time).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(i64);
+
+/// How UTC is spelled at the end of an RFC 3339 time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Zone {
+    /// `Z`
+    Zulu,
+    /// `+00:00`
+    Offset,
+}
+
+/// A text that is not an RFC 3339 instant.
+#[derive(Debug, thiserror::Error)]
+#[error("`{text}` is not a date and time as in RFC 3339, for example 2025-01-15T10:30:00Z")]
+pub struct InvalidTimestamp {
+    text: String,
+}
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+
+/// The largest instant that prints as RFC 3339: the last microsecond of the year 9999 minus a day of margin.
+const PRINTABLE_MAX: i64 = 253_402_207_200 * MICROS_PER_SECOND;
+const PRINTABLE_MIN: i64 = -62_135_596_800 * MICROS_PER_SECOND;
+
+impl Timestamp {
+    /// From microseconds since the Unix epoch.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// From whole seconds since the Unix epoch.
+    pub const fn from_secs(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(MICROS_PER_SECOND))
+    }
+
+    /// Microseconds since the Unix epoch.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Milliseconds since the Unix epoch, rounded down.
+    pub const fn as_millis(self) -> i64 {
+        self.0.div_euclid(1_000)
+    }
+
+    /// Seconds since the Unix epoch, rounded down.
+    pub const fn as_secs(self) -> i64 {
+        self.0.div_euclid(MICROS_PER_SECOND)
+    }
+
+    /// This instant plus `duration`; the ends of time are not passed.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(micros(duration)))
+    }
+
+    /// This instant minus `duration`; the ends of time are not passed.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(micros(duration)))
+    }
+
+    /// The time that has passed since `earlier`, zero when `earlier` is later (a clock may be set back).
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// Reads an RFC 3339 date and time with any offset; digits beyond microseconds are cut.
+    pub fn parse_rfc3339(text: &str) -> Result<Self, InvalidTimestamp> {
+        text.parse::<jiff::Timestamp>()
+            .map(|parsed| Self(parsed.as_microsecond()))
+            .map_err(|_| InvalidTimestamp { text: text.chars().take(64).collect() })
+    }
+
+    /// RFC 3339 in UTC with exactly `digits` (0 to 6) digits of a second, cut, not rounded: a time is never printed as later
+    /// than it was.
+    pub fn rfc3339(self, digits: u8, zone: Zone) -> String {
+        let civil = self.civil();
+        let mut text = format!(
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
+            civil.year(),
+            civil.month(),
+            civil.day(),
+            civil.hour(),
+            civil.minute(),
+            civil.second()
+        );
+        if digits > 0 {
+            let micros = format!("{:06}", self.0.rem_euclid(MICROS_PER_SECOND));
+            text.push('.');
+            text.extend(micros.chars().take(usize::from(digits.min(6))));
+        }
+        text.push_str(match zone {
+            Zone::Zulu => "Z",
+            Zone::Offset => "+00:00",
+        });
+        text
+    }
+
+    /// The fixed-length date of HTTP (RFC 9110 §5.6.7), such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+    pub fn http_date(self) -> String {
+        let civil = self.civil();
+        let weekday = match civil.weekday() {
+            jiff::civil::Weekday::Monday => "Mon",
+            jiff::civil::Weekday::Tuesday => "Tue",
+            jiff::civil::Weekday::Wednesday => "Wed",
+            jiff::civil::Weekday::Thursday => "Thu",
+            jiff::civil::Weekday::Friday => "Fri",
+            jiff::civil::Weekday::Saturday => "Sat",
+            jiff::civil::Weekday::Sunday => "Sun",
+        };
+        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let month = usize::try_from(civil.month() - 1).ok().and_then(|index| MONTHS.get(index)).unwrap_or(&"Jan");
+        format!(
+            "{weekday}, {:02} {month} {:04} {:02}:{:02}:{:02} GMT",
+            civil.day(),
+            civil.year(),
+            civil.hour(),
+            civil.minute(),
+            civil.second()
+        )
+    }
+
+    /// Reads the date of an HTTP header (RFC 9110 §5.6.7, the fixed-length form and the obsolete ones jiff accepts).
+    pub fn parse_http_date(text: &str) -> Option<Self> {
+        let zoned = jiff::fmt::rfc2822::DateTimeParser::new().parse_zoned(text.trim()).ok()?;
+        Some(Self(zoned.timestamp().as_microsecond()))
+    }
+
+    fn civil(self) -> jiff::civil::DateTime {
+        let clamped = self.0.clamp(PRINTABLE_MIN, PRINTABLE_MAX);
+        let instant = jiff::Timestamp::from_microsecond(clamped).unwrap_or_default();
+        instant.to_zoned(TimeZone::fixed(Offset::UTC)).datetime()
+    }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// RFC 3339 with microseconds and `Z`, the spelling of Bellwire's own API.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.rfc3339(6, Zone::Zulu))
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn prints_the_forms_that_published_contracts_use() {
+        let at = Timestamp::from_micros(1_715_203_665_039_587);
+        assert_eq!(at.rfc3339(6, Zone::Offset), "2024-05-08T21:27:45.039587+00:00");
+        assert_eq!(at.rfc3339(3, Zone::Zulu), "2024-05-08T21:27:45.039Z");
+        assert_eq!(at.rfc3339(0, Zone::Zulu), "2024-05-08T21:27:45Z");
+        assert_eq!(at.as_secs(), 1_715_203_665);
+        assert_eq!(at.as_millis(), 1_715_203_665_039);
+        assert_eq!(Timestamp::from_secs(784_111_777).http_date(), "Sun, 06 Nov 1994 08:49:37 GMT");
+    }
+
+    #[test]
+    fn reads_offsets_and_refuses_what_is_no_instant() {
+        let zulu = Timestamp::parse_rfc3339("2025-01-15T10:30:00Z").unwrap();
+        assert_eq!(Timestamp::parse_rfc3339("2025-01-15T11:30:00+01:00").unwrap(), zulu);
+        for text in ["", "yesterday", "2025-01-15", "2025-13-15T10:30:00Z", "2025-01-15T10:30:00"] {
+            assert!(Timestamp::parse_rfc3339(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_http_dates() {
+        assert_eq!(Timestamp::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Timestamp::from_secs(784_111_777)));
+        assert_eq!(Timestamp::parse_http_date("soon"), None);
+    }
+
+    #[test]
+    fn the_ends_of_time_print_without_a_panic() {
+        for micros in [i64::MIN, i64::MAX, 0, -1] {
+            let at = Timestamp::from_micros(micros);
+            assert!(!at.to_string().is_empty() && !at.http_date().is_empty());
+            assert!(at.plus(Duration::MAX) >= at && at.minus(Duration::MAX) <= at);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rfc3339_round_trips(micros in 0i64..253_402_000_000_000_000) {
+            let at = Timestamp::from_micros(micros);
+            prop_assert_eq!(Timestamp::parse_rfc3339(&at.rfc3339(6, Zone::Offset)).unwrap(), at);
+            prop_assert_eq!(Timestamp::parse_http_date(&at.http_date()).unwrap().as_secs(), at.as_secs());
+        }
+    }
+}
