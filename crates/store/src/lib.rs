@@ -1,1 +1,51 @@
-//! Not yet.
+//! The one store of Bellwire: all SQL, and everything that must happen in one transaction.
+//!
+//! What it is for: accounts, endpoints, keys, events with their deliveries, attempts. Its promises: an event and all its
+//! deliveries are committed together before [`Store::commit_events`] answers; `seq` and `number` have no gaps; concurrent
+//! writes share commits; secrets and payloads are sealed before they reach the file; an outcome is written only by the
+//! process that holds the delivery.
+//!
+//! What it may not know: HTTP, contracts (beyond their names), when to retry (it is told), who is asking.
+//!
+//! The way through the files: [`Store`] is the public face; `writer` groups commits; `publish`, `outcomes` and `claims` are the
+//! hot statements; `accounts`, `endpoints`, `keys`, `events` and `deliveries` the others; `handoff` bounds what is in memory;
+//! `seal` encrypts; `driver` is all that knows the database library.
+//!
+//! To add an operation: write its statement as a constant in the resource's file and a function over `Db`, list the statement
+//! in that file's `statements()` (a test prepares them all), give [`Store`] a method that sends it to the writer or a reader,
+//! and add a case to `tests/conformance.rs`.
+
+mod accounts;
+mod cache;
+mod claims;
+mod deliveries;
+mod driver;
+mod endpoints;
+mod error;
+mod events;
+mod handoff;
+mod keys;
+mod migrations;
+mod outcomes;
+mod page;
+mod publish;
+mod readers;
+mod seal;
+mod store;
+mod writer;
+
+pub use accounts::{Account, ActiveSecret, PutAccount, PutAccountError};
+pub use claims::ClaimReport;
+pub use deliveries::{Attempt, Delivery, DeliveryQuery, RetryResult};
+pub use endpoints::{Endpoint, EndpointChanges, EndpointConfig, NewEndpoint};
+pub use error::{OpenError, StoreError};
+pub use events::{Event, EventQuery};
+pub use handoff::{ClaimedDelivery, ClaimedEvent, HandOffLimits, LaneKey};
+pub use keys::{ApiKey, Role, key_hash};
+pub use outcomes::{HealthChange, Outcome, Recording};
+pub use page::{Page, PageRequest};
+pub use publish::{EventReceipt, NewEvent, PublishError};
+pub use seal::MasterKey;
+pub use store::{Claimed, Store, StoreOptions};
+
+use seal::DataKey;

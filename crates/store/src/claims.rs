@@ -1,0 +1,250 @@
+//! Claiming work from the store: what did not fit the hand-off, and what has become due again.
+//!
+//! A claim round first fills lanes that have a backlog and room, in the order of their numbers, then takes retries whose
+//! instant has come. A retry whose lane is full joins that lane's backlog, so that the same rows are not looked at again on
+//! every round. Everything runs on the writer, so that reservations and claims see each other in order.
+
+use std::sync::Arc;
+
+use bellwire_domain::{DeliveryId, Timestamp};
+
+use crate::driver::{Db, Row, params};
+use crate::handoff::{ClaimedDelivery, ClaimedEvent, HandOff, LaneKey, Reservations};
+use crate::publish::payload_context;
+use crate::seal::Keyring;
+use crate::StoreError;
+
+/// What a claim round did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ClaimReport {
+    /// Deliveries handed to the engine.
+    pub claimed: usize,
+    /// The next instant at which a retry becomes due, if any waits.
+    pub next_wake: Option<Timestamp>,
+    /// Whether the round stopped at its limit: there may be more to claim at once.
+    pub more: bool,
+}
+
+/// A row that may be claimed, payload still sealed.
+struct SealedRow {
+    delivery: ClaimedDelivery,
+    payload_sealed: Vec<u8>,
+    data_key_sealed: Vec<u8>,
+}
+
+/// A row with reserved room. Dropped unopened, as when its transaction fails, it gives the room back.
+pub(crate) struct ReservedRow {
+    row: Option<SealedRow>,
+    handoff: Arc<HandOff>,
+}
+
+impl ReservedRow {
+    fn id(&self) -> &str {
+        self.row.as_ref().map_or("", |row| row.delivery.id.as_str())
+    }
+
+    /// Opens the payload. One that does not open is handed on without data, to end as failed with the reason.
+    pub(crate) fn open(mut self, keyring: &Keyring) -> Option<ClaimedDelivery> {
+        let SealedRow { mut delivery, payload_sealed, data_key_sealed } = self.row.take()?;
+        let context = payload_context(&delivery.account_id, &delivery.event.id);
+        let opened = keyring
+            .unwrap(&delivery.account_id, &data_key_sealed)
+            .and_then(|key| key.open("events", &context, &payload_sealed));
+        match opened {
+            Ok(data) => {
+                if let Some(event) = Arc::get_mut(&mut delivery.event) {
+                    event.data = Some(data.into());
+                }
+            }
+            Err(error) => tracing::error!(delivery.id = %delivery.id, error = %error, "a payload cannot be opened"),
+        }
+        Some(delivery)
+    }
+}
+
+impl Drop for ReservedRow {
+    fn drop(&mut self) {
+        if let Some(row) = &self.row {
+            self.handoff.release_delivery(&row.delivery);
+        }
+    }
+}
+
+/// The length of the payload inside a sealed value: version, nonce and tag are 29 bytes.
+fn plain_length(sealed: &[u8]) -> usize {
+    sealed.len().saturating_sub(29)
+}
+
+const COLUMNS: &str = "SELECT q.id, q.account_id, q.endpoint_id, q.number, q.attempts, q.created_at, q.event_seq, \
+     e.id, e.type, e.occurred_at, e.is_test, e.payload_sealed, p.version, a.data_key_sealed \
+     FROM queue q \
+     JOIN events e ON e.account_id = q.account_id AND e.seq = q.event_seq \
+     JOIN endpoints p ON p.account_id = q.account_id AND p.id = q.endpoint_id \
+     JOIN accounts a ON a.id = q.account_id ";
+
+const LANE_ROWS: &str = "WHERE q.account_id = $1 AND q.endpoint_id = $2 AND q.wake_at IS NULL AND q.claim IS NULL \
+     ORDER BY q.number LIMIT $3";
+const DUE_ROWS: &str = "WHERE q.wake_at <= $1 ORDER BY q.wake_at LIMIT $2";
+const LANE_OPEN: &str = "SELECT health FROM endpoints WHERE account_id = $1 AND id = $2 AND enabled = 1";
+const CLAIM: &str = "UPDATE queue SET claim = $1, wake_at = NULL WHERE id = $2";
+const PARK: &str = "UPDATE queue SET wake_at = NULL WHERE id = $1";
+const UNCLAIM: &str = "UPDATE queue SET claim = NULL WHERE id = $1 AND claim = $2";
+const NEXT_WAKE: &str = "SELECT wake_at FROM queue WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1";
+const RECOVER: &str = "UPDATE queue SET claim = NULL WHERE claim IS NOT NULL AND claim <> $1";
+const LANES_WAITING: &str = "SELECT DISTINCT q.account_id, q.endpoint_id FROM queue q \
+     JOIN endpoints p ON p.account_id = q.account_id AND p.id = q.endpoint_id \
+     WHERE q.wake_at IS NULL AND q.claim IS NULL";
+
+/// Lanes looked at in one round.
+const LANES_MAX: usize = 256;
+
+/// One claim round.
+pub(crate) fn claim(
+    db: Db<'_>,
+    handoff: &Arc<HandOff>,
+    claim_token: &str,
+    now: Timestamp,
+    limit: usize,
+) -> Result<(Vec<ReservedRow>, ClaimReport), StoreError> {
+    let mut claimed = Vec::new();
+    let lanes = handoff.reserve().wanting(LANES_MAX);
+    let more_lanes = lanes.len() == LANES_MAX;
+    for (lane, room) in lanes {
+        if claimed.len() >= limit {
+            break;
+        }
+        claimed.extend(claim_lane(db, handoff, claim_token, &lane, room.min(limit - claimed.len()))?);
+    }
+    let (due, found) = claim_due(db, handoff, claim_token, now, limit)?;
+    claimed.extend(due);
+    let next_wake = db.find("queue", NEXT_WAKE, params![])?.map(|row| row.time(0, "wake_at")).transpose()?;
+    let more = more_lanes || found == limit || claimed.len() >= limit;
+    let report = ClaimReport { claimed: claimed.len(), next_wake, more };
+    Ok((claimed, report))
+}
+
+fn claim_lane(
+    db: Db<'_>,
+    handoff: &Arc<HandOff>,
+    claim_token: &str,
+    lane: &LaneKey,
+    room: usize,
+) -> Result<Vec<ReservedRow>, StoreError> {
+    let (account_id, endpoint_id) = (lane.account_id.as_str(), lane.endpoint_id.as_str());
+    let open = match db.find("endpoints", LANE_OPEN, params![account_id, endpoint_id])? {
+        Some(row) => row.word(0, "health", bellwire_domain::HealthStatus::parse)?.allows_attempts(),
+        None => false,
+    };
+    if !open {
+        handoff.reserve().set_backlog(lane, false); // resuming or enabling the endpoint marks it again
+        return Ok(Vec::new());
+    }
+    let limit = i64::try_from(room).unwrap_or(i64::MAX);
+    let rows = db.query("queue", &format!("{COLUMNS}{LANE_ROWS}"), params![account_id, endpoint_id, limit])?;
+    let rows = rows.iter().map(read_sealed).collect::<Result<Vec<_>, _>>()?;
+    let found = rows.len();
+    let (reserved, _) = reserve(handoff, rows, |room, row| room.for_claim(lane, row.delivery.event.size));
+    if reserved.len() == found && found < room {
+        handoff.reserve().set_backlog(lane, false);
+    }
+    mark_claimed(db, claim_token, &reserved)?;
+    Ok(reserved)
+}
+
+/// Claims retries whose instant has come, and the number of rows looked at.
+fn claim_due(
+    db: Db<'_>,
+    handoff: &Arc<HandOff>,
+    claim_token: &str,
+    now: Timestamp,
+    limit: usize,
+) -> Result<(Vec<ReservedRow>, usize), StoreError> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = db.query("queue", &format!("{COLUMNS}{DUE_ROWS}"), params![now, limit])?;
+    let rows = rows.iter().map(read_sealed).collect::<Result<Vec<_>, _>>()?;
+    let found = rows.len();
+    let (reserved, left) =
+        reserve(handoff, rows, |room, row| room.for_new(&row.delivery.lane(), row.delivery.event.size));
+    for row in left {
+        db.execute(PARK, params![row.delivery.id.as_str()])?;
+    }
+    mark_claimed(db, claim_token, &reserved)?;
+    Ok((reserved, found))
+}
+
+/// Splits rows into those for which `fits` reserves room and the others.
+fn reserve(
+    handoff: &Arc<HandOff>,
+    rows: Vec<SealedRow>,
+    fits: impl Fn(&mut Reservations<'_>, &SealedRow) -> bool,
+) -> (Vec<ReservedRow>, Vec<SealedRow>) {
+    let mut room = handoff.reserve();
+    let (mut reserved, mut left) = (Vec::with_capacity(rows.len()), Vec::new());
+    for row in rows {
+        if fits(&mut room, &row) {
+            reserved.push(ReservedRow { row: Some(row), handoff: Arc::clone(handoff) });
+        } else {
+            left.push(row);
+        }
+    }
+    (reserved, left)
+}
+
+fn mark_claimed(db: Db<'_>, claim_token: &str, rows: &[ReservedRow]) -> Result<(), StoreError> {
+    for row in rows {
+        db.execute(CLAIM, params![claim_token, row.id()])?;
+    }
+    Ok(())
+}
+
+fn read_sealed(row: &Row) -> Result<SealedRow, StoreError> {
+    let payload_sealed = row.bytes(11, "payload_sealed")?.to_vec();
+    let event = ClaimedEvent {
+        id: row.parsed(7, "event id")?,
+        event_type: row.word(8, "type", |text| bellwire_domain::EventType::try_new(text).ok())?,
+        occurred_at: row.time(9, "occurred_at")?,
+        seq: row.int(6, "event_seq")?,
+        is_test: row.boolean(10, "is_test")?,
+        size: plain_length(&payload_sealed),
+        data: None,
+    };
+    let delivery = ClaimedDelivery {
+        id: row.parsed(0, "id")?,
+        account_id: row.parsed(1, "account_id")?,
+        endpoint_id: row.parsed(2, "endpoint_id")?,
+        endpoint_version: row.int(12, "version")?,
+        number: row.int(3, "number")?,
+        attempts: row.narrow(4, "attempts")?,
+        created_at: row.time(5, "created_at")?,
+        event: Arc::new(event),
+    };
+    Ok(SealedRow { delivery, payload_sealed, data_key_sealed: row.bytes(13, "data_key_sealed")?.to_vec() })
+}
+
+/// Puts held deliveries back, unattempted, to wait in their lanes.
+pub(crate) fn unclaim(db: Db<'_>, claim_token: &str, ids: &[DeliveryId]) -> Result<(), StoreError> {
+    for id in ids {
+        db.execute(UNCLAIM, params![id.as_str(), claim_token])?;
+    }
+    Ok(())
+}
+
+/// Takes over what a dead process held; returns the lanes that have deliveries waiting.
+pub(crate) fn recover(db: Db<'_>, claim_token: &str) -> Result<Vec<LaneKey>, StoreError> {
+    let recovered = db.execute(RECOVER, params![claim_token])?;
+    if recovered > 0 {
+        tracing::info!(deliveries = recovered, "took over deliveries that a stopped process had held");
+    }
+    let rows = db.query("queue", LANES_WAITING, params![])?;
+    let lane = |row: &Row| {
+        Ok(LaneKey { account_id: row.parsed(0, "account_id")?, endpoint_id: row.parsed(1, "endpoint_id")? })
+    };
+    rows.iter().map(lane).collect()
+}
+
+#[cfg(test)]
+pub(crate) fn statements() -> Vec<String> {
+    let mut all: Vec<String> = [LANE_OPEN, CLAIM, PARK, UNCLAIM, NEXT_WAKE, RECOVER, LANES_WAITING].map(str::to_owned).into();
+    all.extend([format!("{COLUMNS}{LANE_ROWS}"), format!("{COLUMNS}{DUE_ROWS}")]);
+    all
+}

@@ -1,0 +1,234 @@
+//! Reading deliveries and their attempts, and sending one again by hand.
+//!
+//! A delivery is in the queue while it lives and in the history when it has ended; a list merges the two, newest first.
+
+use std::time::Duration;
+
+use bellwire_domain::{AccountId, DeliveryId, DeliveryState, EndpointId, EventId, EventType, Timestamp};
+
+use crate::driver::{Db, Param, Row, params};
+use crate::handoff::LaneKey;
+use crate::outcomes::response_context;
+use crate::seal::Keyring;
+use crate::{Page, PageRequest, StoreError, accounts};
+
+/// A delivery as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Its account.
+    pub account_id: AccountId,
+    /// Its endpoint.
+    pub endpoint_id: EndpointId,
+    /// Its place among the endpoint's deliveries.
+    pub number: i64,
+    /// The event's id.
+    pub event_id: EventId,
+    /// The event's type.
+    pub event_type: EventType,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Attempts made.
+    pub attempts: u32,
+    /// When the next attempt is due, while pending.
+    pub due_at: Option<Timestamp>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// One recorded attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// 1 for the first.
+    pub number: u32,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    /// What happened, in one word.
+    pub outcome: String,
+    /// The HTTP status, when there was an answer.
+    pub status: Option<u16>,
+    /// One sentence, when there was none.
+    pub detail: Option<String>,
+    /// The first bytes of the answer's body.
+    pub response: Option<Vec<u8>>,
+}
+
+/// Which deliveries.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryQuery {
+    /// Of this account.
+    pub account_id: Option<AccountId>,
+    /// Of this endpoint.
+    pub endpoint_id: Option<EndpointId>,
+    /// In this state.
+    pub state: Option<DeliveryState>,
+}
+
+/// What came of asking to send one again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RetryResult {
+    /// It is due now.
+    Due(LaneKey),
+    /// It is in flight at this moment.
+    InFlight,
+    /// Its endpoint does not exist any more.
+    EndpointGone,
+    /// There is no such delivery.
+    NotFound,
+}
+
+const QUEUED: &str = "SELECT d.id, d.account_id, d.endpoint_id, d.number, e.id, e.type, 'pending', d.attempts, d.due_at, \
+     d.created_at, NULL FROM queue d JOIN events e ON e.account_id = d.account_id AND e.seq = d.event_seq ";
+const ENDED: &str = "SELECT d.id, d.account_id, d.endpoint_id, d.number, e.id, e.type, d.state, d.attempts, NULL, \
+     d.created_at, d.ended_at FROM deliveries d JOIN events e ON e.account_id = d.account_id AND e.seq = d.event_seq ";
+const BY_ID: &str = "WHERE d.id = $1";
+const ATTEMPTS: &str = "SELECT number, started_at, duration_us, outcome, status, detail, response_sealed FROM attempts \
+     WHERE delivery_id = $1 AND account_id = $2 ORDER BY number";
+const WAKE_QUEUED: &str = "UPDATE queue SET due_at = $1, wake_at = NULL WHERE id = $2 AND claim IS NULL";
+const IS_QUEUED: &str = "SELECT account_id, endpoint_id FROM queue WHERE id = $1";
+const ENDPOINT_EXISTS: &str = "SELECT d.account_id, d.endpoint_id FROM deliveries d \
+     JOIN endpoints p ON p.account_id = d.account_id AND p.id = d.endpoint_id WHERE d.id = $1";
+const REQUEUE: &str = "INSERT INTO queue (id, account_id, endpoint_id, number, event_seq, attempts, created_at, due_at) \
+     SELECT id, account_id, endpoint_id, number, event_seq, attempts, created_at, $1 FROM deliveries WHERE id = $2";
+const UNEND: &str = "DELETE FROM deliveries WHERE id = $1";
+
+/// A page of deliveries, newest first; the cursor is the last id.
+pub(crate) fn list(db: Db<'_>, query: &DeliveryQuery, page: &PageRequest) -> Result<Page<Delivery>, StoreError> {
+    let pending = query.state.is_none_or(|state| state == DeliveryState::Pending);
+    let ended = query.state.is_none_or(|state| state != DeliveryState::Pending);
+    let mut items = Vec::new();
+    if pending {
+        items.extend(select(db, "queue", QUEUED, query, None, page)?);
+    }
+    if ended {
+        items.extend(select(db, "deliveries", ENDED, query, query.state, page)?);
+    }
+    items.sort_by(|left, right| right.id.cmp(&left.id));
+    items.truncate(usize::try_from(page.fetch()).unwrap_or(usize::MAX));
+    Ok(page.cut(items, |delivery| delivery.id.to_string()))
+}
+
+fn select(
+    db: Db<'_>,
+    table: &'static str,
+    columns: &str,
+    query: &DeliveryQuery,
+    state: Option<DeliveryState>,
+    page: &PageRequest,
+) -> Result<Vec<Delivery>, StoreError> {
+    let (conditions, cells) = conditions(query, state, page);
+    let rows = db.query(table, &format!("{columns}{conditions}"), &cells)?;
+    rows.iter().map(read).collect()
+}
+
+/// The WHERE clause with only the conditions that are asked for, so that each combination finds its index.
+fn conditions<'q>(query: &'q DeliveryQuery, state: Option<DeliveryState>, page: &'q PageRequest) -> (String, Vec<Param<'q>>) {
+    let wanted: [(&str, Option<&'q str>); 4] = [
+        ("d.account_id = ", query.account_id.as_ref().map(AccountId::as_str)),
+        ("d.endpoint_id = ", query.endpoint_id.as_ref().map(EndpointId::as_str)),
+        ("d.state = ", state.map(DeliveryState::as_str)),
+        ("d.id < ", page.after.as_deref()),
+    ];
+    let mut sql = String::new();
+    let mut cells = Vec::new();
+    for (condition, value) in wanted {
+        let Some(value) = value else { continue };
+        sql.push_str(if cells.is_empty() { "WHERE " } else { " AND " });
+        cells.push(Param::Text(value));
+        sql.push_str(&format!("{condition}${}", cells.len()));
+    }
+    cells.push(Param::Int(page.fetch()));
+    sql.push_str(&format!(" ORDER BY d.id DESC LIMIT ${}", cells.len()));
+    (sql, cells)
+}
+
+/// A delivery with all its attempts.
+pub(crate) fn find(db: Db<'_>, keyring: &Keyring, id: &DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+    let queued = db.find("queue", &format!("{QUEUED}{BY_ID}"), params![id.as_str()])?;
+    let row = match queued {
+        Some(row) => Some(row),
+        None => db.find("deliveries", &format!("{ENDED}{BY_ID}"), params![id.as_str()])?,
+    };
+    let Some(row) = row else { return Ok(None) };
+    let delivery = read(&row)?;
+    let attempts = attempts(db, keyring, &delivery)?;
+    Ok(Some((delivery, attempts)))
+}
+
+fn attempts(db: Db<'_>, keyring: &Keyring, delivery: &Delivery) -> Result<Vec<Attempt>, StoreError> {
+    let Some(account) = accounts::find(db, &delivery.account_id)? else { return Ok(Vec::new()) };
+    let key = keyring.unwrap(&account.id, &account.data_key_sealed)?;
+    let rows = db.query("attempts", ATTEMPTS, params![delivery.id.as_str(), delivery.account_id.as_str()])?;
+    let read = |row: &Row| {
+        let number: u32 = row.narrow(0, "number")?;
+        let response = row
+            .find_bytes(6, "response_sealed")?
+            .map(|sealed| key.open("attempts", &response_context(delivery.id.as_str(), number), sealed))
+            .transpose()?;
+        Ok(Attempt {
+            number,
+            started_at: row.time(1, "started_at")?,
+            duration: Duration::from_micros(row.narrow(2, "duration_us")?),
+            outcome: row.text(3, "outcome")?.to_owned(),
+            status: row.find_int(4, "status")?.and_then(|status| u16::try_from(status).ok()),
+            detail: row.find_text(5, "detail")?.map(str::to_owned),
+            response,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Makes a delivery due now: a waiting one early, an ended one once more, its attempts counted on.
+pub(crate) fn retry(db: Db<'_>, id: &DeliveryId, now: Timestamp) -> Result<RetryResult, StoreError> {
+    if let Some(row) = db.find("queue", IS_QUEUED, params![id.as_str()])? {
+        let woken = db.execute(WAKE_QUEUED, params![now, id.as_str()])? > 0;
+        return Ok(if woken { RetryResult::Due(read_lane(&row)?) } else { RetryResult::InFlight });
+    }
+    if let Some(row) = db.find("deliveries", ENDPOINT_EXISTS, params![id.as_str()])? {
+        db.execute(REQUEUE, params![now, id.as_str()])?;
+        db.execute(UNEND, params![id.as_str()])?;
+        return Ok(RetryResult::Due(read_lane(&row)?));
+    }
+    let ended = db.find("deliveries", &format!("{ENDED}{BY_ID}"), params![id.as_str()])?.is_some();
+    Ok(if ended { RetryResult::EndpointGone } else { RetryResult::NotFound })
+}
+
+fn read_lane(row: &Row) -> Result<LaneKey, StoreError> {
+    Ok(LaneKey { account_id: row.parsed(0, "account_id")?, endpoint_id: row.parsed(1, "endpoint_id")? })
+}
+
+fn read(row: &Row) -> Result<Delivery, StoreError> {
+    Ok(Delivery {
+        id: row.parsed(0, "id")?,
+        account_id: row.parsed(1, "account_id")?,
+        endpoint_id: row.parsed(2, "endpoint_id")?,
+        number: row.int(3, "number")?,
+        event_id: row.parsed(4, "event id")?,
+        event_type: row.word(5, "event type", |text| EventType::try_new(text).ok())?,
+        state: row.word(6, "state", DeliveryState::parse)?,
+        attempts: row.narrow(7, "attempts")?,
+        due_at: row.find_time(8, "due_at")?,
+        created_at: row.time(9, "created_at")?,
+        ended_at: row.find_time(10, "ended_at")?,
+    })
+}
+
+#[cfg(test)]
+pub(crate) fn statements() -> Vec<String> {
+    let mut all: Vec<String> = [ATTEMPTS, WAKE_QUEUED, IS_QUEUED, ENDPOINT_EXISTS, REQUEUE, UNEND].map(str::to_owned).into();
+    all.extend([format!("{QUEUED}{BY_ID}"), format!("{ENDED}{BY_ID}")]);
+    let query = DeliveryQuery {
+        account_id: AccountId::try_new("a").ok(),
+        endpoint_id: EndpointId::try_new("e").ok(),
+        state: Some(DeliveryState::Failed),
+    };
+    let page = PageRequest { limit: 1, after: Some("x".to_owned()) };
+    all.push(format!("{ENDED}{}", conditions(&query, query.state, &page).0));
+    all.push(format!("{QUEUED}{}", conditions(&query, None, &page).0));
+    all
+}

@@ -1,0 +1,234 @@
+//! The thin layer between this crate's SQL and the database driver.
+//!
+//! Statements are written once, in the subset that SQLite and PostgreSQL share: parameters as `$1`, `$2`, … in the order of
+//! their first use, ids as TEXT, times as integers, bytes as BLOB. Rows come back as owned cells with typed getters, and a
+//! cell of the wrong kind is an [`StoreError::Inconsistent`], never a panic.
+
+use std::str::FromStr;
+
+use bellwire_domain::Timestamp;
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+
+use crate::StoreError;
+
+/// One bound parameter.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Param<'a> {
+    Null,
+    Int(i64),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
+
+impl rusqlite::ToSql for Param<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(value) => ValueRef::Integer(*value),
+            Self::Text(value) => ValueRef::Text(value.as_bytes()),
+            Self::Bytes(value) => ValueRef::Blob(value),
+        }))
+    }
+}
+
+impl From<i64> for Param<'_> {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<u32> for Param<'_> {
+    fn from(value: u32) -> Self {
+        Self::Int(i64::from(value))
+    }
+}
+
+impl From<bool> for Param<'_> {
+    fn from(value: bool) -> Self {
+        Self::Int(i64::from(value))
+    }
+}
+
+impl From<Timestamp> for Param<'_> {
+    fn from(value: Timestamp) -> Self {
+        Self::Int(value.as_micros())
+    }
+}
+
+impl<'a> From<&'a str> for Param<'a> {
+    fn from(value: &'a str) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Param<'a> {
+    fn from(value: &'a [u8]) -> Self {
+        Self::Bytes(value)
+    }
+}
+
+impl<'a, T: Into<Param<'a>>> From<Option<T>> for Param<'a> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// A list of parameters: `params![id, now, &payload[..]]`.
+macro_rules! params {
+    ($($value:expr),* $(,)?) => { &[$($crate::driver::Param::from($value)),*] };
+}
+pub(crate) use params;
+
+/// One row, with the table it came from for errors.
+#[derive(Debug)]
+pub(crate) struct Row {
+    cells: Vec<Value>,
+    table: &'static str,
+}
+
+impl Row {
+    fn wrong(&self, column: &'static str) -> StoreError {
+        let id = match self.cells.first() {
+            Some(Value::Text(id)) => id.clone(),
+            Some(Value::Integer(id)) => id.to_string(),
+            _ => "unknown".to_owned(),
+        };
+        StoreError::Inconsistent { table: self.table, column, id }
+    }
+
+    pub(crate) fn int(&self, index: usize, column: &'static str) -> Result<i64, StoreError> {
+        self.find_int(index, column)?.ok_or_else(|| self.wrong(column))
+    }
+
+    pub(crate) fn find_int(&self, index: usize, column: &'static str) -> Result<Option<i64>, StoreError> {
+        match self.cells.get(index) {
+            Some(Value::Null) => Ok(None),
+            Some(Value::Integer(value)) => Ok(Some(*value)),
+            _ => Err(self.wrong(column)),
+        }
+    }
+
+    /// An integer of a narrower type than the column's.
+    pub(crate) fn narrow<T: TryFrom<i64>>(&self, index: usize, column: &'static str) -> Result<T, StoreError> {
+        T::try_from(self.int(index, column)?).map_err(|_| self.wrong(column))
+    }
+
+    pub(crate) fn boolean(&self, index: usize, column: &'static str) -> Result<bool, StoreError> {
+        Ok(self.int(index, column)? != 0)
+    }
+
+    pub(crate) fn time(&self, index: usize, column: &'static str) -> Result<Timestamp, StoreError> {
+        Ok(Timestamp::from_micros(self.int(index, column)?))
+    }
+
+    pub(crate) fn find_time(&self, index: usize, column: &'static str) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.find_int(index, column)?.map(Timestamp::from_micros))
+    }
+
+    pub(crate) fn text(&self, index: usize, column: &'static str) -> Result<&str, StoreError> {
+        self.find_text(index, column)?.ok_or_else(|| self.wrong(column))
+    }
+
+    pub(crate) fn find_text(&self, index: usize, column: &'static str) -> Result<Option<&str>, StoreError> {
+        match self.cells.get(index) {
+            Some(Value::Null) => Ok(None),
+            Some(Value::Text(value)) => Ok(Some(value)),
+            _ => Err(self.wrong(column)),
+        }
+    }
+
+    /// A text with a form of its own: an id, a state, an event type.
+    pub(crate) fn parsed<T: FromStr>(&self, index: usize, column: &'static str) -> Result<T, StoreError> {
+        self.text(index, column)?.parse().map_err(|_| self.wrong(column))
+    }
+
+    /// A text read by `parse`, which knows the words allowed.
+    pub(crate) fn word<T>(
+        &self,
+        index: usize,
+        column: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, StoreError> {
+        parse(self.text(index, column)?).ok_or_else(|| self.wrong(column))
+    }
+
+    pub(crate) fn bytes(&self, index: usize, column: &'static str) -> Result<&[u8], StoreError> {
+        self.find_bytes(index, column)?.ok_or_else(|| self.wrong(column))
+    }
+
+    pub(crate) fn find_bytes(&self, index: usize, column: &'static str) -> Result<Option<&[u8]>, StoreError> {
+        match self.cells.get(index) {
+            Some(Value::Null) => Ok(None),
+            Some(Value::Blob(value)) => Ok(Some(value)),
+            _ => Err(self.wrong(column)),
+        }
+    }
+}
+
+/// A connection, inside a transaction where the caller opened one.
+#[derive(Clone, Copy)]
+pub(crate) struct Db<'c>(pub(crate) &'c rusqlite::Connection);
+
+impl Db<'_> {
+    /// All rows of a query over `table` (named for error messages).
+    pub(crate) fn query(&self, table: &'static str, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        let columns = statement.column_count();
+        let mut rows = statement.query(rusqlite::params_from_iter(params))?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let cells = (0..columns).map(|index| row.get::<_, Value>(index)).collect::<Result<_, _>>()?;
+            found.push(Row { cells, table });
+        }
+        Ok(found)
+    }
+
+    /// The first row of a query, if any.
+    pub(crate) fn find(&self, table: &'static str, sql: &str, params: &[Param<'_>]) -> Result<Option<Row>, StoreError> {
+        Ok(self.query(table, sql, params)?.into_iter().next())
+    }
+
+    /// Runs a statement; the number of rows it changed.
+    pub(crate) fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<usize, StoreError> {
+        Ok(self.0.prepare_cached(sql)?.execute(rusqlite::params_from_iter(params))?)
+    }
+}
+
+/// An INSERT of many rows in few statements: chunks of fixed sizes, so that each text is prepared once and kept.
+pub(crate) struct BulkInsert {
+    columns: usize,
+    /// Chunk size and statement, largest first; the last chunk size is 1.
+    statements: Vec<(usize, String)>,
+}
+
+impl BulkInsert {
+    pub(crate) fn new(table: &str, columns: &[&str]) -> Self {
+        let statement = |rows: usize| {
+            let mut sql = format!("INSERT INTO {table} ({}) VALUES ", columns.join(", "));
+            for row in 0..rows {
+                sql.push_str(if row == 0 { "(" } else { ", (" });
+                for column in 1..=columns.len() {
+                    let separator = if column == 1 { "$" } else { ", $" };
+                    sql.push_str(separator);
+                    sql.push_str(&(row * columns.len() + column).to_string());
+                }
+                sql.push(')');
+            }
+            sql
+        };
+        Self { columns: columns.len(), statements: [64, 8, 1].map(|rows| (rows, statement(rows))).into() }
+    }
+
+    /// Inserts all rows that `cells` holds, one after another.
+    pub(crate) fn run(&self, db: Db<'_>, cells: &[Param<'_>]) -> Result<(), StoreError> {
+        let mut rest = cells;
+        for (rows, sql) in &self.statements {
+            let width = rows * self.columns;
+            while let Some((chunk, left)) = rest.split_at_checked(width) {
+                db.execute(sql, chunk)?;
+                rest = left;
+            }
+        }
+        Ok(())
+    }
+}

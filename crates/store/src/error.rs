@@ -1,0 +1,82 @@
+//! What can go wrong in the store. A conflict that a caller can answer is a variant of that operation's own error; here is
+//! what every operation shares.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A failed operation. Nothing of it is stored.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// More writes wait than fit: try again shortly.
+    #[error("the store is busy: too many writes are waiting")]
+    Busy,
+    /// The store has been closed.
+    #[error("the store is closed")]
+    Closed,
+    /// The database refused or failed.
+    #[error("the database failed: {0}")]
+    Database(Arc<str>),
+    /// A stored row cannot be understood.
+    #[error("inconsistent row in {table}, column {column}, id {id}")]
+    Inconsistent {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// The row's id.
+        id: String,
+    },
+    /// A sealed value does not open with its account's data key.
+    #[error("a sealed value in {table} does not open: it was changed, moved, or sealed under another key")]
+    Unsealable {
+        /// The table.
+        table: &'static str,
+    },
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error.to_string().into())
+    }
+}
+
+/// Why a store does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("the database {} is open in another process; stop that one first, or name another file", path.display())]
+    Locked {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The file or its folder cannot be written.
+    #[error("the database {} cannot be opened for writing: {reason}", path.display())]
+    NotWritable {
+        /// The database file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The file is not a Bellwire database.
+    #[error("{} is not a Bellwire database: {reason}", path.display())]
+    NotADatabase {
+        /// The database file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A newer Bellwire has migrated it.
+    #[error("the database has schema version {found}, this Bellwire knows up to {known}: run a newer Bellwire")]
+    NewerSchema {
+        /// The version found.
+        found: i64,
+        /// The newest version known here.
+        known: i64,
+    },
+    /// The master key is not the one that sealed it.
+    #[error("the master key does not open this database; set BELLWIRE_MASTER_KEY to the key it was made with")]
+    WrongMasterKey,
+    /// Opening failed otherwise.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

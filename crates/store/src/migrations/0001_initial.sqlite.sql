@@ -1,0 +1,133 @@
+-- The first schema. Times are microseconds since the Unix epoch; columns ending in `_sealed` are AES-256-GCM under the
+-- account's data key (see `seal.rs`). Every table carries the account, and every query names it.
+
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY NOT NULL,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE api_keys (
+    id         TEXT PRIMARY KEY NOT NULL,
+    role       TEXT NOT NULL,
+    account_id TEXT,
+    hash       BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX api_keys_hash ON api_keys (hash);
+
+CREATE TABLE accounts (
+    id              TEXT PRIMARY KEY NOT NULL,
+    contract        TEXT NOT NULL,
+    name            TEXT,
+    sandbox         INTEGER NOT NULL,
+    entitlements    TEXT NOT NULL,            -- JSON list of event types
+    data_key_sealed BLOB NOT NULL,            -- under the master key
+    last_seq        INTEGER NOT NULL,
+    version         INTEGER NOT NULL,
+    created_at      INTEGER NOT NULL,
+    updated_at      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE endpoints (
+    account_id           TEXT NOT NULL,
+    id                   TEXT NOT NULL,
+    url                  TEXT NOT NULL,
+    name                 TEXT,
+    events               TEXT,                -- JSON list of event types; NULL: all
+    headers_sealed       BLOB,                -- JSON list of name and value
+    enabled              INTEGER NOT NULL,
+    health               TEXT NOT NULL,
+    consecutive_failures INTEGER NOT NULL,
+    failing_since        INTEGER,
+    unhealthy_since      INTEGER,
+    last_number          INTEGER NOT NULL,
+    version              INTEGER NOT NULL,
+    created_at           INTEGER NOT NULL,
+    updated_at           INTEGER NOT NULL,
+    PRIMARY KEY (account_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- Secrets of an endpoint, and of the account itself where `endpoint_id` is empty. The highest ordinal is the newest.
+CREATE TABLE secrets (
+    account_id    TEXT NOT NULL,
+    endpoint_id   TEXT NOT NULL,
+    ordinal       INTEGER NOT NULL,
+    secret_sealed BLOB NOT NULL,
+    created_at    INTEGER NOT NULL,
+    expires_at    INTEGER,
+    PRIMARY KEY (account_id, endpoint_id, ordinal)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE events (
+    row            INTEGER PRIMARY KEY,
+    account_id     TEXT NOT NULL,
+    seq            INTEGER NOT NULL,
+    id             TEXT NOT NULL,
+    type           TEXT NOT NULL,
+    occurred_at    INTEGER NOT NULL,
+    created_at     INTEGER NOT NULL,
+    is_test        INTEGER NOT NULL,
+    deliveries     INTEGER NOT NULL,
+    fingerprint    BLOB NOT NULL,
+    payload_sealed BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX events_by_seq ON events (account_id, seq);
+CREATE UNIQUE INDEX events_by_id ON events (account_id, id);
+
+CREATE TABLE event_subjects (
+    account_id TEXT NOT NULL,
+    subject    TEXT NOT NULL,
+    event_seq  INTEGER NOT NULL,
+    PRIMARY KEY (account_id, subject, event_seq)
+) STRICT, WITHOUT ROWID;
+
+-- Live deliveries: small and hot; a row leaves when its delivery ends.
+--   claim   wake_at
+--   token   NULL      held in memory by the process with this token
+--   NULL    NULL      waits for room in its endpoint's lane
+--   NULL    instant   waits for that instant (a retry)
+CREATE TABLE queue (
+    id          TEXT PRIMARY KEY NOT NULL,
+    account_id  TEXT NOT NULL,
+    endpoint_id TEXT NOT NULL,
+    number      INTEGER NOT NULL,
+    event_seq   INTEGER NOT NULL,
+    attempts    INTEGER NOT NULL,
+    created_at  INTEGER NOT NULL,
+    due_at      INTEGER NOT NULL,
+    wake_at     INTEGER,
+    claim       TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX queue_by_endpoint ON queue (account_id, endpoint_id, number);
+CREATE INDEX queue_by_wake ON queue (wake_at) WHERE wake_at IS NOT NULL;
+CREATE INDEX queue_by_lane ON queue (account_id, endpoint_id, number) WHERE wake_at IS NULL AND claim IS NULL;
+
+-- Ended deliveries: history.
+CREATE TABLE deliveries (
+    id          TEXT PRIMARY KEY NOT NULL,
+    account_id  TEXT NOT NULL,
+    endpoint_id TEXT NOT NULL,
+    number      INTEGER NOT NULL,
+    event_seq   INTEGER NOT NULL,
+    state       TEXT NOT NULL,
+    attempts    INTEGER NOT NULL,
+    created_at  INTEGER NOT NULL,
+    ended_at    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX deliveries_by_account ON deliveries (account_id, id);
+CREATE INDEX deliveries_by_endpoint ON deliveries (account_id, endpoint_id, number);
+CREATE INDEX deliveries_failed ON deliveries (account_id, id) WHERE state <> 'delivered';
+
+CREATE TABLE attempts (
+    delivery_id     TEXT NOT NULL,
+    number          INTEGER NOT NULL,
+    account_id      TEXT NOT NULL,
+    started_at      INTEGER NOT NULL,
+    duration_us     INTEGER NOT NULL,
+    outcome         TEXT NOT NULL,
+    status          INTEGER,
+    detail          TEXT,
+    response_sealed BLOB,
+    PRIMARY KEY (delivery_id, number)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,347 @@
+//! Recording what came of attempts.
+//!
+//! One transaction holds, for every attempt of a commit group: the attempt's row, the delivery's new state or next due time,
+//! and the endpoint's health. A delivery that ends moves from the queue to the history. The removal from the queue names the
+//! claim; where it finds no row, the delivery is no longer this process's, and nothing of the outcome is written.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwire_domain::health::FailedThen;
+use bellwire_domain::{AttemptOutcome, Decision, DeliveryPolicy, DeliveryState, Health, HealthStatus, Timestamp};
+use tokio::sync::oneshot;
+
+use crate::driver::{BulkInsert, Db, Param, Row, params};
+use crate::handoff::{ClaimedDelivery, LaneKey};
+use crate::writer::WriteContext;
+use crate::{DataKey, StoreError};
+
+/// An attempt and what was decided from it.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The delivery, as it was claimed.
+    pub delivery: ClaimedDelivery,
+    /// When the attempt started.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    /// What happened.
+    pub outcome: AttemptOutcome,
+    /// What that means for the delivery.
+    pub decision: Decision,
+    /// The contract's rules, for the endpoint's health.
+    pub policy: Arc<DeliveryPolicy>,
+}
+
+/// A change of an endpoint's health that an outcome caused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthChange {
+    /// The endpoint's lane.
+    pub lane: LaneKey,
+    /// Before.
+    pub from: HealthStatus,
+    /// After.
+    pub to: HealthStatus,
+}
+
+/// What recording came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recording {
+    /// Stored; with the change of health it caused, if any.
+    Stored(Option<HealthChange>),
+    /// The delivery was no longer held: it was cancelled, or taken over by another process. Nothing was stored.
+    Lost,
+}
+
+pub(crate) struct RecordJob {
+    pub(crate) outcome: Outcome,
+    pub(crate) response_sealed: Option<Vec<u8>>,
+    pub(crate) reply: oneshot::Sender<Result<Recording, StoreError>>,
+}
+
+impl RecordJob {
+    pub(crate) fn fail(self, error: &StoreError) {
+        let _ = self.reply.send(Err(error.clone()));
+    }
+}
+
+/// Seals the answer's body for its place.
+pub(crate) fn seal_response(outcome: &Outcome, key: &DataKey, entropy: &dyn bellwire_domain::Entropy) -> Option<Vec<u8>> {
+    match &outcome.outcome {
+        AttemptOutcome::Response { body, .. } if !body.is_empty() => {
+            let context = response_context(outcome.delivery.id.as_str(), outcome.delivery.attempts + 1);
+            Some(key.seal(entropy, &context, body))
+        }
+        _ => None,
+    }
+}
+
+pub(crate) fn response_context(delivery: &str, attempt: u32) -> String {
+    format!("attempts:{delivery}/{attempt}")
+}
+
+pub(crate) struct OutcomeStatements {
+    attempts: BulkInsert,
+    deliveries: BulkInsert,
+}
+
+const ATTEMPT_COLUMNS: [&str; 9] =
+    ["delivery_id", "number", "account_id", "started_at", "duration_us", "outcome", "status", "detail", "response_sealed"];
+const DELIVERY_COLUMNS: [&str; 9] =
+    ["id", "account_id", "endpoint_id", "number", "event_seq", "state", "attempts", "created_at", "ended_at"];
+
+impl OutcomeStatements {
+    pub(crate) fn new() -> Self {
+        Self {
+            attempts: BulkInsert::new("attempts", &ATTEMPT_COLUMNS),
+            deliveries: BulkInsert::new("deliveries", &DELIVERY_COLUMNS),
+        }
+    }
+}
+
+/// What a group of outcomes came to.
+#[derive(Default)]
+pub(crate) struct Recorded {
+    results: Vec<Recording>,
+}
+
+/// Answers the callers and gives the deliveries' room back.
+pub(crate) fn answer(jobs: Vec<RecordJob>, recorded: Recorded, context: &WriteContext) {
+    for (job, result) in jobs.into_iter().zip(recorded.results) {
+        context.handoff.release_delivery(&job.outcome.delivery);
+        let _ = job.reply.send(Ok(result));
+    }
+}
+
+const TAKE: &str = "DELETE FROM queue WHERE id = $1 AND claim = $2";
+const RESCHEDULE: &str = "UPDATE queue SET attempts = $1, due_at = $2, wake_at = $3, claim = NULL WHERE id = $4 AND claim = $5";
+const SELECT_HEALTH: &str = "SELECT id, health, consecutive_failures, failing_since, unhealthy_since, enabled \
+     FROM endpoints WHERE account_id = $1 AND id = $2";
+const UPDATE_HEALTH: &str = "UPDATE endpoints SET health = $1, consecutive_failures = $2, failing_since = $3, \
+     unhealthy_since = $4, enabled = $5, version = version + $6 WHERE account_id = $7 AND id = $8";
+
+/// Stores all outcomes of a group.
+pub(crate) fn record(
+    db: Db<'_>,
+    context: &WriteContext,
+    statements: &OutcomeStatements,
+    jobs: &[RecordJob],
+) -> Result<Recorded, StoreError> {
+    if jobs.is_empty() {
+        return Ok(Recorded::default());
+    }
+    let now = context.clock.now();
+    let mut health = HealthBook::default();
+    let mut results = Vec::with_capacity(jobs.len());
+    let mut attempts: Vec<Param<'_>> = Vec::with_capacity(jobs.len() * ATTEMPT_COLUMNS.len());
+    let mut ended: Vec<Param<'_>> = Vec::with_capacity(jobs.len() * DELIVERY_COLUMNS.len());
+    for job in jobs {
+        let held = apply(db, &context.claim_token, &job.outcome)?;
+        if !held {
+            results.push(Recording::Lost);
+            continue;
+        }
+        push_attempt(&mut attempts, job);
+        push_ended(&mut ended, &job.outcome, now);
+        results.push(Recording::Stored(health.observe(db, &job.outcome)?));
+    }
+    let details: Vec<String> = jobs.iter().map(|job| detail(&job.outcome.outcome)).collect();
+    fill_details(&mut attempts, jobs, &results, &details);
+    statements.attempts.run(db, &attempts)?;
+    statements.deliveries.run(db, &ended)?;
+    health.write(db, now, statements)?;
+    Ok(Recorded { results })
+}
+
+/// Moves the delivery on in the queue. `false`: it is not held any more.
+fn apply(db: Db<'_>, claim_token: &str, outcome: &Outcome) -> Result<bool, StoreError> {
+    let id = outcome.delivery.id.as_str();
+    let changed = match outcome.decision {
+        Decision::Delivered | Decision::Failed { .. } => db.execute(TAKE, params![id, claim_token])?,
+        Decision::Retry { due_at } => {
+            let attempts = i64::from(outcome.delivery.attempts) + 1;
+            db.execute(RESCHEDULE, params![attempts, due_at, due_at, id, claim_token])?
+        }
+    };
+    Ok(changed > 0)
+}
+
+/// Where the column `detail` stands among [`ATTEMPT_COLUMNS`].
+const DETAIL_COLUMN: usize = 7;
+
+fn push_attempt<'j>(cells: &mut Vec<Param<'j>>, job: &'j RecordJob) {
+    let Outcome { delivery, started_at, duration, outcome, .. } = &job.outcome;
+    cells.extend_from_slice(params![
+        delivery.id.as_str(),
+        i64::from(delivery.attempts) + 1,
+        delivery.account_id.as_str(),
+        *started_at,
+        i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
+        outcome.kind(),
+        outcome.status().map(i64::from),
+        Option::<i64>::None,
+        job.response_sealed.as_deref(),
+    ]);
+}
+
+/// One sentence about an attempt without an answer; empty for one with.
+fn detail(outcome: &AttemptOutcome) -> String {
+    if outcome.status().is_some() { String::new() } else { outcome.to_string() }
+}
+
+/// Puts the sentences where [`push_attempt`] left room for them.
+fn fill_details<'j>(cells: &mut [Param<'j>], jobs: &[RecordJob], results: &[Recording], details: &'j [String]) {
+    let stored = jobs.iter().zip(results).zip(details).filter(|((_, result), _)| **result != Recording::Lost);
+    for (row, (_, text)) in cells.chunks_exact_mut(ATTEMPT_COLUMNS.len()).zip(stored) {
+        if let Some(cell) = row.get_mut(DETAIL_COLUMN).filter(|_| !text.is_empty()) {
+            *cell = Param::Text(text);
+        }
+    }
+}
+
+fn push_ended<'j>(cells: &mut Vec<Param<'j>>, outcome: &'j Outcome, now: Timestamp) {
+    let state = match outcome.decision {
+        Decision::Delivered => DeliveryState::Delivered,
+        Decision::Failed { .. } => DeliveryState::Failed,
+        Decision::Retry { .. } => return,
+    };
+    let delivery = &outcome.delivery;
+    cells.extend_from_slice(params![
+        delivery.id.as_str(),
+        delivery.account_id.as_str(),
+        delivery.endpoint_id.as_str(),
+        delivery.number,
+        delivery.event.seq,
+        state.as_str(),
+        i64::from(delivery.attempts) + 1,
+        delivery.created_at,
+        now,
+    ]);
+}
+
+struct EndpointHealth {
+    before: Health,
+    now: Health,
+    was_enabled: bool,
+    /// Set when the endpoint is to be disabled and its waiting deliveries cancelled.
+    disable: bool,
+}
+
+/// The health of the endpoints of a group, read once and written once.
+#[derive(Default)]
+struct HealthBook {
+    endpoints: HashMap<LaneKey, Option<EndpointHealth>>,
+}
+
+impl HealthBook {
+    fn observe(&mut self, db: Db<'_>, outcome: &Outcome) -> Result<Option<HealthChange>, StoreError> {
+        let lane = outcome.delivery.lane();
+        if !self.endpoints.contains_key(&lane) {
+            let row =
+                db.find("endpoints", SELECT_HEALTH, params![lane.account_id.as_str(), lane.endpoint_id.as_str()])?;
+            let read = row.map(|row| read_endpoint_health(&row)).transpose()?;
+            self.endpoints.insert(lane.clone(), read);
+        }
+        let Some(Some(endpoint)) = self.endpoints.get_mut(&lane) else { return Ok(None) };
+        let policy = &outcome.policy.health;
+        let success = outcome.decision == Decision::Delivered;
+        let ended_at = outcome.started_at.plus(outcome.duration);
+        let from = endpoint.now.status;
+        endpoint.now = endpoint.now.observe(policy, success, ended_at);
+        let to = endpoint.now.status;
+        let failed_now = from != to && to == HealthStatus::Failed;
+        let disables = policy.failed.is_some_and(|(_, then)| then == FailedThen::Disable);
+        endpoint.disable |= failed_now && disables || outcome.decision == Decision::Failed { endpoint_gone: true };
+        Ok((from != to).then_some(HealthChange { lane, from, to }))
+    }
+
+    fn write(self, db: Db<'_>, now: Timestamp, statements: &OutcomeStatements) -> Result<(), StoreError> {
+        for (lane, endpoint) in &self.endpoints {
+            let Some(endpoint) = endpoint else { continue };
+            if endpoint.before == endpoint.now && !endpoint.disable {
+                continue;
+            }
+            let visible = endpoint.before.status != endpoint.now.status || endpoint.disable;
+            db.execute(
+                UPDATE_HEALTH,
+                params![
+                    endpoint.now.status.as_str(),
+                    endpoint.now.consecutive_failures,
+                    endpoint.now.failing_since,
+                    endpoint.now.unhealthy_since,
+                    endpoint.was_enabled && !endpoint.disable,
+                    visible,
+                    lane.account_id.as_str(),
+                    lane.endpoint_id.as_str(),
+                ],
+            )?;
+            if endpoint.disable {
+                cancel_waiting(db, &statements.deliveries, lane, now)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_endpoint_health(row: &Row) -> Result<EndpointHealth, StoreError> {
+    let health = read_health(row, 1)?;
+    Ok(EndpointHealth { before: health, now: health, was_enabled: row.boolean(5, "enabled")?, disable: false })
+}
+
+/// Reads the four health columns from `first` on.
+pub(crate) fn read_health(row: &Row, first: usize) -> Result<Health, StoreError> {
+    Ok(Health {
+        status: row.word(first, "health", HealthStatus::parse)?,
+        consecutive_failures: row.narrow(first + 1, "consecutive_failures")?,
+        failing_since: row.find_time(first + 2, "failing_since")?,
+        unhealthy_since: row.find_time(first + 3, "unhealthy_since")?,
+    })
+}
+
+const SELECT_QUEUED: &str = "SELECT id, number, event_seq, attempts, created_at FROM queue \
+     WHERE account_id = $1 AND endpoint_id = $2 ORDER BY number LIMIT 1000";
+const DELETE_QUEUED: &str = "DELETE FROM queue WHERE id = $1";
+
+/// Ends every delivery that waits for an endpoint, held ones too: their outcomes will find no row. Returns how many.
+pub(crate) fn cancel_waiting(
+    db: Db<'_>,
+    deliveries: &BulkInsert,
+    lane: &LaneKey,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let mut cancelled = 0;
+    loop {
+        let rows = db.query("queue", SELECT_QUEUED, params![lane.account_id.as_str(), lane.endpoint_id.as_str()])?;
+        if rows.is_empty() {
+            return Ok(cancelled);
+        }
+        let mut cells: Vec<Param<'_>> = Vec::with_capacity(rows.len() * DELIVERY_COLUMNS.len());
+        for row in &rows {
+            cells.extend_from_slice(params![
+                row.text(0, "id")?,
+                lane.account_id.as_str(),
+                lane.endpoint_id.as_str(),
+                row.int(1, "number")?,
+                row.int(2, "event_seq")?,
+                DeliveryState::Cancelled.as_str(),
+                row.int(3, "attempts")?,
+                row.int(4, "created_at")?,
+                now,
+            ]);
+        }
+        deliveries.run(db, &cells)?;
+        for row in &rows {
+            db.execute(DELETE_QUEUED, params![row.text(0, "id")?])?;
+        }
+        cancelled += rows.len();
+    }
+}
+
+/// The insert into the history, for other modules that end deliveries.
+pub(crate) fn history_insert() -> BulkInsert {
+    BulkInsert::new("deliveries", &DELIVERY_COLUMNS)
+}
+
+#[cfg(test)]
+pub(crate) const STATEMENTS: [&str; 6] = [TAKE, RESCHEDULE, SELECT_HEALTH, UPDATE_HEALTH, SELECT_QUEUED, DELETE_QUEUED];

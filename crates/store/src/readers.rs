@@ -1,0 +1,61 @@
+//! Reading connections: a bounded pool beside the writer, run on the runtime's blocking threads.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+
+use crate::StoreError;
+use crate::driver::Db;
+
+/// Page cache of one reader, in KiB (negative as SQLite counts it).
+const READER_CACHE_KIB: i64 = -2_048;
+
+pub(crate) struct Readers {
+    path: PathBuf,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    permits: Semaphore,
+}
+
+impl Readers {
+    pub(crate) fn new(path: PathBuf, connections_max: usize) -> Self {
+        Self { path, idle: Arc::default(), permits: Semaphore::new(connections_max) }
+    }
+
+    /// Runs `work` on a reading connection, which sees one snapshot per statement.
+    pub(crate) async fn read<T, E>(&self, work: impl FnOnce(Db<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let _permit = self.permits.acquire().await.map_err(|_| StoreError::Closed)?;
+        let idle = Arc::clone(&self.idle);
+        let path = self.path.clone();
+        let run = move || {
+            let reused = idle.lock().pop();
+            let connection = match reused {
+                Some(connection) => connection,
+                None => open(&path).map_err(StoreError::from)?,
+            };
+            let result = work(Db(&connection));
+            idle.lock().push(connection);
+            result
+        };
+        tokio::task::spawn_blocking(run).await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Closes the pool: later reads fail, idle connections are dropped.
+    pub(crate) fn close(&self) {
+        self.permits.close();
+        self.idle.lock().clear();
+    }
+}
+
+fn open(path: &PathBuf) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.pragma_update(None, "cache_size", READER_CACHE_KIB)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}

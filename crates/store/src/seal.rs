@@ -1,0 +1,160 @@
+//! Sealing: secrets and payloads are unreadable in the file, its copies and its backups.
+//!
+//! Each account has a data key of its own, stored wrapped by the master key. A sealed value is
+//! `version (1) ‖ nonce (12) ‖ ciphertext ‖ tag (16)`, AES-256-GCM, with the table and the row bound in as associated data, so
+//! that a value moved to another row does not open. Deleting an account's data key erases all it sealed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aes_gcm::aead::{Aead, Payload};
+use aes_gcm::{Aes256Gcm, Key, KeyInit, Nonce};
+use bellwire_domain::{AccountId, Entropy, Secret};
+use parking_lot::RwLock;
+
+use crate::StoreError;
+
+const VERSION: u8 = 1;
+const NONCE_LENGTH: usize = 12;
+/// Data keys kept unwrapped in memory.
+const CACHED_KEYS_MAX: usize = 100_000;
+
+/// The key that wraps every account's data key.
+#[derive(Clone, Debug)]
+pub struct MasterKey(Secret<[u8; 32]>);
+
+impl MasterKey {
+    /// From 32 bytes.
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(Secret::new(bytes))
+    }
+}
+
+/// One AES-256-GCM key, ready to use.
+pub(crate) struct DataKey(Aes256Gcm);
+
+impl DataKey {
+    fn new(bytes: &[u8; 32]) -> Self {
+        Self(Aes256Gcm::new(&Key::<Aes256Gcm>::from(*bytes)))
+    }
+
+    /// Seals `plain` for the place that `context` names, such as `events:acct/42`.
+    pub(crate) fn seal(&self, entropy: &dyn Entropy, context: &str, plain: &[u8]) -> Vec<u8> {
+        let nonce: [u8; NONCE_LENGTH] = entropy.bytes();
+        let payload = Payload { msg: plain, aad: context.as_bytes() };
+        // The cipher's one error is a plaintext beyond 64 GiB, which the body limits exclude; an empty value then never opens.
+        let sealed = self.0.encrypt(&Nonce::from(nonce), payload).unwrap_or_default();
+        let mut value = Vec::with_capacity(1 + NONCE_LENGTH + sealed.len());
+        value.push(VERSION);
+        value.extend_from_slice(&nonce);
+        value.extend_from_slice(&sealed);
+        value
+    }
+
+    /// Opens what [`DataKey::seal`] made for the same place.
+    pub(crate) fn open(&self, table: &'static str, context: &str, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let unsealable = || StoreError::Unsealable { table };
+        let rest = sealed.strip_prefix(&[VERSION]).ok_or_else(unsealable)?;
+        let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_LENGTH>().ok_or_else(unsealable)?;
+        let payload = Payload { msg: ciphertext, aad: context.as_bytes() };
+        self.0.decrypt(&Nonce::from(*nonce), payload).map_err(|_| unsealable())
+    }
+}
+
+/// The master key and the data keys unwrapped so far.
+pub(crate) struct Keyring {
+    master: DataKey,
+    unwrapped: RwLock<HashMap<AccountId, Arc<DataKey>>>,
+}
+
+impl Keyring {
+    pub(crate) fn new(master: &MasterKey) -> Self {
+        Self { master: DataKey::new(master.0.expose()), unwrapped: RwLock::default() }
+    }
+
+    /// A text sealed by the master key, by which a later start knows whether it has the same key.
+    pub(crate) fn seal_canary(&self, entropy: &dyn Entropy) -> Vec<u8> {
+        self.master.seal(entropy, "meta:canary", b"bellwire")
+    }
+
+    pub(crate) fn opens_canary(&self, sealed: &[u8]) -> bool {
+        self.master.open("meta", "meta:canary", sealed).is_ok()
+    }
+
+    /// A new data key for `account`, and its wrapped form for the accounts table.
+    pub(crate) fn draw(&self, entropy: &dyn Entropy, account: &AccountId) -> (Arc<DataKey>, Vec<u8>) {
+        let bytes: [u8; 32] = entropy.bytes();
+        let wrapped = self.master.seal(entropy, &wrap_context(account), &bytes);
+        (Arc::new(DataKey::new(&bytes)), wrapped)
+    }
+
+    /// The data key in its wrapped form, unwrapped.
+    pub(crate) fn unwrap(&self, account: &AccountId, wrapped: &[u8]) -> Result<Arc<DataKey>, StoreError> {
+        if let Some(key) = self.find(account) {
+            return Ok(key);
+        }
+        let bytes = self.master.open("accounts", &wrap_context(account), wrapped)?;
+        let bytes = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| StoreError::Unsealable { table: "accounts" })?;
+        let key = Arc::new(DataKey::new(&bytes));
+        let mut unwrapped = self.unwrapped.write();
+        if unwrapped.len() >= CACHED_KEYS_MAX {
+            unwrapped.clear();
+        }
+        unwrapped.insert(account.clone(), Arc::clone(&key));
+        Ok(key)
+    }
+
+    pub(crate) fn find(&self, account: &AccountId) -> Option<Arc<DataKey>> {
+        self.unwrapped.read().get(account).cloned()
+    }
+
+    pub(crate) fn forget(&self, account: &AccountId) {
+        self.unwrapped.write().remove(account);
+    }
+}
+
+fn wrap_context(account: &AccountId) -> String {
+    format!("accounts:{account}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Sevens;
+    impl Entropy for Sevens {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(7);
+        }
+    }
+
+    #[test]
+    fn opens_only_in_its_place_and_under_its_key() {
+        let key = DataKey::new(&[1; 32]);
+        let sealed = key.seal(&Sevens, "events:a/1", b"patient 789");
+        assert!(!sealed.windows(7).any(|window| window == b"patient"));
+        assert_eq!(key.open("events", "events:a/1", &sealed).unwrap(), b"patient 789");
+        assert!(key.open("events", "events:a/2", &sealed).is_err(), "moved to another row");
+        assert!(DataKey::new(&[2; 32]).open("events", "events:a/1", &sealed).is_err(), "another key");
+        for index in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[index] ^= 1;
+            assert!(key.open("events", "events:a/1", &changed).is_err(), "byte {index} changed");
+        }
+        assert!(key.open("events", "events:a/1", &[]).is_err());
+    }
+
+    #[test]
+    fn a_keyring_knows_its_master_key() {
+        let keyring = Keyring::new(&MasterKey::new([3; 32]));
+        let canary = keyring.seal_canary(&Sevens);
+        assert!(keyring.opens_canary(&canary));
+        assert!(!Keyring::new(&MasterKey::new([4; 32])).opens_canary(&canary));
+        let account = AccountId::try_new("clinic").unwrap();
+        let (key, wrapped) = keyring.draw(&Sevens, &account);
+        let sealed = key.seal(&Sevens, "x", b"y");
+        assert_eq!(keyring.unwrap(&account, &wrapped).unwrap().open("t", "x", &sealed).unwrap(), b"y");
+        let other = AccountId::try_new("other").unwrap();
+        assert!(keyring.unwrap(&other, &wrapped).is_err(), "a wrapped key belongs to its account");
+    }
+}

@@ -1,0 +1,505 @@
+//! The public face of the store: opens it, and sends each operation to the writer or to a reader.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bellwire_domain::{AccountId, Clock, DeliveryId, Entropy, EventId, KeyId, Secret, Timestamp};
+use parking_lot::{Mutex, RwLock};
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::cache::Cache;
+use crate::driver::{Db, params};
+use crate::endpoints::AccountSeal;
+use crate::handoff::HandOff;
+use crate::outcomes::{RecordJob, seal_response};
+use crate::publish::{PublishJob, SealedEvent};
+use crate::readers::Readers;
+use crate::seal::Keyring;
+use crate::writer::{Job, WriteContext, write_job};
+use crate::{
+    Account, ApiKey, Attempt, ClaimReport, ClaimedDelivery, DataKey, Delivery, DeliveryQuery, Endpoint, EndpointChanges,
+    EndpointConfig, Event, EventQuery, EventReceipt, HandOffLimits, LaneKey, MasterKey, NewEndpoint, NewEvent, OpenError,
+    Outcome, Page, PageRequest, PublishError, PutAccount, PutAccountError, Recording, RetryResult, StoreError, accounts, claims,
+    deliveries, endpoints, events, keys, migrations, writer,
+};
+
+/// How to open a store.
+pub struct StoreOptions {
+    /// The database file; made when it does not exist.
+    pub path: PathBuf,
+    /// The key that wraps the accounts' data keys.
+    pub master_key: MasterKey,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes.
+    pub entropy: Arc<dyn Entropy>,
+    /// How many deliveries may be held in memory.
+    pub handoff: HandOffLimits,
+    /// Writes that may wait; more are refused as [`StoreError::Busy`].
+    pub jobs_max: usize,
+    /// Reading connections.
+    pub readers_max: usize,
+}
+
+/// Deliveries handed over in memory, each batch committed and held by this process.
+pub struct Claimed(mpsc::UnboundedReceiver<Vec<ClaimedDelivery>>);
+
+impl Claimed {
+    /// The next batch; `None` once the store is closed.
+    pub async fn recv(&mut self) -> Option<Vec<ClaimedDelivery>> {
+        self.0.recv().await
+    }
+}
+
+/// The store. Cheap to clone.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    jobs: RwLock<Option<mpsc::Sender<Job>>>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    readers: Readers,
+    keyring: Arc<Keyring>,
+    handoff: Arc<HandOff>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    claim_token: String,
+    accounts: Cache<AccountId, Arc<Account>>,
+    configs: Cache<LaneKey, Arc<EndpointConfig>>,
+    keys: Cache<[u8; 32], ApiKey>,
+    /// Held for the life of the store: refuses a second process.
+    _lock: File,
+}
+
+const ACCOUNTS_CACHED_MAX: usize = 10_000;
+const CONFIGS_CACHED_MAX: usize = 20_000;
+const KEYS_CACHED_MAX: usize = 10_000;
+/// Page cache of the writing connection, in KiB (negative as SQLite counts it).
+const WRITER_CACHE_KIB: i64 = -16_384;
+/// Pages in the write-ahead log that set off a checkpoint: 16 MiB.
+const CHECKPOINT_PAGES: i64 = 4_096;
+
+impl Store {
+    /// Opens or makes the database, migrates it, and takes over what a stopped process held.
+    pub fn open(options: StoreOptions) -> Result<(Self, Claimed), OpenError> {
+        let lock = lock(&options.path)?;
+        let mut connection = open_connection(&options.path)?;
+        let version = check_header(&connection, &options.path)?;
+        migrations::migrate(&mut connection, version)?;
+        let keyring = Arc::new(Keyring::new(&options.master_key));
+        check_master_key(Db(&connection), &keyring, &*options.entropy)?;
+        let claim_token = hex_token(&*options.entropy);
+        let (handoff, receiver) = HandOff::new(options.handoff);
+        let handoff = Arc::new(handoff);
+        handoff.mark_backlog(claims::recover(Db(&connection), &claim_token)?);
+        let context = WriteContext {
+            clock: Arc::clone(&options.clock),
+            entropy: Arc::clone(&options.entropy),
+            handoff: Arc::clone(&handoff),
+            claim_token: claim_token.clone(),
+        };
+        let (jobs, thread) = writer::start(connection, context, options.jobs_max)?;
+        let inner = Inner {
+            jobs: RwLock::new(Some(jobs)),
+            thread: Mutex::new(Some(thread)),
+            readers: Readers::new(options.path, options.readers_max),
+            keyring,
+            handoff,
+            clock: options.clock,
+            entropy: options.entropy,
+            claim_token,
+            accounts: Cache::new(ACCOUNTS_CACHED_MAX),
+            configs: Cache::new(CONFIGS_CACHED_MAX),
+            keys: Cache::new(KEYS_CACHED_MAX),
+            _lock: lock,
+        };
+        Ok((Self(Arc::new(inner)), Claimed(receiver)))
+    }
+
+    /// Finishes the writes that wait, then closes the files. Later operations fail with [`StoreError::Closed`].
+    pub async fn close(&self) {
+        self.0.readers.close();
+        drop(self.0.jobs.write().take());
+        let thread = self.0.thread.lock().take();
+        if let Some(thread) = thread {
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+
+    /// Writes and reads a little, to say whether the store works.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.write(|_| Ok::<_, StoreError>(())).await?;
+        self.read(|db| keys::any_admin(db).map(drop)).await
+    }
+
+    /// Deliveries held in memory now.
+    pub fn held(&self) -> usize {
+        self.0.handoff.held()
+    }
+
+    /// Waits until [`Store::claim_due`] may find something before its next instant.
+    pub async fn claimable(&self) {
+        self.0.handoff.claimable.notified().await;
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    fn sender(&self) -> Result<mpsc::Sender<Job>, StoreError> {
+        self.0.jobs.read().clone().ok_or(StoreError::Closed)
+    }
+
+    async fn read<T, E>(&self, work: impl FnOnce(Db<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.0.readers.read(work).await
+    }
+
+    async fn write<T, E>(&self, work: impl FnOnce(Db<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (job, receiver) = write_job(work);
+        self.sender()?.send(job).await.map_err(|_| StoreError::Closed)?;
+        receiver.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn data_key(&self, account_id: &AccountId) -> Result<Option<Arc<DataKey>>, StoreError> {
+        if let Some(key) = self.0.keyring.find(account_id) {
+            return Ok(Some(key));
+        }
+        let account = self.find_account(account_id).await?;
+        account.map(|account| self.0.keyring.unwrap(account_id, &account.data_key_sealed)).transpose()
+    }
+}
+
+/// Events and deliveries.
+impl Store {
+    /// Publishes events of one account, all or none: stored with all their deliveries when this returns. `account` is what the
+    /// caller decided by; when it has changed since, nothing is published.
+    pub async fn commit_events(&self, account: &Account, new: Vec<NewEvent>) -> Result<Vec<EventReceipt>, PublishError> {
+        let key = self.0.keyring.unwrap(&account.id, &account.data_key_sealed)?;
+        let seal = |event| SealedEvent::new(event, &key, &*self.0.entropy, &account.id);
+        let (reply, receiver) = oneshot::channel();
+        let job = PublishJob {
+            account_id: account.id.clone(),
+            account_version: account.version,
+            events: new.into_iter().map(seal).collect(),
+            reply,
+        };
+        self.sender()?.try_send(Job::Publish(job)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+        })?;
+        let result = receiver.await.map_err(|_| StoreError::Closed)?;
+        if matches!(result, Err(PublishError::AccountChanged | PublishError::AccountNotFound)) {
+            self.0.accounts.remove(&account.id);
+        }
+        result
+    }
+
+    /// A page of an account's log.
+    pub async fn list_events(
+        &self,
+        account_id: &AccountId,
+        query: EventQuery,
+        page: PageRequest,
+    ) -> Result<Page<Event>, StoreError> {
+        let (keyring, account_id) = (Arc::clone(&self.0.keyring), account_id.clone());
+        self.read(move |db| events::list(db, &keyring, &account_id, &query, &page)).await
+    }
+
+    /// One event.
+    pub async fn find_event(&self, account_id: &AccountId, id: &EventId) -> Result<Option<Event>, StoreError> {
+        let (keyring, account_id, id) = (Arc::clone(&self.0.keyring), account_id.clone(), id.clone());
+        self.read(move |db| events::find(db, &keyring, &account_id, &id)).await
+    }
+
+    /// A page of deliveries, newest first.
+    pub async fn list_deliveries(&self, query: DeliveryQuery, page: PageRequest) -> Result<Page<Delivery>, StoreError> {
+        self.read(move |db| deliveries::list(db, &query, &page)).await
+    }
+
+    /// A delivery and its attempts.
+    pub async fn find_delivery(&self, id: &DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+        let (keyring, id) = (Arc::clone(&self.0.keyring), id.clone());
+        self.read(move |db| deliveries::find(db, &keyring, &id)).await
+    }
+
+    /// Makes a delivery due now.
+    pub async fn retry_delivery(&self, id: &DeliveryId) -> Result<RetryResult, StoreError> {
+        let (now, id) = (self.now(), id.clone());
+        let result = self.write(move |db| deliveries::retry(db, &id, now)).await?;
+        if let RetryResult::Due(lane) = &result {
+            self.0.handoff.mark_backlog([lane.clone()]);
+        }
+        Ok(result)
+    }
+
+    /// Records an attempt and what follows from it.
+    pub async fn record_outcome(&self, outcome: Outcome) -> Result<Recording, StoreError> {
+        let key = self.data_key(&outcome.delivery.account_id).await?;
+        let response_sealed = key.and_then(|key| seal_response(&outcome, &key, &*self.0.entropy));
+        let lane = outcome.delivery.lane();
+        let gone = outcome.decision == bellwire_domain::Decision::Failed { endpoint_gone: true };
+        let (reply, receiver) = oneshot::channel();
+        let job = Job::Record(RecordJob { outcome, response_sealed, reply });
+        self.sender()?.send(job).await.map_err(|_| StoreError::Closed)?;
+        let recording = receiver.await.map_err(|_| StoreError::Closed)??;
+        if gone || matches!(recording, Recording::Stored(Some(_))) {
+            self.0.configs.remove(&lane);
+        }
+        Ok(recording)
+    }
+
+    /// Claims what waits for lanes with room and what is due at `now`, at most `limit` of each, and hands it over.
+    pub async fn claim_due(&self, now: Timestamp, limit: usize) -> Result<ClaimReport, StoreError> {
+        let (handoff, token) = (Arc::clone(&self.0.handoff), self.0.claim_token.clone());
+        let (rows, report) = self.write(move |db| claims::claim(db, &handoff, &token, now, limit)).await?;
+        self.0.handoff.send(rows.into_iter().filter_map(|row| row.open(&self.0.keyring)).collect());
+        Ok(report)
+    }
+
+    /// Puts a held delivery back unattempted: its endpoint takes nothing now.
+    pub async fn release_delivery(&self, delivery: &ClaimedDelivery) -> Result<(), StoreError> {
+        let (token, ids) = (self.0.claim_token.clone(), [delivery.id.clone()]);
+        self.write(move |db| claims::unclaim(db, &token, &ids)).await?;
+        self.0.handoff.release_delivery(delivery);
+        Ok(())
+    }
+}
+
+/// Accounts and endpoints.
+impl Store {
+    /// An account.
+    pub async fn find_account(&self, id: &AccountId) -> Result<Option<Arc<Account>>, StoreError> {
+        if let Some(account) = self.0.accounts.get(id) {
+            return Ok(Some(account));
+        }
+        let generation = self.0.accounts.generation();
+        let wanted = id.clone();
+        let account = self.read(move |db| accounts::find(db, &wanted)).await?.map(Arc::new);
+        if let Some(account) = &account {
+            self.0.accounts.insert(generation, id.clone(), Arc::clone(account));
+        }
+        Ok(account)
+    }
+
+    /// A page of accounts, by id.
+    pub async fn list_accounts(&self, page: PageRequest) -> Result<Page<Account>, StoreError> {
+        self.read(move |db| accounts::list(db, &page)).await
+    }
+
+    /// Creates or changes an account. The flag says whether it was created.
+    pub async fn put_account(&self, wanted: PutAccount) -> Result<(Account, bool), PutAccountError> {
+        let (keyring, entropy, now) = (Arc::clone(&self.0.keyring), Arc::clone(&self.0.entropy), self.now());
+        let id = wanted.id.clone();
+        let result = self.write(move |db| accounts::put(db, &keyring, &*entropy, &wanted, now)).await;
+        self.forget_account(&id);
+        result
+    }
+
+    /// Deletes an account and all that is its; `false` when there was none.
+    pub async fn delete_account(&self, id: &AccountId) -> Result<bool, StoreError> {
+        let (wanted, now) = (id.clone(), self.now());
+        let deleted = self.write(move |db| accounts::delete(db, &wanted, now)).await;
+        self.forget_account(id);
+        self.0.keyring.forget(id);
+        self.0.keys.remove_where(|_| true);
+        deleted
+    }
+
+    fn forget_account(&self, id: &AccountId) {
+        self.0.accounts.remove(id);
+        self.0.configs.remove_where(|lane| lane.account_id == *id);
+    }
+
+    /// The account's own secrets that sign now, newest first.
+    pub async fn account_secrets(&self, id: &AccountId) -> Result<Vec<accounts::ActiveSecret>, StoreError> {
+        let Some(key) = self.data_key(id).await? else { return Ok(Vec::new()) };
+        let (id, now) = (id.clone(), self.now());
+        self.read(move |db| accounts::active_secrets(db, &accounts::SecretOwner::account(&id), &key, now)).await
+    }
+
+    /// An endpoint.
+    pub async fn find_endpoint(&self, lane: &LaneKey) -> Result<Option<Endpoint>, StoreError> {
+        let (keyring, lane) = (Arc::clone(&self.0.keyring), lane.clone());
+        self.read(move |db| endpoints::find(db, &keyring, &lane)).await
+    }
+
+    /// What sending to an endpoint needs, at least as new as `version`.
+    pub async fn find_endpoint_config(&self, lane: &LaneKey, version: i64) -> Result<Option<Arc<EndpointConfig>>, StoreError> {
+        if let Some(config) = self.0.configs.get(lane).filter(|config| config.endpoint.version >= version) {
+            return Ok(Some(config));
+        }
+        let generation = self.0.configs.generation();
+        let (keyring, wanted, now) = (Arc::clone(&self.0.keyring), lane.clone(), self.now());
+        let config = self.read(move |db| endpoints::find_config(db, &keyring, &wanted, now)).await?.map(Arc::new);
+        if let Some(config) = &config {
+            self.0.configs.insert(generation, lane.clone(), Arc::clone(config));
+        }
+        Ok(config)
+    }
+
+    /// A page of an account's endpoints, by id.
+    pub async fn list_endpoints(&self, account_id: &AccountId, page: PageRequest) -> Result<Page<Endpoint>, StoreError> {
+        let (keyring, account_id) = (Arc::clone(&self.0.keyring), account_id.clone());
+        self.read(move |db| endpoints::list(db, &keyring, &account_id, &page)).await
+    }
+
+    /// Stores a new endpoint; `None` when its account does not exist.
+    pub async fn create_endpoint(&self, new: NewEndpoint) -> Result<Option<Endpoint>, StoreError> {
+        let Some(key) = self.data_key(&new.account_id).await? else { return Ok(None) };
+        let (entropy, now) = (Arc::clone(&self.0.entropy), self.now());
+        self.write(move |db| endpoints::create(db, &AccountSeal { key, entropy: &*entropy }, &new, now)).await
+    }
+
+    /// Changes an endpoint; `None` when there is none.
+    pub async fn update_endpoint(&self, lane: &LaneKey, changes: EndpointChanges) -> Result<Option<Endpoint>, StoreError> {
+        let Some(key) = self.data_key(&lane.account_id).await? else { return Ok(None) };
+        let (entropy, now, wanted) = (Arc::clone(&self.0.entropy), self.now(), lane.clone());
+        let update = move |db: Db<'_>| endpoints::update(db, &AccountSeal { key, entropy: &*entropy }, &wanted, &changes, now);
+        let endpoint = self.write(update).await;
+        self.0.configs.remove(lane);
+        self.0.handoff.mark_backlog([lane.clone()]); // what waited while it was paused or disabled
+        endpoint
+    }
+
+    /// Gives an endpoint a new secret; those before it sign until `old_expire_at`. `None` when there is no such endpoint.
+    pub async fn rotate_endpoint_secret(
+        &self,
+        lane: &LaneKey,
+        secret: Secret<String>,
+        old_expire_at: Timestamp,
+    ) -> Result<Option<Endpoint>, StoreError> {
+        let Some(key) = self.data_key(&lane.account_id).await? else { return Ok(None) };
+        let (entropy, now, wanted) = (Arc::clone(&self.0.entropy), self.now(), lane.clone());
+        let rotate = move |db: Db<'_>| {
+            endpoints::rotate_secret(db, &AccountSeal { key, entropy: &*entropy }, &wanted, &secret, now, old_expire_at)
+        };
+        let endpoint = self.write(rotate).await;
+        self.0.configs.remove(lane);
+        endpoint
+    }
+
+    /// Deletes an endpoint and cancels what waits for it; `false` when there is none.
+    pub async fn delete_endpoint(&self, lane: &LaneKey) -> Result<bool, StoreError> {
+        let (now, wanted) = (self.now(), lane.clone());
+        let deleted = self.write(move |db| endpoints::delete(db, &wanted, now)).await;
+        self.0.configs.remove(lane);
+        deleted
+    }
+}
+
+/// API keys.
+impl Store {
+    /// The key with this digest.
+    pub async fn find_key(&self, hash: [u8; 32]) -> Result<Option<ApiKey>, StoreError> {
+        if let Some(key) = self.0.keys.get(&hash) {
+            return Ok(Some(key));
+        }
+        let generation = self.0.keys.generation();
+        let key = self.read(move |db| keys::find_by_hash(db, &hash)).await?;
+        if let Some(key) = &key {
+            self.0.keys.insert(generation, hash, key.clone());
+        }
+        Ok(key)
+    }
+
+    /// Whether any admin key exists.
+    pub async fn has_admin_key(&self) -> Result<bool, StoreError> {
+        self.read(keys::any_admin).await
+    }
+
+    /// A page of keys, by id.
+    pub async fn list_keys(&self, page: PageRequest) -> Result<Page<ApiKey>, StoreError> {
+        self.read(move |db| keys::list(db, &page)).await
+    }
+
+    /// Stores a key under its digest; one that is stored already stays as it is.
+    pub async fn create_key(&self, key: ApiKey, hash: [u8; 32]) -> Result<(), StoreError> {
+        self.write(move |db| keys::create(db, &key, &hash)).await
+    }
+
+    /// Revokes a key at once; `false` when there is none.
+    pub async fn delete_key(&self, id: &KeyId) -> Result<bool, StoreError> {
+        let id = id.clone();
+        let deleted = self.write(move |db| keys::delete(db, &id)).await;
+        self.0.keys.remove_where(|_| true);
+        deleted
+    }
+}
+
+/// Takes the lock file beside the database, for the life of the returned handle.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let mut lock_path = path.as_os_str().to_owned();
+    lock_path.push(".lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(|error| not_writable(path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.to_owned() }),
+        Err(std::fs::TryLockError::Error(error)) => Err(not_writable(path, &error)),
+    }
+}
+
+fn not_writable(path: &Path, reason: &dyn std::fmt::Display) -> OpenError {
+    OpenError::NotWritable { path: path.to_owned(), reason: reason.to_string() }
+}
+
+fn open_connection(path: &Path) -> Result<Connection, OpenError> {
+    let connection = Connection::open(path).map_err(|error| not_writable(path, &error))?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(|error| match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => {
+            OpenError::NotADatabase { path: path.to_owned(), reason: "it is not an SQLite file".to_owned() }
+        }
+        _ => not_writable(path, &error),
+    })?;
+    let settings = [("cache_size", WRITER_CACHE_KIB), ("wal_autocheckpoint", CHECKPOINT_PAGES), ("busy_timeout", 5_000)];
+    for (name, value) in settings {
+        connection.pragma_update(None, name, value).map_err(StoreError::from)?;
+    }
+    connection.pragma_update(None, "synchronous", "FULL").map_err(StoreError::from)?;
+    connection.set_prepared_statement_cache_capacity(256);
+    Ok(connection)
+}
+
+/// The schema version found, once the file is known to be Bellwire's or empty.
+fn check_header(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
+    let header = migrations::read_header(connection).map_err(StoreError::from)?;
+    if header.is_empty {
+        return Ok(0);
+    }
+    if header.application_id != migrations::APPLICATION_ID {
+        let reason = "it holds another program's tables".to_owned();
+        return Err(OpenError::NotADatabase { path: path.to_owned(), reason });
+    }
+    if header.version > migrations::KNOWN_VERSION {
+        return Err(OpenError::NewerSchema { found: header.version, known: migrations::KNOWN_VERSION });
+    }
+    Ok(header.version)
+}
+
+/// A database remembers which master key it was made with.
+fn check_master_key(db: Db<'_>, keyring: &Keyring, entropy: &dyn Entropy) -> Result<(), OpenError> {
+    let stored = db.find("meta", "SELECT value FROM meta WHERE key = 'canary'", params![])?;
+    match stored {
+        Some(row) if keyring.opens_canary(row.bytes(0, "value")?) => Ok(()),
+        Some(_) => Err(OpenError::WrongMasterKey),
+        None => {
+            let canary = keyring.seal_canary(entropy);
+            db.execute("INSERT INTO meta (key, value) VALUES ('canary', $1)", params![&canary[..]])?;
+            Ok(())
+        }
+    }
+}
+
+fn hex_token(entropy: &dyn Entropy) -> String {
+    let bytes: [u8; 16] = entropy.bytes();
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}
