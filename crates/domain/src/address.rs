@@ -93,7 +93,9 @@ fn classify_v4(address: Ipv4Addr) -> AddressClass {
         (192, 0, 2) | (198, 51, 100) | (203, 0, 113) | (198, 18..=19, _) => AddressClass::Documentation,
         (224..=239, ..) => AddressClass::Multicast,
         (255, 255, 255) if address.is_broadcast() => AddressClass::Multicast,
-        (0 | 240..=255, ..) | (192, 0, 0) | (192, 31, 196) | (192, 52, 193) | (192, 88, 99) | (192, 175, 48) => AddressClass::Reserved,
+        (0 | 240..=255, ..) | (192, 0, 0) | (192, 31, 196) | (192, 52, 193) | (192, 88, 99) | (192, 175, 48) => {
+            AddressClass::Reserved
+        }
         _ => AddressClass::Public,
     }
 }
@@ -185,7 +187,9 @@ mod tests {
 
     #[test]
     fn public_addresses_pass() {
-        for address in ["1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "172.32.0.0", "223.255.255.255", "2606:4700::1111", "2a00::1"] {
+        for address in
+            ["1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "172.32.0.0", "223.255.255.255", "2606:4700::1111", "2a00::1"]
+        {
             assert_eq!(AddressPolicy::default().check(address.parse().unwrap()), Ok(()), "{address}");
         }
     }

@@ -151,7 +151,10 @@ mod tests {
             let url = EndpointUrl::try_new(text, UrlPolicy::Any).unwrap();
             assert_eq!(url.literal_address(), Some("127.0.0.1".parse().unwrap()), "{text}");
         }
-        assert_eq!(EndpointUrl::try_new("http://[::1]/", UrlPolicy::Any).unwrap().literal_address(), Some("::1".parse().unwrap()));
+        assert_eq!(
+            EndpointUrl::try_new("http://[::1]/", UrlPolicy::Any).unwrap().literal_address(),
+            Some("::1".parse().unwrap())
+        );
         assert_eq!(EndpointUrl::try_new("http://localhost/", UrlPolicy::Any).unwrap().literal_address(), None);
     }
 }

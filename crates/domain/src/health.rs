@@ -129,10 +129,7 @@ mod tests {
     const DAY: Duration = Duration::from_secs(86_400);
 
     fn seven_days() -> HealthPolicy {
-        HealthPolicy {
-            unhealthy_after_failures: Some(1),
-            failed: Some((FailedAfter::UnhealthyFor(7 * DAY), FailedThen::Pause)),
-        }
+        HealthPolicy { unhealthy_after_failures: Some(1), failed: Some((FailedAfter::UnhealthyFor(7 * DAY), FailedThen::Pause)) }
     }
 
     #[test]
@@ -170,8 +167,8 @@ mod tests {
         #[test]
         fn without_a_policy_every_endpoint_stays_active(results: Vec<bool>) {
             let mut health = Health::default();
-            for (second, success) in results.into_iter().enumerate() {
-                health = health.observe(&HealthPolicy::default(), success, Timestamp::from_secs(second as i64));
+            for (second, success) in (0i64..).zip(results) {
+                health = health.observe(&HealthPolicy::default(), success, Timestamp::from_secs(second));
                 prop_assert_eq!(health.status, HealthStatus::Active);
                 prop_assert_eq!(success, health.consecutive_failures == 0);
             }

@@ -11,7 +11,7 @@ use crate::Timestamp;
 /// The most retries that a schedule may have.
 pub const RETRIES_MAX: usize = 1_000;
 /// The longest single delay.
-pub const RETRY_DELAY_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
+pub const RETRY_DELAY_MAX: Duration = Duration::from_hours(30 * 24);
 
 /// The delays before the second, third, … attempt of a delivery. Finite by construction: every delivery ends.
 #[derive(Debug, Clone, PartialEq)]

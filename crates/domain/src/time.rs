@@ -30,6 +30,9 @@ pub struct InvalidTimestamp {
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
+/// As HTTP spells them, whatever the locale.
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
 /// The largest instant that prints as RFC 3339: the last microsecond of the year 9999 minus a day of margin.
 const PRINTABLE_MAX: i64 = 253_402_207_200 * MICROS_PER_SECOND;
 const PRINTABLE_MIN: i64 = -62_135_596_800 * MICROS_PER_SECOND;
@@ -121,7 +124,6 @@ impl Timestamp {
             jiff::civil::Weekday::Saturday => "Sat",
             jiff::civil::Weekday::Sunday => "Sun",
         };
-        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
         let month = usize::try_from(civil.month() - 1).ok().and_then(|index| MONTHS.get(index)).unwrap_or(&"Jan");
         format!(
             "{weekday}, {:02} {month} {:04} {:02}:{:02}:{:02} GMT",

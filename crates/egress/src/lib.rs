@@ -1,1 +1,20 @@
-//! Not yet.
+//! The only code that opens sockets to customers.
+//!
+//! What it is for: one HTTP request to an address that a stranger chose, safely. The name is resolved here, every address is
+//! checked against the operator's policy, and the checked address is the one connected to. Redirects are not followed, no
+//! proxy is taken from the environment, one deadline covers everything from name resolution to the last byte read, and no
+//! more than [`RESPONSE_BYTES_MAX`] of an answer are kept, counted after decompression.
+//!
+//! What happened comes back as an [`AttemptOutcome`](bellwire_domain::AttemptOutcome): a value for every way it can go, never
+//! an error.
+//!
+//! What it may not know: contracts, deliveries, retries, the store.
+
+mod connect;
+mod excerpt;
+mod resolve;
+mod sender;
+
+pub use excerpt::RESPONSE_BYTES_MAX;
+pub use resolve::{Resolution, Resolve, SystemResolver};
+pub use sender::{OutboundRequest, Sender, SenderOptions};

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bellwire_domain::{AccountId, Entropy, Secret, Timestamp};
 
 use crate::driver::{Db, Param, Row, params};
-use crate::outcomes::{cancel_waiting, history_insert};
 use crate::handoff::LaneKey;
-use crate::seal::{DataKey, Keyring};
+use crate::outcomes::{cancel_waiting, history_insert};
+use crate::seal::{AccountSeal, DataKey, Keyring};
 use crate::{Page, PageRequest, StoreError};
 
 /// A stored account.
@@ -78,8 +78,7 @@ const TOUCH_ENDPOINTS: &str = "UPDATE endpoints SET version = version + 1 WHERE 
 const ENDPOINT_IDS: &str = "SELECT id FROM endpoints WHERE account_id = $1";
 const SECRETS: &str = "SELECT ordinal, secret_sealed, expires_at FROM secrets WHERE account_id = $1 AND endpoint_id = $2 \
      AND (expires_at IS NULL OR expires_at > $3) ORDER BY ordinal DESC";
-const LAST_ORDINAL: &str =
-    "SELECT ordinal FROM secrets WHERE account_id = $1 AND endpoint_id = $2 ORDER BY ordinal DESC LIMIT 1";
+const LAST_ORDINAL: &str = "SELECT ordinal FROM secrets WHERE account_id = $1 AND endpoint_id = $2 ORDER BY ordinal DESC LIMIT 1";
 const INSERT_SECRET: &str =
     "INSERT INTO secrets (account_id, endpoint_id, ordinal, secret_sealed, created_at) VALUES ($1, $2, $3, $4, $5)";
 const EXPIRE_SECRETS: &str = "UPDATE secrets SET expires_at = $1 WHERE account_id = $2 AND endpoint_id = $3 \
@@ -142,8 +141,8 @@ pub(crate) fn put(
     }
     let stored = find(db, &wanted.id)?.ok_or_else(|| gone(&wanted.id))?;
     if let Some(secret) = &wanted.secret {
-        let key = keyring.unwrap(&stored.id, &stored.data_key_sealed)?;
-        replace_secret(db, &SecretOwner::account(&stored.id), &key, entropy, secret, now, now)?;
+        let seal = AccountSeal { key: keyring.unwrap(&stored.id, &stored.data_key_sealed)?, entropy };
+        replace_secret(db, &SecretOwner::account(&stored.id), &seal, secret, now, now)?;
     }
     Ok((stored, created))
 }
@@ -195,8 +194,7 @@ pub struct ActiveSecret {
 pub(crate) fn replace_secret(
     db: Db<'_>,
     owner: &SecretOwner<'_>,
-    key: &DataKey,
-    entropy: &dyn Entropy,
+    seal: &AccountSeal<'_>,
     secret: &Secret<String>,
     now: Timestamp,
     old_expire_at: Timestamp,
@@ -204,7 +202,7 @@ pub(crate) fn replace_secret(
     let account = owner.account.as_str();
     let last = db.find("secrets", LAST_ORDINAL, params![account, owner.endpoint])?;
     let ordinal = last.map(|row| row.int(0, "ordinal")).transpose()?.unwrap_or(0) + 1;
-    let sealed = key.seal(entropy, &owner.context(ordinal), secret.expose().as_bytes());
+    let sealed = seal.key.seal(seal.entropy, &owner.context(ordinal), secret.expose().as_bytes());
     db.execute(INSERT_SECRET, params![account, owner.endpoint, ordinal, &sealed[..], now])?;
     db.execute(EXPIRE_SECRETS, params![old_expire_at, account, owner.endpoint, ordinal, old_expire_at])?;
     Ok(())
@@ -244,7 +242,7 @@ fn read(row: &Row) -> Result<Account, StoreError> {
 
 /// A set of words as a JSON list.
 fn words(words: &BTreeSet<String>) -> String {
-    serde_json::Value::from_iter(words.iter().cloned()).to_string()
+    words.iter().cloned().collect::<serde_json::Value>().to_string()
 }
 
 fn gone(id: &AccountId) -> StoreError {
@@ -253,9 +251,7 @@ fn gone(id: &AccountId) -> StoreError {
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    let texts = [
-        INSERT, UPDATE, TOUCH_ENDPOINTS, ENDPOINT_IDS, SECRETS, LAST_ORDINAL, INSERT_SECRET, EXPIRE_SECRETS,
-    ];
+    let texts = [INSERT, UPDATE, TOUCH_ENDPOINTS, ENDPOINT_IDS, SECRETS, LAST_ORDINAL, INSERT_SECRET, EXPIRE_SECRETS];
     let mut all: Vec<String> = texts.iter().chain(&DELETES).map(|text| (*text).to_owned()).collect();
     all.extend([BY_ID, PAGE].map(|rest| format!("{COLUMNS}{rest}")));
     all

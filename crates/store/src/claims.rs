@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use bellwire_domain::{DeliveryId, Timestamp};
 
+use crate::StoreError;
 use crate::driver::{Db, Row, params};
 use crate::handoff::{ClaimedDelivery, ClaimedEvent, HandOff, LaneKey, Reservations};
 use crate::publish::payload_context;
 use crate::seal::Keyring;
-use crate::StoreError;
 
 /// What a claim round did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,9 +47,8 @@ impl ReservedRow {
     pub(crate) fn open(mut self, keyring: &Keyring) -> Option<ClaimedDelivery> {
         let SealedRow { mut delivery, payload_sealed, data_key_sealed } = self.row.take()?;
         let context = payload_context(&delivery.account_id, &delivery.event.id);
-        let opened = keyring
-            .unwrap(&delivery.account_id, &data_key_sealed)
-            .and_then(|key| key.open("events", &context, &payload_sealed));
+        let opened =
+            keyring.unwrap(&delivery.account_id, &data_key_sealed).and_then(|key| key.open("events", &context, &payload_sealed));
         match opened {
             Ok(data) => {
                 if let Some(event) = Arc::get_mut(&mut delivery.event) {
@@ -163,8 +162,7 @@ fn claim_due(
     let rows = db.query("queue", &format!("{COLUMNS}{DUE_ROWS}"), params![now, limit])?;
     let rows = rows.iter().map(read_sealed).collect::<Result<Vec<_>, _>>()?;
     let found = rows.len();
-    let (reserved, left) =
-        reserve(handoff, rows, |room, row| room.for_new(&row.delivery.lane(), row.delivery.event.size));
+    let (reserved, left) = reserve(handoff, rows, |room, row| room.for_new(&row.delivery.lane(), row.delivery.event.size));
     for row in left {
         db.execute(PARK, params![row.delivery.id.as_str()])?;
     }
@@ -236,9 +234,7 @@ pub(crate) fn recover(db: Db<'_>, claim_token: &str) -> Result<Vec<LaneKey>, Sto
         tracing::info!(deliveries = recovered, "took over deliveries that a stopped process had held");
     }
     let rows = db.query("queue", LANES_WAITING, params![])?;
-    let lane = |row: &Row| {
-        Ok(LaneKey { account_id: row.parsed(0, "account_id")?, endpoint_id: row.parsed(1, "endpoint_id")? })
-    };
+    let lane = |row: &Row| Ok(LaneKey { account_id: row.parsed(0, "account_id")?, endpoint_id: row.parsed(1, "endpoint_id")? });
     rows.iter().map(lane).collect()
 }
 

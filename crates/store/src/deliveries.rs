@@ -2,6 +2,7 @@
 //!
 //! A delivery is in the queue while it lives and in the history when it has ended; a list merges the two, newest first.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use bellwire_domain::{AccountId, DeliveryId, DeliveryState, EndpointId, EventId, EventType, Timestamp};
@@ -140,10 +141,10 @@ fn conditions<'q>(query: &'q DeliveryQuery, state: Option<DeliveryState>, page: 
         let Some(value) = value else { continue };
         sql.push_str(if cells.is_empty() { "WHERE " } else { " AND " });
         cells.push(Param::Text(value));
-        sql.push_str(&format!("{condition}${}", cells.len()));
+        let _ = write!(sql, "{condition}${}", cells.len());
     }
     cells.push(Param::Int(page.fetch()));
-    sql.push_str(&format!(" ORDER BY d.id DESC LIMIT ${}", cells.len()));
+    let _ = write!(sql, " ORDER BY d.id DESC LIMIT ${}", cells.len());
     (sql, cells)
 }
 

@@ -171,7 +171,7 @@ pub(crate) struct Db<'c>(pub(crate) &'c rusqlite::Connection);
 
 impl Db<'_> {
     /// All rows of a query over `table` (named for error messages).
-    pub(crate) fn query(&self, table: &'static str, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
+    pub(crate) fn query(self, table: &'static str, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
         let mut statement = self.0.prepare_cached(sql)?;
         let columns = statement.column_count();
         let mut rows = statement.query(rusqlite::params_from_iter(params))?;
@@ -184,12 +184,12 @@ impl Db<'_> {
     }
 
     /// The first row of a query, if any.
-    pub(crate) fn find(&self, table: &'static str, sql: &str, params: &[Param<'_>]) -> Result<Option<Row>, StoreError> {
+    pub(crate) fn find(self, table: &'static str, sql: &str, params: &[Param<'_>]) -> Result<Option<Row>, StoreError> {
         Ok(self.query(table, sql, params)?.into_iter().next())
     }
 
     /// Runs a statement; the number of rows it changed.
-    pub(crate) fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<usize, StoreError> {
+    pub(crate) fn execute(self, sql: &str, params: &[Param<'_>]) -> Result<usize, StoreError> {
         Ok(self.0.prepare_cached(sql)?.execute(rusqlite::params_from_iter(params))?)
     }
 }

@@ -8,7 +8,7 @@ use crate::accounts::{self, Account, ActiveSecret, SecretOwner};
 use crate::driver::{Db, Row, params};
 use crate::handoff::LaneKey;
 use crate::outcomes::{cancel_waiting, history_insert, read_health};
-use crate::seal::{DataKey, Keyring};
+use crate::seal::{AccountSeal, DataKey, Keyring};
 use crate::{Page, PageRequest, StoreError};
 
 /// A stored endpoint.
@@ -107,12 +107,6 @@ const TOUCH: &str = "UPDATE endpoints SET version = version + 1, updated_at = $1
 const DELETE_SECRETS: &str = "DELETE FROM secrets WHERE account_id = $1 AND endpoint_id = $2";
 const DELETE: &str = "DELETE FROM endpoints WHERE account_id = $1 AND id = $2";
 
-/// Sealing for one account.
-pub(crate) struct AccountSeal<'a> {
-    pub(crate) key: Arc<DataKey>,
-    pub(crate) entropy: &'a dyn bellwire_domain::Entropy,
-}
-
 pub(crate) fn find(db: Db<'_>, keyring: &Keyring, lane: &LaneKey) -> Result<Option<Endpoint>, StoreError> {
     let Some(account) = accounts::find(db, &lane.account_id)? else { return Ok(None) };
     let key = keyring.unwrap(&account.id, &account.data_key_sealed)?;
@@ -186,7 +180,7 @@ pub(crate) fn create(
         ],
     )?;
     if let Some(secret) = &new.secret {
-        accounts::replace_secret(db, &SecretOwner::endpoint(&lane), &seal.key, seal.entropy, secret, now, now)?;
+        accounts::replace_secret(db, &SecretOwner::endpoint(&lane), seal, secret, now, now)?;
     }
     find_with(db, &seal.key, &lane)
 }
@@ -244,7 +238,7 @@ pub(crate) fn rotate_secret(
         return Ok(None);
     }
     let owner = SecretOwner::endpoint(lane);
-    accounts::replace_secret(db, &owner, &seal.key, seal.entropy, secret, now, old_expire_at)?;
+    accounts::replace_secret(db, &owner, seal, secret, now, old_expire_at)?;
     find_with(db, &seal.key, lane)
 }
 
@@ -301,7 +295,7 @@ pub(crate) fn read_filter(row: &Row, index: usize) -> Result<EventFilter, StoreE
 fn write_filter(filter: &EventFilter) -> Option<String> {
     match filter {
         EventFilter::All => None,
-        EventFilter::Only(types) => Some(serde_json::Value::from_iter(types.iter().map(EventType::as_str)).to_string()),
+        EventFilter::Only(types) => Some(types.iter().map(EventType::as_str).collect::<serde_json::Value>().to_string()),
     }
 }
 

@@ -54,15 +54,34 @@ pub enum Recording {
     Lost,
 }
 
+/// One caller's outcomes, with the answers' bodies sealed beside them.
 pub(crate) struct RecordJob {
-    pub(crate) outcome: Outcome,
-    pub(crate) response_sealed: Option<Vec<u8>>,
-    pub(crate) reply: oneshot::Sender<Result<Recording, StoreError>>,
+    pub(crate) outcomes: Arc<[Outcome]>,
+    pub(crate) responses_sealed: Vec<Option<Vec<u8>>>,
+    pub(crate) reply: oneshot::Sender<Result<Vec<Recording>, StoreError>>,
 }
 
 impl RecordJob {
     pub(crate) fn fail(self, error: &StoreError) {
         let _ = self.reply.send(Err(error.clone()));
+    }
+}
+
+/// One outcome with what is stored beside it.
+struct Sealed<'j> {
+    outcome: &'j Outcome,
+    response: Option<&'j [u8]>,
+    /// One sentence, when there was no answer.
+    detail: Option<String>,
+}
+
+impl RecordJob {
+    fn sealed(&self) -> impl Iterator<Item = Sealed<'_>> {
+        self.outcomes.iter().zip(&self.responses_sealed).map(|(outcome, response)| Sealed {
+            outcome,
+            response: response.as_deref(),
+            detail: outcome.outcome.status().is_none().then(|| outcome.outcome.to_string()),
+        })
     }
 }
 
@@ -108,9 +127,12 @@ pub(crate) struct Recorded {
 
 /// Answers the callers and gives the deliveries' room back.
 pub(crate) fn answer(jobs: Vec<RecordJob>, recorded: Recorded, context: &WriteContext) {
-    for (job, result) in jobs.into_iter().zip(recorded.results) {
-        context.handoff.release_delivery(&job.outcome.delivery);
-        let _ = job.reply.send(Ok(result));
+    let mut results = recorded.results.into_iter();
+    for job in jobs {
+        for outcome in job.outcomes.iter() {
+            context.handoff.release_delivery(&outcome.delivery);
+        }
+        let _ = job.reply.send(Ok(results.by_ref().take(job.outcomes.len()).collect()));
     }
 }
 
@@ -133,21 +155,20 @@ pub(crate) fn record(
     }
     let now = context.clock.now();
     let mut health = HealthBook::default();
-    let mut results = Vec::with_capacity(jobs.len());
-    let mut attempts: Vec<Param<'_>> = Vec::with_capacity(jobs.len() * ATTEMPT_COLUMNS.len());
-    let mut ended: Vec<Param<'_>> = Vec::with_capacity(jobs.len() * DELIVERY_COLUMNS.len());
-    for job in jobs {
-        let held = apply(db, &context.claim_token, &job.outcome)?;
+    let all: Vec<Sealed<'_>> = jobs.iter().flat_map(RecordJob::sealed).collect();
+    let mut results = Vec::with_capacity(all.len());
+    let mut attempts: Vec<Param<'_>> = Vec::with_capacity(all.len() * ATTEMPT_COLUMNS.len());
+    let mut ended: Vec<Param<'_>> = Vec::with_capacity(all.len() * DELIVERY_COLUMNS.len());
+    for sealed in &all {
+        let held = apply(db, &context.claim_token, sealed.outcome)?;
         if !held {
             results.push(Recording::Lost);
             continue;
         }
-        push_attempt(&mut attempts, job);
-        push_ended(&mut ended, &job.outcome, now);
-        results.push(Recording::Stored(health.observe(db, &job.outcome)?));
+        push_attempt(&mut attempts, sealed);
+        push_ended(&mut ended, sealed.outcome, now);
+        results.push(Recording::Stored(health.observe(db, sealed.outcome)?));
     }
-    let details: Vec<String> = jobs.iter().map(|job| detail(&job.outcome.outcome)).collect();
-    fill_details(&mut attempts, jobs, &results, &details);
     statements.attempts.run(db, &attempts)?;
     statements.deliveries.run(db, &ended)?;
     health.write(db, now, statements)?;
@@ -167,11 +188,8 @@ fn apply(db: Db<'_>, claim_token: &str, outcome: &Outcome) -> Result<bool, Store
     Ok(changed > 0)
 }
 
-/// Where the column `detail` stands among [`ATTEMPT_COLUMNS`].
-const DETAIL_COLUMN: usize = 7;
-
-fn push_attempt<'j>(cells: &mut Vec<Param<'j>>, job: &'j RecordJob) {
-    let Outcome { delivery, started_at, duration, outcome, .. } = &job.outcome;
+fn push_attempt<'j>(cells: &mut Vec<Param<'j>>, sealed: &'j Sealed<'j>) {
+    let Outcome { delivery, started_at, duration, outcome, .. } = sealed.outcome;
     cells.extend_from_slice(params![
         delivery.id.as_str(),
         i64::from(delivery.attempts) + 1,
@@ -180,24 +198,9 @@ fn push_attempt<'j>(cells: &mut Vec<Param<'j>>, job: &'j RecordJob) {
         i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
         outcome.kind(),
         outcome.status().map(i64::from),
-        Option::<i64>::None,
-        job.response_sealed.as_deref(),
+        sealed.detail.as_deref(),
+        sealed.response,
     ]);
-}
-
-/// One sentence about an attempt without an answer; empty for one with.
-fn detail(outcome: &AttemptOutcome) -> String {
-    if outcome.status().is_some() { String::new() } else { outcome.to_string() }
-}
-
-/// Puts the sentences where [`push_attempt`] left room for them.
-fn fill_details<'j>(cells: &mut [Param<'j>], jobs: &[RecordJob], results: &[Recording], details: &'j [String]) {
-    let stored = jobs.iter().zip(results).zip(details).filter(|((_, result), _)| **result != Recording::Lost);
-    for (row, (_, text)) in cells.chunks_exact_mut(ATTEMPT_COLUMNS.len()).zip(stored) {
-        if let Some(cell) = row.get_mut(DETAIL_COLUMN).filter(|_| !text.is_empty()) {
-            *cell = Param::Text(text);
-        }
-    }
 }
 
 fn push_ended<'j>(cells: &mut Vec<Param<'j>>, outcome: &'j Outcome, now: Timestamp) {
@@ -238,8 +241,7 @@ impl HealthBook {
     fn observe(&mut self, db: Db<'_>, outcome: &Outcome) -> Result<Option<HealthChange>, StoreError> {
         let lane = outcome.delivery.lane();
         if !self.endpoints.contains_key(&lane) {
-            let row =
-                db.find("endpoints", SELECT_HEALTH, params![lane.account_id.as_str(), lane.endpoint_id.as_str()])?;
+            let row = db.find("endpoints", SELECT_HEALTH, params![lane.account_id.as_str(), lane.endpoint_id.as_str()])?;
             let read = row.map(|row| read_endpoint_health(&row)).transpose()?;
             self.endpoints.insert(lane.clone(), read);
         }
@@ -304,12 +306,7 @@ const SELECT_QUEUED: &str = "SELECT id, number, event_seq, attempts, created_at 
 const DELETE_QUEUED: &str = "DELETE FROM queue WHERE id = $1";
 
 /// Ends every delivery that waits for an endpoint, held ones too: their outcomes will find no row. Returns how many.
-pub(crate) fn cancel_waiting(
-    db: Db<'_>,
-    deliveries: &BulkInsert,
-    lane: &LaneKey,
-    now: Timestamp,
-) -> Result<usize, StoreError> {
+pub(crate) fn cancel_waiting(db: Db<'_>, deliveries: &BulkInsert, lane: &LaneKey, now: Timestamp) -> Result<usize, StoreError> {
     let mut cancelled = 0;
     loop {
         let rows = db.query("queue", SELECT_QUEUED, params![lane.account_id.as_str(), lane.endpoint_id.as_str()])?;

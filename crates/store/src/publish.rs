@@ -114,18 +114,8 @@ pub(crate) struct PublishStatements {
     subjects: BulkInsert,
 }
 
-const EVENT_COLUMNS: [&str; 10] = [
-    "account_id",
-    "seq",
-    "id",
-    "type",
-    "occurred_at",
-    "created_at",
-    "is_test",
-    "deliveries",
-    "fingerprint",
-    "payload_sealed",
-];
+const EVENT_COLUMNS: [&str; 10] =
+    ["account_id", "seq", "id", "type", "occurred_at", "created_at", "is_test", "deliveries", "fingerprint", "payload_sealed"];
 const QUEUE_COLUMNS: [&str; 9] =
     ["id", "account_id", "endpoint_id", "number", "event_seq", "attempts", "created_at", "due_at", "claim"];
 
@@ -298,10 +288,7 @@ impl<'j> Plan<'j> {
 
     /// Plans one job: all its events, or an error and none.
     fn add(&mut self, job: &'j PublishJob) -> JobResult {
-        let account = match self.accounts.get(&job.account_id) {
-            Some(Some(account)) => account,
-            _ => return Err(PublishError::AccountNotFound),
-        };
+        let Some(Some(account)) = self.accounts.get(&job.account_id) else { return Err(PublishError::AccountNotFound) };
         if account.version != job.account_version {
             return Err(PublishError::AccountChanged);
         }
@@ -472,10 +459,10 @@ impl<'j> Plan<'j> {
 /// The `index`-th of a run of random values that ascend, so that the ids of one group are in the order of its deliveries.
 fn offset(entropy: [u8; 10], index: usize) -> [u8; 10] {
     let [a, b, c, tail @ ..] = entropy;
-    let [.., t0, t1, t2, t3, t4, t5, t6] = (u64::from_be_bytes([0, tail[0], tail[1], tail[2], tail[3], tail[4], tail[5], tail[6]])
-        >> 1)
-        .wrapping_add(u64::try_from(index).unwrap_or(0))
-        .to_be_bytes();
+    let [.., t0, t1, t2, t3, t4, t5, t6] =
+        (u64::from_be_bytes([0, tail[0], tail[1], tail[2], tail[3], tail[4], tail[5], tail[6]]) >> 1)
+            .wrapping_add(u64::try_from(index).unwrap_or(0))
+            .to_be_bytes();
     [a, b, c, t0, t1, t2, t3, t4, t5, t6]
 }
 

@@ -61,6 +61,12 @@ impl DataKey {
     }
 }
 
+/// Sealing for one account, with fresh nonces.
+pub(crate) struct AccountSeal<'a> {
+    pub(crate) key: Arc<DataKey>,
+    pub(crate) entropy: &'a dyn Entropy,
+}
+
 /// The master key and the data keys unwrapped so far.
 pub(crate) struct Keyring {
     master: DataKey,

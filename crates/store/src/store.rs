@@ -11,12 +11,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::cache::Cache;
 use crate::driver::{Db, params};
-use crate::endpoints::AccountSeal;
 use crate::handoff::HandOff;
 use crate::outcomes::{RecordJob, seal_response};
 use crate::publish::{PublishJob, SealedEvent};
 use crate::readers::Readers;
-use crate::seal::Keyring;
+use crate::seal::{AccountSeal, Keyring};
 use crate::writer::{Job, WriteContext, write_job};
 use crate::{
     Account, ApiKey, Attempt, ClaimReport, ClaimedDelivery, DataKey, Delivery, DeliveryQuery, Endpoint, EndpointChanges,
@@ -242,20 +241,24 @@ impl Store {
         Ok(result)
     }
 
-    /// Records an attempt and what follows from it.
-    pub async fn record_outcome(&self, outcome: Outcome) -> Result<Recording, StoreError> {
-        let key = self.data_key(&outcome.delivery.account_id).await?;
-        let response_sealed = key.and_then(|key| seal_response(&outcome, &key, &*self.0.entropy));
-        let lane = outcome.delivery.lane();
-        let gone = outcome.decision == bellwire_domain::Decision::Failed { endpoint_gone: true };
-        let (reply, receiver) = oneshot::channel();
-        let job = Job::Record(RecordJob { outcome, response_sealed, reply });
-        self.sender()?.send(job).await.map_err(|_| StoreError::Closed)?;
-        let recording = receiver.await.map_err(|_| StoreError::Closed)??;
-        if gone || matches!(recording, Recording::Stored(Some(_))) {
-            self.0.configs.remove(&lane);
+    /// Records attempts and what follows from them, in one transaction.
+    pub async fn record_outcomes(&self, outcomes: Arc<[Outcome]>) -> Result<Vec<Recording>, StoreError> {
+        let mut responses_sealed = Vec::with_capacity(outcomes.len());
+        for outcome in outcomes.iter() {
+            let key = self.data_key(&outcome.delivery.account_id).await?;
+            responses_sealed.push(key.and_then(|key| seal_response(outcome, &key, &*self.0.entropy)));
         }
-        Ok(recording)
+        let (reply, receiver) = oneshot::channel();
+        let job = Job::Record(RecordJob { outcomes: Arc::clone(&outcomes), responses_sealed, reply });
+        self.sender()?.send(job).await.map_err(|_| StoreError::Closed)?;
+        let recordings = receiver.await.map_err(|_| StoreError::Closed)??;
+        for (outcome, recording) in outcomes.iter().zip(&recordings) {
+            let gone = outcome.decision == bellwire_domain::Decision::Failed { endpoint_gone: true };
+            if gone || matches!(recording, Recording::Stored(Some(_))) {
+                self.0.configs.remove(&outcome.delivery.lane());
+            }
+        }
+        Ok(recordings)
     }
 
     /// Claims what waits for lanes with room and what is due at `now`, at most `limit` of each, and hands it over.
@@ -440,7 +443,8 @@ impl Store {
 fn lock(path: &Path) -> Result<File, OpenError> {
     let mut lock_path = path.as_os_str().to_owned();
     lock_path.push(".lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(|error| not_writable(path, &error))?;
+    let file =
+        File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(|error| not_writable(path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.to_owned() }),

@@ -131,15 +131,23 @@ impl Writer {
         metrics::histogram!("bellwire_store_commit_seconds").record(started.elapsed().as_secs_f64());
         match outcome {
             Ok((recorded, published)) => {
-                replies.into_iter().for_each(|reply| reply(Ok(())));
+                for reply in replies {
+                    reply(Ok(()));
+                }
                 outcomes::answer(records, recorded, &self.context);
                 publish::answer(publishes, published, &self.context);
             }
             Err(error) => {
                 tracing::error!(error = %error, "a group of writes was rolled back");
-                replies.into_iter().for_each(|reply| reply(Err(error.clone())));
-                records.into_iter().for_each(|job| job.fail(&error));
-                publishes.into_iter().for_each(|job| job.fail(&error));
+                for reply in replies {
+                    reply(Err(error.clone()));
+                }
+                for job in records {
+                    job.fail(&error);
+                }
+                for job in publishes {
+                    job.fail(&error);
+                }
             }
         }
     }
@@ -148,7 +156,7 @@ impl Writer {
         &mut self,
         writes: Vec<Run>,
         records: &[RecordJob],
-        publishes: &[PublishJob],
+        jobs: &[PublishJob],
         replies: &mut Vec<Reply>,
     ) -> Result<(outcomes::Recorded, publish::Published), StoreError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -163,7 +171,7 @@ impl Writer {
             db.execute("RELEASE job", &[])?;
         }
         let recorded = outcomes::record(db, &self.context, &self.outcome_statements, records)?;
-        let published = publish::publish(db, &self.context, &self.publish_statements, publishes)?;
+        let published = publish::publish(db, &self.context, &self.publish_statements, jobs)?;
         match transaction.commit() {
             Ok(()) => Ok((recorded, published)),
             Err(error) => {
