@@ -1,5 +1,7 @@
 //! Receivers that misbehave, and addresses that must not be reached: each ends in its own outcome, in bounded time and memory.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and its receivers end with it")]
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,1 +1,21 @@
-//! Not yet.
+//! Loops around a pure scheduler: what is committed is sent, what came of it is recorded, what is due again is claimed.
+//!
+//! What it is for: taking [`ClaimedDelivery`](bellwire_store::ClaimedDelivery) values from the store's hand-off, giving every
+//! endpoint its fair turn, asking the contract for the request, the egress crate to send it and the domain to judge it, and
+//! recording the judgement in groups. No transaction is open while a request runs.
+//!
+//! What it may not know: the API, SQL, how a platform signs. It knows no platform by name.
+//!
+//! The way through the files: [`scheduler`] decides who goes next and is pure; `attempt` makes one attempt; `recorder` writes
+//! outcomes; `claimer` finds due work; [`Engine`] starts and stops them.
+//!
+//! To add a loop: make it `select(wake, deadline, shutdown)` around a bounded, idempotent tick, start it in `Engine::start` on
+//! the tracker, and end it in `Engine::stop`.
+
+mod attempt;
+mod claimer;
+mod engine;
+mod recorder;
+pub mod scheduler;
+
+pub use engine::{Engine, EngineOptions};

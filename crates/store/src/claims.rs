@@ -117,7 +117,7 @@ pub(crate) fn claim(
     let (due, found) = claim_due(db, handoff, claim_token, now, limit)?;
     claimed.extend(due);
     let next_wake = db.find("queue", NEXT_WAKE, params![])?.map(|row| row.time(0, "wake_at")).transpose()?;
-    let more = more_lanes || found == limit || claimed.len() >= limit;
+    let more = found == limit || claimed.len() >= limit || (more_lanes && !claimed.is_empty());
     let report = ClaimReport { claimed: claimed.len(), next_wake, more };
     Ok((claimed, report))
 }

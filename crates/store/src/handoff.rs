@@ -101,6 +101,13 @@ pub(crate) struct Room {
     bytes: usize,
 }
 
+impl Room {
+    /// Lanes are filled from the store in large steps, not delivery by delivery.
+    fn is_half_free(&self, limits: &HandOffLimits) -> bool {
+        self.deliveries <= limits.deliveries_max / 2 && self.bytes <= limits.bytes_max / 2
+    }
+}
+
 /// The shared hand-off of one store.
 #[derive(Debug)]
 pub(crate) struct HandOff {
@@ -134,6 +141,7 @@ impl HandOff {
         if state.held == 0 && !state.backlog {
             room.lanes.remove(lane);
         }
+        let wants = wants && room.is_half_free(&self.limits);
         drop(room);
         if wants {
             self.claimable.notify_one();
@@ -210,11 +218,11 @@ impl Reservations<'_> {
 
     /// Lanes with a backlog and at least half their room free, with that room.
     pub(crate) fn wanting(&self, lanes_max: usize) -> Vec<(LaneKey, usize)> {
-        let max = self.limits.lane_deliveries_max;
-        let free = self.limits.deliveries_max.saturating_sub(self.room.deliveries);
-        if free == 0 {
+        if !self.room.is_half_free(&self.limits) {
             return Vec::new();
         }
+        let max = self.limits.lane_deliveries_max;
+        let free = self.limits.deliveries_max.saturating_sub(self.room.deliveries);
         let wants = |state: &LaneRoom| state.backlog && state.held <= max / 2;
         let wanting = self.room.lanes.iter().filter(|(_, state)| wants(state)).take(lanes_max);
         wanting.map(|(lane, state)| (lane.clone(), (max - state.held).min(free))).collect()

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_domain::health::FailedThen;
-use bellwire_domain::{AttemptOutcome, Decision, DeliveryPolicy, DeliveryState, Health, HealthStatus, Timestamp};
+use bellwire_domain::{AttemptOutcome, Decision, DeliveryState, Health, HealthPolicy, HealthStatus, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::driver::{BulkInsert, Db, Param, Row, params};
@@ -30,8 +30,8 @@ pub struct Outcome {
     pub outcome: AttemptOutcome,
     /// What that means for the delivery.
     pub decision: Decision,
-    /// The contract's rules, for the endpoint's health.
-    pub policy: Arc<DeliveryPolicy>,
+    /// The contract's rules for the endpoint's health.
+    pub health: HealthPolicy,
 }
 
 /// A change of an endpoint's health that an outcome caused.
@@ -246,7 +246,7 @@ impl HealthBook {
             self.endpoints.insert(lane.clone(), read);
         }
         let Some(Some(endpoint)) = self.endpoints.get_mut(&lane) else { return Ok(None) };
-        let policy = &outcome.policy.health;
+        let policy = &outcome.health;
         let success = outcome.decision == Decision::Delivered;
         let ended_at = outcome.started_at.plus(outcome.duration);
         let from = endpoint.now.status;

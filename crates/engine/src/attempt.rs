@@ -1,0 +1,127 @@
+//! One attempt: configuration, request, answer, judgement.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwire_contract::{
+    AccountInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, RenderInput, SecretSource,
+};
+use bellwire_domain::{AttemptOutcome, Secret, Timestamp};
+use bellwire_egress::OutboundRequest;
+use bellwire_store::{ActiveSecret, ClaimedDelivery, EndpointConfig, LaneKey, Outcome};
+
+use crate::engine::Shared;
+
+/// How long an attempt waits before it asks a failing store again.
+const STORE_PAUSE: Duration = Duration::from_millis(200);
+
+impl Shared {
+    /// Attempts one delivery, or puts it back when its endpoint takes nothing now.
+    pub(crate) async fn attempt(self: &Arc<Self>, lane: &LaneKey, delivery: ClaimedDelivery) {
+        let Some(config) = self.config(lane, delivery.endpoint_version).await else {
+            return self.put_back(delivery).await;
+        };
+        let Some(contract) = self.contracts.get(&config.account.contract) else {
+            tracing::error!(contract = %config.account.contract, account.id = %lane.account_id, "the contract is not loaded");
+            return self.put_back(delivery).await;
+        };
+        let policy = contract.delivery();
+        self.allow(lane, policy.in_flight_max);
+        let endpoint = &config.endpoint;
+        if !(endpoint.enabled || delivery.event.is_test) || !endpoint.health.status.allows_attempts() {
+            return self.put_back(delivery).await;
+        }
+        let started_at = self.clock.now();
+        let outcome = match self.request(contract, &config, &delivery, started_at) {
+            Ok(request) => self.sender.send(request, policy.timeout, started_at).await,
+            Err(reason) => AttemptOutcome::Unbuildable { reason },
+        };
+        let ended_at = self.clock.now();
+        let decision = policy.decide(delivery.attempts + 1, &outcome, ended_at, self.random());
+        let duration = ended_at.since(started_at);
+        metrics::counter!("bellwire_attempts_total", "contract" => contract.name().to_owned(), "outcome" => outcome.kind())
+            .increment(1);
+        metrics::histogram!("bellwire_attempt_seconds").record(duration.as_secs_f64());
+        let outcome = Outcome { delivery, started_at, duration, outcome, decision, health: policy.health };
+        let _ = self.outcomes.send(outcome).await; // the recorder outlives every attempt
+    }
+
+    /// The endpoint's configuration; `None` when it is gone or the engine is stopping.
+    async fn config(&self, lane: &LaneKey, version: i64) -> Option<Arc<EndpointConfig>> {
+        loop {
+            match self.store.find_endpoint_config(lane, version).await {
+                Ok(config) => return config,
+                Err(error) => tracing::warn!(error = %error, "an endpoint could not be read; trying again"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(STORE_PAUSE) => {}
+                () = self.soft_stop.cancelled() => return None,
+            }
+        }
+    }
+
+    /// Lets a lane run as many requests as its contract allows, and starts what that frees.
+    fn allow(self: &Arc<Self>, lane: &LaneKey, in_flight_max: u32) {
+        self.scheduler.lock().limit_lane(lane, in_flight_max);
+        self.pump();
+    }
+
+    async fn put_back(&self, delivery: ClaimedDelivery) {
+        if let Err(error) = self.store.release_delivery(&delivery).await {
+            tracing::warn!(delivery.id = %delivery.id, error = %error, "a delivery could not be put back yet");
+            self.wake.abandon(delivery);
+        }
+    }
+
+    /// Renders and signs.
+    fn request(
+        &self,
+        contract: &Contract,
+        config: &EndpointConfig,
+        delivery: &ClaimedDelivery,
+        at: Timestamp,
+    ) -> Result<OutboundRequest, String> {
+        let Some(data) = &delivery.event.data else {
+            return Err("the stored payload does not open: it was changed, or sealed under another key".to_owned());
+        };
+        let active = match contract.subscription().secret.from {
+            SecretSource::Account => &config.account_secrets,
+            SecretSource::Consumer | SecretSource::Generated => &config.secrets,
+        };
+        let secrets = signing(active, at);
+        let input = RenderInput {
+            event: EventInput {
+                id: delivery.event.id.as_str(),
+                event_type: &delivery.event.event_type,
+                occurred_at: delivery.event.occurred_at,
+                seq: delivery.event.seq,
+                data,
+                is_test: delivery.event.is_test,
+            },
+            attempt: AttemptInput { number: delivery.attempts + 1, at, random: self.entropy.bytes() },
+            delivery: DeliveryInput { id: delivery.id.as_str(), number: delivery.number },
+            endpoint: EndpointInput {
+                id: config.endpoint.id.as_str(),
+                url: &config.endpoint.url,
+                name: config.endpoint.name.as_deref(),
+                headers: &config.endpoint.headers,
+            },
+            account: AccountInput { id: config.account.id.as_str(), name: config.account.name.as_deref() },
+            secrets: &secrets,
+        };
+        let rendered = contract.render(&input).map_err(|error| error.to_string())?;
+        Ok(OutboundRequest { method: rendered.method, url: rendered.url, headers: rendered.headers, body: rendered.body })
+    }
+
+    /// A number from 0 to below 1.
+    fn random(&self) -> f64 {
+        let bytes: [u8; 4] = self.entropy.bytes();
+        f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
+    }
+}
+
+/// The secrets whose overlap has not ended at `at`, newest first.
+fn signing(secrets: &[ActiveSecret], at: Timestamp) -> Vec<Secret<String>> {
+    let active = secrets.iter().filter(|secret| secret.expires_at.is_none_or(|end| end > at));
+    active.map(|secret| secret.secret.clone()).collect()
+}
