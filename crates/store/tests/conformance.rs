@@ -1,0 +1,16 @@
+//! What every store must do, told as an operator and an engine see it. One suite, whatever database is below.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub, reason = "a test may panic")]
+
+#[path = "conformance/claims.rs"]
+mod claims;
+#[path = "conformance/fixture.rs"]
+mod fixture;
+#[path = "conformance/opening.rs"]
+mod opening;
+#[path = "conformance/outcomes.rs"]
+mod outcomes;
+#[path = "conformance/publishing.rs"]
+mod publishing;
+#[path = "conformance/resources.rs"]
+mod resources;

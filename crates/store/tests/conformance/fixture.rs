@@ -1,0 +1,162 @@
+//! A store in a temporary folder, a clock set by hand, and short ways to say common things.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwire_domain::{
+    AccountId, AttemptOutcome, Decision, EndpointId, Entropy, EventFilter, EventId, EventType, HealthPolicy, HealthStatus,
+    Secret, Timestamp,
+};
+use bellwire_store::{
+    Account, Claimed, ClaimedDelivery, EventReceipt, HandOffLimits, LaneKey, MasterKey, NewEndpoint, NewEvent, OpenError,
+    Outcome, PageRequest, PublishError, PutAccount, Store, StoreOptions,
+};
+use bellwire_testkit::{ManualClock, SeededEntropy};
+use bytes::Bytes;
+use tempfile::TempDir;
+
+pub struct Fixture {
+    pub store: Store,
+    pub claimed: Claimed,
+    pub clock: Arc<ManualClock>,
+    pub folder: TempDir,
+    pub limits: HandOffLimits,
+}
+
+pub fn options(folder: &TempDir, clock: &Arc<ManualClock>, limits: HandOffLimits, seed: u64) -> StoreOptions {
+    StoreOptions {
+        path: folder.path().join("test.db"),
+        master_key: MasterKey::new([9; 32]),
+        clock: Arc::clone(clock) as _,
+        entropy: Arc::new(SeededEntropy::new(seed)) as Arc<dyn Entropy>,
+        handoff: limits,
+        jobs_max: 1_000,
+        readers_max: 2,
+    }
+}
+
+impl Fixture {
+    pub fn new() -> Self {
+        Self::with_limits(HandOffLimits::default())
+    }
+
+    pub fn with_limits(limits: HandOffLimits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::default());
+        let (store, claimed) = Store::open(options(&folder, &clock, limits, 1)).unwrap();
+        Self { store, claimed, clock, folder, limits }
+    }
+
+    /// Closes the store and opens it again, as after a restart of the process.
+    pub async fn reopen(self) -> Self {
+        self.store.close().await;
+        let Self { store, claimed, clock, folder, limits } = self;
+        drop((store, claimed));
+        let (store, claimed) = Store::open(options(&folder, &clock, limits, 2)).unwrap();
+        Self { store, claimed, clock, folder, limits }
+    }
+
+    pub fn try_open_again(&self) -> Result<(), OpenError> {
+        Store::open(options(&self.folder, &self.clock, self.limits, 3)).map(drop)
+    }
+
+    pub async fn account(&self, id: &str) -> Account {
+        let wanted = PutAccount {
+            id: account_id(id),
+            contract: "noyo".to_owned(),
+            name: None,
+            secret: None,
+            sandbox: false,
+            entitlements: [].into(),
+        };
+        self.store.put_account(wanted).await.unwrap().0
+    }
+
+    pub async fn endpoint(&self, account: &str, id: &str, filter: EventFilter) -> LaneKey {
+        let new = NewEndpoint {
+            id: EndpointId::try_new(id).unwrap(),
+            account_id: account_id(account),
+            url: format!("https://{id}.example/hook"),
+            name: None,
+            filter,
+            headers: Vec::new(),
+            enabled: true,
+            health: HealthStatus::Active,
+            secret: Some(Secret::new(format!("secret of {id}"))),
+        };
+        self.store.create_endpoint(new).await.unwrap().unwrap();
+        lane(account, id)
+    }
+
+    pub async fn publish(&self, account: &Account, events: Vec<NewEvent>) -> Result<Vec<EventReceipt>, PublishError> {
+        self.store.commit_events(account, events).await
+    }
+
+    /// What the hand-off holds now, without waiting.
+    pub async fn take(&mut self) -> Vec<ClaimedDelivery> {
+        let mut all = Vec::new();
+        while let Ok(Some(batch)) = tokio::time::timeout(Duration::from_millis(1), self.claimed.recv()).await {
+            all.extend(batch);
+        }
+        all
+    }
+
+    pub async fn states(&self, account: &str) -> Vec<(i64, &'static str, u32)> {
+        let query = bellwire_store::DeliveryQuery { account_id: Some(account_id(account)), ..Default::default() };
+        let page = self.store.list_deliveries(query, page(1_000)).await.unwrap();
+        let mut all: Vec<_> =
+            page.items.iter().map(|delivery| (delivery.number, delivery.state.as_str(), delivery.attempts)).collect();
+        all.sort_unstable();
+        all
+    }
+
+    pub async fn record(&self, delivery: &ClaimedDelivery, decision: Decision) -> bellwire_store::Recording {
+        let status = if decision == Decision::Delivered { 200 } else { 500 };
+        let outcome = AttemptOutcome::Response { status, retry_after: None, body: b"thanks".to_vec() };
+        let now = bellwire_domain::Clock::now(&*self.clock);
+        let outcome = self.outcome(delivery, outcome, decision, HealthPolicy::default(), now);
+        self.store.record_outcomes([outcome].into()).await.unwrap().remove(0)
+    }
+
+    pub fn outcome(
+        &self,
+        delivery: &ClaimedDelivery,
+        outcome: AttemptOutcome,
+        decision: Decision,
+        health: HealthPolicy,
+        started_at: Timestamp,
+    ) -> Outcome {
+        Outcome { delivery: delivery.clone(), started_at, duration: Duration::from_millis(3), outcome, decision, health }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        bellwire_domain::Clock::now(&*self.clock)
+    }
+}
+
+pub fn account_id(id: &str) -> AccountId {
+    AccountId::try_new(id).unwrap()
+}
+
+pub fn lane(account: &str, endpoint: &str) -> LaneKey {
+    LaneKey { account_id: account_id(account), endpoint_id: EndpointId::try_new(endpoint).unwrap() }
+}
+
+pub fn page(limit: u32) -> PageRequest {
+    PageRequest { limit, after: None }
+}
+
+pub fn event(id: &str, event_type: &str) -> NewEvent {
+    NewEvent {
+        id: EventId::try_new(id).unwrap(),
+        id_chosen: true,
+        event_type: EventType::try_new(event_type).unwrap(),
+        occurred_at: Timestamp::from_secs(1_000),
+        data: Bytes::from_static(b"{\"b\":1.10,\"a\":12345678901234567890}"),
+        subjects: vec!["patient-1".to_owned()],
+        fingerprint: [1; 32],
+        redeliver: false,
+        is_test: false,
+        only_endpoint: None,
+    }
+}

@@ -1,0 +1,126 @@
+//! Attempts, states, health: one transaction, by the holder only.
+
+use std::time::Duration;
+
+use bellwire_domain::health::{FailedAfter, FailedThen};
+use bellwire_domain::{AttemptOutcome, Decision, EventFilter, HealthPolicy, HealthStatus};
+use bellwire_store::{Recording, RetryResult};
+
+use crate::fixture::{Fixture, event, lane};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_delivery_is_retried_until_it_arrives_and_keeps_its_attempts() {
+    let mut fixture = Fixture::new();
+    let account = fixture.account("a").await;
+    fixture.endpoint("a", "e", EventFilter::All).await;
+    fixture.publish(&account, vec![event("e1", "x")]).await.unwrap();
+    let delivery = fixture.take().await.remove(0);
+    let due_at = fixture.now().plus(MINUTE);
+    fixture.record(&delivery, Decision::Retry { due_at }).await;
+    assert_eq!(fixture.states("a").await, [(1, "pending", 1)]);
+    let report = fixture.store.claim_due(fixture.now(), 10).await.unwrap();
+    assert_eq!((report.claimed, report.next_wake), (0, Some(due_at)), "not before its time");
+    fixture.clock.advance(MINUTE);
+    assert_eq!(fixture.store.claim_due(fixture.now(), 10).await.unwrap().claimed, 1, "due means at that instant");
+    let again = fixture.take().await.remove(0);
+    assert_eq!((again.attempts, again.event.data.as_ref().map(|data| data.len())), (1, Some(35)));
+    fixture.record(&again, Decision::Delivered).await;
+    let (stored, attempts) = fixture.store.find_delivery(&delivery.id).await.unwrap().unwrap();
+    assert_eq!((stored.state.as_str(), stored.attempts, stored.due_at), ("delivered", 2, None));
+    assert_eq!(
+        attempts.iter().map(|attempt| (attempt.number, attempt.status)).collect::<Vec<_>>(),
+        [(1, Some(500)), (2, Some(200))]
+    );
+    assert_eq!(attempts[0].response.as_deref(), Some(&b"thanks"[..]));
+    assert_eq!(fixture.store.held(), 0);
+}
+
+#[tokio::test]
+async fn an_outcome_of_a_delivery_no_longer_held_is_not_written() {
+    let mut fixture = Fixture::new();
+    let account = fixture.account("a").await;
+    fixture.endpoint("a", "e", EventFilter::All).await;
+    fixture.publish(&account, vec![event("e1", "x")]).await.unwrap();
+    let delivery = fixture.take().await.remove(0);
+    let mut fixture = fixture.reopen().await;
+    assert_eq!(fixture.record(&delivery, Decision::Delivered).await, Recording::Lost, "another process took it over");
+    assert_eq!(fixture.store.claim_due(fixture.now(), 10).await.unwrap().claimed, 1);
+    let again = fixture.take().await.remove(0);
+    assert!(matches!(fixture.record(&again, Decision::Delivered).await, Recording::Stored(_)));
+    assert_eq!(fixture.record(&again, Decision::Delivered).await, Recording::Lost, "it has ended");
+    assert_eq!(fixture.states("a").await, [(1, "delivered", 1)]);
+}
+
+#[tokio::test]
+async fn health_changes_with_the_attempts_and_pauses_the_queue() {
+    let mut fixture = Fixture::new();
+    let account = fixture.account("a").await;
+    let lane = fixture.endpoint("a", "e", EventFilter::All).await;
+    let policy = HealthPolicy {
+        unhealthy_after_failures: Some(1),
+        failed: Some((FailedAfter::UnhealthyFor(7 * 24 * 60 * MINUTE), FailedThen::Pause)),
+    };
+    fixture.publish(&account, vec![event("e1", "x"), event("e2", "x")]).await.unwrap();
+    let claimed = fixture.take().await;
+    let refused = AttemptOutcome::Connect { detail: "refused".to_owned() };
+    let fail = |delivery, at| fixture.outcome(delivery, refused.clone(), Decision::Failed { endpoint_gone: false }, policy, at);
+    let recorded = fixture.store.record_outcomes([fail(&claimed[0], fixture.now())].into()).await.unwrap();
+    let Recording::Stored(Some(change)) = &recorded[0] else { panic!("{recorded:?}") };
+    assert_eq!((change.from, change.to), (HealthStatus::Active, HealthStatus::Unhealthy));
+    let week_later = fixture.now().plus(7 * 24 * 60 * MINUTE);
+    fixture.store.record_outcomes([fail(&claimed[1], week_later)].into()).await.unwrap();
+    let config = fixture.store.find_endpoint_config(&lane, 0).await.unwrap().unwrap();
+    assert_eq!(config.endpoint.health.status, HealthStatus::Failed);
+    fixture.publish(&account, vec![event("e3", "x")]).await.unwrap();
+    fixture.store.claim_due(week_later, 10).await.unwrap();
+    assert!(fixture.take().await.is_empty());
+    let (_, attempts) = fixture.store.find_delivery(&claimed[0].id).await.unwrap().unwrap();
+    assert_eq!((attempts[0].outcome.as_str(), attempts[0].detail.as_deref()), ("connect", Some("not connected: refused")));
+}
+
+#[tokio::test]
+async fn a_gone_endpoint_is_disabled_and_what_waits_is_cancelled() {
+    let mut fixture = Fixture::new();
+    let account = fixture.account("a").await;
+    let lane = fixture.endpoint("a", "e", EventFilter::All).await;
+    fixture.publish(&account, vec![event("e1", "x"), event("e2", "x")]).await.unwrap();
+    let claimed = fixture.take().await;
+    fixture.record(&claimed[0], Decision::Failed { endpoint_gone: true }).await;
+    assert!(!fixture.store.find_endpoint(&lane).await.unwrap().unwrap().enabled);
+    assert_eq!(fixture.states("a").await, [(1, "failed", 1), (2, "cancelled", 0)]);
+    assert_eq!(fixture.record(&claimed[1], Decision::Delivered).await, Recording::Lost);
+}
+
+#[tokio::test]
+async fn deleting_an_endpoint_cancels_what_waits() {
+    let mut fixture = Fixture::new();
+    let account = fixture.account("a").await;
+    let lane = fixture.endpoint("a", "e", EventFilter::All).await;
+    fixture.publish(&account, vec![event("e1", "x")]).await.unwrap();
+    let claimed = fixture.take().await;
+    assert!(fixture.store.delete_endpoint(&lane).await.unwrap());
+    assert!(!fixture.store.delete_endpoint(&lane).await.unwrap());
+    assert_eq!(fixture.states("a").await, [(1, "cancelled", 0)]);
+    assert!(fixture.store.find_endpoint_config(&lane, 0).await.unwrap().is_none());
+    assert_eq!(fixture.store.retry_delivery(&claimed[0].id).await.unwrap(), RetryResult::EndpointGone);
+}
+
+#[tokio::test]
+async fn an_ended_delivery_can_be_sent_again_by_hand() {
+    let mut fixture = Fixture::new();
+    let account = fixture.account("a").await;
+    fixture.endpoint("a", "e", EventFilter::All).await;
+    fixture.publish(&account, vec![event("e1", "x")]).await.unwrap();
+    let delivery = fixture.take().await.remove(0);
+    assert_eq!(fixture.store.retry_delivery(&delivery.id).await.unwrap(), RetryResult::InFlight);
+    fixture.record(&delivery, Decision::Failed { endpoint_gone: false }).await;
+    assert_eq!(fixture.store.retry_delivery(&delivery.id).await.unwrap(), RetryResult::Due(lane("a", "e")));
+    assert_eq!(fixture.states("a").await, [(1, "pending", 1)]);
+    assert_eq!(fixture.store.claim_due(fixture.now(), 10).await.unwrap().claimed, 1);
+    let again = fixture.take().await.remove(0);
+    assert_eq!((&again.id, again.attempts), (&delivery.id, 1));
+    fixture.record(&again, Decision::Delivered).await;
+    assert_eq!(fixture.states("a").await, [(1, "delivered", 2)]);
+}
