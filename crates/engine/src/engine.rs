@@ -153,7 +153,7 @@ async fn dispatch(shared: Arc<Shared>, mut claimed: Claimed) {
         {
             let mut scheduler = shared.scheduler.lock();
             for delivery in batch {
-                scheduler.admit(delivery.lane(), delivery);
+                scheduler.admit(&delivery.lane(), delivery);
             }
         }
         shared.pump();

@@ -36,7 +36,7 @@ impl<K: Clone + Eq + Hash, J> Scheduler<K, J> {
     }
 
     /// Adds a job to the end of its lane.
-    pub fn admit(&mut self, key: K, job: J) {
+    pub fn admit(&mut self, key: &K, job: J) {
         let lane = self.lanes.entry(key.clone()).or_insert_with(|| Lane {
             waiting: VecDeque::new(),
             running: 0,
@@ -44,7 +44,7 @@ impl<K: Clone + Eq + Hash, J> Scheduler<K, J> {
             in_ring: false,
         });
         lane.waiting.push_back(job);
-        self.join_ring(&key);
+        self.join_ring(key);
     }
 
     /// Sets how many jobs a lane may run, once its contract is known.
@@ -126,9 +126,9 @@ mod tests {
     fn lanes_take_turns_whatever_their_length() {
         let mut scheduler = Scheduler::new(6);
         for job in 0..1_000 {
-            scheduler.admit("busy", job);
+            scheduler.admit(&"busy", job);
         }
-        scheduler.admit("quiet", 0);
+        scheduler.admit(&"quiet", 0);
         scheduler.limit_lane(&"busy", 32);
         let started = drain(&mut scheduler);
         assert_eq!(started[..2], [("busy", 0), ("quiet", 0)]);
@@ -139,18 +139,18 @@ mod tests {
     fn one_slow_lane_takes_its_own_cap_and_no_more() {
         let mut scheduler = Scheduler::new(100);
         for job in 0..1_000 {
-            scheduler.admit("slow", job);
+            scheduler.admit(&"slow", job);
         }
         scheduler.limit_lane(&"slow", 4);
         assert_eq!(drain(&mut scheduler).len(), 4);
-        scheduler.admit("healthy", 7);
+        scheduler.admit(&"healthy", 7);
         assert_eq!(drain(&mut scheduler), [("healthy", 7)]);
     }
 
     #[test]
     fn a_lane_of_unknown_cap_starts_one() {
         let mut scheduler = Scheduler::new(100);
-        (0..10).for_each(|job| scheduler.admit("new", job));
+        (0..10).for_each(|job| scheduler.admit(&"new", job));
         assert_eq!(drain(&mut scheduler).len(), 1);
         scheduler.limit_lane(&"new", 3);
         assert_eq!(drain(&mut scheduler), [("new", 1), ("new", 2)]);
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_closed_scheduler_starts_nothing() {
         let mut scheduler = Scheduler::new(100);
-        scheduler.admit("a", 1);
+        scheduler.admit(&"a", 1);
         scheduler.close();
         assert_eq!(scheduler.start(), None);
     }
@@ -192,7 +192,7 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Admit(lane) => {
-                        scheduler.admit(lane, admitted);
+                        scheduler.admit(&lane, admitted);
                         admitted += 1;
                     }
                     Step::Limit(lane, cap) => scheduler.limit_lane(&lane, cap),

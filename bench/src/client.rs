@@ -1,0 +1,54 @@
+//! The producer's side: a hyper connection kept alive, and no more.
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::SendRequest;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_util::task::TaskTracker;
+
+/// One kept-alive connection.
+pub(crate) struct Client {
+    sender: SendRequest<Full<Bytes>>,
+    authorization: String,
+}
+
+impl Client {
+    pub(crate) async fn connect(port: u16, key: &str, tasks: &TaskTracker) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.context("cannot connect")?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        tasks.spawn(async move {
+            let _ = connection.await;
+        });
+        Ok(Self { sender, authorization: format!("Bearer {key}") })
+    }
+
+    /// Sends a request; the status and the body of the answer.
+    pub(crate) async fn send(&mut self, method: Method, path: &str, body: Bytes) -> anyhow::Result<(u16, Bytes)> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "127.0.0.1")
+            .header("authorization", &self.authorization)
+            .header("content-type", "application/json")
+            .body(Full::new(body))?;
+        self.sender.ready().await?;
+        let response = self.sender.send_request(request).await?;
+        let status = response.status().as_u16();
+        Ok((status, response.into_body().collect().await?.to_bytes()))
+    }
+
+    /// Sends JSON and expects a 2xx with JSON.
+    pub(crate) async fn json(&mut self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+        let (status, answer) = self.send(method, path, body).await?;
+        if !(200..300).contains(&status) {
+            bail!("{path} was answered {status}: {}", String::from_utf8_lossy(&answer));
+        }
+        Ok(serde_json::from_slice(&answer).unwrap_or(Value::Null))
+    }
+}

@@ -1,0 +1,83 @@
+//! Child processes: the sink and the server under test, and what the system says of their cost.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, bail};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// USER_HZ, fixed by the kernel's interface.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// A process of the measurement; it ends with it.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) port: u16,
+    pub(crate) key: String,
+    _folder: Option<TempDir>,
+}
+
+/// The server's binary.
+pub(crate) fn binary(given: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let beside = std::env::current_exe()?.with_file_name("bellwire");
+    let path = given.map_or(beside, Path::to_owned);
+    if !path.exists() {
+        bail!("{} does not exist; run `cargo build --release` first, or name it with --server", path.display());
+    }
+    Ok(path)
+}
+
+impl Process {
+    pub(crate) async fn sink() -> anyhow::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("--sink")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("the sink does not start")?;
+        let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+        let port = lines.next_line().await?.context("the sink ended")?.parse()?;
+        Ok(Self { child, port, key: String::new(), _folder: None })
+    }
+
+    pub(crate) async fn server(binary: &Path) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut child = Command::new(binary)
+            .args(["serve", "--listen", "127.0.0.1:0", "--allow-network", "127.0.0.0/8", "--allow-http", "--log", "error"])
+            .arg("--database")
+            .arg(format!("sqlite:{}", folder.path().join("bench.db").display()))
+            .env("BELLWIRE_ADMIN_KEY", "bwk_bench_bench_bench_bench_bench_bench")
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("the server does not start")?;
+        let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+        let line = lines.next_line().await?.context("the server ended; run it by hand to see why")?;
+        let port = line.rsplit(':').next().and_then(|port| port.parse().ok()).with_context(|| format!("no port in `{line}`"))?;
+        Ok(Self { child, port, key: "bwk_bench_bench_bench_bench_bench_bench".to_owned(), _folder: Some(folder) })
+    }
+
+    /// CPU seconds used so far.
+    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()?))?;
+        let after_name = stat.rsplit(") ").next().unwrap_or_default();
+        let fields: Vec<&str> = after_name.split(' ').collect();
+        let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+        Ok((ticks(11) + ticks(12)) / TICKS_PER_SECOND)
+    }
+
+    /// The most memory it ever held, in MiB.
+    pub(crate) fn peak_memory_mib(&self) -> anyhow::Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
+        let line = status.lines().find(|line| line.starts_with("VmHWM")).context("no VmHWM")?;
+        let kib: f64 = line.split_whitespace().nth(1).context("no VmHWM")?.parse()?;
+        Ok(kib / 1_024.0)
+    }
+
+    fn pid(&self) -> anyhow::Result<u32> {
+        self.child.id().context("the process has ended")
+    }
+}

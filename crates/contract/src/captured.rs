@@ -1,0 +1,215 @@
+//! What a captured request shows of the values that it was made of.
+//!
+//! A contract's templates are read backwards: where a header is `t={{ attempt.at | unix }}`, the captured header gives the text of
+//! that expression. Texts are only believed where nothing better is known: what can be computed from the captured body and
+//! headers is computed, and compared by whoever reads it.
+
+use bellwire_domain::Timestamp;
+use bellwire_domain::time::Zone;
+
+use crate::contract::Contract;
+use crate::expression::Expression;
+use crate::filters::{Filter, UrlPart};
+use crate::json;
+use crate::piece::Piece;
+use crate::render::url_part;
+use crate::request::{Body, RequestPlan};
+use crate::template::{Part, Template};
+use crate::tree::Tree;
+use crate::variables::{EventField, Values, Variable};
+use crate::verify::CapturedRequest;
+
+/// An expression of the contract and what the request shows in its place.
+pub(crate) struct Shown<'a> {
+    pub(crate) expression: &'a Expression,
+    pub(crate) text: String,
+    /// The same as JSON, when it stood in a JSON body.
+    raw: Option<String>,
+    /// Where it stood, for messages.
+    pub(crate) place: String,
+}
+
+/// The values of a captured request, with one secret tried.
+pub(crate) struct Captured<'a> {
+    contract: &'a Contract,
+    request: &'a CapturedRequest<'a>,
+    url: String,
+    pub(crate) shown: Vec<Shown<'a>>,
+    secret: &'a str,
+}
+
+/// Whether the expression's value proves knowledge of a secret.
+pub(crate) fn proves(expression: &Expression) -> bool {
+    expression.uses(|variable| matches!(variable, Variable::Secret | Variable::Signature(_)))
+}
+
+/// Whether the expression's value follows from the captured body and headers alone.
+pub(crate) fn follows(expression: &Expression) -> bool {
+    !expression.paths.is_empty() && !expression.uses(|variable| !matches!(variable, Variable::Body | Variable::Header(_)))
+}
+
+/// The instant of the attempt, when the expression prints it.
+pub(crate) fn attempt_time(expression: &Expression, text: &str) -> Option<Timestamp> {
+    let (Variable::AttemptAt, [filter, ..]) = expression.direct()? else { return None };
+    match filter {
+        Filter::Unix => text.parse().ok().map(Timestamp::from_secs),
+        Filter::UnixMs => text.parse::<i64>().ok().and_then(|millis| millis.checked_mul(1_000)).map(Timestamp::from_micros),
+        Filter::Rfc3339 { .. } => Timestamp::parse_rfc3339(text).ok(),
+        Filter::HttpDate => Timestamp::parse_http_date(text),
+        _ => None,
+    }
+}
+
+impl<'a> Captured<'a> {
+    /// Reads what the request shows, except its headers, which the caller judges one by one.
+    pub(crate) fn new(contract: &'a Contract, plan: &'a RequestPlan, request: &'a CapturedRequest<'a>) -> Self {
+        let host = request.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+        let url = if request.url.starts_with('/') { format!("https://{host}{}", request.url) } else { request.url.to_owned() };
+        let mut captured = Self { contract, request, url, shown: Vec::new(), secret: "" };
+        match (&plan.body, std::str::from_utf8(request.body)) {
+            (Body::Json(tree), Ok(text)) if serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok() => {
+                captured.read_tree(tree, text, "the body");
+            }
+            (Body::Text(template), Ok(text)) => captured.read_template(template, text, "the body"),
+            (Body::Form(pairs), Ok(text)) => captured.read_pairs(pairs, text),
+            _ => {}
+        }
+        if let Some((_, query)) = request.url.split_once('?') {
+            captured.read_pairs(&plan.query, query);
+        }
+        captured
+    }
+
+    /// The same with a secret to try.
+    pub(crate) fn with_secret(mut self, secret: &'a str) -> Self {
+        self.secret = secret;
+        self
+    }
+
+    /// Reads a template backwards and keeps what it shows.
+    pub(crate) fn read_template(&mut self, template: &'a Template, text: &str, place: &str) {
+        for (expression, text) in read_backwards(template, text).unwrap_or_default() {
+            self.shown.push(Shown { expression, text: text.to_owned(), raw: None, place: place.to_owned() });
+        }
+    }
+
+    /// Reads a tree backwards and keeps what it shows.
+    pub(crate) fn read_tree(&mut self, tree: &'a Tree, raw: &str, place: &str) {
+        match tree {
+            Tree::Constant(_) | Tree::When(_) | Tree::Each(_) => {}
+            Tree::Value(expression) => {
+                let text = json::unquote(raw).unwrap_or(raw.into()).into_owned();
+                self.shown.push(Shown { expression, text, raw: Some(raw.to_owned()), place: place.to_owned() });
+            }
+            Tree::Text(template) => self.read_template(template, &json::unquote(raw).unwrap_or_default(), place),
+            Tree::Object(_) => {
+                for (name, _, tree) in tree.fields() {
+                    if let Some(raw) = json::member(raw, name) {
+                        self.read_tree(tree, raw, place);
+                    }
+                }
+            }
+            Tree::List(items) => {
+                let fixed = items.iter().take_while(|item| !matches!(item, Tree::When(_) | Tree::Each(_)));
+                for (tree, raw) in fixed.zip(json::elements(raw)) {
+                    self.read_tree(tree, raw, place);
+                }
+            }
+        }
+    }
+
+    fn read_pairs(&mut self, pairs: &'a [(String, bool, Template)], text: &str) {
+        for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
+            if let Some((name, _, template)) = pairs.iter().find(|(known, _, _)| *known == name) {
+                self.read_template(template, &value, name);
+            }
+        }
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.request.headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
+    }
+
+    /// The instant of the attempt, from wherever it is shown.
+    fn attempt_at(&self) -> Option<Timestamp> {
+        self.shown.iter().find_map(|shown| attempt_time(shown.expression, &shown.text))
+    }
+
+    /// What the request shows for a plain variable.
+    fn plain(&self, variable: &Variable) -> Piece<'_> {
+        let found = self.shown.iter().find(|shown| matches!(shown.expression.direct(), Some((shown, [])) if shown == variable));
+        match found {
+            Some(Shown { raw: Some(raw), .. }) => Piece::Json(raw.as_str().into()),
+            Some(shown) => Piece::text(&shown.text),
+            None => Piece::Absent,
+        }
+    }
+}
+
+impl Values for Captured<'_> {
+    fn get(&self, variable: &Variable) -> Piece<'_> {
+        match variable {
+            Variable::Body => Piece::Bytes(self.request.body.into()),
+            Variable::Secret => Piece::text(self.secret),
+            Variable::Header(name) => self.header(name).map_or(Piece::Absent, Piece::text),
+            Variable::Signature(name) => {
+                let signature = self.contract.signatures.iter().find(|signature| signature.name == *name);
+                let value = signature.and_then(|signature| signature.one(self, self.secret).ok());
+                value.map_or(Piece::Absent, |value| Piece::Text(value.into()))
+            }
+            Variable::RequestMethod => Piece::text(self.request.method),
+            Variable::RequestUrl | Variable::EndpointUrl => Piece::text(&self.url),
+            Variable::RequestHost => url_part(UrlPart::Host, &self.url),
+            Variable::RequestPath => url_part(UrlPart::Path, &self.url),
+            Variable::RequestQuery => url_part(UrlPart::Query, &self.url),
+            Variable::AttemptAt => self.attempt_at().map_or(Piece::Absent, Piece::Time),
+            Variable::Event(EventField::OccurredAt) => match self.plain(variable) {
+                Piece::Absent => self.occurred_at().map_or(Piece::Absent, Piece::Time),
+                other => other,
+            },
+            other => self.plain(other),
+        }
+    }
+
+    fn shown(&self, expression: &str) -> Option<&str> {
+        let found = self.shown.iter().find(|shown| shown.expression.text == expression)?;
+        let trusted = !proves(found.expression) && !follows(found.expression) && found.raw.is_none();
+        trusted.then_some(found.text.as_str())
+    }
+}
+
+impl Captured<'_> {
+    /// The instant of the event, when some expression prints it exactly enough to be read.
+    fn occurred_at(&self) -> Option<Timestamp> {
+        self.shown.iter().find_map(|shown| match shown.expression.direct()? {
+            (Variable::Event(EventField::OccurredAt), [Filter::Rfc3339 { zone: Zone::Zulu | Zone::Offset, .. }]) => {
+                Timestamp::parse_rfc3339(&shown.text).ok()
+            }
+            (Variable::Event(EventField::OccurredAt), [Filter::Unix]) => shown.text.parse().ok().map(Timestamp::from_secs),
+            _ => None,
+        })
+    }
+}
+
+/// Finds what stands in the place of each expression; `None` when the text does not have the template's form.
+pub(crate) fn read_backwards<'t, 'c>(template: &'t Template, text: &'c str) -> Option<Vec<(&'t Expression, &'c str)>> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    let mut parts = template.parts.iter().peekable();
+    while let Some(part) = parts.next() {
+        match part {
+            Part::Text(literal) => rest = rest.strip_prefix(literal.as_str())?,
+            Part::Expression(expression) => {
+                let end = match parts.peek() {
+                    None => rest.len(),
+                    Some(Part::Text(literal)) => rest.find(literal.as_str())?,
+                    Some(Part::Expression(_)) => return None,
+                };
+                let (value, after) = rest.split_at_checked(end)?;
+                found.push((expression, value));
+                rest = after;
+            }
+        }
+    }
+    rest.is_empty().then_some(found)
+}

@@ -1,0 +1,238 @@
+//! Reads `events` and `test_event`: the catalogue of what can happen.
+
+use bellwire_domain::EventType;
+use jsonschema::Validator;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::diagnostic::{At, Report};
+use crate::reader::{Fields, text};
+use crate::request::RequestPlan;
+use crate::schema;
+use crate::yaml::{Kind, Node};
+
+/// The most events of a contract.
+const EVENTS_MAX: usize = 1_000;
+const KEYS: &[&str] =
+    &["type", "title", "description", "schema", "strict", "example", "enabled_by_default", "entitlement", "fields", "request"];
+const TEST_KEYS: &[&str] = &["type", "title", "description", "data", "fields"];
+
+/// A kind of event.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct EventDefinition {
+    /// Its name; `*` for the definition that stands for all names not listed.
+    pub event_type: EventType,
+    /// A short title.
+    pub title: String,
+    /// What it means.
+    pub description: Option<String>,
+    /// Data of such an event.
+    pub example: Box<RawValue>,
+    /// The JSON Schema of its data, as written.
+    pub schema: Option<Value>,
+    /// The entitlement that an account needs to receive it.
+    pub entitlement: Option<String>,
+    /// Whether an endpoint that names no events gets it.
+    pub enabled_by_default: bool,
+    /// Whether fields that the schema does not declare are refused.
+    pub strict: bool,
+    pub(crate) fields: Option<String>,
+    pub(crate) validator: Option<Validator>,
+    pub(crate) plan: Option<RequestPlan>,
+}
+
+/// The event that is sent to try an endpoint.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct TestEvent {
+    /// Its name.
+    pub event_type: EventType,
+    /// A short title.
+    pub title: String,
+    /// What it means.
+    pub description: Option<String>,
+    /// Its data.
+    pub data: Box<RawValue>,
+    pub(crate) fields: Option<String>,
+}
+
+/// The catalogue as read, with the nodes of requests that single events change.
+pub(crate) struct Catalogue<'n> {
+    pub(crate) events: Vec<EventDefinition>,
+    pub(crate) any: Option<EventDefinition>,
+    pub(crate) requests: Vec<(usize, &'n Node, String)>,
+    pub(crate) places: Vec<At>,
+}
+
+/// What `data` says about fields that no schema declares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Undeclared {
+    /// Refused, and every event must have a schema.
+    DeclaredOnly,
+    /// Refused where there is a schema.
+    Refused,
+    /// Up to the schema.
+    Open,
+}
+
+/// Reads `events`.
+pub(crate) fn read<'n>(node: &'n Node, undeclared: Undeclared, report: &mut Report) -> Catalogue<'n> {
+    let mut catalogue = Catalogue { events: Vec::new(), any: None, requests: Vec::new(), places: Vec::new() };
+    let items = match &node.kind {
+        Kind::List(items) => items.as_slice(),
+        Kind::Scalar(scalar) if scalar.text == "any" => {
+            catalogue.any = any_event();
+            &[]
+        }
+        Kind::Scalar(_) | Kind::Map(_) => {
+            report.add(
+                node.at,
+                "events",
+                format!("this is {}", node.describe()),
+                "write a list of events, or `any` for every type",
+            );
+            &[]
+        }
+    };
+    if items.len() > EVENTS_MAX {
+        report.add(node.at, "events", format!("more than {EVENTS_MAX} events"), "");
+    }
+    if items.is_empty() && catalogue.any.is_none() {
+        report.add(node.at, "events", "there is no event", "list at least one, or write `any`");
+    }
+    for (index, item) in items.iter().enumerate().take(EVENTS_MAX) {
+        let path = format!("events[{index}]");
+        let Some(fields) = Fields::open(item, &path, KEYS, report) else { continue };
+        let Some(event) = read_event(&fields, undeclared, report) else { continue };
+        if event.event_type.as_str() == "*" {
+            if catalogue.any.replace(event).is_some() {
+                report.add(item.at, &path, "`*` is given twice", "keep one");
+            }
+            continue;
+        }
+        if catalogue.events.iter().any(|known| known.event_type == event.event_type) {
+            let at = fields.get("type").map_or(item.at, |node| node.at);
+            report.add(at, &fields.path_of("type"), format!("the event `{}` is listed twice", event.event_type), "keep one");
+            continue;
+        }
+        if let Some(request) = fields.get("request") {
+            catalogue.requests.push((catalogue.events.len(), request, fields.path_of("request")));
+        }
+        catalogue.events.push(event);
+        catalogue.places.push(fields.get("example").map_or(item.at, |node| node.at));
+    }
+    catalogue
+}
+
+fn read_event(fields: &Fields<'_>, undeclared: Undeclared, report: &mut Report) -> Option<EventDefinition> {
+    let event_type = read_type(fields, report);
+    let title = fields.text("title", report);
+    let schema_value = match fields.get("schema") {
+        Some(node) => Some(serde_json::from_str::<Value>(&node.to_json()).ok()?),
+        None => None,
+    };
+    if undeclared == Undeclared::DeclaredOnly
+        && schema_value.is_none()
+        && event_type.as_ref().is_some_and(|name| name.as_str() != "*")
+    {
+        report.add(
+            fields.at,
+            &fields.path_of("schema"),
+            "missing, and `data: declared_only` refuses what is not declared",
+            "declare the fields of this event's data",
+        );
+    }
+    let strict = fields.flag("strict", undeclared != Undeclared::Open, report);
+    let validator = match (&schema_value, fields.get("schema")) {
+        (Some(value), Some(node)) => match schema::compile(value, strict) {
+            Ok(validator) => Some(validator),
+            Err(message) => {
+                report.add(node.at, &fields.path_of("schema"), format!("not a valid JSON Schema: {message}"), "");
+                None
+            }
+        },
+        _ => None,
+    };
+    let example_json = fields.get("example").map_or_else(|| "{}".to_owned(), Node::to_json);
+    if let (Some(validator), Ok(value)) = (&validator, serde_json::from_str::<Value>(&example_json)) {
+        let at = fields.get("example").map_or(fields.at, |node| node.at);
+        for error in schema::check(validator, &value) {
+            let place = format!("{}{}", fields.path_of("example"), error.pointer.replace('/', "."));
+            report.add(at, &place, format!("the example does not fit the schema: {}", error.message), "");
+        }
+    }
+    let entitlement = fields.text("entitlement", report);
+    let enabled_by_default = fields.flag("enabled_by_default", entitlement.is_none(), report);
+    let event_type = event_type?;
+    Some(EventDefinition {
+        title: title.unwrap_or_else(|| event_type.as_str().to_owned()),
+        event_type,
+        description: fields.text("description", report),
+        example: RawValue::from_string(example_json).ok()?,
+        schema: schema_value,
+        entitlement,
+        enabled_by_default,
+        strict,
+        fields: read_constants(fields, report),
+        validator,
+        plan: None,
+    })
+}
+
+/// Constants of an event, for `event.fields`.
+fn read_constants(fields: &Fields<'_>, report: &mut Report) -> Option<String> {
+    let node = fields.get("fields")?;
+    if !matches!(node.kind, Kind::Map(_)) {
+        report.add(
+            node.at,
+            &fields.path_of("fields"),
+            format!("this is {}", node.describe()),
+            "write a mapping from names to constants",
+        );
+    }
+    Some(node.to_json())
+}
+
+fn read_type(fields: &Fields<'_>, report: &mut Report) -> Option<EventType> {
+    let node = fields.require("type", "write the event's name, such as `order.created`", report)?;
+    let name = text(node, &fields.path_of("type"), report)?;
+    match EventType::try_new(&name) {
+        Ok(event_type) => Some(event_type),
+        Err(error) => {
+            report.add(node.at, &fields.path_of("type"), format!("`{name}` is no event type"), error.to_string());
+            None
+        }
+    }
+}
+
+/// The definition that `events: any` stands for.
+fn any_event() -> Option<EventDefinition> {
+    Some(EventDefinition {
+        event_type: EventType::try_new("*").ok()?,
+        title: "Any event".to_owned(),
+        description: None,
+        example: RawValue::from_string("{}".to_owned()).ok()?,
+        schema: None,
+        entitlement: None,
+        enabled_by_default: true,
+        strict: false,
+        fields: None,
+        validator: None,
+        plan: None,
+    })
+}
+
+/// Reads `test_event`.
+pub(crate) fn read_test_event(node: &Node, report: &mut Report) -> Option<TestEvent> {
+    let fields = Fields::open(node, "test_event", TEST_KEYS, report)?;
+    let event_type = read_type(&fields, report)?;
+    let data = fields.get("data").map_or_else(|| "{}".to_owned(), Node::to_json);
+    Some(TestEvent {
+        title: fields.text("title", report).unwrap_or_else(|| "Test".to_owned()),
+        event_type,
+        description: fields.text("description", report),
+        data: RawValue::from_string(data).ok()?,
+        fields: read_constants(&fields, report),
+    })
+}

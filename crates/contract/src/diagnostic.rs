@@ -1,0 +1,173 @@
+//! What is wrong with a contract, where, and what would be right.
+
+use std::fmt;
+
+/// A place in a file: line and column, both counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct At {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+}
+
+/// One thing that is wrong with a contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The file's name, as given to the compiler.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1.
+    pub column: usize,
+    /// The place in the document, such as `request.headers.x-signature`; empty for the whole file.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+    /// What would be right; may be empty.
+    pub help: String,
+}
+
+/// `contracts/x.yaml:12:7: events[0].type: what is wrong; what would be right`
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}:{}: ", self.file, self.line, self.column)?;
+        if !self.path.is_empty() {
+            write!(formatter, "{}: ", self.path)?;
+        }
+        formatter.write_str(&self.message)?;
+        if !self.help.is_empty() {
+            write!(formatter, "; {}", self.help)?;
+        }
+        Ok(())
+    }
+}
+
+/// A contract that was refused, with everything that is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContractError {
+    /// What is wrong, in the order of the file. Never empty.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl std::error::Error for ContractError {}
+
+/// One line per diagnostic.
+impl fmt::Display for ContractError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, diagnostic) in self.diagnostics.iter().enumerate() {
+            if index > 0 {
+                formatter.write_str("\n")?;
+            }
+            write!(formatter, "{diagnostic}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Collects diagnostics while a contract is read, so that all of them are reported at once.
+#[derive(Debug)]
+pub(crate) struct Report {
+    file: String,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// More than this many diagnostics help nobody.
+const DIAGNOSTICS_MAX: usize = 50;
+
+impl Report {
+    pub(crate) fn new(file: &str) -> Self {
+        Self { file: file.to_owned(), diagnostics: Vec::new() }
+    }
+
+    /// Notes that something is wrong.
+    pub(crate) fn add(&mut self, at: At, path: &str, message: impl Into<String>, help: impl Into<String>) {
+        if self.diagnostics.len() >= DIAGNOSTICS_MAX {
+            return;
+        }
+        let diagnostic = Diagnostic {
+            file: self.file.clone(),
+            line: at.line,
+            column: at.column,
+            path: path.to_owned(),
+            message: message.into(),
+            help: help.into(),
+        };
+        if !self.diagnostics.contains(&diagnostic) {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Whether nothing is wrong so far.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.diagnostics.is_empty()
+    }
+
+    /// Everything found, in the order of the file.
+    pub(crate) fn into_error(mut self) -> ContractError {
+        self.diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+        ContractError { diagnostics: self.diagnostics }
+    }
+}
+
+/// The candidate that `word` was probably meant to be.
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = word.chars().count();
+    let limit = (length / 3).max(if length >= 4 { 2 } else { 1 }); // two, so that swapped letters are found
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(&word.to_lowercase(), candidate), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// "did you mean `x`?" or the list of what there is.
+pub(crate) fn suggestion(word: &str, candidates: &[&str]) -> String {
+    match nearest(word, candidates.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("there is {}", list(candidates)),
+    }
+}
+
+/// "`a`, `b` and `c`".
+pub(crate) fn list(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        None => "nothing".to_owned(),
+        Some((only, [])) => only.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+/// Levenshtein's distance, on words short enough for a single row.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (line, left) in left.chars().take(64).enumerate() {
+        let mut diagonal = line;
+        let mut before = line + 1;
+        for (cell, right) in row.iter_mut().skip(1).zip(&right) {
+            let substituted = diagonal + usize::from(left != *right);
+            diagonal = *cell;
+            *cell = substituted.min(before + 1).min(diagonal + 1);
+            before = *cell;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = line + 1;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_word_that_was_meant() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(nearest("herders", ["headers", "body"]), Some("headers"));
+        assert_eq!(nearest("zzz", ["headers", "body"]), None);
+        assert_eq!(suggestion("q", &["body", "url"]), "there is `body` and `url`");
+    }
+}

@@ -1,0 +1,95 @@
+//! The schemas of events' data.
+//!
+//! A schema is closed unless the contract says otherwise: fields that it does not declare are refused, so that nobody's data
+//! leaves by accident. Messages never repeat a value, because values are health data.
+
+use std::collections::HashSet;
+
+use jsonschema::Validator;
+use jsonschema::error::ValidationErrorKind;
+use serde_json::Value;
+
+/// Something in an event's data that its schema refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataError {
+    /// Where, as a JSON pointer inside the data; empty for the whole.
+    pub pointer: String,
+    /// What is wrong, without repeating a value.
+    pub message: String,
+}
+
+/// The most errors reported for one event.
+const ERRORS_MAX: usize = 20;
+
+/// Compiles a schema; with `closed`, undeclared fields are refused.
+pub(crate) fn compile(schema: &Value, closed: bool) -> Result<Validator, String> {
+    let mut schema = schema.clone();
+    if closed {
+        close(&mut schema);
+    }
+    let options = jsonschema::options().should_validate_formats(true).offline();
+    options.build(&schema).map_err(|error| error.masked().to_string())
+}
+
+/// Lets a schema refuse what it does not declare, wherever it describes an object.
+fn close(schema: &mut Value) {
+    let Value::Object(members) = schema else { return };
+    for key in ["properties", "patternProperties"] {
+        if let Some(Value::Object(properties)) = members.get_mut(key) {
+            properties.values_mut().for_each(close);
+        }
+    }
+    for key in ["items", "additionalProperties"] {
+        if let Some(inner) = members.get_mut(key) {
+            close(inner);
+        }
+    }
+    if let Some(Value::Array(items)) = members.get_mut("prefixItems") {
+        items.iter_mut().for_each(close);
+    }
+    for key in ["$defs", "definitions", "allOf", "anyOf", "oneOf"] {
+        match members.get_mut(key) {
+            Some(Value::Object(inner)) => inner.values_mut().for_each(close_inside),
+            Some(Value::Array(inner)) => inner.iter_mut().for_each(close_inside),
+            _ => {}
+        }
+    }
+    let decided = members.contains_key("additionalProperties") || members.contains_key("unevaluatedProperties");
+    let describes_object = ["properties", "$ref", "allOf", "anyOf", "oneOf"].iter().any(|key| members.contains_key(*key));
+    if describes_object && !decided {
+        members.insert("unevaluatedProperties".to_owned(), Value::Bool(false));
+    }
+}
+
+/// The same for a part of a schema: the whole is closed by the one who uses it.
+fn close_inside(schema: &mut Value) {
+    close(schema);
+    if let Value::Object(members) = schema
+        && members.get("unevaluatedProperties") == Some(&Value::Bool(false))
+    {
+        members.remove("unevaluatedProperties");
+    }
+}
+
+/// Everything that the schema refuses in `data`.
+pub(crate) fn check(validator: &Validator, data: &Value) -> Vec<DataError> {
+    let mut errors = Vec::new();
+    let mut seen = HashSet::new();
+    for error in validator.iter_errors(data).take(ERRORS_MAX) {
+        let pointer = error.instance_path().to_string();
+        match error.kind() {
+            ValidationErrorKind::AdditionalProperties { unexpected }
+            | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+                for name in unexpected {
+                    let escaped = name.replace('~', "~0").replace('/', "~1");
+                    let message = "the contract does not declare this field, so it is refused".to_owned();
+                    errors.push(DataError { pointer: format!("{pointer}/{escaped}"), message });
+                }
+            }
+            _ => errors.push(DataError { pointer, message: error.masked().to_string() }),
+        }
+    }
+    errors.retain(|error| seen.insert((error.pointer.clone(), error.message.clone())));
+    errors.truncate(ERRORS_MAX);
+    errors
+}

@@ -1,0 +1,378 @@
+//! Signatures: named values computed with the endpoint's secrets.
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD, URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
+use sha2::{Digest, Sha256, Sha384, Sha512};
+
+use crate::diagnostic::Report;
+use crate::piece::Piece;
+use crate::reader::{Fields, choice};
+use crate::template::{Failure, Template};
+use crate::tree::{Spacing, Tree};
+use crate::variables::{Scope, Values, Variable};
+use crate::yaml::{Kind, Node};
+
+/// A named signature.
+#[derive(Debug)]
+pub(crate) struct Signature {
+    pub(crate) name: String,
+    pub(crate) secrets: Secrets,
+    pub(crate) scheme: Scheme,
+    key: KeyForm,
+    prefix: String,
+    pub(crate) join: String,
+}
+
+/// Which of the active secrets sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Secrets {
+    /// All of them, the values joined.
+    All,
+    Newest,
+    /// The second newest; without one there is no value.
+    Previous,
+}
+
+/// How a signature is computed.
+#[derive(Debug)]
+pub(crate) enum Scheme {
+    Hmac {
+        hash: Hash,
+        over: Template,
+        encode: Encoding,
+    },
+    /// A plain digest; the secret, if any, is part of the text.
+    Digest {
+        hash: Hash,
+        over: Template,
+        encode: Encoding,
+    },
+    Jwt {
+        hash: Hash,
+        header: Box<Tree>,
+        claims: Box<Tree>,
+    },
+}
+
+/// A hash function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hash {
+    Sha1,
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+/// How the bytes of a signature are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Hex,
+    UpperHex,
+    Base64,
+    Base64Url,
+}
+
+/// How a secret becomes a key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct KeyForm {
+    form: Form,
+    strip: String,
+    prefix: String,
+    suffix: String,
+}
+
+/// How the bytes of a key are written in the secret.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Form {
+    #[default]
+    Text,
+    Base64,
+    Base64Url,
+    Hex,
+}
+
+const KEYS: &[&str] = &["hmac", "hash", "jwt", "key", "over", "encode", "prefix", "join", "secrets"];
+const HASHES: &[(&str, Hash)] =
+    &[("sha1", Hash::Sha1), ("sha256", Hash::Sha256), ("sha384", Hash::Sha384), ("sha512", Hash::Sha512)];
+const ENCODINGS: &[(&str, Encoding)] =
+    &[("hex", Encoding::Hex), ("HEX", Encoding::UpperHex), ("base64", Encoding::Base64), ("base64url", Encoding::Base64Url)];
+pub(crate) const FORMS: &[(&str, Form)] =
+    &[("text", Form::Text), ("base64", Form::Base64), ("base64url", Form::Base64Url), ("hex", Form::Hex)];
+
+/// Accepts padding and its absence alike: secrets are pasted by people.
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const LENIENT_STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+const LENIENT_URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+
+impl Signature {
+    /// Reads `signatures.<name>`.
+    pub(crate) fn read(name: &str, node: &Node, path: &str, report: &mut Report) -> Option<Self> {
+        let fields = Fields::open(node, path, KEYS, report)?;
+        let kinds: Vec<&str> = ["hmac", "hash", "jwt"].into_iter().filter(|kind| fields.get(kind).is_some()).collect();
+        let kind = match kinds.as_slice() {
+            [kind] => *kind,
+            [] => {
+                report.add(node.at, path, "no algorithm", "write one of `hmac: sha256`, `hash: sha256` and `jwt: {…}`");
+                return None;
+            }
+            _ => {
+                report.add(node.at, path, "more than one algorithm", "keep one of `hmac`, `hash` and `jwt`");
+                return None;
+            }
+        };
+        let scheme = if kind == "jwt" { read_jwt(&fields, report) } else { read_mac(&fields, kind, report) };
+        let key = match fields.get("key") {
+            Some(node) => KeyForm::read(node, &fields.path_of("key"), report),
+            None => Some(KeyForm::default()),
+        };
+        let default = if kind == "jwt" { Secrets::Newest } else { Secrets::All };
+        let words = [("all", Secrets::All), ("newest", Secrets::Newest), ("previous", Secrets::Previous)];
+        let secrets = fields.choice("secrets", default, &words, report);
+        let prefix = fields.text("prefix", report).unwrap_or_default();
+        let join = fields.text("join", report).unwrap_or_else(|| ",".to_owned());
+        Some(Self { name: name.to_owned(), secrets, scheme: scheme?, key: key?, prefix, join })
+    }
+
+    /// The value for the active secrets, newest first; `None` when no secret signs.
+    pub(crate) fn value<'s>(
+        &self,
+        values: &dyn Values,
+        secrets: impl Iterator<Item = &'s str>,
+    ) -> Result<Option<String>, Failure> {
+        let (skip, take) = match self.secrets {
+            Secrets::All => (0, usize::MAX),
+            Secrets::Newest => (0, 1),
+            Secrets::Previous => (1, 1),
+        };
+        let mut joined: Option<String> = None;
+        for secret in secrets.skip(skip).take(take) {
+            let one = self.one(values, secret)?;
+            joined = Some(match joined {
+                None => one,
+                Some(before) => before + &self.join + &one,
+            });
+        }
+        Ok(joined)
+    }
+
+    /// The value for one secret, with its prefix.
+    pub(crate) fn one(&self, values: &dyn Values, secret: &str) -> Result<String, Failure> {
+        let with_secret = WithSecret { values, secret };
+        let scope = Scope::of(&with_secret);
+        let mut out = self.prefix.clone();
+        match &self.scheme {
+            Scheme::Hmac { hash, over, encode } => {
+                let key = self.key(secret, over)?;
+                encode.write(&hash.mac(&key, |sink| over.feed(scope, sink))?, &mut out);
+            }
+            Scheme::Digest { hash, over, encode } => encode.write(&hash.digest(|sink| over.feed(scope, sink))?, &mut out),
+            Scheme::Jwt { hash, header, claims } => {
+                let start = out.len();
+                for tree in [header, claims] {
+                    let mut json = String::new();
+                    tree.render(scope, Spacing::Compact, &mut json)?;
+                    URL_SAFE_NO_PAD.encode_string(json, &mut out);
+                    out.push('.');
+                }
+                out.pop();
+                let key = self.key_of(secret).map_err(|message| failure_at(crate::tree::first_place(claims), message))?;
+                let signed = out.get(start..).unwrap_or_default().as_bytes().to_vec();
+                let mac = hash.mac(&key, |sink| {
+                    sink(&signed);
+                    Ok(())
+                })?;
+                out.push('.');
+                URL_SAFE_NO_PAD.encode_string(mac, &mut out);
+            }
+        }
+        Ok(out)
+    }
+
+    /// The key that a secret stands for; the error says what the secret must look like.
+    pub(crate) fn key_of(&self, secret: &str) -> Result<Vec<u8>, String> {
+        self.key.bytes(secret)
+    }
+
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    fn key(&self, secret: &str, over: &Template) -> Result<Vec<u8>, Failure> {
+        self.key.bytes(secret).map_err(|message| failure_at(Some(over.at), message))
+    }
+}
+
+fn failure_at(at: Option<crate::diagnostic::At>, message: String) -> Failure {
+    Failure { at: at.unwrap_or_default(), path: Vec::new(), message, absent: false }
+}
+
+fn read_mac(fields: &Fields<'_>, kind: &str, report: &mut Report) -> Option<Scheme> {
+    let hash = choice(fields.get(kind)?, &fields.path_of(kind), HASHES, report);
+    let encode = fields.choice("encode", Encoding::Hex, ENCODINGS, report);
+    let over = fields.require("over", "write the signed text, such as \"{{ body }}\"", report)?;
+    let over = Template::read(over, &fields.path_of("over"), &[], report)?;
+    if kind == "hash" {
+        if let Some(node) = fields.get("key") {
+            report.add(
+                node.at,
+                &fields.path_of("key"),
+                "a plain hash has no key",
+                "put `{{ secret }}` into `over`, or write `hmac`",
+            );
+        }
+        return Some(Scheme::Digest { hash: hash?, over, encode });
+    }
+    Some(Scheme::Hmac { hash: hash?, over, encode })
+}
+
+fn read_jwt(fields: &Fields<'_>, report: &mut Report) -> Option<Scheme> {
+    for key in ["over", "encode"] {
+        if let Some(node) = fields.get(key) {
+            report.add(node.at, &fields.path_of(key), "a token's signed text and encoding are fixed", "remove this key");
+        }
+    }
+    let path = fields.path_of("jwt");
+    let jwt = Fields::open(fields.get("jwt")?, &path, &["alg", "header", "claims"], report)?;
+    let algorithms = [("HS256", Hash::Sha256), ("HS384", Hash::Sha384), ("HS512", Hash::Sha512)];
+    let hash = jwt.choice("alg", Hash::Sha256, &algorithms, report);
+    let claims = jwt.require("claims", "write the claims, such as `iat: \"{{ attempt.at | unix }}\"`", report)?;
+    let claims = Tree::read(claims, &jwt.path_of("claims"), &[], report)?;
+    let mut header = vec![constant("alg", hash.jwt_name()), constant("typ", "JWT")];
+    if let Some(node) = jwt.get("header") {
+        match Tree::read(node, &jwt.path_of("header"), &[], report)? {
+            Tree::Object(members) => header.extend(members),
+            _ => {
+                report.add(node.at, &jwt.path_of("header"), "this is no mapping", "write the header's members, such as `kid: …`");
+            }
+        }
+    }
+    Some(Scheme::Jwt { hash, header: Box::new(Tree::Object(header)), claims: Box::new(claims) })
+}
+
+fn constant(name: &str, value: &str) -> crate::tree::Member {
+    let value = Tree::Constant(format!("\"{value}\""));
+    crate::tree::Member::Field { name: name.to_owned(), encoded: format!("\"{name}\""), optional: false, value }
+}
+
+impl KeyForm {
+    fn read(node: &Node, path: &str, report: &mut Report) -> Option<Self> {
+        if !matches!(node.kind, Kind::Map(_)) {
+            return Some(Self { form: choice(node, path, FORMS, report)?, ..Self::default() });
+        }
+        let fields = Fields::open(node, path, &["as", "strip", "prefix", "suffix"], report)?;
+        Some(Self {
+            form: fields.choice("as", Form::Text, FORMS, report),
+            strip: fields.text("strip", report).unwrap_or_default(),
+            prefix: fields.text("prefix", report).unwrap_or_default(),
+            suffix: fields.text("suffix", report).unwrap_or_default(),
+        })
+    }
+
+    fn bytes(&self, secret: &str) -> Result<Vec<u8>, String> {
+        let stripped = secret.strip_prefix(&self.strip).unwrap_or(secret);
+        let mut key = self.prefix.clone().into_bytes();
+        key.extend(self.form.decode(stripped)?);
+        key.extend(self.suffix.as_bytes());
+        Ok(key)
+    }
+}
+
+impl Form {
+    /// The bytes that a text stands for.
+    pub(crate) fn decode(self, text: &str) -> Result<Vec<u8>, String> {
+        match self {
+            Self::Text => Ok(text.as_bytes().to_vec()),
+            Self::Base64 => LENIENT_STANDARD.decode(text).map_err(|_| "the secret is not valid base64".to_owned()),
+            Self::Base64Url => LENIENT_URL.decode(text).map_err(|_| "the secret is not valid base64url".to_owned()),
+            Self::Hex => hex::decode(text).map_err(|_| "the secret is not valid hex".to_owned()),
+        }
+    }
+
+    /// The text that stands for bytes.
+    pub(crate) fn encode(self, bytes: &[u8]) -> String {
+        match self {
+            Self::Text | Self::Hex => hex::encode(bytes),
+            Self::Base64 => STANDARD.encode(bytes),
+            Self::Base64Url => URL_SAFE_NO_PAD.encode(bytes),
+        }
+    }
+}
+
+impl Encoding {
+    fn write(self, bytes: &[u8], out: &mut String) {
+        match self {
+            Self::Hex => out.push_str(&hex::encode(bytes)),
+            Self::UpperHex => out.push_str(&hex::encode_upper(bytes)),
+            Self::Base64 => STANDARD.encode_string(bytes, out),
+            Self::Base64Url => URL_SAFE_NO_PAD.encode_string(bytes, out),
+        }
+    }
+}
+
+/// What feeds bytes into a hash.
+type Feed<'f> = &'f mut dyn FnMut(&[u8]);
+
+impl Hash {
+    /// The name of the HMAC in a token's header.
+    pub(crate) const fn jwt_name(self) -> &'static str {
+        match self {
+            Self::Sha1 => "HS1",
+            Self::Sha256 => "HS256",
+            Self::Sha384 => "HS384",
+            Self::Sha512 => "HS512",
+        }
+    }
+
+    /// An HMAC over what `feed` feeds.
+    pub(crate) fn mac(self, key: &[u8], feed: impl FnOnce(Feed<'_>) -> Result<(), Failure>) -> Result<Vec<u8>, Failure> {
+        fn run<M: Mac + KeyInit>(key: &[u8], feed: impl FnOnce(Feed<'_>) -> Result<(), Failure>) -> Result<Vec<u8>, Failure> {
+            let mut mac =
+                <M as KeyInit>::new_from_slice(key).map_err(|_| failure_at(None, "the key has a wrong length".into()))?;
+            feed(&mut |bytes| mac.update(bytes))?;
+            Ok(mac.finalize().into_bytes().to_vec())
+        }
+        match self {
+            Self::Sha1 => run::<Hmac<Sha1>>(key, feed),
+            Self::Sha256 => run::<Hmac<Sha256>>(key, feed),
+            Self::Sha384 => run::<Hmac<Sha384>>(key, feed),
+            Self::Sha512 => run::<Hmac<Sha512>>(key, feed),
+        }
+    }
+
+    fn digest(self, feed: impl FnOnce(Feed<'_>) -> Result<(), Failure>) -> Result<Vec<u8>, Failure> {
+        fn run<D: Digest>(feed: impl FnOnce(Feed<'_>) -> Result<(), Failure>) -> Result<Vec<u8>, Failure> {
+            let mut digest = D::new();
+            feed(&mut |bytes| digest.update(bytes))?;
+            Ok(digest.finalize().to_vec())
+        }
+        match self {
+            Self::Sha1 => run::<Sha1>(feed),
+            Self::Sha256 => run::<Sha256>(feed),
+            Self::Sha384 => run::<Sha384>(feed),
+            Self::Sha512 => run::<Sha512>(feed),
+        }
+    }
+}
+
+/// The values with `secret` as the one that signs just now.
+struct WithSecret<'a> {
+    values: &'a dyn Values,
+    secret: &'a str,
+}
+
+impl Values for WithSecret<'_> {
+    fn get(&self, variable: &Variable) -> Piece<'_> {
+        match variable {
+            Variable::Secret => Piece::text(self.secret),
+            other => self.values.get(other),
+        }
+    }
+
+    fn shown(&self, expression: &str) -> Option<&str> {
+        if expression == "secret" { None } else { self.values.shown(expression) }
+    }
+}

@@ -1,0 +1,223 @@
+//! Reads `subscription` and `ids`: who may register what, and how secrets and ids look.
+
+use bellwire_domain::{IdFormat, Secret, UrlPolicy};
+
+use crate::diagnostic::Report;
+use crate::reader::{Fields, choice};
+use crate::signature::{FORMS, Form};
+use crate::yaml::Node;
+
+/// How ids look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdFormats {
+    /// Ids of events.
+    pub event: IdFormat,
+    /// Ids of endpoints.
+    pub endpoint: IdFormat,
+}
+
+/// Who may register what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Subscription {
+    /// Whether an endpoint chooses among the events.
+    pub events: EventChoice,
+    /// Which URLs are accepted.
+    pub url: UrlPolicy,
+    /// The rules for secrets.
+    pub secret: SecretRules,
+    /// Whether a new endpoint is enabled at once.
+    pub enabled: bool,
+    /// Whether accounts marked as sandbox may have endpoints.
+    pub sandbox: bool,
+    /// Who registers endpoints.
+    pub register: Registrar,
+    /// Whether an endpoint may have headers of its own.
+    pub custom_headers: bool,
+}
+
+/// Whether an endpoint chooses among the events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventChoice {
+    /// Every endpoint gets every event.
+    All,
+    /// An endpoint names the types it wants.
+    Choose,
+}
+
+/// Who registers endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registrar {
+    /// The consumer, and the operator for them.
+    Consumer,
+    /// The operator only.
+    Operator,
+}
+
+/// Where secrets come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretSource {
+    /// The consumer chooses one for each endpoint.
+    Consumer,
+    /// Bellwire draws one for each endpoint.
+    Generated,
+    /// The account has one, shared by its endpoints.
+    Account,
+}
+
+/// The rules for secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SecretRules {
+    /// Where they come from.
+    pub from: SecretSource,
+    /// Whether a secret can be read back later.
+    pub readable: bool,
+    /// Whether there must be one. Without one, signatures have no value.
+    pub required: bool,
+    /// The text that every secret starts with.
+    pub prefix: String,
+    /// The fewest characters.
+    pub length_min: u32,
+    /// The most characters.
+    pub length_max: u32,
+    pub(crate) form: Form,
+    bytes_min: u32,
+    bytes_max: u32,
+}
+
+const KEYS: &[&str] = &["events", "url", "secret", "enabled", "sandbox", "register"];
+const SECRET_KEYS: &[&str] = &["from", "readable", "required", "format", "length_min", "length_max"];
+const FORMAT_KEYS: &[&str] = &["prefix", "encoding", "bytes_min", "bytes_max"];
+const SECRET_LENGTH_MAX: u32 = 1_024;
+const SECRET_BYTES_MAX: u32 = 512;
+
+/// Reads `ids`.
+pub(crate) fn read_ids(node: Option<&Node>, report: &mut Report) -> Option<IdFormats> {
+    let Some(node) = node else { return Some(IdFormats { event: IdFormat::Uuid, endpoint: IdFormat::Uuid }) };
+    let fields = Fields::open(node, "ids", &["event", "endpoint"], report)?;
+    let mut format = |key: &str| {
+        let Some(node) = fields.get(key) else { return IdFormat::Uuid };
+        let text = crate::reader::text(node, &fields.path_of(key), report).unwrap_or_default();
+        if text == "uuid" {
+            return IdFormat::Uuid;
+        }
+        let valid = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        if !valid || text.len() > 32 || !text.ends_with(['_', '-', '.']) {
+            report.add(
+                node.at,
+                &fields.path_of(key),
+                format!("`{text}` is no id format"),
+                "write `uuid`, or a prefix that ends in `_`, `-` or `.`, such as `evt_`",
+            );
+        }
+        IdFormat::Prefixed(text)
+    };
+    Some(IdFormats { event: format("event"), endpoint: format("endpoint") })
+}
+
+/// Reads `subscription`; `uses_secret` says whether requests depend on one.
+pub(crate) fn read(node: Option<&Node>, custom_headers: bool, uses_secret: bool, report: &mut Report) -> Option<Subscription> {
+    let mut subscription = Subscription {
+        events: EventChoice::Choose,
+        url: UrlPolicy::Https,
+        secret: SecretRules {
+            from: SecretSource::Generated,
+            readable: false,
+            required: uses_secret,
+            prefix: String::new(),
+            length_min: 1,
+            length_max: SECRET_LENGTH_MAX,
+            form: Form::Text,
+            bytes_min: 1,
+            bytes_max: SECRET_BYTES_MAX,
+        },
+        enabled: true,
+        sandbox: true,
+        register: Registrar::Consumer,
+        custom_headers,
+    };
+    let Some(node) = node else { return Some(subscription) };
+    let fields = Fields::open(node, "subscription", KEYS, report)?;
+    subscription.events =
+        fields.choice("events", EventChoice::Choose, &[("all", EventChoice::All), ("choose", EventChoice::Choose)], report);
+    subscription.url = fields.choice("url", UrlPolicy::Https, &[("any", UrlPolicy::Any), ("https", UrlPolicy::Https)], report);
+    subscription.enabled = fields.flag("enabled", true, report);
+    subscription.sandbox = fields.flag("sandbox", true, report);
+    let registrars = [("consumer", Registrar::Consumer), ("operator", Registrar::Operator)];
+    subscription.register = fields.choice("register", Registrar::Consumer, &registrars, report);
+    if let Some(node) = fields.get("secret") {
+        read_secret(node, &mut subscription.secret, report)?;
+    }
+    Some(subscription)
+}
+
+fn read_secret(node: &Node, rules: &mut SecretRules, report: &mut Report) -> Option<()> {
+    let fields = Fields::open(node, "subscription.secret", SECRET_KEYS, report)?;
+    let sources =
+        [("consumer", SecretSource::Consumer), ("generated", SecretSource::Generated), ("account", SecretSource::Account)];
+    let from = fields.require("from", "write `consumer`, `generated` or `account`", report)?;
+    rules.from = choice(from, "subscription.secret.from", &sources, report)?;
+    rules.readable = fields.flag("readable", false, report);
+    rules.required = fields.flag("required", rules.required, report);
+    rules.length_min = fields.count("length_min", SECRET_LENGTH_MAX, report).unwrap_or(1).max(1);
+    rules.length_max = fields.count("length_max", SECRET_LENGTH_MAX, report).unwrap_or(SECRET_LENGTH_MAX);
+    if rules.length_min > rules.length_max {
+        report.add(node.at, "subscription.secret.length_min", "larger than `length_max`", "");
+    }
+    if let Some(node) = fields.get("format") {
+        let format = Fields::open(node, "subscription.secret.format", FORMAT_KEYS, report)?;
+        rules.prefix = format.text("prefix", report).unwrap_or_default();
+        rules.form = format.choice("encoding", Form::Text, FORMS, report);
+        rules.bytes_min = format.count("bytes_min", SECRET_BYTES_MAX, report).unwrap_or(1).max(1);
+        rules.bytes_max = format.count("bytes_max", SECRET_BYTES_MAX, report).unwrap_or(SECRET_BYTES_MAX);
+        if rules.bytes_min > rules.bytes_max || rules.bytes_min > 32 {
+            report.add(
+                node.at,
+                "subscription.secret.format.bytes_min",
+                "larger than `bytes_max` or than 32",
+                "Bellwire draws 32 bytes",
+            );
+        }
+    }
+    Some(())
+}
+
+impl SecretRules {
+    /// Whether a text can be a secret; the error says what it must look like.
+    pub(crate) fn check(&self, secret: &str, must_fit_a_header: bool) -> Result<(), String> {
+        let length = secret.chars().count();
+        let (min, max) = (self.length_min, self.length_max);
+        if length < usize::try_from(min).unwrap_or(0) || length > usize::try_from(max).unwrap_or(0) {
+            return Err(format!("a secret of this contract has {min} to {max} characters"));
+        }
+        if secret.chars().any(char::is_control) {
+            return Err("a secret must not contain line breaks or other control characters".to_owned());
+        }
+        if must_fit_a_header && (!secret.is_ascii() || secret.trim() != secret) {
+            return Err(
+                "this contract sends the secret in a header, so it has printable ASCII only and no space at its ends".to_owned()
+            );
+        }
+        let Some(rest) = secret.strip_prefix(&self.prefix) else {
+            return Err(format!("a secret of this contract starts with `{}`", self.prefix));
+        };
+        let bytes = self.form.decode(rest)?.len();
+        let fits = |limit: u32| usize::try_from(limit).unwrap_or(0);
+        if self.form != Form::Text && (bytes < fits(self.bytes_min) || bytes > fits(self.bytes_max)) {
+            return Err(format!("a secret of this contract stands for {} to {} bytes", self.bytes_min, self.bytes_max));
+        }
+        Ok(())
+    }
+
+    /// A secret in this format.
+    pub(crate) fn draw(&self, entropy: &[u8; 32]) -> Secret<String> {
+        let count = usize::try_from(self.bytes_max.min(32)).unwrap_or(32);
+        let bytes = entropy.get(..count).unwrap_or(entropy);
+        let mut text = self.prefix.clone() + &self.form.encode(bytes);
+        if self.form == Form::Text {
+            text.truncate(usize::try_from(self.length_max).unwrap_or(usize::MAX).max(self.prefix.len() + 1));
+        }
+        Secret::new(text)
+    }
+}

@@ -1,0 +1,181 @@
+//! Renders trees: appends them as JSON, spaced as the contract says.
+
+use super::{Each, Member, Spacing, Tree};
+use crate::expression::Expression;
+use crate::json;
+use crate::piece::{EvalError, Piece};
+use crate::template::Failure;
+use crate::variables::{Local, Scope};
+
+impl Tree {
+    /// Appends the tree as JSON. `false`: there is no value, because a `$when` does not hold.
+    pub(crate) fn render(&self, scope: Scope<'_>, spacing: Spacing, out: &mut String) -> Result<bool, Failure> {
+        match self {
+            Self::Constant(json) => out.push_str(json),
+            Self::Value(expression) => {
+                let value = expression.evaluate(scope).map_err(|error| Failure::of(expression, error))?;
+                value.write_json(out).map_err(|error| Failure::unnamed(expression, &error))?;
+            }
+            Self::Text(template) => json::write_string(out, &template.render_text(scope)?),
+            Self::Object(members) => render_object(members, scope, spacing, out)?,
+            Self::List(items) => {
+                out.push('[');
+                let mut first = true;
+                for (index, item) in items.iter().enumerate() {
+                    item.render_items(scope, spacing, out, &mut first).map_err(|failure| failure.inside(format!("[{index}]")))?;
+                }
+                out.push(']');
+            }
+            Self::When(when) => {
+                let condition = when.condition.evaluate(scope);
+                let holds = match condition {
+                    Ok(value) => value.is_true(),
+                    Err(error) if error.absent => false,
+                    Err(error) => return Err(Failure::of(&when.condition, error).inside("$when")),
+                };
+                return match (holds, &when.otherwise) {
+                    (true, _) => when.then.render(scope, spacing, out),
+                    (false, Some(otherwise)) => otherwise.render(scope, spacing, out),
+                    (false, None) => Ok(false),
+                };
+            }
+            Self::Each(each) => {
+                out.push('[');
+                each.render_items(scope, spacing, out, &mut true)?;
+                out.push(']');
+            }
+        }
+        Ok(true)
+    }
+
+    /// Appends the items that this tree puts into a list around it.
+    fn render_items(&self, scope: Scope<'_>, spacing: Spacing, out: &mut String, first: &mut bool) -> Result<(), Failure> {
+        if let Self::Each(each) = self {
+            return each.render_items(scope, spacing, out, first);
+        }
+        let start = out.len();
+        if !*first {
+            out.push_str(spacing.comma());
+        }
+        if self.render(scope, spacing, out)? {
+            *first = false;
+        } else {
+            out.truncate(start);
+        }
+        Ok(())
+    }
+}
+
+impl Each {
+    fn render_items(&self, scope: Scope<'_>, spacing: Spacing, out: &mut String, first: &mut bool) -> Result<(), Failure> {
+        let list = self.list.evaluate(scope).map_err(|error| Failure::of(&self.list, error).inside("$each"))?;
+        let raw = match &list {
+            Piece::Json(raw) if raw.trim_start().starts_with('[') => raw.as_ref(),
+            Piece::Absent | Piece::Null => return Ok(()),
+            _ if list.is_missing() => return Ok(()),
+            _ => {
+                let error = EvalError::new("is no list");
+                return Err(Failure::unnamed(&self.list, &error).inside("$each"));
+            }
+        };
+        for (index, item) in json::elements(raw).enumerate() {
+            let index_local = Local { name: "index", value: Piece::number(&index), outer: scope.locals };
+            let item_local = Local { name: &self.name, value: Piece::Json(item.into()), outer: Some(&index_local) };
+            let inner = Scope { values: scope.values, locals: Some(&item_local) };
+            self.then.render_items(inner, spacing, out, first)?;
+        }
+        Ok(())
+    }
+}
+
+impl Spacing {
+    const fn comma(self) -> &'static str {
+        match self {
+            Self::Compact => ",",
+            Self::Spaced => ", ",
+        }
+    }
+
+    const fn colon(self) -> &'static str {
+        match self {
+            Self::Compact => ":",
+            Self::Spaced => ": ",
+        }
+    }
+}
+
+fn render_object(members: &[Member], scope: Scope<'_>, spacing: Spacing, out: &mut String) -> Result<(), Failure> {
+    out.push('{');
+    let start = out.len();
+    for member in members {
+        let before = out.len();
+        if before > start {
+            out.push_str(spacing.comma());
+        }
+        match member {
+            Member::Merge(expression) => {
+                let empty = out.len();
+                merge(expression, scope, spacing, out).map_err(|failure| failure.inside("$merge"))?;
+                if out.len() == empty {
+                    out.truncate(before);
+                }
+            }
+            Member::Field { name, encoded, optional, value } => {
+                out.push_str(encoded);
+                out.push_str(spacing.colon());
+                if !render_field(value, *optional, scope, spacing, out).map_err(|failure| failure.inside(name.clone()))? {
+                    out.truncate(before);
+                }
+            }
+        }
+    }
+    out.push('}');
+    Ok(())
+}
+
+/// Appends a field's value; `false`: the field is left out.
+fn render_field(value: &Tree, optional: bool, scope: Scope<'_>, spacing: Spacing, out: &mut String) -> Result<bool, Failure> {
+    let start = out.len();
+    match value {
+        Tree::Value(expression) if optional => {
+            let value = match expression.evaluate(scope) {
+                Ok(value) if value.is_missing() => return Ok(false),
+                Err(error) if error.absent => return Ok(false),
+                other => other.map_err(|error| Failure::of(expression, error))?,
+            };
+            value.write_json(out).map_err(|error| Failure::unnamed(expression, &error))?;
+            Ok(true)
+        }
+        Tree::Text(_) if optional => match value.render(scope, spacing, out) {
+            Err(failure) if failure.absent => Ok(false),
+            other => other,
+        },
+        _ => {
+            let there = value.render(scope, spacing, out)?;
+            let empty = optional && matches!(out.get(start..), Some("[]" | "{}"));
+            Ok(there && !empty)
+        }
+    }
+}
+
+fn merge(expression: &Expression, scope: Scope<'_>, spacing: Spacing, out: &mut String) -> Result<(), Failure> {
+    let value = expression.evaluate(scope).map_err(|error| Failure::of(expression, error))?;
+    let Piece::Json(raw) = &value else {
+        if value.is_missing() {
+            return Ok(());
+        }
+        return Err(Failure::unnamed(expression, &EvalError::new("is no object")));
+    };
+    if !raw.trim_start().starts_with('{') {
+        return Err(Failure::unnamed(expression, &EvalError::new("is no object")));
+    }
+    for (index, (key, value)) in json::members(raw).enumerate() {
+        if index > 0 {
+            out.push_str(spacing.comma());
+        }
+        json::write_string(out, &key);
+        out.push_str(spacing.colon());
+        out.push_str(value);
+    }
+    Ok(())
+}

@@ -1,0 +1,289 @@
+//! Judges captured requests, as a receiver would who has the secret and reads the contract.
+//!
+//! What the contract computes from a secret is computed again from the captured headers and body, and compared in constant time:
+//! one of the active secrets must fit. What it computes from the body alone (a digest in a header or claim) must fit the body. A
+//! time of the attempt must not be further from now than the contract's tolerance.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bellwire_domain::{Secret, Timestamp};
+use http::HeaderMap;
+use serde_json::value::RawValue;
+use subtle::ConstantTimeEq as _;
+
+use crate::captured::{Captured, attempt_time, follows, proves, read_backwards};
+use crate::contract::Contract;
+use crate::expression::Expression;
+use crate::json;
+use crate::request::{Body, RequestPlan};
+use crate::signature::{Hash, Scheme, Signature};
+use crate::tree::Tree;
+use crate::variables::{Scope, Variable};
+
+/// A request as a receiver saw it.
+#[derive(Debug, Clone, Copy)]
+pub struct CapturedRequest<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The URL, or its path and query.
+    pub url: &'a str,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// The body.
+    pub body: &'a [u8],
+}
+
+/// What a captured request is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Made with one of the secrets, unchanged, and recent where the contract carries a time.
+    Genuine,
+    /// Not so.
+    Rejected {
+        /// Why.
+        reason: String,
+    },
+    /// The contract authenticates nothing, so there is nothing to check.
+    Unsigned,
+}
+
+/// The reason of a rejection.
+type Reason = String;
+
+impl Contract {
+    /// Judges a captured request with the `secrets` that are active.
+    pub fn verify(&self, request: &CapturedRequest<'_>, secrets: &[Secret<String>], now: Timestamp) -> Verdict {
+        let first = self.verify_plan(&self.plan, request, secrets, now);
+        if first == Verdict::Genuine {
+            return first;
+        }
+        let others = self.events().iter().filter_map(|event| event.plan.as_ref());
+        let genuine = others.into_iter().any(|plan| self.verify_plan(plan, request, secrets, now) == Verdict::Genuine);
+        if genuine { Verdict::Genuine } else { first }
+    }
+
+    fn verify_plan(
+        &self,
+        plan: &RequestPlan,
+        request: &CapturedRequest<'_>,
+        secrets: &[Secret<String>],
+        now: Timestamp,
+    ) -> Verdict {
+        match Judge::new(self, plan, request, secrets, now).and_then(|judge| judge.judge()) {
+            Ok(verdict) => verdict,
+            Err(reason) => Verdict::Rejected { reason },
+        }
+    }
+}
+
+/// One judgement of one request.
+struct Judge<'a> {
+    contract: &'a Contract,
+    plan: &'a RequestPlan,
+    request: &'a CapturedRequest<'a>,
+    /// Headers of the contract that are there, with their captured text.
+    headers: Vec<(&'a crate::template::Template, &'a str, String)>,
+    secrets: &'a [Secret<String>],
+    now: Timestamp,
+}
+
+impl<'a> Judge<'a> {
+    fn new(
+        contract: &'a Contract,
+        plan: &'a RequestPlan,
+        request: &'a CapturedRequest<'a>,
+        secrets: &'a [Secret<String>],
+        now: Timestamp,
+    ) -> Result<Self, Reason> {
+        let mut headers = Vec::new();
+        for header in &plan.headers {
+            let name = header.name.as_str();
+            let mut captured = request.headers.get_all(&header.name).iter();
+            for template in &header.values {
+                let matters = template.expressions().any(|expression| proves(expression) || follows(expression));
+                let text = captured.next().and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+                match text {
+                    Some(text) if matters && read_backwards(template, text).is_none() => {
+                        return Err(format!("the header `{name}` does not have the contract's form"));
+                    }
+                    Some(text) => headers.push((template, text, format!("the header `{name}`"))),
+                    None if matters && !header.optional => return Err(format!("the header `{name}` is missing")),
+                    None => {}
+                }
+            }
+        }
+        Ok(Self { contract, plan, request, headers, secrets, now })
+    }
+
+    /// What the request shows, with one secret tried.
+    fn captured(&self, secret: &'a str) -> Captured<'a> {
+        let mut captured = Captured::new(self.contract, self.plan, self.request);
+        for (template, text, place) in &self.headers {
+            captured.read_template(template, text, place);
+        }
+        captured.with_secret(secret)
+    }
+
+    fn judge(&self) -> Result<Verdict, Reason> {
+        let unkeyed = self.captured("");
+        let mut proven = false;
+        for shown in &unkeyed.shown {
+            if proves(shown.expression) {
+                self.check_proof(shown.expression, &shown.text, &shown.place)?;
+                proven = true;
+            } else if follows(shown.expression) {
+                check_following(shown.expression, &shown.text, &shown.place, &unkeyed)?;
+            }
+        }
+        if !proven {
+            if self.demands_proof() {
+                return Err("nothing in the request proves knowledge of a secret".to_owned());
+            }
+            return Ok(Verdict::Unsigned);
+        }
+        for shown in &unkeyed.shown {
+            if let Some(at) = attempt_time(shown.expression, &shown.text) {
+                self.check_fresh(at, &shown.place)?;
+            }
+        }
+        Ok(Verdict::Genuine)
+    }
+
+    /// Whether a request of this contract must prove something.
+    fn demands_proof(&self) -> bool {
+        let in_headers = self
+            .plan
+            .headers
+            .iter()
+            .any(|header| !header.optional && header.values.iter().any(|value| value.expressions().any(proves)));
+        let mut in_body = false;
+        if let Body::Json(tree) = &self.plan.body {
+            tree.visit(&mut |expression| in_body |= proves(expression));
+        }
+        in_headers || in_body || self.contract.subscription().secret.required
+    }
+
+    fn check_fresh(&self, at: Timestamp, place: &str) -> Result<(), Reason> {
+        let distance = self.now.since(at).max(at.since(self.now));
+        if distance > self.contract.tolerance {
+            let tolerance = self.contract.tolerance.as_secs();
+            return Err(format!("the time in {place} is {} s away from now, more than {tolerance} s", distance.as_secs()));
+        }
+        Ok(())
+    }
+
+    /// Checks that one of the secrets gives what the request shows.
+    fn check_proof(&self, expression: &Expression, text: &str, place: &str) -> Result<(), Reason> {
+        if self.secrets.is_empty() {
+            return Err("there is no secret to verify with".to_owned());
+        }
+        let signature = match expression.direct() {
+            Some((Variable::Signature(name), [])) => self.contract.signatures.iter().find(|signature| signature.name == *name),
+            _ => None,
+        };
+        if let Some(signature) = signature
+            && let Scheme::Jwt { hash, claims, .. } = &signature.scheme
+        {
+            return self.check_token(signature, (*hash, claims), text);
+        }
+        let mut problem = None;
+        for secret in self.secrets {
+            let captured = self.captured(secret.expose());
+            let value = expression.evaluate(Scope::of(&captured)).map_err(|error| error.message);
+            match value.and_then(|value| value.into_string().map_err(|error| error.message)) {
+                Ok(expected) => {
+                    let join = signature.map_or("", |signature| signature.join.as_str());
+                    if same(&expected, text) || !join.is_empty() && text.split(join).any(|part| same(&expected, part)) {
+                        return Ok(());
+                    }
+                }
+                Err(message) => problem = Some(message),
+            }
+        }
+        let all = signature
+            .map(|signature| signature.value(&self.captured(""), self.secrets.iter().map(|secret| secret.expose().as_str())));
+        match (all, problem) {
+            (Some(Ok(Some(all))), _) if same(&all, text) => Ok(()),
+            (_, Some(message)) => Err(format!("{place} cannot be checked: {message}")),
+            (_, None) => Err(format!("{place} does not fit the secret and what was sent")),
+        }
+    }
+
+    /// Checks a JWT: algorithm, signature, times, and claims that follow from the body.
+    fn check_token(&self, signature: &Signature, (hash, claims): (Hash, &'a Tree), text: &str) -> Result<(), Reason> {
+        let malformed = || "the token is not a JWT".to_owned();
+        let token = text.strip_prefix(signature.prefix()).ok_or_else(malformed)?;
+        let (signed, mac) = token.rsplit_once('.').ok_or_else(malformed)?;
+        let (header, payload) = signed.split_once('.').ok_or_else(malformed)?;
+        let header = decode_json(header).ok_or_else(malformed)?;
+        let payload = decode_json(payload).ok_or_else(malformed)?;
+        let mac = URL_SAFE_NO_PAD.decode(mac).map_err(|_| malformed())?;
+        if json::member(&header, "alg").and_then(json::unquote).as_deref() != Some(hash.jwt_name()) {
+            return Err(format!("the token's algorithm is not {}", hash.jwt_name()));
+        }
+        let fits = |secret: &Secret<String>| {
+            let key = signature.key_of(secret.expose()).ok()?;
+            let expected = hash.mac(&key, |sink| {
+                sink(signed.as_bytes());
+                Ok(())
+            });
+            Some(bool::from(expected.ok()?.ct_eq(&mac)))
+        };
+        if !self.secrets.iter().any(|secret| fits(secret).unwrap_or(false)) {
+            return Err("the token's signature does not fit the secret".to_owned());
+        }
+        let seconds = |name: &str| json::member(&payload, name).and_then(|raw| raw.parse::<f64>().ok());
+        #[expect(clippy::cast_precision_loss, reason = "seconds of the present fit a double exactly")]
+        let now_secs = self.now.as_secs() as f64;
+        if seconds("exp").is_some_and(|exp| exp <= now_secs) {
+            return Err("the token has expired".to_owned());
+        }
+        if seconds("nbf").is_some_and(|nbf| nbf > now_secs + self.contract.tolerance.as_secs_f64()) {
+            return Err("the token is not valid yet".to_owned());
+        }
+        self.check_claims(claims, &payload)
+    }
+
+    fn check_claims(&self, claims: &'a Tree, payload: &str) -> Result<(), Reason> {
+        let mut captured = self.captured("");
+        let before = captured.shown.len();
+        captured.read_tree(claims, payload, "the token");
+        for (name, optional, claim) in claims.fields() {
+            match (json::member(payload, name), claim) {
+                (Some(raw), Tree::Constant(expected)) if raw != expected => {
+                    return Err(format!("the token's claim `{name}` is another"));
+                }
+                (None, _) if !optional => return Err(format!("the token has no claim `{name}`")),
+                _ => {}
+            }
+        }
+        for shown in captured.shown.iter().skip(before) {
+            if follows(shown.expression) {
+                check_following(shown.expression, &shown.text, &shown.place, &captured)?;
+            }
+            if let Some(at) = attempt_time(shown.expression, &shown.text) {
+                self.check_fresh(at, &shown.place)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Checks what follows from the captured body and headers.
+fn check_following(expression: &Expression, text: &str, place: &str, captured: &Captured<'_>) -> Result<(), Reason> {
+    let value = expression.evaluate(Scope::of(captured)).and_then(crate::piece::Piece::into_string);
+    match value {
+        Ok(expected) if same(&expected, text) => Ok(()),
+        _ => Err(format!("`{}` in {place} does not fit what was sent", expression.text)),
+    }
+}
+
+fn same(left: &str, right: &str) -> bool {
+    left.as_bytes().ct_eq(right.as_bytes()).into()
+}
+
+fn decode_json(part: &str) -> Option<String> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(part).ok()?).ok()?;
+    serde_json::from_str::<&RawValue>(&text).ok()?;
+    Some(text)
+}

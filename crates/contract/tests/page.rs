@@ -1,0 +1,94 @@
+//! The page on the language: every example on it compiles, alone or put into a small contract.
+
+use std::collections::BTreeMap;
+
+use bellwire_contract::Contract;
+
+const PAGE: &str = include_str!("../../../docs/contract-language.md");
+
+/// What an example stands in; its own sections replace these.
+const AROUND: &str = r#"contract: t
+title: T
+events:
+  - type: "*"
+    schema: { type: object }
+    strict: false
+    example: { order_id: ord_1, note: n, identifier: i, lines: [{ id: 1, sku: s, active: true }], amount: 1.10, shipped_at: "2025-01-15T10:30:00Z", id: x, "odd key": 1 }
+request:
+  headers:
+    webhook-id: "{{ event.id }}"
+    webhook-timestamp: "{{ attempt.at | unix }}"
+  body: "{{ event.data }}"
+signatures:
+  main: { hmac: sha256, over: "{{ body }}" }
+  previous: { hmac: sha256, over: "{{ body }}", secrets: previous }
+"#;
+
+/// The top-level sections of a YAML text, by key.
+fn sections(text: &str) -> BTreeMap<String, String> {
+    let mut sections: BTreeMap<String, String> = BTreeMap::new();
+    let mut key = String::new();
+    for line in text.lines() {
+        if let Some((name, _)) = line.split_once(':').filter(|(name, _)| !name.starts_with([' ', '-', '#', '}'])) {
+            name.clone_into(&mut key);
+        }
+        sections.entry(key.clone()).or_default().extend([line, "\n"]);
+    }
+    sections
+}
+
+fn indented(text: &str) -> String {
+    text.lines().flat_map(|line| ["  ", line, "\n"]).collect()
+}
+
+#[test]
+fn every_example_compiles() {
+    let mut checked = 0;
+    for block in PAGE.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+        let mut all = sections(AROUND);
+        let own = sections(block);
+        if own.contains_key("body") {
+            all.insert("request".to_owned(), format!("request:\n{}", indented(block)));
+        } else if own.contains_key("extension") || own.contains_key("parameter") {
+            all.insert("request".to_owned(), format!("request:\n  body:\n{}", indented(&indented(block))));
+        } else {
+            all.extend(own);
+        }
+        let request = all.get_mut("request").unwrap();
+        if !request.contains("body") {
+            request.push_str("  body: \"{{ event.data }}\"\n");
+        }
+        if all["signatures"].contains("webhook-id") && !all["request"].contains("webhook-id") {
+            all.insert("request".to_owned(), sections(AROUND)["request"].clone());
+        }
+        if !all["signatures"].contains("previous") && all["request"].contains("signature.previous") {
+            all.insert("signatures".to_owned(), sections(AROUND)["signatures"].clone());
+        }
+        let source: String = all.into_values().collect();
+        if let Err(error) = Contract::compile(&source, "page") {
+            panic!("{error}\n{source}");
+        }
+        checked += 1;
+    }
+    assert!(checked >= 15, "{checked}");
+}
+
+/// The expressions and forms in the tables, which are no blocks.
+#[test]
+fn every_expression_in_a_table_compiles() {
+    for line in PAGE.lines().filter(|line| line.starts_with('|')) {
+        let line = line.replace("\\|", "|");
+        for rest in line.split("{{ ").skip(1) {
+            let Some(expression) = rest.split(" }}").next() else { continue };
+            if ["signature.", "'{{'", "header["].iter().any(|known| expression.starts_with(known)) {
+                continue;
+            }
+            let source = AROUND.replace("webhook-id:", &format!("x-it?: |-\n      {{{{ {expression} }}}}\n    webhook-id:"));
+            let body_only = source.replace("title: T", "title: T\ndescription: x");
+            if let Err(error) = Contract::compile(&body_only, "page") {
+                let expected = ["is bytes that are no text"];
+                assert!(expected.iter().any(|known| error.to_string().contains(known)), "{expression}: {error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Contracts that are wrong, each with what is said about it: the snapshot is the table to read.
+
+mod common;
+
+use bellwire_contract::Contract;
+use proptest::prelude::*;
+
+const BASE: &str = r#"contract: t
+title: T
+events:
+  - type: a.b
+    title: A
+    example: { id: x, n: 1 }
+request:
+  headers:
+    x-id: "{{ event.id }}"
+    x-signature: "{{ signature.main }}"
+  body: { data: "{{ event.data }}" }
+signatures:
+  main: { hmac: sha256, over: "{{ body }}" }
+delivery:
+  retry: { schedule: [1m] }
+"#;
+
+/// What is replaced in [`BASE`], and by what; every line is one wrong contract.
+const CASES: &[(&str, &str, &str)] = &[
+    ("unknown key", "delivery:", "delivry:"),
+    ("unknown key inside", "title: A", "titel: A"),
+    ("unknown key of a signature", "over:", "overr:"),
+    ("missing title", "title: T\n", ""),
+    ("missing type", "type: a.b\n    title", "title"),
+    ("bad contract name", "contract: t", "contract: My Contract"),
+    ("duplicate key", "title: T", "title: T\ntitle: U"),
+    ("tag", "title: T", "title: !!str T"),
+    ("not YAML", "title: T", "title: [T"),
+    ("tab", "  - type: a.b", "\t- type: a.b"),
+    ("second document", "contract: t", "---\na: 1\n---\ncontract: t"),
+    ("bad event type", "type: a.b", "type: \"a b\""),
+    ("event twice", "  - type: a.b\n", "  - type: a.b\n  - type: a.b\n"),
+    ("unknown variable", "{{ event.id }}", "{{ evnt.id }}"),
+    ("unknown field", "{{ event.id }}", "{{ event.idd }}"),
+    ("root alone", "{{ event.id }}", "{{ event }}"),
+    ("inside of a text", "{{ event.id }}", "{{ event.id.x }}"),
+    ("unknown filter", "{{ event.id }}", "{{ event.occurred_at | unixx }}"),
+    ("unknown test", "{{ event.id }}", "{{ event.id if event.id is fine else '' }}"),
+    ("unknown function", "{{ event.id }}", "{{ now() }}"),
+    ("syntax", "{{ event.id }}", "{{ event.id | }}"),
+    ("unclosed", "{{ event.id }}", "{{ event.id"),
+    ("block", "{{ event.id }}", "{% if event.id %}x"),
+    ("unknown header", "{{ body }}", "{{ header['x-time'] }}.{{ body }}"),
+    ("unknown signature", "{{ signature.main }}", "{{ signature.mian }}"),
+    ("circle", "{{ body }}", "{{ header['x-signature'] }}"),
+    ("time without format", "{{ event.id }}", "{{ event.occurred_at }}"),
+    ("format of no time", "{{ event.id }}", "{{ event.seq | unix }}"),
+    ("digits", "{{ event.id }}", "{{ attempt.at | rfc3339(digits=9) }}"),
+    ("bytes in a text", "\"{{ event.data }}\"", "\"{{ body | sha256 }}\""),
+    ("raw bytes in JSON", "\"{{ event.data }}\"", "\"{{ event.id | sha256 }}\""),
+    ("data that is not there", "\"{{ event.data }}\"", "\"{{ event.data.nope }}\""),
+    ("directive", "{ data: \"{{ event.data }}\" }", "{ $wen: x }"),
+    ("when without value", "{ data: \"{{ event.data }}\" }", "{ a: { $when: \"{{ event.is_test }}\" } }"),
+    ("each over no list", "{ data: \"{{ event.data }}\" }", "{ a: { $each: \"{{ event.data.id }}\", $then: 1 } }"),
+    ("two bodies", "{ data: \"{{ event.data }}\" }", "{ $form: { a: b }, $empty: true }"),
+    ("text body", "{ data: \"{{ event.data }}\" }", "hello"),
+    ("no body", "  body: { data: \"{{ event.data }}\" }\n", ""),
+    ("connection header", "x-id:", "host:"),
+    ("no header name", "x-id:", "\"x id\":"),
+    ("hash", "hmac: sha256", "hmac: md5"),
+    ("no algorithm", "hmac: sha256, ", ""),
+    ("encoding", "over: \"{{ body }}\"", "over: \"{{ body }}\", encode: base46"),
+    ("duration", "schedule: [1m]", "schedule: [1m, 5]"),
+    ("schedule", "schedule: [1m]", "schedule: [40d]"),
+    ("retry word", "retry: { schedule: [1m] }", "retry: never"),
+    ("retry forms mixed", "schedule: [1m]", "schedule: [1m], retries: 3"),
+    ("retries do not fit", "schedule: [1m]", "retries: 10, within: 1m, first: 1m"),
+    ("success", "  retry:", "  success: 2x\n  retry:"),
+    ("timeout", "  retry:", "  timeout: 1h\n  retry:"),
+    ("health", "  retry:", "  health: { failed: { after_unhealthy_for: 7d } }\n  retry:"),
+    ("schema", "title: A", "title: A\n    schema: { type: objekt }"),
+    ("remote schema", "title: A", "title: A\n    schema: { $ref: \"https://example.com/s.json\" }"),
+    ("example against schema", "title: A", "title: A\n    schema: { type: object, properties: { id: { type: integer } } }"),
+    ("declared_only without schema", "title: T", "title: T\ndata: declared_only"),
+    ("secret source", "delivery:", "subscription: { secret: { from: nowhere } }\ndelivery:"),
+    ("choice", "delivery:", "subscription: { url: http }\ndelivery:"),
+    ("flag", "delivery:", "subscription: { enabled: perhaps }\ndelivery:"),
+    ("id format", "delivery:", "ids: { event: evt }\ndelivery:"),
+    ("several at once", "{{ event.id }}\"\n", "{{ evnt.id }}\"\n    y: \"{{ event.x }}\"\n"),
+];
+
+fn refused(source: &str) -> String {
+    Contract::compile(source, "t.yaml").map_or_else(|error| error.to_string(), |_| "accepted".to_owned())
+}
+
+#[test]
+fn every_wrong_contract_is_refused_with_its_place_and_a_way_out() {
+    assert_eq!(refused(BASE), "accepted");
+    let mut table = String::new();
+    for (name, from, to) in CASES {
+        assert!(BASE.contains(from), "{name}");
+        let answer = refused(&BASE.replacen(from, to, 1));
+        assert_ne!(answer, "accepted", "{name}");
+        table.extend(["# ", name, "\n", &answer, "\n\n"]);
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn yaml_cannot_blow_up() {
+    let mut laughs = String::from("contract: t\ntitle: T\nevents: any\na0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..9 {
+        let before = level - 1;
+        laughs.extend([format!("a{level}: &a{level} [{}]\n", vec![format!("*a{before}"); 9].join(","))]);
+    }
+    assert!(refused(&laughs).contains("more than 50000 values"), "{}", refused(&laughs));
+    assert!(refused(&"[".repeat(100_000)).contains("deeper"));
+    assert!(refused(&format!("contract: t\nx: {}1{}", "[".repeat(100), "]".repeat(100))).contains("deeper"));
+    assert!(refused(&"# large\n".repeat(200_000)).contains("larger"));
+    assert!(refused("a: &a [*a]").contains("not complete") || refused("a: &a [*a]").contains("unknown anchor"));
+    for empty in ["", "---", "# nothing", "null", "[]", "text"] {
+        assert_ne!(refused(empty), "accepted");
+    }
+}
+
+const SHIPPED: [&str; 6] = ["b.well", "develop-health", "novamed", "noyo", "silver", "standard-webhooks"];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn no_input_makes_the_compiler_panic(which in 0usize..6, cut in 0usize..6_000, length in 0usize..40, insert in "[-\\[\\]{}:,|%&*!?#'\"$ \\na-z0-9.é]{0,12}") {
+        let source = common::shipped(SHIPPED[which]).source();
+        let start = source.char_indices().map(|(index, _)| index).rfind(|index| *index <= cut).unwrap_or(0);
+        let end = source.char_indices().map(|(index, _)| index).find(|index| *index >= start + length).unwrap_or(source.len());
+        let mutated = format!("{}{insert}{}", &source[..start], &source[end..]);
+        if let Err(error) = Contract::compile(&mutated, "m.yaml") {
+            prop_assert!(!error.diagnostics.is_empty());
+            prop_assert!(error.diagnostics.iter().all(|diagnostic| diagnostic.line > 0 && diagnostic.column > 0));
+        }
+    }
+
+    #[test]
+    fn nor_does_any_expression(expression in "[a-z._|()\\[\\]'\"0-9 ~+*/<>=,{}-]{0,30}") {
+        let quoted = serde_json::to_string(&format!("{{{{ {expression} }}}}")).unwrap();
+        let _ = Contract::compile(&format!("contract: t\ntitle: T\nevents: any\nrequest: {{ body: {quoted} }}\n"), "e.yaml");
+    }
+
+    #[test]
+    fn nor_any_text(text in "\\PC{0,200}") {
+        let _ = Contract::compile(&text, "x.yaml");
+    }
+}
