@@ -1,1 +1,85 @@
-//! Not yet.
+//! Bellwire's HTTP API.
+//!
+//! What it is for: the wire. It reads requests, asks the use-cases of `bellwire-app`, and writes answers; it decides nothing
+//! itself. `/v1` is JSON; everything that goes wrong is an `application/problem+json` with a code from one table
+//! ([`problem::Code`]) and JSON pointers to what is wrong.
+//!
+//! Its promises: a caller is known before anything else is said, and allowed before its body is read; `data` passes through
+//! as the bytes that were posted; every answer carries a request id; no body, secret or payload is ever logged.
+//!
+//! What it may not know: the store's tables, contracts' meaning, sockets to customers.
+//!
+//! To add an operation: write a file under `v1/<resource>/` with its `#[utoipa::path]` (an example of the body and of the
+//! answer included) and its handler, list it in the `routes` of that resource, and add its row to the table in
+//! `tests/api/authorisation.rs`; tests fail until all of that is there. Then regenerate `docs/openapi.json` as
+//! `tests/api/document.rs` says.
+
+mod answer;
+mod body;
+mod extract;
+mod health;
+mod observe;
+mod openapi;
+pub mod problem;
+mod query;
+mod v1;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use bellwire_app::App;
+use bytes::Bytes;
+
+use problem::{Code, Problem};
+
+/// What the API needs.
+pub struct ApiOptions {
+    /// The use-cases.
+    pub app: App,
+    /// The metrics as Prometheus text.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Whether the process takes new work: false while it starts and while it stops.
+    pub ready: Arc<AtomicBool>,
+}
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct Api(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) app: App,
+    pub(crate) metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    pub(crate) ready: Arc<AtomicBool>,
+    /// The OpenAPI document, written once.
+    pub(crate) document: Bytes,
+}
+
+impl std::ops::Deref for Api {
+    type Target = Shared;
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// All routes of the API.
+pub fn router(options: ApiOptions) -> Router {
+    let (router, document) = openapi::routes().split_for_parts();
+    let document = openapi::finish(document).to_pretty_json().unwrap_or_default();
+    let shared = Shared { app: options.app, metrics: options.metrics, ready: options.ready, document: document.into() };
+    let api = Api(Arc::new(shared));
+    router
+        .fallback(async || Problem::new(Code::RouteNotFound, "there is no such route; /v1/openapi.json lists them all"))
+        .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed, "this route does not take that method"))
+        .layer(from_fn_with_state(api.clone(), observe::observe))
+        .with_state(api)
+}
+
+/// The OpenAPI 3.1 document of all routes, as served at `/v1/openapi.json`.
+pub fn openapi_json() -> String {
+    let (_, document) = openapi::routes().split_for_parts();
+    openapi::finish(document).to_pretty_json().unwrap_or_default()
+}
+
+pub use v1::contracts::webhooks_document;

@@ -1,2 +1,53 @@
-//! Not yet.
-fn main() {}
+//! The binary: reads flags, puts the parts together, runs them, and ends with a clear word.
+//!
+//! What it is for: commands, configuration, telemetry and lifecycle. Everything that may fail because of a flag, a file or a
+//! port fails here, before anything is served, in one line and with exit code 2.
+//!
+//! What it may not know: how anything inside works. It constructs, it does not decide.
+//!
+//! To add a command: a file in `commands/`, a variant in [`cli::Command`], an arm in [`run`].
+
+mod cli;
+mod commands;
+mod contracts;
+mod environment;
+mod master_key;
+mod server;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+/// Allocation is most of what is left of a delivery's cost; mimalloc does it measurably cheaper than the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The exit code of a bad flag, an unreachable database or a broken contract; clap uses the same.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            telemetry::say(&format!("bellwire: {}", one_line(&error)));
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(arguments) => commands::serve::run(arguments),
+        Command::Demo(arguments) => commands::demo::run(&arguments),
+        Command::Contract(arguments) => commands::contract::run(arguments),
+    }
+}
+
+/// An error and its causes, joined.
+fn one_line(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

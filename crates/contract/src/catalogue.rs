@@ -14,8 +14,8 @@ use crate::yaml::{Kind, Node};
 /// The most events of a contract.
 const EVENTS_MAX: usize = 1_000;
 const KEYS: &[&str] =
-    &["type", "title", "description", "schema", "strict", "example", "enabled_by_default", "entitlement", "fields", "request"];
-const TEST_KEYS: &[&str] = &["type", "title", "description", "data", "fields"];
+    &["type", "aliases", "title", "description", "schema", "strict", "example", "enabled_by_default", "entitlement", "fields", "request"];
+const TEST_KEYS: &[&str] = &["type", "aliases", "title", "description", "data", "fields"];
 
 /// A kind of event.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ const TEST_KEYS: &[&str] = &["type", "title", "description", "data", "fields"];
 pub struct EventDefinition {
     /// Its name; `*` for the definition that stands for all names not listed.
     pub event_type: EventType,
+    /// Other names under which a publisher may post it.
+    pub aliases: Vec<EventType>,
     /// A short title.
     pub title: String,
     /// What it means.
@@ -40,6 +42,13 @@ pub struct EventDefinition {
     pub(crate) fields: Option<String>,
     pub(crate) validator: Option<Validator>,
     pub(crate) plan: Option<RequestPlan>,
+}
+
+impl EventDefinition {
+    /// Whether `name` is its type or one of its aliases.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.event_type.as_str() == name || self.aliases.iter().any(|alias| alias.as_str() == name)
+    }
 }
 
 /// The event that is sent to try an endpoint.
@@ -70,9 +79,7 @@ pub(crate) struct Catalogue<'n> {
 pub(crate) enum Undeclared {
     /// Refused, and every event must have a schema.
     DeclaredOnly,
-    /// Refused where there is a schema.
-    Refused,
-    /// Up to the schema.
+    /// Up to the schema, which means what JSON Schema says.
     Open,
 }
 
@@ -111,7 +118,8 @@ pub(crate) fn read<'n>(node: &'n Node, undeclared: Undeclared, report: &mut Repo
             }
             continue;
         }
-        if catalogue.events.iter().any(|known| known.event_type == event.event_type) {
+        let names = std::iter::once(&event.event_type).chain(&event.aliases);
+        if names.clone().any(|name| catalogue.events.iter().any(|known| known.is_named(name.as_str()))) {
             let at = fields.get("type").map_or(item.at, |node| node.at);
             report.add(at, &fields.path_of("type"), format!("the event `{}` is listed twice", event.event_type), "keep one");
             continue;
@@ -143,7 +151,7 @@ fn read_event(fields: &Fields<'_>, undeclared: Undeclared, report: &mut Report) 
             "declare the fields of this event's data",
         );
     }
-    let strict = fields.flag("strict", undeclared != Undeclared::Open, report);
+    let strict = fields.flag("strict", undeclared == Undeclared::DeclaredOnly, report);
     let validator = match (&schema_value, fields.get("schema")) {
         (Some(value), Some(node)) => match schema::compile(value, strict) {
             Ok(validator) => Some(validator),
@@ -168,6 +176,7 @@ fn read_event(fields: &Fields<'_>, undeclared: Undeclared, report: &mut Report) 
     Some(EventDefinition {
         title: title.unwrap_or_else(|| event_type.as_str().to_owned()),
         event_type,
+        aliases: read_aliases(fields, report),
         description: fields.text("description", report),
         example: RawValue::from_string(example_json).ok()?,
         schema: schema_value,
@@ -194,6 +203,25 @@ fn read_constants(fields: &Fields<'_>, report: &mut Report) -> Option<String> {
     Some(node.to_json())
 }
 
+/// Reads `aliases`.
+fn read_aliases(fields: &Fields<'_>, report: &mut Report) -> Vec<EventType> {
+    let Some(node) = fields.get("aliases") else { return Vec::new() };
+    let path = fields.path_of("aliases");
+    let Kind::List(items) = &node.kind else {
+        report.add(node.at, &path, format!("this is {}", node.describe()), "write a list of names");
+        return Vec::new();
+    };
+    let mut names = Vec::new();
+    for item in items {
+        let Some(name) = text(item, &path, report) else { continue };
+        match EventType::try_new(&name) {
+            Ok(name) => names.push(name),
+            Err(error) => report.add(item.at, &path, format!("`{name}` is no event type"), error.to_string()),
+        }
+    }
+    names
+}
+
 fn read_type(fields: &Fields<'_>, report: &mut Report) -> Option<EventType> {
     let node = fields.require("type", "write the event's name, such as `order.created`", report)?;
     let name = text(node, &fields.path_of("type"), report)?;
@@ -210,6 +238,7 @@ fn read_type(fields: &Fields<'_>, report: &mut Report) -> Option<EventType> {
 fn any_event() -> Option<EventDefinition> {
     Some(EventDefinition {
         event_type: EventType::try_new("*").ok()?,
+        aliases: Vec::new(),
         title: "Any event".to_owned(),
         description: None,
         example: RawValue::from_string("{}".to_owned()).ok()?,

@@ -101,7 +101,7 @@ impl Contract {
 
     /// The definition that applies to an event type: the listed one, or the one for any type.
     pub fn event(&self, event_type: &str) -> Option<&EventDefinition> {
-        self.events.iter().find(|event| event.event_type.as_str() == event_type).or(self.any.as_ref())
+        self.events.iter().find(|event| event.is_named(event_type)).or(self.any.as_ref())
     }
 
     /// Checks an event's data against its definition. Costs nothing where the contract declares no schema.
@@ -182,7 +182,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let description = fields.text("description", report);
     let ids = subscription::read_ids(fields.get("ids"), report);
     let undeclared_words = [("declared_only", Undeclared::DeclaredOnly), ("open", Undeclared::Open)];
-    let undeclared = fields.choice("data", Undeclared::Refused, &undeclared_words, report);
+    let undeclared = fields.choice("data", Undeclared::Open, &undeclared_words, report);
     let catalogue = fields
         .require("events", "list what can happen: `- { type: order.created, title: Order created, example: { … } }`", report)
         .map(|node| catalogue::read(node, undeclared, report));

@@ -73,6 +73,11 @@ fn catalogue() -> Value {
             "additionalProperties": false,
             "properties": {
                 "type": { "type": ["string", "number"], "description": "The event's name; `*` stands for all that are not listed." },
+                "aliases": {
+                    "type": "array",
+                    "items": { "type": "string" },
+                    "description": "Other names under which the event may be posted; `type` is what is stored and sent."
+                },
                 "title": { "type": "string" },
                 "description": { "type": "string" },
                 "schema": { "type": ["object", "boolean"], "description": "JSON Schema (2020-12) of the data." },

@@ -97,6 +97,7 @@ const COLUMNS: &str = "SELECT id, account_id, url, name, events, headers_sealed,
      failing_since, unhealthy_since, last_number, version, created_at, updated_at FROM endpoints ";
 const BY_ID: &str = "WHERE account_id = $1 AND id = $2";
 const PAGE: &str = "WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+const COUNT: &str = "SELECT COUNT(*) FROM endpoints WHERE account_id = $1";
 const INSERT: &str = "INSERT INTO endpoints (account_id, id, url, name, events, headers_sealed, enabled, health, \
      consecutive_failures, last_number, version, created_at, updated_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 1, $9, $10)";
@@ -149,6 +150,12 @@ pub(crate) fn list(
     let rows = db.query("endpoints", &format!("{COLUMNS}{PAGE}"), params![account_id.as_str(), after, page.fetch()])?;
     let items = rows.iter().map(|row| read(row, &key)).collect::<Result<Vec<_>, _>>()?;
     Ok(page.cut(items, |endpoint| endpoint.id.to_string()))
+}
+
+/// How many endpoints an account has.
+pub(crate) fn count(db: Db<'_>, account_id: &AccountId) -> Result<i64, StoreError> {
+    let row = db.find("endpoints", COUNT, params![account_id.as_str()])?;
+    row.map_or(Ok(0), |row| row.int(0, "count"))
 }
 
 /// Stores a new endpoint; `None` when its account is gone.
@@ -313,7 +320,7 @@ fn seal_headers(seal: &AccountSeal<'_>, lane: &LaneKey, headers: &[(String, Stri
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    let mut all: Vec<String> = [INSERT, UPDATE, TOUCH, DELETE_SECRETS, DELETE].map(str::to_owned).into();
+    let mut all: Vec<String> = [COUNT, INSERT, UPDATE, TOUCH, DELETE_SECRETS, DELETE].map(str::to_owned).into();
     all.extend([BY_ID, PAGE].map(|rest| format!("{COLUMNS}{rest}")));
     all
 }

@@ -356,6 +356,12 @@ impl Store {
         self.read(move |db| endpoints::list(db, &keyring, &account_id, &page)).await
     }
 
+    /// How many endpoints an account has.
+    pub async fn count_endpoints(&self, account_id: &AccountId) -> Result<i64, StoreError> {
+        let account_id = account_id.clone();
+        self.read(move |db| endpoints::count(db, &account_id)).await
+    }
+
     /// Stores a new endpoint; `None` when its account does not exist.
     pub async fn create_endpoint(&self, new: NewEndpoint) -> Result<Option<Endpoint>, StoreError> {
         let Some(key) = self.data_key(&new.account_id).await? else { return Ok(None) };

@@ -1,0 +1,20 @@
+//! Shapes that several answers share.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A page of a list.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct List<T> {
+    /// The items.
+    pub(crate) items: Vec<T>,
+    /// What to give as `after` for the next page; null: this was the last one.
+    pub(crate) next: Option<String>,
+}
+
+impl<T> List<T> {
+    /// A page of the store, each item as `show` shows it.
+    pub(crate) fn of<S>(page: bellwire_store::Page<S>, show: impl FnMut(S) -> T) -> Self {
+        Self { items: page.items.into_iter().map(show).collect(), next: page.next }
+    }
+}

@@ -1,0 +1,99 @@
+//! What handlers take from a request: the caller, the path, the body.
+
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::HeaderMap;
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::request::Parts;
+use bellwire_app::{Actor, Fault};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use crate::Api;
+use crate::problem::{Code, Problem};
+
+/// The caller, whose key is known.
+pub(crate) struct Caller(pub(crate) Actor);
+
+impl FromRequestParts<Api> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let bearer = bearer(&parts.headers);
+        Ok(Self(api.app.authenticate(bearer).await?))
+    }
+}
+
+/// The key in `Authorization: Bearer <key>`; the scheme's case does not matter (RFC 9110 §11.1).
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, key) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(key)
+}
+
+/// The parts of the path that vary.
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Api> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        match Path::<T>::from_request_parts(parts, api).await {
+            Ok(Path(params)) => Ok(Self(params)),
+            Err(_) => Err(Problem::new(Code::NotFound, "the path is not valid")),
+        }
+    }
+}
+
+/// A body that has not been read yet: first it is seen whether the caller may do this at all.
+pub(crate) struct JsonBody {
+    headers: HeaderMap,
+    body: Body,
+    bytes_max: usize,
+}
+
+impl FromRequest<Api> for JsonBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        Ok(Self { headers: parts.headers, body, bytes_max: api.app.limits().body_bytes_max })
+    }
+}
+
+impl JsonBody {
+    /// Reads it, if it is JSON by name and not too large.
+    pub(crate) async fn read(self) -> Result<Bytes, Problem> {
+        if !is_json(&self.headers) {
+            let detail = "send the body as `Content-Type: application/json`";
+            return Err(Problem::new(Code::UnsupportedMediaType, detail));
+        }
+        let max = self.bytes_max;
+        let too_large = || {
+            let detail = format!("the body of a request has at most {max} bytes");
+            Problem::at(Code::TooLarge, detail.clone(), vec![Fault::new("", detail)])
+        };
+        let declared = self.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        if declared.is_some_and(|length| length > max) {
+            return Err(too_large());
+        }
+        match Limited::new(self.body, max).collect().await {
+            Ok(collected) => Ok(collected.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+            Err(_) => Err(Problem::new(Code::UnreadableBody, "the body broke off before its end")),
+        }
+    }
+
+    /// Reads it; nothing at all is the same as `{}`.
+    pub(crate) async fn read_or_empty(self) -> Result<Bytes, Problem> {
+        let bytes = self.read().await?;
+        Ok(if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes })
+    }
+}
+
+/// `application/json`, `application/…+json`, or no type at all.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE) else { return true };
+    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}

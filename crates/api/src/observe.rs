@@ -1,0 +1,65 @@
+//! What is seen of every request: its id, a line in the log, its place in the metrics. Never its content.
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+use metrics::SharedString;
+
+use crate::Api;
+use crate::problem::Failure;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID_LENGTH_MAX: usize = 128;
+
+/// Runs the request and notes what came of it.
+pub(crate) async fn observe(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let clock = api.app.clock();
+    let started = clock.now();
+    let id = request_id(&api, request.headers());
+    let method = method_label(request.method());
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+
+    let route = path.as_ref().map_or("unmatched", MatchedPath::as_str);
+    let status = response.status();
+    let duration = clock.now().since(started);
+    if let Some(Failure(error)) = response.extensions_mut().remove::<Failure>() {
+        tracing::error!(request.id = ?id, http.method = method, http.route = route, error, "request failed inside");
+    }
+    tracing::debug!(
+        request.id = ?id,
+        http.method = method,
+        http.route = route,
+        http.status = status.as_u16(),
+        duration_ms = duration.as_secs_f64() * 1_000.0,
+        "request answered"
+    );
+    let route = SharedString::from(route.to_owned());
+    let seconds = metrics::histogram!("bellwire_api_request_seconds", "route" => route.clone(), "method" => method);
+    seconds.record(duration.as_secs_f64());
+    let status_label = SharedString::from(status.as_u16().to_string());
+    metrics::counter!("bellwire_api_requests_total", "route" => route, "method" => method, "status" => status_label).increment(1);
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// The caller's id when it is a sane one, else a new one.
+fn request_id(api: &Api, headers: &HeaderMap) -> HeaderValue {
+    let sane = |value: &&HeaderValue| {
+        let bytes = value.as_bytes();
+        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-:".contains(byte);
+        !bytes.is_empty() && bytes.len() <= REQUEST_ID_LENGTH_MAX && bytes.iter().all(allowed)
+    };
+    if let Some(given) = headers.get(REQUEST_ID).filter(sane) {
+        return given.clone();
+    }
+    let drawn = hex::encode(api.app.entropy().bytes::<16>());
+    HeaderValue::try_from(drawn).unwrap_or_else(|_| HeaderValue::from_static("none"))
+}
+
+/// The method as a label: strangers may invent methods, and each label costs memory for ever.
+fn method_label(method: &axum::http::Method) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}

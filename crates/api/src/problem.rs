@@ -1,0 +1,273 @@
+//! Errors on the wire: RFC 9457 problems, and the one table of their codes.
+
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bellwire_app::{AppError, Conflict, Fault};
+use bellwire_store::StoreError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// More faults than this in one answer help nobody.
+const FAULTS_MAX: usize = 50;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal $status:ident $title:literal;)*) => {
+        /// What went wrong, as a caller can match it. Codes are part of the API: they are added, never changed.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Code {
+            /// The whole table.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The word in `code`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The HTTP status.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)* }
+            }
+
+            /// The same sentence for every problem with this code.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The body is not JSON.
+    MalformedJson = "malformed_json" BAD_REQUEST "The body is not JSON";
+    /// The body broke off.
+    UnreadableBody = "unreadable_body" BAD_REQUEST "The body could not be read";
+    /// A query parameter is unknown or wrong.
+    InvalidQuery = "invalid_query" BAD_REQUEST "A query parameter is wrong";
+    /// No key, or none that works.
+    Unauthenticated = "unauthenticated" UNAUTHORIZED "No valid API key";
+    /// The key may not do this.
+    Forbidden = "forbidden" FORBIDDEN "The API key does not allow this";
+    /// The resource does not exist, or not for this key.
+    NotFound = "not_found" NOT_FOUND "No such resource";
+    /// The route does not exist.
+    RouteNotFound = "route_not_found" NOT_FOUND "No such route";
+    /// The route has other methods.
+    MethodNotAllowed = "method_not_allowed" METHOD_NOT_ALLOWED "The route does not take this method";
+    /// An event with this id and other content exists.
+    EventConflict = "event_conflict" CONFLICT "An event with this id and other content exists";
+    /// An account keeps its contract.
+    ContractFixed = "contract_fixed" CONFLICT "An account keeps its contract";
+    /// The account's contract is not loaded.
+    ContractNotLoaded = "contract_not_loaded" CONFLICT "The contract of this account is not loaded";
+    /// No webhooks for sandbox accounts.
+    SandboxAccount = "sandbox_account" CONFLICT "The contract has no webhooks for sandbox accounts";
+    /// The account has all the endpoints it may have.
+    EndpointLimit = "endpoint_limit" CONFLICT "The account has as many endpoints as it may have";
+    /// The contract has no test event.
+    NoTestEvent = "no_test_event" CONFLICT "The contract has no test event";
+    /// The account has the secret.
+    AccountSecret = "account_secret" CONFLICT "The secret belongs to the account";
+    /// Too many secrets sign already.
+    SecretLimit = "secret_limit" CONFLICT "As many secrets sign as may sign at once";
+    /// The delivery is in flight.
+    DeliveryInFlight = "delivery_in_flight" CONFLICT "The delivery is in flight";
+    /// The delivery's endpoint was deleted.
+    EndpointDeleted = "endpoint_deleted" CONFLICT "The endpoint of this delivery was deleted";
+    /// The body, or a part of it, is too large.
+    TooLarge = "too_large" PAYLOAD_TOO_LARGE "Larger than allowed";
+    /// The body is not declared as JSON.
+    UnsupportedMediaType = "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body must be application/json";
+    /// The content is wrong; `errors` says where.
+    Invalid = "invalid" UNPROCESSABLE_ENTITY "The content is not valid";
+    /// A failure inside Bellwire.
+    Internal = "internal" INTERNAL_SERVER_ERROR "Bellwire failed";
+    /// Too much is waiting.
+    Busy = "busy" SERVICE_UNAVAILABLE "Too many requests are waiting";
+    /// Starting, stopping, or without its store.
+    Unavailable = "unavailable" SERVICE_UNAVAILABLE "Not available now";
+}
+
+/// A problem on its way out.
+#[derive(Debug)]
+pub struct Problem {
+    code: Code,
+    detail: String,
+    faults: Vec<Fault>,
+    /// What the log is to say; never sent.
+    failure: Option<Failure>,
+}
+
+/// A failure inside, handed to the middleware that logs it.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure(pub(crate) String);
+
+/// A problem as sent (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody<'a> {
+    /// Where the code is described.
+    #[serde(rename = "type")]
+    type_url: String,
+    /// The same sentence for every problem with this code.
+    title: &'a str,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong this time.
+    detail: &'a str,
+    /// What went wrong, in a word to match.
+    code: &'a str,
+    /// What is wrong with the content, place by place.
+    errors: Vec<FaultBody<'a>>,
+}
+
+/// One thing that is wrong with the content.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProblemError)]
+pub(crate) struct FaultBody<'a> {
+    /// Where, as a JSON pointer (RFC 6901) into the body.
+    pointer: &'a str,
+    /// What is wrong, and what would be right.
+    detail: &'a str,
+}
+
+impl Problem {
+    /// A problem without places.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), faults: Vec::new(), failure: None }
+    }
+
+    pub(crate) fn at(code: Code, detail: impl Into<String>, faults: Vec<Fault>) -> Self {
+        Self { faults, ..Self::new(code, detail) }
+    }
+
+    /// Content that is wrong in these places.
+    pub(crate) fn invalid(mut faults: Vec<Fault>) -> Self {
+        let detail = match faults.as_slice() {
+            [only] => only.detail.clone(),
+            several => format!("{} things are wrong; see `errors`", several.len()),
+        };
+        faults.truncate(FAULTS_MAX);
+        Self::at(Code::Invalid, detail, faults)
+    }
+
+    fn internal(error: &StoreError) -> Self {
+        let detail = "something failed inside Bellwire; its log says what, under this answer's request id";
+        Self { failure: Some(Failure(error.to_string())), ..Self::new(Code::Internal, detail) }
+    }
+}
+
+impl From<AppError> for Problem {
+    fn from(error: AppError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AppError::Unauthenticated(_) => Self::new(Code::Unauthenticated, detail),
+            AppError::Forbidden(_) => Self::new(Code::Forbidden, detail),
+            AppError::NotFound(_) => Self::new(Code::NotFound, detail),
+            AppError::Invalid(faults) => Self::invalid(faults),
+            AppError::TooLarge(fault) => Self::at(Code::TooLarge, detail, vec![fault]),
+            AppError::Conflict(conflict) => Self::conflict(&conflict, detail),
+            AppError::Store(StoreError::Busy) => Self::new(Code::Busy, "too much is waiting to be written: try again shortly"),
+            AppError::Store(StoreError::Closed) => Self::new(Code::Unavailable, "Bellwire is stopping"),
+            AppError::Store(
+                error @ (StoreError::Database(_) | StoreError::Inconsistent { .. } | StoreError::Unsealable { .. }),
+            ) => Self::internal(&error),
+        }
+    }
+}
+
+impl Problem {
+    fn conflict(conflict: &Conflict, detail: String) -> Self {
+        let code = match conflict {
+            Conflict::EventExists { .. } => Code::EventConflict,
+            Conflict::ContractFixed { .. } => Code::ContractFixed,
+            Conflict::ContractNotLoaded { .. } => Code::ContractNotLoaded,
+            Conflict::SandboxAccount => Code::SandboxAccount,
+            Conflict::EndpointLimit { .. } => Code::EndpointLimit,
+            Conflict::NoTestEvent => Code::NoTestEvent,
+            Conflict::AccountSecret => Code::AccountSecret,
+            Conflict::SecretLimit { .. } => Code::SecretLimit,
+            Conflict::DeliveryInFlight => Code::DeliveryInFlight,
+            Conflict::EndpointDeleted => Code::EndpointDeleted,
+        };
+        let faults = match conflict {
+            Conflict::EventExists { pointer, .. } => vec![Fault::new(pointer.as_str(), detail.as_str())],
+            Conflict::ContractFixed { .. } => vec![Fault::new("/contract", detail.as_str())],
+            Conflict::ContractNotLoaded { .. }
+            | Conflict::SandboxAccount
+            | Conflict::EndpointLimit { .. }
+            | Conflict::NoTestEvent
+            | Conflict::AccountSecret
+            | Conflict::SecretLimit { .. }
+            | Conflict::DeliveryInFlight
+            | Conflict::EndpointDeleted => Vec::new(),
+        };
+        Self::at(code, detail, faults)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.code.status();
+        let body = ProblemBody {
+            type_url: format!("/docs/errors#{}", self.code.as_str()),
+            title: self.code.title(),
+            status: status.as_u16(),
+            detail: &self.detail,
+            code: self.code.as_str(),
+            errors: self.faults.iter().map(|fault| FaultBody { pointer: &fault.pointer, detail: &fault.detail }).collect(),
+        };
+        let text = serde_json::to_vec(&body).unwrap_or_default();
+        let mut response = (status, text).into_response();
+        let mut set = |name: HeaderName, value| response.headers_mut().insert(name, HeaderValue::from_static(value));
+        set(CONTENT_TYPE, "application/problem+json");
+        match self.code {
+            Code::Unauthenticated => drop(set(WWW_AUTHENTICATE, "Bearer realm=\"bellwire\"")),
+            Code::Busy | Code::Unavailable => drop(set(RETRY_AFTER, "1")),
+            _ => {}
+        }
+        if let Some(failure) = self.failure {
+            response.extensions_mut().insert(failure);
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(error: impl Into<AppError>) -> Response {
+        Problem::from(error.into()).into_response()
+    }
+
+    #[test]
+    fn a_busy_store_asks_to_come_back() {
+        let busy = answer(StoreError::Busy);
+        assert_eq!(
+            (busy.status(), &busy.headers()[RETRY_AFTER]),
+            (StatusCode::SERVICE_UNAVAILABLE, &HeaderValue::from_static("1"))
+        );
+        assert_eq!(answer(StoreError::Closed).status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn what_fails_inside_is_for_the_log_only() {
+        let failed = answer(StoreError::Database("disk I/O error at page 7".into()));
+        assert_eq!(failed.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(failed.extensions().get::<Failure>().is_some_and(|failure| failure.0.contains("page 7")));
+        let problem = Problem::from(AppError::from(StoreError::Database("page 7".into())));
+        assert!(!problem.detail.contains("page 7"));
+    }
+
+    #[test]
+    fn an_answer_names_so_many_faults_and_no_more() {
+        let faults = (0..1_000).map(|index| Fault::new(format!("/{index}"), "wrong")).collect();
+        let problem = Problem::invalid(faults);
+        assert_eq!((problem.faults.len(), problem.detail.as_str()), (FAULTS_MAX, "1000 things are wrong; see `errors`"));
+    }
+}

@@ -1,0 +1,88 @@
+//! Reading query strings: known parameters once each, and everything else refused by name.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use bellwire_app::Limits;
+use bellwire_domain::Timestamp;
+use bellwire_store::PageRequest;
+use url::form_urlencoded;
+
+use crate::problem::{Code, Problem};
+
+/// Query parameters of one request at most.
+const PARAMETERS_MAX: usize = 32;
+
+/// The parameters of a query string that are still to be read.
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl<S: Sync> FromRequestParts<S> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        Ok(Self(pairs.take(PARAMETERS_MAX).map(|(name, value)| (name.into_owned(), value.into_owned())).collect()))
+    }
+}
+
+impl Query {
+    /// A parameter's text.
+    pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Problem> {
+        let Some(place) = self.0.iter().position(|(key, _)| key == name) else { return Ok(None) };
+        let (_, value) = self.0.swap_remove(place);
+        if self.0.iter().any(|(key, _)| key == name) {
+            return Err(wrong(name, "is given more than once"));
+        }
+        Ok(Some(value))
+    }
+
+    /// A parameter that `parse` understands.
+    pub(crate) fn parsed<T>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
+        let text = self.text(name)?;
+        text.map(|text| parse(&text).ok_or_else(|| wrong(name, expected))).transpose()
+    }
+
+    /// An RFC 3339 instant.
+    pub(crate) fn instant(&mut self, name: &str) -> Result<Option<Timestamp>, Problem> {
+        let expected = "is not a date and time as in RFC 3339, for example 2025-01-15T10:30:00Z";
+        self.parsed(name, expected, |text| Timestamp::parse_rfc3339(text).ok())
+    }
+
+    /// `limit` and `after`.
+    pub(crate) fn page(&mut self, limits: &Limits) -> Result<PageRequest, Problem> {
+        let max = limits.page_limit_max;
+        let in_range = |text: &str| text.parse().ok().filter(|limit| (1..=max).contains(limit));
+        let limit = self.parsed("limit", &format!("is not a number from 1 to {max}"), in_range)?;
+        let cursor = |text: &str| (!text.is_empty() && text.len() <= 200).then(|| text.to_owned());
+        let after = self.parsed("after", "is not the `next` of an earlier page", cursor)?;
+        Ok(PageRequest { limit: limit.unwrap_or(limits.page_limit_default), after })
+    }
+
+    /// Everything is read: what is left over is unknown.
+    pub(crate) fn finish(self) -> Result<(), Problem> {
+        match self.0.first() {
+            None => Ok(()),
+            Some((name, _)) => {
+                let shown: String = name.chars().take(64).collect();
+                Err(wrong(&shown, "is not a parameter of this route"))
+            }
+        }
+    }
+
+    /// `limit` and `after`, and nothing else.
+    pub(crate) fn only_page(mut self, limits: &Limits) -> Result<PageRequest, Problem> {
+        let page = self.page(limits)?;
+        self.finish()?;
+        Ok(page)
+    }
+}
+
+fn wrong(name: &str, what: &str) -> Problem {
+    Problem::new(Code::InvalidQuery, format!("the query parameter `{name}` {what}"))
+}

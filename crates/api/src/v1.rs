@@ -1,0 +1,24 @@
+//! The operator's API: one folder per resource, one file per operation.
+
+pub(crate) mod accounts;
+pub(crate) mod contracts;
+pub(crate) mod deliveries;
+pub(crate) mod document;
+pub(crate) mod endpoints;
+pub(crate) mod events;
+pub(crate) mod keys;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::Api;
+
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .merge(keys::routes())
+        .merge(contracts::routes())
+        .merge(accounts::routes())
+        .merge(endpoints::routes())
+        .merge(events::routes())
+        .merge(deliveries::routes())
+        .merge(document::routes())
+}

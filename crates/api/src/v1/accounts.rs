@@ -1,0 +1,61 @@
+//! Accounts on the wire.
+
+mod delete;
+mod get;
+mod list;
+mod put;
+
+use bellwire_domain::Secret;
+use bellwire_store::Account;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Api;
+
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(list::list)).routes(routes!(put::put, get::get, delete::delete))
+}
+
+/// An account.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Account)]
+struct AccountAnswer {
+    /// Its id, chosen by the operator.
+    id: String,
+    /// The name of its contract.
+    contract: String,
+    /// A name for people.
+    name: Option<String>,
+    /// Whether it is for trying out.
+    sandbox: bool,
+    /// Event types granted beyond what the contract gives everyone.
+    entitlements: Vec<String>,
+    /// When it was created.
+    created_at: String,
+    /// When it was last changed.
+    updated_at: String,
+    /// The account's secret, shown only when it was generated for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+impl AccountAnswer {
+    fn show(account: &Account) -> Self {
+        Self {
+            id: account.id.to_string(),
+            contract: account.contract.clone(),
+            name: account.name.clone(),
+            sandbox: account.sandbox,
+            entitlements: account.entitlements.iter().cloned().collect(),
+            created_at: account.created_at.to_string(),
+            updated_at: account.updated_at.to_string(),
+            secret: None,
+        }
+    }
+
+    fn with_secret(self, secret: Option<&Secret<String>>) -> Self {
+        Self { secret: secret.map(|secret| secret.expose().clone()), ..self }
+    }
+}

@@ -1,0 +1,27 @@
+//! `GET /v1/accounts/{account}`
+
+use axum::Json;
+use axum::extract::State;
+use bellwire_app::Operation;
+
+use super::AccountAnswer;
+use crate::Api;
+use crate::extract::{Caller, Params};
+use crate::problem::Problem;
+
+/// Read an account
+#[utoipa::path(
+    get, path = "/v1/accounts/{account}", operation_id = "accounts.get", tag = "accounts",
+    params(("account" = String, Path, description = "The account's id.")),
+    responses((status = 200, description = "The account.", body = AccountAnswer, example = json!({
+        "id": "clinic-7", "contract": "noyo", "name": "Clinic 7", "sandbox": false, "entitlements": [],
+        "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-15T10:30:00.000000Z" })))
+)]
+pub(super) async fn get(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    Params(id): Params<String>,
+) -> Result<Json<AccountAnswer>, Problem> {
+    let access = api.app.open_account(&actor, Operation::AccountRead, &id).await?;
+    Ok(Json(AccountAnswer::show(api.app.get_account(&access))))
+}

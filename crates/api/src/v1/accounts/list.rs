@@ -1,0 +1,35 @@
+//! `GET /v1/accounts`
+
+use axum::Json;
+use axum::extract::State;
+use bellwire_app::Operation;
+
+use super::AccountAnswer;
+use crate::Api;
+use crate::answer::List;
+use crate::extract::Caller;
+use crate::problem::Problem;
+use crate::query::Query;
+
+/// List the accounts
+#[utoipa::path(
+    get, path = "/v1/accounts", operation_id = "accounts.list", tag = "accounts",
+    params(
+        ("limit" = Option<u32>, Query, description = "Items at most."),
+        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+    ),
+    responses((status = 200, description = "A page of accounts.", body = List<AccountAnswer>, example = json!({
+        "items": [{ "id": "clinic-7", "contract": "noyo", "name": "Clinic 7", "sandbox": false, "entitlements": [], "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-15T10:30:00.000000Z" }],
+        "next": "clinic-7"
+    })))
+)]
+pub(super) async fn list(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    query: Query,
+) -> Result<Json<List<AccountAnswer>>, Problem> {
+    let scope = api.app.permit(&actor, Operation::AccountManage)?;
+    let page = query.only_page(api.app.limits())?;
+    let accounts = api.app.list_accounts(&scope, page).await?;
+    Ok(Json(List::of(accounts, |account| AccountAnswer::show(&account))))
+}

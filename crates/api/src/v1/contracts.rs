@@ -1,0 +1,123 @@
+//! Contracts on the wire.
+
+mod get;
+mod list;
+mod webhooks;
+
+use bellwire_contract::{Contract, EventChoice, Registrar, SecretSource};
+use bellwire_domain::UrlPolicy;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Api;
+
+pub use webhooks::webhooks_document;
+
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(list::list)).routes(routes!(get::get)).routes(routes!(webhooks::webhooks))
+}
+
+/// A loaded contract.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Contract)]
+struct ContractAnswer {
+    /// Its name.
+    name: String,
+    /// Its title.
+    title: String,
+    /// What it is, for people.
+    description: Option<String>,
+    /// Its catalogue.
+    events: Vec<EventKind>,
+    /// Whether types that the catalogue does not list may be published too.
+    any_event: bool,
+    /// The type of its test event.
+    test_event: Option<String>,
+    /// Who may register what.
+    subscription: SubscriptionAnswer,
+}
+
+/// An event of a contract's catalogue.
+#[derive(Serialize, ToSchema)]
+struct EventKind {
+    /// The event type.
+    r#type: String,
+    /// Its title.
+    title: String,
+    /// What it means.
+    description: Option<String>,
+    /// What an account must be entitled to for it; null: everybody is.
+    entitlement: Option<String>,
+    /// Whether an endpoint that names no events gets it.
+    enabled_by_default: bool,
+}
+
+/// Who may register what.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Subscription)]
+struct SubscriptionAnswer {
+    /// `all`: every endpoint gets every event; `choose`: an endpoint names the types it wants.
+    events: &'static str,
+    /// `https` or `any`.
+    url: &'static str,
+    /// Where the secret comes from: `consumer`, `generated` or `account`.
+    secret: &'static str,
+    /// Whether a new endpoint is enabled at once.
+    enabled: bool,
+    /// Whether sandbox accounts may have endpoints.
+    sandbox: bool,
+    /// Who registers endpoints: `consumer` or `operator`.
+    register: &'static str,
+    /// Whether an endpoint may have headers of its own.
+    headers: bool,
+}
+
+impl ContractAnswer {
+    fn show(contract: &Contract) -> Self {
+        let subscription = contract.subscription();
+        Self {
+            name: contract.name().to_owned(),
+            title: contract.title().to_owned(),
+            description: contract.description().map(ToOwned::to_owned),
+            events: contract.events().iter().map(EventKind::show).collect(),
+            any_event: contract.any_event().is_some(),
+            test_event: contract.test_event().map(|test| test.event_type.to_string()),
+            subscription: SubscriptionAnswer {
+                events: match subscription.events {
+                    EventChoice::All => "all",
+                    EventChoice::Choose => "choose",
+                },
+                url: match subscription.url {
+                    UrlPolicy::Any => "any",
+                    UrlPolicy::Https => "https",
+                },
+                secret: match subscription.secret.from {
+                    SecretSource::Consumer => "consumer",
+                    SecretSource::Generated => "generated",
+                    SecretSource::Account => "account",
+                },
+                enabled: subscription.enabled,
+                sandbox: subscription.sandbox,
+                register: match subscription.register {
+                    Registrar::Consumer => "consumer",
+                    Registrar::Operator => "operator",
+                },
+                headers: subscription.custom_headers,
+            },
+        }
+    }
+}
+
+impl EventKind {
+    fn show(event: &bellwire_contract::EventDefinition) -> Self {
+        Self {
+            r#type: event.event_type.to_string(),
+            title: event.title.clone(),
+            description: event.description.clone(),
+            entitlement: event.entitlement.clone(),
+            enabled_by_default: event.enabled_by_default,
+        }
+    }
+}

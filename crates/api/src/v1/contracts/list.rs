@@ -1,0 +1,44 @@
+//! `GET /v1/contracts`
+
+use axum::Json;
+use axum::extract::State;
+use bellwire_app::Operation;
+
+use super::ContractAnswer;
+use crate::Api;
+use crate::answer::List;
+use crate::extract::Caller;
+use crate::problem::Problem;
+use crate::query::Query;
+
+/// List the loaded contracts
+///
+/// A consumer's key sees the contract of its account.
+#[utoipa::path(
+    get, path = "/v1/contracts", operation_id = "contracts.list", tag = "contracts",
+    params(
+        ("limit" = Option<u32>, Query, description = "Items at most."),
+        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+    ),
+    responses((status = 200, description = "A page of contracts.", body = List<ContractAnswer>, example = json!({
+        "items": [{
+            "name": "noyo", "title": "Noyo", "description": null,
+            "events": [{ "type": "difference.created", "title": "Difference created", "description": null, "entitlement": null,
+            "enabled_by_default": true }], "any_event": false,
+            "test_event": "test.hello_world",
+            "subscription": { "events": "all", "url": "https", "secret": "consumer", "enabled": true, "sandbox": false,
+                "register": "consumer", "headers": false }
+        }],
+        "next": null
+    })))
+)]
+pub(super) async fn list(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    query: Query,
+) -> Result<Json<List<ContractAnswer>>, Problem> {
+    let scope = api.app.permit(&actor, Operation::ContractRead)?;
+    let page = query.only_page(api.app.limits())?;
+    let contracts = api.app.list_contracts(&scope, page).await?;
+    Ok(Json(List::of(contracts, |contract| ContractAnswer::show(&contract))))
+}

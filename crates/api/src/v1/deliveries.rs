@@ -1,0 +1,104 @@
+//! Deliveries on the wire.
+
+mod get;
+mod list;
+mod retry;
+
+use bellwire_store::{Attempt, Delivery};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Api;
+
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(list::list)).routes(routes!(get::get)).routes(routes!(retry::retry))
+}
+
+/// A delivery.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Delivery)]
+struct DeliveryAnswer {
+    /// Its id.
+    id: String,
+    /// Its account.
+    account: String,
+    /// The id of its event.
+    event: String,
+    /// The type of its event.
+    event_type: String,
+    /// The id of its endpoint.
+    endpoint: String,
+    /// Its place among the endpoint's deliveries, without gaps.
+    number: i64,
+    /// `pending`, `delivered`, `failed` or `cancelled`.
+    state: &'static str,
+    /// When the next attempt is due, while pending.
+    due_at: Option<String>,
+    /// When it was created.
+    created_at: String,
+    /// When it ended.
+    ended_at: Option<String>,
+    /// How many attempts were made.
+    attempt_count: u32,
+    /// The attempts; in a list of deliveries this is empty.
+    attempts: Vec<AttemptAnswer>,
+}
+
+/// An attempt.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Attempt)]
+struct AttemptAnswer {
+    /// 1 for the first.
+    number: u32,
+    /// When it started.
+    started_at: String,
+    /// How long it took, in milliseconds.
+    duration_ms: u64,
+    /// What happened, in one word: `response`, `connect`, `tls`, `dns`, `timeout_headers`, …
+    outcome: String,
+    /// The HTTP status, when there was an answer.
+    status: Option<u16>,
+    /// One sentence, when there was none.
+    detail: Option<String>,
+    /// The first bytes of the answer's body, as text.
+    response: Option<String>,
+}
+
+impl DeliveryAnswer {
+    fn show(delivery: &Delivery) -> Self {
+        Self {
+            id: delivery.id.to_string(),
+            account: delivery.account_id.to_string(),
+            event: delivery.event_id.to_string(),
+            event_type: delivery.event_type.to_string(),
+            endpoint: delivery.endpoint_id.to_string(),
+            number: delivery.number,
+            state: delivery.state.as_str(),
+            due_at: delivery.due_at.map(|at| at.to_string()),
+            created_at: delivery.created_at.to_string(),
+            ended_at: delivery.ended_at.map(|at| at.to_string()),
+            attempt_count: delivery.attempts,
+            attempts: Vec::new(),
+        }
+    }
+
+    fn with_attempts(self, attempts: &[Attempt]) -> Self {
+        Self { attempts: attempts.iter().map(AttemptAnswer::show).collect(), ..self }
+    }
+}
+
+impl AttemptAnswer {
+    fn show(attempt: &Attempt) -> Self {
+        Self {
+            number: attempt.number,
+            started_at: attempt.started_at.to_string(),
+            duration_ms: u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
+            outcome: attempt.outcome.clone(),
+            status: attempt.status,
+            detail: attempt.detail.clone(),
+            response: attempt.response.as_ref().map(|body| String::from_utf8_lossy(body).into_owned()),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! `GET /v1/deliveries`
+
+use axum::Json;
+use axum::extract::State;
+use bellwire_app::{DeliveryFilter, Operation};
+use bellwire_domain::DeliveryState;
+
+use super::DeliveryAnswer;
+use crate::Api;
+use crate::answer::List;
+use crate::extract::Caller;
+use crate::problem::Problem;
+use crate::query::Query;
+
+/// List deliveries, newest first
+///
+/// A consumer's key sees those of its account.
+#[utoipa::path(
+    get, path = "/v1/deliveries", operation_id = "deliveries.list", tag = "deliveries",
+    params(
+        ("account" = Option<String>, Query, description = "Only deliveries of this account."),
+        ("endpoint" = Option<String>, Query, description = "Only deliveries for this endpoint."),
+        ("state" = Option<String>, Query, description = "Only `pending`, `delivered`, `failed` or `cancelled` ones."),
+        ("limit" = Option<u32>, Query, description = "Items at most."),
+        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+    ),
+    responses((status = 200, description = "A page of deliveries.", body = List<DeliveryAnswer>, example = json!({
+        "items": [{ "id": "dlv_01jhmqzxw8e2s0v9d1c3b5a7n9", "account": "clinic-7",
+            "event": "01946a2e-7c40-7000-8000-00000000000b", "event_type": "difference.created",
+            "endpoint": "01946a2e-7c40-7000-8000-000000000001", "number": 7, "state": "pending",
+            "due_at": "2025-01-15T10:31:00.000000Z", "created_at": "2025-01-15T10:30:00.000000Z", "ended_at": null,
+            "attempt_count": 1, "attempts": [] }],
+        "next": null
+    })))
+)]
+pub(super) async fn list(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    mut query: Query,
+) -> Result<Json<List<DeliveryAnswer>>, Problem> {
+    let scope = api.app.permit(&actor, Operation::DeliveryRead)?;
+    let (account, endpoint) = (query.text("account")?, query.text("endpoint")?);
+    let state = query.parsed("state", "is not one of pending, delivered, failed and cancelled", DeliveryState::parse)?;
+    let page = query.only_page(api.app.limits())?;
+    let filter = DeliveryFilter { account: account.as_deref(), endpoint: endpoint.as_deref(), state };
+    let deliveries = api.app.list_deliveries(&scope, filter, page).await?;
+    Ok(Json(List::of(deliveries, |delivery| DeliveryAnswer::show(&delivery))))
+}

@@ -1,0 +1,100 @@
+//! Endpoints on the wire.
+
+mod create;
+mod delete;
+mod get;
+mod list;
+mod secrets;
+mod switch;
+mod test;
+mod update;
+
+use bellwire_app::{AccountAccess, App};
+use bellwire_domain::Secret;
+use bellwire_store::Endpoint;
+use serde::{Serialize, Serializer};
+use std::borrow::Cow;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Api;
+
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(create::create, list::list))
+        .routes(routes!(get::get, update::update, delete::delete))
+        .routes(routes!(test::test))
+        .routes(routes!(switch::enable))
+        .routes(routes!(switch::disable))
+        .routes(routes!(switch::resume))
+        .routes(routes!(secrets::rotate))
+}
+
+/// An endpoint.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Endpoint)]
+struct EndpointAnswer {
+    /// Its id, in the contract's format.
+    id: String,
+    /// Its account.
+    account: String,
+    /// Its URL, as registered.
+    url: String,
+    /// A name for people.
+    name: Option<String>,
+    /// The event types it gets.
+    events: Vec<String>,
+    /// Whether new events make deliveries for it.
+    enabled: bool,
+    /// `active`, `unhealthy`, `failed` (its queue is paused until it is resumed) or `pending`.
+    health: &'static str,
+    /// Headers of its own, sent with every delivery.
+    #[schema(value_type = BTreeMap<String, String>)]
+    headers: Headers,
+    /// When it was created.
+    created_at: String,
+    /// When it was last changed.
+    updated_at: String,
+    /// Its secret, shown only when it was created or rotated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+impl EndpointAnswer {
+    fn show(app: &App, access: &AccountAccess, endpoint: Endpoint) -> Self {
+        Self {
+            id: endpoint.id.to_string(),
+            account: endpoint.account_id.to_string(),
+            events: app.endpoint_events(access, &endpoint),
+            url: endpoint.url,
+            name: endpoint.name,
+            enabled: endpoint.enabled,
+            health: endpoint.health.status.as_str(),
+            headers: Headers(endpoint.headers),
+            created_at: endpoint.created_at.to_string(),
+            updated_at: endpoint.updated_at.to_string(),
+            secret: None,
+        }
+    }
+
+    fn with_secret(self, secret: Option<&Secret<String>>) -> Self {
+        Self { secret: secret.map(|secret| secret.expose().clone()), ..self }
+    }
+}
+
+/// Headers as an object, in their order.
+struct Headers(Vec<(String, String)>);
+
+impl Serialize for Headers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+/// Headers from a body.
+type HeaderList = Vec<(String, String)>;
+
+fn owned(text: Cow<'_, str>) -> Secret<String> {
+    Secret::new(text.into_owned())
+}

@@ -1,0 +1,28 @@
+//! `DELETE /v1/accounts/{account}/endpoints/{endpoint}`
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use bellwire_app::Operation;
+
+use crate::Api;
+use crate::extract::{Caller, Params};
+use crate::problem::Problem;
+
+/// Delete an endpoint; what waits for it is cancelled
+#[utoipa::path(
+    delete, path = "/v1/accounts/{account}/endpoints/{endpoint}", operation_id = "endpoints.delete", tag = "endpoints",
+    params(
+        ("account" = String, Path, description = "The account's id."),
+        ("endpoint" = String, Path, description = "The endpoint's id."),
+    ),
+    responses((status = 204, description = "It is gone."))
+)]
+pub(super) async fn delete(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    Params((account, endpoint)): Params<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
+    api.app.delete_endpoint(&access, &endpoint).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,32 @@
+//! `GET /v1/accounts/{account}/endpoints/{endpoint}`
+
+use axum::Json;
+use axum::extract::State;
+use bellwire_app::Operation;
+
+use super::EndpointAnswer;
+use crate::Api;
+use crate::extract::{Caller, Params};
+use crate::problem::Problem;
+
+/// Read an endpoint
+#[utoipa::path(
+    get, path = "/v1/accounts/{account}/endpoints/{endpoint}", operation_id = "endpoints.get", tag = "endpoints",
+    params(
+        ("account" = String, Path, description = "The account's id."),
+        ("endpoint" = String, Path, description = "The endpoint's id."),
+    ),
+    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!({
+        "id": "01946a2e-7c40-7000-8000-000000000001", "account": "clinic-7", "url": "https://clinic.example/hooks",
+        "name": "Intake", "events": ["difference.created"], "enabled": true, "health": "active", "headers": {},
+        "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-15T10:30:00.000000Z" })))
+)]
+pub(super) async fn get(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    Params((account, endpoint)): Params<(String, String)>,
+) -> Result<Json<EndpointAnswer>, Problem> {
+    let access = api.app.open_account(&actor, Operation::EndpointRead, &account).await?;
+    let endpoint = api.app.get_endpoint(&access, &endpoint).await?;
+    Ok(Json(EndpointAnswer::show(&api.app, &access, endpoint)))
+}

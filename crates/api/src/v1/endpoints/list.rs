@@ -1,0 +1,40 @@
+//! `GET /v1/accounts/{account}/endpoints`
+
+use axum::Json;
+use axum::extract::State;
+use bellwire_app::Operation;
+
+use super::EndpointAnswer;
+use crate::Api;
+use crate::answer::List;
+use crate::extract::{Caller, Params};
+use crate::problem::Problem;
+use crate::query::Query;
+
+/// List an account's endpoints
+#[utoipa::path(
+    get, path = "/v1/accounts/{account}/endpoints", operation_id = "endpoints.list", tag = "endpoints",
+    params(
+        ("account" = String, Path, description = "The account's id."),
+        ("limit" = Option<u32>, Query, description = "Items at most."),
+        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+    ),
+    responses((status = 200, description = "A page of endpoints.", body = List<EndpointAnswer>, example = json!({
+        "items": [{ "id": "01946a2e-7c40-7000-8000-000000000001", "account": "clinic-7",
+            "url": "https://clinic.example/hooks", "name": "Intake", "events": ["difference.created"], "enabled": true,
+            "health": "active", "headers": {}, "created_at": "2025-01-15T10:30:00.000000Z",
+            "updated_at": "2025-01-15T10:30:00.000000Z" }],
+        "next": null
+    })))
+)]
+pub(super) async fn list(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    Params(account): Params<String>,
+    query: Query,
+) -> Result<Json<List<EndpointAnswer>>, Problem> {
+    let access = api.app.open_account(&actor, Operation::EndpointRead, &account).await?;
+    let page = query.only_page(api.app.limits())?;
+    let endpoints = api.app.list_endpoints(&access, page).await?;
+    Ok(Json(List::of(endpoints, |endpoint| EndpointAnswer::show(&api.app, &access, endpoint))))
+}

@@ -1,0 +1,82 @@
+//! `POST /v1/accounts/{account}/endpoints/{endpoint}/enable`, `/disable` and `/resume`: three states of one switch.
+
+use axum::Json;
+use axum::extract::State;
+use bellwire_app::Operation;
+
+use super::EndpointAnswer;
+use crate::Api;
+use crate::extract::{Caller, Params};
+use crate::problem::Problem;
+
+type Answer = Result<Json<EndpointAnswer>, Problem>;
+
+/// Let new events make deliveries for an endpoint
+///
+/// One that was disabled because it had failed starts healthy again.
+#[utoipa::path(
+    post, path = "/v1/accounts/{account}/endpoints/{endpoint}/enable", operation_id = "endpoints.enable", tag = "endpoints",
+    params(
+        ("account" = String, Path, description = "The account's id."),
+        ("endpoint" = String, Path, description = "The endpoint's id."),
+    ),
+    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!({
+        "id": "01946a2e-7c40-7000-8000-000000000001", "account": "clinic-7", "url": "https://clinic.example/hooks",
+        "name": "Intake", "events": ["difference.created"], "enabled": true, "health": "active", "headers": {},
+        "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-16T08:00:00.000000Z" })))
+)]
+pub(super) async fn enable(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    Params((account, endpoint)): Params<(String, String)>,
+) -> Answer {
+    let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
+    let endpoint = api.app.enable_endpoint(&access, &endpoint).await?;
+    Ok(Json(EndpointAnswer::show(&api.app, &access, endpoint)))
+}
+
+/// Make no deliveries for an endpoint any more
+#[utoipa::path(
+    post, path = "/v1/accounts/{account}/endpoints/{endpoint}/disable", operation_id = "endpoints.disable", tag = "endpoints",
+    params(
+        ("account" = String, Path, description = "The account's id."),
+        ("endpoint" = String, Path, description = "The endpoint's id."),
+    ),
+    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!({
+        "id": "01946a2e-7c40-7000-8000-000000000001", "account": "clinic-7", "url": "https://clinic.example/hooks",
+        "name": "Intake", "events": ["difference.created"], "enabled": false, "health": "active", "headers": {},
+        "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-16T08:00:00.000000Z" })))
+)]
+pub(super) async fn disable(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    Params((account, endpoint)): Params<(String, String)>,
+) -> Answer {
+    let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
+    let endpoint = api.app.disable_endpoint(&access, &endpoint).await?;
+    Ok(Json(EndpointAnswer::show(&api.app, &access, endpoint)))
+}
+
+/// Make a failed endpoint healthy again
+///
+/// What waited for it is attempted now.
+#[utoipa::path(
+    post, path = "/v1/accounts/{account}/endpoints/{endpoint}/resume", operation_id = "endpoints.resume", tag = "endpoints",
+    params(
+        ("account" = String, Path, description = "The account's id."),
+        ("endpoint" = String, Path, description = "The endpoint's id."),
+    ),
+    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!({
+        "id": "01946a2e-7c40-7000-8000-000000000001", "account": "clinic-7", "url": "https://clinic.example/hooks",
+        "name": "Intake", "events": ["difference.created"], "enabled": true, "health": "active", "headers": {},
+        "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-16T08:00:00.000000Z" })))
+)]
+pub(super) async fn resume(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    Params((account, endpoint)): Params<(String, String)>,
+) -> Answer {
+    let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
+    let endpoint = api.app.resume_endpoint(&access, &endpoint).await?;
+    Ok(Json(EndpointAnswer::show(&api.app, &access, endpoint)))
+}

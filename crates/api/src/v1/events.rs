@@ -1,0 +1,33 @@
+//! Events on the wire.
+
+mod list;
+mod publish;
+
+use bellwire_store::EventReceipt;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Api;
+
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(publish::publish, list::list))
+}
+
+/// What became of a published event.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Receipt {
+    /// The event's id.
+    id: String,
+    /// Its place in the account's log.
+    seq: i64,
+    /// How many deliveries its first publication made.
+    deliveries: i64,
+}
+
+impl Receipt {
+    pub(crate) fn show(receipt: &EventReceipt) -> Self {
+        Self { id: receipt.id.to_string(), seq: receipt.seq, deliveries: receipt.deliveries }
+    }
+}

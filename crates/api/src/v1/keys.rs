@@ -1,0 +1,50 @@
+//! API keys on the wire.
+
+mod create;
+mod delete;
+mod list;
+
+use bellwire_domain::AccountId;
+use bellwire_store::ApiKey;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Api;
+
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(create::create, list::list)).routes(routes!(delete::delete))
+}
+
+/// An API key.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Key)]
+struct KeyAnswer {
+    /// Its id.
+    id: String,
+    /// What it may do: `admin`, `publisher`, `consumer` or `auditor`.
+    role: &'static str,
+    /// The one account it is for.
+    account: Option<String>,
+    /// When it was made.
+    created_at: String,
+    /// When it stops working.
+    expires: Option<String>,
+    /// The key itself, shown only when it is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+impl KeyAnswer {
+    fn show(key: &ApiKey) -> Self {
+        Self {
+            id: key.id.to_string(),
+            role: key.role.as_str(),
+            account: key.account_id.as_ref().map(AccountId::to_string),
+            created_at: key.created_at.to_string(),
+            expires: key.expires_at.map(|end| end.to_string()),
+            key: None,
+        }
+    }
+}

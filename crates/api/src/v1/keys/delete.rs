@@ -1,0 +1,25 @@
+//! `DELETE /v1/keys/{key}`
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use bellwire_app::Operation;
+
+use crate::Api;
+use crate::extract::{Caller, Params};
+use crate::problem::Problem;
+
+/// Revoke an API key at once
+#[utoipa::path(
+    delete, path = "/v1/keys/{key}", operation_id = "keys.delete", tag = "keys",
+    params(("key" = String, Path, description = "The key's id.")),
+    responses((status = 204, description = "It does not work any more."))
+)]
+pub(super) async fn delete(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    Params(key): Params<String>,
+) -> Result<StatusCode, Problem> {
+    let scope = api.app.permit(&actor, Operation::KeyManage)?;
+    api.app.delete_key(&scope, &key).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

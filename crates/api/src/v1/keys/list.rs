@@ -1,0 +1,32 @@
+//! `GET /v1/keys`
+
+use axum::Json;
+use axum::extract::State;
+use bellwire_app::Operation;
+
+use super::KeyAnswer;
+use crate::Api;
+use crate::answer::List;
+use crate::extract::Caller;
+use crate::problem::Problem;
+use crate::query::Query;
+
+/// List the API keys, without the keys themselves
+#[utoipa::path(
+    get, path = "/v1/keys", operation_id = "keys.list", tag = "keys",
+    params(
+        ("limit" = Option<u32>, Query, description = "Items at most."),
+        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+    ),
+    responses((status = 200, description = "A page of keys.", body = List<KeyAnswer>, example = json!({
+        "items": [{ "id": "key_01jhmqzxw8e2s0v9d1c3b5a7n9", "role": "admin", "account": null,
+            "created_at": "2025-01-15T10:30:00.000000Z", "expires": null }],
+        "next": null
+    })))
+)]
+pub(super) async fn list(State(api): State<Api>, Caller(actor): Caller, query: Query) -> Result<Json<List<KeyAnswer>>, Problem> {
+    let scope = api.app.permit(&actor, Operation::KeyManage)?;
+    let page = query.only_page(api.app.limits())?;
+    let keys = api.app.list_keys(&scope, page).await?;
+    Ok(Json(List::of(keys, |key| KeyAnswer::show(&key))))
+}

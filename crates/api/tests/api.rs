@@ -1,0 +1,30 @@
+//! The API in process: a real store on a temporary file, a clock that stands, and every answer held against the OpenAPI
+//! document.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails, and says where"
+)]
+
+#[path = "api/accounts.rs"]
+mod accounts;
+#[path = "api/authorisation.rs"]
+mod authorisation;
+#[path = "api/contracts.rs"]
+mod contracts;
+#[path = "api/deliveries.rs"]
+mod deliveries;
+#[path = "api/document.rs"]
+mod document;
+#[path = "api/endpoints.rs"]
+mod endpoints;
+#[path = "api/events.rs"]
+mod events;
+#[path = "api/keys.rs"]
+mod keys;
+#[path = "api/support.rs"]
+mod support;
+#[path = "api/wire.rs"]
+mod wire;

@@ -1,0 +1,185 @@
+//! Who may do what, generated from the document: each operation for each role, on its own account and on others. An operation
+//! without a row here fails the test.
+
+use serde_json::{Value, json};
+
+use crate::document::operations;
+use crate::support::{ADMIN, Server};
+
+/// `id`: admin, publisher, consumer on its own account, consumer on another's, auditor, nobody.
+/// `+` allowed, `-` 403, `0` 404, `!` 401.
+const MATRIX: [(&str, &str); 27] = [
+    ("keys.create", "+----!"),
+    ("keys.list", "+----!"),
+    ("keys.delete", "+----!"),
+    ("contracts.list", "++++-!"),
+    ("contracts.get", "+++0-!"),
+    ("contracts.webhooks", "+++0-!"),
+    ("accounts.put", "+----!"),
+    ("accounts.get", "+-+0-!"),
+    ("accounts.list", "+----!"),
+    ("accounts.delete", "+----!"),
+    ("endpoints.create", "+-+0-!"),
+    ("endpoints.list", "+-+0-!"),
+    ("endpoints.get", "+-+0-!"),
+    ("endpoints.update", "+-+0-!"),
+    ("endpoints.delete", "+-+0-!"),
+    ("endpoints.test", "+-+0-!"),
+    ("endpoints.enable", "+-+0-!"),
+    ("endpoints.disable", "+-+0-!"),
+    ("endpoints.resume", "+-+0-!"),
+    ("endpoints.rotate", "+-+0-!"),
+    ("events.publish", "++---!"),
+    ("events.list", "+-+0-!"),
+    ("deliveries.list", "+-++-!"),
+    ("deliveries.get", "+-+0-!"),
+    ("deliveries.retry", "+-+0-!"),
+    ("health.alive", "++++++"),
+    ("document", "++++++"),
+];
+
+/// Routes that have nothing to protect, answered above by their kin.
+const OPEN: [&str; 2] = ["health.ready", "health.metrics"];
+
+/// What an account has to be asked about.
+struct Things {
+    account: String,
+    contract: &'static str,
+    endpoint: String,
+    delivery: String,
+}
+
+async fn things(server: &mut Server, account: &str, contract: &'static str) -> Things {
+    server.account(account, contract).await;
+    let endpoint = server.endpoint(account).await;
+    let data = json!({ "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78" });
+    let kind = if contract == "noyo" { "difference.created" } else { "order.created" };
+    server.post(&format!("/v1/accounts/{account}/events"), &json!({ "type": kind, "data": data })).await;
+    let claimed = loop {
+        let batch = server.claimed.recv().await.unwrap();
+        if let Some(mine) = batch.into_iter().find(|delivery| delivery.endpoint_id.as_str() == endpoint) {
+            break mine;
+        }
+    };
+    server.store.release_delivery(&claimed).await.unwrap(); // not in flight, so that it can be retried
+    Things { account: account.to_owned(), contract, endpoint, delivery: claimed.id.to_string() }
+}
+
+/// The example of the body, as it suits the account.
+fn example_body(operation: &Value) -> Option<String> {
+    let media = &operation["requestBody"]["content"]["application/json"];
+    let example = match &media["example"] {
+        Value::Null => &media["examples"]["one"]["value"],
+        example => example,
+    };
+    (!example.is_null()).then(|| example.to_string())
+}
+
+#[tokio::test]
+async fn every_operation_for_every_role() {
+    let mut server = Server::start().await;
+    server.account("clinic-7", "noyo").await; // whom the examples name
+    let other = things(&mut server, "other", "choosy").await;
+    let keys = [
+        Some(ADMIN.to_owned()),
+        Some(server.key("publisher", None).await),
+        None, // made anew for each case
+        Some(server.key("consumer", Some(&other.account)).await),
+        Some(server.key("auditor", None).await),
+        Some("no key".to_owned()),
+    ];
+    for (method, path, operation) in operations() {
+        let id = operation["operationId"].as_str().unwrap();
+        if OPEN.contains(&id) {
+            continue;
+        }
+        let row = MATRIX.iter().find(|(known, _)| *known == id);
+        let (_, expected) = row.unwrap_or_else(|| panic!("{id} has no row in the matrix"));
+        let mut line = String::new();
+        for (place, key) in keys.iter().enumerate() {
+            let own = things(&mut server, &format!("{id}-{place}"), "noyo").await;
+            let key = match key {
+                Some(key) => key.clone(),
+                None => server.key("consumer", Some(&own.account)).await,
+            };
+            line.push(try_once(&server, (method, path, operation), &own, &key).await);
+        }
+        assert_eq!(line, *expected, "{id}");
+    }
+    let known: Vec<_> = operations().map(|(_, _, operation)| operation["operationId"].as_str().unwrap()).collect();
+    assert!(MATRIX.iter().all(|(id, _)| known.contains(id)), "a row of the matrix names no operation");
+}
+
+async fn try_once(server: &Server, (method, path, operation): (&str, &str, &Value), own: &Things, key: &str) -> char {
+    let spare = server.post("/v1/keys", &json!({ "role": "auditor" })).await.id();
+    let path = path
+        .replace("{account}", &own.account)
+        .replace("{contract}", own.contract)
+        .replace("{endpoint}", &own.endpoint)
+        .replace("{delivery}", &own.delivery)
+        .replace("{key}", &spare);
+    let answer = server.call(&method.to_ascii_uppercase(), &path, Some(key), example_body(operation).as_deref()).await;
+    match answer.status {
+        200..=299 => '+',
+        401 => '!',
+        403 => '-',
+        404 => '0',
+        status => panic!("{method} {path}: {status} {}", answer.text),
+    }
+}
+
+#[tokio::test]
+async fn another_account_looks_like_none() {
+    let mut server = Server::start().await;
+    let own = things(&mut server, "clinic-7", "noyo").await;
+    let other = things(&mut server, "clinic-8", "choosy").await;
+    let key = server.key("consumer", Some(&own.account)).await;
+    for (method, path, operation) in operations().filter(|(_, path, _)| path.contains("{account}") || path.contains("{delivery}"))
+    {
+        let at = |account: &str, endpoint: &str, delivery: &str| {
+            path.replace("{account}", account).replace("{endpoint}", endpoint).replace("{delivery}", delivery)
+        };
+        let body = example_body(operation);
+        let method = method.to_ascii_uppercase();
+        let theirs = at(&other.account, &other.endpoint, &other.delivery);
+        let theirs = server.call(&method, &theirs, Some(&key), body.as_deref()).await;
+        let nobodys = server.call(&method, &at("nobody", "nothing", "dlv_nothing"), Some(&key), body.as_deref()).await;
+        assert!(matches!(theirs.status, 403 | 404), "{method} {path}: {}", theirs.text);
+        assert_eq!((theirs.status, &theirs.text), (nobodys.status, &nobodys.text), "{method} {path}");
+    }
+    let theirs = server.call("GET", "/v1/deliveries?account=clinic-8", Some(&key), None).await;
+    let nobodys = server.call("GET", "/v1/deliveries?account=nobody", Some(&key), None).await;
+    assert_eq!((theirs.status, &theirs.text), (404, &nobodys.text));
+    let endpoint = server.call("GET", &format!("/v1/deliveries?endpoint={}", other.endpoint), Some(&key), None).await;
+    assert_eq!(endpoint.json["items"], json!([]));
+    let mine = server.call("GET", "/v1/deliveries", Some(&key), None).await;
+    assert_eq!(mine.json["items"].as_array().unwrap().len(), 1, "only its own");
+}
+
+#[tokio::test]
+async fn where_the_operator_registers_a_consumer_only_looks() {
+    let server = Server::start().await;
+    server.account("s", "administered").await;
+    let endpoint = server.endpoint("s").await;
+    let key = server.key("consumer", Some("s")).await;
+    let base = "/v1/accounts/s/endpoints";
+    assert_eq!(server.call("GET", base, Some(&key), None).await.status, 200);
+    assert_eq!(server.call("GET", &format!("{base}/{endpoint}"), Some(&key), None).await.status, 200);
+    let body = r#"{"url":"https://c.example"}"#;
+    assert_eq!(server.call("POST", base, Some(&key), Some(body)).await.problem(), "403 forbidden");
+    assert_eq!(server.call("PATCH", &format!("{base}/{endpoint}"), Some(&key), Some(body)).await.problem(), "403 forbidden");
+    assert_eq!(server.call("DELETE", &format!("{base}/{endpoint}"), Some(&key), None).await.problem(), "403 forbidden");
+    for action in ["test", "enable", "disable", "resume", "secrets"] {
+        let answer = server.call("POST", &format!("{base}/{endpoint}/{action}"), Some(&key), None).await;
+        assert_eq!(answer.problem(), "403 forbidden", "{action}");
+    }
+}
+
+#[tokio::test]
+async fn permission_is_asked_before_the_body_is_read() {
+    let server = Server::start().await;
+    let key = server.key("auditor", None).await;
+    for path in ["/v1/keys", "/v1/accounts/nobody/events", "/v1/accounts/nobody/endpoints"] {
+        assert_eq!(server.call("POST", path, Some(&key), Some("{ not json")).await.problem(), "403 forbidden");
+    }
+}

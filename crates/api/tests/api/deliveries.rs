@@ -1,0 +1,88 @@
+//! `/v1/deliveries`
+
+use bellwire_domain::{AttemptOutcome, Clock, Decision};
+use bellwire_store::Outcome;
+use serde_json::json;
+
+use crate::support::Server;
+
+#[tokio::test]
+async fn deliveries_are_listed_newest_first_and_filtered() {
+    let server = Server::start().await;
+    server.account("a", "choosy").await;
+    server.account("b", "choosy").await;
+    let (first, second) = (server.endpoint("a").await, server.endpoint("b").await);
+    for account in ["a", "a", "b"] {
+        server.clock.advance(std::time::Duration::from_millis(1));
+        server.post(&format!("/v1/accounts/{account}/events"), &json!({ "type": "order.created", "data": 1 })).await;
+    }
+    let numbers = async |query: &str| {
+        let answer = server.get(&format!("/v1/deliveries?{query}")).await;
+        let items = answer.json["items"].as_array().unwrap_or_else(|| panic!("{}", answer.text)).clone();
+        items.iter().map(|item| format!("{}{}", item["account"].as_str().unwrap(), item["number"])).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers("").await, ["b1", "a2", "a1"]);
+    assert_eq!(numbers("account=a").await, ["a2", "a1"]);
+    assert_eq!(numbers(&format!("account=a&endpoint={first}&state=pending")).await, ["a2", "a1"]);
+    assert_eq!(numbers(&format!("account=a&endpoint={second}")).await, [""; 0]);
+    assert_eq!(numbers("endpoint=no%20id").await, [""; 0]);
+    assert_eq!(numbers("state=failed").await, [""; 0]);
+    let page = server.get("/v1/deliveries?limit=2").await;
+    let next = page.json["next"].as_str().unwrap();
+    assert_eq!(numbers(&format!("limit=2&after={next}")).await, ["a1"]);
+    assert_eq!(server.get("/v1/deliveries?account=x").await.problem(), "404 not_found");
+    assert_eq!(server.get("/v1/deliveries?state=lost").await.problem(), "400 invalid_query");
+    assert_eq!(server.get("/v1/deliveries?colour=red").await.problem(), "400 invalid_query");
+}
+
+#[tokio::test]
+async fn a_delivery_shows_its_attempts_and_can_be_sent_again() {
+    let mut server = Server::start().await;
+    server.account("a", "choosy").await;
+    let endpoint = server.endpoint("a").await;
+    let event = server.post("/v1/accounts/a/events", &json!({ "type": "order.created", "data": 1 })).await.id();
+    let claimed = server.claimed.recv().await.unwrap().remove(0);
+    let path = format!("/v1/deliveries/{}", claimed.id);
+    let pending = server.get(&path).await;
+    assert_eq!((&pending.json["state"], &pending.json["attempts"]), (&json!("pending"), &json!([])));
+    assert_eq!((&pending.json["event"], &pending.json["endpoint"]), (&json!(event), &json!(endpoint)));
+    assert_eq!(server.post(&format!("{path}/retry"), &json!({})).await.problem(), "409 delivery_in_flight");
+
+    let now = server.clock.now();
+    let outcome = AttemptOutcome::Response { status: 500, retry_after: None, body: b"no \xff".to_vec() };
+    let decision = Decision::Failed { endpoint_gone: false };
+    let health = bellwire_domain::HealthPolicy::default();
+    server
+        .store
+        .record_outcomes(
+            [Outcome {
+                delivery: claimed,
+                started_at: now,
+                duration: std::time::Duration::from_micros(85_600),
+                outcome,
+                decision,
+                health,
+            }]
+            .into(),
+        )
+        .await
+        .unwrap();
+    let failed = server.get(&path).await;
+    assert_eq!((&failed.json["state"], &failed.json["attempt_count"]), (&json!("failed"), &json!(1)));
+    assert_eq!(failed.json["ended_at"], "2025-01-15T10:30:00.000000Z");
+    let attempt = &failed.json["attempts"][0];
+    assert_eq!(
+        (&attempt["status"], &attempt["duration_ms"], &attempt["response"]),
+        (&json!(500), &json!(85), &json!("no \u{fffd}"))
+    );
+
+    let again = server.post(&format!("{path}/retry"), &json!({})).await;
+    assert_eq!((again.status, &again.json["state"]), (200, &json!("pending")));
+    for path in ["/v1/deliveries/unknown", "/v1/deliveries/no%20id"] {
+        assert_eq!(server.get(path).await.problem(), "404 not_found");
+        assert_eq!(server.post(&format!("{path}/retry"), &json!({})).await.problem(), "404 not_found");
+    }
+    server.delete(&format!("/v1/accounts/a/endpoints/{endpoint}")).await;
+    assert_eq!(server.get(&path).await.json["state"], "cancelled");
+    assert_eq!(server.post(&format!("{path}/retry"), &json!({})).await.problem(), "409 endpoint_deleted");
+}

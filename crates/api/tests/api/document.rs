@@ -1,0 +1,83 @@
+//! The OpenAPI document: complete, and the committed copy is current.
+
+use bellwire_api::openapi_json;
+use serde_json::Value;
+
+use crate::support::{DOCUMENT, Server};
+
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+
+/// With `BELLWIRE_REGENERATE=1` in the environment this writes the file instead.
+#[test]
+fn the_committed_document_is_current() {
+    let current = openapi_json() + "\n";
+    if std::env::vars_os().any(|(name, _)| name == "BELLWIRE_REGENERATE") {
+        std::fs::write(PATH, &current).unwrap();
+    }
+    let committed = std::fs::read_to_string(PATH).unwrap_or_default();
+    assert!(
+        committed == current,
+        "docs/openapi.json is stale; write it anew with: BELLWIRE_REGENERATE=1 cargo test -p bellwire-api committed_document"
+    );
+}
+
+#[tokio::test]
+async fn it_is_served() {
+    let server = Server::start().await;
+    let answer = server.call("GET", "/v1/openapi.json", None, None).await;
+    assert_eq!((answer.status, &answer.json), (200, &*DOCUMENT));
+    assert_eq!(answer.json["openapi"], "3.1.0");
+}
+
+/// Every operation, with its method and path.
+pub(crate) fn operations() -> impl Iterator<Item = (&'static str, &'static str, &'static Value)> {
+    const METHODS: [&str; 5] = ["get", "put", "post", "patch", "delete"];
+    let paths = DOCUMENT["paths"].as_object().unwrap();
+    paths.iter().flat_map(|(path, item)| {
+        let operations = item.as_object().unwrap().iter().filter(|(method, _)| METHODS.contains(&method.as_str()));
+        operations.map(move |(method, operation)| (method.as_str(), path.as_str(), operation))
+    })
+}
+
+#[test]
+fn every_operation_is_described_with_examples() {
+    let mut ids = std::collections::HashSet::new();
+    for (method, path, operation) in operations() {
+        let place = format!("{method} {path}");
+        assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{place}: its id is taken");
+        assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{place} has no summary");
+        for name in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+            let parameters = operation["parameters"].as_array().unwrap();
+            assert!(parameters.iter().any(|parameter| parameter["name"] == name), "{place} does not describe {name}");
+        }
+        let has_example = |media: &Value| media.get("example").is_some() || media.get("examples").is_some();
+        if let Some(content) = operation["requestBody"]["content"].as_object() {
+            assert!(content.values().all(has_example), "{place}: no example of a body");
+        }
+        let responses = operation["responses"].as_object().unwrap();
+        assert!(responses.contains_key("default"), "{place}: errors are not described");
+        for (status, response) in responses.iter().filter(|(status, _)| status.starts_with('2') && *status != "204") {
+            let content = response["content"].as_object().unwrap_or_else(|| panic!("{place} {status}: no content"));
+            assert!(content.values().all(has_example), "{place} {status}: no example");
+        }
+    }
+}
+
+/// Examples are what people copy, so they must fit their own schemas.
+#[test]
+fn examples_fit_their_schemas() {
+    for (method, path, operation) in operations() {
+        let bodies = std::iter::once(&operation["requestBody"]);
+        let responses = operation["responses"].as_object().unwrap().values();
+        for media in bodies.chain(responses).filter_map(|part| part["content"]["application/json"].as_object()) {
+            let schema = serde_json::json!({ "allOf": [media["schema"]], "components": DOCUMENT["components"] });
+            let validator = jsonschema::draft202012::new(&schema).unwrap();
+            let several = media.get("examples").and_then(Value::as_object).into_iter().flat_map(|all| all.values());
+            for example in media.get("example").into_iter().chain(several.map(|example| &example["value"])) {
+                if let Err(error) = validator.validate(example) {
+                    panic!("{method} {path}: {error} in {example}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! A server to talk to, and the check of its answers against the document.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request};
+use bellwire_api::{ApiOptions, openapi_json, router};
+use bellwire_app::{App, AppOptions, Limits};
+use bellwire_contract::{Contract, Contracts};
+use bellwire_domain::AddressPolicy;
+use bellwire_store::{Claimed, HandOffLimits, MasterKey, Store, StoreOptions};
+use bellwire_testkit::{ManualClock, SeededEntropy};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+pub(crate) const ADMIN: &str = "test-admin-key";
+
+/// Every endpoint gets everything, the consumer gives the secret, nothing in sandboxes, only declared fields.
+const NOYO: &str = r#"
+contract: noyo
+title: Noyo
+data: declared_only
+events:
+  - type: difference.created
+    title: Difference created
+    schema: { type: object, required: [id], properties: { id: { type: string, format: uuid } } }
+    example: { id: eb73184b-ae3c-4411-aa82-3c3bd877cf78 }
+  - type: difference.resolved
+    title: Difference resolved
+    schema: { type: object, required: [id], properties: { id: { type: string, format: uuid } } }
+    example: { id: eb73184b-ae3c-4411-aa82-3c3bd877cf78 }
+test_event: { type: test.hello_world, data: { message: "Hello world!" } }
+subscription: { events: all, url: https, secret: { from: consumer, readable: false }, sandbox: false }
+request:
+  headers: { x-signature: "{{ signature.main }}" }
+  body: { data: "{{ event.data }}", event: { id: "{{ event.id }}", type: "{{ event.type }}" } }
+signatures:
+  main: { hmac: sha256, over: "{{ body }}", encode: hex, join: "," }
+"#;
+
+/// Endpoints choose, secrets are drawn, one type is granted account by account, endpoints start disabled.
+const CHOOSY: &str = r#"
+contract: choosy
+title: Choosy
+description: A contract with choices
+ids: { event: evt_, endpoint: ep_ }
+events:
+  - { type: order.created, title: Order created, description: An order came in, example: { n: 1 } }
+  - { type: order.shipped, title: Order shipped, example: { n: 1 } }
+  - { type: order.audited, title: Order audited, example: { n: 1 }, entitlement: order.audited }
+subscription: { events: choose, url: any, secret: { from: generated }, enabled: false }
+request:
+  custom_headers: true
+  headers: { x-signature: "{{ signature.main }}" }
+  body: "{{ event.data }}"
+signatures:
+  main: { hmac: sha256, over: "{{ body }}", encode: hex, join: "," }
+"#;
+
+/// The account has the secret and only the operator registers.
+const ADMINISTERED: &str = r#"
+contract: administered
+title: Administered
+events:
+  - { type: claim.paid, title: Claim paid, example: { n: 1 } }
+subscription: { events: choose, url: https, secret: { from: account }, register: operator }
+request:
+  headers: { apikey: "{{ secret }}" }
+  body: "{{ event.data }}"
+"#;
+
+pub(crate) struct Server {
+    pub(crate) router: Router,
+    pub(crate) app: App,
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) ready: Arc<AtomicBool>,
+    pub(crate) claimed: Claimed,
+    _folder: tempfile::TempDir,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+    pub(crate) json: Value,
+}
+
+impl Answer {
+    /// `409 event_conflict /id`: what a caller matches on.
+    pub(crate) fn problem(&self) -> String {
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.text);
+        assert_eq!(self.json["status"], self.status);
+        let code = self.json["code"].as_str().unwrap();
+        assert_eq!(self.json["type"], format!("/docs/errors#{code}"));
+        let pointers = self.json["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap());
+        let parts = [self.status.to_string(), code.to_owned()].into_iter().chain(pointers.map(ToOwned::to_owned));
+        parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+
+    pub(crate) fn id(&self) -> String {
+        self.json["id"].as_str().unwrap_or_else(|| panic!("no id in {}", self.text)).to_owned()
+    }
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self::with_limits(Limits::default()).await
+    }
+
+    pub(crate) async fn with_limits(limits: Limits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::default());
+        let entropy = Arc::new(SeededEntropy::new(7));
+        let (store, claimed) = Store::open(StoreOptions {
+            path: folder.path().join("bellwire.db"),
+            master_key: MasterKey::new([7; 32]),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            handoff: HandOffLimits::default(),
+            jobs_max: 1_000,
+            readers_max: 2,
+        })
+        .unwrap();
+        let mut contracts = Contracts::default();
+        for source in [NOYO, CHOOSY, ADMINISTERED] {
+            contracts.add(Contract::compile(source, "test.yaml").unwrap()).unwrap();
+        }
+        let app = App::new(AppOptions {
+            store: store.clone(),
+            contracts: Arc::new(contracts),
+            clock: clock.clone(),
+            entropy,
+            addresses: AddressPolicy::default(),
+            allow_http: false,
+            limits,
+        });
+        assert_eq!(app.ensure_admin_key(Some(ADMIN)).await.unwrap(), None);
+        let ready = Arc::new(AtomicBool::new(true));
+        let metrics = Arc::new(|| "bellwire_up 1\n".to_owned());
+        let router = router(ApiOptions { app: app.clone(), metrics, ready: ready.clone() });
+        Self { router, app, store, clock, ready, claimed, _folder: folder }
+    }
+
+    /// A request with this key and body.
+    pub(crate) async fn call(&self, method: &str, path: &str, key: Option<&str>, body: Option<&str>) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(key) = key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_owned()));
+        self.send(request.header("content-type", "application/json").body(body).unwrap()).await
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().as_str().to_ascii_lowercase(), request.uri().path().to_owned());
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, text, json };
+        assert!(answer.headers.contains_key("x-request-id"));
+        check_against_document(&method, &path, &answer);
+        answer
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, Some(ADMIN), None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.call("POST", path, Some(ADMIN), Some(&body.to_string())).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.call("PUT", path, Some(ADMIN), Some(&body.to_string())).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.call("PATCH", path, Some(ADMIN), Some(&body.to_string())).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.call("DELETE", path, Some(ADMIN), None).await
+    }
+
+    pub(crate) async fn account(&self, id: &str, contract: &str) {
+        let answer = self.put(&format!("/v1/accounts/{id}"), &json!({ "contract": contract })).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+    }
+
+    /// An endpoint that takes everything; its id.
+    pub(crate) async fn endpoint(&self, account: &str) -> String {
+        let contract = self.get(&format!("/v1/accounts/{account}")).await.json["contract"].clone();
+        let mut body = json!({ "url": "https://clinic.example/hooks", "enabled": true });
+        if contract == "noyo" {
+            body["secret"] = json!("a secret that nobody can guess");
+        }
+        let answer = self.post(&format!("/v1/accounts/{account}/endpoints"), &body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.id()
+    }
+
+    /// A key; its text.
+    pub(crate) async fn key(&self, role: &str, account: Option<&str>) -> String {
+        let answer = self.post("/v1/keys", &json!({ "role": role, "account": account })).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json["key"].as_str().unwrap().to_owned()
+    }
+}
+
+pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&openapi_json()).unwrap());
+
+/// The template of the document that `path` matches; one without parameters wins.
+pub(crate) fn template_of(path: &str) -> Option<&'static String> {
+    let matches = |template: &str| {
+        let (left, right): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+        left.len() == right.len() && left.iter().zip(&right).all(|(left, right)| left.starts_with('{') || left == right)
+    };
+    let mut found: Vec<_> = DOCUMENT["paths"].as_object().unwrap().keys().filter(|template| matches(template)).collect();
+    found.sort_by_key(|template| template.matches('{').count());
+    found.first().copied()
+}
+
+/// Every answer is one that the document describes.
+fn check_against_document(method: &str, path: &str, answer: &Answer) {
+    let Some(template) = template_of(path) else { return };
+    let operation = &DOCUMENT["paths"][template][method];
+    if operation.is_null() {
+        return;
+    }
+    let place = format!("{method} {template} {}", answer.status);
+    let responses = &operation["responses"];
+    let response = if answer.status < 400 { &responses[answer.status.to_string()] } else { &responses["default"] };
+    assert!(response.is_object(), "{place} is not documented");
+    let Some(content) = response["content"].as_object() else {
+        return assert!(answer.text.is_empty(), "{place} has a body");
+    };
+    let media_type = answer.headers["content-type"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let media = content.get(&media_type).unwrap_or_else(|| panic!("{place} is not documented as {media_type}"));
+    if media_type == "text/plain" {
+        return;
+    }
+    let mut validators = VALIDATORS.lock().unwrap();
+    let validator = validators.entry(place.clone()).or_insert_with(|| {
+        let schema = json!({ "allOf": [media["schema"]], "components": DOCUMENT["components"] });
+        jsonschema::draft202012::new(&schema).unwrap()
+    });
+    let found = validator.validate(&answer.json).err().map(|error| error.to_string());
+    drop(validators);
+    if let Some(error) = found {
+        panic!("{place}: {error} in {}", answer.text);
+    }
+}
+
+/// Compiled once for each kind of answer.
+static VALIDATORS: LazyLock<Mutex<HashMap<String, jsonschema::Validator>>> = LazyLock::new(Mutex::default);

@@ -1,0 +1,220 @@
+//! Who is asking, and what they may do.
+//!
+//! The rules are one pure function, [`reach`]. What it allows is handed on as a [`Scope`] or an [`AccountAccess`]; only this
+//! module makes those.
+
+use std::sync::Arc;
+
+use bellwire_contract::{Contract, Registrar};
+use bellwire_domain::{AccountId, KeyId};
+use bellwire_store::{Account, Role, key_hash};
+
+use crate::{App, AppError, Conflict, Resource};
+
+/// A caller whose key is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// The key it came with.
+    pub key_id: KeyId,
+    /// What the key may do.
+    pub role: Role,
+    /// The one account the key is for.
+    pub account: Option<AccountId>,
+}
+
+/// What can be asked for, as far as permission goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Making, listing and revoking keys.
+    KeyManage,
+    /// Reading contracts.
+    ContractRead,
+    /// Creating, changing, listing and deleting accounts.
+    AccountManage,
+    /// Reading one account.
+    AccountRead,
+    /// Reading endpoints.
+    EndpointRead,
+    /// Creating, changing, testing and deleting endpoints.
+    EndpointChange,
+    /// Publishing events.
+    EventPublish,
+    /// Reading the log of events.
+    EventRead,
+    /// Reading deliveries.
+    DeliveryRead,
+    /// Sending a delivery again.
+    DeliveryRetry,
+}
+
+impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::KeyManage,
+        Self::ContractRead,
+        Self::AccountManage,
+        Self::AccountRead,
+        Self::EndpointRead,
+        Self::EndpointChange,
+        Self::EventPublish,
+        Self::EventRead,
+        Self::DeliveryRead,
+        Self::DeliveryRetry,
+    ];
+}
+
+/// How far a role reaches in an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Every account.
+    Everywhere,
+    /// The key's own account; every other one does not exist for it.
+    OwnAccount,
+    /// Not at all.
+    Nowhere,
+}
+
+/// The rules, whole.
+pub const fn reach(role: Role, operation: Operation) -> Reach {
+    match (role, operation) {
+        (Role::Admin, _) | (Role::Publisher, Operation::EventPublish | Operation::ContractRead) => Reach::Everywhere,
+        (
+            Role::Consumer,
+            Operation::ContractRead
+            | Operation::AccountRead
+            | Operation::EndpointRead
+            | Operation::EndpointChange
+            | Operation::EventRead
+            | Operation::DeliveryRead
+            | Operation::DeliveryRetry,
+        ) => Reach::OwnAccount,
+        (Role::Consumer, Operation::KeyManage | Operation::AccountManage | Operation::EventPublish)
+        | (
+            Role::Publisher,
+            Operation::KeyManage
+            | Operation::AccountManage
+            | Operation::AccountRead
+            | Operation::EndpointRead
+            | Operation::EndpointChange
+            | Operation::EventRead
+            | Operation::DeliveryRead
+            | Operation::DeliveryRetry,
+        )
+        | (Role::Auditor, _) => Reach::Nowhere,
+    }
+}
+
+/// Permission for an operation, and over which accounts it goes.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// Only this account; `None`: all.
+    pub(crate) only: Option<AccountId>,
+}
+
+impl Scope {
+    /// Whether it includes that account.
+    pub(crate) fn includes(&self, account_id: &AccountId) -> bool {
+        self.only.as_ref().is_none_or(|only| only == account_id)
+    }
+}
+
+/// Permission for an operation on one account, which exists.
+#[derive(Clone)]
+pub struct AccountAccess {
+    pub(crate) account: Arc<Account>,
+    contract: Option<Arc<Contract>>,
+}
+
+impl AccountAccess {
+    /// The account.
+    pub fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    /// The account's contract, which may have been taken away since the account was made.
+    pub fn contract(&self) -> Result<&Arc<Contract>, AppError> {
+        let missing = || Conflict::ContractNotLoaded { contract: self.account.contract.clone() };
+        self.contract.as_ref().ok_or_else(|| missing().into())
+    }
+}
+
+const ROLE: &str = "the role of this key does not allow it";
+const OPERATOR_ONLY: &str = "under this contract only the operator sets up endpoints";
+
+impl App {
+    /// Who holds `bearer`, the key as it was given.
+    pub async fn authenticate(&self, bearer: Option<&str>) -> Result<Actor, AppError> {
+        let bearer = bearer.map(str::trim).filter(|bearer| !bearer.is_empty());
+        let bearer = bearer.ok_or(AppError::Unauthenticated("send an API key as `Authorization: Bearer <key>`"))?;
+        let key = self.store().find_key(key_hash(bearer)).await?;
+        let now = self.clock().now();
+        key.filter(|key| key.expires_at.is_none_or(|end| now < end))
+            .map(|key| Actor { key_id: key.id, role: key.role, account: key.account_id })
+            .ok_or(AppError::Unauthenticated("this API key is unknown, revoked or expired"))
+    }
+
+    /// Permission for an operation that is not about one account.
+    pub fn permit(&self, actor: &Actor, operation: Operation) -> Result<Scope, AppError> {
+        match reach(actor.role, operation) {
+            Reach::Everywhere => Ok(Scope { only: None }),
+            Reach::OwnAccount if actor.account.is_some() => Ok(Scope { only: actor.account.clone() }),
+            Reach::OwnAccount | Reach::Nowhere => Err(AppError::Forbidden(ROLE)),
+        }
+    }
+
+    /// Permission for an operation on the account `id`.
+    pub async fn open_account(&self, actor: &Actor, operation: Operation, id: &str) -> Result<AccountAccess, AppError> {
+        let scope = self.permit(actor, operation)?;
+        let not_found = || AppError::NotFound(Resource::Account);
+        let id = AccountId::try_new(id).ok().filter(|id| scope.includes(id)).ok_or_else(not_found)?;
+        let account = self.store().find_account(&id).await?.ok_or_else(not_found)?;
+        let contract = self.contracts().get(&account.contract).cloned();
+        let access = AccountAccess { account, contract };
+        if operation == Operation::EndpointChange && scope.only.is_some() {
+            require_registrar(access.contract()?)?;
+        }
+        Ok(access)
+    }
+}
+
+fn require_registrar(contract: &Contract) -> Result<(), AppError> {
+    match contract.subscription().register {
+        Registrar::Consumer => Ok(()),
+        Registrar::Operator => Err(AppError::Forbidden(OPERATOR_ONLY)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One line per operation: admin, publisher, consumer, auditor. `+` everywhere, `o` own account, `-` nowhere.
+    const MATRIX: [(Operation, &str); 10] = [
+        (Operation::KeyManage, "+---"),
+        (Operation::ContractRead, "++o-"),
+        (Operation::AccountManage, "+---"),
+        (Operation::AccountRead, "+-o-"),
+        (Operation::EndpointRead, "+-o-"),
+        (Operation::EndpointChange, "+-o-"),
+        (Operation::EventPublish, "++--"),
+        (Operation::EventRead, "+-o-"),
+        (Operation::DeliveryRead, "+-o-"),
+        (Operation::DeliveryRetry, "+-o-"),
+    ];
+
+    #[test]
+    fn the_matrix() {
+        assert_eq!(MATRIX.map(|(operation, _)| operation), Operation::ALL);
+        for (operation, expected) in MATRIX {
+            let line: String = Role::ALL
+                .map(|role| match reach(role, operation) {
+                    Reach::Everywhere => '+',
+                    Reach::OwnAccount => 'o',
+                    Reach::Nowhere => '-',
+                })
+                .iter()
+                .collect();
+            assert_eq!(line, expected, "{operation:?}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Accounts: created, changed, read, deleted by the operator.
+
+use std::collections::BTreeSet;
+
+use bellwire_contract::{Contract, SecretSource};
+use bellwire_domain::{AccountId, Secret};
+use bellwire_store::{Account, Page, PageRequest, PutAccount, PutAccountError};
+
+use crate::error::no_faults;
+use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource, Scope, endpoint_rules};
+
+/// An account as asked for. What is left out has its default, also when the account exists.
+#[derive(Debug, Clone)]
+pub struct AccountInput<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// The name of its contract.
+    pub contract: &'a str,
+    /// A name for people.
+    pub name: Option<String>,
+    /// The account's secret, under contracts that give an account one; left out, it stays.
+    pub secret: Option<Secret<String>>,
+    /// Whether it is for trying out.
+    pub sandbox: bool,
+    /// Event types granted beyond what the contract gives everyone.
+    pub entitlements: Vec<String>,
+}
+
+/// What became of it.
+#[derive(Debug, Clone)]
+pub struct PutAccountAnswer {
+    /// The account as stored.
+    pub account: Account,
+    /// Whether it is new.
+    pub created: bool,
+    /// The secret, when one was generated: to be shown once.
+    pub secret: Option<Secret<String>>,
+}
+
+impl App {
+    /// Creates or changes an account.
+    pub async fn put_account(&self, _scope: &Scope, input: AccountInput<'_>) -> Result<PutAccountAnswer, AppError> {
+        let mut faults = Vec::new();
+        let id = AccountId::try_new(input.id).map_err(|error| AppError::invalid("/id", error.to_string()))?;
+        let unknown = || AppError::invalid("/contract", format!("no contract `{}` is loaded", input.contract));
+        let contract = self.contracts().get(input.contract).cloned().ok_or_else(unknown)?;
+        endpoint_rules::check_name(input.name.as_deref(), self.limits(), &mut faults);
+        let entitlements = check_entitlements(&contract, &input.entitlements, self.limits().entitlements_max, &mut faults);
+        check_secret(&contract, input.secret.as_ref(), &mut faults);
+        no_faults(faults)?;
+
+        let _one_at_a_time = self.0.put_account.lock().await;
+        let generated = self.first_secret(&id, &contract, input.secret.is_some()).await?;
+        let wanted = PutAccount {
+            id,
+            contract: contract.name().to_owned(),
+            name: input.name,
+            secret: input.secret.or_else(|| generated.clone()),
+            sandbox: input.sandbox,
+            entitlements,
+        };
+        let (account, created) = self.store().put_account(wanted).await.map_err(|error| match error {
+            PutAccountError::ContractFixed { contract } => Conflict::ContractFixed { contract }.into(),
+            PutAccountError::Store(error) => AppError::from(error),
+        })?;
+        Ok(PutAccountAnswer { account, created, secret: generated })
+    }
+
+    /// A secret for an account that must have one and has none.
+    async fn first_secret(&self, id: &AccountId, contract: &Contract, given: bool) -> Result<Option<Secret<String>>, AppError> {
+        if given || contract.subscription().secret.from != SecretSource::Account {
+            return Ok(None);
+        }
+        let has_one = !self.store().account_secrets(id).await?.is_empty();
+        Ok((!has_one).then(|| contract.draw_secret(self.entropy().bytes())))
+    }
+
+    /// One account.
+    pub fn get_account<'a>(&self, access: &'a AccountAccess) -> &'a Account {
+        &access.account
+    }
+
+    /// A page of accounts, by id.
+    pub async fn list_accounts(&self, _scope: &Scope, page: PageRequest) -> Result<Page<Account>, AppError> {
+        Ok(self.store().list_accounts(page).await?)
+    }
+
+    /// Deletes an account and all that is its: endpoints, events, deliveries, keys.
+    pub async fn delete_account(&self, access: &AccountAccess) -> Result<(), AppError> {
+        let deleted = self.store().delete_account(&access.account.id).await?;
+        if deleted { Ok(()) } else { Err(AppError::NotFound(Resource::Account)) }
+    }
+}
+
+/// Each entitlement names an event type that the contract does not give everyone, or the group it belongs to.
+fn check_entitlements(contract: &Contract, words: &[String], max: usize, faults: &mut Vec<Fault>) -> BTreeSet<String> {
+    if words.len() > max {
+        faults.push(Fault::new("/entitlements", format!("at most {max} entitlements")));
+        return BTreeSet::new();
+    }
+    for (index, word) in words.iter().enumerate() {
+        let granted = |name: &String, event_type: &str| name == word || event_type == word;
+        let known = contract
+            .events()
+            .iter()
+            .any(|event| event.entitlement.as_ref().is_some_and(|name| granted(name, event.event_type.as_str())));
+        if !known {
+            let detail = format!("`{word}` is no event type that the contract `{}` grants account by account", contract.name());
+            faults.push(Fault::new(format!("/entitlements/{index}"), detail));
+        }
+    }
+    words.iter().cloned().collect()
+}
+
+fn check_secret(contract: &Contract, secret: Option<&Secret<String>>, faults: &mut Vec<Fault>) {
+    let Some(secret) = secret else { return };
+    if contract.subscription().secret.from != SecretSource::Account {
+        faults.push(Fault::new("/secret", "under this contract each endpoint has its own secret, and the account has none"));
+    } else if let Err(detail) = contract.check_secret(secret.expose()) {
+        faults.push(Fault::new("/secret", detail));
+    }
+}

@@ -1,0 +1,64 @@
+//! Deliveries: read, and sent again by hand.
+
+use bellwire_domain::{AccountId, DeliveryId, DeliveryState, EndpointId};
+use bellwire_store::{Attempt, Delivery, DeliveryQuery, Page, PageRequest, RetryResult};
+
+use crate::{App, AppError, Conflict, Resource, Scope};
+
+/// Which deliveries.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryFilter<'a> {
+    /// Of this account.
+    pub account: Option<&'a str>,
+    /// Of this endpoint.
+    pub endpoint: Option<&'a str>,
+    /// In this state.
+    pub state: Option<DeliveryState>,
+}
+
+/// A delivery and all that was tried.
+pub type DeliveryWithAttempts = (Delivery, Vec<Attempt>);
+
+impl App {
+    /// A page of deliveries, newest first. A consumer sees those of its account.
+    pub async fn list_deliveries(
+        &self,
+        scope: &Scope,
+        filter: DeliveryFilter<'_>,
+        page: PageRequest,
+    ) -> Result<Page<Delivery>, AppError> {
+        let no_account = || AppError::NotFound(Resource::Account);
+        let account_id = match filter.account {
+            None => scope.only.clone(),
+            Some(text) => Some(AccountId::try_new(text).ok().filter(|id| scope.includes(id)).ok_or_else(no_account)?),
+        };
+        if let (Some(id), true) = (&account_id, filter.account.is_some()) {
+            self.store().find_account(id).await?.ok_or_else(no_account)?;
+        }
+        let endpoint_id = match filter.endpoint.map(EndpointId::try_new) {
+            None => None,
+            Some(Ok(id)) => Some(id),
+            Some(Err(_)) => return Ok(Page::default()), // no endpoint has such an id
+        };
+        Ok(self.store().list_deliveries(DeliveryQuery { account_id, endpoint_id, state: filter.state }, page).await?)
+    }
+
+    /// One delivery with its attempts.
+    pub async fn get_delivery(&self, scope: &Scope, id: &str) -> Result<DeliveryWithAttempts, AppError> {
+        let not_found = || AppError::NotFound(Resource::Delivery);
+        let id = DeliveryId::try_new(id).map_err(|_| not_found())?;
+        let found = self.store().find_delivery(&id).await?;
+        found.filter(|(delivery, _)| scope.includes(&delivery.account_id)).ok_or_else(not_found)
+    }
+
+    /// Makes a delivery due now: a waiting one early, an ended one once more.
+    pub async fn retry_delivery(&self, scope: &Scope, id: &str) -> Result<DeliveryWithAttempts, AppError> {
+        let (delivery, _) = self.get_delivery(scope, id).await?;
+        match self.store().retry_delivery(&delivery.id).await? {
+            RetryResult::Due(_) => self.get_delivery(scope, id).await,
+            RetryResult::InFlight => Err(Conflict::DeliveryInFlight.into()),
+            RetryResult::EndpointGone => Err(Conflict::EndpointDeleted.into()),
+            RetryResult::NotFound => Err(AppError::NotFound(Resource::Delivery)),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What an endpoint may look like under its account's contract. Each check adds what is wrong to a list, so that a caller is
+//! told everything at once.
+
+use std::collections::BTreeSet;
+
+use bellwire_contract::{Contract, EventChoice, EventDefinition, SecretSource};
+use bellwire_domain::{AddressPolicy, EndpointUrl, EventFilter, EventType, Secret, UrlPolicy};
+use bellwire_store::Account;
+
+use crate::{Fault, Limits};
+
+/// The rules of one account.
+pub(crate) struct EndpointRules<'a> {
+    pub(crate) contract: &'a Contract,
+    pub(crate) account: &'a Account,
+    pub(crate) addresses: &'a AddressPolicy,
+    pub(crate) allow_http: bool,
+    pub(crate) limits: &'a Limits,
+}
+
+/// How a contract names the definition for every type that it does not list; no type of its own.
+pub(crate) const ANY: &str = "*";
+
+impl EndpointRules<'_> {
+    /// The URL: a scheme that the contract takes, and no address that could never be connected to.
+    pub(crate) fn check_url(&self, text: &str, faults: &mut Vec<Fault>) {
+        let policy = if self.allow_http { UrlPolicy::Any } else { self.contract.subscription().url };
+        let url = match EndpointUrl::try_new(text, policy) {
+            Ok(url) => url,
+            Err(error) => return faults.push(Fault::new("/url", error.to_string())),
+        };
+        let Some(address) = url.literal_address() else { return };
+        if let Err(class) = self.addresses.check(address) {
+            let detail =
+                format!("{address} is {}, to which nothing is delivered; only the operator can allow it", class.as_str());
+            faults.push(Fault::new("/url", detail));
+        }
+    }
+
+    /// The chosen events; without a choice, those that the contract enables by default.
+    pub(crate) fn check_events(&self, events: Option<&[String]>, faults: &mut Vec<Fault>) -> EventFilter {
+        let Some(events) = events else { return self.default_events() };
+        if self.contract.subscription().events == EventChoice::All {
+            faults.push(Fault::new("/events", "under this contract every endpoint gets every event: leave `events` out"));
+        } else if events.is_empty() {
+            faults.push(Fault::new("/events", "choose at least one event type, or leave `events` out for all of them"));
+        }
+        let mut types = BTreeSet::new();
+        for (index, text) in events.iter().enumerate() {
+            let definition = self.contract.event(text).filter(|_| text != ANY);
+            let place = format!("/events/{index}");
+            match (definition, EventType::try_new(text)) {
+                (Some(event), Ok(_)) if !entitled(self.account, event) => {
+                    faults.push(Fault::new(place, format!("the account is not entitled to `{text}`")));
+                }
+                (Some(event), Ok(chosen)) => {
+                    types.insert(if event.event_type.as_str() == ANY { chosen } else { event.event_type.clone() });
+                }
+                (None, _) => {
+                    faults.push(Fault::new(place, format!("the contract `{}` has no event type `{text}`", self.contract.name())));
+                }
+                (Some(_), Err(error)) => faults.push(Fault::new(place, error.to_string())),
+            }
+        }
+        EventFilter::Only(types)
+    }
+
+    /// Everything, unless the contract keeps some types for those who ask for them.
+    fn default_events(&self) -> EventFilter {
+        let events = self.contract.events();
+        let all = self.contract.subscription().events == EventChoice::All || events.iter().all(|event| event.enabled_by_default);
+        if all {
+            return EventFilter::All;
+        }
+        EventFilter::Only(events.iter().filter(|event| event.enabled_by_default).map(|event| event.event_type.clone()).collect())
+    }
+
+    /// Headers of the endpoint's own.
+    pub(crate) fn check_headers(&self, headers: &[(String, String)], faults: &mut Vec<Fault>) {
+        if headers.is_empty() {
+            return;
+        }
+        if !self.contract.subscription().custom_headers {
+            return faults.push(Fault::new("/headers", "this contract sends no headers of an endpoint's own"));
+        }
+        let (count_max, bytes_max) = (self.limits.headers_max, self.limits.headers_bytes_max);
+        let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if headers.len() > count_max || bytes > bytes_max {
+            faults.push(Fault::new("/headers", format!("at most {count_max} headers and {bytes_max} bytes in all")));
+        }
+        let mut seen = BTreeSet::new();
+        for (name, value) in headers {
+            let twice = || Err("the same header is given twice".to_owned());
+            let checked =
+                if seen.insert(name.to_ascii_lowercase()) { self.contract.check_custom_header(name, value) } else { twice() };
+            if let Err(detail) = checked {
+                faults.push(Fault::new(format!("/headers/{}", escape_pointer(name)), detail));
+            }
+        }
+    }
+
+    /// The secret to store: the given one, one drawn here, or none, as the contract says.
+    pub(crate) fn check_secret(
+        &self,
+        given: Option<Secret<String>>,
+        entropy: [u8; 32],
+        faults: &mut Vec<Fault>,
+    ) -> Option<Secret<String>> {
+        let rules = &self.contract.subscription().secret;
+        match (&given, rules.from) {
+            (Some(_), SecretSource::Account) => {
+                faults.push(Fault::new("/secret", "under this contract the secret belongs to the account: leave it out"));
+            }
+            (Some(secret), SecretSource::Consumer | SecretSource::Generated) => {
+                if let Err(detail) = self.contract.check_secret(secret.expose()) {
+                    faults.push(Fault::new("/secret", detail));
+                }
+            }
+            (None, SecretSource::Generated) => return Some(self.contract.draw_secret(entropy)),
+            (None, SecretSource::Consumer) if rules.required => {
+                faults.push(Fault::new("/secret", "under this contract you choose the secret: give one"));
+            }
+            (None, SecretSource::Consumer | SecretSource::Account) => {}
+        }
+        given
+    }
+}
+
+/// A name for people.
+pub(crate) fn check_name(name: Option<&str>, limits: &Limits, faults: &mut Vec<Fault>) {
+    let max = limits.name_length_max;
+    if name.is_some_and(|name| name.trim().is_empty() || name.chars().count() > max || name.chars().any(char::is_control)) {
+        faults.push(Fault::new("/name", format!("a name has 1 to {max} characters and no line breaks")));
+    }
+}
+
+/// Whether the account may have events of this kind.
+pub(crate) fn entitled(account: &Account, event: &EventDefinition) -> bool {
+    let granted = |word: &str| account.entitlements.contains(word);
+    event.entitlement.as_deref().is_none_or(|word| granted(word) || granted(event.event_type.as_str()))
+}
+
+/// A member's name as a step of a JSON pointer.
+fn escape_pointer(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}

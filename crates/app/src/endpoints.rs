@@ -1,0 +1,249 @@
+//! Endpoints: registered, changed, tested, switched and deleted by whom the contract lets.
+
+use std::time::Duration;
+
+use bellwire_contract::SecretSource;
+use bellwire_domain::{EndpointId, EventFilter, HealthStatus, Secret};
+use bellwire_store::{Endpoint, EndpointChanges, EventReceipt, LaneKey, NewEndpoint, Page, PageRequest};
+
+use crate::endpoint_rules::{EndpointRules, check_name, entitled};
+use crate::error::no_faults;
+use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource, duration};
+
+/// How long an old secret signs beside a new one, when the caller does not say.
+const OVERLAP_DEFAULT: Duration = Duration::from_secs(24 * 3_600);
+
+/// An endpoint as asked for.
+#[derive(Debug, Clone, Default)]
+pub struct EndpointInput {
+    /// Its URL.
+    pub url: String,
+    /// A name for people.
+    pub name: Option<String>,
+    /// Its secret, where the contract lets it have one.
+    pub secret: Option<Secret<String>>,
+    /// The event types it wants; left out, all.
+    pub events: Option<Vec<String>>,
+    /// Whether it starts enabled; left out, as the contract says.
+    pub enabled: Option<bool>,
+    /// Headers of its own.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Changes of an endpoint; what is left out stays.
+#[derive(Debug, Clone, Default)]
+pub struct EndpointPatch {
+    /// The URL.
+    pub url: Option<String>,
+    /// The name, or none.
+    pub name: Option<Option<String>>,
+    /// The event types it wants; none: all.
+    pub events: Option<Option<Vec<String>>>,
+    /// Whether it is enabled.
+    pub enabled: Option<bool>,
+    /// Headers of its own.
+    pub headers: Option<Vec<(String, String)>>,
+}
+
+/// A new secret as asked for.
+#[derive(Debug, Clone, Default)]
+pub struct SecretInput<'a> {
+    /// The secret; left out, one is drawn where the contract lets.
+    pub secret: Option<Secret<String>>,
+    /// How long the old one signs beside it, such as `24h`.
+    pub overlap: Option<&'a str>,
+}
+
+impl App {
+    /// Registers an endpoint. The answer's secret is to be shown once.
+    pub async fn create_endpoint(
+        &self,
+        access: &AccountAccess,
+        input: EndpointInput,
+    ) -> Result<(Endpoint, Option<Secret<String>>), AppError> {
+        let rules = self.endpoint_rules(access)?;
+        if access.account.sandbox && !rules.contract.subscription().sandbox {
+            return Err(Conflict::SandboxAccount.into());
+        }
+        let mut faults = Vec::new();
+        rules.check_url(&input.url, &mut faults);
+        check_name(input.name.as_deref(), rules.limits, &mut faults);
+        let filter = rules.check_events(input.events.as_deref(), &mut faults);
+        rules.check_headers(&input.headers, &mut faults);
+        let secret = rules.check_secret(input.secret, self.entropy().bytes(), &mut faults);
+        no_faults(faults)?;
+        let max = rules.limits.endpoints_per_account_max;
+        if self.store().count_endpoints(&access.account.id).await? >= i64::from(max) {
+            return Err(Conflict::EndpointLimit { max }.into());
+        }
+        let new = NewEndpoint {
+            id: self.draw_endpoint_id(access)?,
+            account_id: access.account.id.clone(),
+            url: input.url,
+            name: input.name,
+            filter,
+            headers: input.headers,
+            enabled: input.enabled.unwrap_or(rules.contract.subscription().enabled),
+            health: HealthStatus::Active,
+            secret: secret.clone(),
+        };
+        let endpoint = self.store().create_endpoint(new).await?.ok_or(AppError::NotFound(Resource::Account))?;
+        Ok((endpoint, secret))
+    }
+
+    /// One endpoint.
+    pub async fn get_endpoint(&self, access: &AccountAccess, id: &str) -> Result<Endpoint, AppError> {
+        let found = self.store().find_endpoint(&lane(access, id)?).await?;
+        found.ok_or(AppError::NotFound(Resource::Endpoint))
+    }
+
+    /// A page of an account's endpoints, by id.
+    pub async fn list_endpoints(&self, access: &AccountAccess, page: PageRequest) -> Result<Page<Endpoint>, AppError> {
+        Ok(self.store().list_endpoints(&access.account.id, page).await?)
+    }
+
+    /// The event types that an endpoint gets: its choice, or all that the contract gives the account.
+    pub fn endpoint_events(&self, access: &AccountAccess, endpoint: &Endpoint) -> Vec<String> {
+        match &endpoint.filter {
+            EventFilter::Only(types) => types.iter().map(ToString::to_string).collect(),
+            EventFilter::All => {
+                let events = access.contract().map(|contract| contract.events()).unwrap_or_default();
+                let given = events.iter().filter(|event| entitled(&access.account, event));
+                given.map(|event| event.event_type.to_string()).collect()
+            }
+        }
+    }
+
+    /// Changes an endpoint.
+    pub async fn update_endpoint(&self, access: &AccountAccess, id: &str, patch: EndpointPatch) -> Result<Endpoint, AppError> {
+        let before = self.get_endpoint(access, id).await?;
+        let rules = self.endpoint_rules(access)?;
+        let mut faults = Vec::new();
+        if let Some(url) = &patch.url {
+            rules.check_url(url, &mut faults);
+        }
+        if let Some(name) = &patch.name {
+            check_name(name.as_deref(), rules.limits, &mut faults);
+        }
+        let filter = patch.events.map(|events| rules.check_events(events.as_deref(), &mut faults));
+        rules.check_headers(patch.headers.as_deref().unwrap_or_default(), &mut faults);
+        no_faults(faults)?;
+        let changes = EndpointChanges {
+            url: patch.url,
+            name: patch.name,
+            filter,
+            headers: patch.headers,
+            enabled: patch.enabled,
+            resume: patch.enabled == Some(true) && revives(&before),
+        };
+        self.change_endpoint(access, id, changes).await
+    }
+
+    /// Lets new events make deliveries for an endpoint. One that was disabled because it had failed starts healthy again.
+    pub async fn enable_endpoint(&self, access: &AccountAccess, id: &str) -> Result<Endpoint, AppError> {
+        let resume = revives(&self.get_endpoint(access, id).await?);
+        self.change_endpoint(access, id, EndpointChanges { enabled: Some(true), resume, ..EndpointChanges::default() }).await
+    }
+
+    /// New events make no deliveries for an endpoint any more.
+    pub async fn disable_endpoint(&self, access: &AccountAccess, id: &str) -> Result<Endpoint, AppError> {
+        self.change_endpoint(access, id, EndpointChanges { enabled: Some(false), ..EndpointChanges::default() }).await
+    }
+
+    /// Makes an endpoint healthy again, so that what waits for it is attempted.
+    pub async fn resume_endpoint(&self, access: &AccountAccess, id: &str) -> Result<Endpoint, AppError> {
+        self.change_endpoint(access, id, EndpointChanges { resume: true, ..EndpointChanges::default() }).await
+    }
+
+    /// Deletes an endpoint and cancels what waits for it.
+    pub async fn delete_endpoint(&self, access: &AccountAccess, id: &str) -> Result<(), AppError> {
+        let deleted = self.store().delete_endpoint(&lane(access, id)?).await?;
+        if deleted { Ok(()) } else { Err(AppError::NotFound(Resource::Endpoint)) }
+    }
+
+    /// Publishes the contract's test event to this endpoint only.
+    pub async fn test_endpoint(&self, access: &AccountAccess, id: &str) -> Result<EventReceipt, AppError> {
+        let endpoint = self.get_endpoint(access, id).await?;
+        self.publish_test(access, endpoint.id).await
+    }
+
+    /// Gives an endpoint a new secret; the old ones sign beside it until the overlap ends. The answer's secret is to be shown
+    /// once.
+    pub async fn rotate_secret(
+        &self,
+        access: &AccountAccess,
+        id: &str,
+        input: SecretInput<'_>,
+    ) -> Result<(Endpoint, Secret<String>), AppError> {
+        let endpoint = self.get_endpoint(access, id).await?;
+        let rules = self.endpoint_rules(access)?;
+        if rules.contract.subscription().secret.from == SecretSource::Account {
+            return Err(Conflict::AccountSecret.into());
+        }
+        let mut faults = Vec::new();
+        let overlap = self.check_overlap(input.overlap, &mut faults);
+        let secret = rules.check_secret(input.secret, self.entropy().bytes(), &mut faults);
+        if secret.is_none() && faults.is_empty() {
+            faults.push(Fault::new("/secret", "under this contract you choose the secret: give one"));
+        }
+        no_faults(faults)?;
+        let secret = secret.ok_or_else(|| AppError::invalid("/secret", "give a secret"))?;
+        if !overlap.is_zero() {
+            self.check_room_for_secret(access, &endpoint).await?;
+        }
+        let old_expire_at = self.clock().now().plus(overlap);
+        let rotated = self.store().rotate_endpoint_secret(&lane(access, id)?, secret.clone(), old_expire_at).await?;
+        Ok((rotated.ok_or(AppError::NotFound(Resource::Endpoint))?, secret))
+    }
+
+    fn check_overlap(&self, overlap: Option<&str>, faults: &mut Vec<Fault>) -> Duration {
+        let max = self.limits().secret_overlap_max;
+        let parsed = overlap.map_or(Some(OVERLAP_DEFAULT.min(max)), duration::parse);
+        parsed.filter(|overlap| *overlap <= max).unwrap_or_else(|| {
+            let detail = format!("an overlap is a span such as `0s`, `30m`, `24h` or `7d`, at most {}", duration::print(max));
+            faults.push(Fault::new("/overlap", detail));
+            Duration::ZERO
+        })
+    }
+
+    async fn check_room_for_secret(&self, access: &AccountAccess, endpoint: &Endpoint) -> Result<(), AppError> {
+        let max = self.limits().secrets_active_max;
+        let lane = LaneKey { account_id: access.account.id.clone(), endpoint_id: endpoint.id.clone() };
+        let config = self.store().find_endpoint_config(&lane, endpoint.version).await?;
+        let now = self.clock().now();
+        let signs = |end: Option<bellwire_domain::Timestamp>| end.is_none_or(|end| now < end);
+        let active = config.map_or(0, |config| config.secrets.iter().filter(|secret| signs(secret.expires_at)).count());
+        if active >= max { Err(Conflict::SecretLimit { max }.into()) } else { Ok(()) }
+    }
+
+    async fn change_endpoint(&self, access: &AccountAccess, id: &str, changes: EndpointChanges) -> Result<Endpoint, AppError> {
+        let endpoint = self.store().update_endpoint(&lane(access, id)?, changes).await?;
+        endpoint.ok_or(AppError::NotFound(Resource::Endpoint))
+    }
+
+    fn draw_endpoint_id(&self, access: &AccountAccess) -> Result<EndpointId, AppError> {
+        let format = &access.contract()?.ids().endpoint;
+        let text = format.draw(self.clock().now(), self.entropy().bytes());
+        EndpointId::try_new(&text).map_err(|error| AppError::invalid("", error.to_string()))
+    }
+
+    fn endpoint_rules<'a>(&'a self, access: &'a AccountAccess) -> Result<EndpointRules<'a>, AppError> {
+        Ok(EndpointRules {
+            contract: access.contract()?,
+            account: &access.account,
+            addresses: &self.options().addresses,
+            allow_http: self.options().allow_http,
+            limits: self.limits(),
+        })
+    }
+}
+
+/// Whether enabling an endpoint must also make it healthy: it was disabled, and would take nothing.
+fn revives(endpoint: &Endpoint) -> bool {
+    !endpoint.enabled && endpoint.health.status == HealthStatus::Failed
+}
+
+fn lane(access: &AccountAccess, id: &str) -> Result<LaneKey, AppError> {
+    let endpoint_id = EndpointId::try_new(id).map_err(|_| AppError::NotFound(Resource::Endpoint))?;
+    Ok(LaneKey { account_id: access.account.id.clone(), endpoint_id })
+}

@@ -1,0 +1,137 @@
+//! Why a use-case refused. Each variant is one thing that a caller can react to; nothing is told by its text alone.
+
+use bellwire_store::StoreError;
+
+/// One thing that is wrong with what was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Where, as a JSON pointer (RFC 6901) into what was given.
+    pub pointer: String,
+    /// What is wrong and what would be right.
+    pub detail: String,
+}
+
+impl Fault {
+    /// A fault at `pointer`.
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into() }
+    }
+}
+
+/// What was not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// An API key.
+    Key,
+    /// A contract.
+    Contract,
+    /// An account.
+    Account,
+    /// An endpoint.
+    Endpoint,
+    /// A delivery.
+    Delivery,
+}
+
+impl Resource {
+    /// The word for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Contract => "contract",
+            Self::Account => "account",
+            Self::Endpoint => "endpoint",
+            Self::Delivery => "delivery",
+        }
+    }
+}
+
+/// What was asked for is valid, and does not fit what is stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    /// The id of an event is taken by another one.
+    #[error("the event `{id}` exists with other content")]
+    EventExists {
+        /// Where the id was given.
+        pointer: String,
+        /// The id.
+        id: String,
+    },
+    /// An account keeps its contract.
+    #[error("the account exists under the contract `{contract}`, and an account keeps its contract")]
+    ContractFixed {
+        /// The contract it has.
+        contract: String,
+    },
+    /// The account's contract is not among the loaded ones.
+    #[error("the contract `{contract}` of this account is not loaded")]
+    ContractNotLoaded {
+        /// Its name.
+        contract: String,
+    },
+    /// The contract has no webhooks for sandbox accounts.
+    #[error("this is a sandbox account, and its contract has no webhooks for those")]
+    SandboxAccount,
+    /// The account has all the endpoints it may have.
+    #[error("the account has {max} endpoints already, the most there may be")]
+    EndpointLimit {
+        /// The limit.
+        max: u32,
+    },
+    /// The contract has no test event.
+    #[error("the contract of this account has no test event")]
+    NoTestEvent,
+    /// The secret belongs to the account.
+    #[error("under this contract the secret belongs to the account: change it with the account")]
+    AccountSecret,
+    /// So many secrets sign already.
+    #[error("{max} secrets sign already, the most there may be: wait for one to end, or rotate with an overlap of 0s")]
+    SecretLimit {
+        /// The limit.
+        max: usize,
+    },
+    /// A request of this delivery is under way.
+    #[error("the delivery is in flight at this moment")]
+    DeliveryInFlight,
+    /// The endpoint of this delivery was deleted.
+    #[error("the endpoint of this delivery was deleted")]
+    EndpointDeleted,
+}
+
+/// Why a use-case refused.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// No key, or one that is unknown, revoked or expired.
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    /// The key's role does not allow it.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// It does not exist, or not for this caller.
+    #[error("no such {}", .0.as_str())]
+    NotFound(Resource),
+    /// What was given is wrong.
+    #[error("what was given is not valid")]
+    Invalid(Vec<Fault>),
+    /// What was given is larger than allowed.
+    #[error("{}", .0.detail)]
+    TooLarge(Fault),
+    /// It does not fit what is stored.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// The store is busy, closed or broken.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl AppError {
+    /// One fault.
+    pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Invalid(vec![Fault::new(pointer, detail)])
+    }
+}
+
+/// Faults collected while something is checked, so that all of them are reported at once.
+pub(crate) fn no_faults(faults: Vec<Fault>) -> Result<(), AppError> {
+    if faults.is_empty() { Ok(()) } else { Err(AppError::Invalid(faults)) }
+}

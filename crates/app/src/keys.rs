@@ -1,0 +1,129 @@
+//! API keys: made, listed, revoked. A key's text is shown once, when it is made.
+
+use bellwire_domain::{AccountId, KeyId, Secret, Timestamp};
+use bellwire_store::{ApiKey, Page, PageRequest, Role, key_hash};
+
+use crate::{App, AppError, Fault, Resource, Scope, error::no_faults};
+
+/// The longest admin key that can be configured, in bytes.
+const CONFIGURED_KEY_LENGTH_MAX: usize = 512;
+
+/// A key as asked for.
+#[derive(Debug, Clone)]
+pub struct KeyInput<'a> {
+    /// What it may do, in one word.
+    pub role: &'a str,
+    /// The account of a consumer's key.
+    pub account: Option<&'a str>,
+    /// When it stops working.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A key just made.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// What is stored of it.
+    pub key: ApiKey,
+    /// Its text, to be shown once.
+    pub text: Secret<String>,
+}
+
+impl App {
+    /// Makes a key.
+    pub async fn create_key(&self, _scope: &Scope, input: KeyInput<'_>) -> Result<NewKey, AppError> {
+        let mut faults = Vec::new();
+        let role = Role::parse(input.role);
+        if role.is_none() {
+            faults.push(Fault::new("/role", "a role is one of admin, publisher, consumer and auditor"));
+        }
+        let now = self.clock().now();
+        if input.expires_at.is_some_and(|end| end <= now) {
+            faults.push(Fault::new("/expires", "this instant has passed"));
+        }
+        let account_id = self.key_account(role, input.account, &mut faults).await?;
+        no_faults(faults)?;
+        let role = role.unwrap_or(Role::Auditor);
+        self.store_new_key(role, account_id, input.expires_at).await
+    }
+
+    /// A consumer's key is for one account that exists; the others are for none.
+    async fn key_account(
+        &self,
+        role: Option<Role>,
+        account: Option<&str>,
+        faults: &mut Vec<Fault>,
+    ) -> Result<Option<AccountId>, AppError> {
+        match (role, account) {
+            (Some(Role::Consumer), None) => {
+                faults.push(Fault::new("/account", "the key of a consumer is for one account: name it"));
+            }
+            (Some(Role::Consumer), Some(text)) => {
+                let id = AccountId::try_new(text).ok();
+                let found = match &id {
+                    Some(id) => self.store().find_account(id).await?,
+                    None => None,
+                };
+                if found.is_some() {
+                    return Ok(id);
+                }
+                faults.push(Fault::new("/account", "no such account"));
+            }
+            (Some(_), Some(_)) => faults.push(Fault::new("/account", "only the key of a consumer is for one account")),
+            (Some(_) | None, None) | (None, Some(_)) => {}
+        }
+        Ok(None)
+    }
+
+    async fn store_new_key(&self, role: Role, account_id: Option<AccountId>, end: Option<Timestamp>) -> Result<NewKey, AppError> {
+        let text = format!("bwk_{}", hex::encode(self.entropy().bytes::<32>()));
+        let key = self.draw_key(role, account_id, end);
+        self.store().create_key(key.clone(), key_hash(&text)).await?;
+        Ok(NewKey { key, text: Secret::new(text) })
+    }
+
+    fn draw_key(&self, role: Role, account_id: Option<AccountId>, expires_at: Option<Timestamp>) -> ApiKey {
+        let created_at = self.clock().now();
+        let id = KeyId::draw(created_at, self.entropy().bytes());
+        ApiKey { id, role, account_id, created_at, expires_at }
+    }
+
+    /// A page of keys, by id.
+    pub async fn list_keys(&self, _scope: &Scope, page: PageRequest) -> Result<Page<ApiKey>, AppError> {
+        Ok(self.store().list_keys(page).await?)
+    }
+
+    /// Revokes a key at once.
+    pub async fn delete_key(&self, _scope: &Scope, id: &str) -> Result<(), AppError> {
+        let deleted = match KeyId::try_new(id) {
+            Ok(id) => self.store().delete_key(&id).await?,
+            Err(_) => false,
+        };
+        if deleted { Ok(()) } else { Err(AppError::NotFound(Resource::Key)) }
+    }
+
+    /// Sees to it that somebody can administer: stores the configured key, or, when none is configured and there is no admin
+    /// key yet, makes one and returns its text, to be printed once.
+    pub async fn ensure_admin_key(&self, from_config: Option<&str>) -> Result<Option<String>, AppError> {
+        let Some(text) = from_config else {
+            if self.store().has_admin_key().await? {
+                return Ok(None);
+            }
+            let made = self.store_new_key(Role::Admin, None, None).await?;
+            return Ok(Some(made.text.expose().clone()));
+        };
+        let printable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !printable || text.len() > CONFIGURED_KEY_LENGTH_MAX {
+            let detail =
+                format!("the admin key must have 1 to {CONFIGURED_KEY_LENGTH_MAX} printable ASCII characters and no spaces");
+            return Err(AppError::invalid("", detail));
+        }
+        match self.store().find_key(key_hash(text)).await? {
+            Some(known) if known.role == Role::Admin && known.expires_at.is_none() => Ok(None),
+            Some(_) => Err(AppError::invalid("", "the configured admin key is stored already as a key of another role")),
+            None => {
+                self.store().create_key(self.draw_key(Role::Admin, None, None), key_hash(text)).await?;
+                Ok(None)
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The most of everything that a caller may send, ask for or keep.
+
+use std::time::Duration;
+
+/// The most of everything. Over each there is a clear refusal that names it.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes of a request's body.
+    pub body_bytes_max: usize,
+    /// Bytes of one event's `data`.
+    pub data_bytes_max: usize,
+    /// Objects and lists inside each other in `data`.
+    pub data_depth_max: usize,
+    /// Events in one request.
+    pub batch_events_max: usize,
+    /// Subjects of one event.
+    pub subjects_max: usize,
+    /// Characters of one subject.
+    pub subject_length_max: usize,
+    /// Items of a page, when the caller does not say.
+    pub page_limit_default: u32,
+    /// Items of a page.
+    pub page_limit_max: u32,
+    /// Endpoints of one account.
+    pub endpoints_per_account_max: u32,
+    /// Characters of a name.
+    pub name_length_max: usize,
+    /// Granted event types of one account.
+    pub entitlements_max: usize,
+    /// Headers of its own that an endpoint may have.
+    pub headers_max: usize,
+    /// Bytes of all those headers, names and values.
+    pub headers_bytes_max: usize,
+    /// How long an old secret may sign beside a new one.
+    pub secret_overlap_max: Duration,
+    /// Secrets that sign at once.
+    pub secrets_active_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 1 << 20,
+            data_bytes_max: 256 << 10,
+            data_depth_max: 100,
+            batch_events_max: 1_000,
+            subjects_max: 32,
+            subject_length_max: 200,
+            page_limit_default: 50,
+            page_limit_max: 200,
+            endpoints_per_account_max: 1_000,
+            name_length_max: 200,
+            entitlements_max: 200,
+            headers_max: 20,
+            headers_bytes_max: 4 << 10,
+            secret_overlap_max: Duration::from_secs(30 * 24 * 3_600),
+            secrets_active_max: 5,
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Publishing events: the hot path. For one event: one look into the account cache (made by the authorisation), one into the
+//! catalogue, one digest, one hand-over of the posted bytes to the store.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bellwire_contract::{Contract, EventDefinition};
+use bellwire_domain::{EndpointId, EventId, EventType, IdFormat, InvalidEventType, Timestamp};
+use bellwire_store::{Account, EventReceipt, NewEvent, PublishError, StoreError};
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::endpoint_rules::{ANY, entitled};
+use crate::error::no_faults;
+use crate::{AccountAccess, App, AppError, Conflict, Fault, Limits, Resource};
+
+/// An event as posted.
+#[derive(Debug, Clone)]
+pub struct EventInput<'a> {
+    /// Where it stands in what was posted, as a JSON pointer: empty for a single one.
+    pub pointer: String,
+    /// Its type.
+    pub event_type: Cow<'a, str>,
+    /// The posted bytes of its data: valid JSON.
+    pub data: Bytes,
+    /// The id that the publisher chose.
+    pub id: Option<Cow<'a, str>>,
+    /// When it happened; left out: now.
+    pub occurred_at: Option<Timestamp>,
+    /// Whom it is about.
+    pub subjects: Vec<String>,
+    /// When it exists: send it again.
+    pub redeliver: bool,
+}
+
+/// How often an account may change between the decision and the commit before the caller is asked to come back.
+const DECISIONS_MAX: usize = 5;
+
+impl App {
+    /// Publishes events of one account, all or none.
+    pub async fn publish(&self, access: &AccountAccess, inputs: &[EventInput<'_>]) -> Result<Vec<EventReceipt>, AppError> {
+        let max = self.limits().batch_events_max;
+        if inputs.len() > max {
+            return Err(AppError::TooLarge(Fault::new("/events", format!("a request has at most {max} events"))));
+        }
+        let conflict = |index: usize| inputs.get(index).map(|input| (format!("{}/id", input.pointer), input.id.as_deref()));
+        let decide = |account: &Account, contract: &Contract| self.check_events(account, contract, inputs);
+        self.decide_and_commit(access, decide).await.map_err(|error| match error {
+            PublishFailure::App(error) => error,
+            PublishFailure::Conflict(index) => {
+                let (pointer, id) = conflict(index).unwrap_or_default();
+                Conflict::EventExists { pointer, id: id.unwrap_or_default().to_owned() }.into()
+            }
+        })
+    }
+
+    /// Publishes the contract's test event to one endpoint.
+    pub(crate) async fn publish_test(&self, access: &AccountAccess, endpoint: EndpointId) -> Result<EventReceipt, AppError> {
+        let decide = |_: &Account, contract: &Contract| {
+            let test = contract.test_event().ok_or(Conflict::NoTestEvent)?;
+            let now = self.clock().now();
+            let data = Bytes::copy_from_slice(test.data.get().as_bytes());
+            let event = NewEvent {
+                id: self.draw_event_id(&contract.ids().event, now)?,
+                id_chosen: false,
+                event_type: test.event_type.clone(),
+                occurred_at: now,
+                fingerprint: fingerprint(test.event_type.as_str(), &data, None, &[]),
+                data,
+                subjects: Vec::new(),
+                redeliver: false,
+                is_test: true,
+                only_endpoint: Some(endpoint.clone()),
+            };
+            Ok(vec![event])
+        };
+        let receipts = self.decide_and_commit(access, decide).await.map_err(|error| match error {
+            PublishFailure::App(error) => error,
+            PublishFailure::Conflict(_) => StoreError::Busy.into(),
+        })?;
+        receipts.into_iter().next().ok_or_else(|| StoreError::Busy.into())
+    }
+
+    /// Decides by the account as it is and commits; when the account has changed in between, decides anew.
+    async fn decide_and_commit(
+        &self,
+        access: &AccountAccess,
+        decide: impl Fn(&Account, &Contract) -> Result<Vec<NewEvent>, AppError>,
+    ) -> Result<Vec<EventReceipt>, PublishFailure> {
+        let mut account = Arc::clone(&access.account);
+        for _ in 0..DECISIONS_MAX {
+            let contract = self.contract(&account.contract)?;
+            let events = decide(&account, contract)?;
+            match self.store().commit_events(&account, events).await {
+                Ok(receipts) => {
+                    count_accepted(contract.name(), &receipts);
+                    return Ok(receipts);
+                }
+                Err(PublishError::AccountChanged) => {}
+                Err(PublishError::AccountNotFound) => return Err(AppError::NotFound(Resource::Account).into()),
+                Err(PublishError::Conflict { index }) => return Err(PublishFailure::Conflict(index)),
+                Err(PublishError::Store(error)) => return Err(AppError::from(error).into()),
+            }
+            let found = self.store().find_account(&account.id).await.map_err(AppError::from)?;
+            account = found.ok_or(AppError::NotFound(Resource::Account))?;
+        }
+        Err(AppError::from(StoreError::Busy).into())
+    }
+
+    fn check_events(&self, account: &Account, contract: &Contract, inputs: &[EventInput<'_>]) -> Result<Vec<NewEvent>, AppError> {
+        let mut faults = Vec::new();
+        let mut events = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            check_size(input, self.limits())?;
+            if let Some(definition) = check_event(account, contract, input, self.limits(), &mut faults) {
+                events.push(self.new_event(contract, definition, input)?);
+            }
+        }
+        no_faults(faults)?;
+        Ok(events)
+    }
+
+    fn new_event(&self, contract: &Contract, definition: &EventDefinition, input: &EventInput<'_>) -> Result<NewEvent, AppError> {
+        let now = self.clock().now();
+        let id = match input.id.as_deref() {
+            Some(id) => {
+                EventId::try_new(id).map_err(|error| AppError::invalid(format!("{}/id", input.pointer), error.to_string()))?
+            }
+            None => self.draw_event_id(&contract.ids().event, now)?,
+        };
+        let event_type = event_type(definition, input)?;
+        Ok(NewEvent {
+            id,
+            id_chosen: input.id.is_some(),
+            occurred_at: input.occurred_at.unwrap_or(now),
+            fingerprint: fingerprint(event_type.as_str(), &input.data, input.occurred_at, &input.subjects),
+            event_type,
+            data: input.data.clone(),
+            subjects: input.subjects.clone(),
+            redeliver: input.redeliver,
+            is_test: false,
+            only_endpoint: None,
+        })
+    }
+
+    fn draw_event_id(&self, format: &IdFormat, now: Timestamp) -> Result<EventId, AppError> {
+        EventId::try_new(&format.draw(now, self.entropy().bytes())).map_err(|error| AppError::invalid("", error.to_string()))
+    }
+}
+
+/// The type as the catalogue has it; where the definition stands for any type, as the publisher has it.
+fn event_type(definition: &EventDefinition, input: &EventInput<'_>) -> Result<EventType, AppError> {
+    if definition.event_type.as_str() != ANY {
+        return Ok(definition.event_type.clone());
+    }
+    let wrong = |error: InvalidEventType| AppError::invalid(format!("{}/type", input.pointer), error.to_string());
+    EventType::try_new(&input.event_type).map_err(wrong)
+}
+
+enum PublishFailure {
+    App(AppError),
+    Conflict(usize),
+}
+
+impl From<AppError> for PublishFailure {
+    fn from(error: AppError) -> Self {
+        Self::App(error)
+    }
+}
+
+fn check_size(input: &EventInput<'_>, limits: &Limits) -> Result<(), AppError> {
+    let max = limits.data_bytes_max;
+    if input.data.len() > max {
+        let detail = format!("the data of an event has at most {max} bytes, and here are {}", input.data.len());
+        return Err(AppError::TooLarge(Fault::new(format!("{}/data", input.pointer), detail)));
+    }
+    Ok(())
+}
+
+/// The event's definition, if the contract and the account allow it; if not, `faults` say why.
+fn check_event<'c>(
+    account: &Account,
+    contract: &'c Contract,
+    input: &EventInput<'_>,
+    limits: &Limits,
+    faults: &mut Vec<Fault>,
+) -> Option<&'c EventDefinition> {
+    let at = |place: &str| format!("{}{place}", input.pointer);
+    let before = faults.len();
+    if let Some(Err(error)) = input.id.as_deref().map(EventId::try_new) {
+        faults.push(Fault::new(at("/id"), error.to_string()));
+    }
+    check_subjects(input, limits, faults);
+    let Some(definition) = contract.event(&input.event_type).filter(|_| input.event_type != ANY) else {
+        let detail = format!("the contract `{}` has no event type `{}`", contract.name(), input.event_type);
+        faults.push(Fault::new(at("/type"), detail));
+        return None;
+    };
+    if !entitled(account, definition) {
+        faults.push(Fault::new(at("/type"), format!("the account is not entitled to `{}`", input.event_type)));
+    }
+    if depth(&input.data) > limits.data_depth_max {
+        faults.push(Fault::new(at("/data"), format!("data is nested at most {} levels deep", limits.data_depth_max)));
+    } else if let Err(errors) = contract.check_data(definition, &input.data) {
+        faults.extend(errors.into_iter().map(|error| Fault::new(format!("{}{}", at("/data"), error.pointer), error.message)));
+    }
+    (faults.len() == before).then_some(definition)
+}
+
+fn check_subjects(input: &EventInput<'_>, limits: &Limits, faults: &mut Vec<Fault>) {
+    if input.subjects.len() > limits.subjects_max {
+        let detail = format!("an event has at most {} subjects", limits.subjects_max);
+        faults.push(Fault::new(format!("{}/subjects", input.pointer), detail));
+    }
+    let max = limits.subject_length_max;
+    for (index, subject) in input.subjects.iter().enumerate() {
+        if subject.is_empty() || subject.chars().count() > max {
+            let detail = format!("a subject has 1 to {max} characters");
+            faults.push(Fault::new(format!("{}/subjects/{index}", input.pointer), detail));
+        }
+    }
+}
+
+/// How many objects and lists are open at once in `json`, which is valid.
+fn depth(json: &[u8]) -> usize {
+    let (mut open, mut deepest) = (0usize, 0);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                open += 1;
+                deepest = deepest.max(open);
+            }
+            b'}' | b']' if !in_string => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// A digest of what the publisher said, each part with its length before it, so that no two posts share one.
+fn fingerprint(event_type: &str, data: &[u8], occurred_at: Option<Timestamp>, subjects: &[String]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        digest.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(bytes);
+    };
+    part(event_type.as_bytes());
+    part(data);
+    match occurred_at {
+        Some(at) => part(&at.as_micros().to_be_bytes()),
+        None => part(&[]),
+    }
+    for subject in subjects {
+        part(subject.as_bytes());
+    }
+    digest.finalize().into()
+}
+
+fn count_accepted(contract: &str, receipts: &[EventReceipt]) {
+    let created = receipts.iter().filter(|receipt| receipt.created).count();
+    let created = u64::try_from(created).unwrap_or(u64::MAX);
+    metrics::counter!("bellwire_events_accepted_total", "contract" => contract.to_owned()).increment(created);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fingerprints_tell_every_part_apart() {
+        let at = Some(Timestamp::from_micros(1));
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let all = [
+            fingerprint("a", b"1", None, &[]),
+            fingerprint("a1", b"", None, &[]),
+            fingerprint("b", b"1", None, &[]),
+            fingerprint("a", b"1.0", None, &[]),
+            fingerprint("a", b"1", at, &[]),
+            fingerprint("a", b"1", None, &words(&["x"])),
+            fingerprint("a", b"1", None, &words(&["x", "y"])),
+            fingerprint("a", b"1", None, &words(&["xy"])),
+        ];
+        let distinct: std::collections::HashSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len());
+        assert_eq!(fingerprint("a", b"1", at, &words(&["x"])), fingerprint("a", b"1", at, &words(&["x"])));
+    }
+
+    #[test]
+    fn depth_counts_what_is_open_and_no_brackets_in_strings() {
+        for (json, expected) in [("1", 0), ("{}", 1), ("[[],[[]]]", 3), (r#"{"a":"[[[\"[","b":[1]}"#, 2), (r#"["\\",[]]"#, 2)] {
+            assert_eq!(depth(json.as_bytes()), expected, "{json}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Flags, as typed. Every flag of `serve` is also an environment variable.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
+
+/// Webhook delivery for healthcare platforms, in one binary.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the server: the API, and delivery to every endpoint
+    Serve(ServeArguments),
+    /// Show the main job on a throw-away store: every shipped contract, real HTTP, each delivery verified
+    Demo(DemoArguments),
+    /// Look at, check and try contracts
+    #[command(subcommand)]
+    Contract(ContractCommand),
+}
+
+#[derive(Args)]
+pub(crate) struct ServeArguments {
+    /// Address of the API
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", env = "BELLWIRE_LISTEN")]
+    pub(crate) listen: SocketAddr,
+    /// Where everything is kept: sqlite:FILE
+    #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
+    pub(crate) database: DatabaseUrl,
+    /// A folder of contracts (*.yaml) beside the shipped ones
+    #[arg(long, value_name = "DIR", env = "BELLWIRE_CONTRACTS")]
+    pub(crate) contracts: Option<PathBuf>,
+    /// Serve a contract's published API at the root of a listener of its own (repeatable)
+    #[arg(long, value_name = "NAME=ADDR", env = "BELLWIRE_PUBLISH", value_delimiter = ',')]
+    pub(crate) publish: Vec<Publication>,
+    /// Let endpoints resolve into this network, such as 10.1.0.0/16 (repeatable); internal addresses are refused otherwise
+    #[arg(long, value_name = "CIDR", env = "BELLWIRE_ALLOW_NETWORK", value_delimiter = ',')]
+    pub(crate) allow_network: Vec<IpNet>,
+    /// Accept plain-http endpoints also where the contract says https: for local work only
+    #[arg(long, env = "BELLWIRE_ALLOW_HTTP")]
+    pub(crate) allow_http: bool,
+    /// The first admin key; without it one is made and printed once
+    #[arg(long, value_name = "KEY", env = "BELLWIRE_ADMIN_KEY", hide_env_values = true)]
+    pub(crate) admin_key: Option<String>,
+    /// The key that encrypts at rest: 32 bytes in base64; without it one is kept beside the database
+    #[arg(long, value_name = "BASE64", env = "BELLWIRE_MASTER_KEY", hide_env_values = true)]
+    pub(crate) master_key: Option<String>,
+    /// Requests in flight at once, over all endpoints
+    #[arg(long, value_name = "N", default_value_t = 1_024, env = "BELLWIRE_IN_FLIGHT_MAX", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) in_flight_max: u16,
+    /// How long a stop waits for requests in flight, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, env = "BELLWIRE_SHUTDOWN_GRACE")]
+    pub(crate) shutdown_grace: u16,
+    /// What to log, such as info or bellwire_engine=debug
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "BELLWIRE_LOG")]
+    pub(crate) log: String,
+    /// Log as JSON, one object a line
+    #[arg(long, env = "BELLWIRE_LOG_JSON")]
+    pub(crate) log_json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct DemoArguments {
+    /// Leave the server up afterwards, until Ctrl-C
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Address of the server
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ContractCommand {
+    /// List the contracts that are built in, and those of a folder
+    List {
+        /// A folder of contracts (*.yaml) beside the shipped ones
+        #[arg(long, value_name = "DIR", env = "BELLWIRE_CONTRACTS")]
+        contracts: Option<PathBuf>,
+    },
+    /// Check a contract file; what is wrong is named with line and column
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Show the request that a contract sends for an event
+    Render(RenderArguments),
+}
+
+#[derive(Args)]
+pub(crate) struct RenderArguments {
+    /// The contract's file, or the name of a shipped contract
+    pub(crate) file: PathBuf,
+    /// The type of the event
+    #[arg(long = "event", value_name = "TYPE")]
+    pub(crate) event_type: String,
+    /// JSON to send as the event's data; without it the contract's own example
+    #[arg(long, value_name = "JSON")]
+    pub(crate) data: Option<String>,
+    /// The secret to sign with; without it one in the contract's format, the same each time
+    #[arg(long, value_name = "SECRET")]
+    pub(crate) secret: Option<String>,
+    /// The endpoint's URL
+    #[arg(long, value_name = "URL", default_value = "https://client.example/webhooks")]
+    pub(crate) url: String,
+}
+
+/// Where everything is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum DatabaseUrl {
+    /// An SQLite file.
+    Sqlite(PathBuf),
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            let is_file = !path.is_empty() && path != ":memory:";
+            return if is_file { Ok(Self::Sqlite(path.into())) } else { Err("name a file, as in sqlite:bellwire.db".to_owned()) };
+        }
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Err("this version keeps everything in SQLite; write sqlite:FILE".to_owned());
+        }
+        Err("write sqlite:FILE, as in sqlite:bellwire.db".to_owned())
+    }
+}
+
+/// A contract's published API and where it is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Publication {
+    pub(crate) contract: String,
+    pub(crate) address: SocketAddr,
+}
+
+impl FromStr for Publication {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (contract, address) = text.split_once('=').ok_or("write NAME=ADDR, as in novamed=127.0.0.1:8081")?;
+        let address = address.parse().map_err(|_| format!("`{address}` is not an address; write as in 127.0.0.1:8081"))?;
+        Ok(Self { contract: contract.to_owned(), address })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_of_serve_is_also_in_the_environment() {
+        let command = Cli::command();
+        let serve = command.find_subcommand("serve").unwrap();
+        for argument in serve.get_arguments().filter(|argument| argument.get_id() != "help") {
+            let name = argument.get_long().unwrap().replace('-', "_").to_uppercase();
+            assert_eq!(argument.get_env().unwrap().to_str().unwrap(), format!("BELLWIRE_{name}"));
+        }
+    }
+
+    #[test]
+    fn database_urls() {
+        assert_eq!("sqlite:a.db".parse(), Ok(DatabaseUrl::Sqlite("a.db".into())));
+        assert_eq!("sqlite:///var/lib/a.db".parse(), Ok(DatabaseUrl::Sqlite("/var/lib/a.db".into())));
+        for text in ["", "a.db", "sqlite:", "sqlite::memory:", "mysql://x", "postgres://localhost/x"] {
+            assert!(text.parse::<DatabaseUrl>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn publications() {
+        let publication: Publication = "novamed=127.0.0.1:8081".parse().unwrap();
+        assert_eq!((publication.contract.as_str(), publication.address.port()), ("novamed", 8081));
+        assert!("novamed".parse::<Publication>().is_err() && "novamed=here".parse::<Publication>().is_err());
+    }
+}

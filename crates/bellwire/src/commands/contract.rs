@@ -1,0 +1,122 @@
+//! `bellwire contract …`: contracts without a server.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use bellwire_contract::{
+    AccountInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, OutboundRequest, RenderInput,
+};
+use bellwire_domain::{Clock, Secret, Timestamp};
+
+use crate::cli::{ContractCommand, RenderArguments};
+use crate::environment::SystemClock;
+use crate::{contracts, telemetry};
+
+/// Runs one of them. A broken contract ends with code 2, every fault on a line of its own.
+pub(crate) fn run(command: ContractCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        ContractCommand::List { contracts } => list(contracts.as_deref())?,
+        ContractCommand::Check { file } => {
+            let contract = contracts::read(&file)?;
+            telemetry::print(&format!(
+                "{}: contract `{}` is fine ({} events)",
+                file.display(),
+                contract.name(),
+                contract.events().len()
+            ));
+        }
+        ContractCommand::Render(arguments) => render(&arguments)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(folder: Option<&Path>) -> anyhow::Result<()> {
+    let contracts = contracts::load(folder)?;
+    let width = contracts.iter().map(|contract| contract.name().len()).max().unwrap_or(0);
+    for contract in contracts.iter() {
+        let events = contract.events().len();
+        telemetry::print(&format!("{:width$}  {:>3} events  {}", contract.name(), events, contract.title()));
+    }
+    Ok(())
+}
+
+fn render(arguments: &RenderArguments) -> anyhow::Result<()> {
+    let contract = find(&arguments.file)?;
+    let Some(event) = contract.event(&arguments.event_type) else {
+        let known: Vec<_> = contract.events().iter().map(|event| event.event_type.as_str()).collect();
+        bail!("--event: `{}` has no event `{}`; it has {}", contract.name(), arguments.event_type, known.join(", "));
+    };
+    let event_type = bellwire_domain::EventType::try_new(&arguments.event_type).context("--event")?;
+    let data = arguments.data.as_deref().unwrap_or_else(|| event.example.get());
+    serde_json::from_str::<&serde_json::value::RawValue>(data).context("--data is not JSON")?;
+    if let Err(errors) = contract.check_data(event, data.as_bytes()) {
+        let lines: Vec<_> = errors.iter().map(|error| format!("{}: {}", error.pointer, error.message)).collect();
+        bail!("--data does not fit the event: {}", lines.join("; "));
+    }
+    let secret = match &arguments.secret {
+        Some(secret) => {
+            contract.check_secret(secret).map_err(|reason| anyhow::anyhow!("--secret: {reason}"))?;
+            Secret::new(secret.clone())
+        }
+        None => contract.draw_secret([7; 32]),
+    };
+    let now = SystemClock.now();
+    let example = Example {
+        now,
+        event_id: contract.ids().event.draw(now, [7; 10]),
+        endpoint_id: contract.ids().endpoint.draw(now, [8; 10]),
+    };
+    let input = example.input(&event_type, data.as_bytes(), &arguments.url, std::slice::from_ref(&secret));
+    let request = contract.render(&input)?;
+    telemetry::print(&show(&request));
+    Ok(())
+}
+
+/// A file, or a shipped contract's name.
+fn find(file: &Path) -> anyhow::Result<Arc<Contract>> {
+    if !file.exists()
+        && let Some(name) = file.to_str()
+        && let Some(contract) = contracts::load(None)?.get(name)
+    {
+        return Ok(Arc::clone(contract));
+    }
+    contracts::read(file).map(Arc::new)
+}
+
+/// Stand-ins for what a server would know.
+struct Example {
+    now: Timestamp,
+    event_id: String,
+    endpoint_id: String,
+}
+
+impl Example {
+    fn input<'a>(
+        &'a self,
+        event_type: &'a bellwire_domain::EventType,
+        data: &'a [u8],
+        url: &'a str,
+        secrets: &'a [Secret<String>],
+    ) -> RenderInput<'a> {
+        RenderInput {
+            event: EventInput { id: &self.event_id, event_type, occurred_at: self.now, seq: 1, data, is_test: false },
+            attempt: AttemptInput { number: 1, at: self.now, random: [7; 24] },
+            delivery: DeliveryInput { id: "dlv_00000000000000000000000000", number: 1 },
+            endpoint: EndpointInput { id: &self.endpoint_id, url, name: None, headers: &[] },
+            account: AccountInput { id: "550e8400-e29b-41d4-a716-446655440000", name: None },
+            secrets,
+        }
+    }
+}
+
+fn show(request: &OutboundRequest) -> String {
+    let mut text = format!("{} {}\n", request.method, request.url);
+    for (name, value) in &request.headers {
+        let _ = writeln!(text, "{name}: {}", String::from_utf8_lossy(value.as_bytes()));
+    }
+    let _ = write!(text, "\n{}", String::from_utf8_lossy(&request.body));
+    text
+}

@@ -1,0 +1,116 @@
+//! The demo's operator: does over HTTP what an operator's code would do.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use bellwire_contract::{Contract, SecretSource};
+use bellwire_domain::{AddressPolicy, AttemptOutcome, Entropy, Secret, Timestamp};
+use bellwire_egress::{OutboundRequest, Sender, SenderOptions, SystemResolver};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method};
+use serde_json::{Value, json};
+
+use crate::environment::SystemEntropy;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A client of the API.
+pub(super) struct Operator {
+    sender: Sender,
+    address: SocketAddr,
+    key: String,
+}
+
+impl Operator {
+    pub(super) fn new(address: SocketAddr, key: String) -> Self {
+        let loopback = AddressPolicy::new(vec![address.ip().into()]);
+        let sender = Sender::new(SenderOptions {
+            resolver: Arc::new(SystemResolver),
+            addresses: loopback,
+            idle_per_host_max: 1,
+            idle_timeout: TIMEOUT,
+        });
+        Self { sender, address, key }
+    }
+
+    /// An account and an enabled endpoint for everything the contract sends; the secret that signs.
+    pub(super) async fn set_up(&self, contract: &Contract, account: &str, url: &str) -> anyhow::Result<Secret<String>> {
+        let entitlements: Vec<_> = contract.events().iter().filter_map(|event| event.entitlement.clone()).collect();
+        let secret = contract.draw_secret((&SystemEntropy::default() as &dyn Entropy).bytes());
+        let from = contract.subscription().secret.from;
+        let mut wanted = json!({ "contract": contract.name(), "name": contract.title(), "entitlements": entitlements });
+        let mut endpoint = json!({ "url": url, "enabled": true });
+        match from {
+            SecretSource::Account => set(&mut wanted, "secret", secret.expose()),
+            SecretSource::Consumer => set(&mut endpoint, "secret", secret.expose()),
+            SecretSource::Generated => {}
+        }
+        if !entitlements.is_empty() {
+            let all: Value = contract.events().iter().map(|event| event.event_type.as_str()).collect();
+            endpoint.as_object_mut().map(|fields| fields.insert("events".to_owned(), all));
+        }
+        self.call(Method::PUT, &format!("/v1/accounts/{account}"), &wanted).await?;
+        let created = self.call(Method::POST, &format!("/v1/accounts/{account}/endpoints"), &endpoint).await?;
+        match from {
+            SecretSource::Generated => {
+                let shown = created.get("secret").and_then(Value::as_str);
+                Ok(Secret::new(shown.context("the new endpoint's secret was not shown")?.to_owned()))
+            }
+            SecretSource::Account | SecretSource::Consumer => Ok(secret),
+        }
+    }
+
+    /// Posts an event; its id.
+    pub(super) async fn publish(&self, account: &str, event: &str, data: &str) -> anyhow::Result<String> {
+        let body = format!("{{\"type\":{},\"data\":{data}}}", Value::from(event));
+        let receipt = self.send(Method::POST, &format!("/v1/accounts/{account}/events"), body.into()).await?;
+        if receipt.get("deliveries") != Some(&json!(1)) {
+            bail!("the event made {} deliveries instead of 1", receipt.get("deliveries").unwrap_or(&Value::Null));
+        }
+        Ok(receipt.get("id").and_then(Value::as_str).context("the event has no id")?.to_owned())
+    }
+
+    /// The state of an event's delivery once it is recorded.
+    pub(super) async fn delivery_state(&self, account: &str, event: &str, patience: Duration) -> anyhow::Result<String> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let page = self.call(Method::GET, &format!("/v1/deliveries?account={account}&limit=1"), &Value::Null).await?;
+            let newest = page.pointer("/items/0").context("there is no delivery")?;
+            let state = newest.get("state").and_then(Value::as_str).unwrap_or("unknown").to_owned();
+            let is_it = newest.get("event").and_then(Value::as_str) == Some(event);
+            if is_it && state != "pending" || Instant::now() > deadline {
+                return Ok(state);
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    async fn call(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+        self.send(method, path, body).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Value> {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {}", self.key))?);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let url = format!("http://{}{path}", self.address);
+        let request = OutboundRequest { method: method.clone(), url, headers, body };
+        match self.sender.send(request, TIMEOUT, Timestamp::default()).await {
+            AttemptOutcome::Response { status: 200..=299, body, .. } => Ok(serde_json::from_slice(&body)?),
+            AttemptOutcome::Response { status, body, .. } => {
+                bail!("{method} {path} was answered {status}: {}", String::from_utf8_lossy(&body))
+            }
+            other => bail!("{method} {path}: {other}"),
+        }
+    }
+}
+
+fn set(object: &mut Value, field: &str, value: &str) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(field.to_owned(), value.into());
+    }
+}

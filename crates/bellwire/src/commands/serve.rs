@@ -1,0 +1,85 @@
+//! `bellwire serve`: runs until it is told to stop.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bellwire_contract::Contracts;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::cli::{DatabaseUrl, Publication, ServeArguments};
+use crate::environment::SystemEntropy;
+use crate::server::{Server, ServerOptions};
+use crate::{contracts, master_key, telemetry};
+
+/// Checks everything, then serves.
+pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
+    telemetry::start_logs(&arguments.log, arguments.log_json)?;
+    let contracts = contracts::load(arguments.contracts.as_deref())?;
+    check_publications(&arguments.publish, &contracts)?;
+    if arguments.allow_http {
+        tracing::warn!("--allow-http: endpoints may use plain http, which anybody on the way can read; for local work only");
+    }
+    let DatabaseUrl::Sqlite(database) = arguments.database;
+    let grace = Duration::from_secs(arguments.shutdown_grace.into());
+    let options = ServerOptions {
+        listen: arguments.listen,
+        master_key: master_key::load(arguments.master_key.as_deref(), &database, &SystemEntropy::default())?,
+        database,
+        contracts,
+        allow_network: arguments.allow_network,
+        allow_http: arguments.allow_http,
+        admin_key: arguments.admin_key,
+        in_flight_max: arguments.in_flight_max.into(),
+        metrics: telemetry::start_metrics()?,
+    };
+    let runtime = tokio::runtime::Runtime::new().context("the runtime cannot be started")?;
+    runtime.block_on(serve(options, grace))
+}
+
+async fn serve(options: ServerOptions, grace: Duration) -> anyhow::Result<ExitCode> {
+    let mut stops = Stops::new()?;
+    let server = Server::start(options).await?;
+    if let Some(key) = &server.new_admin_key {
+        telemetry::print(&format!("admin key (shown once): {key}"));
+    }
+    telemetry::print(&format!("listening on http://{}", server.address));
+    stops.recv().await;
+    tracing::info!(grace_s = grace.as_secs(), "stopping: finishing what is in flight; once more ends at once");
+    tokio::select! {
+        () = server.stop(grace) => Ok(ExitCode::SUCCESS),
+        () = stops.recv() => {
+            tracing::warn!("ended at once; what was in flight is attempted again after the next start");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Stops {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stops {
+    fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("signals cannot be received");
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// A published API is served only where a contract declares one.
+fn check_publications(publications: &[Publication], contracts: &Contracts) -> anyhow::Result<()> {
+    let Some(Publication { contract, address }) = publications.first() else { return Ok(()) };
+    match contracts.get(contract) {
+        None => bail!("--publish {contract}={address}: there is no contract `{contract}`; see `bellwire contract list`"),
+        Some(_) => bail!("--publish {contract}={address}: the contract `{contract}` declares no published API"),
+    }
+}

@@ -1,0 +1,89 @@
+//! The master key: from the environment, or kept beside the database.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bellwire_domain::Entropy;
+use bellwire_store::MasterKey;
+
+/// The configured key, or the one in the file beside the database, which is made on first use.
+pub(crate) fn load(configured: Option<&str>, database: &Path, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
+    if let Some(text) = configured {
+        return decode(text).context("BELLWIRE_MASTER_KEY");
+    }
+    let path = beside(database);
+    match fs::read_to_string(&path) {
+        Ok(text) => decode(&text).with_context(|| path.display().to_string()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && database.exists() => {
+            bail!("the database {} has no master key beside it ({}); set BELLWIRE_MASTER_KEY", database.display(), path.display())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(&path, entropy),
+        Err(error) => Err(error).with_context(|| format!("cannot read the master key {}", path.display())),
+    }
+}
+
+fn beside(database: &Path) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".master-key");
+    path.into()
+}
+
+fn make(path: &Path, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
+    let bytes: [u8; 32] = entropy.bytes();
+    let write = || -> std::io::Result<()> {
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(STANDARD.encode(bytes).as_bytes())?;
+        file.sync_all()
+    };
+    write().with_context(|| format!("cannot write a master key to {}", path.display()))?;
+    tracing::warn!(
+        path = %path.display(),
+        "made a master key beside the database; without it the database cannot be read, so back it up elsewhere, or set BELLWIRE_MASTER_KEY"
+    );
+    Ok(MasterKey::new(bytes))
+}
+
+fn decode(text: &str) -> anyhow::Result<MasterKey> {
+    let bytes = STANDARD.decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    match bytes {
+        Some(bytes) => Ok(MasterKey::new(bytes)),
+        None => bail!("a master key is 32 bytes in base64, as `openssl rand -base64 32` prints"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::environment::SystemEntropy;
+
+    #[test]
+    fn is_made_once_and_readable_by_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("b.db");
+        load(None, &database, &SystemEntropy::default()).unwrap();
+        let file = beside(&database);
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let first = fs::read(&file).unwrap();
+        fs::write(&database, b"").unwrap();
+        load(None, &database, &SystemEntropy::default()).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), first);
+        fs::remove_file(&file).unwrap();
+        assert!(load(None, &database, &SystemEntropy::default()).is_err(), "a database never gets a second key");
+    }
+
+    #[test]
+    fn a_key_of_the_wrong_form_is_refused_without_repeating_it() {
+        for text in ["", "short", "bm90IDMyIGJ5dGVz"] {
+            let error = decode(text).unwrap_err().to_string();
+            assert!(error.contains("32 bytes") && (text.is_empty() || !error.contains(text)), "{error}");
+        }
+        assert!(decode(&STANDARD.encode([7; 32])).is_ok());
+    }
+}

@@ -1,0 +1,152 @@
+//! The parts of a running server, put together: store, engine, API, listener.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use axum::serve::ListenerExt;
+use bellwire_api::ApiOptions;
+use bellwire_app::{App, AppOptions, Limits};
+use bellwire_contract::Contracts;
+use bellwire_domain::{AddressPolicy, Clock, Entropy};
+use bellwire_egress::{Sender, SenderOptions, SystemResolver};
+use bellwire_engine::{Engine, EngineOptions};
+use bellwire_store::{HandOffLimits, MasterKey, PageRequest, Store, StoreOptions};
+use ipnet::IpNet;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::environment::{SystemClock, SystemEntropy};
+
+/// Writes that may wait in the store before publishers are told to come back.
+const STORE_JOBS_MAX: usize = 8_192;
+/// Reading connections.
+const STORE_READERS_MAX: usize = 4;
+/// Idle connections kept per receiving host.
+const IDLE_PER_HOST_MAX: usize = 64;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a server is made of.
+pub(crate) struct ServerOptions {
+    pub(crate) listen: SocketAddr,
+    pub(crate) database: PathBuf,
+    pub(crate) master_key: MasterKey,
+    pub(crate) contracts: Contracts,
+    pub(crate) allow_network: Vec<IpNet>,
+    pub(crate) allow_http: bool,
+    pub(crate) admin_key: Option<String>,
+    pub(crate) in_flight_max: usize,
+    pub(crate) metrics: PrometheusHandle,
+}
+
+/// A running server.
+pub(crate) struct Server {
+    /// Where the API listens.
+    pub(crate) address: SocketAddr,
+    /// The admin key that was made, when none was configured and none existed.
+    pub(crate) new_admin_key: Option<String>,
+    store: Store,
+    engine: Engine,
+    ready: Arc<AtomicBool>,
+    stop_listening: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Server {
+    /// Opens the store, binds the port and starts everything.
+    pub(crate) async fn start(options: ServerOptions) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
+        let address = listener.local_addr().context("the listener has no address")?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
+        let contracts = Arc::new(options.contracts);
+        let addresses = AddressPolicy::new(options.allow_network);
+        let (store, claimed) = Store::open(StoreOptions {
+            path: options.database,
+            master_key: options.master_key,
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            handoff: HandOffLimits::default(),
+            jobs_max: STORE_JOBS_MAX,
+            readers_max: STORE_READERS_MAX,
+        })?;
+        check_contracts(&store, &contracts).await?;
+        let app = App::new(AppOptions {
+            store: store.clone(),
+            contracts: Arc::clone(&contracts),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            addresses: addresses.clone(),
+            allow_http: options.allow_http,
+            limits: Limits::default(),
+        });
+        let new_admin_key = app.ensure_admin_key(options.admin_key.as_deref()).await?;
+        let sender = Sender::new(SenderOptions {
+            resolver: Arc::new(SystemResolver),
+            addresses,
+            idle_per_host_max: IDLE_PER_HOST_MAX,
+            idle_timeout: IDLE_TIMEOUT,
+        });
+        let engine = Engine::start(EngineOptions {
+            store: store.clone(),
+            claimed,
+            contracts,
+            sender,
+            clock,
+            entropy,
+            in_flight_max: options.in_flight_max,
+        });
+        let ready = Arc::new(AtomicBool::new(true));
+        let metrics = options.metrics;
+        let router =
+            bellwire_api::router(ApiOptions { app, metrics: Arc::new(move || metrics.render()), ready: Arc::clone(&ready) });
+        let stop_listening = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let listener = listener.tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
+        let serving = axum::serve(listener, router).with_graceful_shutdown(stop_listening.clone().cancelled_owned());
+        tasks.spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(error = %error, "the listener failed");
+            }
+        });
+        tasks.close();
+        Ok(Self { address, new_admin_key, store, engine, ready, stop_listening, tasks })
+    }
+
+    /// Stops accepting, finishes what is in flight within `grace`, closes the store.
+    pub(crate) async fn stop(self, grace: Duration) {
+        self.ready.store(false, Ordering::Release);
+        self.stop_listening.cancel();
+        let _ = tokio::time::timeout(grace, self.tasks.wait()).await;
+        self.engine.stop(grace).await;
+        self.store.close().await;
+    }
+}
+
+/// Every account's contract must be loaded: without it nothing could be sent to that account.
+async fn check_contracts(store: &Store, contracts: &Contracts) -> anyhow::Result<()> {
+    let mut after = None;
+    loop {
+        let page = store.list_accounts(PageRequest { limit: 1_000, after }).await?;
+        for account in &page.items {
+            if contracts.get(&account.contract).is_none() {
+                bail!(
+                    "the account {} is under the contract `{}`, which is not loaded; name its folder with --contracts",
+                    account.id,
+                    account.contract
+                );
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Logs and metrics. Neither ever holds a payload, a secret or a response body.
+
+use std::io::Write;
+
+use anyhow::Context;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+/// Logs to standard error from now on.
+pub(crate) fn start_logs(filter: &str, json: bool) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(filter).with_context(|| format!("--log: `{filter}` is not a log filter"))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };
+    started.map_err(|error| anyhow::anyhow!("logs cannot be started: {error}"))
+}
+
+/// Upper bounds of the latency histograms, in seconds.
+const LATENCY_BUCKETS: [f64; 12] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
+
+/// Collects metrics from now on; the handle prints them.
+pub(crate) fn start_metrics() -> anyhow::Result<PrometheusHandle> {
+    let builder = PrometheusBuilder::new().set_buckets(&LATENCY_BUCKETS).context("metrics cannot be started")?;
+    builder.install_recorder().context("metrics cannot be started")
+}
+
+/// A line on standard error, where the log may not be running.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// A line on standard output: what a command was asked for.
+pub(crate) fn print(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
