@@ -13,8 +13,19 @@ use crate::yaml::{Kind, Node};
 
 /// The most events of a contract.
 const EVENTS_MAX: usize = 1_000;
-const KEYS: &[&str] =
-    &["type", "aliases", "title", "description", "schema", "strict", "example", "enabled_by_default", "entitlement", "fields", "request"];
+const KEYS: &[&str] = &[
+    "type",
+    "aliases",
+    "title",
+    "description",
+    "schema",
+    "strict",
+    "example",
+    "enabled_by_default",
+    "entitlement",
+    "fields",
+    "request",
+];
 const TEST_KEYS: &[&str] = &["type", "aliases", "title", "description", "data", "fields"];
 
 /// A kind of event.

@@ -302,7 +302,7 @@ pub(crate) fn read_health(row: &Row, first: usize) -> Result<Health, StoreError>
 }
 
 const SELECT_QUEUED: &str = "SELECT id, number, event_seq, attempts, created_at FROM queue \
-     WHERE account_id = $1 AND endpoint_id = $2 ORDER BY number LIMIT 1000";
+     WHERE account_id = $1 AND endpoint_id = $2 ORDER BY id LIMIT 1000";
 const DELETE_QUEUED: &str = "DELETE FROM queue WHERE id = $1";
 
 /// Ends every delivery that waits for an endpoint, held ones too: their outcomes will find no row. Returns how many.

@@ -99,7 +99,7 @@ CREATE TABLE queue (
     wake_at     INTEGER,
     claim       TEXT
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX queue_by_endpoint ON queue (account_id, endpoint_id, number);
+CREATE INDEX queue_by_endpoint ON queue (account_id, endpoint_id, id);
 CREATE INDEX queue_by_wake ON queue (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX queue_by_lane ON queue (account_id, endpoint_id, number) WHERE wake_at IS NULL AND claim IS NULL;
 
@@ -116,7 +116,7 @@ CREATE TABLE deliveries (
     ended_at    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deliveries_by_account ON deliveries (account_id, id);
-CREATE INDEX deliveries_by_endpoint ON deliveries (account_id, endpoint_id, number);
+CREATE INDEX deliveries_by_endpoint ON deliveries (account_id, endpoint_id, id);
 CREATE INDEX deliveries_failed ON deliveries (account_id, id) WHERE state <> 'delivered';
 
 CREATE TABLE attempts (
