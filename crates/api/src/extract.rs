@@ -1,5 +1,7 @@
 //! What handlers take from a request: the caller, the path, the body.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::HeaderMap;
@@ -75,11 +77,16 @@ impl JsonBody {
         };
         let declared = self.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if declared.is_some_and(|length| length > max) {
+            drain(self.body).await;
             return Err(too_large());
         }
-        match Limited::new(self.body, max).collect().await {
+        let mut body = self.body;
+        match Limited::new(&mut body, max).collect().await {
             Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+            Err(error) if error.is::<LengthLimitError>() => {
+                drain(body).await;
+                Err(too_large())
+            }
             Err(_) => Err(Problem::new(Code::UnreadableBody, "the body broke off before its end")),
         }
     }
@@ -92,6 +99,19 @@ impl JsonBody {
 }
 
 /// `application/json`, `application/…+json`, or no type at all.
+/// Bytes of a refused body that are still read.
+const DRAINED_MAX: usize = 32 << 20;
+/// How long that may take.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Reads what a client is still sending and drops it: many clients look for the answer only after their last byte, and would
+/// see a broken connection in its place.
+async fn drain(body: Body) {
+    let mut body = Limited::new(body, DRAINED_MAX);
+    let reading = async { while let Some(Ok(_)) = body.frame().await {} };
+    let _ = tokio::time::timeout(DRAIN_TIME_MAX, reading).await;
+}
+
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE) else { return true };
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -1,9 +1,11 @@
 //! Flags, as typed. Every flag of `serve` is also an environment variable.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 
@@ -149,6 +151,24 @@ impl FromStr for Publication {
         let address = address.parse().map_err(|_| format!("`{address}` is not an address; write as in 127.0.0.1:8081"))?;
         Ok(Self { contract: contract.to_owned(), address })
     }
+}
+
+/// Whether the parser's "error" is what was asked for: help or the version.
+pub(crate) fn is_answer(error: &clap::Error) -> bool {
+    let asked = [ErrorKind::DisplayHelp, ErrorKind::DisplayVersion, ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand];
+    asked.contains(&error.kind())
+}
+
+/// What is wrong with the flags, in one line. A value that does not parse is not repeated: a URL may have a password in it.
+pub(crate) fn one_line(error: &clap::Error) -> String {
+    let flag = error.get(ContextKind::InvalidArg).filter(|_| error.kind() == ErrorKind::ValueValidation);
+    if let (Some(flag), Some(reason)) = (flag, error.source()) {
+        return format!("{flag}: {reason}");
+    }
+    let text = error.render().to_string();
+    let said = text.split("\n\n").filter(|part| !part.starts_with("Usage:") && !part.starts_with("For more information"));
+    let said: Vec<String> = said.map(|part| part.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    said.join("; ").trim_start_matches("error: ").to_owned()
 }
 
 #[cfg(test)]

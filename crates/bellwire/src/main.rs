@@ -29,14 +29,17 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(cli.command) {
-        Ok(code) => code,
-        Err(error) => {
-            telemetry::say(&format!("bellwire: {}", one_line(&error)));
-            ExitCode::from(USAGE)
-        }
-    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if cli::is_answer(&error) => error.exit(),
+        Err(error) => return refuse(&cli::one_line(&error)),
+    };
+    run(cli.command).unwrap_or_else(|error| refuse(&one_line(&error)))
+}
+
+fn refuse(reason: &str) -> ExitCode {
+    telemetry::say(&format!("bellwire: {reason}"));
+    ExitCode::from(USAGE)
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axum::serve::ListenerExt;
 use bellwire_api::ApiOptions;
-use bellwire_app::{App, AppOptions, Limits};
+use bellwire_app::{App, AppError, AppOptions, Limits};
 use bellwire_contract::Contracts;
 use bellwire_domain::{AddressPolicy, Clock, Entropy};
 use bellwire_egress::{Sender, SenderOptions, SystemResolver};
@@ -85,7 +85,7 @@ impl Server {
             allow_http: options.allow_http,
             limits: Limits::default(),
         });
-        let new_admin_key = app.ensure_admin_key(options.admin_key.as_deref()).await?;
+        let new_admin_key = app.ensure_admin_key(options.admin_key.as_deref()).await.map_err(refused_key)?;
         let sender = Sender::new(SenderOptions {
             resolver: Arc::new(SystemResolver),
             addresses,
@@ -127,6 +127,17 @@ impl Server {
         let _ = tokio::time::timeout(grace, self.tasks.wait()).await;
         self.engine.stop(grace).await;
         self.store.close().await;
+    }
+}
+
+/// What is wrong with the configured admin key.
+fn refused_key(error: AppError) -> anyhow::Error {
+    match error {
+        AppError::Invalid(faults) => {
+            let details: Vec<_> = faults.iter().map(|fault| fault.detail.as_str()).collect();
+            anyhow::anyhow!("--admin-key: {}", details.join("; "))
+        }
+        other => other.into(),
     }
 }
 

@@ -107,7 +107,7 @@ impl Contract {
     /// Checks an event's data against its definition. Costs nothing where the contract declares no schema.
     pub fn check_data(&self, event: &EventDefinition, data: &[u8]) -> Result<(), Vec<DataError>> {
         let Some(validator) = &event.validator else { return Ok(()) };
-        let errors = match serde_json::from_slice(data) {
+        let errors = match schema::read(data) {
             Ok(value) => schema::check(validator, &value),
             Err(error) => vec![DataError {
                 pointer: String::new(),

@@ -3,11 +3,12 @@
 //! A schema is closed unless the contract says otherwise: fields that it does not declare are refused, so that nobody's data
 //! leaves by accident. Messages never repeat a value, because values are health data.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Something in an event's data that its schema refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +72,36 @@ fn close_inside(schema: &mut Value) {
     }
 }
 
+/// Values inside each other that are read.
+const DEPTH_MAX: usize = 128;
+
+/// An event's data as the validator takes it. Its numbers have 64 bits: one beyond them counts as the largest of its sign. That is
+/// for checking only; delivered are the posted bytes.
+pub(crate) fn read(data: &[u8]) -> Result<Value, serde_json::Error> {
+    serde_json::from_slice(data).or_else(|error| {
+        let raw: &RawValue = serde_json::from_slice(data)?;
+        clamp(raw, DEPTH_MAX).ok_or(error)
+    })
+}
+
+fn clamp(raw: &RawValue, depth: usize) -> Option<Value> {
+    let text = raw.get();
+    let inside = depth.checked_sub(1)?;
+    match text.as_bytes().first()? {
+        b'{' => {
+            let members: HashMap<String, &RawValue> = serde_json::from_str(text).ok()?;
+            members.into_iter().map(|(name, value)| Some((name, clamp(value, inside)?))).collect::<Option<_>>().map(Value::Object)
+        }
+        b'[' => {
+            let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+            items.into_iter().map(|item| clamp(item, inside)).collect::<Option<_>>().map(Value::Array)
+        }
+        b'-' => Some(serde_json::from_str(text).unwrap_or_else(|_| f64::MIN.into())),
+        b'0'..=b'9' => Some(serde_json::from_str(text).unwrap_or_else(|_| f64::MAX.into())),
+        _ => serde_json::from_str(text).ok(),
+    }
+}
+
 /// Everything that the schema refuses in `data`.
 pub(crate) fn check(validator: &Validator, data: &Value) -> Vec<DataError> {
     let mut errors = Vec::new();
@@ -92,4 +123,24 @@ pub(crate) fn check(validator: &Validator, data: &Value) -> Vec<DataError> {
     errors.retain(|error| seen.insert((error.pointer.clone(), error.message.clone())));
     errors.truncate(ERRORS_MAX);
     errors
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_of_any_size_can_be_checked() {
+        let read = |text: &str| read(text.as_bytes());
+        assert_eq!(
+            read(r#"{"a":[1e400,-1e400,1.5,"1e400"],"b":{"c":null,"c":true},"d":1e-400}"#).unwrap(),
+            json!({ "a": [f64::MAX, f64::MIN, 1.5, "1e400"], "b": { "c": true }, "d": 0.0 })
+        );
+        for text in ["", "{", "[1e400,]", "1e400 x", r#"{"a":"\ud800","b":1e400}"#] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        assert!(read(&format!("{}1e400{}", "[".repeat(100_000), "]".repeat(100_000))).is_err());
+    }
 }

@@ -143,6 +143,9 @@ fn conditions<'q>(query: &'q DeliveryQuery, state: Option<DeliveryState>, page: 
         cells.push(Param::Text(value));
         let _ = write!(sql, "{condition}${}", cells.len());
     }
+    if state.is_some_and(|state| state != DeliveryState::Delivered) {
+        sql.push_str(" AND d.state <> 'delivered'"); // names the partial index, which is small
+    }
     cells.push(Param::Int(page.fetch()));
     let _ = write!(sql, " ORDER BY d.id DESC LIMIT ${}", cells.len());
     (sql, cells)

@@ -24,7 +24,7 @@ impl Readers {
         Self { path, idle: Arc::default(), permits: Semaphore::new(connections_max) }
     }
 
-    /// Runs `work` on a reading connection, which sees one snapshot per statement.
+    /// Runs `work` on a reading connection. All its statements see the same snapshot, so that what they say fits together.
     pub(crate) async fn read<T, E>(&self, work: impl FnOnce(Db<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -39,7 +39,9 @@ impl Readers {
                 Some(connection) => connection,
                 None => open(&path).map_err(StoreError::from)?,
             };
-            let result = work(Db(&connection));
+            let snapshot = connection.unchecked_transaction().map_err(StoreError::from)?;
+            let result = work(Db(&snapshot));
+            drop(snapshot);
             idle.lock().push(connection);
             result
         };
@@ -58,4 +60,28 @@ fn open(path: &PathBuf) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "cache_size", READER_CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::params;
+
+    #[tokio::test]
+    async fn a_read_sees_one_snapshot_and_the_next_read_a_newer_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("b.db");
+        let writer = Connection::open(&path).unwrap();
+        writer.pragma_update(None, "journal_mode", "WAL").unwrap();
+        writer.execute_batch("CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1)").unwrap();
+        let readers = Readers::new(path, 1);
+        let count = |db: Db<'_>| db.find("t", "SELECT COUNT(*) FROM t", params![]).unwrap().unwrap().int(0, "count").unwrap();
+        let seen = readers.read(move |db| {
+            let before = count(db);
+            writer.execute_batch("INSERT INTO t VALUES (2)").unwrap();
+            Ok::<_, StoreError>((before, count(db)))
+        });
+        assert_eq!(seen.await.unwrap(), (1, 1));
+        assert_eq!(readers.read(move |db| Ok::<_, StoreError>(count(db))).await.unwrap(), 2);
+    }
 }

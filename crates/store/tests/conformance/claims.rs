@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bellwire_domain::{Decision, EventFilter};
-use bellwire_store::HandOffLimits;
+use bellwire_store::{EndpointChanges, HandOffLimits};
 
 use crate::fixture::{Fixture, event};
 
@@ -82,7 +82,7 @@ async fn a_delivery_put_back_waits_for_its_lane_to_open() {
     assert_eq!(fixture.store.held(), 0);
     fixture.store.claim_due(fixture.now(), 10).await.unwrap();
     assert!(fixture.take().await.is_empty(), "nothing spins on it");
-    fixture.store.update_endpoint(&lane, Default::default()).await.unwrap().unwrap();
+    fixture.store.update_endpoint(&lane, EndpointChanges::default()).await.unwrap().unwrap();
     fixture.store.claim_due(fixture.now(), 10).await.unwrap();
     assert_eq!(fixture.take().await.len(), 1);
 }

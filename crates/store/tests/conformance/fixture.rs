@@ -114,24 +114,23 @@ impl Fixture {
         let status = if decision == Decision::Delivered { 200 } else { 500 };
         let outcome = AttemptOutcome::Response { status, retry_after: None, body: b"thanks".to_vec() };
         let now = bellwire_domain::Clock::now(&*self.clock);
-        let outcome = self.outcome(delivery, outcome, decision, HealthPolicy::default(), now);
+        let outcome = self::outcome(delivery, outcome, decision, HealthPolicy::default(), now);
         self.store.record_outcomes([outcome].into()).await.unwrap().remove(0)
-    }
-
-    pub fn outcome(
-        &self,
-        delivery: &ClaimedDelivery,
-        outcome: AttemptOutcome,
-        decision: Decision,
-        health: HealthPolicy,
-        started_at: Timestamp,
-    ) -> Outcome {
-        Outcome { delivery: delivery.clone(), started_at, duration: Duration::from_millis(3), outcome, decision, health }
     }
 
     pub fn now(&self) -> Timestamp {
         bellwire_domain::Clock::now(&*self.clock)
     }
+}
+
+pub fn outcome(
+    delivery: &ClaimedDelivery,
+    outcome: AttemptOutcome,
+    decision: Decision,
+    health: HealthPolicy,
+    started_at: Timestamp,
+) -> Outcome {
+    Outcome { delivery: delivery.clone(), started_at, duration: Duration::from_millis(3), outcome, decision, health }
 }
 
 pub fn account_id(id: &str) -> AccountId {

@@ -6,7 +6,7 @@ use bellwire_domain::health::{FailedAfter, FailedThen};
 use bellwire_domain::{AttemptOutcome, Decision, EventFilter, HealthPolicy, HealthStatus};
 use bellwire_store::{Recording, RetryResult};
 
-use crate::fixture::{Fixture, event, lane};
+use crate::fixture::{Fixture, event, lane, outcome};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -25,7 +25,7 @@ async fn a_delivery_is_retried_until_it_arrives_and_keeps_its_attempts() {
     fixture.clock.advance(MINUTE);
     assert_eq!(fixture.store.claim_due(fixture.now(), 10).await.unwrap().claimed, 1, "due means at that instant");
     let again = fixture.take().await.remove(0);
-    assert_eq!((again.attempts, again.event.data.as_ref().map(|data| data.len())), (1, Some(35)));
+    assert_eq!((again.attempts, again.event.data.as_ref().map(bytes::Bytes::len)), (1, Some(35)));
     fixture.record(&again, Decision::Delivered).await;
     let (stored, attempts) = fixture.store.find_delivery(&delivery.id).await.unwrap().unwrap();
     assert_eq!((stored.state.as_str(), stored.attempts, stored.due_at), ("delivered", 2, None));
@@ -65,7 +65,7 @@ async fn health_changes_with_the_attempts_and_pauses_the_queue() {
     fixture.publish(&account, vec![event("e1", "x"), event("e2", "x")]).await.unwrap();
     let claimed = fixture.take().await;
     let refused = AttemptOutcome::Connect { detail: "refused".to_owned() };
-    let fail = |delivery, at| fixture.outcome(delivery, refused.clone(), Decision::Failed { endpoint_gone: false }, policy, at);
+    let fail = |delivery, at| outcome(delivery, refused.clone(), Decision::Failed { endpoint_gone: false }, policy, at);
     let recorded = fixture.store.record_outcomes([fail(&claimed[0], fixture.now())].into()).await.unwrap();
     let Recording::Stored(Some(change)) = &recorded[0] else { panic!("{recorded:?}") };
     assert_eq!((change.from, change.to), (HealthStatus::Active, HealthStatus::Unhealthy));

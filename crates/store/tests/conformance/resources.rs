@@ -95,14 +95,11 @@ async fn endpoints_change_field_by_field() {
         headers: Some(vec![("x-env".into(), "prod".into())]),
         ..Default::default()
     };
-    let changed = fixture.store.update_endpoint(&lane, changes).await.unwrap().unwrap();
-    assert_eq!(
-        (changed.name.as_deref(), changed.headers.len(), changed.url.as_str()),
-        (Some("main"), 1, "https://e.example/hook")
-    );
+    let after = fixture.store.update_endpoint(&lane, changes).await.unwrap().unwrap();
+    assert_eq!((after.name.as_deref(), after.headers.len(), after.url.as_str()), (Some("main"), 1, "https://e.example/hook"));
     let changes = EndpointChanges { name: Some(None), url: Some("https://new.example".into()), ..Default::default() };
-    let changed = fixture.store.update_endpoint(&lane, changes).await.unwrap().unwrap();
-    assert_eq!((changed.name, changed.headers.len(), changed.url.as_str()), (None, 1, "https://new.example"));
+    let after = fixture.store.update_endpoint(&lane, changes).await.unwrap().unwrap();
+    assert_eq!((after.name, after.headers.len(), after.url.as_str()), (None, 1, "https://new.example"));
     assert!(
         fixture.store.update_endpoint(&crate::fixture::lane("a", "none"), EndpointChanges::default()).await.unwrap().is_none()
     );

@@ -1,0 +1,41 @@
+//! What the tests share: a server to drive, a client to drive it with, receivers to deliver to.
+
+mod client;
+mod command;
+mod platform;
+mod receiver;
+mod server;
+mod sink;
+
+use std::time::{Duration, Instant};
+
+use bellwire_domain::Timestamp;
+
+pub(crate) use client::{Api, send};
+pub(crate) use command::{Run, bellwire, run, signal};
+pub(crate) use platform::{Platform, old_request, shipped};
+pub(crate) use receiver::{Receiver, Seen, starting};
+pub(crate) use server::{Home, KEY, Server};
+pub(crate) use sink::{Gate, Request, Sink};
+
+/// How long anything may take before a test gives up on it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Looks until there is something to see.
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(Instant::now() < deadline, "not within {} s: {what}", PATIENCE.as_secs());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The time by the wall clock.
+#[allow(clippy::disallowed_methods, reason = "receivers compare what they get with the wall clock")]
+pub(crate) fn now() -> Timestamp {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    Timestamp::from_micros(i64::try_from(since_epoch.as_micros()).unwrap())
+}

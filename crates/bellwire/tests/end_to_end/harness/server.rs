@@ -1,0 +1,101 @@
+//! A running `bellwire serve`, and the folder that outlives it.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus};
+use std::sync::mpsc;
+use std::thread;
+
+use tempfile::TempDir;
+
+use super::{Api, PATIENCE, bellwire, signal, until};
+
+/// The admin key of every server.
+pub(crate) const KEY: &str = "admin-key-of-the-tests";
+/// What lets endpoints be on this machine, without TLS.
+const LOCAL: [&str; 3] = ["--allow-network", "127.0.0.0/8", "--allow-http"];
+
+/// A folder with a database.
+pub(crate) struct Home(TempDir);
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The database as `--database` takes it.
+    pub(crate) fn database(&self) -> String {
+        format!("sqlite:{}", self.path("bellwire.db").display())
+    }
+
+    /// A server on this folder's database that delivers to this machine.
+    pub(crate) fn start(&self) -> Server {
+        self.start_with(&LOCAL)
+    }
+
+    /// The same at a port of the caller's choice.
+    pub(crate) fn start_at(&self, port: u16) -> Server {
+        let listen = format!("127.0.0.1:{port}");
+        self.start_with(&[&LOCAL[..], &["--listen", &listen]].concat())
+    }
+
+    /// A server with these flags.
+    pub(crate) fn start_with(&self, flags: &[&str]) -> Server {
+        let mut command = bellwire();
+        command.args(["serve", "--database", &self.database(), "--log", "warn"]).args(flags);
+        if !flags.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        let log = self.path("log");
+        command.env("BELLWIRE_ADMIN_KEY", KEY).stderr(File::options().create(true).append(true).open(&log).unwrap());
+        let mut child = command.spawn().unwrap();
+        let (sender, lines) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let mut server = Server { child, api: Api::new(([127, 0, 0, 1], 0).into(), KEY) };
+        let line = lines.recv_timeout(PATIENCE);
+        let line = line.unwrap_or_else(|_| panic!("no start: {}", std::fs::read_to_string(log).unwrap()));
+        let address = line.strip_prefix("listening on http://").unwrap_or_else(|| panic!("{line}"));
+        server.api.address = address.parse().unwrap();
+        server
+    }
+}
+
+/// A running server; it is killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) api: Api,
+}
+
+impl Server {
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
+    }
+
+    /// SIGKILL: nothing is finished, nothing is said.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        until("the server has ended", || self.child.try_wait().unwrap())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,19 @@
+//! The real binary, driven as its users drive it: over HTTP, by signals, on a command line, with receivers that were written
+//! from the platforms' own documents. One file for each promise; what they share is in `harness`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails, and says where"
+)]
+
+mod api;
+mod bytes;
+mod crash;
+mod demo;
+mod harness;
+mod policy;
+mod receivers;
+mod shutdown;
+mod startup;
