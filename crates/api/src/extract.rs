@@ -98,7 +98,6 @@ impl JsonBody {
     }
 }
 
-/// `application/json`, `application/…+json`, or no type at all.
 /// Bytes of a refused body that are still read.
 const DRAINED_MAX: usize = 32 << 20;
 /// How long that may take.
@@ -112,6 +111,7 @@ async fn drain(body: Body) {
     let _ = tokio::time::timeout(DRAIN_TIME_MAX, reading).await;
 }
 
+/// `application/json`, `application/…+json`, or no type at all.
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE) else { return true };
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

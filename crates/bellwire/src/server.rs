@@ -124,8 +124,8 @@ impl Server {
     pub(crate) async fn stop(self, grace: Duration) {
         self.ready.store(false, Ordering::Release);
         self.stop_listening.cancel();
-        let _ = tokio::time::timeout(grace, self.tasks.wait()).await;
-        self.engine.stop(grace).await;
+        let listener_ends = tokio::time::timeout(grace, self.tasks.wait());
+        let _ = tokio::join!(listener_ends, self.engine.stop(grace));
         self.store.close().await;
     }
 }
