@@ -133,7 +133,7 @@ impl World {
         };
         match tokio::time::timeout(PATIENCE, looking).await {
             Ok(deliveries) => deliveries,
-            Err(_) => panic!("still waiting: {:?}", self.deliveries(lane).await),
+            Err(elapsed) => panic!("{elapsed}, still waiting: {:?}", self.deliveries(lane).await),
         }
     }
 }
