@@ -265,7 +265,13 @@ async fn an_endpoint_that_hangs_starves_no_other() {
     }
     let stuck = world.deliveries(&slow).await;
     assert!(stuck.len() == 200 && stuck.iter().all(|delivery| delivery.state == DeliveryState::Pending));
-    assert!(world.engine.in_flight() <= 32, "its own cap, and no more of it in memory than its lane holds");
+    assert!(world.engine.in_flight() <= 32, "its own cap");
+    let own_room = async {
+        while world.store.held() > 16 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, own_room).await.unwrap(); // its own room; the rest waits in the store
     world.engine.stop(Duration::ZERO).await;
 }
 
