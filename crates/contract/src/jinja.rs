@@ -216,12 +216,15 @@ fn json_value(raw: &Bytes) -> Value {
     }
 }
 
+/// The number as the library knows it. `-0` is a fraction: no integer keeps its sign.
 fn number_value(text: &str) -> Value {
-    if let Ok(number) = text.parse::<i64>() {
-        return Value::from(number);
-    }
-    if let Ok(number) = text.parse::<i128>() {
-        return Value::from(number);
+    if text != "-0" {
+        if let Ok(number) = text.parse::<i64>() {
+            return Value::from(number);
+        }
+        if let Ok(number) = text.parse::<i128>() {
+            return Value::from(number);
+        }
     }
     text.parse::<f64>().map_or(Value::UNDEFINED, Value::from)
 }
