@@ -1,0 +1,143 @@
+//! How many requests an endpoint takes in a span of time.
+//!
+//! Written `10/s`, `600/m` or `1000/h`. Requests are spread evenly, after a burst of at most one second's worth: the instant
+//! from which the next one may start is all the state there is (the generic cell rate algorithm of ITU-T I.371).
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::Timestamp;
+
+/// The most requests a limit may name.
+pub const RATE_COUNT_MAX: u32 = 1_000_000;
+
+/// A limit that is not one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a rate limit is written as a count and a span: 10/s, 600/m or 1000/h, with a count from 1 to {RATE_COUNT_MAX}")]
+pub struct InvalidRateLimit;
+
+/// At most so many requests in a span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RateLimit {
+    count: u32,
+    per: Span,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Span {
+    Second,
+    Minute,
+    Hour,
+}
+
+impl Span {
+    const ALL: [Self; 3] = [Self::Second, Self::Minute, Self::Hour];
+
+    const fn letter(self) -> &'static str {
+        match self {
+            Self::Second => "s",
+            Self::Minute => "m",
+            Self::Hour => "h",
+        }
+    }
+
+    const fn seconds(self) -> u64 {
+        match self {
+            Self::Second => 1,
+            Self::Minute => 60,
+            Self::Hour => 3_600,
+        }
+    }
+}
+
+impl FromStr for RateLimit {
+    type Err = InvalidRateLimit;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRateLimit> {
+        let (count, span) = text.split_once('/').ok_or(InvalidRateLimit)?;
+        let digits = !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit());
+        let count = count.parse().ok().filter(|count| digits && (1..=RATE_COUNT_MAX).contains(count));
+        let per = Span::ALL.into_iter().find(|known| known.letter() == span);
+        count.zip(per).map(|(count, per)| Self { count, per }).ok_or(InvalidRateLimit)
+    }
+}
+
+impl fmt::Display for RateLimit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.count, self.per.letter())
+    }
+}
+
+impl RateLimit {
+    /// The time between two requests at a steady pace.
+    pub fn interval(self) -> Duration {
+        Duration::from_micros(self.per.seconds() * 1_000_000 / u64::from(self.count))
+    }
+
+    /// Whether a request may start at `now`, given what [`RateLimit::after_start`] returned for the one before.
+    pub fn allows(self, next: Option<Timestamp>, now: Timestamp) -> bool {
+        self.opens_at(next).is_none_or(|opens| opens <= now)
+    }
+
+    /// The instant from which a request may start; `None`: any.
+    pub fn opens_at(self, next: Option<Timestamp>) -> Option<Timestamp> {
+        next.map(|next| next.minus(self.burst()))
+    }
+
+    /// The state after a request started at `now`.
+    pub fn after_start(self, next: Option<Timestamp>, now: Timestamp) -> Timestamp {
+        next.unwrap_or(now).max(now).plus(self.interval())
+    }
+
+    /// How far requests may run ahead of the steady pace: one second's worth, less the one that starts.
+    fn burst(self) -> Duration {
+        Duration::from_secs(1).saturating_sub(self.interval())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn texts_round_trip_and_others_are_refused() {
+        for text in ["1/s", "10/s", "600/m", "1000/h", "1000000/s"] {
+            assert_eq!(text.parse::<RateLimit>().unwrap().to_string(), text);
+        }
+        for text in ["", "10", "/s", "0/s", "-1/s", "+1/s", "1.5/s", "10/d", "10/S", "1000001/s", "99999999999/s", "10 /s"] {
+            assert_eq!(text.parse::<RateLimit>(), Err(InvalidRateLimit), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_slow_limit_has_no_burst() {
+        let limit: RateLimit = "6/m".parse().unwrap();
+        let now = Timestamp::from_secs(100);
+        let next = limit.after_start(None, now);
+        assert!(!limit.allows(Some(next), now.plus(Duration::from_millis(9_999))));
+        assert!(limit.allows(Some(next), now.plus(Duration::from_secs(10))));
+    }
+
+    proptest! {
+        /// Over any run of starts as early as allowed, no span holds more than its count and one second's burst.
+        #[test]
+        fn no_more_than_the_limit_starts(count in 1u32..200, waits in proptest::collection::vec(0u64..400, 1..300)) {
+            let limit: RateLimit = format!("{count}/s").parse().unwrap();
+            let (mut now, mut next, mut starts) = (Timestamp::from_secs(1_000), None, Vec::new());
+            for wait in waits {
+                now = now.plus(Duration::from_millis(wait));
+                now = limit.opens_at(next).map_or(now, |opens| opens.max(now));
+                prop_assert!(limit.allows(next, now));
+                next = Some(limit.after_start(next, now));
+                starts.push(now);
+            }
+            for (index, start) in starts.iter().enumerate() {
+                let in_span = starts[index..].iter().take_while(|later| later.since(*start) < Duration::from_secs(1)).count();
+                prop_assert!(in_span <= 2 * count as usize, "{in_span} of {count}");
+            }
+        }
+    }
+}
