@@ -14,7 +14,7 @@ use bellwire_contract::Contracts;
 use bellwire_domain::{AddressPolicy, Clock, Entropy};
 use bellwire_egress::{Sender, SenderOptions, SystemResolver};
 use bellwire_engine::{Engine, EngineOptions};
-use bellwire_store::{HandOffLimits, MasterKey, PageRequest, Store, StoreOptions};
+use bellwire_store::{Execution, HandOffLimits, MasterKey, PageRequest, Store, StoreOptions};
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
@@ -74,6 +74,7 @@ impl Server {
             handoff: HandOffLimits::default(),
             jobs_max: STORE_JOBS_MAX,
             readers_max: STORE_READERS_MAX,
+            execution: Execution::Threads,
         })?;
         check_contracts(&store, &contracts).await?;
         let app = App::new(AppOptions {
@@ -96,7 +97,7 @@ impl Server {
             store: store.clone(),
             claimed,
             contracts,
-            sender,
+            transport: Arc::new(sender),
             clock,
             entropy,
             in_flight_max: options.in_flight_max,

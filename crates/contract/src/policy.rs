@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use bellwire_domain::health::{FailedAfter, FailedThen};
 use bellwire_domain::schedule::RETRIES_MAX;
-use bellwire_domain::{DeliveryPolicy, HealthPolicy, RetrySchedule, SuccessRule};
+use bellwire_domain::{DeliveryPolicy, HealthPolicy, RateLimit, RetrySchedule, SuccessRule};
 
 use crate::diagnostic::Report;
 use crate::reader::{self, Fields};
 use crate::yaml::{Kind, Node};
 
-const KEYS: &[&str] = &["timeout", "success", "retry", "retry_after", "gone", "in_flight", "health"];
+const KEYS: &[&str] = &["timeout", "success", "retry", "retry_after", "gone", "in_flight", "rate_limit", "health"];
 const RETRY_KEYS: &[&str] = &["schedule", "retries", "within", "backoff", "first", "every", "step", "factor", "max", "jitter"];
 const HEALTH_KEYS: &[&str] = &["unhealthy", "failed"];
 const FAILED_KEYS: &[&str] = &["after_unhealthy_for", "after_failing_for", "after_failures", "then"];
@@ -29,6 +29,7 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<DeliveryP
         retry_after_max: None,
         gone_disables: false,
         in_flight_max: IN_FLIGHT_DEFAULT,
+        rate_limit: None,
         health: HealthPolicy::default(),
     };
     let Some(node) = node else { return Some(policy) };
@@ -57,10 +58,21 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<DeliveryP
             report.add(at, "delivery.in_flight", "nothing could ever be sent", "write at least 1");
         }
     }
+    if let Some(node) = fields.get("rate_limit") {
+        policy.rate_limit = read_rate_limit(node, report);
+    }
     if let Some(node) = fields.get("health") {
         policy.health = read_health(node, report)?;
     }
     Some(policy)
+}
+
+fn read_rate_limit(node: &Node, report: &mut Report) -> Option<RateLimit> {
+    let limit = node.scalar().and_then(|scalar| scalar.text.parse().ok());
+    if limit.is_none() {
+        report.add(node.at, "delivery.rate_limit", "not a rate limit", "write a count and a span: 10/s, 600/m or 1000/h");
+    }
+    limit
 }
 
 /// Ten retries within a day: what a contract gets that says nothing.

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::{HealthPolicy, RetrySchedule, SuccessRule, Timestamp};
+use crate::{HealthPolicy, RateLimit, RetrySchedule, SuccessRule, Timestamp};
 
 /// Where a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -176,6 +176,8 @@ pub struct DeliveryPolicy {
     pub gone_disables: bool,
     /// Requests in flight at once to one endpoint.
     pub in_flight_max: u32,
+    /// Requests to one endpoint in a span of time; `None`: as many as it takes.
+    pub rate_limit: Option<RateLimit>,
     /// The health rules.
     pub health: HealthPolicy,
 }
@@ -244,6 +246,7 @@ mod tests {
             retry_after_max: Some(Duration::from_secs(3_600)),
             gone_disables: true,
             in_flight_max: 32,
+            rate_limit: None,
             health: HealthPolicy::default(),
         }
     }

@@ -77,17 +77,19 @@ impl RateLimit {
 
     /// Whether a request may start at `now`, given what [`RateLimit::after_start`] returned for the one before.
     pub fn allows(self, next: Option<Timestamp>, now: Timestamp) -> bool {
-        self.opens_at(next).is_none_or(|opens| opens <= now)
+        self.opens_at(next, now).is_none()
     }
 
-    /// The instant from which a request may start; `None`: any.
-    pub fn opens_at(self, next: Option<Timestamp>) -> Option<Timestamp> {
-        next.map(|next| next.minus(self.burst()))
+    /// The instant before which no request may start; `None`: one may start now. A clock that was set back starts afresh.
+    pub fn opens_at(self, next: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+        let furthest = now.plus(self.burst() + self.interval());
+        next.filter(|next| *next <= furthest).map(|next| next.minus(self.burst())).filter(|opens| *opens > now)
     }
 
     /// The state after a request started at `now`.
     pub fn after_start(self, next: Option<Timestamp>, now: Timestamp) -> Timestamp {
-        next.unwrap_or(now).max(now).plus(self.interval())
+        let furthest = now.plus(self.burst());
+        next.filter(|next| *next <= furthest).unwrap_or(now).max(now).plus(self.interval())
     }
 
     /// How far requests may run ahead of the steady pace: one second's worth, less the one that starts.
@@ -119,6 +121,7 @@ mod tests {
         let next = limit.after_start(None, now);
         assert!(!limit.allows(Some(next), now.plus(Duration::from_millis(9_999))));
         assert!(limit.allows(Some(next), now.plus(Duration::from_secs(10))));
+        assert!(limit.allows(Some(next), now.minus(Duration::from_secs(3_600))), "the clock was set back");
     }
 
     proptest! {
@@ -129,7 +132,7 @@ mod tests {
             let (mut now, mut next, mut starts) = (Timestamp::from_secs(1_000), None, Vec::new());
             for wait in waits {
                 now = now.plus(Duration::from_millis(wait));
-                now = limit.opens_at(next).map_or(now, |opens| opens.max(now));
+                now = limit.opens_at(next, now).unwrap_or(now);
                 prop_assert!(limit.allows(next, now));
                 next = Some(limit.after_start(next, now));
                 starts.push(now);

@@ -6,44 +6,50 @@ use std::time::Duration;
 use bellwire_contract::{
     AccountInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, RenderInput, SecretSource,
 };
-use bellwire_domain::{AttemptOutcome, Secret, Timestamp};
+use bellwire_domain::{AttemptOutcome, Secret, Signal, Timestamp};
 use bellwire_egress::OutboundRequest;
 use bellwire_store::{ActiveSecret, ClaimedDelivery, EndpointConfig, LaneKey, Outcome};
 
 use crate::engine::Shared;
+use crate::scheduler::LaneLimits;
 
 /// How long an attempt waits before it asks a failing store again.
 const STORE_PAUSE: Duration = Duration::from_millis(200);
 
 impl Shared {
-    /// Attempts one delivery, or puts it back when its endpoint takes nothing now.
-    pub(crate) async fn attempt(self: &Arc<Self>, lane: &LaneKey, delivery: ClaimedDelivery) {
+    /// Attempts one delivery, or puts it back when its endpoint takes nothing now. What the attempt told of the endpoint.
+    pub(crate) async fn attempt(self: &Arc<Self>, lane: &LaneKey, delivery: ClaimedDelivery) -> Option<Signal> {
         let Some(config) = self.config(lane, delivery.endpoint_version).await else {
-            return self.put_back(delivery).await;
+            self.put_back(vec![delivery]).await;
+            return None;
         };
         let Some(contract) = self.contracts.get(&config.account.contract) else {
             tracing::error!(contract = %config.account.contract, account.id = %lane.account_id, "the contract is not loaded");
-            return self.put_back(delivery).await;
+            self.release(vec![delivery]).await;
+            return None;
         };
         let policy = contract.delivery();
-        self.allow(lane, policy.in_flight_max);
         let endpoint = &config.endpoint;
+        self.limit(lane, LaneLimits { in_flight_max: policy.in_flight_max, rate_limit: policy.rate_limit });
         if !(endpoint.enabled || delivery.event.is_test) || !endpoint.health.status.allows_attempts() {
-            return self.put_back(delivery).await;
+            self.put_back(vec![delivery]).await;
+            return None;
         }
         let started_at = self.clock.now();
         let outcome = match self.request(contract, &config, &delivery, started_at) {
-            Ok(request) => self.sender.send(request, policy.timeout, started_at).await,
+            Ok(request) => self.transport.send(request, policy.timeout, started_at).await,
             Err(reason) => AttemptOutcome::Unbuildable { reason },
         };
         let ended_at = self.clock.now();
         let decision = policy.decide(delivery.attempts + 1, &outcome, ended_at, self.random());
+        let signal = policy.signal(&outcome);
         let duration = ended_at.since(started_at);
         metrics::counter!("bellwire_attempts_total", "contract" => contract.name().to_owned(), "outcome" => outcome.kind())
             .increment(1);
         metrics::histogram!("bellwire_attempt_seconds").record(duration.as_secs_f64());
         let outcome = Outcome { delivery, started_at, duration, outcome, decision, health: policy.health };
         let _ = self.outcomes.send(outcome).await; // the recorder outlives every attempt
+        signal
     }
 
     /// The endpoint's configuration; `None` when it is gone or the engine is stopping.
@@ -54,22 +60,31 @@ impl Shared {
                 Err(error) => tracing::warn!(error = %error, "an endpoint could not be read; trying again"),
             }
             tokio::select! {
-                () = tokio::time::sleep(STORE_PAUSE) => {}
+                biased;
                 () = self.soft_stop.cancelled() => return None,
+                () = tokio::time::sleep(STORE_PAUSE) => {}
             }
         }
     }
 
-    /// Lets a lane run as many requests as its contract allows, and starts what that frees.
-    fn allow(self: &Arc<Self>, lane: &LaneKey, in_flight_max: u32) {
-        self.scheduler.lock().limit_lane(lane, in_flight_max);
-        self.pump();
+    /// Sets what a lane may do, and starts what that frees.
+    fn limit(self: &Arc<Self>, lane: &LaneKey, limits: LaneLimits) {
+        if self.scheduler.lock().limit_lane(lane, limits, self.clock.now()) {
+            self.pump();
+        }
     }
 
-    async fn put_back(&self, delivery: ClaimedDelivery) {
-        if let Err(error) = self.store.release_delivery(&delivery).await {
-            tracing::warn!(delivery.id = %delivery.id, error = %error, "a delivery could not be put back yet");
-            self.wake.abandon(delivery);
+    /// Puts deliveries back, and looks again soon: their endpoint may have been resumed meanwhile.
+    pub(crate) async fn put_back(&self, held: Vec<ClaimedDelivery>) {
+        let lanes: Vec<LaneKey> = held.iter().map(ClaimedDelivery::lane).collect();
+        self.release(held).await;
+        self.store.expect(lanes);
+    }
+
+    async fn release(&self, held: Vec<ClaimedDelivery>) {
+        if let Err(error) = self.store.release_deliveries(&held).await {
+            tracing::warn!(deliveries = held.len(), error = %error, "deliveries could not be put back yet");
+            held.into_iter().for_each(|delivery| self.wake.abandon(delivery));
         }
     }
 

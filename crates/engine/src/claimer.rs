@@ -71,10 +71,11 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             continue;
         }
         tokio::select! {
-            () = tokio::time::sleep(wait) => {}
+            biased;
+            () = shared.soft_stop.cancelled() => return,
             () = shared.store.claimable() => {}
             () = shared.wake.sooner.notified() => {}
-            () = shared.soft_stop.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
         }
     }
 }
@@ -88,11 +89,12 @@ fn until_next(shared: &Shared) -> Duration {
 /// One round; whether another should follow at once.
 async fn round(shared: &Shared) -> Result<bool, bellwire_store::StoreError> {
     let abandoned = std::mem::take(&mut *shared.wake.abandoned.lock());
-    for delivery in abandoned {
-        if let Err(error) = shared.store.release_delivery(&delivery).await {
-            shared.wake.abandon(delivery);
+    if !abandoned.is_empty() {
+        if let Err(error) = shared.store.release_deliveries(&abandoned).await {
+            abandoned.into_iter().for_each(|delivery| shared.wake.abandon(delivery));
             return Err(error);
         }
+        shared.store.expect(abandoned.iter().map(ClaimedDelivery::lane));
     }
     // Cleared before the query: a retry recorded while it runs sets it again.
     *shared.wake.next.lock() = None;

@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_contract::Contracts;
-use bellwire_domain::{Clock, Entropy};
-use bellwire_egress::Sender;
+use bellwire_domain::{Clock, Entropy, Signal};
 use bellwire_store::{Claimed, ClaimedDelivery, LaneKey, Outcome, Store};
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::claimer::{self, Wake};
-use crate::recorder;
 use crate::scheduler::Scheduler;
+use crate::transport::Transport;
+use crate::{pacer, recorder};
 
 /// What an engine needs.
 pub struct EngineOptions {
@@ -25,7 +25,7 @@ pub struct EngineOptions {
     /// The loaded contracts.
     pub contracts: Arc<Contracts>,
     /// What sends.
-    pub sender: Sender,
+    pub transport: Arc<dyn Transport>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Random bytes: trace ids and jitter.
@@ -41,10 +41,12 @@ const OUTCOMES_MAX: usize = 4_096;
 pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) contracts: Arc<Contracts>,
-    pub(crate) sender: Sender,
+    pub(crate) transport: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) scheduler: Mutex<Scheduler<LaneKey, ClaimedDelivery>>,
+    /// Told when a lane may start something at an instant that the pacer does not know of.
+    pub(crate) pace_changed: Notify,
     pub(crate) wake: Wake,
     pub(crate) outcomes: mpsc::Sender<Outcome>,
     /// No new work.
@@ -55,9 +57,18 @@ pub(crate) struct Shared {
 impl Shared {
     /// Starts every attempt that the scheduler allows now, each on a task of its own.
     pub(crate) fn pump(self: &Arc<Self>) {
+        let now = self.clock.now();
         loop {
-            let next = self.scheduler.lock().start();
-            let Some((lane, delivery)) = next else { return };
+            let mut scheduler = self.scheduler.lock();
+            let next = scheduler.start(now);
+            let held = next.is_none() && scheduler.next_deadline().is_some();
+            drop(scheduler);
+            let Some((lane, delivery)) = next else {
+                if held {
+                    self.pace_changed.notify_one();
+                }
+                return;
+            };
             self.attempts.spawn(Arc::clone(self).work(lane, delivery));
         }
     }
@@ -66,11 +77,32 @@ impl Shared {
     async fn work(self: Arc<Self>, lane: LaneKey, delivery: ClaimedDelivery) {
         let mut slot = Slot { shared: &self, held: Some((lane, delivery)) };
         while let Some((lane, delivery)) = slot.held.clone() {
-            self.attempt(&lane, delivery).await;
+            let signal = self.attempt(&lane, delivery).await;
             slot.held = None;
-            let mut scheduler = self.scheduler.lock();
-            scheduler.finish(&lane);
-            slot.held = scheduler.start();
+            let fell_silent;
+            (fell_silent, slot.held) = self.turn(&lane, signal);
+            self.pump(); // one answer may make room for more than one request
+            if fell_silent {
+                self.quieten(&lane).await;
+            }
+        }
+    }
+
+    /// Ends a job and starts the next.
+    fn turn(&self, lane: &LaneKey, signal: Option<Signal>) -> (bool, Option<(LaneKey, ClaimedDelivery)>) {
+        let now = self.clock.now();
+        let mut scheduler = self.scheduler.lock();
+        let fell_silent = scheduler.finish(lane, signal, now);
+        (fell_silent, scheduler.start(now))
+    }
+
+    /// An endpoint has stopped answering: what it holds in memory goes back to the store, but for the next probe.
+    async fn quieten(&self, lane: &LaneKey) {
+        let excess = self.scheduler.lock().take_waiting(lane, 1, self.clock.now());
+        self.store.throttle(lane);
+        tracing::info!(endpoint.id = %lane.endpoint_id, "an endpoint does not answer; it is only probed until it does");
+        if !excess.is_empty() {
+            self.put_back(excess).await;
         }
     }
 }
@@ -84,7 +116,7 @@ struct Slot<'s> {
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
         if let Some((lane, delivery)) = self.held.take() {
-            self.shared.scheduler.lock().finish(&lane);
+            self.shared.scheduler.lock().finish(&lane, None, self.shared.clock.now());
             self.shared.wake.abandon(delivery);
         }
     }
@@ -105,10 +137,11 @@ impl Engine {
         let shared = Arc::new(Shared {
             store: options.store,
             contracts: options.contracts,
-            sender: options.sender,
+            transport: options.transport,
             clock: options.clock,
             entropy: options.entropy,
             scheduler: Mutex::new(Scheduler::new(options.in_flight_max)),
+            pace_changed: Notify::new(),
             wake: Wake::default(),
             outcomes,
             soft_stop: CancellationToken::new(),
@@ -118,6 +151,7 @@ impl Engine {
         let loops = TaskTracker::new();
         loops.spawn(dispatch(Arc::clone(&shared), options.claimed));
         loops.spawn(claimer::run(Arc::clone(&shared)));
+        loops.spawn(pacer::run(Arc::clone(&shared)));
         loops.spawn(recorder::run(Arc::clone(&shared), received, hard_stop.clone()));
         loops.close();
         Self { shared, loops, hard_stop }
@@ -146,14 +180,16 @@ impl Engine {
 async fn dispatch(shared: Arc<Shared>, mut claimed: Claimed) {
     loop {
         let batch = tokio::select! {
-            batch = claimed.recv() => batch,
+            biased;
             () = shared.soft_stop.cancelled() => return,
+            batch = claimed.recv() => batch,
         };
         let Some(batch) = batch else { return };
         {
+            let now = shared.clock.now();
             let mut scheduler = shared.scheduler.lock();
             for delivery in batch {
-                scheduler.admit(&delivery.lane(), delivery);
+                scheduler.admit(&delivery.lane(), delivery, now);
             }
         }
         shared.pump();

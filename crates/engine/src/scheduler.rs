@@ -1,11 +1,17 @@
 //! Who goes next: lanes, served in turn.
 //!
-//! Pure bookkeeping over lanes. A lane has jobs that wait and a cap on jobs that run; lanes that could start a job stand in a
-//! ring and are served one job at a time, so an endpoint with a thousand waiting deliveries and one with a single delivery get
-//! equal turns. A lane that is empty and idle is forgotten: endpoints that do nothing cost nothing.
+//! Pure bookkeeping over lanes, with the time passed in. A lane has jobs that wait, limits, and the pace at which its endpoint
+//! answers; lanes that could start a job stand in a ring and are served one job at a time, so an endpoint with a thousand
+//! waiting deliveries and one with a single delivery get equal turns. A lane that has to pause, for its rate limit or because
+//! its endpoint asked for it, is held until an instant. Lanes whose endpoint has stopped answering stand in a ring of their own
+//! and share a quarter of all room, so that any number of dead endpoints leaves the rest to the others. A lane that is empty
+//! and idle, and whose past does not matter any more, is forgotten: endpoints that do nothing cost nothing.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::Hash;
+use std::time::Duration;
+
+use bellwire_domain::{Pace, RateLimit, Signal, Timestamp};
 
 /// Jobs of type `J` in lanes named by `K`.
 #[derive(Debug)]
@@ -13,79 +19,169 @@ pub struct Scheduler<K, J> {
     lanes: HashMap<K, Lane<J>>,
     /// Lanes that may start a job, each once.
     ring: VecDeque<K>,
+    /// Such lanes whose endpoint has stopped answering.
+    probe_ring: VecDeque<K>,
+    /// Lanes that may not start a job before an instant, or are to be forgotten then.
+    held: BTreeSet<(Timestamp, K)>,
     running: usize,
     running_max: usize,
+    probing: usize,
+    probe_is_next: bool,
     accepts: bool,
+}
+
+/// What one lane may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneLimits {
+    /// Jobs running at once.
+    pub in_flight_max: u32,
+    /// Jobs started in a span of time.
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// What a lane may do before its own limits are known.
+const UNKNOWN_LANE: LaneLimits = LaneLimits { in_flight_max: 1, rate_limit: None };
+/// How long an empty lane is remembered whose endpoint has stopped answering.
+const REMEMBERED: Duration = Duration::from_secs(600);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Nowhere,
+    Ring,
+    Held(Timestamp),
 }
 
 #[derive(Debug)]
 struct Lane<J> {
     waiting: VecDeque<J>,
     running: u32,
-    running_max: u32,
-    in_ring: bool,
+    limits: LaneLimits,
+    pace: Pace,
+    rate_next: Option<Timestamp>,
+    standing: Standing,
 }
 
-/// What a lane may run before its own cap is known.
-const UNKNOWN_LANE_RUNNING_MAX: u32 = 1;
+impl<J> Lane<J> {
+    fn new() -> Self {
+        let waiting = VecDeque::new();
+        Self { waiting, running: 0, limits: UNKNOWN_LANE, pace: Pace::default(), rate_next: None, standing: Standing::Nowhere }
+    }
 
-impl<K: Clone + Eq + Hash, J> Scheduler<K, J> {
+    fn has_room(&self) -> bool {
+        self.running < self.pace.window(self.limits.in_flight_max)
+    }
+
+    fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let rate = self.limits.rate_limit.and_then(|limit| limit.opens_at(self.rate_next, now));
+        self.pace.opens_at(now).max(rate)
+    }
+
+    /// Until when an empty lane is worth remembering.
+    fn remembered_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let probing = self.pace.is_probing().then(|| now.plus(REMEMBERED));
+        let rate = self.rate_next.filter(|next| self.limits.rate_limit.is_some() && *next > now);
+        probing.max(rate).max(self.pace.opens_at(now))
+    }
+}
+
+impl<K: Clone + Eq + Hash + Ord, J> Scheduler<K, J> {
     /// At most `running_max` jobs run at once over all lanes.
     pub fn new(running_max: usize) -> Self {
-        Self { lanes: HashMap::new(), ring: VecDeque::new(), running: 0, running_max, accepts: true }
+        Self {
+            lanes: HashMap::new(),
+            ring: VecDeque::new(),
+            probe_ring: VecDeque::new(),
+            held: BTreeSet::new(),
+            running: 0,
+            running_max,
+            probing: 0,
+            probe_is_next: false,
+            accepts: true,
+        }
     }
 
     /// Adds a job to the end of its lane.
-    pub fn admit(&mut self, key: &K, job: J) {
-        let lane = self.lanes.entry(key.clone()).or_insert_with(|| Lane {
-            waiting: VecDeque::new(),
-            running: 0,
-            running_max: UNKNOWN_LANE_RUNNING_MAX,
-            in_ring: false,
-        });
-        lane.waiting.push_back(job);
-        self.join_ring(key);
+    pub fn admit(&mut self, key: &K, job: J, now: Timestamp) {
+        self.lanes.entry(key.clone()).or_insert_with(Lane::new).waiting.push_back(job);
+        self.place(key, now);
     }
 
-    /// Sets how many jobs a lane may run, once its contract is known.
-    pub fn limit_lane(&mut self, key: &K, running_max: u32) {
-        let Some(lane) = self.lanes.get_mut(key) else { return };
-        if lane.running_max != running_max {
-            lane.running_max = running_max.max(1);
-            self.join_ring(key);
+    /// Sets what a lane may do, once its contract is known. Whether that changed anything.
+    pub fn limit_lane(&mut self, key: &K, limits: LaneLimits, now: Timestamp) -> bool {
+        let Some(lane) = self.lanes.get_mut(key).filter(|lane| lane.limits != limits) else { return false };
+        if lane.rate_next.is_none() && lane.running > 0 {
+            lane.rate_next = limits.rate_limit.map(|limit| limit.after_start(None, now)); // what runs has started already
         }
+        lane.limits = limits;
+        self.place(key, now);
+        true
     }
 
     /// Starts the next job: the first of the lane whose turn it is.
-    pub fn start(&mut self) -> Option<(K, J)> {
+    pub fn start(&mut self, now: Timestamp) -> Option<(K, J)> {
         if !self.accepts || self.running >= self.running_max {
             return None;
         }
-        while let Some(key) = self.ring.pop_front() {
+        self.release_held(now);
+        self.probe_is_next = !self.probe_is_next;
+        let order = if self.probe_is_next { [true, false] } else { [false, true] };
+        order.into_iter().find_map(|probes| self.start_from(probes, now))
+    }
+
+    fn start_from(&mut self, probes: bool, now: Timestamp) -> Option<(K, J)> {
+        if probes && self.probing >= (self.running_max / 4).max(1) {
+            return None;
+        }
+        while let Some(key) = if probes { self.probe_ring.pop_front() } else { self.ring.pop_front() } {
             let Some(lane) = self.lanes.get_mut(&key) else { continue };
-            lane.in_ring = false;
-            if lane.running >= lane.running_max {
-                continue; // its cap was lowered while it stood in the ring
+            lane.standing = Standing::Nowhere;
+            let in_place = lane.pace.is_probing() == probes && lane.has_room() && lane.opens_at(now).is_none();
+            let job = if in_place { lane.waiting.pop_front() } else { None };
+            if job.is_some() {
+                lane.running += 1;
+                lane.rate_next = lane.limits.rate_limit.map(|limit| limit.after_start(lane.rate_next, now));
+                self.running += 1;
+                self.probing += usize::from(probes);
             }
-            let Some(job) = lane.waiting.pop_front() else { continue };
-            lane.running += 1;
-            self.running += 1;
-            self.join_ring(&key);
-            return Some((key, job));
+            self.place(&key, now);
+            if let Some(job) = job {
+                return Some((key, job));
+            }
         }
         None
     }
 
-    /// A job of this lane has ended.
-    pub fn finish(&mut self, key: &K) {
-        let Some(lane) = self.lanes.get_mut(key) else { return };
+    /// A job of this lane has ended; `signal` is what it told about the endpoint. Whether the endpoint has just stopped
+    /// answering.
+    pub fn finish(&mut self, key: &K, signal: Option<Signal>, now: Timestamp) -> bool {
+        let Some(lane) = self.lanes.get_mut(key) else { return false };
+        let was_probing = lane.pace.is_probing();
         lane.running = lane.running.saturating_sub(1);
+        lane.pace = signal.map_or(lane.pace, |signal| lane.pace.observe(signal, now));
+        let is_probing = lane.pace.is_probing();
+        let running = usize::try_from(lane.running).unwrap_or(usize::MAX);
         self.running = self.running.saturating_sub(1);
-        if lane.running == 0 && lane.waiting.is_empty() {
-            self.lanes.remove(key);
-        } else {
-            self.join_ring(key);
-        }
+        self.probing = match (was_probing, is_probing) {
+            (false, false) => self.probing,
+            (true, true) => self.probing.saturating_sub(1),
+            (false, true) => self.probing + running,
+            (true, false) => self.probing.saturating_sub(running + 1),
+        };
+        self.place(key, now);
+        is_probing && !was_probing
+    }
+
+    /// Takes what waits in a lane, but for the first `keep` jobs.
+    pub fn take_waiting(&mut self, key: &K, keep: usize, now: Timestamp) -> Vec<J> {
+        let Some(lane) = self.lanes.get_mut(key) else { return Vec::new() };
+        let taken = lane.waiting.split_off(keep.min(lane.waiting.len()));
+        self.place(key, now);
+        taken.into()
+    }
+
+    /// The instant at which [`Scheduler::start`] may find a job that it does not find now.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.held.first().filter(|_| self.accepts && self.running < self.running_max).map(|(at, _)| *at)
     }
 
     /// Starts nothing more.
@@ -98,133 +194,68 @@ impl<K: Clone + Eq + Hash, J> Scheduler<K, J> {
         self.running
     }
 
-    /// Lanes with jobs.
+    /// Lanes with jobs, and those remembered for another reason.
     pub fn lanes(&self) -> usize {
         self.lanes.len()
     }
 
-    fn join_ring(&mut self, key: &K) {
+    /// Lets lanes go whose instant has come: to their turn, or out of memory.
+    fn release_held(&mut self, now: Timestamp) {
+        while self.held.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, key)) = self.held.pop_first() else { return };
+            let Some(lane) = self.lanes.get_mut(&key) else { continue };
+            lane.standing = Standing::Nowhere;
+            if lane.waiting.is_empty() && lane.running == 0 {
+                self.lanes.remove(&key);
+            } else {
+                self.place(&key, now);
+            }
+        }
+    }
+
+    /// The clock was set back: everything held is looked at anew, as what it waits for may now be far off.
+    pub fn clock_set_back(&mut self, now: Timestamp) {
+        for (_, key) in std::mem::take(&mut self.held) {
+            if let Some(lane) = self.lanes.get_mut(&key) {
+                lane.standing = Standing::Nowhere;
+            }
+            self.place(&key, now);
+        }
+    }
+
+    /// Puts a lane where it now belongs: into a ring, among the held, nowhere while it is at its cap, or out of memory.
+    fn place(&mut self, key: &K, now: Timestamp) {
         let Some(lane) = self.lanes.get_mut(key) else { return };
-        if !lane.in_ring && lane.running < lane.running_max && !lane.waiting.is_empty() {
-            lane.in_ring = true;
-            self.ring.push_back(key.clone());
+        let wanted = if lane.waiting.is_empty() {
+            match (lane.running, lane.remembered_until(now)) {
+                (0, Some(until)) => Standing::Held(until),
+                _ => Standing::Nowhere,
+            }
+        } else if !lane.has_room() {
+            Standing::Nowhere
+        } else {
+            lane.opens_at(now).map_or(Standing::Ring, Standing::Held)
+        };
+        if lane.standing == Standing::Ring && wanted != Standing::Ring {
+            return; // found out when its turn comes
+        }
+        if lane.standing != wanted {
+            if let Standing::Held(at) = lane.standing {
+                self.held.remove(&(at, key.clone()));
+            }
+            match wanted {
+                Standing::Nowhere => {}
+                Standing::Ring if lane.pace.is_probing() => self.probe_ring.push_back(key.clone()),
+                Standing::Ring => self.ring.push_back(key.clone()),
+                Standing::Held(at) => drop(self.held.insert((at, key.clone()))),
+            }
+            lane.standing = wanted;
+        }
+        if wanted == Standing::Nowhere && lane.waiting.is_empty() && lane.running == 0 {
+            self.lanes.remove(key);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn drain(scheduler: &mut Scheduler<&'static str, u32>) -> Vec<(&'static str, u32)> {
-        std::iter::from_fn(|| scheduler.start()).collect()
-    }
-
-    #[test]
-    fn lanes_take_turns_whatever_their_length() {
-        let mut scheduler = Scheduler::new(6);
-        for job in 0..1_000 {
-            scheduler.admit(&"busy", job);
-        }
-        scheduler.admit(&"quiet", 0);
-        scheduler.limit_lane(&"busy", 32);
-        let started = drain(&mut scheduler);
-        assert_eq!(started[..2], [("busy", 0), ("quiet", 0)]);
-        assert_eq!(started.len(), 6, "the cap in all");
-    }
-
-    #[test]
-    fn one_slow_lane_takes_its_own_cap_and_no_more() {
-        let mut scheduler = Scheduler::new(100);
-        for job in 0..1_000 {
-            scheduler.admit(&"slow", job);
-        }
-        scheduler.limit_lane(&"slow", 4);
-        assert_eq!(drain(&mut scheduler).len(), 4);
-        scheduler.admit(&"healthy", 7);
-        assert_eq!(drain(&mut scheduler), [("healthy", 7)]);
-    }
-
-    #[test]
-    fn a_lane_of_unknown_cap_starts_one() {
-        let mut scheduler = Scheduler::new(100);
-        (0..10).for_each(|job| scheduler.admit(&"new", job));
-        assert_eq!(drain(&mut scheduler).len(), 1);
-        scheduler.limit_lane(&"new", 3);
-        assert_eq!(drain(&mut scheduler), [("new", 1), ("new", 2)]);
-    }
-
-    #[test]
-    fn a_closed_scheduler_starts_nothing() {
-        let mut scheduler = Scheduler::new(100);
-        scheduler.admit(&"a", 1);
-        scheduler.close();
-        assert_eq!(scheduler.start(), None);
-    }
-
-    #[derive(Debug, Clone)]
-    enum Step {
-        Admit(u8),
-        Limit(u8, u32),
-        Start,
-        Finish(usize),
-    }
-
-    fn step() -> impl Strategy<Value = Step> {
-        prop_oneof![
-            (0u8..5).prop_map(Step::Admit),
-            (0u8..5, 0u32..4).prop_map(|(lane, cap)| Step::Limit(lane, cap)),
-            Just(Step::Start),
-            any::<usize>().prop_map(Step::Finish),
-        ]
-    }
-
-    proptest! {
-        /// Whatever happens: no job is lost or started twice, caps hold, and what can run is never left standing.
-        #[test]
-        fn every_job_runs_once_and_in_lane_order(steps in proptest::collection::vec(step(), 0..300), cap in 1usize..6) {
-            let mut scheduler = Scheduler::new(cap);
-            let mut admitted = 0u32;
-            let mut running: Vec<u8> = Vec::new();
-            let mut started: Vec<(u8, u32)> = Vec::new();
-            for step in steps {
-                match step {
-                    Step::Admit(lane) => {
-                        scheduler.admit(&lane, admitted);
-                        admitted += 1;
-                    }
-                    Step::Limit(lane, cap) => scheduler.limit_lane(&lane, cap),
-                    Step::Start => {
-                        if let Some((lane, job)) = scheduler.start() {
-                            running.push(lane);
-                            started.push((lane, job));
-                        }
-                    }
-                    Step::Finish(index) if !running.is_empty() => {
-                        let lane = running.swap_remove(index % running.len());
-                        scheduler.finish(&lane);
-                    }
-                    Step::Finish(_) => {}
-                }
-                prop_assert!(scheduler.running() == running.len() && running.len() <= cap);
-            }
-            loop {
-                while let Some((lane, job)) = scheduler.start() {
-                    running.push(lane);
-                    started.push((lane, job));
-                }
-                let Some(lane) = running.pop() else { break };
-                scheduler.finish(&lane);
-            }
-            let mut jobs: Vec<u32> = started.iter().map(|(_, job)| *job).collect();
-            jobs.sort_unstable();
-            prop_assert_eq!(jobs, (0..admitted).collect::<Vec<_>>());
-            for lane in 0..5 {
-                prop_assert!(started.iter().filter(|(of, _)| *of == lane).map(|(_, job)| job).is_sorted());
-            }
-            prop_assert!(scheduler.lanes() == 0 && scheduler.ring.iter().all(|key| !scheduler.lanes.contains_key(key)));
-        }
-    }
-}
+mod tests;

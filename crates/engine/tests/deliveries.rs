@@ -13,8 +13,8 @@ use bellwire_domain::{
 use bellwire_egress::{Sender, SenderOptions, SystemResolver};
 use bellwire_engine::{Engine, EngineOptions};
 use bellwire_store::{
-    Account, Delivery, DeliveryQuery, HandOffLimits, LaneKey, MasterKey, NewEndpoint, NewEvent, PageRequest, PutAccount, Store,
-    StoreOptions,
+    Account, Delivery, DeliveryQuery, Execution, HandOffLimits, LaneKey, MasterKey, NewEndpoint, NewEvent, PageRequest,
+    PutAccount, Store, StoreOptions,
 };
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
@@ -48,6 +48,7 @@ impl World {
             handoff: HandOffLimits { lane_deliveries_max: 16, ..HandOffLimits::default() },
             jobs_max: 1_000,
             readers_max: 2,
+            execution: Execution::Threads,
         })
         .unwrap();
         let sender = Sender::new(SenderOptions {
@@ -60,7 +61,7 @@ impl World {
             store: store.clone(),
             claimed,
             contracts: Arc::clone(&contracts),
-            sender,
+            transport: Arc::new(sender),
             clock: Arc::clone(&clock) as _,
             entropy,
             in_flight_max: 100,

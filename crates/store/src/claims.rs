@@ -96,6 +96,8 @@ const LANES_WAITING: &str = "SELECT DISTINCT q.account_id, q.endpoint_id FROM qu
 
 /// Lanes looked at in one round.
 const LANES_MAX: usize = 256;
+/// Deliveries claimed for one lane in one round: the lanes behind it wait no longer than that.
+const LANE_STEP_MAX: usize = 256;
 
 /// One claim round.
 pub(crate) fn claim(
@@ -106,13 +108,14 @@ pub(crate) fn claim(
     limit: usize,
 ) -> Result<(Vec<ReservedRow>, ClaimReport), StoreError> {
     let mut claimed = Vec::new();
-    let lanes = handoff.reserve().wanting(LANES_MAX);
+    let lanes = handoff.reserve().take_wanting(LANES_MAX);
     let more_lanes = lanes.len() == LANES_MAX;
     for (lane, room) in lanes {
-        if claimed.len() >= limit {
-            break;
+        let room = room.min(limit.saturating_sub(claimed.len())).min(LANE_STEP_MAX);
+        if room > 0 {
+            claimed.extend(claim_lane(db, handoff, claim_token, &lane, room)?);
         }
-        claimed.extend(claim_lane(db, handoff, claim_token, &lane, room.min(limit - claimed.len()))?);
+        handoff.reserve().queue(&lane);
     }
     let (due, found) = claim_due(db, handoff, claim_token, now, limit)?;
     claimed.extend(due);

@@ -4,9 +4,11 @@
 //! straight to its lane; without, it is committed unclaimed and the lane is marked as having a backlog in the store, to be
 //! claimed when the lane has drained. Losing the hand-off is always safe: the rows say everything.
 //!
-//! Room is bounded per lane, so that one slow endpoint cannot take it all, and in total, by count and by bytes.
+//! Room is bounded in total, by count and by bytes, and shared as switches share their buffers (Choudhury and Hahne, 1998): a
+//! lane may hold a quarter of what is free. However many slow endpoints there are, some room is always free for one that was
+//! idle. Endpoints that have stopped answering hold next to nothing, and a quarter of the room all together.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use bellwire_domain::{AccountId, DeliveryId, EndpointId, EventId, EventType, Timestamp};
@@ -62,7 +64,7 @@ impl ClaimedDelivery {
 }
 
 /// Names one lane.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LaneKey {
     /// The account.
     pub account_id: AccountId,
@@ -73,7 +75,7 @@ pub struct LaneKey {
 /// How much may be held in memory.
 #[derive(Debug, Clone, Copy)]
 pub struct HandOffLimits {
-    /// Deliveries per endpoint.
+    /// Deliveries per endpoint, at most a quarter of what is free.
     pub lane_deliveries_max: usize,
     /// Deliveries in all.
     pub deliveries_max: usize,
@@ -90,8 +92,19 @@ impl Default for HandOffLimits {
 #[derive(Debug, Default, Clone, Copy)]
 struct LaneRoom {
     held: usize,
+    bytes: usize,
+    /// Deliveries of this lane wait in the store.
     backlog: bool,
+    /// Its endpoint has stopped answering.
+    throttled: bool,
+    /// It stands in the queue of lanes to be filled.
+    queued: bool,
 }
+
+/// What an endpoint that does not answer may hold.
+const THROTTLED_LANE_MAX: usize = 2;
+/// The share of the free room that one lane may hold, and of all room that throttled lanes may.
+const SHARE: usize = 4;
 
 /// What is reserved now.
 #[derive(Debug, Default)]
@@ -99,12 +112,80 @@ pub(crate) struct Room {
     lanes: HashMap<LaneKey, LaneRoom>,
     deliveries: usize,
     bytes: usize,
+    /// Deliveries of throttled lanes.
+    throttled: usize,
+    /// Lanes with a backlog and room, to be filled in turn. A name that is no longer wanting is passed over.
+    wanting: VecDeque<LaneKey>,
+    wanting_throttled: VecDeque<LaneKey>,
 }
 
 impl Room {
-    /// Lanes are filled from the store in large steps, not delivery by delivery.
-    fn is_half_free(&self, limits: &HandOffLimits) -> bool {
-        self.deliveries <= limits.deliveries_max / 2 && self.bytes <= limits.bytes_max / 2
+    /// How many deliveries a lane may hold now.
+    fn lane_max(&self, lane: &LaneRoom, limits: &HandOffLimits) -> usize {
+        let free = limits.deliveries_max.saturating_sub(self.deliveries);
+        if !lane.throttled {
+            limits.lane_deliveries_max.min((free / SHARE).max(free.min(1)))
+        } else if self.throttled < limits.deliveries_max / SHARE && free > 0 {
+            THROTTLED_LANE_MAX
+        } else {
+            0
+        }
+    }
+
+    fn fits(&self, lane: &LaneRoom, bytes: usize, limits: &HandOffLimits) -> bool {
+        let free_bytes = limits.bytes_max.saturating_sub(self.bytes);
+        let bytes_fit = lane.bytes + bytes <= free_bytes / SHARE || (lane.held == 0 && bytes <= free_bytes);
+        self.deliveries == 0 || (lane.held < self.lane_max(lane, limits) && self.deliveries < limits.deliveries_max && bytes_fit)
+    }
+
+    /// Puts a lane into the queue of those to be filled, if it has a backlog and at least half its room free. Lanes are filled
+    /// in large steps, not delivery by delivery.
+    fn queue(&mut self, key: &LaneKey, limits: &HandOffLimits) {
+        let Some(lane) = self.lanes.get(key).copied() else { return };
+        if lane.queued || !lane.backlog || lane.held > self.lane_max(&lane, limits) / 2 {
+            return;
+        }
+        let queue = if lane.throttled { &mut self.wanting_throttled } else { &mut self.wanting };
+        queue.push_back(key.clone());
+        if let Some(lane) = self.lanes.get_mut(key) {
+            lane.queued = true;
+        }
+    }
+
+    fn forget_if_idle(&mut self, key: &LaneKey) {
+        if self.lanes.get(key).is_some_and(|lane| lane.held == 0 && !lane.backlog) {
+            self.lanes.remove(key);
+        }
+    }
+
+    fn set_throttled(&mut self, key: &LaneKey, throttled: bool) {
+        let Some(lane) = self.lanes.get_mut(key).filter(|lane| lane.throttled != throttled) else { return };
+        lane.throttled = throttled;
+        lane.queued = false; // it stood in the other queue
+        let held = lane.held;
+        self.throttled = if throttled { self.throttled + held } else { self.throttled.saturating_sub(held) };
+    }
+
+    /// Takes the next lane to be filled from one of the two queues, with its room.
+    fn take_wanting(&mut self, throttled: bool, limits: &HandOffLimits) -> Option<(LaneKey, usize)> {
+        loop {
+            let key = if throttled { self.wanting_throttled.pop_front() } else { self.wanting.pop_front() }?;
+            let Some(lane) = self.lanes.get(&key).copied().filter(|lane| lane.queued && lane.throttled == throttled) else {
+                continue;
+            };
+            let room = self.lane_max(&lane, limits).saturating_sub(lane.held);
+            if room == 0 {
+                let queue = if throttled { &mut self.wanting_throttled } else { &mut self.wanting };
+                queue.push_front(key);
+                return None;
+            }
+            if let Some(lane) = self.lanes.get_mut(&key) {
+                lane.queued = false;
+            }
+            if lane.backlog {
+                return Some((key, room));
+            }
+        }
     }
 }
 
@@ -130,36 +211,57 @@ impl HandOff {
         Reservations { limits: self.limits, room: self.room.lock() }
     }
 
-    /// Gives room back.
-    pub(crate) fn release(&self, lane: &LaneKey, bytes: usize) {
+    /// Gives a delivery's room back.
+    pub(crate) fn release_delivery(&self, delivery: &ClaimedDelivery) {
+        self.release(&delivery.lane(), delivery.event.size, false);
+    }
+
+    /// Gives room back. An endpoint that has `answered` is not throttled any more.
+    pub(crate) fn release(&self, key: &LaneKey, bytes: usize, answered: bool) {
         let mut room = self.room.lock();
         room.deliveries = room.deliveries.saturating_sub(1);
         room.bytes = room.bytes.saturating_sub(bytes);
-        let Some(state) = room.lanes.get_mut(lane) else { return };
-        state.held = state.held.saturating_sub(1);
-        let wants = state.backlog && state.held <= self.limits.lane_deliveries_max / 2;
-        if state.held == 0 && !state.backlog {
-            room.lanes.remove(lane);
+        let Some(lane) = room.lanes.get_mut(key) else { return };
+        lane.held = lane.held.saturating_sub(1);
+        lane.bytes = lane.bytes.saturating_sub(bytes);
+        if lane.throttled {
+            room.throttled = room.throttled.saturating_sub(1);
         }
-        let wants = wants && room.is_half_free(&self.limits);
+        if answered {
+            room.set_throttled(key, false);
+        }
+        room.queue(key, &self.limits);
+        room.forget_if_idle(key);
+        let wanted = !room.wanting.is_empty() || !room.wanting_throttled.is_empty();
         drop(room);
-        if wants {
+        if wanted {
             self.claimable.notify_one();
         }
     }
 
-    pub(crate) fn release_delivery(&self, delivery: &ClaimedDelivery) {
-        self.release(&delivery.lane(), delivery.event.size);
+    /// An endpoint has stopped answering: until it answers, it may hold next to nothing.
+    pub(crate) fn throttle(&self, key: &LaneKey) {
+        let mut room = self.room.lock();
+        room.set_throttled(key, true);
+        room.queue(key, &self.limits);
     }
 
     /// Marks lanes as having work in the store.
     pub(crate) fn mark_backlog(&self, lanes: impl IntoIterator<Item = LaneKey>) {
-        let mut room = self.room.lock();
+        let mut room = self.reserve();
         for lane in lanes {
-            room.lanes.entry(lane).or_default().backlog = true;
+            room.set_backlog(&lane, true);
         }
         drop(room);
         self.claimable.notify_one();
+    }
+
+    /// Puts every lane with a backlog back into its queue: a claim round failed.
+    pub(crate) fn queue_again(&self) {
+        let mut room = self.room.lock();
+        let mut lanes: Vec<LaneKey> = room.lanes.iter().filter(|(_, lane)| lane.backlog).map(|(key, _)| key.clone()).collect();
+        lanes.sort_unstable();
+        lanes.iter().for_each(|key| room.queue(key, &self.limits));
     }
 
     /// Hands deliveries with reserved room to the engine. Without an engine they stay claimed until the next start.
@@ -194,38 +296,37 @@ impl Reservations<'_> {
     }
 
     /// Reserves room for one delivery that is claimed from the store.
-    pub(crate) fn for_claim(&mut self, lane: &LaneKey, bytes: usize) -> bool {
-        let limits = self.limits;
-        let held = self.room.lanes.get(lane).map_or(0, |state| state.held);
-        let fits = held < limits.lane_deliveries_max
-            && self.room.deliveries < limits.deliveries_max
-            && (self.room.bytes + bytes <= limits.bytes_max || self.room.deliveries == 0);
+    pub(crate) fn for_claim(&mut self, key: &LaneKey, bytes: usize) -> bool {
+        let lane = self.room.lanes.get(key).copied().unwrap_or_default();
+        let fits = self.room.fits(&lane, bytes, &self.limits);
         if fits {
             self.room.deliveries += 1;
             self.room.bytes += bytes;
-            self.room.lanes.entry(lane.clone()).or_default().held += 1;
+            self.room.throttled += usize::from(lane.throttled);
+            let lane = self.room.lanes.entry(key.clone()).or_default();
+            lane.held += 1;
+            lane.bytes += bytes;
         }
         fits
     }
 
-    pub(crate) fn set_backlog(&mut self, lane: &LaneKey, backlog: bool) {
-        let state = self.room.lanes.entry(lane.clone()).or_default();
-        state.backlog = backlog;
-        if state.held == 0 && !backlog {
-            self.room.lanes.remove(lane);
-        }
+    pub(crate) fn set_backlog(&mut self, key: &LaneKey, backlog: bool) {
+        self.room.lanes.entry(key.clone()).or_default().backlog = backlog;
+        self.room.queue(key, &self.limits);
+        self.room.forget_if_idle(key);
     }
 
-    /// Lanes with a backlog and at least half their room free, with that room.
-    pub(crate) fn wanting(&self, lanes_max: usize) -> Vec<(LaneKey, usize)> {
-        if !self.room.is_half_free(&self.limits) {
-            return Vec::new();
-        }
-        let max = self.limits.lane_deliveries_max;
-        let free = self.limits.deliveries_max.saturating_sub(self.room.deliveries);
-        let wants = |state: &LaneRoom| state.backlog && state.held <= max / 2;
-        let wanting = self.room.lanes.iter().filter(|(_, state)| wants(state)).take(lanes_max);
-        wanting.map(|(lane, state)| (lane.clone(), (max - state.held).min(free))).collect()
+    /// The next lanes to be filled, each with its room: first those whose endpoints answer.
+    pub(crate) fn take_wanting(&mut self, lanes_max: usize) -> Vec<(LaneKey, usize)> {
+        let mut lanes: Vec<_> = std::iter::from_fn(|| self.room.take_wanting(false, &self.limits)).take(lanes_max).collect();
+        let rest = lanes_max - lanes.len();
+        lanes.extend(std::iter::from_fn(|| self.room.take_wanting(true, &self.limits)).take(rest));
+        lanes
+    }
+
+    /// A lane was filled in part: it stands in the queue again if it still wants.
+    pub(crate) fn queue(&mut self, key: &LaneKey) {
+        self.room.queue(key, &self.limits);
     }
 }
 
@@ -237,45 +338,98 @@ mod tests {
         LaneKey { account_id: AccountId::try_new("a").unwrap(), endpoint_id: EndpointId::try_new(name).unwrap() }
     }
 
-    fn handoff() -> HandOff {
-        HandOff::new(HandOffLimits { lane_deliveries_max: 2, deliveries_max: 3, bytes_max: 100 }).0
+    fn handoff(deliveries_max: usize) -> HandOff {
+        HandOff::new(HandOffLimits { lane_deliveries_max: 100, deliveries_max, bytes_max: 1_000 }).0
+    }
+
+    fn fill(handoff: &HandOff, lane: &LaneKey) -> usize {
+        let mut room = handoff.reserve();
+        std::iter::from_fn(|| room.for_new(lane, 1).then_some(())).count()
     }
 
     #[test]
-    fn one_lane_cannot_take_all_the_room() {
-        let handoff = handoff();
+    fn any_number_of_slow_endpoints_leaves_room_for_one_that_was_idle() {
+        let handoff = handoff(400);
+        assert!((60..=80).contains(&fill(&handoff, &lane("slow"))));
+        for number in 0..60 {
+            fill(&handoff, &lane(&format!("slow-{number}")));
+        }
+        assert!(fill(&handoff, &lane("idle")) >= 1, "{}", handoff.held());
+    }
+
+    #[test]
+    fn endpoints_that_do_not_answer_hold_a_quarter_at_most() {
+        let handoff = handoff(64);
+        for number in 0..100 {
+            let dead = lane(&format!("dead-{number}"));
+            handoff.mark_backlog([dead.clone()]);
+            handoff.throttle(&dead);
+            handoff.reserve().set_backlog(&dead, true);
+        }
         let mut room = handoff.reserve();
-        assert!(room.for_new(&lane("slow"), 1) && room.for_new(&lane("slow"), 1));
-        assert!(!room.for_new(&lane("slow"), 1), "its own cap");
-        assert!(room.for_new(&lane("quick"), 1));
-        assert!(!room.for_new(&lane("third"), 1), "the cap in all");
+        let wanting = room.take_wanting(1_000);
+        for (lane, free) in wanting {
+            assert_eq!(free, THROTTLED_LANE_MAX);
+            for _ in 0..free {
+                room.for_claim(&lane, 1);
+            }
+        }
+        drop(room);
+        assert_eq!(handoff.held(), 16);
+        assert!(fill(&handoff, &lane("healthy")) >= 8);
+    }
+
+    #[test]
+    fn an_endpoint_that_answers_again_gets_its_room_back() {
+        let handoff = handoff(64);
+        let key = lane("a");
+        assert!(handoff.reserve().for_new(&key, 1));
+        handoff.throttle(&key);
+        assert!(handoff.reserve().for_new(&key, 1));
+        assert!(!handoff.reserve().for_new(&key, 1), "two are enough to probe");
+        handoff.release(&key, 1, true);
+        let room = handoff.reserve().take_wanting(10);
+        assert!(room.len() == 1 && room[0].1 > THROTTLED_LANE_MAX, "{room:?}");
+        assert_eq!(handoff.room.lock().throttled, 0);
     }
 
     #[test]
     fn payload_bytes_are_bounded_but_a_single_large_one_passes() {
-        let handoff = handoff();
+        let handoff = handoff(64);
         let mut room = handoff.reserve();
-        assert!(room.for_new(&lane("a"), 1_000), "an empty hand-off takes any size");
+        assert!(room.for_new(&lane("a"), 10_000), "an empty hand-off takes any size");
         assert!(!room.for_new(&lane("b"), 1));
     }
 
     #[test]
     fn a_lane_with_a_backlog_takes_nothing_new_until_it_is_claimed() {
-        let handoff = handoff();
+        let handoff = handoff(64);
         handoff.mark_backlog([lane("a")]);
         let mut room = handoff.reserve();
         assert!(!room.for_new(&lane("a"), 1), "new deliveries queue behind those in the store");
-        assert_eq!(room.wanting(10), [(lane("a"), 2)]);
+        assert_eq!(room.take_wanting(10), [(lane("a"), 16)]);
+        assert_eq!(room.take_wanting(10), [], "each is filled once at a time");
         assert!(room.for_claim(&lane("a"), 1));
+        room.queue(&lane("a"));
+        assert_eq!(room.take_wanting(10).len(), 1);
         room.set_backlog(&lane("a"), false);
         assert!(room.for_new(&lane("a"), 1));
     }
 
     #[test]
+    fn after_a_failed_round_the_lanes_are_wanted_again() {
+        let handoff = handoff(64);
+        handoff.mark_backlog([lane("a"), lane("b")]);
+        assert_eq!(handoff.reserve().take_wanting(10).len(), 2);
+        handoff.queue_again();
+        assert_eq!(handoff.reserve().take_wanting(10).len(), 2);
+    }
+
+    #[test]
     fn released_room_is_free_again_and_idle_lanes_cost_nothing() {
-        let handoff = handoff();
+        let handoff = handoff(64);
         assert!(handoff.reserve().for_new(&lane("a"), 10));
-        handoff.release(&lane("a"), 10);
+        handoff.release(&lane("a"), 10, false);
         assert_eq!(handoff.held(), 0);
         assert!(handoff.room.lock().lanes.is_empty() && handoff.room.lock().bytes == 0);
     }

@@ -46,6 +46,6 @@ pub use outcomes::{HealthChange, Outcome, Recording};
 pub use page::{Page, PageRequest};
 pub use publish::{EventReceipt, NewEvent, PublishError};
 pub use seal::MasterKey;
-pub use store::{Claimed, Store, StoreOptions};
+pub use store::{Claimed, Execution, Store, StoreOptions};
 
 use seal::DataKey;

@@ -130,7 +130,8 @@ pub(crate) fn answer(jobs: Vec<RecordJob>, recorded: Recorded, context: &WriteCo
     let mut results = recorded.results.into_iter();
     for job in jobs {
         for outcome in job.outcomes.iter() {
-            context.handoff.release_delivery(&outcome.delivery);
+            let answered = outcome.outcome.status().is_some();
+            context.handoff.release(&outcome.delivery.lane(), outcome.delivery.event.size, answered);
         }
         let _ = job.reply.send(Ok(results.by_ref().take(job.outcomes.len()).collect()));
     }

@@ -40,6 +40,22 @@ pub struct StoreOptions {
     pub jobs_max: usize,
     /// Reading connections.
     pub readers_max: usize,
+    /// Where statements run.
+    pub execution: Execution,
+}
+
+/// Where a store runs its statements.
+#[derive(Clone)]
+pub enum Execution {
+    /// The writer on a thread of its own, readers on the runtime's blocking threads; each commit is on the disk when it
+    /// returns.
+    Threads,
+    /// Everything on the tasks of a current-thread runtime, in an order that depends on nothing else, and without waiting for
+    /// the disk: for simulations. A store opened so survives the end of its process, not that of its machine.
+    Inline {
+        /// Asked before each commit; `false` makes the commit fail, as a full disk does.
+        commits: Arc<dyn Fn() -> bool + Send + Sync>,
+    },
 }
 
 /// Deliveries handed over in memory, each batch committed and held by this process.
@@ -99,11 +115,16 @@ impl Store {
             handoff: Arc::clone(&handoff),
             claim_token: claim_token.clone(),
         };
-        let (jobs, thread) = writer::start(connection, context, options.jobs_max)?;
+        let writer = writer::Writer::new(connection, context);
+        let (jobs, thread) = match &options.execution {
+            Execution::Threads => writer::start(writer, options.jobs_max)?,
+            Execution::Inline { commits } => (writer::start_inline(writer, Arc::clone(commits), options.jobs_max)?, None),
+        };
+        let inline = matches!(options.execution, Execution::Inline { .. });
         let inner = Inner {
             jobs: RwLock::new(Some(jobs)),
-            thread: Mutex::new(Some(thread)),
-            readers: Readers::new(options.path, options.readers_max),
+            thread: Mutex::new(thread),
+            readers: Readers::new(options.path, options.readers_max, inline),
             keyring,
             handoff,
             clock: options.clock,
@@ -264,17 +285,29 @@ impl Store {
     /// Claims what waits for lanes with room and what is due at `now`, at most `limit` of each, and hands it over.
     pub async fn claim_due(&self, now: Timestamp, limit: usize) -> Result<ClaimReport, StoreError> {
         let (handoff, token) = (Arc::clone(&self.0.handoff), self.0.claim_token.clone());
-        let (rows, report) = self.write(move |db| claims::claim(db, &handoff, &token, now, limit)).await?;
+        let claiming = self.write(move |db| claims::claim(db, &handoff, &token, now, limit)).await;
+        let (rows, report) = claiming.inspect_err(|_: &StoreError| self.0.handoff.queue_again())?;
         self.0.handoff.send(rows.into_iter().filter_map(|row| row.open(&self.0.keyring)).collect());
         Ok(report)
     }
 
-    /// Puts a held delivery back unattempted: its endpoint takes nothing now.
-    pub async fn release_delivery(&self, delivery: &ClaimedDelivery) -> Result<(), StoreError> {
-        let (token, ids) = (self.0.claim_token.clone(), [delivery.id.clone()]);
+    /// Puts held deliveries back unattempted: their endpoint takes nothing now. They stay in the store until something marks
+    /// their lane: a resume, an enable, or [`Store::expect`].
+    pub async fn release_deliveries(&self, held: &[ClaimedDelivery]) -> Result<(), StoreError> {
+        let (token, ids) = (self.0.claim_token.clone(), held.iter().map(|delivery| delivery.id.clone()).collect::<Vec<_>>());
         self.write(move |db| claims::unclaim(db, &token, &ids)).await?;
-        self.0.handoff.release_delivery(delivery);
+        held.iter().for_each(|delivery| self.0.handoff.release_delivery(delivery));
         Ok(())
+    }
+
+    /// Lets the next claim round look for waiting deliveries of these lanes.
+    pub fn expect(&self, lanes: impl IntoIterator<Item = LaneKey>) {
+        self.0.handoff.mark_backlog(lanes);
+    }
+
+    /// An endpoint has stopped answering: until it answers, next to none of its deliveries are held in memory.
+    pub fn throttle(&self, lane: &LaneKey) {
+        self.0.handoff.throttle(lane);
     }
 }
 

@@ -7,6 +7,7 @@
 //! in a savepoint, so that one that fails takes nothing else with it.
 
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use bellwire_domain::{Clock, Entropy};
 use rusqlite::{Connection, TransactionBehavior};
@@ -62,27 +63,39 @@ where
     (Job::Write(run), receiver)
 }
 
-/// Starts the thread. It ends when every sender is gone.
-pub(crate) fn start(
-    connection: Connection,
-    context: WriteContext,
-    jobs_max: usize,
-) -> Result<(mpsc::Sender<Job>, std::thread::JoinHandle<()>), StoreError> {
+/// Starts the writer on a thread. It ends when every sender is gone.
+pub(crate) fn start(mut writer: Writer, jobs_max: usize) -> Result<(mpsc::Sender<Job>, Option<JoinHandle<()>>), StoreError> {
     let (sender, receiver) = mpsc::channel(jobs_max);
-    let mut writer = Writer {
-        connection,
-        context,
-        publish_statements: PublishStatements::new(),
-        outcome_statements: OutcomeStatements::new(),
-    };
     let thread = std::thread::Builder::new()
         .name("bellwire-writer".to_owned())
         .spawn(move || writer.run(receiver))
         .map_err(|error| StoreError::Database(error.to_string().into()))?;
-    Ok((sender, thread))
+    Ok((sender, Some(thread)))
 }
 
-struct Writer {
+/// Starts the writer as a task of the current runtime. It ends when every sender is gone.
+pub(crate) fn start_inline(
+    mut writer: Writer,
+    commits: Arc<dyn Fn() -> bool + Send + Sync>,
+    jobs_max: usize,
+) -> Result<mpsc::Sender<Job>, StoreError> {
+    writer.connection.pragma_update(None, "synchronous", "OFF")?;
+    writer.connection.commit_hook(Some(move || !commits()))?;
+    let (sender, mut receiver) = mpsc::channel(jobs_max);
+    let task = async move {
+        while let Some(first) = receiver.recv().await {
+            let done = writer.commit(Group::gather(first, &mut receiver));
+            tokio::task::yield_now().await; // committed and not yet answered: a simulated crash may come here
+            done.answer(&writer.context);
+        }
+    };
+    #[expect(clippy::disallowed_methods, reason = "ends with the store's last sender, which `close` drops")]
+    drop(tokio::spawn(task));
+    Ok(sender)
+}
+
+/// The writing side: the connection and what its jobs need.
+pub(crate) struct Writer {
     connection: Connection,
     context: WriteContext,
     publish_statements: PublishStatements,
@@ -98,6 +111,19 @@ struct Group {
 }
 
 impl Group {
+    /// The first job and those that wait behind it.
+    fn gather(first: Job, receiver: &mut mpsc::Receiver<Job>) -> Self {
+        let mut group = Self::default();
+        group.push(first);
+        for _ in 1..GROUP_JOBS_MAX {
+            match receiver.try_recv() {
+                Ok(job) => group.push(job),
+                Err(_) => break,
+            }
+        }
+        group
+    }
+
     fn push(&mut self, job: Job) {
         match job {
             Job::Publish(job) => self.publishes.push(job),
@@ -107,49 +133,53 @@ impl Group {
     }
 }
 
-impl Writer {
-    fn run(&mut self, mut receiver: mpsc::Receiver<Job>) {
-        while let Some(first) = receiver.blocking_recv() {
-            let mut group = Group::default();
-            group.push(first);
-            for _ in 1..GROUP_JOBS_MAX {
-                match receiver.try_recv() {
-                    Ok(job) => group.push(job),
-                    Err(_) => break,
-                }
-            }
-            self.commit(group);
-        }
-    }
+/// A group whose transaction has ended, before anybody knows.
+struct Done {
+    replies: Vec<Reply>,
+    records: Vec<RecordJob>,
+    publishes: Vec<PublishJob>,
+    result: Result<(outcomes::Recorded, publish::Published), StoreError>,
+}
 
-    /// Runs a group in one transaction, commits, and answers every caller.
-    fn commit(&mut self, group: Group) {
-        let started = std::time::Instant::now();
-        let Group { writes, records, publishes } = group;
-        let mut replies = Vec::with_capacity(writes.len());
-        let outcome = self.transact(writes, &records, &publishes, &mut replies);
-        metrics::histogram!("bellwire_store_commit_seconds").record(started.elapsed().as_secs_f64());
-        match outcome {
+impl Done {
+    /// Answers every caller and hands what was committed to the engine.
+    fn answer(self, context: &WriteContext) {
+        match self.result {
             Ok((recorded, published)) => {
-                for reply in replies {
-                    reply(Ok(()));
-                }
-                outcomes::answer(records, recorded, &self.context);
-                publish::answer(publishes, published, &self.context);
+                self.replies.into_iter().for_each(|reply| reply(Ok(())));
+                outcomes::answer(self.records, recorded, context);
+                publish::answer(self.publishes, published, context);
             }
             Err(error) => {
                 tracing::error!(error = %error, "a group of writes was rolled back");
-                for reply in replies {
-                    reply(Err(error.clone()));
-                }
-                for job in records {
-                    job.fail(&error);
-                }
-                for job in publishes {
-                    job.fail(&error);
-                }
+                self.replies.into_iter().for_each(|reply| reply(Err(error.clone())));
+                self.records.into_iter().for_each(|job| job.fail(&error));
+                self.publishes.into_iter().for_each(|job| job.fail(&error));
             }
         }
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(connection: Connection, context: WriteContext) -> Self {
+        let (publish_statements, outcome_statements) = (PublishStatements::new(), OutcomeStatements::new());
+        Self { connection, context, publish_statements, outcome_statements }
+    }
+
+    fn run(&mut self, mut receiver: mpsc::Receiver<Job>) {
+        while let Some(first) = receiver.blocking_recv() {
+            self.commit(Group::gather(first, &mut receiver)).answer(&self.context);
+        }
+    }
+
+    /// Runs a group in one transaction and commits.
+    fn commit(&mut self, group: Group) -> Done {
+        let started = std::time::Instant::now();
+        let Group { writes, records, publishes } = group;
+        let mut replies = Vec::with_capacity(writes.len());
+        let result = self.transact(writes, &records, &publishes, &mut replies);
+        metrics::histogram!("bellwire_store_commit_seconds").record(started.elapsed().as_secs_f64());
+        Done { replies, records, publishes, result }
     }
 
     fn transact(

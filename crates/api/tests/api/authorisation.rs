@@ -61,7 +61,7 @@ async fn things(server: &mut Server, account: &str, contract: &'static str) -> T
             break mine;
         }
     };
-    server.store.release_delivery(&claimed).await.unwrap(); // not in flight, so that it can be retried
+    server.store.release_deliveries(&[claimed]).await.unwrap(); // not in flight, so that it can be retried
     Things { account: account.to_owned(), contract, endpoint, delivery: claimed.id.to_string() }
 }
 

@@ -11,7 +11,7 @@ use bellwire_api::{ApiOptions, openapi_json, router};
 use bellwire_app::{App, AppOptions, Limits};
 use bellwire_contract::{Contract, Contracts};
 use bellwire_domain::AddressPolicy;
-use bellwire_store::{Claimed, HandOffLimits, MasterKey, Store, StoreOptions};
+use bellwire_store::{Claimed, Execution, HandOffLimits, MasterKey, Store, StoreOptions};
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -124,6 +124,7 @@ impl Server {
             handoff: HandOffLimits::default(),
             jobs_max: 1_000,
             readers_max: 2,
+            execution: Execution::Threads,
         })
         .unwrap();
         let mut contracts = Contracts::default();

@@ -8,8 +8,8 @@ use bellwire_domain::{
     Secret, Timestamp,
 };
 use bellwire_store::{
-    Account, Claimed, ClaimedDelivery, EventReceipt, HandOffLimits, LaneKey, MasterKey, NewEndpoint, NewEvent, OpenError,
-    Outcome, PageRequest, PublishError, PutAccount, Store, StoreOptions,
+    Account, Claimed, ClaimedDelivery, EventReceipt, Execution, HandOffLimits, LaneKey, MasterKey, NewEndpoint, NewEvent,
+    OpenError, Outcome, PageRequest, PublishError, PutAccount, Store, StoreOptions,
 };
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
@@ -32,6 +32,7 @@ pub fn options(folder: &TempDir, clock: &Arc<ManualClock>, limits: HandOffLimits
         handoff: limits,
         jobs_max: 1_000,
         readers_max: 2,
+        execution: Execution::Threads,
     }
 }
 

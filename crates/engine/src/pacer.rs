@@ -1,0 +1,31 @@
+//! Starting what had to pause: lanes whose rate limit, or whose endpoint, asked for time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::Shared;
+
+/// The longest wait between two looks at the clock, which somebody may set back.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// Runs until the engine stops.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let mut last = shared.clock.now();
+    loop {
+        let now = shared.clock.now();
+        if now < last {
+            tracing::warn!(seconds = last.since(now).as_secs(), "the clock was set back");
+            shared.scheduler.lock().clock_set_back(now);
+        }
+        last = now;
+        shared.pump();
+        let deadline = shared.scheduler.lock().next_deadline();
+        let wait = deadline.map_or(BEAT, |deadline| deadline.since(now).clamp(Duration::from_millis(1), BEAT));
+        tokio::select! {
+            biased;
+            () = shared.soft_stop.cancelled() => return,
+            () = shared.pace_changed.notified() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}

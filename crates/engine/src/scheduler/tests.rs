@@ -1,0 +1,265 @@
+use bellwire_domain::pace::{SILENT_MAX, WINDOW_FIRST};
+use proptest::prelude::*;
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_micros(1_000_000_000);
+
+fn limits(in_flight_max: u32) -> LaneLimits {
+    LaneLimits { in_flight_max, rate_limit: None }
+}
+
+fn drain(scheduler: &mut Scheduler<&'static str, u32>, now: Timestamp) -> Vec<(&'static str, u32)> {
+    std::iter::from_fn(|| scheduler.start(now)).collect()
+}
+
+fn filled(running_max: usize, lanes: &[&'static str], jobs: u32) -> Scheduler<&'static str, u32> {
+    let mut scheduler = Scheduler::new(running_max);
+    for lane in lanes {
+        (0..jobs).for_each(|job| scheduler.admit(lane, job, NOW));
+        scheduler.limit_lane(lane, limits(32), NOW);
+    }
+    scheduler
+}
+
+/// Lets an endpoint fall silent: its attempts end without an answer until it is only probed.
+fn silence(scheduler: &mut Scheduler<&'static str, u32>, lane: &'static str) {
+    let mut now = NOW;
+    let mut running = 0;
+    for _ in 0..SILENT_MAX {
+        running += drain(scheduler, now).len();
+        scheduler.finish(&lane, Some(Signal::Silent), now);
+        running -= 1;
+        now = now.plus(Duration::from_millis(1));
+    }
+    (0..running).for_each(|_| _ = scheduler.finish(&lane, None, now));
+}
+
+#[test]
+fn lanes_take_turns_whatever_their_length() {
+    let mut scheduler = filled(6, &["busy"], 1_000);
+    scheduler.admit(&"quiet", 0, NOW);
+    let started = drain(&mut scheduler, NOW);
+    assert_eq!(started[..2], [("busy", 0), ("quiet", 0)]);
+    assert_eq!(started.len(), 5, "four to an endpoint that has not answered yet");
+}
+
+#[test]
+fn one_slow_lane_takes_its_own_cap_and_no_more() {
+    let mut scheduler = filled(100, &["slow"], 1_000);
+    scheduler.limit_lane(&"slow", limits(3), NOW);
+    assert_eq!(drain(&mut scheduler, NOW).len(), 3);
+    scheduler.admit(&"healthy", 7, NOW);
+    assert_eq!(drain(&mut scheduler, NOW), [("healthy", 7)]);
+}
+
+#[test]
+fn a_lane_of_unknown_limits_starts_one() {
+    let mut scheduler = Scheduler::new(100);
+    (0..10).for_each(|job| scheduler.admit(&"new", job, NOW));
+    assert_eq!(drain(&mut scheduler, NOW).len(), 1);
+    scheduler.limit_lane(&"new", limits(3), NOW);
+    assert_eq!(drain(&mut scheduler, NOW), [("new", 1), ("new", 2)]);
+}
+
+#[test]
+fn an_endpoint_that_answers_reaches_its_cap_within_a_few_round_trips() {
+    let mut scheduler = filled(100, &["quick"], 1_000);
+    let mut running = 0;
+    let mut trips = 0;
+    while running < 32 {
+        running += drain(&mut scheduler, NOW).len();
+        for _ in 0..running {
+            scheduler.finish(&"quick", Some(Signal::Answered), NOW);
+        }
+        running = drain(&mut scheduler, NOW).len();
+        trips += 1;
+    }
+    assert!(running == 32 && trips <= 4, "{running} {trips}");
+}
+
+#[test]
+fn an_endpoint_that_stops_answering_is_probed_one_at_a_time() {
+    let mut scheduler = filled(100, &["dead"], 100);
+    silence(&mut scheduler, "dead");
+    assert_eq!((drain(&mut scheduler, NOW), scheduler.running()), (vec![], 0));
+    let deadline = scheduler.next_deadline().unwrap();
+    assert_eq!(drain(&mut scheduler, deadline).len(), 1);
+    assert!(!scheduler.finish(&"dead", Some(Signal::Answered), deadline));
+    assert!(drain(&mut scheduler, deadline).len() >= WINDOW_FIRST as usize, "one answer opens it again");
+}
+
+#[test]
+fn any_number_of_dead_endpoints_leaves_three_quarters_of_the_room() {
+    const DEAD: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+    let mut scheduler = filled(16, &DEAD, 0);
+    for lane in DEAD {
+        (0..10).for_each(|job| scheduler.admit(&lane, job, NOW));
+        scheduler.limit_lane(&lane, limits(32), NOW);
+        silence(&mut scheduler, lane);
+    }
+    let later = NOW.plus(Duration::from_secs(60));
+    assert_eq!(drain(&mut scheduler, later).len(), 4);
+    (0..100).for_each(|job| scheduler.admit(&"healthy", job, later));
+    scheduler.limit_lane(&"healthy", limits(32), later);
+    assert_eq!(drain(&mut scheduler, later).len(), 4);
+    scheduler.finish(&"healthy", Some(Signal::Answered), later);
+    assert_eq!(drain(&mut scheduler, later).len(), 2, "the healthy one grows while the dead ones wait their turn");
+}
+
+#[test]
+fn a_rate_limit_holds_also_for_a_lane_that_empties_between_jobs() {
+    let mut scheduler = Scheduler::new(100);
+    let two_per_second = LaneLimits { in_flight_max: 32, rate_limit: Some("2/s".parse().unwrap()) };
+    let mut starts: Vec<Timestamp> = Vec::new();
+    for step in 0..400 {
+        let now = NOW.plus(Duration::from_millis(step * 10));
+        scheduler.admit(&"limited", 0, now);
+        while let Some((lane, _)) = scheduler.start(now) {
+            scheduler.limit_lane(&lane, two_per_second, now);
+            starts.push(now);
+            scheduler.finish(&lane, Some(Signal::Answered), now);
+        }
+    }
+    let most = (0..starts.len()).map(|from| starts[from..].iter().take_while(|at| at.since(starts[from]).as_secs() < 1).count());
+    assert!(most.max().unwrap() <= 3, "{starts:?}");
+    assert!((8..=10).contains(&starts.len()), "four seconds at two a second, and a burst: {}", starts.len());
+}
+
+#[test]
+fn an_endpoint_that_asks_for_a_pause_gets_it_and_holds_nobody_else() {
+    let mut scheduler = filled(100, &["asks", "other"], 10);
+    assert_eq!(drain(&mut scheduler, NOW).len(), 8);
+    let pause = Duration::from_secs(20);
+    scheduler.finish(&"asks", Some(Signal::SlowDown { pause: Some(pause) }), NOW);
+    for _ in 0..3 {
+        scheduler.finish(&"asks", None, NOW);
+    }
+    scheduler.finish(&"other", None, NOW);
+    assert_eq!(drain(&mut scheduler, NOW), [("other", 4)]);
+    assert_eq!(scheduler.next_deadline(), Some(NOW.plus(pause)));
+    assert_eq!(drain(&mut scheduler, NOW.plus(pause)).first(), Some(&("asks", 4)));
+}
+
+#[test]
+fn a_clock_that_is_set_back_holds_nothing_longer() {
+    let mut scheduler = filled(100, &["asks"], 10);
+    drain(&mut scheduler, NOW);
+    scheduler.finish(&"asks", Some(Signal::SlowDown { pause: Some(Duration::from_secs(20)) }), NOW);
+    for _ in 0..3 {
+        scheduler.finish(&"asks", None, NOW);
+    }
+    let earlier = NOW.minus(Duration::from_secs(900));
+    assert_eq!(drain(&mut scheduler, earlier), []);
+    scheduler.clock_set_back(earlier);
+    assert_eq!(drain(&mut scheduler, earlier).len(), 2);
+}
+
+#[test]
+fn endpoints_that_do_nothing_cost_nothing() {
+    let mut scheduler = filled(100, &["dead"], 20);
+    silence(&mut scheduler, "dead");
+    scheduler.take_waiting(&"dead", 0, NOW);
+    drain(&mut scheduler, NOW.plus(Duration::from_secs(5)));
+    assert_eq!(scheduler.lanes(), 1, "remembered for a while");
+    drain(&mut scheduler, NOW.plus(REMEMBERED + Duration::from_secs(10)));
+    assert_eq!(scheduler.lanes(), 0);
+}
+
+#[test]
+fn a_closed_scheduler_starts_nothing() {
+    let mut scheduler = filled(100, &["a"], 1);
+    scheduler.close();
+    assert_eq!((scheduler.start(NOW), scheduler.next_deadline()), (None, None));
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Admit(u8),
+    Limit(u8, u32, bool),
+    Start,
+    Finish(usize, u8),
+    Wait(u64),
+    Take(u8),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0u8..5).prop_map(Step::Admit),
+        1 => (0u8..5, 0u32..8, any::<bool>()).prop_map(|(lane, cap, limited)| Step::Limit(lane, cap, limited)),
+        3 => Just(Step::Start),
+        3 => (any::<usize>(), 0u8..4).prop_map(|(index, signal)| Step::Finish(index, signal)),
+        1 => (0u64..3_000).prop_map(Step::Wait),
+        1 => (0u8..5).prop_map(Step::Take),
+    ]
+}
+
+fn signal(number: u8) -> Option<Signal> {
+    match number {
+        0 => Some(Signal::Answered),
+        1 => Some(Signal::Silent),
+        2 => Some(Signal::SlowDown { pause: None }),
+        _ => None,
+    }
+}
+
+proptest! {
+    /// Whatever happens: no job is lost or started twice, caps hold, and what can run is never left standing.
+    #[test]
+    fn every_job_runs_once_and_in_lane_order(steps in proptest::collection::vec(step(), 0..300), cap in 1usize..6) {
+        let mut scheduler = Scheduler::new(cap);
+        let (mut admitted, mut now) = (0u32, NOW);
+        let mut running: Vec<u8> = Vec::new();
+        let mut started: Vec<(u8, u32)> = Vec::new();
+        let mut taken: Vec<u32> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Admit(lane) => {
+                    scheduler.admit(&lane, admitted, now);
+                    admitted += 1;
+                }
+                Step::Limit(lane, in_flight_max, limited) => {
+                    let rate_limit = limited.then(|| "3/s".parse().unwrap());
+                    scheduler.limit_lane(&lane, LaneLimits { in_flight_max, rate_limit }, now);
+                }
+                Step::Start => {
+                    if let Some((lane, job)) = scheduler.start(now) {
+                        running.push(lane);
+                        started.push((lane, job));
+                    }
+                }
+                Step::Finish(index, number) if !running.is_empty() => {
+                    let lane = running.swap_remove(index % running.len());
+                    scheduler.finish(&lane, signal(number), now);
+                }
+                Step::Finish(..) => {}
+                Step::Wait(millis) => now = now.plus(Duration::from_millis(millis)),
+                Step::Take(lane) => taken.extend(scheduler.take_waiting(&lane, 1, now)),
+            }
+            prop_assert!(scheduler.running() == running.len() && running.len() <= cap);
+            let probing: u32 = scheduler.lanes.values().filter(|lane| lane.pace.is_probing()).map(|lane| lane.running).sum();
+            prop_assert_eq!(scheduler.probing, probing as usize);
+        }
+        loop {
+            while let Some((lane, job)) = scheduler.start(now) {
+                running.push(lane);
+                started.push((lane, job));
+            }
+            if let Some(lane) = running.pop() {
+                scheduler.finish(&lane, Some(Signal::Answered), now);
+            } else if let Some(deadline) = scheduler.next_deadline() {
+                prop_assert!(deadline > now, "a lane is held although its instant has come");
+                now = deadline;
+            } else {
+                break;
+            }
+        }
+        let mut jobs: Vec<u32> = started.iter().map(|(_, job)| *job).chain(taken).collect();
+        jobs.sort_unstable();
+        prop_assert_eq!(jobs, (0..admitted).collect::<Vec<_>>());
+        for lane in 0..5 {
+            prop_assert!(started.iter().filter(|(of, _)| *of == lane).map(|(_, job)| job).is_sorted());
+        }
+        prop_assert!(scheduler.lanes() == 0 && scheduler.ring.is_empty() && scheduler.probe_ring.is_empty());
+    }
+}
