@@ -5,8 +5,9 @@
 //! claimed when the lane has drained. Losing the hand-off is always safe: the rows say everything.
 //!
 //! Room is bounded in total, by count and by bytes, and shared as switches share their buffers (Choudhury and Hahne, 1998): a
-//! lane may hold a quarter of what is free. However many slow endpoints there are, some room is always free for one that was
-//! idle. Endpoints that have stopped answering hold next to nothing, and a quarter of the room all together.
+//! lane may hold a quarter of what is free, and less the scarcer room gets. It starts with little and earns more with each
+//! answer. So some room is free for an endpoint that was idle, also while many others are slow. Endpoints that have stopped
+//! answering hold next to nothing, and a quarter of the room all together.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -93,6 +94,8 @@ impl Default for HandOffLimits {
 struct LaneRoom {
     held: usize,
     bytes: usize,
+    /// What its endpoint's answers have earned it above [`LANE_FIRST_MAX`].
+    earned: usize,
     /// Deliveries of this lane wait in the store.
     backlog: bool,
     /// Its endpoint has stopped answering.
@@ -101,6 +104,12 @@ struct LaneRoom {
     queued: bool,
 }
 
+/// What a lane may hold before its endpoint has answered, and by how much each answer raises that.
+const LANE_FIRST_MAX: usize = 64;
+const EARNED_PER_ANSWER: usize = 4;
+/// What a lane may hold while less than a quarter of all room is free, and while less than a sixteenth is.
+const SCARCE_LANE_MAX: usize = 4;
+const LAST_LANE_MAX: usize = 1;
 /// What an endpoint that does not answer may hold.
 const THROTTLED_LANE_MAX: usize = 2;
 /// The share of the free room that one lane may hold, and of all room that throttled lanes may.
@@ -124,7 +133,14 @@ impl Room {
     fn lane_max(&self, lane: &LaneRoom, limits: &HandOffLimits) -> usize {
         let free = limits.deliveries_max.saturating_sub(self.deliveries);
         if !lane.throttled {
-            limits.lane_deliveries_max.min((free / SHARE).max(free.min(1)))
+            let earned = limits.lane_deliveries_max.min(LANE_FIRST_MAX + lane.earned);
+            let shared = match free {
+                0 => 0,
+                free if free < limits.deliveries_max / 16 => LAST_LANE_MAX,
+                free if free < limits.deliveries_max / SHARE => SCARCE_LANE_MAX,
+                free => (free / SHARE).max(1),
+            };
+            earned.min(shared)
         } else if self.throttled < limits.deliveries_max / SHARE && free > 0 {
             THROTTLED_LANE_MAX
         } else {
@@ -224,11 +240,12 @@ impl HandOff {
         let Some(lane) = room.lanes.get_mut(key) else { return };
         lane.held = lane.held.saturating_sub(1);
         lane.bytes = lane.bytes.saturating_sub(bytes);
+        if answered {
+            lane.earned = (lane.earned + EARNED_PER_ANSWER).min(self.limits.lane_deliveries_max);
+        }
         if lane.throttled {
             room.throttled = room.throttled.saturating_sub(1);
-        }
-        if answered {
-            room.set_throttled(key, false);
+            room.set_throttled(key, !answered);
         }
         room.queue(key, &self.limits);
         room.forget_if_idle(key);
@@ -349,9 +366,9 @@ mod tests {
 
     #[test]
     fn any_number_of_slow_endpoints_leaves_room_for_one_that_was_idle() {
-        let handoff = handoff(400);
-        assert!((60..=80).contains(&fill(&handoff, &lane("slow"))));
-        for number in 0..60 {
+        let handoff = HandOff::new(HandOffLimits::default()).0;
+        assert_eq!(fill(&handoff, &lane("slow")), LANE_FIRST_MAX);
+        for number in 0..500 {
             fill(&handoff, &lane(&format!("slow-{number}")));
         }
         assert!(fill(&handoff, &lane("idle")) >= 1, "{}", handoff.held());
