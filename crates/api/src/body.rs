@@ -128,6 +128,24 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A whole number.
+    pub(crate) fn whole(&mut self, name: &str) -> Option<i64> {
+        let value = self.value(name)?;
+        let number = value.get().parse().ok();
+        if number.is_none() {
+            self.fault(name, "must be a whole number");
+        }
+        number
+    }
+
+    /// A whole number, or `null` to remove what is there.
+    #[expect(clippy::option_option, reason = "left out, null and a value are three things to say")]
+    pub(crate) fn nullable_whole(&mut self, name: &str) -> Option<Option<i64>> {
+        let is_null = self.members.iter().any(|(key, value)| key == name && value.get() == "null");
+        let number = self.whole(name);
+        if is_null { Some(None) } else { number.map(Some) }
+    }
+
     /// An RFC 3339 instant.
     pub(crate) fn instant(&mut self, name: &str) -> Option<Timestamp> {
         let text = self.text(name)?;

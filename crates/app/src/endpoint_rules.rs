@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use bellwire_contract::{Contract, EventChoice, EventDefinition, SecretSource};
-use bellwire_domain::{AddressPolicy, EndpointUrl, EventFilter, EventType, Secret, UrlPolicy};
+use bellwire_domain::{AddressPolicy, EndpointUrl, EventFilter, EventType, RateLimit, Secret, UrlPolicy};
 use bellwire_store::Account;
 
 use crate::{Fault, Limits};
@@ -99,6 +99,17 @@ impl EndpointRules<'_> {
         }
     }
 
+    /// How many requests in flight at once the endpoint takes.
+    pub(crate) fn check_in_flight_max(&self, wanted: Option<i64>, faults: &mut Vec<Fault>) -> Option<u32> {
+        let wanted = wanted?;
+        let max = self.limits.endpoint_in_flight_max;
+        let fits = u32::try_from(wanted).ok().filter(|wanted| (1..=max).contains(wanted));
+        if fits.is_none() {
+            faults.push(Fault::new("/in_flight_max", format!("requests in flight at once are a number from 1 to {max}")));
+        }
+        fits
+    }
+
     /// The secret to store: the given one, one drawn here, or none, as the contract says.
     pub(crate) fn check_secret(
         &self,
@@ -132,6 +143,12 @@ pub(crate) fn check_name(name: Option<&str>, limits: &Limits, faults: &mut Vec<F
     if name.is_some_and(|name| name.trim().is_empty() || name.chars().count() > max || name.chars().any(char::is_control)) {
         faults.push(Fault::new("/name", format!("a name has 1 to {max} characters and no line breaks")));
     }
+}
+
+/// How many requests in a span of time an endpoint takes.
+pub(crate) fn check_rate_limit(wanted: Option<&str>, faults: &mut Vec<Fault>) -> Option<RateLimit> {
+    let parsed = wanted?.parse::<RateLimit>();
+    parsed.map_err(|error| faults.push(Fault::new("/rate_limit", error.to_string()))).ok()
 }
 
 /// Whether the account may have events of this kind.

@@ -6,7 +6,7 @@ use bellwire_contract::SecretSource;
 use bellwire_domain::{EndpointId, EventFilter, HealthStatus, Secret};
 use bellwire_store::{Endpoint, EndpointChanges, EventReceipt, LaneKey, NewEndpoint, Page, PageRequest};
 
-use crate::endpoint_rules::{EndpointRules, check_name, entitled};
+use crate::endpoint_rules::{EndpointRules, check_name, check_rate_limit, entitled};
 use crate::error::no_faults;
 use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource, duration};
 
@@ -28,6 +28,10 @@ pub struct EndpointInput {
     pub enabled: Option<bool>,
     /// Headers of its own.
     pub headers: Vec<(String, String)>,
+    /// Requests in flight at once that it takes; left out, as many as the process gives every endpoint.
+    pub in_flight_max: Option<i64>,
+    /// Requests in a span of time that it takes, such as `10/s`; left out, any number.
+    pub rate_limit: Option<String>,
 }
 
 /// Changes of an endpoint; what is left out stays.
@@ -43,6 +47,10 @@ pub struct EndpointPatch {
     pub enabled: Option<bool>,
     /// Headers of its own.
     pub headers: Option<Vec<(String, String)>>,
+    /// Requests in flight at once that it takes, or no limit of its own.
+    pub in_flight_max: Option<Option<i64>>,
+    /// Requests in a span of time that it takes, or any number.
+    pub rate_limit: Option<Option<String>>,
 }
 
 /// A new secret as asked for.
@@ -70,6 +78,8 @@ impl App {
         check_name(input.name.as_deref(), rules.limits, &mut faults);
         let filter = rules.check_events(input.events.as_deref(), &mut faults);
         rules.check_headers(&input.headers, &mut faults);
+        let in_flight_max = rules.check_in_flight_max(input.in_flight_max, &mut faults);
+        let rate_limit = check_rate_limit(input.rate_limit.as_deref(), &mut faults);
         let secret = rules.check_secret(input.secret, self.entropy().bytes(), &mut faults);
         no_faults(faults)?;
         let max = rules.limits.endpoints_per_account_max;
@@ -84,6 +94,8 @@ impl App {
             filter,
             headers: input.headers,
             enabled: input.enabled.unwrap_or(rules.contract.subscription().enabled),
+            in_flight_max,
+            rate_limit,
             health: HealthStatus::Active,
             secret: secret.clone(),
         };
@@ -127,6 +139,8 @@ impl App {
         }
         let filter = patch.events.map(|events| rules.check_events(events.as_deref(), &mut faults));
         rules.check_headers(patch.headers.as_deref().unwrap_or_default(), &mut faults);
+        let in_flight_max = patch.in_flight_max.map(|wanted| rules.check_in_flight_max(wanted, &mut faults));
+        let rate_limit = patch.rate_limit.map(|wanted| check_rate_limit(wanted.as_deref(), &mut faults));
         no_faults(faults)?;
         let changes = EndpointChanges {
             url: patch.url,
@@ -134,6 +148,8 @@ impl App {
             filter,
             headers: patch.headers,
             enabled: patch.enabled,
+            in_flight_max,
+            rate_limit,
             resume: patch.enabled == Some(true) && revives(&before),
         };
         self.change_endpoint(access, id, changes).await

@@ -23,6 +23,8 @@ pub struct Limits {
     pub page_limit_max: u32,
     /// Endpoints of one account.
     pub endpoints_per_account_max: u32,
+    /// Requests in flight at once that an endpoint may ask for.
+    pub endpoint_in_flight_max: u32,
     /// Characters of a name.
     pub name_length_max: usize,
     /// Granted event types of one account.
@@ -49,6 +51,7 @@ impl Default for Limits {
             page_limit_default: 50,
             page_limit_max: 200,
             endpoints_per_account_max: 1_000,
+            endpoint_in_flight_max: 10_000,
             name_length_max: 200,
             entitlements_max: 200,
             headers_max: 20,

@@ -91,6 +91,8 @@ impl World {
             filter: EventFilter::All,
             headers: Vec::new(),
             enabled: true,
+            in_flight_max: None,
+            rate_limit: None,
             health: HealthStatus::Active,
             secret: Some(Secret::new("endpoint-secret".to_owned())),
         };
@@ -324,6 +326,8 @@ async fn what_cannot_be_signed_ends_as_failed_with_the_reason() {
         filter: EventFilter::All,
         headers: Vec::new(),
         enabled: true,
+        in_flight_max: None,
+        rate_limit: None,
         health: HealthStatus::Active,
         secret: None,
     };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwire_domain::{AccountId, EndpointId, EventFilter, EventType, Health, HealthStatus, Secret, Timestamp};
+use bellwire_domain::{AccountId, EndpointId, EventFilter, EventType, Health, HealthStatus, RateLimit, Secret, Timestamp};
 
 use crate::accounts::{self, Account, ActiveSecret, SecretOwner};
 use crate::driver::{Db, Row, params};
@@ -28,6 +28,10 @@ pub struct Endpoint {
     pub headers: Vec<(String, String)>,
     /// Whether new events make deliveries for it.
     pub enabled: bool,
+    /// Requests in flight at once that it takes; `None`: as many as the process gives every endpoint.
+    pub in_flight_max: Option<u32>,
+    /// Requests in a span of time that it takes; `None`: any number.
+    pub rate_limit: Option<RateLimit>,
     /// Its health.
     pub health: Health,
     /// The `number` of its latest delivery.
@@ -70,6 +74,10 @@ pub struct NewEndpoint {
     pub headers: Vec<(String, String)>,
     /// Whether it starts enabled.
     pub enabled: bool,
+    /// Requests in flight at once that it takes.
+    pub in_flight_max: Option<u32>,
+    /// Requests in a span of time that it takes.
+    pub rate_limit: Option<RateLimit>,
     /// The health it starts with.
     pub health: HealthStatus,
     /// Its own secret, where the contract has one per endpoint.
@@ -89,21 +97,25 @@ pub struct EndpointChanges {
     pub headers: Option<Vec<(String, String)>>,
     /// Whether new events make deliveries for it.
     pub enabled: Option<bool>,
+    /// Requests in flight at once that it takes, or no limit of its own.
+    pub in_flight_max: Option<Option<u32>>,
+    /// Requests in a span of time that it takes, or any number.
+    pub rate_limit: Option<Option<RateLimit>>,
     /// Health back to active.
     pub resume: bool,
 }
 
 const COLUMNS: &str = "SELECT id, account_id, url, name, events, headers_sealed, enabled, health, consecutive_failures, \
-     failing_since, unhealthy_since, last_number, version, created_at, updated_at FROM endpoints ";
+     failing_since, unhealthy_since, last_number, version, created_at, updated_at, in_flight_max, rate_limit FROM endpoints ";
 const BY_ID: &str = "WHERE account_id = $1 AND id = $2";
 const PAGE: &str = "WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3";
 const COUNT: &str = "SELECT COUNT(*) FROM endpoints WHERE account_id = $1";
 const INSERT: &str = "INSERT INTO endpoints (account_id, id, url, name, events, headers_sealed, enabled, health, \
-     consecutive_failures, last_number, version, created_at, updated_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 1, $9, $10)";
+     consecutive_failures, last_number, version, created_at, updated_at, in_flight_max, rate_limit) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 1, $9, $10, $11, $12)";
 const UPDATE: &str = "UPDATE endpoints SET url = $1, name = $2, events = $3, headers_sealed = $4, enabled = $5, health = $6, \
-     consecutive_failures = $7, failing_since = $8, unhealthy_since = $9, version = version + 1, updated_at = $10 \
-     WHERE account_id = $11 AND id = $12";
+     consecutive_failures = $7, failing_since = $8, unhealthy_since = $9, in_flight_max = $10, rate_limit = $11, \
+     version = version + 1, updated_at = $12 WHERE account_id = $13 AND id = $14";
 const TOUCH: &str = "UPDATE endpoints SET version = version + 1, updated_at = $1 WHERE account_id = $2 AND id = $3";
 const DELETE_SECRETS: &str = "DELETE FROM secrets WHERE account_id = $1 AND endpoint_id = $2";
 const DELETE: &str = "DELETE FROM endpoints WHERE account_id = $1 AND id = $2";
@@ -171,6 +183,7 @@ pub(crate) fn create(
     let lane = LaneKey { account_id: new.account_id.clone(), endpoint_id: new.id.clone() };
     let headers = seal_headers(seal, &lane, &new.headers);
     let filter = write_filter(&new.filter);
+    let rate_limit = new.rate_limit.map(|limit| limit.to_string());
     db.execute(
         INSERT,
         params![
@@ -184,6 +197,8 @@ pub(crate) fn create(
             new.health.as_str(),
             now,
             now,
+            new.in_flight_max,
+            rate_limit.as_deref(),
         ],
     )?;
     if let Some(secret) = &new.secret {
@@ -207,11 +222,14 @@ pub(crate) fn update(
     endpoint.filter = changes.filter.unwrap_or(endpoint.filter);
     endpoint.headers = changes.headers.unwrap_or(endpoint.headers);
     endpoint.enabled = changes.enabled.unwrap_or(endpoint.enabled);
+    endpoint.in_flight_max = changes.in_flight_max.unwrap_or(endpoint.in_flight_max);
+    endpoint.rate_limit = changes.rate_limit.unwrap_or(endpoint.rate_limit);
     if changes.resume {
         endpoint.health = Health::default();
     }
     let headers = seal_headers(seal, lane, &endpoint.headers);
     let filter = write_filter(&endpoint.filter);
+    let rate_limit = endpoint.rate_limit.map(|limit| limit.to_string());
     db.execute(
         UPDATE,
         params![
@@ -224,6 +242,8 @@ pub(crate) fn update(
             endpoint.health.consecutive_failures,
             endpoint.health.failing_since,
             endpoint.health.unhealthy_since,
+            endpoint.in_flight_max,
+            rate_limit.as_deref(),
             now,
             lane.account_id.as_str(),
             lane.endpoint_id.as_str(),
@@ -279,6 +299,8 @@ fn read(row: &Row, key: &DataKey) -> Result<Endpoint, StoreError> {
         version: row.int(12, "version")?,
         created_at: row.time(13, "created_at")?,
         updated_at: row.time(14, "updated_at")?,
+        in_flight_max: row.find_int(15, "in_flight_max")?.map(|_| row.narrow(15, "in_flight_max")).transpose()?,
+        rate_limit: row.find_text(16, "rate_limit")?.map(|_| row.parsed(16, "rate_limit")).transpose()?,
         id: lane.endpoint_id,
         account_id: lane.account_id,
     })

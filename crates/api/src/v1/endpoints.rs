@@ -52,6 +52,10 @@ struct EndpointAnswer {
     /// Headers of its own, sent with every delivery.
     #[schema(value_type = BTreeMap<String, String>)]
     headers: Headers,
+    /// Requests in flight at once that it takes; null: as many as the operator gives every endpoint.
+    in_flight_max: Option<u32>,
+    /// Requests in a span of time that it takes, such as `10/s`, `600/m` or `1000/h`; null: any number.
+    rate_limit: Option<String>,
     /// When it was created.
     created_at: String,
     /// When it was last changed.
@@ -72,6 +76,8 @@ impl EndpointAnswer {
             enabled: endpoint.enabled,
             health: endpoint.health.status.as_str(),
             headers: Headers(endpoint.headers),
+            in_flight_max: endpoint.in_flight_max,
+            rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()),
             created_at: endpoint.created_at.to_string(),
             updated_at: endpoint.updated_at.to_string(),
             secret: None,

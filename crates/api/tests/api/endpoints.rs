@@ -222,3 +222,30 @@ async fn a_drawn_secret_rotates_without_a_body() {
     let active = secrets(&server, "c", &id).await;
     assert_eq!((active.len(), rotated.json["secret"].as_str()), (2, Some(active[0].as_str())));
 }
+
+#[tokio::test]
+async fn an_endpoint_has_limits_of_its_own() {
+    let server = server().await;
+    let body = json!({ "url": "https://c.example", "in_flight_max": 2, "rate_limit": "10/s" });
+    let created = server.post(CHOOSY, &body).await;
+    let limits = |answer: &crate::support::Answer| (answer.json["in_flight_max"].clone(), answer.json["rate_limit"].clone());
+    assert_eq!((created.status, limits(&created)), (201, (json!(2), json!("10/s"))));
+    let path = format!("{CHOOSY}/{}", created.id());
+    assert_eq!(limits(&server.get(&path).await), (json!(2), json!("10/s")));
+    let patched = server.patch(&path, &json!({ "rate_limit": "600/m" })).await;
+    assert_eq!(limits(&patched), (json!(2), json!("600/m")), "what is left out stays");
+    let cleared = server.patch(&path, &json!({ "in_flight_max": null, "rate_limit": null })).await;
+    assert_eq!((cleared.status, limits(&cleared)), (200, (json!(null), json!(null))));
+    assert_eq!(limits(&server.post(CHOOSY, &json!({ "url": "https://c.example" })).await), (json!(null), json!(null)));
+    for wrong in [json!(0), json!(10_001), json!(-1), json!(1.5), json!("2"), json!(4_294_967_297i64), json!([])] {
+        let body = json!({ "url": "https://c.example", "in_flight_max": wrong });
+        assert_eq!(server.post(CHOOSY, &body).await.problem(), "422 invalid /in_flight_max", "{wrong}");
+        assert_eq!(server.patch(&path, &json!({ "in_flight_max": wrong })).await.problem(), "422 invalid /in_flight_max");
+    }
+    for wrong in [json!("10"), json!("0/s"), json!("10/d"), json!(10), json!("")] {
+        let body = json!({ "url": "https://c.example", "rate_limit": wrong });
+        assert_eq!(server.post(CHOOSY, &body).await.problem(), "422 invalid /rate_limit", "{wrong}");
+        assert_eq!(server.patch(&path, &json!({ "rate_limit": wrong })).await.problem(), "422 invalid /rate_limit");
+    }
+    assert_eq!(limits(&server.get(&path).await), (json!(null), json!(null)), "nothing of that was stored");
+}

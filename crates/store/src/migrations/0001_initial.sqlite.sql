@@ -37,6 +37,8 @@ CREATE TABLE endpoints (
     events               TEXT,                -- JSON list of event types; NULL: all
     headers_sealed       BLOB,                -- JSON list of name and value
     enabled              INTEGER NOT NULL,
+    in_flight_max        INTEGER,             -- requests at once; NULL: as the process says
+    rate_limit           TEXT,                -- such as 10/s; NULL: none
     health               TEXT NOT NULL,
     consecutive_failures INTEGER NOT NULL,
     failing_since        INTEGER,

@@ -82,6 +82,8 @@ impl Fixture {
             filter,
             headers: Vec::new(),
             enabled: true,
+            in_flight_max: None,
+            rate_limit: None,
             health: HealthStatus::Active,
             secret: Some(Secret::new(format!("secret of {id}"))),
         };

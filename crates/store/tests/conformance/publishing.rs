@@ -140,6 +140,8 @@ async fn disabled_endpoints_get_nothing_and_paused_ones_queue() {
         filter: EventFilter::All,
         headers: Vec::new(),
         enabled: true,
+        in_flight_max: None,
+        rate_limit: None,
         health: HealthStatus::Failed,
         secret: None,
     };

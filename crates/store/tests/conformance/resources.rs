@@ -184,3 +184,22 @@ async fn pages_cover_everything_once() {
     }
     assert!(deliveries.len() == 7 && deliveries.is_sorted_by(|left, right| left > right), "newest first");
 }
+
+#[tokio::test]
+async fn an_endpoints_own_limits_reach_the_sender_and_survive_a_restart() {
+    let fixture = Fixture::new();
+    fixture.account("a").await;
+    let lane = fixture.endpoint("a", "e", EventFilter::All).await;
+    let before = fixture.store.find_endpoint_config(&lane, 0).await.unwrap().unwrap();
+    assert_eq!((before.endpoint.in_flight_max, before.endpoint.rate_limit), (None, None));
+    let rate_limit = Some("10/s".parse().unwrap());
+    let changes = EndpointChanges { in_flight_max: Some(Some(3)), rate_limit: Some(rate_limit), ..Default::default() };
+    let limited = fixture.store.update_endpoint(&lane, changes).await.unwrap().unwrap();
+    assert!(limited.version > before.endpoint.version);
+    let fixture = fixture.reopen().await;
+    let config = fixture.store.find_endpoint_config(&lane, limited.version).await.unwrap().unwrap();
+    assert_eq!((config.endpoint.in_flight_max, config.endpoint.rate_limit), (Some(3), rate_limit));
+    let changes = EndpointChanges { rate_limit: Some(None), ..Default::default() };
+    let cleared = fixture.store.update_endpoint(&lane, changes).await.unwrap().unwrap();
+    assert_eq!((cleared.in_flight_max, cleared.rate_limit), (Some(3), None), "what is left out stays");
+}

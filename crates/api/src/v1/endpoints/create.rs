@@ -29,6 +29,11 @@ pub(super) struct EndpointCreate {
     /// Headers of its own, where the contract lets it have some.
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     headers: Option<HeaderList>,
+    /// Requests in flight at once that it takes. Left out: as many as the operator gives every endpoint.
+    #[schema(minimum = 1, maximum = 10_000)]
+    in_flight_max: Option<u32>,
+    /// Requests in a span of time that it takes, such as `10/s`, `600/m` or `1000/h`. Left out: any number.
+    rate_limit: Option<String>,
 }
 
 /// Register an endpoint
@@ -42,6 +47,7 @@ pub(super) struct EndpointCreate {
     responses((status = 201, description = "The endpoint.", body = EndpointAnswer, example = json!({
         "id": "01946a2e-7c40-7000-8000-000000000001", "account": "clinic-7", "url": "https://clinic.example/hooks",
         "name": "Intake", "events": ["difference.created"], "enabled": true, "health": "active", "headers": {},
+        "in_flight_max": null, "rate_limit": null,
         "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-15T10:30:00.000000Z",
         "secret": "a secret that nobody can guess" })))
 )]
@@ -61,6 +67,8 @@ pub(super) async fn create(
         events: fields.texts("events"),
         enabled: fields.flag("enabled"),
         headers: fields.text_members("headers").unwrap_or_default(),
+        in_flight_max: fields.whole("in_flight_max"),
+        rate_limit: fields.text("rate_limit").map(Into::into),
     };
     fields.finish()?;
     let (endpoint, secret) = api.app.create_endpoint(&access, input).await?;

@@ -35,6 +35,7 @@ pub(super) struct SecretRotate {
     responses((status = 201, description = "The endpoint with its new secret.", body = EndpointAnswer, example = json!({
         "id": "01946a2e-7c40-7000-8000-000000000001", "account": "clinic-7", "url": "https://clinic.example/hooks",
         "name": "Intake", "events": ["difference.created"], "enabled": true, "health": "active", "headers": {},
+        "in_flight_max": null, "rate_limit": null,
         "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-16T08:00:00.000000Z",
         "secret": "another secret to guess" })))
 )]

@@ -23,6 +23,7 @@ type Answer = Result<Json<EndpointAnswer>, Problem>;
     responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!({
         "id": "01946a2e-7c40-7000-8000-000000000001", "account": "clinic-7", "url": "https://clinic.example/hooks",
         "name": "Intake", "events": ["difference.created"], "enabled": true, "health": "active", "headers": {},
+        "in_flight_max": null, "rate_limit": null,
         "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-16T08:00:00.000000Z" })))
 )]
 pub(super) async fn enable(
@@ -45,6 +46,7 @@ pub(super) async fn enable(
     responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!({
         "id": "01946a2e-7c40-7000-8000-000000000001", "account": "clinic-7", "url": "https://clinic.example/hooks",
         "name": "Intake", "events": ["difference.created"], "enabled": false, "health": "active", "headers": {},
+        "in_flight_max": null, "rate_limit": null,
         "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-16T08:00:00.000000Z" })))
 )]
 pub(super) async fn disable(
@@ -69,6 +71,7 @@ pub(super) async fn disable(
     responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!({
         "id": "01946a2e-7c40-7000-8000-000000000001", "account": "clinic-7", "url": "https://clinic.example/hooks",
         "name": "Intake", "events": ["difference.created"], "enabled": true, "health": "active", "headers": {},
+        "in_flight_max": null, "rate_limit": null,
         "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-16T08:00:00.000000Z" })))
 )]
 pub(super) async fn resume(
