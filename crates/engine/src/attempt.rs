@@ -30,7 +30,9 @@ impl Shared {
         };
         let policy = contract.delivery();
         let endpoint = &config.endpoint;
-        self.limit(lane, LaneLimits { in_flight_max: policy.in_flight_max, rate_limit: policy.rate_limit });
+        // The endpoint's own limits, and those of its contract where it has none.
+        let in_flight_max = endpoint.in_flight_max.unwrap_or(policy.in_flight_max);
+        self.limit(lane, LaneLimits { in_flight_max, rate_limit: endpoint.rate_limit.or(policy.rate_limit) });
         if !(endpoint.enabled || delivery.event.is_test) || !endpoint.health.status.allows_attempts() {
             self.put_back(vec![delivery]).await;
             return None;

@@ -14,6 +14,7 @@ use crate::engine::Shared;
 const CLAIM_MAX: usize = 512;
 /// The steady beat: a round is made at least this often.
 const BEAT: Duration = Duration::from_secs(1);
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// When the next round is to be made.
@@ -50,33 +51,38 @@ impl Wake {
 
 /// Makes rounds until the engine stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
-    let mut pause = Duration::from_millis(100);
+    let mut pause = PAUSE_FIRST;
     loop {
-        let wait = match round(&shared).await {
+        match round(&shared).await {
             Ok(more) => {
-                pause = Duration::from_millis(100);
-                if more { Duration::ZERO } else { until_next(&shared) }
+                pause = PAUSE_FIRST;
+                if more {
+                    tokio::task::yield_now().await;
+                } else {
+                    wait(&shared).await;
+                }
             }
             Err(error) => {
                 tracing::error!(error = %error, "due deliveries could not be claimed; trying again");
+                // Nothing shortens this: a store that fails is not asked again at once because something came free.
+                let _ = tokio::time::timeout(pause, shared.soft_stop.cancelled()).await;
                 pause = (pause * 2).min(PAUSE_MAX);
-                pause
             }
-        };
-        if wait.is_zero() {
-            tokio::task::yield_now().await;
-            if shared.soft_stop.is_cancelled() {
-                return;
-            }
-            continue;
         }
-        tokio::select! {
-            biased;
-            () = shared.soft_stop.cancelled() => return,
-            () = shared.store.claimable() => {}
-            () = shared.wake.sooner.notified() => {}
-            () = tokio::time::sleep(wait) => {}
+        if shared.soft_stop.is_cancelled() {
+            return;
         }
+    }
+}
+
+/// Waits until another round may find something.
+async fn wait(shared: &Shared) {
+    tokio::select! {
+        biased;
+        () = shared.soft_stop.cancelled() => {}
+        () = shared.store.claimable() => {}
+        () = shared.wake.sooner.notified() => {}
+        () = tokio::time::sleep(until_next(shared)) => {}
     }
 }
 
@@ -91,7 +97,7 @@ async fn round(shared: &Shared) -> Result<bool, bellwire_store::StoreError> {
     let abandoned = std::mem::take(&mut *shared.wake.abandoned.lock());
     if !abandoned.is_empty() {
         if let Err(error) = shared.store.release_deliveries(&abandoned).await {
-            abandoned.into_iter().for_each(|delivery| shared.wake.abandon(delivery));
+            shared.wake.abandoned.lock().extend(abandoned);
             return Err(error);
         }
         shared.store.expect(abandoned.iter().map(ClaimedDelivery::lane));

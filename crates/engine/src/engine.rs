@@ -4,17 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_contract::Contracts;
-use bellwire_domain::{Clock, Entropy, Signal};
+use bellwire_domain::{Clock, Entropy, Signal, Timestamp};
 use bellwire_store::{Claimed, ClaimedDelivery, LaneKey, Outcome, Store};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::claimer::{self, Wake};
+use crate::pacer::{self, Pacer};
+use crate::recorder;
 use crate::scheduler::Scheduler;
 use crate::transport::Transport;
-use crate::{pacer, recorder};
 
 /// What an engine needs.
 pub struct EngineOptions {
@@ -45,8 +46,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) scheduler: Mutex<Scheduler<LaneKey, ClaimedDelivery>>,
-    /// Told when a lane may start something at an instant that the pacer does not know of.
-    pub(crate) pace_changed: Notify,
+    pub(crate) pacer: Pacer,
     pub(crate) wake: Wake,
     pub(crate) outcomes: mpsc::Sender<Outcome>,
     /// No new work.
@@ -55,20 +55,22 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Starts every attempt that the scheduler allows now, each on a task of its own.
+    /// Starts every attempt that the scheduler allows now, each on a task of its own, and tells the pacer when it is needed
+    /// sooner than it thinks.
     pub(crate) fn pump(self: &Arc<Self>) {
+        let deadline = self.start_all();
+        if deadline.is_some_and(|deadline| deadline < self.pacer.wakes_at()) {
+            self.pacer.sooner.notify_one();
+        }
+    }
+
+    /// Starts what may start; the instant at which there may be more.
+    pub(crate) fn start_all(self: &Arc<Self>) -> Option<Timestamp> {
         let now = self.clock.now();
         loop {
             let mut scheduler = self.scheduler.lock();
-            let next = scheduler.start(now);
-            let held = next.is_none() && scheduler.next_deadline().is_some();
+            let Some((lane, delivery)) = scheduler.start(now) else { return scheduler.next_deadline() };
             drop(scheduler);
-            let Some((lane, delivery)) = next else {
-                if held {
-                    self.pace_changed.notify_one();
-                }
-                return;
-            };
             self.attempts.spawn(Arc::clone(self).work(lane, delivery));
         }
     }
@@ -141,7 +143,7 @@ impl Engine {
             clock: options.clock,
             entropy: options.entropy,
             scheduler: Mutex::new(Scheduler::new(options.in_flight_max)),
-            pace_changed: Notify::new(),
+            pacer: Pacer::default(),
             wake: Wake::default(),
             outcomes,
             soft_stop: CancellationToken::new(),

@@ -1,0 +1,155 @@
+//! Those who act on the process: publishers, an operator who meddles, a disk that fails, a clock that jumps.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bellwire_domain::{AccountId, DeliveryState, EventId, EventType, Secret};
+use bellwire_store::{DeliveryQuery, EndpointChanges, NewEvent, PageRequest, RetryResult, Store};
+use bytes::Bytes;
+use tokio::task::JoinSet;
+
+use crate::ledger::Accepted;
+use crate::random::Random;
+use crate::world::{CALM_AT, Run, lane};
+
+/// Events that a publisher offered and has had no answer for: it offers them again, as a client does.
+#[derive(Debug, Clone)]
+pub struct Unanswered {
+    account: String,
+    events: Vec<String>,
+}
+
+pub fn start(actors: &mut JoinSet<()>, run: &Arc<Run>, store: &Store, life: usize, random: &mut Random) {
+    for _ in 0..2 {
+        actors.spawn(publish(Arc::clone(run), store.clone(), life, random.fork()));
+    }
+    actors.spawn(meddle(Arc::clone(run), store.clone(), random.fork()));
+    if !run.ledger.lock().punctual {
+        actors.spawn(fail_commits(Arc::clone(run), random.fork()));
+        actors.spawn(jump_clock(Arc::clone(run), random.fork()));
+    }
+}
+
+async fn publish(run: Arc<Run>, store: Store, life: usize, mut random: Random) {
+    while run.time.elapsed() < CALM_AT - Duration::from_secs(15) {
+        tokio::time::sleep(random.millis(0..8_000)).await;
+        let known = run.unanswered.lock().pop();
+        let call = known.unwrap_or_else(|| draw_call(&run, &mut random));
+        // What was not answered when the process dies is offered again in its next life.
+        run.unanswered.lock().insert(0, call.clone());
+        if offer(&run, &store, &call, life).await {
+            run.unanswered.lock().retain(|other| other.events != call.events);
+        }
+    }
+}
+
+fn draw_call(run: &Run, random: &mut Random) -> Unanswered {
+    let contract = ["sim-retries", "sim-once", "sim-health"][random.index(3)];
+    let count = usize::try_from(random.within(1..5)).unwrap();
+    let first = run.next_event.fetch_add(count, Ordering::SeqCst);
+    Unanswered {
+        account: format!("of-{contract}"),
+        events: (first..first + count).map(|number| format!("evt_{number}")).collect(),
+    }
+}
+
+/// Offers events; whether they were accepted.
+async fn offer(run: &Run, store: &Store, call: &Unanswered, life: usize) -> bool {
+    let account_id = AccountId::try_new(&call.account).unwrap();
+    let Ok(Some(account)) = store.find_account(&account_id).await else { return false };
+    let event = |id: &String| NewEvent {
+        id: EventId::try_new(id).unwrap(),
+        id_chosen: true,
+        event_type: EventType::try_new("thing.happened").unwrap(),
+        occurred_at: run.time.wall(),
+        data: Bytes::from(format!("{{\"of\":\"{id}\"}}")),
+        subjects: Vec::new(),
+        fingerprint: [7; 32],
+        redeliver: false,
+        is_test: false,
+        only_endpoint: None,
+    };
+    let answer = store.commit_events(&account, call.events.iter().map(event).collect()).await;
+    let Ok(receipts) = answer else { return false };
+    let at = run.time.elapsed();
+    for receipt in receipts {
+        let accepted = Accepted { account: call.account.clone(), event: receipt.id.to_string(), at, life };
+        run.ledger.lock().accepted.push(accepted);
+    }
+    true
+}
+
+/// Disables, enables, resumes, renames, rotates secrets, sends again; the endpoints that are left alone only change in ways
+/// that must not matter.
+async fn meddle(run: Arc<Run>, store: Store, mut random: Random) {
+    while run.time.elapsed() < CALM_AT - Duration::from_secs(10) {
+        tokio::time::sleep(random.millis(200..6_000)).await;
+        let endpoint = {
+            let ledger = run.ledger.lock();
+            ledger.endpoints[random.index(ledger.endpoints.len())].clone()
+        };
+        let lane = lane(&endpoint);
+        let harmless = EndpointChanges { name: Some(Some("renamed".to_owned())), ..EndpointChanges::default() };
+        let changes = match random.within(0..5) {
+            0 if !endpoint.left_alone => EndpointChanges { enabled: Some(false), ..EndpointChanges::default() },
+            1 if !endpoint.left_alone => EndpointChanges { enabled: Some(true), ..EndpointChanges::default() },
+            2 if !endpoint.left_alone => EndpointChanges { resume: true, ..EndpointChanges::default() },
+            3 => {
+                let expires_at = run.time.wall().plus(random.millis(0..5_000));
+                let _ = store.rotate_endpoint_secret(&lane, Secret::new("another".to_owned()), expires_at).await;
+                harmless
+            }
+            4 => {
+                send_again(&run, &store, &lane, &mut random).await;
+                continue;
+            }
+            _ => harmless,
+        };
+        let _ = store.update_endpoint(&lane, changes).await; // a failing disk may refuse it
+    }
+}
+
+async fn send_again(run: &Run, store: &Store, lane: &bellwire_store::LaneKey, random: &mut Random) {
+    let state = [DeliveryState::Failed, DeliveryState::Delivered, DeliveryState::Pending][random.index(3)];
+    let query = DeliveryQuery {
+        account_id: Some(lane.account_id.clone()),
+        endpoint_id: Some(lane.endpoint_id.clone()),
+        state: Some(state),
+    };
+    let Ok(page) = store.list_deliveries(query, PageRequest { limit: 10, after: None }).await else { return };
+    if page.items.is_empty() {
+        return;
+    }
+    let id = &page.items[random.index(page.items.len())].id;
+    // Noted before the answer: the process may die after the change and before it is known.
+    run.ledger.lock().retried_by_hand.insert(id.to_string());
+    if let Ok(RetryResult::NotFound | RetryResult::EndpointGone) = store.retry_delivery(id).await {
+        run.ledger.lock().broken.push(format!("delivery {id} was listed and cannot be found"));
+    }
+}
+
+async fn fail_commits(run: Arc<Run>, mut random: Random) {
+    loop {
+        tokio::time::sleep(random.millis(1_000..30_000)).await;
+        if run.time.is_calm() {
+            return;
+        }
+        run.commits_fail.store(true, Ordering::SeqCst);
+        tokio::time::sleep(random.millis(1..3_000)).await;
+        run.commits_fail.store(false, Ordering::SeqCst);
+    }
+}
+
+async fn jump_clock(run: Arc<Run>, mut random: Random) {
+    while random.chance(40) {
+        tokio::time::sleep(random.millis(1_000..25_000)).await;
+        if run.time.is_calm() {
+            return;
+        }
+        let micros = i64::try_from(random.within(0..240_000_000)).unwrap() - 120_000_000;
+        run.time.jump(micros);
+        let at = run.time.elapsed();
+        run.ledger.lock().clock_jumps.push(at);
+    }
+}

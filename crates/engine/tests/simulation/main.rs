@@ -1,0 +1,105 @@
+//! Deterministic simulation: the real engine over the real store, with time, network, disk errors and crashes simulated.
+//!
+//! A seed decides everything: which accounts and endpoints there are, how each endpoint behaves, what is published when, when
+//! commits fail, when the clock jumps, and at which await point the process dies. One thread runs it, tokio's clock is paused,
+//! and the store runs on the same thread ([`bellwire_store::Execution::Inline`]), so the same seed gives the same run. What
+//! the network saw is kept outside of the process that dies, and compared in the end with what the store says.
+//!
+//! The way through the files: `random` draws, `world` sets up and crashes, `network` answers, `actors` publish and meddle,
+//! `ledger` keeps what was seen, `verdict` judges it.
+//!
+//! A seed that fails is replayed with the command that the failure prints. How to see that the simulation finds a broken
+//! engine: `docs/simulation.md`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "a test may panic"
+)]
+
+mod actors;
+mod ledger;
+mod network;
+mod random;
+mod verdict;
+mod world;
+
+use std::collections::BTreeMap;
+
+/// Seeds that each of the tests below runs; `SIMULATION_SEEDS` sets another number.
+const SEEDS: u64 = 500;
+
+fn from_environment(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+}
+
+/// Runs seeds from `first` on, and fails with all that failed.
+fn run_from(first: u64) {
+    let seeds = from_environment("SIMULATION_SEEDS").unwrap_or(SEEDS);
+    let mut failed: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    let mut seen = ledger::Totals::default();
+    for seed in first..first + seeds {
+        let run = std::panic::catch_unwind(|| world::run(seed));
+        let Ok(ledger) = run else {
+            failed.insert(seed, vec!["the run panicked, see above".to_owned()]);
+            continue;
+        };
+        let violations = verdict::violations(&ledger);
+        seen.add(&ledger);
+        if !violations.is_empty() {
+            failed.insert(seed, violations);
+        }
+    }
+    println!("{seeds} seeds from {first}: {seen}");
+    if let Some((seed, violations)) = failed.first_key_value() {
+        let shown: Vec<&String> = violations.iter().take(10).collect();
+        panic!(
+            "{} of {seeds} seeds failed: {:?}\nseed {seed}: {shown:#?}\nreplay it with:\n  \
+             SIMULATION_SEED={seed} cargo test -p bellwire-engine --test simulation the_named_seed -- --nocapture",
+            failed.len(),
+            failed.keys().collect::<Vec<_>>(),
+        );
+    }
+    seen.check_that_faults_happened(seeds);
+}
+
+#[test]
+fn nothing_is_lost_whatever_happens_a() {
+    run_from(0);
+}
+
+#[test]
+fn nothing_is_lost_whatever_happens_b() {
+    run_from(1_000_000);
+}
+
+#[test]
+fn nothing_is_lost_whatever_happens_c() {
+    run_from(2_000_000);
+}
+
+#[test]
+fn nothing_is_lost_whatever_happens_d() {
+    run_from(3_000_000);
+}
+
+/// Replays one seed, and prints all that was seen.
+#[test]
+fn the_named_seed() {
+    let named = from_environment("SIMULATION_SEED");
+    let ledger = world::run(named.unwrap_or(1));
+    if named.is_some() {
+        println!("{ledger}");
+    }
+    assert_eq!(verdict::violations(&ledger), Vec::<String>::new());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    for seed in [3, 4, 5, 6] {
+        assert_eq!(world::run(seed).to_string(), world::run(seed).to_string());
+    }
+}

@@ -1,0 +1,367 @@
+//! One run: a plan drawn from the seed, and the lives of the process under it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bellwire_contract::{Contract, Contracts};
+use bellwire_domain::{AccountId, Clock, DeliveryState, EndpointId, EventFilter, HealthStatus, Secret, Timestamp};
+use bellwire_engine::{Engine, EngineOptions};
+use bellwire_store::{
+    DeliveryQuery, EndpointChanges, EventQuery, Execution, HandOffLimits, LaneKey, MasterKey, NewEndpoint, PageRequest,
+    PutAccount, Store, StoreOptions,
+};
+use bellwire_testkit::SeededEntropy;
+use parking_lot::Mutex;
+use tokio::task::JoinSet;
+
+use crate::actors::{self, Unanswered};
+use crate::ledger::{Ledger, SimEndpoint, Stored};
+use crate::network::{Behaviour, Network};
+use crate::random::Random;
+
+/// Three contracts: one that retries, one that does not, one that judges health and limits the rate.
+const CONTRACTS: [(&str, &str); 3] = [
+    (
+        "sim-retries",
+        "{ timeout: 5s, success: 2xx, retry: { schedule: [2s, 5s, 20s, 60s] }, retry_after: { max: 30s }, gone: disable, in_flight: 3 }",
+    ),
+    ("sim-once", "{ timeout: 5s, success: 2xx, retry: none, in_flight: 2 }"),
+    (
+        "sim-health",
+        "{ timeout: 5s, success: 200, retry: { schedule: [1s, 3s, 9s] }, in_flight: 4, rate_limit: 5/s, \
+         health: { unhealthy: { after_failures: 1 }, failed: { after_failures: 6, then: pause } } }",
+    ),
+];
+
+const BODY: &str = "{ delivery: \"{{ delivery.id }}\", event: \"{{ event.id }}\", endpoint: \"{{ endpoint.id }}\", \
+     attempt: \"{{ attempt.number }}\", data: \"{{ event.data }}\" }";
+
+/// When the network calms down and nothing is meddled with any more.
+pub const CALM_AT: Duration = Duration::from_secs(60);
+/// By when everything must have ended.
+const PATIENCE: Duration = Duration::from_secs(3_600);
+
+pub fn contracts() -> Contracts {
+    let mut contracts = Contracts::shipped().unwrap();
+    for (name, delivery) in CONTRACTS {
+        let source =
+            format!("contract: {name}\ntitle: Simulated\nevents: any\nrequest: {{ body: {BODY} }}\ndelivery: {delivery}\n");
+        contracts.add(Contract::compile(&source, name).unwrap()).unwrap();
+    }
+    contracts
+}
+
+/// The time, as the process sees it and as it is.
+#[derive(Debug, Default)]
+pub struct SimTime {
+    before: Mutex<Duration>,
+    life_started: Mutex<Option<tokio::time::Instant>>,
+    jumped_micros: AtomicI64,
+    calm: AtomicBool,
+    /// The last instant read, and how often in a row.
+    read: Mutex<(Duration, u32)>,
+}
+
+/// Readings of one instant after which something spins.
+const READINGS_MAX: u32 = 50_000;
+
+impl SimTime {
+    /// Since the run began, by a clock that nobody moves.
+    pub fn elapsed(&self) -> Duration {
+        let life = self.life_started.lock().map_or(Duration::ZERO, |started| started.elapsed());
+        let now = *self.before.lock() + life;
+        let mut read = self.read.lock();
+        *read = if read.0 == now { (now, read.1 + 1) } else { (now, 0) };
+        assert!(read.1 < READINGS_MAX, "time stands still at {now:?}: a loop spins");
+        now
+    }
+
+    /// By the clock of the process.
+    pub fn wall(&self) -> Timestamp {
+        let now = Timestamp::from_secs(1_800_000_000).plus(self.elapsed());
+        Timestamp::from_micros(now.as_micros() + self.jumped_micros.load(Ordering::SeqCst))
+    }
+
+    pub fn jump(&self, micros: i64) {
+        self.jumped_micros.fetch_add(micros, Ordering::SeqCst);
+    }
+
+    pub fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::SeqCst)
+    }
+
+    /// Waits until an instant of the run.
+    pub async fn until(&self, at: Duration) {
+        tokio::time::sleep(at.saturating_sub(self.elapsed())).await;
+    }
+
+    fn end_life(&self, down_for: Duration) {
+        let elapsed = self.elapsed();
+        *self.life_started.lock() = None;
+        *self.before.lock() = elapsed + down_for;
+    }
+}
+
+impl Clock for SimTime {
+    fn now(&self) -> Timestamp {
+        self.wall()
+    }
+}
+
+/// How a life ends.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// Killed at an instant, after so many further polls of its tasks: at any await point.
+    Crash { at: Duration, polls: u64 },
+    /// Asked to stop at an instant.
+    Stop { at: Duration, grace: Duration },
+    /// When all is done.
+    Done,
+}
+
+/// What all parts of a run share.
+pub struct Run {
+    pub time: Arc<SimTime>,
+    pub ledger: Arc<Mutex<Ledger>>,
+    pub contracts: Arc<Contracts>,
+    pub unanswered: Mutex<Vec<Unanswered>>,
+    pub next_event: AtomicUsize,
+    pub commits_fail: AtomicBool,
+    entropy: Arc<SeededEntropy>,
+    limits: HandOffLimits,
+}
+
+pub fn run(seed: u64) -> Ledger {
+    let mut random = Random::new(seed);
+    let punctual = random.chance(20);
+    let endpoints = draw_endpoints(&mut random);
+    let ends = draw_ends(&mut random, punctual);
+    let small = HandOffLimits { lane_deliveries_max: 4, deliveries_max: 24, bytes_max: 4_096 };
+    let shared = Arc::new(Run {
+        time: Arc::default(),
+        ledger: Arc::new(Mutex::new(Ledger { seed, punctual, endpoints, ..Ledger::default() })),
+        contracts: Arc::new(contracts()),
+        unanswered: Mutex::default(),
+        next_event: AtomicUsize::new(0),
+        commits_fail: AtomicBool::new(false),
+        entropy: Arc::new(SeededEntropy::new(seed)),
+        limits: if random.chance(50) { small } else { HandOffLimits::default() },
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("simulated.db");
+    for (life, end) in ends.into_iter().enumerate() {
+        // With an interval of one, the task that kills is asked after each step of any other.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).event_interval(1).build();
+        let runtime = runtime.unwrap();
+        let down_for = random.millis(0..20_000);
+        runtime.block_on(async {
+            live(&shared, &path, life, end, random.fork()).await;
+            shared.time.end_life(down_for); // while the runtime's clock can still be read
+        });
+        drop(runtime);
+    }
+    std::mem::take(&mut *shared.ledger.lock())
+}
+
+fn draw_endpoints(random: &mut Random) -> Vec<SimEndpoint> {
+    let mut endpoints = Vec::new();
+    for (contract, _) in CONTRACTS {
+        for number in 0..random.within(1..4) {
+            let behaviour = Behaviour::ALL[random.index(Behaviour::ALL.len())];
+            let meddled = contract == "sim-health" || behaviour == Behaviour::Gone || random.chance(30);
+            endpoints.push(SimEndpoint {
+                account: format!("of-{contract}"),
+                id: format!("{contract}-{number}"),
+                contract,
+                behaviour,
+                in_flight_max: match contract {
+                    "sim-retries" => 3,
+                    "sim-once" => 2,
+                    _ => 4,
+                },
+                left_alone: !meddled,
+            });
+        }
+    }
+    endpoints
+}
+
+fn draw_ends(random: &mut Random, punctual: bool) -> Vec<End> {
+    let mut at = Duration::ZERO;
+    let mut ends = Vec::new();
+    while !punctual && random.chance(65) {
+        at += random.millis(500..25_000);
+        if at > CALM_AT {
+            break;
+        }
+        ends.push(if random.chance(70) {
+            End::Crash { at, polls: random.within(0..300) }
+        } else {
+            End::Stop { at, grace: random.millis(0..6_000) }
+        });
+    }
+    ends.push(End::Done);
+    ends
+}
+
+async fn live(run: &Arc<Run>, path: &Path, life: usize, end: End, mut random: Random) {
+    *run.time.life_started.lock() = Some(tokio::time::Instant::now());
+    let (store, engine) = start(run, path, life, &mut random);
+    if life == 0 {
+        set_up(run, &store).await;
+    }
+    let mut actors = JoinSet::new();
+    actors::start(&mut actors, run, &store, life, &mut random);
+    match end {
+        End::Crash { at, polls } => {
+            run.time.until(at).await;
+            for _ in 0..polls {
+                tokio::task::yield_now().await;
+            }
+            run.ledger.lock().crashes += 1;
+        }
+        End::Stop { at, grace } => {
+            run.time.until(at).await;
+            engine.stop(grace).await;
+            actors.shutdown().await;
+            store.close().await;
+            run.ledger.lock().stops += 1;
+        }
+        End::Done => {
+            run.time.until(CALM_AT).await;
+            calm(run, &store, &mut actors).await;
+            settle(run, &store).await;
+            engine.stop(Duration::from_secs(30)).await;
+            gather(run, &store).await;
+            store.close().await;
+        }
+    }
+    run.commits_fail.store(false, Ordering::SeqCst);
+}
+
+fn start(run: &Arc<Run>, path: &Path, life: usize, random: &mut Random) -> (Store, Engine) {
+    let faults = Arc::clone(run);
+    let commits = Arc::new(move || {
+        let fails = faults.commits_fail.load(Ordering::SeqCst);
+        faults.ledger.lock().commits_failed += usize::from(fails);
+        !fails
+    });
+    let (store, claimed) = Store::open(StoreOptions {
+        path: path.to_owned(),
+        master_key: MasterKey::new([1; 32]),
+        clock: Arc::clone(&run.time) as _,
+        entropy: Arc::clone(&run.entropy) as _,
+        handoff: run.limits,
+        jobs_max: 1_000,
+        readers_max: 2,
+        execution: Execution::Inline { commits },
+    })
+    .unwrap();
+    let network =
+        Network { time: Arc::clone(&run.time), ledger: Arc::clone(&run.ledger), random: Mutex::new(random.fork()), life };
+    let engine = Engine::start(EngineOptions {
+        store: store.clone(),
+        claimed,
+        contracts: Arc::clone(&run.contracts),
+        transport: Arc::new(network),
+        clock: Arc::clone(&run.time) as _,
+        entropy: Arc::clone(&run.entropy) as _,
+        in_flight_max: 16,
+    });
+    (store, engine)
+}
+
+async fn set_up(run: &Run, store: &Store) {
+    for (contract, _) in CONTRACTS {
+        let account = PutAccount {
+            id: AccountId::try_new(&format!("of-{contract}")).unwrap(),
+            contract: contract.to_owned(),
+            name: None,
+            secret: None,
+            sandbox: false,
+            entitlements: BTreeSet::new(),
+        };
+        store.put_account(account).await.unwrap();
+    }
+    let endpoints = run.ledger.lock().endpoints.clone();
+    for endpoint in endpoints {
+        let new = NewEndpoint {
+            id: EndpointId::try_new(&endpoint.id).unwrap(),
+            account_id: AccountId::try_new(&endpoint.account).unwrap(),
+            url: format!("https://{}.example/", endpoint.id),
+            name: None,
+            filter: EventFilter::All,
+            headers: Vec::new(),
+            enabled: true,
+            in_flight_max: None,
+            rate_limit: None,
+            health: HealthStatus::Active,
+            secret: Some(Secret::new("simulated".to_owned())),
+        };
+        store.create_endpoint(new).await.unwrap().unwrap();
+    }
+}
+
+pub fn lane(endpoint: &SimEndpoint) -> LaneKey {
+    LaneKey {
+        account_id: AccountId::try_new(&endpoint.account).unwrap(),
+        endpoint_id: EndpointId::try_new(&endpoint.id).unwrap(),
+    }
+}
+
+/// Ends all faults, and enables and resumes what was disabled or paused.
+async fn calm(run: &Run, store: &Store, actors: &mut JoinSet<()>) {
+    run.commits_fail.store(false, Ordering::SeqCst);
+    run.time.calm.store(true, Ordering::SeqCst);
+    while actors.join_next().await.is_some() {}
+    let endpoints = run.ledger.lock().endpoints.clone();
+    for endpoint in endpoints.iter().filter(|endpoint| endpoint.behaviour != Behaviour::Gone) {
+        let changes = EndpointChanges { enabled: Some(true), resume: true, ..EndpointChanges::default() };
+        store.update_endpoint(&lane(endpoint), changes).await.unwrap();
+    }
+}
+
+/// Waits until every delivery has ended, but for those of endpoints that take none.
+async fn settle(run: &Run, store: &Store) {
+    let give_up_at = run.time.elapsed() + PATIENCE;
+    while run.time.elapsed() < give_up_at {
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        let mut waiting = 0;
+        let endpoints = run.ledger.lock().endpoints.clone();
+        for endpoint in &endpoints {
+            let lane = lane(endpoint);
+            let stored = store.find_endpoint(&lane).await.unwrap().unwrap();
+            let query = DeliveryQuery {
+                account_id: Some(lane.account_id),
+                endpoint_id: Some(lane.endpoint_id),
+                state: Some(DeliveryState::Pending),
+            };
+            if stored.enabled && stored.health.status.allows_attempts() {
+                waiting += store.list_deliveries(query, PageRequest { limit: 1, after: None }).await.unwrap().items.len();
+            }
+        }
+        if waiting == 0 {
+            return;
+        }
+    }
+    run.ledger.lock().broken.push("deliveries were still pending long after all was calm".to_owned());
+}
+
+/// What the store says in the end.
+async fn gather(run: &Run, store: &Store) {
+    for (contract, _) in CONTRACTS {
+        let account = AccountId::try_new(&format!("of-{contract}")).unwrap();
+        let page = PageRequest { limit: 100_000, after: None };
+        let query = DeliveryQuery { account_id: Some(account.clone()), ..DeliveryQuery::default() };
+        for delivery in store.list_deliveries(query, page.clone()).await.unwrap().items {
+            let (delivery, attempts) = store.find_delivery(&delivery.id).await.unwrap().unwrap();
+            run.ledger.lock().stored.push(Stored { delivery, attempts });
+        }
+        let events = store.list_events(&account, EventQuery::default(), page).await.unwrap().items;
+        let log = events.into_iter().map(|event| (event.seq, event.id.to_string())).collect();
+        run.ledger.lock().logs.insert(account.to_string(), log);
+    }
+}
