@@ -42,7 +42,7 @@ const BODY: &str = "{ delivery: \"{{ delivery.id }}\", event: \"{{ event.id }}\"
 /// When the network calms down and nothing is meddled with any more.
 pub const CALM_AT: Duration = Duration::from_secs(60);
 /// By when everything must have ended.
-const PATIENCE: Duration = Duration::from_secs(3_600);
+const PATIENCE: Duration = Duration::from_secs(1_200);
 
 pub fn contracts() -> Contracts {
     let mut contracts = Contracts::shipped().unwrap();
