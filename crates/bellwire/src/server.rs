@@ -12,7 +12,7 @@ use bellwire_api::ApiOptions;
 use bellwire_app::{App, AppError, AppOptions, Limits};
 use bellwire_contract::Contracts;
 use bellwire_domain::{AddressPolicy, Clock, Entropy};
-use bellwire_egress::{Sender, SenderOptions, SystemResolver};
+use bellwire_egress::{Sender, SenderOptions};
 use bellwire_engine::{Engine, EngineOptions};
 use bellwire_store::{HandOffLimits, MasterKey, PageRequest, Store, StoreOptions};
 use ipnet::IpNet;
@@ -27,9 +27,6 @@ use crate::environment::{SystemClock, SystemEntropy};
 const STORE_JOBS_MAX: usize = 8_192;
 /// Reading connections.
 const STORE_READERS_MAX: usize = 4;
-/// Idle connections kept per receiving host.
-const IDLE_PER_HOST_MAX: usize = 64;
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a server is made of.
 pub(crate) struct ServerOptions {
@@ -86,12 +83,7 @@ impl Server {
             limits: Limits::default(),
         });
         let new_admin_key = app.ensure_admin_key(options.admin_key.as_deref()).await.map_err(refused_key)?;
-        let sender = Sender::new(SenderOptions {
-            resolver: Arc::new(SystemResolver),
-            addresses,
-            idle_per_host_max: IDLE_PER_HOST_MAX,
-            idle_timeout: IDLE_TIMEOUT,
-        });
+        let sender = Sender::new(SenderOptions { addresses, ..SenderOptions::default() });
         let engine = Engine::start(EngineOptions {
             store: store.clone(),
             claimed,
