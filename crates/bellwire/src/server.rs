@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use axum::serve::ListenerExt;
 use bellwire_api::ApiOptions;
 use bellwire_app::{App, AppError, AppOptions, Limits};
 use bellwire_contract::Contracts;
@@ -22,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::environment::{SystemClock, SystemEntropy};
+use crate::listener::{self, ListenerLimits};
 
 /// Writes that may wait in the store before publishers are told to come back.
 const STORE_JOBS_MAX: usize = 8_192;
@@ -99,15 +99,7 @@ impl Server {
             bellwire_api::router(ApiOptions { app, metrics: Arc::new(move || metrics.render()), ready: Arc::clone(&ready) });
         let stop_listening = CancellationToken::new();
         let tasks = TaskTracker::new();
-        let listener = listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        let serving = axum::serve(listener, router).with_graceful_shutdown(stop_listening.clone().cancelled_owned());
-        tasks.spawn(async move {
-            if let Err(error) = serving.await {
-                tracing::error!(error = %error, "the listener failed");
-            }
-        });
+        tasks.spawn(listener::serve(listener, router, ListenerLimits::default(), stop_listening.clone()));
         tasks.close();
         Ok(Self { address, new_admin_key, store, engine, ready, stop_listening, tasks })
     }

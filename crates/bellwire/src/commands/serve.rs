@@ -34,7 +34,9 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         metrics: telemetry::start_metrics()?,
     };
     let runtime = tokio::runtime::Runtime::new().context("the runtime cannot be started")?;
-    runtime.block_on(serve(options, grace))
+    let ended = runtime.block_on(serve(options, grace));
+    runtime.shutdown_background(); // a thread that waits for a name server must not hold up the end
+    ended
 }
 
 async fn serve(options: ServerOptions, grace: Duration) -> anyhow::Result<ExitCode> {
