@@ -30,9 +30,6 @@ const INTERIM_ANSWERS_MAX: usize = 16;
 /// What a receiver may send over HTTP/2 before we take it: of one answer, and of all on a connection.
 const STREAM_WINDOW_BYTES: u32 = 64 * 1_024;
 const CONNECTION_WINDOW_BYTES: u32 = 1_024 * 1_024;
-/// An HTTP/2 connection carries many requests, and a dead one would take them all: it is asked for a sign of life.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A request as a contract rendered it.
 #[derive(Debug, Clone)]
@@ -63,6 +60,9 @@ pub struct SenderOptions {
     pub kept_max: usize,
     /// How long a connection is kept while idle.
     pub idle_timeout: Duration,
+    /// How often an HTTP/2 connection is asked for a sign of life, and how long that may take. It carries many requests, and
+    /// one that is dead without saying so would take them all.
+    pub ping_interval: Duration,
 }
 
 impl Default for SenderOptions {
@@ -77,6 +77,7 @@ impl Default for SenderOptions {
             idle_per_host_max: 64,
             kept_max: 2_048,
             idle_timeout: Duration::from_secs(4),
+            ping_interval: Duration::from_secs(8),
         }
     }
 }
@@ -104,8 +105,9 @@ impl Sender {
             .http1_max_buf_size(HEAD_BYTES_MAX)
             .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
             .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .http2_keep_alive_interval(PING_INTERVAL)
-            .http2_keep_alive_timeout(PING_TIMEOUT)
+            .http2_keep_alive_interval(options.ping_interval)
+            .http2_keep_alive_timeout(options.ping_interval)
+            .http2_keep_alive_while_idle(true)
             .build(connector);
         Self { client }
     }

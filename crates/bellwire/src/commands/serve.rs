@@ -8,13 +8,14 @@ use bellwire_contract::Contracts;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{DatabaseUrl, Publication, ServeArguments};
-use crate::environment::SystemEntropy;
+use crate::environment::{SystemEntropy, raise_file_limit};
 use crate::server::{Server, ServerOptions};
 use crate::{contracts, master_key, telemetry};
 
 /// Checks everything, then serves.
 pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     telemetry::start_logs(&arguments.log, arguments.log_json)?;
+    raise_file_limit();
     let contracts = contracts::load(arguments.contracts.as_deref())?;
     check_publications(&arguments.publish, &contracts)?;
     if arguments.allow_http {

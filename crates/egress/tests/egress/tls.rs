@@ -62,12 +62,16 @@ impl Authority {
 
     /// A sender that trusts this authority, for which every name is this machine.
     fn trusted(&self) -> Sender {
-        Sender::new(SenderOptions {
+        Sender::new(self.options())
+    }
+
+    fn options(&self) -> SenderOptions {
+        SenderOptions {
             resolver: Scripted::new(&[&["127.0.0.1"]]),
             addresses: loopback(),
             trusted: vec![self.certificate.der().clone()],
             ..SenderOptions::default()
-        })
+        }
     }
 }
 
@@ -84,6 +88,8 @@ struct Seen {
     versions: Arc<Mutex<Vec<Version>>>,
     /// Ends every open connection in good order.
     end: Arc<Notify>,
+    /// Lets every open connection stand, unread and unanswered.
+    freeze: Arc<Notify>,
     /// Bytes of endless answers that were taken from us.
     poured: Arc<AtomicUsize>,
 }
@@ -120,6 +126,7 @@ fn serve(identity: Identity, protocols: &[&str], seen: &Seen) -> u16 {
                 tokio::select! {
                     _ = connection.as_mut() => return,
                     () = seen.end.notified() => connection.as_mut().graceful_shutdown(),
+                    () = seen.freeze.notified() => std::future::pending().await,
                 }
                 let _ = connection.await;
                 seen.ended.fetch_add(1, Ordering::SeqCst);
@@ -281,6 +288,20 @@ async fn an_http2_connection_that_the_receiver_ends_fails_no_attempt() {
         };
         tokio::time::timeout(LONG, ending).await.unwrap();
     }
+}
+
+/// As when a firewall forgets it: no end is seen, and nothing comes back. Under load it would never become idle.
+#[tokio::test]
+async fn an_http2_connection_that_is_dead_without_saying_so_is_replaced() {
+    let (authority, seen) = (Authority::new("ours"), Seen::default());
+    let port = serve(authority.valid("client.example"), &["h2"], &seen);
+    let sender = Sender::new(SenderOptions { ping_interval: SHORT, idle_timeout: LONG, ..authority.options() });
+    let url = format!("https://client.example:{port}/in");
+    answered(&send_by(&sender, post(&url), LONG).await, 200);
+    seen.freeze.notify_waiters();
+    let replaced = async { while send_by(&sender, post(&url), SHORT).await.status().is_none() {} };
+    tokio::time::timeout(LONG, replaced).await.expect("another connection is opened");
+    assert_eq!(seen.connections(), 2);
 }
 
 #[tokio::test]
