@@ -8,6 +8,7 @@
 //! anything is an error, not a number.
 
 mod client;
+mod neighbours;
 mod report;
 mod server;
 mod sink;

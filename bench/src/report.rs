@@ -16,6 +16,30 @@ pub(crate) struct Results {
     /// The bare loop, mean of before and after.
     pub(crate) bare_per_second: f64,
     pub(crate) measurements: Vec<Measurement>,
+    pub(crate) neighbours: Neighbours,
+}
+
+/// What ill neighbours cost a healthy endpoint: the median from POST to arrival.
+#[derive(Serialize)]
+pub(crate) struct Neighbours {
+    pub(crate) alone_p50_ms: f64,
+    pub(crate) beside_p50_ms: f64,
+    pub(crate) ratio: f64,
+    pub(crate) ratio_target: f64,
+}
+
+/// Ill neighbours may at most double it.
+const NEIGHBOURS_RATIO_TARGET: f64 = 2.0;
+
+impl Neighbours {
+    pub(crate) fn new(alone: &Measurement, beside: &Measurement) -> Self {
+        Self {
+            alone_p50_ms: alone.latency_p50_ms,
+            beside_p50_ms: beside.latency_p50_ms,
+            ratio: beside.latency_p50_ms / alone.latency_p50_ms,
+            ratio_target: NEIGHBOURS_RATIO_TARGET,
+        }
+    }
 }
 
 /// One workload.
@@ -49,6 +73,18 @@ pub(crate) fn print(results: &Results) {
             row.name, row.per_second, row.latency_p50_ms, row.latency_p99_ms, row.cpu_us_per_delivery, row.peak_memory_mib
         );
     }
+    print_neighbours(&results.neighbours);
+}
+
+fn print_neighbours(neighbours: &Neighbours) {
+    let _ = writeln!(
+        std::io::stdout(),
+        "\nneighbours: a healthy endpoint's median is {:.1} ms alone and {:.1} ms beside ill ones: {:.2} times (target: at most {:.0})",
+        neighbours.alone_p50_ms,
+        neighbours.beside_p50_ms,
+        neighbours.ratio,
+        neighbours.ratio_target
+    );
 }
 
 /// Writes the JSON.

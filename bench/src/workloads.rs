@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
 use crate::client::Client;
-use crate::report::{Measurement, Results};
+use crate::neighbours;
+use crate::report::{Measurement, Neighbours, Results};
 use crate::server::Process;
 use crate::sink::{Findings, now_us};
 
@@ -43,6 +44,16 @@ const WORKLOADS: [Workload; 4] = [
     Workload { name: "200 events per second", events_per_post: 1, endpoints: 1, rate: Some(200), divisor: 60 },
 ];
 
+/// The healthy endpoint's load, once alone and once beside others.
+const ALONE: Workload = Workload {
+    name: "200 events per second, one healthy endpoint",
+    events_per_post: 1,
+    endpoints: 1,
+    rate: Some(200),
+    divisor: 20,
+};
+const BESIDE: Workload = Workload { name: "the same beside one that hangs, one that takes 1 s and one that refuses", ..ALONE };
+
 /// How long the rest of a load may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -54,11 +65,15 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Results> {
     bare.push(bare_loop(plan, &sink, &tasks).await?);
     let mut measurements = Vec::new();
     for workload in WORKLOADS {
-        measurements.push(measure(plan, workload, &sink, &tasks).await.context(workload.name)?);
+        measurements.push(measure(plan, workload, &[], &sink, &tasks).await.context(workload.name)?);
     }
+    let alone = measure(plan, ALONE, &[], &sink, &tasks).await.context(ALONE.name)?;
+    let beside = measure(plan, BESIDE, &neighbours::start(&tasks).await?, &sink, &tasks).await.context(BESIDE.name)?;
+    let neighbours = Neighbours::new(&alone, &beside);
+    measurements.extend([alone, beside]);
     bare.push(bare_loop(plan, &sink, &tasks).await?); // again at the end: the machine may have slowed down meanwhile
     let bare_per_second = bare.iter().sum::<f64>() / 2.0;
-    Ok(Results { body: plan.body, producers: plan.producers, bare_per_second, measurements })
+    Ok(Results { body: plan.body, producers: plan.producers, bare_per_second, measurements, neighbours })
 }
 
 /// The yardstick: POSTs of the same size straight to the sink, per second.
@@ -88,9 +103,16 @@ async fn bare_loop(plan: &Plan, sink: &Process, tasks: &TaskTracker) -> anyhow::
     Ok(per_second)
 }
 
-async fn measure(plan: &Plan, workload: Workload, sink: &Process, tasks: &TaskTracker) -> anyhow::Result<Measurement> {
+/// `beside` are URLs of further endpoints, which get every event too and are not waited for.
+async fn measure(
+    plan: &Plan,
+    workload: Workload,
+    beside: &[String],
+    sink: &Process,
+    tasks: &TaskTracker,
+) -> anyhow::Result<Measurement> {
     let server = Process::server(&plan.server).await?;
-    let secret = set_up(&server, sink, workload.endpoints, tasks).await?;
+    let secret = set_up(&server, sink, workload.endpoints, beside, tasks).await?;
     let events = plan.deliveries / workload.endpoints / workload.divisor;
     let posts = (events / workload.events_per_post).max(1);
     let expected = posts * workload.events_per_post * workload.endpoints;
@@ -116,8 +138,14 @@ async fn measure(plan: &Plan, workload: Workload, sink: &Process, tasks: &TaskTr
     })
 }
 
-/// An account and its endpoints, all with one secret.
-async fn set_up(server: &Process, sink: &Process, endpoints: usize, tasks: &TaskTracker) -> anyhow::Result<String> {
+/// An account and its endpoints, those at the sink with one secret.
+async fn set_up(
+    server: &Process,
+    sink: &Process,
+    endpoints: usize,
+    beside: &[String],
+    tasks: &TaskTracker,
+) -> anyhow::Result<String> {
     let mut client = Client::connect(server.port, &server.key, tasks).await?;
     client.json(Method::PUT, "/v1/accounts/bench", &json!({ "contract": "standard-webhooks" })).await?;
     let mut secret: Option<String> = None;
@@ -128,6 +156,9 @@ async fn set_up(server: &Process, sink: &Process, endpoints: usize, tasks: &Task
         }
         let created = client.json(Method::POST, "/v1/accounts/bench/endpoints", &wanted).await?;
         secret = secret.or_else(|| created.get("secret").and_then(Value::as_str).map(str::to_owned));
+    }
+    for url in beside {
+        client.json(Method::POST, "/v1/accounts/bench/endpoints", &json!({ "url": url, "enabled": true })).await?;
     }
     secret.context("no secret was shown")
 }

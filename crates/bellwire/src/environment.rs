@@ -1,9 +1,10 @@
-//! The real world, as the crates take it: the wall clock and the system's random numbers.
+//! The real world, as the crates take it: the wall clock, the system's random numbers, its limit on open files.
 
 use std::time::UNIX_EPOCH;
 
 use bellwire_domain::{Clock, Entropy, Timestamp};
 use parking_lot::Mutex;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The wall clock.
 #[derive(Debug, Clone, Copy, Default)]
@@ -61,6 +62,17 @@ fn refill(buffer: &mut Buffer) {
     buffer.used = 0;
 }
 
+/// Lets this process open as many files as it is permitted to: every connection is one, and the limit that processes commonly
+/// start with would be reached by the requests in flight alone. An attempt that fails for want of files is nobody's fault but
+/// ours, and would count against its endpoint.
+pub(crate) fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(error = %error, current = limit.current, "the limit on open files cannot be raised");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,5 +82,14 @@ mod tests {
         let entropy = SystemEntropy::default();
         let draws: std::collections::HashSet<[u8; 16]> = (0..1_000).map(|_| (&entropy as &dyn Entropy).bytes()).collect();
         assert_eq!(draws.len(), 1_000);
+    }
+
+    #[test]
+    fn the_limit_on_open_files_is_raised_to_what_is_permitted() {
+        let before = getrlimit(Resource::Nofile);
+        let low = before.maximum.map(|maximum| maximum / 2);
+        setrlimit(Resource::Nofile, Rlimit { current: low, maximum: before.maximum }).unwrap();
+        raise_file_limit();
+        assert_eq!(getrlimit(Resource::Nofile).current, before.maximum);
     }
 }

@@ -11,6 +11,7 @@ mod cli;
 mod commands;
 mod contracts;
 mod environment;
+mod listener;
 mod master_key;
 mod server;
 mod telemetry;

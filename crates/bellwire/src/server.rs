@@ -7,12 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use axum::serve::ListenerExt;
 use bellwire_api::ApiOptions;
 use bellwire_app::{App, AppError, AppOptions, Limits};
 use bellwire_contract::Contracts;
 use bellwire_domain::{AddressPolicy, Clock, Entropy};
-use bellwire_egress::{Sender, SenderOptions, SystemResolver};
+use bellwire_egress::{Sender, SenderOptions};
 use bellwire_engine::{Engine, EngineOptions};
 use bellwire_store::{Execution, HandOffLimits, MasterKey, PageRequest, Store, StoreOptions};
 use ipnet::IpNet;
@@ -22,14 +21,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::environment::{SystemClock, SystemEntropy};
+use crate::listener::{self, ListenerLimits};
 
 /// Writes that may wait in the store before publishers are told to come back.
 const STORE_JOBS_MAX: usize = 8_192;
 /// Reading connections.
 const STORE_READERS_MAX: usize = 4;
-/// Idle connections kept per receiving host.
-const IDLE_PER_HOST_MAX: usize = 64;
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a server is made of.
 pub(crate) struct ServerOptions {
@@ -87,12 +84,7 @@ impl Server {
             limits: Limits::default(),
         });
         let new_admin_key = app.ensure_admin_key(options.admin_key.as_deref()).await.map_err(refused_key)?;
-        let sender = Sender::new(SenderOptions {
-            resolver: Arc::new(SystemResolver),
-            addresses,
-            idle_per_host_max: IDLE_PER_HOST_MAX,
-            idle_timeout: IDLE_TIMEOUT,
-        });
+        let sender = Sender::new(SenderOptions { addresses, ..SenderOptions::default() });
         let engine = Engine::start(EngineOptions {
             store: store.clone(),
             claimed,
@@ -108,15 +100,7 @@ impl Server {
             bellwire_api::router(ApiOptions { app, metrics: Arc::new(move || metrics.render()), ready: Arc::clone(&ready) });
         let stop_listening = CancellationToken::new();
         let tasks = TaskTracker::new();
-        let listener = listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        let serving = axum::serve(listener, router).with_graceful_shutdown(stop_listening.clone().cancelled_owned());
-        tasks.spawn(async move {
-            if let Err(error) = serving.await {
-                tracing::error!(error = %error, "the listener failed");
-            }
-        });
+        tasks.spawn(listener::serve(listener, router, ListenerLimits::default(), stop_listening.clone()));
         tasks.close();
         Ok(Self { address, new_admin_key, store, engine, ready, stop_listening, tasks })
     }

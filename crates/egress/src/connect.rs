@@ -1,41 +1,47 @@
-//! From a URL to a connection: resolve, check, connect to what was checked, TLS.
+//! From a URL to a connection: check, connect to what was checked, TLS.
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bellwire_domain::{AddressPolicy, TimeoutPhase};
+use bellwire_domain::TimeoutPhase;
 use http::Uri;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
-use crate::Resolve;
+use crate::guard::{Guard, Refusal};
+use crate::stream::{CustomerStream, Transport};
+use crate::{CheckedAddress, Dial};
 
 /// Where there are more addresses to try, one is given up after this long.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(3);
-/// Addresses of one name that are tried.
-const ADDRESSES_MAX: usize = 8;
 
 tokio::task_local! {
-    /// How far the attempt of this task has come.
-    pub(crate) static PROGRESS: Progress;
+    /// The attempt of this task.
+    pub(crate) static ATTEMPT: Attempt;
 }
 
 /// Shared between an attempt and the connector that it may set to work.
-#[derive(Clone, Default)]
-pub(crate) struct Progress(Arc<AtomicU8>);
+#[derive(Clone)]
+pub(crate) struct Attempt {
+    reached: Arc<AtomicU8>,
+    /// The pool finishes a connection that its attempt no longer needs; it must not take longer for that.
+    deadline: Instant,
+}
 
-impl Progress {
+impl Attempt {
+    pub(crate) fn until(deadline: Instant) -> Self {
+        Self { reached: Arc::default(), deadline }
+    }
+
     pub(crate) fn reach(&self, phase: TimeoutPhase) {
         let number = match phase {
             TimeoutPhase::Headers => 0,
@@ -44,12 +50,12 @@ impl Progress {
             TimeoutPhase::Tls => 3,
             TimeoutPhase::Body => 4,
         };
-        self.0.store(number, Ordering::Relaxed);
+        self.reached.store(number, Ordering::Relaxed);
     }
 
     /// A connection from the pool skips all phases before the request itself.
     pub(crate) fn phase(&self) -> TimeoutPhase {
-        match self.0.load(Ordering::Relaxed) {
+        match self.reached.load(Ordering::Relaxed) {
             1 => TimeoutPhase::Dns,
             2 => TimeoutPhase::Connect,
             3 => TimeoutPhase::Tls,
@@ -70,81 +76,71 @@ pub(crate) enum ConnectFailure {
     Connect(String),
     #[error("{0}")]
     Tls(String),
+    /// Nobody waits for this connection any more.
+    #[error("given up")]
+    Late,
+}
+
+impl From<Refusal> for ConnectFailure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Dns(detail) => Self::Dns(detail),
+            Refusal::Blocked(reason) => Self::Blocked(reason),
+        }
+    }
 }
 
 /// Connects to customers; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    pub(crate) resolver: Arc<dyn Resolve>,
-    pub(crate) addresses: Arc<AddressPolicy>,
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) dialer: Arc<dyn Dial>,
     pub(crate) tls: TlsConnector,
+    /// Places for connections that are kept after their first request, over all hosts.
+    pub(crate) places: Arc<Semaphore>,
 }
 
 impl Connector {
-    async fn connect(self, uri: Uri, progress: Progress) -> Result<CustomerStream, ConnectFailure> {
+    async fn connect(self, uri: Uri, attempt: Attempt) -> Result<CustomerStream, ConnectFailure> {
         let is_tls = uri.scheme_str() == Some("https");
-        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        progress.reach(TimeoutPhase::Dns);
-        let addresses = self.checked_addresses(&host).await?;
-        progress.reach(TimeoutPhase::Connect);
-        let stream = connect_first(&addresses, port).await?;
-        let _ = stream.set_nodelay(true);
-        let stream = if is_tls {
-            progress.reach(TimeoutPhase::Tls);
-            let name = ServerName::try_from(host).map_err(|error| ConnectFailure::Tls(error.to_string()))?;
+        attempt.reach(TimeoutPhase::Dns);
+        let addresses = self.guard.check(host, port).await?;
+        attempt.reach(TimeoutPhase::Connect);
+        let stream = self.dial_first(&addresses).await?;
+        let transport = if is_tls {
+            attempt.reach(TimeoutPhase::Tls);
+            let name = host.strip_suffix('.').unwrap_or(host).to_owned(); // certificates name hosts without the root's dot
+            let name = ServerName::try_from(name).map_err(|error| ConnectFailure::Tls(error.to_string()))?;
             let tls = self.tls.connect(name, stream).await.map_err(|error| ConnectFailure::Tls(error.to_string()))?;
-            CustomerStream::Tls(TokioIo::new(Box::new(tls)))
+            Transport::Tls(TokioIo::new(Box::new(tls)))
         } else {
-            CustomerStream::Plain(TokioIo::new(stream))
+            Transport::Plain(TokioIo::new(stream))
         };
-        progress.reach(TimeoutPhase::Headers);
-        Ok(stream)
+        attempt.reach(TimeoutPhase::Headers);
+        Ok(CustomerStream::new(transport, self.places.try_acquire_owned().ok()))
     }
 
-    /// The addresses of `host` that may be connected to.
-    async fn checked_addresses(&self, host: &str) -> Result<Vec<IpAddr>, ConnectFailure> {
-        let found = match host.parse::<IpAddr>() {
-            Ok(address) => vec![address],
-            Err(_) => self.resolver.resolve(host).await.map_err(|error| ConnectFailure::Dns(error.to_string()))?,
-        };
-        let mut refused = None;
-        let mut allowed = Vec::new();
-        for address in found {
-            match self.addresses.check(address) {
-                Ok(()) => allowed.push(address),
-                Err(class) => refused = Some(class),
+    /// Tries the addresses in order. The system would choose for us if we passed a name, and choose again after the check.
+    async fn dial_first(&self, addresses: &[CheckedAddress]) -> Result<TcpStream, ConnectFailure> {
+        let mut failure = ConnectFailure::Connect("no address".to_owned());
+        for (index, address) in addresses.iter().enumerate() {
+            let connecting = self.dialer.dial(*address);
+            let is_last = index + 1 == addresses.len();
+            let result = if is_last {
+                connecting.await
+            } else {
+                let late = |_| Err(io::ErrorKind::TimedOut.into());
+                tokio::time::timeout(ADDRESS_TIMEOUT, connecting).await.unwrap_or_else(late)
+            };
+            match result {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failure = ConnectFailure::Connect(error.to_string()),
             }
         }
-        allowed.truncate(ADDRESSES_MAX);
-        match (allowed.is_empty(), refused) {
-            (false, _) => Ok(allowed),
-            (true, Some(class)) => Err(ConnectFailure::Blocked(format!(
-                "{} is not reachable for webhooks; --allow-network permits single networks",
-                class.as_str()
-            ))),
-            (true, None) => Err(ConnectFailure::Dns("the name has no address".to_owned())),
-        }
+        Err(failure)
     }
-}
-
-/// Tries the addresses in order. The system would choose for us if we passed a name, and choose again after the check.
-async fn connect_first(addresses: &[IpAddr], port: u16) -> Result<TcpStream, ConnectFailure> {
-    let mut failure = ConnectFailure::Connect("no address".to_owned());
-    for (index, address) in addresses.iter().enumerate() {
-        let connecting = TcpStream::connect(SocketAddr::new(*address, port));
-        let is_last = index + 1 == addresses.len();
-        let result = if is_last {
-            connecting.await
-        } else {
-            tokio::time::timeout(ADDRESS_TIMEOUT, connecting).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-        };
-        match result {
-            Ok(stream) => return Ok(stream),
-            Err(error) => failure = ConnectFailure::Connect(error.to_string()),
-        }
-    }
-    Err(failure)
 }
 
 impl tower_service::Service<Uri> for Connector {
@@ -157,76 +153,13 @@ impl tower_service::Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let progress = PROGRESS.try_with(Clone::clone).unwrap_or_default();
-        Box::pin(self.clone().connect(uri, progress))
-    }
-}
-
-/// A connection to a customer, plain or TLS.
-pub(crate) enum CustomerStream {
-    Plain(TokioIo<TcpStream>),
-    Tls(TokioIo<Box<TlsStream<TcpStream>>>),
-}
-
-impl Connection for CustomerStream {
-    fn connected(&self) -> Connected {
-        match self {
-            Self::Plain(_) => Connected::new(),
-            Self::Tls(stream) => {
-                let (_, session) = stream.inner().get_ref();
-                let is_h2 = session.alpn_protocol() == Some(b"h2");
-                if is_h2 { Connected::new().negotiated_h2() } else { Connected::new() }
-            }
-        }
-    }
-}
-
-impl Read for CustomerStream {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-        }
-    }
-}
-
-impl Write for CustomerStream {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(context, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_write(context, buffer),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, buffers),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, buffers),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-        }
+        let connector = self.clone();
+        let attempt = ATTEMPT.try_with(Clone::clone);
+        Box::pin(async move {
+            let attempt = attempt.map_err(|_| ConnectFailure::Late)?; // only attempts connect
+            let deadline = attempt.deadline;
+            let connecting = connector.connect(uri, attempt);
+            tokio::time::timeout_at(deadline, connecting).await.unwrap_or(Err(ConnectFailure::Late))
+        })
     }
 }

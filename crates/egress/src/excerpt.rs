@@ -2,53 +2,82 @@
 
 use std::io::Write;
 
-use flate2::write::{DeflateDecoder, GzDecoder};
+use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
 /// Bytes of an answer that are read and kept.
 pub const RESPONSE_BYTES_MAX: usize = 16 * 1_024;
+/// Bytes of an answer taken from the wire. Compressed data may go on for ever and say nothing.
+const WIRE_BYTES_MAX: usize = 2 * RESPONSE_BYTES_MAX;
 
 /// Takes an answer's body piece by piece.
-pub(crate) struct Excerpt(Decoder);
+pub(crate) struct Excerpt {
+    decoder: Decoder,
+    taken: usize,
+}
 
 enum Decoder {
     Identity(Capped),
-    Gzip(GzDecoder<Capped>),
-    Deflate(DeflateDecoder<Capped>),
+    Gzip(MultiGzDecoder<Capped>),
+    /// "deflate" before its first byte, which tells the two formats that go by this name apart.
+    Deflate,
+    Zlib(ZlibDecoder<Capped>),
+    RawDeflate(DeflateDecoder<Capped>),
 }
 
 impl Excerpt {
     /// For the `Content-Encoding` given; an unknown one is kept as it came.
     pub(crate) fn new(content_encoding: Option<&str>) -> Self {
-        Self(match content_encoding.map(str::trim) {
-            Some("gzip" | "x-gzip") => Decoder::Gzip(GzDecoder::new(Capped::default())),
-            Some("deflate") => Decoder::Deflate(DeflateDecoder::new(Capped::default())),
-            _ => Decoder::Identity(Capped::default()),
-        })
+        let named = |name: &str| content_encoding.is_some_and(|encoding| encoding.trim().eq_ignore_ascii_case(name));
+        let decoder = if named("gzip") || named("x-gzip") {
+            Decoder::Gzip(MultiGzDecoder::new(Capped::default()))
+        } else if named("deflate") {
+            Decoder::Deflate
+        } else {
+            Decoder::Identity(Capped::default())
+        };
+        Self { decoder, taken: 0 }
     }
 
     /// Adds a piece. `false`: enough has been read, or what comes does not decompress.
     pub(crate) fn push(&mut self, piece: &[u8]) -> bool {
-        match &mut self.0 {
-            Decoder::Identity(kept) => kept.write_all(piece).is_ok(),
-            Decoder::Gzip(decoder) => decoder.write_all(piece).is_ok(),
-            Decoder::Deflate(decoder) => decoder.write_all(piece).is_ok(),
+        self.taken = self.taken.saturating_add(piece.len());
+        if let (Decoder::Deflate, Some(first)) = (&self.decoder, piece.first()) {
+            // A zlib header says "deflate" in its low four bits; raw data cannot begin so.
+            let is_zlib = first & 0x0f == 8;
+            self.decoder = if is_zlib {
+                Decoder::Zlib(ZlibDecoder::new(Capped::default()))
+            } else {
+                Decoder::RawDeflate(DeflateDecoder::new(Capped::default()))
+            };
         }
+        let written = match &mut self.decoder {
+            Decoder::Identity(kept) => kept.write_all(piece),
+            Decoder::Gzip(decoder) => decoder.write_all(piece),
+            Decoder::Deflate => Ok(()),
+            Decoder::Zlib(decoder) => decoder.write_all(piece),
+            Decoder::RawDeflate(decoder) => decoder.write_all(piece),
+        };
+        written.is_ok() && self.taken <= WIRE_BYTES_MAX
     }
 
     /// What was kept.
     pub(crate) fn finish(self) -> Vec<u8> {
-        let mut kept = match self.0 {
-            Decoder::Identity(kept) => kept,
+        match self.decoder {
+            Decoder::Identity(kept) => kept.0,
+            Decoder::Deflate => Vec::new(),
             Decoder::Gzip(mut decoder) => {
                 let _ = decoder.flush();
-                std::mem::take(decoder.get_mut())
+                std::mem::take(&mut decoder.get_mut().0)
             }
-            Decoder::Deflate(mut decoder) => {
+            Decoder::Zlib(mut decoder) => {
                 let _ = decoder.flush();
-                std::mem::take(decoder.get_mut())
+                std::mem::take(&mut decoder.get_mut().0)
             }
-        };
-        std::mem::take(&mut kept.0)
+            Decoder::RawDeflate(mut decoder) => {
+                let _ = decoder.flush();
+                std::mem::take(&mut decoder.get_mut().0)
+            }
+        }
     }
 }
 
@@ -72,7 +101,7 @@ impl Write for Capped {
 #[cfg(test)]
 mod tests {
     use flate2::Compression;
-    use flate2::write::GzEncoder;
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
     use super::*;
 
@@ -98,6 +127,28 @@ mod tests {
         let mut excerpt = Excerpt::new(Some("gzip"));
         assert!(!excerpt.push(&bomb));
         assert_eq!(excerpt.finish().len(), RESPONSE_BYTES_MAX);
+    }
+
+    #[test]
+    fn both_formats_called_deflate_are_read() {
+        let mut zlib = ZlibEncoder::new(Vec::new(), Compression::best());
+        zlib.write_all(b"thanks").unwrap();
+        let mut raw = DeflateEncoder::new(Vec::new(), Compression::best());
+        raw.write_all(b"thanks").unwrap();
+        for bytes in [zlib.finish().unwrap(), raw.finish().unwrap()] {
+            let mut excerpt = Excerpt::new(Some(" Deflate"));
+            assert!(excerpt.push(b"") && bytes.iter().all(|byte| excerpt.push(&[*byte])), "{bytes:?}");
+            assert_eq!(excerpt.finish(), b"thanks");
+        }
+    }
+
+    #[test]
+    fn compressed_data_that_never_says_anything_ends_at_a_cap_too() {
+        let nothing = gzip(b"");
+        let mut excerpt = Excerpt::new(Some("gzip"));
+        let taken = std::iter::repeat_n(&nothing, 1_000_000).take_while(|member| excerpt.push(member)).count();
+        assert!(taken * nothing.len() <= WIRE_BYTES_MAX, "{taken}");
+        assert!(excerpt.finish().is_empty());
     }
 
     #[test]

@@ -8,13 +8,24 @@
 //! What happened comes back as an [`AttemptOutcome`](bellwire_domain::AttemptOutcome): a value for every way it can go, never
 //! an error.
 //!
+//! The way through the files: [`Sender`] makes one attempt; `guard` says where it may go; `connect` goes there; `excerpt` keeps
+//! the beginning of the answer; `failure` sorts what went wrong.
+//!
 //! What it may not know: contracts, deliveries, retries, the store.
 
 mod connect;
+mod dial;
 mod excerpt;
+mod failure;
+mod guard;
 mod resolve;
 mod sender;
+mod stream;
+mod trust;
 
+pub use dial::{Dial, Dialing, SystemDialer};
 pub use excerpt::RESPONSE_BYTES_MAX;
+pub use guard::CheckedAddress;
 pub use resolve::{Resolution, Resolve, SystemResolver};
+pub use rustls::pki_types::CertificateDer;
 pub use sender::{OutboundRequest, Sender, SenderOptions};

@@ -10,7 +10,7 @@ use bellwire_contract::{CapturedRequest, Contracts, Verdict};
 use bellwire_domain::{
     AccountId, AddressPolicy, Clock, DeliveryState, EndpointId, Entropy, EventFilter, EventId, EventType, HealthStatus, Secret,
 };
-use bellwire_egress::{Sender, SenderOptions, SystemResolver};
+use bellwire_egress::{Sender, SenderOptions};
 use bellwire_engine::{Engine, EngineOptions};
 use bellwire_store::{
     Account, Delivery, DeliveryQuery, Execution, HandOffLimits, LaneKey, MasterKey, NewEndpoint, NewEvent, PageRequest,
@@ -52,10 +52,8 @@ impl World {
         })
         .unwrap();
         let sender = Sender::new(SenderOptions {
-            resolver: Arc::new(SystemResolver),
             addresses: AddressPolicy::new(vec!["127.0.0.0/8".parse().unwrap()]),
-            idle_per_host_max: 32,
-            idle_timeout: PATIENCE,
+            ..SenderOptions::default()
         });
         let engine = Engine::start(EngineOptions {
             store: store.clone(),

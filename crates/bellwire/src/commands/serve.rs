@@ -8,13 +8,14 @@ use bellwire_contract::Contracts;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{DatabaseUrl, Publication, ServeArguments};
-use crate::environment::SystemEntropy;
+use crate::environment::{SystemEntropy, raise_file_limit};
 use crate::server::{Server, ServerOptions};
 use crate::{contracts, master_key, telemetry};
 
 /// Checks everything, then serves.
 pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     telemetry::start_logs(&arguments.log, arguments.log_json)?;
+    raise_file_limit();
     let contracts = contracts::load(arguments.contracts.as_deref())?;
     check_publications(&arguments.publish, &contracts)?;
     if arguments.allow_http {
@@ -34,7 +35,9 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         metrics: telemetry::start_metrics()?,
     };
     let runtime = tokio::runtime::Runtime::new().context("the runtime cannot be started")?;
-    runtime.block_on(serve(options, grace))
+    let ended = runtime.block_on(serve(options, grace));
+    runtime.shutdown_background(); // a thread that waits for a name server must not hold up the end
+    ended
 }
 
 async fn serve(options: ServerOptions, grace: Duration) -> anyhow::Result<ExitCode> {

@@ -13,6 +13,7 @@ mod bytes;
 mod crash;
 mod demo;
 mod harness;
+mod lessons;
 mod policy;
 mod receivers;
 mod shutdown;

@@ -1,13 +1,12 @@
 //! The demo's operator: does over HTTP what an operator's code would do.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use bellwire_contract::{Contract, SecretSource};
 use bellwire_domain::{AddressPolicy, AttemptOutcome, Entropy, Secret, Timestamp};
-use bellwire_egress::{OutboundRequest, Sender, SenderOptions, SystemResolver};
+use bellwire_egress::{OutboundRequest, Sender, SenderOptions};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
@@ -27,12 +26,7 @@ pub(super) struct Operator {
 impl Operator {
     pub(super) fn new(address: SocketAddr, key: String) -> Self {
         let loopback = AddressPolicy::new(vec![address.ip().into()]);
-        let sender = Sender::new(SenderOptions {
-            resolver: Arc::new(SystemResolver),
-            addresses: loopback,
-            idle_per_host_max: 1,
-            idle_timeout: TIMEOUT,
-        });
+        let sender = Sender::new(SenderOptions { addresses: loopback, ..SenderOptions::default() });
         Self { sender, address, key }
     }
 

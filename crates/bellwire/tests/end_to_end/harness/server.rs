@@ -14,7 +14,7 @@ use super::{Api, PATIENCE, bellwire, signal, until};
 /// The admin key of every server.
 pub(crate) const KEY: &str = "admin-key-of-the-tests";
 /// What lets endpoints be on this machine, without TLS.
-const LOCAL: [&str; 3] = ["--allow-network", "127.0.0.0/8", "--allow-http"];
+pub(crate) const LOCAL: [&str; 3] = ["--allow-network", "127.0.0.0/8", "--allow-http"];
 
 /// A folder with a database.
 pub(crate) struct Home(TempDir);
@@ -46,7 +46,13 @@ impl Home {
 
     /// A server with these flags.
     pub(crate) fn start_with(&self, flags: &[&str]) -> Server {
+        self.start_in(&[], flags)
+    }
+
+    /// The same in an environment.
+    pub(crate) fn start_in(&self, environment: &[(&str, &str)], flags: &[&str]) -> Server {
         let mut command = bellwire();
+        command.envs(environment.iter().copied());
         command.args(["serve", "--database", &self.database(), "--log", "warn"]).args(flags);
         if !flags.contains(&"--listen") {
             command.args(["--listen", "127.0.0.1:0"]);

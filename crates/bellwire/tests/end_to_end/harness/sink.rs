@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
@@ -49,6 +50,7 @@ type Judge = Arc<dyn Fn(&Request) -> u16 + Send + Sync>;
 struct Shared {
     requests: Mutex<Vec<Request>>,
     judge: Mutex<Judge>,
+    connections: AtomicUsize,
 }
 
 /// Takes every request, remembers it, and answers with the status that `judge` gives, when it gives one.
@@ -62,12 +64,17 @@ impl Sink {
     pub(crate) fn start(judge: impl Fn(&Request) -> u16 + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared { requests: Mutex::default(), judge: Mutex::new(Arc::new(judge)) });
+        let judge: Mutex<Judge> = Mutex::new(Arc::new(judge));
+        let shared = Arc::new(Shared { requests: Mutex::default(), judge, connections: AtomicUsize::new(0) });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let shared = Arc::clone(&accepting);
-                thread::spawn(move || serve(&shared, stream));
+                shared.connections.fetch_add(1, Ordering::SeqCst);
+                thread::spawn(move || {
+                    serve(&shared, stream);
+                    shared.connections.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
         Self { address, shared }
@@ -85,6 +92,11 @@ impl Sink {
     /// All requests so far.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.shared.requests.lock().unwrap().clone()
+    }
+
+    /// Open connections.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
     }
 
     pub(crate) fn count(&self) -> usize {

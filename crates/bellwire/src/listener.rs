@@ -1,0 +1,213 @@
+//! The API's listener. What a stranger can hold on to is bounded: connections, the size of a head, and the time that a head or
+//! a body may take.
+//!
+//! One rule covers silent connections, half-sent heads, idle keep-alive and answers that nobody reads: a connection on which
+//! no request is being answered, and on which none has begun or ended for a while, is closed.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::Sleep;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long accepting pauses when the system has no room for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// What is left of a connection's quiet time once the server stops.
+const STOPPING_QUIET: Duration = Duration::from_secs(1);
+
+/// What clients may take.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_field_names, reason = "bounds are named `_max` throughout")]
+pub(crate) struct ListenerLimits {
+    /// Open connections; more wait to be accepted.
+    pub(crate) connections_max: usize,
+    /// Bytes of a request's head.
+    pub(crate) head_bytes_max: u32,
+    /// How long a connection may be without a request; it is closed between this and twice this.
+    pub(crate) quiet_max: Duration,
+    /// How long the body of a request may take.
+    pub(crate) body_time_max: Duration,
+    /// Requests at once on one HTTP/2 connection.
+    pub(crate) streams_max: u32,
+}
+
+impl Default for ListenerLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 4_096,
+            head_bytes_max: 64 * 1_024,
+            quiet_max: Duration::from_secs(15),
+            body_time_max: Duration::from_secs(30),
+            streams_max: 256,
+        }
+    }
+}
+
+/// Accepts and serves until `stop`, and then until the last request is answered.
+pub(crate) async fn serve(listener: TcpListener, router: Router, limits: ListenerLimits, stop: CancellationToken) {
+    let room = Arc::new(Semaphore::new(limits.connections_max));
+    let connections = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &room) => accepted,
+        };
+        match accepted {
+            Ok((stream, place)) => {
+                let (router, stop) = (router.clone(), stop.clone());
+                connections.spawn(async move {
+                    connection(stream, router, limits, stop).await;
+                    drop(place);
+                });
+            }
+            Err(error) if is_the_clients(&error) => {}
+            Err(error) => {
+                tracing::error!(error = %error, "no connection can be accepted; trying again");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+}
+
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place))
+}
+
+/// Given up by the client before it was accepted.
+fn is_the_clients(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
+}
+
+async fn connection(stream: TcpStream, router: Router, limits: ListenerLimits, stop: CancellationToken) {
+    let _ = stream.set_nodelay(true);
+    let activity = Arc::new(Activity::default());
+    let observed = Arc::clone(&activity);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let begun = Begun::new(&observed);
+        let answering = router.call(request.map(|body| Body::new(Timed::new(body, limits.body_time_max))));
+        async move {
+            let answer: Result<Response<Body>, Infallible> = answering.await;
+            drop(begun);
+            answer
+        }
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).max_buf_size(usize::try_from(limits.head_bytes_max).unwrap_or(usize::MAX));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(limits.head_bytes_max)
+        .max_concurrent_streams(limits.streams_max);
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut quiet_max = limits.quiet_max;
+    loop {
+        tokio::select! {
+            _ = serving.as_mut() => return, // what went wrong is the client's to see
+            () = activity.ends(quiet_max) => return,
+            () = stop.cancelled(), if quiet_max != STOPPING_QUIET => {
+                serving.as_mut().graceful_shutdown();
+                quiet_max = STOPPING_QUIET;
+            }
+        }
+    }
+}
+
+/// What happens on a connection.
+#[derive(Default)]
+struct Activity {
+    answering: AtomicUsize,
+    /// Requests begun and ended.
+    changes: AtomicUsize,
+}
+
+impl Activity {
+    /// Waits for a whole `quiet` in which nothing was answered and nothing changed.
+    async fn ends(&self, quiet: Duration) {
+        loop {
+            let before = self.changes.load(Ordering::Acquire);
+            tokio::time::sleep(quiet).await;
+            if self.answering.load(Ordering::Acquire) == 0 && self.changes.load(Ordering::Acquire) == before {
+                return;
+            }
+        }
+    }
+}
+
+/// A request that is being answered.
+struct Begun(Arc<Activity>);
+
+impl Begun {
+    fn new(activity: &Arc<Activity>) -> Self {
+        activity.answering.fetch_add(1, Ordering::AcqRel);
+        activity.changes.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.0.changes.fetch_add(1, Ordering::AcqRel);
+        self.0.answering.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A body that has to be there in time. Most are there at once, and cost no timer.
+struct Timed {
+    body: Incoming,
+    time_max: Duration,
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Timed {
+    const fn new(body: Incoming, time_max: Duration) -> Self {
+        Self { body, time_max, deadline: None }
+    }
+}
+
+impl hyper::body::Body for Timed {
+    type Data = Bytes;
+    type Error = axum::BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        let time_max = self.time_max;
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(time_max)));
+        deadline.as_mut().poll(context).map(|()| Some(Err(io::Error::from(io::ErrorKind::TimedOut).into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests;

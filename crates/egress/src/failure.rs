@@ -1,0 +1,66 @@
+//! What went wrong, sorted by where it went wrong.
+
+use std::error::Error;
+use std::io;
+
+use bellwire_domain::AttemptOutcome;
+
+use crate::connect::{Attempt, ConnectFailure};
+
+/// The outcome of a request without an answer.
+pub(crate) fn outcome(error: &(dyn Error + 'static), attempt: &Attempt) -> AttemptOutcome {
+    if let Some(failure) = find::<ConnectFailure>(error) {
+        let detail = failure.to_string();
+        return match failure {
+            ConnectFailure::Dns(_) => AttemptOutcome::Dns { detail },
+            ConnectFailure::Blocked(_) => AttemptOutcome::Blocked { reason: detail },
+            ConnectFailure::Connect(_) => AttemptOutcome::Connect { detail },
+            ConnectFailure::Tls(_) => AttemptOutcome::Tls { detail },
+            ConnectFailure::Late => AttemptOutcome::Timeout { phase: attempt.phase() },
+        };
+    }
+    AttemptOutcome::Protocol { detail: broken(error) }
+}
+
+/// What was wrong with an answer, in words that do not depend on a library's.
+pub(crate) fn broken(error: &(dyn Error + 'static)) -> String {
+    if let Some(error) = find::<hyper::Error>(error) {
+        if error.is_parse_too_large() {
+            return "the head of the answer is too large".to_owned();
+        }
+        if error.is_parse() {
+            return format!("the answer is not HTTP: {}", innermost(error));
+        }
+        if error.is_incomplete_message() {
+            return "the connection was closed before the answer was complete".to_owned();
+        }
+    }
+    match find::<io::Error>(error).map(io::Error::kind) {
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe) => {
+            "the connection was reset before the answer was complete".to_owned()
+        }
+        Some(io::ErrorKind::UnexpectedEof) => "the connection was closed before the answer was complete".to_owned(),
+        Some(_) | None => innermost(error),
+    }
+}
+
+/// The first cause of this type.
+fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// The text of the cause at the bottom.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,20 @@
+//! Whom TLS believes: the system's certificate authorities, Mozilla's, and those that the caller adds.
+
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
+
+pub(crate) fn tls_config(added: Vec<CertificateDer<'static>>) -> ClientConfig {
+    // One provider is compiled in by choice; another crate's choice must not make this ambiguous. Set already: as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut roots = RootCertStore::empty();
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let native = rustls_native_certs::load_native_certs();
+    for error in &native.errors {
+        tracing::debug!(error = %error, "a system certificate store could not be read");
+    }
+    roots.add_parsable_certificates(native.certs);
+    roots.add_parsable_certificates(added);
+    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config
+}
