@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use bellwire_domain::RateLimit;
+use bellwire_domain::rate::RATE_COUNT_MAX;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
@@ -57,6 +59,12 @@ pub(crate) struct ServeArguments {
     /// Requests in flight at once, over all endpoints
     #[arg(long, value_name = "N", default_value_t = 1_024, env = "BELLWIRE_IN_FLIGHT_MAX", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) in_flight_max: u16,
+    /// Live deliveries that one account may have; publishers over it are told to come back
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, env = "BELLWIRE_ACCOUNT_BACKLOG_MAX", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) account_backlog_max: u32,
+    /// Requests per second of one API key; 0: any number
+    #[arg(long, value_name = "N", default_value = "0", env = "BELLWIRE_RATE_MAX")]
+    pub(crate) rate_max: KeyRate,
     /// How long a stop waits for requests in flight, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, env = "BELLWIRE_SHUTDOWN_GRACE")]
     pub(crate) shutdown_grace: u16,
@@ -136,6 +144,26 @@ impl FromStr for DatabaseUrl {
     }
 }
 
+/// How many requests per second one API key may make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyRate(Option<RateLimit>);
+
+impl KeyRate {
+    /// As a limit, if there is to be one.
+    pub(crate) const fn per_second(self) -> Option<RateLimit> {
+        self.0
+    }
+}
+
+impl FromStr for KeyRate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("write a number from 1 to {RATE_COUNT_MAX}, or 0 for no limit");
+        if text == "0" { Ok(Self(None)) } else { format!("{text}/s").parse().map(|limit| Self(Some(limit))).map_err(|_| wrong()) }
+    }
+}
+
 /// A contract's published API and where it is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Publication {
@@ -198,6 +226,15 @@ mod tests {
         assert_eq!("sqlite:///var/lib/a.db".parse(), Ok(DatabaseUrl::Sqlite("/var/lib/a.db".into())));
         for text in ["", "a.db", "sqlite:", "sqlite::memory:", "mysql://x", "postgres://localhost/x"] {
             assert!(text.parse::<DatabaseUrl>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn key_rates() {
+        let limit = |text: &str| text.parse::<KeyRate>().map(|rate| rate.per_second().map(|limit| limit.to_string()));
+        assert_eq!((limit("0"), limit("50")), (Ok(None), Ok(Some("50/s".to_owned()))));
+        for text in ["", "-1", "1.5", "50/s", "1000001", "many"] {
+            assert!(limit(text).is_err(), "{text}");
         }
     }
 

@@ -11,7 +11,7 @@ use axum::serve::ListenerExt;
 use bellwire_api::ApiOptions;
 use bellwire_app::{App, AppError, AppOptions, Limits};
 use bellwire_contract::Contracts;
-use bellwire_domain::{AddressPolicy, Clock, Entropy};
+use bellwire_domain::{AddressPolicy, Clock, Entropy, RateLimit};
 use bellwire_egress::{Sender, SenderOptions, SystemResolver};
 use bellwire_engine::{Engine, EngineOptions};
 use bellwire_store::{HandOffLimits, MasterKey, PageRequest, Store, StoreOptions};
@@ -41,6 +41,10 @@ pub(crate) struct ServerOptions {
     pub(crate) allow_http: bool,
     pub(crate) admin_key: Option<String>,
     pub(crate) in_flight_max: usize,
+    /// Live deliveries that one account may have.
+    pub(crate) account_backlog_max: u32,
+    /// How often one API key may ask.
+    pub(crate) requests_per_key: Option<RateLimit>,
     pub(crate) metrics: PrometheusHandle,
 }
 
@@ -74,6 +78,7 @@ impl Server {
             handoff: HandOffLimits::default(),
             jobs_max: STORE_JOBS_MAX,
             readers_max: STORE_READERS_MAX,
+            account_backlog_max: options.account_backlog_max.into(),
         })?;
         check_contracts(&store, &contracts).await?;
         let app = App::new(AppOptions {
@@ -83,7 +88,7 @@ impl Server {
             entropy: Arc::clone(&entropy),
             addresses: addresses.clone(),
             allow_http: options.allow_http,
-            limits: Limits::default(),
+            limits: Limits { requests_per_key: options.requests_per_key, ..Limits::default() },
         });
         let new_admin_key = app.ensure_admin_key(options.admin_key.as_deref()).await.map_err(refused_key)?;
         let sender = Sender::new(SenderOptions {

@@ -29,7 +29,7 @@ pub use endpoint::{EndpointUrl, InvalidUrl, UrlPolicy};
 pub use event::{EventType, InvalidEventType};
 pub use filter::EventFilter;
 pub use health::{Health, HealthPolicy, HealthStatus};
-pub use ids::{AccountId, DeliveryId, EndpointId, EventId, IdFormat, InvalidId, KeyId};
+pub use ids::{AccountId, DeliveryId, EndpointId, EventId, IdFormat, InvalidId, KeyId, ReplayId};
 pub use rate::{InvalidRateLimit, RateLimit};
 pub use schedule::RetrySchedule;
 pub use secret::Secret;

@@ -48,6 +48,7 @@ impl World {
             handoff: HandOffLimits { lane_deliveries_max: 16, ..HandOffLimits::default() },
             jobs_max: 1_000,
             readers_max: 2,
+            account_backlog_max: 1_000_000,
         })
         .unwrap();
         let sender = Sender::new(SenderOptions {

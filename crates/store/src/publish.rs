@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::driver::{BulkInsert, Db, Param, params};
 use crate::endpoints::read_filter;
 use crate::handoff::{ClaimedDelivery, ClaimedEvent, LaneKey};
+use crate::origin::Origin;
 use crate::writer::WriteContext;
 use crate::{DataKey, StoreError};
 
@@ -70,6 +71,12 @@ pub enum PublishError {
     /// The account was changed since it was read: read it again and decide anew.
     #[error("the account was changed meanwhile")]
     AccountChanged,
+    /// So many deliveries of the account are live that these would be too many.
+    #[error("the account has {pending} live deliveries, and these would be more than may be")]
+    BacklogFull {
+        /// Live deliveries now.
+        pending: i64,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -116,17 +123,22 @@ pub(crate) struct PublishStatements {
 
 const EVENT_COLUMNS: [&str; 10] =
     ["account_id", "seq", "id", "type", "occurred_at", "created_at", "is_test", "deliveries", "fingerprint", "payload_sealed"];
-const QUEUE_COLUMNS: [&str; 9] =
-    ["id", "account_id", "endpoint_id", "number", "event_seq", "attempts", "created_at", "due_at", "claim"];
+const QUEUE_COLUMNS: [&str; 10] =
+    ["id", "account_id", "endpoint_id", "number", "event_seq", "attempts", "created_at", "due_at", "claim", "origin"];
 
 impl PublishStatements {
     pub(crate) fn new() -> Self {
         Self {
             events: BulkInsert::new("events", &EVENT_COLUMNS),
-            queue: BulkInsert::new("queue", &QUEUE_COLUMNS),
+            queue: queue_insert(),
             subjects: BulkInsert::new("event_subjects", &["account_id", "subject", "event_seq"]),
         }
     }
+}
+
+/// The insert into the queue, for other modules that make deliveries. Columns as in [`QUEUE_COLUMNS`].
+pub(crate) fn queue_insert() -> BulkInsert {
+    BulkInsert::new("queue", &QUEUE_COLUMNS)
 }
 
 type JobResult = Result<Vec<EventReceipt>, PublishError>;
@@ -170,7 +182,7 @@ pub(crate) fn publish(
             plan.load_existing(db, &job.account_id, &sealed.event)?;
         }
     }
-    let results = jobs.iter().map(|job| plan.add(job)).collect();
+    let results = jobs.iter().map(|job| plan.add(job, context.account_backlog_max)).collect();
     let claimed = plan.hand_off(context);
     match plan.write(db, statements, &context.claim_token) {
         Ok(()) => Ok(Published { results, claimed }),
@@ -193,6 +205,8 @@ struct Known {
 struct PlannedAccount {
     version: i64,
     last_seq: i64,
+    /// Live deliveries, with those planned here.
+    pending: i64,
     changed: bool,
     endpoints: Vec<PlannedEndpoint>,
 }
@@ -205,6 +219,15 @@ struct PlannedEndpoint {
     attempts_allowed: bool,
     last_number: i64,
     changed: bool,
+}
+
+impl PlannedEndpoint {
+    fn takes(&self, event: &NewEvent) -> bool {
+        match &event.only_endpoint {
+            Some(only) => *only == self.id,
+            None => self.enabled && self.filter.matches(&event.event_type),
+        }
+    }
 }
 
 struct PlannedEvent<'j> {
@@ -223,6 +246,7 @@ struct PlannedDelivery<'j> {
     event_seq: i64,
     occurred_at: Timestamp,
     number: i64,
+    origin: Origin,
     claimed: bool,
 }
 
@@ -235,13 +259,13 @@ struct Plan<'j> {
     deliveries: Vec<PlannedDelivery<'j>>,
 }
 
-const SELECT_ACCOUNT: &str = "SELECT id, version, last_seq FROM accounts WHERE id = $1";
+const SELECT_ACCOUNT: &str = "SELECT id, version, last_seq, pending FROM accounts WHERE id = $1";
 const SELECT_ENDPOINTS: &str =
     "SELECT id, version, events, enabled, health, last_number FROM endpoints WHERE account_id = $1 ORDER BY id";
 const SELECT_EXISTING: &str =
     "SELECT id, seq, deliveries, fingerprint, occurred_at FROM events WHERE account_id = $1 AND id = $2";
-const UPDATE_SEQ: &str = "UPDATE accounts SET last_seq = $1 WHERE id = $2";
-const UPDATE_NUMBER: &str = "UPDATE endpoints SET last_number = $1 WHERE account_id = $2 AND id = $3";
+const UPDATE_COUNTERS: &str = "UPDATE accounts SET last_seq = $1, pending = $2 WHERE id = $3";
+pub(crate) const UPDATE_NUMBER: &str = "UPDATE endpoints SET last_number = $1 WHERE account_id = $2 AND id = $3";
 
 impl<'j> Plan<'j> {
     fn load_account(&mut self, db: Db<'_>, account_id: &AccountId) -> Result<(), StoreError> {
@@ -253,6 +277,7 @@ impl<'j> Plan<'j> {
             Some(row) => Some(PlannedAccount {
                 version: row.int(1, "version")?,
                 last_seq: row.int(2, "last_seq")?,
+                pending: row.int(3, "pending")?,
                 changed: false,
                 endpoints: load_endpoints(db, account_id)?,
             }),
@@ -287,12 +312,13 @@ impl<'j> Plan<'j> {
     }
 
     /// Plans one job: all its events, or an error and none.
-    fn add(&mut self, job: &'j PublishJob) -> JobResult {
+    fn add(&mut self, job: &'j PublishJob, backlog_max: i64) -> JobResult {
         let Some(Some(account)) = self.accounts.get(&job.account_id) else { return Err(PublishError::AccountNotFound) };
         if account.version != job.account_version {
             return Err(PublishError::AccountChanged);
         }
         self.check_conflicts(job)?;
+        self.check_backlog(job, backlog_max)?;
         Ok(job.events.iter().map(|sealed| self.add_event(&job.account_id, sealed)).collect())
     }
 
@@ -309,17 +335,37 @@ impl<'j> Plan<'j> {
         Ok(())
     }
 
+    /// The account may have at most so many live deliveries. Counting what the job would add is for those few that come near.
+    fn check_backlog(&self, job: &PublishJob, backlog_max: i64) -> Result<(), PublishError> {
+        let Some(Some(account)) = self.accounts.get(&job.account_id) else { return Ok(()) };
+        let most = job.events.len().saturating_mul(account.endpoints.len());
+        let room = backlog_max.saturating_sub(account.pending);
+        if i64::try_from(most).is_ok_and(|most| most <= room) {
+            return Ok(());
+        }
+        let matching = |event: &NewEvent| account.endpoints.iter().filter(|endpoint| endpoint.takes(event)).count();
+        let added: usize =
+            job.events.iter().filter(|sealed| self.fans_out(job, sealed)).map(|sealed| matching(&sealed.event)).sum();
+        let fits = added == 0 || i64::try_from(added).is_ok_and(|added| added <= room);
+        if fits { Ok(()) } else { Err(PublishError::BacklogFull { pending: account.pending }) }
+    }
+
+    /// Whether an event makes deliveries: it is new, or to be sent again.
+    fn fans_out(&self, job: &PublishJob, sealed: &SealedEvent) -> bool {
+        sealed.event.redeliver || !self.known.contains_key(&(job.account_id.clone(), sealed.event.id.clone()))
+    }
+
     fn add_event(&mut self, account_id: &'j AccountId, sealed: &'j SealedEvent) -> EventReceipt {
         let event = &sealed.event;
         let key = (account_id.clone(), event.id.clone());
         if let Some(known) = self.known.get(&key).copied() {
             if event.redeliver {
-                self.fan_out(account_id, sealed, known.seq, known.occurred_at);
+                self.fan_out(account_id, sealed, known.seq, known.occurred_at, &Origin::Redelivered);
             }
             return EventReceipt { id: event.id.clone(), seq: known.seq, deliveries: known.deliveries, created: false };
         }
         let seq = self.next_seq(account_id);
-        let deliveries = self.fan_out(account_id, sealed, seq, event.occurred_at);
+        let deliveries = self.fan_out(account_id, sealed, seq, event.occurred_at, &Origin::Published);
         self.events.push(PlannedEvent { account_id, sealed, seq, deliveries });
         if event.id_chosen {
             let known = Known { seq, deliveries, fingerprint: event.fingerprint, occurred_at: event.occurred_at };
@@ -336,25 +382,38 @@ impl<'j> Plan<'j> {
     }
 
     /// Plans a delivery for each endpoint that matches.
-    fn fan_out(&mut self, account_id: &'j AccountId, event: &'j SealedEvent, event_seq: i64, occurred_at: Timestamp) -> i64 {
+    fn fan_out(
+        &mut self,
+        account_id: &'j AccountId,
+        event: &'j SealedEvent,
+        event_seq: i64,
+        occurred_at: Timestamp,
+        origin: &Origin,
+    ) -> i64 {
         let Some(Some(account)) = self.accounts.get_mut(account_id) else { return 0 };
         let mut deliveries = 0;
         for (index, endpoint) in account.endpoints.iter_mut().enumerate() {
-            let matches = match &event.event.only_endpoint {
-                Some(only) => *only == endpoint.id,
-                None => endpoint.enabled && endpoint.filter.matches(&event.event.event_type),
-            };
-            if !matches {
+            if !endpoint.takes(&event.event) {
                 continue;
             }
             endpoint.last_number += 1;
             endpoint.changed = true;
             deliveries += 1;
-            let number = endpoint.last_number;
-            let planned =
-                PlannedDelivery { id: None, account_id, endpoint: index, event, event_seq, occurred_at, number, claimed: false };
-            self.deliveries.push(planned);
+            let (number, origin) = (endpoint.last_number, origin.clone());
+            self.deliveries.push(PlannedDelivery {
+                id: None,
+                account_id,
+                endpoint: index,
+                event,
+                event_seq,
+                occurred_at,
+                number,
+                origin,
+                claimed: false,
+            });
         }
+        account.pending += deliveries;
+        account.changed |= deliveries > 0;
         deliveries
     }
 
@@ -388,6 +447,7 @@ impl<'j> Plan<'j> {
                 number: delivery.number,
                 attempts: 0,
                 created_at: self.now,
+                origin: delivery.origin.clone(),
                 event,
             });
         }
@@ -437,6 +497,7 @@ impl<'j> Plan<'j> {
                 self.now,
                 self.now,
                 delivery.claimed.then_some(claim_token),
+                delivery.origin.as_param(),
             ]);
         }
         statements.queue.run(db, &cells)
@@ -446,7 +507,7 @@ impl<'j> Plan<'j> {
         for (account_id, account) in &self.accounts {
             let Some(account) = account else { continue };
             if account.changed {
-                db.execute(UPDATE_SEQ, params![account.last_seq, account_id.as_str()])?;
+                db.execute(UPDATE_COUNTERS, params![account.last_seq, account.pending, account_id.as_str()])?;
             }
             for endpoint in account.endpoints.iter().filter(|endpoint| endpoint.changed) {
                 db.execute(UPDATE_NUMBER, params![endpoint.last_number, account_id.as_str(), endpoint.id.as_str()])?;
@@ -457,7 +518,7 @@ impl<'j> Plan<'j> {
 }
 
 /// The `index`-th of a run of random values that ascend, so that the ids of one group are in the order of its deliveries.
-fn offset(entropy: [u8; 10], index: usize) -> [u8; 10] {
+pub(crate) fn offset(entropy: [u8; 10], index: usize) -> [u8; 10] {
     let [a, b, c, tail @ ..] = entropy;
     let [.., t0, t1, t2, t3, t4, t5, t6] =
         (u64::from_be_bytes([0, tail[0], tail[1], tail[2], tail[3], tail[4], tail[5], tail[6]]) >> 1)
@@ -497,4 +558,4 @@ fn load_endpoints(db: Db<'_>, account_id: &AccountId) -> Result<Vec<PlannedEndpo
 
 /// The texts that run on this path, for the test that prepares every statement.
 #[cfg(test)]
-pub(crate) const STATEMENTS: [&str; 5] = [SELECT_ACCOUNT, SELECT_ENDPOINTS, SELECT_EXISTING, UPDATE_SEQ, UPDATE_NUMBER];
+pub(crate) const STATEMENTS: [&str; 5] = [SELECT_ACCOUNT, SELECT_ENDPOINTS, SELECT_EXISTING, UPDATE_COUNTERS, UPDATE_NUMBER];

@@ -124,6 +124,7 @@ impl Server {
             handoff: HandOffLimits::default(),
             jobs_max: 1_000,
             readers_max: 2,
+            account_backlog_max: 1_000_000,
         })
         .unwrap();
         let mut contracts = Contracts::default();
