@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::claimer::{self, Wake};
 use crate::recorder;
+use crate::replayer;
 use crate::scheduler::Scheduler;
 
 /// What an engine needs.
@@ -118,6 +119,7 @@ impl Engine {
         let loops = TaskTracker::new();
         loops.spawn(dispatch(Arc::clone(&shared), options.claimed));
         loops.spawn(claimer::run(Arc::clone(&shared)));
+        loops.spawn(replayer::run(Arc::clone(&shared)));
         loops.spawn(recorder::run(Arc::clone(&shared), received, hard_stop.clone()));
         loops.close();
         Self { shared, loops, hard_stop }

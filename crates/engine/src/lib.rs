@@ -7,7 +7,7 @@
 //! What it may not know: the API, SQL, how a platform signs. It knows no platform by name.
 //!
 //! The way through the files: [`scheduler`] decides who goes next and is pure; `attempt` makes one attempt; `recorder` writes
-//! outcomes; `claimer` finds due work; [`Engine`] starts and stops them.
+//! outcomes; `claimer` finds due work; `replayer` advances replays; [`Engine`] starts and stops them.
 //!
 //! To add a loop: make it `select(wake, deadline, shutdown)` around a bounded, idempotent tick, start it in `Engine::start` on
 //! the tracker, and end it in `Engine::stop`.
@@ -16,6 +16,7 @@ mod attempt;
 mod claimer;
 mod engine;
 mod recorder;
+mod replayer;
 pub mod scheduler;
 
 pub use engine::{Engine, EngineOptions};
