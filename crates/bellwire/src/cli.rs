@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// Show the main job on a throw-away store: every shipped contract, real HTTP, each delivery verified
     Demo(DemoArguments),
+    /// Examine a store, beside its server or without: is everything kept that was promised?
+    Doctor(DoctorArguments),
     /// Look at, check and try contracts
     #[command(subcommand)]
     Contract(ContractCommand),
@@ -84,6 +86,16 @@ pub(crate) struct DemoArguments {
     /// Address of the server
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,
+}
+
+#[derive(Args)]
+pub(crate) struct DoctorArguments {
+    /// The database: sqlite:FILE
+    #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
+    pub(crate) database: DatabaseUrl,
+    /// The key that encrypts at rest; without it, and without one beside the database, what is sealed is not examined
+    #[arg(long, value_name = "BASE64", env = "BELLWIRE_MASTER_KEY", hide_env_values = true)]
+    pub(crate) master_key: Option<String>,
 }
 
 #[derive(Subcommand)]
