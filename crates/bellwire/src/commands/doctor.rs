@@ -24,8 +24,8 @@ pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
     }
     let broken = examination.checks.iter().filter(|check| check.violated > 0).count();
     let skipped = examination.checks.iter().filter(|check| check.skipped.is_some()).count();
-    let verdict = if broken == 0 { "sound".to_owned() } else { format!("not sound: {broken} promises are broken") };
-    let note = if skipped == 0 { String::new() } else { format!(" ({skipped} checks were skipped)") };
+    let verdict = if broken == 0 { "sound".to_owned() } else { format!("not sound; broken promises: {broken}") };
+    let note = if skipped == 0 { String::new() } else { format!("; skipped: {skipped}") };
     telemetry::print(&format!("{} is {verdict}{note}", database.display()));
     Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -36,6 +36,6 @@ fn line(check: &Check) -> String {
     match skipped {
         Some(reason) => format!("skip  {name:<20} {:>12}  {promise}: {reason}", "-"),
         None if *violated == 0 => format!("ok    {name:<20} {counted:>12}  {promise}"),
-        None => format!("BAD   {name:<20} {counted:>12}  {promise}: {violated} times it is not so"),
+        None => format!("BAD   {name:<20} {counted:>12}  {promise}: not so in {violated} places"),
     }
 }

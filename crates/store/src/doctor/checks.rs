@@ -55,12 +55,12 @@ pub(super) const ALL: &[Definition] = &[
         name: "events.deliveries",
         promise: "an event has all the deliveries that its publication made, live or ended",
         count: "SELECT COUNT(*) FROM events",
-        violations: &["SELECT 'event ' || e.account_id || '/' || e.id || ': ' || COALESCE(d.found, 0) || ' deliveries of ' \
-             || e.deliveries FROM events e LEFT JOIN (SELECT account_id, event_seq, COUNT(*) AS found FROM \
-             (SELECT account_id, event_seq FROM queue WHERE origin IS NULL \
-             UNION ALL SELECT account_id, event_seq FROM deliveries WHERE origin IS NULL) x \
-             GROUP BY account_id, event_seq) d ON d.account_id = e.account_id AND d.event_seq = e.seq \
-             WHERE COALESCE(d.found, 0) <> e.deliveries"],
+        violations: &["SELECT 'event ' || account_id || '/' || id || ': ' || found || ' deliveries of ' || deliveries FROM \
+             (SELECT e.account_id, e.id, e.deliveries, COALESCE(q.found, 0) + (SELECT COUNT(*) FROM deliveries d \
+             WHERE d.account_id = e.account_id AND d.event_seq = e.seq AND d.origin IS NULL) AS found FROM events e \
+             LEFT JOIN (SELECT account_id, event_seq, COUNT(*) AS found FROM queue WHERE origin IS NULL \
+             GROUP BY account_id, event_seq) q ON q.account_id = e.account_id AND q.event_seq = e.seq) x \
+             WHERE found <> deliveries"],
     },
     Definition {
         name: "events.subjects",
@@ -102,11 +102,13 @@ pub(super) const ALL: &[Definition] = &[
              (SELECT account_id, endpoint_id, number, LAG(number, 1, 0) OVER (PARTITION BY account_id, endpoint_id \
              ORDER BY number) AS before FROM (SELECT account_id, endpoint_id, number FROM queue \
              UNION ALL SELECT account_id, endpoint_id, number FROM deliveries) x) y WHERE number <> before + 1",
-            "SELECT 'endpoint ' || p.account_id || '/' || p.id || ': the highest number is ' || COALESCE(d.high, 0) \
-             || ', and its last ' || p.last_number FROM endpoints p LEFT JOIN (SELECT account_id, endpoint_id, \
-             MAX(number) AS high FROM (SELECT account_id, endpoint_id, number FROM queue \
-             UNION ALL SELECT account_id, endpoint_id, number FROM deliveries) x GROUP BY account_id, endpoint_id) d \
-             ON d.account_id = p.account_id AND d.endpoint_id = p.id WHERE COALESCE(d.high, 0) <> p.last_number",
+            "SELECT 'endpoint ' || p.account_id || '/' || p.id || ': ' || (COALESCE(q.found, 0) + COALESCE(d.found, 0)) \
+             || ' deliveries, and the last number is ' || p.last_number FROM endpoints p \
+             LEFT JOIN (SELECT account_id, endpoint_id, COUNT(*) AS found FROM queue GROUP BY account_id, endpoint_id) q \
+             ON q.account_id = p.account_id AND q.endpoint_id = p.id \
+             LEFT JOIN (SELECT account_id, endpoint_id, COUNT(*) AS found FROM deliveries \
+             GROUP BY account_id, endpoint_id) d ON d.account_id = p.account_id AND d.endpoint_id = p.id \
+             WHERE COALESCE(q.found, 0) + COALESCE(d.found, 0) <> p.last_number",
         ],
     },
     Definition {
