@@ -14,6 +14,7 @@ mod crash;
 mod demo;
 mod doctor;
 mod harness;
+mod overload;
 mod policy;
 mod receivers;
 mod replay;
