@@ -152,6 +152,16 @@ impl<'a> Fields<'a> {
         Timestamp::parse_rfc3339(&text).map_err(|error| self.fault(name, error.to_string())).ok()
     }
 
+    /// An RFC 3339 instant that there must be.
+    pub(crate) fn required_instant(&mut self, name: &str) -> Option<Timestamp> {
+        let before = self.faults.len();
+        let instant = self.instant(name);
+        if instant.is_none() && self.faults.len() == before {
+            self.fault(name, "missing");
+        }
+        instant
+    }
+
     /// A list of strings.
     pub(crate) fn texts(&mut self, name: &str) -> Option<Vec<String>> {
         let value = self.value(name)?;

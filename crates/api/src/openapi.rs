@@ -29,6 +29,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         (name = "endpoints", description = "URLs that an account has registered"),
         (name = "events", description = "What happened, in order"),
         (name = "deliveries", description = "One event for one endpoint each"),
+        (name = "replays", description = "Sending again what failed or was missed"),
         (name = "health", description = "For supervisors and collectors"),
     )
 )]

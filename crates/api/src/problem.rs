@@ -10,6 +10,8 @@ use utoipa::ToSchema;
 
 /// More faults than this in one answer help nobody.
 const FAULTS_MAX: usize = 50;
+/// Seconds that a publisher is asked to wait when too much of its account is waiting.
+const BACKLOG_RETRY_AFTER: u64 = 5;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal $status:ident $title:literal;)*) => {
@@ -78,12 +80,18 @@ codes! {
     DeliveryInFlight = "delivery_in_flight" CONFLICT "The delivery is in flight";
     /// The delivery's endpoint was deleted.
     EndpointDeleted = "endpoint_deleted" CONFLICT "The endpoint of this delivery was deleted";
+    /// So many replays of the endpoint run already.
+    ReplayLimit = "replay_limit" CONFLICT "As many replays of the endpoint run as may run at once";
     /// The body, or a part of it, is too large.
     TooLarge = "too_large" PAYLOAD_TOO_LARGE "Larger than allowed";
     /// The body is not declared as JSON.
     UnsupportedMediaType = "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body must be application/json";
     /// The content is wrong; `errors` says where.
     Invalid = "invalid" UNPROCESSABLE_ENTITY "The content is not valid";
+    /// Too much of the account is waiting to be delivered.
+    BacklogFull = "backlog_full" TOO_MANY_REQUESTS "Too many deliveries of the account are waiting";
+    /// The key asks too often.
+    RateExceeded = "rate_exceeded" TOO_MANY_REQUESTS "The API key asks too often";
     /// A failure inside Bellwire.
     Internal = "internal" INTERNAL_SERVER_ERROR "Bellwire failed";
     /// Too much is waiting.
@@ -98,6 +106,8 @@ pub struct Problem {
     code: Code,
     detail: String,
     faults: Vec<Fault>,
+    /// After how many seconds it may be tried again.
+    retry_after: Option<u64>,
     /// What the log is to say; never sent.
     failure: Option<Failure>,
 }
@@ -138,7 +148,12 @@ pub(crate) struct FaultBody<'a> {
 impl Problem {
     /// A problem without places.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), faults: Vec::new(), failure: None }
+        let retry_after = match code {
+            Code::Busy | Code::Unavailable => Some(1),
+            Code::BacklogFull => Some(BACKLOG_RETRY_AFTER),
+            _ => None,
+        };
+        Self { code, detail: detail.into(), faults: Vec::new(), retry_after, failure: None }
     }
 
     pub(crate) fn at(code: Code, detail: impl Into<String>, faults: Vec<Fault>) -> Self {
@@ -170,6 +185,11 @@ impl From<AppError> for Problem {
             AppError::NotFound(_) => Self::new(Code::NotFound, detail),
             AppError::Invalid(faults) => Self::invalid(faults),
             AppError::TooLarge(fault) => Self::at(Code::TooLarge, detail, vec![fault]),
+            AppError::BacklogFull { .. } => Self::new(Code::BacklogFull, detail),
+            AppError::RateExceeded { retry_after } => {
+                let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+                Self { retry_after: Some(seconds.max(1)), ..Self::new(Code::RateExceeded, detail) }
+            }
             AppError::Conflict(conflict) => Self::conflict(&conflict, detail),
             AppError::Store(StoreError::Busy) => Self::new(Code::Busy, "too much is waiting to be written: try again shortly"),
             AppError::Store(StoreError::Closed) => Self::new(Code::Unavailable, "Bellwire is stopping"),
@@ -193,6 +213,7 @@ impl Problem {
             Conflict::SecretLimit { .. } => Code::SecretLimit,
             Conflict::DeliveryInFlight => Code::DeliveryInFlight,
             Conflict::EndpointDeleted => Code::EndpointDeleted,
+            Conflict::ReplayLimit { .. } => Code::ReplayLimit,
         };
         let faults = match conflict {
             Conflict::EventExists { pointer, .. } => vec![Fault::new(pointer.as_str(), detail.as_str())],
@@ -204,7 +225,8 @@ impl Problem {
             | Conflict::AccountSecret
             | Conflict::SecretLimit { .. }
             | Conflict::DeliveryInFlight
-            | Conflict::EndpointDeleted => Vec::new(),
+            | Conflict::EndpointDeleted
+            | Conflict::ReplayLimit { .. } => Vec::new(),
         };
         Self::at(code, detail, faults)
     }
@@ -225,10 +247,11 @@ impl IntoResponse for Problem {
         let mut response = (status, text).into_response();
         let mut set = |name: HeaderName, value| response.headers_mut().insert(name, HeaderValue::from_static(value));
         set(CONTENT_TYPE, "application/problem+json");
-        match self.code {
-            Code::Unauthenticated => drop(set(WWW_AUTHENTICATE, "Bearer realm=\"bellwire\"")),
-            Code::Busy | Code::Unavailable => drop(set(RETRY_AFTER, "1")),
-            _ => {}
+        if self.code == Code::Unauthenticated {
+            set(WWW_AUTHENTICATE, "Bearer realm=\"bellwire\"");
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         if let Some(failure) = self.failure {
             response.extensions_mut().insert(failure);

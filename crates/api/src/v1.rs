@@ -7,6 +7,7 @@ pub(crate) mod document;
 pub(crate) mod endpoints;
 pub(crate) mod events;
 pub(crate) mod keys;
+pub(crate) mod replays;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -20,5 +21,6 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .merge(endpoints::routes())
         .merge(events::routes())
         .merge(deliveries::routes())
+        .merge(replays::routes())
         .merge(document::routes())
 }

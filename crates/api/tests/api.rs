@@ -24,6 +24,10 @@ mod endpoints;
 mod events;
 #[path = "api/keys.rs"]
 mod keys;
+#[path = "api/overload.rs"]
+mod overload;
+#[path = "api/replays.rs"]
+mod replays;
 #[path = "api/support.rs"]
 mod support;
 #[path = "api/wire.rs"]

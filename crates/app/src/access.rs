@@ -142,15 +142,20 @@ const ROLE: &str = "the role of this key does not allow it";
 const OPERATOR_ONLY: &str = "under this contract only the operator sets up endpoints";
 
 impl App {
-    /// Who holds `bearer`, the key as it was given.
+    /// Who holds `bearer`, the key as it was given; once for each request, which is counted here.
     pub async fn authenticate(&self, bearer: Option<&str>) -> Result<Actor, AppError> {
         let bearer = bearer.map(str::trim).filter(|bearer| !bearer.is_empty());
         let bearer = bearer.ok_or(AppError::Unauthenticated("send an API key as `Authorization: Bearer <key>`"))?;
         let key = self.store().find_key(key_hash(bearer)).await?;
         let now = self.clock().now();
-        key.filter(|key| key.expires_at.is_none_or(|end| now < end))
+        let actor = key
+            .filter(|key| key.expires_at.is_none_or(|end| now < end))
             .map(|key| Actor { key_id: key.id, role: key.role, account: key.account_id })
-            .ok_or(AppError::Unauthenticated("this API key is unknown, revoked or expired"))
+            .ok_or(AppError::Unauthenticated("this API key is unknown, revoked or expired"))?;
+        match self.rates().map_or(Ok(()), |rates| rates.admit(&actor.key_id, now)) {
+            Ok(()) => Ok(actor),
+            Err(retry_after) => Err(AppError::RateExceeded { retry_after }),
+        }
     }
 
     /// Permission for an operation that is not about one account.

@@ -259,7 +259,7 @@ fn revives(endpoint: &Endpoint) -> bool {
     !endpoint.enabled && endpoint.health.status == HealthStatus::Failed
 }
 
-fn lane(access: &AccountAccess, id: &str) -> Result<LaneKey, AppError> {
+pub(crate) fn lane(access: &AccountAccess, id: &str) -> Result<LaneKey, AppError> {
     let endpoint_id = EndpointId::try_new(id).map_err(|_| AppError::NotFound(Resource::Endpoint))?;
     Ok(LaneKey { account_id: access.account.id.clone(), endpoint_id })
 }

@@ -1,5 +1,7 @@
 //! Why a use-case refused. Each variant is one thing that a caller can react to; nothing is told by its text alone.
 
+use std::time::Duration;
+
 use bellwire_store::StoreError;
 
 /// One thing that is wrong with what was given.
@@ -31,6 +33,8 @@ pub enum Resource {
     Endpoint,
     /// A delivery.
     Delivery,
+    /// A replay.
+    Replay,
 }
 
 impl Resource {
@@ -42,6 +46,7 @@ impl Resource {
             Self::Account => "account",
             Self::Endpoint => "endpoint",
             Self::Delivery => "delivery",
+            Self::Replay => "replay",
         }
     }
 }
@@ -96,6 +101,12 @@ pub enum Conflict {
     /// The endpoint of this delivery was deleted.
     #[error("the endpoint of this delivery was deleted")]
     EndpointDeleted,
+    /// So many replays of the endpoint run already.
+    #[error("{max} replays of this endpoint run already, the most there may be: wait for one to end, or cancel it")]
+    ReplayLimit {
+        /// The limit.
+        max: u32,
+    },
 }
 
 /// Why a use-case refused.
@@ -116,6 +127,18 @@ pub enum AppError {
     /// What was given is larger than allowed.
     #[error("{}", .0.detail)]
     TooLarge(Fault),
+    /// More of the account's deliveries are live than may be.
+    #[error("the account has {pending} live deliveries, and with these there would be more than may be: nothing was stored")]
+    BacklogFull {
+        /// Live deliveries now.
+        pending: i64,
+    },
+    /// The key asks too often.
+    #[error("this API key asks too often")]
+    RateExceeded {
+        /// When it may ask again.
+        retry_after: Duration,
+    },
     /// It does not fit what is stored.
     #[error(transparent)]
     Conflict(#[from] Conflict),

@@ -25,12 +25,16 @@ mod events;
 mod keys;
 mod limits;
 mod publish;
+mod rate;
+mod replays;
 
 use std::sync::Arc;
 
 use bellwire_contract::{Contract, Contracts};
 use bellwire_domain::{AddressPolicy, Clock, Entropy};
 use bellwire_store::{Store, StoreError};
+
+use rate::KeyRates;
 
 pub use access::{AccountAccess, Actor, Operation, Reach, Scope};
 pub use accounts::{AccountInput, PutAccountAnswer};
@@ -40,6 +44,7 @@ pub use error::{AppError, Conflict, Fault, Resource};
 pub use keys::{KeyInput, NewKey};
 pub use limits::Limits;
 pub use publish::EventInput;
+pub use replays::ReplayInput;
 
 /// What the use-cases need.
 pub struct AppOptions {
@@ -67,12 +72,15 @@ struct Inner {
     options: AppOptions,
     /// One account is created or changed at a time: who generates its first secret is decided once.
     put_account: tokio::sync::Mutex<()>,
+    /// How often each key may ask, where that is limited.
+    rates: Option<KeyRates>,
 }
 
 impl App {
     /// Use-cases over a store.
     pub fn new(options: AppOptions) -> Self {
-        Self(Arc::new(Inner { options, put_account: tokio::sync::Mutex::default() }))
+        let rates = options.limits.requests_per_key.map(KeyRates::new);
+        Self(Arc::new(Inner { options, put_account: tokio::sync::Mutex::default(), rates }))
     }
 
     /// The most of everything.
@@ -102,6 +110,10 @@ impl App {
 
     pub(crate) fn store(&self) -> &Store {
         &self.0.options.store
+    }
+
+    pub(crate) fn rates(&self) -> Option<&KeyRates> {
+        self.0.rates.as_ref()
     }
 
     pub(crate) fn options(&self) -> &AppOptions {

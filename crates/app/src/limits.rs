@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bellwire_domain::RateLimit;
+
 /// The most of everything. Over each there is a clear refusal that names it.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -25,6 +27,8 @@ pub struct Limits {
     pub endpoints_per_account_max: u32,
     /// Requests in flight at once that an endpoint may ask for.
     pub endpoint_in_flight_max: u32,
+    /// Replays of one endpoint that run at once.
+    pub replays_running_max: u32,
     /// Characters of a name.
     pub name_length_max: usize,
     /// Granted event types of one account.
@@ -37,6 +41,8 @@ pub struct Limits {
     pub secret_overlap_max: Duration,
     /// Secrets that sign at once.
     pub secrets_active_max: usize,
+    /// How often one API key may ask; `None`: as often as it likes.
+    pub requests_per_key: Option<RateLimit>,
 }
 
 impl Default for Limits {
@@ -52,12 +58,14 @@ impl Default for Limits {
             page_limit_max: 200,
             endpoints_per_account_max: 1_000,
             endpoint_in_flight_max: 10_000,
+            replays_running_max: 8,
             name_length_max: 200,
             entitlements_max: 200,
             headers_max: 20,
             headers_bytes_max: 4 << 10,
             secret_overlap_max: Duration::from_secs(30 * 24 * 3_600),
             secrets_active_max: 5,
+            requests_per_key: None,
         }
     }
 }

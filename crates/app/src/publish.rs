@@ -98,6 +98,10 @@ impl App {
                 }
                 Err(PublishError::AccountChanged) => {}
                 Err(PublishError::AccountNotFound) => return Err(AppError::NotFound(Resource::Account).into()),
+                Err(PublishError::BacklogFull { pending }) => {
+                    metrics::counter!("bellwire_backlog_refused_total").increment(1);
+                    return Err(AppError::BacklogFull { pending }.into());
+                }
                 Err(PublishError::Conflict { index }) => return Err(PublishFailure::Conflict(index)),
                 Err(PublishError::Store(error)) => return Err(AppError::from(error).into()),
             }

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use bellwire_domain::RateLimit;
+use bellwire_domain::rate::RATE_COUNT_MAX;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
@@ -23,6 +25,8 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// Show the main job on a throw-away store: every shipped contract, real HTTP, each delivery verified
     Demo(DemoArguments),
+    /// Examine a store, beside its server or without: is everything kept that was promised?
+    Doctor(DoctorArguments),
     /// Look at, check and try contracts
     #[command(subcommand)]
     Contract(ContractCommand),
@@ -57,6 +61,12 @@ pub(crate) struct ServeArguments {
     /// Requests in flight at once, over all endpoints
     #[arg(long, value_name = "N", default_value_t = 1_024, env = "BELLWIRE_IN_FLIGHT_MAX", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) in_flight_max: u16,
+    /// Live deliveries that one account may have; publishers over it are told to come back
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, env = "BELLWIRE_ACCOUNT_BACKLOG_MAX", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) account_backlog_max: u32,
+    /// Requests per second of one API key; 0: any number
+    #[arg(long, value_name = "N", default_value = "0", env = "BELLWIRE_RATE_MAX")]
+    pub(crate) rate_max: KeyRate,
     /// How long a stop waits for requests in flight, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, env = "BELLWIRE_SHUTDOWN_GRACE")]
     pub(crate) shutdown_grace: u16,
@@ -76,6 +86,16 @@ pub(crate) struct DemoArguments {
     /// Address of the server
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,
+}
+
+#[derive(Args)]
+pub(crate) struct DoctorArguments {
+    /// The database: sqlite:FILE
+    #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
+    pub(crate) database: DatabaseUrl,
+    /// The key that encrypts at rest; without it, and without one beside the database, what is sealed is not examined
+    #[arg(long, value_name = "BASE64", env = "BELLWIRE_MASTER_KEY", hide_env_values = true)]
+    pub(crate) master_key: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -133,6 +153,26 @@ impl FromStr for DatabaseUrl {
             return Err("this version keeps everything in SQLite; write sqlite:FILE".to_owned());
         }
         Err("write sqlite:FILE, as in sqlite:bellwire.db".to_owned())
+    }
+}
+
+/// How many requests per second one API key may make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyRate(Option<RateLimit>);
+
+impl KeyRate {
+    /// As a limit, if there is to be one.
+    pub(crate) const fn per_second(self) -> Option<RateLimit> {
+        self.0
+    }
+}
+
+impl FromStr for KeyRate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("write a number from 1 to {RATE_COUNT_MAX}, or 0 for no limit");
+        if text == "0" { Ok(Self(None)) } else { format!("{text}/s").parse().map(|limit| Self(Some(limit))).map_err(|_| wrong()) }
     }
 }
 
@@ -198,6 +238,15 @@ mod tests {
         assert_eq!("sqlite:///var/lib/a.db".parse(), Ok(DatabaseUrl::Sqlite("/var/lib/a.db".into())));
         for text in ["", "a.db", "sqlite:", "sqlite::memory:", "mysql://x", "postgres://localhost/x"] {
             assert!(text.parse::<DatabaseUrl>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn key_rates() {
+        let limit = |text: &str| text.parse::<KeyRate>().map(|rate| rate.per_second().map(|limit| limit.to_string()));
+        assert_eq!((limit("0"), limit("50")), (Ok(None), Ok(Some("50/s".to_owned()))));
+        for text in ["", "-1", "1.5", "50/s", "1000001", "many"] {
+            assert!(limit(text).is_err(), "{text}");
         }
     }
 

@@ -2,4 +2,5 @@
 
 pub(crate) mod contract;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod serve;

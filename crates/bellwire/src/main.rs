@@ -47,6 +47,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(arguments) => commands::serve::run(arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
+        Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Contract(arguments) => commands::contract::run(arguments),
     }
 }

@@ -13,16 +13,25 @@ use bellwire_store::MasterKey;
 
 /// The configured key, or the one in the file beside the database, which is made on first use.
 pub(crate) fn load(configured: Option<&str>, database: &Path, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
+    let path = beside(database);
+    match find(configured, database)? {
+        Some(key) => Ok(key),
+        None if database.exists() => {
+            bail!("the database {} has no master key beside it ({}); set BELLWIRE_MASTER_KEY", database.display(), path.display())
+        }
+        None => make(&path, entropy),
+    }
+}
+
+/// The configured key, or the one in the file beside the database, if there is one.
+pub(crate) fn find(configured: Option<&str>, database: &Path) -> anyhow::Result<Option<MasterKey>> {
     if let Some(text) = configured {
-        return decode(text).context("BELLWIRE_MASTER_KEY");
+        return decode(text).context("BELLWIRE_MASTER_KEY").map(Some);
     }
     let path = beside(database);
     match fs::read_to_string(&path) {
-        Ok(text) => decode(&text).with_context(|| path.display().to_string()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && database.exists() => {
-            bail!("the database {} has no master key beside it ({}); set BELLWIRE_MASTER_KEY", database.display(), path.display())
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(&path, entropy),
+        Ok(text) => decode(&text).with_context(|| path.display().to_string()).map(Some),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read the master key {}", path.display())),
     }
 }

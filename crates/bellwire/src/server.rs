@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use bellwire_api::ApiOptions;
 use bellwire_app::{App, AppError, AppOptions, Limits};
 use bellwire_contract::Contracts;
-use bellwire_domain::{AddressPolicy, Clock, Entropy};
+use bellwire_domain::{AddressPolicy, Clock, Entropy, RateLimit};
 use bellwire_egress::{Sender, SenderOptions};
 use bellwire_engine::{Engine, EngineOptions};
 use bellwire_store::{Execution, HandOffLimits, MasterKey, PageRequest, Store, StoreOptions};
@@ -38,6 +38,10 @@ pub(crate) struct ServerOptions {
     pub(crate) allow_http: bool,
     pub(crate) admin_key: Option<String>,
     pub(crate) in_flight_max: usize,
+    /// Live deliveries that one account may have.
+    pub(crate) account_backlog_max: u32,
+    /// How often one API key may ask.
+    pub(crate) requests_per_key: Option<RateLimit>,
     pub(crate) metrics: PrometheusHandle,
 }
 
@@ -72,6 +76,7 @@ impl Server {
             jobs_max: STORE_JOBS_MAX,
             readers_max: STORE_READERS_MAX,
             execution: Execution::Threads,
+            account_backlog_max: options.account_backlog_max.into(),
         })?;
         check_contracts(&store, &contracts).await?;
         let app = App::new(AppOptions {
@@ -81,7 +86,7 @@ impl Server {
             entropy: Arc::clone(&entropy),
             addresses: addresses.clone(),
             allow_http: options.allow_http,
-            limits: Limits::default(),
+            limits: Limits { requests_per_key: options.requests_per_key, ..Limits::default() },
         });
         let new_admin_key = app.ensure_admin_key(options.admin_key.as_deref()).await.map_err(refused_key)?;
         let sender = Sender::new(SenderOptions { addresses, ..SenderOptions::default() });

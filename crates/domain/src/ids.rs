@@ -118,6 +118,11 @@ id!(
     KeyId
 );
 
+id!(
+    /// A replay's id: `rpl_…`.
+    ReplayId
+);
+
 macro_rules! drawn {
     ($name:ident, $prefix:literal) => {
         impl $name {
@@ -133,6 +138,7 @@ macro_rules! drawn {
 
 drawn!(DeliveryId, "dlv_");
 drawn!(KeyId, "key_");
+drawn!(ReplayId, "rpl_");
 
 #[cfg(test)]
 mod tests {

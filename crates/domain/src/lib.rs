@@ -30,7 +30,7 @@ pub use endpoint::{EndpointUrl, InvalidUrl, UrlPolicy};
 pub use event::{EventType, InvalidEventType};
 pub use filter::EventFilter;
 pub use health::{Health, HealthPolicy, HealthStatus};
-pub use ids::{AccountId, DeliveryId, EndpointId, EventId, IdFormat, InvalidId, KeyId};
+pub use ids::{AccountId, DeliveryId, EndpointId, EventId, IdFormat, InvalidId, KeyId, ReplayId};
 pub use pace::{Pace, Signal};
 pub use rate::{InvalidRateLimit, RateLimit};
 pub use schedule::RetrySchedule;

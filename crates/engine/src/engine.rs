@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::claimer::{self, Wake};
 use crate::pacer::{self, Pacer};
 use crate::recorder;
+use crate::replayer;
 use crate::scheduler::Scheduler;
 use crate::transport::Transport;
 
@@ -154,6 +155,7 @@ impl Engine {
         loops.spawn(dispatch(Arc::clone(&shared), options.claimed));
         loops.spawn(claimer::run(Arc::clone(&shared)));
         loops.spawn(pacer::run(Arc::clone(&shared)));
+        loops.spawn(replayer::run(Arc::clone(&shared)));
         loops.spawn(recorder::run(Arc::clone(&shared), received, hard_stop.clone()));
         loops.close();
         Self { shared, loops, hard_stop }

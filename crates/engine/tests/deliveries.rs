@@ -49,6 +49,7 @@ impl World {
             jobs_max: 1_000,
             readers_max: 2,
             execution: Execution::Threads,
+            account_backlog_max: 1_000_000,
         })
         .unwrap();
         let sender = Sender::new(SenderOptions {

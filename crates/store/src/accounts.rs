@@ -70,10 +70,11 @@ const COLUMNS: &str = "SELECT id, contract, name, sandbox, entitlements, version
      data_key_sealed FROM accounts ";
 const BY_ID: &str = "WHERE id = $1";
 const PAGE: &str = "WHERE id > $1 ORDER BY id LIMIT $2";
-const INSERT: &str = "INSERT INTO accounts (id, contract, name, sandbox, entitlements, data_key_sealed, last_seq, version, \
-     created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, 0, 1, $7, $8)";
+const INSERT: &str = "INSERT INTO accounts (id, contract, name, sandbox, entitlements, data_key_sealed, last_seq, pending, version, \
+     created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 1, $7, $8)";
 const UPDATE: &str =
     "UPDATE accounts SET name = $1, sandbox = $2, entitlements = $3, version = version + 1, updated_at = $4 WHERE id = $5";
+const ADD_PENDING: &str = "UPDATE accounts SET pending = pending + $1 WHERE id = $2";
 const TOUCH_ENDPOINTS: &str = "UPDATE endpoints SET version = version + 1 WHERE account_id = $1";
 const ENDPOINT_IDS: &str = "SELECT id FROM endpoints WHERE account_id = $1";
 const SECRETS: &str = "SELECT ordinal, secret_sealed, expires_at FROM secrets WHERE account_id = $1 AND endpoint_id = $2 \
@@ -85,7 +86,8 @@ const EXPIRE_SECRETS: &str = "UPDATE secrets SET expires_at = $1 WHERE account_i
      AND ordinal < $4 AND (expires_at IS NULL OR expires_at > $5)";
 
 /// What is deleted with an account, in this order.
-const DELETES: [&str; 9] = [
+const DELETES: [&str; 10] = [
+    "DELETE FROM replays WHERE account_id = $1",
     "DELETE FROM attempts WHERE account_id = $1",
     "DELETE FROM deliveries WHERE account_id = $1",
     "DELETE FROM queue WHERE account_id = $1",
@@ -161,6 +163,15 @@ pub(crate) fn delete(db: Db<'_>, id: &AccountId, now: Timestamp) -> Result<bool,
     Ok(deleted > 0)
 }
 
+/// Counts deliveries that have joined or, below zero, left the queue. Whoever adds or removes rows there calls this in the same
+/// transaction, so that the limit of an account's backlog is checked without counting.
+pub(crate) fn add_pending(db: Db<'_>, id: &AccountId, added: i64) -> Result<(), StoreError> {
+    if added != 0 {
+        db.execute(ADD_PENDING, params![added, id.as_str()])?;
+    }
+    Ok(())
+}
+
 /// Whose secret it is.
 pub(crate) struct SecretOwner<'a> {
     account: &'a AccountId,
@@ -177,8 +188,13 @@ impl<'a> SecretOwner<'a> {
     }
 
     fn context(&self, ordinal: i64) -> String {
-        format!("secrets:{}/{}/{ordinal}", self.account, self.endpoint)
+        secret_context(self.account, self.endpoint, ordinal)
     }
+}
+
+/// Where a secret belongs, bound into its seal.
+pub(crate) fn secret_context(account: &AccountId, endpoint: &str, ordinal: i64) -> String {
+    format!("secrets:{account}/{endpoint}/{ordinal}")
 }
 
 /// A secret and when it stops signing.
@@ -251,7 +267,8 @@ fn gone(id: &AccountId) -> StoreError {
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    let texts = [INSERT, UPDATE, TOUCH_ENDPOINTS, ENDPOINT_IDS, SECRETS, LAST_ORDINAL, INSERT_SECRET, EXPIRE_SECRETS];
+    let texts =
+        [INSERT, UPDATE, ADD_PENDING, TOUCH_ENDPOINTS, ENDPOINT_IDS, SECRETS, LAST_ORDINAL, INSERT_SECRET, EXPIRE_SECRETS];
     let mut all: Vec<String> = texts.iter().chain(&DELETES).map(|text| (*text).to_owned()).collect();
     all.extend([BY_ID, PAGE].map(|rest| format!("{COLUMNS}{rest}")));
     all

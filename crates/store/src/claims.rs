@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use bellwire_domain::{DeliveryId, Timestamp};
 
-use crate::StoreError;
 use crate::driver::{Db, Row, params};
 use crate::handoff::{ClaimedDelivery, ClaimedEvent, HandOff, LaneKey, Reservations};
 use crate::publish::payload_context;
 use crate::seal::Keyring;
+use crate::{Origin, StoreError};
 
 /// What a claim round did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -75,7 +75,7 @@ fn plain_length(sealed: &[u8]) -> usize {
 }
 
 const COLUMNS: &str = "SELECT q.id, q.account_id, q.endpoint_id, q.number, q.attempts, q.created_at, q.event_seq, \
-     e.id, e.type, e.occurred_at, e.is_test, e.payload_sealed, p.version, a.data_key_sealed \
+     e.id, e.type, e.occurred_at, e.is_test, e.payload_sealed, p.version, a.data_key_sealed, q.origin \
      FROM queue q \
      JOIN events e ON e.account_id = q.account_id AND e.seq = q.event_seq \
      JOIN endpoints p ON p.account_id = q.account_id AND p.id = q.endpoint_id \
@@ -217,6 +217,7 @@ fn read_sealed(row: &Row) -> Result<SealedRow, StoreError> {
         number: row.int(3, "number")?,
         attempts: row.narrow(4, "attempts")?,
         created_at: row.time(5, "created_at")?,
+        origin: Origin::read(row, 14)?,
         event: Arc::new(event),
     };
     Ok(SealedRow { delivery, payload_sealed, data_key_sealed: row.bytes(13, "data_key_sealed")?.to_vec() })

@@ -94,8 +94,8 @@ const WAKE_QUEUED: &str = "UPDATE queue SET due_at = $1, wake_at = NULL WHERE id
 const IS_QUEUED: &str = "SELECT account_id, endpoint_id FROM queue WHERE id = $1";
 const ENDPOINT_EXISTS: &str = "SELECT d.account_id, d.endpoint_id FROM deliveries d \
      JOIN endpoints p ON p.account_id = d.account_id AND p.id = d.endpoint_id WHERE d.id = $1";
-const REQUEUE: &str = "INSERT INTO queue (id, account_id, endpoint_id, number, event_seq, attempts, created_at, due_at) \
-     SELECT id, account_id, endpoint_id, number, event_seq, attempts, created_at, $1 FROM deliveries WHERE id = $2";
+const REQUEUE: &str = "INSERT INTO queue (id, account_id, endpoint_id, number, event_seq, attempts, created_at, due_at, \
+     origin) SELECT id, account_id, endpoint_id, number, event_seq, attempts, created_at, $1, origin FROM deliveries WHERE id = $2";
 const UNEND: &str = "DELETE FROM deliveries WHERE id = $1";
 
 /// A page of deliveries, newest first; the cursor is the last id.
@@ -196,7 +196,9 @@ pub(crate) fn retry(db: Db<'_>, id: &DeliveryId, now: Timestamp) -> Result<Retry
     if let Some(row) = db.find("deliveries", ENDPOINT_EXISTS, params![id.as_str()])? {
         db.execute(REQUEUE, params![now, id.as_str()])?;
         db.execute(UNEND, params![id.as_str()])?;
-        return Ok(RetryResult::Due(read_lane(&row)?));
+        let lane = read_lane(&row)?;
+        accounts::add_pending(db, &lane.account_id, 1)?;
+        return Ok(RetryResult::Due(lane));
     }
     let ended = db.find("deliveries", &format!("{ENDED}{BY_ID}"), params![id.as_str()])?.is_some();
     Ok(if ended { RetryResult::EndpointGone } else { RetryResult::NotFound })

@@ -87,6 +87,11 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    fn read(row: &rusqlite::Row<'_>, columns: usize, table: &'static str) -> Result<Self, StoreError> {
+        let cells = (0..columns).map(|index| row.get::<_, Value>(index)).collect::<Result<_, _>>()?;
+        Ok(Self { cells, table })
+    }
+
     fn wrong(&self, column: &'static str) -> StoreError {
         let id = match self.cells.first() {
             Some(Value::Text(id)) => id.clone(),
@@ -177,10 +182,26 @@ impl Db<'_> {
         let mut rows = statement.query(rusqlite::params_from_iter(params))?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            let cells = (0..columns).map(|index| row.get::<_, Value>(index)).collect::<Result<_, _>>()?;
-            found.push(Row { cells, table });
+            found.push(Row::read(row, columns, table)?);
         }
         Ok(found)
+    }
+
+    /// Hands every row of a query to `each`, one at a time: for results that need not fit in memory.
+    pub(crate) fn for_each(
+        self,
+        table: &'static str,
+        sql: &str,
+        params: &[Param<'_>],
+        each: &mut dyn FnMut(&Row) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        let columns = statement.column_count();
+        let mut rows = statement.query(rusqlite::params_from_iter(params))?;
+        while let Some(row) = rows.next()? {
+            each(&Row::read(row, columns, table)?)?;
+        }
+        Ok(())
     }
 
     /// The first row of a query, if any.

@@ -9,7 +9,7 @@ use crate::driver::{Db, Row, params};
 use crate::handoff::LaneKey;
 use crate::outcomes::{cancel_waiting, history_insert, read_health};
 use crate::seal::{AccountSeal, DataKey, Keyring};
-use crate::{Page, PageRequest, StoreError};
+use crate::{Page, PageRequest, StoreError, replays};
 
 /// A stored endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -269,9 +269,10 @@ pub(crate) fn rotate_secret(
     find_with(db, &seal.key, lane)
 }
 
-/// Deletes an endpoint; what waits for it is cancelled. `false` when there is none.
+/// Deletes an endpoint; what waits for it is cancelled, and so are its replays. `false` when there is none.
 pub(crate) fn delete(db: Db<'_>, lane: &LaneKey, now: Timestamp) -> Result<bool, StoreError> {
     let key = params![lane.account_id.as_str(), lane.endpoint_id.as_str()];
+    replays::cancel_all(db, lane, now)?;
     cancel_waiting(db, &history_insert(), lane, now)?;
     db.execute(DELETE_SECRETS, key)?;
     Ok(db.execute(DELETE, key)? > 0)
@@ -328,7 +329,8 @@ fn write_filter(filter: &EventFilter) -> Option<String> {
     }
 }
 
-fn headers_context(lane: &LaneKey) -> String {
+/// Where an endpoint's headers belong, bound into their seal.
+pub(crate) fn headers_context(lane: &LaneKey) -> String {
     format!("endpoints:{}/{}/headers", lane.account_id, lane.endpoint_id)
 }
 

@@ -57,6 +57,14 @@ pub enum OpenError {
         /// What the system said.
         reason: String,
     },
+    /// The file cannot be read.
+    #[error("the database {} cannot be read: {reason}", path.display())]
+    NotReadable {
+        /// The database file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
     /// The file is not a Bellwire database.
     #[error("{} is not a Bellwire database: {reason}", path.display())]
     NotADatabase {
@@ -71,6 +79,14 @@ pub enum OpenError {
         /// The version found.
         found: i64,
         /// The newest version known here.
+        known: i64,
+    },
+    /// It has not been migrated yet.
+    #[error("the database has schema version {found}, and version {known} is looked for: start a server on it once")]
+    OlderSchema {
+        /// The version found.
+        found: i64,
+        /// The version looked for.
         known: i64,
     },
     /// The master key is not the one that sealed it.

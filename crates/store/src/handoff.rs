@@ -17,6 +17,8 @@ use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, mpsc};
 
+use crate::Origin;
+
 /// The event behind a claimed delivery, payload in memory; shared by all its deliveries.
 #[derive(Debug)]
 pub struct ClaimedEvent {
@@ -53,6 +55,8 @@ pub struct ClaimedDelivery {
     pub attempts: u32,
     /// When it was created.
     pub created_at: Timestamp,
+    /// Why it exists.
+    pub origin: Origin,
     /// The event.
     pub event: Arc<ClaimedEvent>,
 }

@@ -8,8 +8,9 @@
 //! What it may not know: HTTP, contracts (beyond their names), when to retry (it is told), who is asking.
 //!
 //! The way through the files: [`Store`] is the public face; `writer` groups commits; `publish`, `outcomes` and `claims` are the
-//! hot statements; `accounts`, `endpoints`, `keys`, `events` and `deliveries` the others; `handoff` bounds what is in memory;
-//! `seal` encrypts; `driver` is all that knows the database library.
+//! hot statements; `accounts`, `endpoints`, `keys`, `events`, `deliveries` and
+//! `replays` the others; `handoff` bounds what is in memory;
+//! `seal` encrypts; [`doctor`] examines what is written; `driver` is all that knows the database library.
 //!
 //! To add an operation: write its statement as a constant in the resource's file and a function over `Db`, list the statement
 //! in that file's `statements()` (a test prepares them all), give [`Store`] a method that sends it to the writer or a reader,
@@ -19,6 +20,7 @@ mod accounts;
 mod cache;
 mod claims;
 mod deliveries;
+pub mod doctor;
 mod driver;
 mod endpoints;
 mod error;
@@ -26,10 +28,12 @@ mod events;
 mod handoff;
 mod keys;
 mod migrations;
+mod origin;
 mod outcomes;
 mod page;
 mod publish;
 mod readers;
+mod replays;
 mod seal;
 mod store;
 mod writer;
@@ -42,9 +46,11 @@ pub use error::{OpenError, StoreError};
 pub use events::{Event, EventQuery};
 pub use handoff::{ClaimedDelivery, ClaimedEvent, HandOffLimits, LaneKey};
 pub use keys::{ApiKey, Role, key_hash};
+pub use origin::Origin;
 pub use outcomes::{HealthChange, Outcome, Recording};
 pub use page::{Page, PageRequest};
 pub use publish::{EventReceipt, NewEvent, PublishError};
+pub use replays::{NewReplay, Replay, ReplayCase, ReplayState, ReplayStep, StartReplayError};
 pub use seal::MasterKey;
 pub use store::{Claimed, Execution, Store, StoreOptions};
 

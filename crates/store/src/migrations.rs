@@ -1,9 +1,11 @@
 //! Schema versions. Migrations are embedded, run forward only, each in a transaction, and are never edited once released: a
 //! change is a new file.
 
+use std::path::Path;
+
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::StoreError;
+use crate::{OpenError, StoreError};
 
 /// `(version, text)` in order.
 const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("migrations/0001_initial.sqlite.sql"))];
@@ -12,7 +14,7 @@ const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("migrations/0001_initial.
 pub(crate) const KNOWN_VERSION: i64 = 1;
 
 /// Marks a file as Bellwire's ("bell" in ASCII), so that another program's database is not taken for one.
-pub(crate) const APPLICATION_ID: i64 = 0x6265_6c6c;
+const APPLICATION_ID: i64 = 0x6265_6c6c;
 
 /// What a file says of itself.
 pub(crate) struct Header {
@@ -27,6 +29,21 @@ pub(crate) fn read_header(connection: &Connection) -> rusqlite::Result<Header> {
         version: connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
         is_empty: connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))?,
     })
+}
+
+/// The schema version found, once the file is known to be Bellwire's or empty.
+pub(crate) fn check_header(header: &Header, path: &Path) -> Result<i64, OpenError> {
+    if header.is_empty {
+        return Ok(0);
+    }
+    if header.application_id != APPLICATION_ID {
+        let reason = "it holds another program's tables".to_owned();
+        return Err(OpenError::NotADatabase { path: path.to_owned(), reason });
+    }
+    if header.version > KNOWN_VERSION {
+        return Err(OpenError::NewerSchema { found: header.version, known: KNOWN_VERSION });
+    }
+    Ok(header.version)
 }
 
 /// Brings the schema from `version` to [`KNOWN_VERSION`].
@@ -69,7 +86,9 @@ mod tests {
             .chain(crate::endpoints::statements())
             .chain(crate::keys::statements())
             .chain(crate::events::statements())
-            .chain(crate::deliveries::statements());
+            .chain(crate::deliveries::statements())
+            .chain(crate::replays::statements())
+            .chain(crate::doctor::statements());
         for text in all {
             let statement = connection.prepare(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
             for index in 1..=statement.parameter_count() {

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_domain::health::FailedThen;
-use bellwire_domain::{AttemptOutcome, Decision, DeliveryState, Health, HealthPolicy, HealthStatus, Timestamp};
+use bellwire_domain::{AccountId, AttemptOutcome, Decision, DeliveryState, Health, HealthPolicy, HealthStatus, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::driver::{BulkInsert, Db, Param, Row, params};
 use crate::handoff::{ClaimedDelivery, LaneKey};
 use crate::writer::WriteContext;
-use crate::{DataKey, StoreError};
+use crate::{DataKey, StoreError, accounts};
 
 /// An attempt and what was decided from it.
 #[derive(Debug, Clone)]
@@ -107,8 +107,8 @@ pub(crate) struct OutcomeStatements {
 
 const ATTEMPT_COLUMNS: [&str; 9] =
     ["delivery_id", "number", "account_id", "started_at", "duration_us", "outcome", "status", "detail", "response_sealed"];
-const DELIVERY_COLUMNS: [&str; 9] =
-    ["id", "account_id", "endpoint_id", "number", "event_seq", "state", "attempts", "created_at", "ended_at"];
+const DELIVERY_COLUMNS: [&str; 10] =
+    ["id", "account_id", "endpoint_id", "number", "event_seq", "state", "attempts", "created_at", "ended_at", "origin"];
 
 impl OutcomeStatements {
     pub(crate) fn new() -> Self {
@@ -137,8 +137,11 @@ pub(crate) fn answer(jobs: Vec<RecordJob>, recorded: Recorded, context: &WriteCo
     }
 }
 
-const TAKE: &str = "DELETE FROM queue WHERE id = $1 AND claim = $2";
-const RESCHEDULE: &str = "UPDATE queue SET attempts = $1, due_at = $2, wake_at = $3, claim = NULL WHERE id = $4 AND claim = $5";
+// The attempts are part of what an outcome must find: cancelled, retried by hand and claimed anew, a delivery may be held by
+// this process a second time while the outcome of its first holding is still on its way.
+const TAKE: &str = "DELETE FROM queue WHERE id = $1 AND claim = $2 AND attempts = $3";
+const RESCHEDULE: &str = "UPDATE queue SET attempts = $1, due_at = $2, wake_at = $3, claim = NULL \
+     WHERE id = $4 AND claim = $5 AND attempts = $6";
 const SELECT_HEALTH: &str = "SELECT id, health, consecutive_failures, failing_since, unhealthy_since, enabled \
      FROM endpoints WHERE account_id = $1 AND id = $2";
 const UPDATE_HEALTH: &str = "UPDATE endpoints SET health = $1, consecutive_failures = $2, failing_since = $3, \
@@ -158,6 +161,7 @@ pub(crate) fn record(
     let mut health = HealthBook::default();
     let all: Vec<Sealed<'_>> = jobs.iter().flat_map(RecordJob::sealed).collect();
     let mut results = Vec::with_capacity(all.len());
+    let mut left: HashMap<&AccountId, i64> = HashMap::new();
     let mut attempts: Vec<Param<'_>> = Vec::with_capacity(all.len() * ATTEMPT_COLUMNS.len());
     let mut ended: Vec<Param<'_>> = Vec::with_capacity(all.len() * DELIVERY_COLUMNS.len());
     for sealed in &all {
@@ -167,11 +171,16 @@ pub(crate) fn record(
             continue;
         }
         push_attempt(&mut attempts, sealed);
-        push_ended(&mut ended, sealed.outcome, now);
+        if push_ended(&mut ended, sealed.outcome, now) {
+            *left.entry(&sealed.outcome.delivery.account_id).or_default() += 1;
+        }
         results.push(Recording::Stored(health.observe(db, sealed.outcome)?));
     }
     statements.attempts.run(db, &attempts)?;
     statements.deliveries.run(db, &ended)?;
+    for (account_id, count) in left {
+        accounts::add_pending(db, account_id, -count)?;
+    }
     health.write(db, now, statements)?;
     Ok(Recorded { results })
 }
@@ -179,12 +188,10 @@ pub(crate) fn record(
 /// Moves the delivery on in the queue. `false`: it is not held any more.
 fn apply(db: Db<'_>, claim_token: &str, outcome: &Outcome) -> Result<bool, StoreError> {
     let id = outcome.delivery.id.as_str();
+    let attempts = i64::from(outcome.delivery.attempts);
     let changed = match outcome.decision {
-        Decision::Delivered | Decision::Failed { .. } => db.execute(TAKE, params![id, claim_token])?,
-        Decision::Retry { due_at } => {
-            let attempts = i64::from(outcome.delivery.attempts) + 1;
-            db.execute(RESCHEDULE, params![attempts, due_at, due_at, id, claim_token])?
-        }
+        Decision::Delivered | Decision::Failed { .. } => db.execute(TAKE, params![id, claim_token, attempts])?,
+        Decision::Retry { due_at } => db.execute(RESCHEDULE, params![attempts + 1, due_at, due_at, id, claim_token, attempts])?,
     };
     Ok(changed > 0)
 }
@@ -204,11 +211,12 @@ fn push_attempt<'j>(cells: &mut Vec<Param<'j>>, sealed: &'j Sealed<'j>) {
     ]);
 }
 
-fn push_ended<'j>(cells: &mut Vec<Param<'j>>, outcome: &'j Outcome, now: Timestamp) {
+/// Adds the history's row of a delivery that has ended. `false`: it goes on.
+fn push_ended<'j>(cells: &mut Vec<Param<'j>>, outcome: &'j Outcome, now: Timestamp) -> bool {
     let state = match outcome.decision {
         Decision::Delivered => DeliveryState::Delivered,
         Decision::Failed { .. } => DeliveryState::Failed,
-        Decision::Retry { .. } => return,
+        Decision::Retry { .. } => return false,
     };
     let delivery = &outcome.delivery;
     cells.extend_from_slice(params![
@@ -221,7 +229,9 @@ fn push_ended<'j>(cells: &mut Vec<Param<'j>>, outcome: &'j Outcome, now: Timesta
         i64::from(delivery.attempts) + 1,
         delivery.created_at,
         now,
+        delivery.origin.as_param(),
     ]);
+    true
 }
 
 struct EndpointHealth {
@@ -302,7 +312,7 @@ pub(crate) fn read_health(row: &Row, first: usize) -> Result<Health, StoreError>
     })
 }
 
-const SELECT_QUEUED: &str = "SELECT id, number, event_seq, attempts, created_at FROM queue \
+const SELECT_QUEUED: &str = "SELECT id, number, event_seq, attempts, created_at, origin FROM queue \
      WHERE account_id = $1 AND endpoint_id = $2 ORDER BY id LIMIT 1000";
 const DELETE_QUEUED: &str = "DELETE FROM queue WHERE id = $1";
 
@@ -312,6 +322,7 @@ pub(crate) fn cancel_waiting(db: Db<'_>, deliveries: &BulkInsert, lane: &LaneKey
     loop {
         let rows = db.query("queue", SELECT_QUEUED, params![lane.account_id.as_str(), lane.endpoint_id.as_str()])?;
         if rows.is_empty() {
+            accounts::add_pending(db, &lane.account_id, -i64::try_from(cancelled).unwrap_or(i64::MAX))?;
             return Ok(cancelled);
         }
         let mut cells: Vec<Param<'_>> = Vec::with_capacity(rows.len() * DELIVERY_COLUMNS.len());
@@ -326,6 +337,7 @@ pub(crate) fn cancel_waiting(db: Db<'_>, deliveries: &BulkInsert, lane: &LaneKey
                 row.int(3, "attempts")?,
                 row.int(4, "created_at")?,
                 now,
+                row.find_text(5, "origin")?,
             ]);
         }
         deliveries.run(db, &cells)?;

@@ -2,20 +2,23 @@
 //!
 //! The work of a whole commit group is planned over what is read once: the accounts, the events that already have the ids
 //! offered, and the endpoints of those accounts. Then one multi-row insert per table writes it. `seq` and `number` come from
-//! counters that advance in the same transaction, so they have no gaps, whatever happens later.
+//! counters that advance in the same transaction, so they have no gaps, whatever happens later. The planning is in `plan`.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+mod plan;
 
-use bellwire_domain::{AccountId, DeliveryId, EndpointId, EventFilter, EventId, EventType, Timestamp};
+use bellwire_domain::{AccountId, EndpointId, EventId, EventType, Timestamp};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use crate::driver::{BulkInsert, Db, Param, params};
-use crate::endpoints::read_filter;
-use crate::handoff::{ClaimedDelivery, ClaimedEvent, LaneKey};
+use crate::driver::{BulkInsert, Db};
+use crate::handoff::ClaimedDelivery;
 use crate::writer::WriteContext;
 use crate::{DataKey, StoreError};
+
+use plan::Plan;
+#[cfg(test)]
+pub(crate) use plan::STATEMENTS;
+pub(crate) use plan::{UPDATE_NUMBER, offset};
 
 /// An event to be published.
 #[derive(Debug, Clone)]
@@ -70,6 +73,12 @@ pub enum PublishError {
     /// The account was changed since it was read: read it again and decide anew.
     #[error("the account was changed meanwhile")]
     AccountChanged,
+    /// So many deliveries of the account are live that these would be too many.
+    #[error("the account has {pending} live deliveries, and these would be more than may be")]
+    BacklogFull {
+        /// Live deliveries now.
+        pending: i64,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -116,17 +125,22 @@ pub(crate) struct PublishStatements {
 
 const EVENT_COLUMNS: [&str; 10] =
     ["account_id", "seq", "id", "type", "occurred_at", "created_at", "is_test", "deliveries", "fingerprint", "payload_sealed"];
-const QUEUE_COLUMNS: [&str; 9] =
-    ["id", "account_id", "endpoint_id", "number", "event_seq", "attempts", "created_at", "due_at", "claim"];
+const QUEUE_COLUMNS: [&str; 10] =
+    ["id", "account_id", "endpoint_id", "number", "event_seq", "attempts", "created_at", "due_at", "claim", "origin"];
 
 impl PublishStatements {
     pub(crate) fn new() -> Self {
         Self {
             events: BulkInsert::new("events", &EVENT_COLUMNS),
-            queue: BulkInsert::new("queue", &QUEUE_COLUMNS),
+            queue: queue_insert(),
             subjects: BulkInsert::new("event_subjects", &["account_id", "subject", "event_seq"]),
         }
     }
+}
+
+/// The insert into the queue, for other modules that make deliveries. Columns as in [`QUEUE_COLUMNS`].
+pub(crate) fn queue_insert() -> BulkInsert {
+    BulkInsert::new("queue", &QUEUE_COLUMNS)
 }
 
 type JobResult = Result<Vec<EventReceipt>, PublishError>;
@@ -163,14 +177,14 @@ pub(crate) fn publish(
     if jobs.is_empty() {
         return Ok(Published::default());
     }
-    let mut plan = Plan { now: context.clock.now(), ..Plan::default() };
+    let mut plan = Plan::new(context.clock.now());
     for job in jobs {
         plan.load_account(db, &job.account_id)?;
         for sealed in &job.events {
             plan.load_existing(db, &job.account_id, &sealed.event)?;
         }
     }
-    let results = jobs.iter().map(|job| plan.add(job)).collect();
+    let results = jobs.iter().map(|job| plan.add(job, context.account_backlog_max)).collect();
     let claimed = plan.hand_off(context);
     match plan.write(db, statements, &context.claim_token) {
         Ok(()) => Ok(Published { results, claimed }),
@@ -180,321 +194,3 @@ pub(crate) fn publish(
         }
     }
 }
-
-/// A stored event that has an id offered again.
-#[derive(Clone, Copy)]
-struct Known {
-    seq: i64,
-    deliveries: i64,
-    fingerprint: [u8; 32],
-    occurred_at: Timestamp,
-}
-
-struct PlannedAccount {
-    version: i64,
-    last_seq: i64,
-    changed: bool,
-    endpoints: Vec<PlannedEndpoint>,
-}
-
-struct PlannedEndpoint {
-    id: EndpointId,
-    version: i64,
-    filter: EventFilter,
-    enabled: bool,
-    attempts_allowed: bool,
-    last_number: i64,
-    changed: bool,
-}
-
-struct PlannedEvent<'j> {
-    account_id: &'j AccountId,
-    sealed: &'j SealedEvent,
-    seq: i64,
-    deliveries: i64,
-}
-
-struct PlannedDelivery<'j> {
-    id: Option<DeliveryId>,
-    account_id: &'j AccountId,
-    /// Its endpoint's place in the account's list.
-    endpoint: usize,
-    event: &'j SealedEvent,
-    event_seq: i64,
-    occurred_at: Timestamp,
-    number: i64,
-    claimed: bool,
-}
-
-#[derive(Default)]
-struct Plan<'j> {
-    now: Timestamp,
-    accounts: HashMap<AccountId, Option<PlannedAccount>>,
-    known: HashMap<(AccountId, EventId), Known>,
-    events: Vec<PlannedEvent<'j>>,
-    deliveries: Vec<PlannedDelivery<'j>>,
-}
-
-const SELECT_ACCOUNT: &str = "SELECT id, version, last_seq FROM accounts WHERE id = $1";
-const SELECT_ENDPOINTS: &str =
-    "SELECT id, version, events, enabled, health, last_number FROM endpoints WHERE account_id = $1 ORDER BY id";
-const SELECT_EXISTING: &str =
-    "SELECT id, seq, deliveries, fingerprint, occurred_at FROM events WHERE account_id = $1 AND id = $2";
-const UPDATE_SEQ: &str = "UPDATE accounts SET last_seq = $1 WHERE id = $2";
-const UPDATE_NUMBER: &str = "UPDATE endpoints SET last_number = $1 WHERE account_id = $2 AND id = $3";
-
-impl<'j> Plan<'j> {
-    fn load_account(&mut self, db: Db<'_>, account_id: &AccountId) -> Result<(), StoreError> {
-        if self.accounts.contains_key(account_id) {
-            return Ok(());
-        }
-        let account = match db.find("accounts", SELECT_ACCOUNT, params![account_id.as_str()])? {
-            None => None,
-            Some(row) => Some(PlannedAccount {
-                version: row.int(1, "version")?,
-                last_seq: row.int(2, "last_seq")?,
-                changed: false,
-                endpoints: load_endpoints(db, account_id)?,
-            }),
-        };
-        self.accounts.insert(account_id.clone(), account);
-        Ok(())
-    }
-
-    fn load_existing(&mut self, db: Db<'_>, account_id: &AccountId, event: &NewEvent) -> Result<(), StoreError> {
-        if !event.id_chosen {
-            return Ok(());
-        }
-        let key = (account_id.clone(), event.id.clone());
-        if self.known.contains_key(&key) {
-            return Ok(());
-        }
-        if let Some(row) = db.find("events", SELECT_EXISTING, params![account_id.as_str(), event.id.as_str()])? {
-            let fingerprint = <[u8; 32]>::try_from(row.bytes(3, "fingerprint")?).map_err(|_| StoreError::Inconsistent {
-                table: "events",
-                column: "fingerprint",
-                id: event.id.to_string(),
-            })?;
-            let known = Known {
-                seq: row.int(1, "seq")?,
-                deliveries: row.int(2, "deliveries")?,
-                fingerprint,
-                occurred_at: row.time(4, "occurred_at")?,
-            };
-            self.known.insert(key, known);
-        }
-        Ok(())
-    }
-
-    /// Plans one job: all its events, or an error and none.
-    fn add(&mut self, job: &'j PublishJob) -> JobResult {
-        let Some(Some(account)) = self.accounts.get(&job.account_id) else { return Err(PublishError::AccountNotFound) };
-        if account.version != job.account_version {
-            return Err(PublishError::AccountChanged);
-        }
-        self.check_conflicts(job)?;
-        Ok(job.events.iter().map(|sealed| self.add_event(&job.account_id, sealed)).collect())
-    }
-
-    /// Every id is new, or names the same content; also within the job itself.
-    fn check_conflicts(&self, job: &PublishJob) -> Result<(), PublishError> {
-        let mut offered: HashMap<&EventId, &[u8; 32]> = HashMap::new();
-        for (index, SealedEvent { event, .. }) in job.events.iter().enumerate().filter(|(_, sealed)| sealed.event.id_chosen) {
-            let stored = self.known.get(&(job.account_id.clone(), event.id.clone())).map(|known| known.fingerprint);
-            let earlier = offered.insert(&event.id, &event.fingerprint).copied();
-            if stored.or(earlier).is_some_and(|fingerprint| fingerprint != event.fingerprint) {
-                return Err(PublishError::Conflict { index });
-            }
-        }
-        Ok(())
-    }
-
-    fn add_event(&mut self, account_id: &'j AccountId, sealed: &'j SealedEvent) -> EventReceipt {
-        let event = &sealed.event;
-        let key = (account_id.clone(), event.id.clone());
-        if let Some(known) = self.known.get(&key).copied() {
-            if event.redeliver {
-                self.fan_out(account_id, sealed, known.seq, known.occurred_at);
-            }
-            return EventReceipt { id: event.id.clone(), seq: known.seq, deliveries: known.deliveries, created: false };
-        }
-        let seq = self.next_seq(account_id);
-        let deliveries = self.fan_out(account_id, sealed, seq, event.occurred_at);
-        self.events.push(PlannedEvent { account_id, sealed, seq, deliveries });
-        if event.id_chosen {
-            let known = Known { seq, deliveries, fingerprint: event.fingerprint, occurred_at: event.occurred_at };
-            self.known.insert(key, known);
-        }
-        EventReceipt { id: event.id.clone(), seq, deliveries, created: true }
-    }
-
-    fn next_seq(&mut self, account_id: &AccountId) -> i64 {
-        let Some(Some(account)) = self.accounts.get_mut(account_id) else { return 0 };
-        account.changed = true;
-        account.last_seq += 1;
-        account.last_seq
-    }
-
-    /// Plans a delivery for each endpoint that matches.
-    fn fan_out(&mut self, account_id: &'j AccountId, event: &'j SealedEvent, event_seq: i64, occurred_at: Timestamp) -> i64 {
-        let Some(Some(account)) = self.accounts.get_mut(account_id) else { return 0 };
-        let mut deliveries = 0;
-        for (index, endpoint) in account.endpoints.iter_mut().enumerate() {
-            let matches = match &event.event.only_endpoint {
-                Some(only) => *only == endpoint.id,
-                None => endpoint.enabled && endpoint.filter.matches(&event.event.event_type),
-            };
-            if !matches {
-                continue;
-            }
-            endpoint.last_number += 1;
-            endpoint.changed = true;
-            deliveries += 1;
-            let number = endpoint.last_number;
-            let planned =
-                PlannedDelivery { id: None, account_id, endpoint: index, event, event_seq, occurred_at, number, claimed: false };
-            self.deliveries.push(planned);
-        }
-        deliveries
-    }
-
-    /// Draws ids and reserves room; what has room is returned as claimed.
-    fn hand_off(&mut self, context: &WriteContext) -> Vec<ClaimedDelivery> {
-        let mut room = context.handoff.reserve();
-        let mut claimed = Vec::with_capacity(self.deliveries.len());
-        let mut last: Option<(*const SealedEvent, Arc<ClaimedEvent>)> = None;
-        let entropy = context.entropy.bytes();
-        for (index, delivery) in self.deliveries.iter_mut().enumerate() {
-            let id = DeliveryId::draw(self.now, offset(entropy, index));
-            delivery.id = Some(id.clone());
-            let Some(Some(account)) = self.accounts.get(delivery.account_id) else { continue };
-            let Some(endpoint) = account.endpoints.get(delivery.endpoint) else { continue };
-            let lane = LaneKey { account_id: delivery.account_id.clone(), endpoint_id: endpoint.id.clone() };
-            let attempted = endpoint.attempts_allowed && (endpoint.enabled || delivery.event.event.only_endpoint.is_some());
-            if !attempted || !room.for_new(&lane, delivery.event.event.data.len()) {
-                continue;
-            }
-            delivery.claimed = true;
-            let event = match &last {
-                Some((source, event)) if std::ptr::eq(*source, delivery.event) => Arc::clone(event),
-                _ => Arc::new(claimed_event(delivery)),
-            };
-            last = Some((std::ptr::from_ref(delivery.event), Arc::clone(&event)));
-            claimed.push(ClaimedDelivery {
-                id,
-                account_id: lane.account_id,
-                endpoint_id: lane.endpoint_id,
-                endpoint_version: endpoint.version,
-                number: delivery.number,
-                attempts: 0,
-                created_at: self.now,
-                event,
-            });
-        }
-        claimed
-    }
-
-    fn write(&self, db: Db<'_>, statements: &PublishStatements, claim_token: &str) -> Result<(), StoreError> {
-        let mut cells = Vec::with_capacity(self.events.len() * EVENT_COLUMNS.len());
-        let mut subjects = Vec::new();
-        for PlannedEvent { account_id, sealed, seq, deliveries } in &self.events {
-            let event = &sealed.event;
-            cells.extend_from_slice(params![
-                account_id.as_str(),
-                *seq,
-                event.id.as_str(),
-                event.event_type.as_str(),
-                event.occurred_at,
-                self.now,
-                event.is_test,
-                *deliveries,
-                &event.fingerprint[..],
-                sealed.sealed.as_slice(),
-            ]);
-            let distinct: HashSet<&String> = event.subjects.iter().collect();
-            for subject in distinct {
-                subjects.extend_from_slice(params![account_id.as_str(), subject.as_str(), *seq]);
-            }
-        }
-        statements.events.run(db, &cells)?;
-        statements.subjects.run(db, &subjects)?;
-        self.write_queue(db, statements, claim_token)?;
-        self.write_counters(db)
-    }
-
-    fn write_queue(&self, db: Db<'_>, statements: &PublishStatements, claim_token: &str) -> Result<(), StoreError> {
-        let mut cells: Vec<Param<'_>> = Vec::with_capacity(self.deliveries.len() * QUEUE_COLUMNS.len());
-        for delivery in &self.deliveries {
-            let Some(Some(account)) = self.accounts.get(delivery.account_id) else { continue };
-            let Some((endpoint, id)) = account.endpoints.get(delivery.endpoint).zip(delivery.id.as_ref()) else { continue };
-            cells.extend_from_slice(params![
-                id.as_str(),
-                delivery.account_id.as_str(),
-                endpoint.id.as_str(),
-                delivery.number,
-                delivery.event_seq,
-                0i64,
-                self.now,
-                self.now,
-                delivery.claimed.then_some(claim_token),
-            ]);
-        }
-        statements.queue.run(db, &cells)
-    }
-
-    fn write_counters(&self, db: Db<'_>) -> Result<(), StoreError> {
-        for (account_id, account) in &self.accounts {
-            let Some(account) = account else { continue };
-            if account.changed {
-                db.execute(UPDATE_SEQ, params![account.last_seq, account_id.as_str()])?;
-            }
-            for endpoint in account.endpoints.iter().filter(|endpoint| endpoint.changed) {
-                db.execute(UPDATE_NUMBER, params![endpoint.last_number, account_id.as_str(), endpoint.id.as_str()])?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The `index`-th of a run of random values that ascend, so that the ids of one group are in the order of its deliveries.
-fn offset(entropy: [u8; 10], index: usize) -> [u8; 10] {
-    let [a, b, c, tail @ ..] = entropy;
-    let [.., t0, t1, t2, t3, t4, t5, t6] =
-        (u64::from_be_bytes([0, tail[0], tail[1], tail[2], tail[3], tail[4], tail[5], tail[6]]) >> 1)
-            .wrapping_add(u64::try_from(index).unwrap_or(0))
-            .to_be_bytes();
-    [a, b, c, t0, t1, t2, t3, t4, t5, t6]
-}
-
-fn claimed_event(delivery: &PlannedDelivery<'_>) -> ClaimedEvent {
-    let event = &delivery.event.event;
-    ClaimedEvent {
-        id: event.id.clone(),
-        event_type: event.event_type.clone(),
-        occurred_at: delivery.occurred_at,
-        seq: delivery.event_seq,
-        is_test: event.is_test,
-        size: event.data.len(),
-        data: Some(event.data.clone()),
-    }
-}
-
-fn load_endpoints(db: Db<'_>, account_id: &AccountId) -> Result<Vec<PlannedEndpoint>, StoreError> {
-    let rows = db.query("endpoints", SELECT_ENDPOINTS, params![account_id.as_str()])?;
-    let read = |row: &crate::driver::Row| {
-        Ok(PlannedEndpoint {
-            id: row.parsed(0, "id")?,
-            version: row.int(1, "version")?,
-            filter: read_filter(row, 2)?,
-            enabled: row.boolean(3, "enabled")?,
-            attempts_allowed: row.word(4, "health", bellwire_domain::HealthStatus::parse)?.allows_attempts(),
-            last_number: row.int(5, "last_number")?,
-            changed: false,
-        })
-    };
-    rows.iter().map(read).collect()
-}
-
-/// The texts that run on this path, for the test that prepares every statement.
-#[cfg(test)]
-pub(crate) const STATEMENTS: [&str; 5] = [SELECT_ACCOUNT, SELECT_ENDPOINTS, SELECT_EXISTING, UPDATE_SEQ, UPDATE_NUMBER];

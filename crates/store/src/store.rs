@@ -1,5 +1,7 @@
 //! The public face of the store: opens it, and sends each operation to the writer or to a reader.
 
+mod replays;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +9,7 @@ use std::sync::Arc;
 use bellwire_domain::{AccountId, Clock, DeliveryId, Entropy, EventId, KeyId, Secret, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::cache::Cache;
 use crate::driver::{Db, params};
@@ -40,6 +42,8 @@ pub struct StoreOptions {
     pub jobs_max: usize,
     /// Reading connections.
     pub readers_max: usize,
+    /// Live deliveries that one account may have; publishing more is refused as [`PublishError::BacklogFull`].
+    pub account_backlog_max: i64,
     /// Where statements run.
     pub execution: Execution,
 }
@@ -81,6 +85,9 @@ struct Inner {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     claim_token: String,
+    account_backlog_max: i64,
+    /// Told when a replay has been started.
+    replay_started: Notify,
     accounts: Cache<AccountId, Arc<Account>>,
     configs: Cache<LaneKey, Arc<EndpointConfig>>,
     keys: Cache<[u8; 32], ApiKey>,
@@ -101,7 +108,8 @@ impl Store {
     pub fn open(options: StoreOptions) -> Result<(Self, Claimed), OpenError> {
         let lock = lock(&options.path)?;
         let mut connection = open_connection(&options.path)?;
-        let version = check_header(&connection, &options.path)?;
+        let header = migrations::read_header(&connection).map_err(StoreError::from)?;
+        let version = migrations::check_header(&header, &options.path)?;
         migrations::migrate(&mut connection, version)?;
         let keyring = Arc::new(Keyring::new(&options.master_key));
         check_master_key(Db(&connection), &keyring, &*options.entropy)?;
@@ -114,6 +122,7 @@ impl Store {
             entropy: Arc::clone(&options.entropy),
             handoff: Arc::clone(&handoff),
             claim_token: claim_token.clone(),
+            account_backlog_max: options.account_backlog_max,
         };
         let writer = writer::Writer::new(connection, context);
         let (jobs, thread) = match &options.execution {
@@ -130,6 +139,8 @@ impl Store {
             clock: options.clock,
             entropy: options.entropy,
             claim_token,
+            account_backlog_max: options.account_backlog_max,
+            replay_started: Notify::new(),
             accounts: Cache::new(ACCOUNTS_CACHED_MAX),
             configs: Cache::new(CONFIGS_CACHED_MAX),
             keys: Cache::new(KEYS_CACHED_MAX),
@@ -510,22 +521,6 @@ fn open_connection(path: &Path) -> Result<Connection, OpenError> {
     connection.pragma_update(None, "synchronous", "FULL").map_err(StoreError::from)?;
     connection.set_prepared_statement_cache_capacity(256);
     Ok(connection)
-}
-
-/// The schema version found, once the file is known to be Bellwire's or empty.
-fn check_header(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
-    let header = migrations::read_header(connection).map_err(StoreError::from)?;
-    if header.is_empty {
-        return Ok(0);
-    }
-    if header.application_id != migrations::APPLICATION_ID {
-        let reason = "it holds another program's tables".to_owned();
-        return Err(OpenError::NotADatabase { path: path.to_owned(), reason });
-    }
-    if header.version > migrations::KNOWN_VERSION {
-        return Err(OpenError::NewerSchema { found: header.version, known: migrations::KNOWN_VERSION });
-    }
-    Ok(header.version)
 }
 
 /// A database remembers which master key it was made with.

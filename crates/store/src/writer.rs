@@ -41,6 +41,8 @@ pub(crate) struct WriteContext {
     pub(crate) handoff: Arc<HandOff>,
     /// Marks the rows that this process holds; another process's rows are those of a dead one.
     pub(crate) claim_token: String,
+    /// Live deliveries that one account may have.
+    pub(crate) account_backlog_max: i64,
 }
 
 /// A job that runs `work` in a savepoint and answers through the receiver.

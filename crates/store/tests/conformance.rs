@@ -4,6 +4,8 @@
 
 #[path = "conformance/claims.rs"]
 mod claims;
+#[path = "conformance/doctor.rs"]
+mod doctor;
 #[path = "conformance/fixture.rs"]
 mod fixture;
 #[path = "conformance/opening.rs"]
@@ -12,5 +14,7 @@ mod opening;
 mod outcomes;
 #[path = "conformance/publishing.rs"]
 mod publishing;
+#[path = "conformance/replays.rs"]
+mod replays;
 #[path = "conformance/resources.rs"]
 mod resources;

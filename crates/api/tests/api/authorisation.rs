@@ -8,7 +8,7 @@ use crate::support::{ADMIN, Server};
 
 /// `id`: admin, publisher, consumer on its own account, consumer on another's, auditor, nobody.
 /// `+` allowed, `-` 403, `0` 404, `!` 401.
-const MATRIX: [(&str, &str); 27] = [
+const MATRIX: [(&str, &str); 31] = [
     ("keys.create", "+----!"),
     ("keys.list", "+----!"),
     ("keys.delete", "+----!"),
@@ -34,6 +34,10 @@ const MATRIX: [(&str, &str); 27] = [
     ("deliveries.list", "+-++-!"),
     ("deliveries.get", "+-+0-!"),
     ("deliveries.retry", "+-+0-!"),
+    ("replays.start", "+-+0-!"),
+    ("replays.list", "+-+0-!"),
+    ("replays.get", "+-+0-!"),
+    ("replays.cancel", "+-+0-!"),
     ("health.alive", "++++++"),
     ("document", "++++++"),
 ];
@@ -47,6 +51,7 @@ struct Things {
     contract: &'static str,
     endpoint: String,
     delivery: String,
+    replay: String,
 }
 
 async fn things(server: &mut Server, account: &str, contract: &'static str) -> Things {
@@ -61,8 +66,10 @@ async fn things(server: &mut Server, account: &str, contract: &'static str) -> T
             break mine;
         }
     };
-    server.store.release_deliveries(&[claimed]).await.unwrap(); // not in flight, so that it can be retried
-    Things { account: account.to_owned(), contract, endpoint, delivery: claimed.id.to_string() }
+    server.store.release_deliveries(std::slice::from_ref(&claimed)).await.unwrap(); // not in flight, so that it can be retried
+    let since = json!({ "since": "2025-01-01T00:00:00Z" });
+    let replay = server.post(&format!("/v1/accounts/{account}/endpoints/{endpoint}/replay"), &since).await.id();
+    Things { account: account.to_owned(), contract, endpoint, delivery: claimed.id.to_string(), replay }
 }
 
 /// The example of the body, as it suits the account.
@@ -117,6 +124,7 @@ async fn try_once(server: &Server, (method, path, operation): (&str, &str, &Valu
         .replace("{contract}", own.contract)
         .replace("{endpoint}", &own.endpoint)
         .replace("{delivery}", &own.delivery)
+        .replace("{replay}", &own.replay)
         .replace("{key}", &spare);
     let answer = server.call(&method.to_ascii_uppercase(), &path, Some(key), example_body(operation).as_deref()).await;
     match answer.status {

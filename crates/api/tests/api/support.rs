@@ -113,10 +113,15 @@ impl Server {
     }
 
     pub(crate) async fn with_limits(limits: Limits) -> Self {
+        Self::tuned(limits, |_| ()).await
+    }
+
+    /// A server over a store that is unlike others.
+    pub(crate) async fn tuned(limits: Limits, tune: impl FnOnce(&mut StoreOptions)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::default());
         let entropy = Arc::new(SeededEntropy::new(7));
-        let (store, claimed) = Store::open(StoreOptions {
+        let mut options = StoreOptions {
             path: folder.path().join("bellwire.db"),
             master_key: MasterKey::new([7; 32]),
             clock: clock.clone(),
@@ -125,8 +130,10 @@ impl Server {
             jobs_max: 1_000,
             readers_max: 2,
             execution: Execution::Threads,
-        })
-        .unwrap();
+            account_backlog_max: 1_000_000,
+        };
+        tune(&mut options);
+        let (store, claimed) = Store::open(options).unwrap();
         let mut contracts = Contracts::default();
         for source in [NOYO, CHOOSY, ADMINISTERED] {
             contracts.add(Contract::compile(source, "test.yaml").unwrap()).unwrap();

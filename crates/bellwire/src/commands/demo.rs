@@ -87,6 +87,8 @@ async fn start_server(folder: &std::path::Path, listen: SocketAddr) -> anyhow::R
         allow_http: true,
         admin_key: None,
         in_flight_max: 64,
+        account_backlog_max: 10_000,
+        requests_per_key: None,
         metrics: telemetry::start_metrics()?,
     })
     .await

@@ -32,6 +32,8 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         allow_http: arguments.allow_http,
         admin_key: arguments.admin_key,
         in_flight_max: arguments.in_flight_max.into(),
+        account_backlog_max: arguments.account_backlog_max,
+        requests_per_key: arguments.rate_max.per_second(),
         metrics: telemetry::start_metrics()?,
     };
     let runtime = tokio::runtime::Runtime::new().context("the runtime cannot be started")?;

@@ -45,6 +45,8 @@ fn a_wrong_flag() {
     refused_flags(&["--allow-network", "10.0.0.0/33"], &["--allow-network"]);
     refused_flags(&["--publish", "novamed"], &["--publish", "NAME=ADDR"]);
     refused_flags(&["--in-flight-max", "0"], &["--in-flight-max", "1..=65535"]);
+    refused_flags(&["--account-backlog-max", "0"], &["--account-backlog-max", "1..="]);
+    refused_flags(&["--rate-max", "fast"], &["--rate-max", "0 for no limit"]);
     refused_flags(&["--log", "a=b=c"], &["--log", "a=b=c"]);
     refused(&run(bellwire().arg("surve")), &["surve", "serve"]);
     refused(&run(bellwire().args(["contract", "render", "noyo"])), &["--event <TYPE>"]);
@@ -205,6 +207,7 @@ fn help() {
         ("bellwire", &[][..]),
         ("serve", &["serve"][..]),
         ("demo", &["demo"][..]),
+        ("doctor", &["doctor"][..]),
         ("contract", &["contract"][..]),
         ("contract-list", &["contract", "list"][..]),
         ("contract-check", &["contract", "check"][..]),

@@ -258,6 +258,7 @@ fn start(run: &Arc<Run>, path: &Path, life: usize, random: &mut Random) -> (Stor
         jobs_max: 1_000,
         readers_max: 2,
         execution: Execution::Inline { commits },
+        account_backlog_max: 1_000_000,
     })
     .unwrap();
     let network =

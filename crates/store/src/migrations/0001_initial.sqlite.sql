@@ -24,6 +24,7 @@ CREATE TABLE accounts (
     entitlements    TEXT NOT NULL,            -- JSON list of event types
     data_key_sealed BLOB NOT NULL,            -- under the master key
     last_seq        INTEGER NOT NULL,
+    pending         INTEGER NOT NULL,         -- its rows in `queue`
     version         INTEGER NOT NULL,
     created_at      INTEGER NOT NULL,
     updated_at      INTEGER NOT NULL
@@ -99,7 +100,8 @@ CREATE TABLE queue (
     created_at  INTEGER NOT NULL,
     due_at      INTEGER NOT NULL,
     wake_at     INTEGER,
-    claim       TEXT
+    claim       TEXT,
+    origin      TEXT                      -- NULL: the event's first publication; `redelivered`, or a replay's id
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX queue_by_endpoint ON queue (account_id, endpoint_id, id);
 CREATE INDEX queue_by_wake ON queue (wake_at) WHERE wake_at IS NOT NULL;
@@ -115,10 +117,12 @@ CREATE TABLE deliveries (
     state       TEXT NOT NULL,
     attempts    INTEGER NOT NULL,
     created_at  INTEGER NOT NULL,
-    ended_at    INTEGER NOT NULL
+    ended_at    INTEGER NOT NULL,
+    origin      TEXT                      -- as in `queue`
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deliveries_by_account ON deliveries (account_id, id);
 CREATE INDEX deliveries_by_endpoint ON deliveries (account_id, endpoint_id, id);
+CREATE INDEX deliveries_by_event ON deliveries (account_id, event_seq, endpoint_id);
 CREATE INDEX deliveries_failed ON deliveries (account_id, id) WHERE state <> 'delivered';
 
 CREATE TABLE attempts (
@@ -133,3 +137,22 @@ CREATE TABLE attempts (
     response_sealed BLOB,
     PRIMARY KEY (delivery_id, number)
 ) STRICT, WITHOUT ROWID;
+
+-- Replays: events that are sent to one endpoint again, looked at in the order of the account's log.
+CREATE TABLE replays (
+    account_id  TEXT NOT NULL,
+    endpoint_id TEXT NOT NULL,
+    id          TEXT NOT NULL,
+    state       TEXT NOT NULL,             -- running, done or cancelled
+    since       INTEGER NOT NULL,
+    until       INTEGER,                   -- NULL: the instant it was asked for
+    states      TEXT NOT NULL,             -- JSON list of what an event may have come to
+    cursor_seq  INTEGER NOT NULL,          -- everything up to this `seq` has been looked at
+    last_seq    INTEGER NOT NULL,          -- nothing after this `seq` will be
+    examined    INTEGER NOT NULL,
+    created     INTEGER NOT NULL,
+    created_at  INTEGER NOT NULL,
+    ended_at    INTEGER,
+    PRIMARY KEY (account_id, endpoint_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX replays_running ON replays (id) WHERE state = 'running';

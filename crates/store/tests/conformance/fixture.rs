@@ -33,6 +33,7 @@ pub fn options(folder: &TempDir, clock: &Arc<ManualClock>, limits: HandOffLimits
         jobs_max: 1_000,
         readers_max: 2,
         execution: Execution::Threads,
+        account_backlog_max: 1_000_000,
     }
 }
 
@@ -48,13 +49,28 @@ impl Fixture {
         Self { store, claimed, clock, folder, limits }
     }
 
+    pub fn with_backlog_max(account_backlog_max: i64) -> Self {
+        let (folder, clock, limits) = (tempfile::tempdir().unwrap(), Arc::new(ManualClock::default()), HandOffLimits::default());
+        let options = StoreOptions { account_backlog_max, ..options(&folder, &clock, limits, 1) };
+        let (store, claimed) = Store::open(options).unwrap();
+        Self { store, claimed, clock, folder, limits }
+    }
+
     /// Closes the store and opens it again, as after a restart of the process.
     pub async fn reopen(self) -> Self {
         self.store.close().await;
+        self.assert_sound();
         let Self { store, claimed, clock, folder, limits } = self;
         drop((store, claimed));
         let (store, claimed) = Store::open(options(&folder, &clock, limits, 2)).unwrap();
         Self { store, claimed, clock, folder, limits }
+    }
+
+    /// Everything that is written keeps every promise.
+    pub fn assert_sound(&self) {
+        let found = bellwire_store::doctor::examine(&self.folder.path().join("test.db"), Some(&MasterKey::new([9; 32]))).unwrap();
+        let broken: Vec<_> = found.checks.iter().filter(|check| check.violated > 0).collect();
+        assert!(broken.is_empty(), "{broken:#?}");
     }
 
     pub fn try_open_again(&self) -> Result<(), OpenError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bellwire_domain::health::{FailedAfter, FailedThen};
 use bellwire_domain::{AttemptOutcome, Decision, EventFilter, HealthPolicy, HealthStatus};
-use bellwire_store::{Recording, RetryResult};
+use bellwire_store::{EndpointChanges, Recording, RetryResult};
 
 use crate::fixture::{Fixture, event, lane, outcome};
 
@@ -123,4 +123,62 @@ async fn an_ended_delivery_can_be_sent_again_by_hand() {
     assert_eq!((&again.id, again.attempts), (&delivery.id, 1));
     fixture.record(&again, Decision::Delivered).await;
     assert_eq!(fixture.states("a").await, [(1, "delivered", 2)]);
+}
+
+#[tokio::test]
+async fn what_ended_can_be_retried_whatever_it_came_to() {
+    let mut fixture = Fixture::new();
+    let account = fixture.account("a").await;
+    let lane = fixture.endpoint("a", "e", EventFilter::All).await;
+    fixture.publish(&account, ["e1", "e2", "e3"].map(|id| event(id, "x")).into()).await.unwrap();
+    let held = fixture.take().await;
+    fixture.record(&held[0], Decision::Delivered).await;
+    fixture.record(&held[1], Decision::Failed { endpoint_gone: false }).await;
+    let gone = Decision::Failed { endpoint_gone: true };
+    fixture.publish(&account, vec![event("e4", "x")]).await.unwrap();
+    let last = fixture.take().await.remove(0);
+    fixture.record(&last, gone).await; // disables the endpoint and cancels the third
+    assert_eq!(fixture.states("a").await, [(1, "delivered", 1), (2, "failed", 1), (3, "cancelled", 0), (4, "failed", 1)]);
+    for delivery in &held {
+        assert_eq!(fixture.store.retry_delivery(&delivery.id).await.unwrap(), RetryResult::Due(lane.clone()));
+    }
+    assert_eq!(fixture.states("a").await, [(1, "pending", 1), (2, "pending", 1), (3, "pending", 0), (4, "failed", 1)]);
+    fixture.assert_sound();
+    fixture.store.claim_due(fixture.now(), 10).await.unwrap();
+    assert!(fixture.take().await.is_empty(), "they wait while the endpoint is disabled");
+    fixture.store.update_endpoint(&lane, EndpointChanges { enabled: Some(true), ..Default::default() }).await.unwrap();
+    fixture.store.claim_due(fixture.now(), 10).await.unwrap();
+    let again = fixture.take().await;
+    assert_eq!(again.iter().map(|delivery| (delivery.number, delivery.attempts)).collect::<Vec<_>>(), [(1, 1), (2, 1), (3, 0)]);
+    for delivery in &again {
+        fixture.record(delivery, Decision::Delivered).await;
+    }
+    assert_eq!(fixture.states("a").await, [(1, "delivered", 2), (2, "delivered", 2), (3, "delivered", 1), (4, "failed", 1)]);
+    fixture.reopen().await;
+}
+
+/// Cancelled, retried and claimed anew while its first request is still under way: the process holds it twice.
+#[tokio::test]
+async fn an_outcome_of_an_earlier_holding_is_not_taken_for_the_later_ones() {
+    let mut fixture = Fixture::new();
+    let account = fixture.account("a").await;
+    let lane = fixture.endpoint("a", "e", EventFilter::All).await;
+    fixture.publish(&account, ["e1", "e2"].map(|id| event(id, "x")).into()).await.unwrap();
+    let held = fixture.take().await;
+    fixture.record(&held[1], Decision::Failed { endpoint_gone: true }).await;
+    fixture.store.update_endpoint(&lane, EndpointChanges { enabled: Some(true), ..Default::default() }).await.unwrap();
+    fixture.store.retry_delivery(&held[0].id).await.unwrap();
+    fixture.store.claim_due(fixture.now(), 10).await.unwrap();
+    let second = fixture.take().await.remove(0);
+    let retry = Decision::Retry { due_at: fixture.now() };
+    assert!(
+        matches!(fixture.record(&held[0], retry.clone()).await, Recording::Stored(_)),
+        "either request may be the one that counts"
+    );
+    fixture.store.claim_due(fixture.now(), 10).await.unwrap();
+    let third = fixture.take().await.remove(0);
+    assert_eq!((third.id.as_str(), third.attempts), (held[0].id.as_str(), 1));
+    assert_eq!(fixture.record(&second, retry).await, Recording::Lost, "its attempt has been made already");
+    assert!(matches!(fixture.record(&third, Decision::Delivered).await, Recording::Stored(_)));
+    fixture.reopen().await;
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bellwire_domain::{EventFilter, EventType, HealthStatus};
+use bellwire_domain::{Decision, EventFilter, EventType, HealthStatus};
 use bellwire_store::{EndpointChanges, EventQuery, PublishError, StoreError};
 
 use crate::fixture::{Fixture, account_id, event, lane, page};
@@ -205,4 +205,34 @@ async fn under_a_flood_what_is_accepted_is_stored_and_the_rest_is_told_busy() {
     assert_eq!(stored + busy, 3_000);
     let log = fixture.store.list_events(&account.id, EventQuery::default(), page(5_000)).await.unwrap();
     assert_eq!(log.items.len(), stored, "what was refused is not stored, what was accepted is");
+}
+
+#[tokio::test]
+async fn an_account_has_so_many_live_deliveries_and_no_more() {
+    let mut fixture = Fixture::with_backlog_max(4);
+    let (account, other) = (fixture.account("a").await, fixture.account("b").await);
+    for (account, endpoint) in [("a", "e1"), ("a", "e2"), ("b", "e3")] {
+        fixture.endpoint(account, endpoint, EventFilter::Only([EventType::try_new("x").unwrap()].into())).await;
+    }
+    fixture.publish(&account, vec![event("ev1", "x")]).await.unwrap();
+    let over = fixture.publish(&account, vec![event("ev2", "x"), event("ev3", "x")]).await.unwrap_err();
+    assert!(matches!(over, PublishError::BacklogFull { pending: 2 }), "{over:?}");
+    assert!(fixture.store.find_event(&account.id, &event("ev2", "x").id).await.unwrap().is_none(), "nothing is stored");
+    fixture.publish(&account, vec![event("ev2", "x")]).await.unwrap();
+    assert!(fixture.publish(&account, vec![event("ev3", "x")]).await.is_err(), "exactly full");
+    // What makes no delivery passes: an event that nobody wants, and one that is there already, unless it is sent again.
+    assert_eq!(fixture.publish(&account, vec![event("quiet", "y"), event("ev1", "x")]).await.unwrap().len(), 2);
+    let mut again = event("ev1", "x");
+    again.redeliver = true;
+    assert!(fixture.publish(&account, vec![again]).await.is_err());
+    fixture.publish(&other, vec![event("ev1", "x")]).await.unwrap(); // another account has its own
+    let held = fixture.take().await;
+    fixture.record(&held[0], Decision::Delivered).await;
+    assert!(fixture.publish(&account, vec![event("ev3", "x")]).await.is_err(), "room for one of two");
+    fixture.record(&held[1], Decision::Failed { endpoint_gone: false }).await;
+    fixture.publish(&account, vec![event("ev3", "x")]).await.unwrap();
+    fixture.store.retry_delivery(&held[0].id).await.unwrap(); // by hand, one over
+    fixture.store.delete_endpoint(&lane("a", "e1")).await.unwrap();
+    fixture.publish(&account, vec![event("ev4", "x")]).await.unwrap();
+    fixture.reopen().await;
 }

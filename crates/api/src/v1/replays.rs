@@ -1,0 +1,61 @@
+//! Replays on the wire.
+
+mod cancel;
+mod get;
+mod list;
+mod start;
+
+use bellwire_store::{Replay, ReplayCase};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Api;
+
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(start::start)).routes(routes!(list::list)).routes(routes!(get::get, cancel::cancel))
+}
+
+/// A replay.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Replay)]
+struct ReplayAnswer {
+    /// Its id.
+    id: String,
+    /// The endpoint that it sends to.
+    endpoint: String,
+    /// `running`, `done` or `cancelled`.
+    state: &'static str,
+    /// Only events accepted at this instant or later.
+    since: String,
+    /// Only events accepted before this instant; null: those that were there when it was asked for.
+    until: Option<String>,
+    /// What events have come to that are sent again: `failed`, `cancelled`, `missed` or `delivered`.
+    states: Vec<&'static str>,
+    /// Events looked at.
+    examined: i64,
+    /// Deliveries made.
+    created: i64,
+    /// When it was asked for.
+    created_at: String,
+    /// When it was done or cancelled.
+    ended_at: Option<String>,
+}
+
+impl ReplayAnswer {
+    fn show(replay: &Replay) -> Self {
+        Self {
+            id: replay.id.to_string(),
+            endpoint: replay.lane.endpoint_id.to_string(),
+            state: replay.state.as_str(),
+            since: replay.since.to_string(),
+            until: replay.until.map(|until| until.to_string()),
+            states: replay.cases.iter().copied().map(ReplayCase::as_str).collect(),
+            examined: replay.examined,
+            created: replay.created,
+            created_at: replay.created_at.to_string(),
+            ended_at: replay.ended_at.map(|ended| ended.to_string()),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! `GET /v1/accounts/{account}/endpoints/{endpoint}/replays`
+
+use axum::Json;
+use axum::extract::State;
+use bellwire_app::Operation;
+
+use super::ReplayAnswer;
+use crate::Api;
+use crate::answer::List;
+use crate::extract::{Caller, Params};
+use crate::problem::Problem;
+use crate::query::Query;
+
+/// List an endpoint's replays, newest first
+#[utoipa::path(
+    get, path = "/v1/accounts/{account}/endpoints/{endpoint}/replays", operation_id = "replays.list", tag = "replays",
+    params(
+        ("account" = String, Path, description = "The account's id."),
+        ("endpoint" = String, Path, description = "The endpoint's id."),
+        ("limit" = Option<u32>, Query, description = "Items at most."),
+        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+    ),
+    responses((status = 200, description = "A page of replays.", body = List<ReplayAnswer>, example = json!({
+        "items": [{ "id": "rpl_01jhmw8z0000000000000000aa", "endpoint": "01946a2e-7c40-7000-8000-000000000001",
+            "state": "done", "since": "2025-01-15T00:00:00.000000Z", "until": null, "states": ["failed", "missed"],
+            "examined": 812, "created": 3, "created_at": "2025-01-15T10:30:00.000000Z",
+            "ended_at": "2025-01-15T10:30:01.000000Z" }],
+        "next": null
+    })))
+)]
+pub(super) async fn list(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    Params((account, endpoint)): Params<(String, String)>,
+    query: Query,
+) -> Result<Json<List<ReplayAnswer>>, Problem> {
+    let access = api.app.open_account(&actor, Operation::DeliveryRead, &account).await?;
+    let page = query.only_page(api.app.limits())?;
+    let replays = api.app.list_replays(&access, &endpoint, page).await?;
+    Ok(Json(List::of(replays, |replay| ReplayAnswer::show(&replay))))
+}

@@ -1,0 +1,87 @@
+//! Too much of everything is refused clearly, says when to come back, and stores nothing.
+
+use std::time::Duration;
+
+use bellwire_app::Limits;
+use serde_json::json;
+
+use crate::support::{ADMIN, Server};
+
+#[tokio::test]
+async fn a_full_backlog_refuses_that_account_only() {
+    let mut server = Server::tuned(Limits::default(), |options| options.account_backlog_max = 2).await;
+    for account in ["a", "b"] {
+        server.account(account, "choosy").await;
+        server.endpoint(account).await;
+    }
+    let event = json!({ "type": "order.created", "data": 1 });
+    for _ in 0..2 {
+        assert_eq!(server.post("/v1/accounts/a/events", &event).await.status, 201);
+    }
+    let refused = server.post("/v1/accounts/a/events", &event).await;
+    assert_eq!(refused.problem(), "429 backlog_full");
+    assert_eq!(refused.headers["retry-after"], "5");
+    let batch = server.post("/v1/accounts/a/events", &json!({ "events": [event, event] })).await;
+    assert_eq!(batch.problem(), "429 backlog_full");
+    let log = server.get("/v1/accounts/a/events").await;
+    assert_eq!(log.json["items"].as_array().unwrap().len(), 2, "nothing was stored");
+    assert_eq!(server.post("/v1/accounts/b/events", &event).await.status, 201, "another account goes on");
+
+    let claimed = server.claimed.recv().await.unwrap().remove(0);
+    let outcome = bellwire_store::Outcome {
+        delivery: claimed,
+        started_at: bellwire_domain::Clock::now(&*server.clock),
+        duration: Duration::from_millis(1),
+        outcome: bellwire_domain::AttemptOutcome::Response { status: 200, retry_after: None, body: Vec::new() },
+        decision: bellwire_domain::Decision::Delivered,
+        health: bellwire_domain::HealthPolicy::default(),
+    };
+    server.store.record_outcomes([outcome].into()).await.unwrap();
+    assert_eq!(server.post("/v1/accounts/a/events", &event).await.status, 201, "as soon as one has ended");
+}
+
+#[tokio::test]
+async fn a_key_may_ask_so_often_and_others_are_not_held_up() {
+    let limits = Limits { requests_per_key: Some("5/s".parse().unwrap()), ..Limits::default() };
+    let server = Server::with_limits(limits).await;
+    let key = server.key("publisher", None).await;
+    let ask = async || server.call("GET", "/v1/contracts", Some(&key), None).await;
+    for _ in 0..5 {
+        assert_eq!(ask().await.status, 200);
+    }
+    let refused = ask().await;
+    assert_eq!((refused.problem().as_str(), &refused.headers["retry-after"]), ("429 rate_exceeded", &"1".parse().unwrap()));
+    assert_eq!(server.get("/v1/contracts").await.status, 200, "another key has its own pace");
+    assert_eq!(server.call("GET", "/healthz", None, None).await.status, 200);
+    server.clock.advance(Duration::from_millis(200));
+    assert_eq!((ask().await.status, ask().await.status), (200, 429), "one more after a fifth of a second");
+}
+
+#[tokio::test]
+async fn a_busy_store_asks_to_come_back_and_keeps_what_it_acknowledged() {
+    let server = Server::tuned(Limits::default(), |options| options.jobs_max = 1).await;
+    server.account("a", "choosy").await;
+    let body = json!({ "type": "order.created", "data": 1 }).to_string();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let (mut accepted, mut refused) = (0, 0);
+    while refused == 0 {
+        assert!(tokio::time::Instant::now() < deadline, "the store is never busy");
+        let calls = (0..64).map(|_| server.call("POST", "/v1/accounts/a/events", Some(ADMIN), Some(&body)));
+        for answer in futures_util::future::join_all(calls).await {
+            if answer.status == 201 {
+                accepted += 1;
+                continue;
+            }
+            assert_eq!((answer.problem().as_str(), &answer.headers["retry-after"]), ("503 busy", &"1".parse().unwrap()));
+            refused += 1;
+        }
+    }
+    let mut stored = 0;
+    let mut after = json!("0");
+    while let Some(cursor) = after.as_str() {
+        let page = server.get(&format!("/v1/accounts/a/events?limit=200&after={cursor}")).await.json;
+        stored += page["items"].as_array().unwrap().len();
+        after = page["next"].clone();
+    }
+    assert_eq!(stored, accepted, "refused means not stored, and acknowledged stored");
+}

@@ -1,0 +1,94 @@
+//! Replays: what failed at an endpoint, or never went there, is sent to it again.
+
+use std::collections::BTreeSet;
+
+use bellwire_domain::{ReplayId, Timestamp};
+use bellwire_store::{NewReplay, Page, PageRequest, Replay, ReplayCase, StartReplayError};
+
+use crate::endpoints::lane;
+use crate::error::no_faults;
+use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource};
+
+/// What is replayed when the caller does not say.
+const CASES_DEFAULT: [ReplayCase; 2] = [ReplayCase::Failed, ReplayCase::Missed];
+
+/// A replay as asked for.
+#[derive(Debug, Clone)]
+pub struct ReplayInput {
+    /// Only events accepted at this instant or later.
+    pub since: Timestamp,
+    /// Only events accepted before this instant.
+    pub until: Option<Timestamp>,
+    /// What events have come to that are to be sent again; left out: what failed and what was missed.
+    pub states: Option<Vec<String>>,
+}
+
+impl App {
+    /// Starts a replay of an endpoint.
+    pub async fn start_replay(&self, access: &AccountAccess, endpoint: &str, input: ReplayInput) -> Result<Replay, AppError> {
+        let lane = lane(access, endpoint)?;
+        let mut faults = Vec::new();
+        if input.until.is_some_and(|until| until <= input.since) {
+            faults.push(Fault::new("/until", "the range must end after it starts"));
+        }
+        let cases = check_states(input.states.as_deref(), &mut faults);
+        no_faults(faults)?;
+        let now = self.clock().now();
+        let new = NewReplay {
+            id: ReplayId::draw(now, self.entropy().bytes()),
+            lane,
+            since: input.since,
+            until: input.until,
+            cases,
+            running_max: self.limits().replays_running_max,
+        };
+        self.store().start_replay(new).await.map_err(|error| match error {
+            StartReplayError::EndpointNotFound => AppError::NotFound(Resource::Endpoint),
+            StartReplayError::TooMany { max } => Conflict::ReplayLimit { max }.into(),
+            StartReplayError::Store(error) => error.into(),
+        })
+    }
+
+    /// A page of an endpoint's replays, newest first.
+    pub async fn list_replays(
+        &self,
+        access: &AccountAccess,
+        endpoint: &str,
+        page: PageRequest,
+    ) -> Result<Page<Replay>, AppError> {
+        self.get_endpoint(access, endpoint).await?;
+        Ok(self.store().list_replays(&lane(access, endpoint)?, page).await?)
+    }
+
+    /// One replay.
+    pub async fn get_replay(&self, access: &AccountAccess, endpoint: &str, id: &str) -> Result<Replay, AppError> {
+        let found = self.store().find_replay(&lane(access, endpoint)?, &parse(id)?).await?;
+        found.ok_or(AppError::NotFound(Resource::Replay))
+    }
+
+    /// Stops a replay; what it has made stays. One that has ended stays as it ended.
+    pub async fn cancel_replay(&self, access: &AccountAccess, endpoint: &str, id: &str) -> Result<Replay, AppError> {
+        let found = self.store().cancel_replay(&lane(access, endpoint)?, &parse(id)?).await?;
+        found.ok_or(AppError::NotFound(Resource::Replay))
+    }
+}
+
+fn parse(id: &str) -> Result<ReplayId, AppError> {
+    ReplayId::try_new(id).map_err(|_| AppError::NotFound(Resource::Replay))
+}
+
+fn check_states(states: Option<&[String]>, faults: &mut Vec<Fault>) -> BTreeSet<ReplayCase> {
+    let Some(states) = states else { return CASES_DEFAULT.into() };
+    let words = || ReplayCase::ALL.map(ReplayCase::as_str).join(", ");
+    if states.is_empty() {
+        faults.push(Fault::new("/states", format!("name at least one of {}, or leave `states` out", words())));
+    }
+    let mut cases = BTreeSet::new();
+    for (index, word) in states.iter().enumerate() {
+        match ReplayCase::parse(word) {
+            Some(case) => drop(cases.insert(case)),
+            None => faults.push(Fault::new(format!("/states/{index}"), format!("must be one of {}", words()))),
+        }
+    }
+    cases
+}

@@ -1,0 +1,134 @@
+//! Examines a store: whether everything that Bellwire promises of it is true of what is written.
+//!
+//! It reads one snapshot through a connection that cannot write and takes no lock, so it may run beside a server. Each check is
+//! a statement over whole tables that finds what breaks one promise; the promises are listed in `checks`, and `seals` opens
+//! what is sealed. Nothing is repaired: what is found is for people to judge.
+
+mod checks;
+mod seals;
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::driver::{Db, Row, params};
+use crate::seal::Keyring;
+use crate::{MasterKey, OpenError, StoreError, migrations};
+
+/// Violations named for each check; more are only counted.
+pub const VIOLATIONS_NAMED_MAX: usize = 20;
+/// Page cache of the examining connection, in KiB (negative as SQLite counts it).
+const CACHE_KIB: i64 = -65_536;
+
+/// What an examination found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examination {
+    /// Every check, in the order in which they were made.
+    pub checks: Vec<Check>,
+}
+
+impl Examination {
+    /// Whether no check found a violation.
+    pub fn is_sound(&self) -> bool {
+        self.checks.iter().all(|check| check.violated == 0)
+    }
+}
+
+/// One promise, and whether it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// Its name, such as `events.seq`.
+    pub name: &'static str,
+    /// The promise, as a sentence.
+    pub promise: &'static str,
+    /// Rows that it is about.
+    pub counted: u64,
+    /// Rows, or groups of rows, that break it.
+    pub violated: u64,
+    /// The first of those, each as a sentence with its ids.
+    pub violations: Vec<String>,
+    /// Why it was not made, if it was not.
+    pub skipped: Option<&'static str>,
+}
+
+impl Check {
+    const fn new(name: &'static str, promise: &'static str) -> Self {
+        Self { name, promise, counted: 0, violated: 0, violations: Vec::new(), skipped: None }
+    }
+
+    fn violate(&mut self, what: impl Into<String>) {
+        self.violated += 1;
+        if self.violations.len() < VIOLATIONS_NAMED_MAX {
+            self.violations.push(what.into());
+        }
+    }
+}
+
+/// Examines the database at `path`. Without the master key everything is examined but what is sealed.
+pub fn examine(path: &Path, master_key: Option<&MasterKey>) -> Result<Examination, OpenError> {
+    let mut connection = open(path)?;
+    let snapshot = connection.transaction().map_err(StoreError::from)?;
+    let db = Db(&snapshot);
+    let keyring = master_key.map(Keyring::new);
+    if let Some(keyring) = &keyring {
+        check_canary(db, keyring)?;
+    }
+    let mut checks = Vec::with_capacity(checks::ALL.len() + seals::ALL.len());
+    for definition in checks::ALL {
+        checks.push(run(db, definition)?);
+    }
+    checks.extend(seals::check(db, keyring.as_ref())?);
+    Ok(Examination { checks })
+}
+
+fn open(path: &Path) -> Result<Connection, OpenError> {
+    let not_readable = |error: &rusqlite::Error| match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => {
+            OpenError::NotADatabase { path: path.to_owned(), reason: "it is not an SQLite file".to_owned() }
+        }
+        _ => OpenError::NotReadable { path: path.to_owned(), reason: error.to_string() },
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| not_readable(&error))?;
+    connection.pragma_update(None, "cache_size", CACHE_KIB).map_err(|error| not_readable(&error))?;
+    let header = migrations::read_header(&connection).map_err(|error| not_readable(&error))?;
+    if header.is_empty {
+        return Err(OpenError::NotADatabase { path: path.to_owned(), reason: "it is empty".to_owned() });
+    }
+    let version = migrations::check_header(&header, path)?;
+    if version < migrations::KNOWN_VERSION {
+        return Err(OpenError::OlderSchema { found: version, known: migrations::KNOWN_VERSION });
+    }
+    Ok(connection)
+}
+
+fn check_canary(db: Db<'_>, keyring: &Keyring) -> Result<(), OpenError> {
+    let stored = db.find("meta", "SELECT value FROM meta WHERE key = 'canary'", params![])?;
+    match stored {
+        Some(row) if keyring.opens_canary(row.bytes(0, "value")?) => Ok(()),
+        _ => Err(OpenError::WrongMasterKey),
+    }
+}
+
+fn run(db: Db<'_>, definition: &checks::Definition) -> Result<Check, StoreError> {
+    let mut check = Check::new(definition.name, definition.promise);
+    check.counted = count(db, definition.count)?;
+    let mut note = |row: &Row| {
+        check.violate(row.text(0, "violation")?);
+        Ok(())
+    };
+    for statement in definition.violations {
+        db.for_each(definition.name, statement, params![], &mut note)?;
+    }
+    Ok(check)
+}
+
+fn count(db: Db<'_>, statement: &str) -> Result<u64, StoreError> {
+    db.find("doctor", statement, params![])?.map_or(Ok(0), |row| row.narrow(0, "count"))
+}
+
+#[cfg(test)]
+pub(crate) fn statements() -> Vec<String> {
+    let all = checks::ALL.iter().flat_map(|definition| definition.violations.iter().chain([&definition.count]));
+    all.chain(seals::ALL.iter().map(|definition| &definition.select)).map(|text| (*text).to_owned()).collect()
+}

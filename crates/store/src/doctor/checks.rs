@@ -1,0 +1,187 @@
+//! The promises, each with the statements that find what breaks it. A statement answers one text a violation.
+
+/// One promise.
+pub(super) struct Definition {
+    pub(super) name: &'static str,
+    pub(super) promise: &'static str,
+    /// Counts what it is about.
+    pub(super) count: &'static str,
+    pub(super) violations: &'static [&'static str],
+}
+
+const COUNT_DELIVERIES: &str = "SELECT (SELECT COUNT(*) FROM queue) + (SELECT COUNT(*) FROM deliveries)";
+const COUNT_QUEUE: &str = "SELECT COUNT(*) FROM queue";
+const COUNT_ATTEMPTS: &str = "SELECT COUNT(*) FROM attempts";
+
+pub(super) const ALL: &[Definition] = &[
+    Definition {
+        name: "database",
+        promise: "the file is whole",
+        count: "SELECT COUNT(*) FROM sqlite_schema",
+        violations: &["SELECT quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'"],
+    },
+    Definition {
+        name: "accounts",
+        promise: "everything belongs to an account that exists",
+        count: "SELECT COUNT(*) FROM accounts",
+        violations: &[
+            "SELECT 'endpoints of account ' || x.account_id FROM (SELECT DISTINCT account_id FROM endpoints) x \
+             LEFT JOIN accounts a ON a.id = x.account_id WHERE a.id IS NULL",
+            "SELECT 'events of account ' || x.account_id FROM (SELECT DISTINCT account_id FROM events) x \
+             LEFT JOIN accounts a ON a.id = x.account_id WHERE a.id IS NULL",
+            "SELECT 'live deliveries of account ' || x.account_id FROM (SELECT DISTINCT account_id FROM queue) x \
+             LEFT JOIN accounts a ON a.id = x.account_id WHERE a.id IS NULL",
+            "SELECT 'ended deliveries of account ' || x.account_id FROM (SELECT DISTINCT account_id FROM deliveries) x \
+             LEFT JOIN accounts a ON a.id = x.account_id WHERE a.id IS NULL",
+            "SELECT 'secrets of account ' || x.account_id FROM (SELECT DISTINCT account_id FROM secrets) x \
+             LEFT JOIN accounts a ON a.id = x.account_id WHERE a.id IS NULL",
+            "SELECT 'keys of account ' || x.account_id FROM (SELECT DISTINCT account_id FROM api_keys) x \
+             LEFT JOIN accounts a ON a.id = x.account_id WHERE a.id IS NULL AND x.account_id IS NOT NULL",
+        ],
+    },
+    Definition {
+        name: "events.seq",
+        promise: "the events of an account are numbered from 1 to its last, without gaps",
+        count: "SELECT COUNT(*) FROM events",
+        violations: &[
+            "SELECT 'account ' || a.id || ': ' || COALESCE(e.found, 0) || ' events from ' || COALESCE(e.low, 0) || ' to ' \
+             || COALESCE(e.high, 0) || ', and the last seq is ' || a.last_seq FROM accounts a \
+             LEFT JOIN (SELECT account_id, COUNT(*) AS found, MIN(seq) AS low, MAX(seq) AS high FROM events \
+             GROUP BY account_id) e ON e.account_id = a.id \
+             WHERE COALESCE(e.found, 0) <> a.last_seq OR COALESCE(e.high, 0) <> a.last_seq OR COALESCE(e.low, 1) <> 1",
+        ],
+    },
+    Definition {
+        name: "events.deliveries",
+        promise: "an event has all the deliveries that its publication made, live or ended",
+        count: "SELECT COUNT(*) FROM events",
+        violations: &["SELECT 'event ' || account_id || '/' || id || ': ' || found || ' deliveries of ' || deliveries FROM \
+             (SELECT e.account_id, e.id, e.deliveries, COALESCE(q.found, 0) + (SELECT COUNT(*) FROM deliveries d \
+             WHERE d.account_id = e.account_id AND d.event_seq = e.seq AND d.origin IS NULL) AS found FROM events e \
+             LEFT JOIN (SELECT account_id, event_seq, COUNT(*) AS found FROM queue WHERE origin IS NULL \
+             GROUP BY account_id, event_seq) q ON q.account_id = e.account_id AND q.event_seq = e.seq) x \
+             WHERE found <> deliveries"],
+    },
+    Definition {
+        name: "events.subjects",
+        promise: "a subject names an event that exists",
+        count: "SELECT COUNT(*) FROM event_subjects",
+        violations: &["SELECT 'a subject of event ' || s.account_id || '/' || s.event_seq FROM event_subjects s \
+             LEFT JOIN events e ON e.account_id = s.account_id AND e.seq = s.event_seq WHERE e.seq IS NULL"],
+    },
+    Definition {
+        name: "deliveries.event",
+        promise: "a delivery has its event",
+        count: COUNT_DELIVERIES,
+        violations: &[
+            "SELECT 'live delivery ' || d.id || ': no event ' || d.account_id || '/' || d.event_seq FROM queue d \
+             LEFT JOIN events e ON e.account_id = d.account_id AND e.seq = d.event_seq WHERE e.seq IS NULL",
+            "SELECT 'ended delivery ' || d.id || ': no event ' || d.account_id || '/' || d.event_seq FROM deliveries d \
+             LEFT JOIN events e ON e.account_id = d.account_id AND e.seq = d.event_seq WHERE e.seq IS NULL",
+        ],
+    },
+    Definition {
+        name: "deliveries.endpoint",
+        promise: "a live delivery has its endpoint, and one that has had it ended when it was deleted",
+        count: COUNT_QUEUE,
+        violations: &["SELECT 'live delivery ' || d.id || ': no endpoint ' || d.account_id || '/' || d.endpoint_id \
+             FROM queue d LEFT JOIN endpoints p ON p.account_id = d.account_id AND p.id = d.endpoint_id WHERE p.id IS NULL"],
+    },
+    Definition {
+        name: "deliveries.once",
+        promise: "a delivery is live or ended, not both",
+        count: COUNT_DELIVERIES,
+        violations: &["SELECT 'delivery ' || q.id FROM queue q JOIN deliveries d ON d.id = q.id"],
+    },
+    Definition {
+        name: "deliveries.number",
+        promise: "the deliveries of an endpoint are numbered from 1 to its last, without gaps",
+        count: COUNT_DELIVERIES,
+        violations: &[
+            "SELECT 'endpoint ' || account_id || '/' || endpoint_id || ': number ' || number || ' after ' || before FROM \
+             (SELECT account_id, endpoint_id, number, LAG(number, 1, 0) OVER (PARTITION BY account_id, endpoint_id \
+             ORDER BY number) AS before FROM (SELECT account_id, endpoint_id, number FROM queue \
+             UNION ALL SELECT account_id, endpoint_id, number FROM deliveries) x) y WHERE number <> before + 1",
+            "SELECT 'endpoint ' || p.account_id || '/' || p.id || ': ' || (COALESCE(q.found, 0) + COALESCE(d.found, 0)) \
+             || ' deliveries, and the last number is ' || p.last_number FROM endpoints p \
+             LEFT JOIN (SELECT account_id, endpoint_id, COUNT(*) AS found FROM queue GROUP BY account_id, endpoint_id) q \
+             ON q.account_id = p.account_id AND q.endpoint_id = p.id \
+             LEFT JOIN (SELECT account_id, endpoint_id, COUNT(*) AS found FROM deliveries \
+             GROUP BY account_id, endpoint_id) d ON d.account_id = p.account_id AND d.endpoint_id = p.id \
+             WHERE COALESCE(q.found, 0) + COALESCE(d.found, 0) <> p.last_number",
+        ],
+    },
+    Definition {
+        name: "deliveries.attempts",
+        promise: "the attempts of a delivery are numbered from 1 to as many as it says",
+        count: COUNT_ATTEMPTS,
+        violations: &[
+            "SELECT 'delivery ' || d.id || ': ' || COALESCE(t.found, 0) || ' attempts, the last is ' || COALESCE(t.high, 0) \
+             || ', and it says ' || d.attempts FROM (SELECT id, attempts FROM queue \
+             UNION ALL SELECT id, attempts FROM deliveries) d LEFT JOIN (SELECT delivery_id, COUNT(*) AS found, \
+             MIN(number) AS low, MAX(number) AS high FROM attempts GROUP BY delivery_id) t ON t.delivery_id = d.id \
+             WHERE COALESCE(t.found, 0) <> d.attempts OR COALESCE(t.high, 0) <> d.attempts OR COALESCE(t.low, 1) <> 1",
+            "SELECT 'attempt ' || t.number || ' of delivery ' || t.delivery_id || ', which does not exist' FROM attempts t \
+             LEFT JOIN queue q ON q.id = t.delivery_id LEFT JOIN deliveries d ON d.id = t.delivery_id \
+             WHERE q.id IS NULL AND d.id IS NULL",
+        ],
+    },
+    Definition {
+        name: "deliveries.state",
+        promise: "a delivery that ended was delivered by an answer, failed after an attempt, or was cancelled",
+        count: "SELECT COUNT(*) FROM deliveries",
+        violations: &[
+            "SELECT 'delivery ' || d.id || ': ' || d.state || ' after ' || d.attempts || ' attempts' FROM deliveries d \
+             WHERE d.state NOT IN ('delivered', 'failed', 'cancelled') OR (d.state <> 'cancelled' AND d.attempts < 1)",
+            "SELECT 'delivery ' || d.id || ': delivered, and its last attempt ended as ' || t.outcome FROM deliveries d \
+             JOIN attempts t ON t.delivery_id = d.id AND t.number = d.attempts \
+             WHERE d.state = 'delivered' AND t.outcome <> 'response'",
+        ],
+    },
+    Definition {
+        name: "queue.waiting",
+        promise: "a live delivery is held, waits in its lane, or waits for its time",
+        count: COUNT_QUEUE,
+        violations: &["SELECT 'delivery ' || id || ': held, and waiting for its time' FROM queue \
+             WHERE claim IS NOT NULL AND wake_at IS NOT NULL"],
+    },
+    Definition {
+        name: "accounts.pending",
+        promise: "an account knows how many of its deliveries are live",
+        count: COUNT_QUEUE,
+        violations: &[
+            "SELECT 'account ' || a.id || ': ' || COALESCE(q.found, 0) || ' live deliveries, and it says ' || a.pending \
+             FROM accounts a LEFT JOIN (SELECT account_id, COUNT(*) AS found FROM queue GROUP BY account_id) q \
+             ON q.account_id = a.id WHERE COALESCE(q.found, 0) <> a.pending",
+        ],
+    },
+    Definition {
+        name: "replays",
+        promise: "a replay keeps to its range, counts what it made, and sends no event twice",
+        count: "SELECT COUNT(*) FROM replays",
+        violations: &[
+            "SELECT 'replay ' || r.id || ': ' || r.state || ' at ' || r.cursor_seq || ' of ' || r.last_seq FROM replays r \
+             JOIN accounts a ON a.id = r.account_id WHERE r.cursor_seq < 0 OR r.cursor_seq > r.last_seq \
+             OR r.last_seq > a.last_seq OR r.created > r.examined OR r.state NOT IN ('running', 'done', 'cancelled') \
+             OR (r.state = 'running' AND r.ended_at IS NOT NULL) OR (r.state <> 'running' AND r.ended_at IS NULL) \
+             OR (r.state = 'done' AND r.cursor_seq <> r.last_seq)",
+            "SELECT 'replay ' || r.id || ': it runs, and its endpoint is gone' FROM replays r LEFT JOIN endpoints p \
+             ON p.account_id = r.account_id AND p.id = r.endpoint_id WHERE r.state = 'running' AND p.id IS NULL",
+            "SELECT 'replay ' || r.id || ': ' || COALESCE(d.found, 0) || ' deliveries of ' || COALESCE(d.events, 0) \
+             || ' events, and it says ' || r.created FROM replays r LEFT JOIN (SELECT account_id, origin, \
+             COUNT(*) AS found, COUNT(DISTINCT event_seq) AS events FROM \
+             (SELECT account_id, origin, event_seq FROM queue WHERE origin IS NOT NULL \
+             UNION ALL SELECT account_id, origin, event_seq FROM deliveries WHERE origin IS NOT NULL) x \
+             GROUP BY account_id, origin) d ON d.account_id = r.account_id AND d.origin = r.id \
+             WHERE COALESCE(d.found, 0) <> r.created OR COALESCE(d.events, 0) <> r.created",
+        ],
+    },
+    Definition {
+        name: "secrets.owner",
+        promise: "a secret belongs to an account or to an endpoint that exists",
+        count: "SELECT COUNT(*) FROM secrets",
+        violations: &["SELECT 'secret ' || s.ordinal || ' of endpoint ' || s.account_id || '/' || s.endpoint_id FROM secrets s \
+             LEFT JOIN endpoints p ON p.account_id = s.account_id AND p.id = s.endpoint_id \
+             WHERE p.id IS NULL AND s.endpoint_id <> ''"],
+    },
+];

@@ -1,0 +1,182 @@
+//! The examination finds what is broken, and nothing where all is well.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bellwire_domain::{Decision, EventFilter, ReplayId};
+use bellwire_store::doctor::{Examination, VIOLATIONS_NAMED_MAX, examine};
+use bellwire_store::{EndpointChanges, HandOffLimits, MasterKey, NewReplay, OpenError, ReplayCase};
+
+use crate::fixture::{Fixture, event, lane};
+
+const KEY: MasterKey = MasterKey::new([9; 32]);
+
+/// A closed store that has something of everything.
+async fn furnished() -> Fixture {
+    let mut fixture = Fixture::with_limits(HandOffLimits { lane_deliveries_max: 4, ..HandOffLimits::default() });
+    let account = fixture.account("a").await;
+    fixture.account("empty").await;
+    let headers = EndpointChanges { headers: Some(vec![("x-own".into(), "1".into())]), ..Default::default() };
+    fixture.store.update_endpoint(&fixture.endpoint("a", "e1", EventFilter::All).await, headers).await.unwrap();
+    fixture.store.claim_due(fixture.now(), 10).await.unwrap(); // a changed endpoint is looked at first
+    fixture.endpoint("a", "gone", EventFilter::All).await;
+    for id in ["ev1", "ev2", "ev3", "ev4", "ev5", "ev6"] {
+        fixture.publish(&account, vec![event(id, "x")]).await.unwrap();
+        fixture.clock.advance(Duration::from_secs(1));
+    }
+    let due_at = fixture.now().plus(Duration::from_secs(60));
+    let decisions =
+        [Decision::Delivered, Decision::Failed { endpoint_gone: false }, Decision::Retry { due_at }, Decision::Delivered];
+    let held = fixture.take().await;
+    for (delivery, decision) in held.iter().filter(|delivery| delivery.endpoint_id.as_str() == "e1").zip(decisions) {
+        fixture.record(delivery, decision).await;
+    }
+    fixture.store.delete_endpoint(&lane("a", "gone")).await.unwrap();
+    let mut again = event("ev1", "x");
+    again.redeliver = true;
+    fixture.publish(&account, vec![again]).await.unwrap();
+    let new = NewReplay {
+        id: ReplayId::try_new("rpl_1").unwrap(),
+        lane: lane("a", "e1"),
+        since: bellwire_domain::Timestamp::from_secs(0),
+        until: None,
+        cases: [ReplayCase::Failed, ReplayCase::Delivered].into(),
+        running_max: 8,
+    };
+    fixture.store.start_replay(new).await.unwrap();
+    assert_eq!(fixture.store.advance_replay(None).await.unwrap().unwrap().created, 2, "ev2 and ev4");
+    fixture
+}
+
+fn broken(examination: &Examination) -> Vec<&'static str> {
+    examination.checks.iter().filter(|check| check.violated > 0).map(|check| check.name).collect()
+}
+
+#[tokio::test]
+async fn a_store_in_use_is_sound_and_counted() {
+    let fixture = furnished().await;
+    let path = fixture.folder.path().join("test.db");
+    let beside = examine(&path, Some(&KEY)).unwrap();
+    assert!(beside.is_sound(), "{beside:#?}");
+    let counted = |name: &str| beside.checks.iter().find(|check| check.name == name).unwrap().counted;
+    assert_eq!((counted("events.seq"), counted("deliveries.number"), counted("deliveries.attempts")), (6, 15, 4));
+    assert_eq!((counted("accounts.pending"), counted("replays"), counted("sealed.payloads")), (6, 1, 6));
+    assert_eq!((counted("sealed.secrets"), counted("sealed.headers"), counted("sealed.answers")), (1, 1, 4));
+    let without_key = examine(&path, None).unwrap();
+    assert!(without_key.is_sound());
+    let skipped = without_key.checks.iter().filter(|check| check.skipped.is_some()).map(|check| check.name);
+    assert!(skipped.eq(["sealed.keys", "sealed.secrets", "sealed.headers", "sealed.payloads", "sealed.answers"]));
+    fixture.store.close().await;
+    assert_eq!(examine(&path, Some(&KEY)).unwrap(), beside, "a closed store says the same");
+    assert!(matches!(examine(&path, Some(&MasterKey::new([1; 32]))), Err(OpenError::WrongMasterKey)));
+}
+
+#[test]
+fn what_is_no_store_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.db");
+    assert!(matches!(examine(&path, None), Err(OpenError::NotReadable { .. })));
+    assert!(!path.exists(), "nothing is made");
+    std::fs::write(&path, b"").unwrap();
+    assert!(matches!(examine(&path, None), Err(OpenError::NotADatabase { .. })));
+    std::fs::write(&path, b"this is a letter, not a database; it is long enough to be taken for one".repeat(40)).unwrap();
+    assert!(matches!(examine(&path, None), Err(OpenError::NotADatabase { .. })));
+    std::fs::remove_file(&path).unwrap();
+    rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (n INTEGER)").unwrap();
+    assert!(matches!(examine(&path, None), Err(OpenError::NotADatabase { .. })));
+}
+
+/// What is done to the store, and the checks that notice.
+const DAMAGES: [(&str, &[&str]); 36] = [
+    (
+        "DELETE FROM accounts WHERE id = 'a'",
+        &["accounts", "sealed.secrets", "sealed.headers", "sealed.payloads", "sealed.answers"],
+    ),
+    ("UPDATE accounts SET last_seq = 7 WHERE id = 'a'", &["events.seq"]),
+    ("UPDATE accounts SET last_seq = 1 WHERE id = 'empty'", &["events.seq"]),
+    ("UPDATE events SET seq = 9 WHERE id = 'ev6'", &["events.seq", "events.deliveries", "events.subjects", "deliveries.event"]),
+    ("DELETE FROM events WHERE id = 'ev3'", &["events.seq", "events.subjects", "deliveries.event"]),
+    ("UPDATE events SET deliveries = 3 WHERE id = 'ev1'", &["events.deliveries"]),
+    ("UPDATE events SET deliveries = 1 WHERE id = 'ev1'", &["events.deliveries"]),
+    ("UPDATE queue SET origin = 'redelivered' WHERE event_seq = 3", &["events.deliveries"]),
+    (
+        "DELETE FROM queue WHERE event_seq = 5 AND endpoint_id = 'e1'",
+        &["events.deliveries", "deliveries.number", "accounts.pending"],
+    ),
+    (
+        "DELETE FROM deliveries WHERE event_seq = 1 AND endpoint_id = 'e1'",
+        &["events.deliveries", "deliveries.number", "deliveries.attempts"],
+    ),
+    ("INSERT INTO event_subjects VALUES ('a', 'x', 99)", &["events.subjects"]),
+    ("UPDATE queue SET event_seq = 99 WHERE event_seq = 3", &["events.deliveries", "deliveries.event"]),
+    ("UPDATE deliveries SET event_seq = 99 WHERE event_seq = 2", &["events.deliveries", "deliveries.event"]),
+    ("DELETE FROM endpoints WHERE id = 'e1'", &["deliveries.endpoint", "secrets.owner"]),
+    (
+        "INSERT INTO deliveries SELECT id, account_id, endpoint_id, number, event_seq, 'cancelled', attempts, created_at, 0, origin \
+         FROM queue WHERE event_seq = 3",
+        &["events.deliveries", "deliveries.once", "deliveries.number"],
+    ),
+    ("UPDATE deliveries SET number = 1 WHERE endpoint_id = 'e1' AND number = 2", &["deliveries.number"]),
+    ("UPDATE deliveries SET number = 90 WHERE endpoint_id = 'gone' AND number = 2", &["deliveries.number"]),
+    ("UPDATE endpoints SET last_number = last_number + 1", &["deliveries.number"]),
+    ("UPDATE endpoints SET last_number = last_number - 1", &["deliveries.number"]),
+    ("DELETE FROM attempts WHERE outcome = 'response'", &["deliveries.attempts"]),
+    ("UPDATE attempts SET number = 2, response_sealed = NULL", &["deliveries.attempts"]),
+    ("UPDATE attempts SET delivery_id = 'dlv_x' || delivery_id, response_sealed = NULL", &["deliveries.attempts"]),
+    ("UPDATE queue SET attempts = attempts + 1", &["deliveries.attempts"]),
+    ("UPDATE deliveries SET attempts = 0 WHERE state = 'failed'", &["deliveries.attempts", "deliveries.state"]),
+    ("UPDATE deliveries SET state = 'lost' WHERE state = 'failed'", &["deliveries.state"]),
+    ("UPDATE attempts SET outcome = 'tls'", &["deliveries.state"]),
+    ("UPDATE queue SET claim = 'x' WHERE wake_at IS NOT NULL", &["queue.waiting"]),
+    ("UPDATE accounts SET pending = pending - 1", &["accounts.pending"]),
+    ("UPDATE accounts SET pending = 1 WHERE id = 'empty'", &["accounts.pending"]),
+    ("UPDATE replays SET cursor_seq = last_seq + 1", &["replays"]),
+    ("UPDATE replays SET state = 'running'", &["replays"]),
+    ("UPDATE replays SET created = created + 1", &["replays"]),
+    ("UPDATE queue SET event_seq = 2 WHERE origin = 'rpl_1'", &["replays"]),
+    ("INSERT INTO secrets VALUES ('a', 'nobody', 1, x'00', 0, NULL)", &["secrets.owner", "sealed.secrets"]),
+    (
+        "UPDATE accounts SET data_key_sealed = x'0102' WHERE id = 'a'",
+        &["sealed.keys", "sealed.secrets", "sealed.headers", "sealed.payloads", "sealed.answers"],
+    ),
+    ("UPDATE events SET id = 'moved' WHERE id = 'ev1'", &["sealed.payloads"]),
+];
+
+#[tokio::test]
+async fn every_damage_is_found_by_its_check() {
+    let fixture = furnished().await;
+    fixture.store.close().await;
+    let original = fixture.folder.path().join("test.db");
+    let mut unlike = Vec::new();
+    for (damage, expected) in DAMAGES {
+        let examination = damaged(&original, damage);
+        if broken(&examination) != expected {
+            unlike.push(format!("{damage}: found by {:?}, not {expected:?}", broken(&examination)));
+        }
+    }
+    assert!(unlike.is_empty(), "{unlike:#?}");
+}
+
+/// A copy of the store, and what is found in it after `damage`.
+fn damaged(original: &Path, damage: &str) -> Examination {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy.db");
+    std::fs::copy(original, &copy).unwrap();
+    let connection = rusqlite::Connection::open(&copy).unwrap();
+    connection.execute_batch(damage).unwrap_or_else(|error| panic!("{damage}: {error}"));
+    assert!(connection.total_changes() > 0, "{damage} changes nothing");
+    drop(connection);
+    examine(&copy, Some(&KEY)).unwrap()
+}
+
+#[tokio::test]
+async fn so_many_violations_are_named_and_all_are_counted() {
+    let fixture = furnished().await;
+    fixture.store.close().await;
+    let damage = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50) \
+        INSERT INTO event_subjects SELECT 'a', 'x', 100 + i FROM n";
+    let examination = damaged(&fixture.folder.path().join("test.db"), damage);
+    let check = examination.checks.iter().find(|check| check.name == "events.subjects").unwrap();
+    assert_eq!((check.violated, check.violations.len()), (50, VIOLATIONS_NAMED_MAX));
+    assert_eq!(check.violations[0], "a subject of event a/101");
+}
