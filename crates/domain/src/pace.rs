@@ -1,17 +1,17 @@
 //! How hard an endpoint is pressed.
 //!
-//! The contract says how many requests may be in flight to an endpoint; how many are, follows from how it answers. A lane
-//! begins with a few, and each answer lets one more follow, so that an endpoint that keeps up is at its cap within a few round
-//! trips. One that asks to be spared (429, 502, 504, or a `Retry-After` that the contract honours) is slowed down. One that does
-//! not answer at all is probed: one request at a time, with pauses between them, until it answers again. None of this changes
-//! when a delivery is due, only how many deliveries of one endpoint go out at once.
+//! The contract says how many requests may be in flight to an endpoint; how many are, follows from how it answers. Each answer
+//! lets one more follow. An endpoint that has not answered yet gets few while room is scarce. One that asks to be spared (429,
+//! 502, 504, or a `Retry-After` that the contract honours) is slowed down. One that does not answer at all is probed: one
+//! request at a time, with pauses between them, until it answers again. None of this changes when a delivery is due, only how
+//! many deliveries of one endpoint go out at once.
 
 use std::time::Duration;
 
 use crate::{AttemptOutcome, DeliveryPolicy, Timestamp};
 
-/// Requests in flight before the first answer.
-pub const WINDOW_FIRST: u32 = 4;
+/// Requests in flight before the first answer while room is scarce, and after attempts that were not answered.
+pub const WINDOW_SCARCE: u32 = 4;
 /// Attempts without an answer, in a row, after which an endpoint is only probed.
 pub const SILENT_MAX: u32 = 5;
 /// The pause after the first probe that was not answered; it doubles with each.
@@ -60,6 +60,8 @@ impl DeliveryPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     window: u32,
+    /// It has answered at least once.
+    known: bool,
     silent: u32,
     slowed: u32,
     pause: Option<Pause>,
@@ -73,39 +75,45 @@ struct Pause {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { window: WINDOW_FIRST, silent: 0, slowed: 0, pause: None }
+        Self { window: u32::MAX, known: false, silent: 0, slowed: 0, pause: None }
     }
 }
 
 impl Pace {
-    /// The pace after an attempt that ended at `now`.
+    /// The pace after an attempt that ended at `now`, where `in_flight_max` requests may be in flight.
     #[must_use]
-    pub fn observe(self, signal: Signal, now: Timestamp) -> Self {
+    pub fn observe(self, signal: Signal, in_flight_max: u32, now: Timestamp) -> Self {
         match signal {
-            Signal::Answered => Self { window: self.window.saturating_add(1), silent: 0, slowed: 0, pause: None },
+            Signal::Answered => Self { window: self.window.saturating_add(1), known: true, silent: 0, slowed: 0, pause: None },
             Signal::SlowDown { pause } => {
                 let pause = pause.unwrap_or_default().max(doubled(SLOW_PAUSE_FIRST, self.slowed, SLOW_PAUSE_MAX));
                 let slowed = self.slowed.saturating_add(1);
-                Self { window: (self.window / 2).max(1), silent: 0, slowed, pause: self.paused(now, pause) }
+                let window = (self.window.min(in_flight_max) / 2).max(1);
+                Self { window, known: true, silent: 0, slowed, pause: Some(self.paused(now, pause)) }
             }
             Signal::Silent => {
                 let silent = self.silent.saturating_add(1);
                 let pause = silent.checked_sub(SILENT_MAX).map(|probes| doubled(PROBE_PAUSE_FIRST, probes, PROBE_PAUSE_MAX));
-                let pause = pause.map_or(self.pause, |pause| self.paused(now, pause));
-                Self { window: WINDOW_FIRST.min(self.window), silent, pause, ..self }
+                let pause = pause.map_or(self.pause, |pause| Some(self.paused(now, pause)));
+                Self { window: WINDOW_SCARCE.min(self.window), silent, pause, ..self }
             }
         }
     }
 
     /// A pause from `now`, never shorter than one that runs.
-    fn paused(self, now: Timestamp, pause: Duration) -> Option<Pause> {
+    fn paused(self, now: Timestamp, pause: Duration) -> Pause {
         let until = now.plus(pause);
-        Some(Pause { from: now, until: self.opens_at(now).map_or(until, |running| running.max(until)) })
+        Pause { from: now, until: self.opens_at(now).map_or(until, |running| running.max(until)) }
     }
 
-    /// How many requests may be in flight, `in_flight_max` at most and never none.
-    pub fn window(self, in_flight_max: u32) -> u32 {
-        if self.is_probing() { 1 } else { self.window.min(in_flight_max).max(1) }
+    /// How many requests may be in flight, `in_flight_max` at most and never none. `scarce`: many others want to send.
+    pub fn window(self, in_flight_max: u32, scarce: bool) -> u32 {
+        let window = match (self.is_probing(), self.known || !scarce) {
+            (true, _) => 1,
+            (false, true) => self.window,
+            (false, false) => self.window.min(WINDOW_SCARCE),
+        };
+        window.min(in_flight_max).max(1)
     }
 
     /// Whether the endpoint has stopped answering.
@@ -172,25 +180,26 @@ mod tests {
     fn an_endpoint_that_never_answers_is_probed_and_opens_with_its_first_answer() {
         let mut pace = Pace::default();
         for _ in 0..SILENT_MAX - 1 {
-            pace = pace.observe(Signal::Silent, NOW);
-            assert_eq!((pace.window(32), pace.opens_at(NOW)), (WINDOW_FIRST, None));
+            pace = pace.observe(Signal::Silent, 32, NOW);
+            assert_eq!((pace.window(32, false), pace.opens_at(NOW)), (WINDOW_SCARCE, None));
         }
-        pace = pace.observe(Signal::Silent, NOW);
-        assert_eq!((pace.window(32), pace.opens_at(NOW)), (1, Some(NOW.plus(PROBE_PAUSE_FIRST))));
-        let long_dead = (0..100).fold(pace, |pace, _| pace.observe(Signal::Silent, NOW));
+        pace = pace.observe(Signal::Silent, 32, NOW);
+        assert_eq!((pace.window(32, false), pace.opens_at(NOW)), (1, Some(NOW.plus(PROBE_PAUSE_FIRST))));
+        let long_dead = (0..100).fold(pace, |pace, _| pace.observe(Signal::Silent, 32, NOW));
         assert_eq!(long_dead.opens_at(NOW), Some(NOW.plus(PROBE_PAUSE_MAX)));
-        let alive = long_dead.observe(Signal::Answered, NOW);
-        assert!(!alive.is_probing() && alive.opens_at(NOW).is_none() && alive.window(32) > WINDOW_FIRST);
+        let alive = long_dead.observe(Signal::Answered, 32, NOW);
+        assert!(!alive.is_probing() && alive.opens_at(NOW).is_none() && alive.window(32, true) > WINDOW_SCARCE);
     }
 
     #[test]
     fn an_endpoint_that_asks_to_be_spared_gets_half_and_a_pause() {
-        let grown = (0..60).fold(Pace::default(), |pace, _| pace.observe(Signal::Answered, NOW));
-        assert_eq!(grown.window(32), 32);
+        let grown = (0..60).fold(Pace::default(), |pace, _| pace.observe(Signal::Answered, 32, NOW));
+        assert_eq!(grown.window(32, true), 32);
+        assert_eq!(Pace::default().window(100, true), WINDOW_SCARCE);
         let asked = Duration::from_secs(40);
-        let slowed = grown.observe(Signal::SlowDown { pause: Some(asked) }, NOW);
-        assert_eq!((slowed.window(100), slowed.opens_at(NOW)), (32, Some(NOW.plus(asked))));
-        let again = slowed.observe(Signal::SlowDown { pause: None }, NOW);
+        let slowed = grown.observe(Signal::SlowDown { pause: Some(asked) }, 32, NOW);
+        assert_eq!((slowed.window(100, false), slowed.opens_at(NOW)), (16, Some(NOW.plus(asked))));
+        let again = slowed.observe(Signal::SlowDown { pause: None }, 32, NOW);
         assert_eq!(again.opens_at(NOW), Some(NOW.plus(asked)), "a shorter pause does not end a longer one");
         assert_eq!(slowed.opens_at(NOW.minus(Duration::from_secs(1))), None, "the clock was set back");
     }
@@ -202,8 +211,10 @@ mod tests {
                 0 => Signal::Answered,
                 1 => Signal::SlowDown { pause: None },
                 _ => Signal::Silent,
-            }, NOW));
-            prop_assert!(pace.window(cap) >= 1 && pace.window(cap) <= cap.max(1));
+            }, cap, NOW));
+            for scarce in [false, true] {
+                prop_assert!((1..=cap.max(1)).contains(&pace.window(cap, scarce)));
+            }
             prop_assert!(pace.opens_at(NOW).is_none_or(|opens| opens.since(NOW) <= SLOW_PAUSE_MAX));
         }
     }

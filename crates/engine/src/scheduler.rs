@@ -67,8 +67,8 @@ impl<J> Lane<J> {
         Self { waiting, running: 0, limits: UNKNOWN_LANE, pace: Pace::default(), rate_next: None, standing: Standing::Nowhere }
     }
 
-    fn has_room(&self) -> bool {
-        self.running < self.pace.window(self.limits.in_flight_max)
+    fn has_room(&self, scarce: bool) -> bool {
+        self.running < self.pace.window(self.limits.in_flight_max, scarce)
     }
 
     fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
@@ -132,10 +132,11 @@ impl<K: Clone + Eq + Hash + Ord, J> Scheduler<K, J> {
         if probes && self.probing >= (self.running_max / 4).max(1) {
             return None;
         }
+        let scarce = self.is_scarce();
         while let Some(key) = if probes { self.probe_ring.pop_front() } else { self.ring.pop_front() } {
             let Some(lane) = self.lanes.get_mut(&key) else { continue };
             lane.standing = Standing::Nowhere;
-            let in_place = lane.pace.is_probing() == probes && lane.has_room() && lane.opens_at(now).is_none();
+            let in_place = lane.pace.is_probing() == probes && lane.has_room(scarce) && lane.opens_at(now).is_none();
             let job = if in_place { lane.waiting.pop_front() } else { None };
             if job.is_some() {
                 lane.running += 1;
@@ -157,7 +158,7 @@ impl<K: Clone + Eq + Hash + Ord, J> Scheduler<K, J> {
         let Some(lane) = self.lanes.get_mut(key) else { return false };
         let was_probing = lane.pace.is_probing();
         lane.running = lane.running.saturating_sub(1);
-        lane.pace = signal.map_or(lane.pace, |signal| lane.pace.observe(signal, now));
+        lane.pace = signal.map_or(lane.pace, |signal| lane.pace.observe(signal, lane.limits.in_flight_max, now));
         let is_probing = lane.pace.is_probing();
         let running = usize::try_from(lane.running).unwrap_or(usize::MAX);
         self.running = self.running.saturating_sub(1);
@@ -187,6 +188,11 @@ impl<K: Clone + Eq + Hash + Ord, J> Scheduler<K, J> {
     /// Starts nothing more.
     pub fn close(&mut self) {
         self.accepts = false;
+    }
+
+    /// Whether half of all room is taken.
+    fn is_scarce(&self) -> bool {
+        self.running * 2 >= self.running_max
     }
 
     /// Jobs running.
@@ -225,13 +231,14 @@ impl<K: Clone + Eq + Hash + Ord, J> Scheduler<K, J> {
 
     /// Puts a lane where it now belongs: into a ring, among the held, nowhere while it is at its cap, or out of memory.
     fn place(&mut self, key: &K, now: Timestamp) {
+        let scarce = self.is_scarce();
         let Some(lane) = self.lanes.get_mut(key) else { return };
         let wanted = if lane.waiting.is_empty() {
             match (lane.running, lane.remembered_until(now)) {
                 (0, Some(until)) => Standing::Held(until),
                 _ => Standing::Nowhere,
             }
-        } else if !lane.has_room() {
+        } else if !lane.has_room(scarce) {
             Standing::Nowhere
         } else {
             lane.opens_at(now).map_or(Standing::Ring, Standing::Held)
