@@ -122,6 +122,10 @@ id!(
     /// A replay's id: `rpl_…`.
     ReplayId
 );
+id!(
+    /// A resource's id, chosen by the publisher; unique among those of its kind in its account.
+    ResourceId
+);
 
 macro_rules! drawn {
     ($name:ident, $prefix:literal) => {
