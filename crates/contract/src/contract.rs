@@ -8,6 +8,7 @@ use crate::catalogue::{self, Catalogue, EventDefinition, TestEvent, Undeclared};
 use crate::diagnostic::{At, ContractError, Report};
 use crate::reader::{Fields, text};
 use crate::request::{self, RequestPlan};
+use crate::resource::{self, ResourceDefinition};
 use crate::schema::{self, DataError};
 use crate::signature::Signature;
 use crate::subscription::{self, IdFormats, Subscription};
@@ -23,6 +24,7 @@ pub(crate) const KEYS: &[&str] = &[
     "data",
     "events",
     "test_event",
+    "resources",
     "subscription",
     "request",
     "signatures",
@@ -42,6 +44,7 @@ pub struct Contract {
     events: Vec<EventDefinition>,
     any: Option<EventDefinition>,
     test_event: Option<TestEvent>,
+    resources: Vec<ResourceDefinition>,
     subscription: Subscription,
     delivery: DeliveryPolicy,
     pub(crate) plan: RequestPlan,
@@ -167,6 +170,16 @@ impl Contract {
         self.test_event.as_ref()
     }
 
+    /// The kinds of resources, in its order.
+    pub fn resources(&self) -> &[ResourceDefinition] {
+        &self.resources
+    }
+
+    /// The kind of resource of this name.
+    pub fn resource(&self, kind: &str) -> Option<&ResourceDefinition> {
+        self.resources.iter().find(|resource| resource.kind() == kind)
+    }
+
     /// The request plan of an event type.
     pub(crate) fn plan_of(&self, event_type: &EventType) -> &RequestPlan {
         self.event(event_type.as_str()).and_then(|event| event.plan.as_ref()).unwrap_or(&self.plan)
@@ -203,6 +216,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     if let (Some(node), true) = (request_node, signatures_clean) {
         read_changed_requests(&mut catalogue, node, &signatures, report);
     }
+    let resources = resource::read(fields.get("resources"), &catalogue, report);
     let uses_secret = plan.as_ref().is_some_and(|plan| uses_secret(plan, &signatures));
     let custom_headers = request_node.is_some_and(|node| request::reads_custom_headers(node, report));
     let subscription = subscription::read(fields.get("subscription"), custom_headers, uses_secret, report);
@@ -222,6 +236,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
             Some(read) => Some(read?),
             None => None,
         },
+        resources,
         subscription: subscription?,
         delivery: delivery?,
         plan: plan?,

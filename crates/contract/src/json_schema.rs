@@ -21,6 +21,11 @@ pub fn json_schema() -> Value {
             "data": { "enum": ["declared_only", "open"], "description": "Whether fields that a schema does not declare may pass." },
             "events": { "$ref": "#/$defs/events" },
             "test_event": { "$ref": "#/$defs/test_event" },
+            "resources": {
+                "type": "object",
+                "additionalProperties": { "$ref": "#/$defs/resource" },
+                "description": "Objects whose stored changes cause events, by kind."
+            },
             "subscription": { "$ref": "#/$defs/subscription" },
             "request": { "$ref": "#/$defs/request" },
             "signatures": { "type": "object", "additionalProperties": { "$ref": "#/$defs/signature" }, "description": "Named values computed with secrets." },
@@ -37,7 +42,7 @@ pub fn json_schema() -> Value {
 
 fn definitions() -> Value {
     let mut all = serde_json::Map::new();
-    for group in [basics(), catalogue(), subscription(), request(), delivery()] {
+    for group in [basics(), catalogue(), resources(), subscription(), request(), delivery()] {
         if let Value::Object(group) = group {
             all.extend(group);
         }
@@ -99,6 +104,89 @@ fn catalogue() -> Value {
                 "description": { "type": "string" },
                 "data": {},
                 "fields": { "type": "object" }
+            }
+        }
+    })
+}
+
+fn resources() -> Value {
+    json!({
+        "states": {
+            "description": "A state, or several.",
+            "oneOf": [
+                { "type": ["string", "number", "boolean"] },
+                { "type": "array", "items": { "type": ["string", "number", "boolean"] } }
+            ]
+        },
+        "resource": {
+            "type": "object",
+            "required": ["state", "states", "events"],
+            "additionalProperties": false,
+            "properties": {
+                "title": { "type": "string" },
+                "description": { "type": "string" },
+                "id": { "type": "string", "description": "The field with the id, which must be that of the URL." },
+                "state": { "type": "string", "description": "The field with the state." },
+                "states": { "type": "array", "minItems": 1, "maxItems": 64, "items": { "type": ["string", "number", "boolean"] } },
+                "starts_in": { "type": ["string", "number", "boolean"], "description": "The state before any change." },
+                "transitions": {
+                    "type": "object",
+                    "additionalProperties": { "$ref": "#/$defs/states" },
+                    "description": "What may follow a state; any may follow those left out."
+                },
+                "final": { "$ref": "#/$defs/states", "description": "States that nothing follows." },
+                "events": { "type": "array", "items": { "$ref": "#/$defs/resource_event" } }
+            }
+        },
+        "resource_event": {
+            "type": "object",
+            "required": ["type", "when"],
+            "additionalProperties": false,
+            "properties": {
+                "type": { "type": ["string", "number"], "description": "An event of the catalogue." },
+                "when": {
+                    "oneOf": [
+                        { "$ref": "#/$defs/trigger" },
+                        { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/trigger" } }
+                    ]
+                },
+                "in": { "$ref": "#/$defs/states", "description": "It is in one of these now." },
+                "before": { "$ref": "#/$defs/states", "description": "Until this change it was in none of these." },
+                "after": { "$ref": "#/$defs/states", "description": "It is in one of these, or was at some time." },
+                "where": {
+                    "oneOf": [
+                        { "$ref": "#/$defs/condition" },
+                        { "type": "array", "items": { "$ref": "#/$defs/condition" } }
+                    ]
+                },
+                "each_item": { "type": "boolean", "description": "One event for each item that the list grew by." },
+                "id": { "$ref": "#/$defs/template", "description": "The event's id; the same again is the same event, sent again." },
+                "data": { "$ref": "#/$defs/tree", "description": "The event's data; the document unless given." }
+            }
+        },
+        "trigger": {
+            "oneOf": [
+                { "enum": ["created", "state_changed"] },
+                {
+                    "type": "object",
+                    "minProperties": 1,
+                    "maxProperties": 1,
+                    "additionalProperties": false,
+                    "properties": {
+                        "reached": { "$ref": "#/$defs/states" },
+                        "changed": { "type": "string", "description": "A field of the document." },
+                        "grew": { "type": "string", "description": "A field of the document that is a list." }
+                    }
+                }
+            ]
+        },
+        "condition": {
+            "type": "object",
+            "required": ["field"],
+            "additionalProperties": false,
+            "properties": {
+                "field": { "type": "string", "description": "A field of the document, which must be there." },
+                "equals": { "description": "The value it must have, or a list of those." }
             }
         }
     })
@@ -306,7 +394,19 @@ mod tests {
         top.sort();
         known.sort();
         assert_eq!(top, known);
-        for part in ["event", "test_event", "subscription", "secret", "request", "signature", "delivery", "retry/oneOf/1"] {
+        for part in [
+            "event",
+            "test_event",
+            "resource",
+            "resource_event",
+            "condition",
+            "subscription",
+            "secret",
+            "request",
+            "signature",
+            "delivery",
+            "retry/oneOf/1",
+        ] {
             for key in names(&format!("/$defs/{part}/properties")) {
                 assert!(page.contains(&format!("`{key}`")), "`{key}` of {part} is not documented");
             }

@@ -7,7 +7,7 @@
 //! What it may not know: async, IO, clocks, random numbers, locks, or any platform by name. Time and randomness are arguments.
 //!
 //! The way of a file: `yaml` reads a tree with places; `reader` takes keys out of it; `catalogue`, `subscription`, `policy`,
-//! `signature` and `request` each read one part; `template`, `tree` and `expression` compile what has `{{ … }}` in it; `trial`
+//! `signature`, `request` and `resource` each read one part; `template`, `tree` and `expression` compile what has `{{ … }}` in it; `trial`
 //! renders every example once. The way of a request: `render` follows the plan of `request`, part by part.
 //!
 //! To add a key: read it in the module of its part, add it to that module's list of keys and to `json_schema`, write an example
@@ -29,6 +29,7 @@ mod policy;
 mod reader;
 mod render;
 mod request;
+mod resource;
 mod schema;
 mod shipped;
 mod signature;
@@ -47,6 +48,7 @@ pub use json_schema::json_schema;
 pub use render::{
     AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, OutboundRequest, RenderError, RenderInput,
 };
+pub use resource::{ResourceChange, ResourceDefinition, ResourceEvent, ResourceRefusal, StoredResource};
 pub use schema::DataError;
 pub use shipped::{Contracts, DuplicateContract};
 pub use subscription::{EventChoice, IdFormats, Registrar, SecretRules, SecretSource, Subscription};

@@ -83,6 +83,62 @@ const CASES: &[(&str, &str, &str)] = &[
     ("choice", "delivery:", "subscription: { url: http }\ndelivery:"),
     ("flag", "delivery:", "subscription: { enabled: perhaps }\ndelivery:"),
     ("id format", "delivery:", "ids: { event: evt }\ndelivery:"),
+    ("resources as a list", "delivery:", "resources: []\ndelivery:"),
+    ("kind", "delivery:", "resources: { My Order: { state: s, states: [a], events: [] } }\ndelivery:"),
+    ("resource without state", "delivery:", "resources: { o: { states: [a], events: [] } }\ndelivery:"),
+    ("resource without states", "delivery:", "resources: { o: { state: s, states: [], events: [] } }\ndelivery:"),
+    ("state twice", "delivery:", "resources: { o: { state: s, states: [a, a], events: [] } }\ndelivery:"),
+    ("unknown state", "delivery:", "resources: { o: { state: s, states: [open, closed], final: closd, events: [] } }\ndelivery:"),
+    (
+        "transition from nowhere",
+        "delivery:",
+        "resources: { o: { state: s, states: [a], transitions: { b: a }, events: [] } }\ndelivery:",
+    ),
+    (
+        "transitions as a list",
+        "delivery:",
+        "resources: { o: { state: s, states: [a], transitions: [a], events: [] } }\ndelivery:",
+    ),
+    ("no field", "delivery:", "resources: { o: { state: a..b, states: [a], events: [] } }\ndelivery:"),
+    ("unknown key of a resource", "delivery:", "resources: { o: { state: s, states: [a], events: [], finals: a } }\ndelivery:"),
+    ("rule without when", "delivery:", "resources: { o: { state: s, states: [a], events: [{ type: a.b }] } }\ndelivery:"),
+    (
+        "unlisted event",
+        "delivery:",
+        "resources: { o: { state: s, states: [a], events: [{ type: a.c, when: created }] } }\ndelivery:",
+    ),
+    (
+        "unknown trigger",
+        "delivery:",
+        "resources: { o: { state: s, states: [a], events: [{ type: a.b, when: creatd }] } }\ndelivery:",
+    ),
+    (
+        "two triggers in one",
+        "delivery:",
+        "resources: { o: { state: s, states: [a], events: [{ type: a.b, when: { grew: x, changed: x } }] } }\ndelivery:",
+    ),
+    ("no trigger", "delivery:", "resources: { o: { state: s, states: [a], events: [{ type: a.b, when: [] }] } }\ndelivery:"),
+    (
+        "each item of nothing",
+        "delivery:",
+        "resources: { o: { state: s, states: [a], events: [{ type: a.b, when: created, each_item: true }] } }\ndelivery:",
+    ),
+    (
+        "one id for several",
+        "delivery:",
+        "resources: { o: { state: s, states: [a], events: [{ type: a.b, when: { grew: x }, each_item: true, id: x }] } }\ndelivery:",
+    ),
+    (
+        "condition without field",
+        "delivery:",
+        "resources: { o: { state: s, states: [a], events: [{ type: a.b, when: created, where: { equals: 1 } }] } }\ndelivery:",
+    ),
+    (
+        "request in a resource",
+        "delivery:",
+        "resources: { o: { state: s, states: [a], events: [{ type: a.b, when: created, data: { id: \"{{ event.id }}\" } }] } }\ndelivery:",
+    ),
+    ("document in a request", "{{ event.id }}", "{{ document.id }}"),
     ("several at once", "{{ event.id }}\"\n", "{{ evnt.id }}\"\n    y: \"{{ event.x }}\"\n"),
 ];
 

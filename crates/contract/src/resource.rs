@@ -1,0 +1,261 @@
+//! Resources: domain objects whose stored changes cause events.
+//!
+//! `read` compiles what a contract says of them, `document` looks into JSON documents without changing a byte, and what is here
+//! turns an old and a new document into facts, asks the domain's [`Lifecycle`], and writes the events.
+
+mod document;
+mod read;
+
+use bellwire_domain::EventType;
+use bellwire_domain::resource::{Facts, FieldFact, Lifecycle, Past, Refusal, StateId, StateSet};
+use bytes::Bytes;
+
+use crate::json;
+use crate::piece::Piece;
+use crate::schema::DataError;
+use crate::template::{Failure, Template};
+use crate::tree::{Spacing, Tree};
+use crate::variables::{Local, Scope, Values, Variable};
+
+use document::{Condition, DocumentPath};
+pub(crate) use read::read;
+
+/// A kind of resource.
+#[derive(Debug)]
+pub struct ResourceDefinition {
+    kind: String,
+    title: String,
+    description: Option<String>,
+    /// Where a document has its id.
+    id: Option<DocumentPath>,
+    state: DocumentPath,
+    states: Vec<String>,
+    lifecycle: Lifecycle,
+    /// What the facts are about: the fields and conditions that rules name by their place.
+    fields: Vec<DocumentPath>,
+    conditions: Vec<Condition>,
+    /// What each rule of the lifecycle causes.
+    events: Vec<EventRule>,
+}
+
+/// What a rule causes.
+#[derive(Debug)]
+struct EventRule {
+    event_type: EventType,
+    id: Option<Template>,
+    data: Option<Tree>,
+}
+
+/// A resource as it was stored last.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredResource<'a> {
+    /// Its state.
+    pub state: &'a str,
+    /// The states it was ever in.
+    pub states_ever: &'a [String],
+    /// Its document: valid JSON.
+    pub document: &'a str,
+}
+
+/// What a new document comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceChange {
+    /// The resource's state now.
+    pub state: String,
+    /// The states it was ever in, this one included.
+    pub states_ever: Vec<String>,
+    /// The events that it causes, in the order of the contract's rules.
+    pub events: Vec<ResourceEvent>,
+    /// Nothing is different: there is nothing to store.
+    pub is_same: bool,
+}
+
+/// An event that a change causes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceEvent {
+    /// Its type.
+    pub event_type: EventType,
+    /// The id that the contract gives it; the same id again is the same event.
+    pub id: Option<String>,
+    /// Its data.
+    pub data: Bytes,
+    /// Whether the data is the document itself.
+    pub is_document: bool,
+    /// How many such events.
+    pub count: usize,
+}
+
+/// Why a document is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResourceRefusal {
+    /// Something in it is wrong.
+    Invalid(Vec<DataError>),
+    /// The resource cannot come into that state from the one it is in.
+    Transition {
+        /// The rule, as a place in the contract.
+        rule: String,
+        /// What it says.
+        detail: String,
+    },
+}
+
+impl ResourceDefinition {
+    /// The name by which it is referred to.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// The name for people.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// What it is.
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// The states it may be in.
+    pub fn states(&self) -> &[String] {
+        &self.states
+    }
+
+    /// What the new document (valid JSON) of the resource `id` comes to.
+    pub fn decide(&self, id: &str, old: Option<StoredResource<'_>>, document: &Bytes) -> Result<ResourceChange, ResourceRefusal> {
+        let text = std::str::from_utf8(document).map_err(|_| wrong("", "not UTF-8"))?;
+        let state = self.read_state(id, text)?;
+        let past = old.as_ref().map(|old| self.past(old));
+        let facts = self.facts(old.map(|old| old.document), text);
+        let emissions = self.lifecycle.decide(past, state, &facts).map_err(|refusal| self.describe(refusal, state))?;
+        let name = self.name_of(state);
+        let local = self.describe_resource(id, name);
+        let mut events = Vec::with_capacity(emissions.len());
+        for emission in emissions {
+            let Some(rule) = self.events.get(emission.rule) else { continue };
+            events.push(rule.write(text, document, &local, emission.count)?);
+        }
+        let is_same = |old: StoredResource<'_>| {
+            old.document == text || (events.is_empty() && old.state == name && document::equal(old.document, text))
+        };
+        Ok(match old {
+            Some(old) if is_same(old) => ResourceChange {
+                state: old.state.to_owned(),
+                states_ever: old.states_ever.to_vec(),
+                events: Vec::new(),
+                is_same: true,
+            },
+            _ => ResourceChange { state: name.to_owned(), states_ever: ever(old, name), events, is_same: false },
+        })
+    }
+
+    /// The state that the document says, once the document is this resource's.
+    fn read_state(&self, id: &str, text: &str) -> Result<StateId, ResourceRefusal> {
+        if !text.trim_start().starts_with('{') {
+            return Err(wrong("", "the document of a resource must be a JSON object"));
+        }
+        if let Some(path) = &self.id
+            && let Some(found) = path.find(text).and_then(document::scalar)
+            && found != id
+        {
+            return Err(wrong(&path.pointer(), "not the id in the URL"));
+        }
+        let one_of = || format!("must be one of {}", self.states.join(", "));
+        let found = self.state.find(text).and_then(document::scalar);
+        let found =
+            found.ok_or_else(|| wrong(&self.state.pointer(), &format!("missing: here stands the state; {}", one_of())))?;
+        let state = self.state_id(&found).ok_or_else(|| wrong(&self.state.pointer(), &format!("unknown state; {}", one_of())))?;
+        Ok(state)
+    }
+
+    fn state_id(&self, name: &str) -> Option<StateId> {
+        self.states.iter().position(|state| state == name).and_then(StateId::try_new)
+    }
+
+    fn name_of(&self, state: StateId) -> &str {
+        self.states.get(state.index()).map_or("", String::as_str)
+    }
+
+    fn past(&self, old: &StoredResource<'_>) -> Past {
+        let ever: StateSet = old.states_ever.iter().filter_map(|name| self.state_id(name)).collect();
+        Past { state: self.state_id(old.state), ever }
+    }
+
+    fn facts(&self, old: Option<&str>, new: &str) -> Facts {
+        let fact = |path: &DocumentPath| {
+            let (before, after) = (old.and_then(|old| path.find(old)), path.find(new));
+            let items = |raw: Option<&str>| raw.map_or(0, |raw| json::elements(raw).count());
+            FieldFact { changed: !document::same(before, after), grew_by: items(after).saturating_sub(items(before)) }
+        };
+        Facts {
+            fields: self.fields.iter().map(fact).collect(),
+            conditions: self.conditions.iter().map(|condition| condition.holds(new)).collect(),
+        }
+    }
+
+    fn describe(&self, refusal: Refusal, to: StateId) -> ResourceRefusal {
+        let (kind, to) = (&self.kind, self.name_of(to));
+        let (rule, detail) = match refusal {
+            Refusal::Final { from } => {
+                let from = self.name_of(from);
+                ("final".to_owned(), format!("`{from}` is final, so it cannot become `{to}`"))
+            }
+            Refusal::Transition { from } => {
+                let (from_name, next) = (self.name_of(from), self.lifecycle.next.get(from.index()).copied().flatten());
+                let next: Vec<&str> = next.unwrap_or_default().iter().map(|state| self.name_of(state)).collect();
+                (format!("transitions.{from_name}"), format!("`{from_name}` becomes {}, not `{to}`", next.join(" or ")))
+            }
+        };
+        ResourceRefusal::Transition { rule: format!("resources.{kind}.{rule}"), detail }
+    }
+
+    /// What `resource` stands for in templates.
+    fn describe_resource(&self, id: &str, state: &str) -> String {
+        let mut out = String::new();
+        for (start, value) in [("{\"kind\":", self.kind.as_str()), (",\"id\":", id), (",\"state\":", state)] {
+            out.push_str(start);
+            json::write_string(&mut out, value);
+        }
+        out.push('}');
+        out
+    }
+}
+
+impl EventRule {
+    fn write(&self, text: &str, document: &Bytes, resource: &str, count: usize) -> Result<ResourceEvent, ResourceRefusal> {
+        let document_local = Local { name: "document", value: Piece::Json(text.into()), outer: None };
+        let resource_local = Local { name: "resource", value: Piece::Json(resource.into()), outer: Some(&document_local) };
+        let scope = Scope { values: &Nothing, locals: Some(&resource_local) };
+        let failed = |failure: &Failure| wrong("", &format!("the event `{}`: {}", self.event_type, failure.message));
+        let id = self.id.as_ref().map(|id| id.render_text(scope)).transpose().map_err(|failure| failed(&failure))?;
+        let data = match &self.data {
+            None => document.clone(),
+            Some(tree) => {
+                let mut out = String::new();
+                tree.render(scope, Spacing::Compact, &mut out).map_err(|failure| failed(&failure))?;
+                out.into()
+            }
+        };
+        Ok(ResourceEvent { event_type: self.event_type.clone(), id, data, is_document: self.data.is_none(), count })
+    }
+}
+
+/// Templates of resources know `document` and `resource`, and no part of a request.
+struct Nothing;
+
+impl Values for Nothing {
+    fn get(&self, _variable: &Variable) -> Piece<'_> {
+        Piece::Absent
+    }
+}
+
+fn ever(old: Option<StoredResource<'_>>, state: &str) -> Vec<String> {
+    let mut ever = old.map_or_else(Vec::new, |old| old.states_ever.to_vec());
+    if !ever.iter().any(|known| known == state) {
+        ever.push(state.to_owned());
+    }
+    ever
+}
+
+fn wrong(pointer: &str, message: &str) -> ResourceRefusal {
+    ResourceRefusal::Invalid(vec![DataError { pointer: pointer.to_owned(), message: message.to_owned() }])
+}
