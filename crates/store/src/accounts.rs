@@ -86,7 +86,8 @@ const EXPIRE_SECRETS: &str = "UPDATE secrets SET expires_at = $1 WHERE account_i
      AND ordinal < $4 AND (expires_at IS NULL OR expires_at > $5)";
 
 /// What is deleted with an account, in this order.
-const DELETES: [&str; 10] = [
+const DELETES: [&str; 11] = [
+    "DELETE FROM resources WHERE account_id = $1",
     "DELETE FROM replays WHERE account_id = $1",
     "DELETE FROM attempts WHERE account_id = $1",
     "DELETE FROM deliveries WHERE account_id = $1",

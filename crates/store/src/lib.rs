@@ -8,8 +8,8 @@
 //! What it may not know: HTTP, contracts (beyond their names), when to retry (it is told), who is asking.
 //!
 //! The way through the files: [`Store`] is the public face; `writer` groups commits; `publish`, `outcomes` and `claims` are the
-//! hot statements; `accounts`, `endpoints`, `keys`, `events`, `deliveries` and
-//! `replays` the others; `handoff` bounds what is in memory;
+//! hot statements; `accounts`, `endpoints`, `keys`, `events`, `deliveries`,
+//! `replays` and `resources` the others; `handoff` bounds what is in memory;
 //! `seal` encrypts; [`doctor`] examines what is written; `driver` is all that knows the database library.
 //!
 //! To add an operation: write its statement as a constant in the resource's file and a function over `Db`, list the statement
@@ -34,6 +34,7 @@ mod page;
 mod publish;
 mod readers;
 mod replays;
+mod resources;
 mod seal;
 mod store;
 mod writer;
@@ -51,6 +52,9 @@ pub use outcomes::{HealthChange, Outcome, Recording};
 pub use page::{Page, PageRequest};
 pub use publish::{EventReceipt, NewEvent, PublishError};
 pub use replays::{NewReplay, Replay, ReplayCase, ReplayState, ReplayStep, StartReplayError};
+pub use resources::{
+    Precondition, PutResource, PutResourceAnswer, PutResourceError, Resource, ResourceDecision, ResourceHead, ResourceUpdate,
+};
 pub use seal::MasterKey;
 pub use store::{Claimed, Execution, Store, StoreOptions};
 

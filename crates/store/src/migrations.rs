@@ -88,6 +88,7 @@ mod tests {
             .chain(crate::events::statements())
             .chain(crate::deliveries::statements())
             .chain(crate::replays::statements())
+            .chain(crate::resources::statements())
             .chain(crate::doctor::statements());
         for text in all {
             let statement = connection.prepare(&text).unwrap_or_else(|error| panic!("{error}: {text}"));

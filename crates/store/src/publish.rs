@@ -84,11 +84,16 @@ pub enum PublishError {
     Store(#[from] StoreError),
 }
 
-/// One caller's events: all are published, or none.
-pub(crate) struct PublishJob {
+/// Events of one account: all are published, or none.
+pub(crate) struct Publication {
     pub(crate) account_id: AccountId,
     pub(crate) account_version: i64,
     pub(crate) events: Vec<SealedEvent>,
+}
+
+/// A publication that shares a commit with others.
+pub(crate) struct PublishJob {
+    pub(crate) publication: Publication,
     pub(crate) reply: oneshot::Sender<Result<Vec<EventReceipt>, PublishError>>,
 }
 
@@ -174,17 +179,39 @@ pub(crate) fn publish(
     statements: &PublishStatements,
     jobs: &[PublishJob],
 ) -> Result<Published, StoreError> {
-    if jobs.is_empty() {
+    let publications: Vec<&Publication> = jobs.iter().map(|job| &job.publication).collect();
+    publish_all(db, context, statements, &publications)
+}
+
+/// Stores one publication in a transaction that does more: its receipts, and what is to be handed over once that is committed.
+pub(crate) fn publish_one(
+    db: Db<'_>,
+    context: &WriteContext,
+    statements: &PublishStatements,
+    publication: &Publication,
+) -> Result<(Vec<EventReceipt>, Vec<ClaimedDelivery>), PublishError> {
+    let Published { results, claimed } = publish_all(db, context, statements, &[publication])?;
+    let receipts: JobResult = results.into_iter().collect::<Result<Vec<_>, _>>().map(|receipts| receipts.concat());
+    Ok((receipts?, claimed))
+}
+
+fn publish_all(
+    db: Db<'_>,
+    context: &WriteContext,
+    statements: &PublishStatements,
+    publications: &[&Publication],
+) -> Result<Published, StoreError> {
+    if publications.is_empty() {
         return Ok(Published::default());
     }
     let mut plan = Plan::new(context.clock.now());
-    for job in jobs {
-        plan.load_account(db, &job.account_id)?;
-        for sealed in &job.events {
-            plan.load_existing(db, &job.account_id, &sealed.event)?;
+    for publication in publications {
+        plan.load_account(db, &publication.account_id)?;
+        for sealed in &publication.events {
+            plan.load_existing(db, &publication.account_id, &sealed.event)?;
         }
     }
-    let results = jobs.iter().map(|job| plan.add(job, context.account_backlog_max)).collect();
+    let results = publications.iter().map(|publication| plan.add(publication, context.account_backlog_max)).collect();
     let claimed = plan.hand_off(context);
     match plan.write(db, statements, &context.claim_token) {
         Ok(()) => Ok(Published { results, claimed }),

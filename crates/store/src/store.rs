@@ -1,6 +1,7 @@
 //! The public face of the store: opens it, and sends each operation to the writer or to a reader.
 
 mod replays;
+mod resources;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -15,8 +16,9 @@ use crate::cache::Cache;
 use crate::driver::{Db, params};
 use crate::handoff::HandOff;
 use crate::outcomes::{RecordJob, seal_response};
-use crate::publish::{PublishJob, SealedEvent};
+use crate::publish::{Publication, PublishJob, SealedEvent};
 use crate::readers::Readers;
+use crate::resources::Publisher;
 use crate::seal::{AccountSeal, Keyring};
 use crate::writer::{Job, WriteContext, write_job};
 use crate::{
@@ -86,6 +88,8 @@ struct Inner {
     entropy: Arc<dyn Entropy>,
     claim_token: String,
     account_backlog_max: i64,
+    /// Publishes in transactions that do more.
+    publisher: Arc<Publisher>,
     /// Told when a replay has been started.
     replay_started: Notify,
     accounts: Cache<AccountId, Arc<Account>>,
@@ -117,14 +121,15 @@ impl Store {
         let (handoff, receiver) = HandOff::new(options.handoff);
         let handoff = Arc::new(handoff);
         handoff.mark_backlog(claims::recover(Db(&connection), &claim_token)?);
-        let context = WriteContext {
+        let context = || WriteContext {
             clock: Arc::clone(&options.clock),
             entropy: Arc::clone(&options.entropy),
             handoff: Arc::clone(&handoff),
             claim_token: claim_token.clone(),
             account_backlog_max: options.account_backlog_max,
         };
-        let writer = writer::Writer::new(connection, context);
+        let publisher = Publisher::new(context());
+        let writer = writer::Writer::new(connection, context());
         let (jobs, thread) = match &options.execution {
             Execution::Threads => writer::start(writer, options.jobs_max)?,
             Execution::Inline { commits } => (writer::start_inline(writer, Arc::clone(commits), options.jobs_max)?, None),
@@ -140,6 +145,7 @@ impl Store {
             entropy: options.entropy,
             claim_token,
             account_backlog_max: options.account_backlog_max,
+            publisher: Arc::new(publisher),
             replay_started: Notify::new(),
             accounts: Cache::new(ACCOUNTS_CACHED_MAX),
             configs: Cache::new(CONFIGS_CACHED_MAX),
@@ -218,12 +224,12 @@ impl Store {
         let key = self.0.keyring.unwrap(&account.id, &account.data_key_sealed)?;
         let seal = |event| SealedEvent::new(event, &key, &*self.0.entropy, &account.id);
         let (reply, receiver) = oneshot::channel();
-        let job = PublishJob {
+        let publication = Publication {
             account_id: account.id.clone(),
             account_version: account.version,
             events: new.into_iter().map(seal).collect(),
-            reply,
         };
+        let job = PublishJob { publication, reply };
         self.sender()?.try_send(Job::Publish(job)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,

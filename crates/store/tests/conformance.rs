@@ -6,6 +6,8 @@
 mod claims;
 #[path = "conformance/doctor.rs"]
 mod doctor;
+#[path = "conformance/documents.rs"]
+mod documents;
 #[path = "conformance/fixture.rs"]
 mod fixture;
 #[path = "conformance/opening.rs"]

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bellwire_domain::{AccountId, EndpointId, EventId};
+use bellwire_domain::{AccountId, EndpointId, EventId, ResourceId};
 
 use super::Check;
 use crate::StoreError;
@@ -14,6 +14,7 @@ use crate::endpoints::headers_context;
 use crate::handoff::LaneKey;
 use crate::outcomes::response_context;
 use crate::publish::payload_context;
+use crate::resources::document_context;
 use crate::seal::{DataKey, Keyring};
 
 const NO_KEY: &str = "the master key is not given";
@@ -51,6 +52,13 @@ pub(super) const ALL: &[Definition] = &[
         table: "events",
         select: "SELECT account_id, payload_sealed, id FROM events",
         context: |account, row| Ok(payload_context(account, &row.parsed::<EventId>(2, "id")?)),
+    },
+    Definition {
+        name: "sealed.documents",
+        promise: "the document of every resource opens in its place",
+        table: "resources",
+        select: "SELECT account_id, document_sealed, kind, id FROM resources",
+        context: |account, row| Ok(document_context(account, row.text(2, "kind")?, &row.parsed::<ResourceId>(3, "id")?)),
     },
     Definition {
         name: "sealed.answers",

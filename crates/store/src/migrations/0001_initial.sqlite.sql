@@ -156,3 +156,18 @@ CREATE TABLE replays (
     PRIMARY KEY (account_id, endpoint_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX replays_running ON replays (id) WHERE state = 'running';
+
+-- Resources: domain objects whose stored changes cause events.
+CREATE TABLE resources (
+    row             INTEGER PRIMARY KEY,
+    account_id      TEXT NOT NULL,
+    kind            TEXT NOT NULL,
+    id              TEXT NOT NULL,
+    state           TEXT NOT NULL,
+    states_ever     TEXT NOT NULL,         -- JSON list of the states it was ever in
+    version         INTEGER NOT NULL,      -- one more with each change
+    document_sealed BLOB NOT NULL,
+    created_at      INTEGER NOT NULL,
+    updated_at      INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX resources_by_id ON resources (account_id, kind, id);

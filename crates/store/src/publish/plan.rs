@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bellwire_domain::{AccountId, DeliveryId, EndpointId, EventFilter, EventId, Timestamp};
 
 use super::{
-    EVENT_COLUMNS, EventReceipt, JobResult, NewEvent, PublishError, PublishJob, PublishStatements, QUEUE_COLUMNS, SealedEvent,
+    EVENT_COLUMNS, EventReceipt, JobResult, NewEvent, Publication, PublishError, PublishStatements, QUEUE_COLUMNS, SealedEvent,
 };
 use crate::StoreError;
 use crate::driver::{Db, Param, Row, params};
@@ -139,7 +139,7 @@ impl<'j> Plan<'j> {
     }
 
     /// Plans one job: all its events, or an error and none.
-    pub(super) fn add(&mut self, job: &'j PublishJob, backlog_max: i64) -> JobResult {
+    pub(super) fn add(&mut self, job: &'j Publication, backlog_max: i64) -> JobResult {
         let Some(Some(account)) = self.accounts.get(&job.account_id) else { return Err(PublishError::AccountNotFound) };
         if account.version != job.account_version {
             return Err(PublishError::AccountChanged);
@@ -150,7 +150,7 @@ impl<'j> Plan<'j> {
     }
 
     /// Every id is new, or names the same content; also within the job itself.
-    fn check_conflicts(&self, job: &PublishJob) -> Result<(), PublishError> {
+    fn check_conflicts(&self, job: &Publication) -> Result<(), PublishError> {
         let mut offered: HashMap<&EventId, &[u8; 32]> = HashMap::new();
         for (index, SealedEvent { event, .. }) in job.events.iter().enumerate().filter(|(_, sealed)| sealed.event.id_chosen) {
             let stored = self.known.get(&(job.account_id.clone(), event.id.clone())).map(|known| known.fingerprint);
@@ -163,7 +163,7 @@ impl<'j> Plan<'j> {
     }
 
     /// The account may have at most so many live deliveries. Counting what the job would add is for those few that come near.
-    fn check_backlog(&self, job: &PublishJob, backlog_max: i64) -> Result<(), PublishError> {
+    fn check_backlog(&self, job: &Publication, backlog_max: i64) -> Result<(), PublishError> {
         let Some(Some(account)) = self.accounts.get(&job.account_id) else { return Ok(()) };
         let most = job.events.len().saturating_mul(account.endpoints.len());
         let room = backlog_max.saturating_sub(account.pending);
@@ -178,7 +178,7 @@ impl<'j> Plan<'j> {
     }
 
     /// Whether an event makes deliveries: it is new, or to be sent again.
-    fn fans_out(&self, job: &PublishJob, sealed: &SealedEvent) -> bool {
+    fn fans_out(&self, job: &Publication, sealed: &SealedEvent) -> bool {
         sealed.event.redeliver || !self.known.contains_key(&(job.account_id.clone(), sealed.event.id.clone()))
     }
 

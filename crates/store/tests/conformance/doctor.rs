@@ -1,11 +1,15 @@
 //! The examination finds what is broken, and nothing where all is well.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{Decision, EventFilter, ReplayId};
+use bellwire_domain::{Decision, EventFilter, ReplayId, ResourceId};
 use bellwire_store::doctor::{Examination, VIOLATIONS_NAMED_MAX, examine};
-use bellwire_store::{EndpointChanges, HandOffLimits, MasterKey, NewReplay, OpenError, ReplayCase};
+use bellwire_store::{
+    EndpointChanges, HandOffLimits, MasterKey, NewReplay, OpenError, Precondition, PutResource, ReplayCase, ResourceDecision,
+    ResourceUpdate,
+};
 
 use crate::fixture::{Fixture, event, lane};
 
@@ -45,6 +49,15 @@ async fn furnished() -> Fixture {
     };
     fixture.store.start_replay(new).await.unwrap();
     assert_eq!(fixture.store.advance_replay(None).await.unwrap().unwrap().created, 2, "ev2 and ev4");
+    let document = PutResource {
+        kind: "order".into(),
+        id: ResourceId::try_new("o").unwrap(),
+        document: "{}".into(),
+        precondition: Precondition::Any,
+    };
+    let update = ResourceUpdate { state: "open".into(), states_ever: vec!["open".into()], events: Vec::new() };
+    let decide = |_: Option<&_>| Ok::<_, ()>(ResourceDecision::Changed(update));
+    fixture.store.put_resource(Arc::new(account), document, decide).await.unwrap();
     fixture
 }
 
@@ -61,11 +74,13 @@ async fn a_store_in_use_is_sound_and_counted() {
     let counted = |name: &str| beside.checks.iter().find(|check| check.name == name).unwrap().counted;
     assert_eq!((counted("events.seq"), counted("deliveries.number"), counted("deliveries.attempts")), (6, 15, 4));
     assert_eq!((counted("accounts.pending"), counted("replays"), counted("sealed.payloads")), (6, 1, 6));
+    assert_eq!(counted("sealed.documents"), 1);
     assert_eq!((counted("sealed.secrets"), counted("sealed.headers"), counted("sealed.answers")), (1, 1, 4));
     let without_key = examine(&path, None).unwrap();
     assert!(without_key.is_sound());
     let skipped = without_key.checks.iter().filter(|check| check.skipped.is_some()).map(|check| check.name);
-    assert!(skipped.eq(["sealed.keys", "sealed.secrets", "sealed.headers", "sealed.payloads", "sealed.answers"]));
+    let sealed = ["keys", "secrets", "headers", "payloads", "documents", "answers"].map(|name| format!("sealed.{name}"));
+    assert!(skipped.eq(sealed));
     fixture.store.close().await;
     assert_eq!(examine(&path, Some(&KEY)).unwrap(), beside, "a closed store says the same");
     assert!(matches!(examine(&path, Some(&MasterKey::new([1; 32]))), Err(OpenError::WrongMasterKey)));
@@ -87,11 +102,13 @@ fn what_is_no_store_is_refused() {
 }
 
 /// What is done to the store, and the checks that notice.
-const DAMAGES: [(&str, &[&str]); 36] = [
+const DAMAGES: [(&str, &[&str]); 38] = [
     (
         "DELETE FROM accounts WHERE id = 'a'",
-        &["accounts", "sealed.secrets", "sealed.headers", "sealed.payloads", "sealed.answers"],
+        &["accounts", "sealed.secrets", "sealed.headers", "sealed.payloads", "sealed.documents", "sealed.answers"],
     ),
+    ("UPDATE resources SET kind = 'refill'", &["sealed.documents"]),
+    ("UPDATE resources SET account_id = 'nobody'", &["accounts", "sealed.documents"]),
     ("UPDATE accounts SET last_seq = 7 WHERE id = 'a'", &["events.seq"]),
     ("UPDATE accounts SET last_seq = 1 WHERE id = 'empty'", &["events.seq"]),
     ("UPDATE events SET seq = 9 WHERE id = 'ev6'", &["events.seq", "events.deliveries", "events.subjects", "deliveries.event"]),
@@ -137,7 +154,7 @@ const DAMAGES: [(&str, &[&str]); 36] = [
     ("INSERT INTO secrets VALUES ('a', 'nobody', 1, x'00', 0, NULL)", &["secrets.owner", "sealed.secrets"]),
     (
         "UPDATE accounts SET data_key_sealed = x'0102' WHERE id = 'a'",
-        &["sealed.keys", "sealed.secrets", "sealed.headers", "sealed.payloads", "sealed.answers"],
+        &["sealed.keys", "sealed.secrets", "sealed.headers", "sealed.payloads", "sealed.documents", "sealed.answers"],
     ),
     ("UPDATE events SET id = 'moved' WHERE id = 'ev1'", &["sealed.payloads"]),
 ];
