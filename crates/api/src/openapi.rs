@@ -28,6 +28,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         (name = "accounts", description = "One consumer of one contract each"),
         (name = "endpoints", description = "URLs that an account has registered"),
         (name = "events", description = "What happened, in order"),
+        (name = "resources", description = "Domain objects whose stored changes cause events"),
         (name = "deliveries", description = "One event for one endpoint each"),
         (name = "replays", description = "Sending again what failed or was missed"),
         (name = "health", description = "For supervisors and collectors"),

@@ -82,6 +82,10 @@ codes! {
     EndpointDeleted = "endpoint_deleted" CONFLICT "The endpoint of this delivery was deleted";
     /// So many replays of the endpoint run already.
     ReplayLimit = "replay_limit" CONFLICT "As many replays of the endpoint run as may run at once";
+    /// The contract does not allow the change of state.
+    IllegalTransition = "illegal_transition" CONFLICT "The contract does not allow this change of state";
+    /// What is stored is not what the request expects.
+    PreconditionFailed = "precondition_failed" PRECONDITION_FAILED "The resource is not what the request expects";
     /// The body, or a part of it, is too large.
     TooLarge = "too_large" PAYLOAD_TOO_LARGE "Larger than allowed";
     /// The body is not declared as JSON.
@@ -186,6 +190,7 @@ impl From<AppError> for Problem {
             AppError::Invalid(faults) => Self::invalid(faults),
             AppError::TooLarge(fault) => Self::at(Code::TooLarge, detail, vec![fault]),
             AppError::BacklogFull { .. } => Self::new(Code::BacklogFull, detail),
+            AppError::PreconditionFailed { .. } => Self::new(Code::PreconditionFailed, detail),
             AppError::RateExceeded { retry_after } => {
                 let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
                 Self { retry_after: Some(seconds.max(1)), ..Self::new(Code::RateExceeded, detail) }
@@ -203,7 +208,8 @@ impl From<AppError> for Problem {
 impl Problem {
     fn conflict(conflict: &Conflict, detail: String) -> Self {
         let code = match conflict {
-            Conflict::EventExists { .. } => Code::EventConflict,
+            Conflict::EventExists { .. } | Conflict::ResourceEvent => Code::EventConflict,
+            Conflict::IllegalTransition { .. } => Code::IllegalTransition,
             Conflict::ContractFixed { .. } => Code::ContractFixed,
             Conflict::ContractNotLoaded { .. } => Code::ContractNotLoaded,
             Conflict::SandboxAccount => Code::SandboxAccount,
@@ -226,6 +232,8 @@ impl Problem {
             | Conflict::SecretLimit { .. }
             | Conflict::DeliveryInFlight
             | Conflict::EndpointDeleted
+            | Conflict::IllegalTransition { .. }
+            | Conflict::ResourceEvent
             | Conflict::ReplayLimit { .. } => Vec::new(),
         };
         Self::at(code, detail, faults)

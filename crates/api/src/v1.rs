@@ -8,6 +8,7 @@ pub(crate) mod endpoints;
 pub(crate) mod events;
 pub(crate) mod keys;
 pub(crate) mod replays;
+pub(crate) mod resources;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -20,6 +21,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .merge(accounts::routes())
         .merge(endpoints::routes())
         .merge(events::routes())
+        .merge(resources::routes())
         .merge(deliveries::routes())
         .merge(replays::routes())
         .merge(document::routes())

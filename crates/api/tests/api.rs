@@ -28,6 +28,8 @@ mod keys;
 mod overload;
 #[path = "api/replays.rs"]
 mod replays;
+#[path = "api/resources.rs"]
+mod resources;
 #[path = "api/support.rs"]
 mod support;
 #[path = "api/wire.rs"]

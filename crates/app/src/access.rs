@@ -41,6 +41,10 @@ pub enum Operation {
     EventPublish,
     /// Reading the log of events.
     EventRead,
+    /// Putting resources.
+    ResourcePut,
+    /// Reading resources.
+    ResourceRead,
     /// Reading deliveries.
     DeliveryRead,
     /// Sending a delivery again.
@@ -49,7 +53,7 @@ pub enum Operation {
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::KeyManage,
         Self::ContractRead,
         Self::AccountManage,
@@ -58,6 +62,8 @@ impl Operation {
         Self::EndpointChange,
         Self::EventPublish,
         Self::EventRead,
+        Self::ResourcePut,
+        Self::ResourceRead,
         Self::DeliveryRead,
         Self::DeliveryRetry,
     ];
@@ -77,7 +83,11 @@ pub enum Reach {
 /// The rules, whole.
 pub const fn reach(role: Role, operation: Operation) -> Reach {
     match (role, operation) {
-        (Role::Admin, _) | (Role::Publisher, Operation::EventPublish | Operation::ContractRead) => Reach::Everywhere,
+        (Role::Admin, _)
+        | (
+            Role::Publisher,
+            Operation::EventPublish | Operation::ResourcePut | Operation::ResourceRead | Operation::ContractRead,
+        ) => Reach::Everywhere,
         (
             Role::Consumer,
             Operation::ContractRead
@@ -85,10 +95,11 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
             | Operation::EndpointRead
             | Operation::EndpointChange
             | Operation::EventRead
+            | Operation::ResourceRead
             | Operation::DeliveryRead
             | Operation::DeliveryRetry,
         ) => Reach::OwnAccount,
-        (Role::Consumer, Operation::KeyManage | Operation::AccountManage | Operation::EventPublish)
+        (Role::Consumer, Operation::KeyManage | Operation::AccountManage | Operation::EventPublish | Operation::ResourcePut)
         | (
             Role::Publisher,
             Operation::KeyManage
@@ -194,7 +205,7 @@ mod tests {
     use super::*;
 
     /// One line per operation: admin, publisher, consumer, auditor. `+` everywhere, `o` own account, `-` nowhere.
-    const MATRIX: [(Operation, &str); 10] = [
+    const MATRIX: [(Operation, &str); 12] = [
         (Operation::KeyManage, "+---"),
         (Operation::ContractRead, "++o-"),
         (Operation::AccountManage, "+---"),
@@ -203,6 +214,8 @@ mod tests {
         (Operation::EndpointChange, "+-o-"),
         (Operation::EventPublish, "++--"),
         (Operation::EventRead, "+-o-"),
+        (Operation::ResourcePut, "++--"),
+        (Operation::ResourceRead, "++o-"),
         (Operation::DeliveryRead, "+-o-"),
         (Operation::DeliveryRetry, "+-o-"),
     ];

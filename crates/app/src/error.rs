@@ -35,6 +35,10 @@ pub enum Resource {
     Delivery,
     /// A replay.
     Replay,
+    /// A kind of resource.
+    ResourceKind,
+    /// A resource.
+    Resource,
 }
 
 impl Resource {
@@ -47,6 +51,8 @@ impl Resource {
             Self::Endpoint => "endpoint",
             Self::Delivery => "delivery",
             Self::Replay => "replay",
+            Self::ResourceKind => "kind of resource in the contract of this account",
+            Self::Resource => "resource",
         }
     }
 }
@@ -101,6 +107,17 @@ pub enum Conflict {
     /// The endpoint of this delivery was deleted.
     #[error("the endpoint of this delivery was deleted")]
     EndpointDeleted,
+    /// The resource cannot come into that state from the one it is in.
+    #[error("{detail} (`{rule}` in the contract): nothing was stored")]
+    IllegalTransition {
+        /// The rule, as a place in the contract.
+        rule: String,
+        /// What it says.
+        detail: String,
+    },
+    /// An event that a change causes would have the id of another event.
+    #[error("an event that this change causes would have the id of another event: nothing was stored")]
+    ResourceEvent,
     /// So many replays of the endpoint run already.
     #[error("{max} replays of this endpoint run already, the most there may be: wait for one to end, or cancel it")]
     ReplayLimit {
@@ -133,6 +150,12 @@ pub enum AppError {
         /// Live deliveries now.
         pending: i64,
     },
+    /// What is stored is not what the caller expects.
+    #[error("{}", precondition_failed(*.version))]
+    PreconditionFailed {
+        /// The version that is stored; `None`: there is no such resource.
+        version: Option<i64>,
+    },
     /// The key asks too often.
     #[error("this API key asks too often")]
     RateExceeded {
@@ -151,6 +174,15 @@ impl AppError {
     /// One fault.
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::Invalid(vec![Fault::new(pointer, detail)])
+    }
+}
+
+fn precondition_failed(version: Option<i64>) -> String {
+    match version {
+        Some(version) => {
+            format!("the resource has version {version}, which is not what the request asks for: nothing was stored")
+        }
+        None => "there is no such resource yet, and the request asks for one: nothing was stored".to_owned(),
     }
 }
 

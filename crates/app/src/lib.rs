@@ -27,6 +27,7 @@ mod limits;
 mod publish;
 mod rate;
 mod replays;
+mod resources;
 
 use std::sync::Arc;
 
@@ -45,6 +46,7 @@ pub use keys::{KeyInput, NewKey};
 pub use limits::Limits;
 pub use publish::EventInput;
 pub use replays::ReplayInput;
+pub use resources::ResourceInput;
 
 /// What the use-cases need.
 pub struct AppOptions {

@@ -34,7 +34,7 @@ pub struct EventInput<'a> {
 }
 
 /// How often an account may change between the decision and the commit before the caller is asked to come back.
-const DECISIONS_MAX: usize = 5;
+pub(crate) const DECISIONS_MAX: usize = 5;
 
 impl App {
     /// Publishes events of one account, all or none.
@@ -47,6 +47,7 @@ impl App {
         let decide = |account: &Account, contract: &Contract| self.check_events(account, contract, inputs);
         self.decide_and_commit(access, decide).await.map_err(|error| match error {
             PublishFailure::App(error) => error,
+            PublishFailure::AccountChanged => StoreError::Busy.into(),
             PublishFailure::Conflict(index) => {
                 let (pointer, id) = conflict(index).unwrap_or_default();
                 Conflict::EventExists { pointer, id: id.unwrap_or_default().to_owned() }.into()
@@ -76,7 +77,7 @@ impl App {
         };
         let receipts = self.decide_and_commit(access, decide).await.map_err(|error| match error {
             PublishFailure::App(error) => error,
-            PublishFailure::Conflict(_) => StoreError::Busy.into(),
+            PublishFailure::Conflict(_) | PublishFailure::AccountChanged => StoreError::Busy.into(),
         })?;
         receipts.into_iter().next().ok_or_else(|| StoreError::Busy.into())
     }
@@ -97,18 +98,12 @@ impl App {
                     return Ok(receipts);
                 }
                 Err(PublishError::AccountChanged) => {}
-                Err(PublishError::AccountNotFound) => return Err(AppError::NotFound(Resource::Account).into()),
-                Err(PublishError::BacklogFull { pending }) => {
-                    metrics::counter!("bellwire_backlog_refused_total").increment(1);
-                    return Err(AppError::BacklogFull { pending }.into());
-                }
-                Err(PublishError::Conflict { index }) => return Err(PublishFailure::Conflict(index)),
-                Err(PublishError::Store(error)) => return Err(AppError::from(error).into()),
+                Err(error) => return Err(error.into()),
             }
             let found = self.store().find_account(&account.id).await.map_err(AppError::from)?;
             account = found.ok_or(AppError::NotFound(Resource::Account))?;
         }
-        Err(AppError::from(StoreError::Busy).into())
+        Err(PublishFailure::AccountChanged)
     }
 
     fn check_events(&self, account: &Account, contract: &Contract, inputs: &[EventInput<'_>]) -> Result<Vec<NewEvent>, AppError> {
@@ -147,7 +142,7 @@ impl App {
         })
     }
 
-    fn draw_event_id(&self, format: &IdFormat, now: Timestamp) -> Result<EventId, AppError> {
+    pub(crate) fn draw_event_id(&self, format: &IdFormat, now: Timestamp) -> Result<EventId, AppError> {
         EventId::try_new(&format.draw(now, self.entropy().bytes())).map_err(|error| AppError::invalid("", error.to_string()))
     }
 }
@@ -161,9 +156,28 @@ fn event_type(definition: &EventDefinition, input: &EventInput<'_>) -> Result<Ev
     EventType::try_new(&input.event_type).map_err(wrong)
 }
 
-enum PublishFailure {
+/// Why nothing was published, as far as the use-cases tell it apart.
+pub(crate) enum PublishFailure {
     App(AppError),
+    /// The event at this place has the id of another one.
     Conflict(usize),
+    /// What was decided by has changed.
+    AccountChanged,
+}
+
+impl From<PublishError> for PublishFailure {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::AccountChanged => Self::AccountChanged,
+            PublishError::AccountNotFound => Self::App(AppError::NotFound(Resource::Account)),
+            PublishError::BacklogFull { pending } => {
+                metrics::counter!("bellwire_backlog_refused_total").increment(1);
+                Self::App(AppError::BacklogFull { pending })
+            }
+            PublishError::Conflict { index } => Self::Conflict(index),
+            PublishError::Store(error) => Self::App(error.into()),
+        }
+    }
 }
 
 impl From<AppError> for PublishFailure {
@@ -226,7 +240,7 @@ fn check_subjects(input: &EventInput<'_>, limits: &Limits, faults: &mut Vec<Faul
 }
 
 /// How many objects and lists are open at once in `json`, which is valid.
-fn depth(json: &[u8]) -> usize {
+pub(crate) fn depth(json: &[u8]) -> usize {
     let (mut open, mut deepest) = (0usize, 0);
     let (mut in_string, mut escaped) = (false, false);
     for byte in json {
@@ -246,7 +260,7 @@ fn depth(json: &[u8]) -> usize {
 }
 
 /// A digest of what the publisher said, each part with its length before it, so that no two posts share one.
-fn fingerprint(event_type: &str, data: &[u8], occurred_at: Option<Timestamp>, subjects: &[String]) -> [u8; 32] {
+pub(crate) fn fingerprint(event_type: &str, data: &[u8], occurred_at: Option<Timestamp>, subjects: &[String]) -> [u8; 32] {
     let mut digest = Sha256::new();
     let mut part = |bytes: &[u8]| {
         digest.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -264,8 +278,8 @@ fn fingerprint(event_type: &str, data: &[u8], occurred_at: Option<Timestamp>, su
     digest.finalize().into()
 }
 
-fn count_accepted(contract: &str, receipts: &[EventReceipt]) {
-    let created = receipts.iter().filter(|receipt| receipt.created).count();
+pub(crate) fn count_accepted<'r>(contract: &str, receipts: impl IntoIterator<Item = &'r EventReceipt>) {
+    let created = receipts.into_iter().filter(|receipt| receipt.created).count();
     let created = u64::try_from(created).unwrap_or(u64::MAX);
     metrics::counter!("bellwire_events_accepted_total", "contract" => contract.to_owned()).increment(created);
 }

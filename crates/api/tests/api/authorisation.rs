@@ -8,7 +8,7 @@ use crate::support::{ADMIN, Server};
 
 /// `id`: admin, publisher, consumer on its own account, consumer on another's, auditor, nobody.
 /// `+` allowed, `-` 403, `0` 404, `!` 401.
-const MATRIX: [(&str, &str); 31] = [
+const MATRIX: [(&str, &str); 34] = [
     ("keys.create", "+----!"),
     ("keys.list", "+----!"),
     ("keys.delete", "+----!"),
@@ -31,6 +31,9 @@ const MATRIX: [(&str, &str); 31] = [
     ("endpoints.rotate", "+-+0-!"),
     ("events.publish", "++---!"),
     ("events.list", "+-+0-!"),
+    ("resources.put", "++---!"),
+    ("resources.get", "+++0-!"),
+    ("resources.list", "+++0-!"),
     ("deliveries.list", "+-++-!"),
     ("deliveries.get", "+-+0-!"),
     ("deliveries.retry", "+-+0-!"),
@@ -45,6 +48,9 @@ const MATRIX: [(&str, &str); 31] = [
 /// Routes that have nothing to protect, answered above by their kin.
 const OPEN: [&str; 2] = ["health.ready", "health.metrics"];
 
+/// The id of the resource that every account has.
+const RESOURCE: &str = "eb73184b-ae3c-4411-aa82-3c3bd877cf78";
+
 /// What an account has to be asked about.
 struct Things {
     account: String,
@@ -56,6 +62,13 @@ struct Things {
 
 async fn things(server: &mut Server, account: &str, contract: &'static str) -> Things {
     server.account(account, contract).await;
+    let (kind, document) = if contract == "noyo" {
+        ("difference", json!({ "id": RESOURCE, "status": "processing" }))
+    } else {
+        ("order", json!({ "status": "open", "event": "e1" }))
+    };
+    let path = format!("/v1/accounts/{account}/resources/{kind}/{RESOURCE}");
+    assert_eq!(server.put(&path, &document).await.status, 201, "before there are endpoints");
     let endpoint = server.endpoint(account).await;
     let data = json!({ "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78" });
     let kind = if contract == "noyo" { "difference.created" } else { "order.created" };
@@ -125,6 +138,8 @@ async fn try_once(server: &Server, (method, path, operation): (&str, &str, &Valu
         .replace("{endpoint}", &own.endpoint)
         .replace("{delivery}", &own.delivery)
         .replace("{replay}", &own.replay)
+        .replace("{kind}", "difference")
+        .replace("{id}", RESOURCE)
         .replace("{key}", &spare);
     let answer = server.call(&method.to_ascii_uppercase(), &path, Some(key), example_body(operation).as_deref()).await;
     match answer.status {
@@ -145,7 +160,8 @@ async fn another_account_looks_like_none() {
     for (method, path, operation) in operations().filter(|(_, path, _)| path.contains("{account}") || path.contains("{delivery}"))
     {
         let at = |account: &str, endpoint: &str, delivery: &str| {
-            path.replace("{account}", account).replace("{endpoint}", endpoint).replace("{delivery}", delivery)
+            let path = path.replace("{account}", account).replace("{endpoint}", endpoint).replace("{delivery}", delivery);
+            path.replace("{kind}", "order").replace("{id}", RESOURCE)
         };
         let body = example_body(operation);
         let method = method.to_ascii_uppercase();

@@ -34,6 +34,15 @@ events:
     schema: { type: object, required: [id], properties: { id: { type: string, format: uuid } } }
     example: { id: eb73184b-ae3c-4411-aa82-3c3bd877cf78 }
 test_event: { type: test.hello_world, data: { message: "Hello world!" } }
+resources:
+  difference:
+    id: id
+    state: status
+    states: [processing, resolved]
+    final: resolved
+    events:
+      - { type: difference.created, when: created, data: { id: "{{ resource.id }}" } }
+      - { type: difference.resolved, when: { reached: resolved }, data: { id: "{{ resource.id }}" } }
 subscription: { events: all, url: https, secret: { from: consumer, readable: false }, sandbox: false }
 request:
   headers: { x-signature: "{{ signature.main }}" }
@@ -52,6 +61,14 @@ events:
   - { type: order.created, title: Order created, description: An order came in, example: { n: 1 } }
   - { type: order.shipped, title: Order shipped, example: { n: 1 } }
   - { type: order.audited, title: Order audited, example: { n: 1 }, entitlement: order.audited }
+resources:
+  order:
+    state: status
+    states: [open, shipped]
+    events:
+      - { type: order.created, when: created, id: "{{ document.event }}" }
+      - { type: order.audited, when: { changed: audit } }
+      - { type: order.shipped, when: { grew: parcels }, each_item: true }
 subscription: { events: choose, url: any, secret: { from: generated }, enabled: false }
 request:
   custom_headers: true

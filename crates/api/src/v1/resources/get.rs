@@ -1,0 +1,34 @@
+//! `GET /v1/accounts/{account}/resources/{kind}/{id}`
+
+use axum::extract::State;
+use axum::http::header::{CONTENT_TYPE, ETAG};
+use axum::response::IntoResponse;
+use bellwire_app::Operation;
+
+use super::etag;
+use crate::Api;
+use crate::extract::{Caller, Params};
+use crate::problem::Problem;
+
+/// Read a resource: its document as it was put, byte for byte
+#[utoipa::path(
+    get, path = "/v1/accounts/{account}/resources/{kind}/{id}", operation_id = "resources.get", tag = "resources",
+    params(
+        ("account" = String, Path, description = "The account's id."),
+        ("kind" = String, Path, description = "A kind of resource of the account's contract."),
+        ("id" = String, Path, description = "The resource's id."),
+    ),
+    responses((status = 200, description = "The document.", body = serde_json::Value,
+        headers(("etag" = String, description = "The version.")),
+        example = json!({ "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78", "status": "processing" })))
+)]
+pub(super) async fn get(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    Params((account, kind, id)): Params<(String, String, String)>,
+) -> Result<impl IntoResponse, Problem> {
+    let access = api.app.open_account(&actor, Operation::ResourceRead, &account).await?;
+    let resource = api.app.get_resource(&access, &kind, &id).await?;
+    let headers = [(CONTENT_TYPE, "application/json".to_owned()), (ETAG, etag(resource.head.version))];
+    Ok((headers, resource.document))
+}

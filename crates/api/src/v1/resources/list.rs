@@ -1,0 +1,73 @@
+//! `GET /v1/accounts/{account}/resources/{kind}`
+
+use axum::Json;
+use axum::extract::State;
+use bellwire_app::Operation;
+use bellwire_store::ResourceHead;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::Api;
+use crate::answer::List;
+use crate::extract::{Caller, Params};
+use crate::problem::Problem;
+use crate::query::Query;
+
+/// A resource without its document.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Resource)]
+pub(super) struct ResourceAnswer {
+    /// Its kind.
+    kind: String,
+    /// Its id.
+    id: String,
+    /// Its state.
+    state: String,
+    /// One more with each change, from 1.
+    version: i64,
+    /// When it was first put.
+    created_at: String,
+    /// When it was last changed.
+    updated_at: String,
+}
+
+impl ResourceAnswer {
+    fn show(kind: &str, head: &ResourceHead) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            id: head.id.to_string(),
+            state: head.state.clone(),
+            version: head.version,
+            created_at: head.created_at.to_string(),
+            updated_at: head.updated_at.to_string(),
+        }
+    }
+}
+
+/// List the resources of a kind, by id
+#[utoipa::path(
+    get, path = "/v1/accounts/{account}/resources/{kind}", operation_id = "resources.list", tag = "resources",
+    params(
+        ("account" = String, Path, description = "The account's id."),
+        ("kind" = String, Path, description = "A kind of resource of the account's contract."),
+        ("limit" = Option<u32>, Query, description = "Items at most."),
+        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+    ),
+    responses((status = 200, description = "A page of resources, without their documents.", body = List<ResourceAnswer>,
+        example = json!({
+            "items": [{ "kind": "difference", "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78", "state": "resolved", "version": 2,
+                "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-15T10:31:00.000000Z" }],
+            "next": null
+        })))
+)]
+pub(super) async fn list(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    Params((account, kind)): Params<(String, String)>,
+    query: Query,
+) -> Result<Json<List<ResourceAnswer>>, Problem> {
+    let access = api.app.open_account(&actor, Operation::ResourceRead, &account).await?;
+    let page = query.only_page(api.app.limits())?;
+    let page = api.app.list_resources(&access, &kind, page).await?;
+    Ok(Json(List::of(page, |head| ResourceAnswer::show(&kind, &head))))
+}

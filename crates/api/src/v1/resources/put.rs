@@ -1,0 +1,112 @@
+//! `PUT /v1/accounts/{account}/resources/{kind}/{id}`
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::response::IntoResponse;
+use bellwire_app::{Operation, ResourceInput};
+use bellwire_domain::EventType;
+use bellwire_store::{EventReceipt, Precondition};
+use bytes::Bytes;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{etag, versions};
+use crate::Api;
+use crate::body::Fields;
+use crate::extract::{Caller, JsonBody, Params};
+use crate::problem::Problem;
+
+/// What became of a resource.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ResourcePutAnswer)]
+pub(super) struct PutAnswer {
+    /// Its kind.
+    kind: String,
+    /// Its id.
+    id: String,
+    /// Its state.
+    state: String,
+    /// One more with each change, from 1.
+    version: i64,
+    /// The events that this change caused.
+    events: Vec<CausedEvent>,
+}
+
+/// An event that a change caused.
+#[derive(Serialize, ToSchema)]
+struct CausedEvent {
+    /// Its id.
+    id: String,
+    /// Its type.
+    r#type: String,
+    /// Its place in the account's log.
+    seq: i64,
+}
+
+/// Put a resource's new state: the contract says which events that causes
+///
+/// The document and its events with all their deliveries are stored together, or nothing is. A change that the contract does not
+/// allow is refused with 409. The same document again changes nothing and causes nothing.
+#[utoipa::path(
+    put, path = "/v1/accounts/{account}/resources/{kind}/{id}", operation_id = "resources.put", tag = "resources",
+    params(
+        ("account" = String, Path, description = "The account's id."),
+        ("kind" = String, Path, description = "A kind of resource of the account's contract."),
+        ("id" = String, Path, description = "The resource's id."),
+        ("If-Match" = Option<String>, Header, description = "Only if the resource has this version: its `ETag`; `*`: any."),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: only if there is no such resource yet."),
+    ),
+    request_body(content = serde_json::Value, description = "The whole document, kept byte for byte.",
+        example = json!({ "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78", "status": "processing" })),
+    responses(
+        (status = 200, description = "Changed, or the same as before.", body = PutAnswer,
+            headers(("etag" = String, description = "The version.")), example = json!({
+            "kind": "difference", "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78", "state": "resolved", "version": 2,
+            "events": [{ "id": "01946a2e-7c40-7000-8000-00000000000b", "type": "difference.resolved", "seq": 42 }] })),
+        (status = 201, description = "Stored for the first time.", body = PutAnswer,
+            headers(("etag" = String, description = "The version.")), example = json!({
+            "kind": "difference", "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78", "state": "processing", "version": 1,
+            "events": [{ "id": "01946a2e-7c40-7000-8000-00000000000a", "type": "difference.created", "seq": 41 }] })),
+    )
+)]
+pub(super) async fn put(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    Params((account, kind, id)): Params<(String, String, String)>,
+    headers: HeaderMap,
+    body: JsonBody,
+) -> Result<impl IntoResponse, Problem> {
+    let access = api.app.open_account(&actor, Operation::ResourcePut, &account).await?;
+    let body = body.read().await?;
+    drop(Fields::read(&body)?); // an object; what is in it is the contract's matter
+    // A copy, on purpose: a slice would keep the connection's whole read buffer in memory until the last delivery ends.
+    let document = Bytes::copy_from_slice(&body);
+    let input = ResourceInput { kind: &kind, id: &id, document, precondition: precondition(&headers) };
+    let answer = api.app.put_resource(&access, input).await?;
+    let status = if answer.created { StatusCode::CREATED } else { StatusCode::OK };
+    let event = |(receipt, event_type): (EventReceipt, EventType)| CausedEvent {
+        id: receipt.id.to_string(),
+        r#type: event_type.to_string(),
+        seq: receipt.seq,
+    };
+    let tag = etag(answer.version);
+    let events = answer.events.into_iter().map(event).collect();
+    Ok((status, [(ETAG, tag)], Json(PutAnswer { kind, id, state: answer.state, version: answer.version, events })))
+}
+
+/// What the request asks of what is stored; `If-Match` goes first, as in RFC 9110 §13.2.2.
+fn precondition(headers: &HeaderMap) -> Precondition {
+    let tags = |name: HeaderName| {
+        let values: Vec<&str> = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default()).collect();
+        (!values.is_empty()).then(|| values.join(",").trim().to_owned())
+    };
+    match (tags(IF_MATCH), tags(IF_NONE_MATCH)) {
+        (Some(tags), _) if tags == "*" => Precondition::Present,
+        (Some(tags), _) => Precondition::Versions(versions(&tags)),
+        (None, Some(tags)) if tags == "*" => Precondition::Absent,
+        (None, Some(tags)) => Precondition::OtherThan(versions(&tags)),
+        (None, None) => Precondition::Any,
+    }
+}

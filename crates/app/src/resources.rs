@@ -1,0 +1,198 @@
+//! Resources: put by the publisher, read by whoever may; what a change causes is the contract's word.
+
+use std::sync::Arc;
+
+use bellwire_contract::{Contract, ResourceEvent, ResourceRefusal, StoredResource};
+use bellwire_domain::{EventId, ResourceId};
+use bellwire_store::{
+    Account, NewEvent, Page, PageRequest, Precondition, PutResource, PutResourceAnswer, PutResourceError, ResourceDecision,
+    ResourceHead, ResourceUpdate, StoreError,
+};
+use bytes::Bytes;
+
+use crate::endpoint_rules::entitled;
+use crate::publish::{DECISIONS_MAX, PublishFailure, count_accepted, depth, fingerprint};
+use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource};
+
+/// A resource as put.
+#[derive(Debug, Clone)]
+pub struct ResourceInput<'a> {
+    /// Its kind.
+    pub kind: &'a str,
+    /// Its id.
+    pub id: &'a str,
+    /// Its document: valid JSON.
+    pub document: Bytes,
+    /// What must hold of what is stored.
+    pub precondition: Precondition,
+}
+
+impl App {
+    /// Stores a resource's document with the events that the contract's rules give.
+    pub async fn put_resource(&self, access: &AccountAccess, input: ResourceInput<'_>) -> Result<PutResourceAnswer, AppError> {
+        check_kind(access.contract()?, input.kind)?;
+        let id = ResourceId::try_new(input.id).map_err(|_| AppError::NotFound(Resource::Resource))?;
+        self.check_document(&input.document)?;
+        let wanted = PutResource { kind: input.kind.to_owned(), id, document: input.document, precondition: input.precondition };
+        let mut account = Arc::clone(&access.account);
+        for _ in 0..DECISIONS_MAX {
+            let contract = Arc::clone(self.contract(&account.contract)?);
+            let (app, deciding, document) = (self.clone(), Arc::clone(&account), wanted.clone());
+            let decide =
+                move |stored: Option<&bellwire_store::Resource>| app.decide_resource(&deciding, &contract, &document, stored);
+            let failure = match self.store().put_resource(Arc::clone(&account), wanted.clone(), decide).await {
+                Ok(answer) => {
+                    count_accepted(&account.contract, answer.events.iter().map(|(receipt, _)| receipt));
+                    return Ok(answer);
+                }
+                Err(PutResourceError::Refused(error)) => return Err(error),
+                Err(PutResourceError::Precondition { version }) => return Err(AppError::PreconditionFailed { version }),
+                Err(PutResourceError::Publish(error)) => PublishFailure::from(error),
+            };
+            match failure {
+                PublishFailure::App(error) => return Err(error),
+                PublishFailure::Conflict(_) => return Err(Conflict::ResourceEvent.into()),
+                PublishFailure::AccountChanged => {
+                    let found = self.store().find_account(&account.id).await?;
+                    account = found.ok_or(AppError::NotFound(Resource::Account))?;
+                }
+            }
+        }
+        Err(StoreError::Busy.into())
+    }
+
+    /// One resource.
+    pub async fn get_resource(&self, access: &AccountAccess, kind: &str, id: &str) -> Result<bellwire_store::Resource, AppError> {
+        check_kind(access.contract()?, kind)?;
+        let not_found = || AppError::NotFound(Resource::Resource);
+        let id = ResourceId::try_new(id).map_err(|_| not_found())?;
+        self.store().find_resource(&access.account.id, kind, &id).await?.ok_or_else(not_found)
+    }
+
+    /// A page of the resources of a kind, by id, without their documents.
+    pub async fn list_resources(
+        &self,
+        access: &AccountAccess,
+        kind: &str,
+        page: PageRequest,
+    ) -> Result<Page<ResourceHead>, AppError> {
+        check_kind(access.contract()?, kind)?;
+        Ok(self.store().list_resources(&access.account.id, kind, page).await?)
+    }
+
+    fn check_document(&self, document: &[u8]) -> Result<(), AppError> {
+        let (bytes_max, depth_max) = (self.limits().data_bytes_max, self.limits().data_depth_max);
+        if document.len() > bytes_max {
+            let detail = format!("the document of a resource has at most {bytes_max} bytes, and here are {}", document.len());
+            return Err(AppError::TooLarge(Fault::new("", detail)));
+        }
+        if depth(document) > depth_max {
+            return Err(AppError::invalid("", format!("a document is nested at most {depth_max} levels deep")));
+        }
+        Ok(())
+    }
+
+    /// What a document comes to, by what is stored. Runs inside the store's transaction.
+    fn decide_resource(
+        &self,
+        account: &Account,
+        contract: &Contract,
+        wanted: &PutResource,
+        stored: Option<&bellwire_store::Resource>,
+    ) -> Result<ResourceDecision, AppError> {
+        let definition = check_kind(contract, &wanted.kind)?;
+        let old = stored.map(open).transpose()?;
+        let change = definition.decide(wanted.id.as_str(), old, &wanted.document).map_err(refused)?;
+        if change.is_same {
+            return Ok(ResourceDecision::Same);
+        }
+        let events = self.resource_events(account, contract, change.events)?;
+        Ok(ResourceDecision::Changed(ResourceUpdate { state: change.state, states_ever: change.states_ever, events }))
+    }
+
+    fn resource_events(
+        &self,
+        account: &Account,
+        contract: &Contract,
+        caused: Vec<ResourceEvent>,
+    ) -> Result<Vec<NewEvent>, AppError> {
+        let may_have = |event: &ResourceEvent| {
+            contract.event(event.event_type.as_str()).is_some_and(|definition| entitled(account, definition))
+        };
+        let caused: Vec<ResourceEvent> = caused.into_iter().filter(may_have).collect();
+        let (count, max) = (caused.iter().map(|event| event.count).sum::<usize>(), self.limits().batch_events_max);
+        if count > max {
+            let detail = format!("a change causes at most {max} events, and this one would cause {count}");
+            return Err(AppError::TooLarge(Fault::new("", detail)));
+        }
+        let mut events = Vec::with_capacity(count);
+        for event in caused {
+            self.check_caused(contract, &event)?;
+            for _ in 0..event.count {
+                events.push(self.caused_event(contract, &event)?);
+            }
+        }
+        Ok(events)
+    }
+
+    /// Data is what the catalogue says of it, whoever wrote it.
+    fn check_caused(&self, contract: &Contract, event: &ResourceEvent) -> Result<(), AppError> {
+        let max = self.limits().data_bytes_max;
+        if event.data.len() > max {
+            let detail = format!("the data of the event `{}` would have more than {max} bytes", event.event_type);
+            return Err(AppError::TooLarge(Fault::new("", detail)));
+        }
+        let Some(definition) = contract.event(event.event_type.as_str()) else { return Ok(()) };
+        let fault = |error: bellwire_contract::DataError| {
+            if event.is_document {
+                return Fault::new(error.pointer, format!("for the event `{}`: {}", event.event_type, error.message));
+            }
+            Fault::new("", format!("the data of the event `{}`: {}: {}", event.event_type, error.pointer, error.message))
+        };
+        let checked = contract.check_data(definition, &event.data);
+        checked.map_err(|errors| AppError::Invalid(errors.into_iter().map(fault).collect()))
+    }
+
+    fn caused_event(&self, contract: &Contract, event: &ResourceEvent) -> Result<NewEvent, AppError> {
+        let now = self.clock().now();
+        let id = match &event.id {
+            Some(id) => EventId::try_new(id)
+                .map_err(|error| AppError::invalid("", format!("the id of the event `{}`: {error}", event.event_type)))?,
+            None => self.draw_event_id(&contract.ids().event, now)?,
+        };
+        Ok(NewEvent {
+            id,
+            id_chosen: event.id.is_some(),
+            event_type: event.event_type.clone(),
+            occurred_at: now,
+            data: event.data.clone(),
+            subjects: Vec::new(),
+            fingerprint: fingerprint(event.event_type.as_str(), &event.data, None, &[]),
+            redeliver: false,
+            is_test: false,
+            only_endpoint: None,
+        })
+    }
+}
+
+fn check_kind<'c>(contract: &'c Contract, kind: &str) -> Result<&'c bellwire_contract::ResourceDefinition, AppError> {
+    contract.resource(kind).ok_or(AppError::NotFound(Resource::ResourceKind))
+}
+
+fn open(stored: &bellwire_store::Resource) -> Result<StoredResource<'_>, AppError> {
+    let document = std::str::from_utf8(&stored.document).map_err(|_| StoreError::Inconsistent {
+        table: "resources",
+        column: "document_sealed",
+        id: stored.head.id.to_string(),
+    })?;
+    Ok(StoredResource { state: &stored.head.state, states_ever: &stored.states_ever, document })
+}
+
+fn refused(refusal: ResourceRefusal) -> AppError {
+    match refusal {
+        ResourceRefusal::Transition { rule, detail } => Conflict::IllegalTransition { rule, detail }.into(),
+        ResourceRefusal::Invalid(errors) => {
+            AppError::Invalid(errors.into_iter().map(|error| Fault::new(error.pointer, error.message)).collect())
+        }
+    }
+}
