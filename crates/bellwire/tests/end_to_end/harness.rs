@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bellwire_domain::Timestamp;
 
-pub(crate) use client::{Api, send};
+pub(crate) use client::{Answer, Api, send};
 pub(crate) use command::{Run, bellwire, run, signal};
 pub(crate) use platform::{Platform, old_request, shipped};
 pub(crate) use receiver::{Receiver, Seen, starting};

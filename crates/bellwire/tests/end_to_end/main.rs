@@ -19,5 +19,6 @@ mod overload;
 mod policy;
 mod receivers;
 mod replay;
+mod resources;
 mod shutdown;
 mod startup;
