@@ -223,7 +223,9 @@ pub(crate) fn put<R>(
     let (account_id, kind, id) = (account.id.as_str(), wanted.kind.as_str(), wanted.id.as_str());
     let row = params![account_id, kind, id, update.state.as_str(), states_ever.as_str(), version, sealed.as_slice(), now, now];
     if let Err(error) = db.execute(PUT, row) {
-        claimed.iter().for_each(|delivery| context.handoff.release_delivery(delivery));
+        for delivery in &claimed {
+            context.handoff.release_delivery(delivery);
+        }
         return Err(error.into());
     }
     let types = publication.events.into_iter().map(|sealed| sealed.event.event_type);

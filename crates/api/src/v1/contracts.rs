@@ -35,6 +35,8 @@ struct ContractAnswer {
     any_event: bool,
     /// The type of its test event.
     test_event: Option<String>,
+    /// The resources whose stored changes cause events.
+    resources: Vec<ResourceKind>,
     /// Who may register what.
     subscription: SubscriptionAnswer,
 }
@@ -52,6 +54,19 @@ struct EventKind {
     entitlement: Option<String>,
     /// Whether an endpoint that names no events gets it.
     enabled_by_default: bool,
+}
+
+/// A kind of resource.
+#[derive(Serialize, ToSchema)]
+struct ResourceKind {
+    /// Its name in paths.
+    kind: String,
+    /// Its title.
+    title: String,
+    /// What it is.
+    description: Option<String>,
+    /// The states it may be in.
+    states: Vec<String>,
 }
 
 /// Who may register what.
@@ -84,6 +99,7 @@ impl ContractAnswer {
             events: contract.events().iter().map(EventKind::show).collect(),
             any_event: contract.any_event().is_some(),
             test_event: contract.test_event().map(|test| test.event_type.to_string()),
+            resources: contract.resources().iter().map(ResourceKind::show).collect(),
             subscription: SubscriptionAnswer {
                 events: match subscription.events {
                     EventChoice::All => "all",
@@ -118,6 +134,17 @@ impl EventKind {
             description: event.description.clone(),
             entitlement: event.entitlement.clone(),
             enabled_by_default: event.enabled_by_default,
+        }
+    }
+}
+
+impl ResourceKind {
+    fn show(resource: &bellwire_contract::ResourceDefinition) -> Self {
+        Self {
+            kind: resource.kind().to_owned(),
+            title: resource.title().to_owned(),
+            description: resource.description().map(ToOwned::to_owned),
+            states: resource.states().to_vec(),
         }
     }
 }

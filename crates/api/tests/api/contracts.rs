@@ -15,6 +15,8 @@ async fn the_loaded_contracts() {
     let one = server.get("/v1/contracts/choosy").await;
     assert_eq!(one.json["events"][2]["entitlement"], "order.audited");
     assert_eq!(one.json["subscription"]["secret"], "generated");
+    let order = json!({ "kind": "order", "title": "order", "description": null, "states": ["open", "shipped"] });
+    assert_eq!(one.json["resources"], json!([order]));
     assert_eq!(server.get("/v1/contracts/unknown").await.problem(), "404 not_found");
     assert_eq!(server.get("/v1/contracts/unknown/openapi.json").await.problem(), "404 not_found");
 }

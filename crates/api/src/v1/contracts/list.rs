@@ -26,6 +26,8 @@ use crate::query::Query;
             "events": [{ "type": "difference.created", "title": "Difference created", "description": null, "entitlement": null,
             "enabled_by_default": true }], "any_event": false,
             "test_event": "test.hello_world",
+            "resources": [{ "kind": "difference", "title": "Difference", "description": null,
+                "states": ["processing", "discrepancy", "resolved", "replaced"] }],
             "subscription": { "events": "all", "url": "https", "secret": "consumer", "enabled": true, "sandbox": false,
                 "register": "consumer", "headers": false }
         }],
