@@ -86,7 +86,9 @@ impl Shared {
     async fn release(&self, held: Vec<ClaimedDelivery>) {
         if let Err(error) = self.store.release_deliveries(&held).await {
             tracing::warn!(deliveries = held.len(), error = %error, "deliveries could not be put back yet");
-            held.into_iter().for_each(|delivery| self.wake.abandon(delivery));
+            for delivery in held {
+                self.wake.abandon(delivery);
+            }
         }
     }
 
