@@ -202,7 +202,8 @@ fn killed_ten_times_under_load_with_retries_under_way_it_keeps_its_promises() {
     for endpoint in ENDPOINTS {
         receiver.check(endpoint, &acknowledged, &stored);
     }
-    // Here `bellwire doctor --database` proves the same on the store itself.
+    let examined = run(bellwire().args(["doctor", "--database", &home.database()]));
+    assert!(examined.success().contains("is sound"), "{examined:?}");
 }
 
 fn start_retrying(home: &Home, listen: &str) -> Server {
