@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Api, Gate, Home, LOCAL, Platform, Request, Server, Sink, until};
+use crate::harness::{Api, Gate, Home, LOCAL, Platform, Request, Server, Sink, bellwire, run, until};
 
 /// Requests in flight to one endpoint under a contract that says nothing of it.
 const IN_FLIGHT_MAX: usize = 32;
