@@ -1,6 +1,5 @@
 //! `bellwire contract …`: contracts without a server.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -71,7 +70,7 @@ fn render(arguments: &RenderArguments) -> anyhow::Result<()> {
     };
     let input = example.input(&event_type, data.as_bytes(), &arguments.url, std::slice::from_ref(&secret));
     let request = contract.render(&input)?;
-    telemetry::print(&show(&request));
+    telemetry::print_exactly(&show(&request));
     Ok(())
 }
 
@@ -112,11 +111,16 @@ impl Example {
     }
 }
 
-fn show(request: &OutboundRequest) -> String {
-    let mut text = format!("{} {}\n", request.method, request.url);
+/// The request as `bellwire verify` reads it.
+fn show(request: &OutboundRequest) -> Vec<u8> {
+    let mut text = format!("{} {}\n", request.method, request.url).into_bytes();
     for (name, value) in &request.headers {
-        let _ = writeln!(text, "{name}: {}", String::from_utf8_lossy(value.as_bytes()));
+        text.extend_from_slice(name.as_str().as_bytes());
+        text.extend_from_slice(b": ");
+        text.extend_from_slice(value.as_bytes());
+        text.push(b'\n');
     }
-    let _ = write!(text, "\n{}", String::from_utf8_lossy(&request.body));
+    text.push(b'\n');
+    text.extend_from_slice(&request.body);
     text
 }

@@ -208,6 +208,8 @@ fn help() {
         ("serve", &["serve"][..]),
         ("demo", &["demo"][..]),
         ("doctor", &["doctor"][..]),
+        ("listen", &["listen"][..]),
+        ("verify", &["verify"][..]),
         ("contract", &["contract"][..]),
         ("contract-list", &["contract", "list"][..]),
         ("contract-check", &["contract", "check"][..]),
@@ -263,7 +265,7 @@ fn contract_render() {
     fs::write(&file, CONTRACT).unwrap();
     let from_file = render(&[file.to_str().unwrap(), "--event", "thing.done", "--url", "https://example.com/x"]);
     assert!(from_file.success().starts_with("POST https://example.com/x\n"), "{from_file:?}");
-    assert!(from_file.success().ends_with("\n\n{\"type\":\"thing.done\",\"data\":{\"id\":1}}\n"), "{from_file:?}");
+    assert!(from_file.success().ends_with("\n\n{\"type\":\"thing.done\",\"data\":{\"id\":1}}"), "{from_file:?}");
 
     refused(&render(&["nobody", "--event", "x"]), &["nobody"]);
     refused(&render(&["noyo", "--event", "x"]), &["--event", "`x`", "difference.created"]);
