@@ -164,6 +164,11 @@ pub(crate) enum ContractCommand {
     },
     /// Show the request that a contract sends for an event
     Render(RenderArguments),
+    /// Write a page for consumers, in Markdown: events, requests, verification, retries, registration
+    Docs {
+        /// The contract's file, or the name of a shipped contract
+        file: PathBuf,
+    },
 }
 
 #[derive(Args)]

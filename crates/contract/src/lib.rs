@@ -28,6 +28,7 @@ mod json_schema;
 mod lexer;
 mod piece;
 mod policy;
+mod proofs;
 mod reader;
 mod render;
 mod request;
@@ -47,6 +48,7 @@ pub use contract::Contract;
 pub use diagnostic::{ContractError, Diagnostic};
 pub use identify::NamedEvent;
 pub use json_schema::json_schema;
+pub use proofs::Proof;
 pub use render::{
     AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, OutboundRequest, RenderError, RenderInput,
 };

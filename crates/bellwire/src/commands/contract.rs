@@ -1,5 +1,7 @@
 //! `bellwire contract …`: contracts without a server.
 
+mod page;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,6 +30,7 @@ pub(crate) fn run(command: ContractCommand) -> anyhow::Result<ExitCode> {
             ));
         }
         ContractCommand::Render(arguments) => render(&arguments)?,
+        ContractCommand::Docs { file } => telemetry::print(&page::write(&*find(&file)?)?),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -63,11 +66,7 @@ fn render(arguments: &RenderArguments) -> anyhow::Result<()> {
         None => contract.draw_secret([7; 32]),
     };
     let now = SystemClock.now();
-    let example = Example {
-        now,
-        event_id: contract.ids().event.draw(now, [7; 10]),
-        endpoint_id: contract.ids().endpoint.draw(now, [8; 10]),
-    };
+    let example = Example::new(&contract, now);
     let input = example.input(&event_type, data.as_bytes(), &arguments.url, std::slice::from_ref(&secret));
     let request = contract.render(&input)?;
     telemetry::print_exactly(&show(&request));
@@ -93,6 +92,11 @@ struct Example {
 }
 
 impl Example {
+    fn new(contract: &Contract, now: Timestamp) -> Self {
+        let ids = contract.ids();
+        Self { now, event_id: ids.event.draw(now, [7; 10]), endpoint_id: ids.endpoint.draw(now, [8; 10]) }
+    }
+
     fn input<'a>(
         &'a self,
         event_type: &'a bellwire_domain::EventType,

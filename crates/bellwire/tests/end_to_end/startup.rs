@@ -214,6 +214,7 @@ fn help() {
         ("contract-list", &["contract", "list"][..]),
         ("contract-check", &["contract", "check"][..]),
         ("contract-render", &["contract", "render"][..]),
+        ("contract-docs", &["contract", "docs"][..]),
     ] {
         let run = run(bellwire().args(words).arg("--help"));
         insta::assert_snapshot!(format!("help-{name}"), run.success());

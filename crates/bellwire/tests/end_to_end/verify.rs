@@ -189,3 +189,25 @@ fn what_cannot_be_judged_is_one_line_and_exit_code_2() {
     assert!(of(&["--contract", "noyo", "--secret", "k", "--at", "yesterday"]).refusal().contains("--at"));
     assert!(of(&["--contract", "noyo", "--secret", "k", "--body", "/no/such/file"]).refusal().contains("--body"));
 }
+
+#[test]
+fn the_requests_on_a_contracts_page_are_genuine() {
+    for (contract, event) in ALL {
+        let page = run(bellwire().args(["contract", "docs", contract]));
+        let page = page.success();
+        for event in shipped(contract).events() {
+            assert!(page.contains(&format!("### `{}`: {}\n", event.event_type, event.title)), "{contract}: {event:?}");
+        }
+        assert!(page.contains(event), "{page}");
+        let (_, rest) = page.split_once("made with the secret `").unwrap();
+        let (secret, _) = rest.split_once('`').unwrap();
+        let requests: Vec<&str> = page.split("```http\n").skip(1).map(|rest| rest.split_once("\n```").unwrap().0).collect();
+        assert!(requests.len() >= shipped(contract).events().len().max(1), "{page}");
+        for request in requests {
+            let flags = ["--contract", contract, "--secret", secret, "--at", "2026-01-15T09:00:00Z"];
+            genuine(&run_with(request.as_bytes(), bellwire().arg("verify").args(flags)));
+        }
+    }
+    insta::assert_snapshot!("contract-docs", run(bellwire().args(["contract", "docs", "standard-webhooks"])).success());
+    assert!(run(bellwire().args(["contract", "docs", "nobody"])).refusal().contains("nobody"));
+}
