@@ -198,6 +198,10 @@ impl From<AppError> for Problem {
             AppError::Conflict(conflict) => Self::conflict(&conflict, detail),
             AppError::Store(StoreError::Busy) => Self::new(Code::Busy, "too much is waiting to be written: try again shortly"),
             AppError::Store(StoreError::Closed) => Self::new(Code::Unavailable, "Bellwire is stopping"),
+            AppError::Store(error @ StoreError::Unavailable(_)) => {
+                let detail = "the store cannot be used at present; nothing of the request is stored: try again shortly";
+                Self { failure: Some(Failure(error.to_string())), ..Self::new(Code::Unavailable, detail) }
+            }
             AppError::Store(
                 error @ (StoreError::Database(_) | StoreError::Inconsistent { .. } | StoreError::Unsealable { .. }),
             ) => Self::internal(&error),
@@ -284,6 +288,14 @@ mod tests {
             (StatusCode::SERVICE_UNAVAILABLE, &HeaderValue::from_static("1"))
         );
         assert_eq!(answer(StoreError::Closed).status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn a_disk_that_is_full_asks_to_come_back_and_says_why_only_in_the_log() {
+        let full = answer(StoreError::Unavailable("database or disk is full".into()));
+        assert_eq!(full.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(full.headers().contains_key(RETRY_AFTER));
+        assert!(full.extensions().get::<Failure>().is_some_and(|failure| failure.0.contains("full")));
     }
 
     #[test]

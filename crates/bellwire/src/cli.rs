@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use bellwire_domain::RateLimit;
 use bellwire_domain::rate::RATE_COUNT_MAX;
+use bellwire_domain::{RateLimit, Timestamp};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
@@ -27,6 +27,10 @@ pub(crate) enum Command {
     Demo(DemoArguments),
     /// Examine a store, beside its server or without: is everything kept that was promised?
     Doctor(DoctorArguments),
+    /// Receive deliveries on this machine: show and verify each, and pass it on to a server of your own if wanted
+    Listen(ListenArguments),
+    /// Judge a captured request on standard input: genuine (exit code 0), or not and why (1)
+    Verify(VerifyArguments),
     /// Look at, check and try contracts
     #[command(subcommand)]
     Contract(ContractCommand),
@@ -98,6 +102,53 @@ pub(crate) struct DoctorArguments {
     pub(crate) master_key: Option<String>,
 }
 
+/// What a consumer has: the contract and the secret.
+#[derive(Args)]
+pub(crate) struct ConsumerArguments {
+    /// The name of the contract
+    #[arg(long, value_name = "NAME")]
+    pub(crate) contract: String,
+    /// A folder of contracts (*.yaml) beside the shipped ones
+    #[arg(long, value_name = "DIR", env = "BELLWIRE_CONTRACTS")]
+    pub(crate) contracts: Option<PathBuf>,
+    /// The secret (repeatable while several are active); better in the environment, where other users do not see it
+    #[arg(long = "secret", value_name = "SECRET", env = "BELLWIRE_SECRET", hide_env_values = true, allow_hyphen_values = true)]
+    pub(crate) secrets: Vec<String>,
+    /// The endpoint's URL as registered, where a signature covers it; otherwise it is told from the request
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct ListenArguments {
+    #[command(flatten)]
+    pub(crate) consumer: ConsumerArguments,
+    /// The port, on the loopback interface; 0: any free one
+    #[arg(long, value_name = "PORT", default_value_t = 9000)]
+    pub(crate) port: u16,
+    /// Pass every request on to this http server, and answer what it answers. Without a path in it, the request's is kept
+    #[arg(long, value_name = "URL")]
+    pub(crate) forward: Option<ForwardUrl>,
+    /// The status to answer; without it one that the contract takes for success
+    #[arg(long, value_name = "STATUS", conflicts_with = "forward", value_parser = clap::value_parser!(u16).range(200..=599))]
+    pub(crate) status: Option<u16>,
+    /// Print one line for each request, without its body
+    #[arg(long)]
+    pub(crate) hide_body: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct VerifyArguments {
+    #[command(flatten)]
+    pub(crate) consumer: ConsumerArguments,
+    /// Judge as of then, such as 2025-01-15T09:00:00Z; without it as of now
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub(crate) at: Option<Timestamp>,
+    /// The body's bytes; standard input then has the head only
+    #[arg(long, value_name = "FILE")]
+    pub(crate) body: Option<PathBuf>,
+}
+
 #[derive(Subcommand)]
 pub(crate) enum ContractCommand {
     /// List the contracts that are built in, and those of a folder
@@ -113,6 +164,11 @@ pub(crate) enum ContractCommand {
     },
     /// Show the request that a contract sends for an event
     Render(RenderArguments),
+    /// Write a page for consumers, in Markdown: events, requests, verification, retries, registration
+    Docs {
+        /// The contract's file, or the name of a shipped contract
+        file: PathBuf,
+    },
 }
 
 #[derive(Args)]
@@ -174,6 +230,35 @@ impl FromStr for KeyRate {
         let wrong = || format!("write a number from 1 to {RATE_COUNT_MAX}, or 0 for no limit");
         if text == "0" { Ok(Self(None)) } else { format!("{text}/s").parse().map(|limit| Self(Some(limit))).map_err(|_| wrong()) }
     }
+}
+
+/// A consumer's own server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ForwardUrl {
+    /// Host and port.
+    pub(crate) authority: String,
+    /// `None`: each request keeps its own.
+    pub(crate) path: Option<String>,
+}
+
+impl FromStr for ForwardUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "write an http URL, as in http://localhost:3000/webhooks".to_owned();
+        let url: http::Uri = text.parse().map_err(|_| wrong())?;
+        let authority = url.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(wrong)?;
+        if url.scheme() != Some(&http::uri::Scheme::HTTP) || url.query().is_some() || authority.host().is_empty() {
+            return Err(wrong());
+        }
+        let port = authority.port_u16().unwrap_or(80);
+        let path = Some(url.path()).filter(|path| *path != "/").map(ToOwned::to_owned);
+        Ok(Self { authority: format!("{}:{port}", authority.host()), path })
+    }
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse_rfc3339(text).map_err(|_| "write a time as in 2025-01-15T09:00:00Z".to_owned())
 }
 
 /// A contract's published API and where it is served.
@@ -247,6 +332,19 @@ mod tests {
         assert_eq!((limit("0"), limit("50")), (Ok(None), Ok(Some("50/s".to_owned()))));
         for text in ["", "-1", "1.5", "50/s", "1000001", "many"] {
             assert!(limit(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn forward_urls() {
+        let forward = |text: &str| text.parse::<ForwardUrl>().map(|url| (url.authority, url.path)).ok();
+        assert_eq!(forward("http://localhost:3000"), Some(("localhost:3000".to_owned(), None)));
+        assert_eq!(forward("http://localhost/a/b"), Some(("localhost:80".to_owned(), Some("/a/b".to_owned()))));
+        assert_eq!(forward("http://[::1]:3000/"), Some(("[::1]:3000".to_owned(), None)));
+        for text in
+            ["", "localhost:3000", "https://localhost/", "http://", "http://u:p@localhost/", "http://localhost/?a=b", "/x"]
+        {
+            assert_eq!(forward(text), None, "{text}");
         }
     }
 

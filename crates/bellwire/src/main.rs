@@ -9,11 +9,13 @@
 
 mod cli;
 mod commands;
+mod consumer;
 mod contracts;
 mod environment;
 mod listener;
 mod master_key;
 mod server;
+mod signals;
 mod telemetry;
 
 use std::process::ExitCode;
@@ -48,6 +50,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(arguments) => commands::serve::run(arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
+        Command::Listen(arguments) => commands::listen::run(arguments),
+        Command::Verify(arguments) => commands::verify::run(&arguments),
         Command::Contract(arguments) => commands::contract::run(arguments),
     }
 }

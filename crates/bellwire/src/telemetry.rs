@@ -1,6 +1,6 @@
 //! Logs and metrics. Neither ever holds a payload, a secret or a response body.
 
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 
 use anyhow::Context;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -31,4 +31,14 @@ pub(crate) fn say(line: &str) {
 /// A line on standard output: what a command was asked for.
 pub(crate) fn print(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Bytes on standard output. Only on a terminal a line break follows: elsewhere it would belong to what is printed.
+pub(crate) fn print_exactly(bytes: &[u8]) {
+    let mut stdout = std::io::stdout();
+    let _ = stdout.write_all(bytes);
+    if stdout.is_terminal() {
+        let _ = stdout.write_all(b"\n");
+    }
+    let _ = stdout.flush();
 }

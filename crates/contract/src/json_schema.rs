@@ -310,6 +310,7 @@ fn delivery() -> Value {
                 },
                 "gone": { "enum": ["disable", "retry"] },
                 "in_flight": { "type": "integer", "minimum": 1, "maximum": 10_000 },
+                "answers": { "enum": ["keep", "drop"] },
                 "rate_limit": { "type": "string", "pattern": "^[0-9]{1,7}/[smh]$" },
                 "health": {
                     "type": "object",

@@ -2,7 +2,8 @@
 //!
 //! What it is for: [`Contract::compile`] reads a contract, checks it and refuses it with file, line and column, or makes it into
 //! something that renders and signs a request in microseconds ([`Contract::render`]), judges a captured one
-//! ([`Contract::verify`]), and answers what the contract says about registration, secrets, retries and health.
+//! ([`Contract::verify`]) and says which event it names ([`Contract::identify`]), and answers what the contract says about
+//! registration, secrets, retries and health.
 //!
 //! What it may not know: async, IO, clocks, random numbers, locks, or any platform by name. Time and randomness are arguments.
 //!
@@ -20,12 +21,14 @@ mod contract;
 mod diagnostic;
 mod expression;
 mod filters;
+mod identify;
 mod jinja;
 mod json;
 mod json_schema;
 mod lexer;
 mod piece;
 mod policy;
+mod proofs;
 mod reader;
 mod render;
 mod request;
@@ -44,7 +47,9 @@ mod yaml;
 pub use catalogue::{EventDefinition, TestEvent};
 pub use contract::Contract;
 pub use diagnostic::{ContractError, Diagnostic};
+pub use identify::NamedEvent;
 pub use json_schema::json_schema;
+pub use proofs::Proof;
 pub use render::{
     AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, OutboundRequest, RenderError, RenderInput,
 };

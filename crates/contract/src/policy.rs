@@ -10,7 +10,7 @@ use crate::diagnostic::Report;
 use crate::reader::{self, Fields};
 use crate::yaml::{Kind, Node};
 
-const KEYS: &[&str] = &["timeout", "success", "retry", "retry_after", "gone", "in_flight", "rate_limit", "health"];
+const KEYS: &[&str] = &["timeout", "success", "retry", "retry_after", "gone", "in_flight", "rate_limit", "answers", "health"];
 const RETRY_KEYS: &[&str] = &["schedule", "retries", "within", "backoff", "first", "every", "step", "factor", "max", "jitter"];
 const HEALTH_KEYS: &[&str] = &["unhealthy", "failed"];
 const FAILED_KEYS: &[&str] = &["after_unhealthy_for", "after_failing_for", "after_failures", "then"];
@@ -30,6 +30,7 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<DeliveryP
         gone_disables: false,
         in_flight_max: IN_FLIGHT_DEFAULT,
         rate_limit: None,
+        keeps_answers: true,
         health: HealthPolicy::default(),
     };
     let Some(node) = node else { return Some(policy) };
@@ -51,6 +52,7 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<DeliveryP
         policy.retry_after_max = read_retry_after(node, report);
     }
     policy.gone_disables = fields.choice("gone", false, &[("disable", true), ("retry", false)], report);
+    policy.keeps_answers = fields.choice("answers", true, &[("keep", true), ("drop", false)], report);
     if let Some(count) = fields.count("in_flight", IN_FLIGHT_MAX, report) {
         policy.in_flight_max = count;
         if count == 0 {

@@ -1,5 +1,7 @@
 //! Signatures: named values computed with the endpoint's secrets.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
@@ -197,6 +199,23 @@ impl Signature {
         self.key.bytes(secret)
     }
 
+    /// What the key is, for people.
+    pub(crate) fn key_in_words(&self) -> String {
+        let KeyForm { form, strip, prefix, suffix } = &self.key;
+        let mut words = match form {
+            Form::Text => "the secret".to_owned(),
+            Form::Base64 => "the secret decoded from base64".to_owned(),
+            Form::Base64Url => "the secret decoded from base64url".to_owned(),
+            Form::Hex => "the secret decoded from hex".to_owned(),
+        };
+        for (text, what) in [(strip, "without its prefix"), (prefix, "after"), (suffix, "before")] {
+            if !text.is_empty() {
+                let _ = write!(words, " ({what} `{text}`)");
+            }
+        }
+        words
+    }
+
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -317,6 +336,16 @@ impl Encoding {
 type Feed<'f> = &'f mut dyn FnMut(&[u8]);
 
 impl Hash {
+    /// Its name for people.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Sha1 => "SHA1",
+            Self::Sha256 => "SHA256",
+            Self::Sha384 => "SHA384",
+            Self::Sha512 => "SHA512",
+        }
+    }
+
     /// The name of the HMAC in a token's header.
     pub(crate) const fn jwt_name(self) -> &'static str {
         match self {

@@ -167,7 +167,9 @@ impl<'a> Judge<'a> {
         let distance = self.now.since(at).max(at.since(self.now));
         if distance > self.contract.tolerance {
             let tolerance = self.contract.tolerance.as_secs();
-            return Err(format!("the time in {place} is {} s away from now, more than {tolerance} s", distance.as_secs()));
+            let (age, side) = if at < self.now { ("old", "past") } else { ("new", "future") };
+            let distance = distance.as_secs();
+            return Err(format!("too {age}: the time in {place} is {distance} s in the {side}, more than {tolerance} s"));
         }
         Ok(())
     }

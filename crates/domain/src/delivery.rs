@@ -124,6 +124,21 @@ impl AttemptOutcome {
         }
     }
 
+    /// The same without the answer's body.
+    #[must_use]
+    pub fn without_body(self) -> Self {
+        match self {
+            Self::Response { status, retry_after, .. } => Self::Response { status, retry_after, body: Vec::new() },
+            other @ (Self::Timeout { .. }
+            | Self::Dns { .. }
+            | Self::Blocked { .. }
+            | Self::Tls { .. }
+            | Self::Connect { .. }
+            | Self::Protocol { .. }
+            | Self::Unbuildable { .. }) => other,
+        }
+    }
+
     /// The HTTP status, when there was an answer.
     pub const fn status(&self) -> Option<u16> {
         match self {
@@ -178,6 +193,8 @@ pub struct DeliveryPolicy {
     pub in_flight_max: u32,
     /// Requests to one endpoint in a span of time; `None`: as many as it takes.
     pub rate_limit: Option<RateLimit>,
+    /// Whether the first bytes of answers are kept with their attempts.
+    pub keeps_answers: bool,
     /// The health rules.
     pub health: HealthPolicy,
 }
@@ -247,6 +264,7 @@ mod tests {
             gone_disables: true,
             in_flight_max: 32,
             rate_limit: None,
+            keeps_answers: true,
             health: HealthPolicy::default(),
         }
     }

@@ -150,6 +150,7 @@ mod tests {
             gone_disables: false,
             in_flight_max: 32,
             rate_limit: None,
+            keeps_answers: true,
             health: HealthPolicy::default(),
         }
     }

@@ -74,7 +74,7 @@ impl Default for SenderOptions {
             dialer: Arc::new(SystemDialer),
             addresses: AddressPolicy::default(),
             trusted: Vec::new(),
-            idle_per_host_max: 64,
+            idle_per_host_max: 512, // several endpoints of one host, each with its requests in flight
             kept_max: 2_048,
             idle_timeout: Duration::from_secs(4),
             ping_interval: Duration::from_secs(8),

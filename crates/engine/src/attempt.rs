@@ -45,6 +45,7 @@ impl Shared {
         let ended_at = self.clock.now();
         let decision = policy.decide(delivery.attempts + 1, &outcome, ended_at, self.random());
         let signal = policy.signal(&outcome);
+        let outcome = if policy.keeps_answers { outcome } else { outcome.without_body() };
         let duration = ended_at.since(started_at);
         metrics::counter!("bellwire_attempts_total", "contract" => contract.name().to_owned(), "outcome" => outcome.kind())
             .increment(1);
@@ -86,7 +87,9 @@ impl Shared {
     async fn release(&self, held: Vec<ClaimedDelivery>) {
         if let Err(error) = self.store.release_deliveries(&held).await {
             tracing::warn!(deliveries = held.len(), error = %error, "deliveries could not be put back yet");
-            held.into_iter().for_each(|delivery| self.wake.abandon(delivery));
+            for delivery in held {
+                self.wake.abandon(delivery);
+            }
         }
     }
 

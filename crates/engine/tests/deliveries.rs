@@ -81,6 +81,16 @@ impl World {
     }
 
     async fn endpoint(&self, account: &Account, id: &str, url: &str) -> LaneKey {
+        self.limited_endpoint(account, id, url, (None, None)).await
+    }
+
+    async fn limited_endpoint(
+        &self,
+        account: &Account,
+        id: &str,
+        url: &str,
+        (in_flight_max, rate_limit): (Option<u32>, Option<&str>),
+    ) -> LaneKey {
         let endpoint_id = EndpointId::try_new(id).unwrap();
         let new = NewEndpoint {
             id: endpoint_id.clone(),
@@ -90,8 +100,8 @@ impl World {
             filter: EventFilter::All,
             headers: Vec::new(),
             enabled: true,
-            in_flight_max: None,
-            rate_limit: None,
+            in_flight_max,
+            rate_limit: rate_limit.map(|limit| limit.parse().unwrap()),
             health: HealthStatus::Active,
             secret: Some(Secret::new("endpoint-secret".to_owned())),
         };
@@ -357,4 +367,41 @@ async fn a_disabled_endpoint_holds_what_waits_and_sends_it_when_enabled() {
     world.store.update_endpoint(&lane, set(true)).await.unwrap().unwrap();
     world.until(&lane, |all| all[0].state == DeliveryState::Delivered).await;
     world.engine.stop(PATIENCE).await;
+}
+
+/// What existing systems get wrong: a rate limit that the API takes and nobody reads.
+#[tokio::test]
+async fn an_endpoint_gets_no_more_than_its_rate_limit_says() {
+    let world = World::new();
+    let account = world.account("silver").await;
+    let (url, mut received) = receiver(&[200]).await;
+    let lane = world.limited_endpoint(&account, "limited", &url, (None, Some("6/m"))).await;
+    world.publish(&account, "adjudication_complete", "{}", 3).await;
+    for arrived in 1..=3 {
+        next(&mut received).await;
+        let done = |all: &[Delivery]| all.iter().filter(|delivery| delivery.state == DeliveryState::Delivered).count() == arrived;
+        world.until(&lane, done).await;
+        assert!(received.try_recv().is_err(), "nothing more within the ten seconds");
+        world.clock.advance(Duration::from_secs(10));
+    }
+    world.engine.stop(Duration::ZERO).await;
+}
+
+#[tokio::test]
+async fn an_endpoint_has_no_more_requests_in_flight_than_it_takes() {
+    let world = World::new();
+    let account = world.account("silver").await;
+    let (url, _held) = receiver(&[]).await;
+    let lane = world.limited_endpoint(&account, "narrow", &url, (Some(2), None)).await;
+    world.publish(&account, "adjudication_complete", "{}", 10).await;
+    let full = async {
+        while world.engine.in_flight() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, full).await.unwrap();
+    let waiting = world.deliveries(&lane).await;
+    assert!(waiting.len() == 10 && waiting.iter().all(|delivery| delivery.state == DeliveryState::Pending));
+    assert_eq!(world.engine.in_flight(), 2);
+    world.engine.stop(Duration::ZERO).await;
 }

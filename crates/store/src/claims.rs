@@ -90,9 +90,9 @@ const PARK: &str = "UPDATE queue SET wake_at = NULL WHERE id = $1";
 const UNCLAIM: &str = "UPDATE queue SET claim = NULL WHERE id = $1 AND claim = $2";
 const NEXT_WAKE: &str = "SELECT wake_at FROM queue WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1";
 const RECOVER: &str = "UPDATE queue SET claim = NULL WHERE claim IS NOT NULL AND claim <> $1";
-const LANES_WAITING: &str = "SELECT DISTINCT q.account_id, q.endpoint_id FROM queue q \
-     JOIN endpoints p ON p.account_id = q.account_id AND p.id = q.endpoint_id \
-     WHERE q.wake_at IS NULL AND q.claim IS NULL";
+/// One look into the index per endpoint, not one per delivery: a million may wait.
+const LANES_WAITING: &str = "SELECT p.account_id, p.id FROM endpoints p WHERE EXISTS (SELECT 1 FROM queue q \
+     WHERE q.account_id = p.account_id AND q.endpoint_id = p.id AND q.wake_at IS NULL AND q.claim IS NULL)";
 
 /// Lanes looked at in one round.
 const LANES_MAX: usize = 256;

@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rusqlite::ErrorCode;
+
 /// A failed operation. Nothing of it is stored.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -13,6 +15,9 @@ pub enum StoreError {
     /// The store has been closed.
     #[error("the store is closed")]
     Closed,
+    /// The database cannot be read or written at present: the disk is full or fails, or somebody else holds the file.
+    #[error("the database cannot be used at present: {0}")]
+    Unavailable(Arc<str>),
     /// The database refused or failed.
     #[error("the database failed: {0}")]
     Database(Arc<str>),
@@ -36,7 +41,18 @@ pub enum StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Database(error.to_string().into())
+        let text = error.to_string().into();
+        match error.sqlite_error_code() {
+            Some(
+                ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly,
+            ) => Self::Unavailable(text),
+            _ => Self::Database(text),
+        }
     }
 }
 

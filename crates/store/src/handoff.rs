@@ -282,7 +282,9 @@ impl HandOff {
         let mut room = self.room.lock();
         let mut lanes: Vec<LaneKey> = room.lanes.iter().filter(|(_, lane)| lane.backlog).map(|(key, _)| key.clone()).collect();
         lanes.sort_unstable();
-        lanes.iter().for_each(|key| room.queue(key, &self.limits));
+        for key in &lanes {
+            room.queue(key, &self.limits);
+        }
     }
 
     /// Hands deliveries with reserved room to the engine. Without an engine they stay claimed until the next start.

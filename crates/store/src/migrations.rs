@@ -104,7 +104,9 @@ mod tests {
         let connection = migrated();
         let hot = crate::publish::STATEMENTS.iter().chain(&crate::outcomes::STATEMENTS).map(|text| (*text).to_owned());
         for text in hot.chain(crate::claims::statements()) {
-            if text.starts_with("UPDATE queue SET claim = NULL WHERE claim IS NOT NULL") || text.contains("DISTINCT") {
+            if text.starts_with("UPDATE queue SET claim = NULL WHERE claim IS NOT NULL")
+                || text.contains("FROM endpoints p WHERE EXISTS")
+            {
                 continue; // once per start
             }
             let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {text}")).unwrap();

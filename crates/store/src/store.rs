@@ -313,7 +313,9 @@ impl Store {
     pub async fn release_deliveries(&self, held: &[ClaimedDelivery]) -> Result<(), StoreError> {
         let (token, ids) = (self.0.claim_token.clone(), held.iter().map(|delivery| delivery.id.clone()).collect::<Vec<_>>());
         self.write(move |db| claims::unclaim(db, &token, &ids)).await?;
-        held.iter().for_each(|delivery| self.0.handoff.release_delivery(delivery));
+        for delivery in held {
+            self.0.handoff.release_delivery(delivery);
+        }
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! `bellwire contract …`: contracts without a server.
 
-use std::fmt::Write as _;
+mod page;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub(crate) fn run(command: ContractCommand) -> anyhow::Result<ExitCode> {
             ));
         }
         ContractCommand::Render(arguments) => render(&arguments)?,
+        ContractCommand::Docs { file } => telemetry::print(&page::write(&*find(&file)?)?),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -64,14 +66,10 @@ fn render(arguments: &RenderArguments) -> anyhow::Result<()> {
         None => contract.draw_secret([7; 32]),
     };
     let now = SystemClock.now();
-    let example = Example {
-        now,
-        event_id: contract.ids().event.draw(now, [7; 10]),
-        endpoint_id: contract.ids().endpoint.draw(now, [8; 10]),
-    };
+    let example = Example::new(&contract, now);
     let input = example.input(&event_type, data.as_bytes(), &arguments.url, std::slice::from_ref(&secret));
     let request = contract.render(&input)?;
-    telemetry::print(&show(&request));
+    telemetry::print_exactly(&show(&request));
     Ok(())
 }
 
@@ -94,6 +92,11 @@ struct Example {
 }
 
 impl Example {
+    fn new(contract: &Contract, now: Timestamp) -> Self {
+        let ids = contract.ids();
+        Self { now, event_id: ids.event.draw(now, [7; 10]), endpoint_id: ids.endpoint.draw(now, [8; 10]) }
+    }
+
     fn input<'a>(
         &'a self,
         event_type: &'a bellwire_domain::EventType,
@@ -112,11 +115,16 @@ impl Example {
     }
 }
 
-fn show(request: &OutboundRequest) -> String {
-    let mut text = format!("{} {}\n", request.method, request.url);
+/// The request as `bellwire verify` reads it.
+fn show(request: &OutboundRequest) -> Vec<u8> {
+    let mut text = format!("{} {}\n", request.method, request.url).into_bytes();
     for (name, value) in &request.headers {
-        let _ = writeln!(text, "{name}: {}", String::from_utf8_lossy(value.as_bytes()));
+        text.extend_from_slice(name.as_str().as_bytes());
+        text.extend_from_slice(b": ");
+        text.extend_from_slice(value.as_bytes());
+        text.push(b'\n');
     }
-    let _ = write!(text, "\n{}", String::from_utf8_lossy(&request.body));
+    text.push(b'\n');
+    text.extend_from_slice(&request.body);
     text
 }

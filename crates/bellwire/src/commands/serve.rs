@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bellwire_contract::Contracts;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{DatabaseUrl, Publication, ServeArguments};
 use crate::environment::{SystemEntropy, raise_file_limit};
 use crate::server::{Server, ServerOptions};
+use crate::signals::Stops;
 use crate::{contracts, master_key, telemetry};
 
 /// Checks everything, then serves.
@@ -56,26 +56,6 @@ async fn serve(options: ServerOptions, grace: Duration) -> anyhow::Result<ExitCo
         () = stops.recv() => {
             tracing::warn!("ended at once; what was in flight is attempted again after the next start");
             Ok(ExitCode::FAILURE)
-        }
-    }
-}
-
-/// SIGTERM and SIGINT.
-struct Stops {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Stops {
-    fn new() -> anyhow::Result<Self> {
-        let listen = |kind| signal(kind).context("signals cannot be received");
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
-    }
-
-    async fn recv(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Api, Gate, Home, LOCAL, Platform, Request, Server, Sink, until};
+use crate::harness::{Api, Gate, Home, LOCAL, Platform, Request, Server, Sink, bellwire, run, until};
 
 /// Requests in flight to one endpoint under a contract that says nothing of it.
 const IN_FLIGHT_MAX: usize = 32;
@@ -202,7 +202,8 @@ fn killed_ten_times_under_load_with_retries_under_way_it_keeps_its_promises() {
     for endpoint in ENDPOINTS {
         receiver.check(endpoint, &acknowledged, &stored);
     }
-    // Here `bellwire doctor --database` proves the same on the store itself.
+    let examined = run(bellwire().args(["doctor", "--database", &home.database()]));
+    assert!(examined.success().contains("is sound"), "{examined:?}");
 }
 
 fn start_retrying(home: &Home, listen: &str) -> Server {

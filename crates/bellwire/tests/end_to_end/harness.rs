@@ -2,6 +2,7 @@
 
 mod client;
 mod command;
+mod listener;
 mod platform;
 mod receiver;
 mod server;
@@ -12,7 +13,8 @@ use std::time::{Duration, Instant};
 use bellwire_domain::Timestamp;
 
 pub(crate) use client::{Answer, Api, send};
-pub(crate) use command::{Run, bellwire, run, signal};
+pub(crate) use command::{Run, bellwire, run, run_with, signal};
+pub(crate) use listener::Listener;
 pub(crate) use platform::{Platform, old_request, shipped};
 pub(crate) use receiver::{Receiver, Seen, starting};
 pub(crate) use server::{Home, KEY, LOCAL, Server};

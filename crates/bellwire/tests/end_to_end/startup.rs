@@ -208,10 +208,13 @@ fn help() {
         ("serve", &["serve"][..]),
         ("demo", &["demo"][..]),
         ("doctor", &["doctor"][..]),
+        ("listen", &["listen"][..]),
+        ("verify", &["verify"][..]),
         ("contract", &["contract"][..]),
         ("contract-list", &["contract", "list"][..]),
         ("contract-check", &["contract", "check"][..]),
         ("contract-render", &["contract", "render"][..]),
+        ("contract-docs", &["contract", "docs"][..]),
     ] {
         let run = run(bellwire().args(words).arg("--help"));
         insta::assert_snapshot!(format!("help-{name}"), run.success());
@@ -263,7 +266,7 @@ fn contract_render() {
     fs::write(&file, CONTRACT).unwrap();
     let from_file = render(&[file.to_str().unwrap(), "--event", "thing.done", "--url", "https://example.com/x"]);
     assert!(from_file.success().starts_with("POST https://example.com/x\n"), "{from_file:?}");
-    assert!(from_file.success().ends_with("\n\n{\"type\":\"thing.done\",\"data\":{\"id\":1}}\n"), "{from_file:?}");
+    assert!(from_file.success().ends_with("\n\n{\"type\":\"thing.done\",\"data\":{\"id\":1}}"), "{from_file:?}");
 
     refused(&render(&["nobody", "--event", "x"]), &["nobody"]);
     refused(&render(&["noyo", "--event", "x"]), &["--event", "`x`", "difference.created"]);

@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bellwire_domain::{AccountId, DeliveryState, EventId, EventType, Secret};
-use bellwire_store::{DeliveryQuery, EndpointChanges, NewEvent, PageRequest, RetryResult, Store};
+use bellwire_domain::{AccountId, DeliveryState, EventId, EventType, ReplayId, Secret};
+use bellwire_store::{DeliveryQuery, EndpointChanges, LaneKey, NewEvent, NewReplay, PageRequest, ReplayCase, RetryResult, Store};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use crate::ledger::Accepted;
 use crate::random::Random;
 use crate::world::{CALM_AT, Run, lane};
+
+const PUBLISH_UNTIL: Duration = Duration::from_secs(CALM_AT.as_secs() - 15);
+const MEDDLE_UNTIL: Duration = Duration::from_secs(CALM_AT.as_secs() - 10);
 
 /// Events that a publisher offered and has had no answer for: it offers them again, as a client does.
 #[derive(Debug, Clone)]
@@ -32,7 +35,7 @@ pub fn start(actors: &mut JoinSet<()>, run: &Arc<Run>, store: &Store, life: usiz
 }
 
 async fn publish(run: Arc<Run>, store: Store, life: usize, mut random: Random) {
-    while run.time.elapsed() < CALM_AT - Duration::from_secs(15) {
+    while run.time.elapsed() < PUBLISH_UNTIL {
         tokio::time::sleep(random.millis(0..8_000)).await;
         let known = run.unanswered.lock().pop();
         let call = known.unwrap_or_else(|| draw_call(&run, &mut random));
@@ -83,7 +86,7 @@ async fn offer(run: &Run, store: &Store, call: &Unanswered, life: usize) -> bool
 /// Disables, enables, resumes, renames, rotates secrets, sends again; the endpoints that are left alone only change in ways
 /// that must not matter.
 async fn meddle(run: Arc<Run>, store: Store, mut random: Random) {
-    while run.time.elapsed() < CALM_AT - Duration::from_secs(10) {
+    while run.time.elapsed() < MEDDLE_UNTIL {
         tokio::time::sleep(random.millis(200..6_000)).await;
         let endpoint = {
             let ledger = run.ledger.lock();
@@ -91,7 +94,7 @@ async fn meddle(run: Arc<Run>, store: Store, mut random: Random) {
         };
         let lane = lane(&endpoint);
         let harmless = EndpointChanges { name: Some(Some("renamed".to_owned())), ..EndpointChanges::default() };
-        let changes = match random.within(0..5) {
+        let changes = match random.within(0..6) {
             0 if !endpoint.left_alone => EndpointChanges { enabled: Some(false), ..EndpointChanges::default() },
             1 if !endpoint.left_alone => EndpointChanges { enabled: Some(true), ..EndpointChanges::default() },
             2 if !endpoint.left_alone => EndpointChanges { resume: true, ..EndpointChanges::default() },
@@ -104,13 +107,17 @@ async fn meddle(run: Arc<Run>, store: Store, mut random: Random) {
                 send_again(&run, &store, &lane, &mut random).await;
                 continue;
             }
+            5 => {
+                replay(&run, &store, lane, &mut random).await;
+                continue;
+            }
             _ => harmless,
         };
         let _ = store.update_endpoint(&lane, changes).await; // a failing disk may refuse it
     }
 }
 
-async fn send_again(run: &Run, store: &Store, lane: &bellwire_store::LaneKey, random: &mut Random) {
+async fn send_again(run: &Run, store: &Store, lane: &LaneKey, random: &mut Random) {
     let state = [DeliveryState::Failed, DeliveryState::Delivered, DeliveryState::Pending][random.index(3)];
     let query = DeliveryQuery {
         account_id: Some(lane.account_id.clone()),
@@ -127,6 +134,20 @@ async fn send_again(run: &Run, store: &Store, lane: &bellwire_store::LaneKey, ra
     if let Ok(RetryResult::NotFound | RetryResult::EndpointGone) = store.retry_delivery(id).await {
         run.ledger.lock().broken.push(format!("delivery {id} was listed and cannot be found"));
     }
+}
+
+/// Sends again what failed, or was missed, or everything.
+async fn replay(run: &Run, store: &Store, lane: LaneKey, random: &mut Random) {
+    let number = run.next_event.fetch_add(1, Ordering::SeqCst);
+    let new = NewReplay {
+        id: ReplayId::try_new(&format!("rpl_{number}")).unwrap(),
+        lane,
+        since: run.time.wall().minus(random.millis(0..60_000)),
+        until: None,
+        cases: ReplayCase::ALL.into_iter().filter(|_| random.chance(50)).collect(),
+        running_max: 2,
+    };
+    let _ = store.start_replay(new).await; // too many may run already, and a failing disk may refuse it
 }
 
 async fn fail_commits(run: Arc<Run>, mut random: Random) {

@@ -94,16 +94,14 @@ impl<'l> Verdict<'l> {
             match stored.delivery.state {
                 DeliveryState::Pending if endpoint.left_alone => self.found.push(format!("{id} is still pending")),
                 DeliveryState::Cancelled if endpoint.left_alone => self.found.push(format!("{id} was cancelled")),
-                DeliveryState::Pending | DeliveryState::Cancelled => {}
                 DeliveryState::Delivered if !last.is_some_and(|last| success(last.status)) => {
                     self.found.push(format!("{id} is delivered, and its last attempt failed: {last:?}"));
                 }
-                DeliveryState::Delivered => {}
                 DeliveryState::Failed if last.is_some_and(|last| last.status == Some(410)) => {}
                 DeliveryState::Failed if attempts < allowed || (attempts > allowed && !by_hand) => {
                     self.found.push(format!("{id} failed after {attempts} attempts, where {allowed} are to be made"));
                 }
-                DeliveryState::Failed => {}
+                DeliveryState::Pending | DeliveryState::Cancelled | DeliveryState::Delivered | DeliveryState::Failed => {}
             }
             if usize::try_from(stored.delivery.attempts) != Ok(attempts) {
                 self.found.push(format!("{id} counts {} attempts and has {attempts}", stored.delivery.attempts));
@@ -165,7 +163,7 @@ impl<'l> Verdict<'l> {
             }
             Decision::Retry { due_at } => {
                 let late = after.started_wall.since(due_at);
-                let prompt = self.ledger.punctual && self.is_prompt(endpoint);
+                let prompt = self.ledger.punctual && Self::is_prompt(endpoint);
                 (prompt && late > LATENESS_MAX).then(|| format!("attempt {} was sent {late:?} late", after.attempt))
             }
             Decision::Delivered | Decision::Failed { .. } => {
@@ -175,7 +173,7 @@ impl<'l> Verdict<'l> {
     }
 
     /// Endpoints that answer at once and take whatever comes: nothing but Bellwire itself can make them wait.
-    fn is_prompt(&self, endpoint: &SimEndpoint) -> bool {
+    fn is_prompt(endpoint: &SimEndpoint) -> bool {
         endpoint.left_alone && matches!(endpoint.behaviour, Behaviour::Healthy | Behaviour::Fails)
     }
 
@@ -192,7 +190,7 @@ impl<'l> Verdict<'l> {
                     self.found.push(format!("{in_flight} requests in flight to {} at {:?}", endpoint.id, one.started));
                 }
                 let in_span = |other: &&&Sent| {
-                    other.life == one.life && other.started >= one.started && other.started - one.started < Duration::from_secs(1)
+                    other.life == one.life && other.started >= one.started && other.started < one.started + Duration::from_secs(1)
                 };
                 let steady = self.ledger.is_steady(Duration::ZERO, one.started + Duration::from_secs(1));
                 let started = sent.iter().filter(in_span).count();
@@ -207,7 +205,7 @@ impl<'l> Verdict<'l> {
         let mut found = Vec::new();
         for accepted in &self.ledger.accepted {
             let to = self.ledger.endpoints.iter().filter(|endpoint| endpoint.account == accepted.account);
-            for endpoint in to.filter(|endpoint| self.is_prompt(endpoint)) {
+            for endpoint in to.filter(|endpoint| Self::is_prompt(endpoint)) {
                 let first = self.ledger.sent.iter().find(|sent| sent.event == accepted.event && sent.endpoint == endpoint.id);
                 let late = first.is_none_or(|first| first.started.saturating_sub(accepted.at) > LATENESS_MAX);
                 if late {

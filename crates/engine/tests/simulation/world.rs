@@ -162,6 +162,10 @@ pub fn run(seed: u64) -> Ledger {
             shared.time.end_life(down_for); // while the runtime's clock can still be read
         });
         drop(runtime);
+        let examined = bellwire_store::doctor::examine(&path, Some(&MasterKey::new([1; 32]))).unwrap();
+        for check in examined.checks.iter().filter(|check| check.violated > 0) {
+            shared.ledger.lock().broken.push(format!("after life {life}, {}: {:?}", check.name, check.violations));
+        }
     }
     std::mem::take(&mut *shared.ledger.lock())
 }

@@ -1,5 +1,6 @@
 //! The binary as a command that ends, and signals.
 
+use std::io::{Seek as _, Write as _};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,15 @@ pub(crate) fn run(command: &mut Command) -> Run {
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// The same with these bytes on standard input.
+#[track_caller]
+pub(crate) fn run_with(input: &[u8], command: &mut Command) -> Run {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(input).unwrap();
+    file.rewind().unwrap();
+    run(command.stdin(file))
 }
 
 /// Sends a signal, such as `TERM`, to one process.

@@ -14,7 +14,8 @@ use super::until;
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) path: String,
-    headers: Vec<(String, String)>,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 

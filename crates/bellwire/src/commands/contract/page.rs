@@ -1,0 +1,197 @@
+//! A contract as a page for the consumers of its platform. The same contract always gives the same page.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anyhow::Context;
+use bellwire_contract::{Contract, EventChoice, Registrar, RenderInput, SecretSource};
+use bellwire_domain::health::{FailedAfter, FailedThen};
+use bellwire_domain::{DeliveryPolicy, EventType, Timestamp, UrlPolicy};
+
+use super::{Example, show};
+
+/// 2026-01-15T09:00:00Z, when everything on a page happens.
+const THEN: Timestamp = Timestamp::from_secs(1_768_467_600);
+/// The type of the example where a contract lists none.
+const ANY_TYPE: &str = "invoice.paid";
+
+/// Writes the page.
+pub(super) fn write(contract: &Contract) -> anyhow::Result<String> {
+    let mut page = format!("# Webhooks of {}\n\n", contract.title());
+    if let Some(description) = contract.description() {
+        let _ = writeln!(page, "{}\n", description.trim());
+    }
+    page.push_str("## Registration\n\n");
+    page.push_str(&registration(contract));
+    page.push_str("\n## Events\n\n");
+    page.push_str(&events(contract)?);
+    page.push_str("## Verification\n\n");
+    page.push_str(&verification(contract));
+    page.push_str("\n## Answers and retries\n\n");
+    page.push_str(&delivery(contract.delivery()));
+    page.truncate(page.trim_end().len());
+    Ok(page)
+}
+
+fn registration(contract: &Contract) -> String {
+    let subscription = contract.subscription();
+    let mut lines = vec![
+        match subscription.register {
+            Registrar::Consumer => "You register your endpoints yourself.",
+            Registrar::Operator => "Your endpoints are registered for you, by the platform.",
+        },
+        match subscription.events {
+            EventChoice::All => "Every endpoint gets every event.",
+            EventChoice::Choose => "An endpoint gets the events that it names.",
+        },
+        match subscription.url {
+            UrlPolicy::Https => "Its URL is an https URL.",
+            UrlPolicy::Any => "Its URL is an http or https URL.",
+        },
+        match subscription.secret.from {
+            SecretSource::Consumer => "You choose its secret.",
+            SecretSource::Generated => "Its secret is drawn for you.",
+            SecretSource::Account => "Your account has one secret, which its endpoints share.",
+        },
+    ];
+    if !subscription.secret.readable {
+        lines.push("A secret cannot be read back later: keep it.");
+    }
+    if !subscription.enabled {
+        lines.push("A new endpoint is off until it is enabled.");
+    }
+    if !subscription.sandbox {
+        lines.push("Sandbox accounts have no webhooks.");
+    }
+    lines.iter().fold(String::new(), |list, line| list + "- " + line + "\n")
+}
+
+fn events(contract: &Contract) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for event in contract.events() {
+        let _ = writeln!(text, "### `{}`: {}\n", event.event_type, event.title);
+        if let Some(description) = &event.description {
+            let _ = writeln!(text, "{}\n", description.trim());
+        }
+        if event.entitlement.is_some() {
+            text.push_str("Sent only to accounts for which the platform has switched it on.\n\n");
+        } else if !event.enabled_by_default {
+            text.push_str("Sent only to endpoints that name it.\n\n");
+        }
+        text.push_str(&request(contract, &event.event_type, event.example.get(), false)?);
+    }
+    if contract.any_event().is_some() {
+        text.push_str("Events may be of any type. One of them, for example:\n\n");
+        text.push_str(&request(contract, &EventType::try_new(ANY_TYPE)?, r#"{"id":"in_1","amount":1.10}"#, false)?);
+    }
+    if let Some(test) = contract.test_event() {
+        let _ = writeln!(text, "### `{}`: {}, the test event\n", test.event_type, test.title);
+        text.push_str(&request(contract, &test.event_type, test.data.get(), true)?);
+    }
+    Ok(text)
+}
+
+/// The whole request as it would be sent.
+fn request(contract: &Contract, event_type: &EventType, data: &str, is_test: bool) -> anyhow::Result<String> {
+    let example = Example::new(contract, THEN);
+    let secrets = [contract.draw_secret([7; 32])];
+    let mut input: RenderInput<'_> = example.input(event_type, data.as_bytes(), "https://client.example/webhooks", &secrets);
+    input.event.is_test = is_test;
+    let request = contract.render(&input).with_context(|| format!("event {event_type}"))?;
+    let shown = show(&request);
+    let shown = String::from_utf8_lossy(&shown);
+    // Longer than any run of backticks inside.
+    let fence = "`".repeat(shown.split(|character| character != '`').map(str::len).max().unwrap_or(0).max(2) + 1);
+    Ok(format!("{fence}http\n{}\n{fence}\n\n", shown.trim_end()))
+}
+
+fn verification(contract: &Contract) -> String {
+    let proofs = contract.proofs();
+    if proofs.is_empty() {
+        return "Nothing in a request proves where it comes from.\n".to_owned();
+    }
+    let secret = contract.draw_secret([7; 32]);
+    let mut text = format!("The requests above are made with the secret `{}`. ", secret.expose());
+    text.push_str("Where the body goes into what is computed, take its bytes as they came.\n\n");
+    for proof in proofs {
+        let _ = writeln!(text, "- {}: {}.", proof.place, proof.how);
+    }
+    text.push('\n');
+    if let Some(tolerance) = contract.tolerance() {
+        let _ = writeln!(text, "Refuse a request whose time is further than {} from yours.", spelled(tolerance));
+    }
+    let _ = writeln!(text, "`bellwire verify --contract {}` judges a request that you have captured.", contract.name());
+    text
+}
+
+fn delivery(policy: &DeliveryPolicy) -> String {
+    let (success, timeout) = (&policy.success, spelled(policy.timeout));
+    let mut text = format!("A delivery has succeeded when you answer with status {success} within {timeout}.");
+    let delays = policy.schedule.delays();
+    if delays.is_empty() {
+        text.push_str(" Otherwise it has failed: it is not tried again.\n");
+    } else {
+        let whole = spelled(delays.iter().sum());
+        let retries = delays.len();
+        let _ =
+            writeln!(text, " Otherwise it is tried again, up to {retries} times within {whole}, after each of these delays:\n");
+        for (index, delay) in delays.iter().enumerate() {
+            let attempts = u32::try_from(index + 1).unwrap_or(u32::MAX);
+            let latest = policy.schedule.next(attempts, THEN, 1.0).map_or(*delay, |due| due.since(THEN));
+            let more = if latest > *delay { format!(" to {}", spelled(latest)) } else { String::new() };
+            let _ = writeln!(text, "{}. {}{more}", index + 1, spelled(*delay));
+        }
+    }
+    text.push('\n');
+    if let Some(most) = policy.retry_after_max {
+        let _ = writeln!(text, "- A `Retry-After` of yours is honoured, up to {}.", spelled(most));
+    }
+    if policy.gone_disables {
+        text.push_str("- Status 410 ends the delivery and disables the endpoint.\n");
+    }
+    if let Some(count) = policy.health.unhealthy_after_failures {
+        let _ = writeln!(
+            text,
+            "- Failed attempts in a row that make an endpoint unhealthy: {count}. A success makes it active again."
+        );
+    }
+    if let Some((after, then)) = policy.health.failed {
+        let when = match after {
+            FailedAfter::UnhealthyFor(span) => {
+                format!("An attempt that fails when the endpoint has been unhealthy for {}", spelled(span))
+            }
+            FailedAfter::FailingFor(span) => format!("An attempt that fails when none has succeeded for {}", spelled(span)),
+            FailedAfter::Failures(count) => format!("The last of {count} failed attempts in a row"),
+        };
+        let what = match then {
+            FailedThen::Pause => "pauses it: its deliveries wait until it is resumed",
+            FailedThen::Disable => "disables it: what waits is cancelled, and new events are not sent to it",
+        };
+        let _ = writeln!(text, "- {when} {what}.");
+    }
+    text.push_str("- The same event may arrive more than once, and events may arrive out of order.\n");
+    text
+}
+
+/// `1 h 30 min`, to the second; below one second in milliseconds.
+fn spelled(span: Duration) -> String {
+    if span < Duration::from_secs(1) {
+        return format!("{} ms", span.as_millis());
+    }
+    let seconds = (span + Duration::from_millis(500)).as_secs();
+    let units = [(seconds / 86_400, "d"), (seconds / 3_600 % 24, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
+    let parts: Vec<String> =
+        units.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count} {unit}")).collect();
+    parts.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans() {
+        let shown = [250, 5_000, 59_999, 5_400_000, 86_400_000, 90_061_000].map(|millis| spelled(Duration::from_millis(millis)));
+        assert_eq!(shown, ["250 ms", "5 s", "1 min", "1 h 30 min", "1 d", "1 d 1 h 1 min 1 s"]);
+    }
+}

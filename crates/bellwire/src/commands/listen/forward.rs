@@ -1,0 +1,132 @@
+//! Passes requests on to a server on the consumer's side, as they came.
+//!
+//! One connection for each request: nothing of one can end up in another, and no request is sent twice because an idle
+//! connection had been closed.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{Request, StatusCode, Uri, Version};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::BODY_BYTES_MAX;
+use crate::cli::ForwardUrl;
+
+/// Headers that are about one connection and end with it, beside those that `connection` names.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    http::header::PROXY_AUTHENTICATE,
+    http::header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Passes requests on to one server.
+pub(super) struct Forwarder {
+    url: ForwardUrl,
+    timeout: Duration,
+}
+
+/// Why there is no answer to pass back.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Unreachable(io::Error),
+    Broken(axum::BoxError),
+    Silent(Duration),
+}
+
+impl Failure {
+    pub(super) const fn status(&self) -> StatusCode {
+        match self {
+            Self::Unreachable(_) | Self::Broken(_) => StatusCode::BAD_GATEWAY,
+            Self::Silent(_) => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(error) => write!(formatter, "the server cannot be reached: {error}"),
+            Self::Broken(error) => write!(formatter, "the server gave no whole answer: {error}"),
+            Self::Silent(timeout) => {
+                write!(formatter, "no answer within {} s, when the platform gives up", timeout.as_secs_f32())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Forwarder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "http://{}{}", self.url.authority, self.url.path.as_deref().unwrap_or_default())
+    }
+}
+
+impl Forwarder {
+    /// A server that has as long to answer as the contract gives.
+    pub(super) const fn new(url: ForwardUrl, timeout: Duration) -> Self {
+        Self { url, timeout }
+    }
+
+    /// The server's answer to the same request.
+    pub(super) async fn pass_on(&self, parts: Parts, body: Bytes) -> Result<Response, Failure> {
+        let request = self.request(parts, body).map_err(|error| Failure::Broken(error.into()))?;
+        tokio::time::timeout(self.timeout, self.exchange(request)).await.unwrap_or(Err(Failure::Silent(self.timeout)))
+    }
+
+    fn request(&self, parts: Parts, body: Bytes) -> Result<Request<Body>, http::Error> {
+        let target = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let target = match (&self.url.path, parts.uri.query()) {
+            (None, _) => target.to_owned(),
+            (Some(path), None) => path.clone(),
+            (Some(path), Some(query)) => format!("{path}?{query}"),
+        };
+        let mut headers = parts.headers;
+        drop_hop_by_hop(&mut headers);
+        // HTTP/2 says the host elsewhere; HTTP/1.1 cannot do without.
+        if let (false, Some(host)) = (headers.contains_key(HOST), parts.uri.authority()) {
+            headers.insert(HOST, HeaderValue::from_str(host.as_str())?);
+        }
+        let mut request = Request::builder().method(parts.method).uri(target.parse::<Uri>()?).body(Body::from(body))?;
+        *request.headers_mut() = headers;
+        *request.version_mut() = Version::HTTP_11;
+        Ok(request)
+    }
+
+    async fn exchange(&self, request: Request<Body>) -> Result<Response, Failure> {
+        let stream = TcpStream::connect(&self.url.authority).await.map_err(Failure::Unreachable)?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| Failure::Broken(error.into()))?;
+        let answer = async move {
+            let (mut parts, body) = sender.send_request(request).await?.into_parts();
+            let body = axum::body::to_bytes(Body::new(body), BODY_BYTES_MAX).await?;
+            drop_hop_by_hop(&mut parts.headers);
+            parts.version = Version::default();
+            Ok::<_, axum::BoxError>(Response::from_parts(parts, Body::from(body)))
+        };
+        // The sender is gone with the answer, and with it the connection ends.
+        let (answer, _) = tokio::join!(answer, connection);
+        answer.map_err(Failure::Broken)
+    }
+}
+
+fn drop_hop_by_hop(headers: &mut HeaderMap) {
+    let named = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let named: Vec<HeaderName> = named.filter_map(|name| name.trim().parse().ok()).collect();
+    for name in HOP_BY_HOP.iter().chain(&named) {
+        headers.remove(name);
+    }
+}

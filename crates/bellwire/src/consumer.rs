@@ -1,0 +1,46 @@
+//! What a consumer has to judge requests with: the contract, the secrets, the URL that was registered.
+
+use std::sync::Arc;
+
+use anyhow::bail;
+use bellwire_contract::{CapturedRequest, Contract, Verdict};
+use bellwire_domain::{Secret, Timestamp};
+
+use crate::cli::ConsumerArguments;
+use crate::contracts;
+
+/// Judges captured requests.
+pub(crate) struct Consumer {
+    pub(crate) contract: Arc<Contract>,
+    secrets: Vec<Secret<String>>,
+    url: Option<String>,
+}
+
+impl Consumer {
+    /// Checks what was typed. No message repeats a secret.
+    pub(crate) fn new(arguments: &ConsumerArguments) -> anyhow::Result<Self> {
+        let name = &arguments.contract;
+        let contracts = contracts::load(arguments.contracts.as_deref())?;
+        let Some(contract) = contracts.get(name) else {
+            bail!("--contract: there is no contract `{name}`; see `bellwire contract list`");
+        };
+        if arguments.secrets.is_empty() && contract.subscription().secret.required {
+            bail!("--secret: `{name}` cannot be verified without one; give it here or as BELLWIRE_SECRET");
+        }
+        for secret in &arguments.secrets {
+            contract.check_secret(secret).map_err(|reason| anyhow::anyhow!("--secret: {reason}"))?;
+        }
+        let secrets = arguments.secrets.iter().cloned().map(Secret::new).collect();
+        Ok(Self { contract: Arc::clone(contract), secrets, url: arguments.url.clone() })
+    }
+
+    /// Whether a request is genuine; the error says why not.
+    pub(crate) fn judge(&self, request: &CapturedRequest<'_>, now: Timestamp) -> Result<(), String> {
+        let request = CapturedRequest { url: self.url.as_deref().unwrap_or(request.url), ..*request };
+        match self.contract.verify(&request, &self.secrets, now) {
+            Verdict::Genuine => Ok(()),
+            Verdict::Rejected { reason } => Err(reason),
+            Verdict::Unsigned => Err("nothing in it is signed, so nothing can be verified".to_owned()),
+        }
+    }
+}

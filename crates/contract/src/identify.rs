@@ -1,0 +1,37 @@
+//! What a captured request says of the event that it carries, wherever the contract lets it say so.
+
+use crate::captured::Captured;
+use crate::contract::Contract;
+use crate::request::RequestPlan;
+use crate::variables::{EventField, Values as _, Variable};
+use crate::verify::CapturedRequest;
+
+/// The event that a captured request names. Nothing of it is proven: [`Contract::verify`] does that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NamedEvent {
+    /// Its type.
+    pub event_type: Option<String>,
+    /// Its id.
+    pub id: Option<String>,
+}
+
+impl Contract {
+    /// Reads the event's type and id out of a captured request, as far as the contract puts them into its requests.
+    pub fn identify(&self, request: &CapturedRequest<'_>) -> NamedEvent {
+        let own = self.events().iter().filter_map(|event| event.plan.as_ref());
+        let named = std::iter::once(&self.plan).chain(own).map(|plan| self.identify_by(plan, request));
+        named.into_iter().find(|named| *named != NamedEvent::default()).unwrap_or_default()
+    }
+
+    fn identify_by(&self, plan: &RequestPlan, request: &CapturedRequest<'_>) -> NamedEvent {
+        let mut captured = Captured::new(self, plan, request);
+        for header in &plan.headers {
+            for (template, value) in header.values.iter().zip(request.headers.get_all(&header.name)) {
+                captured.read_template(template, value.to_str().unwrap_or_default(), "");
+            }
+        }
+        let text = |field| captured.get(&Variable::Event(field)).into_string().ok().filter(|text| !text.is_empty());
+        NamedEvent { event_type: text(EventField::Type), id: text(EventField::Id) }
+    }
+}
