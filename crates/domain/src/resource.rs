@@ -255,8 +255,8 @@ mod tests {
         Lifecycle { starts_in: None, next: vec![None; 3], last: StateSet::default(), rules: vec![rule] }
     }
 
-    fn past(state: StateId, ever: &[StateId]) -> Option<Past> {
-        Some(Past { state: Some(state), ever: set(ever).with(state) })
+    fn past(state: StateId, ever: &[StateId]) -> Past {
+        Past { state: Some(state), ever: set(ever).with(state) }
     }
 
     fn count(lifecycle: &Lifecycle, past: Option<Past>, state: StateId, facts: &Facts) -> usize {
@@ -268,24 +268,24 @@ mod tests {
         let facts = Facts { fields: vec![FieldFact { changed: true, grew_by: 3 }, FieldFact::default()], conditions: vec![] };
         let cases: [(Trigger, Option<Past>, StateId, usize); 13] = [
             (Trigger::Created, None, A, 1),
-            (Trigger::Created, past(A, &[]), A, 0),
+            (Trigger::Created, Some(past(A, &[])), A, 0),
             (Trigger::StateChanged, None, B, 0),
-            (Trigger::StateChanged, past(A, &[]), A, 0),
-            (Trigger::StateChanged, past(A, &[]), B, 1),
+            (Trigger::StateChanged, Some(past(A, &[])), A, 0),
+            (Trigger::StateChanged, Some(past(A, &[])), B, 1),
             (Trigger::StateChanged, Some(Past { state: None, ever: StateSet::default() }), B, 1),
             (Trigger::Reached(set(&[B, C])), None, B, 1),
-            (Trigger::Reached(set(&[B, C])), past(B, &[]), C, 1),
-            (Trigger::Reached(set(&[B, C])), past(B, &[]), B, 0),
-            (Trigger::Reached(set(&[B, C])), past(B, &[]), A, 0),
-            (Trigger::FieldChanged(0), past(A, &[]), A, 1),
-            (Trigger::FieldChanged(1), past(A, &[]), A, 0),
-            (Trigger::ListGrew(0), past(A, &[]), A, 1),
+            (Trigger::Reached(set(&[B, C])), Some(past(B, &[])), C, 1),
+            (Trigger::Reached(set(&[B, C])), Some(past(B, &[])), B, 0),
+            (Trigger::Reached(set(&[B, C])), Some(past(B, &[])), A, 0),
+            (Trigger::FieldChanged(0), Some(past(A, &[])), A, 1),
+            (Trigger::FieldChanged(1), Some(past(A, &[])), A, 0),
+            (Trigger::ListGrew(0), Some(past(A, &[])), A, 1),
         ];
         for (trigger, past, state, expected) in cases {
             assert_eq!(count(&lifecycle(rule(trigger.clone())), past, state, &facts), expected, "{trigger:?} {past:?} {state:?}");
         }
         let each = Rule { each_item: true, ..rule(Trigger::ListGrew(0)) };
-        assert_eq!(count(&lifecycle(each), past(A, &[]), A, &facts), 3);
+        assert_eq!(count(&lifecycle(each), Some(past(A, &[])), A, &facts), 3);
         let any_of = Rule { triggers: vec![Trigger::Created, Trigger::FieldChanged(0)], ..rule(Trigger::Created) };
         assert_eq!(count(&lifecycle(any_of), None, A, &facts), 1, "one event, whatever happened at once");
     }
@@ -295,15 +295,15 @@ mod tests {
         let facts = Facts { fields: vec![FieldFact { changed: true, grew_by: 0 }], conditions: vec![true, false] };
         let base = || rule(Trigger::FieldChanged(0));
         let cases: [(Rule, Option<Past>, StateId, usize); 13] = [
-            (Rule { only_in: Some(set(&[B])), ..base() }, past(A, &[]), B, 1),
-            (Rule { only_in: Some(set(&[B])), ..base() }, past(B, &[]), A, 0),
-            (Rule { before: set(&[C]), ..base() }, past(A, &[]), A, 1),
-            (Rule { before: set(&[C]), ..base() }, past(A, &[]), C, 1),
-            (Rule { before: set(&[C]), ..base() }, past(C, &[]), C, 0),
-            (Rule { before: set(&[C]), ..base() }, past(A, &[C]), A, 0),
-            (Rule { after: Some(set(&[C])), ..base() }, past(A, &[]), B, 0),
-            (Rule { after: Some(set(&[C])), ..base() }, past(A, &[]), C, 1),
-            (Rule { after: Some(set(&[C])), ..base() }, past(A, &[C]), B, 1),
+            (Rule { only_in: Some(set(&[B])), ..base() }, Some(past(A, &[])), B, 1),
+            (Rule { only_in: Some(set(&[B])), ..base() }, Some(past(B, &[])), A, 0),
+            (Rule { before: set(&[C]), ..base() }, Some(past(A, &[])), A, 1),
+            (Rule { before: set(&[C]), ..base() }, Some(past(A, &[])), C, 1),
+            (Rule { before: set(&[C]), ..base() }, Some(past(C, &[])), C, 0),
+            (Rule { before: set(&[C]), ..base() }, Some(past(A, &[C])), A, 0),
+            (Rule { after: Some(set(&[C])), ..base() }, Some(past(A, &[])), B, 0),
+            (Rule { after: Some(set(&[C])), ..base() }, Some(past(A, &[])), C, 1),
+            (Rule { after: Some(set(&[C])), ..base() }, Some(past(A, &[C])), B, 1),
             (Rule { after: Some(set(&[C])), ..base() }, None, C, 1),
             (Rule { conditions: vec![0], ..base() }, None, A, 1),
             (Rule { conditions: vec![0, 1], ..base() }, None, A, 0),
@@ -319,14 +319,14 @@ mod tests {
         let lifecycle = Lifecycle { starts_in: Some(A), ..lifecycle(rule(Trigger::StateChanged)) };
         assert_eq!(count(&lifecycle, None, A, &Facts::default()), 0);
         assert_eq!(count(&lifecycle, None, B, &Facts::default()), 1);
-        assert_eq!(count(&lifecycle, past(B, &[]), B, &Facts::default()), 0);
+        assert_eq!(count(&lifecycle, Some(past(B, &[])), B, &Facts::default()), 0);
     }
 
     #[test]
     fn transitions() {
         let lifecycle =
             Lifecycle { next: vec![Some(set(&[B])), None, None], last: set(&[C]), ..lifecycle(rule(Trigger::StateChanged)) };
-        let decide = |from, to| lifecycle.decide(past(from, &[]), to, &Facts::default()).map(|all| all.len());
+        let decide = |from, to| lifecycle.decide(Some(past(from, &[])), to, &Facts::default()).map(|all| all.len());
         assert_eq!(decide(A, A), Ok(0));
         assert_eq!(decide(A, B), Ok(1));
         assert_eq!(decide(A, C), Err(Refusal::Transition { from: A }));
