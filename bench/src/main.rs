@@ -12,6 +12,7 @@ mod neighbours;
 mod report;
 mod server;
 mod sink;
+mod waiting;
 mod workloads;
 
 use std::path::PathBuf;
@@ -33,6 +34,9 @@ struct Arguments {
     /// Bytes of an event's data
     #[arg(long, default_value_t = 500)]
     body: usize,
+    /// Also measure so many deliveries that wait for endpoints which refuse (100 bytes of disk and more for each)
+    #[arg(long, default_value_t = 0)]
+    waiting: usize,
     /// Where the JSON beside the table goes
     #[arg(long, default_value = "bench/results/latest.json")]
     json: PathBuf,
@@ -62,6 +66,7 @@ fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         deliveries: arguments.deliveries,
         producers: arguments.producers,
         body: arguments.body,
+        waiting: arguments.waiting,
         server: server::binary(arguments.server.as_deref())?,
     }))?;
     report::print(&results);

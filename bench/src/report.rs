@@ -17,6 +17,18 @@ pub(crate) struct Results {
     pub(crate) bare_per_second: f64,
     pub(crate) measurements: Vec<Measurement>,
     pub(crate) neighbours: Neighbours,
+    /// With `--waiting` only.
+    pub(crate) waiting: Option<Waiting>,
+}
+
+/// What deliveries cost that wait for endpoints which refuse.
+#[derive(Serialize)]
+pub(crate) struct Waiting {
+    pub(crate) deliveries: usize,
+    pub(crate) taken_per_second: f64,
+    pub(crate) peak_memory_mib: f64,
+    /// From the start after a kill until requests are taken.
+    pub(crate) ready_ms: f64,
 }
 
 /// What ill neighbours cost a healthy endpoint: the median from POST to arrival.
@@ -74,6 +86,13 @@ pub(crate) fn print(results: &Results) {
         );
     }
     print_neighbours(&results.neighbours);
+    if let Some(Waiting { deliveries, taken_per_second, peak_memory_mib, ready_ms }) = &results.waiting {
+        let _ = writeln!(
+            out,
+            "waiting: {deliveries} deliveries for endpoints that refuse, taken at {taken_per_second:.0} per second, {peak_memory_mib:.0} MiB at \
+             most; killed, ready again after {ready_ms:.0} ms"
+        );
+    }
 }
 
 fn print_neighbours(neighbours: &Neighbours) {

@@ -16,7 +16,7 @@ pub(crate) struct Process {
     child: Child,
     pub(crate) port: u16,
     pub(crate) key: String,
-    _folder: Option<TempDir>,
+    folder: Option<TempDir>,
 }
 
 /// The server's binary.
@@ -40,13 +40,19 @@ impl Process {
             .context("the sink does not start")?;
         let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
         let port = lines.next_line().await?.context("the sink ended")?.parse()?;
-        Ok(Self { child, port, key: String::new(), _folder: None })
+        Ok(Self { child, port, key: String::new(), folder: None })
     }
 
+    /// A server on a new store.
     pub(crate) async fn server(binary: &Path) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
+        Self::server_in(binary, tempfile::tempdir()?).await
+    }
+
+    /// A server on the store in a folder; it is ready when this returns.
+    pub(crate) async fn server_in(binary: &Path, folder: TempDir) -> anyhow::Result<Self> {
         let mut child = Command::new(binary)
             .args(["serve", "--listen", "127.0.0.1:0", "--allow-network", "127.0.0.0/8", "--allow-http", "--log", "error"])
+            .args(["--account-backlog-max", "100000000"])
             .arg("--database")
             .arg(format!("sqlite:{}", folder.path().join("bench.db").display()))
             .env("BELLWIRE_ADMIN_KEY", "bwk_bench_bench_bench_bench_bench_bench")
@@ -57,7 +63,13 @@ impl Process {
         let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
         let line = lines.next_line().await?.context("the server ended; run it by hand to see why")?;
         let port = line.rsplit(':').next().and_then(|port| port.parse().ok()).with_context(|| format!("no port in `{line}`"))?;
-        Ok(Self { child, port, key: "bwk_bench_bench_bench_bench_bench_bench".to_owned(), _folder: Some(folder) })
+        Ok(Self { child, port, key: "bwk_bench_bench_bench_bench_bench_bench".to_owned(), folder: Some(folder) })
+    }
+
+    /// Ends it with SIGKILL; its folder.
+    pub(crate) async fn kill(mut self) -> anyhow::Result<TempDir> {
+        self.child.kill().await?;
+        self.folder.take().context("it has no folder")
     }
 
     /// CPU seconds used so far.

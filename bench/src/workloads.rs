@@ -12,16 +12,18 @@ use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
 use crate::client::Client;
-use crate::neighbours;
 use crate::report::{Measurement, Neighbours, Results};
 use crate::server::Process;
 use crate::sink::{Findings, now_us};
+use crate::{neighbours, waiting};
 
 /// The size of a run.
 pub(crate) struct Plan {
     pub(crate) deliveries: usize,
     pub(crate) producers: usize,
     pub(crate) body: usize,
+    /// Deliveries that wait; none: not measured.
+    pub(crate) waiting: usize,
     pub(crate) server: PathBuf,
 }
 
@@ -73,7 +75,11 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Results> {
     measurements.extend([alone, beside]);
     bare.push(bare_loop(plan, &sink, &tasks).await?); // again at the end: the machine may have slowed down meanwhile
     let bare_per_second = bare.iter().sum::<f64>() / 2.0;
-    Ok(Results { body: plan.body, producers: plan.producers, bare_per_second, measurements, neighbours })
+    let waiting = match plan.waiting {
+        0 => None,
+        deliveries => Some(waiting::measure(&plan.server, deliveries, &tasks).await.context("waiting")?),
+    };
+    Ok(Results { body: plan.body, producers: plan.producers, bare_per_second, measurements, neighbours, waiting })
 }
 
 /// The yardstick: POSTs of the same size straight to the sink, per second.
