@@ -93,7 +93,12 @@ pub enum AttemptOutcome {
         /// What the system said.
         detail: String,
     },
-    /// The connection broke, or what came back is not HTTP.
+    /// The connection was closed or reset before the answer was complete.
+    Closed {
+        /// Which of the two.
+        detail: String,
+    },
+    /// What came back is not HTTP.
     Protocol {
         /// What was wrong.
         detail: String,
@@ -119,6 +124,7 @@ impl AttemptOutcome {
             Self::Blocked { .. } => "blocked",
             Self::Tls { .. } => "tls",
             Self::Connect { .. } => "connect",
+            Self::Closed { .. } => "closed",
             Self::Protocol { .. } => "protocol",
             Self::Unbuildable { .. } => "unbuildable",
         }
@@ -134,6 +140,7 @@ impl AttemptOutcome {
             | Self::Blocked { .. }
             | Self::Tls { .. }
             | Self::Connect { .. }
+            | Self::Closed { .. }
             | Self::Protocol { .. }
             | Self::Unbuildable { .. }) => other,
         }
@@ -148,6 +155,7 @@ impl AttemptOutcome {
             | Self::Blocked { .. }
             | Self::Tls { .. }
             | Self::Connect { .. }
+            | Self::Closed { .. }
             | Self::Protocol { .. }
             | Self::Unbuildable { .. } => None,
         }
@@ -170,6 +178,7 @@ impl fmt::Display for AttemptOutcome {
             Self::Blocked { reason } => write!(formatter, "address refused: {reason}"),
             Self::Tls { detail } => write!(formatter, "TLS failed: {detail}"),
             Self::Connect { detail } => write!(formatter, "not connected: {detail}"),
+            Self::Closed { detail } => formatter.write_str(detail),
             Self::Protocol { detail } => write!(formatter, "not a valid HTTP answer: {detail}"),
             Self::Unbuildable { reason } => write!(formatter, "request not made: {reason}"),
         }
@@ -231,6 +240,7 @@ impl DeliveryPolicy {
             | AttemptOutcome::Blocked { .. }
             | AttemptOutcome::Tls { .. }
             | AttemptOutcome::Connect { .. }
+            | AttemptOutcome::Closed { .. }
             | AttemptOutcome::Protocol { .. } => None,
         };
         let Some(scheduled) = self.schedule.next(attempts, now, random) else {

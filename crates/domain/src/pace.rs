@@ -50,6 +50,7 @@ impl DeliveryPolicy {
             | AttemptOutcome::Blocked { .. }
             | AttemptOutcome::Tls { .. }
             | AttemptOutcome::Connect { .. }
+            | AttemptOutcome::Closed { .. }
             | AttemptOutcome::Protocol { .. } => Some(Signal::Silent),
             AttemptOutcome::Unbuildable { .. } => None,
         }

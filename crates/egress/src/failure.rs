@@ -19,28 +19,28 @@ pub(crate) fn outcome(error: &(dyn Error + 'static), attempt: &Attempt) -> Attem
             ConnectFailure::Late => AttemptOutcome::Timeout { phase: attempt.phase() },
         };
     }
-    AttemptOutcome::Protocol { detail: broken(error) }
+    broken(error)
 }
 
 /// What was wrong with an answer, in words that do not depend on a library's.
-pub(crate) fn broken(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn broken(error: &(dyn Error + 'static)) -> AttemptOutcome {
+    let closed =
+        |how: &str| AttemptOutcome::Closed { detail: format!("the connection was {how} before the answer was complete") };
     if let Some(error) = find::<hyper::Error>(error) {
         if error.is_parse_too_large() {
-            return "the head of the answer is too large".to_owned();
+            return AttemptOutcome::Protocol { detail: "the head of the answer is too large".to_owned() };
         }
         if error.is_parse() {
-            return format!("the answer is not HTTP: {}", innermost(error));
+            return AttemptOutcome::Protocol { detail: innermost(error) };
         }
-        if error.is_incomplete_message() {
-            return "the connection was closed before the answer was complete".to_owned();
+        if error.is_incomplete_message() || error.is_canceled() {
+            return closed("closed");
         }
     }
     match find::<io::Error>(error).map(io::Error::kind) {
-        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe) => {
-            "the connection was reset before the answer was complete".to_owned()
-        }
-        Some(io::ErrorKind::UnexpectedEof) => "the connection was closed before the answer was complete".to_owned(),
-        Some(_) | None => innermost(error),
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe) => closed("reset"),
+        Some(io::ErrorKind::UnexpectedEof) => closed("closed"),
+        Some(_) | None => AttemptOutcome::Protocol { detail: innermost(error) },
     }
 }
 

@@ -181,7 +181,7 @@ async fn read(response: Response<Incoming>, now: Timestamp) -> AttemptOutcome {
     while let Some(frame) = body.frame().await {
         let frame = match frame {
             Ok(frame) => frame,
-            Err(error) => return AttemptOutcome::Protocol { detail: failure::broken(&error) },
+            Err(error) => return failure::broken(&error),
         };
         let wants_more = frame.data_ref().is_none_or(|piece| excerpt.push(piece));
         if !wants_more {

@@ -242,7 +242,7 @@ async fn a_request_that_meets_the_closing_of_its_connection_is_not_sent_again() 
     let sender = local_sender();
     for round in 1..=20 {
         answered(&send_by(&sender, post(&url), LONG).await, 200);
-        failed(&send_by(&sender, post(&url), LONG).await, "protocol");
+        failed(&send_by(&sender, post(&url), LONG).await, "closed");
         assert_eq!(requests.load(Ordering::SeqCst), 2 * round, "each was sent once");
     }
 }

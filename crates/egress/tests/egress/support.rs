@@ -58,6 +58,7 @@ pub(crate) fn failed(outcome: &AttemptOutcome, kind: &str) -> String {
         AttemptOutcome::Dns { detail }
         | AttemptOutcome::Tls { detail }
         | AttemptOutcome::Connect { detail }
+        | AttemptOutcome::Closed { detail }
         | AttemptOutcome::Protocol { detail } => detail.clone(),
         AttemptOutcome::Blocked { reason } | AttemptOutcome::Unbuildable { reason } => reason.clone(),
         AttemptOutcome::Timeout { .. } => String::new(),

@@ -63,7 +63,7 @@ fn refused() -> AttemptOutcome {
 }
 
 fn cut() -> AttemptOutcome {
-    AttemptOutcome::Protocol { detail: "connection closed before the answer".to_owned() }
+    AttemptOutcome::Closed { detail: "the connection was closed before the answer was complete".to_owned() }
 }
 
 pub struct Network {
