@@ -21,6 +21,9 @@
 //! | signed is one text and sent another | `receivers`: verified over the raw body by the platforms' own means |
 //! | one counter of requests in flight, which one slow endpoint takes | `engine: an_endpoint_that_hangs_starves_no_other` |
 //! | retries to a dead endpoint crowd out first attempts | `a_storm_of_retries_holds_up_no_first_attempt` |
+//! | a dead endpoint is stormed rather than probed | `scheduler: an_endpoint_that_stops_answering_is_probed_one_at_a_time`, `any_number_of_dead_endpoints_leaves_three_quarters_of_the_room` |
+//! | a rate limit that the API takes and nobody reads | `engine: an_endpoint_gets_no_more_than_its_rate_limit_says` |
+//! | events from before an endpoint existed are out of its reach | `replay`, `replays` in the store's conformance suite |
 //! | a new connection for each request | `egress: a_connection_is_used_again`, `http2_is_spoken_where_offered_and_one_connection_carries_all` |
 //! | a database connection held while a receiver is waited for | `requests_that_hang_hold_nothing_of_the_store` |
 //! | a rotated secret that takes effect when traffic pauses | `engine: rotating_a_secret_under_load_takes_effect_at_once` |
