@@ -24,8 +24,8 @@ impl KeyRates {
     pub(crate) fn admit(&self, key: &KeyId, now: Timestamp) -> Result<(), Duration> {
         let mut keys = self.next.lock();
         let next = keys.get(key).copied();
-        if !self.limit.allows(next, now) {
-            return Err(self.limit.opens_at(next, now).map_or(Duration::ZERO, |opens| opens.since(now)));
+        if let Some(opens) = self.limit.opens_at(next, now) {
+            return Err(opens.since(now));
         }
         if next.is_none() && keys.len() >= KEYS_MAX {
             keys.retain(|_, next| now < *next);

@@ -260,12 +260,12 @@ pub fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn policy(delays: &[u64]) -> DeliveryPolicy {
+    pub(crate) fn policy(delays: &[u64]) -> DeliveryPolicy {
         DeliveryPolicy {
             success: SuccessRule::any_2xx(),
             timeout: Duration::from_secs(30),
@@ -279,7 +279,7 @@ mod tests {
         }
     }
 
-    fn answer(status: u16, retry_after: Option<u64>) -> AttemptOutcome {
+    pub(crate) fn answer(status: u16, retry_after: Option<u64>) -> AttemptOutcome {
         AttemptOutcome::Response { status, retry_after: retry_after.map(Duration::from_secs), body: Vec::new() }
     }
 

@@ -138,26 +138,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{HealthPolicy, RetrySchedule, SuccessRule, TimeoutPhase};
+    use crate::delivery::tests::answer;
+    use crate::{TimeoutPhase, delivery};
 
     const NOW: Timestamp = Timestamp::from_micros(1_000_000_000);
 
     fn policy(retry_after_max: Option<u64>) -> DeliveryPolicy {
-        DeliveryPolicy {
-            success: SuccessRule::any_2xx(),
-            timeout: Duration::from_secs(30),
-            schedule: RetrySchedule::none(),
-            retry_after_max: retry_after_max.map(Duration::from_secs),
-            gone_disables: false,
-            in_flight_max: 32,
-            rate_limit: None,
-            keeps_answers: true,
-            health: HealthPolicy::default(),
-        }
-    }
-
-    fn answer(status: u16, retry_after: Option<u64>) -> AttemptOutcome {
-        AttemptOutcome::Response { status, retry_after: retry_after.map(Duration::from_secs), body: Vec::new() }
+        DeliveryPolicy { retry_after_max: retry_after_max.map(Duration::from_secs), ..delivery::tests::policy(&[]) }
     }
 
     #[test]

@@ -75,12 +75,8 @@ impl RateLimit {
         Duration::from_micros(self.per.seconds() * 1_000_000 / u64::from(self.count))
     }
 
-    /// Whether a request may start at `now`, given what [`RateLimit::after_start`] returned for the one before.
-    pub fn allows(self, next: Option<Timestamp>, now: Timestamp) -> bool {
-        self.opens_at(next, now).is_none()
-    }
-
-    /// The instant before which no request may start; `None`: one may start now. A clock that was set back starts afresh.
+    /// The instant before which no request may start, given what [`RateLimit::after_start`] returned for the one before; `None`:
+    /// one may start now. A clock that was set back starts afresh.
     pub fn opens_at(self, next: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
         let furthest = now.plus(self.burst() + self.interval());
         next.filter(|next| *next <= furthest).map(|next| next.minus(self.burst())).filter(|opens| *opens > now)
@@ -119,9 +115,9 @@ mod tests {
         let limit: RateLimit = "6/m".parse().unwrap();
         let now = Timestamp::from_secs(100);
         let next = limit.after_start(None, now);
-        assert!(!limit.allows(Some(next), now.plus(Duration::from_millis(9_999))));
-        assert!(limit.allows(Some(next), now.plus(Duration::from_secs(10))));
-        assert!(limit.allows(Some(next), now.minus(Duration::from_secs(3_600))), "the clock was set back");
+        assert!(limit.opens_at(Some(next), now.plus(Duration::from_millis(9_999))).is_some());
+        assert!(limit.opens_at(Some(next), now.plus(Duration::from_secs(10))).is_none());
+        assert!(limit.opens_at(Some(next), now.minus(Duration::from_secs(3_600))).is_none(), "the clock was set back");
     }
 
     proptest! {
@@ -133,7 +129,7 @@ mod tests {
             for wait in waits {
                 now = now.plus(Duration::from_millis(wait));
                 now = limit.opens_at(next, now).unwrap_or(now);
-                prop_assert!(limit.allows(next, now));
+                prop_assert!(limit.opens_at(next, now).is_none());
                 next = Some(limit.after_start(next, now));
                 starts.push(now);
             }
