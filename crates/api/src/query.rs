@@ -75,6 +75,15 @@ impl Query {
         }
     }
 
+    /// `limit` and an `after` that `is_cursor` knows, and nothing else.
+    pub(crate) fn only_page_after(self, limits: &Limits, is_cursor: impl Fn(&str) -> bool) -> Result<PageRequest, Problem> {
+        let page = self.only_page(limits)?;
+        match &page.after {
+            Some(after) if !is_cursor(after) => Err(wrong("after", "is not the `next` of an earlier page")),
+            _ => Ok(page),
+        }
+    }
+
     /// `limit` and `after`, and nothing else.
     pub(crate) fn only_page(mut self, limits: &Limits) -> Result<PageRequest, Problem> {
         let page = self.page(limits)?;

@@ -47,14 +47,14 @@ impl App {
     pub async fn get_delivery(&self, scope: &Scope, id: &str) -> Result<DeliveryWithAttempts, AppError> {
         let not_found = || AppError::NotFound(Resource::Delivery);
         let id = DeliveryId::try_new(id).map_err(|_| not_found())?;
-        let found = self.store().find_delivery(&id).await?;
+        let found = self.store().find_delivery(id).await?;
         found.filter(|(delivery, _)| scope.includes(&delivery.account_id)).ok_or_else(not_found)
     }
 
     /// Makes a delivery due now: a waiting one early, an ended one once more.
     pub async fn retry_delivery(&self, scope: &Scope, id: &str) -> Result<DeliveryWithAttempts, AppError> {
         let (delivery, _) = self.get_delivery(scope, id).await?;
-        match self.store().retry_delivery(&delivery.id).await? {
+        match self.store().retry_delivery(delivery.id).await? {
             RetryResult::Due(_) => self.get_delivery(scope, id).await,
             RetryResult::InFlight => Err(Conflict::DeliveryInFlight.into()),
             RetryResult::EndpointGone => Err(Conflict::EndpointDeleted.into()),

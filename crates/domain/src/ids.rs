@@ -38,17 +38,16 @@ impl IdFormat {
     }
 }
 
+/// Crockford's base32 in lower case.
+const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
 /// `prefix` and then 128 bits as 26 digits of Crockford base32, so that the order of texts is the order of numbers.
 fn prefixed(prefix: &str, number: u128) -> String {
-    const DIGITS: [char; 32] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'j', 'k', 'm', 'n', 'p', 'q',
-        'r', 's', 't', 'v', 'w', 'x', 'y', 'z',
-    ];
     let mut text = String::with_capacity(prefix.len() + 26);
     text.push_str(prefix);
     for position in (0..26).rev() {
         let digit = usize::try_from((number >> (position * 5)) & 31).unwrap_or(0);
-        text.push(DIGITS.get(digit).copied().unwrap_or('0'));
+        text.push(char::from(DIGITS.get(digit).copied().unwrap_or(b'0')));
     }
     text
 }
@@ -110,10 +109,6 @@ id!(
     EventId
 );
 id!(
-    /// A delivery's id: `dlv_…`.
-    DeliveryId
-);
-id!(
     /// An API key's id: `key_…`.
     KeyId
 );
@@ -140,9 +135,76 @@ macro_rules! drawn {
     };
 }
 
-drawn!(DeliveryId, "dlv_");
 drawn!(KeyId, "key_");
 drawn!(ReplayId, "rpl_");
+
+/// A delivery's id: a number that ascends, shown as `dlv_` and 13 digits.
+///
+/// The store keeps the number: rows are appended in its order, and every index that ends in it is small. Its upper 41 bits are
+/// milliseconds since 2020, the lower 22 count within one of them.
+///
+/// The default is below every id that is drawn.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryId(i64);
+
+const DELIVERY_PREFIX: &str = "dlv_";
+const DELIVERY_DIGITS: u32 = 13;
+/// 2020-01-01T00:00:00Z in milliseconds since 1970.
+const DELIVERY_EPOCH_MS: i64 = 1_577_836_800_000;
+const DELIVERY_COUNT_BITS: u32 = 22;
+
+impl DeliveryId {
+    /// The id after `last`, drawn at `now`. Ids ascend also when the clock was set back, or when more are drawn within one
+    /// millisecond than it has numbers for.
+    #[must_use]
+    pub fn after(last: Self, now: Timestamp) -> Self {
+        let millis = now.as_millis().saturating_sub(DELIVERY_EPOCH_MS).clamp(0, (1 << 41) - 1);
+        Self((millis << DELIVERY_COUNT_BITS).max(last.0.saturating_add(1)))
+    }
+
+    /// The id that the store keeps as `number`; `None` where it is below zero.
+    pub fn from_number(number: i64) -> Option<Self> {
+        (number >= 0).then_some(Self(number))
+    }
+
+    /// The number that the store keeps.
+    pub const fn number(self) -> i64 {
+        self.0
+    }
+
+    /// Reads what [`DeliveryId`] shows, and nothing else.
+    pub fn try_new(text: &str) -> Result<Self, InvalidId> {
+        let digits = text.strip_prefix(DELIVERY_PREFIX).filter(|digits| digits.len() == 13).ok_or(InvalidId)?;
+        let digit = |byte: u8| DIGITS.iter().position(|known| *known == byte).and_then(|digit| i64::try_from(digit).ok());
+        let number = digits.bytes().try_fold(0i64, |number, byte| number.checked_mul(32)?.checked_add(digit(byte)?));
+        number.map(Self).ok_or(InvalidId)
+    }
+}
+
+impl FromStr for DeliveryId {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        Self::try_new(text)
+    }
+}
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [b'0'; 13];
+        for (position, place) in (0..DELIVERY_DIGITS).rev().zip(&mut text) {
+            let digit = usize::try_from((self.0 >> (position * 5)) & 31).unwrap_or(0);
+            *place = DIGITS.get(digit).copied().unwrap_or(b'0');
+        }
+        formatter.write_str(DELIVERY_PREFIX)?;
+        formatter.write_str(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for DeliveryId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -171,9 +233,27 @@ mod tests {
     proptest! {
         #[test]
         fn later_ids_sort_later(millis in 0i64..4_000_000_000_000, gap in 1i64..1_000_000, left: [u8; 10], right: [u8; 10]) {
-            let early = DeliveryId::draw(Timestamp::from_micros(millis * 1_000), left);
-            let late = DeliveryId::draw(Timestamp::from_micros((millis + gap) * 1_000), right);
+            let early = KeyId::draw(Timestamp::from_micros(millis * 1_000), left);
+            let late = KeyId::draw(Timestamp::from_micros((millis + gap) * 1_000), right);
             prop_assert!(early < late);
+        }
+
+        #[test]
+        fn delivery_ids_ascend_whatever_the_clock_does(millis in proptest::collection::vec(0i64..4_000_000_000_000, 1..20)) {
+            let mut last = DeliveryId(0);
+            for millis in millis {
+                let next = DeliveryId::after(last, Timestamp::from_micros(millis * 1_000));
+                prop_assert!(next > last && next.to_string() > last.to_string());
+                prop_assert_eq!(DeliveryId::try_new(&next.to_string()), Ok(next));
+                last = next;
+            }
+        }
+
+        #[test]
+        fn what_is_no_delivery_id_is_refused(text in "dlv_[0-9a-z]{12,14}|[a-z0-9_]{0,20}") {
+            if let Ok(id) = DeliveryId::try_new(&text) {
+                prop_assert_eq!(id.to_string(), text);
+            }
         }
     }
 }

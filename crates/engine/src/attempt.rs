@@ -108,7 +108,7 @@ impl Shared {
             SecretSource::Account => &config.account_secrets,
             SecretSource::Consumer | SecretSource::Generated => &config.secrets,
         };
-        let secrets = signing(active, at);
+        let (id, secrets) = (delivery.id.to_string(), signing(active, at));
         let input = RenderInput {
             event: EventInput {
                 id: delivery.event.id.as_str(),
@@ -119,7 +119,7 @@ impl Shared {
                 is_test: delivery.event.is_test,
             },
             attempt: AttemptInput { number: delivery.attempts + 1, at, random: self.entropy.bytes() },
-            delivery: DeliveryInput { id: delivery.id.as_str(), number: delivery.number },
+            delivery: DeliveryInput { id: &id, number: delivery.number },
             endpoint: EndpointInput {
                 id: config.endpoint.id.as_str(),
                 url: &config.endpoint.url,

@@ -232,7 +232,7 @@ async fn attempts_follow_the_schedule_to_the_instant_and_then_end() {
         ids.insert(next(&mut received).await.body);
     }
     assert_eq!(ids.len(), 1, "every attempt carries the same event id and time");
-    let (_, attempts) = world.store.find_delivery(&ended[0].id).await.unwrap().unwrap();
+    let (_, attempts) = world.store.find_delivery(ended[0].id).await.unwrap().unwrap();
     assert_eq!(attempts.iter().filter_map(|attempt| attempt.status).collect::<Vec<_>>(), [201, 500, 503, 302, 404]);
     world.engine.stop(PATIENCE).await;
 }
@@ -344,7 +344,7 @@ async fn what_cannot_be_signed_ends_as_failed_with_the_reason() {
     let lane = LaneKey { account_id: account.id.clone(), endpoint_id: new.id };
     world.publish(&account, "difference.created", "{\"id\":\"eb73184b-ae3c-4411-aa82-3c3bd877cf78\"}", 1).await;
     let ended = world.until(&lane, |all| all[0].state == DeliveryState::Failed).await;
-    let (_, attempts) = world.store.find_delivery(&ended[0].id).await.unwrap().unwrap();
+    let (_, attempts) = world.store.find_delivery(ended[0].id).await.unwrap().unwrap();
     assert_eq!((attempts.len(), attempts[0].outcome.as_str()), (1, "unbuildable"));
     assert!(attempts[0].detail.as_deref().unwrap().contains("secret"), "{:?}", attempts[0].detail);
     world.engine.stop(PATIENCE).await;

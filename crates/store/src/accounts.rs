@@ -7,7 +7,7 @@ use bellwire_domain::{AccountId, Entropy, Secret, Timestamp};
 
 use crate::driver::{Db, Param, Row, params};
 use crate::handoff::LaneKey;
-use crate::outcomes::{cancel_waiting, history_insert};
+use crate::outcomes::{cancel_waiting, cancelled_insert};
 use crate::seal::{AccountSeal, DataKey, Keyring};
 use crate::{Page, PageRequest, StoreError};
 
@@ -89,7 +89,7 @@ const EXPIRE_SECRETS: &str = "UPDATE secrets SET expires_at = $1 WHERE account_i
 const DELETES: [&str; 11] = [
     "DELETE FROM resources WHERE account_id = $1",
     "DELETE FROM replays WHERE account_id = $1",
-    "DELETE FROM attempts WHERE account_id = $1",
+    "DELETE FROM earlier_attempts WHERE account_id = $1",
     "DELETE FROM deliveries WHERE account_id = $1",
     "DELETE FROM queue WHERE account_id = $1",
     "DELETE FROM event_subjects WHERE account_id = $1",
@@ -153,7 +153,7 @@ pub(crate) fn put(
 /// Deletes an account and everything of it; `false` when there was none. Its data key goes with it, so that copies of its
 /// payloads in backups no longer open without that backup's own accounts table.
 pub(crate) fn delete(db: Db<'_>, id: &AccountId, now: Timestamp) -> Result<bool, StoreError> {
-    let history = history_insert();
+    let history = cancelled_insert();
     for row in db.query("endpoints", ENDPOINT_IDS, params![id.as_str()])? {
         cancel_waiting(db, &history, &LaneKey { account_id: id.clone(), endpoint_id: row.parsed(0, "id")? }, now)?;
     }

@@ -39,10 +39,6 @@ pub(crate) struct ReservedRow {
 }
 
 impl ReservedRow {
-    fn id(&self) -> &str {
-        self.row.as_ref().map_or("", |row| row.delivery.id.as_str())
-    }
-
     /// Opens the payload. One that does not open is handed on without data, to end as failed with the reason.
     pub(crate) fn open(mut self, keyring: &Keyring) -> Option<ClaimedDelivery> {
         let SealedRow { mut delivery, payload_sealed, data_key_sealed } = self.row.take()?;
@@ -167,7 +163,7 @@ fn claim_due(
     let found = rows.len();
     let (reserved, left) = reserve(handoff, rows, |room, row| room.for_new(&row.delivery.lane(), row.delivery.event.size));
     for row in left {
-        db.execute(PARK, params![row.delivery.id.as_str()])?;
+        db.execute(PARK, params![row.delivery.id])?;
     }
     mark_claimed(db, claim_token, &reserved)?;
     Ok((reserved, found))
@@ -192,8 +188,8 @@ fn reserve(
 }
 
 fn mark_claimed(db: Db<'_>, claim_token: &str, rows: &[ReservedRow]) -> Result<(), StoreError> {
-    for row in rows {
-        db.execute(CLAIM, params![claim_token, row.id()])?;
+    for row in rows.iter().filter_map(|reserved| reserved.row.as_ref()) {
+        db.execute(CLAIM, params![claim_token, row.delivery.id])?;
     }
     Ok(())
 }
@@ -210,7 +206,7 @@ fn read_sealed(row: &Row) -> Result<SealedRow, StoreError> {
         data: None,
     };
     let delivery = ClaimedDelivery {
-        id: row.parsed(0, "id")?,
+        id: row.delivery_id(0, "id")?,
         account_id: row.parsed(1, "account_id")?,
         endpoint_id: row.parsed(2, "endpoint_id")?,
         endpoint_version: row.int(12, "version")?,
@@ -226,7 +222,7 @@ fn read_sealed(row: &Row) -> Result<SealedRow, StoreError> {
 /// Puts held deliveries back, unattempted, to wait in their lanes.
 pub(crate) fn unclaim(db: Db<'_>, claim_token: &str, ids: &[DeliveryId]) -> Result<(), StoreError> {
     for id in ids {
-        db.execute(UNCLAIM, params![id.as_str(), claim_token])?;
+        db.execute(UNCLAIM, params![*id, claim_token])?;
     }
     Ok(())
 }

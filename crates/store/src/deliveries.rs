@@ -2,6 +2,7 @@
 //!
 //! A delivery is in the queue while it lives and in the history when it has ended; a list merges the two, newest first.
 
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -94,24 +95,40 @@ const WAKE_QUEUED: &str = "UPDATE queue SET due_at = $1, wake_at = NULL WHERE id
 const IS_QUEUED: &str = "SELECT account_id, endpoint_id FROM queue WHERE id = $1";
 const ENDPOINT_EXISTS: &str = "SELECT d.account_id, d.endpoint_id FROM deliveries d \
      JOIN endpoints p ON p.account_id = d.account_id AND p.id = d.endpoint_id WHERE d.id = $1";
+const UNFOLD: &str = "INSERT INTO earlier_attempts (delivery_id, number, account_id, started_at, duration_us, outcome, status, \
+     detail, response_sealed) SELECT id, attempts, account_id, started_at, duration_us, outcome, status, detail, response_sealed \
+     FROM deliveries WHERE id = $1 AND outcome IS NOT NULL";
 const REQUEUE: &str = "INSERT INTO queue (id, account_id, endpoint_id, number, event_seq, attempts, created_at, due_at, \
      origin) SELECT id, account_id, endpoint_id, number, event_seq, attempts, created_at, $1, origin FROM deliveries WHERE id = $2";
 const UNEND: &str = "DELETE FROM deliveries WHERE id = $1";
 
 /// A page of deliveries, newest first; the cursor is the last id.
 pub(crate) fn list(db: Db<'_>, query: &DeliveryQuery, page: &PageRequest) -> Result<Page<Delivery>, StoreError> {
+    let after = match page.after.as_deref().map(DeliveryId::try_new) {
+        None => None,
+        Some(Ok(id)) => Some(id),
+        Some(Err(_)) => return Ok(Page::default()), // no page has ended with such an id
+    };
+    let part = Part { after, fetch: page.fetch() };
     let pending = query.state.is_none_or(|state| state == DeliveryState::Pending);
     let ended = query.state.is_none_or(|state| state != DeliveryState::Pending);
     let mut items = Vec::new();
     if pending {
-        items.extend(select(db, "queue", QUEUED, query, None, page)?);
+        items.extend(select(db, "queue", QUEUED, query, None, part)?);
     }
     if ended {
-        items.extend(select(db, "deliveries", ENDED, query, query.state, page)?);
+        items.extend(select(db, "deliveries", ENDED, query, query.state, part)?);
     }
-    items.sort_by(|left, right| right.id.cmp(&left.id));
+    items.sort_by_key(|delivery| Reverse(delivery.id));
     items.truncate(usize::try_from(page.fetch()).unwrap_or(usize::MAX));
     Ok(page.cut(items, |delivery| delivery.id.to_string()))
+}
+
+/// Which part of a list.
+#[derive(Clone, Copy)]
+struct Part {
+    after: Option<DeliveryId>,
+    fetch: i64,
 }
 
 fn select(
@@ -120,43 +137,43 @@ fn select(
     columns: &str,
     query: &DeliveryQuery,
     state: Option<DeliveryState>,
-    page: &PageRequest,
+    part: Part,
 ) -> Result<Vec<Delivery>, StoreError> {
-    let (conditions, cells) = conditions(query, state, page);
+    let (conditions, cells) = conditions(query, state, part);
     let rows = db.query(table, &format!("{columns}{conditions}"), &cells)?;
     rows.iter().map(read).collect()
 }
 
 /// The WHERE clause with only the conditions that are asked for, so that each combination finds its index.
-fn conditions<'q>(query: &'q DeliveryQuery, state: Option<DeliveryState>, page: &'q PageRequest) -> (String, Vec<Param<'q>>) {
-    let wanted: [(&str, Option<&'q str>); 4] = [
-        ("d.account_id = ", query.account_id.as_ref().map(AccountId::as_str)),
-        ("d.endpoint_id = ", query.endpoint_id.as_ref().map(EndpointId::as_str)),
-        ("d.state = ", state.map(DeliveryState::as_str)),
-        ("d.id < ", page.after.as_deref()),
+fn conditions(query: &DeliveryQuery, state: Option<DeliveryState>, part: Part) -> (String, Vec<Param<'_>>) {
+    let wanted: [(&str, Option<Param<'_>>); 4] = [
+        ("d.account_id = ", query.account_id.as_ref().map(|id| id.as_str().into())),
+        ("d.endpoint_id = ", query.endpoint_id.as_ref().map(|id| id.as_str().into())),
+        ("d.state = ", state.map(|state| state.as_str().into())),
+        ("d.id < ", part.after.map(Param::from)),
     ];
     let mut sql = String::new();
     let mut cells = Vec::new();
     for (condition, value) in wanted {
         let Some(value) = value else { continue };
         sql.push_str(if cells.is_empty() { "WHERE " } else { " AND " });
-        cells.push(Param::Text(value));
+        cells.push(value);
         let _ = write!(sql, "{condition}${}", cells.len());
     }
     if state.is_some_and(|state| state != DeliveryState::Delivered) {
         sql.push_str(" AND d.state <> 'delivered'"); // names the partial index, which is small
     }
-    cells.push(Param::Int(page.fetch()));
+    cells.push(Param::Int(part.fetch));
     let _ = write!(sql, " ORDER BY d.id DESC LIMIT ${}", cells.len());
     (sql, cells)
 }
 
 /// A delivery with all its attempts.
-pub(crate) fn find(db: Db<'_>, keyring: &Keyring, id: &DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
-    let queued = db.find("queue", &format!("{QUEUED}{BY_ID}"), params![id.as_str()])?;
+pub(crate) fn find(db: Db<'_>, keyring: &Keyring, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+    let queued = db.find("queue", &format!("{QUEUED}{BY_ID}"), params![id])?;
     let row = match queued {
         Some(row) => Some(row),
-        None => db.find("deliveries", &format!("{ENDED}{BY_ID}"), params![id.as_str()])?,
+        None => db.find("deliveries", &format!("{ENDED}{BY_ID}"), params![id])?,
     };
     let Some(row) = row else { return Ok(None) };
     let delivery = read(&row)?;
@@ -167,12 +184,12 @@ pub(crate) fn find(db: Db<'_>, keyring: &Keyring, id: &DeliveryId) -> Result<Opt
 fn attempts(db: Db<'_>, keyring: &Keyring, delivery: &Delivery) -> Result<Vec<Attempt>, StoreError> {
     let Some(account) = accounts::find(db, &delivery.account_id)? else { return Ok(Vec::new()) };
     let key = keyring.unwrap(&account.id, &account.data_key_sealed)?;
-    let rows = db.query("attempts", ATTEMPTS, params![delivery.id.as_str(), delivery.account_id.as_str()])?;
+    let rows = db.query("attempts", ATTEMPTS, params![delivery.id, delivery.account_id.as_str()])?;
     let read = |row: &Row| {
         let number: u32 = row.narrow(0, "number")?;
         let response = row
             .find_bytes(6, "response_sealed")?
-            .map(|sealed| key.open("attempts", &response_context(delivery.id.as_str(), number), sealed))
+            .map(|sealed| key.open("attempts", &response_context(delivery.id, number), sealed))
             .transpose()?;
         Ok(Attempt {
             number,
@@ -188,19 +205,20 @@ fn attempts(db: Db<'_>, keyring: &Keyring, delivery: &Delivery) -> Result<Vec<At
 }
 
 /// Makes a delivery due now: a waiting one early, an ended one once more, its attempts counted on.
-pub(crate) fn retry(db: Db<'_>, id: &DeliveryId, now: Timestamp) -> Result<RetryResult, StoreError> {
-    if let Some(row) = db.find("queue", IS_QUEUED, params![id.as_str()])? {
-        let woken = db.execute(WAKE_QUEUED, params![now, id.as_str()])? > 0;
+pub(crate) fn retry(db: Db<'_>, id: DeliveryId, now: Timestamp) -> Result<RetryResult, StoreError> {
+    if let Some(row) = db.find("queue", IS_QUEUED, params![id])? {
+        let woken = db.execute(WAKE_QUEUED, params![now, id])? > 0;
         return Ok(if woken { RetryResult::Due(read_lane(&row)?) } else { RetryResult::InFlight });
     }
-    if let Some(row) = db.find("deliveries", ENDPOINT_EXISTS, params![id.as_str()])? {
-        db.execute(REQUEUE, params![now, id.as_str()])?;
-        db.execute(UNEND, params![id.as_str()])?;
+    if let Some(row) = db.find("deliveries", ENDPOINT_EXISTS, params![id])? {
+        db.execute(UNFOLD, params![id])?;
+        db.execute(REQUEUE, params![now, id])?;
+        db.execute(UNEND, params![id])?;
         let lane = read_lane(&row)?;
         accounts::add_pending(db, &lane.account_id, 1)?;
         return Ok(RetryResult::Due(lane));
     }
-    let ended = db.find("deliveries", &format!("{ENDED}{BY_ID}"), params![id.as_str()])?.is_some();
+    let ended = db.find("deliveries", &format!("{ENDED}{BY_ID}"), params![id])?.is_some();
     Ok(if ended { RetryResult::EndpointGone } else { RetryResult::NotFound })
 }
 
@@ -210,7 +228,7 @@ fn read_lane(row: &Row) -> Result<LaneKey, StoreError> {
 
 fn read(row: &Row) -> Result<Delivery, StoreError> {
     Ok(Delivery {
-        id: row.parsed(0, "id")?,
+        id: row.delivery_id(0, "id")?,
         account_id: row.parsed(1, "account_id")?,
         endpoint_id: row.parsed(2, "endpoint_id")?,
         number: row.int(3, "number")?,
@@ -226,15 +244,16 @@ fn read(row: &Row) -> Result<Delivery, StoreError> {
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    let mut all: Vec<String> = [ATTEMPTS, WAKE_QUEUED, IS_QUEUED, ENDPOINT_EXISTS, REQUEUE, UNEND].map(str::to_owned).into();
+    let mut all: Vec<String> =
+        [ATTEMPTS, WAKE_QUEUED, IS_QUEUED, ENDPOINT_EXISTS, UNFOLD, REQUEUE, UNEND].map(str::to_owned).into();
     all.extend([format!("{QUEUED}{BY_ID}"), format!("{ENDED}{BY_ID}")]);
     let query = DeliveryQuery {
         account_id: AccountId::try_new("a").ok(),
         endpoint_id: EndpointId::try_new("e").ok(),
         state: Some(DeliveryState::Failed),
     };
-    let page = PageRequest { limit: 1, after: Some("x".to_owned()) };
-    all.push(format!("{ENDED}{}", conditions(&query, query.state, &page).0));
-    all.push(format!("{QUEUED}{}", conditions(&query, None, &page).0));
+    let part = Part { after: Some(DeliveryId::default()), fetch: 1 };
+    all.push(format!("{ENDED}{}", conditions(&query, query.state, part).0));
+    all.push(format!("{QUEUED}{}", conditions(&query, None, part).0));
     all
 }

@@ -9,6 +9,7 @@ mod seals;
 
 use std::path::Path;
 
+use bellwire_domain::DeliveryId;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::driver::{Db, Row, params};
@@ -114,13 +115,28 @@ fn run(db: Db<'_>, definition: &checks::Definition) -> Result<Check, StoreError>
     let mut check = Check::new(definition.name, definition.promise);
     check.counted = count(db, definition.count)?;
     let mut note = |row: &Row| {
-        check.violate(row.text(0, "violation")?);
+        check.violate(show_ids(row.text(0, "violation")?));
         Ok(())
     };
     for statement in definition.violations {
         db.for_each(definition.name, statement, params![], &mut note)?;
     }
     Ok(check)
+}
+
+/// Writes delivery ids as everybody else sees them.
+fn show_ids(violation: &str) -> String {
+    let mut parts = violation.split('#');
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (digits, rest) = part.split_at(part.bytes().take_while(u8::is_ascii_digit).count());
+        match digits.parse().ok().and_then(DeliveryId::from_number) {
+            Some(id) => shown.push_str(&id.to_string()),
+            None => shown.extend(["#", digits]),
+        }
+        shown.push_str(rest);
+    }
+    shown
 }
 
 fn count(db: Db<'_>, statement: &str) -> Result<u64, StoreError> {

@@ -6,7 +6,7 @@
 
 use std::str::FromStr;
 
-use bellwire_domain::Timestamp;
+use bellwire_domain::{DeliveryId, Timestamp};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 
 use crate::StoreError;
@@ -46,6 +46,12 @@ impl From<u32> for Param<'_> {
 impl From<bool> for Param<'_> {
     fn from(value: bool) -> Self {
         Self::Int(i64::from(value))
+    }
+}
+
+impl From<DeliveryId> for Param<'_> {
+    fn from(value: DeliveryId) -> Self {
+        Self::Int(value.number())
     }
 }
 
@@ -124,6 +130,10 @@ impl Row {
 
     pub(crate) fn time(&self, index: usize, column: &'static str) -> Result<Timestamp, StoreError> {
         Ok(Timestamp::from_micros(self.int(index, column)?))
+    }
+
+    pub(crate) fn delivery_id(&self, index: usize, column: &'static str) -> Result<DeliveryId, StoreError> {
+        DeliveryId::from_number(self.int(index, column)?).ok_or_else(|| self.wrong(column))
     }
 
     pub(crate) fn find_time(&self, index: usize, column: &'static str) -> Result<Option<Timestamp>, StoreError> {

@@ -7,7 +7,7 @@ use bellwire_domain::{AccountId, EndpointId, EventFilter, EventType, Health, Hea
 use crate::accounts::{self, Account, ActiveSecret, SecretOwner};
 use crate::driver::{Db, Row, params};
 use crate::handoff::LaneKey;
-use crate::outcomes::{cancel_waiting, history_insert, read_health};
+use crate::outcomes::{cancel_waiting, cancelled_insert, read_health};
 use crate::seal::{AccountSeal, DataKey, Keyring};
 use crate::{Page, PageRequest, StoreError, replays};
 
@@ -273,7 +273,7 @@ pub(crate) fn rotate_secret(
 pub(crate) fn delete(db: Db<'_>, lane: &LaneKey, now: Timestamp) -> Result<bool, StoreError> {
     let key = params![lane.account_id.as_str(), lane.endpoint_id.as_str()];
     replays::cancel_all(db, lane, now)?;
-    cancel_waiting(db, &history_insert(), lane, now)?;
+    cancel_waiting(db, &cancelled_insert(), lane, now)?;
     db.execute(DELETE_SECRETS, key)?;
     Ok(db.execute(DELETE, key)? > 0)
 }

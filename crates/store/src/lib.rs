@@ -20,6 +20,7 @@ mod accounts;
 mod cache;
 mod claims;
 mod deliveries;
+mod delivery_ids;
 pub mod doctor;
 mod driver;
 mod endpoints;

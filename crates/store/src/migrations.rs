@@ -89,7 +89,8 @@ mod tests {
             .chain(crate::deliveries::statements())
             .chain(crate::replays::statements())
             .chain(crate::resources::statements())
-            .chain(crate::doctor::statements());
+            .chain(crate::doctor::statements())
+            .chain([crate::delivery_ids::LAST_ID.to_owned()]);
         for text in all {
             let statement = connection.prepare(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
             for index in 1..=statement.parameter_count() {

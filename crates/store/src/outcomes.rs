@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_domain::health::FailedThen;
-use bellwire_domain::{AccountId, AttemptOutcome, Decision, DeliveryState, Health, HealthPolicy, HealthStatus, Timestamp};
+use bellwire_domain::{
+    AccountId, AttemptOutcome, Decision, DeliveryId, DeliveryState, Health, HealthPolicy, HealthStatus, Timestamp,
+};
 use tokio::sync::oneshot;
 
 use crate::driver::{BulkInsert, Db, Param, Row, params};
@@ -89,32 +91,55 @@ impl RecordJob {
 pub(crate) fn seal_response(outcome: &Outcome, key: &DataKey, entropy: &dyn bellwire_domain::Entropy) -> Option<Vec<u8>> {
     match &outcome.outcome {
         AttemptOutcome::Response { body, .. } if !body.is_empty() => {
-            let context = response_context(outcome.delivery.id.as_str(), outcome.delivery.attempts + 1);
+            let context = response_context(outcome.delivery.id, outcome.delivery.attempts + 1);
             Some(key.seal(entropy, &context, body))
         }
         _ => None,
     }
 }
 
-pub(crate) fn response_context(delivery: &str, attempt: u32) -> String {
+pub(crate) fn response_context(delivery: DeliveryId, attempt: u32) -> String {
     format!("attempts:{delivery}/{attempt}")
 }
 
 pub(crate) struct OutcomeStatements {
-    attempts: BulkInsert,
+    earlier_attempts: BulkInsert,
     deliveries: BulkInsert,
+    cancelled: BulkInsert,
 }
 
 const ATTEMPT_COLUMNS: [&str; 9] =
     ["delivery_id", "number", "account_id", "started_at", "duration_us", "outcome", "status", "detail", "response_sealed"];
-const DELIVERY_COLUMNS: [&str; 10] =
-    ["id", "account_id", "endpoint_id", "number", "event_seq", "state", "attempts", "created_at", "ended_at", "origin"];
+const DELIVERY_COLUMNS: [&str; 16] = [
+    "id",
+    "account_id",
+    "endpoint_id",
+    "number",
+    "event_seq",
+    "state",
+    "attempts",
+    "created_at",
+    "ended_at",
+    "origin",
+    "started_at",
+    "duration_us",
+    "outcome",
+    "status",
+    "detail",
+    "response_sealed",
+];
+/// The columns of a delivery that no attempt has ended.
+const CANCELLED_COLUMNS: [&str; 10] = {
+    let [columns @ .., _, _, _, _, _, _] = DELIVERY_COLUMNS;
+    columns
+};
 
 impl OutcomeStatements {
     pub(crate) fn new() -> Self {
         Self {
-            attempts: BulkInsert::new("attempts", &ATTEMPT_COLUMNS),
+            earlier_attempts: BulkInsert::new("earlier_attempts", &ATTEMPT_COLUMNS),
             deliveries: BulkInsert::new("deliveries", &DELIVERY_COLUMNS),
+            cancelled: cancelled_insert(),
         }
     }
 }
@@ -162,7 +187,7 @@ pub(crate) fn record(
     let all: Vec<Sealed<'_>> = jobs.iter().flat_map(RecordJob::sealed).collect();
     let mut results = Vec::with_capacity(all.len());
     let mut left: HashMap<&AccountId, i64> = HashMap::new();
-    let mut attempts: Vec<Param<'_>> = Vec::with_capacity(all.len() * ATTEMPT_COLUMNS.len());
+    let mut earlier: Vec<Param<'_>> = Vec::new();
     let mut ended: Vec<Param<'_>> = Vec::with_capacity(all.len() * DELIVERY_COLUMNS.len());
     for sealed in &all {
         let held = apply(db, &context.claim_token, sealed.outcome)?;
@@ -170,13 +195,16 @@ pub(crate) fn record(
             results.push(Recording::Lost);
             continue;
         }
-        push_attempt(&mut attempts, sealed);
-        if push_ended(&mut ended, sealed.outcome, now) {
-            *left.entry(&sealed.outcome.delivery.account_id).or_default() += 1;
+        match ended_as(&sealed.outcome.decision) {
+            None => push_attempt(&mut earlier, sealed),
+            Some(state) => {
+                push_ended(&mut ended, sealed, state, now);
+                *left.entry(&sealed.outcome.delivery.account_id).or_default() += 1;
+            }
         }
         results.push(Recording::Stored(health.observe(db, sealed.outcome)?));
     }
-    statements.attempts.run(db, &attempts)?;
+    statements.earlier_attempts.run(db, &earlier)?;
     statements.deliveries.run(db, &ended)?;
     for (account_id, count) in left {
         accounts::add_pending(db, account_id, -count)?;
@@ -187,7 +215,7 @@ pub(crate) fn record(
 
 /// Moves the delivery on in the queue. `false`: it is not held any more.
 fn apply(db: Db<'_>, claim_token: &str, outcome: &Outcome) -> Result<bool, StoreError> {
-    let id = outcome.delivery.id.as_str();
+    let id = outcome.delivery.id;
     let attempts = i64::from(outcome.delivery.attempts);
     let changed = match outcome.decision {
         Decision::Delivered | Decision::Failed { .. } => db.execute(TAKE, params![id, claim_token, attempts])?,
@@ -199,7 +227,7 @@ fn apply(db: Db<'_>, claim_token: &str, outcome: &Outcome) -> Result<bool, Store
 fn push_attempt<'j>(cells: &mut Vec<Param<'j>>, sealed: &'j Sealed<'j>) {
     let Outcome { delivery, started_at, duration, outcome, .. } = sealed.outcome;
     cells.extend_from_slice(params![
-        delivery.id.as_str(),
+        delivery.id,
         i64::from(delivery.attempts) + 1,
         delivery.account_id.as_str(),
         *started_at,
@@ -211,16 +239,20 @@ fn push_attempt<'j>(cells: &mut Vec<Param<'j>>, sealed: &'j Sealed<'j>) {
     ]);
 }
 
-/// Adds the history's row of a delivery that has ended. `false`: it goes on.
-fn push_ended<'j>(cells: &mut Vec<Param<'j>>, outcome: &'j Outcome, now: Timestamp) -> bool {
-    let state = match outcome.decision {
-        Decision::Delivered => DeliveryState::Delivered,
-        Decision::Failed { .. } => DeliveryState::Failed,
-        Decision::Retry { .. } => return false,
-    };
-    let delivery = &outcome.delivery;
+/// The state in which a decision ends a delivery; `None`: it goes on.
+const fn ended_as(decision: &Decision) -> Option<DeliveryState> {
+    match decision {
+        Decision::Delivered => Some(DeliveryState::Delivered),
+        Decision::Failed { .. } => Some(DeliveryState::Failed),
+        Decision::Retry { .. } => None,
+    }
+}
+
+/// Adds the history's row of a delivery that has ended, with the attempt that ended it.
+fn push_ended<'j>(cells: &mut Vec<Param<'j>>, sealed: &'j Sealed<'j>, state: DeliveryState, now: Timestamp) {
+    let Outcome { delivery, started_at, duration, outcome, .. } = sealed.outcome;
     cells.extend_from_slice(params![
-        delivery.id.as_str(),
+        delivery.id,
         delivery.account_id.as_str(),
         delivery.endpoint_id.as_str(),
         delivery.number,
@@ -230,8 +262,13 @@ fn push_ended<'j>(cells: &mut Vec<Param<'j>>, outcome: &'j Outcome, now: Timesta
         delivery.created_at,
         now,
         delivery.origin.as_param(),
+        *started_at,
+        i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
+        outcome.kind(),
+        outcome.status().map(i64::from),
+        sealed.detail.as_deref(),
+        sealed.response,
     ]);
-    true
 }
 
 struct EndpointHealth {
@@ -290,7 +327,7 @@ impl HealthBook {
                 ],
             )?;
             if endpoint.disable {
-                cancel_waiting(db, &statements.deliveries, lane, now)?;
+                cancel_waiting(db, &statements.cancelled, lane, now)?;
             }
         }
         Ok(())
@@ -317,7 +354,12 @@ const SELECT_QUEUED: &str = "SELECT id, number, event_seq, attempts, created_at,
 const DELETE_QUEUED: &str = "DELETE FROM queue WHERE id = $1";
 
 /// Ends every delivery that waits for an endpoint, held ones too: their outcomes will find no row. Returns how many.
-pub(crate) fn cancel_waiting(db: Db<'_>, deliveries: &BulkInsert, lane: &LaneKey, now: Timestamp) -> Result<usize, StoreError> {
+pub(crate) fn cancel_waiting(
+    db: Db<'_>,
+    cancelled_deliveries: &BulkInsert,
+    lane: &LaneKey,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
     let mut cancelled = 0;
     loop {
         let rows = db.query("queue", SELECT_QUEUED, params![lane.account_id.as_str(), lane.endpoint_id.as_str()])?;
@@ -325,10 +367,10 @@ pub(crate) fn cancel_waiting(db: Db<'_>, deliveries: &BulkInsert, lane: &LaneKey
             accounts::add_pending(db, &lane.account_id, -i64::try_from(cancelled).unwrap_or(i64::MAX))?;
             return Ok(cancelled);
         }
-        let mut cells: Vec<Param<'_>> = Vec::with_capacity(rows.len() * DELIVERY_COLUMNS.len());
+        let mut cells: Vec<Param<'_>> = Vec::with_capacity(rows.len() * CANCELLED_COLUMNS.len());
         for row in &rows {
             cells.extend_from_slice(params![
-                row.text(0, "id")?,
+                row.delivery_id(0, "id")?,
                 lane.account_id.as_str(),
                 lane.endpoint_id.as_str(),
                 row.int(1, "number")?,
@@ -340,17 +382,17 @@ pub(crate) fn cancel_waiting(db: Db<'_>, deliveries: &BulkInsert, lane: &LaneKey
                 row.find_text(5, "origin")?,
             ]);
         }
-        deliveries.run(db, &cells)?;
+        cancelled_deliveries.run(db, &cells)?;
         for row in &rows {
-            db.execute(DELETE_QUEUED, params![row.text(0, "id")?])?;
+            db.execute(DELETE_QUEUED, params![row.delivery_id(0, "id")?])?;
         }
         cancelled += rows.len();
     }
 }
 
-/// The insert into the history, for other modules that end deliveries.
-pub(crate) fn history_insert() -> BulkInsert {
-    BulkInsert::new("deliveries", &DELIVERY_COLUMNS)
+/// The insert of cancelled deliveries into the history, for other modules that end them.
+pub(crate) fn cancelled_insert() -> BulkInsert {
+    BulkInsert::new("deliveries", &CANCELLED_COLUMNS)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::{DataKey, StoreError};
 use plan::Plan;
 #[cfg(test)]
 pub(crate) use plan::STATEMENTS;
-pub(crate) use plan::{UPDATE_NUMBER, offset};
+pub(crate) use plan::UPDATE_NUMBER;
 
 /// An event to be published.
 #[derive(Debug, Clone)]

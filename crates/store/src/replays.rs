@@ -9,12 +9,13 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use bellwire_domain::{AccountId, DeliveryId, DeliveryState, EventFilter, EventType, ReplayId, Timestamp};
+use bellwire_domain::{AccountId, DeliveryState, EventFilter, EventType, ReplayId, Timestamp};
 
+use crate::delivery_ids::DeliveryIds;
 use crate::driver::{Db, Param, Row, params};
 use crate::endpoints::read_filter;
 use crate::handoff::LaneKey;
-use crate::publish::{UPDATE_NUMBER, offset, queue_insert};
+use crate::publish::{UPDATE_NUMBER, queue_insert};
 use crate::{Origin, Page, PageRequest, StoreError, accounts};
 
 /// Events looked at in one step.
@@ -247,7 +248,7 @@ pub(crate) fn cancel_all(db: Db<'_>, lane: &LaneKey, now: Timestamp) -> Result<(
 /// One step of the running replay that comes after `after` in the order of ids; `None` when there is none.
 pub(crate) fn advance(
     db: Db<'_>,
-    entropy: [u8; 10],
+    ids: &DeliveryIds,
     backlog_max: i64,
     after: Option<&ReplayId>,
     now: Timestamp,
@@ -267,7 +268,7 @@ pub(crate) fn advance(
         return Ok(Some(step(false, 0)));
     }
     let found = replay.look(db, &target.filter, &live, room)?;
-    enqueue(db, &replay, target.last_number, &found.wanted, entropy, now)?;
+    enqueue(db, &replay, target.last_number, &found.wanted, ids, now)?;
     replay.move_on(db, &found, now)?;
     Ok(Some(step(true, found.wanted.len())))
 }
@@ -368,22 +369,21 @@ fn enqueue(
     replay: &Replay,
     last_number: i64,
     event_seqs: &[i64],
-    entropy: [u8; 10],
+    ids: &DeliveryIds,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     if event_seqs.is_empty() {
         return Ok(());
     }
     let (account_id, endpoint_id) = (replay.lane.account_id.as_str(), replay.lane.endpoint_id.as_str());
-    let ids: Vec<_> = (0..event_seqs.len()).map(|index| DeliveryId::draw(now, offset(entropy, index))).collect();
     let origin = Origin::Replayed(replay.id.clone());
     let mut number = last_number;
     let mut cells: Vec<Param<'_>> = Vec::new();
-    for (id, event_seq) in ids.iter().zip(event_seqs) {
+    for event_seq in event_seqs {
         number += 1;
         let (unattempted, unclaimed) = (0i64, Param::Null);
         cells.extend_from_slice(params![
-            id.as_str(),
+            ids.draw(now),
             account_id,
             endpoint_id,
             number,

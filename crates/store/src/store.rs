@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::cache::Cache;
+use crate::delivery_ids::DeliveryIds;
 use crate::driver::{Db, params};
 use crate::handoff::HandOff;
 use crate::outcomes::{RecordJob, seal_response};
@@ -88,6 +89,7 @@ struct Inner {
     entropy: Arc<dyn Entropy>,
     claim_token: String,
     account_backlog_max: i64,
+    delivery_ids: Arc<DeliveryIds>,
     /// Publishes in transactions that do more.
     publisher: Arc<Publisher>,
     /// Told when a replay has been started.
@@ -121,12 +123,14 @@ impl Store {
         let (handoff, receiver) = HandOff::new(options.handoff);
         let handoff = Arc::new(handoff);
         handoff.mark_backlog(claims::recover(Db(&connection), &claim_token)?);
+        let delivery_ids = Arc::new(DeliveryIds::open(Db(&connection))?);
         let context = || WriteContext {
             clock: Arc::clone(&options.clock),
             entropy: Arc::clone(&options.entropy),
             handoff: Arc::clone(&handoff),
             claim_token: claim_token.clone(),
             account_backlog_max: options.account_backlog_max,
+            delivery_ids: Arc::clone(&delivery_ids),
         };
         let publisher = Publisher::new(context());
         let writer = writer::Writer::new(connection, context());
@@ -145,6 +149,7 @@ impl Store {
             entropy: options.entropy,
             claim_token,
             account_backlog_max: options.account_backlog_max,
+            delivery_ids,
             publisher: Arc::new(publisher),
             replay_started: Notify::new(),
             accounts: Cache::new(ACCOUNTS_CACHED_MAX),
@@ -264,15 +269,15 @@ impl Store {
     }
 
     /// A delivery and its attempts.
-    pub async fn find_delivery(&self, id: &DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
-        let (keyring, id) = (Arc::clone(&self.0.keyring), id.clone());
-        self.read(move |db| deliveries::find(db, &keyring, &id)).await
+    pub async fn find_delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+        let keyring = Arc::clone(&self.0.keyring);
+        self.read(move |db| deliveries::find(db, &keyring, id)).await
     }
 
     /// Makes a delivery due now.
-    pub async fn retry_delivery(&self, id: &DeliveryId) -> Result<RetryResult, StoreError> {
-        let (now, id) = (self.now(), id.clone());
-        let result = self.write(move |db| deliveries::retry(db, &id, now)).await?;
+    pub async fn retry_delivery(&self, id: DeliveryId) -> Result<RetryResult, StoreError> {
+        let now = self.now();
+        let result = self.write(move |db| deliveries::retry(db, id, now)).await?;
         if let RetryResult::Due(lane) = &result {
             self.0.handoff.mark_backlog([lane.clone()]);
         }
@@ -311,7 +316,7 @@ impl Store {
     /// Puts held deliveries back unattempted: their endpoint takes nothing now. They stay in the store until something marks
     /// their lane: a resume, an enable, or [`Store::expect`].
     pub async fn release_deliveries(&self, held: &[ClaimedDelivery]) -> Result<(), StoreError> {
-        let (token, ids) = (self.0.claim_token.clone(), held.iter().map(|delivery| delivery.id.clone()).collect::<Vec<_>>());
+        let (token, ids) = (self.0.claim_token.clone(), held.iter().map(|delivery| delivery.id).collect::<Vec<_>>());
         self.write(move |db| claims::unclaim(db, &token, &ids)).await?;
         for delivery in held {
             self.0.handoff.release_delivery(delivery);

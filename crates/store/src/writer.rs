@@ -13,6 +13,7 @@ use bellwire_domain::{Clock, Entropy};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::delivery_ids::DeliveryIds;
 use crate::driver::Db;
 use crate::handoff::HandOff;
 use crate::outcomes::{OutcomeStatements, RecordJob};
@@ -43,6 +44,8 @@ pub(crate) struct WriteContext {
     pub(crate) claim_token: String,
     /// Live deliveries that one account may have.
     pub(crate) account_backlog_max: i64,
+    /// Draws the ids of deliveries.
+    pub(crate) delivery_ids: Arc<DeliveryIds>,
 }
 
 /// A job that runs `work` in a savepoint and answers through the receiver.

@@ -128,7 +128,7 @@ async fn send_again(run: &Run, store: &Store, lane: &LaneKey, random: &mut Rando
     if page.items.is_empty() {
         return;
     }
-    let id = &page.items[random.index(page.items.len())].id;
+    let id = page.items[random.index(page.items.len())].id;
     // Noted before the answer: the process may die after the change and before it is known.
     run.ledger.lock().retried_by_hand.insert(id.to_string());
     if let Ok(RetryResult::NotFound | RetryResult::EndpointGone) = store.retry_delivery(id).await {

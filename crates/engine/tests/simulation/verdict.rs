@@ -90,7 +90,7 @@ impl<'l> Verdict<'l> {
             let last = stored.attempts.last();
             let success = |status: Option<u16>| status.is_some_and(|status| self.policy(endpoint).success.accepts(status));
             let allowed = self.policy(endpoint).schedule.delays().len() + 1;
-            let by_hand = self.ledger.retried_by_hand.contains(id.as_str());
+            let by_hand = self.ledger.retried_by_hand.contains(&id.to_string());
             match stored.delivery.state {
                 DeliveryState::Pending if endpoint.left_alone => self.found.push(format!("{id} is still pending")),
                 DeliveryState::Cancelled if endpoint.left_alone => self.found.push(format!("{id} was cancelled")),
@@ -112,8 +112,8 @@ impl<'l> Verdict<'l> {
     /// What the store says happened, happened on the network.
     fn stored_attempts_were_made(&mut self) {
         for stored in &self.ledger.stored {
-            let id = stored.delivery.id.as_str();
-            let sent = self.by_delivery.get(id).map_or(&[][..], Vec::as_slice);
+            let id = stored.delivery.id;
+            let sent = self.by_delivery.get(id.to_string().as_str()).map_or(&[][..], Vec::as_slice);
             for (attempt, expected) in stored.attempts.iter().zip(1..) {
                 let made = sent.iter().any(|sent| {
                     let ended = sent.ended.as_ref().is_some_and(|(_, _, outcome)| outcome.kind() == attempt.outcome);

@@ -362,7 +362,7 @@ async fn gather(run: &Run, store: &Store) {
         let page = PageRequest { limit: 100_000, after: None };
         let query = DeliveryQuery { account_id: Some(account.clone()), ..DeliveryQuery::default() };
         for delivery in store.list_deliveries(query, page.clone()).await.unwrap().items {
-            let (delivery, attempts) = store.find_delivery(&delivery.id).await.unwrap().unwrap();
+            let (delivery, attempts) = store.find_delivery(delivery.id).await.unwrap().unwrap();
             run.ledger.lock().stored.push(Stored { delivery, attempts });
         }
         let events = store.list_events(&account, EventQuery::default(), page).await.unwrap().items;

@@ -1,4 +1,5 @@
-//! The promises, each with the statements that find what breaks it. A statement answers one text a violation.
+//! The promises, each with the statements that find what breaks it. A statement answers one text a violation, with `#` before
+//! the number of a delivery's id.
 
 /// One promise.
 pub(super) struct Definition {
@@ -76,9 +77,9 @@ pub(super) const ALL: &[Definition] = &[
         promise: "a delivery has its event",
         count: COUNT_DELIVERIES,
         violations: &[
-            "SELECT 'live delivery ' || d.id || ': no event ' || d.account_id || '/' || d.event_seq FROM queue d \
+            "SELECT 'live delivery #' || d.id || ': no event ' || d.account_id || '/' || d.event_seq FROM queue d \
              LEFT JOIN events e ON e.account_id = d.account_id AND e.seq = d.event_seq WHERE e.seq IS NULL",
-            "SELECT 'ended delivery ' || d.id || ': no event ' || d.account_id || '/' || d.event_seq FROM deliveries d \
+            "SELECT 'ended delivery #' || d.id || ': no event ' || d.account_id || '/' || d.event_seq FROM deliveries d \
              LEFT JOIN events e ON e.account_id = d.account_id AND e.seq = d.event_seq WHERE e.seq IS NULL",
         ],
     },
@@ -86,14 +87,14 @@ pub(super) const ALL: &[Definition] = &[
         name: "deliveries.endpoint",
         promise: "a live delivery has its endpoint, and one that has had it ended when it was deleted",
         count: COUNT_QUEUE,
-        violations: &["SELECT 'live delivery ' || d.id || ': no endpoint ' || d.account_id || '/' || d.endpoint_id \
+        violations: &["SELECT 'live delivery #' || d.id || ': no endpoint ' || d.account_id || '/' || d.endpoint_id \
              FROM queue d LEFT JOIN endpoints p ON p.account_id = d.account_id AND p.id = d.endpoint_id WHERE p.id IS NULL"],
     },
     Definition {
         name: "deliveries.once",
         promise: "a delivery is live or ended, not both",
         count: COUNT_DELIVERIES,
-        violations: &["SELECT 'delivery ' || q.id FROM queue q JOIN deliveries d ON d.id = q.id"],
+        violations: &["SELECT 'delivery #' || q.id FROM queue q JOIN deliveries d ON d.id = q.id"],
     },
     Definition {
         name: "deliveries.number",
@@ -118,12 +119,12 @@ pub(super) const ALL: &[Definition] = &[
         promise: "the attempts of a delivery are numbered from 1 to as many as it says",
         count: COUNT_ATTEMPTS,
         violations: &[
-            "SELECT 'delivery ' || d.id || ': ' || COALESCE(t.found, 0) || ' attempts, the last is ' || COALESCE(t.high, 0) \
+            "SELECT 'delivery #' || d.id || ': ' || COALESCE(t.found, 0) || ' attempts, the last is ' || COALESCE(t.high, 0) \
              || ', and it says ' || d.attempts FROM (SELECT id, attempts FROM queue \
              UNION ALL SELECT id, attempts FROM deliveries) d LEFT JOIN (SELECT delivery_id, COUNT(*) AS found, \
              MIN(number) AS low, MAX(number) AS high FROM attempts GROUP BY delivery_id) t ON t.delivery_id = d.id \
              WHERE COALESCE(t.found, 0) <> d.attempts OR COALESCE(t.high, 0) <> d.attempts OR COALESCE(t.low, 1) <> 1",
-            "SELECT 'attempt ' || t.number || ' of delivery ' || t.delivery_id || ', which does not exist' FROM attempts t \
+            "SELECT 'attempt ' || t.number || ' of delivery #' || t.delivery_id || ', which does not exist' FROM attempts t \
              LEFT JOIN queue q ON q.id = t.delivery_id LEFT JOIN deliveries d ON d.id = t.delivery_id \
              WHERE q.id IS NULL AND d.id IS NULL",
         ],
@@ -133,9 +134,9 @@ pub(super) const ALL: &[Definition] = &[
         promise: "a delivery that ended was delivered by an answer, failed after an attempt, or was cancelled",
         count: "SELECT COUNT(*) FROM deliveries",
         violations: &[
-            "SELECT 'delivery ' || d.id || ': ' || d.state || ' after ' || d.attempts || ' attempts' FROM deliveries d \
+            "SELECT 'delivery #' || d.id || ': ' || d.state || ' after ' || d.attempts || ' attempts' FROM deliveries d \
              WHERE d.state NOT IN ('delivered', 'failed', 'cancelled') OR (d.state <> 'cancelled' AND d.attempts < 1)",
-            "SELECT 'delivery ' || d.id || ': delivered, and its last attempt ended as ' || t.outcome FROM deliveries d \
+            "SELECT 'delivery #' || d.id || ': delivered, and its last attempt ended as ' || t.outcome FROM deliveries d \
              JOIN attempts t ON t.delivery_id = d.id AND t.number = d.attempts \
              WHERE d.state = 'delivered' AND t.outcome <> 'response'",
         ],
@@ -144,7 +145,7 @@ pub(super) const ALL: &[Definition] = &[
         name: "queue.waiting",
         promise: "a live delivery is held, waits in its lane, or waits for its time",
         count: COUNT_QUEUE,
-        violations: &["SELECT 'delivery ' || id || ': held, and waiting for its time' FROM queue \
+        violations: &["SELECT 'delivery #' || id || ': held, and waiting for its time' FROM queue \
              WHERE claim IS NOT NULL AND wake_at IS NOT NULL"],
     },
     Definition {

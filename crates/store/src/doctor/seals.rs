@@ -65,7 +65,7 @@ pub(super) const ALL: &[Definition] = &[
         promise: "every answer that was kept opens in its place",
         table: "attempts",
         select: "SELECT account_id, response_sealed, delivery_id, number FROM attempts WHERE response_sealed IS NOT NULL",
-        context: |_, row| Ok(response_context(row.text(2, "delivery_id")?, row.narrow(3, "number")?)),
+        context: |_, row| Ok(response_context(row.delivery_id(2, "delivery_id")?, row.narrow(3, "number")?)),
     },
 ];
 

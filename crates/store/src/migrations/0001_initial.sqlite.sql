@@ -91,7 +91,7 @@ CREATE TABLE event_subjects (
 --   NULL    NULL      waits for room in its endpoint's lane
 --   NULL    instant   waits for that instant (a retry)
 CREATE TABLE queue (
-    id          TEXT PRIMARY KEY NOT NULL,
+    id          INTEGER PRIMARY KEY,      -- ascends; shown as `dlv_…`
     account_id  TEXT NOT NULL,
     endpoint_id TEXT NOT NULL,
     number      INTEGER NOT NULL,
@@ -102,31 +102,39 @@ CREATE TABLE queue (
     wake_at     INTEGER,
     claim       TEXT,
     origin      TEXT                      -- NULL: the event's first publication; `redelivered`, or a replay's id
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX queue_by_endpoint ON queue (account_id, endpoint_id, id);
 CREATE INDEX queue_by_wake ON queue (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX queue_by_lane ON queue (account_id, endpoint_id, number) WHERE wake_at IS NULL AND claim IS NULL;
 
--- Ended deliveries: history.
+-- Ended deliveries: history. The attempt that ended a delivery stands in its row, as most have no other; one that was cancelled
+-- has none there.
 CREATE TABLE deliveries (
-    id          TEXT PRIMARY KEY NOT NULL,
-    account_id  TEXT NOT NULL,
-    endpoint_id TEXT NOT NULL,
-    number      INTEGER NOT NULL,
-    event_seq   INTEGER NOT NULL,
-    state       TEXT NOT NULL,
-    attempts    INTEGER NOT NULL,
-    created_at  INTEGER NOT NULL,
-    ended_at    INTEGER NOT NULL,
-    origin      TEXT                      -- as in `queue`
-) STRICT, WITHOUT ROWID;
+    id              INTEGER PRIMARY KEY,
+    account_id      TEXT NOT NULL,
+    endpoint_id     TEXT NOT NULL,
+    number          INTEGER NOT NULL,
+    event_seq       INTEGER NOT NULL,
+    state           TEXT NOT NULL,
+    attempts        INTEGER NOT NULL,
+    created_at      INTEGER NOT NULL,
+    ended_at        INTEGER NOT NULL,
+    origin          TEXT,                 -- as in `queue`
+    started_at      INTEGER,              -- from here on as in `earlier_attempts`
+    duration_us     INTEGER,
+    outcome         TEXT,
+    status          INTEGER,
+    detail          TEXT,
+    response_sealed BLOB
+) STRICT;
 CREATE INDEX deliveries_by_account ON deliveries (account_id, id);
 CREATE INDEX deliveries_by_endpoint ON deliveries (account_id, endpoint_id, id);
 CREATE INDEX deliveries_by_event ON deliveries (account_id, event_seq, endpoint_id);
 CREATE INDEX deliveries_failed ON deliveries (account_id, id) WHERE state <> 'delivered';
 
-CREATE TABLE attempts (
-    delivery_id     TEXT NOT NULL,
+-- The attempts that did not end their delivery.
+CREATE TABLE earlier_attempts (
+    delivery_id     INTEGER NOT NULL,
     number          INTEGER NOT NULL,
     account_id      TEXT NOT NULL,
     started_at      INTEGER NOT NULL,
@@ -137,6 +145,14 @@ CREATE TABLE attempts (
     response_sealed BLOB,
     PRIMARY KEY (delivery_id, number)
 ) STRICT, WITHOUT ROWID;
+
+-- Every attempt.
+CREATE VIEW attempts AS
+SELECT delivery_id, number, account_id, started_at, duration_us, outcome, status, detail, response_sealed
+FROM earlier_attempts
+UNION ALL
+SELECT id, attempts, account_id, started_at, duration_us, outcome, status, detail, response_sealed
+FROM deliveries WHERE outcome IS NOT NULL;
 
 -- Replays: events that are sent to one endpoint again, looked at in the order of the account's log.
 CREATE TABLE replays (

@@ -60,7 +60,7 @@ struct PlannedEvent<'j> {
 }
 
 struct PlannedDelivery<'j> {
-    id: Option<DeliveryId>,
+    id: DeliveryId,
     account_id: &'j AccountId,
     /// Its endpoint's place in the account's list.
     endpoint: usize,
@@ -228,7 +228,7 @@ impl<'j> Plan<'j> {
             deliveries += 1;
             let (number, origin) = (endpoint.last_number, origin.clone());
             self.deliveries.push(PlannedDelivery {
-                id: None,
+                id: DeliveryId::default(), // drawn when all is planned
                 account_id,
                 endpoint: index,
                 event,
@@ -249,10 +249,9 @@ impl<'j> Plan<'j> {
         let mut room = context.handoff.reserve();
         let mut claimed = Vec::with_capacity(self.deliveries.len());
         let mut last: Option<(*const SealedEvent, Arc<ClaimedEvent>)> = None;
-        let entropy = context.entropy.bytes();
-        for (index, delivery) in self.deliveries.iter_mut().enumerate() {
-            let id = DeliveryId::draw(self.now, offset(entropy, index));
-            delivery.id = Some(id.clone());
+        for delivery in &mut self.deliveries {
+            let id = context.delivery_ids.draw(self.now);
+            delivery.id = id;
             let Some(Some(account)) = self.accounts.get(delivery.account_id) else { continue };
             let Some(endpoint) = account.endpoints.get(delivery.endpoint) else { continue };
             let lane = LaneKey { account_id: delivery.account_id.clone(), endpoint_id: endpoint.id.clone() };
@@ -313,9 +312,9 @@ impl<'j> Plan<'j> {
         let mut cells: Vec<Param<'_>> = Vec::with_capacity(self.deliveries.len() * QUEUE_COLUMNS.len());
         for delivery in &self.deliveries {
             let Some(Some(account)) = self.accounts.get(delivery.account_id) else { continue };
-            let Some((endpoint, id)) = account.endpoints.get(delivery.endpoint).zip(delivery.id.as_ref()) else { continue };
+            let Some(endpoint) = account.endpoints.get(delivery.endpoint) else { continue };
             cells.extend_from_slice(params![
-                id.as_str(),
+                delivery.id,
                 delivery.account_id.as_str(),
                 endpoint.id.as_str(),
                 delivery.number,
@@ -342,16 +341,6 @@ impl<'j> Plan<'j> {
         }
         Ok(())
     }
-}
-
-/// The `index`-th of a run of random values that ascend, so that the ids of one group are in the order of its deliveries.
-pub(crate) fn offset(entropy: [u8; 10], index: usize) -> [u8; 10] {
-    let [a, b, c, tail @ ..] = entropy;
-    let [.., t0, t1, t2, t3, t4, t5, t6] =
-        (u64::from_be_bytes([0, tail[0], tail[1], tail[2], tail[3], tail[4], tail[5], tail[6]]) >> 1)
-            .wrapping_add(u64::try_from(index).unwrap_or(0))
-            .to_be_bytes();
-    [a, b, c, t0, t1, t2, t3, t4, t5, t6]
 }
 
 fn claimed_event(delivery: &PlannedDelivery<'_>) -> ClaimedEvent {

@@ -37,9 +37,9 @@ impl Store {
 
     /// Takes one bounded step of the running replay that comes after `after` in the order of ids; `None` when there is none.
     pub async fn advance_replay(&self, after: Option<&ReplayId>) -> Result<Option<ReplayStep>, StoreError> {
-        let (entropy, backlog_max, now) = (Arc::clone(&self.0.entropy), self.0.account_backlog_max, self.now());
+        let (ids, backlog_max, now) = (Arc::clone(&self.0.delivery_ids), self.0.account_backlog_max, self.now());
         let after = after.cloned();
-        let step = self.write(move |db| replays::advance(db, entropy.bytes(), backlog_max, after.as_ref(), now)).await?;
+        let step = self.write(move |db| replays::advance(db, &ids, backlog_max, after.as_ref(), now)).await?;
         if let Some(step) = step.as_ref().filter(|step| step.created > 0) {
             self.0.handoff.mark_backlog([step.lane.clone()]);
         }

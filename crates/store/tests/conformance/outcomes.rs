@@ -27,7 +27,7 @@ async fn a_delivery_is_retried_until_it_arrives_and_keeps_its_attempts() {
     let again = fixture.take().await.remove(0);
     assert_eq!((again.attempts, again.event.data.as_ref().map(bytes::Bytes::len)), (1, Some(35)));
     fixture.record(&again, Decision::Delivered).await;
-    let (stored, attempts) = fixture.store.find_delivery(&delivery.id).await.unwrap().unwrap();
+    let (stored, attempts) = fixture.store.find_delivery(delivery.id).await.unwrap().unwrap();
     assert_eq!((stored.state.as_str(), stored.attempts, stored.due_at), ("delivered", 2, None));
     assert_eq!(
         attempts.iter().map(|attempt| (attempt.number, attempt.status)).collect::<Vec<_>>(),
@@ -76,7 +76,7 @@ async fn health_changes_with_the_attempts_and_pauses_the_queue() {
     fixture.publish(&account, vec![event("e3", "x")]).await.unwrap();
     fixture.store.claim_due(week_later, 10).await.unwrap();
     assert!(fixture.take().await.is_empty());
-    let (_, attempts) = fixture.store.find_delivery(&claimed[0].id).await.unwrap().unwrap();
+    let (_, attempts) = fixture.store.find_delivery(claimed[0].id).await.unwrap().unwrap();
     assert_eq!((attempts[0].outcome.as_str(), attempts[0].detail.as_deref()), ("connect", Some("not connected: refused")));
 }
 
@@ -104,7 +104,7 @@ async fn deleting_an_endpoint_cancels_what_waits() {
     assert!(!fixture.store.delete_endpoint(&lane).await.unwrap());
     assert_eq!(fixture.states("a").await, [(1, "cancelled", 0)]);
     assert!(fixture.store.find_endpoint_config(&lane, 0).await.unwrap().is_none());
-    assert_eq!(fixture.store.retry_delivery(&claimed[0].id).await.unwrap(), RetryResult::EndpointGone);
+    assert_eq!(fixture.store.retry_delivery(claimed[0].id).await.unwrap(), RetryResult::EndpointGone);
 }
 
 #[tokio::test]
@@ -114,9 +114,9 @@ async fn an_ended_delivery_can_be_sent_again_by_hand() {
     fixture.endpoint("a", "e", EventFilter::All).await;
     fixture.publish(&account, vec![event("e1", "x")]).await.unwrap();
     let delivery = fixture.take().await.remove(0);
-    assert_eq!(fixture.store.retry_delivery(&delivery.id).await.unwrap(), RetryResult::InFlight);
+    assert_eq!(fixture.store.retry_delivery(delivery.id).await.unwrap(), RetryResult::InFlight);
     fixture.record(&delivery, Decision::Failed { endpoint_gone: false }).await;
-    assert_eq!(fixture.store.retry_delivery(&delivery.id).await.unwrap(), RetryResult::Due(lane("a", "e")));
+    assert_eq!(fixture.store.retry_delivery(delivery.id).await.unwrap(), RetryResult::Due(lane("a", "e")));
     assert_eq!(fixture.states("a").await, [(1, "pending", 1)]);
     assert_eq!(fixture.store.claim_due(fixture.now(), 10).await.unwrap().claimed, 1);
     let again = fixture.take().await.remove(0);
@@ -140,7 +140,7 @@ async fn what_ended_can_be_retried_whatever_it_came_to() {
     fixture.record(&last, gone).await; // disables the endpoint and cancels the third
     assert_eq!(fixture.states("a").await, [(1, "delivered", 1), (2, "failed", 1), (3, "cancelled", 0), (4, "failed", 1)]);
     for delivery in &held {
-        assert_eq!(fixture.store.retry_delivery(&delivery.id).await.unwrap(), RetryResult::Due(lane.clone()));
+        assert_eq!(fixture.store.retry_delivery(delivery.id).await.unwrap(), RetryResult::Due(lane.clone()));
     }
     assert_eq!(fixture.states("a").await, [(1, "pending", 1), (2, "pending", 1), (3, "pending", 0), (4, "failed", 1)]);
     fixture.assert_sound();
@@ -167,7 +167,7 @@ async fn an_outcome_of_an_earlier_holding_is_not_taken_for_the_later_ones() {
     let held = fixture.take().await;
     fixture.record(&held[1], Decision::Failed { endpoint_gone: true }).await;
     fixture.store.update_endpoint(&lane, EndpointChanges { enabled: Some(true), ..Default::default() }).await.unwrap();
-    fixture.store.retry_delivery(&held[0].id).await.unwrap();
+    fixture.store.retry_delivery(held[0].id).await.unwrap();
     fixture.store.claim_due(fixture.now(), 10).await.unwrap();
     let second = fixture.take().await.remove(0);
     let retry = Decision::Retry { due_at: fixture.now() };
@@ -177,7 +177,7 @@ async fn an_outcome_of_an_earlier_holding_is_not_taken_for_the_later_ones() {
     );
     fixture.store.claim_due(fixture.now(), 10).await.unwrap();
     let third = fixture.take().await.remove(0);
-    assert_eq!((third.id.as_str(), third.attempts), (held[0].id.as_str(), 1));
+    assert_eq!((third.id, third.attempts), (held[0].id, 1));
     assert_eq!(fixture.record(&second, retry).await, Recording::Lost, "its attempt has been made already");
     assert!(matches!(fixture.record(&third, Decision::Delivered).await, Recording::Stored(_)));
     fixture.reopen().await;

@@ -231,7 +231,7 @@ async fn an_account_has_so_many_live_deliveries_and_no_more() {
     assert!(fixture.publish(&account, vec![event("ev3", "x")]).await.is_err(), "room for one of two");
     fixture.record(&held[1], Decision::Failed { endpoint_gone: false }).await;
     fixture.publish(&account, vec![event("ev3", "x")]).await.unwrap();
-    fixture.store.retry_delivery(&held[0].id).await.unwrap(); // by hand, one over
+    fixture.store.retry_delivery(held[0].id).await.unwrap(); // by hand, one over
     fixture.store.delete_endpoint(&lane("a", "e1")).await.unwrap();
     fixture.publish(&account, vec![event("ev4", "x")]).await.unwrap();
     fixture.reopen().await;

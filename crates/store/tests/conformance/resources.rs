@@ -131,7 +131,7 @@ async fn a_deleted_account_leaves_nothing() {
     assert!(!fixture.store.delete_account(&account.id).await.unwrap());
     assert!(fixture.store.find_account(&account.id).await.unwrap().is_none());
     assert!(fixture.store.find_endpoint_config(&lane, 0).await.unwrap().is_none());
-    assert!(fixture.store.find_delivery(&delivery.id).await.unwrap().is_none());
+    assert!(fixture.store.find_delivery(delivery.id).await.unwrap().is_none());
     let anew = fixture.account("a").await;
     assert_eq!(fixture.publish(&anew, vec![event("e1", "x")]).await.unwrap()[0].seq, 1, "a new account, a new log");
 }

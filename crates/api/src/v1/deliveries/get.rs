@@ -14,7 +14,7 @@ use crate::problem::Problem;
     get, path = "/v1/deliveries/{delivery}", operation_id = "deliveries.get", tag = "deliveries",
     params(("delivery" = String, Path, description = "The delivery's id.")),
     responses((status = 200, description = "The delivery.", body = DeliveryAnswer, example = json!({
-        "id": "dlv_01jhmqzxw8e2s0v9d1c3b5a7n9", "account": "clinic-7", "event": "01946a2e-7c40-7000-8000-00000000000b",
+        "id": "dlv_04jx8mzxw8e2s", "account": "clinic-7", "event": "01946a2e-7c40-7000-8000-00000000000b",
         "event_type": "difference.created", "endpoint": "01946a2e-7c40-7000-8000-000000000001", "number": 7,
         "state": "pending", "due_at": "2025-01-15T10:31:00.000000Z", "created_at": "2025-01-15T10:30:00.000000Z",
         "ended_at": null, "attempt_count": 1,

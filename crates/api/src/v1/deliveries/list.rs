@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use bellwire_app::{DeliveryFilter, Operation};
-use bellwire_domain::DeliveryState;
+use bellwire_domain::{DeliveryId, DeliveryState};
 
 use super::DeliveryAnswer;
 use crate::Api;
@@ -25,7 +25,7 @@ use crate::query::Query;
         ("after" = Option<String>, Query, description = "The `next` of the page before."),
     ),
     responses((status = 200, description = "A page of deliveries.", body = List<DeliveryAnswer>, example = json!({
-        "items": [{ "id": "dlv_01jhmqzxw8e2s0v9d1c3b5a7n9", "account": "clinic-7",
+        "items": [{ "id": "dlv_04jx8mzxw8e2s", "account": "clinic-7",
             "event": "01946a2e-7c40-7000-8000-00000000000b", "event_type": "difference.created",
             "endpoint": "01946a2e-7c40-7000-8000-000000000001", "number": 7, "state": "pending",
             "due_at": "2025-01-15T10:31:00.000000Z", "created_at": "2025-01-15T10:30:00.000000Z", "ended_at": null,
@@ -41,7 +41,7 @@ pub(super) async fn list(
     let scope = api.app.permit(&actor, Operation::DeliveryRead)?;
     let (account, endpoint) = (query.text("account")?, query.text("endpoint")?);
     let state = query.parsed("state", "is not one of pending, delivered, failed and cancelled", DeliveryState::parse)?;
-    let page = query.only_page(api.app.limits())?;
+    let page = query.only_page_after(api.app.limits(), |text| DeliveryId::try_new(text).is_ok())?;
     let filter = DeliveryFilter { account: account.as_deref(), endpoint: endpoint.as_deref(), state };
     let deliveries = api.app.list_deliveries(&scope, filter, page).await?;
     Ok(Json(List::of(deliveries, |delivery| DeliveryAnswer::show(&delivery))))

@@ -123,7 +123,7 @@ pub(crate) fn old_request(platform: &Platform, url: &str, at: Timestamp) -> Seen
             is_test: false,
         },
         attempt: AttemptInput { number: 1, at, random: [5; 24] },
-        delivery: DeliveryInput { id: "dlv_00000000000000000000000000", number: 1 },
+        delivery: DeliveryInput { id: "dlv_0000000000001", number: 1 },
         endpoint: EndpointInput { id: "1", url, name: None, headers: &[] },
         account: AccountInput { id: &platform.account, name: None },
         secrets: &secrets,
