@@ -1,5 +1,6 @@
 //! One attempt: a request out, an outcome back.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use parking_lot::RwLock;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
@@ -86,7 +88,12 @@ impl Default for SenderOptions {
 #[derive(Clone)]
 pub struct Sender {
     client: Client<Connector, Full<Bytes>>,
+    /// URLs as they were parsed: few endpoints change theirs from request to request.
+    uris: Arc<RwLock<HashMap<String, Uri>>>,
 }
+
+/// URLs remembered.
+const URIS_MAX: usize = 10_000;
 
 impl Sender {
     /// A sender with a pool of its own.
@@ -109,7 +116,7 @@ impl Sender {
             .http2_keep_alive_timeout(options.ping_interval)
             .http2_keep_alive_while_idle(true)
             .build(connector);
-        Self { client }
+        Self { client, uris: Arc::default() }
     }
 
     /// Sends `request` and reads the answer, all within `timeout`. `now` is the instant of the attempt, by which a
@@ -118,7 +125,7 @@ impl Sender {
     /// A request is sent once. Should a kept connection turn out to be closed before any of the request is on it, another
     /// one is opened; once something may have arrived, the attempt has failed.
     pub async fn send(&self, request: OutboundRequest, timeout: Duration, now: Timestamp) -> AttemptOutcome {
-        let request = match build(request) {
+        let request = match self.build(request) {
             Ok(request) => request,
             Err(reason) => return AttemptOutcome::Unbuildable { reason },
         };
@@ -129,6 +136,30 @@ impl Sender {
             Ok(outcome) => outcome,
             Err(_) => AttemptOutcome::Timeout { phase: attempt.phase() },
         }
+    }
+
+    fn build(&self, request: OutboundRequest) -> Result<Request<Full<Bytes>>, String> {
+        let uri = self.uri(&request.url)?;
+        let mut built = Request::new(Full::new(request.body));
+        *built.method_mut() = request.method;
+        *built.uri_mut() = uri;
+        *built.headers_mut() = request.headers;
+        Ok(built)
+    }
+
+    /// Normalised as a browser would, so that every spelling of a host reaches the guard in one form.
+    fn uri(&self, url: &str) -> Result<Uri, String> {
+        if let Some(known) = self.uris.read().get(url) {
+            return Ok(known.clone());
+        }
+        let parsed = url::Url::parse(url).map_err(|error| format!("the URL is not valid: {error}"))?;
+        let uri = Uri::try_from(parsed.as_str()).map_err(|error| format!("the URL is not valid: {error}"))?;
+        let mut uris = self.uris.write();
+        if uris.len() >= URIS_MAX {
+            uris.clear();
+        }
+        uris.insert(url.to_owned(), uri.clone());
+        Ok(uri)
     }
 
     async fn exchange(&self, mut request: Request<Full<Bytes>>, attempt: &Attempt, now: Timestamp) -> AttemptOutcome {
@@ -159,17 +190,6 @@ fn limit_interim_answers(request: &mut Request<Full<Bytes>>) -> Arc<Notify> {
         }
     });
     too_many
-}
-
-fn build(request: OutboundRequest) -> Result<Request<Full<Bytes>>, String> {
-    // Normalised as a browser would, so that every spelling of a host reaches the guard in one form.
-    let url = url::Url::parse(&request.url).map_err(|error| format!("the URL is not valid: {error}"))?;
-    let uri = Uri::try_from(url.as_str()).map_err(|error| format!("the URL is not valid: {error}"))?;
-    let mut built = Request::new(Full::new(request.body));
-    *built.method_mut() = request.method;
-    *built.uri_mut() = uri;
-    *built.headers_mut() = request.headers;
-    Ok(built)
 }
 
 async fn read(response: Response<Incoming>, now: Timestamp) -> AttemptOutcome {

@@ -162,8 +162,9 @@ fn claim_due(
     let rows = rows.iter().map(read_sealed).collect::<Result<Vec<_>, _>>()?;
     let found = rows.len();
     let (reserved, left) = reserve(handoff, rows, |room, row| room.for_new(&row.delivery.lane(), row.delivery.event.size));
+    let mut park = db.prepare(PARK)?;
     for row in left {
-        db.execute(PARK, params![row.delivery.id])?;
+        park.execute(params![row.delivery.id])?;
     }
     mark_claimed(db, claim_token, &reserved)?;
     Ok((reserved, found))
@@ -188,8 +189,9 @@ fn reserve(
 }
 
 fn mark_claimed(db: Db<'_>, claim_token: &str, rows: &[ReservedRow]) -> Result<(), StoreError> {
+    let mut claim = db.prepare(CLAIM)?;
     for row in rows.iter().filter_map(|reserved| reserved.row.as_ref()) {
-        db.execute(CLAIM, params![claim_token, row.delivery.id])?;
+        claim.execute(params![claim_token, row.delivery.id])?;
     }
     Ok(())
 }
@@ -221,8 +223,9 @@ fn read_sealed(row: &Row) -> Result<SealedRow, StoreError> {
 
 /// Puts held deliveries back, unattempted, to wait in their lanes.
 pub(crate) fn unclaim(db: Db<'_>, claim_token: &str, ids: &[DeliveryId]) -> Result<(), StoreError> {
+    let mut unclaim = db.prepare(UNCLAIM)?;
     for id in ids {
-        db.execute(UNCLAIM, params![*id, claim_token])?;
+        unclaim.execute(params![*id, claim_token])?;
     }
     Ok(())
 }

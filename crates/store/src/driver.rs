@@ -184,7 +184,12 @@ impl Row {
 #[derive(Clone, Copy)]
 pub(crate) struct Db<'c>(pub(crate) &'c rusqlite::Connection);
 
-impl Db<'_> {
+impl<'c> Db<'c> {
+    /// A statement to be run several times.
+    pub(crate) fn prepare(self, sql: &str) -> Result<Prepared<'c>, StoreError> {
+        Ok(Prepared(self.0.prepare_cached(sql)?))
+    }
+
     /// All rows of a query over `table` (named for error messages).
     pub(crate) fn query(self, table: &'static str, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
         let mut statement = self.0.prepare_cached(sql)?;
@@ -225,41 +230,38 @@ impl Db<'_> {
     }
 }
 
-/// An INSERT of many rows in few statements: chunks of fixed sizes, so that each text is prepared once and kept.
+/// A statement that runs once for each of many rows: found once among those prepared.
+pub(crate) struct Prepared<'c>(rusqlite::CachedStatement<'c>);
+
+impl Prepared<'_> {
+    /// Runs it; the number of rows it changed.
+    pub(crate) fn execute(&mut self, params: &[Param<'_>]) -> Result<usize, StoreError> {
+        Ok(self.0.execute(rusqlite::params_from_iter(params))?)
+    }
+}
+
+/// An INSERT of many rows.
+///
+/// One prepared statement, run for each row: a statement with several rows in it has to be able to take back the first ones
+/// when a later one fails, and SQLite copies every page it touches for that.
 pub(crate) struct BulkInsert {
     columns: usize,
-    /// Chunk size and statement, largest first; the last chunk size is 1.
-    statements: Vec<(usize, String)>,
+    sql: String,
 }
 
 impl BulkInsert {
     pub(crate) fn new(table: &str, columns: &[&str]) -> Self {
-        let statement = |rows: usize| {
-            let mut sql = format!("INSERT INTO {table} ({}) VALUES ", columns.join(", "));
-            for row in 0..rows {
-                sql.push_str(if row == 0 { "(" } else { ", (" });
-                for column in 1..=columns.len() {
-                    let separator = if column == 1 { "$" } else { ", $" };
-                    sql.push_str(separator);
-                    sql.push_str(&(row * columns.len() + column).to_string());
-                }
-                sql.push(')');
-            }
-            sql
-        };
-        Self { columns: columns.len(), statements: [64, 8, 1].map(|rows| (rows, statement(rows))).into() }
+        let places: Vec<String> = (1..=columns.len()).map(|place| format!("${place}")).collect();
+        let sql = format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), places.join(", "));
+        Self { columns: columns.len(), sql }
     }
 
     /// Inserts all rows that `cells` holds, one after another.
     pub(crate) fn run(&self, db: Db<'_>, cells: &[Param<'_>]) -> Result<(), StoreError> {
-        let mut rest = cells;
-        for (rows, sql) in &self.statements {
-            let width = rows * self.columns;
-            while let Some((chunk, left)) = rest.split_at_checked(width) {
-                db.execute(sql, chunk)?;
-                rest = left;
-            }
+        if cells.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let mut statement = db.prepare(&self.sql)?;
+        cells.chunks_exact(self.columns).try_for_each(|row| statement.execute(row).map(drop))
     }
 }

@@ -18,6 +18,7 @@
 
 mod accounts;
 mod cache;
+mod checkpointer;
 mod claims;
 mod deliveries;
 mod delivery_ids;

@@ -14,7 +14,7 @@ use bellwire_domain::{
 };
 use tokio::sync::oneshot;
 
-use crate::driver::{BulkInsert, Db, Param, Row, params};
+use crate::driver::{BulkInsert, Db, Param, Prepared, Row, params};
 use crate::handoff::{ClaimedDelivery, LaneKey};
 use crate::writer::WriteContext;
 use crate::{DataKey, StoreError, accounts};
@@ -189,8 +189,9 @@ pub(crate) fn record(
     let mut left: HashMap<&AccountId, i64> = HashMap::new();
     let mut earlier: Vec<Param<'_>> = Vec::new();
     let mut ended: Vec<Param<'_>> = Vec::with_capacity(all.len() * DELIVERY_COLUMNS.len());
+    let mut queue = Queue { take: db.prepare(TAKE)?, reschedule: db.prepare(RESCHEDULE)?, claim_token: &context.claim_token };
     for sealed in &all {
-        let held = apply(db, &context.claim_token, sealed.outcome)?;
+        let held = queue.apply(sealed.outcome)?;
         if !held {
             results.push(Recording::Lost);
             continue;
@@ -213,15 +214,24 @@ pub(crate) fn record(
     Ok(Recorded { results })
 }
 
-/// Moves the delivery on in the queue. `false`: it is not held any more.
-fn apply(db: Db<'_>, claim_token: &str, outcome: &Outcome) -> Result<bool, StoreError> {
-    let id = outcome.delivery.id;
-    let attempts = i64::from(outcome.delivery.attempts);
-    let changed = match outcome.decision {
-        Decision::Delivered | Decision::Failed { .. } => db.execute(TAKE, params![id, claim_token, attempts])?,
-        Decision::Retry { due_at } => db.execute(RESCHEDULE, params![attempts + 1, due_at, due_at, id, claim_token, attempts])?,
-    };
-    Ok(changed > 0)
+/// The queue's side of recording.
+struct Queue<'c> {
+    take: Prepared<'c>,
+    reschedule: Prepared<'c>,
+    claim_token: &'c str,
+}
+
+impl Queue<'_> {
+    /// Moves the delivery on in the queue. `false`: it is not held any more.
+    fn apply(&mut self, outcome: &Outcome) -> Result<bool, StoreError> {
+        let (id, token) = (outcome.delivery.id, self.claim_token);
+        let attempts = i64::from(outcome.delivery.attempts);
+        let changed = match outcome.decision {
+            Decision::Delivered | Decision::Failed { .. } => self.take.execute(params![id, token, attempts])?,
+            Decision::Retry { due_at } => self.reschedule.execute(params![attempts + 1, due_at, due_at, id, token, attempts])?,
+        };
+        Ok(changed > 0)
+    }
 }
 
 fn push_attempt<'j>(cells: &mut Vec<Param<'j>>, sealed: &'j Sealed<'j>) {
@@ -383,8 +393,9 @@ pub(crate) fn cancel_waiting(
             ]);
         }
         cancelled_deliveries.run(db, &cells)?;
+        let mut delete = db.prepare(DELETE_QUEUED)?;
         for row in &rows {
-            db.execute(DELETE_QUEUED, params![row.delivery_id(0, "id")?])?;
+            delete.execute(params![row.delivery_id(0, "id")?])?;
         }
         cancelled += rows.len();
     }

@@ -106,8 +106,6 @@ const CONFIGS_CACHED_MAX: usize = 20_000;
 const KEYS_CACHED_MAX: usize = 10_000;
 /// Page cache of the writing connection, in KiB (negative as SQLite counts it).
 const WRITER_CACHE_KIB: i64 = -16_384;
-/// Pages in the write-ahead log that set off a checkpoint: 16 MiB.
-const CHECKPOINT_PAGES: i64 = 4_096;
 
 impl Store {
     /// Opens or makes the database, migrates it, and takes over what a stopped process held.
@@ -135,7 +133,7 @@ impl Store {
         let publisher = Publisher::new(context());
         let writer = writer::Writer::new(connection, context());
         let (jobs, thread) = match &options.execution {
-            Execution::Threads => writer::start(writer, options.jobs_max)?,
+            Execution::Threads => writer::start(writer, &options.path, options.jobs_max)?,
             Execution::Inline { commits } => (writer::start_inline(writer, Arc::clone(commits), options.jobs_max)?, None),
         };
         let inline = matches!(options.execution, Execution::Inline { .. });
@@ -527,7 +525,7 @@ fn open_connection(path: &Path) -> Result<Connection, OpenError> {
         }
         _ => not_writable(path, &error),
     })?;
-    let settings = [("cache_size", WRITER_CACHE_KIB), ("wal_autocheckpoint", CHECKPOINT_PAGES), ("busy_timeout", 5_000)];
+    let settings = [("cache_size", WRITER_CACHE_KIB), ("busy_timeout", 5_000)];
     for (name, value) in settings {
         connection.pragma_update(None, name, value).map_err(StoreError::from)?;
     }

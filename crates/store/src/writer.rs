@@ -6,6 +6,7 @@
 //! Publishing and recording, the two hot jobs, are merged into statements over all their rows. The others run one by one, each
 //! in a savepoint, so that one that fails takes nothing else with it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -18,7 +19,7 @@ use crate::driver::Db;
 use crate::handoff::HandOff;
 use crate::outcomes::{OutcomeStatements, RecordJob};
 use crate::publish::{PublishJob, PublishStatements};
-use crate::{StoreError, outcomes, publish};
+use crate::{StoreError, checkpointer, outcomes, publish};
 
 /// Jobs that share one commit at most.
 const GROUP_JOBS_MAX: usize = 1_024;
@@ -68,12 +69,21 @@ where
     (Job::Write(run), receiver)
 }
 
-/// Starts the writer on a thread. It ends when every sender is gone.
-pub(crate) fn start(mut writer: Writer, jobs_max: usize) -> Result<(mpsc::Sender<Job>, Option<JoinHandle<()>>), StoreError> {
+/// Starts the writer on a thread, and one for checkpoints beside it. They end when every sender is gone.
+pub(crate) fn start(
+    mut writer: Writer,
+    path: &Path,
+    jobs_max: usize,
+) -> Result<(mpsc::Sender<Job>, Option<JoinHandle<()>>), StoreError> {
     let (sender, receiver) = mpsc::channel(jobs_max);
+    let checkpoints = checkpointer::start(&mut writer.connection, path)?;
     let thread = std::thread::Builder::new()
         .name("bellwire-writer".to_owned())
-        .spawn(move || writer.run(receiver))
+        .spawn(move || {
+            writer.run(receiver);
+            drop(writer);
+            let _ = checkpoints.join();
+        })
         .map_err(|error| StoreError::Database(error.to_string().into()))?;
     Ok((sender, Some(thread)))
 }
