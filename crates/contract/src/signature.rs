@@ -37,6 +37,8 @@ pub(crate) enum Secrets {
     Newest,
     /// The second newest; without one there is no value.
     Previous,
+    /// The oldest: a new one only when the overlap with those before it has ended.
+    Oldest,
 }
 
 /// How a signature is computed.
@@ -58,6 +60,8 @@ pub(crate) enum Scheme {
         header: Box<Tree>,
         claims: Box<Tree>,
     },
+    /// A text with the secret in it, as it is.
+    Plain(Template),
 }
 
 /// A hash function.
@@ -97,7 +101,7 @@ pub(crate) enum Form {
     Hex,
 }
 
-const KEYS: &[&str] = &["hmac", "hash", "jwt", "key", "over", "encode", "prefix", "join", "secrets"];
+const KEYS: &[&str] = &["hmac", "hash", "jwt", "plain", "key", "over", "encode", "prefix", "join", "secrets"];
 const HASHES: &[(&str, Hash)] =
     &[("sha1", Hash::Sha1), ("sha256", Hash::Sha256), ("sha384", Hash::Sha384), ("sha512", Hash::Sha512)];
 const ENCODINGS: &[(&str, Encoding)] =
@@ -114,25 +118,35 @@ impl Signature {
     /// Reads `signatures.<name>`.
     pub(crate) fn read(name: &str, node: &Node, path: &str, report: &mut Report) -> Option<Self> {
         let fields = Fields::open(node, path, KEYS, report)?;
-        let kinds: Vec<&str> = ["hmac", "hash", "jwt"].into_iter().filter(|kind| fields.get(kind).is_some()).collect();
+        let kinds: Vec<&str> = ["hmac", "hash", "jwt", "plain"].into_iter().filter(|kind| fields.get(kind).is_some()).collect();
         let kind = match kinds.as_slice() {
             [kind] => *kind,
             [] => {
-                report.add(node.at, path, "no algorithm", "write one of `hmac: sha256`, `hash: sha256` and `jwt: {…}`");
+                report.add(
+                    node.at,
+                    path,
+                    "no algorithm",
+                    "write one of `hmac: sha256`, `hash: sha256`, `jwt: {…}` and `plain: \"{{ secret }}\"`",
+                );
                 return None;
             }
             _ => {
-                report.add(node.at, path, "more than one algorithm", "keep one of `hmac`, `hash` and `jwt`");
+                report.add(node.at, path, "more than one algorithm", "keep one of `hmac`, `hash`, `jwt` and `plain`");
                 return None;
             }
         };
-        let scheme = if kind == "jwt" { read_jwt(&fields, report) } else { read_mac(&fields, kind, report) };
+        let scheme = match kind {
+            "jwt" => read_jwt(&fields, report),
+            "plain" => read_plain(&fields, report),
+            _ => read_mac(&fields, kind, report),
+        };
         let key = match fields.get("key") {
             Some(node) => KeyForm::read(node, &fields.path_of("key"), report),
             None => Some(KeyForm::default()),
         };
-        let default = if kind == "jwt" { Secrets::Newest } else { Secrets::All };
-        let words = [("all", Secrets::All), ("newest", Secrets::Newest), ("previous", Secrets::Previous)];
+        let default = if ["jwt", "plain"].contains(&kind) { Secrets::Newest } else { Secrets::All };
+        let words =
+            [("all", Secrets::All), ("newest", Secrets::Newest), ("previous", Secrets::Previous), ("oldest", Secrets::Oldest)];
         let secrets = fields.choice("secrets", default, &words, report);
         let prefix = fields.text("prefix", report).unwrap_or_default();
         let join = fields.text("join", report).unwrap_or_else(|| ",".to_owned());
@@ -149,6 +163,7 @@ impl Signature {
             Secrets::All => (0, usize::MAX),
             Secrets::Newest => (0, 1),
             Secrets::Previous => (1, 1),
+            Secrets::Oldest => return secrets.last().map(|secret| self.one(values, secret)).transpose(),
         };
         let mut joined: Option<String> = None;
         for secret in secrets.skip(skip).take(take) {
@@ -190,6 +205,7 @@ impl Signature {
                 out.push('.');
                 URL_SAFE_NO_PAD.encode_string(mac, &mut out);
             }
+            Scheme::Plain(text) => out.push_str(&text.render_text(scope)?),
         }
         Ok(out)
     }
@@ -246,6 +262,15 @@ fn read_mac(fields: &Fields<'_>, kind: &str, report: &mut Report) -> Option<Sche
         return Some(Scheme::Digest { hash: hash?, over, encode });
     }
     Some(Scheme::Hmac { hash: hash?, over, encode })
+}
+
+fn read_plain(fields: &Fields<'_>, report: &mut Report) -> Option<Scheme> {
+    for key in ["key", "over", "encode"] {
+        if let Some(node) = fields.get(key) {
+            report.add(node.at, &fields.path_of(key), "a plain text is computed from nothing", "remove this key");
+        }
+    }
+    Template::read(fields.get("plain")?, &fields.path_of("plain"), &[], report).map(Scheme::Plain)
 }
 
 fn read_jwt(fields: &Fields<'_>, report: &mut Report) -> Option<Scheme> {

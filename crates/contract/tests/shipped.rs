@@ -52,6 +52,25 @@ fn every_event_of_every_contract_renders_valid_json_and_is_genuine() {
 }
 
 #[test]
+fn every_test_event_is_one_that_its_receivers_understand() {
+    for contract in Contracts::shipped().unwrap().iter() {
+        let name = contract.name();
+        let test = contract.test_event().unwrap_or_else(|| panic!("{name} has no test event"));
+        let secret = secret_of(contract);
+        let Some(definition) = contract.event(test.event_type.as_str()).filter(|event| event.event_type == test.event_type)
+        else {
+            continue; // a type of its own
+        };
+        contract.check_data(definition, test.data.get().as_bytes()).unwrap();
+        assert_eq!((&test.title, definition.entitlement.as_ref()), (&definition.title, None), "{name}");
+        // What really happens under that type keeps the words of the catalogue.
+        let request = render(contract, test.event_type.as_str(), definition.example.get(), &[&secret]);
+        let sent = String::from_utf8(request.body.to_vec()).unwrap();
+        assert!(!sent.contains("test"), "{name}: {sent}");
+    }
+}
+
+#[test]
 fn tampering_wrong_secrets_and_old_times_are_seen() {
     for (name, data, signs_body, signs_time) in [
         ("noyo", r#"{"id":"eb73184b-ae3c-4411-aa82-3c3bd877cf78"}"#, true, true),
