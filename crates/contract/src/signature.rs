@@ -270,7 +270,12 @@ fn read_plain(fields: &Fields<'_>, report: &mut Report) -> Option<Scheme> {
             report.add(node.at, &fields.path_of(key), "a plain text is computed from nothing", "remove this key");
         }
     }
-    Template::read(fields.get("plain")?, &fields.path_of("plain"), &[], report).map(Scheme::Plain)
+    let node = fields.get("plain")?;
+    let text = Template::read(node, &fields.path_of("plain"), &[], report)?;
+    if !text.variables().any(|variable| *variable == Variable::Secret) {
+        report.add(node.at, &fields.path_of("plain"), "a text without a secret proves nothing", "write `{{ secret }}` into it");
+    }
+    Some(Scheme::Plain(text))
 }
 
 fn read_jwt(fields: &Fields<'_>, report: &mut Report) -> Option<Scheme> {

@@ -31,13 +31,15 @@ fn a_novamed_webhook_from_its_registration_to_its_end() {
     let home = Home::new();
     let server = home.start();
     let (old, new) = ("the clinic's webhook secret", "the clinic's next webhook secret");
-    let customer = Customer::set_up(&server, CLINIC, &json!({ "contract": "novamed", "secret": old }));
+    let clinic = json!({ "contract": "novamed", "secret": old, "sandbox": true });
+    let customer = Customer::set_up(&server, CLINIC, &clinic);
     let receiver = starting("novamed.js", old).ready();
     let gateway = Gateway::before(&receiver);
     let webhook = register(&customer, &gateway.url());
     assert_eq!(customer.endpoint(&webhook)["events"].as_array().unwrap().len(), 12, "all events");
     customer.try_out(&customer.own, &webhook, &receiver, "order:created");
 
+    // A new order in the sandbox is how the guide has it tried.
     let created = customer.change("order", "ord_12345", &order("created"));
     let seen = verified(&receiver, "order:created");
     let sent = body(&seen);

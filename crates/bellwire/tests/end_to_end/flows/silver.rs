@@ -87,8 +87,8 @@ fn a_silver_administrator_from_its_onboarding_to_its_end() {
 
     customer.operator.delete(&customer.endpoint_path(&endpoint, "")).expect(204);
     let before = gateway.count();
-    let last = customer.change("adjudication", "adj_4", &adjudication("adj_4", 1));
+    let unheard = customer.change("adjudication", "adj_4", &adjudication("adj_4", 1));
     verified(&successor, COMPLETE);
-    customer.attempted(&second, &last, 1);
+    customer.attempted(&second, &unheard, 1);
     assert_eq!(gateway.count(), before, "nothing arrives any more");
 }
