@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::contract::Contract;
 use crate::request::{Body, RequestPlan};
-use crate::signature::{Encoding, Scheme, Secrets, Signature};
+use crate::signature::hash::Encoding;
+use crate::signature::{Scheme, Secrets, Signature};
 use crate::template::{Part, Template};
 use crate::tree::Tree;
 use crate::variables::Variable;
