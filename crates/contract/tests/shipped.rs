@@ -113,7 +113,7 @@ fn what_counts_as_received_is_what_the_document_says() {
     }
 }
 
-/// "More events may be added": by a line of the contract, and nothing that was sent before looks different.
+/// Two documents announce further events: a line of the contract adds one, and nothing that was sent before looks different.
 #[test]
 fn an_event_is_added_by_a_line() {
     let added = "events:\n  - { type: thing.added, schema: { type: object, properties: { id: { type: string } } }, example: { id: x } }\n";
