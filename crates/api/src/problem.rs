@@ -74,6 +74,8 @@ codes! {
     NoTestEvent = "no_test_event" CONFLICT "The contract has no test event";
     /// The account has the secret.
     AccountSecret = "account_secret" CONFLICT "The secret belongs to the account";
+    /// The endpoints have the secrets.
+    EndpointSecret = "endpoint_secret" CONFLICT "The secrets belong to the endpoints";
     /// Too many secrets sign already.
     SecretLimit = "secret_limit" CONFLICT "As many secrets sign as may sign at once";
     /// The delivery is in flight.
@@ -220,6 +222,7 @@ impl Problem {
             Conflict::EndpointLimit { .. } => Code::EndpointLimit,
             Conflict::NoTestEvent => Code::NoTestEvent,
             Conflict::AccountSecret => Code::AccountSecret,
+            Conflict::EndpointSecret => Code::EndpointSecret,
             Conflict::SecretLimit { .. } => Code::SecretLimit,
             Conflict::DeliveryInFlight => Code::DeliveryInFlight,
             Conflict::EndpointDeleted => Code::EndpointDeleted,
@@ -233,6 +236,7 @@ impl Problem {
             | Conflict::EndpointLimit { .. }
             | Conflict::NoTestEvent
             | Conflict::AccountSecret
+            | Conflict::EndpointSecret
             | Conflict::SecretLimit { .. }
             | Conflict::DeliveryInFlight
             | Conflict::EndpointDeleted

@@ -1,17 +1,11 @@
 //! Endpoints: registered, changed, tested, switched and deleted by whom the contract lets.
 
-use std::time::Duration;
-
-use bellwire_contract::SecretSource;
 use bellwire_domain::{EndpointId, EventFilter, HealthStatus, Secret};
 use bellwire_store::{Endpoint, EndpointChanges, EventReceipt, LaneKey, NewEndpoint, Page, PageRequest};
 
 use crate::endpoint_rules::{EndpointRules, check_name, check_rate_limit, entitled};
 use crate::error::no_faults;
-use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource, duration};
-
-/// How long an old secret signs beside a new one, when the caller does not say.
-const OVERLAP_DEFAULT: Duration = Duration::from_secs(24 * 3_600);
+use crate::{AccountAccess, App, AppError, Conflict, Resource};
 
 /// An endpoint as asked for.
 #[derive(Debug, Clone, Default)]
@@ -51,15 +45,6 @@ pub struct EndpointPatch {
     pub in_flight_max: Option<Option<i64>>,
     /// Requests in a span of time that it takes, or any number.
     pub rate_limit: Option<Option<String>>,
-}
-
-/// A new secret as asked for.
-#[derive(Debug, Clone, Default)]
-pub struct SecretInput<'a> {
-    /// The secret; left out, one is drawn where the contract lets.
-    pub secret: Option<Secret<String>>,
-    /// How long the old one signs beside it, such as `24h`.
-    pub overlap: Option<&'a str>,
 }
 
 impl App {
@@ -183,55 +168,6 @@ impl App {
         self.publish_test(access, endpoint.id).await
     }
 
-    /// Gives an endpoint a new secret; the old ones sign beside it until the overlap ends. The answer's secret is to be shown
-    /// once.
-    pub async fn rotate_secret(
-        &self,
-        access: &AccountAccess,
-        id: &str,
-        input: SecretInput<'_>,
-    ) -> Result<(Endpoint, Secret<String>), AppError> {
-        let endpoint = self.get_endpoint(access, id).await?;
-        let rules = self.endpoint_rules(access)?;
-        if rules.contract.subscription().secret.from == SecretSource::Account {
-            return Err(Conflict::AccountSecret.into());
-        }
-        let mut faults = Vec::new();
-        let overlap = self.check_overlap(input.overlap, &mut faults);
-        let secret = rules.check_secret(input.secret, self.entropy().bytes(), &mut faults);
-        if secret.is_none() && faults.is_empty() {
-            faults.push(Fault::new("/secret", "under this contract you choose the secret: give one"));
-        }
-        no_faults(faults)?;
-        let secret = secret.ok_or_else(|| AppError::invalid("/secret", "give a secret"))?;
-        if !overlap.is_zero() {
-            self.check_room_for_secret(access, &endpoint).await?;
-        }
-        let old_expire_at = self.clock().now().plus(overlap);
-        let rotated = self.store().rotate_endpoint_secret(&lane(access, id)?, secret.clone(), old_expire_at).await?;
-        Ok((rotated.ok_or(AppError::NotFound(Resource::Endpoint))?, secret))
-    }
-
-    fn check_overlap(&self, overlap: Option<&str>, faults: &mut Vec<Fault>) -> Duration {
-        let max = self.limits().secret_overlap_max;
-        let parsed = overlap.map_or(Some(OVERLAP_DEFAULT.min(max)), duration::parse);
-        parsed.filter(|overlap| *overlap <= max).unwrap_or_else(|| {
-            let detail = format!("an overlap is a span such as `0s`, `30m`, `24h` or `7d`, at most {}", duration::print(max));
-            faults.push(Fault::new("/overlap", detail));
-            Duration::ZERO
-        })
-    }
-
-    async fn check_room_for_secret(&self, access: &AccountAccess, endpoint: &Endpoint) -> Result<(), AppError> {
-        let max = self.limits().secrets_active_max;
-        let lane = LaneKey { account_id: access.account.id.clone(), endpoint_id: endpoint.id.clone() };
-        let config = self.store().find_endpoint_config(&lane, endpoint.version).await?;
-        let now = self.clock().now();
-        let signs = |end: Option<bellwire_domain::Timestamp>| end.is_none_or(|end| now < end);
-        let active = config.map_or(0, |config| config.secrets.iter().filter(|secret| signs(secret.expires_at)).count());
-        if active >= max { Err(Conflict::SecretLimit { max }.into()) } else { Ok(()) }
-    }
-
     async fn change_endpoint(&self, access: &AccountAccess, id: &str, changes: EndpointChanges) -> Result<Endpoint, AppError> {
         let endpoint = self.store().update_endpoint(&lane(access, id)?, changes).await?;
         endpoint.ok_or(AppError::NotFound(Resource::Endpoint))
@@ -243,7 +179,7 @@ impl App {
         EndpointId::try_new(&text).map_err(|error| AppError::invalid("", error.to_string()))
     }
 
-    fn endpoint_rules<'a>(&'a self, access: &'a AccountAccess) -> Result<EndpointRules<'a>, AppError> {
+    pub(crate) fn endpoint_rules<'a>(&'a self, access: &'a AccountAccess) -> Result<EndpointRules<'a>, AppError> {
         Ok(EndpointRules {
             contract: access.contract()?,
             account: &access.account,

@@ -93,8 +93,11 @@ pub enum Conflict {
     #[error("the contract of this account has no test event")]
     NoTestEvent,
     /// The secret belongs to the account.
-    #[error("under this contract the secret belongs to the account: change it with the account")]
+    #[error("under this contract the secret belongs to the account: change it there, for all of its endpoints")]
     AccountSecret,
+    /// The secrets belong to the endpoints.
+    #[error("under this contract each endpoint has its own secret, and the account has none")]
+    EndpointSecret,
     /// So many secrets sign already.
     #[error("{max} secrets sign already, the most there may be: wait for one to end, or rotate with an overlap of 0s")]
     SecretLimit {

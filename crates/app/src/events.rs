@@ -1,17 +1,40 @@
 //! Reading an account's log of events.
 
-use bellwire_store::{Event, EventQuery, Page, PageRequest};
+use bellwire_domain::EventFilter;
+use bellwire_store::{Arrival, Event, EventQuery, Page, PageRequest};
 
 use crate::{AccountAccess, App, AppError};
 
+/// Only events that have arrived, or only those that have not.
+#[derive(Debug, Clone, Copy)]
+pub struct ArrivalInput<'a> {
+    /// Whether they have.
+    pub delivered: bool,
+    /// At this endpoint; left out, at any of the account's.
+    pub endpoint: Option<&'a str>,
+}
+
 impl App {
-    /// A page of the log in `seq` order; the cursor is the last `seq`.
+    /// A page of the log in `seq` order; the cursor is the last `seq` looked at. What an endpoint has not chosen to get is none
+    /// of what has not arrived there.
     pub async fn list_events(
         &self,
         access: &AccountAccess,
         query: EventQuery,
+        arrival: Option<ArrivalInput<'_>>,
         page: PageRequest,
     ) -> Result<Page<Event>, AppError> {
-        Ok(self.store().list_events(&access.account.id, query, page).await?)
+        let arrival = match arrival {
+            None => None,
+            Some(ArrivalInput { delivered, endpoint: None }) => {
+                Some(Arrival { delivered, endpoint_id: None, wanted: EventFilter::All })
+            }
+            Some(ArrivalInput { delivered, endpoint: Some(id) }) => {
+                let endpoint = self.get_endpoint(access, id).await?;
+                let wanted = if delivered { EventFilter::All } else { endpoint.filter };
+                Some(Arrival { delivered, endpoint_id: Some(endpoint.id), wanted })
+            }
+        };
+        Ok(self.store().list_events(&access.account.id, EventQuery { arrival, ..query }, page).await?)
     }
 }

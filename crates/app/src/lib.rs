@@ -28,6 +28,7 @@ mod publish;
 mod rate;
 mod replays;
 mod resources;
+mod secrets;
 
 use std::sync::Arc;
 
@@ -40,13 +41,15 @@ use rate::KeyRates;
 pub use access::{AccountAccess, Actor, Operation, Reach, Scope};
 pub use accounts::{AccountInput, PutAccountAnswer};
 pub use deliveries::{DeliveryFilter, DeliveryWithAttempts};
-pub use endpoints::{EndpointInput, EndpointPatch, SecretInput};
+pub use endpoints::{EndpointInput, EndpointPatch};
 pub use error::{AppError, Conflict, Fault, Resource};
+pub use events::ArrivalInput;
 pub use keys::{KeyInput, NewKey};
 pub use limits::Limits;
 pub use publish::EventInput;
 pub use replays::ReplayInput;
 pub use resources::ResourceInput;
+pub use secrets::SecretInput;
 
 /// What the use-cases need.
 pub struct AppOptions {

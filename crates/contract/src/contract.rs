@@ -10,7 +10,7 @@ use crate::reader::{Fields, text};
 use crate::request::{self, RequestPlan};
 use crate::resource::{self, ResourceDefinition};
 use crate::schema::{self, DataError};
-use crate::signature::Signature;
+use crate::signature::{Scheme, Signature};
 use crate::subscription::{self, IdFormats, Subscription};
 use crate::variables::Variable;
 use crate::yaml::{self, Kind, Node};
@@ -136,7 +136,8 @@ impl Contract {
             .plan
             .headers
             .iter()
-            .any(|header| header.values.iter().any(|value| value.variables().any(|used| *used == Variable::Secret)));
+            .any(|header| header.values.iter().any(|value| value.variables().any(|used| *used == Variable::Secret)))
+            || self.signatures.iter().any(|signature| matches!(signature.scheme, Scheme::Plain(_)));
         self.subscription.secret.check(secret, in_header)?;
         self.signatures.iter().try_for_each(|signature| signature.key_of(secret).map(drop))
     }

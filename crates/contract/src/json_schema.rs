@@ -271,7 +271,7 @@ fn request() -> Value {
         "signature": {
             "type": "object",
             "additionalProperties": false,
-            "oneOf": [{ "required": ["hmac", "over"] }, { "required": ["hash", "over"] }, { "required": ["jwt"] }],
+            "oneOf": [{ "required": ["hmac", "over"] }, { "required": ["hash", "over"] }, { "required": ["jwt"] }, { "required": ["plain"] }],
             "properties": {
                 "hmac": hash.clone(),
                 "hash": hash,
@@ -281,12 +281,13 @@ fn request() -> Value {
                     "additionalProperties": false,
                     "properties": { "alg": { "enum": ["HS256", "HS384", "HS512"] }, "header": { "type": "object" }, "claims": { "type": "object" } }
                 },
+                "plain": { "$ref": "#/$defs/template", "description": "The secret itself, as it is or with text around it." },
                 "key": { "$ref": "#/$defs/key" },
                 "over": { "$ref": "#/$defs/template" },
                 "encode": { "enum": ["hex", "HEX", "base64", "base64url"] },
                 "prefix": { "type": "string" },
                 "join": { "type": "string" },
-                "secrets": { "enum": ["all", "newest", "previous"] }
+                "secrets": { "enum": ["all", "newest", "previous", "oldest"] }
             }
         }
     })

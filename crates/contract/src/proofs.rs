@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::contract::Contract;
 use crate::request::{Body, RequestPlan};
-use crate::signature::{Encoding, Scheme, Secrets, Signature};
+use crate::signature::hash::Encoding;
+use crate::signature::{Scheme, Secrets, Signature};
 use crate::template::{Part, Template};
 use crate::tree::Tree;
 use crate::variables::Variable;
@@ -44,7 +45,7 @@ impl Contract {
         let in_body = body_variables(&self.plan).contains(&Variable::AttemptAt);
         let in_claims = self.signatures.iter().any(|signature| match &signature.scheme {
             Scheme::Jwt { claims, .. } => tree_variables(claims).contains(&Variable::AttemptAt),
-            Scheme::Hmac { .. } | Scheme::Digest { .. } => false,
+            Scheme::Hmac { .. } | Scheme::Digest { .. } | Scheme::Plain(_) => false,
         });
         (in_headers || in_body || in_claims).then_some(self.tolerance)
     }
@@ -89,6 +90,7 @@ fn in_words(signature: &Signature) -> String {
             let key = signature.key_in_words();
             format!("a JWT ({}) with {key} as its key and the claims {}", hash.jwt_name(), claims.join(", "))
         }
+        Scheme::Plain(text) => format!("`{}`, as it is", written(text)),
     };
     if !signature.prefix().is_empty() {
         let _ = write!(how, "; `{}` stands before it", signature.prefix());
@@ -101,6 +103,7 @@ fn in_words(signature: &Signature) -> String {
         }
         Secrets::Newest => how.push_str("; while several secrets are active the newest signs"),
         Secrets::Previous => how.push_str("; it is there while a second secret is active, which signs it"),
+        Secrets::Oldest => how.push_str("; while several secrets are active the oldest signs"),
     }
     how
 }

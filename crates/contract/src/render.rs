@@ -6,6 +6,7 @@ use bellwire_domain::{EventType, Secret, Timestamp};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use crate::catalogue::TestEvent;
 use crate::contract::Contract;
 use crate::diagnostic::At;
 use crate::filters::UrlPart;
@@ -287,8 +288,11 @@ impl Rendering<'_> {
 
     fn event_field(&self, field: EventField) -> Piece<'_> {
         let event = &self.input.event;
-        let test = self.contract.test_event().filter(|test| event.is_test || test.event_type == *event.event_type);
         let definition = self.contract.event(event.event_type.as_str());
+        // A test event may be of a type that the catalogue has; what really happened keeps the catalogue's words.
+        let unlisted = definition.is_none_or(|definition| definition.event_type.as_str() == "*");
+        let tests = |test: &&TestEvent| event.is_test || unlisted && test.event_type == *event.event_type;
+        let test = self.contract.test_event().filter(tests);
         match field {
             EventField::Id => Piece::text(event.id),
             EventField::Type => Piece::text(event.event_type.as_str()),

@@ -165,6 +165,7 @@ impl RequestPlan {
                     out = tree(header);
                     out.extend(tree(claims));
                 }
+                Some(Scheme::Plain(text)) => out.extend(text.expressions()),
                 None => {}
             },
         }

@@ -1,14 +1,13 @@
 //! Signatures: named values computed with the endpoint's secrets.
 
+pub(crate) mod hash;
+
 use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD, URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
-use sha1::Sha1;
-use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use crate::diagnostic::Report;
 use crate::piece::Piece;
@@ -17,6 +16,7 @@ use crate::template::{Failure, Template};
 use crate::tree::{Spacing, Tree};
 use crate::variables::{Scope, Values, Variable};
 use crate::yaml::{Kind, Node};
+use hash::{ENCODINGS, Encoding, HASHES, Hash};
 
 /// A named signature.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub(crate) enum Secrets {
     Newest,
     /// The second newest; without one there is no value.
     Previous,
+    /// The oldest: a new one only when the overlap with those before it has ended.
+    Oldest,
 }
 
 /// How a signature is computed.
@@ -58,24 +60,8 @@ pub(crate) enum Scheme {
         header: Box<Tree>,
         claims: Box<Tree>,
     },
-}
-
-/// A hash function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hash {
-    Sha1,
-    Sha256,
-    Sha384,
-    Sha512,
-}
-
-/// How the bytes of a signature are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Encoding {
-    Hex,
-    UpperHex,
-    Base64,
-    Base64Url,
+    /// A text with the secret in it, as it is.
+    Plain(Template),
 }
 
 /// How a secret becomes a key.
@@ -97,11 +83,7 @@ pub(crate) enum Form {
     Hex,
 }
 
-const KEYS: &[&str] = &["hmac", "hash", "jwt", "key", "over", "encode", "prefix", "join", "secrets"];
-const HASHES: &[(&str, Hash)] =
-    &[("sha1", Hash::Sha1), ("sha256", Hash::Sha256), ("sha384", Hash::Sha384), ("sha512", Hash::Sha512)];
-const ENCODINGS: &[(&str, Encoding)] =
-    &[("hex", Encoding::Hex), ("HEX", Encoding::UpperHex), ("base64", Encoding::Base64), ("base64url", Encoding::Base64Url)];
+const KEYS: &[&str] = &["hmac", "hash", "jwt", "plain", "key", "over", "encode", "prefix", "join", "secrets"];
 pub(crate) const FORMS: &[(&str, Form)] =
     &[("text", Form::Text), ("base64", Form::Base64), ("base64url", Form::Base64Url), ("hex", Form::Hex)];
 
@@ -114,25 +96,35 @@ impl Signature {
     /// Reads `signatures.<name>`.
     pub(crate) fn read(name: &str, node: &Node, path: &str, report: &mut Report) -> Option<Self> {
         let fields = Fields::open(node, path, KEYS, report)?;
-        let kinds: Vec<&str> = ["hmac", "hash", "jwt"].into_iter().filter(|kind| fields.get(kind).is_some()).collect();
+        let kinds: Vec<&str> = ["hmac", "hash", "jwt", "plain"].into_iter().filter(|kind| fields.get(kind).is_some()).collect();
         let kind = match kinds.as_slice() {
             [kind] => *kind,
             [] => {
-                report.add(node.at, path, "no algorithm", "write one of `hmac: sha256`, `hash: sha256` and `jwt: {…}`");
+                report.add(
+                    node.at,
+                    path,
+                    "no algorithm",
+                    "write one of `hmac: sha256`, `hash: sha256`, `jwt: {…}` and `plain: \"{{ secret }}\"`",
+                );
                 return None;
             }
             _ => {
-                report.add(node.at, path, "more than one algorithm", "keep one of `hmac`, `hash` and `jwt`");
+                report.add(node.at, path, "more than one algorithm", "keep one of `hmac`, `hash`, `jwt` and `plain`");
                 return None;
             }
         };
-        let scheme = if kind == "jwt" { read_jwt(&fields, report) } else { read_mac(&fields, kind, report) };
+        let scheme = match kind {
+            "jwt" => read_jwt(&fields, report),
+            "plain" => read_plain(&fields, report),
+            _ => read_mac(&fields, kind, report),
+        };
         let key = match fields.get("key") {
             Some(node) => KeyForm::read(node, &fields.path_of("key"), report),
             None => Some(KeyForm::default()),
         };
-        let default = if kind == "jwt" { Secrets::Newest } else { Secrets::All };
-        let words = [("all", Secrets::All), ("newest", Secrets::Newest), ("previous", Secrets::Previous)];
+        let default = if ["jwt", "plain"].contains(&kind) { Secrets::Newest } else { Secrets::All };
+        let words =
+            [("all", Secrets::All), ("newest", Secrets::Newest), ("previous", Secrets::Previous), ("oldest", Secrets::Oldest)];
         let secrets = fields.choice("secrets", default, &words, report);
         let prefix = fields.text("prefix", report).unwrap_or_default();
         let join = fields.text("join", report).unwrap_or_else(|| ",".to_owned());
@@ -149,6 +141,7 @@ impl Signature {
             Secrets::All => (0, usize::MAX),
             Secrets::Newest => (0, 1),
             Secrets::Previous => (1, 1),
+            Secrets::Oldest => return secrets.last().map(|secret| self.one(values, secret)).transpose(),
         };
         let mut joined: Option<String> = None;
         for secret in secrets.skip(skip).take(take) {
@@ -190,6 +183,7 @@ impl Signature {
                 out.push('.');
                 URL_SAFE_NO_PAD.encode_string(mac, &mut out);
             }
+            Scheme::Plain(text) => out.push_str(&text.render_text(scope)?),
         }
         Ok(out)
     }
@@ -246,6 +240,20 @@ fn read_mac(fields: &Fields<'_>, kind: &str, report: &mut Report) -> Option<Sche
         return Some(Scheme::Digest { hash: hash?, over, encode });
     }
     Some(Scheme::Hmac { hash: hash?, over, encode })
+}
+
+fn read_plain(fields: &Fields<'_>, report: &mut Report) -> Option<Scheme> {
+    for key in ["key", "over", "encode"] {
+        if let Some(node) = fields.get(key) {
+            report.add(node.at, &fields.path_of(key), "a plain text is computed from nothing", "remove this key");
+        }
+    }
+    let node = fields.get("plain")?;
+    let text = Template::read(node, &fields.path_of("plain"), &[], report)?;
+    if !text.variables().any(|variable| *variable == Variable::Secret) {
+        report.add(node.at, &fields.path_of("plain"), "a text without a secret proves nothing", "write `{{ secret }}` into it");
+    }
+    Some(Scheme::Plain(text))
 }
 
 fn read_jwt(fields: &Fields<'_>, report: &mut Report) -> Option<Scheme> {
@@ -317,72 +325,6 @@ impl Form {
             Self::Text | Self::Hex => hex::encode(bytes),
             Self::Base64 => STANDARD.encode(bytes),
             Self::Base64Url => URL_SAFE_NO_PAD.encode(bytes),
-        }
-    }
-}
-
-impl Encoding {
-    fn write(self, bytes: &[u8], out: &mut String) {
-        match self {
-            Self::Hex => out.push_str(&hex::encode(bytes)),
-            Self::UpperHex => out.push_str(&hex::encode_upper(bytes)),
-            Self::Base64 => STANDARD.encode_string(bytes, out),
-            Self::Base64Url => URL_SAFE_NO_PAD.encode_string(bytes, out),
-        }
-    }
-}
-
-/// What feeds bytes into a hash.
-type Feed<'f> = &'f mut dyn FnMut(&[u8]);
-
-impl Hash {
-    /// Its name for people.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Sha1 => "SHA1",
-            Self::Sha256 => "SHA256",
-            Self::Sha384 => "SHA384",
-            Self::Sha512 => "SHA512",
-        }
-    }
-
-    /// The name of the HMAC in a token's header.
-    pub(crate) const fn jwt_name(self) -> &'static str {
-        match self {
-            Self::Sha1 => "HS1",
-            Self::Sha256 => "HS256",
-            Self::Sha384 => "HS384",
-            Self::Sha512 => "HS512",
-        }
-    }
-
-    /// An HMAC over what `feed` feeds.
-    pub(crate) fn mac(self, key: &[u8], feed: impl FnOnce(Feed<'_>) -> Result<(), Failure>) -> Result<Vec<u8>, Failure> {
-        fn run<M: Mac + KeyInit>(key: &[u8], feed: impl FnOnce(Feed<'_>) -> Result<(), Failure>) -> Result<Vec<u8>, Failure> {
-            let mut mac =
-                <M as KeyInit>::new_from_slice(key).map_err(|_| failure_at(None, "the key has a wrong length".into()))?;
-            feed(&mut |bytes| mac.update(bytes))?;
-            Ok(mac.finalize().into_bytes().to_vec())
-        }
-        match self {
-            Self::Sha1 => run::<Hmac<Sha1>>(key, feed),
-            Self::Sha256 => run::<Hmac<Sha256>>(key, feed),
-            Self::Sha384 => run::<Hmac<Sha384>>(key, feed),
-            Self::Sha512 => run::<Hmac<Sha512>>(key, feed),
-        }
-    }
-
-    fn digest(self, feed: impl FnOnce(Feed<'_>) -> Result<(), Failure>) -> Result<Vec<u8>, Failure> {
-        fn run<D: Digest>(feed: impl FnOnce(Feed<'_>) -> Result<(), Failure>) -> Result<Vec<u8>, Failure> {
-            let mut digest = D::new();
-            feed(&mut |bytes| digest.update(bytes))?;
-            Ok(digest.finalize().to_vec())
-        }
-        match self {
-            Self::Sha1 => run::<Sha1>(feed),
-            Self::Sha256 => run::<Sha256>(feed),
-            Self::Sha384 => run::<Sha384>(feed),
-            Self::Sha512 => run::<Sha512>(feed),
         }
     }
 }

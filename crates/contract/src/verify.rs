@@ -16,7 +16,8 @@ use crate::contract::Contract;
 use crate::expression::Expression;
 use crate::json;
 use crate::request::{Body, RequestPlan};
-use crate::signature::{Hash, Scheme, Signature};
+use crate::signature::hash::Hash;
+use crate::signature::{Scheme, Signature};
 use crate::tree::Tree;
 use crate::variables::{Scope, Variable};
 

@@ -254,6 +254,51 @@ signatures:
     assert!(try_render(&required, "a.b", "{}", &[]).is_err());
 }
 
+/// What rotation means for a secret that is sent as it is: the contract says which one goes out.
+#[test]
+fn a_plain_secret_is_the_newest_the_oldest_or_all_of_them() {
+    let contract = compile(
+        r#"
+contract: t
+title: T
+events: [{ type: a.b, example: { n: 1 } }]
+request:
+  headers:
+    x-key: "{{ secret }}"
+    x-newest: "{{ signature.newest }}"
+    x-oldest: "Key {{ signature.oldest }}"
+    x-all: "{{ signature.all }}"
+    x-old?: "{{ signature.previous }}"
+    x-token: "{{ signature.token }}"
+    x-tokens: "{{ signature.tokens }}"
+  body: "{{ event.data }}"
+signatures:
+  newest: { plain: "{{ secret }}" }
+  oldest: { plain: "{{ secret }}", secrets: oldest }
+  all: { plain: "k={{ secret }}", secrets: all, join: "; " }
+  previous: { plain: "{{ secret }}", secrets: previous }
+  token: { jwt: { claims: { iat: "{{ attempt.at | unix }}" } } }
+  tokens: { jwt: { claims: { iat: "{{ attempt.at | unix }}" } }, secrets: all, join: " " }
+"#,
+    );
+    let judge = |request: &bellwire_contract::OutboundRequest, known: &str| {
+        let captured = CapturedRequest { method: "POST", url: &request.url, headers: &request.headers, body: &request.body };
+        contract.verify(&captured, &secrets(&[known]), NOW)
+    };
+    let one = render(&contract, "a.b", "{}", &["only"]);
+    let shown = ["x-key", "x-newest", "x-oldest", "x-all"].map(|name| header(&one, name));
+    assert_eq!(shown, ["only", "only", "Key only", "k=only"]);
+    assert!(!one.headers.contains_key("x-old"));
+    assert_eq!(judge(&one, "only"), Verdict::Genuine);
+    assert!(matches!(judge(&one, "other"), Verdict::Rejected { .. }));
+    let three = render(&contract, "a.b", "{}", &["new", "mid", "old"]);
+    let shown = ["x-key", "x-newest", "x-oldest", "x-all", "x-old"].map(|name| header(&three, name));
+    assert_eq!(shown, ["new", "new", "Key old", "k=new; k=mid; k=old", "mid"]);
+    assert_eq!(header(&three, "x-tokens").split(' ').count(), 3);
+    assert_eq!(header(&three, "x-tokens").split(' ').next(), Some(header(&three, "x-token")));
+    contract.check_secret("no\nbreak").unwrap_err();
+}
+
 #[test]
 fn one_event_changes_the_request() {
     let contract = compile(

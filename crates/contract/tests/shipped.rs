@@ -52,6 +52,88 @@ fn every_event_of_every_contract_renders_valid_json_and_is_genuine() {
 }
 
 #[test]
+fn every_test_event_is_one_that_its_receivers_understand() {
+    for contract in Contracts::shipped().unwrap().iter() {
+        let name = contract.name();
+        let test = contract.test_event().unwrap_or_else(|| panic!("{name} has no test event"));
+        let secret = secret_of(contract);
+        let Some(definition) = contract.event(test.event_type.as_str()).filter(|event| event.event_type == test.event_type)
+        else {
+            continue; // a type of its own
+        };
+        contract.check_data(definition, test.data.get().as_bytes()).unwrap();
+        assert_eq!((&test.title, definition.entitlement.as_ref()), (&definition.title, None), "{name}");
+        // What really happens under that type keeps the words of the catalogue.
+        let request = render(contract, test.event_type.as_str(), definition.example.get(), &[&secret]);
+        let sent = String::from_utf8(request.body.to_vec()).unwrap();
+        assert!(!sent.contains("test"), "{name}: {sent}");
+    }
+}
+
+/// The events that a document lists, spelled as receivers compare them.
+#[test]
+fn the_catalogues_are_those_of_the_documents() {
+    let types = |name: &str| -> Vec<&str> { shipped(name).events().iter().map(|event| event.event_type.as_str()).collect() };
+    assert_eq!(types("b.well"), ["user-delete-completed", "data-export-completed"]);
+    assert_eq!(types("silver"), ["adjudication_complete"]);
+    let differences = ["difference.created", "difference.discrepancy", "difference.resolved", "difference.replaced"];
+    assert_eq!(types("noyo"), differences);
+    let of = |object: &str, states: &[&str]| states.iter().map(|state| format!("{object}:{state}")).collect::<Vec<_>>();
+    let novamed = [
+        of("order", &["created", "processing", "shipped", "delivered", "cancelled"]),
+        of("medication_request", &["created", "approved", "filled", "cancelled"]),
+        of("refill", &["requested", "approved", "denied"]),
+    ];
+    assert_eq!(types("novamed"), novamed.concat());
+    // Develop Health sends the words beside them, too.
+    let sent: Vec<_> =
+        shipped("develop-health").events().iter().map(|event| (event.event_type.as_str(), &*event.title)).collect();
+    let expected = [
+        ("benefit_verification.status_change", "Benefit Verification Updated"),
+        ("prior_authorization.status_change", "Prior Authorization Updated"),
+        ("prior_authorization.activity_log_updated", "Prior Authorization Activity Log Updated"),
+        ("prior_authorization.message", "Prior Authorization Message"),
+        ("prior_authorization.prescription_transfer_change", "Prior Authorization Prescription Transfer Updated"),
+        ("prior_authorization.real_time_benefits_check_change", "Prior Authorization Real-Time Benefits Check"),
+    ];
+    assert_eq!(sent, expected);
+    assert!(
+        shipped("develop-health").events().iter().all(|event| event.description.as_ref().is_some_and(|text| text.ends_with('.')))
+    );
+}
+
+#[test]
+fn what_counts_as_received_is_what_the_document_says() {
+    for contract in Contracts::shipped().unwrap().iter() {
+        let only_200 = contract.name() == "novamed";
+        for status in 100..600 {
+            let expected = if only_200 { status == 200 } else { (200..300).contains(&status) };
+            assert_eq!(contract.delivery().success.accepts(status), expected, "{} {status}", contract.name());
+        }
+    }
+}
+
+/// Two documents announce further events: a line of the contract adds one, and nothing that was sent before looks different.
+#[test]
+fn an_event_is_added_by_a_line() {
+    let added = "events:\n  - { type: thing.added, schema: { type: object, properties: { id: { type: string } } }, example: { id: x } }\n";
+    for (name, event_type, data) in [
+        ("noyo", "difference.created", r#"{"id":"eb73184b-ae3c-4411-aa82-3c3bd877cf78"}"#),
+        ("b.well", "user-delete-completed", r#"{"person":"789"}"#),
+    ] {
+        let before = shipped(name);
+        let with_body = if name == "b.well" { added.replace("{ id:", "{ person:") } else { added.to_owned() };
+        let after = common::compile(&before.source().replacen("events:\n", &with_body, 1));
+        assert_eq!(after.events().len(), before.events().len() + 1, "{name}");
+        let secret = secret_of(before);
+        let sent = |contract: &Contract| render(contract, event_type, data, &[&secret]).body;
+        assert_eq!(sent(before), sent(&after), "{name}");
+        let new = render(&after, "thing.added", r#"{"id":"x","person":"x"}"#, &[&secret]);
+        assert!(body(&new).contains("thing.added"), "{name}");
+    }
+}
+
+#[test]
 fn tampering_wrong_secrets_and_old_times_are_seen() {
     for (name, data, signs_body, signs_time) in [
         ("noyo", r#"{"id":"eb73184b-ae3c-4411-aa82-3c3bd877cf78"}"#, true, true),

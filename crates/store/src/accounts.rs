@@ -74,6 +74,7 @@ const INSERT: &str = "INSERT INTO accounts (id, contract, name, sandbox, entitle
      created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 1, $7, $8)";
 const UPDATE: &str =
     "UPDATE accounts SET name = $1, sandbox = $2, entitlements = $3, version = version + 1, updated_at = $4 WHERE id = $5";
+const TOUCH: &str = "UPDATE accounts SET version = version + 1, updated_at = $1 WHERE id = $2";
 const ADD_PENDING: &str = "UPDATE accounts SET pending = pending + $1 WHERE id = $2";
 const TOUCH_ENDPOINTS: &str = "UPDATE endpoints SET version = version + 1 WHERE account_id = $1";
 const ENDPOINT_IDS: &str = "SELECT id FROM endpoints WHERE account_id = $1";
@@ -148,6 +149,26 @@ pub(crate) fn put(
         replace_secret(db, &SecretOwner::account(&stored.id), &seal, secret, now, now)?;
     }
     Ok((stored, created))
+}
+
+/// Gives an account a new secret; those before it sign until `old_expire_at`. `None` when there is no such account.
+pub(crate) fn rotate_secret(
+    db: Db<'_>,
+    keyring: &Keyring,
+    entropy: &dyn Entropy,
+    id: &AccountId,
+    secret: &Secret<String>,
+    (now, old_expire_at): (Timestamp, Timestamp),
+) -> Result<Option<Account>, StoreError> {
+    if db.execute(TOUCH, params![now, id.as_str()])? == 0 {
+        return Ok(None);
+    }
+    // What sends to its endpoints reads the secrets with them.
+    db.execute(TOUCH_ENDPOINTS, params![id.as_str()])?;
+    let stored = find(db, id)?.ok_or_else(|| gone(id))?;
+    let seal = AccountSeal { key: keyring.unwrap(&stored.id, &stored.data_key_sealed)?, entropy };
+    replace_secret(db, &SecretOwner::account(id), &seal, secret, now, old_expire_at)?;
+    Ok(Some(stored))
 }
 
 /// Deletes an account and everything of it; `false` when there was none. Its data key goes with it, so that copies of its
@@ -269,7 +290,7 @@ fn gone(id: &AccountId) -> StoreError {
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
     let texts =
-        [INSERT, UPDATE, ADD_PENDING, TOUCH_ENDPOINTS, ENDPOINT_IDS, SECRETS, LAST_ORDINAL, INSERT_SECRET, EXPIRE_SECRETS];
+        [INSERT, UPDATE, TOUCH, ADD_PENDING, TOUCH_ENDPOINTS, ENDPOINT_IDS, SECRETS, LAST_ORDINAL, INSERT_SECRET, EXPIRE_SECRETS];
     let mut all: Vec<String> = texts.iter().chain(&DELETES).map(|text| (*text).to_owned()).collect();
     all.extend([BY_ID, PAGE].map(|rest| format!("{COLUMNS}{rest}")));
     all

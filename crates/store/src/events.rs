@@ -1,6 +1,6 @@
 //! Reading an account's log of events: the polling fallback and the check for gaps.
 
-use bellwire_domain::{AccountId, EventId, EventType, Timestamp};
+use bellwire_domain::{AccountId, EndpointId, EventFilter, EventId, EventType, Timestamp};
 use bytes::Bytes;
 
 use crate::driver::{Db, Row, params};
@@ -40,15 +40,38 @@ pub struct EventQuery {
     pub since: Option<Timestamp>,
     /// Only events that occurred before this instant.
     pub until: Option<Timestamp>,
+    /// Only events that have arrived, or only those that have not.
+    pub arrival: Option<Arrival>,
 }
+
+/// What has become of an event.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// `true`: some delivery of it has arrived; `false`: none has, and it is no test.
+    pub delivered: bool,
+    /// Deliveries to this endpoint; `None`: to any.
+    pub endpoint_id: Option<EndpointId>,
+    /// Only events of these types.
+    pub wanted: EventFilter,
+}
+
+/// Events of the log that one query looks at when it leaves some out: what matches rarely is found over several pages.
+const LOOK_MAX: i64 = 5_000;
 
 const COLUMNS: &str =
     "SELECT id, seq, type, occurred_at, created_at, is_test, deliveries, payload_sealed FROM events WHERE account_id = $1 ";
-const PAGE: &str = "AND seq > $2 AND ($3 IS NULL OR type = $3) AND ($4 IS NULL OR occurred_at >= $4) \
-     AND ($5 IS NULL OR occurred_at < $5) ORDER BY seq LIMIT $6";
+/// `$8` has a comma before and after each type: no type has one in it.
+const PAGE: &str = "AND seq > $2 AND seq < $3 AND ($4 IS NULL OR type = $4) AND ($5 IS NULL OR occurred_at >= $5) \
+     AND ($6 IS NULL OR occurred_at < $6) AND ($7 IS NULL OR $7 = 1 OR is_test = 0) \
+     AND ($8 IS NULL OR replace($8, ',' || type || ',', '') <> $8) \
+     AND ($7 IS NULL OR $7 = CASE WHEN EXISTS (SELECT 1 FROM deliveries d WHERE d.account_id = events.account_id \
+     AND d.event_seq = events.seq AND ($9 IS NULL OR d.endpoint_id = $9) AND d.state = 'delivered') THEN 1 ELSE 0 END) \
+     ORDER BY seq LIMIT $10";
+const LOOK_END: &str = "SELECT seq FROM events WHERE account_id = $1 AND seq > $2 ORDER BY seq LIMIT 1 OFFSET $3";
 const BY_ID: &str = "AND id = $2";
 
-/// A page of the log in `seq` order; the cursor is the last `seq`.
+/// A page of the log in `seq` order; the cursor is the last `seq` looked at. A page with fewer items than asked for is the last
+/// only when it has no cursor.
 pub(crate) fn list(
     db: Db<'_>,
     keyring: &Keyring,
@@ -56,14 +79,46 @@ pub(crate) fn list(
     query: &EventQuery,
     page: &PageRequest,
 ) -> Result<Page<Event>, StoreError> {
+    let account = account_id.as_str();
+    let unseen = if query.leaves_out() {
+        let row = db.find("events", LOOK_END, params![account, query.after_seq, LOOK_MAX])?;
+        row.map(|row| row.int(0, "seq")).transpose()?
+    } else {
+        None
+    };
     let event_type = query.event_type.as_ref().map(EventType::as_str);
+    let arrival = query.arrival.as_ref();
+    let wanted = arrival.and_then(|arrival| match &arrival.wanted {
+        EventFilter::All => None,
+        EventFilter::Only(types) => Some(types.iter().fold(",".to_owned(), |text, one| text + one.as_str() + ",")),
+    });
     let rows = db.query(
         "events",
         &format!("{COLUMNS}{PAGE}"),
-        params![account_id.as_str(), query.after_seq, event_type, query.since, query.until, page.fetch()],
+        params![
+            account,
+            query.after_seq,
+            unseen.unwrap_or(i64::MAX),
+            event_type,
+            query.since,
+            query.until,
+            arrival.map(|arrival| arrival.delivered),
+            wanted.as_deref(),
+            arrival.and_then(|arrival| arrival.endpoint_id.as_ref()).map(EndpointId::as_str),
+            page.fetch(),
+        ],
     )?;
     let events = open(db, keyring, account_id, &rows)?;
-    Ok(page.cut(events, |event| event.seq.to_string()))
+    let mut page = page.cut(events, |event| event.seq.to_string());
+    page.next = page.next.or_else(|| unseen.map(|seq| (seq - 1).to_string()));
+    Ok(page)
+}
+
+impl EventQuery {
+    /// Whether there are events after `after_seq` that it may leave out.
+    const fn leaves_out(&self) -> bool {
+        self.event_type.is_some() || self.since.is_some() || self.until.is_some() || self.arrival.is_some()
+    }
 }
 
 pub(crate) fn find(db: Db<'_>, keyring: &Keyring, account_id: &AccountId, id: &EventId) -> Result<Option<Event>, StoreError> {
@@ -93,5 +148,7 @@ fn open(db: Db<'_>, keyring: &Keyring, account_id: &AccountId, rows: &[Row]) -> 
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    [PAGE, BY_ID].map(|rest| format!("{COLUMNS}{rest}")).into()
+    let mut all: Vec<String> = [PAGE, BY_ID].map(|rest| format!("{COLUMNS}{rest}")).into();
+    all.push(LOOK_END.to_owned());
+    all
 }

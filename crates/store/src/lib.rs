@@ -46,7 +46,7 @@ pub use claims::ClaimReport;
 pub use deliveries::{Attempt, Delivery, DeliveryQuery, RetryResult};
 pub use endpoints::{Endpoint, EndpointChanges, EndpointConfig, NewEndpoint};
 pub use error::{OpenError, StoreError};
-pub use events::{Event, EventQuery};
+pub use events::{Arrival, Event, EventQuery};
 pub use handoff::{ClaimedDelivery, ClaimedEvent, HandOffLimits, LaneKey};
 pub use keys::{ApiKey, Role, key_hash};
 pub use origin::Origin;

@@ -100,6 +100,21 @@ mod tests {
     }
 
     /// The plans of the statements that run per delivery or per round: each by an index, none by scanning or sorting.
+    /// What was missed is looked for event by event, so each look must be cheap however long the history is.
+    #[test]
+    fn the_log_finds_an_event_s_deliveries_by_their_index() {
+        let connection = migrated();
+        for text in crate::events::statements() {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {text}")).unwrap();
+            let count = statement.parameter_count();
+            let rows = statement.query_map(rusqlite::params_from_iter(vec![0; count]), |row| row.get::<_, String>(3)).unwrap();
+            let steps: Vec<String> = rows.map(Result::unwrap).collect();
+            assert!(steps.iter().all(|step| !step.contains("TEMP B-TREE") && !step.starts_with("SCAN")), "{text}: {steps:?}");
+            let by_event = |step: &String| step.contains("deliveries_by_event (account_id=? AND event_seq=?");
+            assert_eq!(steps.iter().any(by_event), text.contains("EXISTS"), "{text}: {steps:?}");
+        }
+    }
+
     #[test]
     fn hot_statements_use_their_indexes() {
         let connection = migrated();

@@ -363,6 +363,21 @@ impl Store {
         result
     }
 
+    /// Gives an account a new secret; those before it sign until `old_expire_at`. `None` when there is no such account.
+    pub async fn rotate_account_secret(
+        &self,
+        id: &AccountId,
+        secret: Secret<String>,
+        old_expire_at: Timestamp,
+    ) -> Result<Option<Account>, StoreError> {
+        let (keyring, entropy, now) = (Arc::clone(&self.0.keyring), Arc::clone(&self.0.entropy), self.now());
+        let wanted = id.clone();
+        let times = (now, old_expire_at);
+        let result = self.write(move |db| accounts::rotate_secret(db, &keyring, &*entropy, &wanted, &secret, times)).await;
+        self.forget_account(id);
+        result
+    }
+
     /// Deletes an account and all that is its; `false` when there was none.
     pub async fn delete_account(&self, id: &AccountId) -> Result<bool, StoreError> {
         let (wanted, now) = (id.clone(), self.now());

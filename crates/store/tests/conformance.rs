@@ -10,6 +10,8 @@ mod doctor;
 mod documents;
 #[path = "conformance/fixture.rs"]
 mod fixture;
+#[path = "conformance/log.rs"]
+mod log;
 #[path = "conformance/opening.rs"]
 mod opening;
 #[path = "conformance/outcomes.rs"]

@@ -4,6 +4,7 @@ mod delete;
 mod get;
 mod list;
 mod put;
+mod secrets;
 
 use bellwire_domain::Secret;
 use bellwire_store::Account;
@@ -15,7 +16,10 @@ use utoipa_axum::routes;
 use crate::Api;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(list::list)).routes(routes!(put::put, get::get, delete::delete))
+    OpenApiRouter::new()
+        .routes(routes!(list::list))
+        .routes(routes!(put::put, get::get, delete::delete))
+        .routes(routes!(secrets::rotate))
 }
 
 /// An account.
@@ -36,7 +40,7 @@ struct AccountAnswer {
     created_at: String,
     /// When it was last changed.
     updated_at: String,
-    /// The account's secret, shown only when it was generated for it.
+    /// The account's secret, shown when it was generated or rotated, and later where the contract lets it be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
 }

@@ -60,7 +60,7 @@ struct EndpointAnswer {
     created_at: String,
     /// When it was last changed.
     updated_at: String,
-    /// Its secret, shown only when it was created or rotated.
+    /// Its secret, shown when it was created or rotated, and later where the contract lets it be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
 }

@@ -1,5 +1,7 @@
 //! `/v1/accounts`
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::support::Server;
@@ -72,4 +74,82 @@ async fn of_many_creations_at_once_one_tells_the_secret_that_counts() {
     let id = bellwire_domain::AccountId::try_new("a").unwrap();
     let stored = server.store.account_secrets(&id).await.unwrap();
     assert_eq!(told, stored.iter().map(|active| active.secret.expose().as_str()).collect::<Vec<_>>());
+}
+
+/// The account's secrets that sign, newest first.
+async fn secrets(server: &Server, account: &str) -> Vec<String> {
+    let id = bellwire_domain::AccountId::try_new(account).unwrap();
+    server.store.account_secrets(&id).await.unwrap().iter().map(|active| active.secret.expose().clone()).collect()
+}
+
+#[tokio::test]
+async fn the_secret_of_an_account_rotates_with_an_overlap() {
+    let server = Server::start().await;
+    let account = json!({ "contract": "administered", "secret": "the first" });
+    server.put("/v1/accounts/a", &account).await;
+    let endpoint = server.endpoint("a").await;
+    let lane = bellwire_store::LaneKey {
+        account_id: bellwire_domain::AccountId::try_new("a").unwrap(),
+        endpoint_id: bellwire_domain::EndpointId::try_new(&endpoint).unwrap(),
+    };
+    let before = server.store.find_endpoint(&lane).await.unwrap().unwrap().version;
+    let path = "/v1/accounts/a/secrets";
+    let rotated = server.post(path, &json!({ "secret": "the second", "overlap": "1h" })).await;
+    assert_eq!((rotated.status, &rotated.json["secret"]), (201, &json!("the second")), "{}", rotated.text);
+    assert_eq!(secrets(&server, "a").await, ["the second", "the first"]);
+    let after = server.store.find_endpoint(&lane).await.unwrap().unwrap().version;
+    assert!(after > before, "what sends to its endpoints is told");
+    server.clock.advance(Duration::from_secs(3_600));
+    assert_eq!(secrets(&server, "a").await, ["the second"]);
+    let drawn = server.call("POST", path, Some(crate::support::ADMIN), None).await;
+    let drawn = drawn.json["secret"].as_str().unwrap().to_owned();
+    assert!(drawn.len() >= 32, "{drawn}");
+    assert_eq!(secrets(&server, "a").await, [drawn.as_str(), "the second"]);
+    assert_eq!(server.get("/v1/accounts/a").await.json.get("secret"), None, "told once");
+    for (body, expected) in [
+        (json!({ "secret": "with\nbreak" }), "422 invalid /secret"),
+        (json!({ "overlap": "a while" }), "422 invalid /overlap"),
+        (json!({ "overlap": "31d" }), "422 invalid /overlap"),
+        (json!({ "secrets": [] }), "422 invalid /secrets"),
+    ] {
+        assert_eq!(server.post(path, &body).await.problem(), expected, "{body}");
+    }
+    for _ in 0..3 {
+        assert_eq!(server.post(path, &json!({ "overlap": "1d" })).await.status, 201);
+    }
+    assert_eq!(server.post(path, &json!({ "overlap": "1d" })).await.problem(), "409 secret_limit");
+    assert_eq!(server.post(path, &json!({ "secret": "alone", "overlap": "0s" })).await.status, 201);
+    assert_eq!(secrets(&server, "a").await, ["alone"]);
+
+    server.account("n", "noyo").await;
+    assert_eq!(server.post("/v1/accounts/n/secrets", &json!({ "secret": "x" })).await.problem(), "409 endpoint_secret");
+    assert_eq!(server.post("/v1/accounts/nobody/secrets", &json!({})).await.problem(), "404 not_found");
+}
+
+#[tokio::test]
+async fn a_secret_is_read_back_where_the_contract_says_so_and_nowhere_else() {
+    let server = Server::start().await;
+    server.put("/v1/accounts/s", &json!({ "contract": "shared", "secret": "of the account" })).await;
+    let endpoint = server.endpoint("s").await;
+    let key = server.key("consumer", Some("s")).await;
+    let read = async |path: &str| server.call("GET", path, Some(&key), None).await.json.get("secret").cloned();
+    assert_eq!(read("/v1/accounts/s").await, Some(json!("of the account")));
+    assert_eq!(read(&format!("/v1/accounts/s/endpoints/{endpoint}")).await, None, "it is the account's");
+    let rotated = server.call("POST", "/v1/accounts/s/secrets", Some(&key), Some(r#"{"secret":"the next"}"#)).await;
+    assert_eq!(rotated.status, 201, "where consumers register they rotate as well: {}", rotated.text);
+    assert_eq!(read("/v1/accounts/s").await, Some(json!("the next")));
+
+    server.account("o", "open").await;
+    let body = json!({ "url": "https://clinic.example/hooks" });
+    let created = server.post("/v1/accounts/o/endpoints", &body).await;
+    let path = format!("/v1/accounts/o/endpoints/{}", created.id());
+    assert_eq!(server.get(&path).await.json["secret"], created.json["secret"]);
+    let rotated = server.post(&format!("{path}/secrets"), &json!({ "overlap": "1h" })).await.json["secret"].clone();
+    assert_ne!(rotated, created.json["secret"]);
+    assert_eq!(server.get(&path).await.json["secret"], rotated, "the newest");
+    assert_eq!(server.get("/v1/accounts/o").await.json.get("secret"), None);
+
+    server.account("n", "noyo").await;
+    let kept = server.endpoint("n").await;
+    assert_eq!(server.get(&format!("/v1/accounts/n/endpoints/{kept}")).await.json.get("secret"), None);
 }

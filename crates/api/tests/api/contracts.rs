@@ -11,7 +11,8 @@ async fn the_loaded_contracts() {
     let names: Vec<_> = list.json["items"].as_array().unwrap().iter().map(|contract| contract["name"].clone()).collect();
     assert_eq!((names, &list.json["next"]), (vec![json!("administered"), json!("choosy")], &json!("choosy")));
     let rest = server.get("/v1/contracts?limit=2&after=choosy").await;
-    assert_eq!((&rest.json["items"][0]["name"], &rest.json["next"]), (&json!("noyo"), &json!(null)));
+    assert_eq!((&rest.json["items"][0]["name"], &rest.json["next"]), (&json!("noyo"), &json!("open")));
+    assert_eq!(server.get("/v1/contracts?after=open").await.json["next"], json!(null));
     let one = server.get("/v1/contracts/choosy").await;
     assert_eq!(one.json["events"][2]["entitlement"], "order.audited");
     assert_eq!(one.json["subscription"]["secret"], "generated");

@@ -202,6 +202,44 @@ async fn the_log_is_read_in_order_and_by_page() {
 }
 
 #[tokio::test]
+async fn what_was_missed_is_asked_for() {
+    let mut server = server().await;
+    let path = "/v1/accounts/c/events";
+    server.post(path, &json!({ "type": "order.created", "data": 1 })).await;
+    let shipped = json!({ "url": "https://clinic.example/hooks", "events": ["order.shipped"], "enabled": true });
+    let picky = server.post("/v1/accounts/c/endpoints", &shipped).await.id();
+    let all = server.endpoint("c").await;
+    server.post(path, &json!({ "type": "order.shipped", "data": 2 })).await;
+    let arrived = server.claimed.recv().await.unwrap().into_iter().find(|delivery| delivery.endpoint_id.as_str() == all).unwrap();
+    let outcome = bellwire_store::Outcome {
+        started_at: arrived.created_at,
+        delivery: arrived,
+        duration: Duration::ZERO,
+        outcome: bellwire_domain::AttemptOutcome::Response { status: 200, retry_after: None, body: Vec::new() },
+        decision: bellwire_domain::Decision::Delivered,
+        health: bellwire_domain::HealthPolicy::default(),
+    };
+    server.store.record_outcomes([outcome].into()).await.unwrap();
+    let seqs = async |query: &str| {
+        let answer = server.get(&format!("{path}?{query}")).await;
+        let items = answer.json["items"].as_array().unwrap_or_else(|| panic!("{}", answer.text)).clone();
+        items.iter().map(|item| item["seq"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(seqs("delivered=false").await, [1]);
+    assert_eq!(seqs("delivered=true").await, [2]);
+    assert_eq!(seqs(&format!("delivered=false&endpoint={picky}")).await, [2], "the other one it does not want");
+    assert_eq!(seqs(&format!("delivered=true&endpoint={picky}")).await, [0i64; 0]);
+    assert_eq!(seqs(&format!("delivered=false&endpoint={all}&after=1")).await, [0i64; 0]);
+    for query in ["delivered=maybe", "delivered=", &format!("endpoint={all}"), "delivered=true&delivered=false"] {
+        assert_eq!(server.get(&format!("{path}?{query}")).await.problem(), "400 invalid_query", "{query}");
+    }
+    let foreign = server.endpoint("n").await;
+    for other in ["nobody", "no%20id", &foreign] {
+        assert_eq!(server.get(&format!("{path}?delivered=false&endpoint={other}")).await.problem(), "404 not_found", "{other}");
+    }
+}
+
+#[tokio::test]
 async fn limits_are_named() {
     let limits =
         Limits { body_bytes_max: 4_000, data_bytes_max: 100, data_depth_max: 5, batch_events_max: 2, ..Limits::default() };

@@ -90,6 +90,30 @@ request:
   body: "{{ event.data }}"
 "#;
 
+/// As [`ADMINISTERED`], but the consumer registers, and secrets can be read back.
+const SHARED: &str = r#"
+contract: shared
+title: Shared
+events:
+  - { type: claim.paid, title: Claim paid, example: { n: 1 } }
+subscription: { events: choose, url: https, secret: { from: account, readable: true } }
+request:
+  headers: { apikey: "{{ secret }}" }
+  body: "{{ event.data }}"
+"#;
+
+/// Each endpoint has a secret that can be read back.
+const OPEN: &str = r#"
+contract: open
+title: Open
+events:
+  - { type: claim.paid, title: Claim paid, example: { n: 1 } }
+subscription: { events: choose, url: https, secret: { from: generated, readable: true } }
+request:
+  headers: { apikey: "{{ secret }}" }
+  body: "{{ event.data }}"
+"#;
+
 pub(crate) struct Server {
     pub(crate) router: Router,
     pub(crate) app: App,
@@ -152,7 +176,7 @@ impl Server {
         tune(&mut options);
         let (store, claimed) = Store::open(options).unwrap();
         let mut contracts = Contracts::default();
-        for source in [NOYO, CHOOSY, ADMINISTERED] {
+        for source in [NOYO, CHOOSY, ADMINISTERED, SHARED, OPEN] {
             contracts.add(Contract::compile(source, "test.yaml").unwrap()).unwrap();
         }
         let app = App::new(AppOptions {

@@ -13,6 +13,7 @@ mod bytes;
 mod crash;
 mod demo;
 mod doctor;
+mod flows;
 mod harness;
 mod lessons;
 mod listen;

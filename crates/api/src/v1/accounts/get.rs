@@ -23,5 +23,6 @@ pub(super) async fn get(
     Params(id): Params<String>,
 ) -> Result<Json<AccountAnswer>, Problem> {
     let access = api.app.open_account(&actor, Operation::AccountRead, &id).await?;
-    Ok(Json(AccountAnswer::show(api.app.get_account(&access))))
+    let secret = api.app.read_account_secret(&access).await?;
+    Ok(Json(AccountAnswer::show(api.app.get_account(&access)).with_secret(secret.as_ref())))
 }

@@ -21,7 +21,8 @@ pub(super) struct AccountPut {
     contract: String,
     /// A name for people.
     name: Option<String>,
-    /// Under contracts that give an account the secret: that secret. Left out, it stays; a new account gets a generated one.
+    /// Under contracts that give an account the secret: that secret, which replaces an older one at once (to let both be good for a
+    /// while, rotate it). Left out, it stays; a new account gets a generated one.
     secret: Option<String>,
     /// Whether it is for trying out.
     sandbox: Option<bool>,

@@ -29,5 +29,6 @@ pub(super) async fn get(
 ) -> Result<Json<EndpointAnswer>, Problem> {
     let access = api.app.open_account(&actor, Operation::EndpointRead, &account).await?;
     let endpoint = api.app.get_endpoint(&access, &endpoint).await?;
-    Ok(Json(EndpointAnswer::show(&api.app, &access, endpoint)))
+    let secret = api.app.read_endpoint_secret(&access, &endpoint).await?;
+    Ok(Json(EndpointAnswer::show(&api.app, &access, endpoint).with_secret(secret.as_ref())))
 }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use bellwire_app::Operation;
+use bellwire_app::{ArrivalInput, Operation};
 use bellwire_domain::EventType;
 use bellwire_store::{Event, EventQuery, Page};
 use serde::Serialize;
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::Api;
 use crate::answer::List;
 use crate::extract::{Caller, Params};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::query::Query;
 
 /// An event of the log.
@@ -52,16 +52,22 @@ struct Head<'a> {
 
 /// Read an account's log in the order of `seq`
 ///
-/// For polling, and to see whether anything was missed: `seq` has no gaps.
+/// For polling, and to see whether anything was missed: `seq` has no gaps, and `delivered=false` leaves what arrived nowhere.
+/// Test events are nobody's to miss. A page may have fewer items than asked for, even none, while `next` leads on; without
+/// `next` the log has ended.
 #[utoipa::path(
     get, path = "/v1/accounts/{account}/events", operation_id = "events.list", tag = "events",
     params(
         ("account" = String, Path, description = "The account's id."),
         ("limit" = Option<u32>, Query, description = "Items at most."),
-        ("after" = Option<i64>, Query, description = "Only events after this `seq`."),
+        ("after" = Option<i64>, Query, description = "Only events after this `seq`: the `next` of an earlier page, or the last one seen."),
         ("type" = Option<String>, Query, description = "Only events of this type."),
         ("since" = Option<String>, Query, description = "Only events that happened at or after this instant."),
         ("until" = Option<String>, Query, description = "Only events that happened before this instant."),
+        ("delivered" = Option<bool>, Query,
+            description = "`false`: only events of which no delivery has arrived; `true`: only those of which one has."),
+        ("endpoint" = Option<String>, Query,
+            description = "With `delivered`: at this endpoint, and of what it has chosen to get. Left out: at any."),
     ),
     responses((status = 200, description = "A page of events.", body = List<EventAnswer>, example = json!({
         "items": [{ "id": "01946a2e-7c40-7000-8000-00000000000b", "seq": 41, "type": "difference.created",
@@ -83,9 +89,16 @@ pub(super) async fn list(
         event_type: query.parsed("type", "is not an event type", |text| EventType::try_new(text).ok())?,
         since: query.instant("since")?,
         until: query.instant("until")?,
+        arrival: None,
     };
+    let delivered = query.parsed("delivered", "is neither `true` nor `false`", |text| text.parse::<bool>().ok())?;
+    let endpoint = query.text("endpoint")?;
+    if endpoint.is_some() && delivered.is_none() {
+        return Err(Problem::new(Code::InvalidQuery, "the query parameter `endpoint` goes with `delivered`"));
+    }
+    let arrival = delivered.map(|delivered| ArrivalInput { delivered, endpoint: endpoint.as_deref() });
     let page = query.only_page(api.app.limits())?;
-    let page = api.app.list_events(&access, events, page).await?;
+    let page = api.app.list_events(&access, events, arrival, page).await?;
     Ok(([(CONTENT_TYPE, "application/json")], write(&page)))
 }
 

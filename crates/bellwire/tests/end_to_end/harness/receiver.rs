@@ -13,6 +13,9 @@ use serde_json::Value;
 
 use super::{PATIENCE, send};
 
+/// What belongs to a connection, and not to the request that passes through it.
+const CONNECTION_HEADERS: [&str; 4] = ["host", "content-length", "connection", "transfer-encoding"];
+
 /// What a receiver says of one request.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
@@ -117,6 +120,18 @@ impl Receiver {
         format!("http://127.0.0.1:{}/webhooks/in", self.port)
     }
 
+    /// Hands it a request that came to somebody else, such as a gateway; what it answers.
+    pub(crate) fn forward(port: u16, request: &super::Request) -> u16 {
+        let mut headers = request.headers.clone();
+        headers.retain(|(name, _)| !CONNECTION_HEADERS.contains(&name.as_str()));
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        send(address, "POST", &request.path, &headers, &request.body).map_or(502, |answer| answer.status)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// What it says of the next request.
     pub(crate) fn next(&self) -> Seen {
         Seen::read(&self.line())
@@ -125,7 +140,7 @@ impl Receiver {
     /// Sends it a captured request once more, and tells what it makes of it.
     pub(crate) fn replay(&self, request: &Seen) -> Seen {
         let mut headers = request.headers.clone();
-        headers.retain(|(name, _)| !["host", "content-length", "connection", "transfer-encoding"].contains(&name.as_str()));
+        headers.retain(|(name, _)| !CONNECTION_HEADERS.contains(&name.as_str()));
         let address = SocketAddr::from(([127, 0, 0, 1], self.port));
         let answer = send(address, "POST", "/webhooks/in", &headers, &request.body).unwrap();
         let seen = self.next();

@@ -1,0 +1,135 @@
+//! Secrets: given a successor, with an overlap in which the old ones are still good; and read back, where the contract lets.
+
+use std::time::Duration;
+
+use bellwire_contract::{Contract, SecretSource};
+use bellwire_domain::{Secret, Timestamp};
+use bellwire_store::{Account, ActiveSecret, Endpoint, LaneKey};
+
+use crate::endpoints::lane;
+use crate::error::no_faults;
+use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource, duration};
+
+/// How long an old secret signs beside a new one, when the caller does not say.
+const OVERLAP_DEFAULT: Duration = Duration::from_secs(24 * 3_600);
+
+/// A new secret as asked for.
+#[derive(Debug, Clone, Default)]
+pub struct SecretInput<'a> {
+    /// The secret; left out, one is drawn where the contract lets.
+    pub secret: Option<Secret<String>>,
+    /// How long the old one signs beside it, such as `24h`.
+    pub overlap: Option<&'a str>,
+}
+
+impl App {
+    /// Gives an endpoint a new secret; the old ones sign beside it until the overlap ends. The answer's secret is to be shown
+    /// once.
+    pub async fn rotate_secret(
+        &self,
+        access: &AccountAccess,
+        id: &str,
+        input: SecretInput<'_>,
+    ) -> Result<(Endpoint, Secret<String>), AppError> {
+        let endpoint = self.get_endpoint(access, id).await?;
+        let rules = self.endpoint_rules(access)?;
+        if rules.contract.subscription().secret.from == SecretSource::Account {
+            return Err(Conflict::AccountSecret.into());
+        }
+        let mut faults = Vec::new();
+        let overlap = self.check_overlap(input.overlap, &mut faults);
+        let secret = rules.check_secret(input.secret, self.entropy().bytes(), &mut faults);
+        if secret.is_none() && faults.is_empty() {
+            faults.push(Fault::new("/secret", "under this contract you choose the secret: give one"));
+        }
+        no_faults(faults)?;
+        let secret = secret.ok_or_else(|| AppError::invalid("/secret", "give a secret"))?;
+        if !overlap.is_zero() {
+            self.check_room(&self.endpoint_secrets(access, &endpoint).await?)?;
+        }
+        let old_expire_at = self.clock().now().plus(overlap);
+        let rotated = self.store().rotate_endpoint_secret(&lane(access, id)?, secret.clone(), old_expire_at).await?;
+        Ok((rotated.ok_or(AppError::NotFound(Resource::Endpoint))?, secret))
+    }
+
+    /// The same for the secret that an account has for all of its endpoints. Left out, one is drawn.
+    pub async fn rotate_account_secret(
+        &self,
+        access: &AccountAccess,
+        input: SecretInput<'_>,
+    ) -> Result<(Account, Secret<String>), AppError> {
+        let contract = access.contract()?;
+        if contract.subscription().secret.from != SecretSource::Account {
+            return Err(Conflict::EndpointSecret.into());
+        }
+        let mut faults = Vec::new();
+        let overlap = self.check_overlap(input.overlap, &mut faults);
+        if let Some(Err(detail)) = input.secret.as_ref().map(|secret| contract.check_secret(secret.expose())) {
+            faults.push(Fault::new("/secret", detail));
+        }
+        no_faults(faults)?;
+        let secret = input.secret.unwrap_or_else(|| contract.draw_secret(self.entropy().bytes()));
+        if !overlap.is_zero() {
+            self.check_room(&self.store().account_secrets(&access.account.id).await?)?;
+        }
+        let old_expire_at = self.clock().now().plus(overlap);
+        let rotated = self.store().rotate_account_secret(&access.account.id, secret.clone(), old_expire_at).await?;
+        Ok((rotated.ok_or(AppError::NotFound(Resource::Account))?, secret))
+    }
+
+    /// An endpoint's newest secret, where the contract lets it be read back.
+    pub async fn read_endpoint_secret(
+        &self,
+        access: &AccountAccess,
+        endpoint: &Endpoint,
+    ) -> Result<Option<Secret<String>>, AppError> {
+        let of_endpoints = |source| source != SecretSource::Account;
+        if !access.contract().is_ok_and(|contract| readable(contract, of_endpoints)) {
+            return Ok(None);
+        }
+        Ok(newest(self.endpoint_secrets(access, endpoint).await?))
+    }
+
+    /// The same for an account's.
+    pub async fn read_account_secret(&self, access: &AccountAccess) -> Result<Option<Secret<String>>, AppError> {
+        let of_accounts = |source| source == SecretSource::Account;
+        if !access.contract().is_ok_and(|contract| readable(contract, of_accounts)) {
+            return Ok(None);
+        }
+        Ok(newest(self.store().account_secrets(&access.account.id).await?))
+    }
+
+    fn check_overlap(&self, overlap: Option<&str>, faults: &mut Vec<Fault>) -> Duration {
+        let max = self.limits().secret_overlap_max;
+        let parsed = overlap.map_or(Some(OVERLAP_DEFAULT.min(max)), duration::parse);
+        parsed.filter(|overlap| *overlap <= max).unwrap_or_else(|| {
+            let detail = format!("an overlap is a span such as `0s`, `30m`, `24h` or `7d`, at most {}", duration::print(max));
+            faults.push(Fault::new("/overlap", detail));
+            Duration::ZERO
+        })
+    }
+
+    fn check_room(&self, active: &[ActiveSecret]) -> Result<(), AppError> {
+        let max = self.limits().secrets_active_max;
+        if active.len() >= max { Err(Conflict::SecretLimit { max }.into()) } else { Ok(()) }
+    }
+
+    /// The secrets of an endpoint that sign now, newest first.
+    async fn endpoint_secrets(&self, access: &AccountAccess, endpoint: &Endpoint) -> Result<Vec<ActiveSecret>, AppError> {
+        let lane = LaneKey { account_id: access.account.id.clone(), endpoint_id: endpoint.id.clone() };
+        let config = self.store().find_endpoint_config(&lane, endpoint.version).await?;
+        let now = self.clock().now();
+        let signs = |end: Option<Timestamp>| end.is_none_or(|end| now < end);
+        let all = config.map(|config| config.secrets.clone()).unwrap_or_default();
+        Ok(all.into_iter().filter(|secret| signs(secret.expires_at)).collect())
+    }
+}
+
+fn readable(contract: &Contract, of: impl Fn(SecretSource) -> bool) -> bool {
+    let rules = &contract.subscription().secret;
+    rules.readable && of(rules.from)
+}
+
+fn newest(active: Vec<ActiveSecret>) -> Option<Secret<String>> {
+    active.into_iter().next().map(|newest| newest.secret)
+}

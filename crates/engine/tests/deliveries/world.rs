@@ -1,0 +1,215 @@
+//! A store, an engine, receivers on loopback, and a clock set by hand.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bellwire_contract::Contracts;
+use bellwire_domain::{
+    AccountId, AddressPolicy, Clock, EndpointId, Entropy, EventFilter, EventId, EventType, HealthStatus, Secret,
+};
+use bellwire_egress::{Sender, SenderOptions};
+use bellwire_engine::{Engine, EngineOptions};
+use bellwire_store::{
+    Account, Delivery, DeliveryQuery, Execution, HandOffLimits, LaneKey, MasterKey, NewEndpoint, NewEvent, PageRequest,
+    PutAccount, Store, StoreOptions,
+};
+use bellwire_testkit::{ManualClock, SeededEntropy};
+use bytes::Bytes;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+/// How long anything may take before a test gives up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) engine: Engine,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) contracts: Arc<Contracts>,
+    /// Events so far, for their ids.
+    published: AtomicUsize,
+    _folder: TempDir,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::default());
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
+        let contracts = Arc::new(Contracts::shipped().unwrap());
+        let (store, claimed) = Store::open(StoreOptions {
+            path: folder.path().join("test.db"),
+            master_key: MasterKey::new([1; 32]),
+            clock: Arc::clone(&clock) as _,
+            entropy: Arc::clone(&entropy),
+            handoff: HandOffLimits { lane_deliveries_max: 16, ..HandOffLimits::default() },
+            jobs_max: 1_000,
+            readers_max: 2,
+            execution: Execution::Threads,
+            account_backlog_max: 1_000_000,
+        })
+        .unwrap();
+        let sender = Sender::new(SenderOptions {
+            addresses: AddressPolicy::new(vec!["127.0.0.0/8".parse().unwrap()]),
+            ..SenderOptions::default()
+        });
+        let engine = Engine::start(EngineOptions {
+            store: store.clone(),
+            claimed,
+            contracts: Arc::clone(&contracts),
+            transport: Arc::new(sender),
+            clock: Arc::clone(&clock) as _,
+            entropy,
+            in_flight_max: 100,
+        });
+        Self { store, engine, clock, contracts, published: AtomicUsize::new(0), _folder: folder }
+    }
+
+    pub(crate) async fn account(&self, contract: &str) -> Account {
+        let wanted = PutAccount {
+            id: AccountId::try_new(contract).unwrap(),
+            contract: contract.to_owned(),
+            name: None,
+            secret: Some(Secret::new("account-secret".to_owned())),
+            sandbox: false,
+            entitlements: BTreeSet::new(),
+        };
+        self.store.put_account(wanted).await.unwrap().0
+    }
+
+    pub(crate) async fn endpoint(&self, account: &Account, id: &str, url: &str) -> LaneKey {
+        self.limited_endpoint(account, id, url, (None, None)).await
+    }
+
+    pub(crate) async fn limited_endpoint(
+        &self,
+        account: &Account,
+        id: &str,
+        url: &str,
+        (in_flight_max, rate_limit): (Option<u32>, Option<&str>),
+    ) -> LaneKey {
+        let endpoint_id = EndpointId::try_new(id).unwrap();
+        let new = NewEndpoint {
+            id: endpoint_id.clone(),
+            account_id: account.id.clone(),
+            url: url.to_owned(),
+            name: None,
+            filter: EventFilter::All,
+            headers: Vec::new(),
+            enabled: true,
+            in_flight_max,
+            rate_limit: rate_limit.map(|limit| limit.parse().unwrap()),
+            health: HealthStatus::Active,
+            secret: Some(Secret::new("endpoint-secret".to_owned())),
+        };
+        self.store.create_endpoint(new).await.unwrap().unwrap();
+        LaneKey { account_id: account.id.clone(), endpoint_id }
+    }
+
+    pub(crate) async fn publish(&self, account: &Account, event_type: &str, data: &'static str, count: usize) {
+        let event = |number: usize| NewEvent {
+            id: EventId::try_new(&format!("evt_{event_type}_{number}")).unwrap(),
+            id_chosen: false,
+            event_type: EventType::try_new(event_type).unwrap(),
+            occurred_at: self.clock.now(),
+            data: Bytes::from_static(data.as_bytes()),
+            subjects: Vec::new(),
+            fingerprint: [0; 32],
+            redeliver: false,
+            is_test: false,
+            only_endpoint: None,
+        };
+        let before = self.published.fetch_add(count, Ordering::SeqCst);
+        self.store.commit_events(account, (before..before + count).map(event).collect()).await.unwrap();
+    }
+
+    pub(crate) async fn deliveries(&self, lane: &LaneKey) -> Vec<Delivery> {
+        let query =
+            DeliveryQuery { account_id: Some(lane.account_id.clone()), endpoint_id: Some(lane.endpoint_id.clone()), state: None };
+        self.store.list_deliveries(query, PageRequest { limit: 10_000, after: None }).await.unwrap().items
+    }
+
+    /// Waits until the endpoint's deliveries are as `wanted` says.
+    pub(crate) async fn until(&self, lane: &LaneKey, wanted: impl Fn(&[Delivery]) -> bool) -> Vec<Delivery> {
+        let looking = async {
+            loop {
+                let deliveries = self.deliveries(lane).await;
+                if wanted(&deliveries) {
+                    return deliveries;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, looking).await {
+            Ok(deliveries) => deliveries,
+            Err(elapsed) => panic!("{elapsed}, still waiting: {:?}", self.deliveries(lane).await),
+        }
+    }
+}
+
+/// A request that a receiver got.
+pub(crate) struct Received {
+    head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Received {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
+    }
+}
+
+/// Answers every request with the next status of `statuses`, the last one for ever; no status at all: never answers.
+pub(crate) async fn receiver(statuses: &'static [u16]) -> (String, mpsc::UnboundedReceiver<Received>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let (sender, received) = mpsc::unbounded_channel();
+    let count = Arc::new(AtomicUsize::new(0));
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (sender, count) = (sender.clone(), Arc::clone(&count));
+            tokio::spawn(async move {
+                let mut buffer = Vec::new();
+                while let Some(request) = read_request(&mut stream, &mut buffer).await {
+                    let _ = sender.send(request);
+                    let turn = count.fetch_add(1, Ordering::SeqCst);
+                    let Some(status) = statuses.get(turn).or(statuses.last()) else { return std::future::pending().await };
+                    let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n");
+                    if stream.write_all(answer.as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (url, received)
+}
+
+async fn read_request(stream: &mut tokio::net::TcpStream, buffer: &mut Vec<u8>) -> Option<Received> {
+    loop {
+        if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = String::from_utf8(buffer[..end].to_vec()).unwrap();
+            let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+            let total = end + 4 + length.map_or(0, |length| length.parse().unwrap());
+            if buffer.len() >= total {
+                let body = buffer[end + 4..total].to_vec();
+                buffer.drain(..total);
+                return Some(Received { head, body });
+            }
+        }
+        if stream.read_buf(buffer).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
+
+pub(crate) async fn next(received: &mut mpsc::UnboundedReceiver<Received>) -> Received {
+    tokio::time::timeout(PATIENCE, received.recv()).await.unwrap().unwrap()
+}
+
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
