@@ -8,7 +8,7 @@
 //! What it may not know: async, IO, clocks, random numbers, locks, or any platform by name. Time and randomness are arguments.
 //!
 //! The way of a file: `yaml` reads a tree with places; `reader` takes keys out of it; `catalogue`, `subscription`, `policy`,
-//! `signature`, `request` and `resource` each read one part; `template`, `tree` and `expression` compile what has `{{ … }}` in it; `trial`
+//! `signature`, `request`, `resource` and `published` each read one part; `template`, `tree` and `expression` compile what has `{{ … }}` in it; `trial`
 //! renders every example once. The way of a request: `render` follows the plan of `request`, part by part.
 //!
 //! To add a key: read it in the module of its part, add it to that module's list of keys and to `json_schema`, write an example
@@ -29,6 +29,7 @@ mod lexer;
 mod piece;
 mod policy;
 mod proofs;
+mod published;
 mod reader;
 mod render;
 mod request;
@@ -50,6 +51,10 @@ pub use diagnostic::{ContractError, Diagnostic};
 pub use identify::NamedEvent;
 pub use json_schema::json_schema;
 pub use proofs::Proof;
+pub use published::{
+    Authentication, EndpointView, ErrorKind, EventView, FieldFault, Inputs, Passed, PublishedAnswer, PublishedApi,
+    PublishedRequest, PublishedRoute, ResourceView, RouteMatch, Verb,
+};
 pub use render::{
     AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, OutboundRequest, RenderError, RenderInput,
 };

@@ -24,6 +24,7 @@ pub(crate) enum Variable {
     RequestHost,
     RequestPath,
     RequestQuery,
+    PublishedUrl,
     Body,
     Secret,
     Header(String),
@@ -73,12 +74,13 @@ pub(crate) const NAMES: &[(&str, Variable)] = &[
     ("request.host", Variable::RequestHost),
     ("request.path", Variable::RequestPath),
     ("request.query", Variable::RequestQuery),
+    ("published.url", Variable::PublishedUrl),
     ("body", Variable::Body),
     ("secret", Variable::Secret),
 ];
 
 const ROOTS: &[&str] =
-    &["event", "attempt", "delivery", "endpoint", "account", "request", "header", "signature", "body", "secret"];
+    &["event", "attempt", "delivery", "endpoint", "account", "request", "published", "header", "signature", "body", "secret"];
 
 /// Where the values of variables come from: an outgoing request, or a captured one.
 pub(crate) trait Values {
@@ -119,15 +121,20 @@ impl<'a> Scope<'a> {
             }
             local = candidate.outer;
         }
-        Piece::Absent
+        self.values.get(variable)
     }
 }
 
-/// Finds the variable that a chain of names starts with, and how many of them it takes. `locals` are the loop variables.
+/// Finds the variable that a chain of names starts with, and how many of them it takes. `locals` are the loop variables and what
+/// only this part of a contract knows; one that is named `root.field` hides all else under its root.
 pub(crate) fn resolve(chain: &[&str], locals: &[String]) -> Result<(Variable, usize), (String, String)> {
     let Some(root) = chain.first().copied() else { return Err(("a name is missing".into(), String::new())) };
     if locals.iter().any(|local| local == root) {
         return Ok((Variable::Local(root.to_owned()), 1));
+    }
+    let own: Vec<&str> = locals.iter().filter_map(|local| local.strip_prefix(root)?.strip_prefix('.')).collect();
+    if !own.is_empty() {
+        return resolve_own(root, chain.get(1).copied(), &own);
     }
     if let Some((_, variable)) = NAMES.iter().find(|(name, _)| *name == root) {
         return Ok((variable.clone(), 1));
@@ -149,6 +156,16 @@ pub(crate) fn resolve(chain: &[&str], locals: &[String]) -> Result<(Variable, us
     Err((format!("`{root}` has no `{field}`"), suggestion(field, &fields)))
 }
 
+fn resolve_own(root: &str, field: Option<&str>, own: &[&str]) -> Result<(Variable, usize), (String, String)> {
+    match field {
+        Some(field) if own.contains(&field) => Ok((Variable::Local(format!("{root}.{field}")), 2)),
+        Some(field) => Err((format!("`{root}` has no `{field}` here"), suggestion(field, own))),
+        None => {
+            Err((format!("`{root}` alone is no value"), format!("write `{root}.` and one of {}", crate::diagnostic::list(own))))
+        }
+    }
+}
+
 fn fields_of(root: &str) -> Vec<&'static str> {
     NAMES.iter().filter_map(|(name, _)| name.strip_prefix(root)?.strip_prefix('.')).collect()
 }
@@ -165,6 +182,7 @@ fn unknown_alone(root: &str, locals: &[String]) -> (String, String) {
         return (format!("`{root}` alone is no value"), format!("write `{root}['name']`"));
     }
     let mut names = ROOTS.to_vec();
-    names.extend(locals.iter().map(String::as_str));
+    names.extend(locals.iter().map(|local| local.split('.').next().unwrap_or_default()));
+    names.dedup();
     (format!("unknown variable `{root}`"), suggestion(root, &names))
 }
