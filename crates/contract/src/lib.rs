@@ -52,7 +52,7 @@ pub use identify::NamedEvent;
 pub use json_schema::json_schema;
 pub use proofs::Proof;
 pub use published::{
-    Authentication, EndpointView, ErrorKind, EventView, FieldFault, Inputs, Passed, PublishedAnswer, PublishedApi,
+    AccountView, Authentication, EndpointView, ErrorKind, EventView, FieldFault, Inputs, Passed, PublishedAnswer, PublishedApi,
     PublishedRequest, PublishedRoute, ResourceView, RouteMatch, Verb,
 };
 pub use render::{

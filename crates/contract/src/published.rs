@@ -21,7 +21,7 @@ use crate::variables::{Scope, Values, Variable};
 use inputs::Input;
 pub use inputs::{FieldFault, Inputs, PublishedRequest};
 pub(crate) use read::read;
-pub use subject::{EndpointView, EventView, Passed, ResourceView};
+pub use subject::{AccountView, EndpointView, EventView, Passed, ResourceView};
 pub(crate) use trial::try_answers;
 
 /// An API that a platform has published.

@@ -10,23 +10,29 @@ use crate::catalogue::EventDefinition;
 #[derive(Debug)]
 pub enum Passed<'a> {
     /// An endpoint, and the account it belongs to.
-    Endpoint(Owner<'a>, EndpointView),
+    Endpoint(AccountView, EndpointView),
     /// A page of endpoints.
-    Endpoints(Owner<'a>, Vec<EndpointView>, Option<String>),
+    Endpoints(AccountView, Vec<EndpointView>, Option<String>),
     /// A resource.
-    Resource(Owner<'a>, ResourceView),
+    Resource(AccountView, ResourceView),
     /// A page of resources.
-    Resources(Owner<'a>, Vec<ResourceView>, Option<String>),
+    Resources(AccountView, Vec<ResourceView>, Option<String>),
     /// A page of the log.
-    Events(Owner<'a>, Vec<EventView>, Option<String>),
+    Events(AccountView, Vec<EventView>, Option<String>),
     /// An event type.
     EventType(&'a EventDefinition),
     /// Event types.
     EventTypes(Vec<&'a EventDefinition>),
 }
 
-/// An account: its id and its name.
-pub(super) type Owner<'a> = (&'a str, Option<&'a str>);
+/// An account as an answer may show it.
+#[derive(Debug, Clone)]
+pub struct AccountView {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: Option<String>,
+}
 
 /// An endpoint as an answer may show it.
 #[derive(Debug)]
@@ -151,26 +157,26 @@ fn event_type_members(event: &EventDefinition) -> Members {
 impl Passed<'_> {
     pub(super) fn bind(&self, names: &mut Bindings) {
         match self {
-            Self::Endpoint(owner, endpoint) => {
-                bind_owner(*owner, names);
+            Self::Endpoint(account, endpoint) => {
+                bind_account(account, names);
                 bind_one("endpoint", endpoint.members(true), names);
             }
-            Self::Endpoints(owner, endpoints, next) => {
-                bind_owner(*owner, names);
+            Self::Endpoints(account, endpoints, next) => {
+                bind_account(account, names);
                 bind_list("endpoints", endpoints.iter().map(|endpoint| endpoint.members(false)), names);
                 names.set("next", optional(next.as_deref()));
             }
-            Self::Resource(owner, resource) => {
-                bind_owner(*owner, names);
+            Self::Resource(account, resource) => {
+                bind_account(account, names);
                 bind_one("resource", resource.members(), names);
             }
-            Self::Resources(owner, resources, next) => {
-                bind_owner(*owner, names);
+            Self::Resources(account, resources, next) => {
+                bind_account(account, names);
                 bind_list("resources", resources.iter().map(ResourceView::members), names);
                 names.set("next", optional(next.as_deref()));
             }
-            Self::Events(owner, events, next) => {
-                bind_owner(*owner, names);
+            Self::Events(account, events, next) => {
+                bind_account(account, names);
                 bind_list("events", events.iter().map(EventView::members), names);
                 names.set("next", optional(next.as_deref()));
             }
@@ -226,9 +232,9 @@ impl Passed<'_> {
     }
 }
 
-fn bind_owner((id, name): Owner<'_>, names: &mut Bindings) {
-    names.set("account.id", quoted(id));
-    names.set("account.name", optional(name));
+fn bind_account(account: &AccountView, names: &mut Bindings) {
+    names.set("account.id", quoted(&account.id));
+    names.set("account.name", optional(account.name.as_deref()));
 }
 
 fn bind_one(root: &str, members: Members, names: &mut Bindings) {

@@ -3,7 +3,7 @@
 
 use bellwire_domain::{Secret, Timestamp};
 
-use super::subject::{EndpointView, EventView, Passed, ResourceView};
+use super::subject::{AccountView, EndpointView, EventView, Passed, ResourceView};
 use super::{Answer, Bindings, ErrorKind, PublishedRoute, Verb, quoted, write};
 use crate::catalogue::EventDefinition;
 use crate::contract::Contract;
@@ -81,18 +81,18 @@ fn requested(answer: &Answer) -> Vec<(usize, usize)> {
 
 fn sample<'a>(contract: &'a Contract, route: &'a PublishedRoute, amount: Amount) -> Option<Passed<'a>> {
     let all = amount == Amount::Everything;
-    let owner = ("example", all.then_some("Example"));
+    let account = AccountView { id: "example".to_owned(), name: all.then(|| "Example".to_owned()) };
     let next = all.then(|| "example".to_owned());
     let catalogue = || contract.events().iter().chain(contract.any_event());
     let some = |count: usize| if all { count } else { 0 };
     Some(match route.verb {
         Verb::RegisterEndpoint | Verb::RotateSecret | Verb::ReadEndpoint | Verb::UpdateEndpoint | Verb::DeleteEndpoint => {
-            Passed::Endpoint(owner, endpoint(amount))
+            Passed::Endpoint(account, endpoint(amount))
         }
-        Verb::ListEndpoints => Passed::Endpoints(owner, (0..=some(1)).map(|_| endpoint(amount)).collect(), next),
-        Verb::ReadResource => Passed::Resource(owner, resource(contract, route)),
-        Verb::ListResources => Passed::Resources(owner, (0..=some(1)).map(|_| resource(contract, route)).collect(), next),
-        Verb::ListEvents => Passed::Events(owner, catalogue().map(event).collect(), next),
+        Verb::ListEndpoints => Passed::Endpoints(account, (0..=some(1)).map(|_| endpoint(amount)).collect(), next),
+        Verb::ReadResource => Passed::Resource(account, resource(contract, route)),
+        Verb::ListResources => Passed::Resources(account, (0..=some(1)).map(|_| resource(contract, route)).collect(), next),
+        Verb::ListEvents => Passed::Events(account, catalogue().map(event).collect(), next),
         Verb::ReadEventType => Passed::EventType(catalogue().nth(some(catalogue().count().saturating_sub(1)))?),
         Verb::ListEventTypes => Passed::EventTypes(catalogue().collect()),
     })
