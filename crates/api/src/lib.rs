@@ -9,6 +9,9 @@
 //!
 //! What it may not know: the store's tables, contracts' meaning, sockets to customers.
 //!
+//! To add a verb of published APIs: name it and its inputs in `bellwire-contract` (`published`), carry it out in
+//! `published/act.rs`, with a route of it in `tests/api/published.rs`.
+//!
 //! To add an operation: write a file under `v1/<resource>/` with its `#[utoipa::path]` (an example of the body and of the
 //! answer included) and its handler, list it in the `routes` of that resource, and add its row to the table in
 //! `tests/api/authorisation.rs`; tests fail until all of that is there. Then regenerate `docs/openapi.json` as

@@ -13,7 +13,8 @@
 //!
 //! To add a key: read it in the module of its part, add it to that module's list of keys and to `json_schema`, write an example
 //! into `docs/contract-language.md`. To add a filter: a variant, a name and an arm in `filters`. To add a value: a variant and a
-//! name in `variables`, an arm in `render` and in `verify`. To ship a contract: a file in `contracts/` and a line in `shipped`.
+//! name in `variables`, an arm in `render` and in `verify`. To add a verb of published
+//! APIs: a variant, its inputs in `published/read`, its names in `published/subject`, a sample in `published/trial`. To ship a contract: a file in `contracts/` and a line in `shipped`.
 
 mod captured;
 mod catalogue;

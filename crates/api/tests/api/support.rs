@@ -152,7 +152,7 @@ impl Server {
         tune(&mut options);
         let (store, claimed) = Store::open(options).unwrap();
         let mut contracts = Contracts::default();
-        for source in [NOYO, CHOOSY, ADMINISTERED] {
+        for source in [NOYO, CHOOSY, ADMINISTERED, crate::published::SHOP] {
             contracts.add(Contract::compile(source, "test.yaml").unwrap()).unwrap();
         }
         let app = App::new(AppOptions {

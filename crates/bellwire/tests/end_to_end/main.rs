@@ -18,6 +18,7 @@ mod lessons;
 mod listen;
 mod overload;
 mod policy;
+mod published;
 mod receivers;
 mod replay;
 mod resources;
