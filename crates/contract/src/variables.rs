@@ -79,8 +79,9 @@ pub(crate) const NAMES: &[(&str, Variable)] = &[
     ("secret", Variable::Secret),
 ];
 
+const PUBLISHED: &str = "published";
 const ROOTS: &[&str] =
-    &["event", "attempt", "delivery", "endpoint", "account", "request", "published", "header", "signature", "body", "secret"];
+    &["event", "attempt", "delivery", "endpoint", "account", "request", PUBLISHED, "header", "signature", "body", "secret"];
 
 /// Where the values of variables come from: an outgoing request, or a captured one.
 pub(crate) trait Values {
@@ -126,7 +127,8 @@ impl<'a> Scope<'a> {
 }
 
 /// Finds the variable that a chain of names starts with, and how many of them it takes. `locals` are the loop variables and what
-/// only this part of a contract knows; one that is named `root.field` hides all else under its root.
+/// only this part of a contract knows. Where some of those are named `root.field`, there is nothing of a request for a customer:
+/// all that is known beside them is where the API is published.
 pub(crate) fn resolve(chain: &[&str], locals: &[String]) -> Result<(Variable, usize), (String, String)> {
     let Some(root) = chain.first().copied() else { return Err(("a name is missing".into(), String::new())) };
     if locals.iter().any(|local| local == root) {
@@ -135,6 +137,11 @@ pub(crate) fn resolve(chain: &[&str], locals: &[String]) -> Result<(Variable, us
     let own: Vec<&str> = locals.iter().filter_map(|local| local.strip_prefix(root)?.strip_prefix('.')).collect();
     if !own.is_empty() {
         return resolve_own(root, chain.get(1).copied(), &own);
+    }
+    if root != PUBLISHED && locals.iter().any(|local| local.contains('.')) {
+        let mut roots: Vec<&str> = locals.iter().map(|local| local.split('.').next().unwrap_or_default()).collect();
+        roots.dedup();
+        return Err((format!("there is no `{root}` here"), suggestion(root, &roots)));
     }
     if let Some((_, variable)) = NAMES.iter().find(|(name, _)| *name == root) {
         return Ok((variable.clone(), 1));
@@ -182,7 +189,6 @@ fn unknown_alone(root: &str, locals: &[String]) -> (String, String) {
         return (format!("`{root}` alone is no value"), format!("write `{root}['name']`"));
     }
     let mut names = ROOTS.to_vec();
-    names.extend(locals.iter().map(|local| local.split('.').next().unwrap_or_default()));
-    names.dedup();
+    names.extend(locals.iter().map(String::as_str));
     (format!("unknown variable `{root}`"), suggestion(root, &names))
 }

@@ -50,127 +50,57 @@ fn compile(source: &str) -> Result<Contract, String> {
     Contract::compile(source, "t").map_err(|error| error.to_string())
 }
 
-/// What is replaced in [`BASE`], by what, and what is said of it.
-const REFUSED: &[(&str, &str, &str)] = &[
-    ("x-key }", "x-key, schema: a }", "t:8:37: published.authentication.schema: unknown key; did you mean `scheme`?"),
-    ("header: x-key", "header: \"x key\"", "t:8:29: published.authentication.header: this is no header name"),
-    ("https://api.example.com", "api.example.com", "t:7:8: published.url: `api.example.com` is no such URL"),
-    ("https://api.example.com", "https://api.example.com/", "t:7:8: published.url: `https://api.example.com/` is no such URL"),
-    (
-        "register_endpoint",
-        "register_endpiont",
-        "t:12:13: published.routes[0].does: unknown value `register_endpiont`; did you mean `register_endpoint`?",
-    ),
-    ("method: POST", "method: GET", "t:12:13: published.routes[0].does: GET changes nothing, and `register_endpoint` does"),
-    (
-        "method: DELETE\n      path: /hooks/{id}",
-        "method: POST\n      path: /hooks",
-        "there is another route for POST /hooks; keep one",
-    ),
-    ("/types", "/orders/{order}", "t:26:7: published.routes[3].path: it cannot be told from the path /orders/{id}"),
-    ("path: /types", "path: types", "t:27:13: published.routes[3].path: `types` is no path of a route"),
-    ("path: /types", "path: /types/{Id}", "t:27:13: published.routes[3].path: `/types/{Id}` is no path of a route"),
-    ("path: /types", "path: /types/{a}/{a}", "t:27:13: published.routes[3].path: `/types/{a}/{a}` is no path of a route"),
-    (
-        "url: \"{{ request.body.target.url }}\"",
-        "uri: \"{{ request.body.target.url }}\"",
-        "t:14:19: published.routes[0].endpoint.uri: unknown key",
-    ),
-    (
-        "url: \"{{ request.body.target.url }}\", ",
-        "",
-        "t:14:17: published.routes[0].endpoint.url: missing; `register_endpoint` needs it",
-    ),
-    (
-        "      endpoint: { id: \"{{ request.path.id }}\" }\n",
-        "",
-        "published.routes[1].endpoint.id: missing; write `endpoint: { id: … }`",
-    ),
-    (
-        "{{ request.body.label }}",
-        "{{ request.boby.label }}",
-        "t:14:67: published.routes[0].endpoint.name: `request.boby.label`: `request` has no `boby` here; did you mean `body`?",
-    ),
-    (
-        "{{ request.body.label }}",
-        "{{ event.data }}",
-        "t:14:67: published.routes[0].endpoint.name: `event.data` uses what there is not here",
-    ),
-    ("{{ request.body.label }}", "{{ request.header['X-Label'] }}", "`X-Label` is never found; write header names in lower case"),
-    (
-        "{{ endpoint.name }}",
-        "{{ endpoint.nmae }}",
-        "t:15:58: published.routes[0].answer.body.name?: `endpoint.nmae`: `endpoint` has no `nmae` here; did you mean `name`?",
-    ),
-    ("{{ endpoint.name }}", "{{ resource.id }}", "`resource.id`: unknown variable `resource`"),
-    ("name?: \"{{ endpoint.name }}\"", "name: \"Is {{ endpoint.name }}\"", "where what is optional is not there"),
-    ("{{ endpoint.created_at | unix }}", "{{ endpoint.url | unix }}", "published.routes[0].answer.body.at"),
-    (
-        "id: \"{{ request.path.id }}\" }\n      answer: { status",
-        "id: \"{{ request.path.hook }}\" }\n      answer: { status",
-        "t:19:23: published.routes[1].endpoint.id: the path has no `{hook}`",
-    ),
-    (
-        "status: 204",
-        "status: 204, body: { a: 1 }",
-        "t:20:36: published.routes[1].answer.body: an answer with status 204 has no body",
-    ),
-    (
-        "status: 204",
-        "status: 404",
-        "t:20:25: published.routes[1].answer.status: this is no such status; write a number from 200 to 299",
-    ),
-    (
-        "{ kind: order, id: \"{{ request.path.id }}\" }",
-        "{ kind: odrer, id: \"{{ request.path.id }}\" }",
-        "t:24:25: published.routes[2].resource.kind: `resources` has no kind `odrer`; did you mean `order`?",
-    ),
-    (
-        "{ kind: order, id: \"{{ request.path.id }}\" }",
-        "{ kind: order, id: \"{{ request.body.id }}\" }",
-        "t:24:38: published.routes[2].resource.id: a GET has no body",
-    ),
-    ("{{ resource.document }}", "{{ endpoint.secret }}", "t:25:67: published.routes[2].answer.body: `endpoint.secret`"),
-    (
-        "path: /orders/{id}\n      does: read_resource",
-        "path: /orders/{id}\n      public: true\n      does: read_resource",
-        "`read_resource` is about an account, so it needs a key",
-    ),
-    (
-        "public: true",
-        "public: true\n      page: { limit: 1 }",
-        "t:30:13: published.routes[3].page: `list_event_types` takes no `page`",
-    ),
-    (
-        "public: true",
-        "public: true\n      account: a",
-        "t:30:16: published.routes[3].account: `list_event_types` is about no account",
-    ),
-    ("invalid: 422", "invald: 422", "t:32:15: published.errors.status.invald: unknown key; did you mean `invalid`?"),
-    (
-        "invalid: 422",
-        "invalid: 200",
-        "t:32:24: published.errors.status.invalid: this is no such status; write a number from 400 to 599",
-    ),
-    ("{{ error.kind }}", "{{ error.code }}", "t:33:30: published.errors.body.kind: `error.code`: `error` has no `code` here"),
-    ("field?: \"{{ error.field }}\"", "field: \"at {{ error.field }}\"", "published.errors.body.field"),
-    (
-        "  errors:\n    status: { invalid: 422 }\n    body:",
-        "  erors:\n    body:",
-        "published.errors: missing; write how refusals look",
-    ),
+/// What is replaced in [`BASE`], and by what; every line is one wrong contract. The snapshot says what is said of it.
+const REFUSED: &[(&str, &str)] = &[
+    ("x-key }", "x-key, schema: a }"),
+    ("header: x-key", "header: \"x key\""),
+    ("https://api.example.com", "api.example.com"),
+    ("https://api.example.com", "https://api.example.com/"),
+    ("register_endpoint", "register_endpiont"),
+    ("method: POST", "method: GET"),
+    ("method: DELETE\n      path: /hooks/{id}", "method: POST\n      path: /hooks"),
+    ("/types", "/orders/{order}"),
+    ("path: /types", "path: types"),
+    ("path: /types", "path: /types/{Id}"),
+    ("path: /types", "path: /types/{a}/{a}"),
+    ("url: \"{{ request.body.target.url }}\"", "uri: \"{{ request.body.target.url }}\""),
+    ("url: \"{{ request.body.target.url }}\", ", ""),
+    ("      endpoint: { id: \"{{ request.path.id }}\" }\n", ""),
+    ("{{ request.body.label }}", "{{ request.boby.label }}"),
+    ("{{ request.body.label }}", "{{ event.data }}"),
+    ("{{ request.body.label }}", "{{ request.header['X-Label'] }}"),
+    ("{{ endpoint.name }}", "{{ endpoint.nmae }}"),
+    ("{{ endpoint.name }}", "{{ resource.id }}"),
+    ("name?: \"{{ endpoint.name }}\"", "name: \"Is {{ endpoint.name }}\""),
+    ("{{ endpoint.created_at | unix }}", "{{ endpoint.url | unix }}"),
+    ("id: \"{{ request.path.id }}\" }\n      answer: { status", "id: \"{{ request.path.hook }}\" }\n      answer: { status"),
+    ("status: 204", "status: 204, body: { a: 1 }"),
+    ("status: 204", "status: 404"),
+    ("{ kind: order, id: \"{{ request.path.id }}\" }", "{ kind: odrer, id: \"{{ request.path.id }}\" }"),
+    ("{ kind: order, id: \"{{ request.path.id }}\" }", "{ kind: order, id: \"{{ request.body.id }}\" }"),
+    ("{{ resource.document }}", "{{ endpoint.secret }}"),
+    ("path: /orders/{id}\n      does: read_resource", "path: /orders/{id}\n      public: true\n      does: read_resource"),
+    ("public: true", "public: true\n      page: { limit: 1 }"),
+    ("public: true", "public: true\n      account: a"),
+    ("invalid: 422", "invald: 422"),
+    ("invalid: 422", "invalid: 200"),
+    ("{{ error.kind }}", "{{ error.code }}"),
+    ("field?: \"{{ error.field }}\"", "field: \"at {{ error.field }}\""),
+    ("  errors:\n    status: { invalid: 422 }\n    body:", "  erors:\n    body:"),
+    ("{ status: 204 }", "{ body: \"{{ endpoint.secret }}\" }"),
 ];
 
 #[test]
 fn what_cannot_work_is_refused_with_its_place() {
     compile(BASE).unwrap();
-    for (from, to, expected) in REFUSED {
+    let mut table = String::new();
+    for (from, to) in REFUSED {
         assert!(BASE.contains(from), "{from}");
         let said = compile(&BASE.replacen(from, to, 1)).err().unwrap_or_else(|| "accepted".to_owned());
-        assert!(said.contains(expected), "{to}\n  said:     {said}\n  expected: {expected}");
+        assert_ne!(said, "accepted", "{to}");
+        table.extend(["# ", &from.replace('\n', " "), " -> ", &to.replace('\n', " "), "\n", &said, "\n\n"]);
     }
-    let secret = BASE.replace("{ status: 204 }", "{ body: \"{{ endpoint.secret }}\" }");
-    assert!(compile(&secret).unwrap_err().contains("`endpoint` has no `secret` here"), "only what makes a secret shows it");
+    insta::assert_snapshot!(table);
 }
 
 fn route<'a>(api: &'a PublishedApi, method: Method, path: &str) -> (&'a PublishedRoute, Vec<(String, String)>) {

@@ -375,16 +375,10 @@ impl Known<'_> {
         Some(headers)
     }
 
-    /// Only what is known here may be named: there is no event, no attempt and no secret.
     fn check(&self, expression: &Expression, place: &str, report: &mut Report) {
         for path in &expression.paths {
-            match &path.variable {
-                Variable::Local(name) => self.check_inside(name, path, expression, place, report),
-                Variable::PublishedUrl => {}
-                _ => {
-                    let message = format!("`{}` uses what there is not here", expression.text);
-                    report.add(expression.at, place, message, format!("there is {}", list(&self.names)));
-                }
+            if let Variable::Local(name) = &path.variable {
+                self.check_inside(name, path, expression, place, report);
             }
         }
     }

@@ -34,6 +34,7 @@ pub(crate) fn try_answers(contract: &Contract, report: &mut Report) {
             let errors = &published.errors;
             if let Err(error) = write(&errors.headers, Some(&errors.body), &names, "published.errors") {
                 add(error, &format!("for the refusal `{}`", kind.as_str()), report);
+                break; // the others would say the same
             }
         }
     }
