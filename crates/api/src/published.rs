@@ -26,7 +26,8 @@ const PREFIX: &str = "/published/";
 
 /// The published APIs of all contracts, each below its name.
 pub(crate) fn routes() -> Router<Api> {
-    Router::new().route("/published/{contract}", any(below_its_name)).route("/published/{contract}/{*path}", any(below_its_name))
+    let paths = ["/published/{contract}", "/published/{contract}/", "/published/{contract}/{*path}"];
+    paths.into_iter().fold(Router::new(), |router, path| router.route(path, any(below_its_name)))
 }
 
 /// The published API of one contract at the root, and nothing else.

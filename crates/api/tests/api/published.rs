@@ -105,7 +105,8 @@ impl Shop {
 /// `404 not_found webhook_id`: the status, the kind and the field.
 #[track_caller]
 fn refusal(answer: &Answer) -> String {
-    assert_eq!((&answer.json["ok"], &answer.headers["content-type"]), (&json!(false), &"application/json"), "{}", answer.text);
+    assert_eq!(answer.json["ok"], false, "{}", answer.text);
+    assert_eq!(answer.headers["content-type"], "application/json");
     let (kind, field) = (answer.json["kind"].as_str().unwrap(), answer.json["field"].as_str().unwrap_or_default());
     format!("{} {kind} {field}", answer.status).trim_end().to_owned()
 }
