@@ -113,7 +113,8 @@ impl Asked {
             Verb::ReadEndpoint => Self::Read(endpoint_id(inputs)),
             Verb::DeleteEndpoint => Self::Delete(endpoint_id(inputs)),
             Verb::ReadResource => Self::Resource(inputs.text("resource.id").unwrap_or_default()),
-            Verb::ListEndpoints => Self::List(page(inputs, limits)),
+            // Those about the catalogue are about no account, and have been answered by now.
+            Verb::ListEndpoints | Verb::ReadEventType | Verb::ListEventTypes => Self::List(page(inputs, limits)),
             Verb::ListResources => Self::Resources(page(inputs, limits)),
             Verb::ListEvents => {
                 let seq = |text: &str| text.parse::<i64>().ok().filter(|seq| *seq >= 0);
@@ -126,8 +127,6 @@ impl Asked {
                 };
                 Self::Events(query, page(inputs, limits))
             }
-            // Those are about no account, and have been answered.
-            Verb::ReadEventType | Verb::ListEventTypes => Self::List(page(inputs, limits)),
         }
     }
 
@@ -163,7 +162,7 @@ impl Asked {
             }
             Self::Events(query, page) => {
                 let page = app.list_events(access, query, page).await?;
-                Passed::Events(account, page.items.into_iter().map(show_event).collect(), page.next)
+                Passed::Events(account, page.items.iter().map(show_event).collect(), page.next)
             }
         })
     }
@@ -213,7 +212,7 @@ fn show_resource(kind: &str, resource: bellwire_store::Resource) -> ResourceView
     }
 }
 
-fn show_event(event: Event) -> EventView {
+fn show_event(event: &Event) -> EventView {
     EventView {
         id: event.id.to_string(),
         seq: event.seq,

@@ -101,13 +101,12 @@ impl PublishedRoute {
 impl Inputs<'_> {
     /// A text.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
-        match self.take(name)? {
-            Value::String(text) => Some(text),
-            _ => {
-                self.fault(name, "must be a string");
-                None
-            }
+        let value = self.take(name)?;
+        if let Value::String(text) = value {
+            return Some(text);
         }
+        self.fault(name, "must be a string");
+        None
     }
 
     /// A list of texts.

@@ -33,7 +33,7 @@ pub(crate) fn try_answers(contract: &Contract, report: &mut Report) {
             names.set("error.field", if amount == Amount::Least { "null".to_owned() } else { quoted("field") });
             let errors = &published.errors;
             if let Err(error) = write(&errors.headers, Some(&errors.body), &names, "published.errors") {
-                add(error, &format!("for the refusal `{}`", kind.as_str()), report);
+                add(&error, &format!("for the refusal `{}`", kind.as_str()), report);
                 break; // the others would say the same
             }
         }
@@ -49,7 +49,7 @@ fn try_route(contract: &Contract, route: &PublishedRoute, amount: Amount, report
         // What a request brings is not known here.
         if !requested(&route.answer).contains(&(error.line, error.column)) {
             let what = if amount == Amount::Least { "where what is optional is not there" } else { "in an example" };
-            add(error, what, report);
+            add(&error, what, report);
         }
     }
 }
@@ -58,7 +58,7 @@ fn published_url(contract: &Contract) -> Bindings {
     Bindings::at(contract.published().and_then(|published| published.url()))
 }
 
-fn add(error: RenderError, what: &str, report: &mut Report) {
+fn add(error: &RenderError, what: &str, report: &mut Report) {
     let at = At { line: error.line.max(1), column: error.column.max(1) };
     report.add(at, &error.path, format!("{}, {what}", error.message), "");
 }
