@@ -103,8 +103,8 @@ fn what_cannot_work_is_refused_with_its_place() {
     insta::assert_snapshot!(table);
 }
 
-fn route<'a>(api: &'a PublishedApi, method: Method, path: &str) -> (&'a PublishedRoute, Vec<(String, String)>) {
-    match api.find(&method, path) {
+fn route<'a>(api: &'a PublishedApi, method: &Method, path: &str) -> (&'a PublishedRoute, Vec<(String, String)>) {
+    match api.find(method, path) {
         RouteMatch::Route(route, parameters) => (route, parameters),
         other => panic!("{method} {path}: {other:?}"),
     }
@@ -114,7 +114,7 @@ fn route<'a>(api: &'a PublishedApi, method: Method, path: &str) -> (&'a Publishe
 fn paths() {
     let contract = compile(BASE).unwrap();
     let api = contract.published().unwrap();
-    assert_eq!(route(api, Method::DELETE, "/hooks/a%2Fb").1, [("id".to_owned(), "a/b".to_owned())]);
+    assert_eq!(route(api, &Method::DELETE, "/hooks/a%2Fb").1, [("id".to_owned(), "a/b".to_owned())]);
     assert!(matches!(api.find(&Method::GET, "/hooks"), RouteMatch::OtherMethods(methods) if methods == [&Method::POST]));
     for path in ["", "/", "/hooks/", "/hooks/a/b", "//hooks", "/Hooks", "/hooks/%ff"] {
         assert!(matches!(api.find(&Method::DELETE, path), RouteMatch::None), "{path}");
@@ -124,7 +124,7 @@ fn paths() {
 #[test]
 fn a_request_is_read_in_its_own_words() {
     let contract = compile(BASE).unwrap();
-    let (register, _) = route(contract.published().unwrap(), Method::POST, "/hooks");
+    let (register, _) = route(contract.published().unwrap(), &Method::POST, "/hooks");
     let headers = HeaderMap::new();
     let read = |body: &str| {
         let request = PublishedRequest { path: &[], query: &[], headers: &headers, body: Some(body) };
@@ -148,7 +148,7 @@ fn answers() {
     let request = PublishedRequest { path: &[], query: &[], headers: &headers, body: None };
     let account = || AccountView { id: "s".to_owned(), name: None };
     let at = Timestamp::from_secs(1_736_937_000);
-    let (register, _) = route(api, Method::POST, "/hooks");
+    let (register, _) = route(api, &Method::POST, "/hooks");
     let endpoint = EndpointView {
         id: "1".to_owned(),
         url: "https://a.example/".to_owned(),
@@ -164,7 +164,7 @@ fn answers() {
     assert_eq!((answer.status.as_u16(), &*answer.body), (201, &br#"{"id":"1","at":1736937000}"#[..]));
 
     let document = " {\"b\": 1.10, \"a\":\"\\u00e9\"}\n".to_owned();
-    let (read, _) = route(api, Method::GET, "/orders/1");
+    let (read, _) = route(api, &Method::GET, "/orders/1");
     let (kind, id, state) = ("order".to_owned(), "1".to_owned(), "open".to_owned());
     let resource = ResourceView { kind, id, state, version: 1, created_at: at, updated_at: at, document: document.clone() };
     let answer = api.answer(read, &request, &Passed::Resource(account(), resource)).unwrap();
@@ -182,8 +182,8 @@ fn answers() {
 fn b_well_publishes_a_definition_of_each_message() {
     let contract = common::shipped("b.well");
     let api = contract.published().unwrap();
-    let (read, _) = route(api, Method::GET, "/MessageDefinition/user-delete-completed");
-    let (list, _) = route(api, Method::GET, "/MessageDefinition");
+    let (read, _) = route(api, &Method::GET, "/MessageDefinition/user-delete-completed");
+    let (list, _) = route(api, &Method::GET, "/MessageDefinition");
     assert!(read.is_public() && list.is_public());
     let headers = HeaderMap::new();
     let request = PublishedRequest { path: &[], query: &[], headers: &headers, body: None };
