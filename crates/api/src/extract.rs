@@ -7,7 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
-use bellwire_app::{Actor, Fault};
+use bellwire_app::{Actor, Fault, Limits};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
@@ -59,11 +59,15 @@ impl FromRequest<Api> for JsonBody {
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        Ok(Self { headers: parts.headers, body, bytes_max: api.app.limits().body_bytes_max })
+        Ok(Self::new(parts.headers, body, api.app.limits()))
     }
 }
 
 impl JsonBody {
+    pub(crate) fn new(headers: HeaderMap, body: Body, limits: &Limits) -> Self {
+        Self { headers, body, bytes_max: limits.body_bytes_max }
+    }
+
     /// Reads it, if it is JSON by name and not too large.
     pub(crate) async fn read(self) -> Result<Bytes, Problem> {
         if !is_json(&self.headers) {

@@ -2,12 +2,15 @@
 //!
 //! What it is for: the wire. It reads requests, asks the use-cases of `bellwire-app`, and writes answers; it decides nothing
 //! itself. `/v1` is JSON; everything that goes wrong is an `application/problem+json` with a code from one table
-//! ([`problem::Code`]) and JSON pointers to what is wrong.
+//! ([`problem::Code`]) and JSON pointers to what is wrong. `/published/{contract}` is what the contract's file says it is.
 //!
 //! Its promises: a caller is known before anything else is said, and allowed before its body is read; `data` passes through
 //! as the bytes that were posted; every answer carries a request id; no body, secret or payload is ever logged.
 //!
 //! What it may not know: the store's tables, contracts' meaning, sockets to customers.
+//!
+//! To add a verb of published APIs: name it and its inputs in `bellwire-contract` (`published`), carry it out in
+//! `published/act.rs`, with a route of it in `tests/api/published.rs`.
 //!
 //! To add an operation: write a file under `v1/<resource>/` with its `#[utoipa::path]` (an example of the body and of the
 //! answer included) and its handler, list it in the `routes` of that resource, and add its row to the table in
@@ -21,6 +24,7 @@ mod health;
 mod observe;
 mod openapi;
 pub mod problem;
+mod published;
 mod query;
 mod v1;
 
@@ -35,6 +39,7 @@ use bytes::Bytes;
 use problem::{Code, Problem};
 
 /// What the API needs.
+#[derive(Clone)]
 pub struct ApiOptions {
     /// The use-cases.
     pub app: App,
@@ -56,6 +61,13 @@ pub(crate) struct Shared {
     pub(crate) document: Bytes,
 }
 
+impl Api {
+    fn new(options: ApiOptions, document: String) -> Self {
+        let ApiOptions { app, metrics, ready } = options;
+        Self(Arc::new(Shared { app, metrics, ready, document: document.into() }))
+    }
+}
+
 impl std::ops::Deref for Api {
     type Target = Shared;
     fn deref(&self) -> &Shared {
@@ -67,8 +79,8 @@ impl std::ops::Deref for Api {
 pub fn router(options: ApiOptions) -> Router {
     let (router, document) = openapi::routes().split_for_parts();
     let document = openapi::finish(document).to_pretty_json().unwrap_or_default();
-    let shared = Shared { app: options.app, metrics: options.metrics, ready: options.ready, document: document.into() };
-    let api = Api(Arc::new(shared));
+    let api = Api::new(options, document);
+    let router = router.merge(published::routes());
     router
         .fallback(async || Problem::new(Code::RouteNotFound, "there is no such route; /v1/openapi.json lists them all"))
         .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed, "this route does not take that method"))
@@ -82,4 +94,5 @@ pub fn openapi_json() -> String {
     openapi::finish(document).to_pretty_json().unwrap_or_default()
 }
 
+pub use published::published_router;
 pub use v1::contracts::webhooks_document;

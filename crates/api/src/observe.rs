@@ -8,6 +8,7 @@ use metrics::SharedString;
 
 use crate::Api;
 use crate::problem::Failure;
+use crate::published::PublishedLabel;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_LENGTH_MAX: usize = 128;
@@ -21,7 +22,9 @@ pub(crate) async fn observe(State(api): State<Api>, request: Request, next: Next
     let path = request.extensions().get::<MatchedPath>().cloned();
     let mut response = next.run(request).await;
 
-    let route = path.as_ref().map_or("unmatched", MatchedPath::as_str);
+    let published = response.extensions_mut().remove::<PublishedLabel>();
+    let route = published.as_ref().map(|PublishedLabel(label)| label.as_ref());
+    let route = route.or(path.as_ref().map(MatchedPath::as_str)).unwrap_or("unmatched");
     let status = response.status();
     let duration = clock.now().since(started);
     if let Some(Failure(error)) = response.extensions_mut().remove::<Failure>() {

@@ -19,7 +19,10 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
     info(
         title = "Bellwire",
         description = "Webhook delivery for healthcare platforms: accounts, their endpoints, events and deliveries.\n\n\
-            Every error is an `application/problem+json`; `code` says what went wrong and `errors` where.",
+            Every error is an `application/problem+json`; `code` says what went wrong and `errors` where.\n\n\
+            What a platform has published itself (registration, reading what an event was about) is served under \
+            `/published/{contract}/…`, in its own shapes and with its own errors, as the contract declares: \
+            `GET /v1/contracts/{contract}` lists those routes.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     tags(

@@ -176,6 +176,11 @@ impl Problem {
         Self::at(Code::Invalid, detail, faults)
     }
 
+    /// What another envelope needs of it: code, detail, after how many seconds it may be tried again, and what is for the log.
+    pub(crate) fn into_parts(self) -> (Code, String, Option<u64>, Option<Failure>) {
+        (self.code, self.detail, self.retry_after, self.failure)
+    }
+
     fn internal(error: &StoreError) -> Self {
         let detail = "something failed inside Bellwire; its log says what, under this answer's request id";
         Self { failure: Some(Failure(error.to_string())), ..Self::new(Code::Internal, detail) }

@@ -26,6 +26,8 @@ mod events;
 mod keys;
 #[path = "api/overload.rs"]
 mod overload;
+#[path = "api/published.rs"]
+mod published;
 #[path = "api/replays.rs"]
 mod replays;
 #[path = "api/resources.rs"]

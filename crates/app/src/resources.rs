@@ -14,6 +14,9 @@ use crate::endpoint_rules::entitled;
 use crate::publish::{DECISIONS_MAX, PublishFailure, count_accepted, depth, fingerprint};
 use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource};
 
+/// Documents of one page, in bytes: the page ends after the one that exceeds it.
+const PAGE_BYTES_MAX: usize = 4 << 20;
+
 /// A resource as put.
 #[derive(Debug, Clone)]
 pub struct ResourceInput<'a> {
@@ -78,6 +81,28 @@ impl App {
     ) -> Result<Page<ResourceHead>, AppError> {
         check_kind(access.contract()?, kind)?;
         Ok(self.store().list_resources(&access.account.id, kind, page).await?)
+    }
+
+    /// A page of the resources of a kind, by id, with their documents. It ends early where these become too much to hold at once.
+    pub async fn list_resource_documents(
+        &self,
+        access: &AccountAccess,
+        kind: &str,
+        page: PageRequest,
+    ) -> Result<Page<bellwire_store::Resource>, AppError> {
+        let heads = self.list_resources(access, kind, page).await?;
+        let (mut items, mut bytes) = (Vec::with_capacity(heads.items.len()), 0);
+        let mut left = heads.items.into_iter();
+        for head in left.by_ref() {
+            let Some(resource) = self.store().find_resource(&access.account.id, kind, &head.id).await? else { continue };
+            bytes += resource.document.len();
+            items.push(resource);
+            if bytes >= PAGE_BYTES_MAX {
+                break;
+            }
+        }
+        let cut = left.next().and(items.last()).map(|last| last.head.id.to_string());
+        Ok(Page { items, next: cut.or(heads.next) })
     }
 
     fn check_document(&self, document: &[u8]) -> Result<(), AppError> {

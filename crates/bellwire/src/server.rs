@@ -31,6 +31,8 @@ const STORE_READERS_MAX: usize = 4;
 /// What a server is made of.
 pub(crate) struct ServerOptions {
     pub(crate) listen: SocketAddr,
+    /// Contracts whose published API has a listener of its own, and where.
+    pub(crate) publish: Vec<(String, SocketAddr)>,
     pub(crate) database: PathBuf,
     pub(crate) master_key: MasterKey,
     pub(crate) contracts: Contracts,
@@ -49,6 +51,8 @@ pub(crate) struct ServerOptions {
 pub(crate) struct Server {
     /// Where the API listens.
     pub(crate) address: SocketAddr,
+    /// Where published APIs listen, by contract.
+    pub(crate) published: Vec<(String, SocketAddr)>,
     /// The admin key that was made, when none was configured and none existed.
     pub(crate) new_admin_key: Option<String>,
     store: Store,
@@ -59,10 +63,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Opens the store, binds the port and starts everything.
+    /// Binds the ports, opens the store and starts everything.
     pub(crate) async fn start(options: ServerOptions) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
-        let address = listener.local_addr().context("the listener has no address")?;
+        let (listener, address) = bind(options.listen).await?;
+        let mut publications = Vec::with_capacity(options.publish.len());
+        for (contract, wanted) in options.publish {
+            let bound = bind(wanted).await.with_context(|| format!("--publish {contract}={wanted}"))?;
+            publications.push((contract, bound));
+        }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
         let contracts = Arc::new(options.contracts);
@@ -101,13 +109,19 @@ impl Server {
         });
         let ready = Arc::new(AtomicBool::new(true));
         let metrics = options.metrics;
-        let router =
-            bellwire_api::router(ApiOptions { app, metrics: Arc::new(move || metrics.render()), ready: Arc::clone(&ready) });
+        let api = ApiOptions { app, metrics: Arc::new(move || metrics.render()), ready: Arc::clone(&ready) };
         let stop_listening = CancellationToken::new();
         let tasks = TaskTracker::new();
+        let mut published = Vec::with_capacity(publications.len());
+        for (contract, (listener, address)) in publications {
+            let router = bellwire_api::published_router(api.clone(), &contract);
+            tasks.spawn(listener::serve(listener, router, ListenerLimits::default(), stop_listening.clone()));
+            published.push((contract, address));
+        }
+        let router = bellwire_api::router(api);
         tasks.spawn(listener::serve(listener, router, ListenerLimits::default(), stop_listening.clone()));
         tasks.close();
-        Ok(Self { address, new_admin_key, store, engine, ready, stop_listening, tasks })
+        Ok(Self { address, published, new_admin_key, store, engine, ready, stop_listening, tasks })
     }
 
     /// Stops accepting, finishes what is in flight within `grace`, closes the store.
@@ -118,6 +132,12 @@ impl Server {
         let _ = tokio::join!(listener_ends, self.engine.stop(grace));
         self.store.close().await;
     }
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let bound = listener.local_addr().context("the listener has no address")?;
+    Ok((listener, bound))
 }
 
 /// What is wrong with the configured admin key.

@@ -162,6 +162,9 @@ impl Values for Captured<'_> {
             Variable::RequestHost => url_part(UrlPart::Host, &self.url),
             Variable::RequestPath => url_part(UrlPart::Path, &self.url),
             Variable::RequestQuery => url_part(UrlPart::Query, &self.url),
+            Variable::PublishedUrl => {
+                self.contract.published().and_then(|published| published.url()).map_or(Piece::Absent, Piece::text)
+            }
             Variable::AttemptAt => self.attempt_at().map_or(Piece::Absent, Piece::Time),
             Variable::Event(EventField::OccurredAt) => match self.plain(variable) {
                 Piece::Absent => self.occurred_at().map_or(Piece::Absent, Piece::Time),

@@ -6,6 +6,7 @@ use bellwire_domain::{DeliveryPolicy, EventType, Secret};
 
 use crate::catalogue::{self, Catalogue, EventDefinition, TestEvent, Undeclared};
 use crate::diagnostic::{At, ContractError, Report};
+use crate::published::{self, PublishedApi};
 use crate::reader::{Fields, text};
 use crate::request::{self, RequestPlan};
 use crate::resource::{self, ResourceDefinition};
@@ -25,6 +26,7 @@ pub(crate) const KEYS: &[&str] = &[
     "events",
     "test_event",
     "resources",
+    "published",
     "subscription",
     "request",
     "signatures",
@@ -45,6 +47,7 @@ pub struct Contract {
     any: Option<EventDefinition>,
     test_event: Option<TestEvent>,
     resources: Vec<ResourceDefinition>,
+    published: Option<PublishedApi>,
     subscription: Subscription,
     delivery: DeliveryPolicy,
     pub(crate) plan: RequestPlan,
@@ -181,6 +184,11 @@ impl Contract {
         self.resources.iter().find(|resource| resource.kind() == kind)
     }
 
+    /// The API that its platform has published.
+    pub fn published(&self) -> Option<&PublishedApi> {
+        self.published.as_ref()
+    }
+
     /// The request plan of an event type.
     pub(crate) fn plan_of(&self, event_type: &EventType) -> &RequestPlan {
         self.event(event_type.as_str()).and_then(|event| event.plan.as_ref()).unwrap_or(&self.plan)
@@ -218,6 +226,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         read_changed_requests(&mut catalogue, node, &signatures, report);
     }
     let resources = resource::read(fields.get("resources"), &catalogue, report);
+    let published = fields.get("published").map(|node| published::read(node, &resources, report));
     let uses_secret = plan.as_ref().is_some_and(|plan| uses_secret(plan, &signatures));
     let custom_headers = request_node.is_some_and(|node| request::reads_custom_headers(node, report));
     let subscription = subscription::read(fields.get("subscription"), custom_headers, uses_secret, report);
@@ -238,6 +247,10 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
             None => None,
         },
         resources,
+        published: match published {
+            Some(read) => Some(read?),
+            None => None,
+        },
         subscription: subscription?,
         delivery: delivery?,
         plan: plan?,

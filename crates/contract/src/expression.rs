@@ -111,6 +111,17 @@ impl Path {
         jinja::names(&self.variable)
     }
 
+    /// The way inside the variable, as far as it is names.
+    pub(crate) fn inside(&self) -> Vec<&str> {
+        self.inside
+            .iter()
+            .map_while(|segment| match segment {
+                Segment::Key(key) => Some(key.as_str()),
+                Segment::Index(_) => None,
+            })
+            .collect()
+    }
+
     fn find<'a>(&self, scope: Scope<'a>) -> Piece<'a> {
         let value = scope.get(&self.variable);
         if self.inside.is_empty() {

@@ -311,7 +311,7 @@ pub(crate) fn names(variable: &Variable) -> (&str, Option<&str>) {
     match variable {
         Variable::Header(name) => ("header", Some(name)),
         Variable::Signature(name) => ("signature", Some(name)),
-        Variable::Local(name) => (name, None),
+        Variable::Local(name) => name.split_once('.').map_or((name.as_str(), None), |(root, field)| (root, Some(field))),
         other => {
             let name = crate::variables::NAMES.iter().find(|(_, variable)| variable == other).map_or("", |(name, _)| *name);
             match name.split_once('.') {

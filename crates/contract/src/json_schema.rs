@@ -2,6 +2,8 @@
 //!
 //! The compiler checks more than a schema can say; this one never refuses what the compiler accepts.
 
+mod published;
+
 use serde_json::{Value, json};
 
 /// The JSON Schema (2020-12) of a contract; `docs/contract.schema.json` is its committed copy.
@@ -26,6 +28,7 @@ pub fn json_schema() -> Value {
                 "additionalProperties": { "$ref": "#/$defs/resource" },
                 "description": "Objects whose stored changes cause events, by kind."
             },
+            "published": { "$ref": "#/$defs/published" },
             "subscription": { "$ref": "#/$defs/subscription" },
             "request": { "$ref": "#/$defs/request" },
             "signatures": { "type": "object", "additionalProperties": { "$ref": "#/$defs/signature" }, "description": "Named values computed with secrets." },
@@ -42,7 +45,7 @@ pub fn json_schema() -> Value {
 
 fn definitions() -> Value {
     let mut all = serde_json::Map::new();
-    for group in [basics(), catalogue(), resources(), subscription(), request(), delivery()] {
+    for group in [basics(), catalogue(), resources(), published::published(), subscription(), request(), delivery()] {
         if let Value::Object(group) = group {
             all.extend(group);
         }
@@ -402,6 +405,11 @@ mod tests {
             "resource",
             "resource_event",
             "condition",
+            "published",
+            "published_authentication",
+            "published_route",
+            "published_answer",
+            "published_errors",
             "subscription",
             "secret",
             "request",

@@ -8,12 +8,13 @@
 //! What it may not know: async, IO, clocks, random numbers, locks, or any platform by name. Time and randomness are arguments.
 //!
 //! The way of a file: `yaml` reads a tree with places; `reader` takes keys out of it; `catalogue`, `subscription`, `policy`,
-//! `signature`, `request` and `resource` each read one part; `template`, `tree` and `expression` compile what has `{{ … }}` in it; `trial`
+//! `signature`, `request`, `resource` and `published` each read one part; `template`, `tree` and `expression` compile what has `{{ … }}` in it; `trial`
 //! renders every example once. The way of a request: `render` follows the plan of `request`, part by part.
 //!
 //! To add a key: read it in the module of its part, add it to that module's list of keys and to `json_schema`, write an example
 //! into `docs/contract-language.md`. To add a filter: a variant, a name and an arm in `filters`. To add a value: a variant and a
-//! name in `variables`, an arm in `render` and in `verify`. To ship a contract: a file in `contracts/` and a line in `shipped`.
+//! name in `variables`, an arm in `render` and in `verify`. To add a verb of published
+//! APIs: a variant, its inputs in `published/read`, its names in `published/subject`, a sample in `published/trial`. To ship a contract: a file in `contracts/` and a line in `shipped`.
 
 mod captured;
 mod catalogue;
@@ -29,6 +30,7 @@ mod lexer;
 mod piece;
 mod policy;
 mod proofs;
+mod published;
 mod reader;
 mod render;
 mod request;
@@ -50,6 +52,10 @@ pub use diagnostic::{ContractError, Diagnostic};
 pub use identify::NamedEvent;
 pub use json_schema::json_schema;
 pub use proofs::Proof;
+pub use published::{
+    AccountView, Authentication, EndpointView, ErrorKind, EventView, FieldFault, Inputs, Passed, PublishedAnswer, PublishedApi,
+    PublishedRequest, PublishedRoute, ResourceView, RouteMatch, Verb,
+};
 pub use render::{
     AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, OutboundRequest, RenderError, RenderInput,
 };

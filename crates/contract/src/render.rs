@@ -11,6 +11,7 @@ use crate::contract::Contract;
 use crate::diagnostic::At;
 use crate::filters::UrlPart;
 use crate::piece::Piece;
+use crate::published::PublishedApi;
 use crate::request::{Body, RequestPlan, Step, is_connection_header};
 use crate::template::{Failure, Template};
 use crate::variables::{EventField, Scope, Values, Variable};
@@ -129,11 +130,11 @@ impl fmt::Display for RenderError {
 }
 
 impl RenderError {
-    fn plain(path: &str, message: &str) -> Self {
+    pub(crate) fn plain(path: &str, message: &str) -> Self {
         Self { path: path.to_owned(), line: 0, column: 0, message: message.to_owned() }
     }
 
-    fn of(root: String, failure: Failure) -> Self {
+    pub(crate) fn of(root: String, failure: Failure) -> Self {
         let mut path = root;
         for name in failure.path.iter().rev() {
             if !name.starts_with('[') {
@@ -247,20 +248,7 @@ impl Rendering<'_> {
     }
 
     fn render_header(&self, index: usize) -> Result<Vec<String>, Failure> {
-        let Some(header) = self.plan.headers.get(index) else { return Ok(Vec::new()) };
-        let mut values = Vec::with_capacity(header.values.len());
-        for template in &header.values {
-            match template.render_text(Scope::of(self)) {
-                Ok(text) if text.bytes().any(|byte| byte < 0x20 && byte != b'\t' || byte == 0x7f) => {
-                    let message = "the value has a line break or another control character".to_owned();
-                    return Err(Failure { at: template.at, path: Vec::new(), message, absent: false });
-                }
-                Ok(text) => values.push(text),
-                Err(failure) if failure.absent && header.optional => {}
-                Err(failure) => return Err(failure),
-            }
-        }
-        Ok(values)
+        self.plan.headers.get(index).map_or(Ok(Vec::new()), |header| header.render(Scope::of(self)))
     }
 
     fn finish(self) -> Result<OutboundRequest, RenderError> {
@@ -347,6 +335,7 @@ impl Values for Rendering<'_> {
             Variable::RequestHost => url_part(UrlPart::Host, &self.url),
             Variable::RequestPath => url_part(UrlPart::Path, &self.url),
             Variable::RequestQuery => url_part(UrlPart::Query, &self.url),
+            Variable::PublishedUrl => optional(self.contract.published().and_then(PublishedApi::url)),
             Variable::Body => Piece::Bytes(self.body.as_slice().into()),
             Variable::Secret => secrets.first().map_or(Piece::Absent, |secret| Piece::text(secret.expose())),
             Variable::Header(name) => {

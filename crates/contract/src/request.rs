@@ -9,9 +9,9 @@ use crate::diagnostic::{At, Report, suggestion};
 use crate::expression::Expression;
 use crate::reader::{Fields, join};
 use crate::signature::{Scheme, Signature};
-use crate::template::Template;
+use crate::template::{Failure, Template};
 use crate::tree::{Spacing, Tree, read_pairs};
-use crate::variables::Variable;
+use crate::variables::{Scope, Variable};
 use crate::yaml::{Kind, Meaning, Node};
 
 /// The most headers of a contract.
@@ -50,6 +50,25 @@ pub(crate) struct Header {
     pub(crate) name: HeaderName,
     pub(crate) optional: bool,
     pub(crate) values: Vec<Template>,
+}
+
+impl Header {
+    /// Its values; none when it is optional and what it is made of is not there.
+    pub(crate) fn render(&self, scope: Scope<'_>) -> Result<Vec<String>, Failure> {
+        let mut values = Vec::with_capacity(self.values.len());
+        for template in &self.values {
+            match template.render_text(scope) {
+                Ok(text) if text.bytes().any(|byte| byte < 0x20 && byte != b'\t' || byte == 0x7f) => {
+                    let message = "the value has a line break or another control character".to_owned();
+                    return Err(Failure { at: template.at, path: Vec::new(), message, absent: false });
+                }
+                Ok(text) => values.push(text),
+                Err(failure) if failure.absent && self.optional => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(values)
+    }
 }
 
 /// The form of a body.
@@ -119,7 +138,7 @@ impl RequestPlan {
         let mut clean = true;
         for fields in std::iter::once(&base).chain(change.as_ref()) {
             if let Some(node) = fields.get("headers") {
-                clean &= read_headers(node, &fields.path_of("headers"), &mut headers, report);
+                clean &= read_headers(node, &fields.path_of("headers"), &[], &mut headers, report);
             }
         }
         let body = if let Some((node, path)) = pick("body") {
@@ -309,7 +328,7 @@ impl Body {
     }
 }
 
-fn read_method(node: &Node, path: &str, report: &mut Report) -> Option<Method> {
+pub(crate) fn read_method(node: &Node, path: &str, report: &mut Report) -> Option<Method> {
     let words = [
         ("POST", Method::POST),
         ("PUT", Method::PUT),
@@ -322,7 +341,7 @@ fn read_method(node: &Node, path: &str, report: &mut Report) -> Option<Method> {
 }
 
 /// Reads headers into `headers`; one that is there already is replaced.
-fn read_headers(node: &Node, path: &str, headers: &mut Vec<Header>, report: &mut Report) -> bool {
+pub(crate) fn read_headers(node: &Node, path: &str, locals: &[String], headers: &mut Vec<Header>, report: &mut Report) -> bool {
     let Kind::Map(entries) = &node.kind else {
         report.add(node.at, path, format!("this is {}", node.describe()), "write a mapping from header names to templates");
         return false;
@@ -349,7 +368,7 @@ fn read_headers(node: &Node, path: &str, headers: &mut Vec<Header>, report: &mut
             Kind::List(items) => items.iter().collect(),
             Kind::Scalar(_) | Kind::Map(_) => vec![value],
         };
-        let templates: Vec<_> = nodes.into_iter().map(|node| Template::read(node, &place, &[], report)).collect();
+        let templates: Vec<_> = nodes.into_iter().map(|node| Template::read(node, &place, locals, report)).collect();
         headers.retain(|header| header.name != name);
         match templates.into_iter().collect::<Option<Vec<_>>>() {
             Some(values) => headers.push(Header { name, optional, values }),

@@ -8,6 +8,7 @@ use crate::render::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, Ev
 
 /// Renders all events; `places` are where their examples stand.
 pub(crate) fn run(contract: &Contract, places: &[At], report: &mut Report) {
+    crate::published::try_answers(contract, report);
     let secrets = [contract.draw_secret([7; 32])];
     let start = At { line: 1, column: 1 };
     let mut trials: Vec<(EventType, &str, bool, At)> = Vec::new();

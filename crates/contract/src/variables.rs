@@ -24,6 +24,7 @@ pub(crate) enum Variable {
     RequestHost,
     RequestPath,
     RequestQuery,
+    PublishedUrl,
     Body,
     Secret,
     Header(String),
@@ -73,12 +74,14 @@ pub(crate) const NAMES: &[(&str, Variable)] = &[
     ("request.host", Variable::RequestHost),
     ("request.path", Variable::RequestPath),
     ("request.query", Variable::RequestQuery),
+    ("published.url", Variable::PublishedUrl),
     ("body", Variable::Body),
     ("secret", Variable::Secret),
 ];
 
+const PUBLISHED: &str = "published";
 const ROOTS: &[&str] =
-    &["event", "attempt", "delivery", "endpoint", "account", "request", "header", "signature", "body", "secret"];
+    &["event", "attempt", "delivery", "endpoint", "account", "request", PUBLISHED, "header", "signature", "body", "secret"];
 
 /// Where the values of variables come from: an outgoing request, or a captured one.
 pub(crate) trait Values {
@@ -119,15 +122,26 @@ impl<'a> Scope<'a> {
             }
             local = candidate.outer;
         }
-        Piece::Absent
+        self.values.get(variable)
     }
 }
 
-/// Finds the variable that a chain of names starts with, and how many of them it takes. `locals` are the loop variables.
+/// Finds the variable that a chain of names starts with, and how many of them it takes. `locals` are the loop variables and what
+/// only this part of a contract knows. Where some of those are named `root.field`, there is nothing of a request for a customer:
+/// all that is known beside them is where the API is published.
 pub(crate) fn resolve(chain: &[&str], locals: &[String]) -> Result<(Variable, usize), (String, String)> {
     let Some(root) = chain.first().copied() else { return Err(("a name is missing".into(), String::new())) };
     if locals.iter().any(|local| local == root) {
         return Ok((Variable::Local(root.to_owned()), 1));
+    }
+    let own: Vec<&str> = locals.iter().filter_map(|local| local.strip_prefix(root)?.strip_prefix('.')).collect();
+    if !own.is_empty() {
+        return resolve_own(root, chain.get(1).copied(), &own);
+    }
+    if root != PUBLISHED && locals.iter().any(|local| local.contains('.')) {
+        let mut roots: Vec<&str> = locals.iter().map(|local| local.split('.').next().unwrap_or_default()).collect();
+        roots.dedup();
+        return Err((format!("there is no `{root}` here"), suggestion(root, &roots)));
     }
     if let Some((_, variable)) = NAMES.iter().find(|(name, _)| *name == root) {
         return Ok((variable.clone(), 1));
@@ -147,6 +161,16 @@ pub(crate) fn resolve(chain: &[&str], locals: &[String]) -> Result<(Variable, us
         return Err(unknown_alone(root, locals));
     }
     Err((format!("`{root}` has no `{field}`"), suggestion(field, &fields)))
+}
+
+fn resolve_own(root: &str, field: Option<&str>, own: &[&str]) -> Result<(Variable, usize), (String, String)> {
+    match field {
+        Some(field) if own.contains(&field) => Ok((Variable::Local(format!("{root}.{field}")), 2)),
+        Some(field) => Err((format!("`{root}` has no `{field}` here"), suggestion(field, own))),
+        None => {
+            Err((format!("`{root}` alone is no value"), format!("write `{root}.` and one of {}", crate::diagnostic::list(own))))
+        }
+    }
 }
 
 fn fields_of(root: &str) -> Vec<&'static str> {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bellwire_domain::{AccountId, Clock, DeliveryId, Entropy, EventId, KeyId, Secret, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::cache::Cache;
@@ -545,6 +546,8 @@ fn open_connection(path: &Path) -> Result<Connection, OpenError> {
         connection.pragma_update(None, name, value).map_err(StoreError::from)?;
     }
     connection.pragma_update(None, "synchronous", "FULL").map_err(StoreError::from)?;
+    // A plan does not depend on what is bound, so nothing is planned anew when that changes.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(StoreError::from)?;
     connection.set_prepared_statement_cache_capacity(256);
     Ok(connection)
 }

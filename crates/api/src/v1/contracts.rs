@@ -2,9 +2,10 @@
 
 mod get;
 mod list;
+mod paths;
 mod webhooks;
 
-use bellwire_contract::{Contract, EventChoice, Registrar, SecretSource};
+use bellwire_contract::{Contract, EventChoice, PublishedApi, PublishedRoute, Registrar, SecretSource};
 use bellwire_domain::UrlPolicy;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -37,6 +38,8 @@ struct ContractAnswer {
     test_event: Option<String>,
     /// The resources whose stored changes cause events.
     resources: Vec<ResourceKind>,
+    /// The API that the platform has published; null: none is declared.
+    published: Option<PublishedAnswer>,
     /// Who may register what.
     subscription: SubscriptionAnswer,
 }
@@ -67,6 +70,42 @@ struct ResourceKind {
     description: Option<String>,
     /// The states it may be in.
     states: Vec<String>,
+}
+
+/// The API that a platform has published.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Published)]
+struct PublishedAnswer {
+    /// Its title.
+    title: Option<String>,
+    /// Where it is served here.
+    path: String,
+    /// Where consumers reach it, when the contract says so.
+    url: Option<String>,
+    /// The header that has the consumer's API key.
+    header: String,
+    /// The word before the key.
+    scheme: Option<String>,
+    /// Its routes.
+    routes: Vec<PublishedRouteAnswer>,
+}
+
+/// A route of a published API.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PublishedRoute)]
+struct PublishedRouteAnswer {
+    /// The method.
+    method: String,
+    /// The path, below where the API is served.
+    path: String,
+    /// Its title.
+    title: Option<String>,
+    /// What it is, for people.
+    description: Option<String>,
+    /// What it does.
+    does: &'static str,
+    /// Whether it takes no key.
+    public: bool,
 }
 
 /// Who may register what.
@@ -100,6 +139,7 @@ impl ContractAnswer {
             any_event: contract.any_event().is_some(),
             test_event: contract.test_event().map(|test| test.event_type.to_string()),
             resources: contract.resources().iter().map(ResourceKind::show).collect(),
+            published: contract.published().map(|published| PublishedAnswer::show(contract, published)),
             subscription: SubscriptionAnswer {
                 events: match subscription.events {
                     EventChoice::All => "all",
@@ -122,6 +162,27 @@ impl ContractAnswer {
                 },
                 headers: subscription.custom_headers,
             },
+        }
+    }
+}
+
+impl PublishedAnswer {
+    fn show(contract: &Contract, published: &PublishedApi) -> Self {
+        let route = |route: &PublishedRoute| PublishedRouteAnswer {
+            method: route.method().to_string(),
+            path: route.path().to_owned(),
+            title: route.title().map(ToOwned::to_owned),
+            description: route.description().map(ToOwned::to_owned),
+            does: route.verb().as_str(),
+            public: route.is_public(),
+        };
+        Self {
+            title: published.title().map(ToOwned::to_owned),
+            path: format!("/published/{}", contract.name()),
+            url: published.url().map(ToOwned::to_owned),
+            header: published.authentication().header.to_string(),
+            scheme: published.authentication().scheme.clone(),
+            routes: published.routes().iter().map(route).collect(),
         }
     }
 }

@@ -50,3 +50,16 @@ async fn the_webhooks_document_shows_what_is_really_sent() {
     assert_eq!(hook["description"], "An order came in");
     assert_eq!(hook["requestBody"]["content"]["application/json"]["schema"]["$ref"], "#/components/schemas/order.created");
 }
+
+#[tokio::test]
+async fn the_document_shows_the_published_routes() {
+    let server = Server::start().await;
+    let document = server.get("/v1/contracts/shop/openapi.json").await.json;
+    let hook = &document["paths"]["/hooks/{id}"];
+    assert_eq!(hook["get"]["parameters"][0]["name"], "id");
+    assert_eq!((&hook["get"]["responses"]["200"]["description"], &hook["get"]["requestBody"]), (&json!("Done."), &json!(null)));
+    assert!(hook["delete"]["responses"]["204"].is_object() && hook["patch"]["requestBody"].is_object());
+    assert_eq!(document["paths"]["/types"]["get"]["security"], json!([]));
+    let key = json!({ "type": "apiKey", "in": "header", "name": "x-api-key" });
+    assert_eq!(document["components"]["securitySchemes"]["key"], key);
+}

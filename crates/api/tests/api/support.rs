@@ -176,7 +176,7 @@ impl Server {
         tune(&mut options);
         let (store, claimed) = Store::open(options).unwrap();
         let mut contracts = Contracts::default();
-        for source in [NOYO, CHOOSY, ADMINISTERED, SHARED, OPEN] {
+        for source in [NOYO, CHOOSY, ADMINISTERED, SHARED, OPEN, crate::published::SHOP] {
             contracts.add(Contract::compile(source, "test.yaml").unwrap()).unwrap();
         }
         let app = App::new(AppOptions {

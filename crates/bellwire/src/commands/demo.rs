@@ -80,6 +80,7 @@ async fn start_server(folder: &std::path::Path, listen: SocketAddr) -> anyhow::R
     let entropy: &dyn bellwire_domain::Entropy = &SystemEntropy::default();
     Server::start(ServerOptions {
         listen,
+        publish: Vec::new(),
         database: folder.join("demo.db"),
         master_key: MasterKey::new(entropy.bytes()),
         contracts: contracts::load(None)?,

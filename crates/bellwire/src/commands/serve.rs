@@ -25,6 +25,7 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     let grace = Duration::from_secs(arguments.shutdown_grace.into());
     let options = ServerOptions {
         listen: arguments.listen,
+        publish: arguments.publish.into_iter().map(|publication| (publication.contract, publication.address)).collect(),
         master_key: master_key::load(arguments.master_key.as_deref(), &database, &SystemEntropy::default())?,
         database,
         contracts,
@@ -49,6 +50,9 @@ async fn serve(options: ServerOptions, grace: Duration) -> anyhow::Result<ExitCo
         telemetry::print(&format!("admin key (shown once): {key}"));
     }
     telemetry::print(&format!("listening on http://{}", server.address));
+    for (contract, address) in &server.published {
+        telemetry::print(&format!("publishing {contract} on http://{address}"));
+    }
     stops.recv().await;
     tracing::info!(grace_s = grace.as_secs(), "stopping: finishing what is in flight; once more ends at once");
     tokio::select! {
@@ -62,9 +66,14 @@ async fn serve(options: ServerOptions, grace: Duration) -> anyhow::Result<ExitCo
 
 /// A published API is served only where a contract declares one.
 fn check_publications(publications: &[Publication], contracts: &Contracts) -> anyhow::Result<()> {
-    let Some(Publication { contract, address }) = publications.first() else { return Ok(()) };
-    match contracts.get(contract) {
-        None => bail!("--publish {contract}={address}: there is no contract `{contract}`; see `bellwire contract list`"),
-        Some(_) => bail!("--publish {contract}={address}: the contract `{contract}` declares no published API"),
+    for Publication { contract, address } in publications {
+        match contracts.get(contract) {
+            None => bail!("--publish {contract}={address}: there is no contract `{contract}`; see `bellwire contract list`"),
+            Some(found) if found.published().is_none() => {
+                bail!("--publish {contract}={address}: the contract `{contract}` declares no published API");
+            }
+            Some(_) => {}
+        }
     }
+    Ok(())
 }

@@ -19,6 +19,7 @@ mod lessons;
 mod listen;
 mod overload;
 mod policy;
+mod published;
 mod receivers;
 mod replay;
 mod resources;

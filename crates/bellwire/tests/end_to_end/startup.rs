@@ -172,7 +172,12 @@ fn an_account_whose_contract_is_not_loaded() {
 #[test]
 fn a_published_api_that_does_not_exist() {
     refused_flags(&["--publish", "nobody=127.0.0.1:0"], &["--publish nobody=127.0.0.1:0", "no contract `nobody`"]);
-    refused_flags(&["--publish", "silver=127.0.0.1:0"], &["--publish silver=127.0.0.1:0"]);
+    let none = "standard-webhooks=127.0.0.1:0";
+    refused_flags(&["--publish", none], &["--publish standard-webhooks=127.0.0.1:0", "declares no published API"]);
+    refused_flags(&["--publish", "novamed=127.0.0.1:0", "--publish", none], &["declares no published API"]);
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = format!("novamed={}", held.local_addr().unwrap());
+    refused_flags(&["--publish", &taken], &["--publish", &taken, "cannot listen on", "in use"]);
 }
 
 #[test]

@@ -28,6 +28,9 @@ use crate::query::Query;
             "test_event": "test.hello_world",
             "resources": [{ "kind": "difference", "title": "Difference", "description": null,
                 "states": ["processing", "discrepancy", "resolved", "replaced"] }],
+        "published": { "title": "Noyo Tracking API", "path": "/published/noyo", "url": null, "header": "authorization",
+            "scheme": "Bearer", "routes": [{ "method": "GET", "path": "/differences/{id}", "title": "Read a difference",
+                "description": null, "does": "read_resource", "public": false }] },
             "subscription": { "events": "all", "url": "https", "secret": "consumer", "enabled": true, "sandbox": false,
                 "register": "consumer", "headers": false }
         }],

@@ -16,10 +16,12 @@ use crate::Api;
 use crate::extract::{Caller, Params};
 use crate::problem::Problem;
 
+use super::paths;
+
 /// 2025-01-15T10:30:00Z, the instant of all examples.
 const EXAMPLE_AT: Timestamp = Timestamp::from_secs(1_736_937_000);
 
-/// A contract's webhooks as OpenAPI 3.1, for the platform's consumers
+/// A contract's webhooks, and the API its platform has published, as OpenAPI 3.1, for the platform's consumers
 #[utoipa::path(
     get, path = "/v1/contracts/{contract}/openapi.json", operation_id = "contracts.webhooks", tag = "contracts",
     params(("contract" = String, Path, description = "The contract's name.")),
@@ -42,7 +44,7 @@ pub(super) async fn webhooks(
     Ok(Json(webhooks_document(&contract)))
 }
 
-/// The OpenAPI 3.1 document of a contract's webhooks.
+/// The OpenAPI 3.1 document of a contract's webhooks and of its published API.
 pub fn webhooks_document(contract: &Contract) -> Value {
     let all = || contract.events().iter().chain(contract.any_event());
     let webhooks: Map<String, Value> = all().map(|event| (event.event_type.to_string(), webhook(contract, event))).collect();
@@ -53,7 +55,11 @@ pub fn webhooks_document(contract: &Contract) -> Value {
     if let Some(description) = contract.description() {
         info.insert("description".to_owned(), description.into());
     }
-    json!({ "openapi": "3.1.0", "info": info, "webhooks": webhooks, "components": { "schemas": schemas } })
+    let mut document = json!({ "openapi": "3.1.0", "info": info, "webhooks": webhooks, "components": { "schemas": schemas } });
+    if let Some(published) = contract.published() {
+        paths::add(published, &mut document);
+    }
+    document
 }
 
 fn webhook(contract: &Contract, event: &EventDefinition) -> Value {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::Context;
-use bellwire_contract::{Contract, EventChoice, Registrar, RenderInput, SecretSource};
+use bellwire_contract::{Contract, EventChoice, PublishedApi, Registrar, RenderInput, SecretSource};
 use bellwire_domain::health::{FailedAfter, FailedThen};
 use bellwire_domain::{DeliveryPolicy, EventType, Timestamp, UrlPolicy};
 
@@ -23,6 +23,9 @@ pub(super) fn write(contract: &Contract) -> anyhow::Result<String> {
     }
     page.push_str("## Registration\n\n");
     page.push_str(&registration(contract));
+    if let Some(published) = contract.published() {
+        page.push_str(&api(published));
+    }
     page.push_str("\n## Events\n\n");
     page.push_str(&events(contract)?);
     page.push_str("## Verification\n\n");
@@ -64,6 +67,28 @@ fn registration(contract: &Contract) -> String {
         lines.push("Sandbox accounts have no webhooks.");
     }
     lines.iter().fold(String::new(), |list, line| list + "- " + line + "\n")
+}
+
+/// The routes that the platform has published.
+fn api(published: &PublishedApi) -> String {
+    let authentication = published.authentication();
+    let word = authentication.scheme.as_ref().map_or(String::new(), |scheme| format!("{scheme} "));
+    let mut text = format!("\n## {}\n\n", published.title().unwrap_or("API"));
+    if let Some(url) = published.url() {
+        let _ = writeln!(text, "At `{url}`.\n");
+    }
+    if published.routes().iter().any(|route| !route.is_public()) {
+        let _ = writeln!(text, "Send your API key as `{}: {word}<key>`.\n", authentication.header);
+    }
+    for route in published.routes() {
+        let title = route.title().map_or(String::new(), |title| format!(": {title}"));
+        let open = if route.is_public() { ", without a key" } else { "" };
+        let _ = writeln!(text, "- `{} {}`{title} ({}{open})", route.method(), route.path(), route.status().as_u16());
+        if let Some(description) = route.description() {
+            let _ = writeln!(text, "  {}", description.trim());
+        }
+    }
+    text
 }
 
 fn events(contract: &Contract) -> anyhow::Result<String> {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
 use std::sync::mpsc;
@@ -63,8 +64,8 @@ impl Home {
         let (sender, lines) = mpsc::channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let mut server = Server { child, api: Api::new(([127, 0, 0, 1], 0).into(), KEY) };
-        let line = lines.recv_timeout(PATIENCE);
+        let mut server = Server { child, lines, api: Api::new(([127, 0, 0, 1], 0).into(), KEY) };
+        let line = server.lines.recv_timeout(PATIENCE);
         let line = line.unwrap_or_else(|_| panic!("no start: {}", std::fs::read_to_string(log).unwrap()));
         let address = line.strip_prefix("listening on http://").unwrap_or_else(|| panic!("{line}"));
         server.api.address = address.parse().unwrap();
@@ -75,10 +76,20 @@ impl Home {
 /// A running server; it is killed when dropped.
 pub(crate) struct Server {
     child: Child,
+    /// What it prints.
+    lines: mpsc::Receiver<String>,
     pub(crate) api: Api,
 }
 
 impl Server {
+    /// Where it publishes the API of a contract, as it says itself.
+    #[track_caller]
+    pub(crate) fn publishes(&self, contract: &str) -> SocketAddr {
+        let line = self.lines.recv_timeout(PATIENCE).unwrap();
+        let address = line.strip_prefix(&format!("publishing {contract} on http://"));
+        address.unwrap_or_else(|| panic!("{line}")).parse().unwrap()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         signal(self.child.id(), name);
     }

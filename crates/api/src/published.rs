@@ -1,0 +1,59 @@
+//! Published APIs: what a platform has published itself, by the file that declares it.
+//!
+//! `/published/{contract}/…` beside `/v1`, and the same at the root of a listener of its own ([`published_router`]). The contract
+//! says which part of a request means what, and how answers and refusals look; what a verb does is `act`, and `refusal` says
+//! what went wrong in the words of the published request. Nothing here knows a platform.
+
+mod act;
+mod refusal;
+mod serve;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use metrics::SharedString;
+
+use crate::problem::{Code, Problem};
+use crate::{Api, ApiOptions, observe};
+
+/// The route of a published API that answered, for metrics and logs: its path as the contract writes it, never as it was asked.
+#[derive(Clone)]
+pub(crate) struct PublishedLabel(pub(crate) SharedString);
+
+const PREFIX: &str = "/published/";
+
+/// The published APIs of all contracts, each below its name.
+pub(crate) fn routes() -> Router<Api> {
+    let paths = ["/published/{contract}", "/published/{contract}/", "/published/{contract}/{*path}"];
+    paths.into_iter().fold(Router::new(), |router, path| router.route(path, any(below_its_name)))
+}
+
+/// The published API of one contract at the root, and nothing else.
+pub fn published_router(options: ApiOptions, contract: &str) -> Router {
+    let api = Api::new(options, String::new());
+    let name = contract.to_owned();
+    Router::new()
+        .fallback(async move |State(api): State<Api>, request: Request| {
+            let path = request.uri().path().to_owned();
+            answer(&api, &name, &path, request).await
+        })
+        .layer(from_fn_with_state(api.clone(), observe::observe))
+        .with_state(api)
+}
+
+async fn below_its_name(State(api): State<Api>, request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    let below = path.strip_prefix(PREFIX).unwrap_or_default();
+    let (name, rest) = below.find('/').map_or((below, "/"), |at| below.split_at(at));
+    answer(&api, name, rest, request).await
+}
+
+async fn answer(api: &Api, name: &str, path: &str, request: Request) -> Response {
+    let contract = api.app.contracts().get(name).cloned();
+    match contract.as_ref().and_then(|contract| Some((contract, contract.published()?))) {
+        Some((contract, published)) => serve::serve(api, contract, published, path, request).await,
+        None => Problem::new(Code::RouteNotFound, "no contract of this name has a published API").into_response(),
+    }
+}

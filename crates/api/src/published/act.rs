@@ -1,0 +1,230 @@
+//! What each verb does, by the use-cases.
+
+use bellwire_app::{AccountAccess, Actor, App, AppError, EndpointInput, EndpointPatch, Limits, Operation, Resource, SecretInput};
+use bellwire_contract::{
+    AccountView, Contract, EndpointView, ErrorKind, EventView, Inputs, Passed, PublishedRoute, ResourceView, Verb,
+};
+use bellwire_domain::{EventType, Secret, Timestamp};
+use bellwire_store::{Endpoint, Event, EventQuery, PageRequest};
+
+use super::refusal::Refusal;
+
+/// Who asks.
+pub(super) enum Caller {
+    /// The route is public.
+    Anybody,
+    /// The holder of one account's key.
+    Consumer(AccountAccess),
+    /// Somebody who may do this to several accounts, and has to name one.
+    Operator(Actor, Operation),
+}
+
+/// Does what the route says; what it came to is for the answer.
+pub(super) async fn act<'c>(
+    app: &App,
+    contract: &'c Contract,
+    route: &PublishedRoute,
+    caller: Caller,
+    mut inputs: Inputs<'_>,
+) -> Result<Passed<'c>, Refusal> {
+    if matches!(route.verb(), Verb::ReadEventType | Verb::ListEventTypes) {
+        return catalogue(contract, route, inputs);
+    }
+    let account = inputs.text("account.id");
+    let asked = Asked::read(route.verb(), &mut inputs, app.limits());
+    inputs.finish().map_err(|faults| Refusal::fields(&faults))?;
+    let access = open(app, contract, route, caller, account.as_deref()).await?;
+    let kind = route.kind().unwrap_or_default();
+    asked.carry_out(app, &access, kind).await.map_err(|error| Refusal::of(error, route))
+}
+
+/// Permission for the account that the request is about. One that is named must be the caller's; whether another one exists is
+/// not told.
+async fn open(
+    app: &App,
+    contract: &Contract,
+    route: &PublishedRoute,
+    caller: Caller,
+    named: Option<&str>,
+) -> Result<AccountAccess, Refusal> {
+    let not_found = || Refusal::of(AppError::NotFound(Resource::Account), route);
+    match (caller, named) {
+        (Caller::Consumer(access), None) => Ok(access),
+        (Caller::Consumer(access), Some(named)) if access.account().id.as_str() == named => Ok(access),
+        (Caller::Operator(actor, operation), Some(named)) => {
+            let access = app.open_account(&actor, operation, named).await.map_err(|error| Refusal::of(error, route))?;
+            if access.account().contract == contract.name() { Ok(access) } else { Err(not_found()) }
+        }
+        (Caller::Operator(..), None) => Err(Refusal::new(ErrorKind::Forbidden, "use the API key of an account")),
+        (Caller::Consumer(_) | Caller::Anybody, _) => Err(not_found()),
+    }
+}
+
+fn catalogue<'c>(contract: &'c Contract, route: &PublishedRoute, mut inputs: Inputs<'_>) -> Result<Passed<'c>, Refusal> {
+    let event_type = inputs.text("event.type");
+    inputs.finish().map_err(|faults| Refusal::fields(&faults))?;
+    if route.verb() == Verb::ListEventTypes {
+        return Ok(Passed::EventTypes(contract.events().iter().collect()));
+    }
+    // The definition for any type stands for all of them, and is none.
+    let listed = contract.event(&event_type.unwrap_or_default()).filter(|event| event.event_type.as_str() != "*");
+    listed.map(Passed::EventType).ok_or_else(|| Refusal::new(ErrorKind::NotFound, "there is no such event type"))
+}
+
+/// What is asked of an account.
+enum Asked {
+    Register(EndpointInput),
+    Read(String),
+    List(PageRequest),
+    Update(String, EndpointPatch),
+    Delete(String),
+    Rotate(String, Option<Secret<String>>, Option<String>),
+    Resource(String),
+    Resources(PageRequest),
+    Events(EventQuery, PageRequest),
+}
+
+impl Asked {
+    fn read(verb: Verb, inputs: &mut Inputs<'_>, limits: &Limits) -> Self {
+        match verb {
+            Verb::RegisterEndpoint => Self::Register(EndpointInput {
+                url: inputs.text("endpoint.url").unwrap_or_default(),
+                name: inputs.text("endpoint.name"),
+                secret: inputs.text("endpoint.secret").map(Secret::new),
+                events: inputs.texts("endpoint.events"),
+                enabled: inputs.flag("endpoint.enabled"),
+                ..EndpointInput::default()
+            }),
+            Verb::UpdateEndpoint => {
+                let patch = EndpointPatch {
+                    url: inputs.text("endpoint.url"),
+                    name: inputs.text("endpoint.name").map(Some),
+                    events: inputs.texts("endpoint.events").map(Some),
+                    enabled: inputs.flag("endpoint.enabled"),
+                    ..EndpointPatch::default()
+                };
+                Self::Update(endpoint_id(inputs), patch)
+            }
+            Verb::RotateSecret => {
+                let secret = inputs.text("endpoint.secret").map(Secret::new);
+                let overlap = inputs.text("endpoint.overlap");
+                Self::Rotate(endpoint_id(inputs), secret, overlap)
+            }
+            Verb::ReadEndpoint => Self::Read(endpoint_id(inputs)),
+            Verb::DeleteEndpoint => Self::Delete(endpoint_id(inputs)),
+            Verb::ReadResource => Self::Resource(inputs.text("resource.id").unwrap_or_default()),
+            // Those about the catalogue are about no account, and have been answered by now.
+            Verb::ListEndpoints | Verb::ReadEventType | Verb::ListEventTypes => Self::List(page(inputs, limits)),
+            Verb::ListResources => Self::Resources(page(inputs, limits)),
+            Verb::ListEvents => {
+                let seq = |text: &str| text.parse::<i64>().ok().filter(|seq| *seq >= 0);
+                let after = inputs.parsed("page.after", "is not the `next` of an earlier page", seq);
+                let query = EventQuery {
+                    after_seq: after.unwrap_or(0),
+                    event_type: inputs.parsed("event.type", "is not an event type", |text| EventType::try_new(text).ok()),
+                    since: instant("event.since", inputs),
+                    until: instant("event.until", inputs),
+                    arrival: None,
+                };
+                Self::Events(query, page(inputs, limits))
+            }
+        }
+    }
+
+    async fn carry_out<'c>(self, app: &App, access: &AccountAccess, kind: &str) -> Result<Passed<'c>, AppError> {
+        let account = AccountView { id: access.account().id.to_string(), name: access.account().name.clone() };
+        let view = |endpoint: Endpoint, secret: Option<Secret<String>>| show(app, access, endpoint, secret);
+        Ok(match self {
+            Self::Register(input) => {
+                let (endpoint, secret) = app.create_endpoint(access, input).await?;
+                Passed::Endpoint(account, view(endpoint, secret))
+            }
+            Self::Read(id) => Passed::Endpoint(account, view(app.get_endpoint(access, &id).await?, None)),
+            Self::List(page) => {
+                let page = app.list_endpoints(access, page).await?;
+                Passed::Endpoints(account, page.items.into_iter().map(|endpoint| view(endpoint, None)).collect(), page.next)
+            }
+            Self::Update(id, patch) => Passed::Endpoint(account, view(app.update_endpoint(access, &id, patch).await?, None)),
+            Self::Delete(id) => {
+                let endpoint = app.get_endpoint(access, &id).await?;
+                app.delete_endpoint(access, &id).await?;
+                Passed::Endpoint(account, view(endpoint, None))
+            }
+            Self::Rotate(id, secret, overlap) => {
+                let input = SecretInput { secret, overlap: overlap.as_deref() };
+                let (endpoint, secret) = app.rotate_secret(access, &id, input).await?;
+                Passed::Endpoint(account, view(endpoint, Some(secret)))
+            }
+            Self::Resource(id) => Passed::Resource(account, show_resource(kind, app.get_resource(access, kind, &id).await?)),
+            Self::Resources(page) => {
+                let page = app.list_resource_documents(access, kind, page).await?;
+                let items = page.items.into_iter().map(|resource| show_resource(kind, resource)).collect();
+                Passed::Resources(account, items, page.next)
+            }
+            Self::Events(query, page) => {
+                let page = app.list_events(access, query, None, page).await?;
+                Passed::Events(account, page.items.iter().map(show_event).collect(), page.next)
+            }
+        })
+    }
+}
+
+fn endpoint_id(inputs: &mut Inputs<'_>) -> String {
+    inputs.text("endpoint.id").unwrap_or_default()
+}
+
+fn instant(name: &'static str, inputs: &mut Inputs<'_>) -> Option<Timestamp> {
+    let expected = "is not a date and time as in RFC 3339, for example 2025-01-15T10:30:00Z";
+    inputs.parsed(name, expected, |text| Timestamp::parse_rfc3339(text).ok())
+}
+
+fn page(inputs: &mut Inputs<'_>, limits: &Limits) -> PageRequest {
+    let max = limits.page_limit_max;
+    let in_range = |text: &str| text.parse().ok().filter(|limit| (1..=max).contains(limit));
+    let limit = inputs.parsed("page.limit", &format!("is not a number from 1 to {max}"), in_range);
+    let cursor = |text: &str| (!text.is_empty() && text.len() <= 200).then(|| text.to_owned());
+    let after = inputs.parsed("page.after", "is not the `next` of an earlier page", cursor);
+    PageRequest { limit: limit.unwrap_or(limits.page_limit_default), after }
+}
+
+fn show(app: &App, access: &AccountAccess, endpoint: Endpoint, secret: Option<Secret<String>>) -> EndpointView {
+    EndpointView {
+        events: app.endpoint_events(access, &endpoint),
+        id: endpoint.id.to_string(),
+        url: endpoint.url,
+        name: endpoint.name,
+        enabled: endpoint.enabled,
+        health: endpoint.health.status.as_str(),
+        created_at: endpoint.created_at,
+        updated_at: endpoint.updated_at,
+        secret,
+    }
+}
+
+fn show_resource(kind: &str, resource: bellwire_store::Resource) -> ResourceView {
+    ResourceView {
+        kind: kind.to_owned(),
+        id: resource.head.id.to_string(),
+        state: resource.head.state,
+        version: resource.head.version,
+        created_at: resource.head.created_at,
+        updated_at: resource.head.updated_at,
+        document: text(&resource.document),
+    }
+}
+
+fn show_event(event: &Event) -> EventView {
+    EventView {
+        id: event.id.to_string(),
+        seq: event.seq,
+        event_type: event.event_type.to_string(),
+        occurred_at: event.occurred_at,
+        is_test: event.is_test,
+        data: text(&event.data),
+    }
+}
+
+/// Stored JSON as text: it was UTF-8 when it was accepted.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,112 @@
+//! What went wrong, in the words of the published request.
+
+use bellwire_app::{AppError, Fault, Resource};
+use bellwire_contract::{ErrorKind, FieldFault, PublishedRoute};
+
+use crate::problem::{Code, Failure, Problem};
+
+/// A refusal on its way into the contract's envelope.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) kind: ErrorKind,
+    pub(super) message: String,
+    /// The first field that is wrong.
+    pub(super) field: Option<String>,
+    /// How to authenticate.
+    pub(super) challenge: Option<String>,
+    /// After how many seconds it may be tried again.
+    pub(super) retry_after: Option<u64>,
+    /// What the log is to say; never sent.
+    pub(super) failure: Option<Failure>,
+}
+
+impl Refusal {
+    pub(super) fn new(kind: ErrorKind, message: &str) -> Self {
+        Self { kind, message: message.to_owned(), field: None, challenge: None, retry_after: None, failure: None }
+    }
+
+    pub(super) fn internal(failure: Failure) -> Self {
+        let message = "something failed inside; the log says what, under this answer's request id";
+        Self { failure: Some(failure), ..Self::new(ErrorKind::Internal, message) }
+    }
+
+    /// Fields of the request that are wrong.
+    pub(super) fn fields(faults: &[FieldFault]) -> Self {
+        let said: Vec<String> = faults.iter().map(|fault| format!("`{}` {}", fault.field, fault.message)).collect();
+        let field = faults.first().map(|fault| fault.field.clone());
+        Self { field, ..Self::new(ErrorKind::Invalid, &said.join("; ")) }
+    }
+
+    /// What a use-case refused. Its faults point into its own input, and the route knows what the request calls that.
+    pub(super) fn of(error: AppError, route: &PublishedRoute) -> Self {
+        match error {
+            AppError::Invalid(faults) => Self::faults(&faults, route),
+            AppError::NotFound(resource) => {
+                let field = route.field_of(input_of(resource));
+                let message = match field {
+                    Some(field) => format!("`{field}`: there is nothing of this id"),
+                    None => "there is no such thing".to_owned(),
+                };
+                Self { field: field.map(ToOwned::to_owned), ..Self::new(ErrorKind::NotFound, &message) }
+            }
+            other => Problem::from(other).into(),
+        }
+    }
+
+    fn faults(faults: &[Fault], route: &PublishedRoute) -> Self {
+        let field = |fault: &Fault| {
+            let name = fault.pointer.split('/').nth(1).unwrap_or_default();
+            route.field_of(&format!("endpoint.{name}")).map(ToOwned::to_owned)
+        };
+        let said: Vec<String> = faults
+            .iter()
+            .map(|fault| field(fault).map_or_else(|| fault.detail.clone(), |field| format!("`{field}`: {}", fault.detail)))
+            .collect();
+        Self { field: faults.first().and_then(field), ..Self::new(ErrorKind::Invalid, &said.join("; ")) }
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        let (code, detail, retry_after, failure) = problem.into_parts();
+        Self { retry_after, failure, ..Self::new(kind(code), &detail) }
+    }
+}
+
+const fn input_of(resource: Resource) -> &'static str {
+    match resource {
+        Resource::Account => "account.id",
+        Resource::Endpoint => "endpoint.id",
+        Resource::Resource => "resource.id",
+        Resource::Contract | Resource::Key | Resource::Delivery | Resource::Replay | Resource::ResourceKind => "",
+    }
+}
+
+const fn kind(code: Code) -> ErrorKind {
+    match code {
+        Code::MalformedJson | Code::UnreadableBody | Code::InvalidQuery | Code::Invalid => ErrorKind::Invalid,
+        Code::Unauthenticated => ErrorKind::Unauthenticated,
+        Code::Forbidden => ErrorKind::Forbidden,
+        Code::NotFound | Code::RouteNotFound => ErrorKind::NotFound,
+        Code::MethodNotAllowed => ErrorKind::MethodNotAllowed,
+        Code::EventConflict
+        | Code::ContractFixed
+        | Code::ContractNotLoaded
+        | Code::SandboxAccount
+        | Code::EndpointLimit
+        | Code::NoTestEvent
+        | Code::AccountSecret
+        | Code::EndpointSecret
+        | Code::SecretLimit
+        | Code::DeliveryInFlight
+        | Code::EndpointDeleted
+        | Code::ReplayLimit
+        | Code::IllegalTransition
+        | Code::PreconditionFailed => ErrorKind::Conflict,
+        Code::TooLarge => ErrorKind::TooLarge,
+        Code::UnsupportedMediaType => ErrorKind::UnsupportedMediaType,
+        Code::BacklogFull | Code::RateExceeded => ErrorKind::RateLimited,
+        Code::Internal => ErrorKind::Internal,
+        Code::Busy | Code::Unavailable => ErrorKind::Unavailable,
+    }
+}

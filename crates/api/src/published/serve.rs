@@ -1,0 +1,171 @@
+//! One request to a published API, from its route to its answer.
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{ALLOW, AUTHORIZATION, COOKIE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::response::{IntoResponse, Response};
+use bellwire_app::{AccountAccess, Actor, AppError, Operation, Resource};
+use bellwire_contract::{
+    Contract, ErrorKind, Passed, PublishedAnswer, PublishedApi, PublishedRequest, PublishedRoute, RouteMatch, Verb,
+};
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use url::form_urlencoded;
+
+use super::PublishedLabel;
+use super::act::{Caller, act};
+use super::refusal::Refusal;
+use crate::Api;
+use crate::extract::JsonBody;
+use crate::problem::Failure;
+
+/// Query parameters of one request at most.
+const PARAMETERS_MAX: usize = 32;
+
+/// Answers a request whose path below the API's root is `path`.
+pub(super) async fn serve(api: &Api, contract: &Contract, published: &PublishedApi, path: &str, request: Request) -> Response {
+    // What is a HEAD on the outside is answered as a GET and loses its body on the way out.
+    let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
+    match published.find(&method, path) {
+        RouteMatch::None => refuse(published, Refusal::new(ErrorKind::NotFound, "there is no such route")),
+        RouteMatch::OtherMethods(methods) => {
+            let refusal = Refusal::new(ErrorKind::MethodNotAllowed, "this route does not take that method");
+            let mut response = refuse(published, refusal);
+            let allowed: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
+            if let Ok(allowed) = HeaderValue::try_from(allowed.join(", ")) {
+                response.headers_mut().insert(ALLOW, allowed);
+            }
+            response
+        }
+        RouteMatch::Route(route, parameters) => {
+            let serving = Serving { api, contract, published, route };
+            let answered = serving.answer(&parameters, request).await;
+            let mut response = answered.map_or_else(|refusal| refuse(published, refusal), into_response);
+            let label = format!("/published/{}{}", contract.name(), route.path());
+            response.extensions_mut().insert(PublishedLabel(label.into()));
+            response
+        }
+    }
+}
+
+/// A request whose route is known.
+struct Serving<'a> {
+    api: &'a Api,
+    contract: &'a Contract,
+    published: &'a PublishedApi,
+    route: &'a PublishedRoute,
+}
+
+impl Serving<'_> {
+    /// First who asks and whether they may, then what they ask.
+    async fn answer(&self, parameters: &[(String, String)], request: Request) -> Result<PublishedAnswer, Refusal> {
+        let (parts, body) = request.into_parts();
+        let caller = if self.route.is_public() { Caller::Anybody } else { self.caller(&parts.headers).await? };
+        let body = self.read_body(&parts.headers, body).await?;
+        let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).take(PARAMETERS_MAX);
+        let query: Vec<(String, String)> = pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+        let headers = self.without_keys(parts.headers);
+        let body = body.as_deref().map(|body| std::str::from_utf8(body).unwrap_or_default());
+        let request = PublishedRequest { path: parameters, query: &query, headers: &headers, body };
+        let passed: Passed<'_> = act(&self.api.app, self.contract, self.route, caller, self.route.inputs(&request)).await?;
+        self.published.answer(self.route, &request, &passed).map_err(|error| {
+            let place = format!("{} line {}: {error}", self.contract.name(), error.line);
+            Refusal::internal(Failure(format!("an answer cannot be written: {place}")))
+        })
+    }
+
+    /// The caller by the published header. A key of another contract is none here: that API does not know it.
+    async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+        let authentication = self.published.authentication();
+        let key = headers.get(&authentication.header).and_then(|value| value.to_str().ok());
+        let key = match (&authentication.scheme, key) {
+            (Some(scheme), Some(text)) => {
+                text.split_once(' ').filter(|(word, _)| word.eq_ignore_ascii_case(scheme)).map(|(_, key)| key)
+            }
+            (_, key) => key,
+        };
+        let Some(key) = key.map(str::trim).filter(|key| !key.is_empty()) else {
+            let word = authentication.scheme.as_ref().map_or(String::new(), |scheme| format!("{scheme} "));
+            return Err(self.unauthenticated(&format!("send your API key as `{}: {word}<key>`", authentication.header)));
+        };
+        let app = &self.api.app;
+        let refused = |error| Refusal::of(error, self.route);
+        let actor: Actor = match app.authenticate(Some(key)).await {
+            Err(AppError::Unauthenticated(detail)) => return Err(self.unauthenticated(detail)),
+            other => other.map_err(refused)?,
+        };
+        let operation = operation(self.route.verb());
+        let Some(account) = actor.account.clone() else {
+            app.permit(&actor, operation).map_err(refused)?;
+            return Ok(Caller::Operator(actor, operation));
+        };
+        let unknown = || self.unauthenticated("this API key is unknown, revoked or expired");
+        let access: AccountAccess = match app.open_account(&actor, operation, account.as_str()).await {
+            Err(AppError::NotFound(Resource::Account)) => return Err(unknown()),
+            other => other.map_err(refused)?,
+        };
+        if access.account().contract == self.contract.name() { Ok(Caller::Consumer(access)) } else { Err(unknown()) }
+    }
+
+    fn unauthenticated(&self, message: &str) -> Refusal {
+        let scheme = self.published.authentication().scheme.as_deref();
+        Refusal { challenge: scheme.map(ToOwned::to_owned), ..Refusal::new(ErrorKind::Unauthenticated, message) }
+    }
+
+    /// The body, when the route has one: a JSON object.
+    async fn read_body(&self, headers: &HeaderMap, body: Body) -> Result<Option<Bytes>, Refusal> {
+        if !self.route.reads_body() {
+            return Ok(None);
+        }
+        let bytes = JsonBody::new(headers.clone(), body, self.api.app.limits()).read().await.map_err(Refusal::from)?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let raw = serde_json::from_slice::<&RawValue>(&bytes)
+            .map_err(|error| Refusal::new(ErrorKind::Invalid, &format!("the body is not JSON: {error}")))?;
+        if !raw.get().starts_with('{') {
+            return Err(Refusal::new(ErrorKind::Invalid, "the body must be a JSON object"));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Templates see no keys: what cannot be named cannot be answered by mistake.
+    fn without_keys(&self, mut headers: HeaderMap) -> HeaderMap {
+        for name in [&self.published.authentication().header, &AUTHORIZATION, &COOKIE] {
+            headers.remove(name);
+        }
+        headers
+    }
+}
+
+/// What a verb needs to be allowed.
+const fn operation(verb: Verb) -> Operation {
+    match verb {
+        Verb::RegisterEndpoint | Verb::UpdateEndpoint | Verb::DeleteEndpoint | Verb::RotateSecret => Operation::EndpointChange,
+        Verb::ReadEndpoint | Verb::ListEndpoints => Operation::EndpointRead,
+        Verb::ReadResource | Verb::ListResources => Operation::ResourceRead,
+        Verb::ListEvents => Operation::EventRead,
+        Verb::ReadEventType | Verb::ListEventTypes => Operation::ContractRead,
+    }
+}
+
+fn refuse(published: &PublishedApi, refusal: Refusal) -> Response {
+    let answer = published.refuse(refusal.kind, &refusal.message, refusal.field.as_deref());
+    let mut response = into_response(answer);
+    let mut set = |name, value: Option<String>| {
+        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+            response.headers_mut().insert(name, value);
+        }
+    };
+    set(WWW_AUTHENTICATE, refusal.challenge);
+    set(RETRY_AFTER, refusal.retry_after.map(|seconds| seconds.to_string()));
+    if let Some(failure) = refusal.failure {
+        response.extensions_mut().insert(failure);
+    }
+    response
+}
+
+fn into_response(answer: PublishedAnswer) -> Response {
+    (answer.status, answer.headers, answer.body).into_response()
+}

@@ -1,0 +1,184 @@
+//! Reads a published request: which part of it goes where, and what is wrong with it in its own words.
+
+use http::HeaderMap;
+use serde_json::{Map, Value};
+
+use super::{Bindings, PublishedRoute};
+use crate::tree::{Spacing, Tree};
+use crate::variables::{Scope, Variable};
+
+/// Something that a use-case needs, and the part of the request it comes from.
+#[derive(Debug)]
+pub(super) struct Input {
+    /// Such as `endpoint.url`.
+    pub(super) name: &'static str,
+    pub(super) tree: Tree,
+    pub(super) is_required: bool,
+    /// What the published document calls it.
+    pub(super) field: Option<String>,
+}
+
+/// A request to a published API, read.
+#[derive(Debug, Clone, Copy)]
+pub struct PublishedRequest<'a> {
+    /// What stands in the place of the path's `{names}`.
+    pub path: &'a [(String, String)],
+    /// The query's parameters.
+    pub query: &'a [(String, String)],
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// The body: valid JSON.
+    pub body: Option<&'a str>,
+}
+
+/// One thing that is wrong with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldFault {
+    /// The field of the published request.
+    pub field: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+/// What a use-case is given, still to be taken; what is wrong with it is collected.
+#[derive(Debug)]
+pub struct Inputs<'r> {
+    route: &'r PublishedRoute,
+    values: Vec<(&'static str, Value)>,
+    faults: Vec<FieldFault>,
+}
+
+impl PublishedRequest<'_> {
+    pub(super) fn bind(&self, names: &mut Bindings) {
+        let object = |pairs: &[(String, String)]| {
+            let members: Map<String, Value> = pairs.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+            Value::Object(members).to_string()
+        };
+        names.set("request.path", object(self.path));
+        names.set("request.query", object(self.query));
+        let text = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+        };
+        let headers: Vec<(String, String)> = self.headers.iter().filter_map(text).collect();
+        names.set("request.header", object(&headers));
+        if let Some(body) = self.body {
+            names.set("request.body", body.to_owned());
+        }
+    }
+}
+
+/// The names under which templates find the request.
+pub(super) const NAMES: [&str; 4] = ["request.path", "request.query", "request.header", "request.body"];
+
+impl PublishedRoute {
+    /// What the request gives the use-case.
+    pub fn inputs(&self, request: &PublishedRequest<'_>) -> Inputs<'_> {
+        let mut names = Bindings::default();
+        request.bind(&mut names);
+        let mut inputs = Inputs { route: self, values: Vec::new(), faults: Vec::new() };
+        for input in &self.inputs {
+            let mut out = String::new();
+            match input.tree.render(Scope::of(&names), Spacing::Compact, &mut out) {
+                Ok(true) => match serde_json::from_str(&out) {
+                    Ok(Value::Null) => inputs.left_out(input),
+                    Ok(value) => inputs.values.push((input.name, value)),
+                    Err(_) => inputs.fault(input.name, "cannot be read"),
+                },
+                Ok(false) => inputs.left_out(input),
+                Err(failure) if failure.absent => inputs.left_out(input),
+                Err(_) => inputs.fault(input.name, "cannot be read"),
+            }
+        }
+        inputs
+    }
+
+    /// What the published document calls an input; `None` where it is no single field of the request.
+    pub fn field_of(&self, input: &str) -> Option<&str> {
+        self.inputs.iter().find(|known| known.name == input)?.field.as_deref()
+    }
+}
+
+impl Inputs<'_> {
+    /// A text.
+    pub fn text(&mut self, name: &'static str) -> Option<String> {
+        let value = self.take(name)?;
+        if let Value::String(text) = value {
+            return Some(text);
+        }
+        self.fault(name, "must be a string");
+        None
+    }
+
+    /// A list of texts.
+    pub fn texts(&mut self, name: &'static str) -> Option<Vec<String>> {
+        let texts = match self.take(name)? {
+            Value::Array(items) => items.into_iter().map(|item| item.as_str().map(ToOwned::to_owned)).collect(),
+            _ => None,
+        };
+        if texts.is_none() {
+            self.fault(name, "must be a list of strings");
+        }
+        texts
+    }
+
+    /// True or false, also as a text: queries have nothing else.
+    pub fn flag(&mut self, name: &'static str) -> Option<bool> {
+        let flag = match self.take(name)? {
+            Value::Bool(flag) => Some(flag),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        if flag.is_none() {
+            self.fault(name, "must be true or false");
+        }
+        flag
+    }
+
+    /// A value that `parse` understands, as a text or a number.
+    pub fn parsed<T>(&mut self, name: &'static str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let value = self.take(name)?;
+        let parsed = match &value {
+            Value::String(text) => parse(text),
+            Value::Number(number) => parse(&number.to_string()),
+            _ => None,
+        };
+        if parsed.is_none() {
+            self.fault(name, expected);
+        }
+        parsed
+    }
+
+    /// Everything is taken: what was wrong.
+    pub fn finish(self) -> Result<(), Vec<FieldFault>> {
+        if self.faults.is_empty() { Ok(()) } else { Err(self.faults) }
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let place = self.values.iter().position(|(known, _)| *known == name)?;
+        Some(self.values.swap_remove(place).1)
+    }
+
+    fn left_out(&mut self, input: &Input) {
+        if input.is_required {
+            self.fault(input.name, "is missing");
+        }
+    }
+
+    fn fault(&mut self, name: &str, message: &str) {
+        let field = self.route.field_of(name).unwrap_or(name).to_owned();
+        self.faults.push(FieldFault { field, message: message.to_owned() });
+    }
+}
+
+/// What the published document calls the value: the first field of the request that it is made of.
+pub(super) fn field_of(tree: &Tree) -> Option<String> {
+    let mut field = None;
+    tree.visit(&mut |expression| {
+        let named = expression.paths.iter().find_map(|path| {
+            let Variable::Local(root) = &path.variable else { return None };
+            root.starts_with("request.").then(|| path.inside().join(".")).filter(|name| !name.is_empty())
+        });
+        field = field.take().or(named);
+    });
+    field
+}

@@ -1,0 +1,136 @@
+//! Answers every route and every kind of refusal once, with everything there and with as little as can be, so that an answer
+//! that cannot be written is refused when the contract is loaded.
+
+use bellwire_domain::{Secret, Timestamp};
+
+use super::subject::{AccountView, EndpointView, EventView, Passed, ResourceView};
+use super::{Answer, Bindings, ErrorKind, PublishedRoute, Verb, quoted, write};
+use crate::catalogue::EventDefinition;
+use crate::contract::Contract;
+use crate::diagnostic::{At, Report};
+use crate::render::RenderError;
+use crate::variables::Variable;
+
+/// How much there is to answer with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Amount {
+    Everything,
+    Least,
+}
+
+/// Tries all answers.
+pub(crate) fn try_answers(contract: &Contract, report: &mut Report) {
+    let Some(published) = contract.published() else { return };
+    for amount in [Amount::Everything, Amount::Least] {
+        for route in published.routes() {
+            try_route(contract, route, amount, report);
+        }
+        for kind in ErrorKind::ALL {
+            let mut names = published_url(contract);
+            names.set("error.kind", quoted(kind.as_str()));
+            names.set("error.status", "400".to_owned());
+            names.set("error.message", quoted("`field` is missing"));
+            names.set("error.field", if amount == Amount::Least { "null".to_owned() } else { quoted("field") });
+            let errors = &published.errors;
+            if let Err(error) = write(&errors.headers, Some(&errors.body), &names, "published.errors") {
+                add(&error, &format!("for the refusal `{}`", kind.as_str()), report);
+                break; // the others would say the same
+            }
+        }
+    }
+}
+
+fn try_route(contract: &Contract, route: &PublishedRoute, amount: Amount, report: &mut Report) {
+    let Some(passed) = sample(contract, route, amount) else { return };
+    let mut names = published_url(contract);
+    passed.bind(&mut names);
+    let place = format!("{}.answer", route.place);
+    if let Err(error) = write(&route.answer.headers, route.answer.body.as_ref(), &names, &place) {
+        // What a request brings is not known here.
+        if !requested(&route.answer).contains(&(error.line, error.column)) {
+            let what = if amount == Amount::Least { "where what is optional is not there" } else { "in an example" };
+            add(&error, what, report);
+        }
+    }
+}
+
+fn published_url(contract: &Contract) -> Bindings {
+    Bindings::at(contract.published().and_then(|published| published.url()))
+}
+
+fn add(error: &RenderError, what: &str, report: &mut Report) {
+    let at = At { line: error.line.max(1), column: error.column.max(1) };
+    report.add(at, &error.path, format!("{}, {what}", error.message), "");
+}
+
+/// Where expressions stand that use the request.
+fn requested(answer: &Answer) -> Vec<(usize, usize)> {
+    let mut places = Vec::new();
+    let mut note = |expression: &crate::expression::Expression| {
+        if expression.uses(|variable| matches!(variable, Variable::Local(name) if name.starts_with("request."))) {
+            places.push((expression.at.line, expression.at.column));
+        }
+    };
+    for template in answer.headers.iter().flat_map(|header| &header.values) {
+        template.expressions().for_each(&mut note);
+    }
+    if let Some(tree) = &answer.body {
+        tree.visit(&mut note);
+    }
+    places
+}
+
+fn sample<'a>(contract: &'a Contract, route: &'a PublishedRoute, amount: Amount) -> Option<Passed<'a>> {
+    let all = amount == Amount::Everything;
+    let account = AccountView { id: "example".to_owned(), name: all.then(|| "Example".to_owned()) };
+    let next = all.then(|| "example".to_owned());
+    let catalogue = || contract.events().iter().chain(contract.any_event());
+    let some = |count: usize| if all { count } else { 0 };
+    Some(match route.verb {
+        Verb::RegisterEndpoint | Verb::RotateSecret | Verb::ReadEndpoint | Verb::UpdateEndpoint | Verb::DeleteEndpoint => {
+            Passed::Endpoint(account, endpoint(amount))
+        }
+        Verb::ListEndpoints => Passed::Endpoints(account, (0..=some(1)).map(|_| endpoint(amount)).collect(), next),
+        Verb::ReadResource => Passed::Resource(account, resource(contract, route)),
+        Verb::ListResources => Passed::Resources(account, (0..=some(1)).map(|_| resource(contract, route)).collect(), next),
+        Verb::ListEvents => Passed::Events(account, catalogue().map(event).collect(), next),
+        Verb::ReadEventType => Passed::EventType(catalogue().nth(some(catalogue().count().saturating_sub(1)))?),
+        Verb::ListEventTypes => Passed::EventTypes(catalogue().collect()),
+    })
+}
+
+const NOW: Timestamp = Timestamp::from_secs(1_760_000_000);
+
+fn endpoint(amount: Amount) -> EndpointView {
+    let all = amount == Amount::Everything;
+    EndpointView {
+        id: "example".to_owned(),
+        url: "https://example.com/webhooks".to_owned(),
+        name: all.then(|| "Example".to_owned()),
+        events: vec!["example".to_owned()],
+        enabled: true,
+        health: "active",
+        created_at: NOW,
+        updated_at: NOW,
+        secret: all.then(|| Secret::new("example".to_owned())),
+    }
+}
+
+/// The document has nothing but what the language asks of it.
+fn resource(contract: &Contract, route: &PublishedRoute) -> ResourceView {
+    let kind = route.kind.clone().unwrap_or_default();
+    let state = contract.resource(&kind).and_then(|resource| resource.states().first().cloned()).unwrap_or_default();
+    let document = "{}".to_owned();
+    ResourceView { kind, id: "example".to_owned(), state, version: 1, created_at: NOW, updated_at: NOW, document }
+}
+
+fn event(definition: &EventDefinition) -> EventView {
+    EventView {
+        id: "example".to_owned(),
+        seq: 1,
+        event_type: definition.event_type.to_string(),
+        occurred_at: NOW,
+        is_test: false,
+        data: definition.example.get().to_owned(),
+    }
+}

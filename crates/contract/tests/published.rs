@@ -1,0 +1,206 @@
+//! Published APIs: what is refused, and where; and what requests and answers come to.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of tests may fail them")]
+
+mod common;
+
+use bellwire_contract::{
+    AccountView, Contract, EndpointView, ErrorKind, FieldFault, Passed, PublishedApi, PublishedRequest, PublishedRoute,
+    ResourceView, RouteMatch,
+};
+use bellwire_domain::{Secret, Timestamp};
+use http::{HeaderMap, Method};
+use serde_json::{Value, json};
+
+const BASE: &str = r#"contract: t
+title: T
+events: [{ type: a.b, example: { id: x } }]
+resources: { order: { state: s, states: [open], events: [] } }
+request: { body: "{{ event.data }}" }
+published:
+  url: https://api.example.com
+  authentication: { header: x-key }
+  routes:
+    - method: POST
+      path: /hooks
+      does: register_endpoint
+      account: "{{ request.body.shop }}"
+      endpoint: { url: "{{ request.body.target.url }}", name?: "{{ request.body.label }}" }
+      answer: { body: { id: "{{ endpoint.id }}", name?: "{{ endpoint.name }}", at: "{{ endpoint.created_at | unix }}" } }
+    - method: DELETE
+      path: /hooks/{id}
+      does: delete_endpoint
+      endpoint: { id: "{{ request.path.id }}" }
+      answer: { status: 204 }
+    - method: GET
+      path: /orders/{id}
+      does: read_resource
+      resource: { kind: order, id: "{{ request.path.id }}" }
+      answer: { headers: { x-state: "{{ resource.state }}" }, body: "{{ resource.document }}" }
+    - method: GET
+      path: /types
+      does: list_event_types
+      public: true
+      answer: { body: { $each: "{{ events }}", $then: "{{ item.type }}" } }
+  errors:
+    status: { invalid: 422 }
+    body: { ok: false, kind: "{{ error.kind }}", message: "{{ error.message }}", field?: "{{ error.field }}" }
+"#;
+
+fn compile(source: &str) -> Result<Contract, String> {
+    Contract::compile(source, "t").map_err(|error| error.to_string())
+}
+
+/// What is replaced in [`BASE`], and by what; every line is one wrong contract. The snapshot says what is said of it.
+const REFUSED: &[(&str, &str)] = &[
+    ("x-key }", "x-key, schema: a }"),
+    ("header: x-key", "header: \"x key\""),
+    ("https://api.example.com", "api.example.com"),
+    ("https://api.example.com", "https://api.example.com/"),
+    ("register_endpoint", "register_endpiont"),
+    ("method: POST", "method: GET"),
+    ("method: DELETE\n      path: /hooks/{id}", "method: POST\n      path: /hooks"),
+    ("/types", "/orders/{order}"),
+    ("path: /types", "path: types"),
+    ("path: /types", "path: /types/{Id}"),
+    ("path: /types", "path: /types/{a}/{a}"),
+    ("url: \"{{ request.body.target.url }}\"", "uri: \"{{ request.body.target.url }}\""),
+    ("url: \"{{ request.body.target.url }}\", ", ""),
+    ("      endpoint: { id: \"{{ request.path.id }}\" }\n", ""),
+    ("{{ request.body.label }}", "{{ request.boby.label }}"),
+    ("{{ request.body.label }}", "{{ event.data }}"),
+    ("{{ request.body.label }}", "{{ request.header['X-Label'] }}"),
+    ("{{ endpoint.name }}", "{{ endpoint.nmae }}"),
+    ("{{ endpoint.name }}", "{{ resource.id }}"),
+    ("name?: \"{{ endpoint.name }}\"", "name: \"Is {{ endpoint.name }}\""),
+    ("{{ endpoint.created_at | unix }}", "{{ endpoint.url | unix }}"),
+    ("id: \"{{ request.path.id }}\" }\n      answer: { status", "id: \"{{ request.path.hook }}\" }\n      answer: { status"),
+    ("status: 204", "status: 204, body: { a: 1 }"),
+    ("status: 204", "status: 404"),
+    ("{ kind: order, id: \"{{ request.path.id }}\" }", "{ kind: odrer, id: \"{{ request.path.id }}\" }"),
+    ("{ kind: order, id: \"{{ request.path.id }}\" }", "{ kind: order, id: \"{{ request.body.id }}\" }"),
+    ("{{ resource.document }}", "{{ endpoint.secret }}"),
+    ("path: /orders/{id}\n      does: read_resource", "path: /orders/{id}\n      public: true\n      does: read_resource"),
+    ("public: true", "public: true\n      page: { limit: 1 }"),
+    ("public: true", "public: true\n      account: a"),
+    ("invalid: 422", "invald: 422"),
+    ("invalid: 422", "invalid: 200"),
+    ("{{ error.kind }}", "{{ error.code }}"),
+    ("field?: \"{{ error.field }}\"", "field: \"at {{ error.field }}\""),
+    ("  errors:\n    status: { invalid: 422 }\n    body:", "  erors:\n    body:"),
+    ("{ status: 204 }", "{ body: \"{{ endpoint.secret }}\" }"),
+];
+
+#[test]
+fn what_cannot_work_is_refused_with_its_place() {
+    compile(BASE).unwrap();
+    let mut table = String::new();
+    for (from, to) in REFUSED {
+        assert!(BASE.contains(from), "{from}");
+        let said = compile(&BASE.replacen(from, to, 1)).err().unwrap_or_else(|| "accepted".to_owned());
+        assert_ne!(said, "accepted", "{to}");
+        table.extend(["# ", &from.replace('\n', " "), " -> ", &to.replace('\n', " "), "\n", &said, "\n\n"]);
+    }
+    insta::assert_snapshot!(table);
+}
+
+fn route<'a>(api: &'a PublishedApi, method: &Method, path: &str) -> (&'a PublishedRoute, Vec<(String, String)>) {
+    match api.find(method, path) {
+        RouteMatch::Route(route, parameters) => (route, parameters),
+        other => panic!("{method} {path}: {other:?}"),
+    }
+}
+
+#[test]
+fn paths() {
+    let contract = compile(BASE).unwrap();
+    let api = contract.published().unwrap();
+    assert_eq!(route(api, &Method::DELETE, "/hooks/a%2Fb").1, [("id".to_owned(), "a/b".to_owned())]);
+    assert!(matches!(api.find(&Method::GET, "/hooks"), RouteMatch::OtherMethods(methods) if methods == [&Method::POST]));
+    for path in ["", "/", "/hooks/", "/hooks/a/b", "//hooks", "/Hooks", "/hooks/%ff"] {
+        assert!(matches!(api.find(&Method::DELETE, path), RouteMatch::None), "{path}");
+    }
+}
+
+#[test]
+fn a_request_is_read_in_its_own_words() {
+    let contract = compile(BASE).unwrap();
+    let (register, _) = route(contract.published().unwrap(), &Method::POST, "/hooks");
+    let headers = HeaderMap::new();
+    let read = |body: &str| {
+        let request = PublishedRequest { path: &[], query: &[], headers: &headers, body: Some(body) };
+        let mut inputs = register.inputs(&request);
+        let texts = ["account.id", "endpoint.url", "endpoint.name"].map(|name| inputs.text(name));
+        (texts, inputs.finish())
+    };
+    let (texts, finished) = read(r#"{"shop":"s","target":{"url":"https:\/\/a.example\/"},"label":null,"more":1}"#);
+    assert_eq!((texts, finished), ([Some("s".to_owned()), Some("https://a.example/".to_owned()), None], Ok(())));
+    let fault = |field: &str, message: &str| FieldFault { field: field.to_owned(), message: message.to_owned() };
+    let wrong =
+        Err(vec![fault("target.url", "is missing"), fault("shop", "must be a string"), fault("label", "must be a string")]);
+    assert_eq!(read(r#"{"shop":7,"target":"x","label":[]}"#).1, wrong);
+}
+
+#[test]
+fn answers() {
+    let contract = compile(BASE).unwrap();
+    let api = contract.published().unwrap();
+    let headers = HeaderMap::new();
+    let request = PublishedRequest { path: &[], query: &[], headers: &headers, body: None };
+    let account = || AccountView { id: "s".to_owned(), name: None };
+    let at = Timestamp::from_secs(1_736_937_000);
+    let (register, _) = route(api, &Method::POST, "/hooks");
+    let endpoint = EndpointView {
+        id: "1".to_owned(),
+        url: "https://a.example/".to_owned(),
+        name: None,
+        events: Vec::new(),
+        enabled: true,
+        health: "active",
+        created_at: at,
+        updated_at: at,
+        secret: Some(Secret::new("s".to_owned())),
+    };
+    let answer = api.answer(register, &request, &Passed::Endpoint(account(), endpoint)).unwrap();
+    assert_eq!((answer.status.as_u16(), &*answer.body), (201, &br#"{"id":"1","at":1736937000}"#[..]));
+
+    let document = " {\"b\": 1.10, \"a\":\"\\u00e9\"}\n".to_owned();
+    let (read, _) = route(api, &Method::GET, "/orders/1");
+    let (kind, id, state) = ("order".to_owned(), "1".to_owned(), "open".to_owned());
+    let resource = ResourceView { kind, id, state, version: 1, created_at: at, updated_at: at, document: document.clone() };
+    let answer = api.answer(read, &request, &Passed::Resource(account(), resource)).unwrap();
+    assert_eq!((&answer.body[..], &answer.headers["x-state"]), (document.as_bytes(), &"open".parse().unwrap()));
+    assert_eq!(answer.headers["content-type"], "application/json");
+
+    let refused = api.refuse(ErrorKind::Invalid, "`shop` is \"missing\"", Some("shop"));
+    let body: Value = serde_json::from_slice(&refused.body).unwrap();
+    let expected = json!({ "ok": false, "kind": "invalid", "message": "`shop` is \"missing\"", "field": "shop" });
+    assert_eq!((refused.status.as_u16(), body), (422, expected));
+    assert_eq!(api.refuse(ErrorKind::NotFound, "", None).status.as_u16(), 404);
+}
+
+#[test]
+fn b_well_publishes_a_definition_of_each_message() {
+    let contract = common::shipped("b.well");
+    let api = contract.published().unwrap();
+    let (read, _) = route(api, &Method::GET, "/MessageDefinition/user-delete-completed");
+    let (list, _) = route(api, &Method::GET, "/MessageDefinition");
+    assert!(read.is_public() && list.is_public());
+    let headers = HeaderMap::new();
+    let request = PublishedRequest { path: &[], query: &[], headers: &headers, body: None };
+    let events: Vec<_> = contract.events().iter().collect();
+    let bundle = api.answer(list, &request, &Passed::EventTypes(events.clone())).unwrap();
+    let bundle: Value = serde_json::from_slice(&bundle.body).unwrap();
+    assert_eq!((&bundle["resourceType"], &bundle["type"], &bundle["total"]), (&json!("Bundle"), &json!("searchset"), &json!(2)));
+    for (event, entry) in events.iter().zip(bundle["entry"].as_array().unwrap()) {
+        let one = api.answer(read, &request, &Passed::EventType(event)).unwrap();
+        assert_eq!(one.headers["content-type"], "application/fhir+json");
+        let one: Value = serde_json::from_slice(&one.body).unwrap();
+        assert_eq!((&one, &one["url"]), (&entry["resource"], &entry["fullUrl"]));
+        // What FHIR R4 requires of the resource.
+        assert!(["status", "date", "eventCoding"].iter().all(|name| !one[name].is_null()), "{one}");
+        assert_eq!(one["focus"][0], json!({ "code": "Person", "min": 1, "max": "1" }));
+    }
+    let refused = api.refuse(ErrorKind::NotFound, "no", None);
+    let outcome: Value = serde_json::from_slice(&refused.body).unwrap();
+    assert_eq!((&outcome["resourceType"], &outcome["issue"][0]["code"]), (&json!("OperationOutcome"), &json!("not-found")));
+}
