@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::environment::{SystemClock, SystemEntropy};
 use crate::listener::{self, ListenerLimits};
+use crate::telemetry;
 
 /// Writes that may wait in the store before publishers are told to come back.
 const STORE_JOBS_MAX: usize = 8_192;
@@ -109,9 +110,10 @@ impl Server {
         });
         let ready = Arc::new(AtomicBool::new(true));
         let metrics = options.metrics;
-        let api = ApiOptions { app, metrics: Arc::new(move || metrics.render()), ready: Arc::clone(&ready) };
         let stop_listening = CancellationToken::new();
         let tasks = TaskTracker::new();
+        tasks.spawn(telemetry::keep_metrics_small(metrics.clone(), stop_listening.clone()));
+        let api = ApiOptions { app, metrics: Arc::new(move || metrics.render()), ready: Arc::clone(&ready) };
         let mut published = Vec::with_capacity(publications.len());
         for (contract, (listener, address)) in publications {
             let router = bellwire_api::published_router(api.clone(), &contract);

@@ -1,9 +1,11 @@
 //! Logs and metrics. Neither ever holds a payload, a secret or a response body.
 
 use std::io::{IsTerminal as _, Write};
+use std::time::Duration;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 /// Logs to standard error from now on.
@@ -21,6 +23,19 @@ const LATENCY_BUCKETS: [f64; 12] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025,
 pub(crate) fn start_metrics() -> anyhow::Result<PrometheusHandle> {
     let builder = PrometheusBuilder::new().set_buckets(&LATENCY_BUCKETS).context("metrics cannot be started")?;
     builder.install_recorder().context("metrics cannot be started")
+}
+
+/// How often what was measured is added up.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Adds up what histograms have seen, which they keep one by one until then: metrics that nobody reads must not grow.
+pub(crate) async fn keep_metrics_small(metrics: PrometheusHandle, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(UPKEEP_INTERVAL) => metrics.run_upkeep(),
+        }
+    }
 }
 
 /// A line on standard error, where the log may not be running.
