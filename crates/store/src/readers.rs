@@ -11,7 +11,7 @@ use crate::StoreError;
 use crate::driver::Db;
 
 /// Page cache of one reader, in KiB (negative as SQLite counts it).
-const READER_CACHE_KIB: i64 = -2_048;
+const READER_CACHE_KIB: i64 = -1_024;
 
 pub(crate) struct Readers {
     path: PathBuf,

@@ -106,7 +106,7 @@ const ACCOUNTS_CACHED_MAX: usize = 10_000;
 const CONFIGS_CACHED_MAX: usize = 20_000;
 const KEYS_CACHED_MAX: usize = 10_000;
 /// Page cache of the writing connection, in KiB (negative as SQLite counts it).
-const WRITER_CACHE_KIB: i64 = -16_384;
+const WRITER_CACHE_KIB: i64 = -8_192;
 
 impl Store {
     /// Opens or makes the database, migrates it, and takes over what a stopped process held.
