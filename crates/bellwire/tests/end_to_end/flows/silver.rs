@@ -48,8 +48,11 @@ fn a_silver_administrator_from_its_onboarding_to_its_end() {
     let delivery = customer.attempted(&endpoint, &lost, 1);
     assert_eq!((&delivery["state"], &delivery["due_at"]), (&json!("failed"), &Value::Null), "{delivery}");
     customer.attempted(&second, &lost, 1);
-    assert_eq!(customer.poll(cursor, "")[0]["id"], lost.as_str(), "it polls");
-    assert_eq!(customer.read("adjudication", "adj_2"), adjudication("adj_2", 1));
+    let api = customer.published("apiKey", "");
+    let missed = [adjudication("adj_2", 1)];
+    assert_eq!(api.news("/adjudications", "adjudications", &[adjudication("adj_1", 1)]), missed, "it polls");
+    assert_eq!(api.get("/adjudications/adj_2"), missed[0]);
+    assert_eq!(customer.poll(cursor, "")[0]["id"], lost.as_str(), "it polls events as well");
     assert_eq!(customer.missed(&endpoint), BTreeSet::from([lost.clone()]));
     assert!(customer.missed(&second).is_empty() && customer.missed_everywhere().is_empty(), "it arrived somewhere");
     gateway.open(&receiver);
