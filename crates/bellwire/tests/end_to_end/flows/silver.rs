@@ -82,7 +82,11 @@ fn a_silver_administrator_from_its_onboarding_to_its_end() {
     assert_eq!(customer.operator.post(&customer.path("/secrets"), &rotate).expect(201)["secret"], new);
     let successor = starting("silver.py", new).ready();
     gateway.open(&successor);
-    other_gateway.open(&successor);
+    // Its second URL moves at the same time: that, too, is the representative's to do.
+    let (path, moved) = (customer.endpoint_path(&second, ""), json!({ "url": successor.url() }));
+    assert_eq!(customer.own.patch(&path, &moved).problem(403), "forbidden");
+    customer.operator.patch(&path, &moved).expect(200);
+    let left = other_gateway.count();
     customer.change("adjudication", "adj_3", &adjudication("adj_3", 1));
     let signed = verified(&successor, COMPLETE);
     assert!(!receiver.replay(&signed).verified, "{signed:?}");
@@ -94,4 +98,5 @@ fn a_silver_administrator_from_its_onboarding_to_its_end() {
     verified(&successor, COMPLETE);
     customer.attempted(&second, &unheard, 1);
     assert_eq!(gateway.count(), before, "nothing arrives any more");
+    assert_eq!(other_gateway.count(), left, "nor where it has moved from");
 }
