@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bellwire_contract::{Contract, SecretSource};
+use bellwire_contract::SecretSource;
 use bellwire_domain::{Secret, Timestamp};
 use bellwire_store::{Account, ActiveSecret, Endpoint, LaneKey};
 
@@ -83,8 +83,7 @@ impl App {
         access: &AccountAccess,
         endpoint: &Endpoint,
     ) -> Result<Option<Secret<String>>, AppError> {
-        let of_endpoints = |source| source != SecretSource::Account;
-        if !access.contract().is_ok_and(|contract| readable(contract, of_endpoints)) {
+        if !access.contract().is_ok_and(|contract| contract.subscription().secret.is_read_with_endpoints()) {
             return Ok(None);
         }
         Ok(newest(self.endpoint_secrets(access, endpoint).await?))
@@ -92,8 +91,7 @@ impl App {
 
     /// The same for an account's.
     pub async fn read_account_secret(&self, access: &AccountAccess) -> Result<Option<Secret<String>>, AppError> {
-        let of_accounts = |source| source == SecretSource::Account;
-        if !access.contract().is_ok_and(|contract| readable(contract, of_accounts)) {
+        if !access.contract().is_ok_and(|contract| contract.subscription().secret.is_read_with_accounts()) {
             return Ok(None);
         }
         Ok(newest(self.store().account_secrets(&access.account.id).await?))
@@ -123,11 +121,6 @@ impl App {
         let all = config.map(|config| config.secrets.clone()).unwrap_or_default();
         Ok(all.into_iter().filter(|secret| signs(secret.expires_at)).collect())
     }
-}
-
-fn readable(contract: &Contract, of: impl Fn(SecretSource) -> bool) -> bool {
-    let rules = &contract.subscription().secret;
-    rules.readable && of(rules.from)
 }
 
 fn newest(active: Vec<ActiveSecret>) -> Option<Secret<String>> {

@@ -226,10 +226,14 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         read_changed_requests(&mut catalogue, node, &signatures, report);
     }
     let resources = resource::read(fields.get("resources"), &catalogue, report);
-    let published = fields.get("published").map(|node| published::read(node, &resources, report));
     let uses_secret = plan.as_ref().is_some_and(|plan| uses_secret(plan, &signatures));
     let custom_headers = request_node.is_some_and(|node| request::reads_custom_headers(node, report));
     let subscription = subscription::read(fields.get("subscription"), custom_headers, uses_secret, report);
+    let offered = published::Offered {
+        resources: &resources,
+        endpoint_secrets: subscription.as_ref().is_some_and(|subscription| subscription.secret.is_read_with_endpoints()),
+    };
+    let published = fields.get("published").map(|node| published::read(node, &offered, report));
     let tolerance = match fields.get("verify") {
         Some(node) => Fields::open(node, "verify", &["tolerance"], report)?.duration("tolerance", report),
         None => None,

@@ -20,7 +20,7 @@ use crate::variables::{Scope, Values, Variable};
 
 use inputs::Input;
 pub use inputs::{FieldFault, Inputs, PublishedRequest};
-pub(crate) use read::read;
+pub(crate) use read::{Offered, read};
 pub use subject::{AccountView, EndpointView, EventView, Passed, ResourceView};
 pub(crate) use trial::try_answers;
 

@@ -184,6 +184,16 @@ fn read_secret(node: &Node, rules: &mut SecretRules, report: &mut Report) -> Opt
 }
 
 impl SecretRules {
+    /// Whether an endpoint's secret can be read back with it.
+    pub fn is_read_with_endpoints(&self) -> bool {
+        self.readable && self.from != SecretSource::Account
+    }
+
+    /// Whether an account's secret can be read back with it.
+    pub fn is_read_with_accounts(&self) -> bool {
+        self.readable && self.from == SecretSource::Account
+    }
+
     /// Whether a text can be a secret; the error says what it must look like.
     pub(crate) fn check(&self, secret: &str, must_fit_a_header: bool) -> Result<(), String> {
         let length = secret.chars().count();

@@ -110,6 +110,29 @@ fn route<'a>(api: &'a PublishedApi, method: &Method, path: &str) -> (&'a Publish
     }
 }
 
+/// Of a secret that can be read back an answer may speak, and of no other.
+#[test]
+fn a_secret_is_part_of_an_endpoint_where_it_can_be_read_back() {
+    let read = "    - { method: GET, path: \"/hooks/{id}/secret\", does: read_endpoint, endpoint: { id: \"{{ request.path.id }}\" }, answer: { body: \"{{ endpoint.secret }}\" } }\n";
+    let list = "    - { method: GET, path: /hooks, does: list_endpoints, answer: { body: { $each: \"{{ endpoints }}\", $then: \"{{ item.secret }}\" } } }\n";
+    for route in [read, list] {
+        for (secret, accepted) in [
+            ("{ from: generated, readable: true }", true),
+            ("{ from: generated, readable: false }", false),
+            ("{ from: account, readable: true }", false),
+        ] {
+            let subscription = format!("subscription: {{ events: all, url: any, secret: {secret} }}\npublished:\n");
+            let source =
+                BASE.replacen("published:\n", &subscription, 1).replacen("  routes:\n", &format!("  routes:\n{route}"), 1);
+            let compiled = compile(&source);
+            assert_eq!(compiled.is_ok(), accepted, "{secret}, {route}");
+            assert!(
+                compiled.err().is_none_or(|said| said.contains("published.routes[0].answer.body") && said.contains("secret"))
+            );
+        }
+    }
+}
+
 #[test]
 fn paths() {
     let contract = compile(BASE).unwrap();

@@ -86,20 +86,55 @@ fn the_catalogues_are_those_of_the_documents() {
     ];
     assert_eq!(types("novamed"), novamed.concat());
     // Develop Health sends the words beside them, too.
-    let sent: Vec<_> =
-        shipped("develop-health").events().iter().map(|event| (event.event_type.as_str(), &*event.title)).collect();
+    let events = shipped("develop-health").events().iter();
+    let sent: Vec<_> = events
+        .map(|event| [event.event_type.as_str(), &*event.title, event.description.as_deref().unwrap_or_default()])
+        .collect();
     let expected = [
-        ("benefit_verification.status_change", "Benefit Verification Updated"),
-        ("prior_authorization.status_change", "Prior Authorization Updated"),
-        ("prior_authorization.activity_log_updated", "Prior Authorization Activity Log Updated"),
-        ("prior_authorization.message", "Prior Authorization Message"),
-        ("prior_authorization.prescription_transfer_change", "Prior Authorization Prescription Transfer Updated"),
-        ("prior_authorization.real_time_benefits_check_change", "Prior Authorization Real-Time Benefits Check"),
+        ["benefit_verification.status_change", "Benefit Verification Updated", "A Benefit Verification has been updated."],
+        [
+            "prior_authorization.status_change",
+            "Prior Authorization Updated",
+            "A Prior Authorization submission status or outcome has changed.",
+        ],
+        [
+            "prior_authorization.activity_log_updated",
+            "Prior Authorization Activity Log Updated",
+            "The activity log of a Prior Authorization has been updated.",
+        ],
+        ["prior_authorization.message", "Prior Authorization Message", "A message has been added to a Prior Authorization."],
+        [
+            "prior_authorization.prescription_transfer_change",
+            "Prior Authorization Prescription Transfer Updated",
+            "The prescription transfer for a Prior Authorization has been updated.",
+        ],
+        [
+            "prior_authorization.real_time_benefits_check_change",
+            "Prior Authorization Real-Time Benefits Check",
+            "A real-time benefits check for a Prior Authorization has completed.",
+        ],
     ];
     assert_eq!(sent, expected);
-    assert!(
-        shipped("develop-health").events().iter().all(|event| event.description.as_ref().is_some_and(|text| text.ends_with('.')))
-    );
+}
+
+/// Who registers, who chooses events, whose the secret is; which URLs, whether it is on at once, and whether in a sandbox.
+#[test]
+fn a_subscription_is_what_its_document_makes_of_it() {
+    let (all, choose) = (EventChoice::All, EventChoice::Choose);
+    let (any, https) = (UrlPolicy::Any, UrlPolicy::Https);
+    let (itself, representative) = (Registrar::Consumer, Registrar::Operator);
+    for (name, register, events, secret, url, enabled, sandbox) in [
+        ("develop-health", itself, choose, SecretSource::Consumer, any, false, true),
+        ("b.well", itself, choose, SecretSource::Generated, https, true, true),
+        ("silver", representative, choose, SecretSource::Account, any, true, true),
+        ("noyo", itself, all, SecretSource::Consumer, https, true, false),
+        ("novamed", itself, all, SecretSource::Account, https, true, true),
+    ] {
+        let rules = shipped(name).subscription();
+        assert_eq!((rules.register, rules.events, rules.secret.from), (register, events, secret), "{name}");
+        assert_eq!((rules.url, rules.enabled, rules.sandbox), (url, enabled, sandbox), "{name}");
+        assert!(!rules.secret.readable, "{name} shows no secret again");
+    }
 }
 
 #[test]

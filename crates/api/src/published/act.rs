@@ -139,10 +139,19 @@ impl Asked {
                 let (endpoint, secret) = app.create_endpoint(access, input).await?;
                 Passed::Endpoint(account, view(endpoint, secret))
             }
-            Self::Read(id) => Passed::Endpoint(account, view(app.get_endpoint(access, &id).await?, None)),
+            Self::Read(id) => {
+                let endpoint = app.get_endpoint(access, &id).await?;
+                let secret = app.read_endpoint_secret(access, &endpoint).await?;
+                Passed::Endpoint(account, view(endpoint, secret))
+            }
             Self::List(page) => {
                 let page = app.list_endpoints(access, page).await?;
-                Passed::Endpoints(account, page.items.into_iter().map(|endpoint| view(endpoint, None)).collect(), page.next)
+                let mut items = Vec::with_capacity(page.items.len());
+                for endpoint in page.items {
+                    let secret = app.read_endpoint_secret(access, &endpoint).await?;
+                    items.push(view(endpoint, secret));
+                }
+                Passed::Endpoints(account, items, page.next)
             }
             Self::Update(id, patch) => Passed::Endpoint(account, view(app.update_endpoint(access, &id, patch).await?, None)),
             Self::Delete(id) => {

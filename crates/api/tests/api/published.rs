@@ -207,6 +207,29 @@ async fn who_may_ask() {
 }
 
 #[tokio::test]
+async fn a_secret_is_read_back_where_the_contract_says_so() {
+    let server = Server::start().await;
+    server.account("o", "open").await;
+    let key = server.key("consumer", Some("o")).await;
+    let created = server.post("/v1/accounts/o/endpoints", &json!({ "url": "https://clinic.example/hooks" })).await;
+    let other = server.post("/v1/accounts/o/endpoints", &json!({ "url": "https://clinic.example/more" })).await;
+    let id = created.id();
+    let get = async |path: &str| {
+        let request = Request::get(format!("/published/open{path}")).header("x-api-key", &key);
+        server.send(request.body(Body::empty()).unwrap()).await.json
+    };
+    assert_eq!(get(&format!("/hooks/{id}")).await, json!({ "secret": created.json["secret"] }));
+    let path = format!("/v1/accounts/o/endpoints/{id}/secrets");
+    let rotated = server.post(&path, &json!({ "overlap": "1h" })).await.json["secret"].clone();
+    assert_ne!(rotated, created.json["secret"]);
+    assert_eq!(get(&format!("/hooks/{id}")).await, json!({ "secret": rotated }), "the newest");
+    let listed = get("/hooks").await;
+    let expected = [json!({ "id": id, "secret": rotated }), json!({ "id": other.id(), "secret": other.json["secret"] })];
+    assert_eq!(listed.as_array().unwrap().len(), 2, "{listed}");
+    assert!(expected.iter().all(|one| listed.as_array().unwrap().contains(one)), "{listed}");
+}
+
+#[tokio::test]
 async fn documents_and_events_are_the_bytes_that_were_put() {
     let shop = Shop::open().await;
     let documents = [("a", r#"{"id":"a", "status":"open","n":1.10}"#), ("b", r#"{ "status":"closed", "s":"\u00e9 é" }"#)];

@@ -112,6 +112,12 @@ subscription: { events: choose, url: https, secret: { from: generated, readable:
 request:
   headers: { apikey: "{{ secret }}" }
   body: "{{ event.data }}"
+published:
+  authentication: { header: x-api-key }
+  routes:
+    - { method: GET, path: "/hooks/{id}", does: read_endpoint, endpoint: { id: "{{ request.path.id }}" }, answer: { body: { secret: "{{ endpoint.secret }}" } } }
+    - { method: GET, path: /hooks, does: list_endpoints, answer: { body: { $each: "{{ endpoints }}", id: "{{ item.id }}", secret: "{{ item.secret }}" } } }
+  errors: { body: { message: "{{ error.message }}" } }
 "#;
 
 pub(crate) struct Server {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bellwire_domain::Timestamp;
 
-pub(crate) use client::{Answer, Api, send};
+pub(crate) use client::{Answer, Api, ask, send};
 pub(crate) use command::{Run, bellwire, run, run_with, signal};
 pub(crate) use listener::Listener;
 pub(crate) use platform::{Platform, old_request, shipped};

@@ -72,8 +72,16 @@ impl Verb {
     }
 }
 
-/// Reads `published`; the resources say which kinds there are.
-pub(crate) fn read(node: &Node, resources: &[ResourceDefinition], report: &mut Report) -> Option<PublishedApi> {
+/// What the rest of a contract has for its routes.
+pub(crate) struct Offered<'a> {
+    /// The kinds that can be read.
+    pub(crate) resources: &'a [ResourceDefinition],
+    /// Whether an endpoint is read with its secret.
+    pub(crate) endpoint_secrets: bool,
+}
+
+/// Reads `published`.
+pub(crate) fn read(node: &Node, offered: &Offered<'_>, report: &mut Report) -> Option<PublishedApi> {
     let fields = Fields::open(node, "published", KEYS, report)?;
     let mut paths = matchit::Router::new();
     let mut routes: Vec<PublishedRoute> = Vec::new();
@@ -87,7 +95,7 @@ pub(crate) fn read(node: &Node, resources: &[ResourceDefinition], report: &mut R
         report.add(node.at, "published.routes", format!("there are {} routes", items.len()), format!("list 1 to {ROUTES_MAX}"));
     }
     for (index, item) in items.iter().enumerate().take(ROUTES_MAX) {
-        let Some(route) = read_route(item, &format!("published.routes[{index}]"), resources, report) else { continue };
+        let Some(route) = read_route(item, &format!("published.routes[{index}]"), offered, report) else { continue };
         add_path(&mut paths, &routes, &route, item, report);
         routes.push(route);
     }
@@ -184,7 +192,7 @@ fn read_status(node: &Node, place: &str, range: std::ops::Range<u16>, report: &m
     StatusCode::from_u16(number?).ok()
 }
 
-fn read_route(node: &Node, place: &str, resources: &[ResourceDefinition], report: &mut Report) -> Option<PublishedRoute> {
+fn read_route(node: &Node, place: &str, offered: &Offered<'_>, report: &mut Report) -> Option<PublishedRoute> {
     let fields = Fields::open(node, place, ROUTE_KEYS, report)?;
     let method = fields.require("method", "write `GET`, `POST`, `PUT`, `PATCH` or `DELETE`", report);
     let method = method.and_then(|node| read_method(node, &fields.path_of("method"), report));
@@ -210,8 +218,9 @@ fn read_route(node: &Node, place: &str, resources: &[ResourceDefinition], report
     let parameters = parameters(&path);
     let asked = Known { names: inputs::NAMES.to_vec(), route: Some((&method, &parameters)) };
     let inputs = read_inputs(&fields, verb, &asked, report);
-    let kind = if verb.needs_kind() { read_kind(&fields, resources, report) } else { None };
-    let names = inputs::NAMES.iter().copied().chain(Passed::names(verb)).collect();
+    let kind = if verb.needs_kind() { read_kind(&fields, offered.resources, report) } else { None };
+    let secret = (offered.endpoint_secrets && verb == Verb::ReadEndpoint).then_some("endpoint.secret");
+    let names = inputs::NAMES.iter().copied().chain(Passed::names(verb)).chain(secret).collect();
     let told = Known { names, route: Some((&method, &parameters)) };
     let answer = read_answer(&fields, verb, &told, report);
     Some(PublishedRoute {

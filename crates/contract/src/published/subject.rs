@@ -53,7 +53,7 @@ pub struct EndpointView {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
-    /// Its secret, when it was just made.
+    /// Its secret, when it was just made or can be read back.
     pub secret: Option<Secret<String>>,
 }
 
@@ -97,7 +97,8 @@ pub struct EventView {
 type Members = Vec<(&'static str, String)>;
 
 impl EndpointView {
-    fn members(&self, verb_shows_secret: bool) -> Members {
+    /// An answer about one endpoint has a `secret`, be it null; in a list it is there where it can be read back.
+    fn members(&self, is_one: bool) -> Members {
         let mut members = vec![
             ("id", quoted(&self.id)),
             ("url", quoted(&self.url)),
@@ -108,7 +109,7 @@ impl EndpointView {
             ("created_at", time(self.created_at)),
             ("updated_at", time(self.updated_at)),
         ];
-        if verb_shows_secret {
+        if is_one || self.secret.is_some() {
             members.push(("secret", optional(self.secret.as_ref().map(|secret| secret.expose().as_str()))));
         }
         members

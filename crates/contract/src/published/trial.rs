@@ -90,7 +90,11 @@ fn sample<'a>(contract: &'a Contract, route: &'a PublishedRoute, amount: Amount)
         Verb::RegisterEndpoint | Verb::RotateSecret | Verb::ReadEndpoint | Verb::UpdateEndpoint | Verb::DeleteEndpoint => {
             Passed::Endpoint(account, endpoint(amount))
         }
-        Verb::ListEndpoints => Passed::Endpoints(account, (0..=some(1)).map(|_| endpoint(amount)).collect(), next),
+        Verb::ListEndpoints => {
+            let is_read = contract.subscription().secret.is_read_with_endpoints();
+            let listed = || EndpointView { secret: is_read.then(secret), ..endpoint(amount) };
+            Passed::Endpoints(account, (0..=some(1)).map(|_| listed()).collect(), next)
+        }
         Verb::ReadResource => Passed::Resource(account, resource(contract, route)),
         Verb::ListResources => Passed::Resources(account, (0..=some(1)).map(|_| resource(contract, route)).collect(), next),
         Verb::ListEvents => Passed::Events(account, catalogue().map(event).collect(), next),
@@ -112,8 +116,12 @@ fn endpoint(amount: Amount) -> EndpointView {
         health: "active",
         created_at: NOW,
         updated_at: NOW,
-        secret: all.then(|| Secret::new("example".to_owned())),
+        secret: all.then(secret),
     }
+}
+
+fn secret() -> Secret<String> {
+    Secret::new("example".to_owned())
 }
 
 /// The document has nothing but what the language asks of it.

@@ -1,10 +1,11 @@
 //! A platform's customer: an account, a key of its own, and what it does with them.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Api, Receiver, Seen, Server, Sink, until};
+use crate::harness::{Answer, Api, Receiver, Seen, Server, Sink, ask, until};
 
 /// Before any event of a test.
 const SINCE: &str = "2020-01-01T00:00:00Z";
@@ -16,6 +17,9 @@ pub(super) struct Customer {
     /// What the customer does itself.
     pub(super) own: Api,
     pub(super) account: String,
+    contract: String,
+    /// The customer's API key.
+    key: String,
 }
 
 impl Customer {
@@ -24,8 +28,19 @@ impl Customer {
         let operator = server.api.clone();
         operator.put(&format!("/v1/accounts/{account}"), properties).expect(201);
         let key = operator.post("/v1/keys", &json!({ "role": "consumer", "account": account })).expect(201);
-        let own = operator.with_key(key["key"].as_str().unwrap());
-        Self { operator, own, account: account.to_owned() }
+        let key = key["key"].as_str().unwrap().to_owned();
+        let own = operator.with_key(&key);
+        let contract = properties["contract"].as_str().unwrap().to_owned();
+        Self { operator, own, account: account.to_owned(), contract, key }
+    }
+
+    /// What its platform's document says of the platform's own API: the header with the key, and the word before it.
+    pub(super) fn published(&self, header: &'static str, scheme: &str) -> Published {
+        Published {
+            address: self.operator.address,
+            base: format!("/published/{}", self.contract),
+            key: (header, format!("{scheme}{}", self.key)),
+        }
     }
 
     pub(super) fn path(&self, rest: &str) -> String {
@@ -141,6 +156,37 @@ impl Customer {
     #[track_caller]
     pub(super) fn has_everything(&self, endpoint: &str) {
         until("nothing is missed", || self.missed(endpoint).is_empty().then_some(()));
+    }
+}
+
+/// A platform's published API, for a customer who knows nothing else.
+pub(super) struct Published {
+    address: SocketAddr,
+    base: String,
+    key: (&'static str, String),
+}
+
+impl Published {
+    pub(super) fn ask(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let (header, key) = &self.key;
+        ask(self.address, method, &format!("{}{path}", self.base), (header, key), body)
+    }
+
+    #[track_caller]
+    pub(super) fn get(&self, path: &str) -> Value {
+        self.ask("GET", path, &Value::Null).expect(200)
+    }
+
+    /// Everything in a list, page by page, that is not as the customer knows it.
+    #[track_caller]
+    pub(super) fn news(&self, path: &str, items: &str, known: &[Value]) -> Vec<Value> {
+        let (mut found, mut query) = (Vec::new(), "?limit=1".to_owned());
+        loop {
+            let page = self.get(&format!("{path}{query}"));
+            found.extend(page[items].as_array().unwrap().iter().filter(|item| !known.contains(item)).cloned());
+            let Some(next) = page["next"].as_str() else { return found };
+            query = format!("?limit=1&after={next}");
+        }
     }
 }
 

@@ -45,7 +45,8 @@ fn a_develop_health_webhook_from_its_creation_to_its_end() {
     // What happened before it was on is missed, and arrives when it is asked for.
     assert_eq!(customer.missed(endpoint), BTreeSet::from([early]));
     assert_eq!(customer.replay(endpoint), 1);
-    assert_eq!(body(&verified(&receiver, BENEFIT))["data"], customer.read("benefit_verification", "bv_1"), "what GET answers");
+    let api = customer.published("authorization", "Bearer ");
+    assert_eq!(body(&verified(&receiver, BENEFIT))["data"], api.get("/benefit-verification/bv_1"), "what GET answers");
     customer.has_everything(endpoint);
 
     // It gets what it chose: no messages, until it chooses them; no activity, until the platform lets it.
@@ -71,7 +72,11 @@ fn a_develop_health_webhook_from_its_creation_to_its_end() {
     let delivery = customer.attempted(endpoint, &completed, 1);
     assert_eq!((&delivery["state"], delivery["due_at"].is_string()), (&json!("pending"), true), "{delivery}");
     assert_eq!(customer.poll(cursor, "&delivered=false")[0]["data"]["status"], "completed");
-    assert_eq!(customer.read("prior_authorization", "pa_1")["status"], "completed");
+    let known = [authorization("processing", &["hello", "thanks"], &["sent"])];
+    let missed = [authorization("completed", &["hello", "thanks"], &["sent"])];
+    assert_eq!(api.news("/prior-authorization", "data", &known), missed);
+    assert_eq!(api.get("/prior-authorization/pa_1"), missed[0]);
+    assert!(api.news("/benefit-verification", "data", &[verification("bv_1")]).is_empty(), "it missed none of these");
     gateway.open(&receiver);
     customer.retry(&delivery);
     verified(&receiver, STATUS);

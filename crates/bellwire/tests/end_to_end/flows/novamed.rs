@@ -6,7 +6,7 @@ use std::time::Duration;
 use bellwire_domain::Timestamp;
 use serde_json::{Value, json};
 
-use super::customer::{Customer, Gateway, body, verified};
+use super::customer::{Customer, Gateway, Published, body, verified};
 use crate::harness::{Home, now, starting};
 
 const CLINIC: &str = "550e8400-e29b-41d4-a716-446655440000";
@@ -15,15 +15,17 @@ fn order(status: &str) -> Value {
     json!({ "order_id": "ord_12345", "status": status, "patient_id": "pat_67890" })
 }
 
-/// Registers a webhook for a clinic; its id.
-fn register(customer: &Customer, url: &str) -> String {
-    let made = customer.register(&json!({ "url": url }));
-    made["id"].as_str().unwrap().to_owned()
+/// Registers a webhook for the clinic, as the guide has it done; its id.
+fn register(api: &Published, url: &str) -> String {
+    let made = api.ask("POST", "/api/external/webhook", &json!({ "clinic_id": CLINIC, "webhook_url": url })).expect(201);
+    assert_eq!((&made["success"], &made["data"]["webhook_url"]), (&json!(true), &json!(url)), "{made}");
+    made["data"]["webhook_id"].as_str().unwrap().to_owned()
 }
 
-/// Takes a webhook of a clinic away.
-fn unregister(customer: &Customer, webhook: &str) {
-    customer.own.delete(&customer.endpoint_path(webhook, "")).expect(204);
+/// Takes a webhook of the clinic away.
+fn unregister(api: &Published, webhook: &str) {
+    let wanted = json!({ "clinic_id": CLINIC, "webhook_id": webhook });
+    assert_eq!(api.ask("DELETE", "/api/external/webhook", &wanted).expect(200)["success"], true);
 }
 
 #[test]
@@ -35,7 +37,8 @@ fn a_novamed_webhook_from_its_registration_to_its_end() {
     let customer = Customer::set_up(&server, CLINIC, &clinic);
     let receiver = starting("novamed.js", old).ready();
     let gateway = Gateway::before(&receiver);
-    let webhook = register(&customer, &gateway.url());
+    let api = customer.published("x-api-key", "");
+    let webhook = register(&api, &gateway.url());
     assert_eq!(customer.endpoint(&webhook)["events"].as_array().unwrap().len(), 12, "all events");
     customer.try_out(&customer.own, &webhook, &receiver, "order:created");
 
@@ -61,10 +64,11 @@ fn a_novamed_webhook_from_its_registration_to_its_end() {
 
     // It polls; a second webhook of the clinic gets all of it by replay.
     assert_eq!(customer.poll(cursor, "&type=order:shipped")[0]["id"], shipped.as_str());
-    assert_eq!(customer.read("order", "ord_12345")["status"], "shipped");
+    let expected = json!({ "success": true, "data": order("shipped") });
+    assert_eq!(api.get("/api/external/order/ord_12345"), expected, "it reads what it missed");
     assert_eq!(customer.missed(&webhook), BTreeSet::from([shipped.clone()]));
     let other = starting("novamed.py", old).ready();
-    let second = register(&customer, &other.url());
+    let second = register(&api, &other.url());
     assert_eq!(customer.replay(&second), 2);
     let caught_up: BTreeSet<_> = (0..2).map(|_| other.next()).map(|seen| seen.event_id.unwrap()).collect();
     assert_eq!(caught_up, BTreeSet::from([created, shipped.clone()]));
@@ -86,7 +90,7 @@ fn a_novamed_webhook_from_its_registration_to_its_end() {
     verified(&other_successor, "order:delivered");
     assert!(!receiver.replay(&signed).verified, "{signed:?}");
 
-    unregister(&customer, &webhook);
+    unregister(&api, &webhook);
     let before = gateway.count();
     let refill = json!({ "refill_id": "ref_1", "status": "requested" });
     let last = customer.change("refill", "ref_1", &refill);

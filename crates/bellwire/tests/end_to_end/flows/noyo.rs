@@ -45,7 +45,9 @@ fn a_noyo_subscription_from_its_creation_to_its_end() {
         (Some(created.as_str()), &json!({ "id": ID })),
         "no name leaves"
     );
-    assert_eq!(customer.read("difference", ID), difference(ID, "processing"), "the rest is fetched");
+    let api = customer.published("authorization", "Bearer ");
+    let fetch = |id: &str| api.get(&format!("/differences/{id}"));
+    assert_eq!(fetch(ID), difference(ID, "processing"), "the rest is fetched");
     customer.attempted(endpoint, &created, 1);
 
     // Its endpoint is down: unhealthy, and retried in its time.
@@ -63,7 +65,7 @@ fn a_noyo_subscription_from_its_creation_to_its_end() {
     let unseen = customer.poll(cursor, "");
     assert_eq!((unseen.len(), &unseen[0]["id"]), (1, &json!(discrepancy)));
     assert_eq!(customer.missed(endpoint), BTreeSet::from([discrepancy.clone()]));
-    assert_eq!(customer.read("difference", ID)["status"], "discrepancy");
+    assert_eq!(api.news("/differences", "differences", &[difference(ID, "processing")]), [difference(ID, "discrepancy")]);
     gateway.open(&receiver);
     customer.retry(&delivery);
     assert_eq!(verified(&receiver, "difference.discrepancy").event_id.as_deref(), Some(discrepancy.as_str()));
@@ -103,6 +105,7 @@ fn a_noyo_subscription_from_its_creation_to_its_end() {
     customer.own.delete(&customer.endpoint_path(endpoint, "")).expect(204);
     let replaced = customer.change("difference", OTHER, &difference(OTHER, "replaced"));
     assert_eq!(verified(&late, "difference.replaced").event_id.as_deref(), Some(replaced.as_str()));
+    assert_eq!(fetch(OTHER)["status"], "replaced");
     customer.attempted(second, &replaced, 1);
     until("it is over", || customer.missed_everywhere().is_empty().then_some(()));
     assert_eq!(gateway.count(), before, "nothing arrives any more");

@@ -48,8 +48,11 @@ fn a_silver_administrator_from_its_onboarding_to_its_end() {
     let delivery = customer.attempted(&endpoint, &lost, 1);
     assert_eq!((&delivery["state"], &delivery["due_at"]), (&json!("failed"), &Value::Null), "{delivery}");
     customer.attempted(&second, &lost, 1);
-    assert_eq!(customer.poll(cursor, "")[0]["id"], lost.as_str(), "it polls");
-    assert_eq!(customer.read("adjudication", "adj_2"), adjudication("adj_2", 1));
+    let api = customer.published("apiKey", "");
+    let missed = [adjudication("adj_2", 1)];
+    assert_eq!(api.news("/adjudications", "adjudications", &[adjudication("adj_1", 1)]), missed, "it polls");
+    assert_eq!(api.get("/adjudications/adj_2"), missed[0]);
+    assert_eq!(customer.poll(cursor, "")[0]["id"], lost.as_str(), "it polls events as well");
     assert_eq!(customer.missed(&endpoint), BTreeSet::from([lost.clone()]));
     assert!(customer.missed(&second).is_empty() && customer.missed_everywhere().is_empty(), "it arrived somewhere");
     gateway.open(&receiver);
@@ -79,7 +82,11 @@ fn a_silver_administrator_from_its_onboarding_to_its_end() {
     assert_eq!(customer.operator.post(&customer.path("/secrets"), &rotate).expect(201)["secret"], new);
     let successor = starting("silver.py", new).ready();
     gateway.open(&successor);
-    other_gateway.open(&successor);
+    // Its second URL moves at the same time: that, too, is the representative's to do.
+    let (path, moved) = (customer.endpoint_path(&second, ""), json!({ "url": successor.url() }));
+    assert_eq!(customer.own.patch(&path, &moved).problem(403), "forbidden");
+    customer.operator.patch(&path, &moved).expect(200);
+    let left = other_gateway.count();
     customer.change("adjudication", "adj_3", &adjudication("adj_3", 1));
     let signed = verified(&successor, COMPLETE);
     assert!(!receiver.replay(&signed).verified, "{signed:?}");
@@ -91,4 +98,5 @@ fn a_silver_administrator_from_its_onboarding_to_its_end() {
     verified(&successor, COMPLETE);
     customer.attempted(&second, &unheard, 1);
     assert_eq!(gateway.count(), before, "nothing arrives any more");
+    assert_eq!(other_gateway.count(), left, "nor where it has moved from");
 }

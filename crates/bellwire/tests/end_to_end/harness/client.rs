@@ -98,6 +98,14 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
     length.is_none_or(|length| length == answer.body.len()).then_some(answer)
 }
 
+/// Asks a platform's published API as the documents' curl commands do: with the key in the header that they name.
+pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, key: (&str, &str), body: &Value) -> Answer {
+    let headers = [key, ("Content-Type", "application/json"), ("Accept", "application/json")];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    send(address, method, path, &headers, body.as_bytes()).unwrap()
+}
+
 /// A client of the API with one key.
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
