@@ -47,7 +47,7 @@ struct Arguments {
     #[arg(long, default_value_t = 64, value_parser = one_or_more)]
     producers: usize,
     /// Bytes of an event's data, one or several; the rows at a fixed rate and all growth use the first
-    #[arg(long, value_name = "BYTES", value_delimiter = ',', default_value = "500,2048,20480")]
+    #[arg(long, value_name = "BYTES", value_delimiter = ',', default_value = "500,2048,20480", value_parser = body_size)]
     body: Vec<usize>,
     /// Also measure on a store with so many past deliveries
     #[arg(long, value_name = "N")]
@@ -123,6 +123,15 @@ fn one_or_more(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("it must be at least 1".to_owned()),
         Ok(number) => Ok(number),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+/// Large enough for the instant that is in it, and not larger than the server takes.
+fn body_size(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(size @ 64..=262_144) => Ok(size),
+        Ok(_) => Err("it must be from 64 to 262144".to_owned()),
         Err(error) => Err(format!("{error}")),
     }
 }

@@ -85,12 +85,20 @@ impl Neighbours {
 #[derive(Serialize)]
 pub(crate) struct Growth {
     pub(crate) condition: String,
-    /// How many of what makes the condition, and how fast they were made.
-    pub(crate) prepared: usize,
-    pub(crate) prepared_per_second: f64,
+    /// How what makes the condition was made.
+    pub(crate) made: Option<Made>,
     /// What was measured before the rows, with nothing to compare it with.
     pub(crate) first: Option<Measurement>,
     pub(crate) rows: Vec<Comparison>,
+}
+
+/// How something was made in great number before the rows were measured.
+#[derive(Serialize)]
+pub(crate) struct Made {
+    pub(crate) count: usize,
+    pub(crate) per_second: f64,
+    /// The server's, until then.
+    pub(crate) peak_memory_mib: f64,
 }
 
 /// A row on a server in some condition, and the same on an empty store.

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::report::{Comparison, Growth, Measurement, Neighbours, Results, Size, Waiting};
+use crate::report::{Comparison, Growth, Made, Measurement, Neighbours, Results, Size, Waiting};
 
 /// A row's cells: work, delivered per second, of the bare loop, of an empty store, p50, p99, CPU, memory.
 type Cells = [String; 8];
@@ -35,7 +35,7 @@ fn lines(results: &Results) -> Vec<String> {
     lines.push(String::new());
     lines.extend(results.neighbours.as_ref().map(neighbours));
     lines.extend(results.ready_empty_ms.map(|ready| format!("start to ready: {} on an empty store", ready.show(0, " ms"))));
-    lines.extend(results.growth.iter().filter(|growth| growth.prepared_per_second > 0.0).map(prepared));
+    lines.extend(results.growth.iter().filter_map(made));
     lines.extend(results.waiting.as_ref().map(waiting));
     lines.extend(results.failures.iter().map(|failure| format!("failed: {failure}")));
     lines
@@ -65,7 +65,7 @@ fn grown(growth: &Growth) -> Vec<Cells> {
     let mut rows = vec![heading(&growth.condition)];
     rows.extend(growth.first.iter().map(|row| cells(row, String::new(), "")));
     for Comparison { grown, empty, speed_ratio, cpu_ratio } in &growth.rows {
-        rows.push(cells(grown, speed_ratio.show(2, ""), &format!(", {} times", cpu_ratio.show(2, ""))));
+        rows.push(cells(grown, speed_ratio.show(2, ""), &format!(", × {}", cpu_ratio.show(2, ""))));
         let mut row = cells(empty, "1.00".to_owned(), "");
         let [work, ..] = &mut row;
         *work = format!("without: {}", empty.name);
@@ -89,13 +89,14 @@ fn cells(row: &Measurement, of_empty: String, cpu_ratio: &str) -> Cells {
 
 fn neighbours(Neighbours { alone_p50_ms, beside_p50_ms, ratio }: &Neighbours) -> String {
     format!(
-        "neighbours: a healthy endpoint's median is {alone_p50_ms:.1} ms alone and {beside_p50_ms:.1} ms beside ill ones: {} times",
+        "neighbours: a healthy endpoint's median is {alone_p50_ms:.1} ms alone and {beside_p50_ms:.1} ms beside ill ones, × {}",
         ratio.show(2, "")
     )
 }
 
-fn prepared(growth: &Growth) -> String {
-    format!("{}: made at {:.0} per second", growth.condition, growth.prepared_per_second)
+fn made(growth: &Growth) -> Option<String> {
+    let Made { per_second, peak_memory_mib, .. } = growth.made.as_ref()?;
+    Some(format!("{}: made at {per_second:.0} per second, {peak_memory_mib:.0} MiB at most", growth.condition))
 }
 
 fn waiting(Waiting { deliveries, taken_per_second, peak_memory_mib, ready_ms }: &Waiting) -> String {

@@ -72,8 +72,8 @@ impl Workload {
 /// Larger bodies use fewer deliveries, so that a run takes as long as before.
 pub(crate) const fn size_divisor(size: usize) -> usize {
     match size {
-        ..=1_024 => 1,
-        ..=4_096 => 2,
+        0..=1_024 => 1,
+        1_025..=4_096 => 2,
         _ => 4,
     }
 }

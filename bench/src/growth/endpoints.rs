@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{against_empty, rows};
 use crate::bench::{Bench, per_second, precise};
 use crate::produce::{Load, Post, events, produce};
-use crate::report::{Growth, Measurement, say};
+use crate::report::{Growth, Made, Measurement, say};
 use crate::server::Process;
 use crate::sink::millis;
 use crate::target::Figure;
@@ -26,13 +26,14 @@ pub(crate) async fn measure(bench: &Bench, count: usize) -> anyhow::Result<Growt
     let server = bench.server().await?;
     let started = Instant::now();
     let secret = make(bench, &server, count).await.context("making endpoints")?;
-    let rate = per_second(count, started.elapsed());
+    let per_second = per_second(count, started.elapsed());
+    let made = Some(Made { count, per_second, peak_memory_mib: server.peak_memory_mib()? });
     let first = in_turn(bench, &server, count, &secret).await.context("one event for each in turn")?;
     let grown = rows(bench, &server).await?;
     server.kill().await?;
     let rows = against_empty(bench, grown).await?;
     let condition = format!("{count} endpoints of {} accounts", count.div_ceil(PER_ACCOUNT));
-    Ok(Growth { condition, prepared: count, prepared_per_second: rate, first: Some(first), rows })
+    Ok(Growth { condition, made, first: Some(first), rows })
 }
 
 fn account(endpoint: usize) -> usize {

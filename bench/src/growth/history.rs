@@ -10,14 +10,13 @@ use super::{against_empty, rows};
 use crate::bench::{Bench, PATIENCE, per_second};
 use crate::client::Client;
 use crate::produce::{Progress, events};
-use crate::report::{Growth, say};
-use crate::server::Process;
+use crate::report::{Growth, Made, say};
 use crate::workload::batch_events;
 
 /// Endpoints that each past event went to.
 const ENDPOINTS: usize = 10;
-/// Deliveries that may be under way: enough to keep the server busy, few enough to stay in memory.
-const UNDER_WAY_MAX: usize = 20_000;
+/// Deliveries that may be under way: enough to keep the server busy, few enough not to be a burden.
+const UNDER_WAY_MAX: usize = 4_000;
 const ASK_EVERY: Duration = Duration::from_millis(20);
 
 /// Measures on a store with so many past deliveries.
@@ -26,15 +25,16 @@ pub(crate) async fn measure(bench: &Bench, deliveries: usize) -> anyhow::Result<
     let server = bench.server().await?;
     let mut client = bench.client(&server).await?;
     let past = deliveries.div_ceil(ENDPOINTS) * ENDPOINTS;
-    let rate = make(bench, &server, &mut client, past).await.context("making history")?;
+    let per_second = make(bench, &mut client, past).await.context("making history")?;
+    let made = Some(Made { count: past, per_second, peak_memory_mib: server.peak_memory_mib()? });
     let grown = rows(bench, &server).await?;
     server.kill().await?;
     let rows = against_empty(bench, grown).await?;
-    Ok(Growth { condition: format!("{past} past deliveries"), prepared: past, prepared_per_second: rate, first: None, rows })
+    Ok(Growth { condition: format!("{past} past deliveries"), made, first: None, rows })
 }
 
 /// Makes them; how many per second.
-async fn make(bench: &Bench, server: &Process, client: &mut Client, past: usize) -> anyhow::Result<f64> {
+async fn make(bench: &Bench, client: &mut Client, past: usize) -> anyhow::Result<f64> {
     client.json(Method::PUT, "/v1/accounts/past", &json!({ "contract": "standard-webhooks" })).await?;
     for endpoint in 0..ENDPOINTS {
         let url = json!({ "url": format!("http://127.0.0.1:{}/quiet/{endpoint}", bench.sink.port), "enabled": true });
@@ -59,7 +59,6 @@ async fn make(bench: &Bench, server: &Process, client: &mut Client, past: usize)
     if arrived != past {
         bail!("{past} past deliveries were made, and {arrived} arrived");
     }
-    say(&format!("  history: {past} in {:.0} s, {:.0} MiB at most", started.elapsed().as_secs_f64(), server.peak_memory_mib()?));
     Ok(rate)
 }
 
