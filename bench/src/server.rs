@@ -18,6 +18,9 @@ use crate::client::Client;
 /// USER_HZ, fixed by the kernel's interface.
 const TICKS_PER_SECOND: f64 = 100.0;
 
+/// How long a killed process may take to end.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
+
 /// The admin key of a server under test, which only this machine reaches.
 const KEY: &str = "bwk_bench_bench_bench_bench_bench_bench";
 
@@ -104,6 +107,17 @@ impl Process {
 
     fn pid(&self) -> anyhow::Result<u32> {
         self.child.id().context("the process has ended")
+    }
+}
+
+impl Drop for Process {
+    /// Waits until it has ended: it must not write into its folder while that is removed.
+    fn drop(&mut self) {
+        let _ = self.child.start_kill();
+        let deadline = Instant::now() + ENDS_WITHIN;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
