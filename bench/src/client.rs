@@ -10,6 +10,8 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
+use crate::bench::PATIENCE;
+
 /// One kept-alive connection.
 pub(crate) struct Client {
     sender: SendRequest<Full<Bytes>>,
@@ -27,7 +29,7 @@ impl Client {
         Ok(Self { sender, authorization: format!("Bearer {key}") })
     }
 
-    /// Sends a request; the status and the body of the answer.
+    /// Sends a request; the status and the body of the answer. It waits as long as it takes: a load has a limit of its own.
     pub(crate) async fn send(&mut self, method: Method, path: &str, body: Bytes) -> anyhow::Result<(u16, Bytes)> {
         let request = Request::builder()
             .method(method)
@@ -45,10 +47,21 @@ impl Client {
     /// Sends JSON and expects a 2xx with JSON.
     pub(crate) async fn json(&mut self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
         let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
-        let (status, answer) = self.send(method, path, body).await?;
+        let answer = self.expect(method, path, body).await?;
+        Ok(serde_json::from_slice(&answer).unwrap_or(Value::Null))
+    }
+
+    /// Posts a body and expects a 2xx.
+    pub(crate) async fn post(&mut self, path: &str, body: Bytes) -> anyhow::Result<()> {
+        self.expect(Method::POST, path, body).await.map(|_| ())
+    }
+
+    async fn expect(&mut self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Bytes> {
+        let answered = tokio::time::timeout(PATIENCE, self.send(method, path, body)).await;
+        let (status, answer) = answered.with_context(|| format!("{path} is not answered"))??;
         if !(200..300).contains(&status) {
             bail!("{path} was answered {status}: {}", String::from_utf8_lossy(&answer));
         }
-        Ok(serde_json::from_slice(&answer).unwrap_or(Value::Null))
+        Ok(answer)
     }
 }

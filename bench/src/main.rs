@@ -6,37 +6,64 @@
 //!
 //! After each measurement the sink counts what came and checks every signature: a number that lost, doubled or mis-signed
 //! anything is an error, not a number.
+//!
+//! To add a workload, see [`workload`]; to add a condition of the store in which rows are measured again, see [`growth`].
 
+mod bare;
+mod bench;
 mod client;
+mod growth;
+mod measure;
 mod neighbours;
+mod produce;
 mod report;
+mod run;
 mod server;
 mod sink;
-mod waiting;
-mod workloads;
+mod table;
+mod target;
+mod workload;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Parser;
+
+use crate::bench::Plan;
+
+/// What `--growth` stands for.
+const GROWTH: usize = 1_000_000;
+const GROWTH_ENDPOINTS: usize = 100_000;
 
 /// Measure Bellwire beside a bare loop, and print one table
 #[derive(Parser)]
 #[command(version, about, max_term_width = 110)]
 struct Arguments {
-    /// Deliveries in each measurement at saturation
-    #[arg(long, default_value_t = 60_000)]
+    /// Deliveries in each measurement at saturation; larger bodies use fewer
+    #[arg(long, default_value_t = 60_000, value_parser = one_or_more)]
     deliveries: usize,
     /// Connections of the producer
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = one_or_more)]
     producers: usize,
-    /// Bytes of an event's data
-    #[arg(long, default_value_t = 500)]
-    body: usize,
-    /// Also measure so many deliveries that wait for endpoints which refuse (100 bytes of disk and more for each)
-    #[arg(long, default_value_t = 0)]
-    waiting: usize,
+    /// Bytes of an event's data, one or several; the rows at a fixed rate and all growth use the first
+    #[arg(long, value_name = "BYTES", value_delimiter = ',', default_value = "500,2048,20480", value_parser = body_size)]
+    body: Vec<usize>,
+    /// Also measure on a store with so many past deliveries
+    #[arg(long, value_name = "N")]
+    history: Option<usize>,
+    /// Also measure on a store with so many endpoints, 100 to an account
+    #[arg(long, value_name = "N")]
+    endpoints: Option<usize>,
+    /// Also measure ten endpoints of which one refuses connections
+    #[arg(long)]
+    dead: bool,
+    /// Also measure while so many deliveries wait for endpoints which refuse (100 bytes of disk and more for each)
+    #[arg(long, value_name = "N")]
+    waiting: Option<usize>,
+    /// Short for --history 1000000 --endpoints 100000 --dead --waiting 1000000; numbers given beside it win
+    #[arg(long)]
+    growth: bool,
     /// Where the JSON beside the table goes
     #[arg(long, default_value = "bench/results/latest.json")]
     json: PathBuf,
@@ -50,7 +77,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result = if arguments.sink { sink::run() } else { measure(&arguments) };
+    let result = if arguments.sink { sink::run() } else { measure(arguments) };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -60,15 +87,62 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(arguments: &Arguments) -> anyhow::Result<()> {
+fn measure(arguments: Arguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("the runtime cannot be started")?;
-    let results = runtime.block_on(workloads::run(&workloads::Plan {
+    let json = arguments.json.clone();
+    let plan = plan(arguments)?;
+    let results = runtime.block_on(async {
+        tokio::select! {
+            results = run::run(plan) => results,
+            stopped = stopped() => { stopped?; bail!("stopped") } // and with it the processes that it started
+        }
+    })?;
+    table::print(&results);
+    report::write(&results, &json)?;
+    match results.failures.len() {
+        0 => Ok(()),
+        failures => bail!("{failures} of the measurements failed"),
+    }
+}
+
+fn plan(arguments: Arguments) -> anyhow::Result<Plan> {
+    let grown = |given: Option<usize>, full: usize| given.unwrap_or(if arguments.growth { full } else { 0 });
+    Ok(Plan {
+        history: grown(arguments.history, GROWTH),
+        endpoints: grown(arguments.endpoints, GROWTH_ENDPOINTS),
+        dead: arguments.dead || arguments.growth,
+        waiting: grown(arguments.waiting, GROWTH),
         deliveries: arguments.deliveries,
         producers: arguments.producers,
-        body: arguments.body,
-        waiting: arguments.waiting,
         server: server::binary(arguments.server.as_deref())?,
-    }))?;
-    report::print(&results);
-    report::write(&results, &arguments.json)
+        bodies: arguments.body,
+    })
+}
+
+fn one_or_more(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+/// Large enough for the instant that is in it, and not larger than the server takes.
+fn body_size(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(size @ 64..=262_144) => Ok(size),
+        Ok(_) => Err("it must be from 64 to 262144".to_owned()),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+/// Returns when somebody asks this process to end.
+async fn stopped() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
 }

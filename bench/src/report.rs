@@ -1,4 +1,4 @@
-//! The table for people and the JSON for machines.
+//! What a run found, and the JSON of it for machines.
 
 use std::io::Write;
 use std::path::Path;
@@ -6,52 +6,50 @@ use std::path::Path;
 use anyhow::Context;
 use serde::Serialize;
 
+use crate::target::Figure;
+
 /// One run.
 #[derive(Serialize)]
 pub(crate) struct Results {
-    /// Bytes of an event's data.
-    pub(crate) body: usize,
     /// Connections of the producer.
     pub(crate) producers: usize,
+    pub(crate) sizes: Vec<Size>,
+    pub(crate) neighbours: Option<Neighbours>,
+    /// From the start on an empty store until requests are taken.
+    pub(crate) ready_empty_ms: Option<Figure>,
+    pub(crate) growth: Vec<Growth>,
+    /// With `--waiting` only.
+    pub(crate) waiting: Option<Waiting>,
+    /// What could not be measured, and why.
+    pub(crate) failures: Vec<String>,
+}
+
+impl Results {
+    pub(crate) const fn new(producers: usize) -> Self {
+        Self {
+            producers,
+            sizes: Vec::new(),
+            neighbours: None,
+            ready_empty_ms: None,
+            growth: Vec::new(),
+            waiting: None,
+            failures: Vec::new(),
+        }
+    }
+}
+
+/// All rows of one size.
+#[derive(Serialize)]
+pub(crate) struct Size {
+    /// Bytes of an event's data.
+    pub(crate) body: usize,
+    /// Deliveries in each row at saturation, and in each bare loop.
+    pub(crate) deliveries: usize,
+    pub(crate) bare_before: f64,
+    pub(crate) bare_after: f64,
     /// The bare loop, mean of before and after.
     pub(crate) bare_per_second: f64,
     pub(crate) measurements: Vec<Measurement>,
-    pub(crate) neighbours: Neighbours,
-    /// With `--waiting` only.
-    pub(crate) waiting: Option<Waiting>,
-}
-
-/// What deliveries cost that wait for endpoints which refuse.
-#[derive(Serialize)]
-pub(crate) struct Waiting {
-    pub(crate) deliveries: usize,
-    pub(crate) taken_per_second: f64,
-    pub(crate) peak_memory_mib: f64,
-    /// From the start after a kill until requests are taken.
-    pub(crate) ready_ms: f64,
-}
-
-/// What ill neighbours cost a healthy endpoint: the median from POST to arrival.
-#[derive(Serialize)]
-pub(crate) struct Neighbours {
-    pub(crate) alone_p50_ms: f64,
-    pub(crate) beside_p50_ms: f64,
-    pub(crate) ratio: f64,
-    pub(crate) ratio_target: f64,
-}
-
-/// Ill neighbours may at most double it.
-const NEIGHBOURS_RATIO_TARGET: f64 = 2.0;
-
-impl Neighbours {
-    pub(crate) fn new(alone: &Measurement, beside: &Measurement) -> Self {
-        Self {
-            alone_p50_ms: alone.latency_p50_ms,
-            beside_p50_ms: beside.latency_p50_ms,
-            ratio: beside.latency_p50_ms / alone.latency_p50_ms,
-            ratio_target: NEIGHBOURS_RATIO_TARGET,
-        }
-    }
 }
 
 /// One workload.
@@ -60,50 +58,77 @@ pub(crate) struct Measurement {
     pub(crate) name: String,
     pub(crate) deliveries: usize,
     pub(crate) per_second: f64,
-    pub(crate) at_saturation: bool,
-    pub(crate) latency_p50_ms: f64,
-    pub(crate) latency_p99_ms: f64,
-    pub(crate) cpu_us_per_delivery: f64,
+    /// Share of the bare loop of the same size; at saturation only.
+    pub(crate) of_bare_loop: Option<Figure>,
+    pub(crate) latency_p50_ms: Figure,
+    pub(crate) latency_p99_ms: Figure,
+    pub(crate) cpu_us_per_delivery: Figure,
+    pub(crate) peak_memory_mib: Figure,
+}
+
+/// What ill neighbours cost a healthy endpoint: the median from POST to arrival.
+#[derive(Serialize)]
+pub(crate) struct Neighbours {
+    pub(crate) alone_p50_ms: f64,
+    pub(crate) beside_p50_ms: f64,
+    pub(crate) ratio: Figure,
+}
+
+impl Neighbours {
+    pub(crate) fn new(alone: &Measurement, beside: &Measurement) -> Self {
+        let (alone_p50_ms, beside_p50_ms) = (alone.latency_p50_ms.value, beside.latency_p50_ms.value);
+        Self { alone_p50_ms, beside_p50_ms, ratio: Figure::neighbours(beside_p50_ms / alone_p50_ms) }
+    }
+}
+
+/// Rows on a server in some condition.
+#[derive(Serialize)]
+pub(crate) struct Growth {
+    pub(crate) condition: String,
+    /// How what makes the condition was made.
+    pub(crate) made: Option<Made>,
+    /// What was measured before the rows, with nothing to compare it with.
+    pub(crate) first: Option<Measurement>,
+    pub(crate) rows: Vec<Comparison>,
+}
+
+/// How something was made in great number before the rows were measured.
+#[derive(Serialize)]
+pub(crate) struct Made {
+    pub(crate) count: usize,
+    pub(crate) per_second: f64,
+    /// The server's, until then.
     pub(crate) peak_memory_mib: f64,
 }
 
-/// Prints the table, in Markdown.
-pub(crate) fn print(results: &Results) {
-    let mut out = std::io::stdout();
-    let _ = writeln!(out, "{} bytes of data, {} producers\n", results.body, results.producers);
-    let _ = writeln!(
-        out,
-        "| work | delivered per second | of the bare loop | POST to arrival p50 | p99 | server CPU per delivery | peak memory |"
-    );
-    let _ = writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
-    let _ = writeln!(out, "| bare loop: the same bytes straight to the sink | {:.0} | 1.00 | | | | |", results.bare_per_second);
-    for row in &results.measurements {
-        let share = if row.at_saturation { format!("{:.2}", row.per_second / results.bare_per_second) } else { String::new() };
-        let _ = writeln!(
-            out,
-            "| {} | {:.0} | {share} | {:.1} ms | {:.1} ms | {:.0} µs | {:.0} MiB |",
-            row.name, row.per_second, row.latency_p50_ms, row.latency_p99_ms, row.cpu_us_per_delivery, row.peak_memory_mib
-        );
-    }
-    print_neighbours(&results.neighbours);
-    if let Some(Waiting { deliveries, taken_per_second, peak_memory_mib, ready_ms }) = &results.waiting {
-        let _ = writeln!(
-            out,
-            "waiting: {deliveries} deliveries for endpoints that refuse, taken at {taken_per_second:.0} per second, {peak_memory_mib:.0} MiB at \
-             most; killed, ready again after {ready_ms:.0} ms"
-        );
+/// A row on a server in some condition, and the same on an empty store.
+#[derive(Serialize)]
+pub(crate) struct Comparison {
+    pub(crate) grown: Measurement,
+    pub(crate) empty: Measurement,
+    /// Delivered per second, grown by empty.
+    pub(crate) speed_ratio: Figure,
+    /// CPU per delivery, grown by empty.
+    pub(crate) cpu_ratio: Figure,
+}
+
+impl Comparison {
+    pub(crate) fn new(grown: Measurement, empty: Measurement) -> Self {
+        let speed_ratio = Figure::grown_speed(grown.per_second / empty.per_second);
+        let cpu_ratio = Figure::grown_cpu(grown.cpu_us_per_delivery.value / empty.cpu_us_per_delivery.value);
+        Self { grown, empty, speed_ratio, cpu_ratio }
     }
 }
 
-fn print_neighbours(neighbours: &Neighbours) {
-    let _ = writeln!(
-        std::io::stdout(),
-        "\nneighbours: a healthy endpoint's median is {:.1} ms alone and {:.1} ms beside ill ones: {:.2} times (target: at most {:.0})",
-        neighbours.alone_p50_ms,
-        neighbours.beside_p50_ms,
-        neighbours.ratio,
-        neighbours.ratio_target
-    );
+/// What deliveries cost that wait for endpoints which refuse.
+#[derive(Serialize)]
+pub(crate) struct Waiting {
+    pub(crate) deliveries: usize,
+    pub(crate) taken_per_second: f64,
+    /// When all were taken.
+    pub(crate) peak_memory_mib: Figure,
+    /// From the start after a kill until requests are taken.
+    pub(crate) ready_ms: Figure,
 }
 
 /// Writes the JSON.

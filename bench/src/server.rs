@@ -2,20 +2,35 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use bytes::Bytes;
+use http::Method;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio_util::task::TaskTracker;
+
+use crate::bench::PATIENCE;
+use crate::client::Client;
 
 /// USER_HZ, fixed by the kernel's interface.
 const TICKS_PER_SECOND: f64 = 100.0;
+
+/// How long a killed process may take to end.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
+
+/// The admin key of a server under test, which only this machine reaches.
+const KEY: &str = "bwk_bench_bench_bench_bench_bench_bench";
 
 /// A process of the measurement; it ends with it.
 pub(crate) struct Process {
     child: Child,
     pub(crate) port: u16,
     pub(crate) key: String,
+    /// From its start until it took requests.
+    pub(crate) ready_after: Duration,
     folder: Option<TempDir>,
 }
 
@@ -38,32 +53,33 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .context("the sink does not start")?;
-        let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
-        let port = lines.next_line().await?.context("the sink ended")?.parse()?;
-        Ok(Self { child, port, key: String::new(), folder: None })
+        let port = first_line(&mut child).await.context("the sink")?.parse()?;
+        Ok(Self { child, port, key: String::new(), ready_after: Duration::ZERO, folder: None })
     }
 
     /// A server on a new store.
-    pub(crate) async fn server(binary: &Path) -> anyhow::Result<Self> {
-        Self::server_in(binary, tempfile::tempdir()?).await
+    pub(crate) async fn server(binary: &Path, tasks: &TaskTracker) -> anyhow::Result<Self> {
+        Self::server_in(binary, tempfile::tempdir()?, tasks).await
     }
 
     /// A server on the store in a folder; it is ready when this returns.
-    pub(crate) async fn server_in(binary: &Path, folder: TempDir) -> anyhow::Result<Self> {
+    pub(crate) async fn server_in(binary: &Path, folder: TempDir, tasks: &TaskTracker) -> anyhow::Result<Self> {
+        let started = Instant::now();
         let mut child = Command::new(binary)
             .args(["serve", "--listen", "127.0.0.1:0", "--allow-network", "127.0.0.0/8", "--allow-http", "--log", "error"])
             .args(["--account-backlog-max", "100000000"])
             .arg("--database")
             .arg(format!("sqlite:{}", folder.path().join("bench.db").display()))
-            .env("BELLWIRE_ADMIN_KEY", "bwk_bench_bench_bench_bench_bench_bench")
+            .env("BELLWIRE_ADMIN_KEY", KEY)
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .context("the server does not start")?;
-        let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
-        let line = lines.next_line().await?.context("the server ended; run it by hand to see why")?;
+        let line = first_line(&mut child).await.context("the server; run it by hand to see why")?;
         let port = line.rsplit(':').next().and_then(|port| port.parse().ok()).with_context(|| format!("no port in `{line}`"))?;
-        Ok(Self { child, port, key: "bwk_bench_bench_bench_bench_bench_bench".to_owned(), folder: Some(folder) })
+        let ready = ready(port, tasks);
+        tokio::time::timeout(PATIENCE, ready).await.context("the server does not get ready")??;
+        Ok(Self { child, port, key: KEY.to_owned(), ready_after: started.elapsed(), folder: Some(folder) })
     }
 
     /// Ends it with SIGKILL; its folder.
@@ -92,4 +108,31 @@ impl Process {
     fn pid(&self) -> anyhow::Result<u32> {
         self.child.id().context("the process has ended")
     }
+}
+
+impl Drop for Process {
+    /// Waits until it has ended: it must not write into its folder while that is removed.
+    fn drop(&mut self) {
+        let _ = self.child.start_kill();
+        let deadline = Instant::now() + ENDS_WITHIN;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// What a child says first.
+async fn first_line(child: &mut Child) -> anyhow::Result<String> {
+    let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+    let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.context("it says nothing")?;
+    line?.context("it ended")
+}
+
+/// Waits until a server says that it is ready.
+async fn ready(port: u16, tasks: &TaskTracker) -> anyhow::Result<()> {
+    let mut client = Client::connect(port, KEY, tasks).await?;
+    while client.send(Method::GET, "/readyz", Bytes::new()).await?.0 != 200 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    Ok(())
 }

@@ -1,9 +1,12 @@
 //! The cheapest receiver that is still honest: it keeps every request as it came, answers 200, and judges afterwards.
+//!
+//! Requests for paths below [`QUIET`] are answered and counted, and not kept.
 
 use std::collections::HashMap;
 use std::io::Write;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use bellwire_contract::{CapturedRequest, Contracts, Verdict};
@@ -40,6 +43,9 @@ struct Arrival {
 
 type Arrivals = Arc<Mutex<Vec<Arrival>>>;
 
+/// Where requests are only counted.
+const QUIET: &str = "/quiet/";
+
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
 /// Listens on a free port, says which, and serves until its standard input ends.
@@ -49,6 +55,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("the sink cannot listen")?;
         writeln!(std::io::stdout(), "{}", listener.local_addr()?.port())?;
         let arrivals = Arrivals::default();
+        let quiet = Arc::new(AtomicUsize::new(0));
         let connections = TaskTracker::new();
         let mut input = tokio::io::stdin();
         let mut ignored = [0; 16];
@@ -57,7 +64,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
                 accepted = listener.accept() => {
                     let (stream, _) = accepted?;
                     stream.set_nodelay(true)?;
-                    connections.spawn(serve(stream, Arc::clone(&arrivals)));
+                    connections.spawn(serve(stream, Arc::clone(&arrivals), Arc::clone(&quiet)));
                 }
                 read = input.read(&mut ignored) => if read? == 0 { return Ok(()) },
             }
@@ -65,7 +72,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     })
 }
 
-async fn serve(mut stream: TcpStream, arrivals: Arrivals) {
+async fn serve(mut stream: TcpStream, arrivals: Arrivals, quiet: Arc<AtomicUsize>) {
     let mut buffer = Vec::with_capacity(64 << 10);
     let mut own = Vec::new();
     loop {
@@ -76,6 +83,11 @@ async fn serve(mut stream: TcpStream, arrivals: Arrivals) {
                 "/findings" => {
                     let secret = body(&raw).to_vec();
                     json(&judge(&std::mem::take(&mut *arrivals.lock().await), &secret))
+                }
+                "/quiet" => json(&quiet.load(Ordering::Relaxed)),
+                path if path.starts_with(QUIET) => {
+                    quiet.fetch_add(1, Ordering::Relaxed);
+                    ANSWER.to_vec()
                 }
                 _ => {
                     own.push(Arrival { at_us: now_us(), raw });
@@ -178,4 +190,9 @@ fn posted_at(body: &[u8]) -> Option<u64> {
     let start = body.windows(FIELD.len()).position(|window| window == FIELD)? + FIELD.len();
     let digits = body.get(start..)?.iter().take_while(|byte| byte.is_ascii_digit());
     digits.map(|digit| u64::from(digit - b'0')).reduce(|number, digit| number * 10 + digit)
+}
+
+/// Microseconds as milliseconds.
+pub(crate) fn millis(micros: u64) -> f64 {
+    Duration::from_micros(micros).as_secs_f64() * 1_000.0
 }

@@ -1,0 +1,120 @@
+//! What every measurement shares: the plan, the sink, and how to ask the sink what came.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use bytes::Bytes;
+use http::Method;
+use serde_json::Value;
+use tokio_util::task::TaskTracker;
+
+use crate::client::Client;
+use crate::server::Process;
+use crate::sink::Findings;
+
+/// How long anything may take without getting on.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often the sink is asked.
+const ASK_EVERY: Duration = Duration::from_millis(5);
+
+/// The size of a run.
+pub(crate) struct Plan {
+    pub(crate) deliveries: usize,
+    pub(crate) producers: usize,
+    /// Bytes of an event's data.
+    pub(crate) bodies: Vec<usize>,
+    /// Past deliveries; none: not measured.
+    pub(crate) history: usize,
+    /// Endpoints; none: not measured.
+    pub(crate) endpoints: usize,
+    /// Whether to measure beside a dead endpoint.
+    pub(crate) dead: bool,
+    /// Deliveries that wait; none: not measured.
+    pub(crate) waiting: usize,
+    pub(crate) server: PathBuf,
+}
+
+/// One run.
+pub(crate) struct Bench {
+    pub(crate) plan: Plan,
+    pub(crate) sink: Process,
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Bench {
+    pub(crate) async fn start(plan: Plan) -> anyhow::Result<Self> {
+        Ok(Self { plan, sink: Process::sink().await?, tasks: TaskTracker::new() })
+    }
+
+    /// A server on an empty store.
+    pub(crate) async fn server(&self) -> anyhow::Result<Process> {
+        Process::server(&self.plan.server, &self.tasks).await
+    }
+
+    /// A connection to a process.
+    pub(crate) async fn client(&self, process: &Process) -> anyhow::Result<Client> {
+        Client::connect(process.port, &process.key, &self.tasks).await
+    }
+
+    /// The size that rows use which are measured for one size only.
+    pub(crate) fn first_body(&self) -> usize {
+        self.plan.bodies.first().copied().unwrap_or(500)
+    }
+
+    /// Waits until so many requests have come since the sink was last asked for findings.
+    pub(crate) async fn await_arrivals(&self, expected: usize) -> anyhow::Result<()> {
+        let mut client = self.client(&self.sink).await?;
+        let mut arrived = 0;
+        let mut got_on = Instant::now();
+        loop {
+            let now = count(&client.json(Method::GET, "/arrived", &Value::Null).await?);
+            if now >= expected {
+                return Ok(());
+            }
+            if now > arrived {
+                (arrived, got_on) = (now, Instant::now());
+            }
+            if got_on.elapsed() > PATIENCE {
+                bail!("{arrived} of {expected} deliveries arrived, and none in the last {} s", PATIENCE.as_secs());
+            }
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+    }
+
+    /// What the sink found in the requests that came since it was last asked; it forgets them.
+    pub(crate) async fn findings(&self, secret: &str) -> anyhow::Result<Findings> {
+        let mut client = self.client(&self.sink).await?;
+        let (_, answer) = client.send(Method::POST, "/findings", Bytes::from(secret.to_owned())).await?;
+        Ok(serde_json::from_slice(&answer)?)
+    }
+
+    /// The same, where `expected` deliveries must have come, each once and signed right.
+    pub(crate) async fn verified(&self, secret: &str, expected: usize) -> anyhow::Result<Findings> {
+        let found = self.findings(secret).await?;
+        if found.arrived != expected || found.distinct != expected || found.unverified != 0 {
+            bail!("expected {expected} deliveries, each once and signed right, and found {found:?}");
+        }
+        Ok(found)
+    }
+
+    /// Requests that came for quiet paths since the sink was started.
+    pub(crate) async fn quiet(&self, client: &mut Client) -> anyhow::Result<usize> {
+        Ok(count(&client.json(Method::GET, "/quiet", &Value::Null).await?))
+    }
+}
+
+fn count(answer: &Value) -> usize {
+    answer.as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or(0)
+}
+
+/// A rate per second.
+pub(crate) fn per_second(count: usize, elapsed: Duration) -> f64 {
+    precise(count) / elapsed.as_secs_f64()
+}
+
+/// A count as a number to calculate with.
+pub(crate) fn precise(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}

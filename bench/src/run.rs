@@ -1,0 +1,97 @@
+//! A whole run, in order. What fails is told at the end, beside what was measured.
+
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::bench::{Bench, Plan};
+use crate::measure::measure_empty;
+use crate::report::{Measurement, Neighbours, Results, Size, say};
+use crate::target::Figure;
+use crate::workload::{Workload, size_divisor};
+use crate::{bare, growth, neighbours};
+
+/// Starts on an empty store, of which the median counts.
+const STARTS: usize = 5;
+
+/// Runs everything that the plan asks for.
+pub(crate) async fn run(plan: Plan) -> anyhow::Result<Results> {
+    let bench = Bench::start(plan).await?;
+    let mut results = Results::new(bench.plan.producers);
+    let ready = ready_empty(&bench).await;
+    results.ready_empty_ms = keep(&bench, &mut results.failures, "start on an empty store", ready).await;
+    for (index, size) in bench.plan.bodies.iter().copied().enumerate() {
+        let measured = measure_size(&bench, size, index == 0).await;
+        let (size, neighbours) = keep(&bench, &mut results.failures, &format!("{size} bytes"), measured).await.unzip();
+        results.sizes.extend(size);
+        results.neighbours = results.neighbours.or(neighbours.flatten());
+    }
+    growth::run(&bench, &mut results).await;
+    Ok(results)
+}
+
+/// What was measured, or a note of why it was not; then the sink forgets what came of it.
+pub(crate) async fn keep<T>(bench: &Bench, failures: &mut Vec<String>, name: &str, measured: anyhow::Result<T>) -> Option<T> {
+    match measured {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let failure = format!("{name}: {error:#}");
+            say(&failure);
+            failures.push(failure);
+            tokio::time::sleep(Duration::from_millis(200)).await; // what the killed server had sent
+            let _ = bench.findings("").await;
+            None
+        }
+    }
+}
+
+/// All rows of one size, between two bare loops: the machine may slow down meanwhile.
+async fn measure_size(bench: &Bench, size: usize, first: bool) -> anyhow::Result<(Size, Option<Neighbours>)> {
+    let deliveries = (bench.plan.deliveries / size_divisor(size)).max(1);
+    let before = bare::measure(bench, size, deliveries).await?;
+    let mut measurements = Vec::new();
+    let mut expectations = Vec::new();
+    for (workload, expected) in Workload::at_saturation(size) {
+        measurements.push(measure_empty(bench, &workload, &[]).await?);
+        expectations.push(expected);
+    }
+    let after = bare::measure(bench, size, deliveries).await?;
+    let bare_per_second = f64::midpoint(before, after);
+    for (row, expected) in measurements.iter_mut().zip(expectations) {
+        row.of_bare_loop = Some(Figure::share(row.per_second / bare_per_second, expected, size));
+        row.cpu_us_per_delivery = Figure::cpu(row.cpu_us_per_delivery.value, expected);
+    }
+    let mut neighbours = None;
+    if first {
+        let (rows, compared) = measure_paced(bench, size).await?;
+        measurements.extend(rows);
+        neighbours = Some(compared);
+    }
+    Ok((Size { body: size, deliveries, bare_before: before, bare_after: after, bare_per_second, measurements }, neighbours))
+}
+
+/// The rows at a fixed rate.
+async fn measure_paced(bench: &Bench, size: usize) -> anyhow::Result<([Measurement; 3], Neighbours)> {
+    let paced = measure_empty(bench, &Workload::paced(size), &[]).await?;
+    let alone = measure_empty(bench, &Workload::healthy(size), &[]).await?;
+    let workload = Workload::healthy(size).named("the same beside one that hangs, one that takes 1 s and one that refuses");
+    let mut beside = measure_empty(bench, &workload, &neighbours::start(&bench.tasks).await?).await?;
+    // Beside ill ones the ratio is what is expected, not the latency.
+    beside.latency_p50_ms = Figure::plain(beside.latency_p50_ms.value);
+    beside.latency_p99_ms = Figure::plain(beside.latency_p99_ms.value);
+    let compared = Neighbours::new(&alone, &beside);
+    Ok(([paced, alone, beside], compared))
+}
+
+/// From start to ready on a new store: the median of a few.
+async fn ready_empty(bench: &Bench) -> anyhow::Result<Figure> {
+    let mut taken = Vec::new();
+    for _ in 0..STARTS {
+        let server = bench.server().await?;
+        taken.push(server.ready_after);
+        server.kill().await?;
+    }
+    taken.sort_unstable();
+    let median = taken.get(STARTS / 2).context("no start")?;
+    Ok(Figure::ready_empty(median.as_secs_f64() * 1_000.0))
+}

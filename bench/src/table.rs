@@ -1,0 +1,109 @@
+//! The table for people, in Markdown. Beside a number stands its target; a number that misses it is bold.
+
+use std::io::Write;
+
+use crate::report::{Comparison, Growth, Made, Measurement, Neighbours, Results, Size, Waiting};
+
+/// A row's cells: work, delivered per second, of the bare loop, of an empty store, p50, p99, CPU, memory.
+type Cells = [String; 8];
+
+/// Prints it, and below it what is no row.
+pub(crate) fn print(results: &Results) {
+    let mut out = std::io::stdout();
+    for line in lines(results) {
+        let _ = writeln!(out, "{line}");
+    }
+}
+
+fn lines(results: &Results) -> Vec<String> {
+    let mut rows: Vec<Cells> = Vec::new();
+    for size in &results.sizes {
+        rows.extend(block(size));
+    }
+    for growth in &results.growth {
+        rows.extend(grown(growth));
+    }
+    let mut lines = vec![
+        format!("{} producers; in brackets the target, bold what misses it", results.producers),
+        String::new(),
+        "| work | delivered per second | of the bare loop | of an empty store | POST to arrival p50 | p99 \
+         | server CPU per delivery | peak memory |"
+            .to_owned(),
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |".to_owned(),
+    ];
+    lines.extend(rows.iter().map(|cells| format!("| {} |", cells.join(" | "))));
+    lines.push(String::new());
+    lines.extend(results.neighbours.as_ref().map(neighbours));
+    lines.extend(results.ready_empty_ms.map(|ready| format!("start to ready: {} on an empty store", ready.show(0, " ms"))));
+    lines.extend(results.growth.iter().filter_map(made));
+    lines.extend(results.waiting.as_ref().map(waiting));
+    lines.extend(results.failures.iter().map(|failure| format!("failed: {failure}")));
+    lines
+}
+
+/// A row that says only what those below are about.
+fn heading(text: &str) -> Cells {
+    let mut cells = Cells::default();
+    let [work, ..] = &mut cells;
+    *work = format!("*{text}*");
+    cells
+}
+
+fn block(size: &Size) -> Vec<Cells> {
+    let mut rows = vec![heading(&format!("{} bytes of data", size.body))];
+    let mut bare = Cells::default();
+    let [work, speed, share, ..] = &mut bare;
+    "bare loop: the same bytes straight to the sink".clone_into(work);
+    *speed = format!("{:.0}", size.bare_per_second);
+    "1.00".clone_into(share);
+    rows.push(bare);
+    rows.extend(size.measurements.iter().map(|row| cells(row, String::new(), "")));
+    rows
+}
+
+fn grown(growth: &Growth) -> Vec<Cells> {
+    let mut rows = vec![heading(&growth.condition)];
+    rows.extend(growth.first.iter().map(|row| cells(row, String::new(), "")));
+    for Comparison { grown, empty, speed_ratio, cpu_ratio } in &growth.rows {
+        rows.push(cells(grown, speed_ratio.show(2, ""), &format!(", × {}", cpu_ratio.show(2, ""))));
+        let mut row = cells(empty, "1.00".to_owned(), "");
+        let [work, ..] = &mut row;
+        *work = format!("without: {}", empty.name);
+        rows.push(row);
+    }
+    rows
+}
+
+fn cells(row: &Measurement, of_empty: String, cpu_ratio: &str) -> Cells {
+    [
+        row.name.clone(),
+        format!("{:.0}", row.per_second),
+        row.of_bare_loop.map(|share| share.show(2, "")).unwrap_or_default(),
+        of_empty,
+        row.latency_p50_ms.show(1, " ms"),
+        row.latency_p99_ms.show(1, " ms"),
+        format!("{}{cpu_ratio}", row.cpu_us_per_delivery.show(0, " µs")),
+        row.peak_memory_mib.show(0, " MiB"),
+    ]
+}
+
+fn neighbours(Neighbours { alone_p50_ms, beside_p50_ms, ratio }: &Neighbours) -> String {
+    format!(
+        "neighbours: a healthy endpoint's median is {alone_p50_ms:.1} ms alone and {beside_p50_ms:.1} ms beside ill ones, × {}",
+        ratio.show(2, "")
+    )
+}
+
+fn made(growth: &Growth) -> Option<String> {
+    let Made { per_second, peak_memory_mib, .. } = growth.made.as_ref()?;
+    Some(format!("{}: made at {per_second:.0} per second, {peak_memory_mib:.0} MiB at most", growth.condition))
+}
+
+fn waiting(Waiting { deliveries, taken_per_second, peak_memory_mib, ready_ms }: &Waiting) -> String {
+    format!(
+        "waiting: {deliveries} deliveries for endpoints that refuse, taken at {taken_per_second:.0} per second, {} at most; killed, ready \
+         again after {}",
+        peak_memory_mib.show(0, " MiB"),
+        ready_ms.show(0, " ms")
+    )
+}

@@ -1,0 +1,129 @@
+//! What is expected of the numbers. A missed target is shown, and is no error: a run on a busy machine is still a run.
+
+use serde::Serialize;
+
+/// What is expected of a workload at saturation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Saturation {
+    /// Of the bare loop, for bodies up to [`SMALL_BODY_MAX`].
+    share: f64,
+    cpu_us: f64,
+}
+
+/// One event per POST, one endpoint.
+pub(crate) const SINGLE: Saturation = Saturation { share: 0.33, cpu_us: 60.0 };
+/// Batches, one endpoint.
+pub(crate) const BATCHES: Saturation = Saturation { share: 0.45, cpu_us: 45.0 };
+/// One event per POST, 10 endpoints.
+pub(crate) const FAN_OUT: Saturation = Saturation { share: 0.55, cpu_us: 38.0 };
+
+/// Of larger bodies less of the bare loop is expected, as it only copies what the server also stores and signs.
+const SMALL_BODY_MAX: usize = 2_048;
+const LARGE_BODY_FACTOR: f64 = 0.6;
+
+/// From POST to arrival at a fixed rate.
+const PACED_P50_MS: f64 = 1.5;
+const PACED_P99_MS: f64 = 6.0;
+const MEMORY_MIB: f64 = 64.0;
+/// Ill neighbours may at most double a healthy endpoint's median.
+const NEIGHBOURS_RATIO: f64 = 2.0;
+/// A grown store may cost 15%.
+const GROWN_SPEED: f64 = 0.85;
+const GROWN_CPU: f64 = 1.15;
+const READY_EMPTY_MS: f64 = 150.0;
+const READY_WAITING_MS: f64 = 1_000.0;
+
+/// What a number should be.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Target {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+/// A number and what it should be.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Figure {
+    pub(crate) value: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<Target>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    met: Option<bool>,
+}
+
+impl Figure {
+    /// A number of which nothing is expected.
+    pub(crate) const fn plain(value: f64) -> Self {
+        Self { value, target: None, met: None }
+    }
+
+    fn at_least(value: f64, least: f64) -> Self {
+        Self { value, target: Some(Target::AtLeast(least)), met: Some(value >= least) }
+    }
+
+    fn at_most(value: f64, most: f64) -> Self {
+        Self { value, target: Some(Target::AtMost(most)), met: Some(value <= most) }
+    }
+
+    /// A share of the bare loop, by the workload and its size.
+    pub(crate) fn share(value: f64, expected: Saturation, size: usize) -> Self {
+        let factor = if size <= SMALL_BODY_MAX { 1.0 } else { LARGE_BODY_FACTOR };
+        Self::at_least(value, expected.share * factor)
+    }
+
+    /// CPU of a workload at saturation.
+    pub(crate) fn cpu(value: f64, expected: Saturation) -> Self {
+        Self::at_most(value, expected.cpu_us)
+    }
+
+    /// The median at a fixed rate.
+    pub(crate) fn paced_p50(value: f64) -> Self {
+        Self::at_most(value, PACED_P50_MS)
+    }
+
+    /// The 99th percentile at a fixed rate.
+    pub(crate) fn paced_p99(value: f64) -> Self {
+        Self::at_most(value, PACED_P99_MS)
+    }
+
+    /// Peak memory.
+    pub(crate) fn memory(value: f64) -> Self {
+        Self::at_most(value, MEMORY_MIB)
+    }
+
+    /// How many times as long deliveries take beside ill neighbours.
+    pub(crate) fn neighbours(value: f64) -> Self {
+        Self::at_most(value, NEIGHBOURS_RATIO)
+    }
+
+    /// Deliveries per second, of those on an empty store.
+    pub(crate) fn grown_speed(value: f64) -> Self {
+        Self::at_least(value, GROWN_SPEED)
+    }
+
+    /// CPU per delivery, of that on an empty store.
+    pub(crate) fn grown_cpu(value: f64) -> Self {
+        Self::at_most(value, GROWN_CPU)
+    }
+
+    /// From start to ready on an empty store.
+    pub(crate) fn ready_empty(value: f64) -> Self {
+        Self::at_most(value, READY_EMPTY_MS)
+    }
+
+    /// From start to ready with many deliveries that wait.
+    pub(crate) fn ready_waiting(value: f64) -> Self {
+        Self::at_most(value, READY_WAITING_MS)
+    }
+
+    /// For people: the number, and the target in brackets; a number that misses it is bold.
+    pub(crate) fn show(&self, decimals: usize, unit: &str) -> String {
+        let value = format!("{:.decimals$}{unit}", self.value);
+        let value = if self.met == Some(false) { format!("**{value}**") } else { value };
+        match self.target {
+            None => value,
+            Some(Target::AtLeast(least)) => format!("{value} (≥ {least:.decimals$})"),
+            Some(Target::AtMost(most)) => format!("{value} (≤ {most:.decimals$})"),
+        }
+    }
+}
