@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub, reason = "a test may panic")]
 
+#[path = "conformance/checkpoints.rs"]
+mod checkpoints;
 #[path = "conformance/claims.rs"]
 mod claims;
 #[path = "conformance/doctor.rs"]
