@@ -7,12 +7,13 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
-use bellwire_app::{Actor, Fault, Limits};
+use bellwire_app::{Actor, Fault};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
 use crate::Api;
+use crate::large_bodies::{LargeBodies, hold};
 use crate::problem::{Code, Problem};
 
 /// The caller, whose key is known.
@@ -52,6 +53,7 @@ pub(crate) struct JsonBody {
     headers: HeaderMap,
     body: Body,
     bytes_max: usize,
+    room: LargeBodies,
 }
 
 impl FromRequest<Api> for JsonBody {
@@ -59,13 +61,13 @@ impl FromRequest<Api> for JsonBody {
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        Ok(Self::new(parts.headers, body, api.app.limits()))
+        Ok(Self::new(parts.headers, body, api))
     }
 }
 
 impl JsonBody {
-    pub(crate) fn new(headers: HeaderMap, body: Body, limits: &Limits) -> Self {
-        Self { headers, body, bytes_max: limits.body_bytes_max }
+    pub(crate) fn new(headers: HeaderMap, body: Body, api: &Api) -> Self {
+        Self { headers, body, bytes_max: api.app.limits().body_bytes_max, room: api.large_bodies.clone() }
     }
 
     /// Reads it, if it is JSON by name and not too large.
@@ -84,9 +86,10 @@ impl JsonBody {
             drain(self.body).await;
             return Err(too_large());
         }
+        let room = self.room.admit(declared, max).await?;
         let mut body = self.body;
         match Limited::new(&mut body, max).collect().await {
-            Ok(collected) => Ok(collected.to_bytes()),
+            Ok(collected) => Ok(hold(collected.to_bytes(), room)),
             Err(error) if error.is::<LengthLimitError>() => {
                 drain(body).await;
                 Err(too_large())

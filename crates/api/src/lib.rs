@@ -21,6 +21,7 @@ mod answer;
 mod body;
 mod extract;
 mod health;
+mod large_bodies;
 mod observe;
 mod openapi;
 pub mod problem;
@@ -38,6 +39,8 @@ use bytes::Bytes;
 
 use problem::{Code, Problem};
 
+pub use large_bodies::LargeBodies;
+
 /// What the API needs.
 #[derive(Clone)]
 pub struct ApiOptions {
@@ -47,6 +50,8 @@ pub struct ApiOptions {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Whether the process takes new work: false while it starts and while it stops.
     pub ready: Arc<AtomicBool>,
+    /// Room for large bodies, shared by all listeners.
+    pub large_bodies: LargeBodies,
 }
 
 /// What handlers share.
@@ -57,14 +62,15 @@ pub(crate) struct Shared {
     pub(crate) app: App,
     pub(crate) metrics: Arc<dyn Fn() -> String + Send + Sync>,
     pub(crate) ready: Arc<AtomicBool>,
+    pub(crate) large_bodies: LargeBodies,
     /// The OpenAPI document, written once.
     pub(crate) document: Bytes,
 }
 
 impl Api {
     fn new(options: ApiOptions, document: String) -> Self {
-        let ApiOptions { app, metrics, ready } = options;
-        Self(Arc::new(Shared { app, metrics, ready, document: document.into() }))
+        let ApiOptions { app, metrics, ready, large_bodies } = options;
+        Self(Arc::new(Shared { app, metrics, ready, large_bodies, document: document.into() }))
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use bellwire_api::ApiOptions;
+use bellwire_api::{ApiOptions, LargeBodies};
 use bellwire_app::{App, AppError, AppOptions, Limits};
 use bellwire_contract::Contracts;
 use bellwire_domain::{AddressPolicy, Clock, Entropy, RateLimit};
@@ -113,7 +113,12 @@ impl Server {
         let stop_listening = CancellationToken::new();
         let tasks = TaskTracker::new();
         tasks.spawn(telemetry::keep_metrics_small(metrics.clone(), stop_listening.clone()));
-        let api = ApiOptions { app, metrics: Arc::new(move || metrics.render()), ready: Arc::clone(&ready) };
+        let api = ApiOptions {
+            app,
+            metrics: Arc::new(move || metrics.render()),
+            ready: Arc::clone(&ready),
+            large_bodies: LargeBodies::default(),
+        };
         let mut published = Vec::with_capacity(publications.len());
         for (contract, (listener, address)) in publications {
             let router = bellwire_api::published_router(api.clone(), &contract);

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use bellwire_api::{ApiOptions, published_router};
+use bellwire_api::{ApiOptions, LargeBodies, published_router};
 use bellwire_app::Limits;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -302,7 +302,12 @@ async fn limits_hold_here_too() {
 async fn a_router_of_its_own_has_that_api_and_nothing_else() {
     let shop = Shop::open().await;
     let metrics = std::sync::Arc::new(String::new);
-    let options = ApiOptions { app: shop.server.app.clone(), metrics, ready: shop.server.ready.clone() };
+    let options = ApiOptions {
+        app: shop.server.app.clone(),
+        metrics,
+        ready: shop.server.ready.clone(),
+        large_bodies: LargeBodies::default(),
+    };
     let router = published_router(options, "shop");
     for (path, status) in
         [("/types", 200), ("/healthz", 404), ("/metrics", 404), ("/v1/openapi.json", 404), ("/published/shop/types", 404)]

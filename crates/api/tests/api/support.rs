@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
-use bellwire_api::{ApiOptions, openapi_json, router};
+use bellwire_api::{ApiOptions, LargeBodies, openapi_json, router};
 use bellwire_app::{App, AppOptions, Limits};
 use bellwire_contract::{Contract, Contracts};
 use bellwire_domain::AddressPolicy;
@@ -197,7 +197,7 @@ impl Server {
         assert_eq!(app.ensure_admin_key(Some(ADMIN)).await.unwrap(), None);
         let ready = Arc::new(AtomicBool::new(true));
         let metrics = Arc::new(|| "bellwire_up 1\n".to_owned());
-        let router = router(ApiOptions { app: app.clone(), metrics, ready: ready.clone() });
+        let router = router(ApiOptions { app: app.clone(), metrics, ready: ready.clone(), large_bodies: LargeBodies::default() });
         Self { router, app, store, clock, ready, claimed, _folder: folder }
     }
 
