@@ -97,6 +97,12 @@ pub enum OpenError {
         /// The newest version known here.
         known: i64,
     },
+    /// A build before the first release made it.
+    #[error("the database has schema version {found}, which was never released: name a new file with --database")]
+    UnreleasedSchema {
+        /// The version found.
+        found: i64,
+    },
     /// It has not been migrated yet.
     #[error("the database has schema version {found}, and version {known} is looked for: start a server on it once")]
     OlderSchema {

@@ -8,10 +8,13 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::{OpenError, StoreError};
 
 /// `(version, text)` in order.
-const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("migrations/0001_initial.sqlite.sql"))];
+const MIGRATIONS: [(i64, &str); 1] = [(FIRST_VERSION, include_str!("migrations/0001_initial.sqlite.sql"))];
+
+/// The first version: one before it was changed in place, when nothing was released yet.
+const FIRST_VERSION: i64 = 2;
 
 /// The version this code works with.
-pub(crate) const KNOWN_VERSION: i64 = 1;
+pub(crate) const KNOWN_VERSION: i64 = 2;
 
 /// Marks a file as Bellwire's ("bell" in ASCII), so that another program's database is not taken for one.
 const APPLICATION_ID: i64 = 0x6265_6c6c;
@@ -39,6 +42,9 @@ pub(crate) fn check_header(header: &Header, path: &Path) -> Result<i64, OpenErro
     if header.application_id != APPLICATION_ID {
         let reason = "it holds another program's tables".to_owned();
         return Err(OpenError::NotADatabase { path: path.to_owned(), reason });
+    }
+    if header.version < FIRST_VERSION {
+        return Err(OpenError::UnreleasedSchema { found: header.version });
     }
     if header.version > KNOWN_VERSION {
         return Err(OpenError::NewerSchema { found: header.version, known: KNOWN_VERSION });
@@ -71,9 +77,18 @@ mod tests {
 
     #[test]
     fn versions_ascend_to_the_known_one() {
-        assert!(MIGRATIONS.iter().map(|(number, _)| *number).eq(1..=KNOWN_VERSION));
+        assert!(MIGRATIONS.iter().map(|(number, _)| *number).eq(FIRST_VERSION..=KNOWN_VERSION));
         let header = read_header(&migrated()).unwrap();
         assert_eq!((header.application_id, header.version), (APPLICATION_ID, KNOWN_VERSION));
+    }
+
+    #[test]
+    fn versions_that_are_not_known_are_refused() {
+        let header = |version| Header { application_id: APPLICATION_ID, version, is_empty: false };
+        let path = Path::new("a.db");
+        assert!(matches!(check_header(&header(1), path), Err(OpenError::UnreleasedSchema { found: 1 })));
+        assert!(matches!(check_header(&header(KNOWN_VERSION), path), Ok(KNOWN_VERSION)));
+        assert!(matches!(check_header(&header(KNOWN_VERSION + 1), path), Err(OpenError::NewerSchema { .. })));
     }
 
     #[test]
