@@ -17,12 +17,41 @@ const PARAMETERS_MAX: usize = 32;
 /// The parameters of a query string that are still to be read.
 pub(crate) struct Query(Vec<(String, String)>);
 
+/// The names and values of a query string, as many as are read.
+pub(crate) fn pairs(query: Option<&str>) -> Vec<(String, String)> {
+    let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    pairs.take(PARAMETERS_MAX).map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
+}
+
+/// What is said of a text that is no instant, and of one that is no cursor.
+pub(crate) const INSTANT_EXPECTED: &str = "is not a date and time as in RFC 3339, for example 2025-01-15T10:30:00Z";
+pub(crate) const CURSOR_EXPECTED: &str = "is not the `next` of an earlier page";
+
+/// An RFC 3339 instant.
+pub(crate) fn instant(text: &str) -> Option<Timestamp> {
+    Timestamp::parse_rfc3339(text).ok()
+}
+
+/// A text that could be the `next` of a page.
+pub(crate) fn cursor(text: &str) -> Option<String> {
+    (!text.is_empty() && text.len() <= 200).then(|| text.to_owned())
+}
+
+/// Items of a page, from 1 to `max`.
+pub(crate) fn page_limit(text: &str, max: u32) -> Option<u32> {
+    text.parse().ok().filter(|limit| (1..=max).contains(limit))
+}
+
+/// What is said of a text that is no such number.
+pub(crate) fn page_limit_expected(max: u32) -> String {
+    format!("is not a number from 1 to {max}")
+}
+
 impl<S: Sync> FromRequestParts<S> for Query {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
-        Ok(Self(pairs.take(PARAMETERS_MAX).map(|(name, value)| (name.into_owned(), value.into_owned())).collect()))
+        Ok(Self(pairs(parts.uri.query())))
     }
 }
 
@@ -50,17 +79,14 @@ impl Query {
 
     /// An RFC 3339 instant.
     pub(crate) fn instant(&mut self, name: &str) -> Result<Option<Timestamp>, Problem> {
-        let expected = "is not a date and time as in RFC 3339, for example 2025-01-15T10:30:00Z";
-        self.parsed(name, expected, |text| Timestamp::parse_rfc3339(text).ok())
+        self.parsed(name, INSTANT_EXPECTED, instant)
     }
 
     /// `limit` and `after`.
     pub(crate) fn page(&mut self, limits: &Limits) -> Result<PageRequest, Problem> {
         let max = limits.page_limit_max;
-        let in_range = |text: &str| text.parse().ok().filter(|limit| (1..=max).contains(limit));
-        let limit = self.parsed("limit", &format!("is not a number from 1 to {max}"), in_range)?;
-        let cursor = |text: &str| (!text.is_empty() && text.len() <= 200).then(|| text.to_owned());
-        let after = self.parsed("after", "is not the `next` of an earlier page", cursor)?;
+        let limit = self.parsed("limit", &page_limit_expected(max), |text| page_limit(text, max))?;
+        let after = self.parsed("after", CURSOR_EXPECTED, cursor)?;
         Ok(PageRequest { limit: limit.unwrap_or(limits.page_limit_default), after })
     }
 
@@ -79,7 +105,7 @@ impl Query {
     pub(crate) fn only_page_after(self, limits: &Limits, is_cursor: impl Fn(&str) -> bool) -> Result<PageRequest, Problem> {
         let page = self.only_page(limits)?;
         match &page.after {
-            Some(after) if !is_cursor(after) => Err(wrong("after", "is not the `next` of an earlier page")),
+            Some(after) if !is_cursor(after) => Err(wrong("after", CURSOR_EXPECTED)),
             _ => Ok(page),
         }
     }

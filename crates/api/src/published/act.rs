@@ -8,6 +8,7 @@ use bellwire_domain::{EventType, Secret, Timestamp};
 use bellwire_store::{Endpoint, Event, EventQuery, PageRequest};
 
 use super::refusal::Refusal;
+use crate::query;
 
 /// Who asks.
 pub(super) enum Caller {
@@ -118,7 +119,7 @@ impl Asked {
             Verb::ListResources => Self::Resources(page(inputs, limits)),
             Verb::ListEvents => {
                 let seq = |text: &str| text.parse::<i64>().ok().filter(|seq| *seq >= 0);
-                let after = inputs.parsed("page.after", "is not the `next` of an earlier page", seq);
+                let after = inputs.parsed("page.after", query::CURSOR_EXPECTED, seq);
                 let query = EventQuery {
                     after_seq: after.unwrap_or(0),
                     event_type: inputs.parsed("event.type", "is not an event type", |text| EventType::try_new(text).ok()),
@@ -183,16 +184,13 @@ fn endpoint_id(inputs: &mut Inputs<'_>) -> String {
 }
 
 fn instant(name: &'static str, inputs: &mut Inputs<'_>) -> Option<Timestamp> {
-    let expected = "is not a date and time as in RFC 3339, for example 2025-01-15T10:30:00Z";
-    inputs.parsed(name, expected, |text| Timestamp::parse_rfc3339(text).ok())
+    inputs.parsed(name, query::INSTANT_EXPECTED, query::instant)
 }
 
 fn page(inputs: &mut Inputs<'_>, limits: &Limits) -> PageRequest {
     let max = limits.page_limit_max;
-    let in_range = |text: &str| text.parse().ok().filter(|limit| (1..=max).contains(limit));
-    let limit = inputs.parsed("page.limit", &format!("is not a number from 1 to {max}"), in_range);
-    let cursor = |text: &str| (!text.is_empty() && text.len() <= 200).then(|| text.to_owned());
-    let after = inputs.parsed("page.after", "is not the `next` of an earlier page", cursor);
+    let limit = inputs.parsed("page.limit", &query::page_limit_expected(max), |text| query::page_limit(text, max));
+    let after = inputs.parsed("page.after", query::CURSOR_EXPECTED, query::cursor);
     PageRequest { limit: limit.unwrap_or(limits.page_limit_default), after }
 }
 

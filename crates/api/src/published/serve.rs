@@ -11,7 +11,6 @@ use bellwire_contract::{
 };
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use url::form_urlencoded;
 
 use super::PublishedLabel;
 use super::act::{Caller, act};
@@ -19,9 +18,7 @@ use super::refusal::Refusal;
 use crate::Api;
 use crate::extract::JsonBody;
 use crate::problem::Failure;
-
-/// Query parameters of one request at most.
-const PARAMETERS_MAX: usize = 32;
+use crate::query::pairs;
 
 /// Answers a request whose path below the API's root is `path`.
 pub(super) async fn serve(api: &Api, contract: &Contract, published: &PublishedApi, path: &str, request: Request) -> Response {
@@ -63,8 +60,7 @@ impl Serving<'_> {
         let (parts, body) = request.into_parts();
         let caller = if self.route.is_public() { Caller::Anybody } else { self.caller(&parts.headers).await? };
         let body = self.read_body(&parts.headers, body).await?;
-        let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).take(PARAMETERS_MAX);
-        let query: Vec<(String, String)> = pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+        let query = pairs(parts.uri.query());
         let headers = self.without_keys(parts.headers);
         let body = body.as_deref().map(|body| std::str::from_utf8(body).unwrap_or_default());
         let request = PublishedRequest { path: parameters, query: &query, headers: &headers, body };

@@ -190,18 +190,7 @@ impl Passed<'_> {
     pub(super) fn names(verb: Verb) -> Vec<&'static str> {
         let of_account: &[&'static str] = &["account.id", "account.name"];
         let own: &[&'static str] = match verb {
-            Verb::RegisterEndpoint | Verb::RotateSecret => &[
-                "endpoint.id",
-                "endpoint.url",
-                "endpoint.name",
-                "endpoint.events",
-                "endpoint.enabled",
-                "endpoint.health",
-                "endpoint.created_at",
-                "endpoint.updated_at",
-                "endpoint.secret",
-            ],
-            Verb::ReadEndpoint | Verb::UpdateEndpoint | Verb::DeleteEndpoint => &[
+            Verb::RegisterEndpoint | Verb::RotateSecret | Verb::ReadEndpoint | Verb::UpdateEndpoint | Verb::DeleteEndpoint => &[
                 "endpoint.id",
                 "endpoint.url",
                 "endpoint.name",
@@ -229,7 +218,11 @@ impl Passed<'_> {
             Verb::ListEventTypes => &["events"],
         };
         let shown = if verb.is_about_the_catalogue() { &[] } else { of_account };
-        shown.iter().chain(own).copied().collect()
+        let drawn: &[&'static str] = match verb {
+            Verb::RegisterEndpoint | Verb::RotateSecret => &["endpoint.secret"],
+            _ => &[],
+        };
+        shown.iter().chain(own).chain(drawn).copied().collect()
     }
 }
 
