@@ -1,47 +1,30 @@
 //! From a URL to a connection: check, connect to what was checked, TLS.
 
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bellwire_domain::TimeoutPhase;
-use http::Uri;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 use crate::guard::{Guard, Refusal};
 use crate::stream::{CustomerStream, Transport};
+use crate::target::Target;
 use crate::{CheckedAddress, Dial};
 
 /// Where there are more addresses to try, one is given up after this long.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(3);
 
-tokio::task_local! {
-    /// The attempt of this task.
-    pub(crate) static ATTEMPT: Attempt;
-}
+/// How far an attempt has come.
+#[derive(Default)]
+pub(crate) struct Progress(AtomicU8);
 
-/// Shared between an attempt and the connector that it may set to work.
-#[derive(Clone)]
-pub(crate) struct Attempt {
-    reached: Arc<AtomicU8>,
-    /// The pool finishes a connection that its attempt no longer needs; it must not take longer for that.
-    deadline: Instant,
-}
-
-impl Attempt {
-    pub(crate) fn until(deadline: Instant) -> Self {
-        Self { reached: Arc::default(), deadline }
-    }
-
+impl Progress {
     pub(crate) fn reach(&self, phase: TimeoutPhase) {
         let number = match phase {
             TimeoutPhase::Headers => 0,
@@ -50,12 +33,12 @@ impl Attempt {
             TimeoutPhase::Tls => 3,
             TimeoutPhase::Body => 4,
         };
-        self.reached.store(number, Ordering::Relaxed);
+        self.0.store(number, Ordering::Relaxed);
     }
 
     /// A connection from the pool skips all phases before the request itself.
     pub(crate) fn phase(&self) -> TimeoutPhase {
-        match self.reached.load(Ordering::Relaxed) {
+        match self.0.load(Ordering::Relaxed) {
             1 => TimeoutPhase::Dns,
             2 => TimeoutPhase::Connect,
             3 => TimeoutPhase::Tls,
@@ -76,9 +59,6 @@ pub(crate) enum ConnectFailure {
     Connect(String),
     #[error("{0}")]
     Tls(String),
-    /// Nobody waits for this connection any more.
-    #[error("given up")]
-    Late,
 }
 
 impl From<Refusal> for ConnectFailure {
@@ -90,10 +70,9 @@ impl From<Refusal> for ConnectFailure {
     }
 }
 
-/// Connects to customers; cheap to clone.
-#[derive(Clone)]
+/// Connects to customers.
 pub(crate) struct Connector {
-    pub(crate) guard: Arc<Guard>,
+    pub(crate) guard: Guard,
     pub(crate) dialer: Arc<dyn Dial>,
     pub(crate) tls: TlsConnector,
     /// Places for connections that are kept after their first request, over all hosts.
@@ -101,16 +80,14 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    async fn connect(self, uri: Uri, attempt: Attempt) -> Result<CustomerStream, ConnectFailure> {
-        let is_tls = uri.scheme_str() == Some("https");
-        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        attempt.reach(TimeoutPhase::Dns);
-        let addresses = self.guard.check(host, port).await?;
-        attempt.reach(TimeoutPhase::Connect);
+    pub(crate) async fn connect(&self, target: &Target, progress: &Progress) -> Result<CustomerStream, ConnectFailure> {
+        let host = target.host.as_str();
+        progress.reach(TimeoutPhase::Dns);
+        let addresses = self.guard.check(host, target.port).await?;
+        progress.reach(TimeoutPhase::Connect);
         let stream = self.dial_first(&addresses).await?;
-        let transport = if is_tls {
-            attempt.reach(TimeoutPhase::Tls);
+        let transport = if target.is_tls {
+            progress.reach(TimeoutPhase::Tls);
             let name = host.strip_suffix('.').unwrap_or(host).to_owned(); // certificates name hosts without the root's dot
             let name = ServerName::try_from(name).map_err(|error| ConnectFailure::Tls(error.to_string()))?;
             let tls = self.tls.connect(name, stream).await.map_err(|error| ConnectFailure::Tls(error.to_string()))?;
@@ -118,8 +95,8 @@ impl Connector {
         } else {
             Transport::Plain(TokioIo::new(stream))
         };
-        attempt.reach(TimeoutPhase::Headers);
-        Ok(CustomerStream::new(transport, self.places.try_acquire_owned().ok()))
+        progress.reach(TimeoutPhase::Headers);
+        Ok(CustomerStream::new(transport, Arc::clone(&self.places).try_acquire_owned().ok()))
     }
 
     /// Tries the addresses in order. The system would choose for us if we passed a name, and choose again after the check.
@@ -140,26 +117,5 @@ impl Connector {
             }
         }
         Err(failure)
-    }
-}
-
-impl tower_service::Service<Uri> for Connector {
-    type Response = CustomerStream;
-    type Error = ConnectFailure;
-    type Future = Pin<Box<dyn Future<Output = Result<CustomerStream, ConnectFailure>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectFailure>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connector = self.clone();
-        let attempt = ATTEMPT.try_with(Clone::clone);
-        Box::pin(async move {
-            let attempt = attempt.map_err(|_| ConnectFailure::Late)?; // only attempts connect
-            let deadline = attempt.deadline;
-            let connecting = connector.connect(uri, attempt);
-            tokio::time::timeout_at(deadline, connecting).await.unwrap_or(Err(ConnectFailure::Late))
-        })
     }
 }

@@ -5,21 +5,17 @@ use std::io;
 
 use bellwire_domain::AttemptOutcome;
 
-use crate::connect::{Attempt, ConnectFailure};
+use crate::connect::ConnectFailure;
 
-/// The outcome of a request without an answer.
-pub(crate) fn outcome(error: &(dyn Error + 'static), attempt: &Attempt) -> AttemptOutcome {
-    if let Some(failure) = find::<ConnectFailure>(error) {
-        let detail = failure.to_string();
-        return match failure {
-            ConnectFailure::Dns(_) => AttemptOutcome::Dns { detail },
-            ConnectFailure::Blocked(_) => AttemptOutcome::Blocked { reason: detail },
-            ConnectFailure::Connect(_) => AttemptOutcome::Connect { detail },
-            ConnectFailure::Tls(_) => AttemptOutcome::Tls { detail },
-            ConnectFailure::Late => AttemptOutcome::Timeout { phase: attempt.phase() },
-        };
+impl From<ConnectFailure> for AttemptOutcome {
+    fn from(failure: ConnectFailure) -> Self {
+        match failure {
+            ConnectFailure::Dns(detail) => Self::Dns { detail },
+            ConnectFailure::Blocked(reason) => Self::Blocked { reason },
+            ConnectFailure::Connect(detail) => Self::Connect { detail },
+            ConnectFailure::Tls(detail) => Self::Tls { detail },
+        }
     }
-    broken(error)
 }
 
 /// What was wrong with an answer, in words that do not depend on a library's.

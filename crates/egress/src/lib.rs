@@ -8,19 +8,23 @@
 //! What happened comes back as an [`AttemptOutcome`](bellwire_domain::AttemptOutcome): a value for every way it can go, never
 //! an error.
 //!
-//! The way through the files: [`Sender`] makes one attempt; `guard` says where it may go; `connect` goes there; `excerpt` keeps
+//! The way through the files: [`Sender`] makes one attempt; `target` takes the URL apart; `guard` says where it may go;
+//! `connect` goes there; `connection` speaks HTTP over it and `pool` keeps it; `excerpt` keeps
 //! the beginning of the answer; `failure` sorts what went wrong.
 //!
 //! What it may not know: contracts, deliveries, retries, the store.
 
 mod connect;
+mod connection;
 mod dial;
 mod excerpt;
 mod failure;
 mod guard;
+mod pool;
 mod resolve;
 mod sender;
 mod stream;
+mod target;
 mod trust;
 
 pub use dial::{Dial, Dialing, SystemDialer};

@@ -9,30 +9,24 @@ use bellwire_domain::delivery::parse_retry_after;
 use bellwire_domain::{AddressPolicy, AttemptOutcome, TimeoutPhase, Timestamp};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, RETRY_AFTER};
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use parking_lot::RwLock;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
-use crate::connect::{ATTEMPT, Attempt, Connector};
+use crate::connect::{Connector, Progress};
+use crate::connection::{Http1, Outgoing, Unanswered, exchange_http2, open_http2};
 use crate::excerpt::Excerpt;
 use crate::guard::Guard;
+use crate::pool::{Kept, Pool};
+use crate::target::Target;
 use crate::{Dial, Resolve, SystemDialer, SystemResolver, failure, trust};
 
-/// Bytes of an answer's head.
-const HEAD_BYTES_MAX: usize = 64 * 1_024;
 /// Interim answers (1xx) before the real one.
 const INTERIM_ANSWERS_MAX: usize = 16;
-/// What a receiver may send over HTTP/2 before we take it: of one answer, and of all on a connection.
-const STREAM_WINDOW_BYTES: u32 = 64 * 1_024;
-const CONNECTION_WINDOW_BYTES: u32 = 1_024 * 1_024;
-
 /// A request as a contract rendered it.
 #[derive(Debug, Clone)]
 pub struct OutboundRequest {
@@ -86,102 +80,150 @@ impl Default for SenderOptions {
 
 /// Sends requests over one pool of connections. Cheap to clone.
 #[derive(Clone)]
-pub struct Sender {
-    client: Client<Connector, Full<Bytes>>,
+pub struct Sender(Arc<Shared>);
+
+struct Shared {
+    connector: Connector,
+    pool: Arc<Pool>,
+    ping_interval: Duration,
     /// URLs as they were parsed: few endpoints change theirs from request to request.
-    uris: Arc<RwLock<HashMap<String, Uri>>>,
+    targets: RwLock<HashMap<String, Arc<Target>>>,
 }
 
 /// URLs remembered.
-const URIS_MAX: usize = 10_000;
+const TARGETS_MAX: usize = 10_000;
 
 impl Sender {
     /// A sender with a pool of its own.
     pub fn new(options: SenderOptions) -> Self {
         let connector = Connector {
-            guard: Arc::new(Guard::new(options.resolver, options.addresses)),
+            guard: Guard::new(options.resolver, options.addresses),
             dialer: options.dialer,
             tls: TlsConnector::from(Arc::new(trust::tls_config(options.trusted))),
             places: Arc::new(Semaphore::new(options.kept_max)),
         };
-        let client = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(options.idle_timeout)
-            .pool_max_idle_per_host(options.idle_per_host_max)
-            .http1_max_buf_size(HEAD_BYTES_MAX)
-            .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .http2_keep_alive_interval(options.ping_interval)
-            .http2_keep_alive_timeout(options.ping_interval)
-            .http2_keep_alive_while_idle(true)
-            .build(connector);
-        Self { client, uris: Arc::default() }
+        let pool = Pool::new(options.idle_per_host_max, options.idle_timeout);
+        let shared = Shared { connector, pool, ping_interval: options.ping_interval, targets: RwLock::default() };
+        Self(Arc::new(shared))
     }
 
     /// Sends `request` and reads the answer, all within `timeout`. `now` is the instant of the attempt, by which a
     /// `Retry-After` date is read.
     ///
     /// A request is sent once. Should a kept connection turn out to be closed before any of the request is on it, another
-    /// one is opened; once something may have arrived, the attempt has failed.
+    /// one is taken; once something may have arrived, the attempt has failed.
     pub async fn send(&self, request: OutboundRequest, timeout: Duration, now: Timestamp) -> AttemptOutcome {
-        let request = match self.build(request) {
-            Ok(request) => request,
+        let target = match self.0.target(&request.url) {
+            Ok(target) => target,
             Err(reason) => return AttemptOutcome::Unbuildable { reason },
         };
-        let deadline = Instant::now() + timeout;
-        let attempt = Attempt::until(deadline);
-        let exchange = ATTEMPT.scope(attempt.clone(), self.exchange(request, &attempt, now));
-        match tokio::time::timeout_at(deadline, exchange).await {
+        let progress = Progress::default();
+        let exchange = self.0.exchange(&target, build(request), &progress, now);
+        match tokio::time::timeout(timeout, exchange).await {
             Ok(outcome) => outcome,
-            Err(_) => AttemptOutcome::Timeout { phase: attempt.phase() },
-        }
-    }
-
-    fn build(&self, request: OutboundRequest) -> Result<Request<Full<Bytes>>, String> {
-        let uri = self.uri(&request.url)?;
-        let mut built = Request::new(Full::new(request.body));
-        *built.method_mut() = request.method;
-        *built.uri_mut() = uri;
-        *built.headers_mut() = request.headers;
-        Ok(built)
-    }
-
-    /// Normalised as a browser would, so that every spelling of a host reaches the guard in one form.
-    fn uri(&self, url: &str) -> Result<Uri, String> {
-        if let Some(known) = self.uris.read().get(url) {
-            return Ok(known.clone());
-        }
-        let parsed = url::Url::parse(url).map_err(|error| format!("the URL is not valid: {error}"))?;
-        let uri = Uri::try_from(parsed.as_str()).map_err(|error| format!("the URL is not valid: {error}"))?;
-        let mut uris = self.uris.write();
-        if uris.len() >= URIS_MAX {
-            uris.clear();
-        }
-        uris.insert(url.to_owned(), uri.clone());
-        Ok(uri)
-    }
-
-    async fn exchange(&self, mut request: Request<Full<Bytes>>, attempt: &Attempt, now: Timestamp) -> AttemptOutcome {
-        let too_many = limit_interim_answers(&mut request);
-        let answer = tokio::select! {
-            answer = self.client.request(request) => answer,
-            () = too_many.notified() => {
-                return AttemptOutcome::Protocol { detail: "too many interim answers (1xx) and no final one".to_owned() };
-            }
-        };
-        match answer {
-            Ok(response) => {
-                attempt.reach(TimeoutPhase::Body);
-                read(response, now).await
-            }
-            Err(error) => failure::outcome(&error, attempt),
+            Err(_) => AttemptOutcome::Timeout { phase: progress.phase() },
         }
     }
 }
 
+impl Shared {
+    fn target(&self, url: &str) -> Result<Arc<Target>, String> {
+        if let Some(known) = self.targets.read().get(url) {
+            return Ok(Arc::clone(known));
+        }
+        let target = Arc::new(Target::parse(url)?);
+        let mut targets = self.targets.write();
+        if targets.len() >= TARGETS_MAX {
+            targets.clear();
+        }
+        targets.insert(url.to_owned(), Arc::clone(&target));
+        Ok(target)
+    }
+
+    async fn exchange(&self, target: &Target, mut request: Outgoing, progress: &Progress, now: Timestamp) -> AttemptOutcome {
+        let too_many = limit_interim_answers(&mut request);
+        tokio::select! {
+            outcome = self.ask(target, request, progress, now) => outcome,
+            () = too_many.notified() => {
+                AttemptOutcome::Protocol { detail: "too many interim answers (1xx) and no final one".to_owned() }
+            }
+        }
+    }
+
+    /// Sends the request over kept connections until one takes it, or over a new one.
+    async fn ask(&self, target: &Target, mut request: Outgoing, progress: &Progress, now: Timestamp) -> AttemptOutcome {
+        while let Some(kept) = self.pool.take(&target.origin) {
+            match self.send_over(kept, target, request, progress, now).await {
+                Ok(outcome) => return outcome,
+                Err(mut unanswered) => match unanswered.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return failure::broken(unanswered.error()),
+                },
+            }
+        }
+        let opened = match self.open(target, progress).await {
+            Ok(opened) => opened,
+            Err(outcome) => return outcome,
+        };
+        let sent = self.send_over(opened, target, request, progress, now).await;
+        sent.unwrap_or_else(|unanswered| failure::broken(unanswered.error()))
+    }
+
+    async fn open(&self, target: &Target, progress: &Progress) -> Result<Kept, AttemptOutcome> {
+        let stream = self.connector.connect(target, progress).await?;
+        let may_be_kept = stream.may_be_kept();
+        let broken = |error: hyper::Error| failure::broken(&error);
+        if !stream.is_http2() {
+            let http1 = Http1::open(stream, Arc::clone(&self.pool.stirred)).await.map_err(broken)?;
+            return Ok(Kept::Http1(Box::new(http1)));
+        }
+        let http2 = open_http2(stream, self.ping_interval).await.map_err(broken)?;
+        if may_be_kept {
+            self.pool.share(&target.origin, http2.clone());
+        }
+        Ok(Kept::Http2(http2))
+    }
+
+    async fn send_over(
+        &self,
+        connection: Kept,
+        target: &Target,
+        mut request: Outgoing,
+        progress: &Progress,
+        now: Timestamp,
+    ) -> Result<AttemptOutcome, Unanswered> {
+        let read = |response| {
+            progress.reach(TimeoutPhase::Body);
+            read(response, now)
+        };
+        match connection {
+            Kept::Http1(mut http1) => {
+                target.address_http1(&mut request);
+                let outcome = http1.exchange(request, read).await?;
+                self.pool.put(&target.origin, http1);
+                Ok(outcome)
+            }
+            Kept::Http2(mut http2) => {
+                target.address_http2(&mut request);
+                let sent = exchange_http2(&mut http2, request, read).await;
+                if sent.is_err() && http2.is_closed() {
+                    self.pool.forget_shared(&target.origin);
+                }
+                sent
+            }
+        }
+    }
+}
+
+fn build(request: OutboundRequest) -> Outgoing {
+    let mut built = Request::new(Full::new(request.body));
+    *built.method_mut() = request.method;
+    *built.headers_mut() = request.headers;
+    built
+}
+
 /// Told when more interim answers have come than anybody needs: they would be read as long as they come.
-fn limit_interim_answers(request: &mut Request<Full<Bytes>>) -> Arc<Notify> {
+fn limit_interim_answers(request: &mut Outgoing) -> Arc<Notify> {
     let too_many = Arc::new(Notify::new());
     let (told, seen) = (Arc::clone(&too_many), AtomicUsize::new(0));
     hyper::ext::on_informational(request, move |_| {

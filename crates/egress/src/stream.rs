@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -27,22 +26,18 @@ impl CustomerStream {
     pub(crate) const fn new(transport: Transport, place: Option<OwnedSemaphorePermit>) -> Self {
         Self { transport, place }
     }
-}
 
-impl Connection for CustomerStream {
-    fn connected(&self) -> Connected {
-        let connected = match &self.transport {
-            Transport::Plain(_) => Connected::new(),
-            Transport::Tls(stream) => {
-                let (_, session) = stream.inner().get_ref();
-                let is_h2 = session.alpn_protocol() == Some(b"h2");
-                if is_h2 { Connected::new().negotiated_h2() } else { Connected::new() }
-            }
-        };
-        if self.place.is_none() {
-            connected.poison(); // the pool's word for "not to be used again"
+    /// Whether it has a place among those that are kept.
+    pub(crate) const fn may_be_kept(&self) -> bool {
+        self.place.is_some()
+    }
+
+    /// Whether the receiver chose HTTP/2 when TLS was agreed on.
+    pub(crate) fn is_http2(&self) -> bool {
+        match &self.transport {
+            Transport::Plain(_) => false,
+            Transport::Tls(stream) => stream.inner().get_ref().1.alpn_protocol() == Some(b"h2"),
         }
-        connected
     }
 }
 

@@ -1,6 +1,5 @@
 //! Connections: used again, bounded, let go, and never the reason why a request is sent twice.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use bellwire_egress::{CheckedAddress, Dial, Dialing, Sender, SenderOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::{Barrier, Notify, mpsc};
+use tokio::sync::{Barrier, mpsc};
 
 use crate::support::{LONG, SHORT, Silent, answered, failed, local_sender, loopback, post, raw_receiver, read_request, send_by};
 
@@ -140,18 +139,13 @@ async fn an_idle_connection_is_closed_after_its_time_and_gives_its_place_free() 
     assert_eq!(count.opened(), 4, "the place was free for the fourth");
 }
 
-/// Connects once, and then never comes to an end.
-struct Once {
-    receiver: SocketAddr,
-    dialled: AtomicUsize,
+/// Never comes to an end.
+struct Endless {
     given_up: mpsc::Sender<()>,
 }
 
-impl Dial for Once {
+impl Dial for Endless {
     fn dial(&self, _: CheckedAddress) -> Dialing {
-        if self.dialled.fetch_add(1, Ordering::SeqCst) == 0 {
-            return Box::pin(TcpStream::connect(self.receiver));
-        }
         let held = self.given_up.clone();
         Box::pin(async move {
             let _held = held; // until the dialling is dropped
@@ -160,44 +154,15 @@ impl Dial for Once {
     }
 }
 
-/// Two requests at once; the second opens a connection of its own and is then sent over the first one's, which became free
-/// before. The pool finishes what was begun, in case that it is of use.
 #[tokio::test]
-async fn a_connection_that_nobody_waits_for_any_more_is_given_up_at_the_deadline_too() {
-    let (gate, gone_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (held, reached) = (Arc::clone(&gate), Arc::clone(&gone_on));
-    let url = raw_receiver(move |mut stream| {
-        let (held, reached) = (Arc::clone(&held), Arc::clone(&reached));
-        async move {
-            assert!(read_request(&mut stream).await);
-            reached.notify_one();
-            held.notified().await;
-            stream.write_all(OK).await.unwrap();
-            assert!(read_request(&mut stream).await);
-            stream.write_all(OK).await.unwrap();
-            let _ = stream.read(&mut [0; 16]).await;
-        }
-    });
+async fn a_connection_that_nobody_waits_for_any_more_is_given_up() {
     let (given_up, mut watch) = mpsc::channel(1);
-    let receiver = url.split('/').nth(2).unwrap().parse().unwrap();
-    let dialer = Arc::new(Once { receiver, dialled: AtomicUsize::new(0), given_up });
-    let options =
-        SenderOptions { dialer: Arc::clone(&dialer) as Arc<dyn Dial>, addresses: loopback(), ..SenderOptions::default() };
+    let dialer = Arc::new(Endless { given_up });
+    let options = SenderOptions { dialer: Arc::clone(&dialer) as _, addresses: loopback(), ..SenderOptions::default() };
     let sender = Sender::new(options);
-    let (first, second) = (sender.clone(), sender.clone());
-    let (to_first, to_second) = (post(&url), post(&url));
-    let first = tokio::task::spawn(async move { send_by(&first, to_first, LONG).await });
-    gone_on.notified().await;
-    let second = tokio::task::spawn(async move { send_by(&second, to_second, SHORT * 5).await });
-    while dialer.dialled.load(Ordering::SeqCst) < 2 {
-        tokio::task::yield_now().await;
-    }
-    gate.notify_one();
-    answered(&first.await.unwrap(), 200);
-    answered(&second.await.unwrap(), 200);
+    failed(&send_by(&sender, post("http://127.0.0.1/"), SHORT).await, "timeout_connect");
     drop((sender, dialer));
-    let held_by_nobody = tokio::time::timeout(LONG, watch.recv()).await.expect("it is given up");
-    assert_eq!(held_by_nobody, None);
+    assert_eq!(tokio::time::timeout(LONG, watch.recv()).await.expect("it is given up"), None);
 }
 
 /// Closed by the receiver while idle. The sender has noticed, as the receiver can tell; the request goes over a new connection.

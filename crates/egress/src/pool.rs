@@ -1,0 +1,136 @@
+//! Connections kept between requests.
+//!
+//! An attempt takes the connection that was used last, or opens its own; whoever has an answer puts the connection back. Idle
+//! ones are bounded, per host here and over all hosts by the places that connections take (see `stream`), and go when their time
+//! is over or the receiver closes them. One task looks after them while there are any.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use hyper::rt::Executor;
+use hyper_util::rt::TokioExecutor;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::connection::{Http1, Http2};
+
+/// How often idle connections are looked at, at the least.
+const BEAT_MAX: Duration = Duration::from_secs(1);
+
+/// A kept connection, as an attempt gets it.
+pub(crate) enum Kept {
+    Http1(Box<Http1>),
+    Http2(Http2),
+}
+
+/// The connections of one sender, by origin (scheme, host and port).
+pub(crate) struct Pool {
+    idle_per_host_max: usize,
+    idle_timeout: Duration,
+    kept: Mutex<Connections>,
+    /// Told when something happens to an idle connection.
+    pub(crate) stirred: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct Connections {
+    hosts: HashMap<String, Host>,
+    /// The task that looks after them runs.
+    is_swept: bool,
+}
+
+#[derive(Default)]
+struct Host {
+    /// Used last, taken first.
+    idle: Vec<(Box<Http1>, Instant)>,
+    shared: Option<(Http2, Instant)>,
+}
+
+impl Pool {
+    pub(crate) fn new(idle_per_host_max: usize, idle_timeout: Duration) -> Arc<Self> {
+        Arc::new(Self { idle_per_host_max, idle_timeout, kept: Mutex::default(), stirred: Arc::default() })
+    }
+
+    /// A connection to `origin` that is free.
+    pub(crate) fn take(&self, origin: &str) -> Option<Kept> {
+        let mut kept = self.kept.lock();
+        let host = kept.hosts.get_mut(origin)?;
+        if let Some((http2, used_at)) = host.shared.as_mut().filter(|(http2, _)| !http2.is_closed()) {
+            *used_at = Instant::now();
+            return Some(Kept::Http2(http2.clone()));
+        }
+        let (http1, used_at) = host.idle.pop()?;
+        if used_at.elapsed() < self.idle_timeout {
+            return Some(Kept::Http1(http1));
+        }
+        host.idle.clear(); // the others were used before it
+        None
+    }
+
+    /// Takes a connection back after its request, if it can be used again.
+    pub(crate) fn put(self: &Arc<Self>, origin: &str, mut http1: Box<Http1>) {
+        if http1.settle() {
+            let max = self.idle_per_host_max;
+            self.keep(origin, |host| {
+                if host.idle.len() < max {
+                    host.idle.push((http1, Instant::now()));
+                }
+            });
+        }
+    }
+
+    /// Lets other requests to `origin` share a connection, unless they have one.
+    pub(crate) fn share(self: &Arc<Self>, origin: &str, http2: Http2) {
+        self.keep(origin, |host| {
+            if host.shared.as_ref().is_none_or(|(shared, _)| shared.is_closed()) {
+                host.shared = Some((http2, Instant::now()));
+            }
+        });
+    }
+
+    /// A shared connection takes no more requests.
+    pub(crate) fn forget_shared(&self, origin: &str) {
+        if let Some(host) = self.kept.lock().hosts.get_mut(origin) {
+            host.shared = None;
+        }
+    }
+
+    fn keep(self: &Arc<Self>, origin: &str, keep: impl FnOnce(&mut Host)) {
+        let mut kept = self.kept.lock();
+        match kept.hosts.get_mut(origin) {
+            Some(host) => keep(host),
+            None => keep(kept.hosts.entry(origin.to_owned()).or_default()),
+        }
+        if !kept.is_swept {
+            kept.is_swept = true;
+            let beat = (self.idle_timeout / 2).min(BEAT_MAX);
+            TokioExecutor::new().execute(sweep(Arc::downgrade(self), Arc::clone(&self.stirred), beat));
+        }
+    }
+
+    /// Lets go of what is over or was idle for too long; whether anything is left.
+    fn sweep(&self, now: Instant) -> bool {
+        let mut kept = self.kept.lock();
+        let fresh = |used_at: &Instant| now.duration_since(*used_at) < self.idle_timeout;
+        kept.hosts.retain(|_, host| {
+            host.idle.retain_mut(|(http1, used_at)| fresh(used_at) && http1.is_sound());
+            host.shared.take_if(|(http2, used_at)| !fresh(used_at) || http2.is_closed());
+            !host.idle.is_empty() || host.shared.is_some()
+        });
+        kept.is_swept = !kept.hosts.is_empty();
+        kept.is_swept
+    }
+}
+
+/// Runs while connections are kept.
+async fn sweep(pool: Weak<Pool>, stirred: Arc<Notify>, beat: Duration) {
+    loop {
+        let _ = tokio::time::timeout(beat, stirred.notified()).await;
+        let Some(pool) = pool.upgrade() else { return };
+        if !pool.sweep(Instant::now()) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! A URL, taken apart once: where to connect, and what a request to it says.
+
+use http::header::HeaderValue;
+use http::{Request, Uri};
+
+/// Where an endpoint's URL leads.
+pub(crate) struct Target {
+    /// What connections are kept by: scheme, host and port.
+    pub(crate) origin: String,
+    /// The host without brackets, as it is resolved and as certificates name it.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) is_tls: bool,
+    /// As HTTP/2 wants it, with scheme and authority.
+    absolute: Uri,
+    /// As HTTP/1.1 wants it: path and query.
+    path: Uri,
+    /// The `Host` of HTTP/1.1.
+    host_header: HeaderValue,
+}
+
+impl Target {
+    /// Normalised as a browser would, so that every spelling of a host reaches the guard in one form.
+    pub(crate) fn parse(url: &str) -> Result<Self, String> {
+        let invalid = |error: &dyn std::fmt::Display| format!("the URL is not valid: {error}");
+        let parsed = url::Url::parse(url).map_err(|error| invalid(&error))?;
+        let is_tls = match parsed.scheme() {
+            "https" => true,
+            "http" => false,
+            other => return Err(format!("the URL is not valid: `{other}` is neither http nor https")),
+        };
+        let shown = parsed.host_str().ok_or_else(|| invalid(&"it names no host"))?;
+        let authority = match parsed.port() {
+            Some(port) => format!("{shown}:{port}"),
+            None => shown.to_owned(),
+        };
+        let query = parsed.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let path = format!("{}{query}", parsed.path());
+        let origin = format!("{}://{authority}", parsed.scheme());
+        Ok(Self {
+            host: shown.trim_start_matches('[').trim_end_matches(']').to_owned(),
+            port: parsed.port().unwrap_or(if is_tls { 443 } else { 80 }),
+            is_tls,
+            absolute: Uri::try_from(format!("{origin}{path}")).map_err(|error| invalid(&error))?,
+            path: Uri::try_from(path).map_err(|error| invalid(&error))?,
+            host_header: HeaderValue::try_from(authority).map_err(|error| invalid(&error))?,
+            origin,
+        })
+    }
+
+    /// Addresses a request as HTTP/1.1 does.
+    pub(crate) fn address_http1<B>(&self, request: &mut Request<B>) {
+        *request.uri_mut() = self.path.clone();
+        request.headers_mut().entry(http::header::HOST).or_insert_with(|| self.host_header.clone());
+    }
+
+    /// Addresses a request as HTTP/2 does.
+    pub(crate) fn address_http2<B>(&self, request: &mut Request<B>) {
+        *request.uri_mut() = self.absolute.clone();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_taken_apart() {
+        for (url, origin, host, port, path, header) in [
+            ("http://a.example/x?y=1#z", "http://a.example", "a.example", 80, "/x?y=1", "a.example"),
+            ("https://A.Example:443", "https://a.example", "a.example", 443, "/", "a.example"),
+            ("https://[::1]:8443/", "https://[::1]:8443", "::1", 8443, "/", "[::1]:8443"),
+            ("http://user:word@127.1:81/é", "http://127.0.0.1:81", "127.0.0.1", 81, "/%C3%A9", "127.0.0.1:81"),
+        ] {
+            let target = Target::parse(url).unwrap();
+            let mut request = Request::new(());
+            target.address_http2(&mut request);
+            assert_eq!(request.uri().to_string(), format!("{origin}{path}"));
+            target.address_http1(&mut request);
+            assert_eq!((target.origin.as_str(), target.host.as_str(), target.port), (origin, host, port), "{url}");
+            assert_eq!(request.uri().to_string(), path, "{url}");
+            assert_eq!(request.headers()["host"], header, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_of_the_web_is_refused() {
+        for url in ["", "a.example/x", "ftp://a.example/", "http://", "https://a b/"] {
+            assert!(Target::parse(url).is_err(), "{url}");
+        }
+    }
+}
