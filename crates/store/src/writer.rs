@@ -120,6 +120,7 @@ pub(crate) struct Writer {
 /// The waiting jobs, by kind.
 #[derive(Default)]
 struct Group {
+    jobs: usize,
     writes: Vec<Run>,
     records: Vec<RecordJob>,
     publishes: Vec<PublishJob>,
@@ -130,16 +131,21 @@ impl Group {
     fn gather(first: Job, receiver: &mut mpsc::Receiver<Job>) -> Self {
         let mut group = Self::default();
         group.push(first);
-        for _ in 1..GROUP_JOBS_MAX {
-            match receiver.try_recv() {
-                Ok(job) => group.push(job),
-                Err(_) => break,
-            }
-        }
+        group.add_waiting(receiver);
         group
     }
 
+    fn add_waiting(&mut self, receiver: &mut mpsc::Receiver<Job>) {
+        while self.jobs < GROUP_JOBS_MAX {
+            match receiver.try_recv() {
+                Ok(job) => self.push(job),
+                Err(_) => break,
+            }
+        }
+    }
+
     fn push(&mut self, job: Job) {
+        self.jobs += 1;
         match job {
             Job::Publish(job) => self.publishes.push(job),
             Job::Record(job) => self.records.push(job),
@@ -183,14 +189,24 @@ impl Writer {
 
     fn run(&mut self, mut receiver: mpsc::Receiver<Job>) {
         while let Some(first) = receiver.blocking_recv() {
-            self.commit(Group::gather(first, &mut receiver)).answer(&self.context);
+            let mut group = Group::gather(first, &mut receiver);
+            // Those that are about to ask run first, where the machine is busy: their jobs then share this commit.
+            while group.jobs < GROUP_JOBS_MAX {
+                let before = group.jobs;
+                std::thread::yield_now();
+                group.add_waiting(&mut receiver);
+                if group.jobs == before {
+                    break;
+                }
+            }
+            self.commit(group).answer(&self.context);
         }
     }
 
     /// Runs a group in one transaction and commits.
     fn commit(&mut self, group: Group) -> Done {
         let started = std::time::Instant::now();
-        let Group { writes, records, publishes } = group;
+        let Group { writes, records, publishes, jobs: _ } = group;
         let mut replies = Vec::with_capacity(writes.len());
         let result = self.transact(writes, &records, &publishes, &mut replies);
         metrics::histogram!("bellwire_store_commit_seconds").record(started.elapsed().as_secs_f64());
