@@ -27,6 +27,7 @@ mod openapi;
 pub mod problem;
 mod published;
 mod query;
+mod request_metrics;
 mod v1;
 
 use std::sync::Arc;
@@ -38,6 +39,7 @@ use bellwire_app::App;
 use bytes::Bytes;
 
 use problem::{Code, Problem};
+use request_metrics::RequestMetrics;
 
 pub use large_bodies::LargeBodies;
 
@@ -63,6 +65,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<dyn Fn() -> String + Send + Sync>,
     pub(crate) ready: Arc<AtomicBool>,
     pub(crate) large_bodies: LargeBodies,
+    pub(crate) requests: RequestMetrics,
     /// The OpenAPI document, written once.
     pub(crate) document: Bytes,
 }
@@ -70,7 +73,8 @@ pub(crate) struct Shared {
 impl Api {
     fn new(options: ApiOptions, document: String) -> Self {
         let ApiOptions { app, metrics, ready, large_bodies } = options;
-        Self(Arc::new(Shared { app, metrics, ready, large_bodies, document: document.into() }))
+        let requests = RequestMetrics::default();
+        Self(Arc::new(Shared { app, metrics, ready, large_bodies, requests, document: document.into() }))
     }
 }
 

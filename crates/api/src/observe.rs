@@ -4,7 +4,6 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
-use metrics::SharedString;
 
 use crate::Api;
 use crate::problem::Failure;
@@ -38,11 +37,7 @@ pub(crate) async fn observe(State(api): State<Api>, request: Request, next: Next
         duration_ms = duration.as_secs_f64() * 1_000.0,
         "request answered"
     );
-    let route = SharedString::from(route.to_owned());
-    let seconds = metrics::histogram!("bellwire_api_request_seconds", "route" => route.clone(), "method" => method);
-    seconds.record(duration.as_secs_f64());
-    let status_label = SharedString::from(status.as_u16().to_string());
-    metrics::counter!("bellwire_api_requests_total", "route" => route, "method" => method, "status" => status_label).increment(1);
+    api.requests.record(route, method, status.as_u16(), duration.as_secs_f64());
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }
@@ -57,8 +52,9 @@ fn request_id(api: &Api, headers: &HeaderMap) -> HeaderValue {
     if let Some(given) = headers.get(REQUEST_ID).filter(sane) {
         return given.clone();
     }
-    let drawn = hex::encode(api.app.entropy().bytes::<16>());
-    HeaderValue::try_from(drawn).unwrap_or_else(|_| HeaderValue::from_static("none"))
+    let mut drawn = [0; 32];
+    let written = hex::encode_to_slice(api.app.entropy().bytes::<16>(), &mut drawn);
+    written.ok().and_then(|()| HeaderValue::from_bytes(&drawn).ok()).unwrap_or_else(|| HeaderValue::from_static("none"))
 }
 
 /// The method as a label: strangers may invent methods, and each label costs memory for ever.

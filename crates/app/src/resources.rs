@@ -11,7 +11,7 @@ use bellwire_store::{
 use bytes::Bytes;
 
 use crate::endpoint_rules::entitled;
-use crate::publish::{DECISIONS_MAX, PublishFailure, count_accepted, depth, fingerprint};
+use crate::publish::{DECISIONS_MAX, PublishFailure, count_accepted, fingerprint, is_nested_at_most};
 use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource};
 
 /// Documents of one page, in bytes: the page ends after the one that exceeds it.
@@ -111,7 +111,7 @@ impl App {
             let detail = format!("the document of a resource has at most {bytes_max} bytes, and here are {}", document.len());
             return Err(AppError::TooLarge(Fault::new("", detail)));
         }
-        if depth(document) > depth_max {
+        if !is_nested_at_most(depth_max, document) {
             return Err(AppError::invalid("", format!("a document is nested at most {depth_max} levels deep")));
         }
         Ok(())

@@ -91,19 +91,18 @@ impl Timestamp {
     /// than it was.
     pub fn rfc3339(self, digits: u8, zone: Zone) -> String {
         let civil = self.civil();
-        let mut text = format!(
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
-            civil.year(),
-            civil.month(),
-            civil.day(),
-            civil.hour(),
-            civil.minute(),
-            civil.second()
-        );
-        if digits > 0 {
-            let micros = format!("{:06}", self.0.rem_euclid(MICROS_PER_SECOND));
+        let mut text = String::with_capacity("2025-01-15T10:30:00.000000+00:00".len());
+        push_digits(&mut text, civil.year().into(), 4);
+        for (before, number) in
+            [('-', civil.month()), ('-', civil.day()), ('T', civil.hour()), (':', civil.minute()), (':', civil.second())]
+        {
+            text.push(before);
+            push_digits(&mut text, number.into(), 2);
+        }
+        let places = u32::from(digits.min(6));
+        if places > 0 {
             text.push('.');
-            text.extend(micros.chars().take(usize::from(digits.min(6))));
+            push_digits(&mut text, self.0.rem_euclid(MICROS_PER_SECOND) / 10i64.pow(6 - places), places);
         }
         text.push_str(match zone {
             Zone::Zulu => "Z",
@@ -145,6 +144,15 @@ impl Timestamp {
         let clamped = self.0.clamp(PRINTABLE_MIN, PRINTABLE_MAX);
         let instant = jiff::Timestamp::from_microsecond(clamped).unwrap_or_default();
         instant.to_zoned(TimeZone::fixed(Offset::UTC)).datetime()
+    }
+}
+
+/// Appends the last `places` digits of `number`, which is not negative. Times are printed for every delivery, and the standard
+/// library's formatting costs ten times as much.
+fn push_digits(text: &mut String, number: i64, places: u32) {
+    for place in (0..places).rev() {
+        let digit = number / 10i64.pow(place) % 10;
+        text.push(u8::try_from(digit).map_or('0', |digit| char::from(b'0' + digit)));
     }
 }
 

@@ -49,6 +49,8 @@ pub(crate) struct Http1 {
 
 /// Remembers that an idle connection has to be looked at.
 struct Stirred {
+    /// While it is used, its attempt looks at it.
+    is_idle: AtomicBool,
     is_set: AtomicBool,
     pool: Arc<Notify>,
 }
@@ -59,8 +61,10 @@ impl Wake for Stirred {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.is_set.store(true, Ordering::Release);
-        self.pool.notify_one();
+        if self.is_idle.load(Ordering::Acquire) {
+            self.is_set.store(true, Ordering::Release);
+            self.pool.notify_one();
+        }
     }
 }
 
@@ -69,7 +73,7 @@ impl Http1 {
     pub(crate) async fn open(stream: CustomerStream, pool: Arc<Notify>) -> hyper::Result<Self> {
         let may_be_kept = stream.may_be_kept();
         let (sender, wire) = http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).handshake(stream).await?;
-        let stirred = Arc::new(Stirred { is_set: AtomicBool::new(false), pool });
+        let stirred = Arc::new(Stirred { is_idle: AtomicBool::new(false), is_set: AtomicBool::new(false), pool });
         Ok(Self { sender, wire, stirred, may_be_kept, over: false })
     }
 
@@ -79,6 +83,7 @@ impl Http1 {
         request: Outgoing,
         read: impl FnOnce(Response<Incoming>) -> R,
     ) -> Result<R::Output, Unanswered> {
+        self.stirred.is_idle.store(false, Ordering::Release);
         let answer = self.sender.try_send_request(request);
         let mut work = pin!(async move { Ok(read(answer.await?).await) });
         poll_fn(|context| {
@@ -90,6 +95,7 @@ impl Http1 {
 
     /// Whether it can be kept for another request. If so, it tells its pool from now on when something happens to it.
     pub(crate) fn settle(&mut self) -> bool {
+        self.stirred.is_idle.store(true, Ordering::Release);
         let waker = Waker::from(Arc::clone(&self.stirred));
         self.over = self.over || Pin::new(&mut self.wire).poll(&mut Context::from_waker(&waker)).is_ready();
         self.may_be_kept && !self.over && self.sender.is_ready()

@@ -47,9 +47,7 @@ impl Shared {
         let signal = policy.signal(&outcome);
         let outcome = if policy.keeps_answers { outcome } else { outcome.without_body() };
         let duration = ended_at.since(started_at);
-        metrics::counter!("bellwire_attempts_total", "contract" => contract.name().to_owned(), "outcome" => outcome.kind())
-            .increment(1);
-        metrics::histogram!("bellwire_attempt_seconds").record(duration.as_secs_f64());
+        self.attempt_metrics.record(contract.name(), outcome.kind(), duration);
         let outcome = Outcome { delivery, started_at, duration, outcome, decision, health: policy.health };
         let _ = self.outcomes.send(outcome).await; // the recorder outlives every attempt
         signal

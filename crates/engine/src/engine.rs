@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::attempt_metrics::AttemptMetrics;
 use crate::claimer::{self, Wake};
 use crate::pacer::{self, Pacer};
 use crate::recorder;
@@ -53,6 +54,7 @@ pub(crate) struct Shared {
     /// No new work.
     pub(crate) soft_stop: CancellationToken,
     attempts: TaskTracker,
+    pub(crate) attempt_metrics: AttemptMetrics,
 }
 
 impl Shared {
@@ -149,6 +151,7 @@ impl Engine {
             outcomes,
             soft_stop: CancellationToken::new(),
             attempts: TaskTracker::new(),
+            attempt_metrics: AttemptMetrics::new(),
         });
         let hard_stop = CancellationToken::new();
         let loops = TaskTracker::new();

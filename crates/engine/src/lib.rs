@@ -14,6 +14,7 @@
 //! the tracker, and end it in `Engine::stop`.
 
 mod attempt;
+mod attempt_metrics;
 mod claimer;
 mod engine;
 mod pacer;

@@ -7,11 +7,12 @@
 //! and share a quarter of all room, so that any number of dead endpoints leaves the rest to the others. A lane that is empty
 //! and idle, and whose past does not matter any more, is forgotten: endpoints that do nothing cost nothing.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::hash::Hash;
 use std::time::Duration;
 
 use bellwire_domain::{Pace, RateLimit, Signal, Timestamp};
+use foldhash::HashMap;
 
 /// Jobs of type `J` in lanes named by `K`.
 #[derive(Debug)]
@@ -88,7 +89,7 @@ impl<K: Clone + Eq + Hash + Ord, J> Scheduler<K, J> {
     /// At most `running_max` jobs run at once over all lanes.
     pub fn new(running_max: usize) -> Self {
         Self {
-            lanes: HashMap::new(),
+            lanes: HashMap::default(),
             ring: VecDeque::new(),
             probe_ring: VecDeque::new(),
             held: BTreeSet::new(),

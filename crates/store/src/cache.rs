@@ -3,10 +3,10 @@
 //! A reader may load a row, lose the processor, and store it after a writer has changed and invalidated it. So a load notes
 //! the cache's generation first, and its result is kept only if no invalidation has come in between.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use foldhash::HashMap;
 use parking_lot::RwLock;
 
 pub(crate) struct Cache<K, V> {

@@ -9,11 +9,12 @@
 //! answer. So some room is free for an endpoint that was idle, also while many others are slow. Endpoints that have stopped
 //! answering hold next to nothing, and a quarter of the room all together.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bellwire_domain::{AccountId, DeliveryId, EndpointId, EventId, EventType, Timestamp};
 use bytes::Bytes;
+use foldhash::HashMap;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, mpsc};
 

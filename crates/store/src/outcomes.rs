@@ -4,7 +4,6 @@
 //! and the endpoint's health. A delivery that ends moves from the queue to the history. The removal from the queue names the
 //! claim; where it finds no row, the delivery is no longer this process's, and nothing of the outcome is written.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use bellwire_domain::health::FailedThen;
 use bellwire_domain::{
     AccountId, AttemptOutcome, Decision, DeliveryId, DeliveryState, Health, HealthPolicy, HealthStatus, Timestamp,
 };
+use foldhash::HashMap;
 use tokio::sync::oneshot;
 
 use crate::driver::{BulkInsert, Db, Param, Prepared, Row, params};
@@ -186,7 +186,7 @@ pub(crate) fn record(
     let mut health = HealthBook::default();
     let all: Vec<Sealed<'_>> = jobs.iter().flat_map(RecordJob::sealed).collect();
     let mut results = Vec::with_capacity(all.len());
-    let mut left: HashMap<&AccountId, i64> = HashMap::new();
+    let mut left: HashMap<&AccountId, i64> = HashMap::default();
     let mut earlier: Vec<Param<'_>> = Vec::new();
     let mut ended: Vec<Param<'_>> = Vec::with_capacity(all.len() * DELIVERY_COLUMNS.len());
     let mut queue = Queue { take: db.prepare(TAKE)?, reschedule: db.prepare(RESCHEDULE)?, claim_token: &context.claim_token };

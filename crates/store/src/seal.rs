@@ -4,12 +4,12 @@
 //! `version (1) ‖ nonce (12) ‖ ciphertext ‖ tag (16)`, AES-256-GCM, with the table and the row bound in as associated data, so
 //! that a value moved to another row does not open. Deleting an account's data key erases all it sealed.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, Key, KeyInit, Nonce};
 use bellwire_domain::{AccountId, Entropy, Secret};
+use foldhash::HashMap;
 use parking_lot::RwLock;
 
 use crate::StoreError;

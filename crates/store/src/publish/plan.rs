@@ -1,9 +1,10 @@
 //! What a commit group of publications comes to: planned over what is read once, then written with one insert per table.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bellwire_domain::{AccountId, DeliveryId, EndpointId, EventFilter, EventId, Timestamp};
+use foldhash::HashMap;
 
 use super::{
     EVENT_COLUMNS, EventReceipt, JobResult, NewEvent, Publication, PublishError, PublishStatements, QUEUE_COLUMNS, SealedEvent,
@@ -151,7 +152,7 @@ impl<'j> Plan<'j> {
 
     /// Every id is new, or names the same content; also within the job itself.
     fn check_conflicts(&self, job: &Publication) -> Result<(), PublishError> {
-        let mut offered: HashMap<&EventId, &[u8; 32]> = HashMap::new();
+        let mut offered: HashMap<&EventId, &[u8; 32]> = HashMap::default();
         for (index, SealedEvent { event, .. }) in job.events.iter().enumerate().filter(|(_, sealed)| sealed.event.id_chosen) {
             let stored = self.known.get(&(job.account_id.clone(), event.id.clone())).map(|known| known.fingerprint);
             let earlier = offered.insert(&event.id, &event.fingerprint).copied();
