@@ -4,7 +4,9 @@
 //! and the endpoint's health. A delivery that ends moves from the queue to the history. The removal from the queue names the
 //! claim; where it finds no row, the delivery is no longer this process's, and nothing of the outcome is written.
 
-use std::collections::HashMap;
+mod set;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use bellwire_domain::{
 };
 use tokio::sync::oneshot;
 
-use crate::driver::{BulkInsert, Db, Param, Prepared, Row, params};
+use crate::driver::{BulkInsert, Column, Db, Kind, Param, Prepared, Row, params};
 use crate::handoff::{ClaimedDelivery, LaneKey};
 use crate::writer::WriteContext;
 use crate::{DataKey, StoreError, accounts};
@@ -108,28 +110,37 @@ pub(crate) struct OutcomeStatements {
     cancelled: BulkInsert,
 }
 
-const ATTEMPT_COLUMNS: [&str; 9] =
-    ["delivery_id", "number", "account_id", "started_at", "duration_us", "outcome", "status", "detail", "response_sealed"];
-const DELIVERY_COLUMNS: [&str; 16] = [
-    "id",
-    "account_id",
-    "endpoint_id",
-    "number",
-    "event_seq",
-    "state",
-    "attempts",
-    "created_at",
-    "ended_at",
-    "origin",
-    "started_at",
-    "duration_us",
-    "outcome",
-    "status",
-    "detail",
-    "response_sealed",
+const ATTEMPT_COLUMNS: [Column; 9] = [
+    ("delivery_id", Kind::Int),
+    ("number", Kind::Int),
+    ("account_id", Kind::Text),
+    ("started_at", Kind::Int),
+    ("duration_us", Kind::Int),
+    ("outcome", Kind::Text),
+    ("status", Kind::Int),
+    ("detail", Kind::Text),
+    ("response_sealed", Kind::Bytes),
+];
+const DELIVERY_COLUMNS: [Column; 16] = [
+    ("id", Kind::Int),
+    ("account_id", Kind::Text),
+    ("endpoint_id", Kind::Text),
+    ("number", Kind::Int),
+    ("event_seq", Kind::Int),
+    ("state", Kind::Text),
+    ("attempts", Kind::Int),
+    ("created_at", Kind::Int),
+    ("ended_at", Kind::Int),
+    ("origin", Kind::Text),
+    ("started_at", Kind::Int),
+    ("duration_us", Kind::Int),
+    ("outcome", Kind::Text),
+    ("status", Kind::Int),
+    ("detail", Kind::Text),
+    ("response_sealed", Kind::Bytes),
 ];
 /// The columns of a delivery that no attempt has ended.
-const CANCELLED_COLUMNS: [&str; 10] = {
+const CANCELLED_COLUMNS: [Column; 10] = {
     let [columns @ .., _, _, _, _, _, _] = DELIVERY_COLUMNS;
     columns
 };
@@ -142,6 +153,12 @@ impl OutcomeStatements {
             cancelled: cancelled_insert(),
         }
     }
+}
+
+#[cfg(test)]
+pub(crate) fn insert_statements() -> [String; 3] {
+    let OutcomeStatements { earlier_attempts, deliveries, cancelled } = OutcomeStatements::new();
+    [earlier_attempts, deliveries, cancelled].map(|insert| insert.set_sql().to_owned())
 }
 
 /// What a group of outcomes came to.
@@ -189,7 +206,15 @@ pub(crate) fn record(
     let mut left: HashMap<&AccountId, i64> = HashMap::new();
     let mut earlier: Vec<Param<'_>> = Vec::new();
     let mut ended: Vec<Param<'_>> = Vec::with_capacity(all.len() * DELIVERY_COLUMNS.len());
-    let mut queue = Queue { take: db.prepare(TAKE)?, reschedule: db.prepare(RESCHEDULE)?, claim_token: &context.claim_token };
+    let claimant = context.lease.current();
+    let mut queue = match db {
+        Db::Sqlite(_) => Queue::Rows { take: db.prepare(TAKE)?, reschedule: db.prepare(RESCHEDULE)?, token: &claimant.token },
+        Db::Postgres(session) => {
+            health.load_set(session, &all)?;
+            let held = all.iter().map(|sealed| sealed.outcome).filter(|outcome| outcome.delivery.epoch == claimant.epoch);
+            Queue::Moved(set::apply(session, &claimant.token, &held.collect::<Vec<_>>())?)
+        }
+    };
     for sealed in &all {
         let held = queue.apply(sealed.outcome)?;
         if !held {
@@ -207,28 +232,37 @@ pub(crate) fn record(
     }
     statements.earlier_attempts.run(db, &earlier)?;
     statements.deliveries.run(db, &ended)?;
-    for (account_id, count) in left {
-        accounts::add_pending(db, account_id, -count)?;
+    for count in left.values_mut() {
+        *count = -*count;
+    }
+    match db {
+        Db::Sqlite(_) => left.into_iter().try_for_each(|(account_id, count)| accounts::add_pending(db, account_id, count))?,
+        Db::Postgres(session) => accounts::add_pending_set(session, &left)?,
     }
     health.write(db, now, statements)?;
     Ok(Recorded { results })
 }
 
 /// The queue's side of recording.
-struct Queue<'c> {
-    take: Prepared<'c>,
-    reschedule: Prepared<'c>,
-    claim_token: &'c str,
+enum Queue<'c> {
+    /// Moved on row by row.
+    Rows { take: Prepared<'c, 'c>, reschedule: Prepared<'c, 'c>, token: &'c str },
+    /// Moved on already; those that were held, each with the attempts before.
+    Moved(HashSet<(i64, i64)>),
 }
 
 impl Queue<'_> {
     /// Moves the delivery on in the queue. `false`: it is not held any more.
     fn apply(&mut self, outcome: &Outcome) -> Result<bool, StoreError> {
-        let (id, token) = (outcome.delivery.id, self.claim_token);
-        let attempts = i64::from(outcome.delivery.attempts);
-        let changed = match outcome.decision {
-            Decision::Delivered | Decision::Failed { .. } => self.take.execute(params![id, token, attempts])?,
-            Decision::Retry { due_at } => self.reschedule.execute(params![attempts + 1, due_at, due_at, id, token, attempts])?,
+        let (id, attempts) = (outcome.delivery.id, i64::from(outcome.delivery.attempts));
+        let changed = match (self, &outcome.decision) {
+            (Self::Moved(held), _) => return Ok(held.remove(&(id.number(), attempts))),
+            (Self::Rows { take, token, .. }, Decision::Delivered | Decision::Failed { .. }) => {
+                take.execute(params![id, *token, attempts])?
+            }
+            (Self::Rows { reschedule, token, .. }, Decision::Retry { due_at }) => {
+                reschedule.execute(params![attempts + 1, *due_at, *due_at, id, *token, attempts])?
+            }
         };
         Ok(changed > 0)
     }
@@ -362,6 +396,7 @@ pub(crate) fn read_health(row: &Row, first: usize) -> Result<Health, StoreError>
 const SELECT_QUEUED: &str = "SELECT id, number, event_seq, attempts, created_at, origin FROM queue \
      WHERE account_id = $1 AND endpoint_id = $2 ORDER BY id LIMIT 1000";
 const DELETE_QUEUED: &str = "DELETE FROM queue WHERE id = $1";
+const DELETE_QUEUED_SET: &str = "DELETE FROM queue WHERE id = ANY($1)";
 
 /// Ends every delivery that waits for an endpoint, held ones too: their outcomes will find no row. Returns how many.
 pub(crate) fn cancel_waiting(
@@ -393,9 +428,13 @@ pub(crate) fn cancel_waiting(
             ]);
         }
         cancelled_deliveries.run(db, &cells)?;
-        let mut delete = db.prepare(DELETE_QUEUED)?;
-        for row in &rows {
-            delete.execute(params![row.delivery_id(0, "id")?])?;
+        let ids = rows.iter().map(|row| row.delivery_id(0, "id").map(Param::from)).collect::<Result<Vec<_>, _>>()?;
+        match db {
+            Db::Sqlite(_) => {
+                let mut delete = db.prepare(DELETE_QUEUED)?;
+                ids.into_iter().try_for_each(|id| delete.execute(&[id]).map(drop))?;
+            }
+            Db::Postgres(session) => drop(session.execute_set(DELETE_QUEUED_SET, &[Kind::Int], &ids, &[])?),
         }
         cancelled += rows.len();
     }
@@ -405,6 +444,12 @@ pub(crate) fn cancel_waiting(
 pub(crate) fn cancelled_insert() -> BulkInsert {
     BulkInsert::new("deliveries", &CANCELLED_COLUMNS)
 }
+
+#[cfg(test)]
+pub(crate) const SET_STATEMENTS: [&str; 4] = {
+    let [take, reschedule, select_health] = set::SET_STATEMENTS;
+    [take, reschedule, select_health, DELETE_QUEUED_SET]
+};
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: [&str; 6] = [TAKE, RESCHEDULE, SELECT_HEALTH, UPDATE_HEALTH, SELECT_QUEUED, DELETE_QUEUED];
