@@ -12,6 +12,8 @@ mod doctor;
 mod documents;
 #[path = "conformance/fixture.rs"]
 mod fixture;
+#[path = "conformance/fleet.rs"]
+mod fleet;
 #[path = "conformance/log.rs"]
 mod log;
 #[path = "conformance/opening.rs"]

@@ -45,6 +45,24 @@ impl Cluster {
         self.url(&name)
     }
 
+    /// Stops the server, without waiting for those who are connected.
+    ///
+    /// # Panics
+    ///
+    /// When it does not stop.
+    pub fn stop(&self) {
+        script(&["stop", &self.folder.display().to_string()]);
+    }
+
+    /// Starts the server again.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub fn resume(&self) {
+        script(&["resume", &self.folder.display().to_string()]);
+    }
+
     /// The URL of a database.
     pub fn url(&self, name: &str) -> String {
         format!("postgres://bellwire@/{name}?host={}", self.folder.display())

@@ -6,9 +6,15 @@ use bellwire_store::Location;
 use bellwire_testkit::postgres::{Cluster, psql};
 
 /// Where a store of a test is.
+#[derive(Clone)]
 pub struct Place(String);
 
 impl Place {
+    /// A database that is there already.
+    pub fn at(url: String) -> Self {
+        Self(url)
+    }
+
     pub fn new() -> Self {
         Self(Cluster::shared().database())
     }
