@@ -107,11 +107,7 @@ pub(crate) fn claim(
     now: Timestamp,
     limit: usize,
 ) -> Result<(Vec<ReservedRow>, ClaimReport), StoreError> {
-    let claimant = lease.current();
-    if let Err(gone) = fence(db, &claimant.token) {
-        lease.give_up(claimant.epoch);
-        return Err(gone);
-    }
+    let claimant = fence(db, lease)?;
     let lanes = handoff.reserve().take_wanting(LANES_MAX);
     let more_lanes = lanes.len() == LANES_MAX;
     let mut claimed = reserve_lanes(db, handoff, &lanes, limit)?;

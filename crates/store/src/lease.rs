@@ -6,7 +6,7 @@
 //! found by whoever comes first, and outcomes of it are not written any more.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
@@ -26,6 +26,8 @@ pub(crate) struct Lease {
     current: RwLock<Arc<Claimant>>,
     /// `None`: it lasts.
     term: Option<Term>,
+    /// Nodes that share the work, this one included.
+    nodes: AtomicUsize,
 }
 
 struct Term {
@@ -38,14 +40,14 @@ struct Term {
 impl Lease {
     /// One that lasts as long as the process.
     pub(crate) fn lasting(token: String) -> Self {
-        Self { current: RwLock::new(Arc::new(Claimant { token, epoch: 0 })), term: None }
+        Self { current: RwLock::new(Arc::new(Claimant { token, epoch: 0 })), term: None, nodes: AtomicUsize::new(1) }
     }
 
     /// One that has just been registered, and has to be renewed.
     pub(crate) fn of(token: String, length: Duration) -> Self {
         let term =
             Term { length, renewed_at: RwLock::new(Instant::now()), given_up: AtomicBool::new(false), renewed: Notify::new() };
-        Self { current: RwLock::new(Arc::new(Claimant { token, epoch: 0 })), term: Some(term) }
+        Self { current: RwLock::new(Arc::new(Claimant { token, epoch: 0 })), term: Some(term), nodes: AtomicUsize::new(1) }
     }
 
     pub(crate) fn current(&self) -> Arc<Claimant> {
@@ -71,6 +73,15 @@ impl Lease {
             *term.renewed_at.write() = at;
             term.renewed.notify_waiters();
         }
+    }
+
+    /// So many nodes were seen.
+    pub(crate) fn set_nodes(&self, nodes: usize) {
+        self.nodes.store(nodes.max(1), Ordering::Relaxed);
+    }
+
+    pub(crate) fn nodes(&self) -> usize {
+        self.nodes.load(Ordering::Relaxed)
     }
 
     /// The token is not to be used any more.

@@ -380,6 +380,11 @@ impl Store {
         lost
     }
 
+    /// How many nodes share the work over this database, this one included: what an endpoint takes is divided by it.
+    pub fn nodes(&self) -> u32 {
+        u32::try_from(self.0.lease.nodes()).unwrap_or(u32::MAX)
+    }
+
     /// Waits until this process may have become able to attempt what it holds, or has lost it.
     pub async fn lease_changed(&self) {
         self.0.lease.changed().await;

@@ -192,7 +192,9 @@ impl Thread {
                 self.duties.handoff.claimable.notify_one();
             }
         }
-        for (token, beat) in self.watch.look(session, &claimant.token, self.duties.lease_length)? {
+        let (nodes, dead) = self.watch.look(session, &claimant.token, self.duties.lease_length)?;
+        lease.set_nodes(nodes.saturating_sub(dead.len()));
+        for (token, beat) in dead {
             if let Some(freed) = nodes::take_over(session, &token, beat)? {
                 tracing::warn!(deliveries = freed, "took over what a node held that is gone");
                 nodes::tell(session, &Message::Waiting.payload())?;

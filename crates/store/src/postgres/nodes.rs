@@ -6,6 +6,7 @@
 //! row meanwhile, so that nothing is claimed in the name of a node that is being taken over.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bellwire_domain::Timestamp;
@@ -14,6 +15,7 @@ use super::session::Session;
 use crate::StoreError;
 use crate::delivery_ids::{DeliveryIds, SLOTS};
 use crate::driver::{Db, params};
+use crate::lease::{Claimant, Lease};
 
 /// Held while a slot is looked for.
 const REGISTERING: i64 = 0x6265_6c6c_0001;
@@ -51,15 +53,15 @@ pub(super) fn beat(session: &Session, token: &str) -> Result<bool, StoreError> {
     Ok(session.execute(BEAT, params![token])? > 0)
 }
 
-/// Locks the node's row for the rest of the transaction. Without a row, nothing may be claimed: [`StoreError::Unavailable`].
-pub(crate) fn fence(db: Db<'_>, token: &str) -> Result<(), StoreError> {
-    match db {
-        Db::Sqlite(_) => Ok(()),
-        Db::Postgres(_) => match db.find("nodes", FENCE, params![token])? {
-            Some(_) => Ok(()),
-            None => Err(StoreError::Unavailable("this node was taken for dead and begins anew".into())),
-        },
+/// Locks the node's row for the rest of the transaction. A node that has none has been taken over: it gives up its lease, and
+/// nothing may be claimed.
+pub(crate) fn fence(db: Db<'_>, lease: &Lease) -> Result<Arc<Claimant>, StoreError> {
+    let claimant = lease.current();
+    if matches!(db, Db::Postgres(_)) && db.find("nodes", FENCE, params![claimant.token.as_str()])?.is_none() {
+        lease.give_up(claimant.epoch);
+        return Err(StoreError::Unavailable("this node was taken for dead and begins anew".into()));
     }
+    Ok(claimant)
 }
 
 /// Frees what a node holds, if its beat is still at most `beat`; how many deliveries that were, or `None`.
@@ -84,13 +86,18 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Looks at every node's beat; those that stood still for a whole lease.
-    pub(super) fn look(&mut self, session: &Session, own: &str, lease: Duration) -> Result<Vec<(String, i64)>, StoreError> {
+    /// Looks at every node's beat; how many there are, and those that stood still for a whole lease.
+    pub(super) fn look(
+        &mut self,
+        session: &Session,
+        own: &str,
+        lease: Duration,
+    ) -> Result<(usize, Vec<(String, i64)>), StoreError> {
         let mut beats = Vec::new();
         for row in Db::Postgres(session).query("nodes", ALL, params![])? {
             beats.push((row.text(0, "token")?.to_owned(), row.int(1, "beat")?));
         }
-        Ok(self.judge(beats, own, lease, Instant::now()))
+        Ok((beats.len(), self.judge(beats, own, lease, Instant::now())))
     }
 
     fn judge(&mut self, beats: Vec<(String, i64)>, own: &str, lease: Duration, now: Instant) -> Vec<(String, i64)> {

@@ -169,10 +169,7 @@ impl Writer {
         let Some(session) = &self.session else { return Err(Failure::Final(StoreError::Closed)) };
         let db = Db::Postgres(session);
         let written = session.begin().and_then(|()| {
-            if let Err(gone) = fence(db, &claimant.token) {
-                self.context.lease.give_up(claimant.epoch);
-                return Err(gone);
-            }
+            fence(db, &self.context.lease)?;
             lock_accounts(session, records, jobs)?;
             let recorded = outcomes::record(db, &self.context, &self.outcome_statements, records)?;
             let published = publish::publish(db, &self.context, &self.publish_statements, jobs)?;

@@ -271,3 +271,12 @@ async fn a_restart_of_the_server_loses_nothing_and_needs_nobody() {
     assert_eq!(arrived.len(), 1);
     one.assert_sound();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_know_how_many_they_are() {
+    let one = Fixture::first(Place::new(), HandOffLimits::default(), LEASE);
+    let two = one.another(2, LEASE);
+    until("both are counted", || async { (one.store.nodes(), two.store.nodes()) == (2, 2) }).await;
+    two.store.close().await;
+    until("one is left", || async { one.store.nodes() == 1 }).await;
+}
