@@ -1,14 +1,14 @@
 //! Accounts: one consumer of one contract each.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bellwire_domain::{AccountId, Entropy, Secret, Timestamp};
 
-use crate::driver::{Db, Kind, Param, Row, params};
+use crate::driver::{Db, Param, Row, params};
 use crate::handoff::LaneKey;
 use crate::outcomes::{cancel_waiting, cancelled_insert};
-use crate::postgres::{Message, Session};
+use crate::postgres::Message;
 use crate::seal::{AccountSeal, DataKey, Keyring};
 use crate::{Page, PageRequest, StoreError};
 
@@ -202,22 +202,6 @@ pub(crate) fn add_pending(db: Db<'_>, id: &AccountId, added: i64) -> Result<(), 
     }
     Ok(())
 }
-
-/// On PostgreSQL: as [`ADD_PENDING`], of many accounts that are locked already.
-const ADD_PENDING_SET: &str = "UPDATE accounts SET pending = pending + t.added FROM UNNEST($1::text[], $2::bigint[]) t (account_id, added) \
-     WHERE id = t.account_id";
-
-/// As [`add_pending`], of many accounts.
-pub(crate) fn add_pending_set(session: &Session, added: &HashMap<&AccountId, i64>) -> Result<(), StoreError> {
-    if added.is_empty() {
-        return Ok(());
-    }
-    let cells: Vec<Param<'_>> = added.iter().flat_map(|(id, added)| [id.as_str().into(), (*added).into()]).collect();
-    session.execute_set(ADD_PENDING_SET, &[Kind::Text, Kind::Int], &cells, &[]).map(drop)
-}
-
-#[cfg(test)]
-pub(crate) const SET_STATEMENTS: [&str; 1] = [ADD_PENDING_SET];
 
 /// Whose secret it is.
 pub(crate) struct SecretOwner<'a> {

@@ -350,7 +350,12 @@ impl BulkInsert {
 }
 
 /// The arrays `$1`, `$2`, … of these kinds as rows.
-fn unnest(kinds: impl Iterator<Item = Kind>) -> String {
+pub(crate) fn unnest(kinds: impl Iterator<Item = Kind>) -> String {
+    unnest_from(1, kinds)
+}
+
+/// The same, where the first one is `$first`.
+pub(crate) fn unnest_from(first: usize, kinds: impl Iterator<Item = Kind>) -> String {
     let arrays: Vec<String> = kinds
         .enumerate()
         .map(|(index, kind)| {
@@ -359,7 +364,7 @@ fn unnest(kinds: impl Iterator<Item = Kind>) -> String {
                 Kind::Text => "text",
                 Kind::Bytes => "bytea",
             };
-            format!("${}::{name}[]", index + 1)
+            format!("${}::{name}[]", first + index)
         })
         .collect();
     format!("UNNEST({})", arrays.join(", "))

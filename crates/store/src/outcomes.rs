@@ -6,7 +6,7 @@
 
 mod set;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -199,6 +199,9 @@ pub(crate) fn record(
     if jobs.is_empty() {
         return Ok(Recorded::default());
     }
+    if let Db::Postgres(session) = db {
+        return set::record(session, context, statements, jobs);
+    }
     let now = context.clock.now();
     let mut health = HealthBook::default();
     let all: Vec<Sealed<'_>> = jobs.iter().flat_map(RecordJob::sealed).collect();
@@ -207,14 +210,7 @@ pub(crate) fn record(
     let mut earlier: Vec<Param<'_>> = Vec::new();
     let mut ended: Vec<Param<'_>> = Vec::with_capacity(all.len() * DELIVERY_COLUMNS.len());
     let claimant = context.lease.current();
-    let mut queue = match db {
-        Db::Sqlite(_) => Queue::Rows { take: db.prepare(TAKE)?, reschedule: db.prepare(RESCHEDULE)?, token: &claimant.token },
-        Db::Postgres(session) => {
-            health.load_set(session, &all)?;
-            let held = all.iter().map(|sealed| sealed.outcome).filter(|outcome| outcome.delivery.epoch == claimant.epoch);
-            Queue::Moved(set::apply(session, &claimant.token, &held.collect::<Vec<_>>())?)
-        }
-    };
+    let mut queue = Queue { take: db.prepare(TAKE)?, reschedule: db.prepare(RESCHEDULE)?, claim_token: &claimant.token };
     for sealed in &all {
         let held = queue.apply(sealed.outcome)?;
         if !held {
@@ -232,37 +228,28 @@ pub(crate) fn record(
     }
     statements.earlier_attempts.run(db, &earlier)?;
     statements.deliveries.run(db, &ended)?;
-    for count in left.values_mut() {
-        *count = -*count;
-    }
-    match db {
-        Db::Sqlite(_) => left.into_iter().try_for_each(|(account_id, count)| accounts::add_pending(db, account_id, count))?,
-        Db::Postgres(session) => accounts::add_pending_set(session, &left)?,
+    for (account_id, count) in left {
+        accounts::add_pending(db, account_id, -count)?;
     }
     health.write(db, now, statements)?;
     Ok(Recorded { results })
 }
 
 /// The queue's side of recording.
-enum Queue<'c> {
-    /// Moved on row by row.
-    Rows { take: Prepared<'c, 'c>, reschedule: Prepared<'c, 'c>, token: &'c str },
-    /// Moved on already; those that were held, each with the attempts before.
-    Moved(HashSet<(i64, i64)>),
+struct Queue<'c> {
+    take: Prepared<'c, 'c>,
+    reschedule: Prepared<'c, 'c>,
+    claim_token: &'c str,
 }
 
 impl Queue<'_> {
     /// Moves the delivery on in the queue. `false`: it is not held any more.
     fn apply(&mut self, outcome: &Outcome) -> Result<bool, StoreError> {
-        let (id, attempts) = (outcome.delivery.id, i64::from(outcome.delivery.attempts));
-        let changed = match (self, &outcome.decision) {
-            (Self::Moved(held), _) => return Ok(held.remove(&(id.number(), attempts))),
-            (Self::Rows { take, token, .. }, Decision::Delivered | Decision::Failed { .. }) => {
-                take.execute(params![id, *token, attempts])?
-            }
-            (Self::Rows { reschedule, token, .. }, Decision::Retry { due_at }) => {
-                reschedule.execute(params![attempts + 1, *due_at, *due_at, id, *token, attempts])?
-            }
+        let (id, token) = (outcome.delivery.id, self.claim_token);
+        let attempts = i64::from(outcome.delivery.attempts);
+        let changed = match outcome.decision {
+            Decision::Delivered | Decision::Failed { .. } => self.take.execute(params![id, token, attempts])?,
+            Decision::Retry { due_at } => self.reschedule.execute(params![attempts + 1, due_at, due_at, id, token, attempts])?,
         };
         Ok(changed > 0)
     }
@@ -446,10 +433,9 @@ pub(crate) fn cancelled_insert() -> BulkInsert {
 }
 
 #[cfg(test)]
-pub(crate) const SET_STATEMENTS: [&str; 4] = {
-    let [take, reschedule, select_health] = set::SET_STATEMENTS;
-    [take, reschedule, select_health, DELETE_QUEUED_SET]
-};
+pub(crate) fn set_statements() -> Vec<String> {
+    set::statements().into_iter().chain([DELETE_QUEUED_SET.to_owned()]).collect()
+}
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: [&str; 6] = [TAKE, RESCHEDULE, SELECT_HEALTH, UPDATE_HEALTH, SELECT_QUEUED, DELETE_QUEUED];

@@ -18,7 +18,7 @@ use crate::{DataKey, StoreError};
 use plan::Plan;
 pub(crate) use plan::UPDATE_NUMBER;
 #[cfg(test)]
-pub(crate) use plan::{SET_STATEMENTS, STATEMENTS};
+pub(crate) use plan::{STATEMENTS, set_statements};
 
 /// An event to be published.
 #[derive(Debug, Clone)]

@@ -76,8 +76,7 @@ mod tests {
     fn every_statement_prepares_on_postgres() {
         let (session, _) = migrated();
         let [_, own] = crate::doctor::own_statements();
-        let sets = crate::publish::SET_STATEMENTS.iter().chain(&crate::outcomes::SET_STATEMENTS);
-        let sets = sets.chain(&crate::accounts::SET_STATEMENTS).map(|text| (*text).to_owned());
+        let sets = crate::publish::set_statements().into_iter().chain(crate::outcomes::set_statements());
         let only_here = [crate::driver::LOCK_ACCOUNT, super::super::writer::LOCK_ACCOUNTS, LOCK, SERVER, TABLES, VERSION];
         let all = crate::migrations::tests::all_statements()
             .into_iter()

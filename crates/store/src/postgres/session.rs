@@ -161,6 +161,13 @@ impl Session {
         self.change(sql, &params)
     }
 
+    /// Runs a statement over several sets, whose arrays are its parameters one after another.
+    pub(crate) fn execute_sets(&self, sql: &str, sets: &[(&[Kind], &[Param<'_>])]) -> Result<(), StoreError> {
+        let arrays: Vec<_> = sets.iter().flat_map(|(kinds, cells)| arrays(kinds, cells)).collect();
+        let params: Vec<&(dyn ToSql + Sync)> = arrays.iter().map(|array| &**array).collect();
+        self.change(sql, &params).map(drop)
+    }
+
     /// Streams a query without parameters through a cursor; within a transaction.
     pub(crate) fn for_each(
         &self,

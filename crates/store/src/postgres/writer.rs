@@ -18,10 +18,10 @@ use bellwire_domain::AccountId;
 use tokio::sync::mpsc;
 
 use super::history;
-use super::nodes::{self, fence};
+use super::nodes;
 use super::session::{Fault, Session};
 use super::{Message, PostgresUrl};
-use crate::driver::{Db, Kind, Param};
+use crate::driver::{Db, Kind, Param, params};
 use crate::outcomes::{OutcomeStatements, RecordJob};
 use crate::publish::{PublishJob, PublishStatements};
 use crate::writer::{Done, Group, Job, Run, WriteContext};
@@ -32,8 +32,9 @@ const TRIES_MAX: u32 = 8;
 /// Between two attempts to connect. Callers are answered meanwhile.
 const RECONNECT: Duration = Duration::from_millis(250);
 
-/// In the order of ids, as everybody locks them.
-pub(crate) const LOCK_ACCOUNTS: &str = "SELECT id FROM accounts WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+/// In the order of ids, as everybody locks them; and the node's own row, which says that it is not being taken over.
+pub(crate) const LOCK_ACCOUNTS: &str = "WITH own AS (SELECT token FROM nodes WHERE token = $2 FOR KEY SHARE) \
+     SELECT a.id, (SELECT token FROM own) FROM accounts a WHERE a.id = ANY($1) ORDER BY a.id FOR UPDATE OF a";
 
 /// Starts the writer on a thread. It ends when every sender is gone.
 pub(crate) fn start(
@@ -169,8 +170,10 @@ impl Writer {
         let Some(session) = &self.session else { return Err(Failure::Final(StoreError::Closed)) };
         let db = Db::Postgres(session);
         let written = session.begin().and_then(|()| {
-            fence(db, &self.context.lease)?;
-            lock_accounts(session, records, jobs)?;
+            if !lock_accounts(session, &claimant.token, records, jobs)? {
+                self.context.lease.give_up(claimant.epoch);
+                return Err(StoreError::Unavailable("this node was taken for dead and begins anew".into()));
+            }
             let recorded = outcomes::record(db, &self.context, &self.outcome_statements, records)?;
             let published = publish::publish(db, &self.context, &self.publish_statements, jobs)?;
             Ok((recorded, published))
@@ -227,11 +230,13 @@ impl Writer {
     }
 }
 
-/// Locks every account that a group writes to.
-fn lock_accounts(session: &Session, records: &[RecordJob], publishes: &[PublishJob]) -> Result<(), StoreError> {
+/// Locks every account that a group writes to; `false`: this node has been taken over. Where none of the accounts exists any
+/// more, nothing will be claimed.
+fn lock_accounts(session: &Session, token: &str, records: &[RecordJob], publishes: &[PublishJob]) -> Result<bool, StoreError> {
     let accounts = publishes.iter().map(|job| &job.publication.account_id);
     let recorded_of = records.iter().flat_map(|job| job.outcomes.iter().map(|outcome| &outcome.delivery.account_id));
     let ids: BTreeSet<&AccountId> = accounts.chain(recorded_of).collect();
     let cells: Vec<Param<'_>> = ids.into_iter().map(|id| id.as_str().into()).collect();
-    session.query_set("accounts", LOCK_ACCOUNTS, (&[Kind::Text], &cells), &[]).map(drop)
+    let rows = session.query_set("accounts", LOCK_ACCOUNTS, (&[Kind::Text], &cells), params![token])?;
+    rows.first().map_or(Ok(true), |row| row.find_text(1, "token").map(|token| token.is_some()))
 }

@@ -279,6 +279,21 @@ impl<'j> Plan<'j> {
     }
 
     pub(super) fn write(&self, db: Db<'_>, statements: &PublishStatements, claim_token: &str) -> Result<(), StoreError> {
+        let (events, subjects) = self.event_rows();
+        let queue = self.queue_rows(claim_token);
+        match db {
+            Db::Sqlite(_) => {
+                statements.events.run(db, &events)?;
+                statements.queue.run(db, &queue)?;
+                self.write_counters(db)?;
+            }
+            Db::Postgres(session) => self.write_set(session, &events, &queue)?,
+        }
+        statements.subjects.run(db, &subjects)
+    }
+
+    /// The rows of the events, and of whom they are about.
+    fn event_rows(&self) -> (Vec<Param<'_>>, Vec<Param<'_>>) {
         let mut cells = Vec::with_capacity(self.events.len() * EVENT_COLUMNS.len());
         let mut subjects = Vec::new();
         for PlannedEvent { account_id, sealed, seq, deliveries } in &self.events {
@@ -300,13 +315,10 @@ impl<'j> Plan<'j> {
                 subjects.extend_from_slice(params![account_id.as_str(), subject.as_str(), *seq]);
             }
         }
-        statements.events.run(db, &cells)?;
-        statements.subjects.run(db, &subjects)?;
-        self.write_queue(db, statements, claim_token)?;
-        self.write_counters(db)
+        (cells, subjects)
     }
 
-    fn write_queue(&self, db: Db<'_>, statements: &PublishStatements, claim_token: &str) -> Result<(), StoreError> {
+    fn queue_rows<'s>(&'s self, claim_token: &'s str) -> Vec<Param<'s>> {
         let mut cells: Vec<Param<'_>> = Vec::with_capacity(self.deliveries.len() * QUEUE_COLUMNS.len());
         for delivery in &self.deliveries {
             let Some(Some(account)) = self.accounts.get(delivery.account_id) else { continue };
@@ -324,13 +336,10 @@ impl<'j> Plan<'j> {
                 delivery.origin.as_param(),
             ]);
         }
-        statements.queue.run(db, &cells)
+        cells
     }
 
     fn write_counters(&self, db: Db<'_>) -> Result<(), StoreError> {
-        if let Db::Postgres(session) = db {
-            return self.write_counters_set(session);
-        }
         for (account_id, account) in &self.accounts {
             let Some(account) = account else { continue };
             if account.changed {
@@ -400,7 +409,7 @@ fn read_known(row: &Row) -> Result<Known, StoreError> {
 
 /// The texts that run on this path, for the test that prepares every statement.
 #[cfg(test)]
-pub(crate) use set::SET_STATEMENTS;
+pub(crate) use set::set_statements;
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: [&str; 5] = [SELECT_ACCOUNT, SELECT_ENDPOINTS, SELECT_EXISTING, UPDATE_COUNTERS, UPDATE_NUMBER];

@@ -280,3 +280,77 @@ async fn nodes_know_how_many_they_are() {
     two.store.close().await;
     until("one is left", || async { one.store.nodes() == 1 }).await;
 }
+
+/// Statements that the server has run in a database, and transactions.
+fn statements(cluster: &Cluster, database: &str) -> (i64, i64) {
+    let number = |sql: &str| cluster.psql("postgres", sql).parse::<i64>().unwrap();
+    let statements = "SELECT COALESCE(sum(s.calls), 0)::bigint FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid \
+         WHERE d.datname = ";
+    let writes = " AND s.query NOT LIKE '%pg_stat%'";
+    let begun = " AND s.query = 'BEGIN'";
+    (number(&format!("{statements}'{database}'{writes}")), number(&format!("{statements}'{database}'{begun}")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_saturation_a_hundred_deliveries_take_few_statements() {
+    const CALLS: usize = 7_200;
+    const CALLERS: usize = 900;
+    let cluster = Cluster::start(&["shared_preload_libraries=pg_stat_statements", "fsync=on"]);
+    cluster.psql("postgres", "CREATE EXTENSION pg_stat_statements");
+    let url = cluster.database();
+
+    let name = url.split('?').next().unwrap().rsplit_once('/').unwrap().1.to_owned();
+
+    let one = Fixture::first(Place::at(url), HandOffLimits::default(), Duration::from_secs(600));
+    for account in ["a", "b", "c", "d"] {
+        one.account(account).await;
+        one.endpoint(account, "e", EventFilter::All).await;
+    }
+    let mut accounts = Vec::new();
+    for account in ["a", "b", "c", "d"] {
+        accounts.push((*one.store.find_account(&account_id(account)).await.unwrap().unwrap()).clone());
+    }
+    let before = statements(&cluster, &name);
+    let mut publishers = tokio::task::JoinSet::new();
+    for publisher in 0..CALLERS {
+        let (store, account) = (one.store.clone(), accounts[publisher % 4].clone());
+        publishers.spawn(async move {
+            for number in 0..CALLS / CALLERS {
+                let mut event = event(&format!("{publisher}-{number}"), "x");
+                event.id_chosen = false;
+                store.commit_events(&account, vec![event]).await.unwrap();
+            }
+        });
+    }
+    let (store, mut claimed, now) = (one.store.clone(), one.claimed, one.clock);
+    let mut recorded = 0;
+    while recorded < CALLS {
+        let Ok(Some(batch)) = tokio::time::timeout(Duration::from_millis(300), claimed.recv()).await else {
+            store.claim_due(bellwire_domain::Clock::now(&*now), 512).await.unwrap();
+            continue;
+        };
+        let mut batch = batch;
+        while let Ok(Some(more)) = tokio::time::timeout(Duration::ZERO, claimed.recv()).await {
+            batch.extend(more);
+        }
+        let outcomes: Vec<_> = batch
+            .iter()
+            .map(|delivery| {
+                let answer = bellwire_domain::AttemptOutcome::Response { status: 200, retry_after: None, body: Vec::new() };
+                let at = bellwire_domain::Clock::now(&*now);
+                crate::fixture::outcome(delivery, answer, Decision::Delivered, bellwire_domain::HealthPolicy::default(), at)
+            })
+            .collect();
+        recorded += outcomes.len();
+        store.record_outcomes(outcomes.into()).await.unwrap();
+    }
+    publishers.join_all().await;
+    let after = statements(&cluster, &name);
+    let hundreds = i64::try_from(CALLS / 100).unwrap();
+    let (all, transactions) = (after.0 - before.0, after.1 - before.1);
+    assert!(
+        transactions <= 3 * hundreds && all <= 6 * hundreds,
+        "{all} statements, {transactions} transactions, {hundreds} hundreds"
+    );
+    store.close().await;
+}
