@@ -41,6 +41,7 @@ fn start_node(home: &Home) -> Server {
 struct Logs<'h>(&'h [Home]);
 
 impl Drop for Logs<'_> {
+    #[expect(clippy::print_stderr, reason = "what a failed test shows")]
     fn drop(&mut self) {
         if thread::panicking() {
             for home in self.0 {
