@@ -180,6 +180,7 @@ pub(crate) fn rotate_secret(
 /// Deletes an account and everything of it; `false` when there was none. Its data key goes with it, so that copies of its
 /// payloads in backups no longer open without that backup's own accounts table.
 pub(crate) fn delete(db: Db<'_>, id: &AccountId, now: Timestamp) -> Result<bool, StoreError> {
+    db.be_patient()?;
     db.lock_account(id)?;
     let history = cancelled_insert();
     for row in db.query("endpoints", ENDPOINT_IDS, params![id.as_str()])? {

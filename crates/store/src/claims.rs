@@ -292,6 +292,8 @@ pub(crate) fn lanes_waiting(db: Db<'_>) -> Result<Vec<LaneKey>, StoreError> {
     rows.iter().map(lane).collect()
 }
 
+pub(crate) use set::some_lanes_waiting;
+
 #[cfg(test)]
 pub(crate) use set::set_statements;
 

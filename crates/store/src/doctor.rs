@@ -76,6 +76,7 @@ pub fn examine(location: &Location, master_key: Option<&MasterKey>) -> Result<Ex
         Location::Postgres(url) => postgres::aside(|| {
             let session = postgres::examined(url)?;
             session.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+            session.be_patient()?;
             examine_all(Db::Postgres(&session), &checks::POSTGRES, master_key)
         }),
     }

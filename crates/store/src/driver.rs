@@ -253,6 +253,14 @@ impl<'c> Db<'c> {
         }
     }
 
+    /// Lets every statement of the transaction take its time.
+    pub(crate) fn be_patient(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(session) => session.be_patient(),
+        }
+    }
+
     /// Keeps every other node from writing anything of this account until the transaction ends. Whatever writes rows of an
     /// account that exists does this first, so that nodes take their locks in one order. Whether others may have written just
     /// before: then what was read is to be read again. One SQLite file has one writer, which needs no lock.

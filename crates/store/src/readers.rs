@@ -26,7 +26,7 @@ pub(crate) struct Readers {
 
 enum Connection {
     Sqlite(rusqlite::Connection),
-    Postgres(Session),
+    Postgres(Box<Session>),
 }
 
 impl Readers {
@@ -92,7 +92,7 @@ fn read_postgres<T, E: From<StoreError>>(
 }
 
 /// A connection in a transaction: one of the idle ones that still lives, or a new one.
-fn begin(location: &Location, idle: &Mutex<Vec<Connection>>) -> Result<Session, StoreError> {
+fn begin(location: &Location, idle: &Mutex<Vec<Connection>>) -> Result<Box<Session>, StoreError> {
     loop {
         let reused = idle.lock().pop();
         match (reused, location) {
@@ -102,7 +102,7 @@ fn begin(location: &Location, idle: &Mutex<Vec<Connection>>) -> Result<Session, 
                 }
             }
             (_, Location::Postgres(url)) => {
-                let session = Session::connect(url, None)?;
+                let session = Box::new(Session::connect(url, None)?);
                 return session.batch(BEGIN).map(|()| session);
             }
             (_, Location::Sqlite(_)) => return Err(StoreError::Closed),

@@ -21,14 +21,18 @@ const DUE_ROWS: &str = "FROM (SELECT * FROM queue WHERE wake_at <= $1 ORDER BY w
 const CLAIM: &str = "UPDATE queue SET claim = $2, wake_at = NULL WHERE id = ANY($1)";
 const PARK: &str = "UPDATE queue SET wake_at = NULL WHERE id = ANY($1)";
 const UNCLAIM: &str = "UPDATE queue SET claim = NULL WHERE id = ANY($1) AND claim = $2";
+/// Lanes looked at for backlogs at once.
+const LOOK_MAX: usize = 2_000;
 /// Lane after lane, each found by one look into the index: a million deliveries may wait in one of them.
 const LANES_WAITING: &str = "WITH RECURSIVE lanes AS (\
-     (SELECT account_id, endpoint_id FROM queue WHERE wake_at IS NULL AND claim IS NULL ORDER BY account_id, endpoint_id LIMIT 1) \
+     (SELECT account_id, endpoint_id FROM queue WHERE wake_at IS NULL AND claim IS NULL \
+     AND (account_id, endpoint_id) > ($1, $2) ORDER BY account_id, endpoint_id LIMIT 1) \
      UNION ALL SELECT n.account_id, n.endpoint_id FROM lanes l CROSS JOIN LATERAL (SELECT q.account_id, q.endpoint_id FROM queue q \
      WHERE q.wake_at IS NULL AND q.claim IS NULL AND (q.account_id, q.endpoint_id) > (l.account_id, l.endpoint_id) \
      ORDER BY q.account_id, q.endpoint_id LIMIT 1) n) \
-     SELECT p.account_id, p.id FROM lanes l JOIN endpoints p ON p.account_id = l.account_id AND p.id = l.endpoint_id \
-     WHERE p.enabled = 1 AND p.health IN ('active', 'unhealthy')";
+     SELECT l.account_id, l.endpoint_id, CASE WHEN p.enabled = 1 AND p.health IN ('active', 'unhealthy') THEN 1 ELSE 0 END \
+     FROM (SELECT account_id, endpoint_id FROM lanes LIMIT $3) l \
+     LEFT JOIN endpoints p ON p.account_id = l.account_id AND p.id = l.endpoint_id ORDER BY l.account_id, l.endpoint_id";
 
 /// The columns, from rows that `from` names `q`.
 fn rows_text(from: &str) -> String {
@@ -112,9 +116,33 @@ fn change(session: &Session, sql: &str, rows: &[Param<'_>], rest: &[Param<'_>]) 
     if rows.is_empty() { Ok(()) } else { session.execute_set(sql, &[Kind::Int], rows, rest).map(drop) }
 }
 
-/// The open lanes that have deliveries waiting.
+/// Open lanes that have deliveries waiting, of so many after `after`; and after which to look next, if there are more.
+pub(crate) fn some_lanes_waiting(
+    session: &Session,
+    after: Option<&LaneKey>,
+) -> Result<(Vec<LaneKey>, Option<LaneKey>), StoreError> {
+    let (account, endpoint) = after.map_or(("", ""), |lane| (lane.account_id.as_str(), lane.endpoint_id.as_str()));
+    let limit = i64::try_from(LOOK_MAX).unwrap_or(i64::MAX);
+    let rows = Db::Postgres(session).query("queue", LANES_WAITING, params![account, endpoint, limit])?;
+    let mut open = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if row.boolean(2, "open")? {
+            open.push(read_lane(row)?);
+        }
+    }
+    let next = rows.last().filter(|_| rows.len() == LOOK_MAX).map(read_lane).transpose()?;
+    Ok((open, next))
+}
+
+/// All open lanes that have deliveries waiting.
 pub(super) fn lanes_waiting(session: &Session) -> Result<Vec<LaneKey>, StoreError> {
-    Db::Postgres(session).query("queue", LANES_WAITING, params![])?.iter().map(read_lane).collect()
+    let (mut all, mut after) = some_lanes_waiting(session, None)?;
+    while let Some(last) = after {
+        let (more, next) = some_lanes_waiting(session, Some(&last))?;
+        all.extend(more);
+        after = next;
+    }
+    Ok(all)
 }
 
 fn read_lane(row: &Row) -> Result<LaneKey, StoreError> {

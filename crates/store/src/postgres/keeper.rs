@@ -20,7 +20,7 @@ use super::session::Session;
 use crate::driver::{Db, params};
 use crate::handoff::HandOff;
 use crate::lease::Lease;
-use crate::{StoreError, claims};
+use crate::{LaneKey, StoreError, claims};
 
 /// Beats in the length of a lease.
 const BEATS: u32 = 6;
@@ -108,7 +108,8 @@ impl Keeper {
             let vacuuming = Arc::default();
             let times = [Instant::now(); 3];
             let (session, watch) = (None, Watch::default());
-            Thread { duties, hear: Box::new(hear), idle, session, watch, vacuuming, times, sender }.run(received);
+            Thread { duties, hear: Box::new(hear), idle, session, watch, vacuuming, times, looked_at: None, sender }
+                .run(received);
         };
         let thread = std::thread::Builder::new().name("bellwire-keeper".to_owned()).spawn(run).map_err(failed)?;
         Ok(Self { notices, thread: Some(thread) })
@@ -133,6 +134,8 @@ struct Thread {
     vacuuming: Arc<AtomicBool>,
     /// When to look for backlogs, at the tables, and at the partitions.
     times: [Instant; 3],
+    /// The lane up to which backlogs were looked for; `None`: from the first one on.
+    looked_at: Option<LaneKey>,
     sender: UnboundedSender<String>,
 }
 
@@ -230,9 +233,11 @@ impl Thread {
         Ok(())
     }
 
-    fn look_for_backlogs(&self) -> Result<(), StoreError> {
+    /// Looks at some lanes, and at the next ones the next time: a beat must not wait for it.
+    fn look_for_backlogs(&mut self) -> Result<(), StoreError> {
         let Some(session) = &self.session else { return Ok(()) };
-        let lanes = claims::lanes_waiting(Db::Postgres(session))?;
+        let (lanes, next) = claims::some_lanes_waiting(session, self.looked_at.as_ref())?;
+        self.looked_at = next;
         if !lanes.is_empty() {
             self.duties.handoff.mark_backlog(lanes);
         }

@@ -48,6 +48,7 @@ pub(super) fn check(session: &Session, url: &PostgresUrl) -> Result<i64, OpenErr
 /// Brings the schema to [`KNOWN_VERSION`], while no other node does, and makes the partitions that are needed first.
 pub(super) fn migrate(session: &Session, url: &PostgresUrl, now: Timestamp) -> Result<(), OpenError> {
     session.transaction(|| {
+        session.be_patient()?; // another node may be at it, and may take long
         session.execute(LOCK, params![MIGRATING])?;
         let version = check(session, url)?;
         for (number, text) in MIGRATIONS.iter().filter(|(number, _)| *number > version) {

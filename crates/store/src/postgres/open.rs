@@ -61,7 +61,7 @@ fn open_here(
 /// A connection to a database that has the schema known here, for an examination.
 pub(crate) fn examined(url: &PostgresUrl) -> Result<Session, OpenError> {
     let session = connect(url)?;
-    session.batch("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0").map_err(OpenError::from)?;
+    session.batch("SET idle_in_transaction_session_timeout = 0")?;
     let found = migrations::check(&session, url)?;
     if found < KNOWN_VERSION {
         return Err(OpenError::OlderSchema { found, known: KNOWN_VERSION });

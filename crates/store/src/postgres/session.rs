@@ -28,6 +28,8 @@ use crate::driver::{Kind, Param, Row};
 const STATEMENTS_MAX: usize = 512;
 /// How long the server is waited for; one that has not answered by then is taken for gone.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
+/// The same where a statement may take its time.
+const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Rows fetched at once where a result is streamed.
 const FETCH_ROWS: usize = 1_000;
 /// What each connection asks of the server. A node that is frozen within a transaction must not keep its locks for long.
@@ -57,6 +59,7 @@ pub(crate) struct Session {
     fault: Cell<Fault>,
     /// A statement of the transaction has failed: the server would only say that it rolled back what is to be committed.
     failed: Cell<bool>,
+    answer_max: Cell<Duration>,
 }
 
 impl Session {
@@ -80,6 +83,7 @@ impl Session {
             statements: RefCell::default(),
             fault: Cell::default(),
             failed: Cell::default(),
+            answer_max: Cell::new(ANSWER_MAX),
         };
         session.batch(SETTINGS)?;
         Ok(session)
@@ -97,7 +101,14 @@ impl Session {
 
     pub(crate) fn begin(&self) -> Result<(), StoreError> {
         self.failed.set(false);
+        self.answer_max.set(ANSWER_MAX);
         self.batch("BEGIN")
+    }
+
+    /// Lets every statement of the transaction take its time: a migration, or what deletes a lot.
+    pub(crate) fn be_patient(&self) -> Result<(), StoreError> {
+        self.answer_max.set(PATIENCE);
+        self.batch("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
     }
 
     /// Commits, if every statement of the transaction succeeded.
@@ -230,7 +241,7 @@ impl Session {
 
     fn wait<T>(&self, answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, StoreError> {
         let Some(runtime) = &self.runtime else { return Err(StoreError::Closed) };
-        match runtime.block_on(async { tokio::time::timeout(ANSWER_MAX, answer).await }) {
+        match runtime.block_on(async { tokio::time::timeout(self.answer_max.get(), answer).await }) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
                 let (fault, error) = describe(&error);

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bellwire_domain::{Decision, EventFilter};
+use bellwire_domain::{AttemptOutcome, Decision, EventFilter, HealthPolicy};
 use bellwire_store::{
-    ApiKey, ClaimedDelivery, EndpointChanges, EventQuery, HandOffLimits, Recording, Role, Store, StoreError, StoreOptions,
-    key_hash,
+    Account, ApiKey, ClaimedDelivery, EndpointChanges, EventQuery, HandOffLimits, NewEvent, Recording, Role, Store, StoreError,
+    StoreOptions, key_hash,
 };
 use bellwire_testkit::ManualClock;
 use bellwire_testkit::postgres::Cluster;
 
 use crate::backend::Place;
-use crate::fixture::{Fixture, account_id, event, options, page};
+use crate::fixture::{Fixture, account_id, event, options, outcome, page};
 
 const LEASE: Duration = Duration::from_millis(900);
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -291,66 +291,89 @@ fn statements(cluster: &Cluster, database: &str) -> (i64, i64) {
     (number(&format!("{statements}'{database}'{writes}")), number(&format!("{statements}'{database}'{begun}")))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn at_saturation_a_hundred_deliveries_take_few_statements() {
-    const CALLS: usize = 7_200;
-    const CALLERS: usize = 900;
-    let cluster = Cluster::start(&["shared_preload_libraries=pg_stat_statements", "fsync=on"]);
-    cluster.psql("postgres", "CREATE EXTENSION pg_stat_statements");
-    let url = cluster.database();
+/// Callers that publish at once.
+const CALLERS: usize = 900;
 
-    let name = url.split('?').next().unwrap().rsplit_once('/').unwrap().1.to_owned();
-
-    let one = Fixture::first(Place::at(url), HandOffLimits::default(), Duration::from_secs(600));
-    for account in ["a", "b", "c", "d"] {
-        one.account(account).await;
-        one.endpoint(account, "e", EventFilter::All).await;
-    }
-    let mut accounts = Vec::new();
-    for account in ["a", "b", "c", "d"] {
-        accounts.push((*one.store.find_account(&account_id(account)).await.unwrap().unwrap()).clone());
-    }
-    let before = statements(&cluster, &name);
+/// Publishes so many events, of accounts with one endpoint each, and records that all were delivered.
+async fn work(node: &mut Fixture, accounts: &[Account], calls: usize, name: &str) {
     let mut publishers = tokio::task::JoinSet::new();
     for publisher in 0..CALLERS {
-        let (store, account) = (one.store.clone(), accounts[publisher % 4].clone());
+        let (store, account) = (node.store.clone(), accounts[publisher % accounts.len()].clone());
+        let name = format!("{name}-{publisher}");
         publishers.spawn(async move {
-            for number in 0..CALLS / CALLERS {
-                let mut event = event(&format!("{publisher}-{number}"), "x");
-                event.id_chosen = false;
+            for number in 0..calls / CALLERS {
+                let event = NewEvent { id_chosen: false, ..event(&format!("{name}-{number}"), "x") };
                 store.commit_events(&account, vec![event]).await.unwrap();
             }
         });
     }
-    let (store, mut claimed, now) = (one.store.clone(), one.claimed, one.clock);
+    let now = node.now();
     let mut recorded = 0;
-    while recorded < CALLS {
-        let Ok(Some(batch)) = tokio::time::timeout(Duration::from_millis(300), claimed.recv()).await else {
-            store.claim_due(bellwire_domain::Clock::now(&*now), 512).await.unwrap();
+    while recorded < calls {
+        let Ok(Some(mut batch)) = tokio::time::timeout(Duration::from_millis(300), node.claimed.recv()).await else {
+            node.store.claim_due(now, 512).await.unwrap();
             continue;
         };
-        let mut batch = batch;
-        while let Ok(Some(more)) = tokio::time::timeout(Duration::ZERO, claimed.recv()).await {
+        while let Ok(Some(more)) = tokio::time::timeout(Duration::ZERO, node.claimed.recv()).await {
             batch.extend(more);
         }
-        let outcomes: Vec<_> = batch
-            .iter()
-            .map(|delivery| {
-                let answer = bellwire_domain::AttemptOutcome::Response { status: 200, retry_after: None, body: Vec::new() };
-                let at = bellwire_domain::Clock::now(&*now);
-                crate::fixture::outcome(delivery, answer, Decision::Delivered, bellwire_domain::HealthPolicy::default(), at)
-            })
-            .collect();
+        let answer = || AttemptOutcome::Response { status: 200, retry_after: None, body: Vec::new() };
+        let outcomes = batch.iter().map(|one| outcome(one, answer(), Decision::Delivered, HealthPolicy::default(), now));
+        let outcomes: Vec<_> = outcomes.collect();
         recorded += outcomes.len();
-        store.record_outcomes(outcomes.into()).await.unwrap();
+        node.store.record_outcomes(outcomes.into()).await.unwrap();
     }
     publishers.join_all().await;
+}
+
+/// Accounts with an endpoint each.
+async fn furnish(node: &Fixture) -> Vec<Account> {
+    let mut accounts = Vec::new();
+    for id in ["a", "b", "c", "d"] {
+        accounts.push(node.account(id).await);
+        node.endpoint(id, "e", EventFilter::All).await;
+    }
+    accounts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_saturation_a_hundred_deliveries_take_few_statements() {
+    const CALLS: usize = 8 * CALLERS;
+    let cluster = Cluster::start(&["shared_preload_libraries=pg_stat_statements", "fsync=on"]);
+    cluster.psql("postgres", "CREATE EXTENSION pg_stat_statements");
+    let url = cluster.database();
+    let name = url.split('?').next().unwrap().rsplit_once('/').unwrap().1.to_owned();
+    let mut node = Fixture::first(Place::at(url), HandOffLimits::default(), Duration::from_secs(600));
+    let accounts = furnish(&node).await;
+    let before = statements(&cluster, &name);
+    work(&mut node, &accounts, CALLS, "event").await;
     let after = statements(&cluster, &name);
     let hundreds = i64::try_from(CALLS / 100).unwrap();
     let (all, transactions) = (after.0 - before.0, after.1 - before.1);
+    let often = "SELECT calls || ' ' || rows || ' ' || left(query, 90) FROM pg_stat_statements ORDER BY calls DESC LIMIT 16";
     assert!(
         transactions <= 3 * hundreds && all <= 6 * hundreds,
-        "{all} statements, {transactions} transactions, {hundreds} hundreds"
+        "{all} statements, {transactions} transactions, {hundreds} hundreds\n{}",
+        cluster.psql("postgres", often)
     );
-    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: run it by hand when the queue's table, its indexes or their vacuum change"]
+async fn the_queue_is_no_larger_after_a_long_run_than_after_a_short_one() {
+    let cluster = Cluster::start(&[]);
+    let place = Place::at(cluster.database());
+    let mut node = Fixture::first(place.clone(), HandOffLimits::default(), Duration::from_secs(15));
+    let accounts = furnish(&node).await;
+    let size = || place.psql("SELECT pg_table_size('queue') || ' ' || pg_indexes_size('queue')");
+    let read = |size: &str| size.split(' ').map(|part| part.parse::<i64>().unwrap()).collect::<Vec<_>>();
+    work(&mut node, &accounts, 30 * CALLERS, "short").await;
+    let short = size();
+    let mut sizes = vec![short.clone()];
+    for round in 0..5 {
+        work(&mut node, &accounts, 40 * CALLERS, &format!("long-{round}")).await;
+        sizes.push(size());
+    }
+    let (first, last) = (read(&short), read(sizes.last().unwrap()));
+    assert!(first.iter().zip(&last).all(|(first, last)| last <= first), "table and indexes in bytes: {sizes:?}");
 }
