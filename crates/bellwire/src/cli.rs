@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use bellwire_domain::rate::RATE_COUNT_MAX;
 use bellwire_domain::{RateLimit, Timestamp};
+use bellwire_store::Location;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
@@ -41,9 +42,9 @@ pub(crate) struct ServeArguments {
     /// Address of the API
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", env = "BELLWIRE_LISTEN")]
     pub(crate) listen: SocketAddr,
-    /// Where everything is kept: sqlite:FILE
+    /// Where everything is kept: sqlite:FILE, or postgres://USER@HOST/NAME for any number of nodes
     #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
-    pub(crate) database: DatabaseUrl,
+    pub(crate) database: Location,
     /// A folder of contracts (*.yaml) beside the shipped ones
     #[arg(long, value_name = "DIR", env = "BELLWIRE_CONTRACTS")]
     pub(crate) contracts: Option<PathBuf>,
@@ -59,7 +60,7 @@ pub(crate) struct ServeArguments {
     /// The first admin key; without it one is made and printed once
     #[arg(long, value_name = "KEY", env = "BELLWIRE_ADMIN_KEY", hide_env_values = true)]
     pub(crate) admin_key: Option<String>,
-    /// The key that encrypts at rest: 32 bytes in base64; without it one is kept beside the database
+    /// The key that encrypts at rest: 32 bytes in base64; without it one is kept beside an SQLite database
     #[arg(long, value_name = "BASE64", env = "BELLWIRE_MASTER_KEY", hide_env_values = true)]
     pub(crate) master_key: Option<String>,
     /// Requests in flight at once, over all endpoints
@@ -71,6 +72,9 @@ pub(crate) struct ServeArguments {
     /// Requests per second of one API key; 0: any number
     #[arg(long, value_name = "N", default_value = "0", env = "BELLWIRE_RATE_MAX")]
     pub(crate) rate_max: KeyRate,
+    /// On PostgreSQL: how long a node may be silent before others take over what it holds, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, env = "BELLWIRE_NODE_LEASE", value_parser = clap::value_parser!(u16).range(1..=600))]
+    pub(crate) node_lease: u16,
     /// How long a stop waits for requests in flight, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, env = "BELLWIRE_SHUTDOWN_GRACE")]
     pub(crate) shutdown_grace: u16,
@@ -94,9 +98,9 @@ pub(crate) struct DemoArguments {
 
 #[derive(Args)]
 pub(crate) struct DoctorArguments {
-    /// The database: sqlite:FILE
+    /// The database: sqlite:FILE or postgres://USER@HOST/NAME
     #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
-    pub(crate) database: DatabaseUrl,
+    pub(crate) database: Location,
     /// The key that encrypts at rest; without it, and without one beside the database, what is sealed is not examined
     #[arg(long, value_name = "BASE64", env = "BELLWIRE_MASTER_KEY", hide_env_values = true)]
     pub(crate) master_key: Option<String>,
@@ -187,29 +191,6 @@ pub(crate) struct RenderArguments {
     /// The endpoint's URL
     #[arg(long, value_name = "URL", default_value = "https://client.example/webhooks")]
     pub(crate) url: String,
-}
-
-/// Where everything is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum DatabaseUrl {
-    /// An SQLite file.
-    Sqlite(PathBuf),
-}
-
-impl FromStr for DatabaseUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(path) = text.strip_prefix("sqlite:") {
-            let path = path.strip_prefix("//").unwrap_or(path);
-            let is_file = !path.is_empty() && path != ":memory:";
-            return if is_file { Ok(Self::Sqlite(path.into())) } else { Err("name a file, as in sqlite:bellwire.db".to_owned()) };
-        }
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return Err("this version keeps everything in SQLite; write sqlite:FILE".to_owned());
-        }
-        Err("write sqlite:FILE, as in sqlite:bellwire.db".to_owned())
-    }
 }
 
 /// How many requests per second one API key may make.
@@ -314,15 +295,6 @@ mod tests {
         for argument in serve.get_arguments().filter(|argument| argument.get_id() != "help") {
             let name = argument.get_long().unwrap().replace('-', "_").to_uppercase();
             assert_eq!(argument.get_env().unwrap().to_str().unwrap(), format!("BELLWIRE_{name}"));
-        }
-    }
-
-    #[test]
-    fn database_urls() {
-        assert_eq!("sqlite:a.db".parse(), Ok(DatabaseUrl::Sqlite("a.db".into())));
-        assert_eq!("sqlite:///var/lib/a.db".parse(), Ok(DatabaseUrl::Sqlite("/var/lib/a.db".into())));
-        for text in ["", "a.db", "sqlite:", "sqlite::memory:", "mysql://x", "postgres://localhost/x"] {
-            assert!(text.parse::<DatabaseUrl>().is_err(), "{text}");
         }
     }
 

@@ -9,12 +9,18 @@ use anyhow::{Context, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bellwire_domain::Entropy;
-use bellwire_store::MasterKey;
+use bellwire_store::{Location, MasterKey};
 
 /// The configured key, or the one in the file beside the database, which is made on first use.
-pub(crate) fn load(configured: Option<&str>, database: &Path, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
+pub(crate) fn load(configured: Option<&str>, location: &Location, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
+    let key = find(configured, location)?;
+    let database = match location {
+        Location::Sqlite(database) => database,
+        // Every node needs the same one, and none of them is where it could be kept.
+        Location::Postgres(_) => return key.context("set BELLWIRE_MASTER_KEY, the same for every node over this database"),
+    };
     let path = beside(database);
-    match find(configured, database)? {
+    match key {
         Some(key) => Ok(key),
         None if database.exists() => {
             bail!("the database {} has no master key beside it ({}); set BELLWIRE_MASTER_KEY", database.display(), path.display())
@@ -24,10 +30,11 @@ pub(crate) fn load(configured: Option<&str>, database: &Path, entropy: &dyn Entr
 }
 
 /// The configured key, or the one in the file beside the database, if there is one.
-pub(crate) fn find(configured: Option<&str>, database: &Path) -> anyhow::Result<Option<MasterKey>> {
+pub(crate) fn find(configured: Option<&str>, location: &Location) -> anyhow::Result<Option<MasterKey>> {
     if let Some(text) = configured {
         return decode(text).context("BELLWIRE_MASTER_KEY").map(Some);
     }
+    let Location::Sqlite(database) = location else { return Ok(None) };
     let path = beside(database);
     match fs::read_to_string(&path) {
         Ok(text) => decode(&text).with_context(|| path.display().to_string()).map(Some),
@@ -76,15 +83,16 @@ mod tests {
     fn is_made_once_and_readable_by_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("b.db");
-        load(None, &database, &SystemEntropy::default()).unwrap();
+        let location = Location::Sqlite(database.clone());
+        load(None, &location, &SystemEntropy::default()).unwrap();
         let file = beside(&database);
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         let first = fs::read(&file).unwrap();
         fs::write(&database, b"").unwrap();
-        load(None, &database, &SystemEntropy::default()).unwrap();
+        load(None, &location, &SystemEntropy::default()).unwrap();
         assert_eq!(fs::read(&file).unwrap(), first);
         fs::remove_file(&file).unwrap();
-        assert!(load(None, &database, &SystemEntropy::default()).is_err(), "a database never gets a second key");
+        assert!(load(None, &location, &SystemEntropy::default()).is_err(), "a database never gets a second key");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The parts of a running server, put together: store, engine, API, listener.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use bellwire_contract::Contracts;
 use bellwire_domain::{AddressPolicy, Clock, Entropy, RateLimit};
 use bellwire_egress::{Sender, SenderOptions};
 use bellwire_engine::{Engine, EngineOptions};
-use bellwire_store::{Execution, HandOffLimits, MasterKey, PageRequest, Store, StoreOptions};
+use bellwire_store::{Execution, HandOffLimits, Location, MasterKey, PageRequest, Store, StoreOptions};
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
@@ -34,7 +33,9 @@ pub(crate) struct ServerOptions {
     pub(crate) listen: SocketAddr,
     /// Contracts whose published API has a listener of its own, and where.
     pub(crate) publish: Vec<(String, SocketAddr)>,
-    pub(crate) database: PathBuf,
+    pub(crate) database: Location,
+    /// On PostgreSQL, how long a node may be silent.
+    pub(crate) node_lease: Duration,
     pub(crate) master_key: MasterKey,
     pub(crate) contracts: Contracts,
     pub(crate) allow_network: Vec<IpNet>,
@@ -77,7 +78,7 @@ impl Server {
         let contracts = Arc::new(options.contracts);
         let addresses = AddressPolicy::new(options.allow_network);
         let (store, claimed) = Store::open(StoreOptions {
-            path: options.database,
+            location: options.database,
             master_key: options.master_key,
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
@@ -86,6 +87,7 @@ impl Server {
             readers_max: STORE_READERS_MAX,
             execution: Execution::Threads,
             account_backlog_max: options.account_backlog_max.into(),
+            node_lease: options.node_lease,
         })?;
         check_contracts(&store, &contracts).await?;
         let app = App::new(AppOptions {

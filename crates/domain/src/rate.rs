@@ -22,6 +22,8 @@ pub struct InvalidRateLimit;
 pub struct RateLimit {
     count: u32,
     per: Span,
+    /// How many share it: each goes at so much of its pace.
+    sharers: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,7 +61,7 @@ impl FromStr for RateLimit {
         let digits = !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit());
         let count = count.parse().ok().filter(|count| digits && (1..=RATE_COUNT_MAX).contains(count));
         let per = Span::ALL.into_iter().find(|known| known.letter() == span);
-        count.zip(per).map(|(count, per)| Self { count, per }).ok_or(InvalidRateLimit)
+        count.zip(per).map(|(count, per)| Self { count, per, sharers: 1 }).ok_or(InvalidRateLimit)
     }
 }
 
@@ -70,9 +72,15 @@ impl fmt::Display for RateLimit {
 }
 
 impl RateLimit {
+    /// The share of it that one of so many senders may use.
+    #[must_use]
+    pub fn shared_by(self, sharers: u32) -> Self {
+        Self { sharers: sharers.max(1), ..self }
+    }
+
     /// The time between two requests at a steady pace.
     pub fn interval(self) -> Duration {
-        Duration::from_micros(self.per.seconds() * 1_000_000 / u64::from(self.count))
+        Duration::from_micros(self.per.seconds() * 1_000_000 * u64::from(self.sharers) / u64::from(self.count))
     }
 
     /// The instant before which no request may start, given what [`RateLimit::after_start`] returned for the one before; `None`:
@@ -108,6 +116,12 @@ mod tests {
         for text in ["", "10", "/s", "0/s", "-1/s", "+1/s", "1.5/s", "10/d", "10/S", "1000001/s", "99999999999/s", "10 /s"] {
             assert_eq!(text.parse::<RateLimit>(), Err(InvalidRateLimit), "{text}");
         }
+    }
+
+    #[test]
+    fn shares_add_up_to_the_limit() {
+        let limit: RateLimit = "6/m".parse().unwrap();
+        assert_eq!((limit.shared_by(3).interval(), limit.shared_by(0)), (Duration::from_secs(30), limit));
     }
 
     #[test]

@@ -32,7 +32,11 @@ impl Shared {
         let endpoint = &config.endpoint;
         // The endpoint's own limits, and those of its contract where it has none.
         let in_flight_max = endpoint.in_flight_max.unwrap_or(policy.in_flight_max);
-        self.limit(lane, LaneLimits { in_flight_max, rate_limit: endpoint.rate_limit.or(policy.rate_limit) });
+        let rate_limit = endpoint.rate_limit.or(policy.rate_limit);
+        // All nodes together keep to them.
+        let nodes = self.store.nodes();
+        let rate_limit = rate_limit.map(|limit| limit.shared_by(nodes));
+        self.limit(lane, LaneLimits { in_flight_max: in_flight_max.div_ceil(nodes), rate_limit });
         if !(endpoint.enabled || delivery.event.is_test) || !endpoint.health.status.allows_attempts() {
             self.put_back(vec![delivery]).await;
             return None;

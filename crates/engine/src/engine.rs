@@ -40,6 +40,9 @@ pub struct EngineOptions {
 /// Outcomes that may wait to be recorded; attempts wait for room.
 const OUTCOMES_MAX: usize = 4_096;
 
+/// How long an attempt waits before it asks again whether this node still holds the delivery.
+const LEASE_PAUSE: Duration = Duration::from_millis(200);
+
 /// What the loops share.
 pub(crate) struct Shared {
     pub(crate) store: Store,
@@ -82,13 +85,31 @@ impl Shared {
     async fn work(self: Arc<Self>, lane: LaneKey, delivery: ClaimedDelivery) {
         let mut slot = Slot { shared: &self, held: Some((lane, delivery)) };
         while let Some((lane, delivery)) = slot.held.clone() {
-            let signal = self.attempt(&lane, delivery).await;
+            let signal = if self.holds(&delivery).await { self.attempt(&lane, delivery).await } else { None };
             slot.held = None;
             let fell_silent;
             (fell_silent, slot.held) = self.turn(&lane, signal);
             self.pump(); // one answer may make room for more than one request
             if fell_silent {
                 self.quieten(&lane).await;
+            }
+        }
+    }
+
+    /// Whether a delivery may be attempted: waits while this node is not sure to hold it still, and forgets it when it does not.
+    async fn holds(&self, delivery: &ClaimedDelivery) -> bool {
+        loop {
+            if self.store.covers(delivery) {
+                return true;
+            }
+            if self.store.forget_lost(delivery) {
+                return false;
+            }
+            tokio::select! {
+                biased;
+                () = self.soft_stop.cancelled() => return false,
+                () = self.store.lease_changed() => {}
+                () = tokio::time::sleep(LEASE_PAUSE) => {}
             }
         }
     }

@@ -8,6 +8,7 @@ use bellwire_domain::{AccountId, Entropy, Secret, Timestamp};
 use crate::driver::{Db, Param, Row, params};
 use crate::handoff::LaneKey;
 use crate::outcomes::{cancel_waiting, cancelled_insert};
+use crate::postgres::Message;
 use crate::seal::{AccountSeal, DataKey, Keyring};
 use crate::{Page, PageRequest, StoreError};
 
@@ -71,7 +72,7 @@ const COLUMNS: &str = "SELECT id, contract, name, sandbox, entitlements, version
 const BY_ID: &str = "WHERE id = $1";
 const PAGE: &str = "WHERE id > $1 ORDER BY id LIMIT $2";
 const INSERT: &str = "INSERT INTO accounts (id, contract, name, sandbox, entitlements, data_key_sealed, last_seq, pending, version, \
-     created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 1, $7, $8)";
+     created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 1, $7, $8) ON CONFLICT (id) DO NOTHING";
 const UPDATE: &str =
     "UPDATE accounts SET name = $1, sandbox = $2, entitlements = $3, version = version + 1, updated_at = $4 WHERE id = $5";
 const TOUCH: &str = "UPDATE accounts SET version = version + 1, updated_at = $1 WHERE id = $2";
@@ -121,6 +122,7 @@ pub(crate) fn put(
     wanted: &PutAccount,
     now: Timestamp,
 ) -> Result<(Account, bool), PutAccountError> {
+    db.lock_account(&wanted.id)?;
     let existing = find(db, &wanted.id)?;
     let entitlements = words(&wanted.entitlements);
     let created = existing.is_none();
@@ -137,12 +139,14 @@ pub(crate) fn put(
             let (_, wrapped) = keyring.draw(entropy, &wanted.id);
             let name: Param<'_> = wanted.name.as_deref().into();
             let entitlements = entitlements.as_str();
-            db.execute(
-                INSERT,
-                params![wanted.id.as_str(), wanted.contract.as_str(), name, wanted.sandbox, entitlements, &wrapped[..], now, now],
-            )?;
+            let row =
+                params![wanted.id.as_str(), wanted.contract.as_str(), name, wanted.sandbox, entitlements, &wrapped[..], now, now];
+            if db.execute(INSERT, row)? == 0 {
+                return Err(StoreError::Busy.into()); // another node has just made it
+            }
         }
     }
+    db.tell(&Message::Account(wanted.id.clone()))?;
     let stored = find(db, &wanted.id)?.ok_or_else(|| gone(&wanted.id))?;
     if let Some(secret) = &wanted.secret {
         let seal = AccountSeal { key: keyring.unwrap(&stored.id, &stored.data_key_sealed)?, entropy };
@@ -160,6 +164,7 @@ pub(crate) fn rotate_secret(
     secret: &Secret<String>,
     (now, old_expire_at): (Timestamp, Timestamp),
 ) -> Result<Option<Account>, StoreError> {
+    db.lock_account(id)?;
     if db.execute(TOUCH, params![now, id.as_str()])? == 0 {
         return Ok(None);
     }
@@ -168,12 +173,15 @@ pub(crate) fn rotate_secret(
     let stored = find(db, id)?.ok_or_else(|| gone(id))?;
     let seal = AccountSeal { key: keyring.unwrap(&stored.id, &stored.data_key_sealed)?, entropy };
     replace_secret(db, &SecretOwner::account(id), &seal, secret, now, old_expire_at)?;
+    db.tell(&Message::Account(id.clone()))?;
     Ok(Some(stored))
 }
 
 /// Deletes an account and everything of it; `false` when there was none. Its data key goes with it, so that copies of its
 /// payloads in backups no longer open without that backup's own accounts table.
 pub(crate) fn delete(db: Db<'_>, id: &AccountId, now: Timestamp) -> Result<bool, StoreError> {
+    db.be_patient()?;
+    db.lock_account(id)?;
     let history = cancelled_insert();
     for row in db.query("endpoints", ENDPOINT_IDS, params![id.as_str()])? {
         cancel_waiting(db, &history, &LaneKey { account_id: id.clone(), endpoint_id: row.parsed(0, "id")? }, now)?;
@@ -182,6 +190,8 @@ pub(crate) fn delete(db: Db<'_>, id: &AccountId, now: Timestamp) -> Result<bool,
     for statement in DELETES {
         deleted = db.execute(statement, params![id.as_str()])?;
     }
+    db.tell(&Message::Account(id.clone()))?;
+    db.tell(&Message::Keys)?;
     Ok(deleted > 0)
 }
 

@@ -5,23 +5,35 @@
 
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use foldhash::HashMap;
 use parking_lot::RwLock;
 
 pub(crate) struct Cache<K, V> {
-    entries: RwLock<HashMap<K, V>>,
+    entries: RwLock<HashMap<K, Entry<V>>>,
     generation: AtomicU64,
     entries_max: usize,
+    /// Where other processes write too, what they change is seen after so long at the latest.
+    age_max: Option<Duration>,
+}
+
+struct Entry<V> {
+    value: V,
+    /// Where values age.
+    loaded_at: Option<Instant>,
 }
 
 impl<K: Eq + Hash, V: Clone> Cache<K, V> {
-    pub(crate) fn new(entries_max: usize) -> Self {
-        Self { entries: RwLock::default(), generation: AtomicU64::new(0), entries_max }
+    pub(crate) fn new(entries_max: usize, age_max: Option<Duration>) -> Self {
+        Self { entries: RwLock::default(), generation: AtomicU64::new(0), entries_max, age_max }
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<V> {
-        self.entries.read().get(key).cloned()
+        let entries = self.entries.read();
+        let entry = entries.get(key)?;
+        let fresh = entry.loaded_at.zip(self.age_max).is_none_or(|(loaded_at, age_max)| loaded_at.elapsed() < age_max);
+        fresh.then(|| entry.value.clone())
     }
 
     /// To be noted before a load.
@@ -38,7 +50,8 @@ impl<K: Eq + Hash, V: Clone> Cache<K, V> {
         if entries.len() >= self.entries_max {
             entries.clear();
         }
-        entries.insert(key, value);
+        let loaded_at = self.age_max.map(|_| Instant::now());
+        entries.insert(key, Entry { value, loaded_at });
     }
 
     pub(crate) fn remove(&self, key: &K) {
@@ -60,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_value_loaded_before_an_invalidation_is_not_kept() {
-        let cache = Cache::new(10);
+        let cache = Cache::new(10, None);
         let generation = cache.generation();
         cache.remove(&"key");
         cache.insert(generation, "key", "old");
@@ -70,8 +83,18 @@ mod tests {
     }
 
     #[test]
+    fn what_others_may_have_changed_is_kept_for_so_long() {
+        let kept = |age_max| {
+            let cache = Cache::new(10, Some(age_max));
+            cache.insert(cache.generation(), "key", 1);
+            cache.get(&"key")
+        };
+        assert_eq!((kept(Duration::ZERO), kept(Duration::from_secs(600))), (None, Some(1)));
+    }
+
+    #[test]
     fn it_stays_bounded() {
-        let cache = Cache::new(3);
+        let cache = Cache::new(3, None);
         for key in 0..100 {
             cache.insert(cache.generation(), key, key);
             assert!(cache.entries.read().len() <= 3);

@@ -4,12 +4,16 @@
 //! instant has come. A retry whose lane is full joins that lane's backlog, so that the same rows are not looked at again on
 //! every round. Everything runs on the writer, so that reservations and claims see each other in order.
 
+mod set;
+
 use std::sync::Arc;
 
 use bellwire_domain::{DeliveryId, Timestamp};
 
-use crate::driver::{Db, Row, params};
+use crate::driver::{Db, Param, Row, params};
 use crate::handoff::{ClaimedDelivery, ClaimedEvent, HandOff, LaneKey, Reservations};
+use crate::lease::{Claimant, Lease};
+use crate::postgres::fence;
 use crate::publish::payload_context;
 use crate::seal::Keyring;
 use crate::{Origin, StoreError};
@@ -99,35 +103,49 @@ const LANE_STEP_MAX: usize = 256;
 pub(crate) fn claim(
     db: Db<'_>,
     handoff: &Arc<HandOff>,
-    claim_token: &str,
+    lease: &Lease,
     now: Timestamp,
     limit: usize,
 ) -> Result<(Vec<ReservedRow>, ClaimReport), StoreError> {
-    let mut claimed = Vec::new();
+    let claimant = fence(db, lease)?;
     let lanes = handoff.reserve().take_wanting(LANES_MAX);
     let more_lanes = lanes.len() == LANES_MAX;
-    for (lane, room) in lanes {
-        let room = room.min(limit.saturating_sub(claimed.len())).min(LANE_STEP_MAX);
-        if room > 0 {
-            claimed.extend(claim_lane(db, handoff, claim_token, &lane, room)?);
-        }
-        handoff.reserve().queue(&lane);
-    }
-    let (due, found) = claim_due(db, handoff, claim_token, now, limit)?;
+    let mut claimed = reserve_lanes(db, handoff, &lanes, limit)?;
+    let (due, found) = reserve_due(db, handoff, now, limit)?;
     claimed.extend(due);
+    mark_claimed(db, &claimant, &mut claimed)?;
     let next_wake = db.find("queue", NEXT_WAKE, params![])?.map(|row| row.time(0, "wake_at")).transpose()?;
     let more = found == limit || claimed.len() >= limit || (more_lanes && !claimed.is_empty());
     let report = ClaimReport { claimed: claimed.len(), next_wake, more };
     Ok((claimed, report))
 }
 
-fn claim_lane(
+/// Reserves rows that wait in these lanes, `limit` at most.
+fn reserve_lanes(
     db: Db<'_>,
     handoff: &Arc<HandOff>,
-    claim_token: &str,
-    lane: &LaneKey,
-    room: usize,
+    lanes: &[(LaneKey, usize)],
+    limit: usize,
 ) -> Result<Vec<ReservedRow>, StoreError> {
+    let mut reserved = Vec::new();
+    match db {
+        Db::Postgres(session) => reserved = set::reserve_lanes(session, handoff, lanes, limit)?,
+        Db::Sqlite(_) => {
+            for (lane, room) in lanes {
+                let room = (*room).min(limit.saturating_sub(reserved.len())).min(LANE_STEP_MAX);
+                if room > 0 {
+                    reserved.extend(reserve_lane(db, handoff, lane, room)?);
+                }
+            }
+        }
+    }
+    for (lane, _) in lanes {
+        handoff.reserve().queue(lane);
+    }
+    Ok(reserved)
+}
+
+fn reserve_lane(db: Db<'_>, handoff: &Arc<HandOff>, lane: &LaneKey, room: usize) -> Result<Vec<ReservedRow>, StoreError> {
     let (account_id, endpoint_id) = (lane.account_id.as_str(), lane.endpoint_id.as_str());
     let open = match db.find("endpoints", LANE_OPEN, params![account_id, endpoint_id])? {
         Some(row) => row.word(0, "health", bellwire_domain::HealthStatus::parse)?.allows_attempts(),
@@ -140,33 +158,46 @@ fn claim_lane(
     let limit = i64::try_from(room).unwrap_or(i64::MAX);
     let rows = db.query("queue", &format!("{COLUMNS}{LANE_ROWS}"), params![account_id, endpoint_id, limit])?;
     let rows = rows.iter().map(read_sealed).collect::<Result<Vec<_>, _>>()?;
+    Ok(keep_lane(handoff, lane, rows, room))
+}
+
+/// Reserves what fits of a lane's rows, of which at most `room` were looked for.
+fn keep_lane(handoff: &Arc<HandOff>, lane: &LaneKey, rows: Vec<SealedRow>, room: usize) -> Vec<ReservedRow> {
     let found = rows.len();
     let (reserved, _) = reserve(handoff, rows, |room, row| room.for_claim(lane, row.delivery.event.size));
     if reserved.len() == found && found < room {
         handoff.reserve().set_backlog(lane, false);
     }
-    mark_claimed(db, claim_token, &reserved)?;
-    Ok(reserved)
+    reserved
 }
 
-/// Claims retries whose instant has come, and the number of rows looked at.
-fn claim_due(
+/// Reserves retries whose instant has come, and the number of rows looked at.
+fn reserve_due(
     db: Db<'_>,
     handoff: &Arc<HandOff>,
-    claim_token: &str,
     now: Timestamp,
     limit: usize,
 ) -> Result<(Vec<ReservedRow>, usize), StoreError> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = db.query("queue", &format!("{COLUMNS}{DUE_ROWS}"), params![now, limit])?;
+    let rows = match db {
+        Db::Sqlite(_) => db.query("queue", &format!("{COLUMNS}{DUE_ROWS}"), params![now, limit])?,
+        Db::Postgres(session) => set::find_due(session, now, limit)?,
+    };
     let rows = rows.iter().map(read_sealed).collect::<Result<Vec<_>, _>>()?;
     let found = rows.len();
     let (reserved, left) = reserve(handoff, rows, |room, row| room.for_new(&row.delivery.lane(), row.delivery.event.size));
-    let mut park = db.prepare(PARK)?;
-    for row in left {
-        park.execute(params![row.delivery.id])?;
+    match db {
+        Db::Sqlite(_) => {
+            let mut park = db.prepare(PARK)?;
+            for row in left {
+                park.execute(params![row.delivery.id])?;
+            }
+        }
+        Db::Postgres(session) => {
+            let ids: Vec<Param<'_>> = left.iter().map(|row| row.delivery.id.into()).collect();
+            set::park(session, &ids)?;
+        }
     }
-    mark_claimed(db, claim_token, &reserved)?;
     Ok((reserved, found))
 }
 
@@ -188,12 +219,19 @@ fn reserve(
     (reserved, left)
 }
 
-fn mark_claimed(db: Db<'_>, claim_token: &str, rows: &[ReservedRow]) -> Result<(), StoreError> {
-    let mut claim = db.prepare(CLAIM)?;
-    for row in rows.iter().filter_map(|reserved| reserved.row.as_ref()) {
-        claim.execute(params![claim_token, row.delivery.id])?;
+fn mark_claimed(db: Db<'_>, claimant: &Claimant, rows: &mut [ReservedRow]) -> Result<(), StoreError> {
+    let mut ids: Vec<Param<'_>> = Vec::with_capacity(rows.len());
+    for row in rows.iter_mut().filter_map(|reserved| reserved.row.as_mut()) {
+        row.delivery.epoch = claimant.epoch;
+        ids.push(row.delivery.id.into());
     }
-    Ok(())
+    match db {
+        Db::Sqlite(_) => {
+            let mut claim = db.prepare(CLAIM)?;
+            ids.into_iter().try_for_each(|id| claim.execute(&[claimant.token.as_str().into(), id]).map(drop))
+        }
+        Db::Postgres(session) => set::claim(session, &claimant.token, &ids),
+    }
 }
 
 fn read_sealed(row: &Row) -> Result<SealedRow, StoreError> {
@@ -216,6 +254,7 @@ fn read_sealed(row: &Row) -> Result<SealedRow, StoreError> {
         attempts: row.narrow(4, "attempts")?,
         created_at: row.time(5, "created_at")?,
         origin: Origin::read(row, 14)?,
+        epoch: 0, // until it is marked as claimed
         event: Arc::new(event),
     };
     Ok(SealedRow { delivery, payload_sealed, data_key_sealed: row.bytes(13, "data_key_sealed")?.to_vec() })
@@ -223,6 +262,10 @@ fn read_sealed(row: &Row) -> Result<SealedRow, StoreError> {
 
 /// Puts held deliveries back, unattempted, to wait in their lanes.
 pub(crate) fn unclaim(db: Db<'_>, claim_token: &str, ids: &[DeliveryId]) -> Result<(), StoreError> {
+    if let Db::Postgres(session) = db {
+        let ids: Vec<Param<'_>> = ids.iter().map(|id| (*id).into()).collect();
+        return set::unclaim(session, claim_token, &ids);
+    }
     let mut unclaim = db.prepare(UNCLAIM)?;
     for id in ids {
         unclaim.execute(params![*id, claim_token])?;
@@ -236,10 +279,23 @@ pub(crate) fn recover(db: Db<'_>, claim_token: &str) -> Result<Vec<LaneKey>, Sto
     if recovered > 0 {
         tracing::info!(deliveries = recovered, "took over deliveries that a stopped process had held");
     }
+    lanes_waiting(db)
+}
+
+/// The lanes that have deliveries waiting.
+pub(crate) fn lanes_waiting(db: Db<'_>) -> Result<Vec<LaneKey>, StoreError> {
+    if let Db::Postgres(session) = db {
+        return set::lanes_waiting(session);
+    }
     let rows = db.query("queue", LANES_WAITING, params![])?;
     let lane = |row: &Row| Ok(LaneKey { account_id: row.parsed(0, "account_id")?, endpoint_id: row.parsed(1, "endpoint_id")? });
     rows.iter().map(lane).collect()
 }
+
+pub(crate) use set::some_lanes_waiting;
+
+#[cfg(test)]
+pub(crate) use set::set_statements;
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {

@@ -93,6 +93,7 @@ const ATTEMPTS: &str = "SELECT number, started_at, duration_us, outcome, status,
      WHERE delivery_id = $1 AND account_id = $2 ORDER BY number";
 const WAKE_QUEUED: &str = "UPDATE queue SET due_at = $1, wake_at = NULL WHERE id = $2 AND claim IS NULL";
 const IS_QUEUED: &str = "SELECT account_id, endpoint_id FROM queue WHERE id = $1";
+const ACCOUNT: &str = "SELECT account_id FROM deliveries WHERE id = $1";
 const ENDPOINT_EXISTS: &str = "SELECT d.account_id, d.endpoint_id FROM deliveries d \
      JOIN endpoints p ON p.account_id = d.account_id AND p.id = d.endpoint_id WHERE d.id = $1";
 const UNFOLD: &str = "INSERT INTO earlier_attempts (delivery_id, number, account_id, started_at, duration_us, outcome, status, \
@@ -206,6 +207,11 @@ fn attempts(db: Db<'_>, keyring: &Keyring, delivery: &Delivery) -> Result<Vec<At
 
 /// Makes a delivery due now: a waiting one early, an ended one once more, its attempts counted on.
 pub(crate) fn retry(db: Db<'_>, id: DeliveryId, now: Timestamp) -> Result<RetryResult, StoreError> {
+    if matches!(db, Db::Postgres(_))
+        && let Some(row) = db.find("deliveries", ACCOUNT, params![id])?
+    {
+        db.lock_account(&row.parsed(0, "account_id")?)?;
+    }
     if let Some(row) = db.find("queue", IS_QUEUED, params![id])? {
         let woken = db.execute(WAKE_QUEUED, params![now, id])? > 0;
         return Ok(if woken { RetryResult::Due(read_lane(&row)?) } else { RetryResult::InFlight });
@@ -245,7 +251,7 @@ fn read(row: &Row) -> Result<Delivery, StoreError> {
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
     let mut all: Vec<String> =
-        [ATTEMPTS, WAKE_QUEUED, IS_QUEUED, ENDPOINT_EXISTS, UNFOLD, REQUEUE, UNEND].map(str::to_owned).into();
+        [ATTEMPTS, WAKE_QUEUED, IS_QUEUED, ACCOUNT, ENDPOINT_EXISTS, UNFOLD, REQUEUE, UNEND].map(str::to_owned).into();
     all.extend([format!("{QUEUED}{BY_ID}"), format!("{ENDED}{BY_ID}")]);
     let query = DeliveryQuery {
         account_id: AccountId::try_new("a").ok(),

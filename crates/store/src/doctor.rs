@@ -1,6 +1,6 @@
 //! Examines a store: whether everything that Bellwire promises of it is true of what is written.
 //!
-//! It reads one snapshot through a connection that cannot write and takes no lock, so it may run beside a server. Each check is
+//! It reads one snapshot, cannot write and takes no lock, so it may run beside a server. Each check is
 //! a statement over whole tables that finds what breaks one promise; the promises are listed in `checks`, and `seals` opens
 //! what is sealed. Nothing is repaired: what is found is for people to judge.
 
@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::driver::{Db, Row, params};
 use crate::seal::Keyring;
-use crate::{MasterKey, OpenError, StoreError, migrations};
+use crate::{Location, MasterKey, OpenError, StoreError, migrations, postgres};
 
 /// Violations named for each check; more are only counted.
 pub const VIOLATIONS_NAMED_MAX: usize = 20;
@@ -65,17 +65,30 @@ impl Check {
     }
 }
 
-/// Examines the database at `path`. Without the master key everything is examined but what is sealed.
-pub fn examine(path: &Path, master_key: Option<&MasterKey>) -> Result<Examination, OpenError> {
-    let mut connection = open(path)?;
-    let snapshot = connection.transaction().map_err(StoreError::from)?;
-    let db = Db(&snapshot);
+/// Examines a store. Without the master key everything is examined but what is sealed.
+pub fn examine(location: &Location, master_key: Option<&MasterKey>) -> Result<Examination, OpenError> {
+    match location {
+        Location::Sqlite(path) => {
+            let mut connection = open(path)?;
+            let snapshot = connection.transaction().map_err(StoreError::from)?;
+            examine_all(Db::Sqlite(&snapshot), &checks::SQLITE, master_key)
+        }
+        Location::Postgres(url) => postgres::aside(|| {
+            let session = postgres::examined(url)?;
+            session.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+            session.be_patient()?;
+            examine_all(Db::Postgres(&session), &checks::POSTGRES, master_key)
+        }),
+    }
+}
+
+fn examine_all(db: Db<'_>, own: &[checks::Definition], master_key: Option<&MasterKey>) -> Result<Examination, OpenError> {
     let keyring = master_key.map(Keyring::new);
     if let Some(keyring) = &keyring {
         check_canary(db, keyring)?;
     }
-    let mut checks = Vec::with_capacity(checks::ALL.len() + seals::ALL.len());
-    for definition in checks::ALL {
+    let mut checks = Vec::with_capacity(own.len() + checks::ALL.len() + seals::ALL.len());
+    for definition in own.iter().chain(checks::ALL) {
         checks.push(run(db, definition)?);
     }
     checks.extend(seals::check(db, keyring.as_ref())?);
@@ -119,7 +132,7 @@ fn run(db: Db<'_>, definition: &checks::Definition) -> Result<Check, StoreError>
         Ok(())
     };
     for statement in definition.violations {
-        db.for_each(definition.name, statement, params![], &mut note)?;
+        db.for_each(definition.name, statement, &mut note)?;
     }
     Ok(check)
 }
@@ -145,6 +158,19 @@ fn count(db: Db<'_>, statement: &str) -> Result<u64, StoreError> {
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    let all = checks::ALL.iter().flat_map(|definition| definition.violations.iter().chain([&definition.count]));
-    all.chain(seals::ALL.iter().map(|definition| &definition.select)).map(|text| (*text).to_owned()).collect()
+    texts(checks::ALL.iter()).chain(seals::ALL.iter().map(|definition| definition.select.to_owned())).collect()
+}
+
+/// Those of one database only.
+#[cfg(test)]
+pub(crate) fn own_statements() -> [Vec<String>; 2] {
+    [texts(checks::SQLITE.iter()).collect(), texts(checks::POSTGRES.iter()).collect()]
+}
+
+#[cfg(test)]
+fn texts<'d>(definitions: impl Iterator<Item = &'d checks::Definition>) -> impl Iterator<Item = String> {
+    definitions
+        .flat_map(|definition| definition.violations.iter().chain([&definition.count]).map(|text| (*text).to_owned()))
+        .collect::<Vec<_>>()
+        .into_iter()
 }

@@ -1,15 +1,17 @@
-//! The thin layer between this crate's SQL and the database driver.
+//! The thin layer between this crate's SQL and the database drivers.
 //!
 //! Statements are written once, in the subset that SQLite and PostgreSQL share: parameters as `$1`, `$2`, … in the order of
-//! their first use, ids as TEXT, times as integers, bytes as BLOB. Rows come back as owned cells with typed getters, and a
-//! cell of the wrong kind is an [`StoreError::Inconsistent`], never a panic.
+//! their first use, ids as TEXT, times, counts and truth as BIGINT, bytes as BLOB or BYTEA. A parameter that may be NULL is first
+//! compared with a column or cast: PostgreSQL tells its type from its first use. Only the hot statements have two texts. Rows
+//! come back as owned cells with typed getters, and a cell of the wrong kind is an [`StoreError::Inconsistent`], never a panic.
 
 use std::str::FromStr;
 
-use bellwire_domain::{DeliveryId, Timestamp};
+use bellwire_domain::{AccountId, DeliveryId, Timestamp};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 
 use crate::StoreError;
+use crate::postgres::{Message, Session};
 
 /// One bound parameter.
 #[derive(Debug, Clone, Copy)]
@@ -93,6 +95,10 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    pub(crate) const fn new(cells: Vec<Value>, table: &'static str) -> Self {
+        Self { cells, table }
+    }
+
     fn read(row: &rusqlite::Row<'_>, columns: usize, table: &'static str) -> Result<Self, StoreError> {
         let cells = (0..columns).map(|index| row.get::<_, Value>(index)).collect::<Result<_, _>>()?;
         Ok(Self { cells, table })
@@ -182,17 +188,29 @@ impl Row {
 
 /// A connection, inside a transaction where the caller opened one.
 #[derive(Clone, Copy)]
-pub(crate) struct Db<'c>(pub(crate) &'c rusqlite::Connection);
+pub(crate) enum Db<'c> {
+    /// Shared by no other process.
+    Sqlite(&'c rusqlite::Connection),
+    /// Other nodes write at the same time.
+    Postgres(&'c Session),
+}
 
 impl<'c> Db<'c> {
     /// A statement to be run several times.
-    pub(crate) fn prepare(self, sql: &str) -> Result<Prepared<'c>, StoreError> {
-        Ok(Prepared(self.0.prepare_cached(sql)?))
+    pub(crate) fn prepare<'s>(self, sql: &'s str) -> Result<Prepared<'c, 's>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(connection) => Prepared::Sqlite(connection.prepare_cached(sql)?),
+            Self::Postgres(session) => Prepared::Postgres(session, sql),
+        })
     }
 
     /// All rows of a query over `table` (named for error messages).
     pub(crate) fn query(self, table: &'static str, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
-        let mut statement = self.0.prepare_cached(sql)?;
+        let connection = match self {
+            Self::Sqlite(connection) => connection,
+            Self::Postgres(session) => return session.query(table, sql, params),
+        };
+        let mut statement = connection.prepare_cached(sql)?;
         let columns = statement.column_count();
         let mut rows = statement.query(rusqlite::params_from_iter(params))?;
         let mut found = Vec::new();
@@ -202,17 +220,20 @@ impl<'c> Db<'c> {
         Ok(found)
     }
 
-    /// Hands every row of a query to `each`, one at a time: for results that need not fit in memory.
+    /// Hands every row of a query without parameters to `each`, one at a time: for results that need not fit in memory.
     pub(crate) fn for_each(
         self,
         table: &'static str,
         sql: &str,
-        params: &[Param<'_>],
         each: &mut dyn FnMut(&Row) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let mut statement = self.0.prepare_cached(sql)?;
+        let connection = match self {
+            Self::Sqlite(connection) => connection,
+            Self::Postgres(session) => return session.for_each(table, sql, each),
+        };
+        let mut statement = connection.prepare_cached(sql)?;
         let columns = statement.column_count();
-        let mut rows = statement.query(rusqlite::params_from_iter(params))?;
+        let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             each(&Row::read(row, columns, table)?)?;
         }
@@ -226,34 +247,91 @@ impl<'c> Db<'c> {
 
     /// Runs a statement; the number of rows it changed.
     pub(crate) fn execute(self, sql: &str, params: &[Param<'_>]) -> Result<usize, StoreError> {
-        Ok(self.0.prepare_cached(sql)?.execute(rusqlite::params_from_iter(params))?)
+        match self {
+            Self::Sqlite(connection) => Ok(connection.prepare_cached(sql)?.execute(rusqlite::params_from_iter(params))?),
+            Self::Postgres(session) => session.execute(sql, params),
+        }
+    }
+
+    /// Lets every statement of the transaction take its time.
+    pub(crate) fn be_patient(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(session) => session.be_patient(),
+        }
+    }
+
+    /// Keeps every other node from writing anything of this account until the transaction ends. Whatever writes rows of an
+    /// account that exists does this first, so that nodes take their locks in one order. Whether others may have written just
+    /// before: then what was read is to be read again. One SQLite file has one writer, which needs no lock.
+    pub(crate) fn lock_account(self, id: &AccountId) -> Result<bool, StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(false),
+            Self::Postgres(session) => session.query("accounts", LOCK_ACCOUNT, params![id.as_str()]).map(|_| true),
+        }
     }
 }
+
+impl Db<'_> {
+    /// Tells the other nodes of a change, once it is committed.
+    pub(crate) fn tell(self, message: &Message) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(session) => session.execute(TELL, params![message.payload().as_str()]).map(drop),
+        }
+    }
+}
+
+const TELL: &str = "SELECT pg_notify('bellwire', $1)";
+/// On PostgreSQL only.
+pub(crate) const LOCK_ACCOUNT: &str = "SELECT id FROM accounts WHERE id = $1 FOR UPDATE";
 
 /// A statement that runs once for each of many rows: found once among those prepared.
-pub(crate) struct Prepared<'c>(rusqlite::CachedStatement<'c>);
+pub(crate) enum Prepared<'c, 's> {
+    Sqlite(rusqlite::CachedStatement<'c>),
+    Postgres(&'c Session, &'s str),
+}
 
-impl Prepared<'_> {
+impl Prepared<'_, '_> {
     /// Runs it; the number of rows it changed.
     pub(crate) fn execute(&mut self, params: &[Param<'_>]) -> Result<usize, StoreError> {
-        Ok(self.0.execute(rusqlite::params_from_iter(params))?)
+        match self {
+            Self::Sqlite(statement) => Ok(statement.execute(rusqlite::params_from_iter(params))?),
+            Self::Postgres(session, sql) => session.execute(sql, params),
+        }
     }
 }
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Int,
+    Text,
+    Bytes,
+}
+
+/// A column's name and what it holds.
+pub(crate) type Column = (&'static str, Kind);
 
 /// An INSERT of many rows.
 ///
-/// One prepared statement, run for each row: a statement with several rows in it has to be able to take back the first ones
-/// when a later one fails, and SQLite copies every page it touches for that.
+/// On SQLite one prepared statement, run for each row: a statement with several rows in it has to be able to take back the first
+/// ones when a later one fails, and SQLite copies every page it touches for that. On PostgreSQL one statement over arrays, as
+/// each statement is a way over the network and back.
 pub(crate) struct BulkInsert {
-    columns: usize,
-    sql: String,
+    columns: &'static [Column],
+    row_sql: String,
+    set_sql: String,
 }
 
 impl BulkInsert {
-    pub(crate) fn new(table: &str, columns: &[&str]) -> Self {
+    pub(crate) fn new(table: &str, columns: &'static [Column]) -> Self {
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
         let places: Vec<String> = (1..=columns.len()).map(|place| format!("${place}")).collect();
-        let sql = format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), places.join(", "));
-        Self { columns: columns.len(), sql }
+        let (into, names) = (format!("INSERT INTO {table}"), names.join(", "));
+        let row_sql = format!("{into} ({names}) VALUES ({})", places.join(", "));
+        let set_sql = format!("{into} ({names}) SELECT * FROM {}", unnest(columns.iter().map(|(_, kind)| *kind)));
+        Self { columns, row_sql, set_sql }
     }
 
     /// Inserts all rows that `cells` holds, one after another.
@@ -261,7 +339,41 @@ impl BulkInsert {
         if cells.is_empty() {
             return Ok(());
         }
-        let mut statement = db.prepare(&self.sql)?;
-        cells.chunks_exact(self.columns).try_for_each(|row| statement.execute(row).map(drop))
+        match db {
+            Db::Sqlite(_) => {
+                let mut statement = db.prepare(&self.row_sql)?;
+                cells.chunks_exact(self.columns.len()).try_for_each(|row| statement.execute(row).map(drop))
+            }
+            Db::Postgres(session) => {
+                let kinds: Vec<Kind> = self.columns.iter().map(|(_, kind)| *kind).collect();
+                session.execute_set(&self.set_sql, &kinds, cells, &[]).map(drop)
+            }
+        }
     }
+
+    #[cfg(test)]
+    pub(crate) fn set_sql(&self) -> &str {
+        &self.set_sql
+    }
+}
+
+/// The arrays `$1`, `$2`, … of these kinds as rows.
+pub(crate) fn unnest(kinds: impl Iterator<Item = Kind>) -> String {
+    unnest_from(1, kinds)
+}
+
+/// The same, where the first one is `$first`.
+pub(crate) fn unnest_from(first: usize, kinds: impl Iterator<Item = Kind>) -> String {
+    let arrays: Vec<String> = kinds
+        .enumerate()
+        .map(|(index, kind)| {
+            let name = match kind {
+                Kind::Int => "bigint",
+                Kind::Text => "text",
+                Kind::Bytes => "bytea",
+            };
+            format!("${}::{name}[]", first + index)
+        })
+        .collect();
+    format!("UNNEST({})", arrays.join(", "))
 }

@@ -8,6 +8,7 @@ use crate::accounts::{self, Account, ActiveSecret, SecretOwner};
 use crate::driver::{Db, Row, params};
 use crate::handoff::LaneKey;
 use crate::outcomes::{cancel_waiting, cancelled_insert, read_health};
+use crate::postgres::Message;
 use crate::seal::{AccountSeal, DataKey, Keyring};
 use crate::{Page, PageRequest, StoreError, replays};
 
@@ -177,6 +178,7 @@ pub(crate) fn create(
     new: &NewEndpoint,
     now: Timestamp,
 ) -> Result<Option<Endpoint>, StoreError> {
+    db.lock_account(&new.account_id)?;
     if accounts::find(db, &new.account_id)?.is_none() {
         return Ok(None);
     }
@@ -215,6 +217,7 @@ pub(crate) fn update(
     changes: &EndpointChanges,
     now: Timestamp,
 ) -> Result<Option<Endpoint>, StoreError> {
+    db.lock_account(&lane.account_id)?;
     let Some(mut endpoint) = find_with(db, &seal.key, lane)? else { return Ok(None) };
     let changes = changes.clone();
     endpoint.url = changes.url.unwrap_or(endpoint.url);
@@ -249,6 +252,7 @@ pub(crate) fn update(
             lane.endpoint_id.as_str(),
         ],
     )?;
+    db.tell(&Message::Waiting)?;
     find_with(db, &seal.key, lane)
 }
 
@@ -261,6 +265,7 @@ pub(crate) fn rotate_secret(
     now: Timestamp,
     old_expire_at: Timestamp,
 ) -> Result<Option<Endpoint>, StoreError> {
+    db.lock_account(&lane.account_id)?;
     if db.execute(TOUCH, params![now, lane.account_id.as_str(), lane.endpoint_id.as_str()])? == 0 {
         return Ok(None);
     }
@@ -271,6 +276,7 @@ pub(crate) fn rotate_secret(
 
 /// Deletes an endpoint; what waits for it is cancelled, and so are its replays. `false` when there is none.
 pub(crate) fn delete(db: Db<'_>, lane: &LaneKey, now: Timestamp) -> Result<bool, StoreError> {
+    db.lock_account(&lane.account_id)?;
     let key = params![lane.account_id.as_str(), lane.endpoint_id.as_str()];
     replays::cancel_all(db, lane, now)?;
     cancel_waiting(db, &cancelled_insert(), lane, now)?;

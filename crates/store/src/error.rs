@@ -111,6 +111,14 @@ pub enum OpenError {
         /// The version looked for.
         known: i64,
     },
+    /// The database answers, and cannot be used.
+    #[error("the database {database} cannot be used: {reason}")]
+    Unusable {
+        /// The database, without its password.
+        database: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The master key is not the one that sealed it.
     #[error("the master key does not open this database; set BELLWIRE_MASTER_KEY to the key it was made with")]
     WrongMasterKey,

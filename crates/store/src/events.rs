@@ -61,11 +61,11 @@ const LOOK_MAX: i64 = 5_000;
 const COLUMNS: &str =
     "SELECT id, seq, type, occurred_at, created_at, is_test, deliveries, payload_sealed FROM events WHERE account_id = $1 ";
 /// `$8` has a comma before and after each type: no type has one in it.
-const PAGE: &str = "AND seq > $2 AND seq < $3 AND ($4 IS NULL OR type = $4) AND ($5 IS NULL OR occurred_at >= $5) \
-     AND ($6 IS NULL OR occurred_at < $6) AND ($7 IS NULL OR $7 = 1 OR is_test = 0) \
-     AND ($8 IS NULL OR replace($8, ',' || type || ',', '') <> $8) \
+const PAGE: &str = "AND seq > $2 AND seq < $3 AND (type = $4 OR $4 IS NULL) AND (occurred_at >= $5 OR $5 IS NULL) \
+     AND (occurred_at < $6 OR $6 IS NULL) AND (is_test = 0 OR CAST($7 AS BIGINT) IS NULL OR CAST($7 AS BIGINT) = 1) \
+     AND (replace($8, ',' || type || ',', '') <> $8 OR $8 IS NULL) \
      AND ($7 IS NULL OR $7 = CASE WHEN EXISTS (SELECT 1 FROM deliveries d WHERE d.account_id = events.account_id \
-     AND d.event_seq = events.seq AND ($9 IS NULL OR d.endpoint_id = $9) AND d.state = 'delivered') THEN 1 ELSE 0 END) \
+     AND d.event_seq = events.seq AND (d.endpoint_id = $9 OR $9 IS NULL) AND d.state = 'delivered') THEN 1 ELSE 0 END) \
      ORDER BY seq LIMIT $10";
 const LOOK_END: &str = "SELECT seq FROM events WHERE account_id = $1 AND seq > $2 ORDER BY seq LIMIT 1 OFFSET $3";
 const BY_ID: &str = "AND id = $2";

@@ -58,6 +58,8 @@ pub struct ClaimedDelivery {
     pub created_at: Timestamp,
     /// Why it exists.
     pub origin: Origin,
+    /// Under which of this process's claims it is held.
+    pub(crate) epoch: u64,
     /// The event.
     pub event: Arc<ClaimedEvent>,
 }

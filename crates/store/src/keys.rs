@@ -4,6 +4,7 @@ use bellwire_domain::{AccountId, KeyId, Timestamp};
 use sha2::{Digest, Sha256};
 
 use crate::driver::{Db, Row, params};
+use crate::postgres::Message;
 use crate::{Page, PageRequest, StoreError};
 
 /// What a key may do.
@@ -88,7 +89,9 @@ pub(crate) fn create(db: Db<'_>, key: &ApiKey, hash: &[u8; 32]) -> Result<(), St
 }
 
 pub(crate) fn delete(db: Db<'_>, id: &KeyId) -> Result<bool, StoreError> {
-    Ok(db.execute(DELETE, params![id.as_str()])? > 0)
+    let deleted = db.execute(DELETE, params![id.as_str()])? > 0;
+    db.tell(&Message::Keys)?;
+    Ok(deleted)
 }
 
 pub(crate) fn any_admin(db: Db<'_>) -> Result<bool, StoreError> {

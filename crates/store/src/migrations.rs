@@ -11,7 +11,7 @@ use crate::{OpenError, StoreError};
 const MIGRATIONS: [(i64, &str); 1] = [(FIRST_VERSION, include_str!("migrations/0001_initial.sqlite.sql"))];
 
 /// The first version: one before it was changed in place, when nothing was released yet.
-const FIRST_VERSION: i64 = 2;
+pub(crate) const FIRST_VERSION: i64 = 2;
 
 /// The version this code works with.
 pub(crate) const KNOWN_VERSION: i64 = 2;
@@ -66,13 +66,30 @@ pub(crate) fn migrate(connection: &mut Connection, version: i64) -> Result<(), S
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     fn migrated() -> Connection {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection, 0).unwrap();
         connection
+    }
+
+    /// Every statement that both databases run.
+    pub(crate) fn all_statements() -> Vec<String> {
+        let fixed = crate::publish::STATEMENTS.iter().chain(&crate::outcomes::STATEMENTS).map(|text| (*text).to_owned());
+        fixed
+            .chain(crate::claims::statements())
+            .chain(crate::accounts::statements())
+            .chain(crate::endpoints::statements())
+            .chain(crate::keys::statements())
+            .chain(crate::events::statements())
+            .chain(crate::deliveries::statements())
+            .chain(crate::replays::statements())
+            .chain(crate::resources::statements())
+            .chain(crate::doctor::statements())
+            .chain([crate::delivery_ids::LAST_ID.to_owned()])
+            .collect()
     }
 
     #[test]
@@ -94,19 +111,8 @@ mod tests {
     #[test]
     fn every_statement_prepares_and_binds_in_order() {
         let connection = migrated();
-        let fixed = crate::publish::STATEMENTS.iter().chain(&crate::outcomes::STATEMENTS).map(|text| (*text).to_owned());
-        let all = fixed
-            .chain(crate::claims::statements())
-            .chain(crate::accounts::statements())
-            .chain(crate::endpoints::statements())
-            .chain(crate::keys::statements())
-            .chain(crate::events::statements())
-            .chain(crate::deliveries::statements())
-            .chain(crate::replays::statements())
-            .chain(crate::resources::statements())
-            .chain(crate::doctor::statements())
-            .chain([crate::delivery_ids::LAST_ID.to_owned()]);
-        for text in all {
+        let [own, _] = crate::doctor::own_statements();
+        for text in all_statements().into_iter().chain(own) {
             let statement = connection.prepare(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
             for index in 1..=statement.parameter_count() {
                 assert_eq!(statement.parameter_name(index), Some(format!("${index}").as_str()), "{text}");

@@ -4,6 +4,8 @@
 //! and the endpoint's health. A delivery that ends moves from the queue to the history. The removal from the queue names the
 //! claim; where it finds no row, the delivery is no longer this process's, and nothing of the outcome is written.
 
+mod set;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use bellwire_domain::{
 use foldhash::HashMap;
 use tokio::sync::oneshot;
 
-use crate::driver::{BulkInsert, Db, Param, Prepared, Row, params};
+use crate::driver::{BulkInsert, Column, Db, Kind, Param, Prepared, Row, params};
 use crate::handoff::{ClaimedDelivery, LaneKey};
 use crate::writer::WriteContext;
 use crate::{DataKey, StoreError, accounts};
@@ -108,28 +110,37 @@ pub(crate) struct OutcomeStatements {
     cancelled: BulkInsert,
 }
 
-const ATTEMPT_COLUMNS: [&str; 9] =
-    ["delivery_id", "number", "account_id", "started_at", "duration_us", "outcome", "status", "detail", "response_sealed"];
-const DELIVERY_COLUMNS: [&str; 16] = [
-    "id",
-    "account_id",
-    "endpoint_id",
-    "number",
-    "event_seq",
-    "state",
-    "attempts",
-    "created_at",
-    "ended_at",
-    "origin",
-    "started_at",
-    "duration_us",
-    "outcome",
-    "status",
-    "detail",
-    "response_sealed",
+const ATTEMPT_COLUMNS: [Column; 9] = [
+    ("delivery_id", Kind::Int),
+    ("number", Kind::Int),
+    ("account_id", Kind::Text),
+    ("started_at", Kind::Int),
+    ("duration_us", Kind::Int),
+    ("outcome", Kind::Text),
+    ("status", Kind::Int),
+    ("detail", Kind::Text),
+    ("response_sealed", Kind::Bytes),
+];
+const DELIVERY_COLUMNS: [Column; 16] = [
+    ("id", Kind::Int),
+    ("account_id", Kind::Text),
+    ("endpoint_id", Kind::Text),
+    ("number", Kind::Int),
+    ("event_seq", Kind::Int),
+    ("state", Kind::Text),
+    ("attempts", Kind::Int),
+    ("created_at", Kind::Int),
+    ("ended_at", Kind::Int),
+    ("origin", Kind::Text),
+    ("started_at", Kind::Int),
+    ("duration_us", Kind::Int),
+    ("outcome", Kind::Text),
+    ("status", Kind::Int),
+    ("detail", Kind::Text),
+    ("response_sealed", Kind::Bytes),
 ];
 /// The columns of a delivery that no attempt has ended.
-const CANCELLED_COLUMNS: [&str; 10] = {
+const CANCELLED_COLUMNS: [Column; 10] = {
     let [columns @ .., _, _, _, _, _, _] = DELIVERY_COLUMNS;
     columns
 };
@@ -142,6 +153,12 @@ impl OutcomeStatements {
             cancelled: cancelled_insert(),
         }
     }
+}
+
+#[cfg(test)]
+pub(crate) fn insert_statements() -> [String; 3] {
+    let OutcomeStatements { earlier_attempts, deliveries, cancelled } = OutcomeStatements::new();
+    [earlier_attempts, deliveries, cancelled].map(|insert| insert.set_sql().to_owned())
 }
 
 /// What a group of outcomes came to.
@@ -182,6 +199,9 @@ pub(crate) fn record(
     if jobs.is_empty() {
         return Ok(Recorded::default());
     }
+    if let Db::Postgres(session) = db {
+        return set::record(session, context, statements, jobs);
+    }
     let now = context.clock.now();
     let mut health = HealthBook::default();
     let all: Vec<Sealed<'_>> = jobs.iter().flat_map(RecordJob::sealed).collect();
@@ -189,7 +209,8 @@ pub(crate) fn record(
     let mut left: HashMap<&AccountId, i64> = HashMap::default();
     let mut earlier: Vec<Param<'_>> = Vec::new();
     let mut ended: Vec<Param<'_>> = Vec::with_capacity(all.len() * DELIVERY_COLUMNS.len());
-    let mut queue = Queue { take: db.prepare(TAKE)?, reschedule: db.prepare(RESCHEDULE)?, claim_token: &context.claim_token };
+    let claimant = context.lease.current();
+    let mut queue = Queue { take: db.prepare(TAKE)?, reschedule: db.prepare(RESCHEDULE)?, claim_token: &claimant.token };
     for sealed in &all {
         let held = queue.apply(sealed.outcome)?;
         if !held {
@@ -216,8 +237,8 @@ pub(crate) fn record(
 
 /// The queue's side of recording.
 struct Queue<'c> {
-    take: Prepared<'c>,
-    reschedule: Prepared<'c>,
+    take: Prepared<'c, 'c>,
+    reschedule: Prepared<'c, 'c>,
     claim_token: &'c str,
 }
 
@@ -362,6 +383,7 @@ pub(crate) fn read_health(row: &Row, first: usize) -> Result<Health, StoreError>
 const SELECT_QUEUED: &str = "SELECT id, number, event_seq, attempts, created_at, origin FROM queue \
      WHERE account_id = $1 AND endpoint_id = $2 ORDER BY id LIMIT 1000";
 const DELETE_QUEUED: &str = "DELETE FROM queue WHERE id = $1";
+const DELETE_QUEUED_SET: &str = "DELETE FROM queue WHERE id = ANY($1)";
 
 /// Ends every delivery that waits for an endpoint, held ones too: their outcomes will find no row. Returns how many.
 pub(crate) fn cancel_waiting(
@@ -393,9 +415,13 @@ pub(crate) fn cancel_waiting(
             ]);
         }
         cancelled_deliveries.run(db, &cells)?;
-        let mut delete = db.prepare(DELETE_QUEUED)?;
-        for row in &rows {
-            delete.execute(params![row.delivery_id(0, "id")?])?;
+        let ids = rows.iter().map(|row| row.delivery_id(0, "id").map(Param::from)).collect::<Result<Vec<_>, _>>()?;
+        match db {
+            Db::Sqlite(_) => {
+                let mut delete = db.prepare(DELETE_QUEUED)?;
+                ids.into_iter().try_for_each(|id| delete.execute(&[id]).map(drop))?;
+            }
+            Db::Postgres(session) => drop(session.execute_set(DELETE_QUEUED_SET, &[Kind::Int], &ids, &[])?),
         }
         cancelled += rows.len();
     }
@@ -404,6 +430,11 @@ pub(crate) fn cancel_waiting(
 /// The insert of cancelled deliveries into the history, for other modules that end them.
 pub(crate) fn cancelled_insert() -> BulkInsert {
     BulkInsert::new("deliveries", &CANCELLED_COLUMNS)
+}
+
+#[cfg(test)]
+pub(crate) fn set_statements() -> Vec<String> {
+    set::statements().into_iter().chain([DELETE_QUEUED_SET.to_owned()]).collect()
 }
 
 #[cfg(test)]

@@ -10,15 +10,15 @@ use bellwire_domain::{AccountId, EndpointId, EventId, EventType, Timestamp};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use crate::driver::{BulkInsert, Db};
+use crate::driver::{BulkInsert, Column, Db, Kind};
 use crate::handoff::ClaimedDelivery;
 use crate::writer::WriteContext;
 use crate::{DataKey, StoreError};
 
 use plan::Plan;
-#[cfg(test)]
-pub(crate) use plan::STATEMENTS;
 pub(crate) use plan::UPDATE_NUMBER;
+#[cfg(test)]
+pub(crate) use plan::{STATEMENTS, set_statements};
 
 /// An event to be published.
 #[derive(Debug, Clone)]
@@ -87,6 +87,8 @@ pub enum PublishError {
 /// Events of one account: all are published, or none.
 pub(crate) struct Publication {
     pub(crate) account_id: AccountId,
+    /// The account that the caller decided by: one made anew under the same id is another.
+    pub(crate) account_created_at: Timestamp,
     pub(crate) account_version: i64,
     pub(crate) events: Vec<SealedEvent>,
 }
@@ -128,19 +130,46 @@ pub(crate) struct PublishStatements {
     subjects: BulkInsert,
 }
 
-const EVENT_COLUMNS: [&str; 10] =
-    ["account_id", "seq", "id", "type", "occurred_at", "created_at", "is_test", "deliveries", "fingerprint", "payload_sealed"];
-const QUEUE_COLUMNS: [&str; 10] =
-    ["id", "account_id", "endpoint_id", "number", "event_seq", "attempts", "created_at", "due_at", "claim", "origin"];
+const EVENT_COLUMNS: [Column; 10] = [
+    ("account_id", Kind::Text),
+    ("seq", Kind::Int),
+    ("id", Kind::Text),
+    ("type", Kind::Text),
+    ("occurred_at", Kind::Int),
+    ("created_at", Kind::Int),
+    ("is_test", Kind::Int),
+    ("deliveries", Kind::Int),
+    ("fingerprint", Kind::Bytes),
+    ("payload_sealed", Kind::Bytes),
+];
+const SUBJECT_COLUMNS: [Column; 3] = [("account_id", Kind::Text), ("subject", Kind::Text), ("event_seq", Kind::Int)];
+const QUEUE_COLUMNS: [Column; 10] = [
+    ("id", Kind::Int),
+    ("account_id", Kind::Text),
+    ("endpoint_id", Kind::Text),
+    ("number", Kind::Int),
+    ("event_seq", Kind::Int),
+    ("attempts", Kind::Int),
+    ("created_at", Kind::Int),
+    ("due_at", Kind::Int),
+    ("claim", Kind::Text),
+    ("origin", Kind::Text),
+];
 
 impl PublishStatements {
     pub(crate) fn new() -> Self {
         Self {
             events: BulkInsert::new("events", &EVENT_COLUMNS),
             queue: queue_insert(),
-            subjects: BulkInsert::new("event_subjects", &["account_id", "subject", "event_seq"]),
+            subjects: BulkInsert::new("event_subjects", &SUBJECT_COLUMNS),
         }
     }
+}
+
+#[cfg(test)]
+pub(crate) fn insert_statements() -> [String; 3] {
+    let PublishStatements { events, queue, subjects } = PublishStatements::new();
+    [events, queue, subjects].map(|insert| insert.set_sql().to_owned())
 }
 
 /// The insert into the queue, for other modules that make deliveries. Columns as in [`QUEUE_COLUMNS`].
@@ -204,16 +233,15 @@ fn publish_all(
     if publications.is_empty() {
         return Ok(Published::default());
     }
+    let claimant = context.lease.current();
     let mut plan = Plan::new(context.clock.now());
-    for publication in publications {
-        plan.load_account(db, &publication.account_id)?;
-        for sealed in &publication.events {
-            plan.load_existing(db, &publication.account_id, &sealed.event)?;
-        }
+    match db {
+        Db::Sqlite(_) => plan.load(db, publications)?,
+        Db::Postgres(session) => plan.load_set(session, publications)?,
     }
     let results = publications.iter().map(|publication| plan.add(publication, context.account_backlog_max)).collect();
-    let claimed = plan.hand_off(context);
-    match plan.write(db, statements, &context.claim_token) {
+    let claimed = plan.hand_off(context, claimant.epoch);
+    match plan.write(db, statements, &claimant.token) {
         Ok(()) => Ok(Published { results, claimed }),
         Err(error) => {
             Published { results, claimed }.abandon(context);

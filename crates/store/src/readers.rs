@@ -4,26 +4,34 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::OpenFlags;
 use tokio::sync::Semaphore;
 
-use crate::StoreError;
 use crate::driver::Db;
+use crate::postgres::Session;
+use crate::{Location, StoreError};
 
 /// Page cache of one reader, in KiB (negative as SQLite counts it).
 const READER_CACHE_KIB: i64 = -1_024;
+/// A whole read of PostgreSQL sees one state.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 pub(crate) struct Readers {
-    path: PathBuf,
+    location: Location,
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Semaphore,
     /// Whether reads run on the calling task.
     inline: bool,
 }
 
+enum Connection {
+    Sqlite(rusqlite::Connection),
+    Postgres(Box<Session>),
+}
+
 impl Readers {
-    pub(crate) fn new(path: PathBuf, connections_max: usize, inline: bool) -> Self {
-        Self { path, idle: Arc::default(), permits: Semaphore::new(connections_max), inline }
+    pub(crate) fn new(location: Location, connections_max: usize, inline: bool) -> Self {
+        Self { location, idle: Arc::default(), permits: Semaphore::new(connections_max), inline }
     }
 
     /// Runs `work` on a reading connection. All its statements see the same snapshot, so that what they say fits together.
@@ -34,18 +42,10 @@ impl Readers {
     {
         let _permit = self.permits.acquire().await.map_err(|_| StoreError::Closed)?;
         let idle = Arc::clone(&self.idle);
-        let path = self.path.clone();
-        let run = move || {
-            let reused = idle.lock().pop();
-            let connection = match reused {
-                Some(connection) => connection,
-                None => open(&path).map_err(StoreError::from)?,
-            };
-            let snapshot = connection.unchecked_transaction().map_err(StoreError::from)?;
-            let result = work(Db(&snapshot));
-            drop(snapshot);
-            idle.lock().push(connection);
-            result
+        let location = self.location.clone();
+        let run = move || match &location {
+            Location::Sqlite(path) => read_sqlite(path, &idle, work),
+            Location::Postgres(_) => read_postgres(&location, &idle, work),
         };
         if self.inline {
             tokio::task::yield_now().await; // where a real read would let others go first
@@ -61,8 +61,58 @@ impl Readers {
     }
 }
 
-fn open(path: &PathBuf) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+fn read_sqlite<T, E: From<StoreError>>(
+    path: &PathBuf,
+    idle: &Mutex<Vec<Connection>>,
+    work: impl FnOnce(Db<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    let reused = idle.lock().pop();
+    let connection = match reused {
+        Some(Connection::Sqlite(connection)) => connection,
+        _ => open(path).map_err(StoreError::from)?,
+    };
+    let snapshot = connection.unchecked_transaction().map_err(StoreError::from)?;
+    let result = work(Db::Sqlite(&snapshot));
+    drop(snapshot);
+    idle.lock().push(Connection::Sqlite(connection));
+    result
+}
+
+fn read_postgres<T, E: From<StoreError>>(
+    location: &Location,
+    idle: &Mutex<Vec<Connection>>,
+    work: impl FnOnce(Db<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    let session = begin(location, idle)?;
+    let result = work(Db::Postgres(&session));
+    if session.batch("ROLLBACK").is_ok() {
+        idle.lock().push(Connection::Postgres(session));
+    }
+    result
+}
+
+/// A connection in a transaction: one of the idle ones that still lives, or a new one.
+fn begin(location: &Location, idle: &Mutex<Vec<Connection>>) -> Result<Box<Session>, StoreError> {
+    loop {
+        let reused = idle.lock().pop();
+        match (reused, location) {
+            (Some(Connection::Postgres(session)), _) => {
+                if session.batch(BEGIN).is_ok() {
+                    return Ok(session);
+                }
+            }
+            (_, Location::Postgres(url)) => {
+                let session = Box::new(Session::connect(url, None)?);
+                return session.batch(BEGIN).map(|()| session);
+            }
+            (_, Location::Sqlite(_)) => return Err(StoreError::Closed),
+        }
+    }
+}
+
+fn open(path: &PathBuf) -> rusqlite::Result<rusqlite::Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = rusqlite::Connection::open_with_flags(path, flags)?;
     connection.pragma_update(None, "cache_size", READER_CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
@@ -77,10 +127,10 @@ mod tests {
     async fn a_read_sees_one_snapshot_and_the_next_read_a_newer_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("b.db");
-        let writer = Connection::open(&path).unwrap();
+        let writer = rusqlite::Connection::open(&path).unwrap();
         writer.pragma_update(None, "journal_mode", "WAL").unwrap();
         writer.execute_batch("CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1)").unwrap();
-        let readers = Readers::new(path, 1, false);
+        let readers = Readers::new(Location::Sqlite(path), 1, false);
         let count = |db: Db<'_>| db.find("t", "SELECT COUNT(*) FROM t", params![]).unwrap().unwrap().int(0, "count").unwrap();
         let seen = readers.read(move |db| {
             let before = count(db);

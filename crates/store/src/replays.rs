@@ -161,7 +161,8 @@ pub struct ReplayStep {
 const COLUMNS: &str = "SELECT id, account_id, endpoint_id, state, since, until, states, cursor_seq, last_seq, examined, \
      created, created_at, ended_at FROM replays ";
 const BY_ID: &str = "WHERE account_id = $1 AND endpoint_id = $2 AND id = $3";
-const PAGE: &str = "WHERE account_id = $1 AND endpoint_id = $2 AND ($3 IS NULL OR id < $4) ORDER BY id DESC LIMIT $5";
+const PAGE: &str =
+    "WHERE account_id = $1 AND endpoint_id = $2 AND (id < $3 OR CAST($4 AS TEXT) IS NULL) ORDER BY id DESC LIMIT $5";
 const NEXT_RUNNING: &str = "WHERE state = 'running' AND id > $1 ORDER BY id LIMIT 1";
 const COUNT_RUNNING: &str = "SELECT COUNT(*) FROM replays WHERE account_id = $1 AND endpoint_id = $2 AND state = 'running'";
 const ENDPOINT: &str = "SELECT p.id, p.events, p.last_number, a.last_seq, a.pending FROM endpoints p \
@@ -198,6 +199,7 @@ pub(crate) fn list(db: Db<'_>, lane: &LaneKey, page: &PageRequest) -> Result<Pag
 /// Stores a replay, to be advanced from the first event that it may concern.
 pub(crate) fn start(db: Db<'_>, new: &NewReplay, now: Timestamp) -> Result<Replay, StartReplayError> {
     let (account_id, endpoint_id) = (new.lane.account_id.as_str(), new.lane.endpoint_id.as_str());
+    db.lock_account(&new.lane.account_id)?;
     let target = find_target(db, &new.lane)?.ok_or(StartReplayError::EndpointNotFound)?;
     let running = db.find("replays", COUNT_RUNNING, params![account_id, endpoint_id])?;
     let running = running.map_or(Ok(0), |row| row.int(0, "count"))?;
@@ -235,6 +237,7 @@ fn seq_at(db: Db<'_>, account_id: &AccountId, last_seq: i64, instant: Timestamp)
 
 /// Stops a replay; what it has made stays. One that has ended stays as it ended.
 pub(crate) fn cancel(db: Db<'_>, lane: &LaneKey, id: &ReplayId, now: Timestamp) -> Result<Option<Replay>, StoreError> {
+    db.lock_account(&lane.account_id)?;
     db.execute(CANCEL, params![now, lane.account_id.as_str(), lane.endpoint_id.as_str(), id.as_str()])?;
     find(db, lane, id)
 }
@@ -255,7 +258,14 @@ pub(crate) fn advance(
 ) -> Result<Option<ReplayStep>, StoreError> {
     let after = after.map_or("", ReplayId::as_str);
     let Some(row) = db.find("replays", &format!("{COLUMNS}{NEXT_RUNNING}"), params![after])? else { return Ok(None) };
-    let replay = read(&row)?;
+    let mut replay = read(&row)?;
+    if db.lock_account(&replay.lane.account_id)? {
+        // Another node may have advanced it meanwhile, or ended it.
+        match find(db, &replay.lane, &replay.id)? {
+            Some(now) if now.state == ReplayState::Running => replay = now,
+            _ => return Ok(Some(ReplayStep { replay: replay.id, advanced: true, created: 0, lane: replay.lane })),
+        }
+    }
     let step = |advanced, created| ReplayStep { replay: replay.id.clone(), advanced, created, lane: replay.lane.clone() };
     let Some(target) = find_target(db, &replay.lane)? else {
         cancel_all(db, &replay.lane, now)?;

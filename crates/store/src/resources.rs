@@ -193,6 +193,7 @@ pub(crate) fn put<R>(
     wanted: &PutResource,
     decide: impl FnOnce(Option<&Resource>) -> Result<ResourceDecision, R>,
 ) -> Result<(PutResourceAnswer, Vec<ClaimedDelivery>), PutResourceError<R>> {
+    db.lock_account(&account.id)?;
     let stored = load(db, key, &account.id, &wanted.kind, &wanted.id)?;
     let version = stored.as_ref().map(|stored| stored.head.version);
     if !wanted.precondition.holds(version) {
@@ -213,7 +214,12 @@ pub(crate) fn put<R>(
         let event = repeated(db, key, &account.id, event)?;
         events.push(SealedEvent::new(event, key, &*context.entropy, &account.id));
     }
-    let publication = Publication { account_id: account.id.clone(), account_version: account.version, events };
+    let publication = Publication {
+        account_id: account.id.clone(),
+        account_created_at: account.created_at,
+        account_version: account.version,
+        events,
+    };
     let (receipts, claimed) = publish_one(db, context, &publisher.statements, &publication)?;
 
     let version = version.unwrap_or(0) + 1;

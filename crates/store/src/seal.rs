@@ -70,8 +70,11 @@ pub(crate) struct AccountSeal<'a> {
 /// The master key and the data keys unwrapped so far.
 pub(crate) struct Keyring {
     master: DataKey,
-    unwrapped: RwLock<HashMap<AccountId, Arc<DataKey>>>,
+    unwrapped: RwLock<HashMap<AccountId, Unwrapped>>,
 }
+
+/// A data key, and the wrapped form it came from: an account made anew under the same id has another.
+type Unwrapped = (Vec<u8>, Arc<DataKey>);
 
 impl Keyring {
     pub(crate) fn new(master: &MasterKey) -> Self {
@@ -96,8 +99,10 @@ impl Keyring {
 
     /// The data key in its wrapped form, unwrapped.
     pub(crate) fn unwrap(&self, account: &AccountId, wrapped: &[u8]) -> Result<Arc<DataKey>, StoreError> {
-        if let Some(key) = self.find(account) {
-            return Ok(key);
+        if let Some((known, key)) = self.unwrapped.read().get(account)
+            && known == wrapped
+        {
+            return Ok(Arc::clone(key));
         }
         let bytes = self.master.open("accounts", &wrap_context(account), wrapped)?;
         let bytes = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| StoreError::Unsealable { table: "accounts" })?;
@@ -106,12 +111,12 @@ impl Keyring {
         if unwrapped.len() >= CACHED_KEYS_MAX {
             unwrapped.clear();
         }
-        unwrapped.insert(account.clone(), Arc::clone(&key));
+        unwrapped.insert(account.clone(), (wrapped.to_vec(), Arc::clone(&key)));
         Ok(key)
     }
 
     pub(crate) fn find(&self, account: &AccountId) -> Option<Arc<DataKey>> {
-        self.unwrapped.read().get(account).cloned()
+        self.unwrapped.read().get(account).map(|(_, key)| Arc::clone(key))
     }
 
     pub(crate) fn forget(&self, account: &AccountId) {

@@ -4,8 +4,9 @@ mod replays;
 mod resources;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bellwire_domain::{AccountId, Clock, DeliveryId, Entropy, EventId, KeyId, Secret, Timestamp};
 use parking_lot::{Mutex, RwLock};
@@ -17,7 +18,9 @@ use crate::cache::Cache;
 use crate::delivery_ids::DeliveryIds;
 use crate::driver::{Db, params};
 use crate::handoff::HandOff;
+use crate::lease::Lease;
 use crate::outcomes::{RecordJob, seal_response};
+use crate::postgres::{Duties, Keeper, Message};
 use crate::publish::{Publication, PublishJob, SealedEvent};
 use crate::readers::Readers;
 use crate::resources::Publisher;
@@ -25,15 +28,15 @@ use crate::seal::{AccountSeal, Keyring};
 use crate::writer::{Job, WriteContext, write_job};
 use crate::{
     Account, ApiKey, Attempt, ClaimReport, ClaimedDelivery, DataKey, Delivery, DeliveryQuery, Endpoint, EndpointChanges,
-    EndpointConfig, Event, EventQuery, EventReceipt, HandOffLimits, LaneKey, MasterKey, NewEndpoint, NewEvent, OpenError,
-    Outcome, Page, PageRequest, PublishError, PutAccount, PutAccountError, Recording, RetryResult, StoreError, accounts, claims,
-    deliveries, endpoints, events, keys, migrations, writer,
+    EndpointConfig, Event, EventQuery, EventReceipt, HandOffLimits, LaneKey, Location, MasterKey, NewEndpoint, NewEvent,
+    OpenError, Outcome, Page, PageRequest, PublishError, PutAccount, PutAccountError, Recording, RetryResult, StoreError,
+    accounts, claims, deliveries, endpoints, events, keys, migrations, postgres, writer,
 };
 
 /// How to open a store.
 pub struct StoreOptions {
-    /// The database file; made when it does not exist.
-    pub path: PathBuf,
+    /// Where it is kept.
+    pub location: Location,
     /// The key that wraps the accounts' data keys.
     pub master_key: MasterKey,
     /// The time.
@@ -50,6 +53,9 @@ pub struct StoreOptions {
     pub account_backlog_max: i64,
     /// Where statements run.
     pub execution: Execution,
+    /// On PostgreSQL, how long a node may be silent before others take over what it holds. Best more than the longest time that
+    /// a request to a customer may take; it is renewed while the node lives.
+    pub node_lease: Duration,
 }
 
 /// Where a store runs its statements.
@@ -88,84 +94,114 @@ struct Inner {
     handoff: Arc<HandOff>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    claim_token: String,
+    lease: Arc<Lease>,
     account_backlog_max: i64,
     delivery_ids: Arc<DeliveryIds>,
     /// Publishes in transactions that do more.
     publisher: Arc<Publisher>,
     /// Told when a replay has been started.
     replay_started: Notify,
+    /// No other process writes.
+    alone: bool,
     accounts: Cache<AccountId, Arc<Account>>,
     configs: Cache<LaneKey, Arc<EndpointConfig>>,
     keys: Cache<[u8; 32], ApiKey>,
-    /// Held for the life of the store: refuses a second process.
-    _lock: File,
+    /// On PostgreSQL, what keeps this node among the others.
+    keeper: Mutex<Option<Keeper>>,
+    /// On SQLite, held for the life of the store: refuses a second process.
+    _lock: Option<File>,
 }
 
 const ACCOUNTS_CACHED_MAX: usize = 10_000;
 const CONFIGS_CACHED_MAX: usize = 20_000;
 const KEYS_CACHED_MAX: usize = 10_000;
+/// On PostgreSQL, for how long a change by another node may go unseen, should its notification be lost.
+const CACHED_AGE_MAX: Duration = Duration::from_secs(3);
 /// Page cache of the writing connection, in KiB (negative as SQLite counts it).
 const WRITER_CACHE_KIB: i64 = -8_192;
 
 impl Store {
     /// Opens or makes the database, migrates it, and takes over what a stopped process held.
     pub fn open(options: StoreOptions) -> Result<(Self, Claimed), OpenError> {
-        let lock = lock(&options.path)?;
-        let mut connection = open_connection(&options.path)?;
+        match &options.location {
+            Location::Sqlite(path) => {
+                let path = path.clone();
+                Self::open_sqlite(options, &path)
+            }
+            Location::Postgres(url) => {
+                let url = url.clone();
+                Self::open_postgres(options, url)
+            }
+        }
+    }
+
+    fn open_sqlite(options: StoreOptions, path: &Path) -> Result<(Self, Claimed), OpenError> {
+        let lock = lock(path)?;
+        let mut connection = open_connection(path)?;
         let header = migrations::read_header(&connection).map_err(StoreError::from)?;
-        let version = migrations::check_header(&header, &options.path)?;
+        let version = migrations::check_header(&header, path)?;
         migrations::migrate(&mut connection, version)?;
         let keyring = Arc::new(Keyring::new(&options.master_key));
-        check_master_key(Db(&connection), &keyring, &*options.entropy)?;
-        let claim_token = hex_token(&*options.entropy);
+        check_master_key(Db::Sqlite(&connection), &keyring, &*options.entropy)?;
+        let lease = Arc::new(Lease::lasting(hex_token(&*options.entropy)));
         let (handoff, receiver) = HandOff::new(options.handoff);
         let handoff = Arc::new(handoff);
-        handoff.mark_backlog(claims::recover(Db(&connection), &claim_token)?);
-        let delivery_ids = Arc::new(DeliveryIds::open(Db(&connection))?);
-        let context = || WriteContext {
-            clock: Arc::clone(&options.clock),
-            entropy: Arc::clone(&options.entropy),
-            handoff: Arc::clone(&handoff),
-            claim_token: claim_token.clone(),
-            account_backlog_max: options.account_backlog_max,
-            delivery_ids: Arc::clone(&delivery_ids),
-        };
-        let publisher = Publisher::new(context());
-        let writer = writer::Writer::new(connection, context());
+        handoff.mark_backlog(claims::recover(Db::Sqlite(&connection), &lease.current().token)?);
+        let delivery_ids = Arc::new(DeliveryIds::open(Db::Sqlite(&connection))?);
+        let parts = Parts { keyring, handoff, lease, delivery_ids };
+        let writer = writer::Writer::new(connection, parts.context(&options));
         let (jobs, thread) = match &options.execution {
-            Execution::Threads => writer::start(writer, &options.path, options.jobs_max)?,
+            Execution::Threads => writer::start(writer, path, options.jobs_max)?,
             Execution::Inline { commits } => (writer::start_inline(writer, Arc::clone(commits), options.jobs_max)?, None),
         };
-        let inline = matches!(options.execution, Execution::Inline { .. });
-        let inner = Inner {
-            jobs: RwLock::new(Some(jobs)),
-            thread: Mutex::new(thread),
-            readers: Readers::new(options.path, options.readers_max, inline),
-            keyring,
-            handoff,
-            clock: options.clock,
-            entropy: options.entropy,
-            claim_token,
-            account_backlog_max: options.account_backlog_max,
-            delivery_ids,
-            publisher: Arc::new(publisher),
-            replay_started: Notify::new(),
-            accounts: Cache::new(ACCOUNTS_CACHED_MAX),
-            configs: Cache::new(CONFIGS_CACHED_MAX),
-            keys: Cache::new(KEYS_CACHED_MAX),
-            _lock: lock,
-        };
+        let inner = parts.assemble(options, (jobs, thread), Some(lock));
         Ok((Self(Arc::new(inner)), Claimed(receiver)))
+    }
+
+    fn open_postgres(options: StoreOptions, url: postgres::PostgresUrl) -> Result<(Self, Claimed), OpenError> {
+        if let Execution::Inline { .. } = options.execution {
+            return Err(OpenError::Unusable { database: url.to_string(), reason: "it is not for simulations".to_owned() });
+        }
+        let keyring = Arc::new(Keyring::new(&options.master_key));
+        let (entropy, sealed_with) = (Arc::clone(&options.entropy), Arc::clone(&keyring));
+        let opened = postgres::open(&url, options.node_lease, (&options.clock, &options.entropy), move |session| {
+            check_master_key(Db::Postgres(session), &sealed_with, &*entropy)
+        })?;
+        let (handoff, receiver) = HandOff::new(options.handoff);
+        let handoff = Arc::new(handoff);
+        handoff.mark_backlog(opened.waiting);
+        let (lease, delivery_ids) = (Arc::new(opened.lease), Arc::new(opened.delivery_ids));
+        let duties = Duties {
+            url: url.clone(),
+            lease: Arc::clone(&lease),
+            lease_length: options.node_lease,
+            handoff: Arc::clone(&handoff),
+            clock: Arc::clone(&options.clock),
+        };
+        let parts = Parts { keyring, handoff, lease, delivery_ids };
+        let (jobs, thread) = postgres::start_writer(opened.session, url, parts.context(&options), options.jobs_max)?;
+        let inner = Arc::new(parts.assemble(options, (jobs, Some(thread)), None));
+        let told = Arc::downgrade(&inner);
+        let keeper = Keeper::start(duties, move |message| {
+            if let Some(inner) = told.upgrade() {
+                inner.hear(&message);
+            }
+        })?;
+        *inner.keeper.lock() = Some(keeper);
+        Ok((Self(inner), Claimed(receiver)))
     }
 
     /// Finishes the writes that wait, then closes the files. Later operations fail with [`StoreError::Closed`].
     pub async fn close(&self) {
         self.0.readers.close();
+        let keeper = self.0.keeper.lock().take();
         drop(self.0.jobs.write().take());
         let thread = self.0.thread.lock().take();
         if let Some(thread) = thread {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+        if let Some(keeper) = keeper {
+            let _ = tokio::task::spawn_blocking(move || keeper.stop()).await;
         }
     }
 
@@ -212,7 +248,10 @@ impl Store {
     }
 
     async fn data_key(&self, account_id: &AccountId) -> Result<Option<Arc<DataKey>>, StoreError> {
-        if let Some(key) = self.0.keyring.find(account_id) {
+        // Another node may have deleted the account and made it anew, with another key.
+        if self.0.alone
+            && let Some(key) = self.0.keyring.find(account_id)
+        {
             return Ok(Some(key));
         }
         let account = self.find_account(account_id).await?;
@@ -230,6 +269,7 @@ impl Store {
         let (reply, receiver) = oneshot::channel();
         let publication = Publication {
             account_id: account.id.clone(),
+            account_created_at: account.created_at,
             account_version: account.version,
             events: new.into_iter().map(seal).collect(),
         };
@@ -305,8 +345,8 @@ impl Store {
 
     /// Claims what waits for lanes with room and what is due at `now`, at most `limit` of each, and hands it over.
     pub async fn claim_due(&self, now: Timestamp, limit: usize) -> Result<ClaimReport, StoreError> {
-        let (handoff, token) = (Arc::clone(&self.0.handoff), self.0.claim_token.clone());
-        let claiming = self.write(move |db| claims::claim(db, &handoff, &token, now, limit)).await;
+        let (handoff, lease) = (Arc::clone(&self.0.handoff), Arc::clone(&self.0.lease));
+        let claiming = self.write(move |db| claims::claim(db, &handoff, &lease, now, limit)).await;
         let (rows, report) = claiming.inspect_err(|_: &StoreError| self.0.handoff.queue_again())?;
         self.0.handoff.send(rows.into_iter().filter_map(|row| row.open(&self.0.keyring)).collect());
         Ok(report)
@@ -315,12 +355,39 @@ impl Store {
     /// Puts held deliveries back unattempted: their endpoint takes nothing now. They stay in the store until something marks
     /// their lane: a resume, an enable, or [`Store::expect`].
     pub async fn release_deliveries(&self, held: &[ClaimedDelivery]) -> Result<(), StoreError> {
-        let (token, ids) = (self.0.claim_token.clone(), held.iter().map(|delivery| delivery.id).collect::<Vec<_>>());
-        self.write(move |db| claims::unclaim(db, &token, &ids)).await?;
+        let claimant = self.0.lease.current();
+        // What was held under an earlier token is free already, and may be held again.
+        let ids: Vec<_> = held.iter().filter(|held| held.epoch == claimant.epoch).map(|held| held.id).collect();
+        self.write(move |db| claims::unclaim(db, &claimant.token, &ids)).await?;
         for delivery in held {
             self.0.handoff.release_delivery(delivery);
         }
         Ok(())
+    }
+
+    /// Whether a delivery that was handed over may still be attempted. On PostgreSQL it may not while other nodes might have
+    /// taken it over: [`Store::lease_changed`] tells when to ask again.
+    pub fn covers(&self, delivery: &ClaimedDelivery) -> bool {
+        self.0.lease.covers(delivery.epoch)
+    }
+
+    /// Forgets a delivery that this process does not hold any more, and says whether it was so.
+    pub fn forget_lost(&self, delivery: &ClaimedDelivery) -> bool {
+        let lost = !self.0.lease.is_current(delivery.epoch);
+        if lost {
+            self.0.handoff.release_delivery(delivery);
+        }
+        lost
+    }
+
+    /// How many nodes share the work over this database, this one included: what an endpoint takes is divided by it.
+    pub fn nodes(&self) -> u32 {
+        u32::try_from(self.0.lease.nodes()).unwrap_or(u32::MAX)
+    }
+
+    /// Waits until this process may have become able to attempt what it holds, or has lost it.
+    pub async fn lease_changed(&self) {
+        self.0.lease.changed().await;
     }
 
     /// Lets the next claim round look for waiting deliveries of these lanes.
@@ -516,6 +583,78 @@ impl Store {
     }
 }
 
+/// What both kinds of store are assembled from.
+struct Parts {
+    keyring: Arc<Keyring>,
+    handoff: Arc<HandOff>,
+    lease: Arc<Lease>,
+    delivery_ids: Arc<DeliveryIds>,
+}
+
+impl Parts {
+    fn context(&self, options: &StoreOptions) -> WriteContext {
+        WriteContext {
+            clock: Arc::clone(&options.clock),
+            entropy: Arc::clone(&options.entropy),
+            handoff: Arc::clone(&self.handoff),
+            lease: Arc::clone(&self.lease),
+            account_backlog_max: options.account_backlog_max,
+            delivery_ids: Arc::clone(&self.delivery_ids),
+        }
+    }
+
+    fn assemble(
+        self,
+        options: StoreOptions,
+        (jobs, thread): (mpsc::Sender<Job>, Option<std::thread::JoinHandle<()>>),
+        lock: Option<File>,
+    ) -> Inner {
+        let inline = matches!(options.execution, Execution::Inline { .. });
+        let alone = matches!(options.location, Location::Sqlite(_));
+        let age_max = (!alone).then_some(CACHED_AGE_MAX);
+        Inner {
+            jobs: RwLock::new(Some(jobs)),
+            thread: Mutex::new(thread),
+            publisher: Arc::new(Publisher::new(self.context(&options))),
+            readers: Readers::new(options.location, options.readers_max, inline),
+            keyring: self.keyring,
+            handoff: self.handoff,
+            clock: options.clock,
+            entropy: options.entropy,
+            lease: self.lease,
+            account_backlog_max: options.account_backlog_max,
+            delivery_ids: self.delivery_ids,
+            replay_started: Notify::new(),
+            alone,
+            accounts: Cache::new(ACCOUNTS_CACHED_MAX, age_max),
+            configs: Cache::new(CONFIGS_CACHED_MAX, age_max),
+            keys: Cache::new(KEYS_CACHED_MAX, age_max),
+            keeper: Mutex::new(None),
+            _lock: lock,
+        }
+    }
+}
+
+impl Inner {
+    /// Another node has told something.
+    fn hear(&self, message: &Message) {
+        match message {
+            Message::Account(id) => {
+                self.accounts.remove(id);
+                self.configs.remove_where(|lane| lane.account_id == *id);
+            }
+            Message::Keys => self.keys.remove_where(|_| true),
+            Message::Waiting => self.handoff.claimable.notify_one(),
+            Message::Deaf => {
+                self.accounts.remove_where(|_| true);
+                self.configs.remove_where(|_| true);
+                self.keys.remove_where(|_| true);
+                self.handoff.claimable.notify_one();
+            }
+        }
+    }
+}
+
 /// Takes the lock file beside the database, for the life of the returned handle.
 fn lock(path: &Path) -> Result<File, OpenError> {
     let mut lock_path = path.as_os_str().to_owned();
@@ -554,19 +693,16 @@ fn open_connection(path: &Path) -> Result<Connection, OpenError> {
 
 /// A database remembers which master key it was made with.
 fn check_master_key(db: Db<'_>, keyring: &Keyring, entropy: &dyn Entropy) -> Result<(), OpenError> {
+    let canary = keyring.seal_canary(entropy);
+    db.execute("INSERT INTO meta (key, value) VALUES ('canary', $1) ON CONFLICT (key) DO NOTHING", params![&canary[..]])?;
     let stored = db.find("meta", "SELECT value FROM meta WHERE key = 'canary'", params![])?;
     match stored {
         Some(row) if keyring.opens_canary(row.bytes(0, "value")?) => Ok(()),
-        Some(_) => Err(OpenError::WrongMasterKey),
-        None => {
-            let canary = keyring.seal_canary(entropy);
-            db.execute("INSERT INTO meta (key, value) VALUES ('canary', $1)", params![&canary[..]])?;
-            Ok(())
-        }
+        _ => Err(OpenError::WrongMasterKey),
     }
 }
 
-fn hex_token(entropy: &dyn Entropy) -> String {
+pub(crate) fn hex_token(entropy: &dyn Entropy) -> String {
     let bytes: [u8; 16] = entropy.bytes();
     format!("{:032x}", u128::from_be_bytes(bytes))
 }

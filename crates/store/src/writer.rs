@@ -1,4 +1,4 @@
-//! The one writer: a thread that owns the writing connection and commits in groups.
+//! The one writer of an SQLite file: a thread that owns the writing connection and commits in groups.
 //!
 //! Callers send a job and wait. The thread takes every job that is waiting, runs them in one transaction, commits once, and
 //! answers them all; whatever arrives meanwhile shares the next commit. There is no timer: alone, a write commits at once.
@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::delivery_ids::DeliveryIds;
 use crate::driver::Db;
 use crate::handoff::HandOff;
+use crate::lease::Lease;
 use crate::outcomes::{OutcomeStatements, RecordJob};
 use crate::publish::{PublishJob, PublishStatements};
 use crate::{StoreError, checkpointer, outcomes, publish};
@@ -25,10 +26,10 @@ use crate::{StoreError, checkpointer, outcomes, publish};
 const GROUP_JOBS_MAX: usize = 1_024;
 
 /// Called with the commit's result: answers the job's caller.
-type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+pub(crate) type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
-/// Runs a job's statements; the reply, and whether its changes are to be kept.
-type Run = Box<dyn FnOnce(Db<'_>) -> (Reply, bool) + Send>;
+/// Runs a job's statements, or learns why it cannot; the reply, and whether its changes are to be kept.
+pub(crate) type Run = Box<dyn FnOnce(Result<Db<'_>, StoreError>) -> (Reply, bool) + Send>;
 
 pub(crate) enum Job {
     Publish(PublishJob),
@@ -41,8 +42,8 @@ pub(crate) struct WriteContext {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) handoff: Arc<HandOff>,
-    /// Marks the rows that this process holds; another process's rows are those of a dead one.
-    pub(crate) claim_token: String,
+    /// Marks the rows that this process holds.
+    pub(crate) lease: Arc<Lease>,
     /// Live deliveries that one account may have.
     pub(crate) account_backlog_max: i64,
     /// Draws the ids of deliveries.
@@ -59,7 +60,7 @@ where
 {
     let (sender, receiver) = oneshot::channel();
     let run: Run = Box::new(move |db| {
-        let result = work(db);
+        let result = db.map_err(E::from).and_then(work);
         let keep = result.is_ok();
         let reply: Reply = Box::new(move |commit| {
             let _ = sender.send(commit.map_err(E::from).and(result));
@@ -119,19 +120,34 @@ pub(crate) struct Writer {
 
 /// The waiting jobs, by kind.
 #[derive(Default)]
-struct Group {
+pub(crate) struct Group {
     jobs: usize,
-    writes: Vec<Run>,
-    records: Vec<RecordJob>,
-    publishes: Vec<PublishJob>,
+    pub(crate) writes: Vec<Run>,
+    pub(crate) records: Vec<RecordJob>,
+    pub(crate) publishes: Vec<PublishJob>,
 }
 
 impl Group {
     /// The first job and those that wait behind it.
-    fn gather(first: Job, receiver: &mut mpsc::Receiver<Job>) -> Self {
+    pub(crate) fn gather(first: Job, receiver: &mut mpsc::Receiver<Job>) -> Self {
         let mut group = Self::default();
         group.push(first);
         group.add_waiting(receiver);
+        group
+    }
+
+    /// As [`Group::gather`], on a thread that has nothing else to do: where the machine is busy, those that are about to ask run
+    /// first, and their jobs share this commit. Where it is idle, nobody else wants the processor, and nothing waits.
+    pub(crate) fn gather_on_thread(first: Job, receiver: &mut mpsc::Receiver<Job>) -> Self {
+        let mut group = Self::gather(first, receiver);
+        while group.jobs < GROUP_JOBS_MAX {
+            let before = group.jobs;
+            std::thread::yield_now();
+            group.add_waiting(receiver);
+            if group.jobs == before {
+                break;
+            }
+        }
         group
     }
 
@@ -155,16 +171,16 @@ impl Group {
 }
 
 /// A group whose transaction has ended, before anybody knows.
-struct Done {
-    replies: Vec<Reply>,
-    records: Vec<RecordJob>,
-    publishes: Vec<PublishJob>,
-    result: Result<(outcomes::Recorded, publish::Published), StoreError>,
+pub(crate) struct Done {
+    pub(crate) replies: Vec<Reply>,
+    pub(crate) records: Vec<RecordJob>,
+    pub(crate) publishes: Vec<PublishJob>,
+    pub(crate) result: Result<(outcomes::Recorded, publish::Published), StoreError>,
 }
 
 impl Done {
     /// Answers every caller and hands what was committed to the engine.
-    fn answer(self, context: &WriteContext) {
+    pub(crate) fn answer(self, context: &WriteContext) {
         match self.result {
             Ok((recorded, published)) => {
                 self.replies.into_iter().for_each(|reply| reply(Ok(())));
@@ -189,17 +205,7 @@ impl Writer {
 
     fn run(&mut self, mut receiver: mpsc::Receiver<Job>) {
         while let Some(first) = receiver.blocking_recv() {
-            let mut group = Group::gather(first, &mut receiver);
-            // Those that are about to ask run first, where the machine is busy: their jobs then share this commit.
-            while group.jobs < GROUP_JOBS_MAX {
-                let before = group.jobs;
-                std::thread::yield_now();
-                group.add_waiting(&mut receiver);
-                if group.jobs == before {
-                    break;
-                }
-            }
-            self.commit(group).answer(&self.context);
+            self.commit(Group::gather_on_thread(first, &mut receiver)).answer(&self.context);
         }
     }
 
@@ -221,10 +227,10 @@ impl Writer {
         replies: &mut Vec<Reply>,
     ) -> Result<(outcomes::Recorded, publish::Published), StoreError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let db = Db(&transaction);
+        let db = Db::Sqlite(&transaction);
         for run in writes {
             db.execute("SAVEPOINT job", &[])?;
-            let (reply, keep) = run(db);
+            let (reply, keep) = run(Ok(db));
             replies.push(reply);
             if !keep {
                 db.execute("ROLLBACK TO job", &[])?;

@@ -1,7 +1,10 @@
-//! What every store must do, told as an operator and an engine see it. One suite, whatever database is below.
+//! What every store must do, told as an operator and an engine see it: one suite, here over SQLite, with what is said of files.
+//! Its pair is `conformance_postgres.rs`.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub, reason = "a test may panic")]
 
+#[path = "conformance/sqlite.rs"]
+mod backend;
 #[path = "conformance/checkpoints.rs"]
 mod checkpoints;
 #[path = "conformance/claims.rs"]
@@ -10,6 +13,10 @@ mod claims;
 mod doctor;
 #[path = "conformance/documents.rs"]
 mod documents;
+#[path = "conformance/failing_commits.rs"]
+mod failing_commits;
+#[path = "conformance/files.rs"]
+mod files;
 #[path = "conformance/fixture.rs"]
 mod fixture;
 #[path = "conformance/log.rs"]

@@ -1,6 +1,8 @@
-//! For tests only: a clock that is set by hand and randomness that a seed decides.
+//! For tests only: a clock that is set by hand, randomness that a seed decides, a PostgreSQL cluster.
 //!
 //! What it may not know: anything that is not needed by the tests of at least two crates.
+
+pub mod postgres;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -11,7 +12,7 @@ use bellwire_api::{ApiOptions, LargeBodies, openapi_json, router};
 use bellwire_app::{App, AppOptions, Limits};
 use bellwire_contract::{Contract, Contracts};
 use bellwire_domain::AddressPolicy;
-use bellwire_store::{Claimed, Execution, HandOffLimits, MasterKey, Store, StoreOptions};
+use bellwire_store::{Claimed, Execution, HandOffLimits, Location, MasterKey, Store, StoreOptions};
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -169,7 +170,7 @@ impl Server {
         let clock = Arc::new(ManualClock::default());
         let entropy = Arc::new(SeededEntropy::new(7));
         let mut options = StoreOptions {
-            path: folder.path().join("bellwire.db"),
+            location: Location::Sqlite(folder.path().join("bellwire.db")),
             master_key: MasterKey::new([7; 32]),
             clock: clock.clone(),
             entropy: entropy.clone(),
@@ -178,6 +179,7 @@ impl Server {
             readers_max: 2,
             execution: Execution::Threads,
             account_backlog_max: 1_000_000,
+            node_lease: Duration::from_secs(15),
         };
         tune(&mut options);
         let (store, claimed) = Store::open(options).unwrap();

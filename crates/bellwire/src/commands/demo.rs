@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bellwire_contract::{Contract, EventDefinition};
-use bellwire_store::MasterKey;
+use bellwire_store::{Location, MasterKey};
 
 use crate::cli::DemoArguments;
 use crate::environment::SystemEntropy;
@@ -81,7 +81,8 @@ async fn start_server(folder: &std::path::Path, listen: SocketAddr) -> anyhow::R
     Server::start(ServerOptions {
         listen,
         publish: Vec::new(),
-        database: folder.join("demo.db"),
+        database: Location::Sqlite(folder.join("demo.db")),
+        node_lease: Duration::from_secs(15),
         master_key: MasterKey::new(entropy.bytes()),
         contracts: contracts::load(None)?,
         allow_network: vec!["127.0.0.0/8".parse().context("loopback")?],

@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use bellwire_store::doctor::{Check, examine};
 
-use crate::cli::{DatabaseUrl, DoctorArguments};
+use crate::cli::DoctorArguments;
 use crate::{master_key, telemetry};
 
 /// Examines the database beside or without a running server. The exit code is 1 where a promise is broken.
 pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
-    let DatabaseUrl::Sqlite(database) = &arguments.database;
+    let database = &arguments.database;
     let master_key = master_key::find(arguments.master_key.as_deref(), database)?;
     let examination = examine(database, master_key.as_ref())?;
     for check in &examination.checks {
@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
     let skipped = examination.checks.iter().filter(|check| check.skipped.is_some()).count();
     let verdict = if broken == 0 { "sound".to_owned() } else { format!("not sound; broken promises: {broken}") };
     let note = if skipped == 0 { String::new() } else { format!("; skipped: {skipped}") };
-    telemetry::print(&format!("{} is {verdict}{note}", database.display()));
+    telemetry::print(&format!("{database} is {verdict}{note}"));
     Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use bellwire_contract::Contracts;
 
-use crate::cli::{DatabaseUrl, Publication, ServeArguments};
+use crate::cli::{Publication, ServeArguments};
 use crate::environment::{SystemEntropy, raise_file_limit};
 use crate::server::{Server, ServerOptions};
 use crate::signals::Stops;
@@ -21,13 +21,13 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     if arguments.allow_http {
         tracing::warn!("--allow-http: endpoints may use plain http, which anybody on the way can read; for local work only");
     }
-    let DatabaseUrl::Sqlite(database) = arguments.database;
     let grace = Duration::from_secs(arguments.shutdown_grace.into());
     let options = ServerOptions {
         listen: arguments.listen,
         publish: arguments.publish.into_iter().map(|publication| (publication.contract, publication.address)).collect(),
-        master_key: master_key::load(arguments.master_key.as_deref(), &database, &SystemEntropy::default())?,
-        database,
+        master_key: master_key::load(arguments.master_key.as_deref(), &arguments.database, &SystemEntropy::default())?,
+        database: arguments.database,
+        node_lease: Duration::from_secs(arguments.node_lease.into()),
         contracts,
         allow_network: arguments.allow_network,
         allow_http: arguments.allow_http,

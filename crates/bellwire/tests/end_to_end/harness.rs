@@ -17,7 +17,7 @@ pub(crate) use command::{Run, bellwire, run, run_with, signal};
 pub(crate) use listener::Listener;
 pub(crate) use platform::{Platform, old_request, shipped};
 pub(crate) use receiver::{Receiver, Seen, starting};
-pub(crate) use server::{Home, KEY, LOCAL, Server};
+pub(crate) use server::{Home, KEY, LOCAL, MASTER_KEY, Server};
 pub(crate) use sink::{Gate, Request, Sink};
 
 /// How long anything may take before a test gives up on it.

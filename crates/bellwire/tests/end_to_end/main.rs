@@ -13,6 +13,7 @@ mod bytes;
 mod crash;
 mod demo;
 mod doctor;
+mod fleet_postgres;
 mod flows;
 mod harness;
 mod lessons;

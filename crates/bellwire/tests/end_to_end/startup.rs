@@ -85,7 +85,8 @@ fn a_database_that_cannot_be_one() {
     assert!(fs::read_to_string(&text).unwrap().starts_with("a text"), "it is left as it was");
 
     for (url, words) in [
-        ("postgres://user:s3cret@db.example/bellwire", ["--database", "sqlite:FILE"]),
+        ("postgres://user:s3cret@db.example", ["--database", "name the database"]),
+        ("postgres://user:s3cret@127.0.0.1:1/bellwire", ["BELLWIRE_MASTER_KEY", "every node"]),
         ("mysql://db.example/bellwire", ["--database", "sqlite:FILE"]),
         ("sqlite::memory:", ["--database", "name a file"]),
     ] {
@@ -93,6 +94,9 @@ fn a_database_that_cannot_be_one() {
         refused(&run, &words);
         assert!(!run.stderr.contains("s3cret"), "{run:?}");
     }
+    let nobody = serve(&home, &["--database", "postgres://user:s3cret@127.0.0.1:1/bellwire"], &[("BELLWIRE_MASTER_KEY", &key)]);
+    refused(&nobody, &["postgres://user@127.0.0.1:1/bellwire", "refused"]);
+    assert!(!nobody.stderr.contains("s3cret"), "{nobody:?}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use bellwire_domain::{
 use bellwire_egress::{Sender, SenderOptions};
 use bellwire_engine::{Engine, EngineOptions};
 use bellwire_store::{
-    Account, Delivery, DeliveryQuery, Execution, HandOffLimits, LaneKey, MasterKey, NewEndpoint, NewEvent, PageRequest,
+    Account, Delivery, DeliveryQuery, Execution, HandOffLimits, LaneKey, Location, MasterKey, NewEndpoint, NewEvent, PageRequest,
     PutAccount, Store, StoreOptions,
 };
 use bellwire_testkit::{ManualClock, SeededEntropy};
@@ -42,7 +42,7 @@ impl World {
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
         let contracts = Arc::new(Contracts::shipped().unwrap());
         let (store, claimed) = Store::open(StoreOptions {
-            path: folder.path().join("test.db"),
+            location: Location::Sqlite(folder.path().join("test.db")),
             master_key: MasterKey::new([1; 32]),
             clock: Arc::clone(&clock) as _,
             entropy: Arc::clone(&entropy),
@@ -51,6 +51,7 @@ impl World {
             readers_max: 2,
             execution: Execution::Threads,
             account_backlog_max: 1_000_000,
+            node_lease: Duration::from_secs(15),
         })
         .unwrap();
         let sender = Sender::new(SenderOptions {

@@ -10,7 +10,7 @@ use bellwire_contract::{Contract, Contracts};
 use bellwire_domain::{AccountId, Clock, DeliveryState, EndpointId, EventFilter, HealthStatus, Secret, Timestamp};
 use bellwire_engine::{Engine, EngineOptions};
 use bellwire_store::{
-    DeliveryQuery, EndpointChanges, EventQuery, Execution, HandOffLimits, LaneKey, MasterKey, NewEndpoint, PageRequest,
+    DeliveryQuery, EndpointChanges, EventQuery, Execution, HandOffLimits, LaneKey, Location, MasterKey, NewEndpoint, PageRequest,
     PutAccount, Store, StoreOptions,
 };
 use bellwire_testkit::SeededEntropy;
@@ -162,7 +162,7 @@ pub fn run(seed: u64) -> Ledger {
             shared.time.end_life(down_for); // while the runtime's clock can still be read
         });
         drop(runtime);
-        let examined = bellwire_store::doctor::examine(&path, Some(&MasterKey::new([1; 32]))).unwrap();
+        let examined = bellwire_store::doctor::examine(&Location::Sqlite(path.clone()), Some(&MasterKey::new([1; 32]))).unwrap();
         for check in examined.checks.iter().filter(|check| check.violated > 0) {
             shared.ledger.lock().broken.push(format!("after life {life}, {}: {:?}", check.name, check.violations));
         }
@@ -254,7 +254,7 @@ fn start(run: &Arc<Run>, path: &Path, life: usize, random: &mut Random) -> (Stor
         !fails
     });
     let (store, claimed) = Store::open(StoreOptions {
-        path: path.to_owned(),
+        location: Location::Sqlite(path.to_owned()),
         master_key: MasterKey::new([1; 32]),
         clock: Arc::clone(&run.time) as _,
         entropy: Arc::clone(&run.entropy) as _,
@@ -263,6 +263,7 @@ fn start(run: &Arc<Run>, path: &Path, life: usize, random: &mut Random) -> (Stor
         readers_max: 2,
         execution: Execution::Inline { commits },
         account_backlog_max: 1_000_000,
+        node_lease: Duration::from_secs(15),
     })
     .unwrap();
     let network =

@@ -14,13 +14,34 @@ const COUNT_DELIVERIES: &str = "SELECT (SELECT COUNT(*) FROM queue) + (SELECT CO
 const COUNT_QUEUE: &str = "SELECT COUNT(*) FROM queue";
 const COUNT_ATTEMPTS: &str = "SELECT COUNT(*) FROM attempts";
 
-pub(super) const ALL: &[Definition] = &[
+/// What is examined in an SQLite file only.
+pub(super) const SQLITE: [Definition; 1] = [Definition {
+    name: "database",
+    promise: "the file is whole",
+    count: "SELECT COUNT(*) FROM sqlite_schema",
+    violations: &["SELECT quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'"],
+}];
+
+/// What is examined in PostgreSQL only.
+pub(super) const POSTGRES: [Definition; 2] = [
     Definition {
         name: "database",
-        promise: "the file is whole",
-        count: "SELECT COUNT(*) FROM sqlite_schema",
-        violations: &["SELECT quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'"],
+        promise: "every index can be used",
+        count: "SELECT COUNT(*) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+             WHERE c.relnamespace = current_schema()::regnamespace",
+        violations: &["SELECT 'index ' || c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+             WHERE c.relnamespace = current_schema()::regnamespace AND NOT (i.indisvalid AND i.indisready)"],
     },
+    Definition {
+        name: "queue.holders",
+        promise: "a delivery that is held is held by a node that is known",
+        count: "SELECT COUNT(*) FROM queue WHERE claim IS NOT NULL",
+        violations: &["SELECT 'delivery #' || id || ': held by nobody' FROM queue \
+             WHERE claim IS NOT NULL AND claim NOT IN (SELECT token FROM nodes)"],
+    },
+];
+
+pub(super) const ALL: &[Definition] = &[
     Definition {
         name: "accounts",
         promise: "everything belongs to an account that exists",

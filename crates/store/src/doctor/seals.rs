@@ -9,7 +9,7 @@ use bellwire_domain::{AccountId, EndpointId, EventId, ResourceId};
 use super::Check;
 use crate::StoreError;
 use crate::accounts::secret_context;
-use crate::driver::{Db, Row, params};
+use crate::driver::{Db, Row};
 use crate::endpoints::headers_context;
 use crate::handoff::LaneKey;
 use crate::outcomes::response_context;
@@ -80,7 +80,7 @@ pub(super) fn check(db: Db<'_>, keyring: Option<&Keyring>) -> Result<Vec<Check>,
         return Ok(all.map(|check| Check { skipped: Some(NO_KEY), ..check }).collect());
     };
     let mut keys = HashMap::new();
-    db.for_each("accounts", DATA_KEYS, params![], &mut |row| {
+    db.for_each("accounts", DATA_KEYS, &mut |row| {
         let account: AccountId = row.parsed(0, "id")?;
         keys_check.counted += 1;
         match keyring.unwrap(&account, row.bytes(1, "data_key_sealed")?) {
@@ -98,7 +98,7 @@ pub(super) fn check(db: Db<'_>, keyring: Option<&Keyring>) -> Result<Vec<Check>,
 
 fn open_all(db: Db<'_>, definition: &Definition, keys: &HashMap<AccountId, Arc<DataKey>>) -> Result<Check, StoreError> {
     let mut check = Check::new(definition.name, definition.promise);
-    db.for_each(definition.table, definition.select, params![], &mut |row| {
+    db.for_each(definition.table, definition.select, &mut |row| {
         let account: AccountId = row.parsed(0, "account_id")?;
         let context = (definition.context)(&account, row)?;
         check.counted += 1;

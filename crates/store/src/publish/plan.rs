@@ -1,5 +1,7 @@
 //! What a commit group of publications comes to: planned over what is read once, then written with one insert per table.
 
+mod set;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -26,6 +28,7 @@ struct Known {
 }
 
 struct PlannedAccount {
+    created_at: Timestamp,
     version: i64,
     last_seq: i64,
     /// Live deliveries, with those planned here.
@@ -83,7 +86,7 @@ pub(super) struct Plan<'j> {
     deliveries: Vec<PlannedDelivery<'j>>,
 }
 
-const SELECT_ACCOUNT: &str = "SELECT id, version, last_seq, pending FROM accounts WHERE id = $1";
+const SELECT_ACCOUNT: &str = "SELECT id, version, last_seq, pending, created_at FROM accounts WHERE id = $1";
 const SELECT_ENDPOINTS: &str =
     "SELECT id, version, events, enabled, health, last_number FROM endpoints WHERE account_id = $1 ORDER BY id";
 const SELECT_EXISTING: &str =
@@ -96,25 +99,30 @@ impl<'j> Plan<'j> {
         Self { now, ..Self::default() }
     }
 
-    pub(super) fn load_account(&mut self, db: Db<'_>, account_id: &AccountId) -> Result<(), StoreError> {
+    /// Reads what the publications need, row by row.
+    pub(super) fn load(&mut self, db: Db<'_>, publications: &[&Publication]) -> Result<(), StoreError> {
+        for publication in publications {
+            self.load_account(db, &publication.account_id)?;
+            for sealed in &publication.events {
+                self.load_existing(db, &publication.account_id, &sealed.event)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn load_account(&mut self, db: Db<'_>, account_id: &AccountId) -> Result<(), StoreError> {
         if self.accounts.contains_key(account_id) {
             return Ok(());
         }
         let account = match db.find("accounts", SELECT_ACCOUNT, params![account_id.as_str()])? {
             None => None,
-            Some(row) => Some(PlannedAccount {
-                version: row.int(1, "version")?,
-                last_seq: row.int(2, "last_seq")?,
-                pending: row.int(3, "pending")?,
-                changed: false,
-                endpoints: load_endpoints(db, account_id)?,
-            }),
+            Some(row) => Some(read_account(&row, load_endpoints(db, account_id)?)?),
         };
         self.accounts.insert(account_id.clone(), account);
         Ok(())
     }
 
-    pub(super) fn load_existing(&mut self, db: Db<'_>, account_id: &AccountId, event: &NewEvent) -> Result<(), StoreError> {
+    fn load_existing(&mut self, db: Db<'_>, account_id: &AccountId, event: &NewEvent) -> Result<(), StoreError> {
         if !event.id_chosen {
             return Ok(());
         }
@@ -123,18 +131,7 @@ impl<'j> Plan<'j> {
             return Ok(());
         }
         if let Some(row) = db.find("events", SELECT_EXISTING, params![account_id.as_str(), event.id.as_str()])? {
-            let fingerprint = <[u8; 32]>::try_from(row.bytes(3, "fingerprint")?).map_err(|_| StoreError::Inconsistent {
-                table: "events",
-                column: "fingerprint",
-                id: event.id.to_string(),
-            })?;
-            let known = Known {
-                seq: row.int(1, "seq")?,
-                deliveries: row.int(2, "deliveries")?,
-                fingerprint,
-                occurred_at: row.time(4, "occurred_at")?,
-            };
-            self.known.insert(key, known);
+            self.known.insert(key, read_known(&row)?);
         }
         Ok(())
     }
@@ -142,7 +139,7 @@ impl<'j> Plan<'j> {
     /// Plans one job: all its events, or an error and none.
     pub(super) fn add(&mut self, job: &'j Publication, backlog_max: i64) -> JobResult {
         let Some(Some(account)) = self.accounts.get(&job.account_id) else { return Err(PublishError::AccountNotFound) };
-        if account.version != job.account_version {
+        if (account.version, account.created_at) != (job.account_version, job.account_created_at) {
             return Err(PublishError::AccountChanged);
         }
         self.check_conflicts(job)?;
@@ -246,7 +243,7 @@ impl<'j> Plan<'j> {
     }
 
     /// Draws ids and reserves room; what has room is returned as claimed.
-    pub(super) fn hand_off(&mut self, context: &WriteContext) -> Vec<ClaimedDelivery> {
+    pub(super) fn hand_off(&mut self, context: &WriteContext, epoch: u64) -> Vec<ClaimedDelivery> {
         let mut room = context.handoff.reserve();
         let mut claimed = Vec::with_capacity(self.deliveries.len());
         let mut last: Option<(*const SealedEvent, Arc<ClaimedEvent>)> = None;
@@ -275,6 +272,7 @@ impl<'j> Plan<'j> {
                 attempts: 0,
                 created_at: self.now,
                 origin: delivery.origin.clone(),
+                epoch,
                 event,
             });
         }
@@ -282,6 +280,21 @@ impl<'j> Plan<'j> {
     }
 
     pub(super) fn write(&self, db: Db<'_>, statements: &PublishStatements, claim_token: &str) -> Result<(), StoreError> {
+        let (events, subjects) = self.event_rows();
+        let queue = self.queue_rows(claim_token);
+        match db {
+            Db::Sqlite(_) => {
+                statements.events.run(db, &events)?;
+                statements.queue.run(db, &queue)?;
+                self.write_counters(db)?;
+            }
+            Db::Postgres(session) => self.write_set(session, &events, &queue)?,
+        }
+        statements.subjects.run(db, &subjects)
+    }
+
+    /// The rows of the events, and of whom they are about.
+    fn event_rows(&self) -> (Vec<Param<'_>>, Vec<Param<'_>>) {
         let mut cells = Vec::with_capacity(self.events.len() * EVENT_COLUMNS.len());
         let mut subjects = Vec::new();
         for PlannedEvent { account_id, sealed, seq, deliveries } in &self.events {
@@ -303,13 +316,10 @@ impl<'j> Plan<'j> {
                 subjects.extend_from_slice(params![account_id.as_str(), subject.as_str(), *seq]);
             }
         }
-        statements.events.run(db, &cells)?;
-        statements.subjects.run(db, &subjects)?;
-        self.write_queue(db, statements, claim_token)?;
-        self.write_counters(db)
+        (cells, subjects)
     }
 
-    fn write_queue(&self, db: Db<'_>, statements: &PublishStatements, claim_token: &str) -> Result<(), StoreError> {
+    fn queue_rows<'s>(&'s self, claim_token: &'s str) -> Vec<Param<'s>> {
         let mut cells: Vec<Param<'_>> = Vec::with_capacity(self.deliveries.len() * QUEUE_COLUMNS.len());
         for delivery in &self.deliveries {
             let Some(Some(account)) = self.accounts.get(delivery.account_id) else { continue };
@@ -327,7 +337,7 @@ impl<'j> Plan<'j> {
                 delivery.origin.as_param(),
             ]);
         }
-        statements.queue.run(db, &cells)
+        cells
     }
 
     fn write_counters(&self, db: Db<'_>) -> Result<(), StoreError> {
@@ -358,21 +368,49 @@ fn claimed_event(delivery: &PlannedDelivery<'_>) -> ClaimedEvent {
 }
 
 fn load_endpoints(db: Db<'_>, account_id: &AccountId) -> Result<Vec<PlannedEndpoint>, StoreError> {
-    let rows = db.query("endpoints", SELECT_ENDPOINTS, params![account_id.as_str()])?;
-    let read = |row: &Row| {
-        Ok(PlannedEndpoint {
-            id: row.parsed(0, "id")?,
-            version: row.int(1, "version")?,
-            filter: read_filter(row, 2)?,
-            enabled: row.boolean(3, "enabled")?,
-            attempts_allowed: row.word(4, "health", bellwire_domain::HealthStatus::parse)?.allows_attempts(),
-            last_number: row.int(5, "last_number")?,
-            changed: false,
-        })
-    };
-    rows.iter().map(read).collect()
+    db.query("endpoints", SELECT_ENDPOINTS, params![account_id.as_str()])?.iter().map(read_endpoint).collect()
+}
+
+fn read_account(row: &Row, endpoints: Vec<PlannedEndpoint>) -> Result<PlannedAccount, StoreError> {
+    Ok(PlannedAccount {
+        version: row.int(1, "version")?,
+        last_seq: row.int(2, "last_seq")?,
+        pending: row.int(3, "pending")?,
+        created_at: row.time(4, "created_at")?,
+        changed: false,
+        endpoints,
+    })
+}
+
+fn read_endpoint(row: &Row) -> Result<PlannedEndpoint, StoreError> {
+    Ok(PlannedEndpoint {
+        id: row.parsed(0, "id")?,
+        version: row.int(1, "version")?,
+        filter: read_filter(row, 2)?,
+        enabled: row.boolean(3, "enabled")?,
+        attempts_allowed: row.word(4, "health", bellwire_domain::HealthStatus::parse)?.allows_attempts(),
+        last_number: row.int(5, "last_number")?,
+        changed: false,
+    })
+}
+
+fn read_known(row: &Row) -> Result<Known, StoreError> {
+    let fingerprint = <[u8; 32]>::try_from(row.bytes(3, "fingerprint")?).map_err(|_| StoreError::Inconsistent {
+        table: "events",
+        column: "fingerprint",
+        id: row.text(0, "id").unwrap_or_default().to_owned(),
+    })?;
+    Ok(Known {
+        seq: row.int(1, "seq")?,
+        deliveries: row.int(2, "deliveries")?,
+        fingerprint,
+        occurred_at: row.time(4, "occurred_at")?,
+    })
 }
 
 /// The texts that run on this path, for the test that prepares every statement.
+#[cfg(test)]
+pub(crate) use set::set_statements;
+
 #[cfg(test)]
 pub(crate) const STATEMENTS: [&str; 5] = [SELECT_ACCOUNT, SELECT_ENDPOINTS, SELECT_EXISTING, UPDATE_COUNTERS, UPDATE_NUMBER];

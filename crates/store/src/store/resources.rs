@@ -28,8 +28,10 @@ impl Store {
         let publisher = Arc::clone(&self.0.publisher);
         let (sender, receiver) = oneshot::channel();
         // Not a plain write: what is committed is handed to the engine also when nobody waits for the answer any more.
-        let run = move |db: Db<'_>| {
-            let (result, claimed) = match resources::put(db, &publisher, (&account, &key), &wanted, decide) {
+        let run = move |db: Result<Db<'_>, StoreError>| {
+            let put = db.map_err(PutResourceError::from);
+            let put = put.and_then(|db| resources::put(db, &publisher, (&account, &key), &wanted, decide));
+            let (result, claimed) = match put {
                 Ok((answer, claimed)) => (Ok(answer), claimed),
                 Err(error) => (Err(error), Vec::new()),
             };

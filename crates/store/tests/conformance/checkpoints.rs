@@ -13,7 +13,7 @@ const COMMITS_MAX: usize = 4_000;
 /// How often the log has begun anew: in its header at byte 12, see SQLite's description of the format.
 fn rounds(fixture: &Fixture) -> u32 {
     let mut header = [0; 16];
-    File::open(fixture.folder.path().join("test.db-wal")).unwrap().read_exact(&mut header).unwrap();
+    File::open(fixture.place.path().with_extension("db-wal")).unwrap().read_exact(&mut header).unwrap();
     u32::from_be_bytes(*header.last_chunk().unwrap())
 }
 

@@ -11,9 +11,9 @@ use bytes::Bytes;
 
 use crate::fixture::{Fixture, account_id, event, page};
 
-type Answer = Result<PutResourceAnswer, PutResourceError<&'static str>>;
+pub type Answer = Result<PutResourceAnswer, PutResourceError<&'static str>>;
 
-fn wanted(id: &str, document: &str) -> PutResource {
+pub fn wanted(id: &str, document: &str) -> PutResource {
     PutResource {
         kind: "order".into(),
         id: ResourceId::try_new(id).unwrap(),
@@ -23,7 +23,7 @@ fn wanted(id: &str, document: &str) -> PutResource {
 }
 
 /// A change to `state` that causes these events.
-fn update(state: &str, events: &[(&str, bool)]) -> ResourceDecision {
+pub fn update(state: &str, events: &[(&str, bool)]) -> ResourceDecision {
     let events = events.iter().map(|(id, id_chosen)| {
         let mut event = event(id, "x");
         event.id_chosen = *id_chosen;
@@ -32,15 +32,15 @@ fn update(state: &str, events: &[(&str, bool)]) -> ResourceDecision {
     ResourceDecision::Changed(ResourceUpdate { state: state.into(), states_ever: vec![state.into()], events: events.collect() })
 }
 
-async fn put(fixture: &Fixture, account: &Account, wanted: PutResource, decision: ResourceDecision) -> Answer {
+pub async fn put(fixture: &Fixture, account: &Account, wanted: PutResource, decision: ResourceDecision) -> Answer {
     fixture.store.put_resource(Arc::new(account.clone()), wanted, |_| Ok(decision)).await
 }
 
-async fn found(fixture: &Fixture, id: &str) -> Option<Resource> {
+pub async fn found(fixture: &Fixture, id: &str) -> Option<Resource> {
     fixture.store.find_resource(&account_id("a"), "order", &ResourceId::try_new(id).unwrap()).await.unwrap()
 }
 
-async fn events(fixture: &Fixture) -> Vec<(i64, String)> {
+pub async fn events(fixture: &Fixture) -> Vec<(i64, String)> {
     let log = fixture.store.list_events(&account_id("a"), EventQuery::default(), page(200)).await.unwrap();
     log.items.iter().map(|event| (event.seq, event.id.to_string())).collect()
 }
@@ -184,26 +184,4 @@ async fn an_event_with_a_known_id_is_sent_again_as_it_was() {
     assert_eq!(held.iter().map(|delivery| (delivery.number, delivery.event.seq)).collect::<Vec<_>>(), [(1, 1), (2, 1)]);
     assert_eq!(held[0].event.data, held[1].event.data);
     fixture.assert_sound();
-}
-
-#[tokio::test]
-async fn a_commit_that_fails_stores_nothing_and_gives_the_room_back() {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::new(bellwire_testkit::ManualClock::default()));
-    let works = Arc::new(AtomicBool::new(true));
-    let asked = Arc::clone(&works);
-    let limits = bellwire_store::HandOffLimits::default();
-    let mut options = crate::fixture::options(&folder, &clock, limits, 1);
-    options.execution = bellwire_store::Execution::Inline { commits: Arc::new(move || asked.load(Ordering::Relaxed)) };
-    let (store, claimed) = bellwire_store::Store::open(options).unwrap();
-    let mut fixture = Fixture { store, claimed, clock, folder, limits };
-    let account = fixture.account("a").await;
-    fixture.endpoint("a", "e", EventFilter::All).await;
-    works.store(false, Ordering::Relaxed);
-    let failed = put(&fixture, &account, wanted("o", "1"), update("s", &[("e1", false)])).await;
-    assert!(matches!(failed, Err(PutResourceError::Publish(PublishError::Store(_)))), "{failed:?}");
-    works.store(true, Ordering::Relaxed);
-    assert!(found(&fixture, "o").await.is_none());
-    assert_eq!((events(&fixture).await.len(), fixture.take().await.len(), fixture.store.held()), (0, 0, 0));
-    assert_eq!(put(&fixture, &account, wanted("o", "1"), update("s", &[("e1", false)])).await.unwrap().events[0].0.seq, 1);
 }

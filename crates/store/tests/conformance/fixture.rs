@@ -9,23 +9,24 @@ use bellwire_domain::{
 };
 use bellwire_store::{
     Account, Claimed, ClaimedDelivery, EventReceipt, Execution, HandOffLimits, LaneKey, MasterKey, NewEndpoint, NewEvent,
-    OpenError, Outcome, PageRequest, PublishError, PutAccount, Store, StoreOptions,
+    Outcome, PageRequest, PublishError, PutAccount, Store, StoreOptions,
 };
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
-use tempfile::TempDir;
+
+use crate::backend::Place;
 
 pub struct Fixture {
     pub store: Store,
     pub claimed: Claimed,
     pub clock: Arc<ManualClock>,
-    pub folder: TempDir,
+    pub place: Place,
     pub limits: HandOffLimits,
 }
 
-pub fn options(folder: &TempDir, clock: &Arc<ManualClock>, limits: HandOffLimits, seed: u64) -> StoreOptions {
+pub fn options(place: &Place, clock: &Arc<ManualClock>, limits: HandOffLimits, seed: u64) -> StoreOptions {
     StoreOptions {
-        path: folder.path().join("test.db"),
+        location: place.location(),
         master_key: MasterKey::new([9; 32]),
         clock: Arc::clone(clock) as _,
         entropy: Arc::new(SeededEntropy::new(seed)) as Arc<dyn Entropy>,
@@ -34,6 +35,7 @@ pub fn options(folder: &TempDir, clock: &Arc<ManualClock>, limits: HandOffLimits
         readers_max: 2,
         execution: Execution::Threads,
         account_backlog_max: 1_000_000,
+        node_lease: Duration::from_secs(600),
     }
 }
 
@@ -43,38 +45,34 @@ impl Fixture {
     }
 
     pub fn with_limits(limits: HandOffLimits) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let place = Place::new();
         let clock = Arc::new(ManualClock::default());
-        let (store, claimed) = Store::open(options(&folder, &clock, limits, 1)).unwrap();
-        Self { store, claimed, clock, folder, limits }
+        let (store, claimed) = Store::open(options(&place, &clock, limits, 1)).unwrap();
+        Self { store, claimed, clock, place, limits }
     }
 
     pub fn with_backlog_max(account_backlog_max: i64) -> Self {
-        let (folder, clock, limits) = (tempfile::tempdir().unwrap(), Arc::new(ManualClock::default()), HandOffLimits::default());
-        let options = StoreOptions { account_backlog_max, ..options(&folder, &clock, limits, 1) };
+        let (place, clock, limits) = (Place::new(), Arc::new(ManualClock::default()), HandOffLimits::default());
+        let options = StoreOptions { account_backlog_max, ..options(&place, &clock, limits, 1) };
         let (store, claimed) = Store::open(options).unwrap();
-        Self { store, claimed, clock, folder, limits }
+        Self { store, claimed, clock, place, limits }
     }
 
     /// Closes the store and opens it again, as after a restart of the process.
     pub async fn reopen(self) -> Self {
         self.store.close().await;
         self.assert_sound();
-        let Self { store, claimed, clock, folder, limits } = self;
+        let Self { store, claimed, clock, place, limits } = self;
         drop((store, claimed));
-        let (store, claimed) = Store::open(options(&folder, &clock, limits, 2)).unwrap();
-        Self { store, claimed, clock, folder, limits }
+        let (store, claimed) = Store::open(options(&place, &clock, limits, 2)).unwrap();
+        Self { store, claimed, clock, place, limits }
     }
 
     /// Everything that is written keeps every promise.
     pub fn assert_sound(&self) {
-        let found = bellwire_store::doctor::examine(&self.folder.path().join("test.db"), Some(&MasterKey::new([9; 32]))).unwrap();
+        let found = bellwire_store::doctor::examine(&self.place.location(), Some(&MasterKey::new([9; 32]))).unwrap();
         let broken: Vec<_> = found.checks.iter().filter(|check| check.violated > 0).collect();
         assert!(broken.is_empty(), "{broken:#?}");
-    }
-
-    pub fn try_open_again(&self) -> Result<(), OpenError> {
-        Store::open(options(&self.folder, &self.clock, self.limits, 3)).map(drop)
     }
 
     pub async fn account(&self, id: &str) -> Account {

@@ -17,21 +17,32 @@ pub(crate) const KEY: &str = "admin-key-of-the-tests";
 /// What lets endpoints be on this machine, without TLS.
 pub(crate) const LOCAL: [&str; 3] = ["--allow-network", "127.0.0.0/8", "--allow-http"];
 
-/// A folder with a database.
-pub(crate) struct Home(TempDir);
+/// The master key of servers over PostgreSQL: 32 bytes.
+pub(crate) const MASTER_KEY: &str = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
+
+/// A folder with a database, or for a node over one that is elsewhere.
+pub(crate) struct Home {
+    folder: TempDir,
+    elsewhere: Option<String>,
+}
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self { folder: tempfile::tempdir().unwrap(), elsewhere: None }
+    }
+
+    /// A node's folder; the database has this URL.
+    pub(crate) fn over(url: &str) -> Self {
+        Self { elsewhere: Some(url.to_owned()), ..Self::new() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.folder.path().join(name)
     }
 
     /// The database as `--database` takes it.
     pub(crate) fn database(&self) -> String {
-        format!("sqlite:{}", self.path("bellwire.db").display())
+        self.elsewhere.clone().unwrap_or_else(|| format!("sqlite:{}", self.path("bellwire.db").display()))
     }
 
     /// A server on this folder's database that delivers to this machine.
@@ -54,6 +65,9 @@ impl Home {
     pub(crate) fn start_in(&self, environment: &[(&str, &str)], flags: &[&str]) -> Server {
         let mut command = bellwire();
         command.envs(environment.iter().copied());
+        if self.elsewhere.is_some() {
+            command.env("BELLWIRE_MASTER_KEY", MASTER_KEY);
+        }
         command.args(["serve", "--database", &self.database(), "--log", "warn"]).args(flags);
         if !flags.contains(&"--listen") {
             command.args(["--listen", "127.0.0.1:0"]);

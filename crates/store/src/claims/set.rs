@@ -1,0 +1,157 @@
+//! Claiming on PostgreSQL: every lane of a round in one statement, and rows that another node is about to claim passed over.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use bellwire_domain::Timestamp;
+
+use super::{COLUMNS, LANE_STEP_MAX, ReservedRow, SealedRow, keep_lane, read_sealed};
+use crate::StoreError;
+use crate::driver::{Db, Kind, Param, Row, params};
+use crate::handoff::{HandOff, LaneKey};
+use crate::postgres::Session;
+
+const OPEN_LANES: &str = "SELECT p.account_id, p.id FROM UNNEST($1::text[], $2::text[]) t (account_id, id) \
+     JOIN endpoints p ON p.account_id = t.account_id AND p.id = t.id \
+     WHERE p.enabled = 1 AND p.health IN ('active', 'unhealthy')";
+const LANES_FROM: &str = "FROM UNNEST($1::text[], $2::text[], $3::bigint[]) t (account_id, id, room) \
+     CROSS JOIN LATERAL (SELECT * FROM queue WHERE account_id = t.account_id AND endpoint_id = t.id AND wake_at IS NULL \
+     AND claim IS NULL ORDER BY number LIMIT t.room FOR UPDATE SKIP LOCKED) q ";
+const DUE_ROWS: &str = "FROM (SELECT * FROM queue WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2 FOR UPDATE SKIP LOCKED) q ";
+const CLAIM: &str = "UPDATE queue SET claim = $2, wake_at = NULL WHERE id = ANY($1)";
+const PARK: &str = "UPDATE queue SET wake_at = NULL WHERE id = ANY($1)";
+const UNCLAIM: &str = "UPDATE queue SET claim = NULL WHERE id = ANY($1) AND claim = $2";
+/// Lanes looked at for backlogs at once.
+const LOOK_MAX: usize = 2_000;
+/// Lane after lane, each found by one look into the index: a million deliveries may wait in one of them.
+const LANES_WAITING: &str = "WITH RECURSIVE lanes AS (\
+     (SELECT account_id, endpoint_id FROM queue WHERE wake_at IS NULL AND claim IS NULL \
+     AND (account_id, endpoint_id) > ($1, $2) ORDER BY account_id, endpoint_id LIMIT 1) \
+     UNION ALL SELECT n.account_id, n.endpoint_id FROM lanes l CROSS JOIN LATERAL (SELECT q.account_id, q.endpoint_id FROM queue q \
+     WHERE q.wake_at IS NULL AND q.claim IS NULL AND (q.account_id, q.endpoint_id) > (l.account_id, l.endpoint_id) \
+     ORDER BY q.account_id, q.endpoint_id LIMIT 1) n) \
+     SELECT l.account_id, l.endpoint_id, CASE WHEN p.enabled = 1 AND p.health IN ('active', 'unhealthy') THEN 1 ELSE 0 END \
+     FROM (SELECT account_id, endpoint_id FROM lanes LIMIT $3) l \
+     LEFT JOIN endpoints p ON p.account_id = l.account_id AND p.id = l.endpoint_id ORDER BY l.account_id, l.endpoint_id";
+
+/// The columns, from rows that `from` names `q`.
+fn rows_text(from: &str) -> String {
+    let columns = COLUMNS.split(" FROM queue q ").collect::<Vec<_>>();
+    let [columns, joins] = columns[..] else { return String::new() };
+    format!("{columns} {from}{joins}")
+}
+
+fn lane_rows() -> String {
+    rows_text(LANES_FROM) + "ORDER BY q.account_id, q.endpoint_id, q.number"
+}
+
+fn due_rows() -> String {
+    rows_text(DUE_ROWS) + "ORDER BY q.wake_at"
+}
+
+/// Reserves rows of these lanes, `limit` at most.
+pub(super) fn reserve_lanes(
+    session: &Session,
+    handoff: &Arc<HandOff>,
+    lanes: &[(LaneKey, usize)],
+    limit: usize,
+) -> Result<Vec<ReservedRow>, StoreError> {
+    if lanes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys = lanes.iter().flat_map(|(lane, _)| [lane.account_id.as_str().into(), lane.endpoint_id.as_str().into()]);
+    let open = session.query_set("endpoints", OPEN_LANES, (&[Kind::Text; 2], &keys.collect::<Vec<Param<'_>>>()), &[])?;
+    let open: Vec<LaneKey> = open.iter().map(read_lane).collect::<Result<_, _>>()?;
+    let mut left = limit;
+    let mut wanted: Vec<(&LaneKey, usize)> = Vec::with_capacity(lanes.len());
+    for (lane, room) in lanes {
+        if !open.contains(lane) {
+            handoff.reserve().set_backlog(lane, false); // resuming or enabling the endpoint marks it again
+            continue;
+        }
+        let room = (*room).min(left).min(LANE_STEP_MAX);
+        left -= room;
+        if room > 0 {
+            wanted.push((lane, room));
+        }
+    }
+    let mut cells: Vec<Param<'_>> = Vec::with_capacity(wanted.len() * 3);
+    for (lane, room) in &wanted {
+        let room = i64::try_from(*room).unwrap_or(i64::MAX);
+        cells.extend_from_slice(params![lane.account_id.as_str(), lane.endpoint_id.as_str(), room]);
+    }
+    let rows = session.query_set("queue", &lane_rows(), (&[Kind::Text, Kind::Text, Kind::Int], &cells), &[])?;
+    let mut by_lane: HashMap<LaneKey, Vec<SealedRow>> = HashMap::new();
+    for row in &rows {
+        let row = read_sealed(row)?;
+        by_lane.entry(row.delivery.lane()).or_default().push(row);
+    }
+    let mut reserved = VecDeque::with_capacity(rows.len());
+    for (lane, room) in wanted {
+        reserved.extend(keep_lane(handoff, lane, by_lane.remove(lane).unwrap_or_default(), room));
+    }
+    Ok(reserved.into())
+}
+
+/// Retries whose instant has come.
+pub(super) fn find_due(session: &Session, now: Timestamp, limit: i64) -> Result<Vec<Row>, StoreError> {
+    session.query("queue", &due_rows(), params![now, limit])
+}
+
+/// Marks rows as claimed.
+pub(super) fn claim(session: &Session, token: &str, rows: &[Param<'_>]) -> Result<(), StoreError> {
+    change(session, CLAIM, rows, params![token])
+}
+
+/// Lets due retries wait in their lanes.
+pub(super) fn park(session: &Session, rows: &[Param<'_>]) -> Result<(), StoreError> {
+    change(session, PARK, rows, &[])
+}
+
+pub(super) fn unclaim(session: &Session, token: &str, rows: &[Param<'_>]) -> Result<(), StoreError> {
+    change(session, UNCLAIM, rows, params![token])
+}
+
+fn change(session: &Session, sql: &str, rows: &[Param<'_>], rest: &[Param<'_>]) -> Result<(), StoreError> {
+    if rows.is_empty() { Ok(()) } else { session.execute_set(sql, &[Kind::Int], rows, rest).map(drop) }
+}
+
+/// Open lanes that have deliveries waiting, of so many after `after`; and after which to look next, if there are more.
+pub(crate) fn some_lanes_waiting(
+    session: &Session,
+    after: Option<&LaneKey>,
+) -> Result<(Vec<LaneKey>, Option<LaneKey>), StoreError> {
+    let (account, endpoint) = after.map_or(("", ""), |lane| (lane.account_id.as_str(), lane.endpoint_id.as_str()));
+    let limit = i64::try_from(LOOK_MAX).unwrap_or(i64::MAX);
+    let rows = Db::Postgres(session).query("queue", LANES_WAITING, params![account, endpoint, limit])?;
+    let mut open = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if row.boolean(2, "open")? {
+            open.push(read_lane(row)?);
+        }
+    }
+    let next = rows.last().filter(|_| rows.len() == LOOK_MAX).map(read_lane).transpose()?;
+    Ok((open, next))
+}
+
+/// All open lanes that have deliveries waiting.
+pub(super) fn lanes_waiting(session: &Session) -> Result<Vec<LaneKey>, StoreError> {
+    let (mut all, mut after) = some_lanes_waiting(session, None)?;
+    while let Some(last) = after {
+        let (more, next) = some_lanes_waiting(session, Some(&last))?;
+        all.extend(more);
+        after = next;
+    }
+    Ok(all)
+}
+
+fn read_lane(row: &Row) -> Result<LaneKey, StoreError> {
+    Ok(LaneKey { account_id: row.parsed(0, "account_id")?, endpoint_id: row.parsed(1, "endpoint_id")? })
+}
+
+#[cfg(test)]
+pub(crate) fn set_statements() -> Vec<String> {
+    let mut all: Vec<String> = [OPEN_LANES, CLAIM, PARK, UNCLAIM, LANES_WAITING].map(str::to_owned).into();
+    all.extend([lane_rows(), due_rows()]);
+    all
+}

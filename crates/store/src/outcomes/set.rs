@@ -1,0 +1,138 @@
+//! Recording on PostgreSQL: one statement for all deliveries of a group that end, one or two for those that go on.
+//!
+//! The statement that ends deliveries takes them from the queue where they are still held, and writes only those into the history
+//! and the accounts' counts; it answers which they were, and the health of their endpoints.
+
+use std::collections::HashSet;
+
+use bellwire_domain::{Decision, Timestamp};
+
+use super::{
+    DELIVERY_COLUMNS, HealthBook, OutcomeStatements, RecordJob, Recorded, Recording, Sealed, ended_as, push_attempt, push_ended,
+    read_endpoint_health,
+};
+use crate::StoreError;
+use crate::driver::{Db, Kind, Param, Row, params, unnest};
+use crate::handoff::LaneKey;
+use crate::postgres::Session;
+use crate::writer::WriteContext;
+
+const RESCHEDULE: &str = "WITH moved AS (UPDATE queue q SET attempts = t.attempts + 1, due_at = t.due_at, wake_at = t.due_at, \
+     claim = NULL FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[]) t (id, attempts, due_at) \
+     WHERE q.id = t.id AND q.claim = $4 AND q.attempts = t.attempts RETURNING q.id, t.attempts, q.account_id, q.endpoint_id) ";
+const HEALTH: &str = "SELECT p.id, p.health, p.consecutive_failures, p.failing_since, p.unhealthy_since, p.enabled, \
+     p.account_id, m.id, m.attempts FROM moved m LEFT JOIN endpoints p ON p.account_id = m.account_id AND p.id = m.endpoint_id";
+
+/// The outcomes that end deliveries: `$1` to `$16` are the history's columns, `$17` the token.
+fn end() -> String {
+    let names = DELIVERY_COLUMNS.map(|(name, _)| name);
+    let rows = unnest(DELIVERY_COLUMNS.iter().map(|(_, kind)| *kind));
+    format!(
+        "WITH t AS (SELECT * FROM {rows} t ({columns})), \
+         taken AS (DELETE FROM queue q USING t WHERE q.id = t.id AND q.claim = $17 AND q.attempts = t.attempts - 1 \
+         RETURNING q.id, t.attempts), \
+         ended AS (INSERT INTO deliveries ({columns}) SELECT t.{own} FROM t JOIN taken k ON k.id = t.id AND k.attempts = t.attempts), \
+         moved AS (SELECT t.id, t.attempts - 1 AS attempts, t.account_id, t.endpoint_id FROM t \
+         JOIN taken k ON k.id = t.id AND k.attempts = t.attempts), \
+         counted AS (UPDATE accounts a SET pending = a.pending - c.found \
+         FROM (SELECT account_id, COUNT(*) AS found FROM moved GROUP BY account_id) c WHERE a.id = c.account_id) {HEALTH}",
+        columns = names.join(", "),
+        own = names.join(", t."),
+    )
+}
+
+/// Stores all outcomes of a group; their accounts are locked already.
+pub(super) fn record(
+    session: &Session,
+    context: &WriteContext,
+    statements: &OutcomeStatements,
+    jobs: &[RecordJob],
+) -> Result<Recorded, StoreError> {
+    let (db, now) = (Db::Postgres(session), context.clock.now());
+    let claimant = context.lease.current();
+    let all: Vec<Sealed<'_>> = jobs.iter().flat_map(RecordJob::sealed).collect();
+    // What was held under an earlier token may be held anew, and is another's outcome then.
+    let is_own = |sealed: &&Sealed<'_>| sealed.outcome.delivery.epoch == claimant.epoch;
+    let mut held = Held::default();
+    held.apply(session, &claimant.token, all.iter().filter(is_own), now)?;
+    let mut results = Vec::with_capacity(all.len());
+    let mut earlier: Vec<Param<'_>> = Vec::new();
+    for sealed in &all {
+        if !(is_own(&sealed) && held.keys.remove(&key(sealed))) {
+            results.push(Recording::Lost);
+            continue;
+        }
+        if ended_as(&sealed.outcome.decision).is_none() {
+            push_attempt(&mut earlier, sealed);
+        }
+        results.push(Recording::Stored(held.health.observe(db, sealed.outcome)?));
+    }
+    statements.earlier_attempts.run(db, &earlier)?;
+    held.health.write(db, now, statements)?;
+    Ok(Recorded { results })
+}
+
+/// A delivery, and the attempts before the one that is recorded.
+fn key(sealed: &Sealed<'_>) -> (i64, i64) {
+    (sealed.outcome.delivery.id.number(), i64::from(sealed.outcome.delivery.attempts))
+}
+
+/// The deliveries of a group that were held, and the health of their endpoints.
+#[derive(Default)]
+struct Held {
+    keys: HashSet<(i64, i64)>,
+    health: HealthBook,
+}
+
+impl Held {
+    /// Moves deliveries on in the queue.
+    fn apply<'s>(
+        &mut self,
+        session: &Session,
+        token: &str,
+        outcomes: impl Iterator<Item = &'s Sealed<'s>>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (mut ended, mut again): (Vec<Param<'_>>, Vec<Param<'_>>) = (Vec::new(), Vec::new());
+        let mut offered = HashSet::new();
+        for sealed in outcomes {
+            if !offered.insert(key(sealed)) {
+                continue; // held twice, and the first outcome counts
+            }
+            match (ended_as(&sealed.outcome.decision), &sealed.outcome.decision) {
+                (Some(state), _) => push_ended(&mut ended, sealed, state, now),
+                (None, Decision::Retry { due_at }) => again.extend_from_slice(params![
+                    sealed.outcome.delivery.id,
+                    i64::from(sealed.outcome.delivery.attempts),
+                    *due_at
+                ]),
+                (None, _) => {}
+            }
+        }
+        if !ended.is_empty() {
+            let kinds = DELIVERY_COLUMNS.map(|(_, kind)| kind);
+            self.keep(&session.query_set("queue", &end(), (&kinds, &ended), params![token])?)?;
+        }
+        if !again.is_empty() {
+            let sql = format!("{RESCHEDULE}{HEALTH}");
+            self.keep(&session.query_set("queue", &sql, (&[Kind::Int; 3], &again), params![token])?)?;
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, rows: &[Row]) -> Result<(), StoreError> {
+        for row in rows {
+            self.keys.insert((row.int(7, "id")?, row.int(8, "attempts")?));
+            if row.find_text(0, "endpoint_id")?.is_some() {
+                let lane = LaneKey { account_id: row.parsed(6, "account_id")?, endpoint_id: row.parsed(0, "id")? };
+                self.health.endpoints.insert(lane, Some(read_endpoint_health(row)?));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn statements() -> [String; 2] {
+    [end(), format!("{RESCHEDULE}{HEALTH}")]
+}

@@ -1,0 +1,28 @@
+//! PostgreSQL below the store: what a fleet of nodes over one database needs beyond the statements that both databases share.
+//!
+//! Statements run as on SQLite, in order on the thread that asks: a [`Session`] is a connection with a runtime of its own, so
+//! that a statement costs no hop between threads. `writer` commits groups as its pair does, over statements on whole sets;
+//! `nodes` are the rows by which nodes know of each other; `keeper` keeps this node's, takes over from those that are gone, and
+//! listens; `history` makes the partitions.
+
+mod address;
+mod history;
+mod keeper;
+mod migrations;
+mod nodes;
+mod open;
+mod session;
+mod tls;
+mod writer;
+
+pub use address::{InvalidUrl, PostgresUrl};
+pub(crate) use keeper::{Duties, Keeper, Message};
+pub(crate) use nodes::fence;
+pub(crate) use open::{aside, examined, open};
+pub(crate) use session::Session;
+pub(crate) use writer::start as start_writer;
+
+#[cfg(test)]
+pub(crate) fn statements() -> Vec<String> {
+    nodes::STATEMENTS.iter().chain(&history::STATEMENTS).chain(&keeper::STATEMENTS).map(|text| (*text).to_owned()).collect()
+}

@@ -1,0 +1,278 @@
+//! The thread that keeps this node among the others: says that it lives, takes over from those that do not, hears what others
+//! tell, and looks after the tables.
+//!
+//! What a node is told is only to be quicker: caches are bounded in age, and backlogs are looked for on a beat as well. So a
+//! notification may be lost, as when the connection breaks or a pooler stands in between.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use bellwire_domain::{AccountId, Clock};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::address::PostgresUrl;
+use super::history;
+use super::nodes::{self, Watch};
+use super::session::Session;
+use crate::driver::{Db, params};
+use crate::handoff::HandOff;
+use crate::lease::Lease;
+use crate::{LaneKey, StoreError, claims};
+
+/// Beats in the length of a lease.
+const BEATS: u32 = 6;
+/// Between two looks for backlogs that other nodes have left.
+const LOOK: Duration = Duration::from_secs(2);
+/// Between two looks at what has to be done to the tables.
+const TIDY: Duration = Duration::from_secs(5);
+/// Between two looks whether the partitions of the next weeks are there.
+const MAKE_AHEAD: Duration = Duration::from_secs(3_600);
+/// Dead rows in the queue that make a node vacuum it.
+const DEAD_ROWS_MAX: i64 = 5_000;
+/// Told by [`Keeper::stop`]. No notification is empty.
+const STOP: &str = "";
+
+const DEAD_ROWS: &str = "SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = to_regclass('queue')";
+const VACUUM: &str = "VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE OFF) queue";
+const LISTEN: &str = "LISTEN bellwire";
+
+#[cfg(test)]
+pub(super) const STATEMENTS: [&str; 1] = [DEAD_ROWS];
+
+/// What one node tells the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Message {
+    /// This account, or what is read together with it, has changed.
+    Account(AccountId),
+    /// A key has been revoked.
+    Keys,
+    /// Deliveries wait that no node has in its lanes.
+    Waiting,
+    /// Anything may have happened: this node could not hear.
+    Deaf,
+}
+
+impl Message {
+    pub(crate) fn payload(&self) -> String {
+        match self {
+            Self::Account(id) => format!("account {id}"),
+            Self::Keys => "keys".to_owned(),
+            Self::Waiting => "waiting".to_owned(),
+            Self::Deaf => "deaf".to_owned(),
+        }
+    }
+
+    fn read(payload: &str) -> Option<Self> {
+        match payload.split_once(' ') {
+            Some(("account", id)) => AccountId::try_new(id).ok().map(Self::Account),
+            None if payload == "keys" => Some(Self::Keys),
+            None if payload == "waiting" => Some(Self::Waiting),
+            _ => None, // a newer node's
+        }
+    }
+}
+
+/// What the thread needs.
+pub(crate) struct Duties {
+    pub(crate) url: PostgresUrl,
+    pub(crate) lease: Arc<Lease>,
+    pub(crate) lease_length: Duration,
+    pub(crate) handoff: Arc<HandOff>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// The running thread.
+pub(crate) struct Keeper {
+    notices: UnboundedSender<String>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A store that is dropped without having been closed leaves no thread behind.
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        let _ = self.notices.send(STOP.to_owned());
+    }
+}
+
+impl Keeper {
+    /// Starts it. `hear` is called with what other nodes tell.
+    pub(crate) fn start(duties: Duties, hear: impl Fn(Message) + Send + 'static) -> Result<Self, StoreError> {
+        let failed = |error: std::io::Error| StoreError::Database(error.to_string().into());
+        let idle = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
+        let (notices, received) = unbounded_channel();
+        let sender = notices.clone();
+        let run = move || {
+            let vacuuming = Arc::default();
+            let times = [Instant::now(); 3];
+            let (session, watch) = (None, Watch::default());
+            Thread { duties, hear: Box::new(hear), idle, session, watch, vacuuming, times, looked_at: None, sender }
+                .run(received);
+        };
+        let thread = std::thread::Builder::new().name("bellwire-keeper".to_owned()).spawn(run).map_err(failed)?;
+        Ok(Self { notices, thread: Some(thread) })
+    }
+
+    /// Ends the thread and waits for it.
+    pub(crate) fn stop(mut self) {
+        let _ = self.notices.send(STOP.to_owned());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Thread {
+    duties: Duties,
+    hear: Box<dyn Fn(Message)>,
+    /// Waits while there is no connection.
+    idle: Runtime,
+    session: Option<Session>,
+    watch: Watch,
+    vacuuming: Arc<AtomicBool>,
+    /// When to look for backlogs, at the tables, and at the partitions.
+    times: [Instant; 3],
+    /// The lane up to which backlogs were looked for; `None`: from the first one on.
+    looked_at: Option<LaneKey>,
+    sender: UnboundedSender<String>,
+}
+
+impl Thread {
+    fn run(mut self, mut notices: UnboundedReceiver<String>) {
+        let beat = (self.duties.lease_length / BEATS).max(Duration::from_millis(20));
+        loop {
+            let next = Instant::now() + beat;
+            if let Err(error) = self.round() {
+                tracing::warn!(error = %error, "this node cannot reach the others through the database; trying again");
+                self.session = None;
+                self.watch.forget();
+            }
+            while let Some(left) = next.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+                let notice = match &self.session {
+                    Some(session) => session.wait_for(&mut notices, left),
+                    None => self.idle.block_on(async { tokio::time::timeout(left, notices.recv()).await.ok().flatten() }),
+                };
+                match notice.as_deref() {
+                    None => {}
+                    Some(STOP) => return,
+                    Some(payload) => self.take(payload),
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, payload: &str) {
+        match Message::read(payload) {
+            Some(Message::Waiting) => {
+                if let Err(error) = self.look_for_backlogs() {
+                    tracing::warn!(error = %error, "backlogs could not be looked for");
+                }
+            }
+            Some(message) => (self.hear)(message),
+            None => {}
+        }
+    }
+
+    fn round(&mut self) -> Result<(), StoreError> {
+        if self.session.is_none() {
+            let session = Session::connect(&self.duties.url, Some(self.sender.clone()))?;
+            session.batch(LISTEN)?;
+            self.session = Some(session);
+            (self.hear)(Message::Deaf);
+        }
+        let Some(session) = &self.session else { return Ok(()) };
+        let lease = &self.duties.lease;
+        let claimant = lease.current();
+        if !lease.is_given_up() {
+            let at = Instant::now();
+            if nodes::beat(session, &claimant.token)? {
+                lease.renew(claimant.epoch, at);
+            } else {
+                tracing::warn!("this node was silent for too long, and others took over; it begins anew");
+                lease.give_up(claimant.epoch);
+                self.duties.handoff.claimable.notify_one();
+            }
+        }
+        let (nodes, dead) = self.watch.look(session, &claimant.token, self.duties.lease_length)?;
+        lease.set_nodes(nodes.saturating_sub(dead.len()));
+        for (token, beat) in dead {
+            if let Some(freed) = nodes::take_over(session, &token, beat)? {
+                tracing::warn!(deliveries = freed, "took over what a node held that is gone");
+                nodes::tell(session, &Message::Waiting.payload())?;
+            }
+        }
+        self.look_after()
+    }
+
+    /// What is done less often than a beat.
+    fn look_after(&mut self) -> Result<(), StoreError> {
+        let now = Instant::now();
+        let due = |time: &mut Instant, pause: Duration| {
+            let due = *time <= now;
+            if due {
+                *time = now + pause;
+            }
+            due
+        };
+        let [look, tidy, make] = &mut self.times;
+        let (look, tidy, make) = (due(look, LOOK), due(tidy, TIDY), due(make, MAKE_AHEAD));
+        if look {
+            self.look_for_backlogs()?;
+        }
+        let Some(session) = &self.session else { return Ok(()) };
+        if tidy
+            && Db::Postgres(session).find("queue", DEAD_ROWS, params![])?.map_or(Ok(0), |row| row.int(0, "rows"))? > DEAD_ROWS_MAX
+        {
+            self.vacuum();
+        }
+        if make {
+            history::make_ahead(session, self.duties.clock.now())?;
+        }
+        Ok(())
+    }
+
+    /// Looks at some lanes, and at the next ones the next time: a beat must not wait for it.
+    fn look_for_backlogs(&mut self) -> Result<(), StoreError> {
+        let Some(session) = &self.session else { return Ok(()) };
+        let (lanes, next) = claims::some_lanes_waiting(session, self.looked_at.as_ref())?;
+        self.looked_at = next;
+        if !lanes.is_empty() {
+            self.duties.handoff.mark_backlog(lanes);
+        }
+        Ok(())
+    }
+
+    /// Vacuums the queue on a connection of its own: it may take longer than a beat.
+    fn vacuum(&self) {
+        if self.vacuuming.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (url, vacuuming) = (self.duties.url.clone(), Arc::clone(&self.vacuuming));
+        let run = move || {
+            if let Err(error) = Session::connect(&url, None).and_then(|session| session.batch(VACUUM)) {
+                tracing::warn!(error = %error, "the queue could not be vacuumed");
+            }
+            vacuuming.store(false, Ordering::Release);
+        };
+        if std::thread::Builder::new().name("bellwire-vacuum".to_owned()).spawn(run).is_err() {
+            self.vacuuming.store(false, Ordering::Release);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_read_as_they_were_told() {
+        for message in [Message::Account(AccountId::try_new("a").unwrap()), Message::Keys, Message::Waiting] {
+            assert_eq!(Message::read(&message.payload()), Some(message));
+        }
+        for payload in ["", "what is new", "account", "account a b"] {
+            assert_eq!(Message::read(payload), None, "{payload}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The rows by which nodes know of each other.
+//!
+//! A node adds to its row's beat every now and then. Whoever sees a beat stand still for the length of a lease, measured by its
+//! own clock from when it first saw it, takes the node for dead. So no two clocks are ever compared. Taking over deletes the row
+//! and frees what its token holds, in one transaction; every transaction that claims something holds a lock on its own node's
+//! row meanwhile, so that nothing is claimed in the name of a node that is being taken over.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bellwire_domain::Timestamp;
+
+use super::session::Session;
+use crate::StoreError;
+use crate::delivery_ids::{DeliveryIds, SLOTS};
+use crate::driver::{Db, params};
+use crate::lease::{Claimant, Lease};
+
+/// Held while a slot is looked for.
+const REGISTERING: i64 = 0x6265_6c6c_0001;
+
+const LOCK: &str = "SELECT pg_advisory_xact_lock($1)";
+const FREE_SLOT: &str = "SELECT MIN(s.slot) FROM generate_series(0::bigint, $1 - 1) s (slot) \
+     WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.slot = s.slot)";
+const REGISTER: &str = "INSERT INTO nodes (token, slot, beat, registered_at) VALUES ($1, $2, 0, $3)";
+const BEAT: &str = "UPDATE nodes SET beat = beat + 1 WHERE token = $1";
+const ALL: &str = "SELECT token, beat FROM nodes ORDER BY token";
+const FENCE: &str = "SELECT token FROM nodes WHERE token = $1 FOR KEY SHARE";
+const REMOVE: &str = "DELETE FROM nodes WHERE token = $1 AND beat <= $2";
+const FREE: &str = "UPDATE queue SET claim = NULL WHERE claim = $1";
+const FREE_UNKNOWN: &str = "UPDATE queue SET claim = NULL WHERE claim IS NOT NULL AND claim NOT IN (SELECT token FROM nodes)";
+const TELL: &str = "SELECT pg_notify('bellwire', $1)";
+
+#[cfg(test)]
+pub(super) const STATEMENTS: [&str; 10] = [LOCK, FREE_SLOT, REGISTER, BEAT, ALL, FENCE, REMOVE, FREE, FREE_UNKNOWN, TELL];
+
+/// Registers a node; its delivery ids are of its own slot from now on.
+pub(super) fn register(session: &Session, token: &str, now: Timestamp, ids: &DeliveryIds) -> Result<(), StoreError> {
+    let db = Db::Postgres(session);
+    session.transaction(|| {
+        db.execute(LOCK, params![REGISTERING])?;
+        let free = db.find("nodes", FREE_SLOT, params![SLOTS])?.map(|row| row.find_int(0, "slot")).transpose()?.flatten();
+        let slot = free.ok_or_else(|| StoreError::Unavailable(format!("there are {SLOTS} nodes already").into()))?;
+        db.execute(REGISTER, params![token, slot, now])?;
+        db.execute(FREE_UNKNOWN, params![])?;
+        ids.take_slot(db, slot)
+    })
+}
+
+/// Says that a node lives; `false`: it has been taken over.
+pub(super) fn beat(session: &Session, token: &str) -> Result<bool, StoreError> {
+    Ok(session.execute(BEAT, params![token])? > 0)
+}
+
+/// Locks the node's row for the rest of the transaction. A node that has none has been taken over: it gives up its lease, and
+/// nothing may be claimed.
+pub(crate) fn fence(db: Db<'_>, lease: &Lease) -> Result<Arc<Claimant>, StoreError> {
+    let claimant = lease.current();
+    if matches!(db, Db::Postgres(_)) && db.find("nodes", FENCE, params![claimant.token.as_str()])?.is_none() {
+        lease.give_up(claimant.epoch);
+        return Err(StoreError::Unavailable("this node was taken for dead and begins anew".into()));
+    }
+    Ok(claimant)
+}
+
+/// Frees what a node holds, if its beat is still at most `beat`; how many deliveries that were, or `None`.
+pub(super) fn take_over(session: &Session, token: &str, beat: i64) -> Result<Option<usize>, StoreError> {
+    session.transaction(|| {
+        if session.execute(REMOVE, params![token, beat])? == 0 {
+            return Ok(None);
+        }
+        session.execute(FREE, params![token]).map(Some)
+    })
+}
+
+/// Tells every node something.
+pub(super) fn tell(session: &Session, message: &str) -> Result<(), StoreError> {
+    session.execute(TELL, params![message]).map(drop)
+}
+
+/// The beats of others, as one node has seen them.
+#[derive(Default)]
+pub(super) struct Watch {
+    seen: HashMap<String, (i64, Instant)>,
+}
+
+impl Watch {
+    /// Looks at every node's beat; how many there are, and those that stood still for a whole lease.
+    pub(super) fn look(
+        &mut self,
+        session: &Session,
+        own: &str,
+        lease: Duration,
+    ) -> Result<(usize, Vec<(String, i64)>), StoreError> {
+        let mut beats = Vec::new();
+        for row in Db::Postgres(session).query("nodes", ALL, params![])? {
+            beats.push((row.text(0, "token")?.to_owned(), row.int(1, "beat")?));
+        }
+        Ok((beats.len(), self.judge(beats, own, lease, Instant::now())))
+    }
+
+    fn judge(&mut self, beats: Vec<(String, i64)>, own: &str, lease: Duration, now: Instant) -> Vec<(String, i64)> {
+        let mut dead = Vec::new();
+        let mut seen = HashMap::with_capacity(beats.len());
+        for (token, beat) in beats.into_iter().filter(|(token, _)| token != own) {
+            let since = match self.seen.get(&token) {
+                Some((known, since)) if *known == beat => *since,
+                _ => now,
+            };
+            if now.duration_since(since) >= lease {
+                dead.push((token.clone(), beat));
+            }
+            seen.insert(token, (beat, since));
+        }
+        self.seen = seen;
+        dead
+    }
+
+    /// What was seen before a time in which nothing could be seen says nothing about that time.
+    pub(super) fn forget(&mut self) {
+        self.seen.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_beat_that_stands_still_for_a_lease_is_a_death() {
+        let lease = Duration::from_secs(10);
+        let mut watch = Watch::default();
+        let start = Instant::now();
+        let mut look = |beats: [(&str, i64); 2], after: u64| {
+            let beats = beats.map(|(token, beat)| (token.to_owned(), beat)).into();
+            watch.judge(beats, "me", lease, start + Duration::from_secs(after))
+        };
+        assert!(look([("a", 1), ("me", 1)], 0).is_empty());
+        assert!(look([("a", 1), ("me", 1)], 9).is_empty());
+        assert!(look([("a", 2), ("me", 1)], 10).is_empty(), "it moved, and this node is no judge of itself");
+        assert!(look([("a", 2), ("me", 1)], 19).is_empty());
+        assert_eq!(look([("a", 2), ("me", 1)], 20), [("a".to_owned(), 2)]);
+        assert!(look([("b", 7), ("me", 1)], 21).is_empty(), "a new one begins when it is first seen");
+    }
+}

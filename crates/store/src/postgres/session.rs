@@ -1,0 +1,380 @@
+//! One connection, used by one thread at a time.
+//!
+//! The driver is asynchronous, and everything above it runs statements one after another on a thread that may wait. So each
+//! connection has a runtime of its own, which runs on that thread while it waits, and nowhere else.
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use futures_util::{StreamExt, TryStreamExt};
+use rusqlite::types::Value;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{AsyncMessage, Client, Statement};
+
+use super::address::PostgresUrl;
+use super::tls::Connector;
+use crate::StoreError;
+use crate::driver::{Kind, Param, Row};
+
+/// Statements kept prepared.
+const STATEMENTS_MAX: usize = 512;
+/// How long the server is waited for; one that has not answered by then is taken for gone.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
+/// The same where a statement may take its time.
+const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Rows fetched at once where a result is streamed.
+const FETCH_ROWS: usize = 1_000;
+/// What each connection asks of the server. A node that is frozen within a transaction must not keep its locks for long.
+const SETTINGS: &str = "SET statement_timeout = '45s'; SET lock_timeout = '20s'; \
+     SET idle_in_transaction_session_timeout = '5s'; SET jit = off";
+
+/// What has gone wrong with a connection or its transaction, where the caller can do better than to give up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Fault {
+    /// Nothing that trying again would help.
+    #[default]
+    None,
+    /// The transaction met another's: the same again may succeed.
+    Conflict,
+    /// A partition of the history is missing.
+    NoPartition,
+    /// The connection is gone.
+    Lost,
+}
+
+/// A connection.
+pub(crate) struct Session {
+    /// Until it is dropped.
+    runtime: Option<Runtime>,
+    client: Client,
+    statements: RefCell<HashMap<String, Statement>>,
+    fault: Cell<Fault>,
+    /// A statement of the transaction has failed: the server would only say that it rolled back what is to be committed.
+    failed: Cell<bool>,
+    answer_max: Cell<Duration>,
+}
+
+impl Session {
+    /// Connects. `notices` gets the payloads of notifications.
+    pub(crate) fn connect(url: &PostgresUrl, notices: Option<mpsc::UnboundedSender<String>>) -> Result<Self, StoreError> {
+        let unavailable = |error: &dyn std::fmt::Display| StoreError::Unavailable(error.to_string().into());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| unavailable(&error))?;
+        let connector = Connector::new(url)?;
+        let (client, mut connection) = runtime.block_on(url.config().connect(connector)).map_err(|error| describe(&error).1)?;
+        runtime.spawn(async move {
+            let mut messages = futures_util::stream::poll_fn(move |context| connection.poll_message(context));
+            while let Some(Ok(message)) = messages.next().await {
+                if let (AsyncMessage::Notification(notification), Some(notices)) = (message, &notices) {
+                    let _ = notices.send(notification.payload().to_owned());
+                }
+            }
+        });
+        let session = Self {
+            runtime: Some(runtime),
+            client,
+            statements: RefCell::default(),
+            fault: Cell::default(),
+            failed: Cell::default(),
+            answer_max: Cell::new(ANSWER_MAX),
+        };
+        session.batch(SETTINGS)?;
+        Ok(session)
+    }
+
+    /// What went wrong last; asking forgets it.
+    pub(crate) fn take_fault(&self) -> Fault {
+        if self.client.is_closed() { Fault::Lost } else { self.fault.take() }
+    }
+
+    /// Runs texts without parameters.
+    pub(crate) fn batch(&self, sql: &str) -> Result<(), StoreError> {
+        self.wait(self.client.batch_execute(sql))
+    }
+
+    pub(crate) fn begin(&self) -> Result<(), StoreError> {
+        self.failed.set(false);
+        self.answer_max.set(ANSWER_MAX);
+        self.batch("BEGIN")
+    }
+
+    /// Lets every statement of the transaction take its time: a migration, or what deletes a lot.
+    pub(crate) fn be_patient(&self) -> Result<(), StoreError> {
+        self.answer_max.set(PATIENCE);
+        self.batch("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
+    }
+
+    /// Commits, if every statement of the transaction succeeded.
+    pub(crate) fn commit(&self) -> Result<(), StoreError> {
+        if self.failed.get() {
+            self.batch("ROLLBACK")?;
+            return Err(StoreError::Unavailable("a statement failed before".into()));
+        }
+        self.batch("COMMIT")
+    }
+
+    /// Runs `work` in a transaction of its own.
+    pub(crate) fn transaction<T, E: From<StoreError>>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        self.begin()?;
+        match work() {
+            Ok(value) => self.commit().map(|()| value).map_err(E::from),
+            Err(error) => {
+                let fault = self.fault.take();
+                let _ = self.batch("ROLLBACK");
+                self.fault.set(fault);
+                Err(error)
+            }
+        }
+    }
+
+    pub(crate) fn query(&self, table: &'static str, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
+        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as _).collect();
+        self.rows(table, sql, &params)
+    }
+
+    pub(crate) fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<usize, StoreError> {
+        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as _).collect();
+        self.change(sql, &params)
+    }
+
+    /// A query over rows that `cells` holds one after another, each column an array: `$1`, `$2`, …; `rest` follows them.
+    pub(crate) fn query_set(
+        &self,
+        table: &'static str,
+        sql: &str,
+        (kinds, cells): (&[Kind], &[Param<'_>]),
+        rest: &[Param<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        let arrays = arrays(kinds, cells);
+        let params: Vec<&(dyn ToSql + Sync)> =
+            arrays.iter().map(|array| &**array).chain(rest.iter().map(|one| one as _)).collect();
+        self.rows(table, sql, &params)
+    }
+
+    /// As [`Session::query_set`], for statements that answer nothing; the number of rows changed.
+    pub(crate) fn execute_set(
+        &self,
+        sql: &str,
+        kinds: &[Kind],
+        cells: &[Param<'_>],
+        rest: &[Param<'_>],
+    ) -> Result<usize, StoreError> {
+        let arrays = arrays(kinds, cells);
+        let params: Vec<&(dyn ToSql + Sync)> =
+            arrays.iter().map(|array| &**array).chain(rest.iter().map(|one| one as _)).collect();
+        self.change(sql, &params)
+    }
+
+    /// Runs a statement over several sets, whose arrays are its parameters one after another.
+    pub(crate) fn execute_sets(&self, sql: &str, sets: &[(&[Kind], &[Param<'_>])]) -> Result<(), StoreError> {
+        let arrays: Vec<_> = sets.iter().flat_map(|(kinds, cells)| arrays(kinds, cells)).collect();
+        let params: Vec<&(dyn ToSql + Sync)> = arrays.iter().map(|array| &**array).collect();
+        self.change(sql, &params).map(drop)
+    }
+
+    /// Streams a query without parameters through a cursor; within a transaction.
+    pub(crate) fn for_each(
+        &self,
+        table: &'static str,
+        sql: &str,
+        each: &mut dyn FnMut(&Row) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.batch(&format!("DECLARE streamed NO SCROLL CURSOR FOR {sql}"))?;
+        loop {
+            // Not kept prepared: each cursor has rows of its own shape.
+            let fetched = self.wait(self.client.query(&format!("FETCH {FETCH_ROWS} FROM streamed"), &[]))?;
+            for row in &fetched {
+                each(&read(row, table)?)?;
+            }
+            if fetched.len() < FETCH_ROWS {
+                return self.batch("CLOSE streamed");
+            }
+        }
+    }
+
+    /// Waits for a notification or until `time` has passed, whichever is first. The connection is served meanwhile.
+    pub(crate) fn wait_for(&self, notices: &mut mpsc::UnboundedReceiver<String>, time: Duration) -> Option<String> {
+        let runtime = self.runtime.as_ref()?;
+        runtime.block_on(async { tokio::time::timeout(time, notices.recv()).await.ok().flatten() })
+    }
+
+    fn rows(&self, table: &'static str, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
+        let statement = self.prepare(sql)?;
+        self.wait(async {
+            let mut rows = pin!(self.client.query_raw(&statement, params.iter().copied()).await?);
+            let mut found = Vec::new();
+            while let Some(row) = rows.try_next().await? {
+                found.push(read(&row, table));
+            }
+            Ok(found)
+        })?
+        .into_iter()
+        .collect()
+    }
+
+    fn change(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<usize, StoreError> {
+        let statement = self.prepare(sql)?;
+        let changed = self.wait(self.client.execute_raw(&statement, params.iter().copied()))?;
+        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+    }
+
+    /// The prepared statement of a text.
+    pub(crate) fn prepare(&self, sql: &str) -> Result<Statement, StoreError> {
+        if let Some(statement) = self.statements.borrow().get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.wait(self.client.prepare(sql))?;
+        let mut statements = self.statements.borrow_mut();
+        if statements.len() >= STATEMENTS_MAX {
+            statements.clear();
+        }
+        statements.insert(sql.to_owned(), statement.clone());
+        Ok(statement)
+    }
+
+    fn wait<T>(&self, answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, StoreError> {
+        let Some(runtime) = &self.runtime else { return Err(StoreError::Closed) };
+        match runtime.block_on(async { tokio::time::timeout(self.answer_max.get(), answer).await }) {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => {
+                let (fault, error) = describe(&error);
+                self.fault.set(fault);
+                self.failed.set(true);
+                Err(error)
+            }
+            Err(_) => {
+                self.fault.set(Fault::Lost);
+                Err(StoreError::Unavailable("the database does not answer".into()))
+            }
+        }
+    }
+}
+
+impl Drop for Session {
+    /// A runtime must not be waited for where other tasks run.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// What an error means for the connection, and for the caller.
+pub(super) fn describe(error: &tokio_postgres::Error) -> (Fault, StoreError) {
+    let Some(database) = error.as_db_error() else {
+        let text: String = match std::error::Error::source(error) {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        };
+        let spoken = error.to_string().contains("serializing");
+        return if spoken {
+            (Fault::None, StoreError::Database(text.into()))
+        } else {
+            (Fault::Lost, StoreError::Unavailable(text.into()))
+        };
+    };
+    let code = database.code();
+    let text = format!("{} ({})", database.message(), code.code()).into();
+    if [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code) {
+        return (Fault::Conflict, StoreError::Unavailable(text));
+    }
+    if *code == SqlState::CHECK_VIOLATION && database.constraint().is_none() {
+        return (Fault::NoPartition, StoreError::Unavailable(text));
+    }
+    // Connections, resources, an operator at work, a server that starts or stops, one that only reads since a failover.
+    let gone = ["08", "57P", "25006"].iter().any(|class| code.code().starts_with(class));
+    let passing = ["53", "55P03", "57014", "25P"].iter().any(|class| code.code().starts_with(class));
+    match (gone, passing) {
+        (true, _) => (Fault::Lost, StoreError::Unavailable(text)),
+        (false, true) => (Fault::None, StoreError::Unavailable(text)),
+        (false, false) => (Fault::None, StoreError::Database(text)),
+    }
+}
+
+fn read(row: &tokio_postgres::Row, table: &'static str) -> Result<Row, StoreError> {
+    let cells = row.columns().iter().enumerate().map(|(index, column)| {
+        let read: Result<Option<Value>, tokio_postgres::Error> = match *column.type_() {
+            Type::INT8 => row.try_get::<_, Option<i64>>(index).map(|cell| cell.map(Value::Integer)),
+            Type::INT4 => row.try_get::<_, Option<i32>>(index).map(|cell| cell.map(|value| Value::Integer(value.into()))),
+            Type::BOOL => row.try_get::<_, Option<bool>>(index).map(|cell| cell.map(|value| Value::Integer(value.into()))),
+            Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(index).map(|cell| cell.map(Value::Blob)),
+            _ => row.try_get::<_, Option<String>>(index).map(|cell| cell.map(Value::Text)),
+        };
+        read.map(|cell| cell.unwrap_or(Value::Null)).map_err(|error| describe(&error).1)
+    });
+    Ok(Row::new(cells.collect::<Result<_, _>>()?, table))
+}
+
+/// Each column of the rows in `cells` as one array.
+fn arrays<'a>(kinds: &[Kind], cells: &'a [Param<'a>]) -> Vec<Box<dyn ToSql + Sync + 'a>> {
+    let column = |index: usize| cells.iter().skip(index).step_by(kinds.len().max(1));
+    kinds
+        .iter()
+        .enumerate()
+        .map(|(index, kind)| -> Box<dyn ToSql + Sync + 'a> {
+            match kind {
+                Kind::Int => Box::new(column(index).map(Param::int).collect::<Vec<_>>()),
+                Kind::Text => Box::new(column(index).map(Param::text).collect::<Vec<_>>()),
+                Kind::Bytes => Box::new(column(index).map(Param::bytes).collect::<Vec<_>>()),
+            }
+        })
+        .collect()
+}
+
+/// PostgreSQL's TEXT holds everything but U+0000.
+fn storable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
+}
+
+impl<'a> Param<'a> {
+    const fn int(&self) -> Option<i64> {
+        if let Self::Int(value) = self { Some(*value) } else { None }
+    }
+
+    fn text(&self) -> Option<Cow<'a, str>> {
+        if let Self::Text(value) = self { Some(storable(value)) } else { None }
+    }
+
+    const fn bytes(&self) -> Option<&'a [u8]> {
+        if let Self::Bytes(value) = self { Some(value) } else { None }
+    }
+}
+
+impl ToSql for Param<'_> {
+    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match self {
+            Self::Null => Ok(IsNull::Yes),
+            Self::Int(value) if *kind == Type::INT4 => i32::try_from(*value)?.to_sql(kind, out),
+            Self::Int(value) => value.to_sql(kind, out),
+            Self::Text(value) => storable(value).to_sql(kind, out),
+            Self::Bytes(value) => value.to_sql(kind, out),
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true // which of them it is, is known only with the value
+    }
+
+    to_sql_checked!();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_are_made_of_columns_and_texts_hold_no_zero() {
+        assert_eq!(storable("a\0b"), "a\u{fffd}b");
+        let cells = [Param::Int(1), Param::Text("a"), Param::Null, Param::Text("b")];
+        let made = arrays(&[Kind::Int, Kind::Text], &cells);
+        let shown: Vec<String> = made.iter().map(|array| format!("{array:?}")).collect();
+        assert_eq!(shown, ["[Some(1), None]", r#"[Some("a"), Some("b")]"#]);
+    }
+}

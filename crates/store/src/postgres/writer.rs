@@ -1,0 +1,242 @@
+//! The one writer of a node: a thread that owns the writing connection and commits in groups, as its pair for SQLite does.
+//!
+//! Here other nodes write too. Everybody locks accounts before whatever belongs to them, and several in the order of their ids,
+//! so that nodes wait for each other and do not deadlock. What conflicts nevertheless is tried again: a group of publications
+//! and outcomes as a whole. Other writes, which can run once only, have a transaction each and answer
+//! [`StoreError::Unavailable`]; whoever asked for them asks again.
+//!
+//! When the connection is lost, callers are told so at once, and the next group finds a new connection or none. Lost before the
+//! commit, nothing was written. Lost during the commit, nobody knows: so the node gives up its token, and goes on with a new
+//! one. Publishers ask again with the same ids. Deliveries that were committed as claimed by the old token are free again,
+//! and none of them was handed to the engine.
+
+use std::collections::BTreeSet;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use bellwire_domain::AccountId;
+use tokio::sync::mpsc;
+
+use super::history;
+use super::nodes;
+use super::session::{Fault, Session};
+use super::{Message, PostgresUrl};
+use crate::driver::{Db, Kind, Param, params};
+use crate::outcomes::{OutcomeStatements, RecordJob};
+use crate::publish::{PublishJob, PublishStatements};
+use crate::writer::{Done, Group, Job, Run, WriteContext};
+use crate::{StoreError, outcomes, publish};
+
+/// How often a group is tried that meets conflicts or a lost connection.
+const TRIES_MAX: u32 = 8;
+/// Between two attempts to connect. Callers are answered meanwhile.
+const RECONNECT: Duration = Duration::from_millis(250);
+
+/// In the order of ids, as everybody locks them; and the node's own row, which says that it is not being taken over.
+pub(crate) const LOCK_ACCOUNTS: &str = "WITH own AS (SELECT token FROM nodes WHERE token = $2 FOR KEY SHARE) \
+     SELECT a.id, (SELECT token FROM own) FROM accounts a WHERE a.id = ANY($1) ORDER BY a.id FOR UPDATE OF a";
+
+/// Starts the writer on a thread. It ends when every sender is gone.
+pub(crate) fn start(
+    session: Session,
+    url: PostgresUrl,
+    context: WriteContext,
+    jobs_max: usize,
+) -> Result<(mpsc::Sender<Job>, JoinHandle<()>), StoreError> {
+    let (sender, receiver) = mpsc::channel(jobs_max);
+    let (publish_statements, outcome_statements) = (PublishStatements::new(), OutcomeStatements::new());
+    let writer =
+        Writer { url, session: Some(session), connect_at: Instant::now(), context, publish_statements, outcome_statements };
+    let thread = std::thread::Builder::new()
+        .name("bellwire-writer".to_owned())
+        .spawn(move || writer.run(receiver))
+        .map_err(|error| StoreError::Database(error.to_string().into()))?;
+    Ok((sender, thread))
+}
+
+struct Writer {
+    url: PostgresUrl,
+    session: Option<Session>,
+    /// Not before.
+    connect_at: Instant,
+    context: WriteContext,
+    publish_statements: PublishStatements,
+    outcome_statements: OutcomeStatements,
+}
+
+/// Why a group was not committed, and what may be done about it.
+enum Failure {
+    /// Nothing is written: the group may be tried again.
+    Again(StoreError),
+    /// It cannot succeed, or nobody knows whether it did.
+    Final(StoreError),
+}
+
+impl Writer {
+    fn run(mut self, mut receiver: mpsc::Receiver<Job>) {
+        while let Some(first) = receiver.blocking_recv() {
+            let Group { writes, records, publishes, .. } = Group::gather_on_thread(first, &mut receiver);
+            for run in writes {
+                self.write(run);
+            }
+            if !records.is_empty() || !publishes.is_empty() {
+                self.commit(records, publishes);
+            }
+        }
+        self.leave();
+    }
+
+    /// A connection and a token, new ones if need be.
+    fn ready(&mut self) -> Result<(), StoreError> {
+        let lost = self.session.as_ref().is_none_or(|session| session.take_fault() == Fault::Lost);
+        if lost {
+            self.session = None;
+            if Instant::now() < self.connect_at {
+                return Err(StoreError::Unavailable("the database cannot be reached".into()));
+            }
+            let connected = Session::connect(&self.url, None);
+            self.connect_at = Instant::now() + RECONNECT;
+            self.session = Some(connected?);
+            tracing::info!("connected to the database again");
+        }
+        let Some(session) = &self.session else { return Err(StoreError::Closed) };
+        if self.context.lease.is_given_up() {
+            let old = self.context.lease.current();
+            let token = crate::store::hex_token(&*self.context.entropy);
+            let at = Instant::now();
+            nodes::register(session, &token, self.context.clock.now(), &self.context.delivery_ids)?;
+            self.context.lease.replace(token, at);
+            tracing::warn!("this node goes on with a new token; what it held is free again");
+            if nodes::take_over(session, &old.token, i64::MAX)?.is_some() {
+                nodes::tell(session, &Message::Waiting.payload())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs one write in a transaction of its own and answers it.
+    fn write(&mut self, run: Run) {
+        let ready = self.ready();
+        let Some(session) = self.session.as_ref().filter(|_| ready.is_ok()) else {
+            let (reply, _) = run(Err(ready.err().unwrap_or(StoreError::Closed)));
+            return reply(Ok(()));
+        };
+        if let Err(error) = session.begin() {
+            let (reply, _) = run(Err(error));
+            return reply(Ok(()));
+        }
+        let (reply, keep) = run(Ok(Db::Postgres(session)));
+        let fault = session.take_fault();
+        if keep {
+            let committed = session.commit();
+            if committed.is_err() {
+                self.context.lease.give_up(self.context.lease.current().epoch);
+            }
+            return reply(committed);
+        }
+        if fault == Fault::Lost || session.batch("ROLLBACK").is_err() {
+            self.session = None;
+        } else if fault == Fault::NoPartition {
+            self.make_partitions();
+        }
+        reply(Ok(()));
+    }
+
+    /// Runs a group until it is committed or cannot be, and answers it.
+    fn commit(&mut self, records: Vec<RecordJob>, publishes: Vec<PublishJob>) {
+        let started = Instant::now();
+        let mut tries = 0;
+        let result = loop {
+            tries += 1;
+            match self.transact(&records, &publishes) {
+                Ok(done) => break Ok(done),
+                Err(Failure::Again(error)) if tries < TRIES_MAX => {
+                    tracing::debug!(error = %error, tries, "a group of writes is tried again");
+                }
+                Err(Failure::Again(error) | Failure::Final(error)) => break Err(error),
+            }
+        };
+        metrics::histogram!("bellwire_store_commit_seconds").record(started.elapsed().as_secs_f64());
+        Done { replies: Vec::new(), records, publishes, result }.answer(&self.context);
+    }
+
+    fn transact(
+        &mut self,
+        records: &[RecordJob],
+        jobs: &[PublishJob],
+    ) -> Result<(outcomes::Recorded, publish::Published), Failure> {
+        self.ready().map_err(Failure::Final)?;
+        let claimant = self.context.lease.current();
+        let Some(session) = &self.session else { return Err(Failure::Final(StoreError::Closed)) };
+        let db = Db::Postgres(session);
+        let written = session.begin().and_then(|()| {
+            if !lock_accounts(session, &claimant.token, records, jobs)? {
+                self.context.lease.give_up(claimant.epoch);
+                return Err(StoreError::Unavailable("this node was taken for dead and begins anew".into()));
+            }
+            let recorded = outcomes::record(db, &self.context, &self.outcome_statements, records)?;
+            let published = publish::publish(db, &self.context, &self.publish_statements, jobs)?;
+            Ok((recorded, published))
+        });
+        let (recorded, published) = match written {
+            Ok(written) => written,
+            Err(error) => return Err(self.fail(error)),
+        };
+        if let Err(error) = session.commit() {
+            // Committed or not: what it claimed is to be found by whoever comes first, and is not in memory.
+            self.context.lease.give_up(claimant.epoch);
+            published.abandon(&self.context);
+            self.session = None;
+            return Err(Failure::Final(error));
+        }
+        Ok((recorded, published))
+    }
+
+    /// Ends a transaction in which a statement failed.
+    fn fail(&mut self, error: StoreError) -> Failure {
+        let Some(session) = &self.session else { return Failure::Final(error) };
+        let fault = session.take_fault();
+        if fault == Fault::Lost || session.batch("ROLLBACK").is_err() {
+            self.session = None;
+            return Failure::Again(error);
+        }
+        match fault {
+            Fault::Conflict | Fault::Lost => Failure::Again(error),
+            Fault::NoPartition => {
+                self.make_partitions();
+                Failure::Again(error)
+            }
+            Fault::None if self.context.lease.is_given_up() => Failure::Again(error),
+            Fault::None => Failure::Final(error),
+        }
+    }
+
+    fn make_partitions(&self) {
+        let Some(session) = &self.session else { return };
+        let now = self.context.clock.now();
+        if let Err(error) = history::make_ahead(session, now).and_then(|()| history::make_queued(session)) {
+            tracing::error!(error = %error, "partitions of the history could not be made");
+        }
+    }
+
+    /// The node stops: what it still holds is free at once.
+    fn leave(&self) {
+        let Some(session) = &self.session else { return };
+        let left = nodes::take_over(session, &self.context.lease.current().token, i64::MAX)
+            .and_then(|_| nodes::tell(session, &Message::Waiting.payload()));
+        if let Err(error) = left {
+            tracing::warn!(error = %error, "this node could not take its leave; others take over when its lease ends");
+        }
+    }
+}
+
+/// Locks every account that a group writes to; `false`: this node has been taken over. Where none of the accounts exists any
+/// more, nothing will be claimed.
+fn lock_accounts(session: &Session, token: &str, records: &[RecordJob], publishes: &[PublishJob]) -> Result<bool, StoreError> {
+    let accounts = publishes.iter().map(|job| &job.publication.account_id);
+    let recorded_of = records.iter().flat_map(|job| job.outcomes.iter().map(|outcome| &outcome.delivery.account_id));
+    let ids: BTreeSet<&AccountId> = accounts.chain(recorded_of).collect();
+    let cells: Vec<Param<'_>> = ids.into_iter().map(|id| id.as_str().into()).collect();
+    let rows = session.query_set("accounts", LOCK_ACCOUNTS, (&[Kind::Text], &cells), params![token])?;
+    rows.first().map_or(Ok(true), |row| row.find_text(1, "token").map(|token| token.is_some()))
+}

@@ -1,0 +1,39 @@
+//! The suite over SQLite: a file in a temporary folder.
+
+use std::path::PathBuf;
+
+use bellwire_store::Location;
+use tempfile::TempDir;
+
+/// Where a store of a test is.
+pub struct Place(TempDir);
+
+impl Place {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.0.path().join("test.db")
+    }
+
+    pub fn location(&self) -> Location {
+        Location::Sqlite(self.path())
+    }
+}
+
+/// A copy of a closed store, changed by `damage`.
+pub fn damaged_copy(original: &Location, damage: &str) -> Place {
+    let Location::Sqlite(original) = original else { panic!("{original} is no file") };
+    let copy = Place::new();
+    std::fs::copy(original, copy.path()).unwrap();
+    let connection = rusqlite::Connection::open(copy.path()).unwrap();
+    connection.execute_batch(damage).unwrap_or_else(|error| panic!("{damage}: {error}"));
+    assert!(connection.total_changes() > 0, "{damage} changes nothing");
+    copy
+}
+
+/// Checks of this database only that notice a damage.
+pub fn also_found(_damage: &str) -> Vec<&'static str> {
+    Vec::new()
+}

@@ -1,0 +1,28 @@
+//! Its pair is `conformance.rs`.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub, reason = "a test may panic")]
+
+#[path = "conformance/postgres.rs"]
+mod backend;
+#[path = "conformance/claims.rs"]
+mod claims;
+#[path = "conformance/doctor.rs"]
+mod doctor;
+#[path = "conformance/documents.rs"]
+mod documents;
+#[path = "conformance/fixture.rs"]
+mod fixture;
+#[path = "conformance/fleet.rs"]
+mod fleet;
+#[path = "conformance/log.rs"]
+mod log;
+#[path = "conformance/opening.rs"]
+mod opening;
+#[path = "conformance/outcomes.rs"]
+mod outcomes;
+#[path = "conformance/publishing.rs"]
+mod publishing;
+#[path = "conformance/replays.rs"]
+mod replays;
+#[path = "conformance/resources.rs"]
+mod resources;

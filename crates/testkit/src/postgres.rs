@@ -1,0 +1,124 @@
+//! PostgreSQL for tests: a cluster in a temporary folder, shared by all tests of a run, and a database for each.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A cluster that runs until this process ends.
+#[derive(Debug)]
+pub struct Cluster {
+    folder: PathBuf,
+}
+
+impl Cluster {
+    /// The one that the tests of a run share: nextest starts it, and otherwise the first test that asks.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Cluster> = OnceLock::new();
+        SHARED.get_or_init(|| match std::env::var_os("BELLWIRE_TEST_POSTGRES") {
+            Some(folder) => Self { folder: folder.into() },
+            None => Self::start(&[]),
+        })
+    }
+
+    /// One of its own, with settings such as `fsync=on`.
+    ///
+    /// # Panics
+    ///
+    /// When PostgreSQL is not installed or does not start.
+    #[must_use]
+    pub fn start(settings: &[&str]) -> Self {
+        let process = std::process::id().to_string();
+        let folder = script(&[&["start", process.as_str()], settings].concat());
+        Self { folder: folder.into() }
+    }
+
+    /// A new, empty database: its URL.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not answer.
+    pub fn database(&self) -> String {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        self.psql("postgres", &format!("CREATE DATABASE {name}"));
+        self.url(&name)
+    }
+
+    /// Stops the server, without waiting for those who are connected.
+    ///
+    /// # Panics
+    ///
+    /// When it does not stop.
+    pub fn stop(&self) {
+        script(&["stop", &self.folder.display().to_string()]);
+    }
+
+    /// Starts the server again.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub fn resume(&self) {
+        script(&["resume", &self.folder.display().to_string()]);
+    }
+
+    /// The URL of a database.
+    pub fn url(&self, name: &str) -> String {
+        format!("postgres://bellwire@/{name}?host={}", self.folder.display())
+    }
+
+    /// The folder, in which are `data` and the server's `log`.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Runs SQL in a database as its owner; what it answers.
+    ///
+    /// # Panics
+    ///
+    /// When that fails.
+    pub fn psql(&self, database: &str, sql: &str) -> String {
+        let host = self.folder.display().to_string();
+        let arguments =
+            ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", &host, "-U", "bellwire", "-d", database, "-c", sql];
+        run(Command::new(Path::new(&bin()).join("psql")).args(arguments))
+    }
+}
+
+/// Runs SQL in the database of a URL that [`Cluster::database`] gave.
+///
+/// # Panics
+///
+/// When that fails.
+pub fn psql(url: &str, sql: &str) -> String {
+    run(Command::new(Path::new(&bin()).join("psql")).args([
+        "-X",
+        "-q",
+        "-A",
+        "-t",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-d",
+        url,
+        "-c",
+        sql,
+    ]))
+}
+
+fn bin() -> String {
+    static BIN: OnceLock<String> = OnceLock::new();
+    BIN.get_or_init(|| script(&["bin"])).clone()
+}
+
+fn script(arguments: &[&str]) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/test-postgres");
+    run(Command::new(path).args(arguments))
+}
+
+#[expect(clippy::expect_used, reason = "a test may panic")]
+fn run(command: &mut Command) -> String {
+    let output = command.output().expect("it starts");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
