@@ -27,11 +27,11 @@ const BEATS: u32 = 6;
 /// Between two looks for backlogs that other nodes have left.
 const LOOK: Duration = Duration::from_secs(2);
 /// Between two looks at what has to be done to the tables.
-const TIDY: Duration = Duration::from_secs(5);
+const TIDY: Duration = Duration::from_secs(2);
 /// Between two looks whether the partitions of the next weeks are there.
 const MAKE_AHEAD: Duration = Duration::from_secs(3_600);
 /// Dead rows in the queue that make a node vacuum it.
-const DEAD_ROWS_MAX: i64 = 5_000;
+const DEAD_ROWS_MAX: i64 = 2_000;
 /// Told by [`Keeper::stop`]. No notification is empty.
 const STOP: &str = "";
 

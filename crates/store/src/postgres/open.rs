@@ -70,5 +70,11 @@ pub(crate) fn examined(url: &PostgresUrl) -> Result<Session, OpenError> {
 }
 
 fn connect(url: &PostgresUrl) -> Result<Session, OpenError> {
-    Session::connect(url, None).map_err(|error| OpenError::Unusable { database: url.to_string(), reason: error.to_string() })
+    Session::connect(url, None).map_err(|error| {
+        let reason = match error {
+            StoreError::Unavailable(reason) => reason.to_string(),
+            other => other.to_string(),
+        };
+        OpenError::Unusable { database: url.to_string(), reason }
+    })
 }
