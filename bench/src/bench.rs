@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) producers: usize,
     /// Bytes of an event's data.
     pub(crate) bodies: Vec<usize>,
+    /// Whether to measure over PostgreSQL as well.
+    pub(crate) postgres: bool,
     /// Past deliveries; none: not measured.
     pub(crate) history: usize,
     /// Endpoints; none: not measured.

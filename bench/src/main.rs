@@ -15,6 +15,7 @@ mod client;
 mod growth;
 mod measure;
 mod neighbours;
+mod postgres;
 mod produce;
 mod report;
 mod run;
@@ -39,6 +40,7 @@ const GROWTH_ENDPOINTS: usize = 100_000;
 /// Measure Bellwire beside a bare loop, and print one table
 #[derive(Parser)]
 #[command(version, about, max_term_width = 110)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct Arguments {
     /// Deliveries in each measurement at saturation; larger bodies use fewer
     #[arg(long, default_value_t = 60_000, value_parser = one_or_more)]
@@ -49,6 +51,9 @@ struct Arguments {
     /// Bytes of an event's data, one or several; the rows at a fixed rate and all growth use the first
     #[arg(long, value_name = "BYTES", value_delimiter = ',', default_value = "500,2048,20480", value_parser = body_size)]
     body: Vec<usize>,
+    /// Also measure over PostgreSQL, on a cluster that is started for it (its programs have to be installed)
+    #[arg(long)]
+    postgres: bool,
     /// Also measure on a store with so many past deliveries
     #[arg(long, value_name = "N")]
     history: Option<usize>,
@@ -108,6 +113,7 @@ fn measure(arguments: Arguments) -> anyhow::Result<()> {
 fn plan(arguments: Arguments) -> anyhow::Result<Plan> {
     let grown = |given: Option<usize>, full: usize| given.unwrap_or(if arguments.growth { full } else { 0 });
     Ok(Plan {
+        postgres: arguments.postgres,
         history: grown(arguments.history, GROWTH),
         endpoints: grown(arguments.endpoints, GROWTH_ENDPOINTS),
         dead: arguments.dead || arguments.growth,

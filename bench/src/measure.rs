@@ -90,9 +90,18 @@ pub(crate) async fn measure(
 
 /// Measures a workload on an empty store.
 pub(crate) async fn measure_empty(bench: &Bench, workload: &Workload, beside: &[String]) -> anyhow::Result<Measurement> {
-    let server = bench.server().await?;
+    measure_on(bench, bench.server().await?, workload, beside).await
+}
+
+/// Measures a workload on a new server, and ends it.
+pub(crate) async fn measure_on(
+    bench: &Bench,
+    server: Process,
+    workload: &Workload,
+    beside: &[String],
+) -> anyhow::Result<Measurement> {
     let account = Account::set_up(bench, &server, "bench", workload.endpoints, beside).await?;
     let measured = measure(bench, &server, &account, workload).await;
-    server.kill().await?;
+    drop(server);
     measured
 }

@@ -18,6 +18,8 @@ pub(crate) struct Results {
     /// From the start on an empty store until requests are taken.
     pub(crate) ready_empty_ms: Option<Figure>,
     pub(crate) growth: Vec<Growth>,
+    /// With `--postgres` only: rows of the first size.
+    pub(crate) postgres: Vec<Measurement>,
     /// With `--waiting` only.
     pub(crate) waiting: Option<Waiting>,
     /// What could not be measured, and why.
@@ -32,6 +34,7 @@ impl Results {
             neighbours: None,
             ready_empty_ms: None,
             growth: Vec::new(),
+            postgres: Vec::new(),
             waiting: None,
             failures: Vec::new(),
         }

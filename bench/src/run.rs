@@ -9,7 +9,7 @@ use crate::measure::measure_empty;
 use crate::report::{Measurement, Neighbours, Results, Size, say};
 use crate::target::Figure;
 use crate::workload::{Workload, size_divisor};
-use crate::{bare, growth, neighbours};
+use crate::{bare, growth, neighbours, postgres};
 
 /// Starts on an empty store, of which the median counts.
 const STARTS: usize = 5;
@@ -25,6 +25,9 @@ pub(crate) async fn run(plan: Plan) -> anyhow::Result<Results> {
         let (size, neighbours) = keep(&bench, &mut results.failures, &format!("{size} bytes"), measured).await.unzip();
         results.sizes.extend(size);
         results.neighbours = results.neighbours.or(neighbours.flatten());
+    }
+    if bench.plan.postgres {
+        postgres::run(&bench, &mut results).await;
     }
     growth::run(&bench, &mut results).await;
     Ok(results)

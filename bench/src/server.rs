@@ -22,6 +22,8 @@ const TICKS_PER_SECOND: f64 = 100.0;
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 /// The admin key of a server under test, which only this machine reaches.
+/// 32 zero bytes: what is sealed under it is no secret.
+const MASTER_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 const KEY: &str = "bwk_bench_bench_bench_bench_bench_bench";
 
 /// A process of the measurement; it ends with it.
@@ -64,13 +66,21 @@ impl Process {
 
     /// A server on the store in a folder; it is ready when this returns.
     pub(crate) async fn server_in(binary: &Path, folder: TempDir, tasks: &TaskTracker) -> anyhow::Result<Self> {
+        let database = format!("sqlite:{}", folder.path().join("bench.db").display());
+        let mut server = Self::server_on(binary, database, tasks).await?;
+        server.folder = Some(folder);
+        Ok(server)
+    }
+
+    /// A server on a database; it is ready when this returns.
+    pub(crate) async fn server_on(binary: &Path, database: String, tasks: &TaskTracker) -> anyhow::Result<Self> {
         let started = Instant::now();
         let mut child = Command::new(binary)
             .args(["serve", "--listen", "127.0.0.1:0", "--allow-network", "127.0.0.0/8", "--allow-http", "--log", "error"])
             .args(["--account-backlog-max", "100000000"])
-            .arg("--database")
-            .arg(format!("sqlite:{}", folder.path().join("bench.db").display()))
+            .args(["--database", &database])
             .env("BELLWIRE_ADMIN_KEY", KEY)
+            .env("BELLWIRE_MASTER_KEY", MASTER_KEY)
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -79,7 +89,7 @@ impl Process {
         let port = line.rsplit(':').next().and_then(|port| port.parse().ok()).with_context(|| format!("no port in `{line}`"))?;
         let ready = ready(port, tasks);
         tokio::time::timeout(PATIENCE, ready).await.context("the server does not get ready")??;
-        Ok(Self { child, port, key: KEY.to_owned(), ready_after: started.elapsed(), folder: Some(folder) })
+        Ok(Self { child, port, key: KEY.to_owned(), ready_after: started.elapsed(), folder: None })
     }
 
     /// Ends it with SIGKILL; its folder.

@@ -20,6 +20,10 @@ fn lines(results: &Results) -> Vec<String> {
     for size in &results.sizes {
         rows.extend(block(size));
     }
+    if !results.postgres.is_empty() {
+        rows.push(heading("PostgreSQL, one node"));
+        rows.extend(results.postgres.iter().map(|row| cells(row, String::new(), "")));
+    }
     for growth in &results.growth {
         rows.extend(grown(growth));
     }

@@ -17,6 +17,10 @@ pub(crate) const BATCHES: Saturation = Saturation { share: 0.45, cpu_us: 45.0 };
 /// One event per POST, 10 endpoints.
 pub(crate) const FAN_OUT: Saturation = Saturation { share: 0.55, cpu_us: 38.0 };
 
+/// Over PostgreSQL, shares of the bare loop.
+const POSTGRES_SINGLE: f64 = 0.12;
+const POSTGRES_FAN_OUT: f64 = 0.25;
+
 /// Of larger bodies less of the bare loop is expected, as it only copies what the server also stores and signs.
 const SMALL_BODY_MAX: usize = 2_048;
 const LARGE_BODY_FACTOR: f64 = 0.6;
@@ -53,7 +57,7 @@ pub(crate) struct Figure {
 
 impl Figure {
     /// A number of which nothing is expected.
-    pub(crate) const fn plain(value: f64) -> Self {
+    pub(crate) fn plain(value: f64) -> Self {
         Self { value, target: None, met: None }
     }
 
@@ -69,6 +73,16 @@ impl Figure {
     pub(crate) fn share(value: f64, expected: Saturation, size: usize) -> Self {
         let factor = if size <= SMALL_BODY_MAX { 1.0 } else { LARGE_BODY_FACTOR };
         Self::at_least(value, expected.share * factor)
+    }
+
+    /// A share of the bare loop over PostgreSQL: one event per POST, one endpoint.
+    pub(crate) fn postgres_single(value: f64) -> Self {
+        Self::at_least(value, POSTGRES_SINGLE)
+    }
+
+    /// The same: one event per POST, 10 endpoints.
+    pub(crate) fn postgres_fan_out(value: f64) -> Self {
+        Self::at_least(value, POSTGRES_FAN_OUT)
     }
 
     /// CPU of a workload at saturation.

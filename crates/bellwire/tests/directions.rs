@@ -27,7 +27,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("bellwire-testkit", &["bellwire-domain"]),
-    ("bellwire-bench", &["bellwire-contract", "bellwire-domain"]),
+    ("bellwire-bench", &["bellwire-contract", "bellwire-domain", "bellwire-testkit"]),
 ];
 
 /// What a pure crate has no use for.
