@@ -1,36 +1,35 @@
-//! The public face of the store: opens it, and sends each operation to the writer or to a reader.
+//! The public face of the store: sends each operation to the writer or to a reader.
 
+mod fleet;
+mod open;
 mod replays;
 mod resources;
 
 use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_domain::{AccountId, Clock, DeliveryId, Entropy, EventId, KeyId, Secret, Timestamp};
 use parking_lot::{Mutex, RwLock};
-use rusqlite::Connection;
-use rusqlite::config::DbConfig;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::cache::Cache;
 use crate::delivery_ids::DeliveryIds;
-use crate::driver::{Db, params};
+use crate::driver::Db;
 use crate::handoff::HandOff;
 use crate::lease::Lease;
 use crate::outcomes::{RecordJob, seal_response};
-use crate::postgres::{Duties, Keeper, Message};
+use crate::postgres::Keeper;
 use crate::publish::{Publication, PublishJob, SealedEvent};
 use crate::readers::Readers;
 use crate::resources::Publisher;
 use crate::seal::{AccountSeal, Keyring};
-use crate::writer::{Job, WriteContext, write_job};
+use crate::writer::{Job, write_job};
 use crate::{
     Account, ApiKey, Attempt, ClaimReport, ClaimedDelivery, DataKey, Delivery, DeliveryQuery, Endpoint, EndpointChanges,
-    EndpointConfig, Event, EventQuery, EventReceipt, HandOffLimits, LaneKey, Location, MasterKey, NewEndpoint, NewEvent,
-    OpenError, Outcome, Page, PageRequest, PublishError, PutAccount, PutAccountError, Recording, RetryResult, StoreError,
-    accounts, claims, deliveries, endpoints, events, keys, migrations, postgres, writer,
+    EndpointConfig, Event, EventQuery, EventReceipt, HandOffLimits, LaneKey, Location, MasterKey, NewEndpoint, NewEvent, Outcome,
+    Page, PageRequest, PublishError, PutAccount, PutAccountError, Recording, RetryResult, StoreError, accounts, claims,
+    deliveries, endpoints, events, keys,
 };
 
 /// How to open a store.
@@ -82,6 +81,8 @@ impl Claimed {
     }
 }
 
+pub(crate) use open::hex_token;
+
 /// The store. Cheap to clone.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
@@ -112,85 +113,7 @@ struct Inner {
     _lock: Option<File>,
 }
 
-const ACCOUNTS_CACHED_MAX: usize = 10_000;
-const CONFIGS_CACHED_MAX: usize = 20_000;
-const KEYS_CACHED_MAX: usize = 10_000;
-/// On PostgreSQL, for how long a change by another node may go unseen, should its notification be lost.
-const CACHED_AGE_MAX: Duration = Duration::from_secs(3);
-/// Page cache of the writing connection, in KiB (negative as SQLite counts it).
-const WRITER_CACHE_KIB: i64 = -8_192;
-
 impl Store {
-    /// Opens or makes the database, migrates it, and takes over what a stopped process held.
-    pub fn open(options: StoreOptions) -> Result<(Self, Claimed), OpenError> {
-        match &options.location {
-            Location::Sqlite(path) => {
-                let path = path.clone();
-                Self::open_sqlite(options, &path)
-            }
-            Location::Postgres(url) => {
-                let url = url.clone();
-                Self::open_postgres(options, url)
-            }
-        }
-    }
-
-    fn open_sqlite(options: StoreOptions, path: &Path) -> Result<(Self, Claimed), OpenError> {
-        let lock = lock(path)?;
-        let mut connection = open_connection(path)?;
-        let header = migrations::read_header(&connection).map_err(StoreError::from)?;
-        let version = migrations::check_header(&header, path)?;
-        migrations::migrate(&mut connection, version)?;
-        let keyring = Arc::new(Keyring::new(&options.master_key));
-        check_master_key(Db::Sqlite(&connection), &keyring, &*options.entropy)?;
-        let lease = Arc::new(Lease::lasting(hex_token(&*options.entropy)));
-        let (handoff, receiver) = HandOff::new(options.handoff);
-        let handoff = Arc::new(handoff);
-        handoff.mark_backlog(claims::recover(Db::Sqlite(&connection), &lease.current().token)?);
-        let delivery_ids = Arc::new(DeliveryIds::open(Db::Sqlite(&connection))?);
-        let parts = Parts { keyring, handoff, lease, delivery_ids };
-        let writer = writer::Writer::new(connection, parts.context(&options));
-        let (jobs, thread) = match &options.execution {
-            Execution::Threads => writer::start(writer, path, options.jobs_max)?,
-            Execution::Inline { commits } => (writer::start_inline(writer, Arc::clone(commits), options.jobs_max)?, None),
-        };
-        let inner = parts.assemble(options, (jobs, thread), Some(lock));
-        Ok((Self(Arc::new(inner)), Claimed(receiver)))
-    }
-
-    fn open_postgres(options: StoreOptions, url: postgres::PostgresUrl) -> Result<(Self, Claimed), OpenError> {
-        if let Execution::Inline { .. } = options.execution {
-            return Err(OpenError::Unusable { database: url.to_string(), reason: "it is not for simulations".to_owned() });
-        }
-        let keyring = Arc::new(Keyring::new(&options.master_key));
-        let (entropy, sealed_with) = (Arc::clone(&options.entropy), Arc::clone(&keyring));
-        let opened = postgres::open(&url, options.node_lease, (&options.clock, &options.entropy), move |session| {
-            check_master_key(Db::Postgres(session), &sealed_with, &*entropy)
-        })?;
-        let (handoff, receiver) = HandOff::new(options.handoff);
-        let handoff = Arc::new(handoff);
-        handoff.mark_backlog(opened.waiting);
-        let (lease, delivery_ids) = (Arc::new(opened.lease), Arc::new(opened.delivery_ids));
-        let duties = Duties {
-            url: url.clone(),
-            lease: Arc::clone(&lease),
-            lease_length: options.node_lease,
-            handoff: Arc::clone(&handoff),
-            clock: Arc::clone(&options.clock),
-        };
-        let parts = Parts { keyring, handoff, lease, delivery_ids };
-        let (jobs, thread) = postgres::start_writer(opened.session, url, parts.context(&options), options.jobs_max)?;
-        let inner = Arc::new(parts.assemble(options, (jobs, Some(thread)), None));
-        let told = Arc::downgrade(&inner);
-        let keeper = Keeper::start(duties, move |message| {
-            if let Some(inner) = told.upgrade() {
-                inner.hear(&message);
-            }
-        })?;
-        *inner.keeper.lock() = Some(keeper);
-        Ok((Self(inner), Claimed(receiver)))
-    }
-
     /// Finishes the writes that wait, then closes the files. Later operations fail with [`StoreError::Closed`].
     pub async fn close(&self) {
         self.0.readers.close();
@@ -363,31 +286,6 @@ impl Store {
             self.0.handoff.release_delivery(delivery);
         }
         Ok(())
-    }
-
-    /// Whether a delivery that was handed over may still be attempted. On PostgreSQL it may not while other nodes might have
-    /// taken it over: [`Store::lease_changed`] tells when to ask again.
-    pub fn covers(&self, delivery: &ClaimedDelivery) -> bool {
-        self.0.lease.covers(delivery.epoch)
-    }
-
-    /// Forgets a delivery that this process does not hold any more, and says whether it was so.
-    pub fn forget_lost(&self, delivery: &ClaimedDelivery) -> bool {
-        let lost = !self.0.lease.is_current(delivery.epoch);
-        if lost {
-            self.0.handoff.release_delivery(delivery);
-        }
-        lost
-    }
-
-    /// How many nodes share the work over this database, this one included: what an endpoint takes is divided by it.
-    pub fn nodes(&self) -> u32 {
-        u32::try_from(self.0.lease.nodes()).unwrap_or(u32::MAX)
-    }
-
-    /// Waits until this process may have become able to attempt what it holds, or has lost it.
-    pub async fn lease_changed(&self) {
-        self.0.lease.changed().await;
     }
 
     /// Lets the next claim round look for waiting deliveries of these lanes.
@@ -581,128 +479,4 @@ impl Store {
         self.0.keys.remove_where(|_| true);
         deleted
     }
-}
-
-/// What both kinds of store are assembled from.
-struct Parts {
-    keyring: Arc<Keyring>,
-    handoff: Arc<HandOff>,
-    lease: Arc<Lease>,
-    delivery_ids: Arc<DeliveryIds>,
-}
-
-impl Parts {
-    fn context(&self, options: &StoreOptions) -> WriteContext {
-        WriteContext {
-            clock: Arc::clone(&options.clock),
-            entropy: Arc::clone(&options.entropy),
-            handoff: Arc::clone(&self.handoff),
-            lease: Arc::clone(&self.lease),
-            account_backlog_max: options.account_backlog_max,
-            delivery_ids: Arc::clone(&self.delivery_ids),
-        }
-    }
-
-    fn assemble(
-        self,
-        options: StoreOptions,
-        (jobs, thread): (mpsc::Sender<Job>, Option<std::thread::JoinHandle<()>>),
-        lock: Option<File>,
-    ) -> Inner {
-        let inline = matches!(options.execution, Execution::Inline { .. });
-        let alone = matches!(options.location, Location::Sqlite(_));
-        let age_max = (!alone).then_some(CACHED_AGE_MAX);
-        Inner {
-            jobs: RwLock::new(Some(jobs)),
-            thread: Mutex::new(thread),
-            publisher: Arc::new(Publisher::new(self.context(&options))),
-            readers: Readers::new(options.location, options.readers_max, inline),
-            keyring: self.keyring,
-            handoff: self.handoff,
-            clock: options.clock,
-            entropy: options.entropy,
-            lease: self.lease,
-            account_backlog_max: options.account_backlog_max,
-            delivery_ids: self.delivery_ids,
-            replay_started: Notify::new(),
-            alone,
-            accounts: Cache::new(ACCOUNTS_CACHED_MAX, age_max),
-            configs: Cache::new(CONFIGS_CACHED_MAX, age_max),
-            keys: Cache::new(KEYS_CACHED_MAX, age_max),
-            keeper: Mutex::new(None),
-            _lock: lock,
-        }
-    }
-}
-
-impl Inner {
-    /// Another node has told something.
-    fn hear(&self, message: &Message) {
-        match message {
-            Message::Account(id) => {
-                self.accounts.remove(id);
-                self.configs.remove_where(|lane| lane.account_id == *id);
-            }
-            Message::Keys => self.keys.remove_where(|_| true),
-            Message::Waiting => self.handoff.claimable.notify_one(),
-            Message::Deaf => {
-                self.accounts.remove_where(|_| true);
-                self.configs.remove_where(|_| true);
-                self.keys.remove_where(|_| true);
-                self.handoff.claimable.notify_one();
-            }
-        }
-    }
-}
-
-/// Takes the lock file beside the database, for the life of the returned handle.
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut lock_path = path.as_os_str().to_owned();
-    lock_path.push(".lock");
-    let file =
-        File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(|error| not_writable(path, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.to_owned() }),
-        Err(std::fs::TryLockError::Error(error)) => Err(not_writable(path, &error)),
-    }
-}
-
-fn not_writable(path: &Path, reason: &dyn std::fmt::Display) -> OpenError {
-    OpenError::NotWritable { path: path.to_owned(), reason: reason.to_string() }
-}
-
-fn open_connection(path: &Path) -> Result<Connection, OpenError> {
-    let connection = Connection::open(path).map_err(|error| not_writable(path, &error))?;
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(|error| match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase) => {
-            OpenError::NotADatabase { path: path.to_owned(), reason: "it is not an SQLite file".to_owned() }
-        }
-        _ => not_writable(path, &error),
-    })?;
-    let settings = [("cache_size", WRITER_CACHE_KIB), ("busy_timeout", 5_000)];
-    for (name, value) in settings {
-        connection.pragma_update(None, name, value).map_err(StoreError::from)?;
-    }
-    connection.pragma_update(None, "synchronous", "FULL").map_err(StoreError::from)?;
-    // A plan does not depend on what is bound, so nothing is planned anew when that changes.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(StoreError::from)?;
-    connection.set_prepared_statement_cache_capacity(256);
-    Ok(connection)
-}
-
-/// A database remembers which master key it was made with.
-fn check_master_key(db: Db<'_>, keyring: &Keyring, entropy: &dyn Entropy) -> Result<(), OpenError> {
-    let canary = keyring.seal_canary(entropy);
-    db.execute("INSERT INTO meta (key, value) VALUES ('canary', $1) ON CONFLICT (key) DO NOTHING", params![&canary[..]])?;
-    let stored = db.find("meta", "SELECT value FROM meta WHERE key = 'canary'", params![])?;
-    match stored {
-        Some(row) if keyring.opens_canary(row.bytes(0, "value")?) => Ok(()),
-        _ => Err(OpenError::WrongMasterKey),
-    }
-}
-
-pub(crate) fn hex_token(entropy: &dyn Entropy) -> String {
-    let bytes: [u8; 16] = entropy.bytes();
-    format!("{:032x}", u128::from_be_bytes(bytes))
 }
