@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use bellwire_domain::{DeliveryId, Timestamp};
 
+use crate::deliveries::read_lane;
 use crate::driver::{Db, Param, Row, params};
 use crate::handoff::{ClaimedDelivery, ClaimedEvent, HandOff, LaneKey, Reservations};
 use crate::lease::{Claimant, Lease};
@@ -75,9 +76,8 @@ fn plain_length(sealed: &[u8]) -> usize {
 }
 
 const COLUMNS: &str = "SELECT q.id, q.account_id, q.endpoint_id, q.number, q.attempts, q.created_at, q.event_seq, \
-     e.id, e.type, e.occurred_at, e.is_test, e.payload_sealed, p.version, a.data_key_sealed, q.origin \
-     FROM queue q \
-     JOIN events e ON e.account_id = q.account_id AND e.seq = q.event_seq \
+     e.id, e.type, e.occurred_at, e.is_test, e.payload_sealed, p.version, a.data_key_sealed, q.origin ";
+const JOINS: &str = "JOIN events e ON e.account_id = q.account_id AND e.seq = q.event_seq \
      JOIN endpoints p ON p.account_id = q.account_id AND p.id = q.endpoint_id \
      JOIN accounts a ON a.id = q.account_id ";
 
@@ -156,7 +156,8 @@ fn reserve_lane(db: Db<'_>, handoff: &Arc<HandOff>, lane: &LaneKey, room: usize)
         return Ok(Vec::new());
     }
     let limit = i64::try_from(room).unwrap_or(i64::MAX);
-    let rows = db.query("queue", &format!("{COLUMNS}{LANE_ROWS}"), params![account_id, endpoint_id, limit])?;
+    let rows =
+        db.query("queue", &format!("{COLUMNS}FROM queue q {JOINS}{LANE_ROWS}"), params![account_id, endpoint_id, limit])?;
     let rows = rows.iter().map(read_sealed).collect::<Result<Vec<_>, _>>()?;
     Ok(keep_lane(handoff, lane, rows, room))
 }
@@ -180,7 +181,7 @@ fn reserve_due(
 ) -> Result<(Vec<ReservedRow>, usize), StoreError> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = match db {
-        Db::Sqlite(_) => db.query("queue", &format!("{COLUMNS}{DUE_ROWS}"), params![now, limit])?,
+        Db::Sqlite(_) => db.query("queue", &format!("{COLUMNS}FROM queue q {JOINS}{DUE_ROWS}"), params![now, limit])?,
         Db::Postgres(session) => set::find_due(session, now, limit)?,
     };
     let rows = rows.iter().map(read_sealed).collect::<Result<Vec<_>, _>>()?;
@@ -287,9 +288,7 @@ pub(crate) fn lanes_waiting(db: Db<'_>) -> Result<Vec<LaneKey>, StoreError> {
     if let Db::Postgres(session) = db {
         return set::lanes_waiting(session);
     }
-    let rows = db.query("queue", LANES_WAITING, params![])?;
-    let lane = |row: &Row| Ok(LaneKey { account_id: row.parsed(0, "account_id")?, endpoint_id: row.parsed(1, "endpoint_id")? });
-    rows.iter().map(lane).collect()
+    db.query("queue", LANES_WAITING, params![])?.iter().map(read_lane).collect()
 }
 
 pub(crate) use set::some_lanes_waiting;
@@ -300,6 +299,6 @@ pub(crate) use set::set_statements;
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
     let mut all: Vec<String> = [LANE_OPEN, CLAIM, PARK, UNCLAIM, NEXT_WAKE, RECOVER, LANES_WAITING].map(str::to_owned).into();
-    all.extend([format!("{COLUMNS}{LANE_ROWS}"), format!("{COLUMNS}{DUE_ROWS}")]);
+    all.extend([format!("{COLUMNS}FROM queue q {JOINS}{LANE_ROWS}"), format!("{COLUMNS}FROM queue q {JOINS}{DUE_ROWS}")]);
     all
 }

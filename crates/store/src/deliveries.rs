@@ -228,7 +228,8 @@ pub(crate) fn retry(db: Db<'_>, id: DeliveryId, now: Timestamp) -> Result<RetryR
     Ok(if ended { RetryResult::EndpointGone } else { RetryResult::NotFound })
 }
 
-fn read_lane(row: &Row) -> Result<LaneKey, StoreError> {
+/// The lane that the first two cells name.
+pub(crate) fn read_lane(row: &Row) -> Result<LaneKey, StoreError> {
     Ok(LaneKey { account_id: row.parsed(0, "account_id")?, endpoint_id: row.parsed(1, "endpoint_id")? })
 }
 

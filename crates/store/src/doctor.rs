@@ -158,19 +158,17 @@ fn count(db: Db<'_>, statement: &str) -> Result<u64, StoreError> {
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    texts(checks::ALL.iter()).chain(seals::ALL.iter().map(|definition| definition.select.to_owned())).collect()
+    texts(checks::ALL).into_iter().chain(seals::ALL.iter().map(|definition| definition.select.to_owned())).collect()
 }
 
 /// Those of one database only.
 #[cfg(test)]
 pub(crate) fn own_statements() -> [Vec<String>; 2] {
-    [texts(checks::SQLITE.iter()).collect(), texts(checks::POSTGRES.iter()).collect()]
+    [texts(&checks::SQLITE), texts(&checks::POSTGRES)]
 }
 
 #[cfg(test)]
-fn texts<'d>(definitions: impl Iterator<Item = &'d checks::Definition>) -> impl Iterator<Item = String> {
-    definitions
-        .flat_map(|definition| definition.violations.iter().chain([&definition.count]).map(|text| (*text).to_owned()))
-        .collect::<Vec<_>>()
-        .into_iter()
+fn texts(definitions: &[checks::Definition]) -> Vec<String> {
+    let texts = definitions.iter().flat_map(|definition| definition.violations.iter().chain([&definition.count]));
+    texts.map(|text| (*text).to_owned()).collect()
 }

@@ -282,8 +282,8 @@ impl Db<'_> {
     }
 }
 
-const TELL: &str = "SELECT pg_notify('bellwire', $1)";
-/// On PostgreSQL only.
+/// On PostgreSQL only, as the next.
+pub(crate) const TELL: &str = "SELECT pg_notify('bellwire', $1)";
 pub(crate) const LOCK_ACCOUNT: &str = "SELECT id FROM accounts WHERE id = $1 FOR UPDATE";
 
 /// A statement that runs once for each of many rows: found once among those prepared.

@@ -148,7 +148,7 @@ const KILLS: usize = 10;
 const ENDPOINTS: [&str; 2] = ["/one", "/two"];
 /// Requests in flight to one endpoint under the contract below.
 const IN_FLIGHT: usize = 16;
-const RETRYING: &str = "\
+pub(crate) const RETRYING: &str = "\
 contract: retrying
 title: Retrying
 events:

@@ -10,26 +10,12 @@ use std::time::Duration;
 use bellwire_testkit::postgres::{Cluster, psql};
 use serde_json::json;
 
+use crate::crash::RETRYING;
 use crate::harness::{Api, Gate, Home, LOCAL, MASTER_KEY, Platform, Server, Sink, bellwire, run, until};
 
 /// Seconds that a node may be silent.
 const LEASE: &str = "2";
 const IN_FLIGHT: usize = 16;
-const RETRYING: &str = "\
-contract: retrying
-title: Retrying
-events:
-  - { type: thing.done, example: { id: 1 } }
-subscription: { secret: { from: generated } }
-request:
-  headers: { webhook-id: \"{{ event.id }}\" }
-  body: { data: \"{{ event.data }}\" }
-delivery:
-  timeout: 5s
-  in_flight: 16
-  retry: { schedule: [50ms, 100ms, 200ms, 400ms, 1s, 1s, 1s, 1s] }
-";
-
 fn start_node(home: &Home) -> Server {
     let folder = home.path("contracts");
     fs::create_dir_all(&folder).unwrap();

@@ -1,12 +1,13 @@
 //! Claiming on PostgreSQL: every lane of a round in one statement, and rows that another node is about to claim passed over.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bellwire_domain::Timestamp;
 
-use super::{COLUMNS, LANE_STEP_MAX, ReservedRow, SealedRow, keep_lane, read_sealed};
+use super::{COLUMNS, JOINS, LANE_STEP_MAX, ReservedRow, SealedRow, keep_lane, read_sealed};
 use crate::StoreError;
+use crate::deliveries::read_lane;
 use crate::driver::{Db, Kind, Param, Row, params};
 use crate::handoff::{HandOff, LaneKey};
 use crate::postgres::Session;
@@ -34,19 +35,12 @@ const LANES_WAITING: &str = "WITH RECURSIVE lanes AS (\
      FROM (SELECT account_id, endpoint_id FROM lanes LIMIT $3) l \
      LEFT JOIN endpoints p ON p.account_id = l.account_id AND p.id = l.endpoint_id ORDER BY l.account_id, l.endpoint_id";
 
-/// The columns, from rows that `from` names `q`.
-fn rows_text(from: &str) -> String {
-    let columns = COLUMNS.split(" FROM queue q ").collect::<Vec<_>>();
-    let [columns, joins] = columns[..] else { return String::new() };
-    format!("{columns} {from}{joins}")
-}
-
 fn lane_rows() -> String {
-    rows_text(LANES_FROM) + "ORDER BY q.account_id, q.endpoint_id, q.number"
+    format!("{COLUMNS}{LANES_FROM}{JOINS}ORDER BY q.account_id, q.endpoint_id, q.number")
 }
 
 fn due_rows() -> String {
-    rows_text(DUE_ROWS) + "ORDER BY q.wake_at"
+    format!("{COLUMNS}{DUE_ROWS}{JOINS}ORDER BY q.wake_at")
 }
 
 /// Reserves rows of these lanes, `limit` at most.
@@ -86,11 +80,11 @@ pub(super) fn reserve_lanes(
         let row = read_sealed(row)?;
         by_lane.entry(row.delivery.lane()).or_default().push(row);
     }
-    let mut reserved = VecDeque::with_capacity(rows.len());
+    let mut reserved = Vec::with_capacity(rows.len());
     for (lane, room) in wanted {
         reserved.extend(keep_lane(handoff, lane, by_lane.remove(lane).unwrap_or_default(), room));
     }
-    Ok(reserved.into())
+    Ok(reserved)
 }
 
 /// Retries whose instant has come.
@@ -143,10 +137,6 @@ pub(super) fn lanes_waiting(session: &Session) -> Result<Vec<LaneKey>, StoreErro
         after = next;
     }
     Ok(all)
-}
-
-fn read_lane(row: &Row) -> Result<LaneKey, StoreError> {
-    Ok(LaneKey { account_id: row.parsed(0, "account_id")?, endpoint_id: row.parsed(1, "endpoint_id")? })
 }
 
 #[cfg(test)]

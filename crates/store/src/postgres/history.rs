@@ -21,13 +21,12 @@ const AHEAD: i64 = 3;
 const MAKING: i64 = 0x6265_6c6c_0002;
 const TABLES: [&str; 2] = ["deliveries", "earlier_attempts"];
 
-const LOCK: &str = "SELECT pg_advisory_xact_lock($1)";
 const WEEKS: &str = "SELECT relname FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid \
      WHERE i.inhparent = to_regclass($1) ORDER BY relname";
 const QUEUED_WEEKS: &str = "SELECT DISTINCT id / $1 FROM queue";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: [&str; 3] = [LOCK, WEEKS, QUEUED_WEEKS];
+pub(super) const STATEMENTS: [&str; 2] = [WEEKS, QUEUED_WEEKS];
 
 /// Makes the partitions of this week and the next ones.
 pub(super) fn make_ahead(session: &Session, now: Timestamp) -> Result<(), StoreError> {
@@ -52,7 +51,7 @@ fn make(session: &Session, weeks: &BTreeSet<i64>) -> Result<(), StoreError> {
             continue;
         }
         session.transaction(|| {
-            session.execute(LOCK, params![MAKING])?;
+            session.lock_until_end(MAKING)?;
             session.batch("SET LOCAL lock_timeout = '3s'")?;
             for week in missing(table)? {
                 let (name, from, to) = (name(table, week), week * WEEK, (week + 1) * WEEK);

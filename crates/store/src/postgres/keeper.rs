@@ -200,7 +200,7 @@ impl Thread {
         for (token, beat) in dead {
             if let Some(freed) = nodes::take_over(session, &token, beat)? {
                 tracing::warn!(deliveries = freed, "took over what a node held that is gone");
-                nodes::tell(session, &Message::Waiting.payload())?;
+                Db::Postgres(session).tell(&Message::Waiting)?;
             }
         }
         self.look_after()

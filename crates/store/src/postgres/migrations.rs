@@ -17,7 +17,6 @@ const SERVER_MIN: i64 = 150_000;
 /// Held while the schema is looked at and changed.
 const MIGRATING: i64 = 0x6265_6c6c_0000;
 
-const LOCK: &str = "SELECT pg_advisory_xact_lock($1)";
 const SERVER: &str = "SELECT CAST(current_setting('server_version_num') AS BIGINT)";
 const TABLES: &str = "SELECT COUNT(*), COUNT(*) FILTER (WHERE relname = 'bellwire_schema') FROM pg_class \
      WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')";
@@ -49,7 +48,7 @@ pub(super) fn check(session: &Session, url: &PostgresUrl) -> Result<i64, OpenErr
 pub(super) fn migrate(session: &Session, url: &PostgresUrl, now: Timestamp) -> Result<(), OpenError> {
     session.transaction(|| {
         session.be_patient()?; // another node may be at it, and may take long
-        session.execute(LOCK, params![MIGRATING])?;
+        session.lock_until_end(MIGRATING)?;
         let version = check(session, url)?;
         for (number, text) in MIGRATIONS.iter().filter(|(number, _)| *number > version) {
             session.batch(text)?;
@@ -78,7 +77,15 @@ mod tests {
         let (session, _) = migrated();
         let [_, own] = crate::doctor::own_statements();
         let sets = crate::publish::set_statements().into_iter().chain(crate::outcomes::set_statements());
-        let only_here = [crate::driver::LOCK_ACCOUNT, super::super::writer::LOCK_ACCOUNTS, LOCK, SERVER, TABLES, VERSION];
+        let only_here = [
+            crate::driver::LOCK_ACCOUNT,
+            super::super::writer::LOCK_ACCOUNTS,
+            super::super::session::LOCK,
+            crate::driver::TELL,
+            SERVER,
+            TABLES,
+            VERSION,
+        ];
         let all = crate::migrations::tests::all_statements()
             .into_iter()
             .chain(own)

@@ -20,7 +20,6 @@ use crate::lease::{Claimant, Lease};
 /// Held while a slot is looked for.
 const REGISTERING: i64 = 0x6265_6c6c_0001;
 
-const LOCK: &str = "SELECT pg_advisory_xact_lock($1)";
 const FREE_SLOT: &str = "SELECT MIN(s.slot) FROM generate_series(0::bigint, $1 - 1) s (slot) \
      WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.slot = s.slot)";
 const REGISTER: &str = "INSERT INTO nodes (token, slot, beat, registered_at) VALUES ($1, $2, 0, $3)";
@@ -30,16 +29,15 @@ const FENCE: &str = "SELECT token FROM nodes WHERE token = $1 FOR KEY SHARE";
 const REMOVE: &str = "DELETE FROM nodes WHERE token = $1 AND beat <= $2";
 const FREE: &str = "UPDATE queue SET claim = NULL WHERE claim = $1";
 const FREE_UNKNOWN: &str = "UPDATE queue SET claim = NULL WHERE claim IS NOT NULL AND claim NOT IN (SELECT token FROM nodes)";
-const TELL: &str = "SELECT pg_notify('bellwire', $1)";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: [&str; 10] = [LOCK, FREE_SLOT, REGISTER, BEAT, ALL, FENCE, REMOVE, FREE, FREE_UNKNOWN, TELL];
+pub(super) const STATEMENTS: [&str; 8] = [FREE_SLOT, REGISTER, BEAT, ALL, FENCE, REMOVE, FREE, FREE_UNKNOWN];
 
 /// Registers a node; its delivery ids are of its own slot from now on.
 pub(super) fn register(session: &Session, token: &str, now: Timestamp, ids: &DeliveryIds) -> Result<(), StoreError> {
     let db = Db::Postgres(session);
     session.transaction(|| {
-        db.execute(LOCK, params![REGISTERING])?;
+        session.lock_until_end(REGISTERING)?;
         let free = db.find("nodes", FREE_SLOT, params![SLOTS])?.map(|row| row.find_int(0, "slot")).transpose()?.flatten();
         let slot = free.ok_or_else(|| StoreError::Unavailable(format!("there are {SLOTS} nodes already").into()))?;
         db.execute(REGISTER, params![token, slot, now])?;
@@ -58,10 +56,15 @@ pub(super) fn beat(session: &Session, token: &str) -> Result<bool, StoreError> {
 pub(crate) fn fence(db: Db<'_>, lease: &Lease) -> Result<Arc<Claimant>, StoreError> {
     let claimant = lease.current();
     if matches!(db, Db::Postgres(_)) && db.find("nodes", FENCE, params![claimant.token.as_str()])?.is_none() {
-        lease.give_up(claimant.epoch);
-        return Err(StoreError::Unavailable("this node was taken for dead and begins anew".into()));
+        return Err(taken_over(lease, &claimant));
     }
     Ok(claimant)
+}
+
+/// Gives up the lease of a node that has no row any more.
+pub(super) fn taken_over(lease: &Lease, claimant: &Claimant) -> StoreError {
+    lease.give_up(claimant.epoch);
+    StoreError::Unavailable("this node was taken for dead and begins anew".into())
 }
 
 /// Frees what a node holds, if its beat is still at most `beat`; how many deliveries that were, or `None`.
@@ -72,11 +75,6 @@ pub(super) fn take_over(session: &Session, token: &str, beat: i64) -> Result<Opt
         }
         session.execute(FREE, params![token]).map(Some)
     })
-}
-
-/// Tells every node something.
-pub(super) fn tell(session: &Session, message: &str) -> Result<(), StoreError> {
-    session.execute(TELL, params![message]).map(drop)
 }
 
 /// The beats of others, as one node has seen them.

@@ -20,7 +20,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{AsyncMessage, Client, Statement};
 
 use super::address::PostgresUrl;
-use super::tls::Connector;
+use super::tls::connector;
 use crate::StoreError;
 use crate::driver::{Kind, Param, Row};
 
@@ -35,6 +35,9 @@ const FETCH_ROWS: usize = 1_000;
 /// What each connection asks of the server. A node that is frozen within a transaction must not keep its locks for long.
 const SETTINGS: &str = "SET statement_timeout = '45s'; SET lock_timeout = '20s'; \
      SET idle_in_transaction_session_timeout = '5s'; SET jit = off";
+
+/// Held until the end of the transaction, by one node at a time.
+pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock($1)";
 
 /// What has gone wrong with a connection or its transaction, where the caller can do better than to give up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,7 +70,7 @@ impl Session {
     pub(crate) fn connect(url: &PostgresUrl, notices: Option<mpsc::UnboundedSender<String>>) -> Result<Self, StoreError> {
         let unavailable = |error: &dyn std::fmt::Display| StoreError::Unavailable(error.to_string().into());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| unavailable(&error))?;
-        let connector = Connector::new(url)?;
+        let connector = connector(url)?;
         let (client, mut connection) = runtime.block_on(url.config().connect(connector)).map_err(|error| describe(&error).1)?;
         runtime.spawn(async move {
             let mut messages = futures_util::stream::poll_fn(move |context| connection.poll_message(context));
@@ -132,6 +135,11 @@ impl Session {
                 Err(error)
             }
         }
+    }
+
+    /// Keeps every other node from what `key` stands for, until the transaction ends.
+    pub(super) fn lock_until_end(&self, key: i64) -> Result<(), StoreError> {
+        self.execute(LOCK, &[Param::Int(key)]).map(drop)
     }
 
     pub(crate) fn query(&self, table: &'static str, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {

@@ -15,34 +15,23 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::address::{PostgresUrl, Verification};
 use crate::StoreError;
 
-/// Makes the connector of a URL.
-pub(super) struct Connector;
-
-impl Connector {
-    #[expect(clippy::new_ret_no_self, reason = "the driver's own type is what connects")]
-    pub(super) fn new(url: &PostgresUrl) -> Result<MakeRustlsConnect, StoreError> {
-        let provider = Arc::new(ring::default_provider());
-        let unusable = |error: &dyn std::fmt::Display| StoreError::Unavailable(format!("TLS: {error}").into());
-        let verifier = match url.verification {
-            Verification::None => Lenient { provider: Arc::clone(&provider), signers: None },
-            Verification::Signer | Verification::SignerAndName => {
-                let roots = Arc::new(roots(url)?);
-                let signers = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
-                    .build()
-                    .map_err(|error| unusable(&error))?;
-                if url.verification == Verification::SignerAndName {
-                    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-                    let config = builder.map_err(|error| unusable(&error))?.with_webpki_verifier(signers).with_no_client_auth();
-                    return Ok(MakeRustlsConnect::new(config));
-                }
-                Lenient { provider: Arc::clone(&provider), signers: Some(signers) }
-            }
-        };
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let builder = builder.map_err(|error| unusable(&error))?.dangerous();
-        let config = builder.with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
-        Ok(MakeRustlsConnect::new(config))
-    }
+/// What makes TLS connections as a URL asks for them.
+pub(super) fn connector(url: &PostgresUrl) -> Result<MakeRustlsConnect, StoreError> {
+    let provider = Arc::new(ring::default_provider());
+    let unusable = |error: &dyn std::fmt::Display| StoreError::Unavailable(format!("TLS: {error}").into());
+    let signers = || {
+        let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(url)?), Arc::clone(&provider));
+        builder.build().map_err(|error| unusable(&error))
+    };
+    let lenient = |signers| Arc::new(Lenient { provider: Arc::clone(&provider), signers });
+    let verifier: Arc<dyn ServerCertVerifier> = match url.verification {
+        Verification::None => lenient(None),
+        Verification::Signer => lenient(Some(signers()?)),
+        Verification::SignerAndName => signers()?,
+    };
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| unusable(&error))?.dangerous();
+    Ok(MakeRustlsConnect::new(builder.with_custom_certificate_verifier(verifier).with_no_client_auth()))
 }
 
 /// The certificates to trust.

@@ -108,7 +108,7 @@ impl Writer {
             self.context.lease.replace(token, at);
             tracing::warn!("this node goes on with a new token; what it held is free again");
             if nodes::take_over(session, &old.token, i64::MAX)?.is_some() {
-                nodes::tell(session, &Message::Waiting.payload())?;
+                Db::Postgres(session).tell(&Message::Waiting)?;
             }
         }
         Ok(())
@@ -171,8 +171,7 @@ impl Writer {
         let db = Db::Postgres(session);
         let written = session.begin().and_then(|()| {
             if !lock_accounts(session, &claimant.token, records, jobs)? {
-                self.context.lease.give_up(claimant.epoch);
-                return Err(StoreError::Unavailable("this node was taken for dead and begins anew".into()));
+                return Err(nodes::taken_over(&self.context.lease, &claimant));
             }
             let recorded = outcomes::record(db, &self.context, &self.outcome_statements, records)?;
             let published = publish::publish(db, &self.context, &self.publish_statements, jobs)?;
@@ -223,7 +222,7 @@ impl Writer {
     fn leave(&self) {
         let Some(session) = &self.session else { return };
         let left = nodes::take_over(session, &self.context.lease.current().token, i64::MAX)
-            .and_then(|_| nodes::tell(session, &Message::Waiting.payload()));
+            .and_then(|_| Db::Postgres(session).tell(&Message::Waiting));
         if let Err(error) = left {
             tracing::warn!(error = %error, "this node could not take its leave; others take over when its lease ends");
         }

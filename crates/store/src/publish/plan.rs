@@ -408,9 +408,9 @@ fn read_known(row: &Row) -> Result<Known, StoreError> {
     })
 }
 
-/// The texts that run on this path, for the test that prepares every statement.
 #[cfg(test)]
 pub(crate) use set::set_statements;
 
+/// The texts that run on this path, for the test that prepares every statement.
 #[cfg(test)]
 pub(crate) const STATEMENTS: [&str; 5] = [SELECT_ACCOUNT, SELECT_ENDPOINTS, SELECT_EXISTING, UPDATE_COUNTERS, UPDATE_NUMBER];
