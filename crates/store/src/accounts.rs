@@ -33,6 +33,8 @@ pub struct Account {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+    /// Its number in the store.
+    pub(crate) reference: i64,
     pub(crate) data_key_sealed: Vec<u8>,
 }
 
@@ -68,7 +70,7 @@ pub enum PutAccountError {
 }
 
 const COLUMNS: &str = "SELECT id, contract, name, sandbox, entitlements, version, last_seq, created_at, updated_at, \
-     data_key_sealed FROM accounts ";
+     data_key_sealed, ref FROM accounts ";
 const BY_ID: &str = "WHERE id = $1";
 const PAGE: &str = "WHERE id > $1 ORDER BY id LIMIT $2";
 const INSERT: &str = "INSERT INTO accounts (id, contract, name, sandbox, entitlements, data_key_sealed, last_seq, pending, version, \
@@ -88,16 +90,17 @@ const EXPIRE_SECRETS: &str = "UPDATE secrets SET expires_at = $1 WHERE account_i
      AND ordinal < $4 AND (expires_at IS NULL OR expires_at > $5)";
 
 /// What is deleted with an account, in this order.
-const DELETES: [&str; 11] = [
+const DELETES: [&str; 12] = [
     "DELETE FROM resources WHERE account_id = $1",
     "DELETE FROM replays WHERE account_id = $1",
-    "DELETE FROM earlier_attempts WHERE account_id = $1",
-    "DELETE FROM deliveries WHERE account_id = $1",
-    "DELETE FROM queue WHERE account_id = $1",
+    "DELETE FROM earlier_attempts WHERE account = (SELECT ref FROM accounts WHERE id = $1)",
+    "DELETE FROM deliveries WHERE account = (SELECT ref FROM accounts WHERE id = $1)",
+    "DELETE FROM queue WHERE lane IN (SELECT ref FROM lanes WHERE account_id = $1)",
     "DELETE FROM event_subjects WHERE account_id = $1",
-    "DELETE FROM events WHERE account_id = $1",
+    "DELETE FROM events WHERE account = (SELECT ref FROM accounts WHERE id = $1)",
     "DELETE FROM secrets WHERE account_id = $1",
     "DELETE FROM endpoints WHERE account_id = $1",
+    "DELETE FROM lanes WHERE account_id = $1",
     "DELETE FROM api_keys WHERE account_id = $1",
     "DELETE FROM accounts WHERE id = $1",
 ];
@@ -285,6 +288,7 @@ fn read(row: &Row) -> Result<Account, StoreError> {
         created_at: row.time(7, "created_at")?,
         updated_at: row.time(8, "updated_at")?,
         data_key_sealed: row.bytes(9, "data_key_sealed")?.to_vec(),
+        reference: row.int(10, "ref")?,
     })
 }
 

@@ -13,11 +13,12 @@ use bellwire_domain::{DeliveryId, Timestamp};
 use crate::deliveries::read_lane;
 use crate::driver::{Db, Param, Row, params};
 use crate::handoff::{ClaimedDelivery, ClaimedEvent, HandOff, LaneKey, Reservations};
+use crate::lanes::place_seq;
 use crate::lease::{Claimant, Lease};
 use crate::postgres::fence;
 use crate::publish::payload_context;
 use crate::seal::Keyring;
-use crate::{Origin, StoreError};
+use crate::{Origin, StoreError, lanes};
 
 /// What a claim round did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -75,16 +76,15 @@ fn plain_length(sealed: &[u8]) -> usize {
     sealed.len().saturating_sub(29)
 }
 
-const COLUMNS: &str = "SELECT q.id, q.account_id, q.endpoint_id, q.number, q.attempts, q.created_at, q.event_seq, \
-     e.id, e.type, e.occurred_at, e.is_test, e.payload_sealed, p.version, a.data_key_sealed, q.origin ";
-const JOINS: &str = "JOIN events e ON e.account_id = q.account_id AND e.seq = q.event_seq \
-     JOIN endpoints p ON p.account_id = q.account_id AND p.id = q.endpoint_id \
-     JOIN accounts a ON a.id = q.account_id ";
+const COLUMNS: &str = "SELECT q.id, p.account_id, p.id, q.number, q.attempts, q.created_at, q.event, \
+     e.id, e.type, e.occurred_at, e.is_test, e.payload_sealed, p.version, a.data_key_sealed, q.origin, a.ref, q.lane ";
+const JOINS: &str = "JOIN events e ON e.place = q.event \
+     JOIN endpoints p ON p.lane = q.lane \
+     JOIN accounts a ON a.id = p.account_id ";
 
-const LANE_ROWS: &str = "WHERE q.account_id = $1 AND q.endpoint_id = $2 AND q.wake_at IS NULL AND q.claim IS NULL \
-     ORDER BY q.number LIMIT $3";
+const LANE_ROWS: &str = "WHERE q.lane = $1 AND q.wake_at IS NULL AND q.claim IS NULL ORDER BY q.number LIMIT $2";
 const DUE_ROWS: &str = "WHERE q.wake_at <= $1 ORDER BY q.wake_at LIMIT $2";
-const LANE_OPEN: &str = "SELECT health FROM endpoints WHERE account_id = $1 AND id = $2 AND enabled = 1";
+const LANE_OPEN: &str = "SELECT lane, health FROM endpoints WHERE account_id = $1 AND id = $2 AND enabled = 1";
 const CLAIM: &str = "UPDATE queue SET claim = $1, wake_at = NULL WHERE id = $2";
 const PARK: &str = "UPDATE queue SET wake_at = NULL WHERE id = $1";
 const UNCLAIM: &str = "UPDATE queue SET claim = NULL WHERE id = $1 AND claim = $2";
@@ -92,7 +92,7 @@ const NEXT_WAKE: &str = "SELECT wake_at FROM queue WHERE wake_at IS NOT NULL ORD
 const RECOVER: &str = "UPDATE queue SET claim = NULL WHERE claim IS NOT NULL AND claim <> $1";
 /// One look into the index per endpoint, not one per delivery: a million may wait.
 const LANES_WAITING: &str = "SELECT p.account_id, p.id FROM endpoints p WHERE EXISTS (SELECT 1 FROM queue q \
-     WHERE q.account_id = p.account_id AND q.endpoint_id = p.id AND q.wake_at IS NULL AND q.claim IS NULL)";
+     WHERE q.lane = p.lane AND q.wake_at IS NULL AND q.claim IS NULL)";
 
 /// Lanes looked at in one round.
 const LANES_MAX: usize = 256;
@@ -148,16 +148,15 @@ fn reserve_lanes(
 fn reserve_lane(db: Db<'_>, handoff: &Arc<HandOff>, lane: &LaneKey, room: usize) -> Result<Vec<ReservedRow>, StoreError> {
     let (account_id, endpoint_id) = (lane.account_id.as_str(), lane.endpoint_id.as_str());
     let open = match db.find("endpoints", LANE_OPEN, params![account_id, endpoint_id])? {
-        Some(row) => row.word(0, "health", bellwire_domain::HealthStatus::parse)?.allows_attempts(),
-        None => false,
+        Some(row) if row.word(1, "health", bellwire_domain::HealthStatus::parse)?.allows_attempts() => Some(row.int(0, "lane")?),
+        _ => None,
     };
-    if !open {
+    let Some(number) = open else {
         handoff.reserve().set_backlog(lane, false); // resuming or enabling the endpoint marks it again
         return Ok(Vec::new());
-    }
+    };
     let limit = i64::try_from(room).unwrap_or(i64::MAX);
-    let rows =
-        db.query("queue", &format!("{COLUMNS}FROM queue q {JOINS}{LANE_ROWS}"), params![account_id, endpoint_id, limit])?;
+    let rows = db.query("queue", &format!("{COLUMNS}FROM queue q {JOINS}{LANE_ROWS}"), params![number, limit])?;
     let rows = rows.iter().map(read_sealed).collect::<Result<Vec<_>, _>>()?;
     Ok(keep_lane(handoff, lane, rows, room))
 }
@@ -241,7 +240,7 @@ fn read_sealed(row: &Row) -> Result<SealedRow, StoreError> {
         id: row.parsed(7, "event id")?,
         event_type: row.word(8, "type", |text| bellwire_domain::EventType::try_new(text).ok())?,
         occurred_at: row.time(9, "occurred_at")?,
-        seq: row.int(6, "event_seq")?,
+        seq: place_seq(row.int(6, "event")?),
         is_test: row.boolean(10, "is_test")?,
         size: plain_length(&payload_sealed),
         data: None,
@@ -255,6 +254,7 @@ fn read_sealed(row: &Row) -> Result<SealedRow, StoreError> {
         attempts: row.narrow(4, "attempts")?,
         created_at: row.time(5, "created_at")?,
         origin: Origin::read(row, 14)?,
+        refs: lanes::read(row, 15)?,
         epoch: 0, // until it is marked as claimed
         event: Arc::new(event),
     };

@@ -84,23 +84,22 @@ pub enum RetryResult {
     NotFound,
 }
 
-const QUEUED: &str = "SELECT d.id, d.account_id, d.endpoint_id, d.number, e.id, e.type, 'pending', d.attempts, d.due_at, \
-     d.created_at, NULL FROM queue d JOIN events e ON e.account_id = d.account_id AND e.seq = d.event_seq ";
-const ENDED: &str = "SELECT d.id, d.account_id, d.endpoint_id, d.number, e.id, e.type, d.state, d.attempts, NULL, \
-     d.created_at, d.ended_at FROM deliveries d JOIN events e ON e.account_id = d.account_id AND e.seq = d.event_seq ";
+const QUEUED: &str = "SELECT d.id, l.account_id, l.endpoint_id, d.number, e.id, e.type, 'pending', d.attempts, d.due_at, \
+     d.created_at, NULL FROM queue d JOIN events e ON e.place = d.event JOIN lanes l ON l.ref = d.lane ";
+const ENDED: &str = "SELECT d.id, l.account_id, l.endpoint_id, d.number, e.id, e.type, d.state, d.attempts, NULL, \
+     d.created_at, d.ended_at FROM deliveries d JOIN events e ON e.place = d.event JOIN lanes l ON l.ref = d.lane ";
 const BY_ID: &str = "WHERE d.id = $1";
 const ATTEMPTS: &str = "SELECT number, started_at, duration_us, outcome, status, detail, response_sealed FROM attempts \
-     WHERE delivery_id = $1 AND account_id = $2 ORDER BY number";
+     WHERE delivery_id = $1 AND account = (SELECT ref FROM accounts WHERE id = $2) ORDER BY number";
 const WAKE_QUEUED: &str = "UPDATE queue SET due_at = $1, wake_at = NULL WHERE id = $2 AND claim IS NULL";
-const IS_QUEUED: &str = "SELECT account_id, endpoint_id FROM queue WHERE id = $1";
-const ACCOUNT: &str = "SELECT account_id FROM deliveries WHERE id = $1";
-const ENDPOINT_EXISTS: &str = "SELECT d.account_id, d.endpoint_id FROM deliveries d \
-     JOIN endpoints p ON p.account_id = d.account_id AND p.id = d.endpoint_id WHERE d.id = $1";
-const UNFOLD: &str = "INSERT INTO earlier_attempts (delivery_id, number, account_id, started_at, duration_us, outcome, status, \
-     detail, response_sealed) SELECT id, attempts, account_id, started_at, duration_us, outcome, status, detail, response_sealed \
+const IS_QUEUED: &str = "SELECT l.account_id, l.endpoint_id FROM queue d JOIN lanes l ON l.ref = d.lane WHERE d.id = $1";
+const ACCOUNT: &str = "SELECT a.id FROM deliveries d JOIN accounts a ON a.ref = d.account WHERE d.id = $1";
+const ENDPOINT_EXISTS: &str = "SELECT p.account_id, p.id FROM deliveries d JOIN endpoints p ON p.lane = d.lane WHERE d.id = $1";
+const UNFOLD: &str = "INSERT INTO earlier_attempts (delivery_id, number, account, started_at, duration_us, outcome, status, \
+     detail, response_sealed) SELECT id, attempts, account, started_at, duration_us, outcome, status, detail, response_sealed \
      FROM deliveries WHERE id = $1 AND outcome IS NOT NULL";
-const REQUEUE: &str = "INSERT INTO queue (id, account_id, endpoint_id, number, event_seq, attempts, created_at, due_at, \
-     origin) SELECT id, account_id, endpoint_id, number, event_seq, attempts, created_at, $1, origin FROM deliveries WHERE id = $2";
+const REQUEUE: &str = "INSERT INTO queue (id, lane, number, event, attempts, created_at, due_at, origin) \
+     SELECT id, lane, number, event, attempts, created_at, $1, origin FROM deliveries WHERE id = $2";
 const UNEND: &str = "DELETE FROM deliveries WHERE id = $1";
 
 /// A page of deliveries, newest first; the cursor is the last id.
@@ -140,26 +139,36 @@ fn select(
     state: Option<DeliveryState>,
     part: Part,
 ) -> Result<Vec<Delivery>, StoreError> {
-    let (conditions, cells) = conditions(query, state, part);
+    let (conditions, cells) = conditions(table, query, state, part);
     let rows = db.query(table, &format!("{columns}{conditions}"), &cells)?;
     rows.iter().map(read).collect()
 }
 
+/// Conditions, each in two pieces around its parameter. That of the account comes first: another one names it as `$1`.
+const OF_ACCOUNT_QUEUED: (&str, &str) = ("d.lane IN (SELECT ref FROM lanes WHERE account_id = ", ")");
+const OF_ACCOUNT_ENDED: (&str, &str) = ("d.account = (SELECT ref FROM accounts WHERE id = ", ")");
+const OF_ENDPOINT: (&str, &str) = ("d.lane IN (SELECT ref FROM lanes WHERE endpoint_id = ", ")");
+const OF_LANE: (&str, &str) = ("d.lane = (SELECT ref FROM lanes WHERE account_id = $1 AND endpoint_id = ", ")");
+const OF_STATE: (&str, &str) = ("d.state = ", "");
+const BEFORE: (&str, &str) = ("d.id < ", "");
+
 /// The WHERE clause with only the conditions that are asked for, so that each combination finds its index.
-fn conditions(query: &DeliveryQuery, state: Option<DeliveryState>, part: Part) -> (String, Vec<Param<'_>>) {
-    let wanted: [(&str, Option<Param<'_>>); 4] = [
-        ("d.account_id = ", query.account_id.as_ref().map(|id| id.as_str().into())),
-        ("d.endpoint_id = ", query.endpoint_id.as_ref().map(|id| id.as_str().into())),
-        ("d.state = ", state.map(|state| state.as_str().into())),
-        ("d.id < ", part.after.map(Param::from)),
+fn conditions<'q>(table: &str, query: &'q DeliveryQuery, state: Option<DeliveryState>, part: Part) -> (String, Vec<Param<'q>>) {
+    let of_account = if table == "queue" { OF_ACCOUNT_QUEUED } else { OF_ACCOUNT_ENDED };
+    let of_endpoint = if query.account_id.is_some() { OF_LANE } else { OF_ENDPOINT };
+    let wanted: [(_, Option<Param<'_>>); 4] = [
+        (of_account, query.account_id.as_ref().map(|id| id.as_str().into())),
+        (of_endpoint, query.endpoint_id.as_ref().map(|id| id.as_str().into())),
+        (OF_STATE, state.map(|state| state.as_str().into())),
+        (BEFORE, part.after.map(Param::from)),
     ];
     let mut sql = String::new();
     let mut cells = Vec::new();
-    for (condition, value) in wanted {
+    for ((before, after), value) in wanted {
         let Some(value) = value else { continue };
         sql.push_str(if cells.is_empty() { "WHERE " } else { " AND " });
         cells.push(value);
-        let _ = write!(sql, "{condition}${}", cells.len());
+        let _ = write!(sql, "{before}${}{after}", cells.len());
     }
     if state.is_some_and(|state| state != DeliveryState::Delivered) {
         sql.push_str(" AND d.state <> 'delivered'"); // names the partial index, which is small
@@ -260,7 +269,7 @@ pub(crate) fn statements() -> Vec<String> {
         state: Some(DeliveryState::Failed),
     };
     let part = Part { after: Some(DeliveryId::default()), fetch: 1 };
-    all.push(format!("{ENDED}{}", conditions(&query, query.state, part).0));
-    all.push(format!("{QUEUED}{}", conditions(&query, None, part).0));
+    all.push(format!("{ENDED}{}", conditions("deliveries", &query, query.state, part).0));
+    all.push(format!("{QUEUED}{}", conditions("queue", &query, None, part).0));
     all
 }

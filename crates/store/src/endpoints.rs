@@ -10,7 +10,7 @@ use crate::handoff::LaneKey;
 use crate::outcomes::{cancel_waiting, cancelled_insert, read_health};
 use crate::postgres::Message;
 use crate::seal::{AccountSeal, DataKey, Keyring};
-use crate::{Page, PageRequest, StoreError, replays};
+use crate::{Page, PageRequest, StoreError, lanes, replays};
 
 /// A stored endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,8 +112,8 @@ const BY_ID: &str = "WHERE account_id = $1 AND id = $2";
 const PAGE: &str = "WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3";
 const COUNT: &str = "SELECT COUNT(*) FROM endpoints WHERE account_id = $1";
 const INSERT: &str = "INSERT INTO endpoints (account_id, id, url, name, events, headers_sealed, enabled, health, \
-     consecutive_failures, last_number, version, created_at, updated_at, in_flight_max, rate_limit) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 1, $9, $10, $11, $12)";
+     consecutive_failures, last_number, version, created_at, updated_at, in_flight_max, rate_limit, lane) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 1, $9, $10, $11, $12, $13)";
 const UPDATE: &str = "UPDATE endpoints SET url = $1, name = $2, events = $3, headers_sealed = $4, enabled = $5, health = $6, \
      consecutive_failures = $7, failing_since = $8, unhealthy_since = $9, in_flight_max = $10, rate_limit = $11, \
      version = version + 1, updated_at = $12 WHERE account_id = $13 AND id = $14";
@@ -179,10 +179,8 @@ pub(crate) fn create(
     now: Timestamp,
 ) -> Result<Option<Endpoint>, StoreError> {
     db.lock_account(&new.account_id)?;
-    if accounts::find(db, &new.account_id)?.is_none() {
-        return Ok(None);
-    }
     let lane = LaneKey { account_id: new.account_id.clone(), endpoint_id: new.id.clone() };
+    let Some(refs) = lanes::add(db, &lane)? else { return Ok(None) };
     let headers = seal_headers(seal, &lane, &new.headers);
     let filter = write_filter(&new.filter);
     let rate_limit = new.rate_limit.map(|limit| limit.to_string());
@@ -201,6 +199,7 @@ pub(crate) fn create(
             now,
             new.in_flight_max,
             rate_limit.as_deref(),
+            refs.lane,
         ],
     )?;
     if let Some(secret) = &new.secret {

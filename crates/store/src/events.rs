@@ -4,9 +4,11 @@ use bellwire_domain::{AccountId, EndpointId, EventFilter, EventId, EventType, Ti
 use bytes::Bytes;
 
 use crate::driver::{Db, Row, params};
+use crate::handoff::LaneKey;
+use crate::lanes::{SEQ_MAX, event_place, place_seq};
 use crate::publish::payload_context;
 use crate::seal::Keyring;
-use crate::{Page, PageRequest, StoreError, accounts};
+use crate::{Account, Page, PageRequest, StoreError, accounts, lanes};
 
 /// A stored event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,18 +59,18 @@ pub struct Arrival {
 
 /// Events of the log that one query looks at when it leaves some out: what matches rarely is found over several pages.
 const LOOK_MAX: i64 = 5_000;
+/// The number of no lane, for an endpoint that never was.
+const NO_LANE: i64 = 0;
 
-const COLUMNS: &str =
-    "SELECT id, seq, type, occurred_at, created_at, is_test, deliveries, payload_sealed FROM events WHERE account_id = $1 ";
-/// `$8` has a comma before and after each type: no type has one in it.
-const PAGE: &str = "AND seq > $2 AND seq < $3 AND (type = $4 OR $4 IS NULL) AND (occurred_at >= $5 OR $5 IS NULL) \
-     AND (occurred_at < $6 OR $6 IS NULL) AND (is_test = 0 OR CAST($7 AS BIGINT) IS NULL OR CAST($7 AS BIGINT) = 1) \
-     AND (replace($8, ',' || type || ',', '') <> $8 OR $8 IS NULL) \
-     AND ($7 IS NULL OR $7 = CASE WHEN EXISTS (SELECT 1 FROM deliveries d WHERE d.account_id = events.account_id \
-     AND d.event_seq = events.seq AND (d.endpoint_id = $9 OR $9 IS NULL) AND d.state = 'delivered') THEN 1 ELSE 0 END) \
-     ORDER BY seq LIMIT $10";
-const LOOK_END: &str = "SELECT seq FROM events WHERE account_id = $1 AND seq > $2 ORDER BY seq LIMIT 1 OFFSET $3";
-const BY_ID: &str = "AND id = $2";
+const COLUMNS: &str = "SELECT id, place, type, occurred_at, created_at, is_test, deliveries, payload_sealed FROM events ";
+/// `$7` has a comma before and after each type: no type has one in it.
+const PAGE: &str = "WHERE place > $1 AND place < $2 AND (type = $3 OR $3 IS NULL) AND (occurred_at >= $4 OR $4 IS NULL) \
+     AND (occurred_at < $5 OR $5 IS NULL) AND (is_test = 0 OR CAST($6 AS BIGINT) IS NULL OR CAST($6 AS BIGINT) = 1) \
+     AND (replace($7, ',' || type || ',', '') <> $7 OR $7 IS NULL) \
+     AND ($6 IS NULL OR $6 = CASE WHEN EXISTS (SELECT 1 FROM deliveries d WHERE d.event = events.place \
+     AND (d.lane = $8 OR $8 IS NULL) AND d.state = 'delivered') THEN 1 ELSE 0 END) ORDER BY place LIMIT $9";
+const LOOK_END: &str = "SELECT place FROM events WHERE place > $1 AND place < $2 ORDER BY place LIMIT 1 OFFSET $3";
+const BY_ID: &str = "WHERE account = $1 AND id = $2";
 
 /// A page of the log in `seq` order; the cursor is the last `seq` looked at. A page with fewer items than asked for is the last
 /// only when it has no cursor.
@@ -79,12 +81,20 @@ pub(crate) fn list(
     query: &EventQuery,
     page: &PageRequest,
 ) -> Result<Page<Event>, StoreError> {
-    let account = account_id.as_str();
+    let Some(account) = accounts::find(db, account_id)? else { return Ok(Page::default()) };
+    let (after, end) = (event_place(account.reference, query.after_seq.clamp(0, SEQ_MAX)), event_place(account.reference + 1, 0));
     let unseen = if query.leaves_out() {
-        let row = db.find("events", LOOK_END, params![account, query.after_seq, LOOK_MAX])?;
-        row.map(|row| row.int(0, "seq")).transpose()?
+        let row = db.find("events", LOOK_END, params![after, end, LOOK_MAX])?;
+        row.map(|row| row.int(0, "place")).transpose()?
     } else {
         None
+    };
+    let lane = match query.arrival.as_ref().and_then(|arrival| arrival.endpoint_id.clone()) {
+        None => None,
+        Some(endpoint_id) => {
+            let lane = lanes::find(db, &LaneKey { account_id: account_id.clone(), endpoint_id })?;
+            Some(lane.map_or(NO_LANE, |refs| refs.lane))
+        }
     };
     let event_type = query.event_type.as_ref().map(EventType::as_str);
     let arrival = query.arrival.as_ref();
@@ -96,21 +106,20 @@ pub(crate) fn list(
         "events",
         &format!("{COLUMNS}{PAGE}"),
         params![
-            account,
-            query.after_seq,
-            unseen.unwrap_or(i64::MAX),
+            after,
+            unseen.unwrap_or(end),
             event_type,
             query.since,
             query.until,
             arrival.map(|arrival| arrival.delivered),
             wanted.as_deref(),
-            arrival.and_then(|arrival| arrival.endpoint_id.as_ref()).map(EndpointId::as_str),
+            lane,
             page.fetch(),
         ],
     )?;
-    let events = open(db, keyring, account_id, &rows)?;
+    let events = open(keyring, &account, &rows)?;
     let mut page = page.cut(events, |event| event.seq.to_string());
-    page.next = page.next.or_else(|| unseen.map(|seq| (seq - 1).to_string()));
+    page.next = page.next.or_else(|| unseen.map(|place| (place_seq(place) - 1).to_string()));
     Ok(page)
 }
 
@@ -122,19 +131,19 @@ impl EventQuery {
 }
 
 pub(crate) fn find(db: Db<'_>, keyring: &Keyring, account_id: &AccountId, id: &EventId) -> Result<Option<Event>, StoreError> {
-    let rows = db.query("events", &format!("{COLUMNS}{BY_ID}"), params![account_id.as_str(), id.as_str()])?;
-    Ok(open(db, keyring, account_id, &rows)?.into_iter().next())
+    let Some(account) = accounts::find(db, account_id)? else { return Ok(None) };
+    let rows = db.query("events", &format!("{COLUMNS}{BY_ID}"), params![account.reference, id.as_str()])?;
+    Ok(open(keyring, &account, &rows)?.into_iter().next())
 }
 
-fn open(db: Db<'_>, keyring: &Keyring, account_id: &AccountId, rows: &[Row]) -> Result<Vec<Event>, StoreError> {
-    let Some(account) = accounts::find(db, account_id)? else { return Ok(Vec::new()) };
-    let key = keyring.unwrap(account_id, &account.data_key_sealed)?;
+fn open(keyring: &Keyring, account: &Account, rows: &[Row]) -> Result<Vec<Event>, StoreError> {
+    let key = keyring.unwrap(&account.id, &account.data_key_sealed)?;
     let read = |row: &Row| {
         let id: EventId = row.parsed(0, "id")?;
-        let data = key.open("events", &payload_context(account_id, &id), row.bytes(7, "payload_sealed")?)?;
+        let data = key.open("events", &payload_context(&account.id, &id), row.bytes(7, "payload_sealed")?)?;
         Ok(Event {
             id,
-            seq: row.int(1, "seq")?,
+            seq: place_seq(row.int(1, "place")?),
             event_type: row.word(2, "type", |text| EventType::try_new(text).ok())?,
             occurred_at: row.time(3, "occurred_at")?,
             created_at: row.time(4, "created_at")?,

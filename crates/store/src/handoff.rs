@@ -19,6 +19,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, mpsc};
 
 use crate::Origin;
+use crate::lanes::{LaneRefs, event_place};
 
 /// The event behind a claimed delivery, payload in memory; shared by all its deliveries.
 #[derive(Debug)]
@@ -58,6 +59,8 @@ pub struct ClaimedDelivery {
     pub created_at: Timestamp,
     /// Why it exists.
     pub origin: Origin,
+    /// The numbers of its lane in the store.
+    pub(crate) refs: LaneRefs,
     /// Under which of this process's claims it is held.
     pub(crate) epoch: u64,
     /// The event.
@@ -65,6 +68,11 @@ pub struct ClaimedDelivery {
 }
 
 impl ClaimedDelivery {
+    /// Where its event stands in the store.
+    pub(crate) fn event_place(&self) -> i64 {
+        event_place(self.refs.account, self.event.seq)
+    }
+
     /// The endpoint's place among all lanes.
     pub fn lane(&self) -> LaneKey {
         LaneKey { account_id: self.account_id.clone(), endpoint_id: self.endpoint_id.clone() }

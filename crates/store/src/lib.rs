@@ -29,6 +29,7 @@ mod error;
 mod events;
 mod handoff;
 mod keys;
+mod lanes;
 mod lease;
 mod location;
 mod migrations;

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use crate::driver::{BulkInsert, Column, Db, Kind, Param, Prepared, Row, params};
 use crate::handoff::{ClaimedDelivery, LaneKey};
 use crate::writer::WriteContext;
-use crate::{DataKey, StoreError, accounts};
+use crate::{DataKey, StoreError, accounts, lanes};
 
 /// An attempt and what was decided from it.
 #[derive(Debug, Clone)]
@@ -113,7 +113,7 @@ pub(crate) struct OutcomeStatements {
 const ATTEMPT_COLUMNS: [Column; 9] = [
     ("delivery_id", Kind::Int),
     ("number", Kind::Int),
-    ("account_id", Kind::Text),
+    ("account", Kind::Int),
     ("started_at", Kind::Int),
     ("duration_us", Kind::Int),
     ("outcome", Kind::Text),
@@ -123,10 +123,10 @@ const ATTEMPT_COLUMNS: [Column; 9] = [
 ];
 const DELIVERY_COLUMNS: [Column; 16] = [
     ("id", Kind::Int),
-    ("account_id", Kind::Text),
-    ("endpoint_id", Kind::Text),
+    ("account", Kind::Int),
+    ("lane", Kind::Int),
     ("number", Kind::Int),
-    ("event_seq", Kind::Int),
+    ("event", Kind::Int),
     ("state", Kind::Text),
     ("attempts", Kind::Int),
     ("created_at", Kind::Int),
@@ -260,7 +260,7 @@ fn push_attempt<'j>(cells: &mut Vec<Param<'j>>, sealed: &'j Sealed<'j>) {
     cells.extend_from_slice(params![
         delivery.id,
         i64::from(delivery.attempts) + 1,
-        delivery.account_id.as_str(),
+        delivery.refs.account,
         *started_at,
         i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
         outcome.kind(),
@@ -284,10 +284,10 @@ fn push_ended<'j>(cells: &mut Vec<Param<'j>>, sealed: &'j Sealed<'j>, state: Del
     let Outcome { delivery, started_at, duration, outcome, .. } = sealed.outcome;
     cells.extend_from_slice(params![
         delivery.id,
-        delivery.account_id.as_str(),
-        delivery.endpoint_id.as_str(),
+        delivery.refs.account,
+        delivery.refs.lane,
         delivery.number,
-        delivery.event.seq,
+        delivery.event_place(),
         state.as_str(),
         i64::from(delivery.attempts) + 1,
         delivery.created_at,
@@ -380,8 +380,8 @@ pub(crate) fn read_health(row: &Row, first: usize) -> Result<Health, StoreError>
     })
 }
 
-const SELECT_QUEUED: &str = "SELECT id, number, event_seq, attempts, created_at, origin FROM queue \
-     WHERE account_id = $1 AND endpoint_id = $2 ORDER BY id LIMIT 1000";
+const SELECT_QUEUED: &str = "SELECT id, number, event, attempts, created_at, origin FROM queue \
+     WHERE lane = $1 ORDER BY id LIMIT 1000";
 const DELETE_QUEUED: &str = "DELETE FROM queue WHERE id = $1";
 const DELETE_QUEUED_SET: &str = "DELETE FROM queue WHERE id = ANY($1)";
 
@@ -392,9 +392,10 @@ pub(crate) fn cancel_waiting(
     lane: &LaneKey,
     now: Timestamp,
 ) -> Result<usize, StoreError> {
+    let Some(refs) = lanes::find(db, lane)? else { return Ok(0) };
     let mut cancelled = 0;
     loop {
-        let rows = db.query("queue", SELECT_QUEUED, params![lane.account_id.as_str(), lane.endpoint_id.as_str()])?;
+        let rows = db.query("queue", SELECT_QUEUED, params![refs.lane])?;
         if rows.is_empty() {
             accounts::add_pending(db, &lane.account_id, -i64::try_from(cancelled).unwrap_or(i64::MAX))?;
             return Ok(cancelled);
@@ -403,10 +404,10 @@ pub(crate) fn cancel_waiting(
         for row in &rows {
             cells.extend_from_slice(params![
                 row.delivery_id(0, "id")?,
-                lane.account_id.as_str(),
-                lane.endpoint_id.as_str(),
+                refs.account,
+                refs.lane,
                 row.int(1, "number")?,
-                row.int(2, "event_seq")?,
+                row.int(2, "event")?,
                 DeliveryState::Cancelled.as_str(),
                 row.int(3, "attempts")?,
                 row.int(4, "created_at")?,

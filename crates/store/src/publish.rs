@@ -131,8 +131,8 @@ pub(crate) struct PublishStatements {
 }
 
 const EVENT_COLUMNS: [Column; 10] = [
-    ("account_id", Kind::Text),
-    ("seq", Kind::Int),
+    ("place", Kind::Int),
+    ("account", Kind::Int),
     ("id", Kind::Text),
     ("type", Kind::Text),
     ("occurred_at", Kind::Int),
@@ -143,12 +143,11 @@ const EVENT_COLUMNS: [Column; 10] = [
     ("payload_sealed", Kind::Bytes),
 ];
 const SUBJECT_COLUMNS: [Column; 3] = [("account_id", Kind::Text), ("subject", Kind::Text), ("event_seq", Kind::Int)];
-const QUEUE_COLUMNS: [Column; 10] = [
+const QUEUE_COLUMNS: [Column; 9] = [
     ("id", Kind::Int),
-    ("account_id", Kind::Text),
-    ("endpoint_id", Kind::Text),
+    ("lane", Kind::Int),
     ("number", Kind::Int),
-    ("event_seq", Kind::Int),
+    ("event", Kind::Int),
     ("attempts", Kind::Int),
     ("created_at", Kind::Int),
     ("due_at", Kind::Int),

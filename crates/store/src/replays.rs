@@ -9,14 +9,15 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use bellwire_domain::{AccountId, DeliveryState, EventFilter, EventType, ReplayId, Timestamp};
+use bellwire_domain::{DeliveryState, EventFilter, EventType, ReplayId, Timestamp};
 
 use crate::delivery_ids::DeliveryIds;
 use crate::driver::{Db, Param, Row, params};
 use crate::endpoints::read_filter;
 use crate::handoff::LaneKey;
+use crate::lanes::{LaneRefs, event_place, place_seq};
 use crate::publish::{UPDATE_NUMBER, queue_insert};
-use crate::{Origin, Page, PageRequest, StoreError, accounts};
+use crate::{Origin, Page, PageRequest, StoreError, accounts, lanes};
 
 /// Events looked at in one step.
 const STEP_EVENTS_MAX: i64 = 500;
@@ -165,9 +166,9 @@ const PAGE: &str =
     "WHERE account_id = $1 AND endpoint_id = $2 AND (id < $3 OR CAST($4 AS TEXT) IS NULL) ORDER BY id DESC LIMIT $5";
 const NEXT_RUNNING: &str = "WHERE state = 'running' AND id > $1 ORDER BY id LIMIT 1";
 const COUNT_RUNNING: &str = "SELECT COUNT(*) FROM replays WHERE account_id = $1 AND endpoint_id = $2 AND state = 'running'";
-const ENDPOINT: &str = "SELECT p.id, p.events, p.last_number, a.last_seq, a.pending FROM endpoints p \
+const ENDPOINT: &str = "SELECT p.id, p.events, p.last_number, a.last_seq, a.pending, a.ref, p.lane FROM endpoints p \
      JOIN accounts a ON a.id = p.account_id WHERE p.account_id = $1 AND p.id = $2";
-const EVENT_TIME: &str = "SELECT seq, created_at FROM events WHERE account_id = $1 AND seq >= $2 ORDER BY seq LIMIT 1";
+const EVENT_TIME: &str = "SELECT created_at FROM events WHERE place >= $1 AND place < $2 ORDER BY place LIMIT 1";
 const INSERT: &str = "INSERT INTO replays (account_id, endpoint_id, id, state, since, until, states, cursor_seq, last_seq, \
      examined, created, created_at) VALUES ($1, $2, $3, 'running', $4, $5, $6, $7, $8, 0, 0, $9)";
 const ADVANCE: &str = "UPDATE replays SET cursor_seq = $1, examined = examined + $2, created = created + $3, state = $4, \
@@ -176,11 +177,10 @@ const CANCEL: &str = "UPDATE replays SET state = 'cancelled', ended_at = $1 \
      WHERE account_id = $2 AND endpoint_id = $3 AND id = $4 AND state = 'running'";
 const CANCEL_ALL: &str = "UPDATE replays SET state = 'cancelled', ended_at = $1 \
      WHERE account_id = $2 AND endpoint_id = $3 AND state = 'running'";
-const LIVE: &str = "SELECT event_seq FROM queue WHERE account_id = $1 AND endpoint_id = $2 LIMIT $3";
-const EVENTS: &str = "SELECT e.seq, e.type, e.is_test, e.created_at, (SELECT d.state FROM deliveries d \
-     WHERE d.account_id = e.account_id AND d.event_seq = e.seq AND d.endpoint_id = $1 \
-     ORDER BY d.ended_at DESC, d.number DESC LIMIT 1) \
-     FROM events e WHERE e.account_id = $2 AND e.seq > $3 AND e.seq <= $4 ORDER BY e.seq LIMIT $5";
+const LIVE: &str = "SELECT event FROM queue WHERE lane = $1 LIMIT $2";
+const EVENTS: &str = "SELECT e.place, e.type, e.is_test, e.created_at, (SELECT d.state FROM deliveries d \
+     WHERE d.event = e.place AND d.lane = $1 ORDER BY d.ended_at DESC, d.number DESC LIMIT 1) \
+     FROM events e WHERE e.place > $2 AND e.place <= $3 ORDER BY e.place LIMIT $4";
 
 pub(crate) fn find(db: Db<'_>, lane: &LaneKey, id: &ReplayId) -> Result<Option<Replay>, StoreError> {
     let key = params![lane.account_id.as_str(), lane.endpoint_id.as_str(), id.as_str()];
@@ -206,9 +206,9 @@ pub(crate) fn start(db: Db<'_>, new: &NewReplay, now: Timestamp) -> Result<Repla
     if running >= i64::from(new.running_max) {
         return Err(StartReplayError::TooMany { max: new.running_max });
     }
-    let first = seq_at(db, &new.lane.account_id, target.last_seq, new.since.minus(CLOCK_STEP_MAX))?;
+    let first = seq_at(db, &target, new.since.minus(CLOCK_STEP_MAX))?;
     let end = match new.until {
-        Some(until) => seq_at(db, &new.lane.account_id, target.last_seq, until.plus(CLOCK_STEP_MAX))?,
+        Some(until) => seq_at(db, &target, until.plus(CLOCK_STEP_MAX))?,
         None => target.last_seq + 1,
     };
     let states = new.cases.iter().map(|case| case.as_str()).collect::<serde_json::Value>().to_string();
@@ -222,12 +222,13 @@ pub(crate) fn start(db: Db<'_>, new: &NewReplay, now: Timestamp) -> Result<Repla
 }
 
 /// The first `seq` whose event was accepted at `instant` or later, found by halving: the log is in the order of time.
-fn seq_at(db: Db<'_>, account_id: &AccountId, last_seq: i64, instant: Timestamp) -> Result<i64, StoreError> {
-    let (mut low, mut high) = (1, last_seq + 1);
+fn seq_at(db: Db<'_>, target: &Target, instant: Timestamp) -> Result<i64, StoreError> {
+    let account = target.refs.account;
+    let (mut low, mut high) = (1, target.last_seq + 1);
     while low < high {
         let middle = low + (high - low) / 2;
-        let row = db.find("events", EVENT_TIME, params![account_id.as_str(), middle])?;
-        match row.map(|row| row.time(1, "created_at")).transpose()? {
+        let row = db.find("events", EVENT_TIME, params![event_place(account, middle), event_place(account + 1, 0)])?;
+        match row.map(|row| row.time(0, "created_at")).transpose()? {
             Some(accepted) if accepted < instant => low = middle + 1,
             _ => high = middle,
         }
@@ -271,14 +272,14 @@ pub(crate) fn advance(
         cancel_all(db, &replay.lane, now)?;
         return Ok(Some(step(true, 0)));
     };
-    let live = find_live(db, &replay.lane)?;
+    let live = find_live(db, target.refs)?;
     let count = i64::try_from(live.len()).unwrap_or(i64::MAX);
     let room = (ENDPOINT_LIVE_MAX - count).min(backlog_max.saturating_sub(target.pending));
     if room <= 0 {
         return Ok(Some(step(false, 0)));
     }
-    let found = replay.look(db, &target.filter, &live, room)?;
-    enqueue(db, &replay, target.last_number, &found.wanted, ids, now)?;
+    let found = replay.look(db, &target, &live, room)?;
+    enqueue(db, &replay, &target, &found.wanted, ids, now)?;
     replay.move_on(db, &found, now)?;
     Ok(Some(step(true, found.wanted.len())))
 }
@@ -295,9 +296,9 @@ struct Found {
 
 impl Replay {
     /// Looks at the next events, until `room` of them are wanted.
-    fn look(&self, db: Db<'_>, filter: &EventFilter, live: &HashSet<i64>, room: i64) -> Result<Found, StoreError> {
-        let (account_id, endpoint_id) = (self.lane.account_id.as_str(), self.lane.endpoint_id.as_str());
-        let range = params![endpoint_id, account_id, self.cursor_seq, self.last_seq, STEP_EVENTS_MAX];
+    fn look(&self, db: Db<'_>, target: &Target, live: &HashSet<i64>, room: i64) -> Result<Found, StoreError> {
+        let place = |seq| event_place(target.refs.account, seq);
+        let range = params![target.refs.lane, place(self.cursor_seq), place(self.last_seq), STEP_EVENTS_MAX];
         let rows = db.query("events", EVENTS, range)?;
         let room = usize::try_from(room).unwrap_or(0);
         let mut found = Found { wanted: Vec::with_capacity(rows.len().min(room)), examined: 0, cursor_seq: self.cursor_seq };
@@ -305,13 +306,13 @@ impl Replay {
             if found.wanted.len() == room {
                 return Ok(found);
             }
-            found.cursor_seq = row.int(0, "seq")?;
+            found.cursor_seq = place_seq(row.int(0, "place")?);
             let accepted = row.time(3, "created_at")?;
             if accepted < self.since || self.until.is_some_and(|until| until <= accepted) {
                 continue;
             }
             found.examined += 1;
-            if !live.contains(&found.cursor_seq) && self.wants(filter, row)? {
+            if !live.contains(&found.cursor_seq) && self.wants(&target.filter, row)? {
                 found.wanted.push(found.cursor_seq);
             }
         }
@@ -350,6 +351,7 @@ impl Replay {
 
 /// What a step has to know of the endpoint and its account.
 struct Target {
+    refs: LaneRefs,
     filter: EventFilter,
     last_number: i64,
     last_seq: i64,
@@ -360,6 +362,7 @@ fn find_target(db: Db<'_>, lane: &LaneKey) -> Result<Option<Target>, StoreError>
     let key = params![lane.account_id.as_str(), lane.endpoint_id.as_str()];
     let Some(row) = db.find("endpoints", ENDPOINT, key)? else { return Ok(None) };
     Ok(Some(Target {
+        refs: lanes::read(&row, 5)?,
         filter: read_filter(&row, 1)?,
         last_number: row.int(2, "last_number")?,
         last_seq: row.int(3, "last_seq")?,
@@ -368,16 +371,16 @@ fn find_target(db: Db<'_>, lane: &LaneKey) -> Result<Option<Target>, StoreError>
 }
 
 /// The events with a live delivery for the endpoint; as many as make a replay wait, at most.
-fn find_live(db: Db<'_>, lane: &LaneKey) -> Result<HashSet<i64>, StoreError> {
-    let key = params![lane.account_id.as_str(), lane.endpoint_id.as_str(), ENDPOINT_LIVE_MAX];
-    db.query("queue", LIVE, key)?.iter().map(|row| row.int(0, "event_seq")).collect()
+fn find_live(db: Db<'_>, refs: LaneRefs) -> Result<HashSet<i64>, StoreError> {
+    let rows = db.query("queue", LIVE, params![refs.lane, ENDPOINT_LIVE_MAX])?;
+    rows.iter().map(|row| row.int(0, "event").map(place_seq)).collect()
 }
 
 /// Makes the deliveries of a step.
 fn enqueue(
     db: Db<'_>,
     replay: &Replay,
-    last_number: i64,
+    target: &Target,
     event_seqs: &[i64],
     ids: &DeliveryIds,
     now: Timestamp,
@@ -387,17 +390,16 @@ fn enqueue(
     }
     let (account_id, endpoint_id) = (replay.lane.account_id.as_str(), replay.lane.endpoint_id.as_str());
     let origin = Origin::Replayed(replay.id.clone());
-    let mut number = last_number;
+    let mut number = target.last_number;
     let mut cells: Vec<Param<'_>> = Vec::new();
     for event_seq in event_seqs {
         number += 1;
         let (unattempted, unclaimed) = (0i64, Param::Null);
         cells.extend_from_slice(params![
             ids.draw(now),
-            account_id,
-            endpoint_id,
+            target.refs.lane,
             number,
-            *event_seq,
+            event_place(target.refs.account, *event_seq),
             unattempted,
             now,
             now,
@@ -407,7 +409,7 @@ fn enqueue(
     }
     queue_insert().run(db, &cells)?;
     db.execute(UPDATE_NUMBER, params![number, account_id, endpoint_id])?;
-    accounts::add_pending(db, &replay.lane.account_id, number - last_number)
+    accounts::add_pending(db, &replay.lane.account_id, number - target.last_number)
 }
 
 fn read(row: &Row) -> Result<Replay, StoreError> {

@@ -157,7 +157,8 @@ const PUT: &str = "INSERT INTO resources (account_id, kind, id, state, states_ev
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (account_id, kind, id) DO UPDATE SET state = excluded.state, \
      states_ever = excluded.states_ever, version = excluded.version, document_sealed = excluded.document_sealed, \
      updated_at = excluded.updated_at";
-const EVENT: &str = "SELECT type, occurred_at, fingerprint, payload_sealed FROM events WHERE account_id = $1 AND id = $2";
+const EVENT: &str = "SELECT type, occurred_at, fingerprint, payload_sealed FROM events \
+     WHERE account = (SELECT ref FROM accounts WHERE id = $1) AND id = $2";
 
 /// Where a document belongs, bound into its seal.
 pub(crate) fn document_context(account: &AccountId, kind: &str, id: &ResourceId) -> String {

@@ -12,12 +12,12 @@ use crate::driver::{Db, Kind, Param, Row, params};
 use crate::handoff::{HandOff, LaneKey};
 use crate::postgres::Session;
 
-const OPEN_LANES: &str = "SELECT p.account_id, p.id FROM UNNEST($1::text[], $2::text[]) t (account_id, id) \
+const OPEN_LANES: &str = "SELECT p.account_id, p.id, p.lane FROM UNNEST($1::text[], $2::text[]) t (account_id, id) \
      JOIN endpoints p ON p.account_id = t.account_id AND p.id = t.id \
      WHERE p.enabled = 1 AND p.health IN ('active', 'unhealthy')";
-const LANES_FROM: &str = "FROM UNNEST($1::text[], $2::text[], $3::bigint[]) t (account_id, id, room) \
-     CROSS JOIN LATERAL (SELECT * FROM queue WHERE account_id = t.account_id AND endpoint_id = t.id AND wake_at IS NULL \
-     AND claim IS NULL ORDER BY number LIMIT t.room FOR UPDATE SKIP LOCKED) q ";
+const LANES_FROM: &str = "FROM UNNEST($1::bigint[], $2::bigint[]) t (lane, room) \
+     CROSS JOIN LATERAL (SELECT * FROM queue WHERE lane = t.lane AND wake_at IS NULL AND claim IS NULL \
+     ORDER BY number LIMIT t.room FOR UPDATE SKIP LOCKED) q ";
 const DUE_ROWS: &str = "FROM (SELECT * FROM queue WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2 FOR UPDATE SKIP LOCKED) q ";
 const CLAIM: &str = "UPDATE queue SET claim = $2, wake_at = NULL WHERE id = ANY($1)";
 const PARK: &str = "UPDATE queue SET wake_at = NULL WHERE id = ANY($1)";
@@ -25,18 +25,15 @@ const UNCLAIM: &str = "UPDATE queue SET claim = NULL WHERE id = ANY($1) AND clai
 /// Lanes looked at for backlogs at once.
 const LOOK_MAX: usize = 2_000;
 /// Lane after lane, each found by one look into the index: a million deliveries may wait in one of them.
-const LANES_WAITING: &str = "WITH RECURSIVE lanes AS (\
-     (SELECT account_id, endpoint_id FROM queue WHERE wake_at IS NULL AND claim IS NULL \
-     AND (account_id, endpoint_id) > ($1, $2) ORDER BY account_id, endpoint_id LIMIT 1) \
-     UNION ALL SELECT n.account_id, n.endpoint_id FROM lanes l CROSS JOIN LATERAL (SELECT q.account_id, q.endpoint_id FROM queue q \
-     WHERE q.wake_at IS NULL AND q.claim IS NULL AND (q.account_id, q.endpoint_id) > (l.account_id, l.endpoint_id) \
-     ORDER BY q.account_id, q.endpoint_id LIMIT 1) n) \
-     SELECT l.account_id, l.endpoint_id, CASE WHEN p.enabled = 1 AND p.health IN ('active', 'unhealthy') THEN 1 ELSE 0 END \
-     FROM (SELECT account_id, endpoint_id FROM lanes LIMIT $3) l \
-     LEFT JOIN endpoints p ON p.account_id = l.account_id AND p.id = l.endpoint_id ORDER BY l.account_id, l.endpoint_id";
+const LANES_WAITING: &str = "WITH RECURSIVE waiting AS (\
+     (SELECT lane FROM queue WHERE wake_at IS NULL AND claim IS NULL AND lane > $1 ORDER BY lane LIMIT 1) \
+     UNION ALL SELECT n.lane FROM waiting l CROSS JOIN LATERAL (SELECT q.lane FROM queue q \
+     WHERE q.wake_at IS NULL AND q.claim IS NULL AND q.lane > l.lane ORDER BY q.lane LIMIT 1) n) \
+     SELECT p.account_id, p.id, l.lane, CASE WHEN p.enabled = 1 AND p.health IN ('active', 'unhealthy') THEN 1 ELSE 0 END \
+     FROM (SELECT lane FROM waiting LIMIT $2) l LEFT JOIN endpoints p ON p.lane = l.lane ORDER BY l.lane";
 
 fn lane_rows() -> String {
-    format!("{COLUMNS}{LANES_FROM}{JOINS}ORDER BY q.account_id, q.endpoint_id, q.number")
+    format!("{COLUMNS}{LANES_FROM}{JOINS}ORDER BY q.lane, q.number")
 }
 
 fn due_rows() -> String {
@@ -55,33 +52,34 @@ pub(super) fn reserve_lanes(
     }
     let keys = lanes.iter().flat_map(|(lane, _)| [lane.account_id.as_str().into(), lane.endpoint_id.as_str().into()]);
     let open = session.query_set("endpoints", OPEN_LANES, (&[Kind::Text; 2], &keys.collect::<Vec<Param<'_>>>()), &[])?;
-    let open: Vec<LaneKey> = open.iter().map(read_lane).collect::<Result<_, _>>()?;
+    let open =
+        open.iter().map(|row| Ok((read_lane(row)?, row.int(2, "lane")?))).collect::<Result<HashMap<_, _>, StoreError>>()?;
     let mut left = limit;
-    let mut wanted: Vec<(&LaneKey, usize)> = Vec::with_capacity(lanes.len());
+    let mut wanted: Vec<(&LaneKey, i64, usize)> = Vec::with_capacity(lanes.len());
     for (lane, room) in lanes {
-        if !open.contains(lane) {
+        let Some(number) = open.get(lane) else {
             handoff.reserve().set_backlog(lane, false); // resuming or enabling the endpoint marks it again
             continue;
-        }
+        };
         let room = (*room).min(left).min(LANE_STEP_MAX);
         left -= room;
         if room > 0 {
-            wanted.push((lane, room));
+            wanted.push((lane, *number, room));
         }
     }
-    let mut cells: Vec<Param<'_>> = Vec::with_capacity(wanted.len() * 3);
-    for (lane, room) in &wanted {
+    let mut cells: Vec<Param<'_>> = Vec::with_capacity(wanted.len() * 2);
+    for (_, number, room) in &wanted {
         let room = i64::try_from(*room).unwrap_or(i64::MAX);
-        cells.extend_from_slice(params![lane.account_id.as_str(), lane.endpoint_id.as_str(), room]);
+        cells.extend_from_slice(params![*number, room]);
     }
-    let rows = session.query_set("queue", &lane_rows(), (&[Kind::Text, Kind::Text, Kind::Int], &cells), &[])?;
+    let rows = session.query_set("queue", &lane_rows(), (&[Kind::Int; 2], &cells), &[])?;
     let mut by_lane: HashMap<LaneKey, Vec<SealedRow>> = HashMap::new();
     for row in &rows {
         let row = read_sealed(row)?;
         by_lane.entry(row.delivery.lane()).or_default().push(row);
     }
     let mut reserved = Vec::with_capacity(rows.len());
-    for (lane, room) in wanted {
+    for (lane, _, room) in wanted {
         reserved.extend(keep_lane(handoff, lane, by_lane.remove(lane).unwrap_or_default(), room));
     }
     Ok(reserved)
@@ -110,21 +108,17 @@ fn change(session: &Session, sql: &str, rows: &[Param<'_>], rest: &[Param<'_>]) 
     if rows.is_empty() { Ok(()) } else { session.execute_set(sql, &[Kind::Int], rows, rest).map(drop) }
 }
 
-/// Open lanes that have deliveries waiting, of so many after `after`; and after which to look next, if there are more.
-pub(crate) fn some_lanes_waiting(
-    session: &Session,
-    after: Option<&LaneKey>,
-) -> Result<(Vec<LaneKey>, Option<LaneKey>), StoreError> {
-    let (account, endpoint) = after.map_or(("", ""), |lane| (lane.account_id.as_str(), lane.endpoint_id.as_str()));
+/// Open lanes that have deliveries waiting, of so many after the number `after`; and after which to look next, if there are more.
+pub(crate) fn some_lanes_waiting(session: &Session, after: Option<i64>) -> Result<(Vec<LaneKey>, Option<i64>), StoreError> {
     let limit = i64::try_from(LOOK_MAX).unwrap_or(i64::MAX);
-    let rows = Db::Postgres(session).query("queue", LANES_WAITING, params![account, endpoint, limit])?;
+    let rows = Db::Postgres(session).query("queue", LANES_WAITING, params![after.unwrap_or(0), limit])?;
     let mut open = Vec::with_capacity(rows.len());
     for row in &rows {
-        if row.boolean(2, "open")? {
+        if row.boolean(3, "open")? {
             open.push(read_lane(row)?);
         }
     }
-    let next = rows.last().filter(|_| rows.len() == LOOK_MAX).map(read_lane).transpose()?;
+    let next = rows.last().filter(|_| rows.len() == LOOK_MAX).map(|row| row.int(2, "lane")).transpose()?;
     Ok((open, next))
 }
 
@@ -132,7 +126,7 @@ pub(crate) fn some_lanes_waiting(
 pub(super) fn lanes_waiting(session: &Session) -> Result<Vec<LaneKey>, StoreError> {
     let (mut all, mut after) = some_lanes_waiting(session, None)?;
     while let Some(last) = after {
-        let (more, next) = some_lanes_waiting(session, Some(&last))?;
+        let (more, next) = some_lanes_waiting(session, Some(last))?;
         all.extend(more);
         after = next;
     }

@@ -1,5 +1,5 @@
 //! The promises, each with the statements that find what breaks it. A statement answers one text a violation, with `#` before
-//! the number of a delivery's id.
+//! the number of a delivery's id. An event's place is its account's number times 2^40 and its `seq` (see `lanes.rs`).
 
 /// One promise.
 pub(super) struct Definition {
@@ -49,12 +49,12 @@ pub(super) const ALL: &[Definition] = &[
         violations: &[
             "SELECT 'endpoints of account ' || x.account_id FROM (SELECT DISTINCT account_id FROM endpoints) x \
              LEFT JOIN accounts a ON a.id = x.account_id WHERE a.id IS NULL",
-            "SELECT 'events of account ' || x.account_id FROM (SELECT DISTINCT account_id FROM events) x \
-             LEFT JOIN accounts a ON a.id = x.account_id WHERE a.id IS NULL",
-            "SELECT 'live deliveries of account ' || x.account_id FROM (SELECT DISTINCT account_id FROM queue) x \
-             LEFT JOIN accounts a ON a.id = x.account_id WHERE a.id IS NULL",
-            "SELECT 'ended deliveries of account ' || x.account_id FROM (SELECT DISTINCT account_id FROM deliveries) x \
-             LEFT JOIN accounts a ON a.id = x.account_id WHERE a.id IS NULL",
+            "SELECT 'events of account number ' || x.account FROM (SELECT DISTINCT account FROM events) x \
+             LEFT JOIN accounts a ON a.ref = x.account WHERE a.id IS NULL",
+            "SELECT 'lane ' || l.ref || ' of account ' || l.account_id FROM lanes l \
+             LEFT JOIN accounts a ON a.ref = l.account AND a.id = l.account_id WHERE a.id IS NULL",
+            "SELECT 'ended deliveries of account number ' || x.account FROM (SELECT DISTINCT account FROM deliveries) x \
+             LEFT JOIN accounts a ON a.ref = x.account WHERE a.id IS NULL",
             "SELECT 'secrets of account ' || x.account_id FROM (SELECT DISTINCT account_id FROM secrets) x \
              LEFT JOIN accounts a ON a.id = x.account_id WHERE a.id IS NULL",
             "SELECT 'resources of account ' || x.account_id FROM (SELECT DISTINCT account_id FROM resources) x \
@@ -70,8 +70,8 @@ pub(super) const ALL: &[Definition] = &[
         violations: &[
             "SELECT 'account ' || a.id || ': ' || COALESCE(e.found, 0) || ' events from ' || COALESCE(e.low, 0) || ' to ' \
              || COALESCE(e.high, 0) || ', and the last seq is ' || a.last_seq FROM accounts a \
-             LEFT JOIN (SELECT account_id, COUNT(*) AS found, MIN(seq) AS low, MAX(seq) AS high FROM events \
-             GROUP BY account_id) e ON e.account_id = a.id \
+             LEFT JOIN (SELECT place >> 40 AS account, COUNT(*) AS found, MIN(place) & 1099511627775 AS low, \
+             MAX(place) & 1099511627775 AS high FROM events GROUP BY place >> 40) e ON e.account = a.ref \
              WHERE COALESCE(e.found, 0) <> a.last_seq OR COALESCE(e.high, 0) <> a.last_seq OR COALESCE(e.low, 1) <> 1",
         ],
     },
@@ -79,37 +79,55 @@ pub(super) const ALL: &[Definition] = &[
         name: "events.deliveries",
         promise: "an event has all the deliveries that its publication made, live or ended",
         count: "SELECT COUNT(*) FROM events",
-        violations: &["SELECT 'event ' || account_id || '/' || id || ': ' || found || ' deliveries of ' || deliveries FROM \
-             (SELECT e.account_id, e.id, e.deliveries, COALESCE(q.found, 0) + (SELECT COUNT(*) FROM deliveries d \
-             WHERE d.account_id = e.account_id AND d.event_seq = e.seq AND d.origin IS NULL) AS found FROM events e \
-             LEFT JOIN (SELECT account_id, event_seq, COUNT(*) AS found FROM queue WHERE origin IS NULL \
-             GROUP BY account_id, event_seq) q ON q.account_id = e.account_id AND q.event_seq = e.seq) x \
-             WHERE found <> deliveries"],
+        violations: &[
+            "SELECT 'event ' || id || ' of account number ' || account || ': ' || found || ' deliveries of ' || deliveries FROM \
+             (SELECT e.account, e.id, e.deliveries, COALESCE(q.found, 0) + (SELECT COUNT(*) FROM deliveries d \
+             WHERE d.event = e.place AND d.origin IS NULL) AS found FROM events e \
+             LEFT JOIN (SELECT event, COUNT(*) AS found FROM queue WHERE origin IS NULL GROUP BY event) q \
+             ON q.event = e.place) x WHERE found <> deliveries",
+        ],
     },
     Definition {
         name: "events.subjects",
         promise: "a subject names an event that exists",
         count: "SELECT COUNT(*) FROM event_subjects",
         violations: &["SELECT 'a subject of event ' || s.account_id || '/' || s.event_seq FROM event_subjects s \
-             LEFT JOIN events e ON e.account_id = s.account_id AND e.seq = s.event_seq WHERE e.seq IS NULL"],
+             LEFT JOIN accounts a ON a.id = s.account_id \
+             LEFT JOIN events e ON e.place = (a.ref << 40) + s.event_seq WHERE e.place IS NULL"],
     },
     Definition {
         name: "deliveries.event",
         promise: "a delivery has its event",
         count: COUNT_DELIVERIES,
         violations: &[
-            "SELECT 'live delivery #' || d.id || ': no event ' || d.account_id || '/' || d.event_seq FROM queue d \
-             LEFT JOIN events e ON e.account_id = d.account_id AND e.seq = d.event_seq WHERE e.seq IS NULL",
-            "SELECT 'ended delivery #' || d.id || ': no event ' || d.account_id || '/' || d.event_seq FROM deliveries d \
-             LEFT JOIN events e ON e.account_id = d.account_id AND e.seq = d.event_seq WHERE e.seq IS NULL",
+            "SELECT 'live delivery #' || d.id || ': no event ' || (d.event & 1099511627775) || ' of account number ' \
+             || (d.event >> 40) FROM queue d LEFT JOIN events e ON e.place = d.event WHERE e.place IS NULL",
+            "SELECT 'ended delivery #' || d.id || ': no event ' || (d.event & 1099511627775) || ' of account number ' \
+             || (d.event >> 40) FROM deliveries d LEFT JOIN events e ON e.place = d.event WHERE e.place IS NULL",
         ],
     },
     Definition {
         name: "deliveries.endpoint",
         promise: "a live delivery has its endpoint, and one that has had it ended when it was deleted",
         count: COUNT_QUEUE,
-        violations: &["SELECT 'live delivery #' || d.id || ': no endpoint ' || d.account_id || '/' || d.endpoint_id \
-             FROM queue d LEFT JOIN endpoints p ON p.account_id = d.account_id AND p.id = d.endpoint_id WHERE p.id IS NULL"],
+        violations: &["SELECT 'live delivery #' || d.id || ': no endpoint in lane ' || d.lane \
+             FROM queue d LEFT JOIN endpoints p ON p.lane = d.lane WHERE p.id IS NULL"],
+    },
+    Definition {
+        name: "deliveries.account",
+        promise: "a delivery, its event and its endpoint are of one account",
+        count: COUNT_DELIVERIES,
+        violations: &[
+            "SELECT 'live delivery #' || d.id || ': an event of account number ' || (d.event >> 40) || ' in lane ' || d.lane \
+             FROM queue d LEFT JOIN lanes l ON l.ref = d.lane WHERE l.ref IS NULL OR l.account <> d.event >> 40",
+            "SELECT 'ended delivery #' || d.id || ': an event of account number ' || (d.event >> 40) || ' in lane ' || d.lane \
+             || ', and it says ' || d.account FROM deliveries d LEFT JOIN lanes l ON l.ref = d.lane \
+             WHERE l.ref IS NULL OR l.account <> d.event >> 40 OR d.account <> l.account",
+            "SELECT 'event ' || id || ' of account number ' || (place >> 40) || ' says ' || account FROM events \
+             WHERE account <> place >> 40",
+            "SELECT 'endpoint ' || p.account_id || '/' || p.id || ' in lane ' || p.lane FROM endpoints p \
+             LEFT JOIN lanes l ON l.ref = p.lane AND l.account_id = p.account_id AND l.endpoint_id = p.id WHERE l.ref IS NULL",
+        ],
     },
     Definition {
         name: "deliveries.once",
@@ -122,16 +140,13 @@ pub(super) const ALL: &[Definition] = &[
         promise: "the deliveries of an endpoint are numbered from 1 to its last, without gaps",
         count: COUNT_DELIVERIES,
         violations: &[
-            "SELECT 'endpoint ' || account_id || '/' || endpoint_id || ': number ' || number || ' after ' || before FROM \
-             (SELECT account_id, endpoint_id, number, LAG(number, 1, 0) OVER (PARTITION BY account_id, endpoint_id \
-             ORDER BY number) AS before FROM (SELECT account_id, endpoint_id, number FROM queue \
-             UNION ALL SELECT account_id, endpoint_id, number FROM deliveries) x) y WHERE number <> before + 1",
+            "SELECT 'lane ' || lane || ': number ' || number || ' after ' || before FROM \
+             (SELECT lane, number, LAG(number, 1, 0) OVER (PARTITION BY lane ORDER BY number) AS before FROM \
+             (SELECT lane, number FROM queue UNION ALL SELECT lane, number FROM deliveries) x) y WHERE number <> before + 1",
             "SELECT 'endpoint ' || p.account_id || '/' || p.id || ': ' || (COALESCE(q.found, 0) + COALESCE(d.found, 0)) \
              || ' deliveries, and the last number is ' || p.last_number FROM endpoints p \
-             LEFT JOIN (SELECT account_id, endpoint_id, COUNT(*) AS found FROM queue GROUP BY account_id, endpoint_id) q \
-             ON q.account_id = p.account_id AND q.endpoint_id = p.id \
-             LEFT JOIN (SELECT account_id, endpoint_id, COUNT(*) AS found FROM deliveries \
-             GROUP BY account_id, endpoint_id) d ON d.account_id = p.account_id AND d.endpoint_id = p.id \
+             LEFT JOIN (SELECT lane, COUNT(*) AS found FROM queue GROUP BY lane) q ON q.lane = p.lane \
+             LEFT JOIN (SELECT lane, COUNT(*) AS found FROM deliveries GROUP BY lane) d ON d.lane = p.lane \
              WHERE COALESCE(q.found, 0) + COALESCE(d.found, 0) <> p.last_number",
         ],
     },
@@ -175,8 +190,8 @@ pub(super) const ALL: &[Definition] = &[
         count: COUNT_QUEUE,
         violations: &[
             "SELECT 'account ' || a.id || ': ' || COALESCE(q.found, 0) || ' live deliveries, and it says ' || a.pending \
-             FROM accounts a LEFT JOIN (SELECT account_id, COUNT(*) AS found FROM queue GROUP BY account_id) q \
-             ON q.account_id = a.id WHERE COALESCE(q.found, 0) <> a.pending",
+             FROM accounts a LEFT JOIN (SELECT event >> 40 AS account, COUNT(*) AS found FROM queue GROUP BY event >> 40) q \
+             ON q.account = a.ref WHERE COALESCE(q.found, 0) <> a.pending",
         ],
     },
     Definition {
@@ -192,11 +207,12 @@ pub(super) const ALL: &[Definition] = &[
             "SELECT 'replay ' || r.id || ': it runs, and its endpoint is gone' FROM replays r LEFT JOIN endpoints p \
              ON p.account_id = r.account_id AND p.id = r.endpoint_id WHERE r.state = 'running' AND p.id IS NULL",
             "SELECT 'replay ' || r.id || ': ' || COALESCE(d.found, 0) || ' deliveries of ' || COALESCE(d.events, 0) \
-             || ' events, and it says ' || r.created FROM replays r LEFT JOIN (SELECT account_id, origin, \
-             COUNT(*) AS found, COUNT(DISTINCT event_seq) AS events FROM \
-             (SELECT account_id, origin, event_seq FROM queue WHERE origin IS NOT NULL \
-             UNION ALL SELECT account_id, origin, event_seq FROM deliveries WHERE origin IS NOT NULL) x \
-             GROUP BY account_id, origin) d ON d.account_id = r.account_id AND d.origin = r.id \
+             || ' events, and it says ' || r.created FROM replays r JOIN lanes l \
+             ON l.account_id = r.account_id AND l.endpoint_id = r.endpoint_id LEFT JOIN (SELECT lane, origin, \
+             COUNT(*) AS found, COUNT(DISTINCT event) AS events FROM \
+             (SELECT lane, origin, event FROM queue WHERE origin IS NOT NULL \
+             UNION ALL SELECT lane, origin, event FROM deliveries WHERE origin IS NOT NULL) x \
+             GROUP BY lane, origin) d ON d.lane = l.ref AND d.origin = r.id \
              WHERE COALESCE(d.found, 0) <> r.created OR COALESCE(d.events, 0) <> r.created",
         ],
     },

@@ -50,7 +50,7 @@ pub(super) const ALL: &[Definition] = &[
         name: "sealed.payloads",
         promise: "every payload opens in its place",
         table: "events",
-        select: "SELECT account_id, payload_sealed, id FROM events",
+        select: "SELECT COALESCE(a.id, 'unknown'), e.payload_sealed, e.id FROM events e LEFT JOIN accounts a ON a.ref = e.account",
         context: |account, row| Ok(payload_context(account, &row.parsed::<EventId>(2, "id")?)),
     },
     Definition {
@@ -64,7 +64,8 @@ pub(super) const ALL: &[Definition] = &[
         name: "sealed.answers",
         promise: "every answer that was kept opens in its place",
         table: "attempts",
-        select: "SELECT account_id, response_sealed, delivery_id, number FROM attempts WHERE response_sealed IS NOT NULL",
+        select: "SELECT COALESCE(a.id, 'unknown'), t.response_sealed, t.delivery_id, t.number FROM attempts t \
+             LEFT JOIN accounts a ON a.ref = t.account WHERE t.response_sealed IS NOT NULL",
         context: |_, row| Ok(response_context(row.delivery_id(2, "delivery_id")?, row.narrow(3, "number")?)),
     },
 ];

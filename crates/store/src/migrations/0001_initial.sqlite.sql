@@ -1,5 +1,6 @@
 -- The first schema. Times are microseconds since the Unix epoch; columns ending in `_sealed` are AES-256-GCM under the
--- account's data key (see `seal.rs`). Every table carries the account, and every query names it.
+-- account's data key (see `seal.rs`). Every table carries the account, and every query names it. What has many rows
+-- carries numbers of accounts, lanes and events in place of their texts: `accounts.ref`, `lanes.ref`, `events.place`.
 
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY NOT NULL,
@@ -17,7 +18,8 @@ CREATE TABLE api_keys (
 CREATE UNIQUE INDEX api_keys_hash ON api_keys (hash);
 
 CREATE TABLE accounts (
-    id              TEXT PRIMARY KEY NOT NULL,
+    ref             INTEGER PRIMARY KEY AUTOINCREMENT CHECK (ref < 8388608),
+    id              TEXT NOT NULL UNIQUE,
     contract        TEXT NOT NULL,
     name            TEXT,
     sandbox         INTEGER NOT NULL,
@@ -28,11 +30,21 @@ CREATE TABLE accounts (
     version         INTEGER NOT NULL,
     created_at      INTEGER NOT NULL,
     updated_at      INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
+
+-- Every endpoint that an account has ever had: its history stays when the endpoint goes.
+CREATE TABLE lanes (
+    ref         INTEGER PRIMARY KEY AUTOINCREMENT,
+    account     INTEGER NOT NULL,         -- `accounts.ref`
+    account_id  TEXT NOT NULL,
+    endpoint_id TEXT NOT NULL,
+    UNIQUE (account_id, endpoint_id)
+) STRICT;
 
 CREATE TABLE endpoints (
     account_id           TEXT NOT NULL,
     id                   TEXT NOT NULL,
+    lane                 INTEGER NOT NULL UNIQUE,   -- `lanes.ref`
     url                  TEXT NOT NULL,
     name                 TEXT,
     events               TEXT,                -- JSON list of event types; NULL: all
@@ -62,10 +74,10 @@ CREATE TABLE secrets (
     PRIMARY KEY (account_id, endpoint_id, ordinal)
 ) STRICT, WITHOUT ROWID;
 
+-- An event's place is its account's number, times 2^40, and its `seq`: the log of an account lies together, in its order.
 CREATE TABLE events (
-    row            INTEGER PRIMARY KEY,
-    account_id     TEXT NOT NULL,
-    seq            INTEGER NOT NULL,
+    place          INTEGER PRIMARY KEY,
+    account        INTEGER NOT NULL,      -- `accounts.ref`
     id             TEXT NOT NULL,
     type           TEXT NOT NULL,
     occurred_at    INTEGER NOT NULL,
@@ -75,8 +87,7 @@ CREATE TABLE events (
     fingerprint    BLOB NOT NULL,
     payload_sealed BLOB NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX events_by_seq ON events (account_id, seq);
-CREATE UNIQUE INDEX events_by_id ON events (account_id, id);
+CREATE UNIQUE INDEX events_by_id ON events (account, id);
 
 CREATE TABLE event_subjects (
     account_id TEXT NOT NULL,
@@ -92,10 +103,9 @@ CREATE TABLE event_subjects (
 --   NULL    instant   waits for that instant (a retry)
 CREATE TABLE queue (
     id          INTEGER PRIMARY KEY,      -- ascends; shown as `dlv_…`
-    account_id  TEXT NOT NULL,
-    endpoint_id TEXT NOT NULL,
+    lane        INTEGER NOT NULL,         -- `lanes.ref`
     number      INTEGER NOT NULL,
-    event_seq   INTEGER NOT NULL,
+    event       INTEGER NOT NULL,         -- `events.place`
     attempts    INTEGER NOT NULL,
     created_at  INTEGER NOT NULL,
     due_at      INTEGER NOT NULL,
@@ -103,18 +113,18 @@ CREATE TABLE queue (
     claim       TEXT,
     origin      TEXT                      -- NULL: the event's first publication; `redelivered`, or a replay's id
 ) STRICT;
-CREATE INDEX queue_by_endpoint ON queue (account_id, endpoint_id, id);
+CREATE INDEX queue_by_lane ON queue (lane, id);
 CREATE INDEX queue_by_wake ON queue (wake_at) WHERE wake_at IS NOT NULL;
-CREATE INDEX queue_by_lane ON queue (account_id, endpoint_id, number) WHERE wake_at IS NULL AND claim IS NULL;
+CREATE INDEX queue_backlog ON queue (lane, number) WHERE wake_at IS NULL AND claim IS NULL;
 
 -- Ended deliveries: history. The attempt that ended a delivery stands in its row, as most have no other; one that was cancelled
 -- has none there.
 CREATE TABLE deliveries (
     id              INTEGER PRIMARY KEY,
-    account_id      TEXT NOT NULL,
-    endpoint_id     TEXT NOT NULL,
+    account         INTEGER NOT NULL,
+    lane            INTEGER NOT NULL,
     number          INTEGER NOT NULL,
-    event_seq       INTEGER NOT NULL,
+    event           INTEGER NOT NULL,
     state           TEXT NOT NULL,
     attempts        INTEGER NOT NULL,
     created_at      INTEGER NOT NULL,
@@ -127,16 +137,16 @@ CREATE TABLE deliveries (
     detail          TEXT,
     response_sealed BLOB
 ) STRICT;
-CREATE INDEX deliveries_by_account ON deliveries (account_id, id);
-CREATE INDEX deliveries_by_endpoint ON deliveries (account_id, endpoint_id, id);
-CREATE INDEX deliveries_by_event ON deliveries (account_id, event_seq, endpoint_id);
-CREATE INDEX deliveries_failed ON deliveries (account_id, id) WHERE state <> 'delivered';
+CREATE INDEX deliveries_by_account ON deliveries (account, id);
+CREATE INDEX deliveries_by_lane ON deliveries (lane, id);
+CREATE INDEX deliveries_by_event ON deliveries (event, lane);
+CREATE INDEX deliveries_failed ON deliveries (account, id) WHERE state <> 'delivered';
 
 -- The attempts that did not end their delivery.
 CREATE TABLE earlier_attempts (
     delivery_id     INTEGER NOT NULL,
     number          INTEGER NOT NULL,
-    account_id      TEXT NOT NULL,
+    account         INTEGER NOT NULL,
     started_at      INTEGER NOT NULL,
     duration_us     INTEGER NOT NULL,
     outcome         TEXT NOT NULL,
@@ -148,10 +158,10 @@ CREATE TABLE earlier_attempts (
 
 -- Every attempt.
 CREATE VIEW attempts AS
-SELECT delivery_id, number, account_id, started_at, duration_us, outcome, status, detail, response_sealed
+SELECT delivery_id, number, account, started_at, duration_us, outcome, status, detail, response_sealed
 FROM earlier_attempts
 UNION ALL
-SELECT id, attempts, account_id, started_at, duration_us, outcome, status, detail, response_sealed
+SELECT id, attempts, account, started_at, duration_us, outcome, status, detail, response_sealed
 FROM deliveries WHERE outcome IS NOT NULL;
 
 -- Replays: events that are sent to one endpoint again, looked at in the order of the account's log.

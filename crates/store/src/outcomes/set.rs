@@ -19,9 +19,9 @@ use crate::writer::WriteContext;
 
 const RESCHEDULE: &str = "WITH moved AS (UPDATE queue q SET attempts = t.attempts + 1, due_at = t.due_at, wake_at = t.due_at, \
      claim = NULL FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[]) t (id, attempts, due_at) \
-     WHERE q.id = t.id AND q.claim = $4 AND q.attempts = t.attempts RETURNING q.id, t.attempts, q.account_id, q.endpoint_id) ";
+     WHERE q.id = t.id AND q.claim = $4 AND q.attempts = t.attempts RETURNING q.id, t.attempts, q.lane) ";
 const HEALTH: &str = "SELECT p.id, p.health, p.consecutive_failures, p.failing_since, p.unhealthy_since, p.enabled, \
-     p.account_id, m.id, m.attempts FROM moved m LEFT JOIN endpoints p ON p.account_id = m.account_id AND p.id = m.endpoint_id";
+     p.account_id, m.id, m.attempts FROM moved m LEFT JOIN endpoints p ON p.lane = m.lane";
 
 /// The outcomes that end deliveries: `$1` to `$16` are the history's columns, `$17` the token.
 fn end() -> String {
@@ -32,10 +32,10 @@ fn end() -> String {
          taken AS (DELETE FROM queue q USING t WHERE q.id = t.id AND q.claim = $17 AND q.attempts = t.attempts - 1 \
          RETURNING q.id, t.attempts), \
          ended AS (INSERT INTO deliveries ({columns}) SELECT t.{own} FROM t JOIN taken k ON k.id = t.id AND k.attempts = t.attempts), \
-         moved AS (SELECT t.id, t.attempts - 1 AS attempts, t.account_id, t.endpoint_id FROM t \
+         moved AS (SELECT t.id, t.attempts - 1 AS attempts, t.account, t.lane FROM t \
          JOIN taken k ON k.id = t.id AND k.attempts = t.attempts), \
          counted AS (UPDATE accounts a SET pending = a.pending - c.found \
-         FROM (SELECT account_id, COUNT(*) AS found FROM moved GROUP BY account_id) c WHERE a.id = c.account_id) {HEALTH}",
+         FROM (SELECT account, COUNT(*) AS found FROM moved GROUP BY account) c WHERE a.ref = c.account) {HEALTH}",
         columns = names.join(", "),
         own = names.join(", t."),
     )

@@ -20,7 +20,7 @@ use super::session::Session;
 use crate::driver::{Db, params};
 use crate::handoff::HandOff;
 use crate::lease::Lease;
-use crate::{LaneKey, StoreError, claims};
+use crate::{StoreError, claims};
 
 /// Beats in the length of a lease.
 const BEATS: u32 = 6;
@@ -135,7 +135,8 @@ struct Thread {
     /// When to look for backlogs, at the tables, and at the partitions.
     times: [Instant; 3],
     /// The lane up to which backlogs were looked for; `None`: from the first one on.
-    looked_at: Option<LaneKey>,
+    /// The number of the lane that was looked at last.
+    looked_at: Option<i64>,
     sender: UnboundedSender<String>,
 }
 
@@ -236,7 +237,7 @@ impl Thread {
     /// Looks at some lanes, and at the next ones the next time: a beat must not wait for it.
     fn look_for_backlogs(&mut self) -> Result<(), StoreError> {
         let Some(session) = &self.session else { return Ok(()) };
-        let (lanes, next) = claims::some_lanes_waiting(session, self.looked_at.as_ref())?;
+        let (lanes, next) = claims::some_lanes_waiting(session, self.looked_at)?;
         self.looked_at = next;
         if !lanes.is_empty() {
             self.duties.handoff.mark_backlog(lanes);

@@ -15,6 +15,7 @@ use crate::StoreError;
 use crate::driver::{Db, Param, Row, params};
 use crate::endpoints::read_filter;
 use crate::handoff::{ClaimedDelivery, ClaimedEvent, LaneKey};
+use crate::lanes::{LaneRefs, event_place, place_seq};
 use crate::origin::Origin;
 use crate::writer::WriteContext;
 
@@ -28,6 +29,7 @@ struct Known {
 }
 
 struct PlannedAccount {
+    reference: i64,
     created_at: Timestamp,
     version: i64,
     last_seq: i64,
@@ -39,6 +41,7 @@ struct PlannedAccount {
 
 struct PlannedEndpoint {
     id: EndpointId,
+    lane: i64,
     version: i64,
     filter: EventFilter,
     enabled: bool,
@@ -58,6 +61,7 @@ impl PlannedEndpoint {
 
 struct PlannedEvent<'j> {
     account_id: &'j AccountId,
+    account: i64,
     sealed: &'j SealedEvent,
     seq: i64,
     deliveries: i64,
@@ -70,6 +74,7 @@ struct PlannedDelivery<'j> {
     endpoint: usize,
     event: &'j SealedEvent,
     event_seq: i64,
+    refs: LaneRefs,
     occurred_at: Timestamp,
     number: i64,
     origin: Origin,
@@ -86,12 +91,11 @@ pub(super) struct Plan<'j> {
     deliveries: Vec<PlannedDelivery<'j>>,
 }
 
-const SELECT_ACCOUNT: &str = "SELECT id, version, last_seq, pending, created_at FROM accounts WHERE id = $1";
+const SELECT_ACCOUNT: &str = "SELECT ref, version, last_seq, pending, created_at FROM accounts WHERE id = $1";
 const SELECT_ENDPOINTS: &str =
-    "SELECT id, version, events, enabled, health, last_number FROM endpoints WHERE account_id = $1 ORDER BY id";
-const SELECT_EXISTING: &str =
-    "SELECT id, seq, deliveries, fingerprint, occurred_at FROM events WHERE account_id = $1 AND id = $2";
-const UPDATE_COUNTERS: &str = "UPDATE accounts SET last_seq = $1, pending = $2 WHERE id = $3";
+    "SELECT id, version, events, enabled, health, last_number, lane FROM endpoints WHERE account_id = $1 ORDER BY id";
+const SELECT_EXISTING: &str = "SELECT id, place, deliveries, fingerprint, occurred_at FROM events WHERE account = $1 AND id = $2";
+const UPDATE_COUNTERS: &str = "UPDATE accounts SET last_seq = $1, pending = $2 WHERE ref = $3";
 pub(crate) const UPDATE_NUMBER: &str = "UPDATE endpoints SET last_number = $1 WHERE account_id = $2 AND id = $3";
 
 impl<'j> Plan<'j> {
@@ -126,11 +130,12 @@ impl<'j> Plan<'j> {
         if !event.id_chosen {
             return Ok(());
         }
+        let Some(Some(account)) = self.accounts.get(account_id) else { return Ok(()) };
         let key = (account_id.clone(), event.id.clone());
         if self.known.contains_key(&key) {
             return Ok(());
         }
-        if let Some(row) = db.find("events", SELECT_EXISTING, params![account_id.as_str(), event.id.as_str()])? {
+        if let Some(row) = db.find("events", SELECT_EXISTING, params![account.reference, event.id.as_str()])? {
             self.known.insert(key, read_known(&row)?);
         }
         Ok(())
@@ -189,9 +194,9 @@ impl<'j> Plan<'j> {
             }
             return EventReceipt { id: event.id.clone(), seq: known.seq, deliveries: known.deliveries, created: false };
         }
-        let seq = self.next_seq(account_id);
+        let (account, seq) = self.next_place(account_id);
         let deliveries = self.fan_out(account_id, sealed, seq, event.occurred_at, &Origin::Published);
-        self.events.push(PlannedEvent { account_id, sealed, seq, deliveries });
+        self.events.push(PlannedEvent { account_id, account, sealed, seq, deliveries });
         if event.id_chosen {
             let known = Known { seq, deliveries, fingerprint: event.fingerprint, occurred_at: event.occurred_at };
             self.known.insert(key, known);
@@ -199,11 +204,12 @@ impl<'j> Plan<'j> {
         EventReceipt { id: event.id.clone(), seq, deliveries, created: true }
     }
 
-    fn next_seq(&mut self, account_id: &AccountId) -> i64 {
-        let Some(Some(account)) = self.accounts.get_mut(account_id) else { return 0 };
+    /// The account's number, and the next `seq` of its log.
+    fn next_place(&mut self, account_id: &AccountId) -> (i64, i64) {
+        let Some(Some(account)) = self.accounts.get_mut(account_id) else { return (0, 0) };
         account.changed = true;
         account.last_seq += 1;
-        account.last_seq
+        (account.reference, account.last_seq)
     }
 
     /// Plans a delivery for each endpoint that matches.
@@ -231,6 +237,7 @@ impl<'j> Plan<'j> {
                 endpoint: index,
                 event,
                 event_seq,
+                refs: LaneRefs { account: account.reference, lane: endpoint.lane },
                 occurred_at,
                 number,
                 origin,
@@ -272,6 +279,7 @@ impl<'j> Plan<'j> {
                 attempts: 0,
                 created_at: self.now,
                 origin: delivery.origin.clone(),
+                refs: delivery.refs,
                 epoch,
                 event,
             });
@@ -297,11 +305,11 @@ impl<'j> Plan<'j> {
     fn event_rows(&self) -> (Vec<Param<'_>>, Vec<Param<'_>>) {
         let mut cells = Vec::with_capacity(self.events.len() * EVENT_COLUMNS.len());
         let mut subjects = Vec::new();
-        for PlannedEvent { account_id, sealed, seq, deliveries } in &self.events {
+        for PlannedEvent { account_id, account, sealed, seq, deliveries } in &self.events {
             let event = &sealed.event;
             cells.extend_from_slice(params![
-                account_id.as_str(),
-                *seq,
+                event_place(*account, *seq),
+                *account,
                 event.id.as_str(),
                 event.event_type.as_str(),
                 event.occurred_at,
@@ -322,14 +330,11 @@ impl<'j> Plan<'j> {
     fn queue_rows<'s>(&'s self, claim_token: &'s str) -> Vec<Param<'s>> {
         let mut cells: Vec<Param<'_>> = Vec::with_capacity(self.deliveries.len() * QUEUE_COLUMNS.len());
         for delivery in &self.deliveries {
-            let Some(Some(account)) = self.accounts.get(delivery.account_id) else { continue };
-            let Some(endpoint) = account.endpoints.get(delivery.endpoint) else { continue };
             cells.extend_from_slice(params![
                 delivery.id,
-                delivery.account_id.as_str(),
-                endpoint.id.as_str(),
+                delivery.refs.lane,
                 delivery.number,
-                delivery.event_seq,
+                event_place(delivery.refs.account, delivery.event_seq),
                 0i64,
                 self.now,
                 self.now,
@@ -344,7 +349,7 @@ impl<'j> Plan<'j> {
         for (account_id, account) in &self.accounts {
             let Some(account) = account else { continue };
             if account.changed {
-                db.execute(UPDATE_COUNTERS, params![account.last_seq, account.pending, account_id.as_str()])?;
+                db.execute(UPDATE_COUNTERS, params![account.last_seq, account.pending, account.reference])?;
             }
             for endpoint in account.endpoints.iter().filter(|endpoint| endpoint.changed) {
                 db.execute(UPDATE_NUMBER, params![endpoint.last_number, account_id.as_str(), endpoint.id.as_str()])?;
@@ -373,6 +378,7 @@ fn load_endpoints(db: Db<'_>, account_id: &AccountId) -> Result<Vec<PlannedEndpo
 
 fn read_account(row: &Row, endpoints: Vec<PlannedEndpoint>) -> Result<PlannedAccount, StoreError> {
     Ok(PlannedAccount {
+        reference: row.int(0, "ref")?,
         version: row.int(1, "version")?,
         last_seq: row.int(2, "last_seq")?,
         pending: row.int(3, "pending")?,
@@ -390,6 +396,7 @@ fn read_endpoint(row: &Row) -> Result<PlannedEndpoint, StoreError> {
         enabled: row.boolean(3, "enabled")?,
         attempts_allowed: row.word(4, "health", bellwire_domain::HealthStatus::parse)?.allows_attempts(),
         last_number: row.int(5, "last_number")?,
+        lane: row.int(6, "lane")?,
         changed: false,
     })
 }
@@ -401,7 +408,7 @@ fn read_known(row: &Row) -> Result<Known, StoreError> {
         id: row.text(0, "id").unwrap_or_default().to_owned(),
     })?;
     Ok(Known {
-        seq: row.int(1, "seq")?,
+        seq: place_seq(row.int(1, "place")?),
         deliveries: row.int(2, "deliveries")?,
         fingerprint,
         occurred_at: row.time(4, "occurred_at")?,

@@ -91,36 +91,61 @@ async fn a_store_in_use_is_sound_and_counted() {
 }
 
 /// What is done to the store, and the checks that notice.
-const DAMAGES: [(&str, &[&str]); 38] = [
+const DAMAGES: [(&str, &[&str]); 43] = [
     (
         "DELETE FROM accounts WHERE id = 'a'",
-        &["accounts", "sealed.secrets", "sealed.headers", "sealed.payloads", "sealed.documents", "sealed.answers"],
+        &[
+            "accounts",
+            "events.subjects",
+            "sealed.secrets",
+            "sealed.headers",
+            "sealed.payloads",
+            "sealed.documents",
+            "sealed.answers",
+        ],
     ),
     ("UPDATE resources SET kind = 'refill'", &["sealed.documents"]),
     ("UPDATE resources SET account_id = 'nobody'", &["accounts", "sealed.documents"]),
     ("UPDATE accounts SET last_seq = 7 WHERE id = 'a'", &["events.seq"]),
     ("UPDATE accounts SET last_seq = 1 WHERE id = 'empty'", &["events.seq"]),
-    ("UPDATE events SET seq = 9 WHERE id = 'ev6'", &["events.seq", "events.deliveries", "events.subjects", "deliveries.event"]),
+    (
+        "UPDATE events SET place = place + 3 WHERE id = 'ev6'",
+        &["events.seq", "events.deliveries", "events.subjects", "deliveries.event"],
+    ),
     ("DELETE FROM events WHERE id = 'ev3'", &["events.seq", "events.subjects", "deliveries.event"]),
     ("UPDATE events SET deliveries = 3 WHERE id = 'ev1'", &["events.deliveries"]),
     ("UPDATE events SET deliveries = 1 WHERE id = 'ev1'", &["events.deliveries"]),
-    ("UPDATE queue SET origin = 'redelivered' WHERE event_seq = 3", &["events.deliveries"]),
+    ("UPDATE queue SET origin = 'redelivered' WHERE event & 255 = 3", &["events.deliveries"]),
     (
-        "DELETE FROM queue WHERE event_seq = 5 AND endpoint_id = 'e1'",
+        "DELETE FROM queue WHERE event & 255 = 5 AND lane = (SELECT lane FROM endpoints WHERE id = 'e1')",
         &["events.deliveries", "deliveries.number", "accounts.pending"],
     ),
-    ("DELETE FROM deliveries WHERE event_seq = 1 AND endpoint_id = 'e1'", &["events.deliveries", "deliveries.number"]),
+    (
+        "DELETE FROM deliveries WHERE event & 255 = 1 AND lane = (SELECT ref FROM lanes WHERE endpoint_id = 'e1')",
+        &["events.deliveries", "deliveries.number"],
+    ),
     ("INSERT INTO event_subjects VALUES ('a', 'x', 99)", &["events.subjects"]),
-    ("UPDATE queue SET event_seq = 99 WHERE event_seq = 3", &["events.deliveries", "deliveries.event"]),
-    ("UPDATE deliveries SET event_seq = 99 WHERE event_seq = 2", &["events.deliveries", "deliveries.event"]),
+    ("UPDATE queue SET event = event + 96 WHERE event & 255 = 3", &["events.deliveries", "deliveries.event"]),
+    ("UPDATE deliveries SET event = event + 97 WHERE event & 255 = 2", &["events.deliveries", "deliveries.event"]),
     ("DELETE FROM endpoints WHERE id = 'e1'", &["deliveries.endpoint", "secrets.owner"]),
     (
-        "INSERT INTO deliveries SELECT id, account_id, endpoint_id, number, event_seq, 'cancelled', attempts, created_at, 0, origin, \
-         NULL, NULL, NULL, NULL, NULL, NULL FROM queue WHERE event_seq = 3",
+        "INSERT INTO deliveries SELECT id, event >> 40, lane, number, event, 'cancelled', attempts, created_at, 0, origin, \
+         NULL, NULL, NULL, NULL, NULL, NULL FROM queue WHERE event & 255 = 3",
         &["events.deliveries", "deliveries.once", "deliveries.number"],
     ),
-    ("UPDATE deliveries SET number = 1 WHERE endpoint_id = 'e1' AND number = 2", &["deliveries.number"]),
-    ("UPDATE deliveries SET number = 90 WHERE endpoint_id = 'gone' AND number = 2", &["deliveries.number"]),
+    (
+        "UPDATE deliveries SET number = 1 WHERE lane = (SELECT ref FROM lanes WHERE endpoint_id = 'e1') AND number = 2",
+        &["deliveries.number"],
+    ),
+    (
+        "UPDATE deliveries SET number = 90 WHERE lane = (SELECT ref FROM lanes WHERE endpoint_id = 'gone') AND number = 2",
+        &["deliveries.number"],
+    ),
+    ("UPDATE queue SET lane = 99 WHERE event & 255 = 3", &["deliveries.endpoint", "deliveries.account", "deliveries.number"]),
+    ("UPDATE deliveries SET account = account + 7 WHERE event & 255 = 2", &["accounts", "deliveries.account", "sealed.answers"]),
+    ("UPDATE events SET account = account + 7 WHERE id = 'ev6'", &["accounts", "deliveries.account", "sealed.payloads"]),
+    ("UPDATE lanes SET endpoint_id = 'e9' WHERE endpoint_id = 'e1'", &["deliveries.account"]),
+    ("UPDATE lanes SET account_id = 'x' WHERE endpoint_id = 'gone'", &["accounts"]),
     ("UPDATE endpoints SET last_number = last_number + 1", &["deliveries.number"]),
     ("UPDATE endpoints SET last_number = last_number - 1", &["deliveries.number"]),
     ("DELETE FROM earlier_attempts WHERE outcome = 'response'", &["deliveries.attempts"]),
@@ -136,7 +161,7 @@ const DAMAGES: [(&str, &[&str]); 38] = [
     ("UPDATE replays SET cursor_seq = last_seq + 1", &["replays"]),
     ("UPDATE replays SET state = 'running'", &["replays"]),
     ("UPDATE replays SET created = created + 1", &["replays"]),
-    ("UPDATE queue SET event_seq = 2 WHERE origin = 'rpl_1'", &["replays"]),
+    ("UPDATE queue SET event = (event >> 40 << 40) + 2 WHERE origin = 'rpl_1'", &["replays"]),
     ("INSERT INTO secrets VALUES ('a', 'nobody', 1, x'00', 0, NULL)", &["secrets.owner", "sealed.secrets"]),
     (
         "UPDATE accounts SET data_key_sealed = x'0102' WHERE id = 'a'",

@@ -12,14 +12,15 @@ use crate::postgres::Session;
 use crate::publish::Publication;
 
 /// Each account with all its endpoints; one without has a row all the same.
-const SELECT_ACCOUNTS: &str = "SELECT p.id, p.version, p.events, p.enabled, p.health, p.last_number, \
-     a.id, a.version, a.last_seq, a.pending, a.created_at FROM accounts a LEFT JOIN endpoints p ON p.account_id = a.id \
+const SELECT_ACCOUNTS: &str = "SELECT p.id, p.version, p.events, p.enabled, p.health, p.last_number, p.lane, \
+     a.id, a.version, a.last_seq, a.pending, a.created_at, a.ref FROM accounts a LEFT JOIN endpoints p ON p.account_id = a.id \
      WHERE a.id = ANY($1) ORDER BY a.id, p.id";
-const SELECT_EXISTING: &str = "SELECT e.id, e.seq, e.deliveries, e.fingerprint, e.occurred_at, e.account_id FROM \
-     UNNEST($1::text[], $2::text[]) t (account_id, id) JOIN events e ON e.account_id = t.account_id AND e.id = t.id";
+const SELECT_EXISTING: &str = "SELECT e.id, e.place, e.deliveries, e.fingerprint, e.occurred_at, a.id FROM \
+     UNNEST($1::text[], $2::text[]) t (account_id, id) JOIN accounts a ON a.id = t.account_id \
+     JOIN events e ON e.account = a.ref AND e.id = t.id";
 
-const COUNTER_KINDS: [Kind; 3] = [Kind::Text, Kind::Int, Kind::Int];
-const NUMBER_KINDS: [Kind; 3] = [Kind::Text, Kind::Text, Kind::Int];
+const COUNTER_KINDS: [Kind; 3] = [Kind::Int; 3];
+const NUMBER_KINDS: [Kind; 2] = [Kind::Int; 2];
 
 /// Everything that a group of publications writes, but for subjects.
 fn write_all() -> String {
@@ -34,13 +35,13 @@ fn write_all() -> String {
     let events = format!("INSERT INTO events ({}) SELECT * FROM {}", names(&EVENT_COLUMNS), rows(kinds(&EVENT_COLUMNS)));
     let queue = format!("INSERT INTO queue ({}) SELECT * FROM {}", names(&QUEUE_COLUMNS), rows(kinds(&QUEUE_COLUMNS)));
     let numbers = format!(
-        "UPDATE endpoints p SET last_number = t.last_number FROM {} t (account_id, id, last_number) \
-         WHERE p.account_id = t.account_id AND p.id = t.id",
+        "UPDATE endpoints p SET last_number = t.last_number FROM {} t (lane, last_number) \
+         WHERE p.lane = t.lane",
         rows(NUMBER_KINDS.into())
     );
     let counters = format!(
-        "UPDATE accounts SET last_seq = t.last_seq, pending = t.pending FROM {} t (account_id, last_seq, pending) \
-         WHERE id = t.account_id",
+        "UPDATE accounts SET last_seq = t.last_seq, pending = t.pending FROM {} t (account, last_seq, pending) \
+         WHERE ref = t.account",
         rows(COUNTER_KINDS.into())
     );
     format!("WITH events_made AS ({events}), queued AS ({queue}), numbered AS ({numbers}) {counters}")
@@ -54,14 +55,15 @@ impl Plan<'_> {
         let set = (&[Kind::Text][..], &cells[..]);
         self.accounts.extend(ids.into_iter().map(|id| (id.clone(), None)));
         for row in session.query_set("accounts", SELECT_ACCOUNTS, set, &[])? {
-            let account = self.accounts.entry(row.parsed(6, "account_id")?).or_default();
+            let account = self.accounts.entry(row.parsed(7, "account_id")?).or_default();
             let planned = match account {
                 Some(planned) => planned,
                 None => account.insert(PlannedAccount {
-                    version: row.int(7, "version")?,
-                    last_seq: row.int(8, "last_seq")?,
-                    pending: row.int(9, "pending")?,
-                    created_at: row.time(10, "created_at")?,
+                    reference: row.int(12, "ref")?,
+                    version: row.int(8, "version")?,
+                    last_seq: row.int(9, "last_seq")?,
+                    pending: row.int(10, "pending")?,
+                    created_at: row.time(11, "created_at")?,
                     changed: false,
                     endpoints: Vec::new(),
                 }),
@@ -93,13 +95,12 @@ impl Plan<'_> {
     /// Writes everything but subjects.
     pub(super) fn write_set(&self, session: &Session, events: &[Param<'_>], queue: &[Param<'_>]) -> Result<(), StoreError> {
         let (mut counters, mut numbers): (Vec<Param<'_>>, Vec<Param<'_>>) = (Vec::new(), Vec::new());
-        for (account_id, account) in &self.accounts {
-            let Some(account) = account else { continue };
+        for account in self.accounts.values().flatten() {
             if account.changed {
-                counters.extend_from_slice(params![account_id.as_str(), account.last_seq, account.pending]);
+                counters.extend_from_slice(params![account.reference, account.last_seq, account.pending]);
             }
             for endpoint in account.endpoints.iter().filter(|endpoint| endpoint.changed) {
-                numbers.extend_from_slice(params![account_id.as_str(), endpoint.id.as_str(), endpoint.last_number]);
+                numbers.extend_from_slice(params![endpoint.lane, endpoint.last_number]);
             }
         }
         if counters.is_empty() {
