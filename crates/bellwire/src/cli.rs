@@ -69,6 +69,10 @@ pub(crate) struct ServeArguments {
     /// Live deliveries that one account may have; publishers over it are told to come back
     #[arg(long, value_name = "N", default_value_t = 1_000_000, env = "BELLWIRE_ACCOUNT_BACKLOG_MAX", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) account_backlog_max: u32,
+    /// How long deliveries that ended, and events that no delivery needs, are kept at least; they go in whole weeks. Without it
+    /// everything is kept
+    #[arg(long, value_name = "DAYS", env = "BELLWIRE_RETENTION", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) retention: Option<u16>,
     /// Requests per second of one API key; 0: any number
     #[arg(long, value_name = "N", default_value = "0", env = "BELLWIRE_RATE_MAX")]
     pub(crate) rate_max: KeyRate,

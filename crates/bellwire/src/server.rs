@@ -42,6 +42,8 @@ pub(crate) struct ServerOptions {
     pub(crate) allow_http: bool,
     pub(crate) admin_key: Option<String>,
     pub(crate) in_flight_max: usize,
+    /// How long history and events are kept at least.
+    pub(crate) retention: Option<Duration>,
     /// Live deliveries that one account may have.
     pub(crate) account_backlog_max: u32,
     /// How often one API key may ask.
@@ -109,6 +111,7 @@ impl Server {
             clock,
             entropy,
             in_flight_max: options.in_flight_max,
+            retention: options.retention,
         });
         let ready = Arc::new(AtomicBool::new(true));
         let metrics = options.metrics;

@@ -172,6 +172,11 @@ impl DeliveryId {
         self.0
     }
 
+    /// When it was drawn, to the millisecond; later than that only where the clock had been set back.
+    pub const fn made_at(self) -> Timestamp {
+        Timestamp::from_micros(((self.0 >> DELIVERY_COUNT_BITS) + DELIVERY_EPOCH_MS).saturating_mul(1_000))
+    }
+
     /// Reads what [`DeliveryId`] shows, and nothing else.
     pub fn try_new(text: &str) -> Result<Self, InvalidId> {
         let digits = text.strip_prefix(DELIVERY_PREFIX).filter(|digits| digits.len() == 13).ok_or(InvalidId)?;

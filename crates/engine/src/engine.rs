@@ -14,10 +14,9 @@ use tokio_util::task::TaskTracker;
 use crate::attempt_metrics::AttemptMetrics;
 use crate::claimer::{self, Wake};
 use crate::pacer::{self, Pacer};
-use crate::recorder;
-use crate::replayer;
 use crate::scheduler::Scheduler;
 use crate::transport::Transport;
+use crate::{recorder, replayer, retainer};
 
 /// What an engine needs.
 pub struct EngineOptions {
@@ -35,6 +34,8 @@ pub struct EngineOptions {
     pub entropy: Arc<dyn Entropy>,
     /// Requests in flight at once, over all endpoints.
     pub in_flight_max: usize,
+    /// How long history and events are kept at least; `None`: for ever.
+    pub retention: Option<Duration>,
 }
 
 /// Outcomes that may wait to be recorded; attempts wait for room.
@@ -180,6 +181,9 @@ impl Engine {
         loops.spawn(claimer::run(Arc::clone(&shared)));
         loops.spawn(pacer::run(Arc::clone(&shared)));
         loops.spawn(replayer::run(Arc::clone(&shared)));
+        if let Some(retention) = options.retention {
+            loops.spawn(retainer::run(Arc::clone(&shared), retention));
+        }
         loops.spawn(recorder::run(Arc::clone(&shared), received, hard_stop.clone()));
         loops.close();
         Self { shared, loops, hard_stop }

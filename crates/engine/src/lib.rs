@@ -7,8 +7,8 @@
 //! What it may not know: the API, SQL, how a platform signs. It knows no platform by name.
 //!
 //! The way through the files: [`scheduler`] decides who goes next and is pure; `attempt` makes one attempt; `recorder` writes
-//! outcomes; `claimer` finds due work; `pacer` starts what had to pause; `replayer` advances replays; [`Engine`] starts and
-//! stops them.
+//! outcomes; `claimer` finds due work; `pacer` starts what had to pause; `replayer` advances replays; `retainer`
+//! removes what is old; [`Engine`] starts and stops them.
 //!
 //! To add a loop: make it `select(wake, deadline, shutdown)` around a bounded, idempotent tick, start it in `Engine::start` on
 //! the tracker, and end it in `Engine::stop`.
@@ -20,6 +20,7 @@ mod engine;
 mod pacer;
 mod recorder;
 mod replayer;
+mod retainer;
 pub mod scheduler;
 mod transport;
 

@@ -41,6 +41,7 @@ mod publish;
 mod readers;
 mod replays;
 mod resources;
+mod retention;
 mod seal;
 mod store;
 mod writer;
@@ -63,6 +64,7 @@ pub use replays::{NewReplay, Replay, ReplayCase, ReplayState, ReplayStep, StartR
 pub use resources::{
     Precondition, PutResource, PutResourceAnswer, PutResourceError, Resource, ResourceDecision, ResourceHead, ResourceUpdate,
 };
+pub use retention::Removed;
 pub use seal::MasterKey;
 pub use store::{Claimed, Execution, Store, StoreOptions};
 

@@ -90,6 +90,7 @@ pub(crate) mod tests {
             .chain(crate::doctor::statements())
             .chain([crate::delivery_ids::LAST_ID.to_owned()])
             .chain(crate::lanes::STATEMENTS.map(str::to_owned))
+            .chain(crate::retention::statements())
             .collect()
     }
 

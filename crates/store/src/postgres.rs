@@ -18,7 +18,7 @@ mod writer;
 pub use address::{InvalidUrl, PostgresUrl};
 pub(crate) use keeper::{Duties, Keeper, Message};
 pub(crate) use nodes::fence;
-pub(crate) use open::{aside, examined, open};
+pub(crate) use open::{aside, drop_history, examined, open};
 pub(crate) use session::Session;
 pub(crate) use writer::start as start_writer;
 

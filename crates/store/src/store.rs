@@ -4,6 +4,7 @@ mod fleet;
 mod open;
 mod replays;
 mod resources;
+mod retention;
 
 use std::fs::File;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::driver::Db;
 use crate::handoff::HandOff;
 use crate::lease::Lease;
 use crate::outcomes::{RecordJob, seal_response};
-use crate::postgres::Keeper;
+use crate::postgres::{Keeper, PostgresUrl};
 use crate::publish::{Publication, PublishJob, SealedEvent};
 use crate::readers::Readers;
 use crate::resources::Publisher;
@@ -102,8 +103,8 @@ struct Inner {
     publisher: Arc<Publisher>,
     /// Told when a replay has been started.
     replay_started: Notify,
-    /// No other process writes.
-    alone: bool,
+    /// On PostgreSQL, where: other nodes write there as well.
+    postgres: Option<PostgresUrl>,
     accounts: Cache<AccountId, Arc<Account>>,
     configs: Cache<LaneKey, Arc<EndpointConfig>>,
     keys: Cache<[u8; 32], ApiKey>,
@@ -172,7 +173,7 @@ impl Store {
 
     async fn data_key(&self, account_id: &AccountId) -> Result<Option<Arc<DataKey>>, StoreError> {
         // Another node may have deleted the account and made it anew, with another key.
-        if self.0.alone
+        if self.0.postgres.is_none()
             && let Some(key) = self.0.keyring.find(account_id)
         {
             return Ok(Some(key));

@@ -31,3 +31,5 @@ mod publishing;
 mod replays;
 #[path = "conformance/resources.rs"]
 mod resources;
+#[path = "conformance/retention.rs"]
+mod retention;

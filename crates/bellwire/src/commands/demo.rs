@@ -90,6 +90,7 @@ async fn start_server(folder: &std::path::Path, listen: SocketAddr) -> anyhow::R
         admin_key: None,
         in_flight_max: 64,
         account_backlog_max: 10_000,
+        retention: None,
         requests_per_key: None,
         metrics: telemetry::start_metrics()?,
     })

@@ -34,6 +34,7 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         admin_key: arguments.admin_key,
         in_flight_max: arguments.in_flight_max.into(),
         account_backlog_max: arguments.account_backlog_max,
+        retention: arguments.retention.map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60)),
         requests_per_key: arguments.rate_max.per_second(),
         metrics: telemetry::start_metrics()?,
     };

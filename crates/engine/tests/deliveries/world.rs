@@ -66,6 +66,7 @@ impl World {
             clock: Arc::clone(&clock) as _,
             entropy,
             in_flight_max: 100,
+            retention: None,
         });
         Self { store, engine, clock, contracts, published: AtomicUsize::new(0), _folder: folder }
     }

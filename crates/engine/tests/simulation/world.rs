@@ -276,6 +276,7 @@ fn start(run: &Arc<Run>, path: &Path, life: usize, random: &mut Random) -> (Stor
         clock: Arc::clone(&run.time) as _,
         entropy: Arc::clone(&run.entropy) as _,
         in_flight_max: 16,
+        retention: None,
     });
     (store, engine)
 }

@@ -65,14 +65,16 @@ pub(super) const ALL: &[Definition] = &[
     },
     Definition {
         name: "events.seq",
-        promise: "the events of an account are numbered from 1 to its last, without gaps",
+        promise: "the events of an account are numbered from its first to its last, without gaps, and from 1 if all are kept",
         count: "SELECT COUNT(*) FROM events",
         violations: &[
             "SELECT 'account ' || a.id || ': ' || COALESCE(e.found, 0) || ' events from ' || COALESCE(e.low, 0) || ' to ' \
-             || COALESCE(e.high, 0) || ', and the last seq is ' || a.last_seq FROM accounts a \
+             || COALESCE(e.high, 0) || ', and it says ' || a.first_seq || ' to ' || a.last_seq FROM accounts a \
              LEFT JOIN (SELECT place >> 40 AS account, COUNT(*) AS found, MIN(place) & 1099511627775 AS low, \
              MAX(place) & 1099511627775 AS high FROM events GROUP BY place >> 40) e ON e.account = a.ref \
-             WHERE COALESCE(e.found, 0) <> a.last_seq OR COALESCE(e.high, 0) <> a.last_seq OR COALESCE(e.low, 1) <> 1",
+             WHERE COALESCE(e.found, 0) <> a.last_seq - a.first_seq + 1 OR COALESCE(e.high, a.last_seq) <> a.last_seq \
+             OR COALESCE(e.low, a.first_seq) <> a.first_seq \
+             OR (a.first_seq <> 1 AND (SELECT kept_from FROM retention) = 0)",
         ],
     },
     Definition {
@@ -84,7 +86,7 @@ pub(super) const ALL: &[Definition] = &[
              (SELECT e.account, e.id, e.deliveries, COALESCE(q.found, 0) + (SELECT COUNT(*) FROM deliveries d \
              WHERE d.event = e.place AND d.origin IS NULL) AS found FROM events e \
              LEFT JOIN (SELECT event, COUNT(*) AS found FROM queue WHERE origin IS NULL GROUP BY event) q \
-             ON q.event = e.place) x WHERE found <> deliveries",
+             ON q.event = e.place WHERE e.created_at >= (SELECT kept_since FROM retention)) x WHERE found <> deliveries",
         ],
     },
     Definition {
@@ -137,17 +139,18 @@ pub(super) const ALL: &[Definition] = &[
     },
     Definition {
         name: "deliveries.number",
-        promise: "the deliveries of an endpoint are numbered from 1 to its last, without gaps",
+        promise: "the deliveries of an endpoint are numbered to its last, without gaps, and from 1 if all are kept",
         count: COUNT_DELIVERIES,
         violations: &[
-            "SELECT 'lane ' || lane || ': number ' || number || ' after ' || before FROM \
-             (SELECT lane, number, LAG(number, 1, 0) OVER (PARTITION BY lane ORDER BY number) AS before FROM \
-             (SELECT lane, number FROM queue UNION ALL SELECT lane, number FROM deliveries) x) y WHERE number <> before + 1",
-            "SELECT 'endpoint ' || p.account_id || '/' || p.id || ': ' || (COALESCE(q.found, 0) + COALESCE(d.found, 0)) \
-             || ' deliveries, and the last number is ' || p.last_number FROM endpoints p \
-             LEFT JOIN (SELECT lane, COUNT(*) AS found FROM queue GROUP BY lane) q ON q.lane = p.lane \
-             LEFT JOIN (SELECT lane, COUNT(*) AS found FROM deliveries GROUP BY lane) d ON d.lane = p.lane \
-             WHERE COALESCE(q.found, 0) + COALESCE(d.found, 0) <> p.last_number",
+            "SELECT 'lane ' || lane || ': number ' || number || ' after ' || before FROM (SELECT lane, number, \
+             COALESCE(LAG(number) OVER (PARTITION BY lane ORDER BY number), CASE WHEN kept_from = 0 THEN 0 ELSE number - 1 END) \
+             AS before FROM (SELECT id, lane, number FROM queue UNION ALL SELECT id, lane, number FROM deliveries) x, retention \
+             WHERE id >= kept_from) y WHERE number <> before + 1",
+            "SELECT 'endpoint ' || p.account_id || '/' || p.id || ': the last of its deliveries is ' || COALESCE(d.last, 0) \
+             || ', and it says ' || p.last_number FROM endpoints p CROSS JOIN retention r \
+             LEFT JOIN (SELECT lane, MAX(number) AS last FROM (SELECT id, lane, number FROM queue \
+             UNION ALL SELECT id, lane, number FROM deliveries) x, retention WHERE id >= kept_from GROUP BY lane) d \
+             ON d.lane = p.lane WHERE d.last <> p.last_number OR (d.last IS NULL AND r.kept_from = 0 AND p.last_number <> 0)",
         ],
     },
     Definition {
@@ -157,12 +160,13 @@ pub(super) const ALL: &[Definition] = &[
         violations: &[
             "SELECT 'delivery #' || d.id || ': ' || COALESCE(t.found, 0) || ' attempts, the last is ' || COALESCE(t.high, 0) \
              || ', and it says ' || d.attempts FROM (SELECT id, attempts FROM queue \
-             UNION ALL SELECT id, attempts FROM deliveries) d LEFT JOIN (SELECT delivery_id, COUNT(*) AS found, \
+             UNION ALL SELECT id, attempts FROM deliveries) d CROSS JOIN retention r LEFT JOIN (SELECT delivery_id, COUNT(*) AS found, \
              MIN(number) AS low, MAX(number) AS high FROM attempts GROUP BY delivery_id) t ON t.delivery_id = d.id \
-             WHERE COALESCE(t.found, 0) <> d.attempts OR COALESCE(t.high, 0) <> d.attempts OR COALESCE(t.low, 1) <> 1",
+             WHERE d.id >= r.kept_from AND (COALESCE(t.found, 0) <> d.attempts OR COALESCE(t.high, 0) <> d.attempts \
+             OR COALESCE(t.low, 1) <> 1)",
             "SELECT 'attempt ' || t.number || ' of delivery #' || t.delivery_id || ', which does not exist' FROM attempts t \
              LEFT JOIN queue q ON q.id = t.delivery_id LEFT JOIN deliveries d ON d.id = t.delivery_id \
-             WHERE q.id IS NULL AND d.id IS NULL",
+             WHERE q.id IS NULL AND d.id IS NULL AND t.delivery_id >= (SELECT kept_from FROM retention)",
         ],
     },
     Definition {
@@ -213,7 +217,8 @@ pub(super) const ALL: &[Definition] = &[
              (SELECT lane, origin, event FROM queue WHERE origin IS NOT NULL \
              UNION ALL SELECT lane, origin, event FROM deliveries WHERE origin IS NOT NULL) x \
              GROUP BY lane, origin) d ON d.lane = l.ref AND d.origin = r.id \
-             WHERE COALESCE(d.found, 0) <> r.created OR COALESCE(d.events, 0) <> r.created",
+             WHERE (COALESCE(d.found, 0) <> r.created OR COALESCE(d.events, 0) <> r.created) \
+             AND r.created_at >= (SELECT kept_since FROM retention)",
         ],
     },
     Definition {

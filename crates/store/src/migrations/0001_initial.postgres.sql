@@ -11,6 +11,13 @@ CREATE TABLE meta (
     value BYTEA NOT NULL
 );
 
+-- From where on everything is kept; one row.
+CREATE TABLE retention (
+    kept_from  BIGINT NOT NULL,   -- deliveries with this id and later ones
+    kept_since BIGINT NOT NULL    -- events accepted at this instant or later
+);
+INSERT INTO retention (kept_from, kept_since) VALUES (0, 0);
+
 CREATE TABLE api_keys (
     id         TEXT COLLATE "C" PRIMARY KEY NOT NULL,
     role       TEXT COLLATE "C" NOT NULL,
@@ -29,6 +36,7 @@ CREATE TABLE accounts (
     sandbox         BIGINT NOT NULL,
     entitlements    TEXT COLLATE "C" NOT NULL,            -- JSON list of event types
     data_key_sealed BYTEA NOT NULL,            -- under the master key
+    first_seq       BIGINT NOT NULL DEFAULT 1,   -- of the events that are kept
     last_seq        BIGINT NOT NULL,
     pending         BIGINT NOT NULL,         -- its rows in `queue`
     version         BIGINT NOT NULL,
@@ -101,6 +109,7 @@ CREATE TABLE event_subjects (
     event_seq  BIGINT NOT NULL,
     PRIMARY KEY (account_id, subject, event_seq)
 );
+CREATE INDEX event_subjects_by_seq ON event_subjects (account_id, event_seq);
 
 -- Live deliveries: small and hot; a row leaves when its delivery ends.
 --   claim   wake_at
@@ -132,6 +141,7 @@ CREATE TABLE queue (
 CREATE INDEX queue_by_lane ON queue (lane, id);
 CREATE INDEX queue_by_wake ON queue (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX queue_backlog ON queue (lane, number) WHERE wake_at IS NULL AND claim IS NULL;
+CREATE INDEX queue_again ON queue (event) WHERE origin IS NOT NULL;
 
 -- Ended deliveries: history. The attempt that ended a delivery stands in its row, as most have no other; one that was cancelled
 -- has none there.

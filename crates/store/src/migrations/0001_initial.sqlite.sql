@@ -7,6 +7,13 @@ CREATE TABLE meta (
     value BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- From where on everything is kept; one row.
+CREATE TABLE retention (
+    kept_from  INTEGER NOT NULL,   -- deliveries with this id and later ones
+    kept_since INTEGER NOT NULL    -- events accepted at this instant or later
+) STRICT;
+INSERT INTO retention (kept_from, kept_since) VALUES (0, 0);
+
 CREATE TABLE api_keys (
     id         TEXT PRIMARY KEY NOT NULL,
     role       TEXT NOT NULL,
@@ -25,6 +32,7 @@ CREATE TABLE accounts (
     sandbox         INTEGER NOT NULL,
     entitlements    TEXT NOT NULL,            -- JSON list of event types
     data_key_sealed BLOB NOT NULL,            -- under the master key
+    first_seq       INTEGER NOT NULL DEFAULT 1,   -- of the events that are kept
     last_seq        INTEGER NOT NULL,
     pending         INTEGER NOT NULL,         -- its rows in `queue`
     version         INTEGER NOT NULL,
@@ -95,6 +103,7 @@ CREATE TABLE event_subjects (
     event_seq  INTEGER NOT NULL,
     PRIMARY KEY (account_id, subject, event_seq)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX event_subjects_by_seq ON event_subjects (account_id, event_seq);
 
 -- Live deliveries: small and hot; a row leaves when its delivery ends.
 --   claim   wake_at
@@ -116,6 +125,7 @@ CREATE TABLE queue (
 CREATE INDEX queue_by_lane ON queue (lane, id);
 CREATE INDEX queue_by_wake ON queue (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX queue_backlog ON queue (lane, number) WHERE wake_at IS NULL AND claim IS NULL;
+CREATE INDEX queue_again ON queue (event) WHERE origin IS NOT NULL;
 
 -- Ended deliveries: history. The attempt that ended a delivery stands in its row, as most have no other; one that was cancelled
 -- has none there.

@@ -11,22 +11,28 @@ use bellwire_domain::{DeliveryId, Timestamp};
 
 use super::session::Session;
 use crate::StoreError;
-use crate::driver::{Db, params};
+use crate::driver::{Db, Row, params};
+use crate::retention::WEEK;
 
-/// Ids of a week: milliseconds, and 22 bits below them.
-const WEEK: i64 = (7 * 24 * 60 * 60 * 1_000) << 22;
 /// Weeks made ahead of the one that is now.
 const AHEAD: i64 = 3;
 /// Held while partitions are made.
 const MAKING: i64 = 0x6265_6c6c_0002;
+/// Held while they are dropped, by one node at a time.
+const DROPPING: i64 = 0x6265_6c6c_0003;
 const TABLES: [&str; 2] = ["deliveries", "earlier_attempts"];
 
 const WEEKS: &str = "SELECT relname FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid \
      WHERE i.inhparent = to_regclass($1) ORDER BY relname";
+/// Partitions, and tables that were, with whether they are attached (1), being detached (2) or neither (0).
+const ALL_WEEKS: &str = "SELECT c.relname, CASE WHEN i.inhdetachpending THEN 2 WHEN i.inhrelid IS NOT NULL THEN 1 ELSE 0 END \
+     FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid \
+     WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace AND c.relname LIKE $1 ORDER BY c.relname";
+const TRY_LOCK: &str = "SELECT CASE WHEN pg_try_advisory_lock($1) THEN 1 ELSE 0 END";
 const QUEUED_WEEKS: &str = "SELECT DISTINCT id / $1 FROM queue";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: [&str; 2] = [WEEKS, QUEUED_WEEKS];
+pub(super) const STATEMENTS: [&str; 4] = [WEEKS, ALL_WEEKS, TRY_LOCK, QUEUED_WEEKS];
 
 /// Makes the partitions of this week and the next ones.
 pub(super) fn make_ahead(session: &Session, now: Timestamp) -> Result<(), StoreError> {
@@ -67,7 +73,45 @@ fn make(session: &Session, weeks: &BTreeSet<i64>) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Drops the partitions of which every id is below `from`, and returns how many. A partition is detached in the way that keeps
+/// nobody from reading or writing; where that was interrupted, it is finished.
+pub(super) fn drop_before(session: &Session, from: i64) -> Result<usize, StoreError> {
+    let db = Db::Postgres(session);
+    let locked = db.find("pg_locks", TRY_LOCK, params![DROPPING])?.map_or(Ok(false), |row| row.boolean(0, "locked"))?;
+    if !locked {
+        return Ok(0); // another node is at it
+    }
+    let mut dropped = 0;
+    for table in TABLES {
+        let pattern = format!("{}%", name_of_all(table));
+        for row in db.query("pg_class", ALL_WEEKS, params![pattern.as_str()])? {
+            let (partition, week) = (row.text(0, "relname")?, week_of(&row, table)?);
+            if week >= from / WEEK {
+                continue;
+            }
+            match row.int(1, "attached")? {
+                0 => {}
+                1 => session.batch(&format!("ALTER TABLE {table} DETACH PARTITION {partition} CONCURRENTLY"))?,
+                _ => session.batch(&format!("ALTER TABLE {table} DETACH PARTITION {partition} FINALIZE"))?,
+            }
+            session.batch(&format!("DROP TABLE {partition}"))?;
+            tracing::info!(partition, "dropped a partition");
+            dropped += 1;
+        }
+    }
+    Ok(dropped)
+}
+
+fn week_of(row: &Row, table: &str) -> Result<i64, StoreError> {
+    let begin = name_of_all(table);
+    row.word(0, "relname", |name| name.strip_prefix(&begin)?.parse().ok())
+}
+
 /// Weeks are counted from 2020, where ids begin.
 fn name(table: &str, week: i64) -> String {
-    format!("{table}_week_{week:04}")
+    format!("{}{week:04}", name_of_all(table))
+}
+
+fn name_of_all(table: &str) -> String {
+    format!("{table}_week_")
 }

@@ -69,6 +69,14 @@ pub(crate) fn examined(url: &PostgresUrl) -> Result<Session, OpenError> {
     Ok(session)
 }
 
+/// Drops the partitions of which every id is below `from`, over a connection of its own, which may wait for whatever reads them.
+/// Not on a thread that runs tasks.
+pub(crate) fn drop_history(url: &PostgresUrl, from: i64) -> Result<usize, StoreError> {
+    let session = Session::connect(url, None)?;
+    session.be_patient_always()?;
+    history::drop_before(&session, from)
+}
+
 fn connect(url: &PostgresUrl) -> Result<Session, OpenError> {
     Session::connect(url, None).map_err(|error| {
         let reason = match error {

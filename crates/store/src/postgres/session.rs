@@ -114,6 +114,12 @@ impl Session {
         self.batch("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
     }
 
+    /// Lets every statement outside of transactions take its time.
+    pub(super) fn be_patient_always(&self) -> Result<(), StoreError> {
+        self.answer_max.set(PATIENCE);
+        self.batch("SET statement_timeout = 0; SET lock_timeout = 0")
+    }
+
     /// Commits, if every statement of the transaction succeeded.
     pub(crate) fn commit(&self) -> Result<(), StoreError> {
         if self.failed.get() {

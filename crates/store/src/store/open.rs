@@ -131,8 +131,11 @@ impl Parts {
         lock: Option<File>,
     ) -> Inner {
         let inline = matches!(options.execution, Execution::Inline { .. });
-        let alone = matches!(options.location, Location::Sqlite(_));
-        let age_max = (!alone).then_some(CACHED_AGE_MAX);
+        let postgres = match &options.location {
+            Location::Sqlite(_) => None,
+            Location::Postgres(url) => Some(url.clone()),
+        };
+        let age_max = postgres.is_some().then_some(CACHED_AGE_MAX);
         Inner {
             jobs: RwLock::new(Some(jobs)),
             thread: Mutex::new(thread),
@@ -146,7 +149,7 @@ impl Parts {
             account_backlog_max: options.account_backlog_max,
             delivery_ids: self.delivery_ids,
             replay_started: Notify::new(),
-            alone,
+            postgres,
             accounts: Cache::new(ACCOUNTS_CACHED_MAX, age_max),
             configs: Cache::new(CONFIGS_CACHED_MAX, age_max),
             keys: Cache::new(KEYS_CACHED_MAX, age_max),
