@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Demo(DemoArguments),
     /// Examine a store, beside its server or without: is everything kept that was promised?
     Doctor(DoctorArguments),
+    /// Move a store from SQLite to PostgreSQL: stopped at any instant it goes on, and both sides are examined
+    Migrate(MigrateArguments),
     /// Receive deliveries on this machine: show and verify each, and pass it on to a server of your own if wanted
     Listen(ListenArguments),
     /// Judge a captured request on standard input: genuine (exit code 0), or not and why (1)
@@ -106,6 +108,19 @@ pub(crate) struct DoctorArguments {
     #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
     pub(crate) database: Location,
     /// The key that encrypts at rest; without it, and without one beside the database, what is sealed is not examined
+    #[arg(long, value_name = "BASE64", env = "BELLWIRE_MASTER_KEY", hide_env_values = true)]
+    pub(crate) master_key: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct MigrateArguments {
+    /// The store to move: sqlite:FILE. No server may have it open, and none starts on it once it is moved
+    #[arg(long, value_name = "URL", env = "BELLWIRE_FROM")]
+    pub(crate) from: Location,
+    /// An empty database to move it to, or one into which this move has begun: postgres://USER@HOST/NAME
+    #[arg(long, value_name = "URL", env = "BELLWIRE_TO", hide_env_values = true)]
+    pub(crate) to: Location,
+    /// The key that encrypts at rest, of the store and from then on of every node: 32 bytes in base64
     #[arg(long, value_name = "BASE64", env = "BELLWIRE_MASTER_KEY", hide_env_values = true)]
     pub(crate) master_key: Option<String>,
 }

@@ -4,5 +4,6 @@ pub(crate) mod contract;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod listen;
+pub(crate) mod migrate;
 pub(crate) mod serve;
 pub(crate) mod verify;

@@ -50,6 +50,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(arguments) => commands::serve::run(arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
+        Command::Migrate(arguments) => commands::migrate::run(&arguments),
         Command::Listen(arguments) => commands::listen::run(arguments),
         Command::Verify(arguments) => commands::verify::run(&arguments),
         Command::Contract(arguments) => commands::contract::run(arguments),

@@ -43,6 +43,11 @@ pub(crate) fn find(configured: Option<&str>, location: &Location) -> anyhow::Res
     }
 }
 
+/// The file beside the database, if it is there.
+pub(crate) fn beside_if_any(database: &Path) -> Option<PathBuf> {
+    Some(beside(database)).filter(|path| path.exists())
+}
+
 fn beside(database: &Path) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
     path.push(".master-key");

@@ -95,7 +95,8 @@ fn examine_all(db: Db<'_>, own: &[checks::Definition], master_key: Option<&Maste
     Ok(Examination { checks })
 }
 
-fn open(path: &Path) -> Result<Connection, OpenError> {
+/// A connection that reads an SQLite store, if the file is one.
+pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
     let not_readable = |error: &rusqlite::Error| match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => {
             OpenError::NotADatabase { path: path.to_owned(), reason: "it is not an SQLite file".to_owned() }
@@ -116,7 +117,8 @@ fn open(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-fn check_canary(db: Db<'_>, keyring: &Keyring) -> Result<(), OpenError> {
+/// Whether this is the key that the store was made with.
+pub(crate) fn check_canary(db: Db<'_>, keyring: &Keyring) -> Result<(), OpenError> {
     let stored = db.find("meta", "SELECT value FROM meta WHERE key = 'canary'", params![])?;
     match stored {
         Some(row) if keyring.opens_canary(row.bytes(0, "value")?) => Ok(()),

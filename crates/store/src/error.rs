@@ -119,6 +119,22 @@ pub enum OpenError {
         /// What is wrong.
         reason: String,
     },
+    /// The store has been moved to another database, and nothing may be delivered from here any more.
+    #[error("the database {} has been moved to {to}: name that one with --database", path.display())]
+    Moved {
+        /// The database file.
+        path: PathBuf,
+        /// Where it is now, without the password.
+        to: String,
+    },
+    /// A store is being moved there, and not all of it is there yet.
+    #[error("the move of {from} to the database {database} is unfinished: run `bellwire migrate` again to finish it")]
+    Unfinished {
+        /// The database, without its password.
+        database: String,
+        /// The file that is being moved.
+        from: String,
+    },
     /// The master key is not the one that sealed it.
     #[error("the master key does not open this database; set BELLWIRE_MASTER_KEY to the key it was made with")]
     WrongMasterKey,

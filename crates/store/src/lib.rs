@@ -10,7 +10,7 @@
 //! The way through the files: [`Store`] is the public face; `writer` groups commits; `publish`, `outcomes` and `claims` are the
 //! hot statements; `accounts`, `endpoints`, `keys`, `events`, `deliveries`,
 //! `replays` and `resources` the others; `handoff` bounds what is in memory;
-//! `seal` encrypts; [`doctor`] examines what is written; `driver` is all that knows the database library.
+//! `seal` encrypts; [`doctor`] examines what is written; `relocation` moves a store to PostgreSQL; `driver` is all that knows the database library.
 //!
 //! To add an operation: write its statement as a constant in the resource's file and a function over `Db`, list the statement
 //! in that file's `statements()` (a test prepares them all), give [`Store`] a method that sends it to the writer or a reader,
@@ -39,6 +39,7 @@ mod page;
 mod postgres;
 mod publish;
 mod readers;
+mod relocation;
 mod replays;
 mod resources;
 mod retention;
@@ -60,6 +61,7 @@ pub use outcomes::{HealthChange, Outcome, Recording};
 pub use page::{Page, PageRequest};
 pub use postgres::{InvalidUrl, PostgresUrl};
 pub use publish::{EventReceipt, NewEvent, PublishError};
+pub use relocation::{Relocated, Relocation, RelocationProgress, Report, TableRows, relocate};
 pub use replays::{NewReplay, Replay, ReplayCase, ReplayState, ReplayStep, StartReplayError};
 pub use resources::{
     Precondition, PutResource, PutResourceAnswer, PutResourceError, Resource, ResourceDecision, ResourceHead, ResourceUpdate,

@@ -16,9 +16,10 @@ mod tls;
 mod writer;
 
 pub use address::{InvalidUrl, PostgresUrl};
+pub(crate) use history::make_of as make_partitions;
 pub(crate) use keeper::{Duties, Keeper, Message};
-pub(crate) use nodes::fence;
-pub(crate) use open::{aside, drop_history, examined, open};
+pub(crate) use nodes::{fence, keep_nodes_out};
+pub(crate) use open::{aside, drop_history, examined, open, prepared};
 pub(crate) use session::Session;
 pub(crate) use writer::start as start_writer;
 

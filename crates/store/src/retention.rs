@@ -51,7 +51,7 @@ pub struct Removed {
 }
 
 /// From where on everything is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Kept {
     /// Deliveries with this id and later ones.
     pub(crate) from: i64,
@@ -65,17 +65,24 @@ pub(crate) fn begin(db: Db<'_>, since: Timestamp) -> Result<Kept, StoreError> {
     let wanted = week_of(DeliveryId::after(DeliveryId::default(), since).number());
     let oldest = db.find("queue", OLDEST_LIVE, params![])?.map_or(Ok(None), |row| row.find_int(0, "id"))?;
     let from = oldest.map_or(wanted, |oldest| wanted.min(week_of(oldest)));
-    let stated = db.find("retention", BEGIN, params![])?;
-    let stated =
-        stated.map(|row| Ok::<_, StoreError>(Kept { from: row.int(0, "kept_from")?, since: row.time(1, "kept_since")? }));
-    match stated.transpose()? {
-        Some(stated) if from <= stated.from => Ok(stated),
-        _ => {
-            let kept = Kept { from, since: made_at(from) };
-            db.execute(MOVE, params![kept.from, kept.since])?;
-            Ok(kept)
-        }
+    let stated = find(db)?;
+    if from <= stated.from {
+        return Ok(stated);
     }
+    let kept = Kept { from, since: made_at(from) };
+    set(db, kept)?;
+    Ok(kept)
+}
+
+/// What is stated.
+pub(crate) fn find(db: Db<'_>) -> Result<Kept, StoreError> {
+    let row = db.find("retention", BEGIN, params![])?;
+    row.map_or(Ok(Kept::default()), |row| Ok(Kept { from: row.int(0, "kept_from")?, since: row.time(1, "kept_since")? }))
+}
+
+/// States it.
+pub(crate) fn set(db: Db<'_>, kept: Kept) -> Result<(), StoreError> {
+    db.execute(MOVE, params![kept.from, kept.since]).map(drop)
 }
 
 /// The instant at which an id may have been drawn first.

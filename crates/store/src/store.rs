@@ -82,7 +82,7 @@ impl Claimed {
     }
 }
 
-pub(crate) use open::hex_token;
+pub(crate) use open::{hex_token, lock, open_connection};
 
 /// The store. Cheap to clone.
 #[derive(Clone)]

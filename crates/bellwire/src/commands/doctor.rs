@@ -13,14 +13,7 @@ pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
     let master_key = master_key::find(arguments.master_key.as_deref(), database)?;
     let examination = examine(database, master_key.as_ref())?;
     for check in &examination.checks {
-        telemetry::print(&line(check));
-        for violation in &check.violations {
-            telemetry::print(&format!("      {violation}"));
-        }
-        let more = check.violated - u64::try_from(check.violations.len()).unwrap_or(check.violated);
-        if more > 0 {
-            telemetry::print(&format!("      and {more} more"));
-        }
+        print(check);
     }
     let broken = examination.checks.iter().filter(|check| check.violated > 0).count();
     let skipped = examination.checks.iter().filter(|check| check.skipped.is_some()).count();
@@ -28,6 +21,18 @@ pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
     let note = if skipped == 0 { String::new() } else { format!("; skipped: {skipped}") };
     telemetry::print(&format!("{database} is {verdict}{note}"));
     Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// One check, with what breaks it.
+pub(super) fn print(check: &Check) {
+    telemetry::print(&line(check));
+    for violation in &check.violations {
+        telemetry::print(&format!("      {violation}"));
+    }
+    let more = check.violated - u64::try_from(check.violations.len()).unwrap_or(check.violated);
+    if more > 0 {
+        telemetry::print(&format!("      and {more} more"));
+    }
 }
 
 /// `ok    events.seq           123  the events of an account are …`

@@ -26,7 +26,7 @@ fn used() -> Home {
 }
 
 /// Changes the database behind Bellwire's back.
-fn damage(home: &Home, sql: &str) {
+pub(crate) fn damage(home: &Home, sql: &str) {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/venv/bin/python");
     let script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.executescript(sys.argv[2]); db.commit()";
     let done = Command::new(python).arg("-c").arg(script).arg(home.path("bellwire.db")).arg(sql).status().unwrap();

@@ -18,6 +18,7 @@ mod flows;
 mod harness;
 mod lessons;
 mod listen;
+mod migrate;
 mod overload;
 mod policy;
 mod published;

@@ -218,6 +218,7 @@ fn help() {
         ("serve", &["serve"][..]),
         ("demo", &["demo"][..]),
         ("doctor", &["doctor"][..]),
+        ("migrate", &["migrate"][..]),
         ("listen", &["listen"][..]),
         ("verify", &["verify"][..]),
         ("contract", &["contract"][..]),

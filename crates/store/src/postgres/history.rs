@@ -46,6 +46,11 @@ pub(super) fn make_queued(session: &Session) -> Result<(), StoreError> {
     make(session, &rows.iter().map(|row| row.int(0, "week")).collect::<Result<_, _>>()?)
 }
 
+/// Makes the partitions of the weeks that these delivery ids are of.
+pub(crate) fn make_of(session: &Session, ids: impl Iterator<Item = i64>) -> Result<(), StoreError> {
+    make(session, &ids.map(|id| id / WEEK).collect())
+}
+
 fn make(session: &Session, weeks: &BTreeSet<i64>) -> Result<(), StoreError> {
     let missing = |table: &str| -> Result<Vec<i64>, StoreError> {
         let rows = Db::Postgres(session).query("pg_class", WEEKS, params![table])?;

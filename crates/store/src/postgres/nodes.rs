@@ -26,12 +26,13 @@ const REGISTER: &str = "INSERT INTO nodes (token, slot, beat, registered_at) VAL
 const BEAT: &str = "UPDATE nodes SET beat = beat + 1 WHERE token = $1";
 const ALL: &str = "SELECT token, beat FROM nodes ORDER BY token";
 const FENCE: &str = "SELECT token FROM nodes WHERE token = $1 FOR KEY SHARE";
+const ANY: &str = "SELECT EXISTS (SELECT 1 FROM nodes)";
 const REMOVE: &str = "DELETE FROM nodes WHERE token = $1 AND beat <= $2";
 const FREE: &str = "UPDATE queue SET claim = NULL WHERE claim = $1";
 const FREE_UNKNOWN: &str = "UPDATE queue SET claim = NULL WHERE claim IS NOT NULL AND claim NOT IN (SELECT token FROM nodes)";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: [&str; 8] = [FREE_SLOT, REGISTER, BEAT, ALL, FENCE, REMOVE, FREE, FREE_UNKNOWN];
+pub(super) const STATEMENTS: [&str; 9] = [FREE_SLOT, REGISTER, BEAT, ALL, FENCE, ANY, REMOVE, FREE, FREE_UNKNOWN];
 
 /// Registers a node; its delivery ids are of its own slot from now on.
 pub(super) fn register(session: &Session, token: &str, now: Timestamp, ids: &DeliveryIds) -> Result<(), StoreError> {
@@ -44,6 +45,12 @@ pub(super) fn register(session: &Session, token: &str, now: Timestamp, ids: &Del
         db.execute(FREE_UNKNOWN, params![])?;
         ids.take_slot(db, slot)
     })
+}
+
+/// Keeps nodes from registering until the transaction ends; `false`: one is registered already.
+pub(crate) fn keep_nodes_out(session: &Session) -> Result<bool, StoreError> {
+    session.lock_until_end(REGISTERING)?;
+    Db::Postgres(session).find("nodes", ANY, params![])?.map_or(Ok(true), |row| row.boolean(0, "any").map(|any| !any))
 }
 
 /// Says that a node lives; `false`: it has been taken over.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{Clock, Entropy};
+use bellwire_domain::{Clock, Entropy, Timestamp};
 
 use super::session::Session;
 use super::{PostgresUrl, history, migrations, nodes};
@@ -12,7 +12,7 @@ use crate::driver::Db;
 use crate::lease::Lease;
 use crate::migrations::KNOWN_VERSION;
 use crate::store::hex_token;
-use crate::{LaneKey, OpenError, StoreError, claims};
+use crate::{LaneKey, OpenError, StoreError, claims, relocation};
 
 /// A database that is ready to be worked on.
 pub(crate) struct Opened {
@@ -44,18 +44,30 @@ fn open_here(
     (clock, entropy): (&dyn Clock, &dyn Entropy),
     prepare: impl FnOnce(&Session) -> Result<(), OpenError>,
 ) -> Result<Opened, OpenError> {
-    let session = connect(url)?;
-    migrations::migrate(&session, url, clock.now())?;
+    let session = prepared(url, clock.now())?;
+    relocation::admit_target(&session, url)?;
     prepare(&session)?;
     history::make_queued(&session)?;
     let token = hex_token(entropy);
     let delivery_ids = DeliveryIds::without_slot();
     let at = std::time::Instant::now();
     nodes::register(&session, &token, clock.now(), &delivery_ids)?;
+    // Once more: whoever begins to fill this database makes sure that no node is registered, and keeps others out meanwhile.
+    if let Err(error) = relocation::admit_target(&session, url) {
+        nodes::take_over(&session, &token, i64::MAX)?;
+        return Err(error);
+    }
     let registered = Lease::of(token, lease);
     registered.renew(0, at);
     let waiting = claims::lanes_waiting(Db::Postgres(&session))?;
     Ok(Opened { session, lease: registered, delivery_ids, waiting })
+}
+
+/// A connection to a database that is migrated, by a process that is no node of it.
+pub(crate) fn prepared(url: &PostgresUrl, now: Timestamp) -> Result<Session, OpenError> {
+    let session = connect(url)?;
+    migrations::migrate(&session, url, now)?;
+    Ok(session)
 }
 
 /// A connection to a database that has the schema known here, for an examination.

@@ -22,7 +22,7 @@ use crate::readers::Readers;
 use crate::resources::Publisher;
 use crate::seal::Keyring;
 use crate::writer::{Job, WriteContext};
-use crate::{Location, OpenError, StoreError, claims, migrations, postgres, writer};
+use crate::{Location, OpenError, StoreError, claims, migrations, postgres, relocation, writer};
 
 const ACCOUNTS_CACHED_MAX: usize = 10_000;
 const CONFIGS_CACHED_MAX: usize = 20_000;
@@ -53,6 +53,7 @@ impl Store {
         let header = migrations::read_header(&connection).map_err(StoreError::from)?;
         let version = migrations::check_header(&header, path)?;
         migrations::migrate(&mut connection, version)?;
+        relocation::admit_source(Db::Sqlite(&connection), path)?;
         let keyring = Arc::new(Keyring::new(&options.master_key));
         check_master_key(Db::Sqlite(&connection), &keyring, &*options.entropy)?;
         let lease = Arc::new(Lease::lasting(hex_token(&*options.entropy)));
@@ -160,7 +161,7 @@ impl Parts {
 }
 
 /// Takes the lock file beside the database, for the life of the returned handle.
-fn lock(path: &Path) -> Result<File, OpenError> {
+pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
     let mut lock_path = path.as_os_str().to_owned();
     lock_path.push(".lock");
     let file =
@@ -176,7 +177,7 @@ fn not_writable(path: &Path, reason: &dyn std::fmt::Display) -> OpenError {
     OpenError::NotWritable { path: path.to_owned(), reason: reason.to_string() }
 }
 
-fn open_connection(path: &Path) -> Result<Connection, OpenError> {
+pub(crate) fn open_connection(path: &Path) -> Result<Connection, OpenError> {
     let connection = Connection::open(path).map_err(|error| not_writable(path, &error))?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(|error| match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => {
