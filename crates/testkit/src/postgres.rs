@@ -73,6 +73,11 @@ impl Cluster {
         &self.folder
     }
 
+    /// The server's socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.join(".s.PGSQL.5432")
+    }
+
     /// Runs SQL in a database as its owner; what it answers.
     ///
     /// # Panics

@@ -11,6 +11,7 @@
 mod api;
 mod bytes;
 mod crash;
+mod cut_off_postgres;
 mod demo;
 mod doctor;
 mod fleet_postgres;

@@ -32,6 +32,8 @@ const TIDY: Duration = Duration::from_secs(2);
 const MAKE_AHEAD: Duration = Duration::from_secs(3_600);
 /// Dead rows in the queue that make a node vacuum it.
 const DEAD_ROWS_MAX: i64 = 2_000;
+/// How long that may take.
+const VACUUM_MAX: Duration = Duration::from_secs(45);
 /// Told by [`Keeper::stop`]. No notification is empty.
 const STOP: &str = "";
 
@@ -251,7 +253,7 @@ impl Thread {
         }
         let (url, vacuuming) = (self.duties.url.clone(), Arc::clone(&self.vacuuming));
         let run = move || {
-            if let Err(error) = Session::connect(&url, None).and_then(|session| session.batch(VACUUM)) {
+            if let Err(error) = Session::connect(&url, None).and_then(|session| session.batch_within(VACUUM, VACUUM_MAX)) {
                 tracing::warn!(error = %error, "the queue could not be vacuumed");
             }
             vacuuming.store(false, Ordering::Release);
