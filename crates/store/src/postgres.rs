@@ -16,11 +16,11 @@ mod tls;
 mod writer;
 
 pub use address::{InvalidUrl, PostgresUrl};
-pub(crate) use keeper::{Duties, Keeper, Message};
+pub(crate) use keeper::{Duties, Keeper, Message, look_inline};
 pub(crate) use nodes::fence;
 pub(crate) use open::{aside, examined, open};
 pub(crate) use session::Session;
-pub(crate) use writer::start as start_writer;
+pub(crate) use writer::{start as start_writer, start_inline as start_writer_inline};
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {

@@ -9,7 +9,7 @@ use rusqlite::OpenFlags;
 use tokio::sync::Semaphore;
 
 use crate::driver::Db;
-use crate::postgres::Session;
+use crate::postgres::{Session, aside};
 use crate::{Location, StoreError};
 
 /// Page cache of one reader, in KiB (negative as SQLite counts it).
@@ -60,7 +60,7 @@ impl Readers {
         };
         if self.inline {
             tokio::task::yield_now().await; // where a real read would let others go first
-            return run();
+            return if matches!(self.location, Location::Postgres(_)) { aside(run) } else { run() };
         }
         tokio::task::spawn_blocking(run).await.map_err(|_| StoreError::Closed)?
     }

@@ -71,6 +71,15 @@ impl Cluster {
         self.url(&name)
     }
 
+    /// Drops a database that [`Cluster::database`] made.
+    ///
+    /// # Panics
+    ///
+    /// When that fails.
+    pub fn drop_database(&self, url: &str) {
+        self.psql("postgres", &format!("DROP DATABASE {} WITH (FORCE)", name(url)));
+    }
+
     /// Stops the server, without waiting for those who are connected.
     ///
     /// # Panics
@@ -112,6 +121,12 @@ impl Cluster {
     pub fn psql(&self, database: &str, sql: &str) -> String {
         psql(&self.url(database), sql)
     }
+}
+
+/// The name of the database in a URL that [`Cluster::url`] gave.
+pub(crate) fn name(url: &str) -> &str {
+    let (address, _) = url.split_once('?').unwrap_or((url, ""));
+    address.rsplit_once('/').map_or(address, |(_, name)| name)
 }
 
 /// A port that nobody has, below those that the system gives out by itself.

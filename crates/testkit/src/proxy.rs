@@ -12,7 +12,7 @@ use std::thread;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::postgres::Cluster;
+use crate::postgres::{Cluster, name};
 
 /// How a connection is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,9 +66,7 @@ impl Proxy {
 
     /// The way through the proxy to a database of the cluster, whose URL [`Cluster::database`] gave.
     pub fn url(&self, direct: &str) -> String {
-        let (address, _) = direct.split_once('?').unwrap_or((direct, ""));
-        let (_, name) = address.rsplit_once('/').unwrap_or(("", address));
-        format!("postgres://bellwire@{}/{name}", self.address)
+        format!("postgres://bellwire@{}/{}", self.address, name(direct))
     }
 
     /// Lets nothing through from now on.

@@ -16,6 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::address::PostgresUrl;
 use super::history;
 use super::nodes::{self, Watch};
+use super::open::aside;
 use super::session::Session;
 use crate::driver::{Db, params};
 use crate::handoff::HandOff;
@@ -124,6 +125,33 @@ impl Keeper {
             let _ = thread.join();
         }
     }
+}
+
+/// In a simulation, of a node that is alone and hears nobody: a task that looks for backlogs, while the store is there.
+pub(crate) fn look_inline(duties: Duties, is_there: impl Fn() -> bool + Send + 'static) {
+    let task = async move {
+        let (mut session, mut looked_at) = (None, None);
+        while is_there() {
+            let looked = aside(|| {
+                let session = match &mut session {
+                    Some(session) => session,
+                    none => none.insert(Session::connect(&duties.url, None)?),
+                };
+                let (lanes, next) = claims::some_lanes_waiting(session, looked_at.as_ref())?;
+                Ok::<_, StoreError>((lanes, next))
+            });
+            match looked {
+                Ok((lanes, next)) => {
+                    looked_at = next;
+                    duties.handoff.mark_backlog(lanes);
+                }
+                Err(error) => tracing::warn!(error = %error, "backlogs could not be looked for"),
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    #[expect(clippy::disallowed_methods, reason = "ends with the store")]
+    drop(tokio::spawn(task));
 }
 
 struct Thread {
