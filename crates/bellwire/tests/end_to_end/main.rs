@@ -10,6 +10,7 @@
 
 mod api;
 mod bytes;
+mod caps_postgres;
 mod crash;
 mod cut_off_postgres;
 mod demo;
