@@ -142,8 +142,3 @@ fn the_same_seed_gives_the_same_run() {
         assert_eq!(world::run(seed).to_string(), world::run(seed).to_string());
     }
 }
-
-#[test]
-fn the_same_seed_gives_the_same_run_on_postgres() {
-    assert_eq!(world::run_on_postgres(3).to_string(), world::run_on_postgres(3).to_string());
-}

@@ -137,7 +137,8 @@ impl Parts {
     ) -> Inner {
         let inline = matches!(options.execution, Execution::Inline { .. });
         let alone = matches!(options.location, Location::Sqlite(_));
-        let age_max = (!alone).then_some(CACHED_AGE_MAX);
+        // Inline nobody else changes anything, and the real time must decide nothing.
+        let age_max = (!alone && !inline).then_some(CACHED_AGE_MAX);
         Inner {
             jobs: RwLock::new(Some(jobs)),
             thread: Mutex::new(thread),
