@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) bodies: Vec<usize>,
     /// Whether to measure over PostgreSQL as well.
     pub(crate) postgres: bool,
+    /// Deliveries after which the queue's size is looked at; none: it is not.
+    pub(crate) queue_size: Option<usize>,
     /// Past deliveries; none: not measured.
     pub(crate) history: usize,
     /// Endpoints; none: not measured.

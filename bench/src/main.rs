@@ -15,8 +15,10 @@ mod client;
 mod growth;
 mod measure;
 mod neighbours;
+mod past;
 mod postgres;
 mod produce;
+mod queue_size;
 mod report;
 mod run;
 mod server;
@@ -51,9 +53,12 @@ struct Arguments {
     /// Bytes of an event's data, one or several; the rows at a fixed rate and all growth use the first
     #[arg(long, value_name = "BYTES", value_delimiter = ',', default_value = "500,2048,20480", value_parser = body_size)]
     body: Vec<usize>,
-    /// Also measure over PostgreSQL, on a cluster that is started for it (its programs have to be installed)
+    /// Also measure over PostgreSQL, one node and several, on a cluster that is started for it (its programs have to be installed)
     #[arg(long)]
     postgres: bool,
+    /// With --postgres: also look how large the queue's table is after 100,000 deliveries, after so many, and in between
+    #[arg(long, value_name = "N", requires = "postgres", value_parser = one_or_more)]
+    queue_size: Option<usize>,
     /// Also measure on a store with so many past deliveries
     #[arg(long, value_name = "N")]
     history: Option<usize>,
@@ -114,6 +119,7 @@ fn plan(arguments: Arguments) -> anyhow::Result<Plan> {
     let grown = |given: Option<usize>, full: usize| given.unwrap_or(if arguments.growth { full } else { 0 });
     Ok(Plan {
         postgres: arguments.postgres,
+        queue_size: arguments.queue_size,
         history: grown(arguments.history, GROWTH),
         endpoints: grown(arguments.endpoints, GROWTH_ENDPOINTS),
         dead: arguments.dead || arguments.growth,

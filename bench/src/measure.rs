@@ -1,5 +1,6 @@
-//! One workload on a running server.
+//! One workload on a running server, or on several nodes.
 
+use std::slice::from_ref;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
@@ -57,25 +58,32 @@ pub(crate) async fn measure(
     account: &Account,
     workload: &Workload,
 ) -> anyhow::Result<Measurement> {
+    measure_nodes(bench, from_ref(server), account, workload).await
+}
+
+/// The same on nodes over one database: their CPU together, and the memory of the one that took most.
+async fn measure_nodes(bench: &Bench, nodes: &[Process], account: &Account, workload: &Workload) -> anyhow::Result<Measurement> {
     if account.endpoints != workload.endpoints {
         bail!("`{}` is for {} endpoints, and the account has {}", workload.name, workload.endpoints, account.endpoints);
     }
-    say(&format!("{} bytes: {}", workload.size, workload.name));
+    let over = if nodes.len() > 1 { format!(", {} nodes", nodes.len()) } else { String::new() };
+    say(&format!("{} bytes: {}{over}", workload.size, workload.name));
     let posts = workload.posts(bench.plan.deliveries);
     let expected = posts * workload.events_per_post * workload.endpoints;
     let path = format!("/v1/accounts/{}/events", account.id);
     let (events_per_post, size) = (workload.events_per_post, workload.size);
     let request = move |_| Post { method: Method::POST, path: path.clone(), body: events("bench.event", events_per_post, size) };
-    let cpu_before = server.cpu_seconds()?;
+    let cpu_before = cpu_seconds(nodes)?;
     let started = Instant::now();
     let load = Load { count: posts, rate: workload.rate, said_as: None };
-    produce(bench, server, load, request).await.with_context(|| workload.name.clone())?;
+    produce(bench, nodes, load, request).await.with_context(|| workload.name.clone())?;
     bench.await_arrivals(expected).await.with_context(|| workload.name.clone())?;
     let elapsed = started.elapsed();
-    let cpu = server.cpu_seconds()? - cpu_before;
+    let cpu = cpu_seconds(nodes)? - cpu_before;
     let found = bench.verified(&account.secret, expected).await.with_context(|| workload.name.clone())?;
     let (p50, p99) = (millis(found.latency_p50_us), millis(found.latency_p99_us));
     let paced = workload.rate.is_some();
+    let memory = nodes.iter().map(Process::peak_memory_mib).try_fold(0.0, |most, held| anyhow::Ok(f64::max(most, held?)))?;
     Ok(Measurement {
         name: workload.name.clone(),
         deliveries: expected,
@@ -84,7 +92,7 @@ pub(crate) async fn measure(
         latency_p50_ms: if paced { Figure::paced_p50(p50) } else { Figure::plain(p50) },
         latency_p99_ms: if paced { Figure::paced_p99(p99) } else { Figure::plain(p99) },
         cpu_us_per_delivery: Figure::plain(cpu * 1e6 / precise(expected)),
-        peak_memory_mib: Figure::memory(server.peak_memory_mib()?),
+        peak_memory_mib: Figure::memory(memory),
     })
 }
 
@@ -104,4 +112,17 @@ pub(crate) async fn measure_on(
     let measured = measure(bench, &server, &account, workload).await;
     drop(server);
     measured
+}
+
+/// Measures a workload on new nodes over one database, and ends them.
+pub(crate) async fn measure_fleet(bench: &Bench, nodes: Vec<Process>, workload: &Workload) -> anyhow::Result<Measurement> {
+    let first = nodes.first().context("a fleet has a node")?;
+    let account = Account::set_up(bench, first, "bench", workload.endpoints, &[]).await?;
+    let measured = measure_nodes(bench, &nodes, &account, workload).await;
+    drop(nodes);
+    measured
+}
+
+fn cpu_seconds(nodes: &[Process]) -> anyhow::Result<f64> {
+    nodes.iter().map(Process::cpu_seconds).sum()
 }

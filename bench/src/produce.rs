@@ -34,8 +34,9 @@ pub(crate) struct Post {
     pub(crate) body: Bytes,
 }
 
-/// Sends what `request` makes of each number below the load's count, over all of the producers' connections.
-pub(crate) async fn produce<F>(bench: &Bench, server: &Process, load: Load<'_>, request: F) -> anyhow::Result<()>
+/// Sends what `request` makes of each number below the load's count, over all of the producers' connections, which go to the
+/// nodes in turn.
+pub(crate) async fn produce<F>(bench: &Bench, nodes: &[Process], load: Load<'_>, request: F) -> anyhow::Result<()>
 where
     F: Fn(usize) -> Post + Clone + Send + 'static,
 {
@@ -43,8 +44,8 @@ where
     let (count, rate) = (load.count, load.rate);
     let started = tokio::time::Instant::now();
     let mut loops = tokio::task::JoinSet::new();
-    for _ in 0..bench.plan.producers {
-        let mut client = bench.client(server).await?;
+    for node in nodes.iter().cycle().take(bench.plan.producers) {
+        let mut client = bench.client(node).await?;
         let (next, request) = (Arc::clone(&next), request.clone());
         loops.spawn(async move {
             loop {

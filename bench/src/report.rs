@@ -20,6 +20,10 @@ pub(crate) struct Results {
     pub(crate) growth: Vec<Growth>,
     /// With `--postgres` only: rows of the first size.
     pub(crate) postgres: Vec<Measurement>,
+    /// The same on several nodes.
+    pub(crate) fleets: Vec<Fleet>,
+    /// With `--queue-size` only.
+    pub(crate) queue_sizes: Option<QueueSizes>,
     /// With `--waiting` only.
     pub(crate) waiting: Option<Waiting>,
     /// What could not be measured, and why.
@@ -35,6 +39,8 @@ impl Results {
             ready_empty_ms: None,
             growth: Vec::new(),
             postgres: Vec::new(),
+            fleets: Vec::new(),
+            queue_sizes: None,
             waiting: None,
             failures: Vec::new(),
         }
@@ -67,6 +73,50 @@ pub(crate) struct Measurement {
     pub(crate) latency_p99_ms: Figure,
     pub(crate) cpu_us_per_delivery: Figure,
     pub(crate) peak_memory_mib: Figure,
+}
+
+/// Rows on several nodes over one database.
+#[derive(Serialize)]
+pub(crate) struct Fleet {
+    pub(crate) nodes: usize,
+    pub(crate) rows: Vec<FleetRow>,
+}
+
+/// A row on several nodes.
+#[derive(Serialize)]
+pub(crate) struct FleetRow {
+    /// CPU is of all nodes together, memory of the one that held most.
+    pub(crate) measurement: Measurement,
+    /// Delivered per second, of what one node delivers.
+    pub(crate) of_one_node: f64,
+}
+
+/// How large the queue was.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(crate) struct QueueSize {
+    pub(crate) table_kib: u64,
+    pub(crate) indexes_kib: u64,
+}
+
+impl QueueSize {
+    /// The larger of each.
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self { table_kib: self.table_kib.max(other.table_kib), indexes_kib: self.indexes_kib.max(other.indexes_kib) }
+    }
+}
+
+/// How large the queue was in a long run.
+#[derive(Serialize)]
+pub(crate) struct QueueSizes {
+    /// Deliveries after which it was looked at first, with nothing under way.
+    pub(crate) first: usize,
+    pub(crate) after_first: QueueSize,
+    /// All deliveries.
+    pub(crate) all: usize,
+    pub(crate) after_all: QueueSize,
+    /// The most that was seen at any time.
+    pub(crate) peak: QueueSize,
+    pub(crate) per_second: f64,
 }
 
 /// What ill neighbours cost a healthy endpoint: the median from POST to arrival.

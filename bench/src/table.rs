@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
-use crate::report::{Comparison, Growth, Made, Measurement, Neighbours, Results, Size, Waiting};
+use crate::report::{
+    Comparison, Fleet, FleetRow, Growth, Made, Measurement, Neighbours, QueueSize, QueueSizes, Results, Size, Waiting,
+};
 
 /// A row's cells: work, delivered per second, of the bare loop, of an empty store, p50, p99, CPU, memory.
 type Cells = [String; 8];
@@ -24,6 +26,10 @@ fn lines(results: &Results) -> Vec<String> {
         rows.push(heading("PostgreSQL, one node"));
         rows.extend(results.postgres.iter().map(|row| cells(row, String::new(), "")));
     }
+    for Fleet { nodes, rows: measured } in &results.fleets {
+        rows.push(heading(&format!("PostgreSQL, {nodes} nodes: their CPU together, the memory of one")));
+        rows.extend(measured.iter().map(|row| cells(&row.measurement, String::new(), "")));
+    }
     for growth in &results.growth {
         rows.extend(grown(growth));
     }
@@ -41,6 +47,8 @@ fn lines(results: &Results) -> Vec<String> {
     lines.extend(results.ready_empty_ms.map(|ready| format!("start to ready: {} on an empty store", ready.show(0, " ms"))));
     lines.extend(results.growth.iter().filter_map(made));
     lines.extend(results.waiting.as_ref().map(waiting));
+    lines.extend(results.fleets.iter().flat_map(fleet));
+    lines.extend(results.queue_sizes.as_ref().map(queue_sizes));
     lines.extend(results.failures.iter().map(|failure| format!("failed: {failure}")));
     lines
 }
@@ -109,5 +117,21 @@ fn waiting(Waiting { deliveries, taken_per_second, peak_memory_mib, ready_ms }: 
          again after {}",
         peak_memory_mib.show(0, " MiB"),
         ready_ms.show(0, " ms")
+    )
+}
+
+fn fleet(Fleet { nodes, rows }: &Fleet) -> impl Iterator<Item = String> {
+    rows.iter().map(move |FleetRow { measurement, of_one_node }| {
+        format!("{nodes} nodes: {}: × {of_one_node:.2} of what one node delivers", measurement.name)
+    })
+}
+
+fn queue_sizes(QueueSizes { first, after_first, all, after_all, peak, per_second }: &QueueSizes) -> String {
+    let show = |size: &QueueSize| format!("{} KiB and {} KiB of indexes", size.table_kib, size.indexes_kib);
+    format!(
+        "the queue's table: {} after {first} deliveries, {} after {all}, {} at most; {per_second:.0} per second",
+        show(after_first),
+        show(after_all),
+        show(peak)
     )
 }

@@ -1,5 +1,6 @@
 //! Many endpoints, of which a thousand get an event each, so that the server has met them all and not just stored them.
 
+use std::slice::from_ref;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -50,7 +51,7 @@ async fn make(bench: &Bench, server: &Process, count: usize) -> anyhow::Result<S
     let contract = Bytes::from(json!({ "contract": "standard-webhooks" }).to_string());
     let put = move |number| Post { method: Method::PUT, path: format!("/v1/accounts/many-{number}"), body: contract.clone() };
     let accounts = Load { count: count.div_ceil(PER_ACCOUNT), rate: None, said_as: Some("accounts") };
-    produce(bench, server, accounts, put).await?;
+    produce(bench, from_ref(server), accounts, put).await?;
     let port = bench.sink.port;
     let wanted = move |endpoint: usize| {
         json!({
@@ -71,7 +72,7 @@ async fn make(bench: &Bench, server: &Process, count: usize) -> anyhow::Result<S
         Post { method: Method::POST, path: path(number + 1), body: wanted.to_string().into() }
     };
     let endpoints = Load { count: count.saturating_sub(1), rate: None, said_as: Some("endpoints") };
-    produce(bench, server, endpoints, create).await?;
+    produce(bench, from_ref(server), endpoints, create).await?;
     Ok(secret)
 }
 
@@ -87,7 +88,7 @@ async fn in_turn(bench: &Bench, server: &Process, count: usize, secret: &str) ->
     };
     let cpu_before = server.cpu_seconds()?;
     let started = Instant::now();
-    produce(bench, server, Load { count: chosen, rate: None, said_as: None }, publish).await?;
+    produce(bench, from_ref(server), Load { count: chosen, rate: None, said_as: None }, publish).await?;
     bench.await_arrivals(chosen).await?;
     let elapsed = started.elapsed();
     let cpu = server.cpu_seconds()? - cpu_before;

@@ -1,105 +1,23 @@
-//! Past deliveries: made through the API, answered by the sink and recorded, all before the measured rows begin.
+//! Past deliveries, all made and recorded before the measured rows begin.
 
-use std::time::{Duration, Instant};
-
-use anyhow::{Context, bail};
-use http::Method;
-use serde_json::{Value, json};
+use anyhow::Context;
 
 use super::{against_empty, rows};
-use crate::bench::{Bench, PATIENCE, per_second};
-use crate::client::Client;
-use crate::produce::{Progress, events};
+use crate::bench::Bench;
+use crate::past;
 use crate::report::{Growth, Made, say};
-use crate::workload::batch_events;
-
-/// Endpoints that each past event went to.
-const ENDPOINTS: usize = 10;
-/// Deliveries that may be under way: enough to keep the server busy, few enough not to be a burden.
-const UNDER_WAY_MAX: usize = 4_000;
-const ASK_EVERY: Duration = Duration::from_millis(20);
 
 /// Measures on a store with so many past deliveries.
 pub(crate) async fn measure(bench: &Bench, deliveries: usize) -> anyhow::Result<Growth> {
     say(&format!("history: {deliveries} deliveries"));
     let server = bench.server().await?;
     let mut client = bench.client(&server).await?;
-    let past = deliveries.div_ceil(ENDPOINTS) * ENDPOINTS;
-    let per_second = make(bench, &mut client, past).await.context("making history")?;
+    past::set_up(bench, &mut client).await?;
+    let past = past::whole_events(deliveries);
+    let per_second = past::make(bench, &mut client, past).await.context("making history")?;
     let made = Some(Made { count: past, per_second, peak_memory_mib: server.peak_memory_mib()? });
     let grown = rows(bench, &server).await?;
     server.kill().await?;
     let rows = against_empty(bench, grown).await?;
     Ok(Growth { condition: format!("{past} past deliveries"), made, first: None, rows })
-}
-
-/// Makes them; how many per second.
-async fn make(bench: &Bench, client: &mut Client, past: usize) -> anyhow::Result<f64> {
-    client.json(Method::PUT, "/v1/accounts/past", &json!({ "contract": "standard-webhooks" })).await?;
-    for endpoint in 0..ENDPOINTS {
-        let url = json!({ "url": format!("http://127.0.0.1:{}/quiet/{endpoint}", bench.sink.port), "enabled": true });
-        client.json(Method::POST, "/v1/accounts/past/endpoints", &url).await?;
-    }
-    let mut sink = bench.client(&bench.sink).await?;
-    let before = bench.quiet(&mut sink).await?;
-    let started = Instant::now();
-    let mut progress = Progress::new("history", past);
-    let mut left = past / ENDPOINTS;
-    while left > 0 {
-        let batch = left.min(batch_events(bench.first_body()));
-        left -= batch;
-        client.post("/v1/accounts/past/events", events("bench.past", batch, bench.first_body())).await?;
-        let sent = past - left * ENDPOINTS;
-        let awaited = if left == 0 { sent } else { sent.saturating_sub(UNDER_WAY_MAX) };
-        await_quiet(bench, &mut sink, before + awaited, before, &mut progress).await?;
-    }
-    let rate = per_second(past, started.elapsed());
-    await_recorded(client).await?;
-    let arrived = bench.quiet(&mut sink).await? - before;
-    if arrived != past {
-        bail!("{past} past deliveries were made, and {arrived} arrived");
-    }
-    Ok(rate)
-}
-
-/// Waits until the sink has answered `wanted` quiet requests, of which the first `before` are not ours.
-async fn await_quiet(
-    bench: &Bench,
-    sink: &mut Client,
-    wanted: usize,
-    before: usize,
-    progress: &mut Progress<'_>,
-) -> anyhow::Result<()> {
-    let mut seen = 0;
-    let mut got_on = Instant::now();
-    loop {
-        let now = bench.quiet(sink).await?;
-        progress.at(now.saturating_sub(before));
-        if now >= wanted {
-            return Ok(());
-        }
-        if now > seen {
-            (seen, got_on) = (now, Instant::now());
-        }
-        if got_on.elapsed() > PATIENCE {
-            bail!("{} deliveries arrived, and none in the last {} s", now - before, PATIENCE.as_secs());
-        }
-        tokio::time::sleep(ASK_EVERY).await;
-    }
-}
-
-/// Waits until none is pending: what arrived is recorded a moment later.
-async fn await_recorded(client: &mut Client) -> anyhow::Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let page = client.json(Method::GET, "/v1/deliveries?account=past&state=pending&limit=1", &Value::Null).await?;
-        let pending = page.get("items").and_then(Value::as_array).context("no page of deliveries")?;
-        if pending.is_empty() {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            bail!("deliveries that arrived are still pending after {} s", PATIENCE.as_secs());
-        }
-        tokio::time::sleep(ASK_EVERY).await;
-    }
 }

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use rusqlite::OpenFlags;
 use tokio::sync::Semaphore;
 
 use crate::driver::Db;
-use crate::postgres::Session;
+use crate::postgres::{Session, aside};
 use crate::{Location, StoreError};
 
 /// Page cache of one reader, in KiB (negative as SQLite counts it).
@@ -18,10 +19,20 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 pub(crate) struct Readers {
     location: Location,
-    idle: Arc<Mutex<Vec<Connection>>>,
+    pool: Arc<Pool>,
     permits: Semaphore,
     /// Whether reads run on the calling task.
     inline: bool,
+}
+
+/// The connections that nobody uses now.
+#[derive(Default)]
+struct Pool {
+    idle: Mutex<Vec<Connection>>,
+    /// The last connection could not be made.
+    unreachable: AtomicBool,
+    /// Held by the one that tries, meanwhile.
+    trying: Mutex<()>,
 }
 
 enum Connection {
@@ -31,7 +42,7 @@ enum Connection {
 
 impl Readers {
     pub(crate) fn new(location: Location, connections_max: usize, inline: bool) -> Self {
-        Self { location, idle: Arc::default(), permits: Semaphore::new(connections_max), inline }
+        Self { location, pool: Arc::default(), permits: Semaphore::new(connections_max), inline }
     }
 
     /// Runs `work` on a reading connection. All its statements see the same snapshot, so that what they say fits together.
@@ -41,15 +52,15 @@ impl Readers {
         E: From<StoreError> + Send + 'static,
     {
         let _permit = self.permits.acquire().await.map_err(|_| StoreError::Closed)?;
-        let idle = Arc::clone(&self.idle);
+        let pool = Arc::clone(&self.pool);
         let location = self.location.clone();
         let run = move || match &location {
-            Location::Sqlite(path) => read_sqlite(path, &idle, work),
-            Location::Postgres(_) => read_postgres(&location, &idle, work),
+            Location::Sqlite(path) => read_sqlite(path, &pool.idle, work),
+            Location::Postgres(_) => read_postgres(&location, &pool, work),
         };
         if self.inline {
             tokio::task::yield_now().await; // where a real read would let others go first
-            return run();
+            return if matches!(self.location, Location::Postgres(_)) { aside(run) } else { run() };
         }
         tokio::task::spawn_blocking(run).await.map_err(|_| StoreError::Closed)?
     }
@@ -57,7 +68,7 @@ impl Readers {
     /// Closes the pool: later reads fail, idle connections are dropped.
     pub(crate) fn close(&self) {
         self.permits.close();
-        self.idle.lock().clear();
+        self.pool.idle.lock().clear();
     }
 }
 
@@ -80,34 +91,37 @@ fn read_sqlite<T, E: From<StoreError>>(
 
 fn read_postgres<T, E: From<StoreError>>(
     location: &Location,
-    idle: &Mutex<Vec<Connection>>,
+    pool: &Pool,
     work: impl FnOnce(Db<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
-    let session = begin(location, idle)?;
+    let session = begin(location, pool)?;
     let result = work(Db::Postgres(&session));
     if session.batch("ROLLBACK").is_ok() {
-        idle.lock().push(Connection::Postgres(session));
+        pool.idle.lock().push(Connection::Postgres(session));
     }
     result
 }
 
-/// A connection in a transaction: one of the idle ones that still lives, or a new one.
-fn begin(location: &Location, idle: &Mutex<Vec<Connection>>) -> Result<Box<Session>, StoreError> {
-    loop {
-        let reused = idle.lock().pop();
-        match (reused, location) {
-            (Some(Connection::Postgres(session)), _) => {
-                if session.batch(BEGIN).is_ok() {
-                    return Ok(session);
-                }
-            }
-            (_, Location::Postgres(url)) => {
-                let session = Box::new(Session::connect(url, None)?);
-                return session.batch(BEGIN).map(|()| session);
-            }
-            (_, Location::Sqlite(_)) => return Err(StoreError::Closed),
+/// A connection in a transaction: one of the idle ones, if it still lives, or a new one.
+fn begin(location: &Location, pool: &Pool) -> Result<Box<Session>, StoreError> {
+    let Location::Postgres(url) = location else { return Err(StoreError::Closed) };
+    let reused = pool.idle.lock().pop();
+    if let Some(Connection::Postgres(session)) = reused {
+        if session.begin_as(BEGIN).is_ok() {
+            return Ok(session);
         }
+        // What broke this one broke the others, and to find that out of each may take long.
+        drop(std::mem::take(&mut *pool.idle.lock()));
     }
+    // While the database cannot be reached, one tries, and the others do not wait for what it finds.
+    let unreachable = pool.unreachable.load(Ordering::Acquire);
+    let trying = unreachable.then(|| pool.trying.try_lock());
+    if matches!(trying, Some(None)) {
+        return Err(StoreError::Unavailable("it cannot be reached".into()));
+    }
+    let made = Session::connect(url, None).and_then(|session| session.begin_as(BEGIN).map(|()| Box::new(session)));
+    pool.unreachable.store(made.is_err(), Ordering::Release);
+    made
 }
 
 fn open(path: &PathBuf) -> rusqlite::Result<rusqlite::Connection> {

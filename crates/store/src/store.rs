@@ -65,9 +65,12 @@ pub enum Execution {
     /// returns.
     Threads,
     /// Everything on the tasks of a current-thread runtime, in an order that depends on nothing else, and without waiting for
-    /// the disk: for simulations. A store opened so survives the end of its process, not that of its machine.
+    /// the disk: for simulations. A store opened so survives the end of its process, not that of its machine. On PostgreSQL
+    /// the runtime's thread waits for each statement, and the node is the only one: it says nothing to others, and
+    /// takes over from nobody.
     Inline {
-        /// Asked before each commit; `false` makes the commit fail, as a full disk does.
+        /// Asked before each commit; `false` makes the commit fail, as a full disk does. On PostgreSQL the connection breaks, every
+        /// other time when the server has committed.
         commits: Arc<dyn Fn() -> bool + Send + Sync>,
     },
 }

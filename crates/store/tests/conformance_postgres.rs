@@ -20,6 +20,8 @@ mod log;
 mod opening;
 #[path = "conformance/outcomes.rs"]
 mod outcomes;
+#[path = "conformance/plans.rs"]
+mod plans;
 #[path = "conformance/publishing.rs"]
 mod publishing;
 #[path = "conformance/replays.rs"]

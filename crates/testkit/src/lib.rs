@@ -1,8 +1,10 @@
-//! For tests only: a clock that is set by hand, randomness that a seed decides, a PostgreSQL cluster.
+//! For tests only: a clock that is set by hand, randomness that a seed decides, a PostgreSQL cluster and a
+//! proxy that cuts nodes off from it.
 //!
 //! What it may not know: anything that is not needed by the tests of at least two crates.
 
 pub mod postgres;
+pub mod proxy;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! PostgreSQL for tests: a cluster in a temporary folder, shared by all tests of a run, and a database for each.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -9,14 +10,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 #[derive(Debug)]
 pub struct Cluster {
     folder: PathBuf,
+    /// Which also names its socket.
+    port: u16,
 }
+
+/// PostgreSQL's own.
+const PORT: u16 = 5432;
 
 impl Cluster {
     /// The one that the tests of a run share: nextest starts it, and otherwise the first test that asks.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Cluster> = OnceLock::new();
         SHARED.get_or_init(|| match std::env::var_os("BELLWIRE_TEST_POSTGRES") {
-            Some(folder) => Self { folder: folder.into() },
+            Some(folder) => Self { folder: folder.into(), port: PORT },
             None => Self::start(&[]),
         })
     }
@@ -28,9 +34,29 @@ impl Cluster {
     /// When PostgreSQL is not installed or does not start.
     #[must_use]
     pub fn start(settings: &[&str]) -> Self {
+        Self::start_at(PORT, settings)
+    }
+
+    /// One that can be reached over TCP as well, at a port of 127.0.0.1.
+    ///
+    /// # Panics
+    ///
+    /// As [`Cluster::start`].
+    #[must_use]
+    pub fn start_on_tcp() -> Self {
+        let port = free_port();
+        Self::start_at(port, &[&format!("port={port}"), "listen_addresses=127.0.0.1"])
+    }
+
+    fn start_at(port: u16, settings: &[&str]) -> Self {
         let process = std::process::id().to_string();
         let folder = script(&[&["start", process.as_str()], settings].concat());
-        Self { folder: folder.into() }
+        Self { folder: folder.into(), port }
+    }
+
+    /// The port of [`Cluster::start_on_tcp`].
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// A new, empty database: its URL.
@@ -43,6 +69,15 @@ impl Cluster {
         let name = format!("test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         self.psql("postgres", &format!("CREATE DATABASE {name}"));
         self.url(&name)
+    }
+
+    /// Drops a database that [`Cluster::database`] made.
+    ///
+    /// # Panics
+    ///
+    /// When that fails.
+    pub fn drop_database(&self, url: &str) {
+        self.psql("postgres", &format!("DROP DATABASE {} WITH (FORCE)", name(url)));
     }
 
     /// Stops the server, without waiting for those who are connected.
@@ -65,12 +100,17 @@ impl Cluster {
 
     /// The URL of a database.
     pub fn url(&self, name: &str) -> String {
-        format!("postgres://bellwire@/{name}?host={}", self.folder.display())
+        format!("postgres://bellwire@:{}/{name}?host={}", self.port, self.folder.display())
     }
 
     /// The folder, in which are `data` and the server's `log`.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The server's socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.join(format!(".s.PGSQL.{}", self.port))
     }
 
     /// Runs SQL in a database as its owner; what it answers.
@@ -79,11 +119,26 @@ impl Cluster {
     ///
     /// When that fails.
     pub fn psql(&self, database: &str, sql: &str) -> String {
-        let host = self.folder.display().to_string();
-        let arguments =
-            ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", &host, "-U", "bellwire", "-d", database, "-c", sql];
-        run(Command::new(Path::new(&bin()).join("psql")).args(arguments))
+        psql(&self.url(database), sql)
     }
+}
+
+/// The name of the database in a URL that [`Cluster::url`] gave.
+pub(crate) fn name(url: &str) -> &str {
+    let (address, _) = url.split_once('?').unwrap_or((url, ""));
+    address.rsplit_once('/').map_or(address, |(_, name)| name)
+}
+
+/// A port that nobody has, below those that the system gives out by itself.
+#[expect(clippy::expect_used, reason = "a test may panic")]
+fn free_port() -> u16 {
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    let candidates = std::iter::repeat_with(|| {
+        let number = std::process::id().wrapping_mul(31).wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        u16::try_from(10_000 + number).expect("it is small")
+    });
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    candidates.take(20_000).find(is_free).expect("some port is free")
 }
 
 /// Runs SQL in the database of a URL that [`Cluster::database`] gave.

@@ -11,12 +11,13 @@ use bellwire_testkit::postgres::{Cluster, psql};
 use serde_json::json;
 
 use crate::crash::RETRYING;
-use crate::harness::{Api, Gate, Home, LOCAL, MASTER_KEY, Platform, Server, Sink, bellwire, run, until};
+use crate::harness::{Api, Gate, Home, LOCAL, MASTER_KEY, PATIENCE, Platform, Server, Sink, bellwire, run, until, until_within};
 
 /// Seconds that a node may be silent.
 const LEASE: &str = "2";
-const IN_FLIGHT: usize = 16;
-fn start_node(home: &Home) -> Server {
+pub(crate) const IN_FLIGHT: usize = 16;
+
+pub(crate) fn start_node(home: &Home) -> Server {
     let folder = home.path("contracts");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("retrying.yaml"), RETRYING).unwrap();
@@ -24,7 +25,7 @@ fn start_node(home: &Home) -> Server {
 }
 
 /// Shows what the nodes logged when a test fails.
-struct Logs<'h>(&'h [Home]);
+pub(crate) struct Logs<'h>(pub(crate) &'h [Home]);
 
 impl Drop for Logs<'_> {
     #[expect(clippy::print_stderr, reason = "what a failed test shows")]
@@ -37,7 +38,7 @@ impl Drop for Logs<'_> {
     }
 }
 
-fn doctor(url: &str) {
+pub(crate) fn doctor(url: &str) {
     let examined = run(bellwire().args(["doctor", "--database", url]).env("BELLWIRE_MASTER_KEY", MASTER_KEY));
     assert!(examined.success().contains("is sound"), "{examined:?}");
 }
@@ -69,7 +70,7 @@ fn one_node_delivers_and_after_a_kill_the_next_one_goes_on() {
     doctor(&url);
 }
 
-fn nothing_pending(api: &Api) {
+pub(crate) fn nothing_pending(api: &Api) {
     until("nothing is left to do", || {
         let pending = api.get("/v1/deliveries?state=pending&limit=1").expect(200);
         (pending["items"] == json!([])).then_some(())
@@ -143,13 +144,13 @@ fn three_nodes_of_which_one_is_killed_and_one_frozen_while_the_database_restarts
 }
 
 /// Posts one event after another, each to one node after another until one of them answers 2xx.
-struct Publisher {
+pub(crate) struct Publisher {
     stop: Arc<AtomicBool>,
     thread: thread::JoinHandle<Vec<String>>,
 }
 
 impl Publisher {
-    fn start(publisher: usize, nodes: [Api; 2]) -> Self {
+    pub(crate) fn start(publisher: usize, nodes: [Api; 2]) -> Self {
         let stop = Arc::<AtomicBool>::default();
         let stopped = Arc::clone(&stop);
         let turn = AtomicUsize::new(publisher);
@@ -159,7 +160,7 @@ impl Publisher {
                 let number = acknowledged.len();
                 let id = format!("event-{publisher}-{number}");
                 let body = json!({ "type": "thing.done", "data": { "number": number }, "id": id }).to_string();
-                until("somebody answers", || {
+                until_within(PATIENCE * 3, "somebody answers", || {
                     let node = &nodes[turn.fetch_add(1, Ordering::Relaxed) % nodes.len()];
                     let answer = node.try_call("POST", "/v1/accounts/a/events", &body).ok()?;
                     assert!([200, 201, 503].contains(&answer.status), "{}: {}", answer.status, answer.text());
@@ -172,7 +173,7 @@ impl Publisher {
         Self { stop, thread }
     }
 
-    fn stop(self) -> Vec<String> {
+    pub(crate) fn stop(self) -> Vec<String> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()
     }

@@ -24,13 +24,20 @@ pub(crate) use sink::{Gate, Request, Sink};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Looks until there is something to see.
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+#[track_caller]
+pub(crate) fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, look)
+}
+
+/// The same for what may take longer.
+#[track_caller]
+pub(crate) fn until_within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(seen) = look() {
             return seen;
         }
-        assert!(Instant::now() < deadline, "not within {} s: {what}", PATIENCE.as_secs());
+        assert!(Instant::now() < deadline, "not within {} s: {what}", patience.as_secs());
         std::thread::sleep(Duration::from_millis(5));
     }
 }

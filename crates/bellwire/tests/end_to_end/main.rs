@@ -10,7 +10,9 @@
 
 mod api;
 mod bytes;
+mod caps_postgres;
 mod crash;
+mod cut_off_postgres;
 mod demo;
 mod doctor;
 mod fleet_postgres;

@@ -68,6 +68,8 @@ pub struct Ledger {
     pub crashes: usize,
     pub stops: usize,
     pub commits_failed: usize,
+    /// When the process gave up all that it held, as it did not know what had become of a commit.
+    pub given_up: Vec<Duration>,
     /// When the process's clock jumped.
     pub clock_jumps: Vec<Duration>,
     pub stored: Vec<Stored>,
@@ -80,6 +82,11 @@ pub struct Ledger {
 impl Ledger {
     pub fn endpoint(&self, id: &str) -> Option<&SimEndpoint> {
         self.endpoints.iter().find(|endpoint| endpoint.id == id)
+    }
+
+    /// Whether all that was held at one instant was free again by another.
+    pub fn is_given_up(&self, from: Duration, to: Duration) -> bool {
+        self.given_up.iter().any(|at| (from..=to).contains(at))
     }
 
     /// Whether the process's clock ran steadily between two instants.

@@ -29,9 +29,14 @@ mod verdict;
 mod world;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::ledger::Ledger;
 
 /// Seeds that each of the tests below runs; `SIMULATION_SEEDS` sets another number.
 const SEEDS: u64 = 500;
+/// The same over PostgreSQL; `SIMULATION_SEEDS_ON_POSTGRES` sets another number.
+const SEEDS_ON_POSTGRES: u64 = 10;
 /// Failed seeds after which a test looks no further.
 const FAILED_MAX: usize = 3;
 
@@ -39,16 +44,21 @@ fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
-/// Runs seeds from `first` on, and fails with all that failed.
+/// Runs seeds from `first` on over a file, and fails with all that failed.
 fn run_from(first: u64) {
     let seeds = from_environment("SIMULATION_SEEDS").unwrap_or(SEEDS);
+    run_seeds(first..first + seeds, world::run, "the_named_seed");
+}
+
+fn run_seeds(all: Range<u64>, run: fn(u64) -> Ledger, replay: &str) {
+    let (first, seeds) = (all.start, all.end - all.start);
     let mut failed: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     let mut seen = ledger::Totals::default();
-    for seed in first..first + seeds {
+    for seed in all {
         if failed.len() == FAILED_MAX {
             break;
         }
-        let run = std::panic::catch_unwind(|| world::run(seed));
+        let run = std::panic::catch_unwind(|| run(seed));
         let Ok(ledger) = run else {
             failed.insert(seed, vec!["the run panicked, see above".to_owned()]);
             continue;
@@ -64,7 +74,7 @@ fn run_from(first: u64) {
         let shown: Vec<&String> = violations.iter().take(10).collect();
         panic!(
             "seeds failed: {:?}\nseed {seed}: {shown:#?}\nreplay it with:\n  \
-             SIMULATION_SEED={seed} cargo test -p bellwire-engine --test simulation the_named_seed -- --nocapture",
+             SIMULATION_SEED={seed} cargo test -p bellwire-engine --test simulation {replay} -- --exact --nocapture",
             failed.keys().collect::<Vec<_>>(),
         );
     }
@@ -91,11 +101,35 @@ fn nothing_is_lost_whatever_happens_d() {
     run_from(3_000_000);
 }
 
+#[test]
+fn the_promises_hold_on_postgres_a() {
+    run_on_postgres_from(4_000_000);
+}
+
+#[test]
+fn the_promises_hold_on_postgres_b() {
+    run_on_postgres_from(5_000_000);
+}
+
+fn run_on_postgres_from(first: u64) {
+    let seeds = from_environment("SIMULATION_SEEDS_ON_POSTGRES").unwrap_or(SEEDS_ON_POSTGRES);
+    run_seeds(first..first + seeds, world::run_on_postgres, "the_named_seed_on_postgres");
+}
+
 /// Replays one seed, and prints all that was seen.
 #[test]
 fn the_named_seed() {
+    replay(world::run);
+}
+
+#[test]
+fn the_named_seed_on_postgres() {
+    replay(world::run_on_postgres);
+}
+
+fn replay(run: fn(u64) -> Ledger) {
     let named = from_environment("SIMULATION_SEED");
-    let ledger = world::run(named.unwrap_or(1));
+    let ledger = run(named.unwrap_or(1));
     if named.is_some() {
         println!("{ledger}");
     }

@@ -139,16 +139,19 @@ impl<'l> Verdict<'l> {
 
     /// Whether one request of a delivery may follow another.
     fn wrong_order(&self, before: &Sent, after: &Sent, by_hand: bool) -> Option<String> {
-        let same_life = before.life == after.life;
+        // What the process held is free when it ends, and when it gives it up.
+        let held = before.life == after.life && !self.ledger.is_given_up(before.started, after.started);
         let Some((ended, ended_wall, outcome)) = &before.ended else {
-            return same_life.then(|| format!("attempt {} was sent while the one before was in flight", after.attempt));
+            return held.then(|| format!("attempt {} was sent while the one before was in flight", after.attempt));
         };
         if after.started < *ended {
+            if !held && after.attempt == before.attempt {
+                return None;
+            }
             return Some(format!("attempt {} was sent while the one before was in flight", after.attempt));
         }
         if after.attempt == before.attempt {
-            let lost = !same_life; // the process ended before it had recorded the outcome
-            return (!lost).then(|| format!("attempt {} was sent twice in one life", after.attempt));
+            return held.then(|| format!("attempt {} was sent twice in one life", after.attempt));
         }
         if after.attempt != before.attempt + 1 {
             return Some(format!("attempt {} followed attempt {}", after.attempt, before.attempt));

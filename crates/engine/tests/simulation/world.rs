@@ -1,7 +1,6 @@
 //! One run: a plan drawn from the seed, and the lives of the process under it.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,7 +13,9 @@ use bellwire_store::{
     PutAccount, Store, StoreOptions,
 };
 use bellwire_testkit::SeededEntropy;
+use bellwire_testkit::postgres::{Cluster, psql};
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::actors::{self, Unanswered};
@@ -58,7 +59,8 @@ pub fn contracts() -> Contracts {
 #[derive(Debug, Default)]
 pub struct SimTime {
     before: Mutex<Duration>,
-    life_started: Mutex<Option<tokio::time::Instant>>,
+    /// When, and the runtime whose clock says so.
+    life_started: Mutex<Option<(tokio::time::Instant, Handle)>>,
     jumped_micros: AtomicI64,
     calm: AtomicBool,
     /// The last instant read, and how often in a row.
@@ -71,7 +73,10 @@ const READINGS_MAX: u32 = 50_000;
 impl SimTime {
     /// Since the run began, by a clock that nobody moves.
     pub fn elapsed(&self) -> Duration {
-        let life = self.life_started.lock().map_or(Duration::ZERO, |started| started.elapsed());
+        let life = self.life_started.lock().as_ref().map_or(Duration::ZERO, |(started, runtime)| {
+            let _of_this_life = runtime.enter(); // on PostgreSQL the store asks from other threads
+            started.elapsed()
+        });
         let now = *self.before.lock() + life;
         let mut read = self.read.lock();
         *read = if read.0 == now { (now, read.1 + 1) } else { (now, 0) };
@@ -134,7 +139,22 @@ pub struct Run {
     limits: HandOffLimits,
 }
 
+/// A run over an SQLite file.
 pub fn run(seed: u64) -> Ledger {
+    let folder = tempfile::tempdir().unwrap();
+    run_over(seed, &Location::Sqlite(folder.path().join("simulated.db")), || {})
+}
+
+/// A run over a PostgreSQL database of its own. Between two lives the lease of the first one ends.
+pub fn run_on_postgres(seed: u64) -> Ledger {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    let ledger = run_over(seed, &url.parse().unwrap(), || drop(psql(&url, "DELETE FROM nodes")));
+    cluster.drop_database(&url);
+    ledger
+}
+
+fn run_over(seed: u64, location: &Location, between_lives: impl Fn()) -> Ledger {
     let mut random = Random::new(seed);
     let punctual = random.chance(20);
     let endpoints = draw_endpoints(&mut random);
@@ -150,22 +170,21 @@ pub fn run(seed: u64) -> Ledger {
         entropy: Arc::new(SeededEntropy::new(seed)),
         limits: if random.chance(50) { small } else { HandOffLimits::default() },
     });
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("simulated.db");
     for (life, end) in ends.into_iter().enumerate() {
         // With an interval of one, the task that kills is asked after each step of any other.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).event_interval(1).build();
         let runtime = runtime.unwrap();
         let down_for = random.millis(0..20_000);
         runtime.block_on(async {
-            live(&shared, &path, life, end, random.fork()).await;
+            live(&shared, location, life, end, random.fork()).await;
             shared.time.end_life(down_for); // while the runtime's clock can still be read
         });
         drop(runtime);
-        let examined = bellwire_store::doctor::examine(&Location::Sqlite(path.clone()), Some(&MasterKey::new([1; 32]))).unwrap();
+        let examined = bellwire_store::doctor::examine(location, Some(&MasterKey::new([1; 32]))).unwrap();
         for check in examined.checks.iter().filter(|check| check.violated > 0) {
             shared.ledger.lock().broken.push(format!("after life {life}, {}: {:?}", check.name, check.violations));
         }
+        between_lives();
     }
     std::mem::take(&mut *shared.ledger.lock())
 }
@@ -211,9 +230,9 @@ fn draw_ends(random: &mut Random, punctual: bool) -> Vec<End> {
     ends
 }
 
-async fn live(run: &Arc<Run>, path: &Path, life: usize, end: End, mut random: Random) {
-    *run.time.life_started.lock() = Some(tokio::time::Instant::now());
-    let (store, engine) = start(run, path, life, &mut random);
+async fn live(run: &Arc<Run>, location: &Location, life: usize, end: End, mut random: Random) {
+    *run.time.life_started.lock() = Some((tokio::time::Instant::now(), Handle::current()));
+    let (store, engine) = start(run, location, life, &mut random);
     if life == 0 {
         set_up(run, &store).await;
     }
@@ -246,15 +265,21 @@ async fn live(run: &Arc<Run>, path: &Path, life: usize, end: End, mut random: Ra
     run.commits_fail.store(false, Ordering::SeqCst);
 }
 
-fn start(run: &Arc<Run>, path: &Path, life: usize, random: &mut Random) -> (Store, Engine) {
+fn start(run: &Arc<Run>, location: &Location, life: usize, random: &mut Random) -> (Store, Engine) {
     let faults = Arc::clone(run);
+    let gives_up = matches!(location, Location::Postgres(_));
     let commits = Arc::new(move || {
         let fails = faults.commits_fail.load(Ordering::SeqCst);
-        faults.ledger.lock().commits_failed += usize::from(fails);
+        if fails {
+            let at = faults.time.elapsed();
+            let mut ledger = faults.ledger.lock();
+            ledger.commits_failed += 1;
+            ledger.given_up.extend(gives_up.then_some(at));
+        }
         !fails
     });
     let (store, claimed) = Store::open(StoreOptions {
-        location: Location::Sqlite(path.to_owned()),
+        location: location.clone(),
         master_key: MasterKey::new([1; 32]),
         clock: Arc::clone(&run.time) as _,
         entropy: Arc::clone(&run.entropy) as _,
@@ -263,7 +288,7 @@ fn start(run: &Arc<Run>, path: &Path, life: usize, random: &mut Random) -> (Stor
         readers_max: 2,
         execution: Execution::Inline { commits },
         account_backlog_max: 1_000_000,
-        node_lease: Duration::from_secs(15),
+        node_lease: Duration::from_secs(3_600), // by a clock that is not simulated
     })
     .unwrap();
     let network =

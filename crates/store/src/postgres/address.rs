@@ -12,7 +12,7 @@ use tokio_postgres::config::{Host, SslMode};
 /// How long a server may take to accept a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// How long data may stay unacknowledged before the connection is given up.
-const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// Whose certificates are trusted, and whether the host's name must be in them.
@@ -43,6 +43,13 @@ pub struct InvalidUrl(String);
 impl PostgresUrl {
     pub(super) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// How long it may take until a session stands, whichever of the hosts it is with.
+    pub(super) fn connect_max(&self) -> Duration {
+        let hosts = self.config.get_hosts().len().max(self.config.get_hostaddrs().len()).max(1);
+        let each = self.config.get_connect_timeout().copied().unwrap_or(CONNECT_MAX);
+        each.saturating_mul(u32::try_from(hosts).unwrap_or(u32::MAX))
     }
 }
 
@@ -137,6 +144,12 @@ mod tests {
         assert_eq!(read.config.get_password(), Some("s@cret".as_bytes()));
         assert_eq!(url("postgres://a@one,two/x?target_session_attrs=read-write").to_string(), "postgres://a@one:5432,two:5432/x");
         assert_eq!(url("postgres:///x?host=/run/postgresql").config.get_hosts().len(), 1);
+    }
+
+    #[test]
+    fn each_host_has_its_time_to_connect() {
+        assert_eq!(url("postgres://h/d").connect_max(), CONNECT_MAX);
+        assert_eq!(url("postgres://one,two/d?connect_timeout=7").connect_max(), Duration::from_secs(14));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::address::PostgresUrl;
 use super::history;
 use super::nodes::{self, Watch};
+use super::open::aside;
 use super::session::Session;
 use crate::driver::{Db, params};
 use crate::handoff::HandOff;
@@ -32,6 +33,8 @@ const TIDY: Duration = Duration::from_secs(2);
 const MAKE_AHEAD: Duration = Duration::from_secs(3_600);
 /// Dead rows in the queue that make a node vacuum it.
 const DEAD_ROWS_MAX: i64 = 2_000;
+/// How long that may take.
+const VACUUM_MAX: Duration = Duration::from_secs(45);
 /// Told by [`Keeper::stop`]. No notification is empty.
 const STOP: &str = "";
 
@@ -122,6 +125,33 @@ impl Keeper {
             let _ = thread.join();
         }
     }
+}
+
+/// In a simulation, of a node that is alone and hears nobody: a task that looks for backlogs, while the store is there.
+pub(crate) fn look_inline(duties: Duties, is_there: impl Fn() -> bool + Send + 'static) {
+    let task = async move {
+        let (mut session, mut looked_at) = (None, None);
+        while is_there() {
+            let looked = aside(|| {
+                let session = match &mut session {
+                    Some(session) => session,
+                    none => none.insert(Session::connect(&duties.url, None)?),
+                };
+                let (lanes, next) = claims::some_lanes_waiting(session, looked_at)?;
+                Ok::<_, StoreError>((lanes, next))
+            });
+            match looked {
+                Ok((lanes, next)) => {
+                    looked_at = next;
+                    duties.handoff.mark_backlog(lanes);
+                }
+                Err(error) => tracing::warn!(error = %error, "backlogs could not be looked for"),
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    #[expect(clippy::disallowed_methods, reason = "ends with the store")]
+    drop(tokio::spawn(task));
 }
 
 struct Thread {
@@ -252,7 +282,7 @@ impl Thread {
         }
         let (url, vacuuming) = (self.duties.url.clone(), Arc::clone(&self.vacuuming));
         let run = move || {
-            if let Err(error) = Session::connect(&url, None).and_then(|session| session.batch(VACUUM)) {
+            if let Err(error) = Session::connect(&url, None).and_then(|session| session.batch_within(VACUUM, VACUUM_MAX)) {
                 tracing::warn!(error = %error, "the queue could not be vacuumed");
             }
             vacuuming.store(false, Ordering::Release);

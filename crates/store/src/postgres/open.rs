@@ -24,8 +24,8 @@ pub(crate) struct Opened {
 }
 
 /// Runs `work` on a thread of its own, and waits for it: a connection must not be waited for on one that runs tasks.
-pub(crate) fn aside<T: Send>(work: impl FnOnce() -> Result<T, OpenError> + Send) -> Result<T, OpenError> {
-    std::thread::scope(|scope| scope.spawn(work).join()).unwrap_or(Err(OpenError::Store(StoreError::Closed)))
+pub(crate) fn aside<T: Send, E: Send + From<StoreError>>(work: impl FnOnce() -> Result<T, E> + Send) -> Result<T, E> {
+    std::thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(|_| Err(E::from(StoreError::Closed)))
 }
 
 /// Connects and migrates; `prepare` is run before this node is registered.

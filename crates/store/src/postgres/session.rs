@@ -26,14 +26,17 @@ use crate::driver::{Kind, Param, Row};
 
 /// Statements kept prepared.
 const STATEMENTS_MAX: usize = 512;
-/// How long the server is waited for; one that has not answered by then is taken for gone.
-const ANSWER_MAX: Duration = Duration::from_secs(60);
+/// How long the server is waited for; one that has not answered by then is taken for gone. It has given the statement up
+/// itself by then, if it still runs.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
+/// The same for the beginning of a transaction, which waits for nothing.
+const BEGIN_MAX: Duration = Duration::from_secs(5);
 /// The same where a statement may take its time.
 const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Rows fetched at once where a result is streamed.
 const FETCH_ROWS: usize = 1_000;
 /// What each connection asks of the server. A node that is frozen within a transaction must not keep its locks for long.
-const SETTINGS: &str = "SET statement_timeout = '45s'; SET lock_timeout = '20s'; \
+const SETTINGS: &str = "SET statement_timeout = '12s'; SET lock_timeout = '10s'; \
      SET idle_in_transaction_session_timeout = '5s'; SET jit = off";
 
 /// Held until the end of the transaction, by one node at a time.
@@ -63,6 +66,8 @@ pub(crate) struct Session {
     /// A statement of the transaction has failed: the server would only say that it rolled back what is to be committed.
     failed: Cell<bool>,
     answer_max: Cell<Duration>,
+    /// An answer did not come in time: no other is waited for.
+    silent: Cell<bool>,
 }
 
 impl Session {
@@ -71,7 +76,11 @@ impl Session {
         let unavailable = |error: &dyn std::fmt::Display| StoreError::Unavailable(error.to_string().into());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| unavailable(&error))?;
         let connector = connector(url)?;
-        let (client, mut connection) = runtime.block_on(url.config().connect(connector)).map_err(|error| describe(&error).1)?;
+        // The driver's own limit is for TCP alone: somebody may take the connection and say nothing.
+        let connected =
+            runtime.block_on(async { tokio::time::timeout(url.connect_max(), url.config().connect(connector)).await });
+        let connected = connected.map_err(|_| unavailable(&"the database does not answer"))?;
+        let (client, mut connection) = connected.map_err(|error| describe(&error).1)?;
         runtime.spawn(async move {
             let mut messages = futures_util::stream::poll_fn(move |context| connection.poll_message(context));
             while let Some(Ok(message)) = messages.next().await {
@@ -86,15 +95,17 @@ impl Session {
             statements: RefCell::default(),
             fault: Cell::default(),
             failed: Cell::default(),
-            answer_max: Cell::new(ANSWER_MAX),
+            answer_max: Cell::new(BEGIN_MAX),
+            silent: Cell::default(),
         };
         session.batch(SETTINGS)?;
+        session.answer_max.set(ANSWER_MAX);
         Ok(session)
     }
 
     /// What went wrong last; asking forgets it.
     pub(crate) fn take_fault(&self) -> Fault {
-        if self.client.is_closed() { Fault::Lost } else { self.fault.take() }
+        if self.client.is_closed() || self.silent.get() { Fault::Lost } else { self.fault.take() }
     }
 
     /// Runs texts without parameters.
@@ -103,9 +114,23 @@ impl Session {
     }
 
     pub(crate) fn begin(&self) -> Result<(), StoreError> {
+        self.begin_as("BEGIN")
+    }
+
+    /// Begins a transaction of some kind.
+    pub(crate) fn begin_as(&self, sql: &str) -> Result<(), StoreError> {
         self.failed.set(false);
+        self.answer_max.set(BEGIN_MAX);
+        let begun = self.batch(sql);
         self.answer_max.set(ANSWER_MAX);
-        self.batch("BEGIN")
+        begun
+    }
+
+    /// Runs a text that may take so long, outside of a transaction.
+    pub(crate) fn batch_within(&self, sql: &str, time: Duration) -> Result<(), StoreError> {
+        self.batch(&format!("SET statement_timeout = {}", time.as_millis()))?;
+        self.answer_max.set(time + ANSWER_MAX);
+        self.batch(sql)
     }
 
     /// Lets every statement of the transaction take its time: a migration, or what deletes a lot.
@@ -255,6 +280,10 @@ impl Session {
 
     fn wait<T>(&self, answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, StoreError> {
         let Some(runtime) = &self.runtime else { return Err(StoreError::Closed) };
+        let silent = || StoreError::Unavailable("the database does not answer".into());
+        if self.silent.get() {
+            return Err(silent());
+        }
         match runtime.block_on(async { tokio::time::timeout(self.answer_max.get(), answer).await }) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
@@ -264,8 +293,8 @@ impl Session {
                 Err(error)
             }
             Err(_) => {
-                self.fault.set(Fault::Lost);
-                Err(StoreError::Unavailable("the database does not answer".into()))
+                self.silent.set(true);
+                Err(silent())
             }
         }
     }
@@ -382,6 +411,14 @@ impl ToSql for Param<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_takes_connections_and_says_nothing_is_not_waited_for() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("postgres://a@{}/b?connect_timeout=1", silent.local_addr().unwrap());
+        let refused = Session::connect(&url.parse().unwrap(), None).err();
+        assert!(matches!(refused, Some(StoreError::Unavailable(_))), "{refused:?}");
+    }
 
     #[test]
     fn arrays_are_made_of_columns_and_texts_hold_no_zero() {

@@ -10,7 +10,9 @@
 //! one. Publishers ask again with the same ids. Deliveries that were committed as claimed by the old token are free again,
 //! and none of them was handed to the engine.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -20,11 +22,11 @@ use tokio::sync::mpsc;
 use super::history;
 use super::nodes;
 use super::session::{Fault, Session};
-use super::{Message, PostgresUrl};
+use super::{Message, PostgresUrl, aside};
 use crate::driver::{Db, Kind, Param, params};
 use crate::outcomes::{OutcomeStatements, RecordJob};
 use crate::publish::{PublishJob, PublishStatements};
-use crate::writer::{Done, Group, Job, Run, WriteContext};
+use crate::writer::{Done, Group, Job, Reply, Run, WriteContext};
 use crate::{StoreError, outcomes, publish};
 
 /// How often a group is tried that meets conflicts or a lost connection.
@@ -44,9 +46,7 @@ pub(crate) fn start(
     jobs_max: usize,
 ) -> Result<(mpsc::Sender<Job>, JoinHandle<()>), StoreError> {
     let (sender, receiver) = mpsc::channel(jobs_max);
-    let (publish_statements, outcome_statements) = (PublishStatements::new(), OutcomeStatements::new());
-    let writer =
-        Writer { url, session: Some(session), connect_at: Instant::now(), context, publish_statements, outcome_statements };
+    let writer = Writer::new(session, url, context);
     let thread = std::thread::Builder::new()
         .name("bellwire-writer".to_owned())
         .spawn(move || writer.run(receiver))
@@ -54,14 +54,71 @@ pub(crate) fn start(
     Ok((sender, thread))
 }
 
+/// Starts the writer as a task of the current runtime, which waits for each group: nothing else goes on meanwhile. It ends when
+/// every sender is gone. Where `commits` says no, the connection breaks instead.
+pub(crate) fn start_inline(
+    session: Session,
+    url: PostgresUrl,
+    context: WriteContext,
+    commits: Arc<dyn Fn() -> bool + Send + Sync>,
+    jobs_max: usize,
+) -> mpsc::Sender<Job> {
+    let (sender, mut receiver) = mpsc::channel(jobs_max);
+    let faults = Faults { commits, done_before: Cell::new(false) };
+    let mut writer = Writer { faults: Some(faults), reconnect: Duration::ZERO, ..Writer::new(session, url, context) };
+    let task = async move {
+        while let Some(first) = receiver.recv().await {
+            let group = Group::gather(first, &mut receiver);
+            let written = aside(|| Ok::<_, StoreError>(writer.perform(group)));
+            tokio::task::yield_now().await; // committed and not yet answered: a simulated crash may come here
+            if let Ok(written) = written {
+                written.answer(&writer.context);
+            }
+        }
+        let _ = aside(move || {
+            writer.leave();
+            Ok::<_, StoreError>(())
+        });
+    };
+    #[expect(clippy::disallowed_methods, reason = "ends with the store's last sender, which `close` drops")]
+    drop(tokio::spawn(task));
+    sender
+}
+
 struct Writer {
     url: PostgresUrl,
     session: Option<Session>,
     /// Not before.
     connect_at: Instant,
+    reconnect: Duration,
     context: WriteContext,
     publish_statements: PublishStatements,
     outcome_statements: OutcomeStatements,
+    /// In a simulation.
+    faults: Option<Faults>,
+}
+
+/// Breaks connections at a commit.
+struct Faults {
+    /// Whether the next one goes well.
+    commits: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Whether the server had committed when the connection broke the last time: the next time it will not have.
+    done_before: Cell<bool>,
+}
+
+/// What became of a group, before anybody knows.
+struct Written {
+    replies: Vec<(Reply, Result<(), StoreError>)>,
+    hot: Option<Done>,
+}
+
+impl Written {
+    fn answer(self, context: &WriteContext) {
+        self.replies.into_iter().for_each(|(reply, result)| reply(result));
+        if let Some(done) = self.hot {
+            done.answer(context);
+        }
+    }
 }
 
 /// Why a group was not committed, and what may be done about it.
@@ -73,17 +130,39 @@ enum Failure {
 }
 
 impl Writer {
+    fn new(session: Session, url: PostgresUrl, context: WriteContext) -> Self {
+        Self {
+            url,
+            session: Some(session),
+            connect_at: Instant::now(),
+            reconnect: RECONNECT,
+            context,
+            publish_statements: PublishStatements::new(),
+            outcome_statements: OutcomeStatements::new(),
+            faults: None,
+        }
+    }
+
     fn run(mut self, mut receiver: mpsc::Receiver<Job>) {
         while let Some(first) = receiver.blocking_recv() {
             let Group { writes, records, publishes, .. } = Group::gather_on_thread(first, &mut receiver);
             for run in writes {
-                self.write(run);
+                let (reply, result) = self.write(run);
+                reply(result);
             }
             if !records.is_empty() || !publishes.is_empty() {
-                self.commit(records, publishes);
+                self.commit(records, publishes).answer(&self.context);
             }
         }
         self.leave();
+    }
+
+    /// Runs a whole group, and answers nobody yet.
+    fn perform(&mut self, group: Group) -> Written {
+        let Group { writes, records, publishes, .. } = group;
+        let replies = writes.into_iter().map(|run| self.write(run)).collect();
+        let is_hot = !records.is_empty() || !publishes.is_empty();
+        Written { replies, hot: is_hot.then(|| self.commit(records, publishes)) }
     }
 
     /// A connection and a token, new ones if need be.
@@ -95,7 +174,7 @@ impl Writer {
                 return Err(StoreError::Unavailable("the database cannot be reached".into()));
             }
             let connected = Session::connect(&self.url, None);
-            self.connect_at = Instant::now() + RECONNECT;
+            self.connect_at = Instant::now() + self.reconnect;
             self.session = Some(connected?);
             tracing::info!("connected to the database again");
         }
@@ -114,36 +193,45 @@ impl Writer {
         Ok(())
     }
 
-    /// Runs one write in a transaction of its own and answers it.
-    fn write(&mut self, run: Run) {
+    /// Runs one write in a transaction of its own; whom to answer, and what.
+    fn write(&mut self, run: Run) -> (Reply, Result<(), StoreError>) {
         let ready = self.ready();
         let Some(session) = self.session.as_ref().filter(|_| ready.is_ok()) else {
             let (reply, _) = run(Err(ready.err().unwrap_or(StoreError::Closed)));
-            return reply(Ok(()));
+            return (reply, Ok(()));
         };
         if let Err(error) = session.begin() {
             let (reply, _) = run(Err(error));
-            return reply(Ok(()));
+            return (reply, Ok(()));
         }
         let (reply, keep) = run(Ok(Db::Postgres(session)));
         let fault = session.take_fault();
         if keep {
-            let committed = session.commit();
+            let committed = self.end(session);
             if committed.is_err() {
                 self.context.lease.give_up(self.context.lease.current().epoch);
             }
-            return reply(committed);
+            return (reply, committed);
         }
         if fault == Fault::Lost || session.batch("ROLLBACK").is_err() {
             self.session = None;
         } else if fault == Fault::NoPartition {
             self.make_partitions();
         }
-        reply(Ok(()));
+        (reply, Ok(()))
     }
 
-    /// Runs a group until it is committed or cannot be, and answers it.
-    fn commit(&mut self, records: Vec<RecordJob>, publishes: Vec<PublishJob>) {
+    /// Commits, unless the connection is to break at this moment: when the server has committed, or before.
+    fn end(&self, session: &Session) -> Result<(), StoreError> {
+        let Some(faults) = self.faults.as_ref().filter(|faults| !(faults.commits)()) else { return session.commit() };
+        let is_done = !faults.done_before.get();
+        faults.done_before.set(is_done);
+        if is_done { session.commit() } else { session.batch("ROLLBACK") }?;
+        Err(StoreError::Unavailable("the connection broke".into()))
+    }
+
+    /// Runs a group until it is committed or cannot be.
+    fn commit(&mut self, records: Vec<RecordJob>, publishes: Vec<PublishJob>) -> Done {
         let started = Instant::now();
         let mut tries = 0;
         let result = loop {
@@ -157,7 +245,7 @@ impl Writer {
             }
         };
         metrics::histogram!("bellwire_store_commit_seconds").record(started.elapsed().as_secs_f64());
-        Done { replies: Vec::new(), records, publishes, result }.answer(&self.context);
+        Done { replies: Vec::new(), records, publishes, result }
     }
 
     fn transact(
@@ -181,7 +269,7 @@ impl Writer {
             Ok(written) => written,
             Err(error) => return Err(self.fail(error)),
         };
-        if let Err(error) = session.commit() {
+        if let Err(error) = self.end(session) {
             // Committed or not: what it claimed is to be found by whoever comes first, and is not in memory.
             self.context.lease.give_up(claimant.epoch);
             published.abandon(&self.context);

@@ -72,9 +72,6 @@ impl Store {
     }
 
     fn open_postgres(options: StoreOptions, url: postgres::PostgresUrl) -> Result<(Self, Claimed), OpenError> {
-        if let Execution::Inline { .. } = options.execution {
-            return Err(OpenError::Unusable { database: url.to_string(), reason: "it is not for simulations".to_owned() });
-        }
         let keyring = Arc::new(Keyring::new(&options.master_key));
         let (entropy, sealed_with) = (Arc::clone(&options.entropy), Arc::clone(&keyring));
         let opened = postgres::open(&url, options.node_lease, (&options.clock, &options.entropy), move |session| {
@@ -92,7 +89,15 @@ impl Store {
             clock: Arc::clone(&options.clock),
         };
         let parts = Parts { keyring, handoff, lease, delivery_ids };
-        let (jobs, thread) = postgres::start_writer(opened.session, url, parts.context(&options), options.jobs_max)?;
+        let (context, jobs_max) = (parts.context(&options), options.jobs_max);
+        if let Execution::Inline { commits } = &options.execution {
+            let jobs = postgres::start_writer_inline(opened.session, url, context, Arc::clone(commits), jobs_max);
+            let inner = Arc::new(parts.assemble(options, (jobs, None), None));
+            let store = Arc::downgrade(&inner);
+            postgres::look_inline(duties, move || store.upgrade().is_some_and(|inner| inner.jobs.read().is_some()));
+            return Ok((Self(inner), Claimed(receiver)));
+        }
+        let (jobs, thread) = postgres::start_writer(opened.session, url, context, jobs_max)?;
         let inner = Arc::new(parts.assemble(options, (jobs, Some(thread)), None));
         let told = Arc::downgrade(&inner);
         let keeper = Keeper::start(duties, move |message| {
@@ -136,7 +141,8 @@ impl Parts {
             Location::Sqlite(_) => None,
             Location::Postgres(url) => Some(url.clone()),
         };
-        let age_max = postgres.is_some().then_some(CACHED_AGE_MAX);
+        // Inline nobody else changes anything, and the real time must decide nothing.
+        let age_max = (postgres.is_some() && !inline).then_some(CACHED_AGE_MAX);
         Inner {
             jobs: RwLock::new(Some(jobs)),
             thread: Mutex::new(thread),

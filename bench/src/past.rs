@@ -1,0 +1,99 @@
+//! Deliveries in great number: made through the API in batches, answered by the sink, where they are only counted, and recorded.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, PATIENCE, per_second};
+use crate::client::Client;
+use crate::produce::{Progress, events};
+use crate::workload::batch_events;
+
+/// Endpoints that each past event went to.
+const ENDPOINTS: usize = 10;
+/// Deliveries that may be under way: enough to keep the server busy, few enough not to be a burden.
+const UNDER_WAY_MAX: usize = 4_000;
+const ASK_EVERY: Duration = Duration::from_millis(20);
+
+/// The account that they are of, and its endpoints.
+pub(crate) async fn set_up(bench: &Bench, client: &mut Client) -> anyhow::Result<()> {
+    client.json(Method::PUT, "/v1/accounts/past", &json!({ "contract": "standard-webhooks" })).await?;
+    for endpoint in 0..ENDPOINTS {
+        let url = json!({ "url": format!("http://127.0.0.1:{}/quiet/{endpoint}", bench.sink.port), "enabled": true });
+        client.json(Method::POST, "/v1/accounts/past/endpoints", &url).await?;
+    }
+    Ok(())
+}
+
+/// As many deliveries at least, as whole events make.
+pub(crate) const fn whole_events(deliveries: usize) -> usize {
+    deliveries.div_ceil(ENDPOINTS) * ENDPOINTS
+}
+
+/// Makes so many; how many per second. All are recorded when this returns.
+pub(crate) async fn make(bench: &Bench, client: &mut Client, past: usize) -> anyhow::Result<f64> {
+    let mut sink = bench.client(&bench.sink).await?;
+    let before = bench.quiet(&mut sink).await?;
+    let started = Instant::now();
+    let mut progress = Progress::new("history", past);
+    let mut left = past / ENDPOINTS;
+    while left > 0 {
+        let batch = left.min(batch_events(bench.first_body()));
+        left -= batch;
+        client.post("/v1/accounts/past/events", events("bench.past", batch, bench.first_body())).await?;
+        let sent = past - left * ENDPOINTS;
+        let awaited = if left == 0 { sent } else { sent.saturating_sub(UNDER_WAY_MAX) };
+        await_quiet(bench, &mut sink, before + awaited, before, &mut progress).await?;
+    }
+    let rate = per_second(past, started.elapsed());
+    await_recorded(client).await?;
+    let arrived = bench.quiet(&mut sink).await? - before;
+    if arrived != past {
+        bail!("{past} past deliveries were made, and {arrived} arrived");
+    }
+    Ok(rate)
+}
+
+/// Waits until the sink has answered `wanted` quiet requests, of which the first `before` are not ours.
+async fn await_quiet(
+    bench: &Bench,
+    sink: &mut Client,
+    wanted: usize,
+    before: usize,
+    progress: &mut Progress<'_>,
+) -> anyhow::Result<()> {
+    let mut seen = 0;
+    let mut got_on = Instant::now();
+    loop {
+        let now = bench.quiet(sink).await?;
+        progress.at(now.saturating_sub(before));
+        if now >= wanted {
+            return Ok(());
+        }
+        if now > seen {
+            (seen, got_on) = (now, Instant::now());
+        }
+        if got_on.elapsed() > PATIENCE {
+            bail!("{} deliveries arrived, and none in the last {} s", now - before, PATIENCE.as_secs());
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+}
+
+/// Waits until none is pending: what arrived is recorded a moment later.
+async fn await_recorded(client: &mut Client) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let page = client.json(Method::GET, "/v1/deliveries?account=past&state=pending&limit=1", &Value::Null).await?;
+        let pending = page.get("items").and_then(Value::as_array).context("no page of deliveries")?;
+        if pending.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("deliveries that arrived are still pending after {} s", PATIENCE.as_secs());
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+}
