@@ -67,6 +67,7 @@ fn open_here(
 pub(crate) fn prepared(url: &PostgresUrl, now: Timestamp) -> Result<Session, OpenError> {
     let session = connect(url)?;
     migrations::migrate(&session, url, now)?;
+    session.read_whole_tables()?;
     Ok(session)
 }
 
@@ -74,6 +75,7 @@ pub(crate) fn prepared(url: &PostgresUrl, now: Timestamp) -> Result<Session, Ope
 pub(crate) fn examined(url: &PostgresUrl) -> Result<Session, OpenError> {
     let session = connect(url)?;
     session.batch("SET idle_in_transaction_session_timeout = 0")?;
+    session.read_whole_tables()?;
     let found = migrations::check(&session, url)?;
     if found < KNOWN_VERSION {
         return Err(OpenError::OlderSchema { found, known: KNOWN_VERSION });

@@ -35,10 +35,15 @@ const BEGIN_MAX: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Rows fetched at once where a result is streamed.
 const FETCH_ROWS: usize = 1_000;
-/// What each connection asks of the server. A node that is frozen within a transaction must not keep its locks for long. A plan
-/// does not depend on what is bound: reading a group's accounts was planned anew each time, which took longer than reading them.
+/// What each connection asks of the server. A node that is frozen within a transaction must not keep its locks for long.
 const SETTINGS: &str = "SET statement_timeout = '12s'; SET lock_timeout = '10s'; \
-     SET idle_in_transaction_session_timeout = '5s'; SET jit = off; SET plan_cache_mode = force_generic_plan";
+     SET idle_in_transaction_session_timeout = '5s'; SET jit = off";
+/// A plan is made once, and depends neither on what is bound nor on how full a table was when somebody looked: every statement of
+/// the store finds its rows by an index.
+const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; \
+     SET enable_mergejoin = off";
+/// For statements over whole tables.
+const ANY_PLANS: &str = "RESET plan_cache_mode; RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin";
 
 /// Held until the end of the transaction, by one node at a time.
 pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock($1)";
@@ -99,7 +104,7 @@ impl Session {
             answer_max: Cell::new(BEGIN_MAX),
             silent: Cell::default(),
         };
-        session.batch(SETTINGS)?;
+        session.batch(&format!("{SETTINGS}; {PLANS}"))?;
         session.answer_max.set(ANSWER_MAX);
         Ok(session)
     }
@@ -138,6 +143,11 @@ impl Session {
     pub(crate) fn be_patient(&self) -> Result<(), StoreError> {
         self.answer_max.set(PATIENCE);
         self.batch("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
+    }
+
+    /// Lets the server plan as it likes.
+    pub(super) fn read_whole_tables(&self) -> Result<(), StoreError> {
+        self.batch(ANY_PLANS)
     }
 
     /// Lets every statement outside of transactions take its time.
