@@ -13,6 +13,7 @@ mod nodes;
 mod open;
 mod session;
 mod tls;
+mod values;
 mod writer;
 
 pub use address::{InvalidUrl, PostgresUrl};

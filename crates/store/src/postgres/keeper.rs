@@ -23,12 +23,13 @@ use crate::handoff::HandOff;
 use crate::lease::Lease;
 use crate::{StoreError, claims};
 
-/// Beats in the length of a lease.
+/// Beats in the length of a lease, at least.
 const BEATS: u32 = 6;
 /// Between two looks for backlogs that other nodes have left.
 const LOOK: Duration = Duration::from_secs(2);
-/// Between two looks at what has to be done to the tables.
-const TIDY: Duration = Duration::from_secs(2);
+/// Between two looks at what has to be done to the tables, and between two beats at most: what is dead in the queue makes it larger
+/// until somebody has looked.
+const TIDY: Duration = Duration::from_secs(1);
 /// Between two looks whether the partitions of the next weeks are there.
 const MAKE_AHEAD: Duration = Duration::from_secs(3_600);
 /// Dead rows in the queue that make a node vacuum it.
@@ -164,15 +165,14 @@ struct Thread {
     vacuuming: Arc<AtomicBool>,
     /// When to look for backlogs, at the tables, and at the partitions.
     times: [Instant; 3],
-    /// The lane up to which backlogs were looked for; `None`: from the first one on.
-    /// The number of the lane that was looked at last.
+    /// The number of the lane up to which backlogs were looked for; `None`: from the first one on.
     looked_at: Option<i64>,
     sender: UnboundedSender<String>,
 }
 
 impl Thread {
     fn run(mut self, mut notices: UnboundedReceiver<String>) {
-        let beat = (self.duties.lease_length / BEATS).max(Duration::from_millis(20));
+        let beat = (self.duties.lease_length / BEATS).clamp(Duration::from_millis(20), TIDY);
         loop {
             let next = Instant::now() + beat;
             if let Err(error) = self.round() {
