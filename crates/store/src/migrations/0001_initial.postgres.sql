@@ -130,6 +130,7 @@ CREATE TABLE queue (
 ) WITH (
     -- Each row is written, changed once or twice, and deleted within seconds: the room is used again and again, as long as it is
     -- found soon. A node also vacuums it by itself (see `keeper.rs`), for as often as that the server does not look.
+    fillfactor = 70,
     autovacuum_vacuum_scale_factor = 0,
     autovacuum_vacuum_threshold = 2000,
     autovacuum_vacuum_cost_delay = 0,

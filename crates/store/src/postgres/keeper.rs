@@ -23,13 +23,12 @@ use crate::handoff::HandOff;
 use crate::lease::Lease;
 use crate::{StoreError, claims};
 
-/// Beats in the length of a lease, at least.
+/// Beats in the length of a lease.
 const BEATS: u32 = 6;
 /// Between two looks for backlogs that other nodes have left.
 const LOOK: Duration = Duration::from_secs(2);
-/// Between two looks at what has to be done to the tables, and between two beats at most: what is dead in the queue makes it larger
-/// until somebody has looked.
-const TIDY: Duration = Duration::from_secs(1);
+/// Between two looks at what has to be done to the tables.
+const TIDY: Duration = Duration::from_secs(2);
 /// Between two looks whether the partitions of the next weeks are there.
 const MAKE_AHEAD: Duration = Duration::from_secs(3_600);
 /// Dead rows in the queue that make a node vacuum it.
@@ -172,7 +171,7 @@ struct Thread {
 
 impl Thread {
     fn run(mut self, mut notices: UnboundedReceiver<String>) {
-        let beat = (self.duties.lease_length / BEATS).clamp(Duration::from_millis(20), TIDY);
+        let beat = (self.duties.lease_length / BEATS).max(Duration::from_millis(20));
         loop {
             let next = Instant::now() + beat;
             if let Err(error) = self.round() {
