@@ -38,6 +38,9 @@ pub(super) fn check(session: &Session, url: &PostgresUrl) -> Result<i64, OpenErr
         _ => {}
     }
     let version = db.find("bellwire_schema", VERSION, params![])?.map_or(Ok(0), |row| row.int(0, "version"))?;
+    if version < FIRST_VERSION {
+        return Err(OpenError::UnreleasedSchema { found: version });
+    }
     if version > KNOWN_VERSION {
         return Err(OpenError::NewerSchema { found: version, known: KNOWN_VERSION });
     }
@@ -101,12 +104,15 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_schema_and_other_tables_are_refused_on_postgres() {
+    fn other_schemas_and_other_tables_are_refused_on_postgres() {
         let (session, url) = migrated();
         migrate(&session, &url, Timestamp::from_secs(1_800_000_000)).unwrap();
         session.batch("UPDATE bellwire_schema SET version = version + 1").unwrap();
         let refused = migrate(&session, &url, Timestamp::from_secs(1_800_000_000)).unwrap_err();
         assert!(matches!(refused, OpenError::NewerSchema { found, known } if found == known + 1), "{refused}");
+        session.batch("UPDATE bellwire_schema SET version = 2").unwrap();
+        let refused = migrate(&session, &url, Timestamp::from_secs(1_800_000_000)).unwrap_err();
+        assert!(matches!(refused, OpenError::UnreleasedSchema { found: 2 }), "{refused}");
         session.batch("DROP TABLE bellwire_schema").unwrap();
         let refused = check(&session, &url).unwrap_err().to_string();
         assert!(refused.contains("another program's tables"), "{refused}");
