@@ -94,6 +94,11 @@ const RECOVER: &str = "UPDATE queue SET claim = NULL WHERE claim IS NOT NULL AND
 const LANES_WAITING: &str = "SELECT p.account_id, p.id FROM endpoints p WHERE EXISTS (SELECT 1 FROM queue q \
      WHERE q.lane = p.lane AND q.wake_at IS NULL AND q.claim IS NULL)";
 
+/// The rows of the queue that may be claimed, with all that an attempt needs.
+fn rows_where(conditions: &str) -> String {
+    format!("{COLUMNS}FROM queue q {JOINS}{conditions}")
+}
+
 /// Lanes looked at in one round.
 const LANES_MAX: usize = 256;
 /// Deliveries claimed for one lane in one round: the lanes behind it wait no longer than that.
@@ -156,7 +161,7 @@ fn reserve_lane(db: Db<'_>, handoff: &Arc<HandOff>, lane: &LaneKey, room: usize)
         return Ok(Vec::new());
     };
     let limit = i64::try_from(room).unwrap_or(i64::MAX);
-    let rows = db.query("queue", &format!("{COLUMNS}FROM queue q {JOINS}{LANE_ROWS}"), params![number, limit])?;
+    let rows = db.query("queue", &rows_where(LANE_ROWS), params![number, limit])?;
     let rows = rows.iter().map(read_sealed).collect::<Result<Vec<_>, _>>()?;
     Ok(keep_lane(handoff, lane, rows, room))
 }
@@ -180,7 +185,7 @@ fn reserve_due(
 ) -> Result<(Vec<ReservedRow>, usize), StoreError> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = match db {
-        Db::Sqlite(_) => db.query("queue", &format!("{COLUMNS}FROM queue q {JOINS}{DUE_ROWS}"), params![now, limit])?,
+        Db::Sqlite(_) => db.query("queue", &rows_where(DUE_ROWS), params![now, limit])?,
         Db::Postgres(session) => set::find_due(session, now, limit)?,
     };
     let rows = rows.iter().map(read_sealed).collect::<Result<Vec<_>, _>>()?;
@@ -299,6 +304,6 @@ pub(crate) use set::set_statements;
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
     let mut all: Vec<String> = [LANE_OPEN, CLAIM, PARK, UNCLAIM, NEXT_WAKE, RECOVER, LANES_WAITING].map(str::to_owned).into();
-    all.extend([format!("{COLUMNS}FROM queue q {JOINS}{LANE_ROWS}"), format!("{COLUMNS}FROM queue q {JOINS}{DUE_ROWS}")]);
+    all.extend([LANE_ROWS, DUE_ROWS].map(rows_where));
     all
 }

@@ -9,8 +9,9 @@
 //!
 //! The way through the files: [`Store`] is the public face; `writer` groups commits; `publish`, `outcomes` and `claims` are the
 //! hot statements; `accounts`, `endpoints`, `keys`, `events`, `deliveries`,
-//! `replays` and `resources` the others; `handoff` bounds what is in memory;
-//! `seal` encrypts; [`doctor`] examines what is written; `relocation` moves a store to PostgreSQL; `driver` is all that knows the database library.
+//! `replays` and `resources` the others; `lanes` gives numbers to what large tables name; `handoff` bounds what is in memory;
+//! `seal` encrypts; `retention` removes what is old; [`doctor`] examines what is written; `relocation` moves a store to
+//! PostgreSQL; `driver` is all that knows the database library.
 //!
 //! To add an operation: write its statement as a constant in the resource's file and a function over `Db`, list the statement
 //! in that file's `statements()` (a test prepares them all), give [`Store`] a method that sends it to the writer or a reader,

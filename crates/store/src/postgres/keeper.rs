@@ -137,8 +137,7 @@ pub(crate) fn look_inline(duties: Duties, is_there: impl Fn() -> bool + Send + '
                     Some(session) => session,
                     none => none.insert(Session::connect(&duties.url, None)?),
                 };
-                let (lanes, next) = claims::some_lanes_waiting(session, looked_at)?;
-                Ok::<_, StoreError>((lanes, next))
+                claims::some_lanes_waiting(session, looked_at)
             });
             match looked {
                 Ok((lanes, next)) => {

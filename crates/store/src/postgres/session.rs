@@ -144,7 +144,7 @@ impl Session {
     }
 
     /// Lets the server plan as it likes.
-    pub(super) fn read_whole_tables(&self) -> Result<(), StoreError> {
+    pub(crate) fn read_whole_tables(&self) -> Result<(), StoreError> {
         self.batch(ANY_PLANS)
     }
 

@@ -78,7 +78,9 @@ pub(super) struct Target<'u> {
 impl<'u> Target<'u> {
     /// Connects and migrates.
     pub(super) fn open(url: &'u PostgresUrl, now: Timestamp) -> Result<Self, OpenError> {
-        Ok(Self { session: postgres::prepared(url, now)?, url, written: RefCell::default() })
+        let session = postgres::prepared(url, now)?;
+        session.read_whole_tables()?;
+        Ok(Self { session, url, written: RefCell::default() })
     }
 
     fn db(&self) -> Db<'_> {
