@@ -28,12 +28,10 @@ fn end() -> String {
     let names = DELIVERY_COLUMNS.map(|(name, _)| name);
     let rows = unnest(DELIVERY_COLUMNS.iter().map(|(_, kind)| *kind));
     format!(
-        "WITH t AS (SELECT * FROM {rows} t ({columns})), \
-         taken AS (DELETE FROM queue q USING t WHERE q.id = t.id AND q.claim = $17 AND q.attempts = t.attempts - 1 \
-         RETURNING q.id, t.attempts), \
-         ended AS (INSERT INTO deliveries ({columns}) SELECT t.{own} FROM t JOIN taken k ON k.id = t.id AND k.attempts = t.attempts), \
-         moved AS (SELECT t.id, t.attempts - 1 AS attempts, t.account, t.lane FROM t \
-         JOIN taken k ON k.id = t.id AND k.attempts = t.attempts), \
+        "WITH taken AS (DELETE FROM queue q USING {rows} t ({columns}) \
+         WHERE q.id = t.id AND q.claim = $17 AND q.attempts = t.attempts - 1 RETURNING t.{own}), \
+         ended AS (INSERT INTO deliveries ({columns}) SELECT {columns} FROM taken), \
+         moved AS (SELECT id, attempts - 1 AS attempts, account, lane FROM taken), \
          counted AS (UPDATE accounts a SET pending = a.pending - c.found \
          FROM (SELECT account, COUNT(*) AS found FROM moved GROUP BY account) c WHERE a.ref = c.account) {HEALTH}",
         columns = names.join(", "),
