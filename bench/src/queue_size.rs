@@ -15,6 +15,8 @@ use crate::server::Process;
 
 /// Deliveries after which it is looked at first.
 const FIRST: usize = 100_000;
+/// A node gives back the room of an empty queue within seconds.
+const IDLE: Duration = Duration::from_secs(10);
 const SAMPLED_EVERY: Duration = Duration::from_secs(1);
 const SIZES: &str = "SELECT pg_table_size('queue') / 1024, pg_indexes_size('queue') / 1024";
 
@@ -31,9 +33,9 @@ pub(crate) async fn measure(bench: &Bench, cluster: &Cluster, deliveries: usize)
     let mut sampler = tokio::task::JoinSet::new();
     sampler.spawn(sample(url.clone(), Arc::clone(&peak)));
     past::make(bench, &mut client, first).await?;
-    let after_first = look(&url).await?;
+    let after_first = look_when_idle(&url).await?;
     let per_second = past::make(bench, &mut client, all - first).await?;
-    let after_all = look(&url).await?;
+    let after_all = look_when_idle(&url).await?;
     sampler.shutdown().await;
     let peak = peak.lock().await.max(after_first).max(after_all);
     Ok(QueueSizes { first, after_first, all, after_all, peak, per_second })
@@ -49,6 +51,12 @@ async fn sample(url: String, peak: Arc<Mutex<QueueSize>>) {
             *peak = peak.max(seen);
         }
     }
+}
+
+/// Once nothing has been under way for a while.
+async fn look_when_idle(url: &str) -> anyhow::Result<QueueSize> {
+    tokio::time::sleep(IDLE).await;
+    look(url).await
 }
 
 async fn look(url: &str) -> anyhow::Result<QueueSize> {

@@ -3,7 +3,7 @@
 //! Statements run as on SQLite, in order on the thread that asks: a [`Session`] is a connection with a runtime of its own, so
 //! that a statement costs no hop between threads. `writer` commits groups as its pair does, over statements on whole sets;
 //! `nodes` are the rows by which nodes know of each other; `keeper` keeps this node's, takes over from those that are gone, and
-//! listens; `history` makes the partitions.
+//! listens; `tidying` keeps the queue's table small, and `history` makes the partitions.
 
 mod address;
 mod history;
@@ -12,6 +12,7 @@ mod migrations;
 mod nodes;
 mod open;
 mod session;
+mod tidying;
 mod tls;
 mod values;
 mod writer;
@@ -26,5 +27,5 @@ pub(crate) use writer::{start as start_writer, start_inline as start_writer_inli
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    nodes::STATEMENTS.iter().chain(&history::STATEMENTS).chain(&keeper::STATEMENTS).map(|text| (*text).to_owned()).collect()
+    nodes::STATEMENTS.iter().chain(&history::STATEMENTS).chain(&tidying::STATEMENTS).map(|text| (*text).to_owned()).collect()
 }

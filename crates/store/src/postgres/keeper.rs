@@ -18,7 +18,8 @@ use super::history;
 use super::nodes::{self, Watch};
 use super::open::aside;
 use super::session::Session;
-use crate::driver::{Db, params};
+use super::tidying::{self, Need};
+use crate::driver::Db;
 use crate::handoff::HandOff;
 use crate::lease::Lease;
 use crate::{StoreError, claims};
@@ -31,19 +32,10 @@ const LOOK: Duration = Duration::from_secs(2);
 const TIDY: Duration = Duration::from_secs(2);
 /// Between two looks whether the partitions of the next weeks are there.
 const MAKE_AHEAD: Duration = Duration::from_secs(3_600);
-/// Dead rows in the queue that make a node vacuum it.
-const DEAD_ROWS_MAX: i64 = 2_000;
-/// How long that may take.
-const VACUUM_MAX: Duration = Duration::from_secs(45);
 /// Told by [`Keeper::stop`]. No notification is empty.
 const STOP: &str = "";
 
-const DEAD_ROWS: &str = "SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = to_regclass('queue')";
-const VACUUM: &str = "VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE OFF) queue";
 const LISTEN: &str = "LISTEN bellwire";
-
-#[cfg(test)]
-pub(super) const STATEMENTS: [&str; 1] = [DEAD_ROWS];
 
 /// What one node tells the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,10 +100,10 @@ impl Keeper {
         let (notices, received) = unbounded_channel();
         let sender = notices.clone();
         let run = move || {
-            let vacuuming = Arc::default();
+            let tidying = Arc::default();
             let times = [Instant::now(); 3];
             let (session, watch) = (None, Watch::default());
-            Thread { duties, hear: Box::new(hear), idle, session, watch, vacuuming, times, looked_at: None, sender }
+            Thread { duties, hear: Box::new(hear), idle, session, watch, tidying, times, looked_at: None, sender }
                 .run(received);
         };
         let thread = std::thread::Builder::new().name("bellwire-keeper".to_owned()).spawn(run).map_err(failed)?;
@@ -160,7 +152,7 @@ struct Thread {
     idle: Runtime,
     session: Option<Session>,
     watch: Watch,
-    vacuuming: Arc<AtomicBool>,
+    tidying: Arc<AtomicBool>,
     /// When to look for backlogs, at the tables, and at the partitions.
     times: [Instant; 3],
     /// The number of the lane up to which backlogs were looked for; `None`: from the first one on.
@@ -251,10 +243,8 @@ impl Thread {
             self.look_for_backlogs()?;
         }
         let Some(session) = &self.session else { return Ok(()) };
-        if tidy
-            && Db::Postgres(session).find("queue", DEAD_ROWS, params![])?.map_or(Ok(0), |row| row.int(0, "rows"))? > DEAD_ROWS_MAX
-        {
-            self.vacuum();
+        if tidy && let Some(need) = tidying::need(session)? {
+            self.tidy(need);
         }
         if make {
             history::make_ahead(session, self.duties.clock.now())?;
@@ -273,20 +263,20 @@ impl Thread {
         Ok(())
     }
 
-    /// Vacuums the queue on a connection of its own: it may take longer than a beat.
-    fn vacuum(&self) {
-        if self.vacuuming.swap(true, Ordering::AcqRel) {
+    /// Does what the queue's table needs, aside: a beat must not wait for it.
+    fn tidy(&self, need: Need) {
+        if self.tidying.swap(true, Ordering::AcqRel) {
             return;
         }
-        let (url, vacuuming) = (self.duties.url.clone(), Arc::clone(&self.vacuuming));
+        let (url, tidying) = (self.duties.url.clone(), Arc::clone(&self.tidying));
         let run = move || {
-            if let Err(error) = Session::connect(&url, None).and_then(|session| session.batch_within(VACUUM, VACUUM_MAX)) {
+            if let Err(error) = tidying::run(&url, need) {
                 tracing::warn!(error = %error, "the queue could not be vacuumed");
             }
-            vacuuming.store(false, Ordering::Release);
+            tidying.store(false, Ordering::Release);
         };
         if std::thread::Builder::new().name("bellwire-vacuum".to_owned()).spawn(run).is_err() {
-            self.vacuuming.store(false, Ordering::Release);
+            self.tidying.store(false, Ordering::Release);
         }
     }
 }
