@@ -23,7 +23,7 @@ use crate::publish::{PublishJob, PublishStatements};
 use crate::{StoreError, checkpointer, outcomes, publish};
 
 /// Jobs that share one commit at most.
-const GROUP_JOBS_MAX: usize = 1_024;
+pub(crate) const GROUP_JOBS_MAX: usize = 1_024;
 
 /// Called with the commit's result: answers the job's caller.
 pub(crate) type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;

@@ -1,8 +1,9 @@
 //! PostgreSQL for tests: a cluster in a temporary folder, shared by all tests of a run, and a database for each.
 
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -159,6 +160,45 @@ pub fn psql(url: &str, sql: &str) -> String {
         "-c",
         sql,
     ]))
+}
+
+/// A transaction that somebody else has open.
+pub struct OpenTransaction {
+    psql: Child,
+    /// Ends psql when it is closed.
+    input: ChildStdin,
+}
+
+impl OpenTransaction {
+    /// Begins one in the database of a URL, and runs SQL in it.
+    ///
+    /// # Panics
+    ///
+    /// When that fails.
+    #[expect(clippy::expect_used, reason = "a test may panic")]
+    pub fn begin(url: &str, sql: &str) -> Self {
+        let mut command = Command::new(Path::new(&bin()).join("psql"));
+        command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url]);
+        let mut psql = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("psql starts");
+        let mut input = psql.stdin.take().expect("it is piped");
+        writeln!(input, "BEGIN; {sql};\n\\echo begun").expect("it reads");
+        let output = BufReader::new(psql.stdout.take().expect("it is piped"));
+        assert!(output.lines().map_while(Result::ok).any(|line| line == "begun"), "{sql}");
+        Self { psql, input }
+    }
+
+    /// Commits.
+    ///
+    /// # Panics
+    ///
+    /// When that fails.
+    #[expect(clippy::expect_used, reason = "a test may panic")]
+    pub fn commit(self) {
+        let Self { mut psql, mut input } = self;
+        writeln!(input, "COMMIT;").expect("it reads");
+        drop(input);
+        assert!(psql.wait().expect("it ends").success());
+    }
 }
 
 fn bin() -> String {

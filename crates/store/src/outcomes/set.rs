@@ -20,8 +20,10 @@ use crate::writer::WriteContext;
 const RESCHEDULE: &str = "WITH moved AS (UPDATE queue q SET attempts = t.attempts + 1, due_at = t.due_at, wake_at = t.due_at, \
      claim = NULL FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[]) t (id, attempts, due_at) \
      WHERE q.id = t.id AND q.claim = $4 AND q.attempts = t.attempts RETURNING q.id, t.attempts, q.lane) ";
-const HEALTH: &str = "SELECT p.id, p.health, p.consecutive_failures, p.failing_since, p.unhealthy_since, p.enabled, \
-     p.account_id, m.id, m.attempts FROM moved m LEFT JOIN endpoints p ON p.lane = m.lane";
+/// What was held, and the health of its endpoints, each once.
+const HELD: &str = "SELECT NULL::text, NULL::text, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::text, id, attempts \
+     FROM moved UNION ALL SELECT p.id, p.health, p.consecutive_failures, p.failing_since, p.unhealthy_since, p.enabled, \
+     p.account_id, NULL, NULL FROM (SELECT DISTINCT lane FROM moved) m JOIN endpoints p ON p.lane = m.lane";
 
 /// The outcomes that end deliveries: `$1` to `$16` are the history's columns, `$17` the token.
 fn end() -> String {
@@ -33,7 +35,7 @@ fn end() -> String {
          ended AS (INSERT INTO deliveries ({columns}) SELECT {columns} FROM taken), \
          moved AS (SELECT id, attempts - 1 AS attempts, account, lane FROM taken), \
          counted AS (UPDATE accounts a SET pending = a.pending - c.found \
-         FROM (SELECT account, COUNT(*) AS found FROM moved GROUP BY account) c WHERE a.ref = c.account) {HEALTH}",
+         FROM (SELECT account, COUNT(*) AS found FROM moved GROUP BY account) c WHERE a.ref = c.account) {HELD}",
         columns = names.join(", "),
         own = names.join(", t."),
     )
@@ -112,7 +114,7 @@ impl Held {
             self.keep(&session.query_set("queue", &end(), (&kinds, &ended), params![token])?)?;
         }
         if !again.is_empty() {
-            let sql = format!("{RESCHEDULE}{HEALTH}");
+            let sql = format!("{RESCHEDULE}{HELD}");
             self.keep(&session.query_set("queue", &sql, (&[Kind::Int; 3], &again), params![token])?)?;
         }
         Ok(())
@@ -120,8 +122,9 @@ impl Held {
 
     fn keep(&mut self, rows: &[Row]) -> Result<(), StoreError> {
         for row in rows {
-            self.keys.insert((row.int(7, "id")?, row.int(8, "attempts")?));
-            if row.find_text(0, "endpoint_id")?.is_some() {
+            if let Some(id) = row.find_int(7, "id")? {
+                self.keys.insert((id, row.int(8, "attempts")?));
+            } else {
                 let lane = LaneKey { account_id: row.parsed(6, "account_id")?, endpoint_id: row.parsed(0, "id")? };
                 self.health.endpoints.insert(lane, Some(read_endpoint_health(row)?));
             }
@@ -132,5 +135,5 @@ impl Held {
 
 #[cfg(test)]
 pub(crate) fn statements() -> [String; 2] {
-    [end(), format!("{RESCHEDULE}{HEALTH}")]
+    [end(), format!("{RESCHEDULE}{HELD}")]
 }

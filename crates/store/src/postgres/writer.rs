@@ -26,7 +26,7 @@ use super::{Message, PostgresUrl, aside};
 use crate::driver::{Db, Kind, Param, params};
 use crate::outcomes::{OutcomeStatements, RecordJob};
 use crate::publish::{PublishJob, PublishStatements};
-use crate::writer::{Done, Group, Job, Reply, Run, WriteContext};
+use crate::writer::{Done, GROUP_JOBS_MAX, Group, Job, Reply, Run, WriteContext};
 use crate::{StoreError, outcomes, publish};
 
 /// How often a group is tried that meets conflicts or a lost connection.
@@ -67,9 +67,11 @@ pub(crate) fn start_inline(
     let faults = Faults { commits, done_before: Cell::new(false) };
     let mut writer = Writer { faults: Some(faults), reconnect: Duration::ZERO, ..Writer::new(session, url, context) };
     let task = async move {
-        while let Some(first) = receiver.recv().await {
+        loop {
+            let next = writer.next.take();
+            let Some(first) = (if next.is_some() { next } else { receiver.recv().await }) else { break };
             let group = Group::gather(first, &mut receiver);
-            let written = aside(|| Ok::<_, StoreError>(writer.perform(group)));
+            let written = aside(|| Ok::<_, StoreError>(writer.perform(group, &mut receiver)));
             tokio::task::yield_now().await; // committed and not yet answered: a simulated crash may come here
             if let Ok(written) = written {
                 written.answer(&writer.context);
@@ -94,6 +96,8 @@ struct Writer {
     context: WriteContext,
     publish_statements: PublishStatements,
     outcome_statements: OutcomeStatements,
+    /// Taken from the waiting jobs, and for the next group.
+    next: Option<Job>,
     /// In a simulation.
     faults: Option<Faults>,
 }
@@ -139,30 +143,31 @@ impl Writer {
             context,
             publish_statements: PublishStatements::new(),
             outcome_statements: OutcomeStatements::new(),
+            next: None,
             faults: None,
         }
     }
 
     fn run(mut self, mut receiver: mpsc::Receiver<Job>) {
-        while let Some(first) = receiver.blocking_recv() {
+        while let Some(first) = self.next.take().or_else(|| receiver.blocking_recv()) {
             let Group { writes, records, publishes, .. } = Group::gather_on_thread(first, &mut receiver);
             for run in writes {
                 let (reply, result) = self.write(run);
                 reply(result);
             }
             if !records.is_empty() || !publishes.is_empty() {
-                self.commit(records, publishes).answer(&self.context);
+                self.commit(records, publishes, &mut receiver).answer(&self.context);
             }
         }
         self.leave();
     }
 
     /// Runs a whole group, and answers nobody yet.
-    fn perform(&mut self, group: Group) -> Written {
+    fn perform(&mut self, group: Group, receiver: &mut mpsc::Receiver<Job>) -> Written {
         let Group { writes, records, publishes, .. } = group;
         let replies = writes.into_iter().map(|run| self.write(run)).collect();
         let is_hot = !records.is_empty() || !publishes.is_empty();
-        Written { replies, hot: is_hot.then(|| self.commit(records, publishes)) }
+        Written { replies, hot: is_hot.then(|| self.commit(records, publishes, receiver)) }
     }
 
     /// A connection and a token, new ones if need be.
@@ -231,12 +236,17 @@ impl Writer {
     }
 
     /// Runs a group until it is committed or cannot be.
-    fn commit(&mut self, records: Vec<RecordJob>, publishes: Vec<PublishJob>) -> Done {
+    fn commit(
+        &mut self,
+        mut records: Vec<RecordJob>,
+        mut publishes: Vec<PublishJob>,
+        receiver: &mut mpsc::Receiver<Job>,
+    ) -> Done {
         let started = Instant::now();
         let mut tries = 0;
         let result = loop {
             tries += 1;
-            match self.transact(&records, &publishes) {
+            match self.transact(&mut records, &mut publishes, receiver) {
                 Ok(done) => break Ok(done),
                 Err(Failure::Again(error)) if tries < TRIES_MAX => {
                     tracing::debug!(error = %error, tries, "a group of writes is tried again");
@@ -250,17 +260,19 @@ impl Writer {
 
     fn transact(
         &mut self,
-        records: &[RecordJob],
-        jobs: &[PublishJob],
+        records: &mut Vec<RecordJob>,
+        jobs: &mut Vec<PublishJob>,
+        receiver: &mut mpsc::Receiver<Job>,
     ) -> Result<(outcomes::Recorded, publish::Published), Failure> {
         self.ready().map_err(Failure::Final)?;
         let claimant = self.context.lease.current();
         let Some(session) = &self.session else { return Err(Failure::Final(StoreError::Closed)) };
         let db = Db::Postgres(session);
         let written = session.begin().and_then(|()| {
-            if !lock_accounts(session, &claimant.token, records, jobs)? {
+            let Some(locked) = lock_accounts(session, &claimant.token, records, jobs)? else {
                 return Err(nodes::taken_over(&self.context.lease, &claimant));
-            }
+            };
+            self.next = self.next.take().or_else(|| join_waiting(&locked, records, jobs, receiver));
             let recorded = outcomes::record(db, &self.context, &self.outcome_statements, records)?;
             let published = publish::publish(db, &self.context, &self.publish_statements, jobs)?;
             Ok((recorded, published))
@@ -317,13 +329,39 @@ impl Writer {
     }
 }
 
-/// Locks every account that a group writes to; `false`: this node has been taken over. Where none of the accounts exists any
-/// more, nothing will be claimed.
-fn lock_accounts(session: &Session, token: &str, records: &[RecordJob], publishes: &[PublishJob]) -> Result<bool, StoreError> {
+/// Locks every account that a group writes to, and says which; `None`: this node has been taken over. Where none of the accounts
+/// exists any more, nothing will be claimed.
+fn lock_accounts(
+    session: &Session,
+    token: &str,
+    records: &[RecordJob],
+    publishes: &[PublishJob],
+) -> Result<Option<BTreeSet<AccountId>>, StoreError> {
     let accounts = publishes.iter().map(|job| &job.publication.account_id);
-    let recorded_of = records.iter().flat_map(|job| job.outcomes.iter().map(|outcome| &outcome.delivery.account_id));
-    let ids: BTreeSet<&AccountId> = accounts.chain(recorded_of).collect();
-    let cells: Vec<Param<'_>> = ids.into_iter().map(|id| id.as_str().into()).collect();
+    let ids: BTreeSet<&AccountId> = accounts.chain(records.iter().flat_map(recorded_of)).collect();
+    let cells: Vec<Param<'_>> = ids.iter().map(|id| id.as_str().into()).collect();
     let rows = session.query_set("accounts", LOCK_ACCOUNTS, (&[Kind::Text], &cells), params![token])?;
-    rows.first().map_or(Ok(true), |row| row.find_text(1, "token").map(|token| token.is_some()))
+    let is_own = rows.first().map_or(Ok(true), |row| row.find_text(1, "token").map(|token| token.is_some()))?;
+    Ok(is_own.then(|| ids.into_iter().cloned().collect()))
+}
+
+fn recorded_of(job: &RecordJob) -> impl Iterator<Item = &AccountId> {
+    job.outcomes.iter().map(|outcome| &outcome.delivery.account_id)
+}
+
+/// While other nodes held the locks, jobs came that need no others: they share this commit. The first that does not is answered.
+fn join_waiting(
+    locked: &BTreeSet<AccountId>,
+    records: &mut Vec<RecordJob>,
+    publishes: &mut Vec<PublishJob>,
+    receiver: &mut mpsc::Receiver<Job>,
+) -> Option<Job> {
+    while records.len() + publishes.len() < GROUP_JOBS_MAX {
+        match receiver.try_recv().ok()? {
+            Job::Publish(job) if locked.contains(&job.publication.account_id) => publishes.push(job),
+            Job::Record(job) if recorded_of(&job).all(|id| locked.contains(id)) => records.push(job),
+            other => return Some(other),
+        }
+    }
+    None
 }

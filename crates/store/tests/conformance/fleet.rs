@@ -1,7 +1,9 @@
 //! What several nodes over one database come to: told with stores in one process, which know of each other only through it.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bellwire_domain::{AttemptOutcome, Decision, EventFilter, HealthPolicy};
@@ -10,7 +12,7 @@ use bellwire_store::{
     StoreOptions, key_hash,
 };
 use bellwire_testkit::ManualClock;
-use bellwire_testkit::postgres::Cluster;
+use bellwire_testkit::postgres::{Cluster, OpenTransaction};
 
 use crate::backend::Place;
 use crate::fixture::{Fixture, account_id, event, options, outcome, page};
@@ -81,6 +83,40 @@ async fn nodes_that_publish_at_once_leave_no_gaps_and_no_deadlock() {
     seqs.sort_unstable();
     assert_eq!(seqs, (1..=80).flat_map(|seq| [seq; 3]).collect::<Vec<_>>());
     one.assert_sound();
+}
+
+/// Sends what a call asks for, and does not wait for the answer.
+async fn send<T>(call: &mut Pin<Box<impl Future<Output = T>>>) {
+    let polled = std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context).is_pending())).await;
+    assert!(polled, "nobody can have answered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_while_another_holds_the_account_shares_a_commit() {
+    let node = Fixture::new();
+    let (a, b) = (node.account("a").await, node.account("b").await);
+    let held = OpenTransaction::begin(node.place.url(), "SELECT id FROM accounts WHERE id = 'a' FOR UPDATE");
+    let publish = |account: &Account, name: String| {
+        let (store, account) = (node.store.clone(), account.clone());
+        Box::pin(async move { store.commit_events(&account, vec![event(&name, "x")]).await.unwrap() })
+    };
+    let mut first = publish(&a, "first".to_owned());
+    send(&mut first).await;
+    let waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    until("the group waits", || async { node.place.psql(waiting) == "1" }).await;
+    let of = |number: usize| if number < 50 { &a } else { &b };
+    let mut later: Vec<_> = (0..60).map(|number| publish(of(number), format!("ev{number}"))).collect();
+    for call in &mut later {
+        send(call).await;
+    }
+    held.commit();
+    first.await;
+    for call in later {
+        call.await;
+    }
+    let groups = "SELECT COUNT(*) FROM (SELECT DISTINCT xmin::text, account FROM events) groups";
+    assert_eq!(node.place.psql(groups), "2", "one for each account");
+    node.assert_sound();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,6 +23,10 @@ impl Place {
         self.0.parse().unwrap()
     }
 
+    pub fn url(&self) -> &str {
+        &self.0
+    }
+
     pub fn psql(&self, sql: &str) -> String {
         psql(&self.0, sql)
     }
