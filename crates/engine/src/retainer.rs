@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_store::StoreError;
+use bellwire_store::{Removed, StoreError};
 
 use crate::engine::Shared;
 
@@ -20,18 +20,7 @@ pub(crate) async fn run(shared: Arc<Shared>, retention: Duration) {
             removed = round => removed,
         };
         match removed {
-            Ok(removed) => {
-                metrics::counter!("bellwire_retention_removed_total", "kind" => "event")
-                    .increment(u64::try_from(removed.events).unwrap_or(0));
-                if removed != bellwire_store::Removed::default() {
-                    tracing::info!(
-                        events = removed.events,
-                        deliveries = removed.deliveries,
-                        partitions = removed.partitions,
-                        "removed what was older than the retention"
-                    );
-                }
-            }
+            Ok(removed) => tell(removed),
             Err(StoreError::Closed) => return,
             Err(error) => tracing::error!(error = %error, "what is older than the retention could not be removed; trying again"),
         }
@@ -40,5 +29,15 @@ pub(crate) async fn run(shared: Arc<Shared>, retention: Duration) {
             () = shared.soft_stop.cancelled() => return,
             () = tokio::time::sleep(BEAT) => {}
         }
+    }
+}
+
+fn tell(removed: Removed) {
+    let Removed { events, deliveries, partitions } = removed;
+    for (kind, count) in [("event", events), ("delivery", deliveries), ("partition", partitions)] {
+        metrics::counter!("bellwire_retention_removed_total", "kind" => kind).increment(u64::try_from(count).unwrap_or(0));
+    }
+    if removed != Removed::default() {
+        tracing::info!(events, deliveries, partitions, "removed what was older than the retention");
     }
 }

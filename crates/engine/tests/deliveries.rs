@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use bellwire_contract::{CapturedRequest, Verdict};
 use bellwire_domain::{Clock, DeliveryState, EndpointId, EventFilter, HealthStatus, Secret};
-use bellwire_store::{Delivery, LaneKey, NewEndpoint};
+use bellwire_store::{Delivery, EventQuery, LaneKey, NewEndpoint, PageRequest};
+use metrics_exporter_prometheus::PrometheusBuilder;
 
 use crate::world::{MINUTE, PATIENCE, World, next, receiver};
 
@@ -60,6 +61,39 @@ async fn a_contract_without_retries_fails_at_once_and_one_with_them_recovers() {
     world.clock.set(waiting[0].due_at.unwrap());
     world.until(&lane, |all| all[0].state == DeliveryState::Delivered).await;
     assert_eq!(health().await, HealthStatus::Active);
+    world.engine.stop(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn what_is_older_than_the_retention_is_removed_when_the_engine_starts() {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let metrics = recorder.handle();
+    metrics::set_global_recorder(recorder).unwrap();
+    let world = World::new();
+    let account = world.account("novamed").await;
+    let (url, _received) = receiver(&[200]).await;
+    let lane = world.endpoint(&account, "e", &url).await;
+    let delivered = |all: &[Delivery]| all.iter().all(|delivery| delivery.state == DeliveryState::Delivered);
+    world.publish(&account, "order:shipped", "{}", 3).await;
+    world.until(&lane, delivered).await;
+    world.clock.advance(DAY * 30);
+    world.publish(&account, "order:shipped", "{}", 2).await;
+    world.until(&lane, delivered).await;
+
+    let world = world.restart(None).await;
+    assert_eq!(world.deliveries(&lane).await.len(), 5, "without a retention everything is kept");
+    let world = world.restart(Some(DAY * 14)).await;
+    world.until(&lane, |all| all.len() == 2).await;
+    let counted = || {
+        let rendered = metrics.render();
+        let of = |kind: &str| rendered.contains(&format!("bellwire_retention_removed_total{{kind=\"{kind}\"}} 3"));
+        of("event") && of("delivery")
+    };
+    world.until(&lane, |_| counted()).await;
+    let page = PageRequest { limit: 10, after: None };
+    let events = world.store.list_events(&account.id, EventQuery::default(), page).await.unwrap();
+    assert_eq!(events.items.iter().map(|event| event.seq).collect::<Vec<_>>(), [4, 5]);
     world.engine.stop(PATIENCE).await;
 }
 

@@ -32,13 +32,24 @@ pub(crate) struct World {
     pub(crate) contracts: Arc<Contracts>,
     /// Events so far, for their ids.
     published: AtomicUsize,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(ManualClock::default());
+        Self::start(tempfile::tempdir().unwrap(), Arc::new(ManualClock::default()), None)
+    }
+
+    /// Stops everything, and starts it again over the same file.
+    pub(crate) async fn restart(self, retention: Option<Duration>) -> Self {
+        let Self { store, engine, clock, folder, .. } = self;
+        engine.stop(PATIENCE).await;
+        store.close().await;
+        drop(store);
+        Self::start(folder, clock, retention)
+    }
+
+    fn start(folder: TempDir, clock: Arc<ManualClock>, retention: Option<Duration>) -> Self {
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
         let contracts = Arc::new(Contracts::shipped().unwrap());
         let (store, claimed) = Store::open(StoreOptions {
@@ -66,9 +77,9 @@ impl World {
             clock: Arc::clone(&clock) as _,
             entropy,
             in_flight_max: 100,
-            retention: None,
+            retention,
         });
-        Self { store, engine, clock, contracts, published: AtomicUsize::new(0), _folder: folder }
+        Self { store, engine, clock, contracts, published: AtomicUsize::new(0), folder }
     }
 
     pub(crate) async fn account(&self, contract: &str) -> Account {
