@@ -242,7 +242,7 @@ fn check_subjects(input: &EventInput<'_>, limits: &Limits, faults: &mut Vec<Faul
 /// Whether at most `max` objects and lists are open at once in `json`, which is valid.
 pub(crate) fn is_nested_at_most(max: usize, json: &[u8]) -> bool {
     // Most data has fewer brackets than that, in strings or not, and counting them is quick.
-    json.iter().filter(|byte| matches!(byte, b'{' | b'[')).count() <= max || depth(json) <= max
+    memchr::memchr2_iter(b'{', b'[', json).take(max.saturating_add(1)).count() <= max || depth(json) <= max
 }
 
 /// How many objects and lists are open at once in `json`, which is valid.

@@ -103,12 +103,15 @@ pub(crate) struct PublishJob {
 pub(crate) struct SealedEvent {
     pub(crate) event: NewEvent,
     pub(crate) sealed: Vec<u8>,
+    /// The event's, as it is stored.
+    pub(crate) fingerprint: [u8; 32],
 }
 
 impl SealedEvent {
     pub(crate) fn new(event: NewEvent, key: &DataKey, entropy: &dyn bellwire_domain::Entropy, account: &AccountId) -> Self {
         let sealed = key.seal(entropy, &payload_context(account, &event.id), &event.data);
-        Self { event, sealed }
+        let fingerprint = key.conceal(&event.fingerprint);
+        Self { event, sealed, fingerprint }
     }
 }
 

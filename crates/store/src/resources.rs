@@ -212,8 +212,9 @@ pub(crate) fn put<R>(
     let context = &publisher.context;
     let mut events = Vec::with_capacity(update.events.len());
     for event in update.events {
-        let event = repeated(db, key, &account.id, event)?;
-        events.push(SealedEvent::new(event, key, &*context.entropy, &account.id));
+        let (event, fingerprint) = repeated(db, key, &account.id, event)?;
+        let sealed = SealedEvent::new(event, key, &*context.entropy, &account.id);
+        events.push(SealedEvent { fingerprint: fingerprint.unwrap_or(sealed.fingerprint), ..sealed });
     }
     let publication = Publication {
         account_id: account.id.clone(),
@@ -240,14 +241,20 @@ pub(crate) fn put<R>(
     Ok((PutResourceAnswer { state: update.state, version, created: stored.is_none(), events }, claimed))
 }
 
-/// The event as it is to be published: one that is stored already under its chosen id is that one, sent again.
-fn repeated(db: Db<'_>, key: &DataKey, account_id: &AccountId, event: NewEvent) -> Result<NewEvent, StoreError> {
+/// The event as it is to be published: one that is stored already under its chosen id is that one, sent again, with the fingerprint
+/// that is stored.
+fn repeated(
+    db: Db<'_>,
+    key: &DataKey,
+    account_id: &AccountId,
+    event: NewEvent,
+) -> Result<(NewEvent, Option<[u8; 32]>), StoreError> {
     if !event.id_chosen {
-        return Ok(event);
+        return Ok((event, None));
     }
-    let Some(row) = db.find("events", EVENT, params![account_id.as_str(), event.id.as_str()])? else { return Ok(event) };
+    let Some(row) = db.find("events", EVENT, params![account_id.as_str(), event.id.as_str()])? else { return Ok((event, None)) };
     if row.text(0, "type")? != event.event_type.as_str() {
-        return Ok(event); // another event has the id: publishing finds the conflict
+        return Ok((event, None)); // another event has the id: publishing finds the conflict
     }
     let fingerprint = row.bytes(2, "fingerprint")?.try_into().map_err(|_| StoreError::Inconsistent {
         table: "events",
@@ -255,7 +262,8 @@ fn repeated(db: Db<'_>, key: &DataKey, account_id: &AccountId, event: NewEvent) 
         id: event.id.to_string(),
     })?;
     let data = key.open("events", &payload_context(account_id, &event.id), row.bytes(3, "payload_sealed")?)?;
-    Ok(NewEvent { occurred_at: row.time(1, "occurred_at")?, fingerprint, data: data.into(), redeliver: true, ..event })
+    let event = NewEvent { occurred_at: row.time(1, "occurred_at")?, data: data.into(), redeliver: true, ..event };
+    Ok((event, Some(fingerprint)))
 }
 
 fn load(db: Db<'_>, key: &DataKey, account_id: &AccountId, kind: &str, id: &ResourceId) -> Result<Option<Resource>, StoreError> {

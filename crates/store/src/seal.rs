@@ -3,19 +3,24 @@
 //! Each account has a data key of its own, stored wrapped by the master key. A sealed value is
 //! `version (1) ‖ nonce (12) ‖ ciphertext ‖ tag (16)`, AES-256-GCM, with the table and the row bound in as associated data, so
 //! that a value moved to another row does not open. Deleting an account's data key erases all it sealed.
+//!
+//! By a fingerprint the store knows again what was posted. It is a digest of the content, under a key derived from the data key.
 
 use std::sync::Arc;
 
-use aes_gcm::aead::{Aead, Payload};
+use aes_gcm::aead::{Aead, AeadInOut, Payload};
 use aes_gcm::{Aes256Gcm, Key, KeyInit, Nonce};
 use bellwire_domain::{AccountId, Entropy, Secret};
 use foldhash::HashMap;
+use hmac::{Hmac, Mac};
 use parking_lot::RwLock;
+use sha2::Sha256;
 
 use crate::StoreError;
 
 const VERSION: u8 = 1;
 const NONCE_LENGTH: usize = 12;
+const TAG_LENGTH: usize = 16;
 /// Data keys kept unwrapped in memory.
 const CACHED_KEYS_MAX: usize = 100_000;
 
@@ -30,24 +35,40 @@ impl MasterKey {
     }
 }
 
-/// One AES-256-GCM key, ready to use.
-pub(crate) struct DataKey(Aes256Gcm);
+/// What the key of fingerprints is derived for.
+const FINGERPRINTS: &[u8] = b"bellwire fingerprints";
+
+/// One AES-256-GCM key, ready to use, and what is derived from it.
+pub(crate) struct DataKey {
+    cipher: Aes256Gcm,
+    fingerprints: Hmac<Sha256>,
+}
 
 impl DataKey {
     fn new(bytes: &[u8; 32]) -> Self {
-        Self(Aes256Gcm::new(&Key::<Aes256Gcm>::from(*bytes)))
+        let derived = hmac(bytes).chain_update(FINGERPRINTS).finalize().into_bytes();
+        Self { cipher: Aes256Gcm::new(&Key::<Aes256Gcm>::from(*bytes)), fingerprints: hmac(&derived.into()) }
+    }
+
+    /// A digest that only this key can tell the content of: a plain one of something short, such as a date of birth, could be
+    /// found by trying all.
+    pub(crate) fn conceal(&self, digest: &[u8; 32]) -> [u8; 32] {
+        self.fingerprints.clone().chain_update(digest).finalize().into_bytes().into()
     }
 
     /// Seals `plain` for the place that `context` names, such as `events:acct/42`.
     pub(crate) fn seal(&self, entropy: &dyn Entropy, context: &str, plain: &[u8]) -> Vec<u8> {
         let nonce: [u8; NONCE_LENGTH] = entropy.bytes();
-        let payload = Payload { msg: plain, aad: context.as_bytes() };
-        // The cipher's one error is a plaintext beyond 64 GiB, which the body limits exclude; an empty value then never opens.
-        let sealed = self.0.encrypt(&Nonce::from(nonce), payload).unwrap_or_default();
-        let mut value = Vec::with_capacity(1 + NONCE_LENGTH + sealed.len());
+        let mut value = Vec::with_capacity(1 + NONCE_LENGTH + plain.len() + TAG_LENGTH);
         value.push(VERSION);
         value.extend_from_slice(&nonce);
-        value.extend_from_slice(&sealed);
+        value.extend_from_slice(plain);
+        let (_, inside) = value.split_at_mut(1 + NONCE_LENGTH);
+        match self.cipher.encrypt_inout_detached(&Nonce::from(nonce), context.as_bytes(), inside.into()) {
+            Ok(tag) => value.extend_from_slice(&tag),
+            // The cipher's one error is a plaintext beyond 64 GiB, which the body limits exclude; an empty value never opens.
+            Err(_) => value.clear(),
+        }
         value
     }
 
@@ -57,8 +78,15 @@ impl DataKey {
         let rest = sealed.strip_prefix(&[VERSION]).ok_or_else(unsealable)?;
         let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_LENGTH>().ok_or_else(unsealable)?;
         let payload = Payload { msg: ciphertext, aad: context.as_bytes() };
-        self.0.decrypt(&Nonce::from(*nonce), payload).map_err(|_| unsealable())
+        self.cipher.decrypt(&Nonce::from(*nonce), payload).map_err(|_| unsealable())
     }
+}
+
+/// RFC 2104: a key shorter than the hash's block is filled up with zeros.
+fn hmac(key: &[u8; 32]) -> Hmac<Sha256> {
+    let mut block = [0; 64];
+    block.split_at_mut(key.len()).0.copy_from_slice(key);
+    Hmac::new(&block.into())
 }
 
 /// Sealing for one account, with fresh nonces.
@@ -153,6 +181,15 @@ mod tests {
             assert!(key.open("events", "events:a/1", &changed).is_err(), "byte {index} changed");
         }
         assert!(key.open("events", "events:a/1", &[]).is_err());
+    }
+
+    #[test]
+    fn a_concealed_digest_tells_contents_apart_under_one_key_alone() {
+        let (key, other) = (DataKey::new(&[1; 32]), DataKey::new(&[2; 32]));
+        assert_eq!(key.conceal(&[7; 32]), DataKey::new(&[1; 32]).conceal(&[7; 32]));
+        assert_ne!(key.conceal(&[7; 32]), key.conceal(&[8; 32]));
+        assert_ne!(key.conceal(&[7; 32]), other.conceal(&[7; 32]));
+        assert_ne!(key.conceal(&[7; 32]), [7; 32]);
     }
 
     #[test]

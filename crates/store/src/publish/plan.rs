@@ -155,10 +155,11 @@ impl<'j> Plan<'j> {
     /// Every id is new, or names the same content; also within the job itself.
     fn check_conflicts(&self, job: &Publication) -> Result<(), PublishError> {
         let mut offered: HashMap<&EventId, &[u8; 32]> = HashMap::default();
-        for (index, SealedEvent { event, .. }) in job.events.iter().enumerate().filter(|(_, sealed)| sealed.event.id_chosen) {
+        let chosen = job.events.iter().enumerate().filter(|(_, sealed)| sealed.event.id_chosen);
+        for (index, SealedEvent { event, fingerprint, .. }) in chosen {
             let stored = self.known.get(&(job.account_id.clone(), event.id.clone())).map(|known| known.fingerprint);
-            let earlier = offered.insert(&event.id, &event.fingerprint).copied();
-            if stored.or(earlier).is_some_and(|fingerprint| fingerprint != event.fingerprint) {
+            let earlier = offered.insert(&event.id, fingerprint).copied();
+            if stored.or(earlier).is_some_and(|known| known != *fingerprint) {
                 return Err(PublishError::Conflict { index });
             }
         }
@@ -198,7 +199,7 @@ impl<'j> Plan<'j> {
         let deliveries = self.fan_out(account_id, sealed, seq, event.occurred_at, &Origin::Published);
         self.events.push(PlannedEvent { account_id, account, sealed, seq, deliveries });
         if event.id_chosen {
-            let known = Known { seq, deliveries, fingerprint: event.fingerprint, occurred_at: event.occurred_at };
+            let known = Known { seq, deliveries, fingerprint: sealed.fingerprint, occurred_at: event.occurred_at };
             self.known.insert(key, known);
         }
         EventReceipt { id: event.id.clone(), seq, deliveries, created: true }
@@ -316,7 +317,7 @@ impl<'j> Plan<'j> {
                 self.now,
                 event.is_test,
                 *deliveries,
-                &event.fingerprint[..],
+                &sealed.fingerprint[..],
                 sealed.sealed.as_slice(),
             ]);
             let distinct: HashSet<&String> = event.subjects.iter().collect();
