@@ -1,8 +1,9 @@
-//! For tests only: a clock that is set by hand, randomness that a seed decides, a PostgreSQL cluster and a
-//! proxy that cuts nodes off from it.
+//! For tests only: a clock that is set by hand, randomness that a seed decides, a PostgreSQL cluster, a
+//! proxy that cuts nodes off from it, and a certificate authority.
 //!
 //! What it may not know: anything that is not needed by the tests of at least two crates.
 
+pub mod authority;
 pub mod postgres;
 pub mod proxy;
 

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bellwire_egress::{CertificateDer, RESPONSE_BYTES_MAX, Sender, SenderOptions};
+use bellwire_egress::{RESPONSE_BYTES_MAX, Sender, SenderOptions};
+use bellwire_testkit::authority::{Authority, Identity};
 use bytes::Bytes;
 use http::{Request, Response, Version};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -13,9 +14,7 @@ use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
@@ -24,60 +23,18 @@ use crate::support::{LONG, SHORT, Scripted, answered, failed, listen, loopback, 
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// A certificate authority.
-struct Authority {
-    certificate: Certificate,
-    issuer: Issuer<'static, KeyPair>,
+/// A sender that trusts this authority, for which every name is this machine.
+fn trusting(authority: &Authority) -> Sender {
+    Sender::new(options(authority))
 }
 
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.self_signed(&key).unwrap();
-        Self { certificate, issuer: Issuer::new(params, key) }
+fn options(authority: &Authority) -> SenderOptions {
+    SenderOptions {
+        resolver: Scripted::new(&[&["127.0.0.1"]]),
+        addresses: loopback(),
+        trusted: vec![authority.certificate.clone().into()],
+        ..SenderOptions::default()
     }
-
-    /// A server's certificate for `name`; one that was good until 2001.
-    fn expired(&self, name: &str) -> Identity {
-        self.issue(name, |params| {
-            params.not_before = rcgen::date_time_ymd(2000, 1, 1);
-            params.not_after = rcgen::date_time_ymd(2001, 1, 1);
-        })
-    }
-
-    fn valid(&self, name: &str) -> Identity {
-        self.issue(name, |_| {})
-    }
-
-    fn issue(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Identity {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        Identity { certificate: certificate.der().clone(), key: PrivateKeyDer::try_from(key.serialize_der()).unwrap() }
-    }
-
-    /// A sender that trusts this authority, for which every name is this machine.
-    fn trusted(&self) -> Sender {
-        Sender::new(self.options())
-    }
-
-    fn options(&self) -> SenderOptions {
-        SenderOptions {
-            resolver: Scripted::new(&[&["127.0.0.1"]]),
-            addresses: loopback(),
-            trusted: vec![self.certificate.der().clone()],
-            ..SenderOptions::default()
-        }
-    }
-}
-
-struct Identity {
-    certificate: CertificateDer<'static>,
-    key: PrivateKeyDer<'static>,
 }
 
 /// What a server saw.
@@ -108,7 +65,7 @@ impl Seen {
 fn serve(identity: Identity, protocols: &[&str], seen: &Seen) -> u16 {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = ServerConfig::builder().with_no_client_auth();
-    let mut config = config.with_single_cert(vec![identity.certificate], identity.key).unwrap();
+    let mut config = config.with_single_cert(vec![identity.certificate.into()], identity.key.try_into().unwrap()).unwrap();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let (listener, address) = listen();
@@ -160,8 +117,8 @@ async fn answer(request: Request<Incoming>, seen: Seen) -> Result<Response<Body>
 #[tokio::test]
 async fn http2_is_spoken_where_offered_and_one_connection_carries_all() {
     let (authority, seen) = (Authority::new("ours"), Seen::default());
-    let port = serve(authority.valid("client.example"), &["h2", "http/1.1"], &seen);
-    let (sender, url) = (authority.trusted(), format!("https://client.example:{port}/in"));
+    let port = serve(authority.issue("client.example"), &["h2", "http/1.1"], &seen);
+    let (sender, url) = (trusting(&authority), format!("https://client.example:{port}/in"));
     assert_eq!(answered(&send_by(&sender, post(&url), LONG).await, 200), b"thanks");
     let mut sending = tokio::task::JoinSet::new();
     for _ in 0..50 {
@@ -178,8 +135,8 @@ async fn http2_is_spoken_where_offered_and_one_connection_carries_all() {
 async fn http1_is_spoken_over_tls_where_nothing_else_is_offered() {
     let (authority, seen) = (Authority::new("ours"), Seen::default());
     for protocols in [&["http/1.1"][..], &[]] {
-        let port = serve(authority.valid("client.example"), protocols, &seen);
-        let (sender, url) = (authority.trusted(), format!("https://client.example:{port}/in"));
+        let port = serve(authority.issue("client.example"), protocols, &seen);
+        let (sender, url) = (trusting(&authority), format!("https://client.example:{port}/in"));
         for _ in 0..3 {
             assert_eq!(answered(&send_by(&sender, post(&url), LONG).await, 200), b"thanks");
         }
@@ -190,7 +147,7 @@ async fn http1_is_spoken_over_tls_where_nothing_else_is_offered() {
 #[tokio::test]
 async fn a_certificate_is_checked_against_the_host_of_the_url() {
     let (authority, seen) = (Authority::new("ours"), Seen::default());
-    let port = serve(authority.valid("client.example"), &["h2"], &seen);
+    let port = serve(authority.issue("client.example"), &["h2"], &seen);
     for (host, matches) in [
         ("client.example", true),
         ("CLIENT.example", true),
@@ -198,7 +155,7 @@ async fn a_certificate_is_checked_against_the_host_of_the_url() {
         ("other.example", false),
         ("127.0.0.1", false),
     ] {
-        let outcome = send_by(&authority.trusted(), post(&format!("https://{host}:{port}/")), LONG).await;
+        let outcome = send_by(&trusting(&authority), post(&format!("https://{host}:{port}/")), LONG).await;
         if matches {
             answered(&outcome, 200);
         } else {
@@ -206,21 +163,21 @@ async fn a_certificate_is_checked_against_the_host_of_the_url() {
             assert!(detail.contains("not valid for name"), "{host}: {detail}");
         }
     }
-    let port = serve(authority.valid("127.0.0.1"), &["h2"], &seen);
-    answered(&send_by(&authority.trusted(), post(&format!("https://127.0.0.1:{port}/")), LONG).await, 200);
+    let port = serve(authority.issue("127.0.0.1"), &["h2"], &seen);
+    answered(&send_by(&trusting(&authority), post(&format!("https://127.0.0.1:{port}/")), LONG).await, 200);
 }
 
 #[tokio::test]
 async fn a_certificate_that_is_expired_or_of_nobody_known_is_a_tls_failure_that_says_so() {
     let (authority, stranger, seen) = (Authority::new("ours"), Authority::new("a stranger"), Seen::default());
-    let expired = serve(authority.expired("client.example"), &["h2"], &seen);
-    let unknown = serve(stranger.valid("client.example"), &["h2"], &seen);
+    let expired = serve(authority.issue_expired("client.example"), &["h2"], &seen);
+    let unknown = serve(stranger.issue("client.example"), &["h2"], &seen);
     for (port, word) in [(expired, "expired"), (unknown, "UnknownIssuer")] {
-        let outcome = send_by(&authority.trusted(), post(&format!("https://client.example:{port}/")), LONG).await;
+        let outcome = send_by(&trusting(&authority), post(&format!("https://client.example:{port}/")), LONG).await;
         let detail = failed(&outcome, "tls");
         assert!(detail.contains(word), "{detail}");
     }
-    let well = serve(authority.valid("client.example"), &["h2"], &seen);
+    let well = serve(authority.issue("client.example"), &["h2"], &seen);
     let nobody = SenderOptions { resolver: Scripted::new(&[&["127.0.0.1"]]), addresses: loopback(), ..SenderOptions::default() };
     failed(&send_by(&Sender::new(nobody), post(&format!("https://client.example:{well}/")), LONG).await, "tls");
     assert_eq!(seen.versions(), [], "no request was made of any of them");
@@ -235,7 +192,7 @@ async fn a_receiver_that_does_not_speak_tls_is_a_tls_failure() {
     });
     let silent_end = raw_receiver(|stream| async move { drop(stream) });
     for url in [plain, silent_end] {
-        let outcome = send_by(&authority.trusted(), post(&url.replace("http:", "https:")), LONG).await;
+        let outcome = send_by(&trusting(&authority), post(&url.replace("http:", "https:")), LONG).await;
         assert!(!failed(&outcome, "tls").is_empty());
     }
 }
@@ -243,8 +200,8 @@ async fn a_receiver_that_does_not_speak_tls_is_a_tls_failure() {
 #[tokio::test]
 async fn an_http2_answer_without_end_is_cut_and_its_connection_lives_on() {
     let (authority, seen) = (Authority::new("ours"), Seen::default());
-    let port = serve(authority.valid("client.example"), &["h2"], &seen);
-    let sender = authority.trusted();
+    let port = serve(authority.issue("client.example"), &["h2"], &seen);
+    let sender = trusting(&authority);
     for _ in 0..3 {
         let outcome = send_by(&sender, post(&format!("https://client.example:{port}/endless")), LONG).await;
         assert_eq!(answered(&outcome, 200).len(), RESPONSE_BYTES_MAX);
@@ -258,8 +215,8 @@ async fn an_http2_answer_without_end_is_cut_and_its_connection_lives_on() {
 #[tokio::test]
 async fn an_http2_request_that_hangs_holds_up_no_other_on_its_connection() {
     let (authority, seen) = (Authority::new("ours"), Seen::default());
-    let port = serve(authority.valid("client.example"), &["h2"], &seen);
-    let sender = authority.trusted();
+    let port = serve(authority.issue("client.example"), &["h2"], &seen);
+    let sender = trusting(&authority);
     answered(&send_by(&sender, post(&format!("https://client.example:{port}/in")), LONG).await, 200);
     let hanging = sender.clone();
     let hangs =
@@ -275,8 +232,8 @@ async fn an_http2_request_that_hangs_holds_up_no_other_on_its_connection() {
 #[tokio::test]
 async fn an_http2_connection_that_the_receiver_ends_fails_no_attempt() {
     let (authority, seen) = (Authority::new("ours"), Seen::default());
-    let port = serve(authority.valid("client.example"), &["h2"], &seen);
-    let (sender, url) = (authority.trusted(), format!("https://client.example:{port}/in"));
+    let port = serve(authority.issue("client.example"), &["h2"], &seen);
+    let (sender, url) = (trusting(&authority), format!("https://client.example:{port}/in"));
     for opened in 1..=5 {
         answered(&send_by(&sender, post(&url), LONG).await, 200);
         assert_eq!(seen.connections(), opened);
@@ -294,8 +251,8 @@ async fn an_http2_connection_that_the_receiver_ends_fails_no_attempt() {
 #[tokio::test]
 async fn an_http2_connection_that_is_dead_without_saying_so_is_replaced() {
     let (authority, seen) = (Authority::new("ours"), Seen::default());
-    let port = serve(authority.valid("client.example"), &["h2"], &seen);
-    let sender = Sender::new(SenderOptions { ping_interval: SHORT, idle_timeout: LONG, ..authority.options() });
+    let port = serve(authority.issue("client.example"), &["h2"], &seen);
+    let sender = Sender::new(SenderOptions { ping_interval: SHORT, idle_timeout: LONG, ..options(&authority) });
     let url = format!("https://client.example:{port}/in");
     answered(&send_by(&sender, post(&url), LONG).await, 200);
     seen.freeze.notify_waiters();
@@ -307,7 +264,7 @@ async fn an_http2_connection_that_is_dead_without_saying_so_is_replaced() {
 #[tokio::test]
 async fn a_redirect_over_tls_is_not_followed_either() {
     let (authority, seen) = (Authority::new("ours"), Seen::default());
-    let port = serve(authority.valid("client.example"), &["h2"], &seen);
-    answered(&send_by(&authority.trusted(), post(&format!("https://client.example:{port}/moved")), LONG).await, 302);
+    let port = serve(authority.issue("client.example"), &["h2"], &seen);
+    answered(&send_by(&trusting(&authority), post(&format!("https://client.example:{port}/moved")), LONG).await, 302);
     assert_eq!(seen.versions().len(), 1);
 }

@@ -45,6 +45,15 @@ impl PostgresUrl {
         &self.config
     }
 
+    /// The same without TLS, if that will do where the server refuses it.
+    pub(super) fn without_tls(&self) -> Option<Config> {
+        (self.config.get_ssl_mode() == SslMode::Prefer).then(|| {
+            let mut plain = self.config().clone();
+            plain.ssl_mode(SslMode::Disable);
+            plain
+        })
+    }
+
     /// How long it may take until a session stands, whichever of the hosts it is with.
     pub(super) fn connect_max(&self) -> Duration {
         let hosts = self.config.get_hosts().len().max(self.config.get_hostaddrs().len()).max(1);

@@ -103,8 +103,7 @@ impl Keeper {
             let tidying = Arc::default();
             let times = [Instant::now(); 3];
             let (session, watch) = (None, Watch::default());
-            Thread { duties, hear: Box::new(hear), idle, session, watch, tidying, times, looked_at: None, sender }
-                .run(received);
+            Thread { duties, hear: Box::new(hear), idle, session, watch, tidying, times, looked_at: None, sender }.run(received);
         };
         let thread = std::thread::Builder::new().name("bellwire-keeper".to_owned()).spawn(run).map_err(failed)?;
         Ok(Self { notices, thread: Some(thread) })

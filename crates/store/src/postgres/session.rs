@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Client, Statement};
+use tokio_postgres::{AsyncMessage, Client, Config, Statement};
 
 use super::address::PostgresUrl;
 use super::tls::connector;
@@ -81,9 +81,17 @@ impl Session {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| unavailable(&error))?;
         let connector = connector(url)?;
         // The driver's own limit is for TCP alone: somebody may take the connection and say nothing.
-        let connected =
-            runtime.block_on(async { tokio::time::timeout(url.connect_max(), url.config().connect(connector)).await });
-        let connected = connected.map_err(|_| unavailable(&"the database does not answer"))?;
+        let connect = |config: &Config| {
+            let connected = async { tokio::time::timeout(url.connect_max(), config.connect(connector.clone())).await };
+            runtime.block_on(connected).map_err(|_| unavailable(&"the database does not answer"))
+        };
+        let mut connected = connect(url.config())?;
+        // `prefer` is content without TLS where the server's rules let nobody in with it (libpq does the same).
+        if let (Err(error), Some(plain)) = (&connected, url.without_tls())
+            && error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
+        {
+            connected = connect(&plain)?;
+        }
         let (client, mut connection) = connected.map_err(|error| describe(&error).1)?;
         runtime.spawn(async move {
             let mut messages = futures_util::stream::poll_fn(move |context| connection.poll_message(context));

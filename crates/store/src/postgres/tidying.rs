@@ -19,7 +19,8 @@ const KEPT_MAX: i64 = 8 << 20;
 /// How long a vacuum may take.
 const VACUUM_MAX: Duration = Duration::from_secs(45);
 
-const STATE: &str = "SELECT n_dead_tup, pg_total_relation_size(relid) FROM pg_stat_user_tables WHERE relid = to_regclass('queue')";
+const STATE: &str =
+    "SELECT n_dead_tup, pg_total_relation_size(relid) FROM pg_stat_user_tables WHERE relid = to_regclass('queue')";
 const IS_LIVE: &str = "SELECT EXISTS (SELECT 1 FROM queue)::int::bigint";
 const VACUUM: &str = "VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE OFF) queue";
 const CUT: &str = "VACUUM (SKIP_LOCKED, TRUNCATE ON) queue";
@@ -169,7 +170,9 @@ mod tests {
         let queue = Queue::emptied();
         let writer = Session::connect(&queue.url.parse().unwrap(), None).unwrap();
         writer.begin().unwrap();
-        writer.batch("INSERT INTO queue (id, lane, number, event, attempts, created_at, due_at) VALUES (1, 1, 1, 1, 0, 0, 0)").unwrap();
+        writer
+            .batch("INSERT INTO queue (id, lane, number, event, attempts, created_at, due_at) VALUES (1, 1, 1, 1, 0, 0, 0)")
+            .unwrap();
         queue.tidy();
         writer.commit().unwrap();
         assert_eq!(one(&queue.session, IS_LIVE).unwrap(), 1);

@@ -3,11 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use bellwire_testkit::authority::{Authority, pem};
 use bellwire_testkit::postgres::Cluster;
 use bellwire_testkit::proxy::Proxy;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
 use super::super::session::Session;
@@ -17,42 +15,13 @@ use crate::driver::{Db, params};
 /// The name that the server's certificate is for.
 const NAME: &str = "db.example";
 const IS_ENCRYPTED: &str = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
-/// Who may come how: to a database that takes TLS only, and to one that takes either.
-const RULES: &str = "local all all trust\nhostssl tls_only all 127.0.0.1/32 trust\nhost either all 127.0.0.1/32 trust";
+/// Who may come how: to a database that takes TLS only, to one that takes none, and to one that takes either.
+const RULES: &str = "local all all trust\nhostssl tls_only all 127.0.0.1/32 trust\nhostnossl plain_only all 127.0.0.1/32 trust\n\
+     host either all 127.0.0.1/32 trust";
 
-/// Somebody who signs certificates.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    certificate: String,
-}
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let certificate = pem("CERTIFICATE", params.self_signed(&key).unwrap().der());
-        Self { issuer: Issuer::new(params, key), certificate }
-    }
-
-    /// A certificate for a host, and its key.
-    fn issue(&self, host: &str) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec![host.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
-        (pem("CERTIFICATE", certificate.der()), pem("PRIVATE KEY", &key.serialize_der()))
-    }
-
-    fn write(&self, path: &Path) -> PathBuf {
-        std::fs::write(path, &self.certificate).unwrap();
-        path.to_owned()
-    }
-}
-
-fn pem(kind: &str, der: &[u8]) -> String {
-    let encoded = STANDARD.encode(der);
-    let lines: Vec<&str> = encoded.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----", lines.join("\n"))
+fn write(authority: &Authority, path: &Path) -> PathBuf {
+    std::fs::write(path, pem("CERTIFICATE", &authority.certificate)).unwrap();
+    path.to_owned()
 }
 
 /// A server that speaks TLS, and whom to trust.
@@ -66,19 +35,21 @@ struct Encrypted {
 impl Encrypted {
     fn start() -> Self {
         let (right, wrong) = (Authority::new("right"), Authority::new("wrong"));
-        let (certificate, key) = right.issue(NAME);
+        let issued = right.issue(NAME);
+        let (certificate, key) = (pem("CERTIFICATE", &issued.certificate), pem("PRIVATE KEY", &issued.key));
         let cluster = Cluster::start_on_tcp();
         for (file, text) in [("server.crt", certificate.as_str()), ("server.key", &key), ("pg_hba.conf", RULES)] {
             let lines = format!("SELECT unnest(string_to_array('{text}', E'\\n'))");
             cluster.psql("postgres", &format!("COPY ({lines}) TO PROGRAM 'umask 077; cat > {file}'"));
         }
-        for change in ["ALTER SYSTEM SET ssl = on", "CREATE DATABASE tls_only", "CREATE DATABASE either"] {
-            cluster.psql("postgres", change);
+        cluster.psql("postgres", "ALTER SYSTEM SET ssl = on");
+        for database in ["tls_only", "plain_only", "either"] {
+            cluster.psql("postgres", &format!("CREATE DATABASE {database}"));
         }
         cluster.stop();
         cluster.resume();
         let folder = tempfile::tempdir().unwrap();
-        let (right, wrong) = (right.write(&folder.path().join("right.pem")), wrong.write(&folder.path().join("wrong.pem")));
+        let (right, wrong) = (write(&right, &folder.path().join("right.pem")), write(&wrong, &folder.path().join("wrong.pem")));
         Self { cluster, right, wrong, _folder: folder }
     }
 
@@ -128,6 +99,11 @@ fn every_sslmode_does_what_it_says_with_a_server_that_speaks_tls() {
 
     assert!(server.connect(NAME, "tls_only", "prefer", None).unwrap());
     server.refused(NAME, "tls_only", "disable", None, "no encryption");
+    for mode in ["prefer", "disable"] {
+        assert!(!server.connect(NAME, "plain_only", mode, None).unwrap(), "{mode}");
+    }
+    server.refused(NAME, "plain_only", "require", None, "SSL encryption");
+    server.refused(NAME, "nowhere", "prefer", None, "no encryption");
 }
 
 #[test]
