@@ -4,6 +4,7 @@
 //! instant has come. A retry whose lane is full joins that lane's backlog, so that the same rows are not looked at again on
 //! every round. Everything runs on the writer, so that reservations and claims see each other in order.
 
+mod payloads;
 mod set;
 
 use std::sync::Arc;
@@ -16,9 +17,9 @@ use crate::handoff::{ClaimedDelivery, ClaimedEvent, HandOff, LaneKey, Reservatio
 use crate::lanes::place_seq;
 use crate::lease::{Claimant, Lease};
 use crate::postgres::fence;
-use crate::publish::payload_context;
-use crate::seal::Keyring;
-use crate::{Origin, StoreError, lanes};
+use crate::{Origin, StoreError, lanes, seal};
+
+pub(crate) use payloads::ReservedRow;
 
 /// What a claim round did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,53 +32,15 @@ pub struct ClaimReport {
     pub more: bool,
 }
 
-/// A row that may be claimed, payload still sealed.
-struct SealedRow {
+/// A row that may be claimed, its payload not read yet.
+struct ClaimableRow {
     delivery: ClaimedDelivery,
-    payload_sealed: Vec<u8>,
     data_key_sealed: Vec<u8>,
 }
 
-/// A row with reserved room. Dropped unopened, as when its transaction fails, it gives the room back.
-pub(crate) struct ReservedRow {
-    row: Option<SealedRow>,
-    handoff: Arc<HandOff>,
-}
-
-impl ReservedRow {
-    /// Opens the payload. One that does not open is handed on without data, to end as failed with the reason.
-    pub(crate) fn open(mut self, keyring: &Keyring) -> Option<ClaimedDelivery> {
-        let SealedRow { mut delivery, payload_sealed, data_key_sealed } = self.row.take()?;
-        let context = payload_context(&delivery.account_id, &delivery.event.id);
-        let opened =
-            keyring.unwrap(&delivery.account_id, &data_key_sealed).and_then(|key| key.open("events", &context, &payload_sealed));
-        match opened {
-            Ok(data) => {
-                if let Some(event) = Arc::get_mut(&mut delivery.event) {
-                    event.data = Some(data.into());
-                }
-            }
-            Err(error) => tracing::error!(delivery.id = %delivery.id, error = %error, "a payload cannot be opened"),
-        }
-        Some(delivery)
-    }
-}
-
-impl Drop for ReservedRow {
-    fn drop(&mut self) {
-        if let Some(row) = &self.row {
-            self.handoff.release_delivery(&row.delivery);
-        }
-    }
-}
-
-/// The length of the payload inside a sealed value: version, nonce and tag are 29 bytes.
-fn plain_length(sealed: &[u8]) -> usize {
-    sealed.len().saturating_sub(29)
-}
-
 const COLUMNS: &str = "SELECT q.id, p.account_id, p.id, q.number, q.attempts, q.created_at, q.event, \
-     e.id, e.type, e.occurred_at, e.is_test, e.payload_sealed, p.version, a.data_key_sealed, q.origin, a.ref, q.lane ";
+     e.id, e.type, e.occurred_at, e.is_test, CAST(LENGTH(e.payload_sealed) AS BIGINT), p.version, a.data_key_sealed, q.origin, \
+     a.ref, q.lane ";
 const JOINS: &str = "JOIN events e ON e.place = q.event \
      JOIN endpoints p ON p.lane = q.lane \
      JOIN accounts a ON a.id = p.account_id ";
@@ -115,39 +78,42 @@ pub(crate) fn claim(
     let claimant = fence(db, lease)?;
     let lanes = handoff.reserve().take_wanting(LANES_MAX);
     let more_lanes = lanes.len() == LANES_MAX;
-    let mut claimed = reserve_lanes(db, handoff, &lanes, limit)?;
+    let (mut claimed, lanes_left) = reserve_lanes(db, handoff, &lanes, limit)?;
     let (due, found) = reserve_due(db, handoff, now, limit)?;
     claimed.extend(due);
     mark_claimed(db, &claimant, &mut claimed)?;
+    payloads::read(db, handoff, &mut claimed)?;
     let next_wake = db.find("queue", NEXT_WAKE, params![])?.map(|row| row.time(0, "wake_at")).transpose()?;
-    let more = found == limit || claimed.len() >= limit || (more_lanes && !claimed.is_empty());
+    let more = found == limit || claimed.len() >= limit || ((more_lanes || lanes_left) && !claimed.is_empty());
     let report = ClaimReport { claimed: claimed.len(), next_wake, more };
     Ok((claimed, report))
 }
 
-/// Reserves rows that wait in these lanes, `limit` at most.
+/// Reserves rows that wait in these lanes, `limit` at most, and says whether some lanes may not have been looked at for it.
 fn reserve_lanes(
     db: Db<'_>,
     handoff: &Arc<HandOff>,
     lanes: &[(LaneKey, usize)],
     limit: usize,
-) -> Result<Vec<ReservedRow>, StoreError> {
-    let mut reserved = Vec::new();
-    match db {
-        Db::Postgres(session) => reserved = set::reserve_lanes(session, handoff, lanes, limit)?,
+) -> Result<(Vec<ReservedRow>, bool), StoreError> {
+    let (reserved, left) = match db {
+        Db::Postgres(session) => set::reserve_lanes(session, handoff, lanes, limit)?,
         Db::Sqlite(_) => {
+            let mut reserved = Vec::new();
             for (lane, room) in lanes {
                 let room = (*room).min(limit.saturating_sub(reserved.len())).min(LANE_STEP_MAX);
                 if room > 0 {
                     reserved.extend(reserve_lane(db, handoff, lane, room)?);
                 }
             }
+            let left = reserved.len() >= limit;
+            (reserved, left)
         }
-    }
+    };
     for (lane, _) in lanes {
         handoff.reserve().queue(lane);
     }
-    Ok(reserved)
+    Ok((reserved, left))
 }
 
 fn reserve_lane(db: Db<'_>, handoff: &Arc<HandOff>, lane: &LaneKey, room: usize) -> Result<Vec<ReservedRow>, StoreError> {
@@ -162,12 +128,12 @@ fn reserve_lane(db: Db<'_>, handoff: &Arc<HandOff>, lane: &LaneKey, room: usize)
     };
     let limit = i64::try_from(room).unwrap_or(i64::MAX);
     let rows = db.query("queue", &rows_where(LANE_ROWS), params![number, limit])?;
-    let rows = rows.iter().map(read_sealed).collect::<Result<Vec<_>, _>>()?;
+    let rows = rows.iter().map(read_claimable).collect::<Result<Vec<_>, _>>()?;
     Ok(keep_lane(handoff, lane, rows, room))
 }
 
 /// Reserves what fits of a lane's rows, of which at most `room` were looked for.
-fn keep_lane(handoff: &Arc<HandOff>, lane: &LaneKey, rows: Vec<SealedRow>, room: usize) -> Vec<ReservedRow> {
+fn keep_lane(handoff: &Arc<HandOff>, lane: &LaneKey, rows: Vec<ClaimableRow>, room: usize) -> Vec<ReservedRow> {
     let found = rows.len();
     let (reserved, _) = reserve(handoff, rows, |room, row| room.for_claim(lane, row.delivery.event.size));
     if reserved.len() == found && found < room {
@@ -188,7 +154,7 @@ fn reserve_due(
         Db::Sqlite(_) => db.query("queue", &rows_where(DUE_ROWS), params![now, limit])?,
         Db::Postgres(session) => set::find_due(session, now, limit)?,
     };
-    let rows = rows.iter().map(read_sealed).collect::<Result<Vec<_>, _>>()?;
+    let rows = rows.iter().map(read_claimable).collect::<Result<Vec<_>, _>>()?;
     let found = rows.len();
     let (reserved, left) = reserve(handoff, rows, |room, row| room.for_new(&row.delivery.lane(), row.delivery.event.size));
     match db {
@@ -209,14 +175,14 @@ fn reserve_due(
 /// Splits rows into those for which `fits` reserves room and the others.
 fn reserve(
     handoff: &Arc<HandOff>,
-    rows: Vec<SealedRow>,
-    fits: impl Fn(&mut Reservations<'_>, &SealedRow) -> bool,
-) -> (Vec<ReservedRow>, Vec<SealedRow>) {
+    rows: Vec<ClaimableRow>,
+    fits: impl Fn(&mut Reservations<'_>, &ClaimableRow) -> bool,
+) -> (Vec<ReservedRow>, Vec<ClaimableRow>) {
     let mut room = handoff.reserve();
     let (mut reserved, mut left) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in rows {
         if fits(&mut room, &row) {
-            reserved.push(ReservedRow { row: Some(row), handoff: Arc::clone(handoff) });
+            reserved.push(ReservedRow::new(row, handoff));
         } else {
             left.push(row);
         }
@@ -226,9 +192,9 @@ fn reserve(
 
 fn mark_claimed(db: Db<'_>, claimant: &Claimant, rows: &mut [ReservedRow]) -> Result<(), StoreError> {
     let mut ids: Vec<Param<'_>> = Vec::with_capacity(rows.len());
-    for row in rows.iter_mut().filter_map(|reserved| reserved.row.as_mut()) {
-        row.delivery.epoch = claimant.epoch;
-        ids.push(row.delivery.id.into());
+    for delivery in rows.iter_mut().filter_map(ReservedRow::delivery) {
+        delivery.epoch = claimant.epoch;
+        ids.push(delivery.id.into());
     }
     match db {
         Db::Sqlite(_) => {
@@ -239,15 +205,14 @@ fn mark_claimed(db: Db<'_>, claimant: &Claimant, rows: &mut [ReservedRow]) -> Re
     }
 }
 
-fn read_sealed(row: &Row) -> Result<SealedRow, StoreError> {
-    let payload_sealed = row.bytes(11, "payload_sealed")?.to_vec();
+fn read_claimable(row: &Row) -> Result<ClaimableRow, StoreError> {
     let event = ClaimedEvent {
         id: row.parsed(7, "event id")?,
         event_type: row.word(8, "type", |text| bellwire_domain::EventType::try_new(text).ok())?,
         occurred_at: row.time(9, "occurred_at")?,
         seq: place_seq(row.int(6, "event")?),
         is_test: row.boolean(10, "is_test")?,
-        size: plain_length(&payload_sealed),
+        size: seal::plain_length(row.narrow(11, "payload_sealed")?),
         data: None,
     };
     let delivery = ClaimedDelivery {
@@ -263,7 +228,7 @@ fn read_sealed(row: &Row) -> Result<SealedRow, StoreError> {
         epoch: 0, // until it is marked as claimed
         event: Arc::new(event),
     };
-    Ok(SealedRow { delivery, payload_sealed, data_key_sealed: row.bytes(13, "data_key_sealed")?.to_vec() })
+    Ok(ClaimableRow { delivery, data_key_sealed: row.bytes(13, "data_key_sealed")?.to_vec() })
 }
 
 /// Puts held deliveries back, unattempted, to wait in their lanes.
@@ -303,7 +268,8 @@ pub(crate) use set::set_statements;
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    let mut all: Vec<String> = [LANE_OPEN, CLAIM, PARK, UNCLAIM, NEXT_WAKE, RECOVER, LANES_WAITING].map(str::to_owned).into();
+    let mut all: Vec<String> =
+        [LANE_OPEN, CLAIM, PARK, UNCLAIM, NEXT_WAKE, RECOVER, LANES_WAITING, payloads::PAYLOAD].map(str::to_owned).into();
     all.extend([LANE_ROWS, DUE_ROWS].map(rows_where));
     all
 }

@@ -177,6 +177,14 @@ impl Row {
         self.find_bytes(index, column)?.ok_or_else(|| self.wrong(column))
     }
 
+    /// Bytes that are many: taken out of the row, not copied.
+    pub(crate) fn take_bytes(&mut self, index: usize, column: &'static str) -> Result<Vec<u8>, StoreError> {
+        match self.cells.get_mut(index) {
+            Some(Value::Blob(value)) => Ok(std::mem::take(value)),
+            _ => Err(self.wrong(column)),
+        }
+    }
+
     pub(crate) fn find_bytes(&self, index: usize, column: &'static str) -> Result<Option<&[u8]>, StoreError> {
         match self.cells.get(index) {
             Some(Value::Null) => Ok(None),

@@ -19,6 +19,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, mpsc};
 
 use crate::Origin;
+use crate::held_events::HeldEvents;
 use crate::lanes::{LaneRefs, event_place};
 
 /// The event behind a claimed delivery, payload in memory; shared by all its deliveries.
@@ -226,6 +227,8 @@ pub(crate) struct HandOff {
     limits: HandOffLimits,
     room: Mutex<Room>,
     sender: mpsc::UnboundedSender<Vec<ClaimedDelivery>>,
+    /// The events that somebody holds.
+    pub(crate) events: HeldEvents,
     /// Told when a lane with a backlog has room again, or work has become claimable otherwise.
     pub(crate) claimable: Notify,
 }
@@ -234,7 +237,7 @@ impl HandOff {
     /// The channel carries only deliveries with reserved room, which bounds it.
     pub(crate) fn new(limits: HandOffLimits) -> (Self, mpsc::UnboundedReceiver<Vec<ClaimedDelivery>>) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        (Self { limits, room: Mutex::default(), sender, claimable: Notify::new() }, receiver)
+        (Self { limits, room: Mutex::default(), sender, events: HeldEvents::default(), claimable: Notify::new() }, receiver)
     }
 
     /// Takes the lock for a series of reservations.

@@ -29,6 +29,7 @@ mod endpoints;
 mod error;
 mod events;
 mod handoff;
+mod held_events;
 mod keys;
 mod lanes;
 mod lease;

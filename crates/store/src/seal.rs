@@ -82,6 +82,11 @@ impl DataKey {
     }
 }
 
+/// How many bytes are inside of a sealed value that has `length`.
+pub(crate) const fn plain_length(length: usize) -> usize {
+    length.saturating_sub(1 + NONCE_LENGTH + TAG_LENGTH)
+}
+
 /// RFC 2104: a key shorter than the hash's block is filled up with zeros.
 fn hmac(key: &[u8; 32]) -> Hmac<Sha256> {
     let mut block = [0; 64];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bellwire_domain::Timestamp;
 
-use super::{COLUMNS, JOINS, LANE_STEP_MAX, ReservedRow, SealedRow, keep_lane, read_sealed};
+use super::{COLUMNS, ClaimableRow, JOINS, LANE_STEP_MAX, ReservedRow, keep_lane, read_claimable};
 use crate::StoreError;
 use crate::deliveries::read_lane;
 use crate::driver::{Db, Kind, Param, Row, params};
@@ -20,6 +20,7 @@ const LANES_FROM: &str = "FROM UNNEST($1::bigint[], $2::bigint[]) t (lane, room)
      ORDER BY number LIMIT t.room FOR UPDATE SKIP LOCKED) q ";
 const DUE_ROWS: &str = "FROM (SELECT * FROM queue WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2 FOR UPDATE SKIP LOCKED) q ";
 const CLAIM: &str = "UPDATE queue SET claim = $2, wake_at = NULL WHERE id = ANY($1)";
+const PAYLOADS: &str = "SELECT place, payload_sealed FROM events WHERE place = ANY($1)";
 const PARK: &str = "UPDATE queue SET wake_at = NULL WHERE id = ANY($1)";
 const UNCLAIM: &str = "UPDATE queue SET claim = NULL WHERE id = ANY($1) AND claim = $2";
 /// Lanes looked at for backlogs at once.
@@ -40,15 +41,15 @@ fn due_rows() -> String {
     format!("{COLUMNS}{DUE_ROWS}{JOINS}ORDER BY q.wake_at")
 }
 
-/// Reserves rows of these lanes, `limit` at most.
+/// Reserves rows of these lanes, `limit` at most, and says whether some lanes were not looked at for it.
 pub(super) fn reserve_lanes(
     session: &Session,
     handoff: &Arc<HandOff>,
     lanes: &[(LaneKey, usize)],
     limit: usize,
-) -> Result<Vec<ReservedRow>, StoreError> {
+) -> Result<(Vec<ReservedRow>, bool), StoreError> {
     if lanes.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), false));
     }
     let keys = lanes.iter().flat_map(|(lane, _)| [lane.account_id.as_str().into(), lane.endpoint_id.as_str().into()]);
     let open = session.query_set("endpoints", OPEN_LANES, (&[Kind::Text; 2], &keys.collect::<Vec<Param<'_>>>()), &[])?;
@@ -73,16 +74,16 @@ pub(super) fn reserve_lanes(
         cells.extend_from_slice(params![*number, room]);
     }
     let rows = session.query_set("queue", &lane_rows(), (&[Kind::Int; 2], &cells), &[])?;
-    let mut by_lane: HashMap<LaneKey, Vec<SealedRow>> = HashMap::new();
+    let mut by_lane: HashMap<LaneKey, Vec<ClaimableRow>> = HashMap::new();
     for row in &rows {
-        let row = read_sealed(row)?;
+        let row = read_claimable(row)?;
         by_lane.entry(row.delivery.lane()).or_default().push(row);
     }
     let mut reserved = Vec::with_capacity(rows.len());
     for (lane, _, room) in wanted {
         reserved.extend(keep_lane(handoff, lane, by_lane.remove(lane).unwrap_or_default(), room));
     }
-    Ok(reserved)
+    Ok((reserved, left == 0))
 }
 
 /// Retries whose instant has come.
@@ -93,6 +94,11 @@ pub(super) fn find_due(session: &Session, now: Timestamp, limit: i64) -> Result<
 /// Marks rows as claimed.
 pub(super) fn claim(session: &Session, token: &str, rows: &[Param<'_>]) -> Result<(), StoreError> {
     change(session, CLAIM, rows, params![token])
+}
+
+/// The sealed payloads of the events at these places.
+pub(super) fn read_payloads(session: &Session, places: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
+    if places.is_empty() { Ok(Vec::new()) } else { session.query_set("events", PAYLOADS, (&[Kind::Int], places), &[]) }
 }
 
 /// Lets due retries wait in their lanes.
@@ -135,7 +141,7 @@ pub(super) fn lanes_waiting(session: &Session) -> Result<Vec<LaneKey>, StoreErro
 
 #[cfg(test)]
 pub(crate) fn set_statements() -> Vec<String> {
-    let mut all: Vec<String> = [OPEN_LANES, CLAIM, PARK, UNCLAIM, LANES_WAITING].map(str::to_owned).into();
+    let mut all: Vec<String> = [OPEN_LANES, CLAIM, PAYLOADS, PARK, UNCLAIM, LANES_WAITING].map(str::to_owned).into();
     all.extend([lane_rows(), due_rows()]);
     all
 }

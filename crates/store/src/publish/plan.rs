@@ -285,7 +285,20 @@ impl<'j> Plan<'j> {
                 event,
             });
         }
+        drop(room);
+        if claimed.len() < self.deliveries.len() {
+            self.share(context, &claimed);
+        }
         claimed
+    }
+
+    /// Lets deliveries that found no room share the payload of their event, where another of its deliveries did.
+    fn share(&self, context: &WriteContext, claimed: &[ClaimedDelivery]) {
+        let left = self.deliveries.iter().filter(|delivery| !delivery.claimed);
+        let left: HashSet<i64> = left.map(|delivery| event_place(delivery.refs.account, delivery.event_seq)).collect();
+        for delivery in claimed.iter().filter(|delivery| left.contains(&delivery.event_place())) {
+            context.handoff.events.add(delivery.event_place(), &delivery.event);
+        }
     }
 
     pub(super) fn write(&self, db: Db<'_>, statements: &PublishStatements, claim_token: &str) -> Result<(), StoreError> {

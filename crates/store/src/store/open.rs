@@ -30,7 +30,7 @@ const KEYS_CACHED_MAX: usize = 10_000;
 /// On PostgreSQL, for how long a change by another node may go unseen, should its notification be lost.
 const CACHED_AGE_MAX: Duration = Duration::from_secs(3);
 /// Page cache of the writing connection, in KiB (negative as SQLite counts it).
-const WRITER_CACHE_KIB: i64 = -8_192;
+const WRITER_CACHE_KIB: i64 = -4_096;
 
 impl Store {
     /// Opens or makes the database, migrates it, and takes over what a stopped process held.

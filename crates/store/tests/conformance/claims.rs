@@ -1,8 +1,9 @@
 //! What does not fit in memory waits in the store, in order, and is found again: also by the next process.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{Decision, EventFilter};
+use bellwire_domain::{Decision, EventFilter, EventType};
 use bellwire_store::{EndpointChanges, HandOffLimits};
 
 use crate::fixture::{Fixture, event};
@@ -85,4 +86,53 @@ async fn a_delivery_put_back_waits_for_its_lane_to_open() {
     fixture.store.update_endpoint(&lane, EndpointChanges::default()).await.unwrap().unwrap();
     fixture.store.claim_due(fixture.now(), 10).await.unwrap();
     assert_eq!(fixture.take().await.len(), 1);
+}
+
+#[tokio::test]
+async fn deliveries_of_one_event_share_its_payload_when_they_are_claimed_together() {
+    let mut fixture = Fixture::new();
+    let account = fixture.account("a").await;
+    for number in 0..5 {
+        fixture.endpoint("a", &format!("endpoint-{number}"), EventFilter::All).await;
+    }
+    fixture.publish(&account, vec![event("e1", "x"), event("e2", "x")]).await.unwrap();
+    let mut fixture = fixture.reopen().await;
+    while fixture.store.claim_due(fixture.now(), 100).await.unwrap().more {}
+    let claimed = fixture.take().await;
+    for id in ["e1", "e2"] {
+        let events: Vec<_> = claimed.iter().map(|delivery| &delivery.event).filter(|event| event.id.as_str() == id).collect();
+        assert_eq!(events.len(), 5);
+        assert!(
+            events.iter().all(|event| Arc::ptr_eq(event, events[0]) && event.data.as_ref() == Some(&self::event(id, "x").data))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_that_found_no_room_shares_the_payload_of_one_that_did() {
+    let mut fixture = Fixture::with_limits(SMALL);
+    let account = fixture.account("a").await;
+    fixture.endpoint("a", "full", EventFilter::All).await;
+    let events = (0..4).map(|number| event(&format!("before-{number}"), "x")).collect();
+    fixture.publish(&account, events).await.unwrap();
+    let before = fixture.take().await;
+    let only_y = EventFilter::Only([EventType::try_new("y").unwrap()].into());
+    fixture.endpoint("a", "free", only_y).await;
+    fixture.publish(&account, vec![event("shared", "y")]).await.unwrap();
+    let held = fixture.take().await;
+    assert_eq!((before.len(), held.len()), (4, 1), "one lane is full");
+    for delivery in &before {
+        fixture.record(delivery, Decision::Delivered).await;
+    }
+    fixture.store.claim_due(fixture.now(), 100).await.unwrap();
+    let late = fixture.take().await;
+    assert_eq!(late.len(), 1);
+    assert!(Arc::ptr_eq(&late[0].event, &held[0].event) && late[0].endpoint_id != held[0].endpoint_id);
+    drop(held);
+    let due_at = fixture.now().plus(Duration::from_secs(1));
+    fixture.record(&late[0], Decision::Retry { due_at }).await;
+    drop(late);
+    fixture.clock.advance(Duration::from_secs(1));
+    fixture.store.claim_due(fixture.now(), 100).await.unwrap();
+    assert!(fixture.take().await.iter().all(|delivery| delivery.event.data.is_some()), "read again once nobody holds it");
 }
