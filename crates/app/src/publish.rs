@@ -21,7 +21,7 @@ pub struct EventInput<'a> {
     pub pointer: String,
     /// Its type.
     pub event_type: Cow<'a, str>,
-    /// The posted bytes of its data: valid JSON.
+    /// The posted bytes of its data: valid JSON. They may be part of something larger, which they keep in memory.
     pub data: Bytes,
     /// The id that the publisher chose.
     pub id: Option<Cow<'a, str>>,

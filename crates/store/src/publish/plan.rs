@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bellwire_domain::{AccountId, DeliveryId, EndpointId, EventFilter, EventId, Timestamp};
+use bytes::Bytes;
 use foldhash::HashMap;
 
 use super::{
@@ -382,7 +383,9 @@ fn claimed_event(delivery: &PlannedDelivery<'_>) -> ClaimedEvent {
         seq: delivery.event_seq,
         is_test: event.is_test,
         size: event.data.len(),
-        data: Some(event.data.clone()),
+        // A copy, on purpose: what was posted may be a slice of a whole batch or of a connection's read buffer, and would keep it
+        // in memory until the last delivery ends.
+        data: Some(Bytes::copy_from_slice(&event.data)),
     }
 }
 

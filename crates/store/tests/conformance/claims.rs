@@ -90,7 +90,7 @@ async fn a_delivery_put_back_waits_for_its_lane_to_open() {
 
 #[tokio::test]
 async fn deliveries_of_one_event_share_its_payload_when_they_are_claimed_together() {
-    let mut fixture = Fixture::new();
+    let fixture = Fixture::new();
     let account = fixture.account("a").await;
     for number in 0..5 {
         fixture.endpoint("a", &format!("endpoint-{number}"), EventFilter::All).await;

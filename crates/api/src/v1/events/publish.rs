@@ -104,13 +104,13 @@ pub(super) async fn publish(
     let body = body.read().await?;
     let mut fields = Fields::read(&body)?;
     let Some(list) = fields.raw("events") else {
-        let (input, faults) = read_event(fields);
+        let (input, faults) = read_event(&body, fields);
         let input = valid(input, faults)?;
         let receipts = api.app.publish(&access, std::slice::from_ref(&input)).await?;
         let shown: Vec<Receipt> = receipts.iter().map(Receipt::show).collect();
         return Ok((status(&receipts), Json(shown.into_iter().next())).into_response());
     };
-    let inputs = read_batch(fields, list, api.app.limits().batch_events_max)?;
+    let inputs = read_batch(&body, fields, list, api.app.limits().batch_events_max)?;
     let receipts = api.app.publish(&access, &inputs).await?;
     let answer = Receipts { items: receipts.iter().map(Receipt::show).collect() };
     Ok((status(&receipts), Json(answer)).into_response())
@@ -125,7 +125,12 @@ fn valid<T>(value: Option<T>, faults: Vec<Fault>) -> Result<T, Problem> {
     value.filter(|_| faults.is_empty()).ok_or_else(|| Problem::invalid(faults))
 }
 
-fn read_batch<'a>(fields: Fields<'a>, list: &'a RawValue, events_max: usize) -> Result<Vec<EventInput<'a>>, Problem> {
+fn read_batch<'a>(
+    body: &'a Bytes,
+    fields: Fields<'a>,
+    list: &'a RawValue,
+    events_max: usize,
+) -> Result<Vec<EventInput<'a>>, Problem> {
     fields.finish()?;
     let wrong = |detail: &str| Problem::invalid(vec![Fault::new("/events", detail)]);
     let items: Vec<&RawValue> = serde_json::from_str(list.get()).map_err(|_| wrong("must be a list of events"))?;
@@ -135,7 +140,7 @@ fn read_batch<'a>(fields: Fields<'a>, list: &'a RawValue, events_max: usize) -> 
     let mut inputs = Vec::with_capacity(items.len());
     let mut faults = Vec::new();
     for (index, item) in items.into_iter().enumerate() {
-        let (input, wrong) = read_event(Fields::nested(item, format!("/events/{index}")));
+        let (input, wrong) = read_event(body, Fields::nested(item, format!("/events/{index}")));
         faults.extend(wrong);
         inputs.extend(input);
         if index > events_max {
@@ -145,15 +150,14 @@ fn read_batch<'a>(fields: Fields<'a>, list: &'a RawValue, events_max: usize) -> 
     valid(Some(inputs), faults)
 }
 
-/// One event, and what is wrong with it.
-fn read_event(mut fields: Fields<'_>) -> (Option<EventInput<'_>>, Vec<Fault>) {
+/// One event of this body, and what is wrong with it.
+fn read_event<'a>(body: &Bytes, mut fields: Fields<'a>) -> (Option<EventInput<'a>>, Vec<Fault>) {
     let event_type = fields.required_text("type");
     let data = fields.required_raw("data");
     let input = data.map(|data| EventInput {
         pointer: fields.pointer().to_owned(),
         event_type,
-        // A copy, on purpose: a slice would keep the connection's whole read buffer in memory until the last delivery ends.
-        data: Bytes::copy_from_slice(data.get().as_bytes()),
+        data: body.slice_ref(data.get().as_bytes()),
         id: fields.text("id"),
         occurred_at: fields.instant("occurred_at"),
         subjects: fields.texts("subjects").unwrap_or_default(),
