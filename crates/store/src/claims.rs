@@ -76,31 +76,25 @@ pub(crate) fn claim(
     limit: usize,
 ) -> Result<(Vec<ReservedRow>, ClaimReport), StoreError> {
     let claimant = fence(db, lease)?;
-    let lanes = handoff.reserve().take_wanting(LANES_MAX);
-    let more_lanes = lanes.len() == LANES_MAX;
-    let (mut claimed, lanes_left) = reserve_lanes(db, handoff, &lanes, limit)?;
+    let (mut claimed, lanes_left) = reserve_lanes(db, handoff, limit)?;
     let (due, found) = reserve_due(db, handoff, now, limit)?;
     claimed.extend(due);
     mark_claimed(db, &claimant, &mut claimed)?;
     payloads::read(db, handoff, &mut claimed)?;
     let next_wake = db.find("queue", NEXT_WAKE, params![])?.map(|row| row.time(0, "wake_at")).transpose()?;
-    let more = found == limit || claimed.len() >= limit || ((more_lanes || lanes_left) && !claimed.is_empty());
+    let more = found == limit || claimed.len() >= limit || (lanes_left && !claimed.is_empty());
     let report = ClaimReport { claimed: claimed.len(), next_wake, more };
     Ok((claimed, report))
 }
 
-/// Reserves rows that wait in these lanes, `limit` at most, and says whether some lanes may not have been looked at for it.
-fn reserve_lanes(
-    db: Db<'_>,
-    handoff: &Arc<HandOff>,
-    lanes: &[(LaneKey, usize)],
-    limit: usize,
-) -> Result<(Vec<ReservedRow>, bool), StoreError> {
+/// Reserves rows that wait in lanes with room, `limit` at most, and says whether some of these lanes may not have been looked at.
+fn reserve_lanes(db: Db<'_>, handoff: &Arc<HandOff>, limit: usize) -> Result<(Vec<ReservedRow>, bool), StoreError> {
+    let lanes = handoff.reserve().take_wanting(LANES_MAX);
     let (reserved, left) = match db {
-        Db::Postgres(session) => set::reserve_lanes(session, handoff, lanes, limit)?,
+        Db::Postgres(session) => set::reserve_lanes(session, handoff, &lanes, limit)?,
         Db::Sqlite(_) => {
             let mut reserved = Vec::new();
-            for (lane, room) in lanes {
+            for (lane, room) in &lanes {
                 let room = (*room).min(limit.saturating_sub(reserved.len())).min(LANE_STEP_MAX);
                 if room > 0 {
                     reserved.extend(reserve_lane(db, handoff, lane, room)?);
@@ -110,10 +104,10 @@ fn reserve_lanes(
             (reserved, left)
         }
     };
-    for (lane, _) in lanes {
+    for (lane, _) in &lanes {
         handoff.reserve().queue(lane);
     }
-    Ok((reserved, left))
+    Ok((reserved, left || lanes.len() == LANES_MAX))
 }
 
 fn reserve_lane(db: Db<'_>, handoff: &Arc<HandOff>, lane: &LaneKey, room: usize) -> Result<Vec<ReservedRow>, StoreError> {
