@@ -9,13 +9,30 @@ use bytes::Bytes;
 use http::Method;
 
 use crate::bench::{Bench, per_second};
+use crate::host::{HostTime, Taken, quietest};
 use crate::produce::{data, patience};
 
-/// Sends `deliveries` bodies of `size` bytes; how many per second.
-pub(crate) async fn measure(bench: &Bench, size: usize, deliveries: usize) -> anyhow::Result<f64> {
+/// A bare loop's result.
+pub(crate) struct Bare {
+    pub(crate) per_second: f64,
+    pub(crate) host_took: f64,
+}
+
+impl Taken for Bare {
+    fn host_took(&self) -> f64 {
+        self.host_took
+    }
+}
+
+/// Sends `deliveries` bodies of `size` bytes.
+pub(crate) async fn measure(bench: &Bench, size: usize, deliveries: usize) -> anyhow::Result<Bare> {
+    quietest(bench, async || measure_once(bench, size, deliveries).await).await
+}
+
+async fn measure_once(bench: &Bench, size: usize, deliveries: usize) -> anyhow::Result<Bare> {
     let body = Bytes::from(data(size));
     let left = Arc::new(AtomicUsize::new(deliveries));
-    let started = Instant::now();
+    let (started, host) = (Instant::now(), HostTime::now()?);
     let mut loops = tokio::task::JoinSet::new();
     for _ in 0..bench.plan.producers {
         let mut client = bench.client(&bench.sink).await?;
@@ -34,10 +51,10 @@ pub(crate) async fn measure(bench: &Bench, size: usize, deliveries: usize) -> an
         anyhow::Ok(())
     };
     tokio::time::timeout(patience(deliveries, None), all).await.context("the bare loop does not get on")??;
-    let rate = per_second(deliveries, started.elapsed());
+    let bare = Bare { per_second: per_second(deliveries, started.elapsed()), host_took: HostTime::now()?.taken_since(host) };
     let found = bench.findings("").await?;
     if found.arrived != deliveries {
         bail!("the bare loop sent {deliveries} and the sink saw {}", found.arrived);
     }
-    Ok(rate)
+    Ok(bare)
 }

@@ -23,6 +23,10 @@ const ASK_EVERY: Duration = Duration::from_millis(5);
 pub(crate) struct Plan {
     pub(crate) deliveries: usize,
     pub(crate) producers: usize,
+    /// Before each row.
+    pub(crate) rest: Duration,
+    /// How often a row is measured at most while the host takes the processors away.
+    pub(crate) tries: usize,
     /// Bytes of an event's data.
     pub(crate) bodies: Vec<usize>,
     /// Whether to measure over PostgreSQL as well.

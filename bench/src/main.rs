@@ -13,6 +13,7 @@ mod bare;
 mod bench;
 mod client;
 mod growth;
+mod host;
 mod measure;
 mod neighbours;
 mod past;
@@ -29,6 +30,7 @@ mod workload;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Parser;
@@ -71,6 +73,12 @@ struct Arguments {
     /// Also measure while so many deliveries wait for endpoints which refuse (100 bytes of disk and more for each)
     #[arg(long, value_name = "N")]
     waiting: Option<usize>,
+    /// Wait so many seconds before each row: some hosts lend their processors for a while only
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    rest: u64,
+    /// How often a row is measured at most while the host takes over 5 % of the processors' time; the try with least of it counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = one_or_more)]
+    tries: usize,
     /// Short for --history 1000000 --endpoints 100000 --dead --waiting 1000000; numbers given beside it win
     #[arg(long)]
     growth: bool,
@@ -126,6 +134,8 @@ fn plan(arguments: Arguments) -> anyhow::Result<Plan> {
         waiting: grown(arguments.waiting, GROWTH),
         deliveries: arguments.deliveries,
         producers: arguments.producers,
+        rest: Duration::from_secs(arguments.rest),
+        tries: arguments.tries,
         server: server::binary(arguments.server.as_deref())?,
         bodies: arguments.body,
     })

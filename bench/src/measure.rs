@@ -1,17 +1,19 @@
 //! One workload on a running server, or on several nodes.
 
 use std::slice::from_ref;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use bellwire_testkit::postgres::Cluster;
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, per_second, precise};
+use crate::host::{HostTime, quietest};
 use crate::produce::{Load, Post, events, produce};
 use crate::report::{Measurement, say};
 use crate::server::Process;
-use crate::sink::millis;
+use crate::sink::{Findings, millis};
 use crate::target::Figure;
 use crate::workload::Workload;
 
@@ -73,51 +75,99 @@ async fn measure_nodes(bench: &Bench, nodes: &[Process], account: &Account, work
     let path = format!("/v1/accounts/{}/events", account.id);
     let (events_per_post, size) = (workload.events_per_post, workload.size);
     let request = move |_| Post { method: Method::POST, path: path.clone(), body: events("bench.event", events_per_post, size) };
-    let cpu_before = cpu_seconds(nodes)?;
-    let started = Instant::now();
+    let watch = Watch::start(nodes)?;
     let load = Load { count: posts, rate: workload.rate, said_as: None };
     produce(bench, nodes, load, request).await.with_context(|| workload.name.clone())?;
     bench.await_arrivals(expected).await.with_context(|| workload.name.clone())?;
-    let elapsed = started.elapsed();
-    let cpu = cpu_seconds(nodes)? - cpu_before;
+    let spent = watch.stop()?;
     let found = bench.verified(&account.secret, expected).await.with_context(|| workload.name.clone())?;
-    let (p50, p99) = (millis(found.latency_p50_us), millis(found.latency_p99_us));
-    let paced = workload.rate.is_some();
-    let memory = nodes.iter().map(Process::peak_memory_mib).try_fold(0.0, |most, held| anyhow::Ok(f64::max(most, held?)))?;
-    Ok(Measurement {
-        name: workload.name.clone(),
-        deliveries: expected,
-        per_second: per_second(expected, elapsed),
-        of_bare_loop: None,
-        latency_p50_ms: if paced { Figure::paced_p50(p50) } else { Figure::plain(p50) },
-        latency_p99_ms: if paced { Figure::paced_p99(p99) } else { Figure::plain(p99) },
-        cpu_us_per_delivery: Figure::plain(cpu * 1e6 / precise(expected)),
-        peak_memory_mib: Figure::memory(memory),
-    })
+    let mut row = spent.row(workload.name.clone(), expected, &found);
+    if workload.rate.is_some() {
+        row.latency_p50_ms = Figure::paced_p50(row.latency_p50_ms.value);
+        row.latency_p99_ms = Figure::paced_p99(row.latency_p99_ms.value);
+    }
+    Ok(row)
+}
+
+/// What a row costs from here on: time, the nodes' CPU, and what the host takes.
+pub(crate) struct Watch<'n> {
+    nodes: &'n [Process],
+    started: Instant,
+    cpu_seconds: f64,
+    host: HostTime,
+}
+
+impl<'n> Watch<'n> {
+    pub(crate) fn start(nodes: &'n [Process]) -> anyhow::Result<Self> {
+        Ok(Self { nodes, started: Instant::now(), cpu_seconds: cpu_seconds(nodes)?, host: HostTime::now()? })
+    }
+
+    /// Everything has arrived.
+    pub(crate) fn stop(self) -> anyhow::Result<Spent> {
+        let elapsed = self.started.elapsed();
+        let memory = |most: f64, node: &Process| anyhow::Ok(most.max(node.peak_memory_mib()?));
+        Ok(Spent {
+            elapsed,
+            cpu_seconds: cpu_seconds(self.nodes)? - self.cpu_seconds,
+            host_took: HostTime::now()?.taken_since(self.host),
+            peak_memory_mib: self.nodes.iter().try_fold(0.0, memory)?,
+        })
+    }
+}
+
+/// What a row has cost.
+pub(crate) struct Spent {
+    elapsed: Duration,
+    cpu_seconds: f64,
+    host_took: f64,
+    /// Of the node that held most.
+    peak_memory_mib: f64,
+}
+
+impl Spent {
+    /// The row, when the sink has verified it.
+    pub(crate) fn row(self, name: String, deliveries: usize, found: &Findings) -> Measurement {
+        Measurement {
+            name,
+            deliveries,
+            per_second: per_second(deliveries, self.elapsed),
+            of_bare_loop: None,
+            latency_p50_ms: Figure::plain(millis(found.latency_p50_us)),
+            latency_p99_ms: Figure::plain(millis(found.latency_p99_us)),
+            cpu_us_per_delivery: Figure::plain(self.cpu_seconds * 1e6 / precise(deliveries)),
+            peak_memory_mib: Figure::memory(self.peak_memory_mib),
+            host_took: self.host_took,
+        }
+    }
 }
 
 /// Measures a workload on an empty store.
 pub(crate) async fn measure_empty(bench: &Bench, workload: &Workload, beside: &[String]) -> anyhow::Result<Measurement> {
-    measure_on(bench, bench.server().await?, workload, beside).await
+    quietest(bench, async || measure_new(bench, vec![bench.server().await?], workload, beside).await).await
 }
 
-/// Measures a workload on a new server, and ends it.
-pub(crate) async fn measure_on(
+/// Measures a workload on so many nodes over one database, both new.
+pub(crate) async fn measure_fleet(
     bench: &Bench,
-    server: Process,
+    cluster: &Cluster,
+    nodes: usize,
     workload: &Workload,
-    beside: &[String],
 ) -> anyhow::Result<Measurement> {
-    let account = Account::set_up(bench, &server, "bench", workload.endpoints, beside).await?;
-    let measured = measure(bench, &server, &account, workload).await;
-    drop(server);
-    measured
+    let measured = async || {
+        let database = cluster.database();
+        let mut fleet = Vec::with_capacity(nodes);
+        for _ in 0..nodes {
+            fleet.push(Process::server_on(&bench.plan.server, database.clone(), &bench.tasks).await?);
+        }
+        measure_new(bench, fleet, workload, &[]).await
+    };
+    quietest(bench, measured).await
 }
 
-/// Measures a workload on new nodes over one database, and ends them.
-pub(crate) async fn measure_fleet(bench: &Bench, nodes: Vec<Process>, workload: &Workload) -> anyhow::Result<Measurement> {
+/// Measures a workload on new nodes, and ends them.
+async fn measure_new(bench: &Bench, nodes: Vec<Process>, workload: &Workload, beside: &[String]) -> anyhow::Result<Measurement> {
     let first = nodes.first().context("a fleet has a node")?;
-    let account = Account::set_up(bench, first, "bench", workload.endpoints, &[]).await?;
+    let account = Account::set_up(bench, first, "bench", workload.endpoints, beside).await?;
     let measured = measure_nodes(bench, &nodes, &account, workload).await;
     drop(nodes);
     measured

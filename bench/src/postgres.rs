@@ -5,11 +5,10 @@ use anyhow::Context;
 use bellwire_testkit::postgres::Cluster;
 
 use crate::bench::Bench;
-use crate::measure::{measure_fleet, measure_on};
+use crate::measure::measure_fleet;
 use crate::queue_size;
 use crate::report::{Fleet, FleetRow, Measurement, Results, say};
 use crate::run::keep;
-use crate::server::Process;
 use crate::target::Figure;
 use crate::workload::Workload;
 
@@ -50,8 +49,7 @@ async fn measure_alone(bench: &Bench, cluster: &Cluster, bare_per_second: Option
     ];
     let mut rows = Vec::new();
     for (workload, share) in shares {
-        let server = Process::server_on(&bench.plan.server, cluster.database(), &bench.tasks).await?;
-        let mut row = measure_on(bench, server, &workload, &[]).await?;
+        let mut row = measure_fleet(bench, cluster, 1, &workload).await?;
         row.of_bare_loop = share.zip(bare_per_second).map(|(share, bare)| share(row.per_second / bare));
         rows.push(row);
     }
@@ -68,12 +66,7 @@ async fn measure_nodes(
 ) -> anyhow::Result<Fleet> {
     let mut rows = Vec::new();
     for workload in at_saturation(bench) {
-        let database = cluster.database();
-        let mut fleet = Vec::with_capacity(nodes);
-        for _ in 0..nodes {
-            fleet.push(Process::server_on(&bench.plan.server, database.clone(), &bench.tasks).await?);
-        }
-        let mut row = measure_fleet(bench, fleet, &workload).await?;
+        let mut row = measure_fleet(bench, cluster, nodes, &workload).await?;
         row.of_bare_loop = bare_per_second.map(|bare| Figure::plain(row.per_second / bare));
         let one = alone.iter().find(|one| one.name == row.name).context("one node was not measured")?;
         rows.push(FleetRow { of_one_node: row.per_second / one.per_second, measurement: row });

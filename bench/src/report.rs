@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use serde::Serialize;
 
+use crate::host::Taken;
 use crate::target::Figure;
 
 /// One run.
@@ -58,6 +59,8 @@ pub(crate) struct Size {
     pub(crate) bare_after: f64,
     /// The bare loop, mean of before and after.
     pub(crate) bare_per_second: f64,
+    /// The share of the processors' time that the host took from the bare loops, at most.
+    pub(crate) bare_host_took: f64,
     pub(crate) measurements: Vec<Measurement>,
 }
 
@@ -73,6 +76,14 @@ pub(crate) struct Measurement {
     pub(crate) latency_p99_ms: Figure,
     pub(crate) cpu_us_per_delivery: Figure,
     pub(crate) peak_memory_mib: Figure,
+    /// The share of the processors' time that the host took for others meanwhile.
+    pub(crate) host_took: f64,
+}
+
+impl Taken for Measurement {
+    fn host_took(&self) -> f64 {
+        self.host_took
+    }
 }
 
 /// Rows on several nodes over one database.

@@ -59,7 +59,8 @@ async fn measure_size(bench: &Bench, size: usize, first: bool) -> anyhow::Result
         expectations.push(expected);
     }
     let after = bare::measure(bench, size, deliveries).await?;
-    let bare_per_second = f64::midpoint(before, after);
+    let bare_per_second = f64::midpoint(before.per_second, after.per_second);
+    let bare_host_took = f64::max(before.host_took, after.host_took);
     for (row, expected) in measurements.iter_mut().zip(expectations) {
         row.of_bare_loop = Some(Figure::share(row.per_second / bare_per_second, expected, size));
         row.cpu_us_per_delivery = Figure::cpu(row.cpu_us_per_delivery.value, expected);
@@ -70,7 +71,8 @@ async fn measure_size(bench: &Bench, size: usize, first: bool) -> anyhow::Result
         measurements.extend(rows);
         neighbours = Some(compared);
     }
-    Ok((Size { body: size, deliveries, bare_before: before, bare_after: after, bare_per_second, measurements }, neighbours))
+    let (bare_before, bare_after) = (before.per_second, after.per_second);
+    Ok((Size { body: size, deliveries, bare_before, bare_after, bare_per_second, bare_host_took, measurements }, neighbours))
 }
 
 /// The rows at a fixed rate.

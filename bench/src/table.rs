@@ -6,8 +6,8 @@ use crate::report::{
     Comparison, Fleet, FleetRow, Growth, Made, Measurement, Neighbours, QueueSize, QueueSizes, Results, Size, Waiting,
 };
 
-/// A row's cells: work, delivered per second, of the bare loop, of an empty store, p50, p99, CPU, memory.
-type Cells = [String; 8];
+/// A row's cells: work, delivered per second, of the bare loop, of an empty store, p50, p99, CPU, memory, and what the host took.
+type Cells = [String; 9];
 
 /// Prints it, and below it what is no row.
 pub(crate) fn print(results: &Results) {
@@ -37,9 +37,9 @@ fn lines(results: &Results) -> Vec<String> {
         format!("{} producers; in brackets the target, bold what misses it", results.producers),
         String::new(),
         "| work | delivered per second | of the bare loop | of an empty store | POST to arrival p50 | p99 \
-         | server CPU per delivery | peak memory |"
+         | server CPU per delivery | peak memory | taken by the host |"
             .to_owned(),
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |".to_owned(),
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |".to_owned(),
     ];
     lines.extend(rows.iter().map(|cells| format!("| {} |", cells.join(" | "))));
     lines.push(String::new());
@@ -64,10 +64,11 @@ fn heading(text: &str) -> Cells {
 fn block(size: &Size) -> Vec<Cells> {
     let mut rows = vec![heading(&format!("{} bytes of data", size.body))];
     let mut bare = Cells::default();
-    let [work, speed, share, ..] = &mut bare;
+    let [work, speed, share, .., taken] = &mut bare;
     "bare loop: the same bytes straight to the sink".clone_into(work);
     *speed = format!("{:.0}", size.bare_per_second);
     "1.00".clone_into(share);
+    *taken = percent(size.bare_host_took);
     rows.push(bare);
     rows.extend(size.measurements.iter().map(|row| cells(row, String::new(), "")));
     rows
@@ -96,7 +97,12 @@ fn cells(row: &Measurement, of_empty: String, cpu_ratio: &str) -> Cells {
         row.latency_p99_ms.show(1, " ms"),
         format!("{}{cpu_ratio}", row.cpu_us_per_delivery.show(0, " µs")),
         row.peak_memory_mib.show(0, " MiB"),
+        percent(row.host_took),
     ]
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
 }
 
 fn neighbours(Neighbours { alone_p50_ms, beside_p50_ms, ratio }: &Neighbours) -> String {

@@ -9,12 +9,11 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{against_empty, rows};
-use crate::bench::{Bench, per_second, precise};
+use crate::bench::{Bench, per_second};
+use crate::measure::Watch;
 use crate::produce::{Load, Post, events, produce};
 use crate::report::{Growth, Made, Measurement, say};
 use crate::server::Process;
-use crate::sink::millis;
-use crate::target::Figure;
 
 /// Endpoints of an account.
 const PER_ACCOUNT: usize = 100;
@@ -86,21 +85,9 @@ async fn in_turn(bench: &Bench, server: &Process, count: usize, secret: &str) ->
         let path = format!("/v1/accounts/many-{}/events", account(endpoint));
         Post { method: Method::POST, path, body: events(&event_type(endpoint), 1, size) }
     };
-    let cpu_before = server.cpu_seconds()?;
-    let started = Instant::now();
+    let watch = Watch::start(from_ref(server))?;
     produce(bench, from_ref(server), Load { count: chosen, rate: None, said_as: None }, publish).await?;
     bench.await_arrivals(chosen).await?;
-    let elapsed = started.elapsed();
-    let cpu = server.cpu_seconds()? - cpu_before;
-    let found = bench.verified(secret, chosen).await?;
-    Ok(Measurement {
-        name,
-        deliveries: chosen,
-        per_second: per_second(chosen, elapsed),
-        of_bare_loop: None,
-        latency_p50_ms: Figure::plain(millis(found.latency_p50_us)),
-        latency_p99_ms: Figure::plain(millis(found.latency_p99_us)),
-        cpu_us_per_delivery: Figure::plain(cpu * 1e6 / precise(chosen)),
-        peak_memory_mib: Figure::memory(server.peak_memory_mib()?),
-    })
+    let spent = watch.stop()?;
+    Ok(spent.row(name, chosen, &bench.verified(secret, chosen).await?))
 }
