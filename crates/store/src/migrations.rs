@@ -122,7 +122,6 @@ pub(crate) mod tests {
         }
     }
 
-    /// The plans of the statements that run per delivery or per round: each by an index, none by scanning or sorting.
     /// What was missed is looked for event by event, so each look must be cheap however long the history is.
     #[test]
     fn the_log_finds_an_event_s_deliveries_by_their_index() {
@@ -138,6 +137,7 @@ pub(crate) mod tests {
         }
     }
 
+    /// The plans of the statements that run per delivery or per round: each by an index, none by scanning or sorting.
     #[test]
     fn hot_statements_use_their_indexes() {
         let connection = migrated();

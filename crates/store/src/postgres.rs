@@ -11,6 +11,8 @@ mod keeper;
 mod migrations;
 mod nodes;
 mod open;
+#[cfg(test)]
+mod plans;
 mod session;
 mod tidying;
 mod tls;

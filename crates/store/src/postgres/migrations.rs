@@ -64,11 +64,11 @@ pub(super) fn migrate(session: &Session, url: &PostgresUrl, now: Timestamp) -> R
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// A migrated database of its own.
-    fn migrated() -> (Session, PostgresUrl) {
+    pub(in crate::postgres) fn migrated() -> (Session, PostgresUrl) {
         let url: PostgresUrl = bellwire_testkit::postgres::Cluster::shared().database().parse().unwrap();
         let session = Session::connect(&url, None).unwrap();
         migrate(&session, &url, Timestamp::from_secs(1_800_000_000)).unwrap();

@@ -1,0 +1,66 @@
+//! How the server runs the statements over whole groups: what is made for a group is gone through once, never once per row of it.
+//!
+//! Plans are made without a look at the group's size, and every join is a nested loop. Where its inner side is the group itself
+//! (what an array or an earlier part of the statement holds), a group of a thousand costs a million steps. The inner side has to
+//! be a look into an index.
+
+use super::Session;
+use super::migrations::tests::migrated;
+
+/// A line of a plan that names a step, and how far it is indented.
+struct Step<'p> {
+    depth: usize,
+    text: &'p str,
+}
+
+fn steps<'p>(plan: &'p str) -> Vec<Step<'p>> {
+    let step = |(index, line): (usize, &'p str)| {
+        let text = line.trim_start();
+        let depth = line.len() - text.len();
+        text.strip_prefix("->  ").or_else(|| (index == 0).then_some(text)).map(|text| Step { depth, text })
+    };
+    plan.lines().enumerate().filter_map(step).collect()
+}
+
+/// Steps on the inner side of a nested loop that go through all of what the statement itself made.
+fn repeated<'p>(steps: &[Step<'p>]) -> Vec<&'p str> {
+    let mut found = Vec::new();
+    for (index, outer) in steps.iter().enumerate().filter(|(_, step)| step.text.starts_with("Nested Loop")) {
+        let below: Vec<&Step<'_>> = steps[index + 1..].iter().take_while(|step| step.depth > outer.depth).collect();
+        let depth = below.iter().map(|step| step.depth).min();
+        let inner = below.iter().filter(|step| Some(step.depth) == depth).nth(1);
+        let from_inner = below.iter().skip_while(|step| inner.is_some_and(|inner| !std::ptr::eq(**step, *inner)));
+        let whole = ["CTE Scan", "Function Scan", "Seq Scan", "Materialize"];
+        found.extend(from_inner.map(|step| step.text).filter(|text| whole.iter().any(|scan| text.starts_with(scan))));
+    }
+    found
+}
+
+/// The plan that every run of the statement has.
+fn plan(session: &Session, statement: &str) -> String {
+    let count = session.prepare(statement).unwrap().params().len();
+    let nulls = if count == 0 { String::new() } else { format!("({})", vec!["NULL"; count].join(", ")) };
+    session.batch(&format!("PREPARE planned AS {statement}")).unwrap();
+    let rows = session.query("plan", &format!("EXPLAIN EXECUTE planned{nulls}"), &[]).unwrap();
+    session.batch("DEALLOCATE planned").unwrap();
+    rows.iter().map(|row| row.text(0, "line").unwrap().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn no_statement_over_a_group_goes_through_it_once_per_row() {
+    let (session, _) = migrated();
+    let sets = crate::publish::set_statements().into_iter().chain(crate::outcomes::set_statements());
+    for statement in sets.chain(crate::claims::set_statements()).chain([super::writer::LOCK_ACCOUNTS.to_owned()]) {
+        let plan = plan(&session, &statement);
+        assert!(repeated(&steps(&plan)).is_empty(), "{statement}\n{plan}");
+    }
+}
+
+#[test]
+fn a_group_that_is_joined_with_itself_is_found() {
+    let (session, _) = migrated();
+    let joined = "WITH taken AS (DELETE FROM queue WHERE id = ANY($1) RETURNING id) \
+         SELECT t.id FROM UNNEST($1::bigint[]) t (id) JOIN taken ON taken.id = t.id";
+    let plan = plan(&session, joined);
+    assert!(!repeated(&steps(&plan)).is_empty(), "{plan}");
+}
