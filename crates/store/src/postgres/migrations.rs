@@ -5,7 +5,7 @@ use bellwire_domain::Timestamp;
 
 use super::session::Session;
 use super::{PostgresUrl, history};
-use crate::driver::{Db, params};
+use crate::driver::{Db, Row, params};
 use crate::migrations::{FIRST_VERSION, KNOWN_VERSION};
 use crate::{OpenError, StoreError};
 
@@ -18,7 +18,8 @@ const SERVER_MIN: i64 = 150_000;
 const MIGRATING: i64 = 0x6265_6c6c_0000;
 
 const SERVER: &str = "SELECT CAST(current_setting('server_version_num') AS BIGINT)";
-const TABLES: &str = "SELECT COUNT(*), COUNT(*) FILTER (WHERE relname = 'bellwire_schema') FROM pg_class \
+const TABLES: &str = "SELECT COUNT(*), COUNT(*) FILTER (WHERE relname = 'bellwire_schema'), \
+     COUNT(*) FILTER (WHERE relname = 'queue' AND NOT pg_has_role(relowner, 'USAGE')) FROM pg_class \
      WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')";
 const VERSION: &str = "SELECT version FROM bellwire_schema";
 
@@ -31,11 +32,13 @@ pub(super) fn check(session: &Session, url: &PostgresUrl) -> Result<i64, OpenErr
         return Err(refuse(format!("its server is PostgreSQL {}, and 15 or later is needed", server / 10_000)));
     }
     let tables = db.find("pg_class", TABLES, params![])?;
-    let (all, ours) = tables.map_or(Ok((0, 0)), |row| Ok::<_, StoreError>((row.int(0, "all")?, row.int(1, "ours")?)))?;
-    match (all, ours) {
-        (0, _) => return Ok(0),
-        (_, 0) => return Err(refuse("it holds another program's tables".to_owned())),
-        _ => {}
+    let counted = |row: Row| Ok::<_, StoreError>((row.int(0, "all")?, row.int(1, "ours")?, row.int(2, "another's")?));
+    match tables.map_or(Ok((0, 0, 0)), counted)? {
+        (0, ..) => return Ok(0),
+        (_, 0, _) => return Err(refuse("it holds another program's tables".to_owned())),
+        (.., 0) => {}
+        // Partitions are made and dropped, and the queue is vacuumed: the server lets the owner do that alone.
+        _ => return Err(refuse("its tables belong to another role; connect as the one that owns them".to_owned())),
     }
     let version = db.find("bellwire_schema", VERSION, params![])?.map_or(Ok(0), |row| row.int(0, "version"))?;
     if version < FIRST_VERSION {
@@ -116,6 +119,22 @@ pub(super) mod tests {
         session.batch("DROP TABLE bellwire_schema").unwrap();
         let refused = check(&session, &url).unwrap_err().to_string();
         assert!(refused.contains("another program's tables"), "{refused}");
+    }
+
+    #[test]
+    fn a_role_that_does_not_own_the_tables_is_refused_and_a_member_of_the_owner_is_not() {
+        let (session, url) = migrated();
+        let guest = format!("guest_{}", std::process::id());
+        session.batch(&format!("CREATE ROLE {guest} LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO {guest}")).unwrap();
+        let as_guest = || {
+            let session = Session::connect(&url, None).unwrap();
+            session.batch(&format!("SET SESSION AUTHORIZATION {guest}")).unwrap();
+            check(&session, &url)
+        };
+        let refused = as_guest().unwrap_err().to_string();
+        assert!(refused.contains("belong to another role; connect as the one that owns them"), "{refused}");
+        session.batch(&format!("GRANT bellwire TO {guest}")).unwrap();
+        assert_eq!(as_guest().unwrap(), KNOWN_VERSION);
     }
 
     #[test]
