@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bellwire_domain::Timestamp;
 
-use super::{COLUMNS, ClaimableRow, JOINS, LANE_STEP_MAX, ReservedRow, keep_lane, read_claimable};
+use super::{COLUMNS, ClaimableRow, LANE_STEP_MAX, ReservedRow, keep_lane, read_claimable};
 use crate::StoreError;
 use crate::deliveries::read_lane;
 use crate::driver::{Db, Kind, Param, Row, params};
@@ -13,11 +13,13 @@ use crate::handoff::{HandOff, LaneKey};
 use crate::postgres::Session;
 
 const OPEN_LANES: &str = "SELECT p.account_id, p.id, p.lane FROM UNNEST($1::text[], $2::text[]) t (account_id, id) \
-     JOIN endpoints p ON p.account_id = t.account_id AND p.id = t.id \
+     JOIN endpoints p ON p.account_id = ANY(ARRAY[t.account_id]) AND p.id = ANY(ARRAY[t.id]) \
      WHERE p.enabled = 1 AND p.health IN ('active', 'unhealthy')";
 const LANES_FROM: &str = "FROM UNNEST($1::bigint[], $2::bigint[]) t (lane, room) \
      CROSS JOIN LATERAL (SELECT * FROM queue WHERE lane = t.lane AND wake_at IS NULL AND claim IS NULL \
      ORDER BY number LIMIT t.room FOR UPDATE SKIP LOCKED) q ";
+const JOINS: &str = "JOIN events e ON e.place = ANY(ARRAY[q.event]) JOIN endpoints p ON p.lane = ANY(ARRAY[q.lane]) \
+     JOIN accounts a ON a.id = ANY(ARRAY[p.account_id]) ";
 const DUE_ROWS: &str = "FROM (SELECT * FROM queue WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2 FOR UPDATE SKIP LOCKED) q ";
 const CLAIM: &str = "UPDATE queue SET claim = $2, wake_at = NULL WHERE id = ANY($1)";
 const PAYLOADS: &str = "SELECT place, payload_sealed FROM events WHERE place = ANY($1)";
@@ -31,7 +33,7 @@ const LANES_WAITING: &str = "WITH RECURSIVE waiting AS (\
      UNION ALL SELECT n.lane FROM waiting l CROSS JOIN LATERAL (SELECT q.lane FROM queue q \
      WHERE q.wake_at IS NULL AND q.claim IS NULL AND q.lane > l.lane ORDER BY q.lane LIMIT 1) n) \
      SELECT p.account_id, p.id, l.lane, CASE WHEN p.enabled = 1 AND p.health IN ('active', 'unhealthy') THEN 1 ELSE 0 END \
-     FROM (SELECT lane FROM waiting LIMIT $2) l LEFT JOIN endpoints p ON p.lane = l.lane ORDER BY l.lane";
+     FROM (SELECT lane FROM waiting LIMIT $2) l LEFT JOIN endpoints p ON p.lane = ANY(ARRAY[l.lane]) ORDER BY l.lane";
 
 fn lane_rows() -> String {
     format!("{COLUMNS}{LANES_FROM}{JOINS}ORDER BY q.lane, q.number")

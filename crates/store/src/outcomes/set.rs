@@ -19,11 +19,11 @@ use crate::writer::WriteContext;
 
 const RESCHEDULE: &str = "WITH moved AS (UPDATE queue q SET attempts = t.attempts + 1, due_at = t.due_at, wake_at = t.due_at, \
      claim = NULL FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[]) t (id, attempts, due_at) \
-     WHERE q.id = t.id AND q.claim = $4 AND q.attempts = t.attempts RETURNING q.id, t.attempts, q.lane) ";
+     WHERE q.id = ANY(ARRAY[t.id]) AND q.claim = $4 AND q.attempts = t.attempts RETURNING q.id, t.attempts, q.lane) ";
 /// What was held, and the health of its endpoints, each once.
 const HELD: &str = "SELECT NULL::text, NULL::text, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::text, id, attempts \
      FROM moved UNION ALL SELECT p.id, p.health, p.consecutive_failures, p.failing_since, p.unhealthy_since, p.enabled, \
-     p.account_id, NULL, NULL FROM (SELECT DISTINCT lane FROM moved) m JOIN endpoints p ON p.lane = m.lane";
+     p.account_id, NULL, NULL FROM (SELECT DISTINCT lane FROM moved) m JOIN endpoints p ON p.lane = ANY(ARRAY[m.lane])";
 
 /// The outcomes that end deliveries: `$1` to `$16` are the history's columns, `$17` the token.
 fn end() -> String {
@@ -31,11 +31,11 @@ fn end() -> String {
     let rows = unnest(DELIVERY_COLUMNS.iter().map(|(_, kind)| *kind));
     format!(
         "WITH taken AS (DELETE FROM queue q USING {rows} t ({columns}) \
-         WHERE q.id = t.id AND q.claim = $17 AND q.attempts = t.attempts - 1 RETURNING t.{own}), \
+         WHERE q.id = ANY(ARRAY[t.id]) AND q.claim = $17 AND q.attempts = t.attempts - 1 RETURNING t.{own}), \
          ended AS (INSERT INTO deliveries ({columns}) SELECT {columns} FROM taken), \
          moved AS (SELECT id, attempts - 1 AS attempts, account, lane FROM taken), \
          counted AS (UPDATE accounts a SET pending = a.pending - c.found \
-         FROM (SELECT account, COUNT(*) AS found FROM moved GROUP BY account) c WHERE a.ref = c.account) {HELD}",
+         FROM (SELECT account, COUNT(*) AS found FROM moved GROUP BY account) c WHERE a.ref = ANY(ARRAY[c.account])) {HELD}",
         columns = names.join(", "),
         own = names.join(", t."),
     )

@@ -13,11 +13,11 @@ use crate::publish::Publication;
 
 /// Each account with all its endpoints; one without has a row all the same.
 const SELECT_ACCOUNTS: &str = "SELECT p.id, p.version, p.events, p.enabled, p.health, p.last_number, p.lane, \
-     a.id, a.version, a.last_seq, a.pending, a.created_at, a.ref FROM accounts a LEFT JOIN endpoints p ON p.account_id = a.id \
+     a.id, a.version, a.last_seq, a.pending, a.created_at, a.ref FROM accounts a LEFT JOIN endpoints p ON p.account_id = ANY(ARRAY[a.id]) \
      WHERE a.id = ANY($1) ORDER BY a.id, p.id";
 const SELECT_EXISTING: &str = "SELECT e.id, e.place, e.deliveries, e.fingerprint, e.occurred_at, a.id FROM \
-     UNNEST($1::text[], $2::text[]) t (account_id, id) JOIN accounts a ON a.id = t.account_id \
-     JOIN events e ON e.account = a.ref AND e.id = t.id";
+     UNNEST($1::text[], $2::text[]) t (account_id, id) JOIN accounts a ON a.id = ANY(ARRAY[t.account_id]) \
+     JOIN events e ON e.account = ANY(ARRAY[a.ref]) AND e.id = ANY(ARRAY[t.id])";
 
 const COUNTER_KINDS: [Kind; 3] = [Kind::Int; 3];
 const NUMBER_KINDS: [Kind; 2] = [Kind::Int; 2];
@@ -36,12 +36,12 @@ fn write_all() -> String {
     let queue = format!("INSERT INTO queue ({}) SELECT * FROM {}", names(&QUEUE_COLUMNS), rows(kinds(&QUEUE_COLUMNS)));
     let numbers = format!(
         "UPDATE endpoints p SET last_number = t.last_number FROM {} t (lane, last_number) \
-         WHERE p.lane = t.lane",
+         WHERE p.lane = ANY(ARRAY[t.lane])",
         rows(NUMBER_KINDS.into())
     );
     let counters = format!(
         "UPDATE accounts SET last_seq = t.last_seq, pending = t.pending FROM {} t (account, last_seq, pending) \
-         WHERE ref = t.account",
+         WHERE ref = ANY(ARRAY[t.account])",
         rows(COUNTER_KINDS.into())
     );
     format!("WITH events_made AS ({events}), queued AS ({queue}), numbered AS ({numbers}) {counters}")
