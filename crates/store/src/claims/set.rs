@@ -18,6 +18,7 @@ const OPEN_LANES: &str = "SELECT p.account_id, p.id, p.lane FROM UNNEST($1::text
 const LANES_FROM: &str = "FROM UNNEST($1::bigint[], $2::bigint[]) t (lane, room) \
      CROSS JOIN LATERAL (SELECT * FROM queue WHERE lane = t.lane AND wake_at IS NULL AND claim IS NULL \
      ORDER BY number LIMIT t.room FOR UPDATE SKIP LOCKED) q ";
+/// As in `super`, for plans that do not depend on how full the tables are (see `postgres::plans`).
 const JOINS: &str = "JOIN events e ON e.place = ANY(ARRAY[q.event]) JOIN endpoints p ON p.lane = ANY(ARRAY[q.lane]) \
      JOIN accounts a ON a.id = ANY(ARRAY[p.account_id]) ";
 const DUE_ROWS: &str = "FROM (SELECT * FROM queue WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2 FOR UPDATE SKIP LOCKED) q ";

@@ -37,7 +37,7 @@ const FETCH_ROWS: usize = 1_000;
 const SETTINGS: &str = "SET statement_timeout = '12s'; SET lock_timeout = '10s'; \
      SET idle_in_transaction_session_timeout = '5s'; SET jit = off";
 /// A plan is made once, and depends neither on what is bound nor on how full a table was when somebody looked: every statement of
-/// the store finds its rows by an index.
+/// the store finds its rows by an index. Those over whole groups join by `= ANY(ARRAY[…])` for that; `plans` says why.
 const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; \
      SET enable_mergejoin = off";
 /// For statements over whole tables.
