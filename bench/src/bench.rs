@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
 use crate::client::Client;
+use crate::host::Tries;
 use crate::server::Process;
 use crate::sink::Findings;
 
@@ -23,10 +24,7 @@ const ASK_EVERY: Duration = Duration::from_millis(5);
 pub(crate) struct Plan {
     pub(crate) deliveries: usize,
     pub(crate) producers: usize,
-    /// Before each row.
-    pub(crate) rest: Duration,
-    /// How often a row is measured at most while the host takes the processors away.
-    pub(crate) tries: usize,
+    pub(crate) tries: Tries,
     /// Bytes of an event's data.
     pub(crate) bodies: Vec<usize>,
     /// Whether to measure over PostgreSQL as well.

@@ -9,7 +9,6 @@ mod history;
 mod waiting;
 
 use crate::bench::Bench;
-use crate::host::quietest;
 use crate::measure::{Account, measure};
 use crate::report::{Comparison, Measurement, Results, say};
 use crate::run::keep;
@@ -53,7 +52,7 @@ async fn rows(bench: &Bench, server: &Process) -> anyhow::Result<Vec<Measurement
     let account = Account::set_up(bench, server, MEASURED, 1, &[]).await?;
     let mut rows = Vec::new();
     for workload in workloads(bench) {
-        rows.push(quietest(bench, async || measure(bench, server, &account, &workload).await).await?);
+        rows.push(bench.plan.tries.quietest(async || measure(bench, server, &account, &workload).await).await?);
     }
     Ok(rows)
 }

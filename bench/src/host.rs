@@ -5,10 +5,11 @@
 //! given (proc(5), `steal`): it stands beside each row, and a row that lost much of it is measured again. Which of the tries counts
 //! is decided by that time alone, never by what came out.
 
+use std::time::Duration;
+
 use anyhow::Context;
 
-use crate::bench::Bench;
-use crate::report::say;
+use crate::report::{Measurement, say};
 
 /// The share of the processors' time that the host may take from a row that counts without another try.
 const TAKEN_MAX: f64 = 0.05;
@@ -40,34 +41,70 @@ impl HostTime {
     }
 }
 
-/// What was measured, and how much of the processors' time the host took meanwhile.
-pub(crate) trait Taken {
-    /// From 0 to 1.
-    fn host_took(&self) -> f64;
+/// How a row is measured.
+pub(crate) struct Tries {
+    /// How often at most.
+    pub(crate) most: usize,
+    /// Before each try.
+    pub(crate) rest: Duration,
 }
 
-/// Measures, and again while the host takes much and the plan allows another try; the try from which it took least.
-pub(crate) async fn quietest<M: Taken>(bench: &Bench, mut measure: impl AsyncFnMut() -> anyhow::Result<M>) -> anyhow::Result<M> {
-    let mut quietest: Option<M> = None;
-    for left in (0..bench.plan.tries).rev() {
-        tokio::time::sleep(bench.plan.rest).await;
-        let measured = measure().await?;
-        let took = measured.host_took();
-        if quietest.as_ref().is_none_or(|best| took < best.host_took()) {
-            quietest = Some(measured);
+impl Tries {
+    /// Measures, and again while the host takes much and there is another try; the try from which it took least.
+    pub(crate) async fn quietest(
+        &self,
+        mut measure: impl AsyncFnMut() -> anyhow::Result<Measurement>,
+    ) -> anyhow::Result<Measurement> {
+        let mut quietest: Option<Measurement> = None;
+        for left in (0..self.most).rev() {
+            tokio::time::sleep(self.rest).await;
+            let measured = measure().await?;
+            let took = measured.host_took;
+            if quietest.as_ref().is_none_or(|best| took < best.host_took) {
+                quietest = Some(measured);
+            }
+            if took <= TAKEN_MAX {
+                break;
+            }
+            let then = if left > 0 { "again" } else { "the quietest try counts" };
+            say(&format!("  the host took {:.0} % of the processors: {then}", took * 100.0));
         }
-        if took <= TAKEN_MAX {
-            break;
-        }
-        let then = if left > 0 { "again" } else { "the quietest try counts" };
-        say(&format!("  the host took {:.0} % of the processors: {then}", took * 100.0));
+        quietest.context("a row is tried at least once")
     }
-    quietest.context("a row is tried at least once")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::Figure;
+
+    fn measured(host_took: f64) -> Measurement {
+        let plain = Figure::plain(0.0);
+        Measurement {
+            name: String::new(),
+            deliveries: 0,
+            per_second: 0.0,
+            of_bare_loop: None,
+            latency_p50_ms: plain,
+            latency_p99_ms: plain,
+            cpu_us_per_delivery: plain,
+            peak_memory_mib: plain,
+            host_took,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_quietest_try_counts_and_a_quiet_one_is_the_last() {
+        for (most, takes, quietest, tried) in
+            [(3, [0.3, 0.1, 0.2], 0.1, 3), (3, [0.3, 0.04, 0.0], 0.04, 2), (1, [0.3, 0.0, 0.0], 0.3, 1)]
+        {
+            let mut left = takes.into_iter();
+            let tries = Tries { most, rest: Duration::ZERO };
+            let kept = tries.quietest(async || Ok(measured(left.next().unwrap()))).await.unwrap();
+            assert!((kept.host_took - quietest).abs() < f64::EPSILON, "{takes:?}: {}", kept.host_took);
+            assert_eq!(takes.len() - left.len(), tried, "{takes:?}");
+        }
+    }
 
     #[test]
     fn what_the_host_took_is_a_share_of_all_time_also_of_idle_time() {

@@ -36,6 +36,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 
 use crate::bench::Plan;
+use crate::host::Tries;
 
 /// What `--growth` stands for.
 const GROWTH: usize = 1_000_000;
@@ -134,8 +135,7 @@ fn plan(arguments: Arguments) -> anyhow::Result<Plan> {
         waiting: grown(arguments.waiting, GROWTH),
         deliveries: arguments.deliveries,
         producers: arguments.producers,
-        rest: Duration::from_secs(arguments.rest),
-        tries: arguments.tries,
+        tries: Tries { most: arguments.tries, rest: Duration::from_secs(arguments.rest) },
         server: server::binary(arguments.server.as_deref())?,
         bodies: arguments.body,
     })

@@ -9,7 +9,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, per_second, precise};
-use crate::host::{HostTime, quietest};
+use crate::host::HostTime;
 use crate::produce::{Load, Post, events, produce};
 use crate::report::{Measurement, say};
 use crate::server::Process;
@@ -143,7 +143,7 @@ impl Spent {
 
 /// Measures a workload on an empty store.
 pub(crate) async fn measure_empty(bench: &Bench, workload: &Workload, beside: &[String]) -> anyhow::Result<Measurement> {
-    quietest(bench, async || measure_new(bench, vec![bench.server().await?], workload, beside).await).await
+    bench.plan.tries.quietest(async || measure_new(bench, vec![bench.server().await?], workload, beside).await).await
 }
 
 /// Measures a workload on so many nodes over one database, both new.
@@ -161,7 +161,7 @@ pub(crate) async fn measure_fleet(
         }
         measure_new(bench, fleet, workload, &[]).await
     };
-    quietest(bench, measured).await
+    bench.plan.tries.quietest(measured).await
 }
 
 /// Measures a workload on new nodes, and ends them.

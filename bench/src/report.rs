@@ -6,7 +6,6 @@ use std::path::Path;
 use anyhow::Context;
 use serde::Serialize;
 
-use crate::host::Taken;
 use crate::target::Figure;
 
 /// One run.
@@ -78,12 +77,6 @@ pub(crate) struct Measurement {
     pub(crate) peak_memory_mib: Figure,
     /// The share of the processors' time that the host took for others meanwhile.
     pub(crate) host_took: f64,
-}
-
-impl Taken for Measurement {
-    fn host_took(&self) -> f64 {
-        self.host_took
-    }
 }
 
 /// Rows on several nodes over one database.
