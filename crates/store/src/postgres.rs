@@ -27,6 +27,13 @@ pub(crate) use open::{aside, drop_history, examined, open, prepared};
 pub(crate) use session::Session;
 pub(crate) use writer::{start as start_writer, start_inline as start_writer_inline};
 
+/// The statements over whole groups.
+#[cfg(test)]
+fn set_statements() -> Vec<String> {
+    let sets = crate::publish::set_statements().into_iter().chain(crate::outcomes::set_statements());
+    sets.chain(crate::claims::set_statements()).chain([writer::LOCK_ACCOUNTS.to_owned()]).collect()
+}
+
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
     nodes::STATEMENTS.iter().chain(&history::STATEMENTS).chain(&tidying::STATEMENTS).map(|text| (*text).to_owned()).collect()

@@ -82,21 +82,11 @@ pub(super) mod tests {
     fn every_statement_prepares_on_postgres() {
         let (session, _) = migrated();
         let [_, own] = crate::doctor::own_statements();
-        let sets = crate::publish::set_statements().into_iter().chain(crate::outcomes::set_statements());
-        let only_here = [
-            crate::driver::LOCK_ACCOUNT,
-            super::super::writer::LOCK_ACCOUNTS,
-            super::super::session::LOCK,
-            crate::driver::TELL,
-            SERVER,
-            TABLES,
-            VERSION,
-        ];
+        let only_here = [crate::driver::LOCK_ACCOUNT, super::super::session::LOCK, crate::driver::TELL, SERVER, TABLES, VERSION];
         let all = crate::migrations::tests::all_statements()
             .into_iter()
             .chain(own)
-            .chain(sets)
-            .chain(crate::claims::set_statements())
+            .chain(super::super::set_statements())
             .chain(super::super::statements())
             .chain(crate::publish::insert_statements())
             .chain(crate::outcomes::insert_statements())

@@ -13,8 +13,8 @@ use crate::publish::Publication;
 
 /// Each account with all its endpoints; one without has a row all the same.
 const SELECT_ACCOUNTS: &str = "SELECT p.id, p.version, p.events, p.enabled, p.health, p.last_number, p.lane, \
-     a.id, a.version, a.last_seq, a.pending, a.created_at, a.ref FROM accounts a LEFT JOIN endpoints p ON p.account_id = ANY(ARRAY[a.id]) \
-     WHERE a.id = ANY($1) ORDER BY a.id, p.id";
+     a.id, a.version, a.last_seq, a.pending, a.created_at, a.ref FROM accounts a \
+     LEFT JOIN endpoints p ON p.account_id = ANY(ARRAY[a.id]) WHERE a.id = ANY($1) ORDER BY a.id, p.id";
 const SELECT_EXISTING: &str = "SELECT e.id, e.place, e.deliveries, e.fingerprint, e.occurred_at, a.id FROM \
      UNNEST($1::text[], $2::text[]) t (account_id, id) JOIN accounts a ON a.id = ANY(ARRAY[t.account_id]) \
      JOIN events e ON e.account = ANY(ARRAY[a.ref]) AND e.id = ANY(ARRAY[t.id])";
