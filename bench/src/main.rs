@@ -48,7 +48,7 @@ const GROWTH_ENDPOINTS: usize = 100_000;
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct Arguments {
     /// Deliveries in each measurement at saturation; larger bodies use fewer
-    #[arg(long, default_value_t = 60_000, value_parser = one_or_more)]
+    #[arg(long, default_value_t = 150_000, value_parser = one_or_more)]
     deliveries: usize,
     /// Connections of the producer
     #[arg(long, default_value_t = 64, value_parser = one_or_more)]

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,7 +15,7 @@ use bellwire_domain::{Secret, Timestamp};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 
@@ -43,6 +44,8 @@ struct Arrival {
 
 type Arrivals = Arc<Mutex<Vec<Arrival>>>;
 
+/// Connections that may wait to be accepted.
+const CONNECTIONS_WAITING_MAX: u32 = 4_096;
 /// Where requests are only counted.
 const QUIET: &str = "/quiet/";
 
@@ -52,7 +55,7 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 pub(crate) fn run() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.context("the sink cannot listen")?;
+        let listener = listen().context("the sink cannot listen")?;
         writeln!(std::io::stdout(), "{}", listener.local_addr()?.port())?;
         let arrivals = Arrivals::default();
         let quiet = Arc::new(AtomicUsize::new(0));
@@ -70,6 +73,13 @@ pub(crate) fn run() -> anyhow::Result<()> {
             }
         }
     })
+}
+
+/// Takes all connections that a server opens at once: one that is refused is tried again by the system after a second.
+fn listen() -> std::io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    socket.listen(CONNECTIONS_WAITING_MAX)
 }
 
 async fn serve(mut stream: TcpStream, arrivals: Arrivals, quiet: Arc<AtomicUsize>) {
