@@ -17,7 +17,7 @@ use rusqlite::hooks::Wal;
 use crate::StoreError;
 
 /// Pages in the log that set off a pass: 16 MiB.
-const PASS_PAGES: i32 = 4_096;
+const PASS_PAGES: i32 = 2_048;
 
 /// When the next pass is worth its while. While a reader looks at an old state the log cannot begin anew, and looking through all
 /// of it after each commit would only get dearer.

@@ -29,6 +29,8 @@ const CONFIGS_CACHED_MAX: usize = 20_000;
 const KEYS_CACHED_MAX: usize = 10_000;
 /// On PostgreSQL, for how long a change by another node may go unseen, should its notification be lost.
 const CACHED_AGE_MAX: Duration = Duration::from_secs(3);
+/// Size of a page.
+const PAGE_BYTES: i64 = 8_192;
 /// Page cache of the writing connection, in KiB (negative as SQLite counts it).
 const WRITER_CACHE_KIB: i64 = -4_096;
 
@@ -185,6 +187,8 @@ fn not_writable(path: &Path, reason: &dyn std::fmt::Display) -> OpenError {
 
 pub(crate) fn open_connection(path: &Path) -> Result<Connection, OpenError> {
     let connection = Connection::open(path).map_err(|error| not_writable(path, &error))?;
+    // Of a new database; an old one keeps its own. Events of some KiB take fewer pages, and small ones no more time.
+    connection.pragma_update(None, "page_size", PAGE_BYTES).map_err(StoreError::from)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(|error| match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => {
             OpenError::NotADatabase { path: path.to_owned(), reason: "it is not an SQLite file".to_owned() }
