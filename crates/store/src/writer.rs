@@ -38,6 +38,7 @@ pub(crate) enum Job {
 }
 
 /// What the writing side needs besides the connection.
+#[derive(Clone)]
 pub(crate) struct WriteContext {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -78,15 +79,30 @@ pub(crate) fn start(
 ) -> Result<(mpsc::Sender<Job>, Option<JoinHandle<()>>), StoreError> {
     let (sender, receiver) = mpsc::channel(jobs_max);
     let checkpoints = checkpointer::start(&mut writer.connection, path)?;
+    let answers = answering(writer.context.clone());
     let thread = std::thread::Builder::new()
         .name("bellwire-writer".to_owned())
         .spawn(move || {
-            writer.run(receiver);
+            writer.run(receiver, &answers);
             drop(writer);
             let _ = checkpoints.join();
         })
         .map_err(|error| StoreError::Database(error.to_string().into()))?;
     Ok((sender, Some(thread)))
+}
+
+/// Starts a task that answers groups in the order in which they come: to wake many callers is cheaper from within their runtime
+/// than from a thread, which goes on with the next group meanwhile. It ends when the sender is gone.
+pub(crate) fn answering(context: WriteContext) -> mpsc::UnboundedSender<Done> {
+    let (sender, mut receiver) = mpsc::unbounded_channel::<Done>();
+    let task = async move {
+        while let Some(done) = receiver.recv().await {
+            done.answer(&context);
+        }
+    };
+    #[expect(clippy::disallowed_methods, reason = "ends with the writer, which `close` waits for")]
+    drop(tokio::spawn(task));
+    sender
 }
 
 /// Starts the writer as a task of the current runtime. It ends when every sender is gone.
@@ -203,9 +219,9 @@ impl Writer {
         Self { connection, context, publish_statements, outcome_statements }
     }
 
-    fn run(&mut self, mut receiver: mpsc::Receiver<Job>) {
+    fn run(&mut self, mut receiver: mpsc::Receiver<Job>, answers: &mpsc::UnboundedSender<Done>) {
         while let Some(first) = receiver.blocking_recv() {
-            self.commit(Group::gather_on_thread(first, &mut receiver)).answer(&self.context);
+            let _ = answers.send(self.commit(Group::gather_on_thread(first, &mut receiver)));
         }
     }
 

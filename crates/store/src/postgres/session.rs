@@ -9,6 +9,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use futures_util::{StreamExt, TryStreamExt};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -20,7 +21,7 @@ use super::address::PostgresUrl;
 use super::tls::connector;
 use super::values::{arrays, read};
 use crate::StoreError;
-use crate::driver::{Kind, Param, Row};
+use crate::driver::{Param, Row, Set};
 
 /// Statements kept prepared.
 const STATEMENTS_MAX: usize = 512;
@@ -138,6 +139,13 @@ impl Session {
         begun
     }
 
+    /// Begins a transaction and runs its first statement.
+    pub(crate) fn begin_with(&self, first: &Bound<'_>) -> Result<Vec<Row>, StoreError> {
+        self.failed.set(false);
+        self.answer_max.set(ANSWER_MAX);
+        Ok(self.pipeline([Step::Begin, Step::Run(first)])?.pop().unwrap_or_default())
+    }
+
     /// Runs a text that may take so long, outside of a transaction.
     pub(crate) fn batch_within(&self, sql: &str, time: Duration) -> Result<(), StoreError> {
         self.batch(&format!("SET statement_timeout = {}", time.as_millis()))?;
@@ -191,48 +199,67 @@ impl Session {
     }
 
     pub(crate) fn query(&self, table: &'static str, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
-        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as _).collect();
-        self.rows(table, sql, &params)
+        self.query_set(table, sql, &[], params)
     }
 
     pub(crate) fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<usize, StoreError> {
-        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as _).collect();
-        self.change(sql, &params)
+        self.execute_set(sql, &[], params)
     }
 
-    /// A query over rows that `cells` holds one after another, each column an array: `$1`, `$2`, …; `rest` follows them.
+    /// A query over sets of rows, whose columns are arrays: `$1`, `$2`, …; `rest` follows them.
     pub(crate) fn query_set(
         &self,
         table: &'static str,
         sql: &str,
-        (kinds, cells): (&[Kind], &[Param<'_>]),
+        sets: &[Set<'_, '_>],
         rest: &[Param<'_>],
     ) -> Result<Vec<Row>, StoreError> {
-        let arrays = arrays(kinds, cells);
-        let params: Vec<&(dyn ToSql + Sync)> =
-            arrays.iter().map(|array| &**array).chain(rest.iter().map(|one| one as _)).collect();
-        self.rows(table, sql, &params)
+        let bound = self.bind(table, sql, sets, rest)?;
+        self.wait(self.rows(&bound))?.into_iter().collect()
     }
 
     /// As [`Session::query_set`], for statements that answer nothing; the number of rows changed.
-    pub(crate) fn execute_set(
-        &self,
-        sql: &str,
-        kinds: &[Kind],
-        cells: &[Param<'_>],
-        rest: &[Param<'_>],
-    ) -> Result<usize, StoreError> {
-        let arrays = arrays(kinds, cells);
-        let params: Vec<&(dyn ToSql + Sync)> =
-            arrays.iter().map(|array| &**array).chain(rest.iter().map(|one| one as _)).collect();
-        self.change(sql, &params)
+    pub(crate) fn execute_set(&self, sql: &str, sets: &[Set<'_, '_>], rest: &[Param<'_>]) -> Result<usize, StoreError> {
+        let Bound { statement, values, .. } = self.bind("", sql, sets, rest)?;
+        let changed = self.wait(self.client.execute_raw(&statement, values.iter().map(|value| &**value)))?;
+        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 
-    /// Runs a statement over several sets, whose arrays are its parameters one after another.
-    pub(crate) fn execute_sets(&self, sql: &str, sets: &[(&[Kind], &[Param<'_>])]) -> Result<(), StoreError> {
-        let arrays: Vec<_> = sets.iter().flat_map(|(kinds, cells)| arrays(kinds, cells)).collect();
-        let params: Vec<&(dyn ToSql + Sync)> = arrays.iter().map(|array| &**array).collect();
-        self.change(sql, &params).map(drop)
+    /// A statement with its values, to be sent with others: see [`Session::pipeline`].
+    pub(crate) fn bind<'a>(
+        &self,
+        table: &'static str,
+        sql: &str,
+        sets: &[Set<'_, 'a>],
+        rest: &[Param<'a>],
+    ) -> Result<Bound<'a>, StoreError> {
+        let statement = self.prepare(sql)?;
+        let mut values: Vec<Value<'a>> = sets.iter().flat_map(|(kinds, cells)| arrays(kinds, cells)).collect();
+        values.extend(rest.iter().map(|one| -> Value<'a> { Box::new(*one) }));
+        Ok(Bound { table, statement, values })
+    }
+
+    /// Takes all steps on one way to the server and back: what each of them answers, or the first error. A step that follows one
+    /// that failed does nothing. When the error is that of [`Step::Commit`], the connection is to be taken for lost, as nobody
+    /// knows whether the transaction is.
+    pub(crate) fn pipeline<'s>(&self, steps: impl IntoIterator<Item = Step<'s>>) -> Result<Vec<Vec<Row>>, StoreError> {
+        let answers = self.wait(try_join_all(steps.into_iter().map(|step| self.take(step))))?;
+        answers.into_iter().map(|rows| rows.into_iter().collect()).collect()
+    }
+
+    async fn take(&self, step: Step<'_>) -> Result<Vec<Result<Row, StoreError>>, NoAnswer> {
+        match step {
+            Step::Begin => {
+                let begun = tokio::time::timeout(BEGIN_MAX, self.client.batch_execute("BEGIN")).await;
+                begun.map_err(|_| NoAnswer::Silence)??;
+                Ok(Vec::new())
+            }
+            Step::Run(bound) => Ok(self.rows(bound).await?),
+            Step::Commit => {
+                self.client.batch_execute("COMMIT").await.map_err(NoAnswer::Unknown)?;
+                Ok(Vec::new())
+            }
+        }
     }
 
     /// Streams a query without parameters through a cursor; within a transaction.
@@ -261,24 +288,15 @@ impl Session {
         runtime.block_on(async { tokio::time::timeout(time, notices.recv()).await.ok().flatten() })
     }
 
-    fn rows(&self, table: &'static str, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
-        let statement = self.prepare(sql)?;
-        self.wait(async {
-            let mut rows = pin!(self.client.query_raw(&statement, params.iter().copied()).await?);
-            let mut found = Vec::new();
-            while let Some(row) = rows.try_next().await? {
-                found.push(read(&row, table));
-            }
-            Ok(found)
-        })?
-        .into_iter()
-        .collect()
-    }
-
-    fn change(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<usize, StoreError> {
-        let statement = self.prepare(sql)?;
-        let changed = self.wait(self.client.execute_raw(&statement, params.iter().copied()))?;
-        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+    /// What a statement answers; a row that cannot be read is told from a statement that failed.
+    async fn rows(&self, bound: &Bound<'_>) -> Result<Vec<Result<Row, StoreError>>, tokio_postgres::Error> {
+        let values = bound.values.iter().map(|value| &**value);
+        let mut rows = pin!(self.client.query_raw(&bound.statement, values).await?);
+        let mut found = Vec::new();
+        while let Some(row) = rows.try_next().await? {
+            found.push(read(&row, bound.table));
+        }
+        Ok(found)
     }
 
     /// The prepared statement of a text.
@@ -295,25 +313,67 @@ impl Session {
         Ok(statement)
     }
 
-    fn wait<T>(&self, answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, StoreError> {
+    fn wait<T, E: Into<NoAnswer>>(&self, answer: impl Future<Output = Result<T, E>>) -> Result<T, StoreError> {
         let Some(runtime) = &self.runtime else { return Err(StoreError::Closed) };
-        let silent = || StoreError::Unavailable("the database does not answer".into());
         if self.silent.get() {
             return Err(silent());
         }
-        match runtime.block_on(async { tokio::time::timeout(self.answer_max.get(), answer).await }) {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => {
-                let (fault, error) = describe(&error);
-                self.fault.set(fault);
-                self.failed.set(true);
-                Err(error)
-            }
-            Err(_) => {
+        let answered = runtime.block_on(async { tokio::time::timeout(self.answer_max.get(), answer).await });
+        let no_answer = match answered {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) => error.into(),
+            Err(_) => NoAnswer::Silence,
+        };
+        self.failed.set(true);
+        let (fault, error) = match no_answer {
+            NoAnswer::Refused(error) => describe(&error),
+            NoAnswer::Unknown(error) => (Fault::Lost, describe(&error).1),
+            NoAnswer::Silence => {
                 self.silent.set(true);
-                Err(silent())
+                (Fault::Lost, silent())
             }
-        }
+        };
+        self.fault.set(fault);
+        Err(error)
+    }
+}
+
+fn silent() -> StoreError {
+    StoreError::Unavailable("the database does not answer".into())
+}
+
+/// A value on its way to the server.
+type Value<'a> = Box<dyn ToSql + Sync + 'a>;
+
+/// A statement with its values.
+pub(crate) struct Bound<'a> {
+    /// Where its rows come from, for errors.
+    table: &'static str,
+    statement: Statement,
+    values: Vec<Value<'a>>,
+}
+
+/// What a [`Session::pipeline`] is made of.
+#[derive(Clone, Copy)]
+pub(crate) enum Step<'s> {
+    Begin,
+    Run(&'s Bound<'s>),
+    Commit,
+}
+
+/// Why a statement has no answer.
+enum NoAnswer {
+    /// It failed.
+    Refused(tokio_postgres::Error),
+    /// It failed, and may have been done all the same.
+    Unknown(tokio_postgres::Error),
+    /// Nothing came in time.
+    Silence,
+}
+
+impl From<tokio_postgres::Error> for NoAnswer {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Refused(error)
     }
 }
 
