@@ -1,5 +1,9 @@
 //! The yardstick: POSTs of the same size straight to the sink.
+//!
+//! A machine's speed changes within minutes, by a third and more where processors are lent or clocked up and down. So the bare loop
+//! is measured before and after every row, and a row is a share of what was measured beside it.
 
+use std::future::Future;
 use std::slice::from_ref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,13 +15,56 @@ use http::Method;
 use crate::bench::Bench;
 use crate::measure::Watch;
 use crate::produce::{data, patience};
-use crate::report::Measurement;
+use crate::report::{BareLoop, Measurement};
+use crate::target::Figure;
+use crate::workload::size_divisor;
 
-/// Sends `deliveries` bodies of `size` bytes. CPU and memory are the sink's.
-pub(crate) async fn measure(bench: &Bench, size: usize, deliveries: usize) -> anyhow::Result<Measurement> {
-    bench.plan.tries.quietest(async || measure_once(bench, size, deliveries).await).await
+/// The bare loops of one size.
+pub(crate) struct BareLoops<'b> {
+    bench: &'b Bench,
+    size: usize,
+    measured: Vec<BareLoop>,
+    last_per_second: f64,
 }
 
+impl<'b> BareLoops<'b> {
+    /// Measures the first.
+    pub(crate) async fn start(bench: &'b Bench, size: usize) -> anyhow::Result<Self> {
+        let mut loops = Self { bench, size, measured: Vec::new(), last_per_second: 0.0 };
+        loops.measure().await?;
+        Ok(loops)
+    }
+
+    /// Measures a row and the next bare loop; of the row's share of the bare loops before and after it, `share` makes a figure.
+    pub(crate) async fn around(
+        &mut self,
+        row: impl Future<Output = anyhow::Result<Measurement>>,
+        share: impl Fn(f64) -> Figure,
+    ) -> anyhow::Result<Measurement> {
+        let mut row = row.await?;
+        let before = self.last_per_second;
+        self.measure().await?;
+        row.of_bare_loop = Some(share(row.per_second / f64::midpoint(before, self.last_per_second)));
+        Ok(row)
+    }
+
+    /// All of them, in order.
+    pub(crate) fn end(self) -> Vec<BareLoop> {
+        self.measured
+    }
+
+    async fn measure(&mut self) -> anyhow::Result<()> {
+        let (bench, size) = (self.bench, self.size);
+        let deliveries = (bench.plan.deliveries / size_divisor(size)).max(1);
+        let Measurement { per_second, host_took, .. } =
+            bench.plan.tries.quietest(async || measure_once(bench, size, deliveries).await).await?;
+        self.measured.push(BareLoop { per_second, host_took });
+        self.last_per_second = per_second;
+        Ok(())
+    }
+}
+
+/// Sends `deliveries` bodies of `size` bytes. CPU and memory are the sink's.
 async fn measure_once(bench: &Bench, size: usize, deliveries: usize) -> anyhow::Result<Measurement> {
     let body = Bytes::from(data(size));
     let left = Arc::new(AtomicUsize::new(deliveries));

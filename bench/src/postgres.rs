@@ -4,6 +4,7 @@
 use anyhow::Context;
 use bellwire_testkit::postgres::Cluster;
 
+use crate::bare::BareLoops;
 use crate::bench::Bench;
 use crate::measure::measure_fleet;
 use crate::queue_size;
@@ -20,16 +21,17 @@ const FLEETS: [usize; 2] = [2, 3];
 /// Makes a figure of a share of the bare loop.
 type Share = fn(f64) -> Figure;
 
-/// Adds the rows to `results`, as shares of its bare loop.
+/// Adds the rows to `results`.
 pub(crate) async fn run(bench: &Bench, results: &mut Results) {
     say("PostgreSQL");
     let started = tokio::task::spawn_blocking(|| Cluster::start(&SETTINGS)).await.context("it does not start");
     let Some(cluster) = keep(bench, &mut results.failures, "PostgreSQL", started).await else { return };
-    let bare = results.sizes.first().map(|size| size.bare_per_second);
-    let alone = measure_alone(bench, &cluster, bare).await;
+    let bare_loops = keep(bench, &mut results.failures, "the bare loop", BareLoops::start(bench, bench.first_body()).await).await;
+    let Some(mut bare_loops) = bare_loops else { return };
+    let alone = measure_alone(bench, &cluster, &mut bare_loops).await;
     results.postgres = keep(bench, &mut results.failures, "PostgreSQL", alone).await.unwrap_or_default();
     for nodes in FLEETS {
-        let fleet = measure_nodes(bench, &cluster, nodes, bare, &results.postgres).await;
+        let fleet = measure_nodes(bench, &cluster, nodes, &mut bare_loops, &results.postgres).await;
         results.fleets.extend(keep(bench, &mut results.failures, &format!("PostgreSQL, {nodes} nodes"), fleet).await);
     }
     if let Some(deliveries) = bench.plan.queue_size {
@@ -38,21 +40,15 @@ pub(crate) async fn run(bench: &Bench, results: &mut Results) {
     }
 }
 
-async fn measure_alone(bench: &Bench, cluster: &Cluster, bare_per_second: Option<f64>) -> anyhow::Result<Vec<Measurement>> {
-    let size = bench.first_body();
+async fn measure_alone(bench: &Bench, cluster: &Cluster, bare_loops: &mut BareLoops<'_>) -> anyhow::Result<Vec<Measurement>> {
     let [single, batches, fan_out] = at_saturation(bench);
-    let shares = [
-        (single, Some(Figure::postgres_single as Share)),
-        (batches, Some(Figure::plain)),
-        (fan_out, Some(Figure::postgres_fan_out)),
-        (Workload::paced(size), None),
-    ];
     let mut rows = Vec::new();
-    for (workload, share) in shares {
-        let mut row = measure_fleet(bench, cluster, 1, &workload).await?;
-        row.of_bare_loop = share.zip(bare_per_second).map(|(share, bare)| share(row.per_second / bare));
-        rows.push(row);
+    for (workload, share) in
+        [(single, Figure::postgres_single as Share), (batches, Figure::plain), (fan_out, Figure::postgres_fan_out)]
+    {
+        rows.push(bare_loops.around(measure_fleet(bench, cluster, 1, &workload), share).await?);
     }
+    rows.push(measure_fleet(bench, cluster, 1, &Workload::paced(bench.first_body())).await?);
     Ok(rows)
 }
 
@@ -61,15 +57,16 @@ async fn measure_nodes(
     bench: &Bench,
     cluster: &Cluster,
     nodes: usize,
-    bare_per_second: Option<f64>,
+    bare_loops: &mut BareLoops<'_>,
     alone: &[Measurement],
 ) -> anyhow::Result<Fleet> {
     let mut rows = Vec::new();
     for workload in at_saturation(bench) {
-        let mut row = measure_fleet(bench, cluster, nodes, &workload).await?;
-        row.of_bare_loop = bare_per_second.map(|bare| Figure::plain(row.per_second / bare));
-        let one = alone.iter().find(|one| one.name == row.name).context("one node was not measured")?;
-        rows.push(FleetRow { of_one_node: row.per_second / one.per_second, measurement: row });
+        let row = bare_loops.around(measure_fleet(bench, cluster, nodes, &workload), Figure::plain).await?;
+        let share = |row: &Measurement| row.of_bare_loop.map(|share| share.value);
+        let one = alone.iter().find(|one| one.name == row.name).and_then(share).context("one node was not measured")?;
+        let of_one_node = share(&row).unwrap_or_default() / one;
+        rows.push(FleetRow { of_one_node, measurement: row });
     }
     Ok(Fleet { nodes, rows })
 }

@@ -52,15 +52,17 @@ impl Results {
 pub(crate) struct Size {
     /// Bytes of an event's data.
     pub(crate) body: usize,
-    /// Deliveries in each row at saturation, and in each bare loop.
-    pub(crate) deliveries: usize,
-    pub(crate) bare_before: f64,
-    pub(crate) bare_after: f64,
-    /// The bare loop, mean of before and after.
-    pub(crate) bare_per_second: f64,
-    /// The share of the processors' time that the host took from the bare loops, at most.
-    pub(crate) bare_host_took: f64,
+    /// Before the first row at saturation, and after each.
+    pub(crate) bare_loops: Vec<BareLoop>,
     pub(crate) measurements: Vec<Measurement>,
+}
+
+/// The same bytes straight to the sink.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct BareLoop {
+    pub(crate) per_second: f64,
+    /// The share of the processors' time that the host took for others meanwhile.
+    pub(crate) host_took: f64,
 }
 
 /// One workload.
@@ -69,7 +71,7 @@ pub(crate) struct Measurement {
     pub(crate) name: String,
     pub(crate) deliveries: usize,
     pub(crate) per_second: f64,
-    /// Share of the bare loop of the same size; at saturation only.
+    /// Share of the mean of the bare loops before and after it; at saturation only.
     pub(crate) of_bare_loop: Option<Figure>,
     pub(crate) latency_p50_ms: Figure,
     pub(crate) latency_p99_ms: Figure,
@@ -91,7 +93,7 @@ pub(crate) struct Fleet {
 pub(crate) struct FleetRow {
     /// CPU is of all nodes together, memory of the one that held most.
     pub(crate) measurement: Measurement,
-    /// Delivered per second, of what one node delivers.
+    /// Its share of the bare loop, of that of one node.
     pub(crate) of_one_node: f64,
 }
 

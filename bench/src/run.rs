@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::bare::BareLoops;
 use crate::bench::{Bench, Plan};
 use crate::measure::measure_empty;
 use crate::report::{Measurement, Neighbours, Results, Size, say};
 use crate::target::Figure;
-use crate::workload::{Workload, size_divisor};
-use crate::{bare, growth, neighbours, postgres};
+use crate::workload::Workload;
+use crate::{growth, neighbours, postgres};
 
 /// Starts on an empty store, of which the median counts.
 const STARTS: usize = 5;
@@ -48,22 +49,15 @@ pub(crate) async fn keep<T>(bench: &Bench, failures: &mut Vec<String>, name: &st
     }
 }
 
-/// All rows of one size, between two bare loops: the machine may slow down meanwhile.
+/// All rows of one size.
 async fn measure_size(bench: &Bench, size: usize, first: bool) -> anyhow::Result<(Size, Option<Neighbours>)> {
-    let deliveries = (bench.plan.deliveries / size_divisor(size)).max(1);
-    let before = bare::measure(bench, size, deliveries).await?;
+    let mut bare_loops = BareLoops::start(bench, size).await?;
     let mut measurements = Vec::new();
-    let mut expectations = Vec::new();
     for (workload, expected) in Workload::at_saturation(size) {
-        measurements.push(measure_empty(bench, &workload, &[]).await?);
-        expectations.push(expected);
-    }
-    let after = bare::measure(bench, size, deliveries).await?;
-    let bare_per_second = f64::midpoint(before.per_second, after.per_second);
-    let bare_host_took = f64::max(before.host_took, after.host_took);
-    for (row, expected) in measurements.iter_mut().zip(expectations) {
-        row.of_bare_loop = Some(Figure::share(row.per_second / bare_per_second, expected, size));
-        row.cpu_us_per_delivery = Figure::cpu(row.cpu_us_per_delivery.value, expected);
+        let row = measure_empty(bench, &workload, &[]);
+        let mut row = bare_loops.around(row, |share| Figure::share(share, expected, size)).await?;
+        row.cpu_us_per_delivery = Figure::cpu(row.cpu_us_per_delivery.value, expected, size);
+        measurements.push(row);
     }
     let mut neighbours = None;
     if first {
@@ -71,8 +65,7 @@ async fn measure_size(bench: &Bench, size: usize, first: bool) -> anyhow::Result
         measurements.extend(rows);
         neighbours = Some(compared);
     }
-    let (bare_before, bare_after) = (before.per_second, after.per_second);
-    Ok((Size { body: size, deliveries, bare_before, bare_after, bare_per_second, bare_host_took, measurements }, neighbours))
+    Ok((Size { body: size, bare_loops: bare_loops.end(), measurements }, neighbours))
 }
 
 /// The rows at a fixed rate.

@@ -66,9 +66,9 @@ fn block(size: &Size) -> Vec<Cells> {
     let mut bare = Cells::default();
     let [work, speed, share, .., taken] = &mut bare;
     "bare loop: the same bytes straight to the sink".clone_into(work);
-    *speed = format!("{:.0}", size.bare_per_second);
+    *speed = range(size.bare_loops.iter().map(|bare| bare.per_second));
     "1.00".clone_into(share);
-    *taken = percent(size.bare_host_took);
+    *taken = percent(size.bare_loops.iter().map(|bare| bare.host_took).fold(0.0, f64::max));
     rows.push(bare);
     rows.extend(size.measurements.iter().map(|row| cells(row, String::new(), "")));
     rows
@@ -99,6 +99,11 @@ fn cells(row: &Measurement, of_empty: String, cpu_ratio: &str) -> Cells {
         row.peak_memory_mib.show(0, " MiB"),
         percent(row.host_took),
     ]
+}
+
+/// From the least to the most.
+fn range(values: impl Iterator<Item = f64> + Clone) -> String {
+    format!("{:.0} to {:.0}", values.clone().fold(f64::INFINITY, f64::min), values.fold(0.0, f64::max))
 }
 
 fn percent(share: f64) -> String {

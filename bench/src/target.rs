@@ -7,6 +7,7 @@ use serde::Serialize;
 pub(crate) struct Saturation {
     /// Of the bare loop, for bodies up to [`SMALL_BODY_MAX`].
     share: f64,
+    /// For the same.
     cpu_us: f64,
 }
 
@@ -21,8 +22,10 @@ pub(crate) const FAN_OUT: Saturation = Saturation { share: 0.55, cpu_us: 38.0 };
 const POSTGRES_SINGLE: f64 = 0.12;
 const POSTGRES_FAN_OUT: f64 = 0.25;
 
-/// Of larger bodies less of the bare loop is expected, as it only copies what the server also stores and signs.
-const SMALL_BODY_MAX: usize = 2_048;
+/// Of bodies between these two sizes nothing is expected.
+const SMALL_BODY_MAX: usize = 1_024;
+const LARGE_BODY_MIN: usize = 16 << 10;
+/// Of large bodies less of the bare loop is expected, as it only copies what the server also stores and signs; of CPU nothing.
 const LARGE_BODY_FACTOR: f64 = 0.6;
 
 /// From POST to arrival at a fixed rate.
@@ -71,8 +74,11 @@ impl Figure {
 
     /// A share of the bare loop, by the workload and its size.
     pub(crate) fn share(value: f64, expected: Saturation, size: usize) -> Self {
-        let factor = if size <= SMALL_BODY_MAX { 1.0 } else { LARGE_BODY_FACTOR };
-        Self::at_least(value, expected.share * factor)
+        match size {
+            0..=SMALL_BODY_MAX => Self::at_least(value, expected.share),
+            LARGE_BODY_MIN.. => Self::at_least(value, expected.share * LARGE_BODY_FACTOR),
+            _ => Self::plain(value),
+        }
     }
 
     /// A share of the bare loop over PostgreSQL: one event per POST, one endpoint.
@@ -85,9 +91,9 @@ impl Figure {
         Self::at_least(value, POSTGRES_FAN_OUT)
     }
 
-    /// CPU of a workload at saturation.
-    pub(crate) fn cpu(value: f64, expected: Saturation) -> Self {
-        Self::at_most(value, expected.cpu_us)
+    /// CPU of a workload at saturation, by its size.
+    pub(crate) fn cpu(value: f64, expected: Saturation, size: usize) -> Self {
+        if size <= SMALL_BODY_MAX { Self::at_most(value, expected.cpu_us) } else { Self::plain(value) }
     }
 
     /// The median at a fixed rate.

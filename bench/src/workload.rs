@@ -74,7 +74,7 @@ pub(crate) const fn size_divisor(size: usize) -> usize {
     match size {
         0..=1_024 => 1,
         1_025..=4_096 => 2,
-        _ => 4,
+        _ => 8,
     }
 }
 
