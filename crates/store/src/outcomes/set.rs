@@ -95,7 +95,11 @@ fn moves<'s>(
         match (ended_as(&sealed.outcome.decision), &sealed.outcome.decision) {
             (Some(state), _) => push_ended(&mut ended, sealed, state, now),
             (None, Decision::Retry { due_at }) => {
-                again.extend_from_slice(params![sealed.outcome.delivery.id, i64::from(sealed.outcome.delivery.attempts), *due_at])
+                again.extend_from_slice(params![
+                    sealed.outcome.delivery.id,
+                    i64::from(sealed.outcome.delivery.attempts),
+                    *due_at
+                ]);
             }
             (None, _) => {}
         }

@@ -3,25 +3,26 @@
 //! The driver is asynchronous, and everything above it runs statements one after another on a thread that may wait. So each
 //! connection has a runtime of its own, which runs on that thread while it waits, and nowhere else.
 
+mod pipeline;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
-use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::StreamExt;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Config, Statement};
 
 use super::address::PostgresUrl;
 use super::tls::connector;
-use super::values::{arrays, read};
+use super::values::read;
 use crate::StoreError;
 use crate::driver::{Param, Row, Set};
+
+pub(crate) use pipeline::{Bound, Step};
 
 /// Statements kept prepared.
 const STATEMENTS_MAX: usize = 512;
@@ -139,13 +140,6 @@ impl Session {
         begun
     }
 
-    /// Begins a transaction and runs its first statement.
-    pub(crate) fn begin_with(&self, first: &Bound<'_>) -> Result<Vec<Row>, StoreError> {
-        self.failed.set(false);
-        self.answer_max.set(ANSWER_MAX);
-        Ok(self.pipeline([Step::Begin, Step::Run(first)])?.pop().unwrap_or_default())
-    }
-
     /// Runs a text that may take so long, outside of a transaction.
     pub(crate) fn batch_within(&self, sql: &str, time: Duration) -> Result<(), StoreError> {
         self.batch(&format!("SET statement_timeout = {}", time.as_millis()))?;
@@ -220,46 +214,9 @@ impl Session {
 
     /// As [`Session::query_set`], for statements that answer nothing; the number of rows changed.
     pub(crate) fn execute_set(&self, sql: &str, sets: &[Set<'_, '_>], rest: &[Param<'_>]) -> Result<usize, StoreError> {
-        let Bound { statement, values, .. } = self.bind("", sql, sets, rest)?;
-        let changed = self.wait(self.client.execute_raw(&statement, values.iter().map(|value| &**value)))?;
+        let bound = self.bind("", sql, sets, rest)?;
+        let changed = self.wait(self.client.execute_raw(bound.statement(), bound.values()))?;
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
-    }
-
-    /// A statement with its values, to be sent with others: see [`Session::pipeline`].
-    pub(crate) fn bind<'a>(
-        &self,
-        table: &'static str,
-        sql: &str,
-        sets: &[Set<'_, 'a>],
-        rest: &[Param<'a>],
-    ) -> Result<Bound<'a>, StoreError> {
-        let statement = self.prepare(sql)?;
-        let mut values: Vec<Value<'a>> = sets.iter().flat_map(|(kinds, cells)| arrays(kinds, cells)).collect();
-        values.extend(rest.iter().map(|one| -> Value<'a> { Box::new(*one) }));
-        Ok(Bound { table, statement, values })
-    }
-
-    /// Takes all steps on one way to the server and back: what each of them answers, or the first error. A step that follows one
-    /// that failed does nothing. When the error is that of [`Step::Commit`], the connection is to be taken for lost, as nobody
-    /// knows whether the transaction is.
-    pub(crate) fn pipeline<'s>(&self, steps: impl IntoIterator<Item = Step<'s>>) -> Result<Vec<Vec<Row>>, StoreError> {
-        let answers = self.wait(try_join_all(steps.into_iter().map(|step| self.take(step))))?;
-        answers.into_iter().map(|rows| rows.into_iter().collect()).collect()
-    }
-
-    async fn take(&self, step: Step<'_>) -> Result<Vec<Result<Row, StoreError>>, NoAnswer> {
-        match step {
-            Step::Begin => {
-                let begun = tokio::time::timeout(BEGIN_MAX, self.client.batch_execute("BEGIN")).await;
-                begun.map_err(|_| NoAnswer::Silence)??;
-                Ok(Vec::new())
-            }
-            Step::Run(bound) => Ok(self.rows(bound).await?),
-            Step::Commit => {
-                self.client.batch_execute("COMMIT").await.map_err(NoAnswer::Unknown)?;
-                Ok(Vec::new())
-            }
-        }
     }
 
     /// Streams a query without parameters through a cursor; within a transaction.
@@ -286,17 +243,6 @@ impl Session {
     pub(crate) fn wait_for(&self, notices: &mut mpsc::UnboundedReceiver<String>, time: Duration) -> Option<String> {
         let runtime = self.runtime.as_ref()?;
         runtime.block_on(async { tokio::time::timeout(time, notices.recv()).await.ok().flatten() })
-    }
-
-    /// What a statement answers; a row that cannot be read is told from a statement that failed.
-    async fn rows(&self, bound: &Bound<'_>) -> Result<Vec<Result<Row, StoreError>>, tokio_postgres::Error> {
-        let values = bound.values.iter().map(|value| &**value);
-        let mut rows = pin!(self.client.query_raw(&bound.statement, values).await?);
-        let mut found = Vec::new();
-        while let Some(row) = rows.try_next().await? {
-            found.push(read(&row, bound.table));
-        }
-        Ok(found)
     }
 
     /// The prepared statement of a text.
@@ -340,25 +286,6 @@ impl Session {
 
 fn silent() -> StoreError {
     StoreError::Unavailable("the database does not answer".into())
-}
-
-/// A value on its way to the server.
-type Value<'a> = Box<dyn ToSql + Sync + 'a>;
-
-/// A statement with its values.
-pub(crate) struct Bound<'a> {
-    /// Where its rows come from, for errors.
-    table: &'static str,
-    statement: Statement,
-    values: Vec<Value<'a>>,
-}
-
-/// What a [`Session::pipeline`] is made of.
-#[derive(Clone, Copy)]
-pub(crate) enum Step<'s> {
-    Begin,
-    Run(&'s Bound<'s>),
-    Commit,
 }
 
 /// Why a statement has no answer.

@@ -340,8 +340,8 @@ impl Writer {
     }
 }
 
-/// Begins a transaction and locks every account that a group writes to, and says which; `None`: this node has been taken over. Where none of the accounts
-/// exists any more, nothing will be claimed.
+/// Begins a transaction and locks every account that a group writes to, and says which; `None`: this node has been taken over.
+/// Where none of the accounts exists any more, nothing will be claimed.
 fn lock_accounts(
     session: &Session,
     token: &str,
