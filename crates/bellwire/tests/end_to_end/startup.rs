@@ -45,6 +45,7 @@ fn a_wrong_flag() {
     refused_flags(&["--allow-network", "10.0.0.0/33"], &["--allow-network"]);
     refused_flags(&["--publish", "novamed"], &["--publish", "NAME=ADDR"]);
     refused_flags(&["--in-flight-max", "0"], &["--in-flight-max", "1..=65535"]);
+    refused_flags(&["--worker-threads", "0"], &["--worker-threads", "1..=1024"]);
     refused_flags(&["--account-backlog-max", "0"], &["--account-backlog-max", "1..="]);
     refused_flags(&["--retention", "0"], &["--retention", "1..="]);
     refused_flags(&["--rate-max", "fast"], &["--rate-max", "0 for no limit"]);
@@ -209,6 +210,13 @@ fn an_admin_key_is_made_once_and_shown_once() {
     server.api.with_key(KEY).get("/v1/accounts").expect(200);
     let on_disk = fs::read(home.path("bellwire.db")).unwrap();
     assert!(!on_disk.windows(key.len()).any(|window| window == key.as_bytes()), "only its digest is stored");
+}
+
+#[test]
+fn as_many_worker_threads_as_asked_for() {
+    let started_with = |threads: &str| Home::new().start_with(&["--worker-threads", threads]).threads("bellwire-worker");
+    let (few, many) = (started_with("1"), started_with("40")); // with those that wait for files and name servers
+    assert!(few < 40 && many >= 40, "{few} {many}");
 }
 
 #[test]

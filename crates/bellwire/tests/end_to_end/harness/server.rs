@@ -108,6 +108,13 @@ impl Server {
         signal(self.child.id(), name);
     }
 
+    /// How many of its threads have this name.
+    pub(crate) fn threads(&self, name: &str) -> usize {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let names = threads.filter_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("comm")).ok());
+        names.filter(|comm| comm.trim_end() == name).count()
+    }
+
     /// SIGKILL: nothing is finished, nothing is said.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
