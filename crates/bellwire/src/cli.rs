@@ -68,8 +68,7 @@ pub(crate) struct ServeArguments {
     /// Requests in flight at once, over all endpoints
     #[arg(long, value_name = "N", default_value_t = 1_024, env = "BELLWIRE_IN_FLIGHT_MAX", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) in_flight_max: u16,
-    /// Threads that work on requests and deliveries; without it one less than there are processors, as the store's writer has a
-    /// thread of its own
+    /// Threads that work on requests and deliveries; without it as many as processors. The store's writer has one of its own
     #[arg(long, value_name = "N", env = "BELLWIRE_WORKER_THREADS", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub(crate) worker_threads: Option<u16>,
     /// Live deliveries that one account may have; publishers over it are told to come back

@@ -1,6 +1,5 @@
 //! `bellwire serve`: runs until it is told to stop.
 
-use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -40,22 +39,14 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         requests_per_key: arguments.rate_max.per_second(),
         metrics: telemetry::start_metrics()?,
     };
-    let workers = arguments.worker_threads.map_or_else(|| workers_of(processors()), usize::from);
-    let runtime = Builder::new_multi_thread().worker_threads(workers).thread_name("bellwire-worker").enable_all().build();
-    let runtime = runtime.context("the runtime cannot be started")?;
+    let mut builder = Builder::new_multi_thread();
+    if let Some(threads) = arguments.worker_threads {
+        builder.worker_threads(threads.into());
+    }
+    let runtime = builder.thread_name("bellwire-worker").enable_all().build().context("the runtime cannot be started")?;
     let ended = runtime.block_on(serve(options, grace));
     runtime.shutdown_background(); // a thread that waits for a name server must not hold up the end
     ended
-}
-
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
-}
-
-/// One processor is left to the writer, which has a thread of its own: with as many workers as processors one of them always waits,
-/// and work is handed to and fro between them.
-const fn workers_of(processors: usize) -> usize {
-    if processors > 1 { processors - 1 } else { 1 }
 }
 
 async fn serve(options: ServerOptions, grace: Duration) -> anyhow::Result<ExitCode> {
@@ -91,14 +82,4 @@ fn check_publications(publications: &[Publication], contracts: &Contracts) -> an
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_writer_has_a_processor_where_there_are_several() {
-        assert_eq!([1, 2, 3, 16].map(workers_of), [1, 1, 2, 15]);
-    }
 }
