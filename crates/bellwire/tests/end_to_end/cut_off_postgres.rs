@@ -10,7 +10,7 @@ use bellwire_testkit::postgres::{Cluster, psql};
 use bellwire_testkit::proxy::{Cut, Proxy};
 use serde_json::json;
 
-use crate::fleet_postgres::{IN_FLIGHT, Logs, Publisher, doctor, nothing_pending_within, start_node};
+use crate::fleet_postgres::{IN_FLIGHT, Logs, Publisher, doctor, nothing_pending, start_node};
 use crate::harness::{Answer, Api, Gate, Home, PATIENCE, Sink, until, until_within};
 
 /// Requests of the node that is cut off which are answered only afterwards.
@@ -87,8 +87,7 @@ fn cut_off(cut: Cut) {
     load(50);
 
     let acknowledged: BTreeSet<String> = publishers.into_iter().flat_map(Publisher::stop).collect();
-    // After a silent cut this has been seen to take some 24 s. Why so long is not known.
-    nothing_pending_within(LONG, &steady.api);
+    nothing_pending(&steady.api);
     for delivery in &held {
         let delivery = steady.api.get(&format!("/v1/deliveries/{delivery}")).expect(200);
         assert_eq!(delivery["state"], "delivered");

@@ -71,11 +71,7 @@ fn one_node_delivers_and_after_a_kill_the_next_one_goes_on() {
 }
 
 pub(crate) fn nothing_pending(api: &Api) {
-    nothing_pending_within(PATIENCE, api);
-}
-
-pub(crate) fn nothing_pending_within(patience: Duration, api: &Api) {
-    until_within(patience, "nothing is left to do", || {
+    until("nothing is left to do", || {
         let pending = api.get("/v1/deliveries?state=pending&limit=1").expect(200);
         (pending["items"] == json!([])).then_some(())
     });
