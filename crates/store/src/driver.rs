@@ -11,7 +11,7 @@ use bellwire_domain::{AccountId, DeliveryId, Timestamp};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 
 use crate::StoreError;
-use crate::postgres::{Message, Session};
+use crate::postgres::{Bound, Message, Session};
 
 /// One bound parameter.
 #[derive(Debug, Clone, Copy)]
@@ -321,6 +321,9 @@ pub(crate) enum Kind {
 /// A column's name and what it holds.
 pub(crate) type Column = (&'static str, Kind);
 
+/// Rows for one statement: what the columns hold, and the cells, one row after another.
+pub(crate) type Set<'s, 'a> = (&'s [Kind], &'s [Param<'a>]);
+
 /// An INSERT of many rows.
 ///
 /// On SQLite one prepared statement, run for each row: a statement with several rows in it has to be able to take back the first
@@ -352,11 +355,17 @@ impl BulkInsert {
                 let mut statement = db.prepare(&self.row_sql)?;
                 cells.chunks_exact(self.columns.len()).try_for_each(|row| statement.execute(row).map(drop))
             }
-            Db::Postgres(session) => {
-                let kinds: Vec<Kind> = self.columns.iter().map(|(_, kind)| *kind).collect();
-                session.execute_set(&self.set_sql, &kinds, cells, &[]).map(drop)
-            }
+            Db::Postgres(session) => session.execute_set(&self.set_sql, &[(&self.kinds(), cells)], &[]).map(drop),
         }
+    }
+
+    /// The same on PostgreSQL, to be sent with other statements.
+    pub(crate) fn bind<'a>(&self, session: &Session, cells: &[Param<'a>]) -> Result<Bound<'a>, StoreError> {
+        session.bind("", &self.set_sql, &[(&self.kinds(), cells)], &[])
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        self.columns.iter().map(|(_, kind)| *kind).collect()
     }
 
     #[cfg(test)]

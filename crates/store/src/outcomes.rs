@@ -6,6 +6,8 @@
 
 mod set;
 
+pub(crate) use set::record as record_set;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -189,7 +191,7 @@ const SELECT_HEALTH: &str = "SELECT id, health, consecutive_failures, failing_si
 const UPDATE_HEALTH: &str = "UPDATE endpoints SET health = $1, consecutive_failures = $2, failing_since = $3, \
      unhealthy_since = $4, enabled = $5, version = version + $6 WHERE account_id = $7 AND id = $8";
 
-/// Stores all outcomes of a group.
+/// Stores all outcomes of a group, row by row.
 pub(crate) fn record(
     db: Db<'_>,
     context: &WriteContext,
@@ -198,9 +200,6 @@ pub(crate) fn record(
 ) -> Result<Recorded, StoreError> {
     if jobs.is_empty() {
         return Ok(Recorded::default());
-    }
-    if let Db::Postgres(session) = db {
-        return set::record(session, context, statements, jobs);
     }
     let now = context.clock.now();
     let mut health = HealthBook::default();
@@ -337,12 +336,15 @@ impl HealthBook {
         Ok((from != to).then_some(HealthChange { lane, from, to }))
     }
 
-    fn write(self, db: Db<'_>, now: Timestamp, statements: &OutcomeStatements) -> Result<(), StoreError> {
+    /// Writes what has changed; whether anything has.
+    fn write(self, db: Db<'_>, now: Timestamp, statements: &OutcomeStatements) -> Result<bool, StoreError> {
+        let mut changed = false;
         for (lane, endpoint) in &self.endpoints {
             let Some(endpoint) = endpoint else { continue };
             if endpoint.before == endpoint.now && !endpoint.disable {
                 continue;
             }
+            changed = true;
             let visible = endpoint.before.status != endpoint.now.status || endpoint.disable;
             db.execute(
                 UPDATE_HEALTH,
@@ -361,7 +363,7 @@ impl HealthBook {
                 cancel_waiting(db, &statements.cancelled, lane, now)?;
             }
         }
-        Ok(())
+        Ok(changed)
     }
 }
 
@@ -422,7 +424,7 @@ pub(crate) fn cancel_waiting(
                 let mut delete = db.prepare(DELETE_QUEUED)?;
                 ids.into_iter().try_for_each(|id| delete.execute(&[id]).map(drop))?;
             }
-            Db::Postgres(session) => drop(session.execute_set(DELETE_QUEUED_SET, &[Kind::Int], &ids, &[])?),
+            Db::Postgres(session) => drop(session.execute_set(DELETE_QUEUED_SET, &[(&[Kind::Int], &ids)], &[])?),
         }
         cancelled += rows.len();
     }

@@ -24,7 +24,7 @@ pub(crate) use history::make_of as make_partitions;
 pub(crate) use keeper::{Duties, Keeper, Message, look_inline};
 pub(crate) use nodes::{fence, keep_nodes_out};
 pub(crate) use open::{aside, drop_history, examined, open, prepared};
-pub(crate) use session::Session;
+pub(crate) use session::{Bound, Session, Step};
 pub(crate) use writer::{start as start_writer, start_inline as start_writer_inline};
 
 /// The statements over whole groups.

@@ -10,8 +10,9 @@ use bellwire_domain::{AccountId, EndpointId, EventId, EventType, Timestamp};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use crate::driver::{BulkInsert, Column, Db, Kind};
+use crate::driver::{BulkInsert, Column, Db, Kind, Row};
 use crate::handoff::ClaimedDelivery;
+use crate::postgres::{Bound, Session, Step};
 use crate::writer::WriteContext;
 use crate::{DataKey, StoreError};
 
@@ -210,8 +211,32 @@ pub(crate) fn publish(
     statements: &PublishStatements,
     jobs: &[PublishJob],
 ) -> Result<Published, StoreError> {
-    let publications: Vec<&Publication> = jobs.iter().map(|job| &job.publication).collect();
-    publish_all(db, context, statements, &publications)
+    publish_all(db, context, statements, &publications(jobs))
+}
+
+/// What has to be read before `jobs` are published, on PostgreSQL.
+pub(crate) fn reads<'j>(session: &Session, jobs: &'j [PublishJob]) -> Result<Vec<Bound<'j>>, StoreError> {
+    plan::reads(session, &publications(jobs))
+}
+
+/// Stores the events of all `jobs` and their deliveries, where `read` is what [`reads`] answered, and takes the step `then` on
+/// the same way.
+pub(crate) fn publish_read(
+    session: &Session,
+    context: &WriteContext,
+    statements: &PublishStatements,
+    jobs: &[PublishJob],
+    read: &[Vec<Row>],
+    then: Option<Step<'_>>,
+) -> Result<Published, StoreError> {
+    let publications = publications(jobs);
+    let mut plan = Plan::new(context.clock.now());
+    plan.keep(&publications, read)?;
+    carry_out(plan, context, &publications, |plan, token| plan.write_set(session, statements, token, then))
+}
+
+fn publications(jobs: &[PublishJob]) -> Vec<&Publication> {
+    jobs.iter().map(|job| &job.publication).collect()
 }
 
 /// Stores one publication in a transaction that does more: its receipts, and what is to be handed over once that is committed.
@@ -235,18 +260,35 @@ fn publish_all(
     if publications.is_empty() {
         return Ok(Published::default());
     }
-    let claimant = context.lease.current();
     let mut plan = Plan::new(context.clock.now());
     match db {
         Db::Sqlite(_) => plan.load(db, publications)?,
-        Db::Postgres(session) => plan.load_set(session, publications)?,
+        Db::Postgres(session) => {
+            let reads = plan::reads(session, publications)?;
+            plan.keep(publications, &session.pipeline(reads.iter().map(Step::Run))?)?;
+        }
     }
+    carry_out(plan, context, publications, |plan, token| match db {
+        Db::Sqlite(_) => plan.write(db, statements, token),
+        Db::Postgres(session) => plan.write_set(session, statements, token, None),
+    })
+}
+
+/// Plans all publications over what has been read, and has the plan written, with the token that claims.
+fn carry_out<'p>(
+    mut plan: Plan<'p>,
+    context: &WriteContext,
+    publications: &[&'p Publication],
+    write: impl FnOnce(&Plan<'p>, &str) -> Result<(), StoreError>,
+) -> Result<Published, StoreError> {
+    let claimant = context.lease.current();
     let results = publications.iter().map(|publication| plan.add(publication, context.account_backlog_max)).collect();
     let claimed = plan.hand_off(context, claimant.epoch);
-    match plan.write(db, statements, &claimant.token) {
-        Ok(()) => Ok(Published { results, claimed }),
+    let published = Published { results, claimed };
+    match write(&plan, &claimant.token) {
+        Ok(()) => Ok(published),
         Err(error) => {
-            Published { results, claimed }.abandon(context);
+            published.abandon(context);
             Err(error)
         }
     }

@@ -94,7 +94,7 @@ pub(crate) fn start(
 
 /// Starts a task that answers groups in the order in which they come: to wake many callers is cheaper from within their runtime
 /// than from a thread, which goes on with the next group meanwhile. It ends when the sender is gone.
-fn answering(context: WriteContext) -> mpsc::UnboundedSender<Done> {
+pub(crate) fn answering(context: WriteContext) -> mpsc::UnboundedSender<Done> {
     let (sender, mut receiver) = mpsc::unbounded_channel::<Done>();
     let task = async move {
         while let Some(done) = receiver.recv().await {

@@ -55,7 +55,8 @@ pub(super) fn reserve_lanes(
         return Ok((Vec::new(), false));
     }
     let keys = lanes.iter().flat_map(|(lane, _)| [lane.account_id.as_str().into(), lane.endpoint_id.as_str().into()]);
-    let open = session.query_set("endpoints", OPEN_LANES, (&[Kind::Text; 2], &keys.collect::<Vec<Param<'_>>>()), &[])?;
+    let keys: Vec<Param<'_>> = keys.collect();
+    let open = session.query_set("endpoints", OPEN_LANES, &[(&[Kind::Text; 2], &keys)], &[])?;
     let open =
         open.iter().map(|row| Ok((read_lane(row)?, row.int(2, "lane")?))).collect::<Result<HashMap<_, _>, StoreError>>()?;
     let mut left = limit;
@@ -76,7 +77,7 @@ pub(super) fn reserve_lanes(
         let room = i64::try_from(*room).unwrap_or(i64::MAX);
         cells.extend_from_slice(params![*number, room]);
     }
-    let rows = session.query_set("queue", &lane_rows(), (&[Kind::Int; 2], &cells), &[])?;
+    let rows = session.query_set("queue", &lane_rows(), &[(&[Kind::Int; 2], &cells)], &[])?;
     let mut by_lane: HashMap<LaneKey, Vec<ClaimableRow>> = HashMap::new();
     for row in &rows {
         let row = read_claimable(row)?;
@@ -101,7 +102,7 @@ pub(super) fn claim(session: &Session, token: &str, rows: &[Param<'_>]) -> Resul
 
 /// The sealed payloads of the events at these places.
 pub(super) fn read_payloads(session: &Session, places: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
-    if places.is_empty() { Ok(Vec::new()) } else { session.query_set("events", PAYLOADS, (&[Kind::Int], places), &[]) }
+    if places.is_empty() { Ok(Vec::new()) } else { session.query_set("events", PAYLOADS, &[(&[Kind::Int], places)], &[]) }
 }
 
 /// Lets due retries wait in their lanes.
@@ -114,7 +115,7 @@ pub(super) fn unclaim(session: &Session, token: &str, rows: &[Param<'_>]) -> Res
 }
 
 fn change(session: &Session, sql: &str, rows: &[Param<'_>], rest: &[Param<'_>]) -> Result<(), StoreError> {
-    if rows.is_empty() { Ok(()) } else { session.execute_set(sql, &[Kind::Int], rows, rest).map(drop) }
+    if rows.is_empty() { Ok(()) } else { session.execute_set(sql, &[(&[Kind::Int], rows)], rest).map(drop) }
 }
 
 /// Open lanes that have deliveries waiting, of so many after the number `after`; and after which to look next, if there are more.

@@ -14,7 +14,7 @@ use super::{
 use crate::StoreError;
 use crate::driver::{Db, Kind, Param, Row, params, unnest};
 use crate::handoff::LaneKey;
-use crate::postgres::Session;
+use crate::postgres::{Bound, Session, Step};
 use crate::writer::WriteContext;
 
 const RESCHEDULE: &str = "WITH moved AS (UPDATE queue q SET attempts = t.attempts + 1, due_at = t.due_at, wake_at = t.due_at, \
@@ -41,20 +41,25 @@ fn end() -> String {
     )
 }
 
-/// Stores all outcomes of a group; their accounts are locked already.
-pub(super) fn record(
+/// Stores all outcomes of a group, whose accounts are locked already, and takes the `reads` that follow it on the same way: what
+/// they answer.
+pub(crate) fn record(
     session: &Session,
     context: &WriteContext,
     statements: &OutcomeStatements,
     jobs: &[RecordJob],
-) -> Result<Recorded, StoreError> {
+    reads: &[Bound<'_>],
+) -> Result<(Recorded, Vec<Vec<Row>>), StoreError> {
     let (db, now) = (Db::Postgres(session), context.clock.now());
     let claimant = context.lease.current();
     let all: Vec<Sealed<'_>> = jobs.iter().flat_map(RecordJob::sealed).collect();
     // What was held under an earlier token may be held anew, and is another's outcome then.
     let is_own = |sealed: &&Sealed<'_>| sealed.outcome.delivery.epoch == claimant.epoch;
+    let moves = moves(session, &claimant.token, all.iter().filter(is_own), now)?;
+    let mut answers = session.pipeline(moves.iter().chain(reads).map(Step::Run))?;
+    let mut read = answers.split_off(moves.len());
     let mut held = Held::default();
-    held.apply(session, &claimant.token, all.iter().filter(is_own), now)?;
+    answers.iter().try_for_each(|rows| held.keep(rows))?;
     let mut results = Vec::with_capacity(all.len());
     let mut earlier: Vec<Param<'_>> = Vec::new();
     for sealed in &all {
@@ -68,8 +73,47 @@ pub(super) fn record(
         results.push(Recording::Stored(held.health.observe(db, sealed.outcome)?));
     }
     statements.earlier_attempts.run(db, &earlier)?;
-    held.health.write(db, now, statements)?;
-    Ok(Recorded { results })
+    if held.health.write(db, now, statements)? && !reads.is_empty() {
+        read = session.pipeline(reads.iter().map(Step::Run))?;
+    }
+    Ok((Recorded { results }, read))
+}
+
+/// The statements that move deliveries on in the queue.
+fn moves<'s>(
+    session: &Session,
+    token: &'s str,
+    outcomes: impl Iterator<Item = &'s Sealed<'s>>,
+    now: Timestamp,
+) -> Result<Vec<Bound<'s>>, StoreError> {
+    let (mut ended, mut again): (Vec<Param<'_>>, Vec<Param<'_>>) = (Vec::new(), Vec::new());
+    let mut offered = HashSet::new();
+    for sealed in outcomes {
+        if !offered.insert(key(sealed)) {
+            continue; // held twice, and the first outcome counts
+        }
+        match (ended_as(&sealed.outcome.decision), &sealed.outcome.decision) {
+            (Some(state), _) => push_ended(&mut ended, sealed, state, now),
+            (None, Decision::Retry { due_at }) => {
+                again.extend_from_slice(params![
+                    sealed.outcome.delivery.id,
+                    i64::from(sealed.outcome.delivery.attempts),
+                    *due_at
+                ]);
+            }
+            (None, _) => {}
+        }
+    }
+    let mut moves = Vec::with_capacity(2);
+    if !ended.is_empty() {
+        let kinds = DELIVERY_COLUMNS.map(|(_, kind)| kind);
+        moves.push(session.bind("queue", &end(), &[(&kinds, &ended)], params![token])?);
+    }
+    if !again.is_empty() {
+        let sql = format!("{RESCHEDULE}{HELD}");
+        moves.push(session.bind("queue", &sql, &[(&[Kind::Int; 3], &again)], params![token])?);
+    }
+    Ok(moves)
 }
 
 /// A delivery, and the attempts before the one that is recorded.
@@ -85,41 +129,6 @@ struct Held {
 }
 
 impl Held {
-    /// Moves deliveries on in the queue.
-    fn apply<'s>(
-        &mut self,
-        session: &Session,
-        token: &str,
-        outcomes: impl Iterator<Item = &'s Sealed<'s>>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let (mut ended, mut again): (Vec<Param<'_>>, Vec<Param<'_>>) = (Vec::new(), Vec::new());
-        let mut offered = HashSet::new();
-        for sealed in outcomes {
-            if !offered.insert(key(sealed)) {
-                continue; // held twice, and the first outcome counts
-            }
-            match (ended_as(&sealed.outcome.decision), &sealed.outcome.decision) {
-                (Some(state), _) => push_ended(&mut ended, sealed, state, now),
-                (None, Decision::Retry { due_at }) => again.extend_from_slice(params![
-                    sealed.outcome.delivery.id,
-                    i64::from(sealed.outcome.delivery.attempts),
-                    *due_at
-                ]),
-                (None, _) => {}
-            }
-        }
-        if !ended.is_empty() {
-            let kinds = DELIVERY_COLUMNS.map(|(_, kind)| kind);
-            self.keep(&session.query_set("queue", &end(), (&kinds, &ended), params![token])?)?;
-        }
-        if !again.is_empty() {
-            let sql = format!("{RESCHEDULE}{HELD}");
-            self.keep(&session.query_set("queue", &sql, (&[Kind::Int; 3], &again), params![token])?)?;
-        }
-        Ok(())
-    }
-
     fn keep(&mut self, rows: &[Row]) -> Result<(), StoreError> {
         for row in rows {
             if let Some(id) = row.find_int(7, "id")? {

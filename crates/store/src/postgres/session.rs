@@ -3,24 +3,26 @@
 //! The driver is asynchronous, and everything above it runs statements one after another on a thread that may wait. So each
 //! connection has a runtime of its own, which runs on that thread while it waits, and nowhere else.
 
+mod pipeline;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
-use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::StreamExt;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Config, Statement};
 
 use super::address::PostgresUrl;
 use super::tls::connector;
-use super::values::{arrays, read};
+use super::values::read;
 use crate::StoreError;
-use crate::driver::{Kind, Param, Row};
+use crate::driver::{Param, Row, Set};
+
+pub(crate) use pipeline::{Bound, Step};
 
 /// Statements kept prepared.
 const STATEMENTS_MAX: usize = 512;
@@ -191,48 +193,30 @@ impl Session {
     }
 
     pub(crate) fn query(&self, table: &'static str, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
-        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as _).collect();
-        self.rows(table, sql, &params)
+        self.query_set(table, sql, &[], params)
     }
 
     pub(crate) fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<usize, StoreError> {
-        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as _).collect();
-        self.change(sql, &params)
+        self.execute_set(sql, &[], params)
     }
 
-    /// A query over rows that `cells` holds one after another, each column an array: `$1`, `$2`, …; `rest` follows them.
+    /// A query over sets of rows, whose columns are arrays: `$1`, `$2`, …; `rest` follows them.
     pub(crate) fn query_set(
         &self,
         table: &'static str,
         sql: &str,
-        (kinds, cells): (&[Kind], &[Param<'_>]),
+        sets: &[Set<'_, '_>],
         rest: &[Param<'_>],
     ) -> Result<Vec<Row>, StoreError> {
-        let arrays = arrays(kinds, cells);
-        let params: Vec<&(dyn ToSql + Sync)> =
-            arrays.iter().map(|array| &**array).chain(rest.iter().map(|one| one as _)).collect();
-        self.rows(table, sql, &params)
+        let bound = self.bind(table, sql, sets, rest)?;
+        self.wait(self.rows(&bound))?.into_iter().collect()
     }
 
     /// As [`Session::query_set`], for statements that answer nothing; the number of rows changed.
-    pub(crate) fn execute_set(
-        &self,
-        sql: &str,
-        kinds: &[Kind],
-        cells: &[Param<'_>],
-        rest: &[Param<'_>],
-    ) -> Result<usize, StoreError> {
-        let arrays = arrays(kinds, cells);
-        let params: Vec<&(dyn ToSql + Sync)> =
-            arrays.iter().map(|array| &**array).chain(rest.iter().map(|one| one as _)).collect();
-        self.change(sql, &params)
-    }
-
-    /// Runs a statement over several sets, whose arrays are its parameters one after another.
-    pub(crate) fn execute_sets(&self, sql: &str, sets: &[(&[Kind], &[Param<'_>])]) -> Result<(), StoreError> {
-        let arrays: Vec<_> = sets.iter().flat_map(|(kinds, cells)| arrays(kinds, cells)).collect();
-        let params: Vec<&(dyn ToSql + Sync)> = arrays.iter().map(|array| &**array).collect();
-        self.change(sql, &params).map(drop)
+    pub(crate) fn execute_set(&self, sql: &str, sets: &[Set<'_, '_>], rest: &[Param<'_>]) -> Result<usize, StoreError> {
+        let bound = self.bind("", sql, sets, rest)?;
+        let changed = self.wait(self.client.execute_raw(bound.statement(), bound.values()))?;
+        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 
     /// Streams a query without parameters through a cursor; within a transaction.
@@ -261,26 +245,6 @@ impl Session {
         runtime.block_on(async { tokio::time::timeout(time, notices.recv()).await.ok().flatten() })
     }
 
-    fn rows(&self, table: &'static str, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
-        let statement = self.prepare(sql)?;
-        self.wait(async {
-            let mut rows = pin!(self.client.query_raw(&statement, params.iter().copied()).await?);
-            let mut found = Vec::new();
-            while let Some(row) = rows.try_next().await? {
-                found.push(read(&row, table));
-            }
-            Ok(found)
-        })?
-        .into_iter()
-        .collect()
-    }
-
-    fn change(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<usize, StoreError> {
-        let statement = self.prepare(sql)?;
-        let changed = self.wait(self.client.execute_raw(&statement, params.iter().copied()))?;
-        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
-    }
-
     /// The prepared statement of a text.
     pub(crate) fn prepare(&self, sql: &str) -> Result<Statement, StoreError> {
         if let Some(statement) = self.statements.borrow().get(sql) {
@@ -295,25 +259,48 @@ impl Session {
         Ok(statement)
     }
 
-    fn wait<T>(&self, answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, StoreError> {
+    fn wait<T, E: Into<NoAnswer>>(&self, answer: impl Future<Output = Result<T, E>>) -> Result<T, StoreError> {
         let Some(runtime) = &self.runtime else { return Err(StoreError::Closed) };
-        let silent = || StoreError::Unavailable("the database does not answer".into());
         if self.silent.get() {
             return Err(silent());
         }
-        match runtime.block_on(async { tokio::time::timeout(self.answer_max.get(), answer).await }) {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => {
-                let (fault, error) = describe(&error);
-                self.fault.set(fault);
-                self.failed.set(true);
-                Err(error)
-            }
-            Err(_) => {
+        let answered = runtime.block_on(async { tokio::time::timeout(self.answer_max.get(), answer).await });
+        let no_answer = match answered {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) => error.into(),
+            Err(_) => NoAnswer::Silence,
+        };
+        self.failed.set(true);
+        let (fault, error) = match no_answer {
+            NoAnswer::Refused(error) => describe(&error),
+            NoAnswer::Unknown(error) => (Fault::Lost, describe(&error).1),
+            NoAnswer::Silence => {
                 self.silent.set(true);
-                Err(silent())
+                (Fault::Lost, silent())
             }
-        }
+        };
+        self.fault.set(fault);
+        Err(error)
+    }
+}
+
+fn silent() -> StoreError {
+    StoreError::Unavailable("the database does not answer".into())
+}
+
+/// Why a statement has no answer.
+enum NoAnswer {
+    /// It failed.
+    Refused(tokio_postgres::Error),
+    /// It failed, and may have been done all the same.
+    Unknown(tokio_postgres::Error),
+    /// Nothing came in time.
+    Silence,
+}
+
+impl From<tokio_postgres::Error> for NoAnswer {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Refused(error)
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn read(row: &tokio_postgres::Row, table: &'static str) -> Result<Row
 }
 
 /// Each column of the rows in `cells` as one array.
-pub(super) fn arrays<'a>(kinds: &[Kind], cells: &'a [Param<'a>]) -> Vec<Box<dyn ToSql + Sync + 'a>> {
+pub(super) fn arrays<'a>(kinds: &[Kind], cells: &[Param<'a>]) -> Vec<Box<dyn ToSql + Sync + 'a>> {
     let column = |index: usize| cells.iter().skip(index).step_by(kinds.len().max(1));
     kinds
         .iter()

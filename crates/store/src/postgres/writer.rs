@@ -21,12 +21,12 @@ use tokio::sync::mpsc;
 
 use super::history;
 use super::nodes;
-use super::session::{Fault, Session};
+use super::session::{Fault, Session, Step};
 use super::{Message, PostgresUrl, aside};
 use crate::driver::{Db, Kind, Param, params};
 use crate::outcomes::{OutcomeStatements, RecordJob};
 use crate::publish::{PublishJob, PublishStatements};
-use crate::writer::{Done, GROUP_JOBS_MAX, Group, Job, Reply, Run, WriteContext};
+use crate::writer::{Done, GROUP_JOBS_MAX, Group, Job, Reply, Run, WriteContext, answering};
 use crate::{StoreError, outcomes, publish};
 
 /// How often a group is tried that meets conflicts or a lost connection.
@@ -46,10 +46,11 @@ pub(crate) fn start(
     jobs_max: usize,
 ) -> Result<(mpsc::Sender<Job>, JoinHandle<()>), StoreError> {
     let (sender, receiver) = mpsc::channel(jobs_max);
+    let answers = answering(context.clone());
     let writer = Writer::new(session, url, context);
     let thread = std::thread::Builder::new()
         .name("bellwire-writer".to_owned())
-        .spawn(move || writer.run(receiver))
+        .spawn(move || writer.run(receiver, &answers))
         .map_err(|error| StoreError::Database(error.to_string().into()))?;
     Ok((sender, thread))
 }
@@ -148,7 +149,7 @@ impl Writer {
         }
     }
 
-    fn run(mut self, mut receiver: mpsc::Receiver<Job>) {
+    fn run(mut self, mut receiver: mpsc::Receiver<Job>, answers: &mpsc::UnboundedSender<Done>) {
         while let Some(first) = self.next.take().or_else(|| receiver.blocking_recv()) {
             let Group { writes, records, publishes, .. } = Group::gather_on_thread(first, &mut receiver);
             for run in writes {
@@ -156,7 +157,7 @@ impl Writer {
                 reply(result);
             }
             if !records.is_empty() || !publishes.is_empty() {
-                self.commit(records, publishes, &mut receiver).answer(&self.context);
+                let _ = answers.send(self.commit(records, publishes, &mut receiver));
             }
         }
         self.leave();
@@ -267,34 +268,44 @@ impl Writer {
         self.ready().map_err(Failure::Final)?;
         let claimant = self.context.lease.current();
         let Some(session) = &self.session else { return Err(Failure::Final(StoreError::Closed)) };
-        let db = Db::Postgres(session);
-        let written = session.begin().and_then(|()| {
-            let Some(locked) = lock_accounts(session, &claimant.token, records, jobs)? else {
-                return Err(nodes::taken_over(&self.context.lease, &claimant));
-            };
+        // A simulation ends the transaction by itself.
+        let commits_at_once = self.faults.is_none().then_some(Step::Commit);
+        let mut asked_to_commit = false;
+        let written = lock_accounts(session, &claimant.token, records, jobs).and_then(|locked| {
+            let Some(locked) = locked else { return Err(nodes::taken_over(&self.context.lease, &claimant)) };
             self.next = self.next.take().or_else(|| join_waiting(&locked, records, jobs, receiver));
-            let recorded = outcomes::record(db, &self.context, &self.outcome_statements, records)?;
-            let published = publish::publish(db, &self.context, &self.publish_statements, jobs)?;
+            let reads = publish::reads(session, jobs)?;
+            let (recorded, read) = outcomes::record_set(session, &self.context, &self.outcome_statements, records, &reads)?;
+            asked_to_commit = commits_at_once.is_some();
+            let published =
+                publish::publish_read(session, &self.context, &self.publish_statements, jobs, &read, commits_at_once)?;
             Ok((recorded, published))
         });
         let (recorded, published) = match written {
             Ok(written) => written,
-            Err(error) => return Err(self.fail(error)),
+            Err(error) => return Err(self.fail(error, asked_to_commit.then_some(claimant.epoch))),
         };
-        if let Err(error) = self.end(session) {
-            // Committed or not: what it claimed is to be found by whoever comes first, and is not in memory.
-            self.context.lease.give_up(claimant.epoch);
+        if let Some(Err(error)) = (!asked_to_commit).then(|| self.end(session)) {
             published.abandon(&self.context);
-            self.session = None;
-            return Err(Failure::Final(error));
+            return Err(self.forget(error, claimant.epoch));
         }
         Ok((recorded, published))
     }
 
-    /// Ends a transaction in which a statement failed.
-    fn fail(&mut self, error: StoreError) -> Failure {
+    /// Committed or not: what the group claimed in that epoch is to be found by whoever comes first, and is not in memory.
+    fn forget(&mut self, error: StoreError, epoch: u64) -> Failure {
+        self.context.lease.give_up(epoch);
+        self.session = None;
+        Failure::Final(error)
+    }
+
+    /// Ends a transaction in which a statement failed; where it may be committed all the same, it claimed in the epoch `asked`.
+    fn fail(&mut self, error: StoreError, asked: Option<u64>) -> Failure {
         let Some(session) = &self.session else { return Failure::Final(error) };
         let fault = session.take_fault();
+        if let (Fault::Lost, Some(epoch)) = (fault, asked) {
+            return self.forget(error, epoch);
+        }
         if fault == Fault::Lost || session.batch("ROLLBACK").is_err() {
             self.session = None;
             return Failure::Again(error);
@@ -329,8 +340,8 @@ impl Writer {
     }
 }
 
-/// Locks every account that a group writes to, and says which; `None`: this node has been taken over. Where none of the accounts
-/// exists any more, nothing will be claimed.
+/// Begins a transaction and locks every account that a group writes to, and says which; `None`: this node has been taken over.
+/// Where none of the accounts exists any more, nothing will be claimed.
 fn lock_accounts(
     session: &Session,
     token: &str,
@@ -340,7 +351,7 @@ fn lock_accounts(
     let accounts = publishes.iter().map(|job| &job.publication.account_id);
     let ids: BTreeSet<&AccountId> = accounts.chain(records.iter().flat_map(recorded_of)).collect();
     let cells: Vec<Param<'_>> = ids.iter().map(|id| id.as_str().into()).collect();
-    let rows = session.query_set("accounts", LOCK_ACCOUNTS, (&[Kind::Text], &cells), params![token])?;
+    let rows = session.begin_with(&session.bind("accounts", LOCK_ACCOUNTS, &[(&[Kind::Text], &cells)], params![token])?)?;
     let is_own = rows.first().map_or(Ok(true), |row| row.find_text(1, "token").map(|token| token.is_some()))?;
     Ok(is_own.then(|| ids.into_iter().cloned().collect()))
 }

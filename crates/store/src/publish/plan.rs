@@ -302,17 +302,12 @@ impl<'j> Plan<'j> {
         }
     }
 
+    /// Writes it, row by row.
     pub(super) fn write(&self, db: Db<'_>, statements: &PublishStatements, claim_token: &str) -> Result<(), StoreError> {
         let (events, subjects) = self.event_rows();
-        let queue = self.queue_rows(claim_token);
-        match db {
-            Db::Sqlite(_) => {
-                statements.events.run(db, &events)?;
-                statements.queue.run(db, &queue)?;
-                self.write_counters(db)?;
-            }
-            Db::Postgres(session) => self.write_set(session, &events, &queue)?,
-        }
+        statements.events.run(db, &events)?;
+        statements.queue.run(db, &self.queue_rows(claim_token))?;
+        self.write_counters(db)?;
         statements.subjects.run(db, &subjects)
     }
 
@@ -432,6 +427,7 @@ fn read_known(row: &Row) -> Result<Known, StoreError> {
     })
 }
 
+pub(super) use set::reads;
 #[cfg(test)]
 pub(crate) use set::set_statements;
 

@@ -164,7 +164,7 @@ impl<'u> Target<'u> {
         let kinds: Vec<Kind> = table.columns.iter().map(|(_, kind)| *kind).collect();
         self.session.transaction(|| {
             self.session.be_patient()?;
-            self.session.execute_set(&insert(table), &kinds, &cells, &[])?;
+            self.session.execute_set(&insert(table), &[(&kinds, &cells)], &[])?;
             self.replace_mark(mark)
         })
     }

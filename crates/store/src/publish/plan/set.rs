@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use bellwire_domain::AccountId;
 
-use super::{EVENT_COLUMNS, Plan, PlannedAccount, QUEUE_COLUMNS, read_endpoint, read_known};
+use super::{EVENT_COLUMNS, Plan, PlannedAccount, PublishStatements, QUEUE_COLUMNS, read_endpoint, read_known};
 use crate::StoreError;
-use crate::driver::{Column, Kind, Param, params, unnest_from};
-use crate::postgres::Session;
+use crate::driver::{Column, Kind, Param, Row, Set, params, unnest_from};
+use crate::postgres::{Bound, Session, Step};
 use crate::publish::Publication;
 
 /// Each account with all its endpoints; one without has a row all the same.
@@ -47,14 +47,32 @@ fn write_all() -> String {
     format!("WITH events_made AS ({events}), queued AS ({queue}), numbered AS ({numbers}) {counters}")
 }
 
+/// What the publications need to know: their accounts, and, where publishers chose ids, the events that have them.
+pub(in crate::publish) fn reads<'j>(session: &Session, publications: &[&'j Publication]) -> Result<Vec<Bound<'j>>, StoreError> {
+    if publications.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: BTreeSet<&AccountId> = publications.iter().map(|publication| &publication.account_id).collect();
+    let ids: Vec<Param<'_>> = ids.into_iter().map(|id| id.as_str().into()).collect();
+    let mut reads = vec![session.bind("accounts", SELECT_ACCOUNTS, &[(&[Kind::Text], &ids)], &[])?];
+    let mut wanted: Vec<Param<'_>> = Vec::new();
+    for publication in publications {
+        for sealed in publication.events.iter().filter(|sealed| sealed.event.id_chosen) {
+            wanted.extend_from_slice(params![publication.account_id.as_str(), sealed.event.id.as_str()]);
+        }
+    }
+    if !wanted.is_empty() {
+        reads.push(session.bind("events", SELECT_EXISTING, &[(&[Kind::Text; 2], &wanted)], &[])?);
+    }
+    Ok(reads)
+}
+
 impl Plan<'_> {
-    /// Reads what the publications need.
-    pub(in crate::publish) fn load_set(&mut self, session: &Session, publications: &[&Publication]) -> Result<(), StoreError> {
-        let ids: BTreeSet<&AccountId> = publications.iter().map(|publication| &publication.account_id).collect();
-        let cells: Vec<Param<'_>> = ids.iter().map(|id| id.as_str().into()).collect();
-        let set = (&[Kind::Text][..], &cells[..]);
-        self.accounts.extend(ids.into_iter().map(|id| (id.clone(), None)));
-        for row in session.query_set("accounts", SELECT_ACCOUNTS, set, &[])? {
+    /// Keeps what [`reads`] answered.
+    pub(in crate::publish) fn keep(&mut self, publications: &[&Publication], read: &[Vec<Row>]) -> Result<(), StoreError> {
+        self.accounts.extend(publications.iter().map(|publication| (publication.account_id.clone(), None)));
+        let mut read = read.iter();
+        for row in read.next().into_iter().flatten() {
             let account = self.accounts.entry(row.parsed(7, "account_id")?).or_default();
             let planned = match account {
                 Some(planned) => planned,
@@ -69,31 +87,24 @@ impl Plan<'_> {
                 }),
             };
             if row.find_text(0, "endpoint_id")?.is_some() {
-                planned.endpoints.push(read_endpoint(&row)?);
+                planned.endpoints.push(read_endpoint(row)?);
             }
         }
-        self.load_existing_set(session, publications)
-    }
-
-    fn load_existing_set(&mut self, session: &Session, publications: &[&Publication]) -> Result<(), StoreError> {
-        let mut wanted: Vec<Param<'_>> = Vec::new();
-        for publication in publications {
-            for sealed in publication.events.iter().filter(|sealed| sealed.event.id_chosen) {
-                wanted.extend_from_slice(params![publication.account_id.as_str(), sealed.event.id.as_str()]);
-            }
-        }
-        if wanted.is_empty() {
-            return Ok(());
-        }
-        for row in session.query_set("events", SELECT_EXISTING, (&[Kind::Text, Kind::Text], &wanted), &[])? {
+        for row in read.next().into_iter().flatten() {
             let key = (row.parsed(5, "account_id")?, row.parsed(0, "id")?);
-            self.known.insert(key, read_known(&row)?);
+            self.known.insert(key, read_known(row)?);
         }
         Ok(())
     }
 
-    /// Writes everything but subjects.
-    pub(super) fn write_set(&self, session: &Session, events: &[Param<'_>], queue: &[Param<'_>]) -> Result<(), StoreError> {
+    /// Writes it, and takes the step `then` on the same way.
+    pub(in crate::publish) fn write_set(
+        &self,
+        session: &Session,
+        statements: &PublishStatements,
+        claim_token: &str,
+        then: Option<Step<'_>>,
+    ) -> Result<(), StoreError> {
         let (mut counters, mut numbers): (Vec<Param<'_>>, Vec<Param<'_>>) = (Vec::new(), Vec::new());
         for account in self.accounts.values().flatten() {
             if account.changed {
@@ -103,12 +114,20 @@ impl Plan<'_> {
                 numbers.extend_from_slice(params![endpoint.lane, endpoint.last_number]);
             }
         }
-        if counters.is_empty() {
-            return Ok(()); // every event was there already
+        let (events, subjects) = self.event_rows();
+        let mut writes = Vec::with_capacity(2);
+        // Without a counter every event was there already.
+        if !counters.is_empty() {
+            let (event_kinds, queue_kinds) = (EVENT_COLUMNS.map(|(_, kind)| kind), QUEUE_COLUMNS.map(|(_, kind)| kind));
+            let queue = self.queue_rows(claim_token);
+            let sets: [Set<'_, '_>; 4] =
+                [(&event_kinds, &events), (&queue_kinds, &queue), (&NUMBER_KINDS, &numbers), (&COUNTER_KINDS, &counters)];
+            writes.push(session.bind("events", &write_all(), &sets, &[])?);
         }
-        let (event_kinds, queue_kinds) = (EVENT_COLUMNS.map(|(_, kind)| kind), QUEUE_COLUMNS.map(|(_, kind)| kind));
-        let sets = [(&event_kinds[..], events), (&queue_kinds, queue), (&NUMBER_KINDS, &numbers), (&COUNTER_KINDS, &counters)];
-        session.execute_sets(&write_all(), &sets)
+        if !subjects.is_empty() {
+            writes.push(statements.subjects.bind(session, &subjects)?);
+        }
+        session.pipeline(writes.iter().map(Step::Run).chain(then)).map(drop)
     }
 }
 
