@@ -95,7 +95,7 @@ const DELETES: [&str; 12] = [
     "DELETE FROM replays WHERE account_id = $1",
     "DELETE FROM earlier_attempts WHERE account = (SELECT ref FROM accounts WHERE id = $1)",
     "DELETE FROM deliveries WHERE account = (SELECT ref FROM accounts WHERE id = $1)",
-    "DELETE FROM queue WHERE lane IN (SELECT ref FROM lanes WHERE account_id = $1)",
+    "DELETE FROM queue WHERE lane > 0 AND lane IN (SELECT ref FROM lanes WHERE account_id = $1)",
     "DELETE FROM event_subjects WHERE account_id = $1",
     "DELETE FROM events WHERE account = (SELECT ref FROM accounts WHERE id = $1)",
     "DELETE FROM secrets WHERE account_id = $1",

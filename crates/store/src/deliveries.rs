@@ -145,10 +145,10 @@ fn select(
 }
 
 /// Conditions, each in two pieces around its parameter. That of the account comes first: another one names it as `$1`.
-const OF_ACCOUNT_QUEUED: (&str, &str) = ("d.lane IN (SELECT ref FROM lanes WHERE account_id = ", ")");
+const OF_ACCOUNT_QUEUED: (&str, &str) = ("d.lane > 0 AND d.lane IN (SELECT ref FROM lanes WHERE account_id = ", ")");
 const OF_ACCOUNT_ENDED: (&str, &str) = ("d.account = (SELECT ref FROM accounts WHERE id = ", ")");
-const OF_ENDPOINT: (&str, &str) = ("d.lane IN (SELECT ref FROM lanes WHERE endpoint_id = ", ")");
-const OF_LANE: (&str, &str) = ("d.lane = (SELECT ref FROM lanes WHERE account_id = $1 AND endpoint_id = ", ")");
+const OF_ENDPOINT: (&str, &str) = ("d.lane > 0 AND d.lane IN (SELECT ref FROM lanes WHERE endpoint_id = ", ")");
+const OF_LANE: (&str, &str) = ("d.lane > 0 AND d.lane = (SELECT ref FROM lanes WHERE account_id = $1 AND endpoint_id = ", ")");
 const OF_STATE: (&str, &str) = ("d.state = ", "");
 const BEFORE: (&str, &str) = ("d.id < ", "");
 

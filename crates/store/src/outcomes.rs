@@ -383,7 +383,7 @@ pub(crate) fn read_health(row: &Row, first: usize) -> Result<Health, StoreError>
 }
 
 const SELECT_QUEUED: &str = "SELECT id, number, event, attempts, created_at, origin FROM queue \
-     WHERE lane = $1 ORDER BY id LIMIT 1000";
+     WHERE lane = $1 AND lane > 0 ORDER BY id LIMIT 1000";
 const DELETE_QUEUED: &str = "DELETE FROM queue WHERE id = $1";
 const DELETE_QUEUED_SET: &str = "DELETE FROM queue WHERE id = ANY($1)";
 

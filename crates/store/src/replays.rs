@@ -177,7 +177,7 @@ const CANCEL: &str = "UPDATE replays SET state = 'cancelled', ended_at = $1 \
      WHERE account_id = $2 AND endpoint_id = $3 AND id = $4 AND state = 'running'";
 const CANCEL_ALL: &str = "UPDATE replays SET state = 'cancelled', ended_at = $1 \
      WHERE account_id = $2 AND endpoint_id = $3 AND state = 'running'";
-const LIVE: &str = "SELECT event FROM queue WHERE lane = $1 LIMIT $2";
+const LIVE: &str = "SELECT event FROM queue WHERE lane = $1 AND lane > 0 LIMIT $2";
 const EVENTS: &str = "SELECT e.place, e.type, e.is_test, e.created_at, (SELECT d.state FROM deliveries d \
      WHERE d.event = e.place AND d.lane = $1 ORDER BY d.ended_at DESC, d.number DESC LIMIT 1) \
      FROM events e WHERE e.place > $2 AND e.place <= $3 ORDER BY e.place LIMIT $4";

@@ -33,7 +33,7 @@ const LOG_BEGIN: &str = "SELECT place, created_at FROM events WHERE place >= $1 
 /// sent the first time; those that are sent again are looked up by themselves.
 const NEEDED: &str = "SELECT MIN(event) FROM (SELECT MIN(event) AS event FROM deliveries WHERE event >= $1 AND event <= $2 \
      UNION ALL SELECT MIN(event) FROM queue WHERE origin IS NOT NULL AND event >= $1 AND event <= $2 \
-     UNION ALL SELECT (SELECT q.event FROM queue q WHERE q.lane = l.ref ORDER BY q.id LIMIT 1) FROM lanes l \
+     UNION ALL SELECT (SELECT q.event FROM queue q WHERE q.lane = l.ref AND q.lane > 0 ORDER BY q.id LIMIT 1) FROM lanes l \
      WHERE l.account_id = $3) x";
 const DELETE_SUBJECTS: &str = "DELETE FROM event_subjects WHERE account_id = $1 AND event_seq < $2";
 const DELETE_EVENTS: &str = "DELETE FROM events WHERE place >= $1 AND place < $2";

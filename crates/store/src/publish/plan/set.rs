@@ -17,7 +17,8 @@ const SELECT_ACCOUNTS: &str = "SELECT p.id, p.version, p.events, p.enabled, p.he
      LEFT JOIN endpoints p ON p.account_id = ANY(ARRAY[a.id]) WHERE a.id = ANY($1) ORDER BY a.id, p.id";
 const SELECT_EXISTING: &str = "SELECT e.id, e.place, e.deliveries, e.fingerprint, e.occurred_at, a.id FROM \
      UNNEST($1::text[], $2::text[]) t (account_id, id) JOIN accounts a ON a.id = ANY(ARRAY[t.account_id]) \
-     JOIN events e ON e.account = ANY(ARRAY[a.ref]) AND e.id = ANY(ARRAY[t.id])";
+     CROSS JOIN LATERAL (SELECT id, place, deliveries, fingerprint, occurred_at FROM events \
+     WHERE account = a.ref AND id = t.id LIMIT 1) e";
 
 const COUNTER_KINDS: [Kind; 3] = [Kind::Int; 3];
 const NUMBER_KINDS: [Kind; 2] = [Kind::Int; 2];
