@@ -21,9 +21,9 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// How long a killed process may take to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
-/// The admin key of a server under test, which only this machine reaches.
 /// 32 zero bytes: what is sealed under it is no secret.
 const MASTER_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+/// The admin key of a server under test, which only this machine reaches.
 const KEY: &str = "bwk_bench_bench_bench_bench_bench_bench";
 
 /// A process of the measurement; it ends with it.
@@ -67,18 +67,24 @@ impl Process {
     /// A server on the store in a folder; it is ready when this returns.
     pub(crate) async fn server_in(binary: &Path, folder: TempDir, tasks: &TaskTracker) -> anyhow::Result<Self> {
         let database = format!("sqlite:{}", folder.path().join("bench.db").display());
-        let mut server = Self::server_on(binary, database, tasks).await?;
+        let mut server = Self::server_on(binary, database, None, tasks).await?;
         server.folder = Some(folder);
         Ok(server)
     }
 
-    /// A server on a database; it is ready when this returns.
-    pub(crate) async fn server_on(binary: &Path, database: String, tasks: &TaskTracker) -> anyhow::Result<Self> {
+    /// A server on a database, with as many worker threads as are said or as there are processors; it is ready when this returns.
+    pub(crate) async fn server_on(
+        binary: &Path,
+        database: String,
+        threads: Option<usize>,
+        tasks: &TaskTracker,
+    ) -> anyhow::Result<Self> {
         let started = Instant::now();
         let mut child = Command::new(binary)
             .args(["serve", "--listen", "127.0.0.1:0", "--allow-network", "127.0.0.0/8", "--allow-http", "--log", "error"])
             .args(["--account-backlog-max", "100000000"])
             .args(["--database", &database])
+            .args(threads.map(|threads| format!("--worker-threads={threads}")))
             .env("BELLWIRE_ADMIN_KEY", KEY)
             .env("BELLWIRE_MASTER_KEY", MASTER_KEY)
             .stdout(Stdio::piped())
