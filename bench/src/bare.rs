@@ -13,8 +13,9 @@ use bytes::Bytes;
 use http::Method;
 
 use crate::bench::Bench;
+use crate::content::data;
 use crate::measure::Watch;
-use crate::produce::{data, patience};
+use crate::produce::patience;
 use crate::report::{BareLoop, Measurement};
 use crate::target::Figure;
 use crate::workload::size_divisor;

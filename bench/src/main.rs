@@ -12,6 +12,7 @@
 mod bare;
 mod bench;
 mod client;
+mod content;
 mod growth;
 mod host;
 mod measure;

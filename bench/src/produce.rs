@@ -9,9 +9,9 @@ use bytes::Bytes;
 use http::Method;
 
 use crate::bench::{Bench, PATIENCE, per_second};
+use crate::content::data;
 use crate::report::say;
 use crate::server::Process;
-use crate::sink::now_us;
 
 /// How often a long load says how far it is.
 const SAID_EVERY: Duration = Duration::from_secs(2);
@@ -120,11 +120,4 @@ pub(crate) fn events(event_type: &str, count: usize, size: usize) -> Bytes {
     }
     let events: Vec<String> = (0..count).map(|_| event()).collect();
     format!("{{\"events\":[{}]}}", events.join(",")).into()
-}
-
-/// JSON of `size` bytes with the present instant in it.
-pub(crate) fn data(size: usize) -> String {
-    let head = format!("{{\"posted_at_us\":{},\"filler\":\"", now_us());
-    let filler = "x".repeat(size.saturating_sub(head.len() + 2));
-    format!("{head}{filler}\"}}")
 }

@@ -17,7 +17,7 @@ use crate::handoff::{ClaimedDelivery, ClaimedEvent, HandOff, LaneKey, Reservatio
 use crate::lanes::place_seq;
 use crate::lease::{Claimant, Lease};
 use crate::postgres::fence;
-use crate::{Origin, StoreError, lanes, seal};
+use crate::{Origin, StoreError, lanes};
 
 pub(crate) use payloads::ReservedRow;
 
@@ -39,7 +39,7 @@ struct ClaimableRow {
 }
 
 const COLUMNS: &str = "SELECT q.id, p.account_id, p.id, q.number, q.attempts, q.created_at, q.event, \
-     e.id, e.type, e.occurred_at, e.is_test, CAST(LENGTH(e.payload_sealed) AS BIGINT), p.version, a.data_key_sealed, q.origin, \
+     e.id, e.type, e.occurred_at, e.is_test, e.payload_length, p.version, a.data_key_sealed, q.origin, \
      a.ref, q.lane ";
 const JOINS: &str = "JOIN events e ON e.place = q.event \
      JOIN endpoints p ON p.lane = q.lane \
@@ -206,7 +206,7 @@ fn read_claimable(row: &Row) -> Result<ClaimableRow, StoreError> {
         occurred_at: row.time(9, "occurred_at")?,
         seq: place_seq(row.int(6, "event")?),
         is_test: row.boolean(10, "is_test")?,
-        size: seal::plain_length(row.narrow(11, "payload_sealed")?),
+        size: row.narrow(11, "payload_length")?,
         data: None,
     };
     let delivery = ClaimedDelivery {

@@ -11,10 +11,10 @@ use crate::{OpenError, StoreError};
 const MIGRATIONS: [(i64, &str); 1] = [(FIRST_VERSION, include_str!("migrations/0001_initial.sqlite.sql"))];
 
 /// The first version: those before it were changed in place, when nothing was released yet.
-pub(crate) const FIRST_VERSION: i64 = 4;
+pub(crate) const FIRST_VERSION: i64 = 5;
 
 /// The version this code works with.
-pub(crate) const KNOWN_VERSION: i64 = 4;
+pub(crate) const KNOWN_VERSION: i64 = 5;
 
 /// Marks a file as Bellwire's ("bell" in ASCII), so that another program's database is not taken for one.
 const APPLICATION_ID: i64 = 0x6265_6c6c;

@@ -134,7 +134,7 @@ pub(crate) struct PublishStatements {
     subjects: BulkInsert,
 }
 
-const EVENT_COLUMNS: [Column; 10] = [
+const EVENT_COLUMNS: [Column; 11] = [
     ("place", Kind::Int),
     ("account", Kind::Int),
     ("id", Kind::Text),
@@ -144,6 +144,7 @@ const EVENT_COLUMNS: [Column; 10] = [
     ("is_test", Kind::Int),
     ("deliveries", Kind::Int),
     ("fingerprint", Kind::Bytes),
+    ("payload_length", Kind::Int),
     ("payload_sealed", Kind::Bytes),
 ];
 const SUBJECT_COLUMNS: [Column; 3] = [("account_id", Kind::Text), ("subject", Kind::Text), ("event_seq", Kind::Int)];

@@ -1,8 +1,12 @@
 //! Sealing: secrets and payloads are unreadable in the file, its copies and its backups.
 //!
 //! Each account has a data key of its own, stored wrapped by the master key. A sealed value is
-//! `version (1) ‖ nonce (12) ‖ ciphertext ‖ tag (16)`, AES-256-GCM, with the table and the row bound in as associated data, so
+//! `form (1) ‖ nonce (12) ‖ ciphertext ‖ tag (16)`, AES-256-GCM, with the table and the row bound in as associated data, so
 //! that a value moved to another row does not open. Deleting an account's data key erases all it sealed.
+//!
+//! What is large and says the same more than once, as JSON does, is compressed before it is sealed (form 2): the log and the
+//! database's file are written and flushed by one thread, and it writes a third of the bytes then. How long a sealed value is
+//! tells how well its content compresses, to somebody who has the file.
 //!
 //! By a fingerprint the store knows again what was posted. It is a digest of the content, under a key derived from the data key.
 
@@ -13,12 +17,17 @@ use aes_gcm::{Aes256Gcm, Key, KeyInit, Nonce};
 use bellwire_domain::{AccountId, Entropy, Secret};
 use foldhash::HashMap;
 use hmac::{Hmac, Mac};
+use lz4_flex::block::{compress_prepend_size, decompress_size_prepended};
 use parking_lot::RwLock;
 use sha2::Sha256;
 
 use crate::StoreError;
 
-const VERSION: u8 = 1;
+/// The forms of a sealed value, its first byte.
+const PLAIN: u8 = 1;
+const COMPRESSED: u8 = 2;
+/// From so many bytes on it is worth while to compress: below, more time is lost than won.
+const COMPRESS_MIN: usize = 1_024;
 const NONCE_LENGTH: usize = 12;
 const TAG_LENGTH: usize = 16;
 /// Data keys kept unwrapped in memory.
@@ -58,13 +67,15 @@ impl DataKey {
 
     /// Seals `plain` for the place that `context` names, such as `events:acct/42`.
     pub(crate) fn seal(&self, entropy: &dyn Entropy, context: &str, plain: &[u8]) -> Vec<u8> {
+        let compressed = compress(plain);
+        let (form, inside) = compressed.as_deref().map_or((PLAIN, plain), |smaller| (COMPRESSED, smaller));
         let nonce: [u8; NONCE_LENGTH] = entropy.bytes();
-        let mut value = Vec::with_capacity(1 + NONCE_LENGTH + plain.len() + TAG_LENGTH);
-        value.push(VERSION);
+        let mut value = Vec::with_capacity(1 + NONCE_LENGTH + inside.len() + TAG_LENGTH);
+        value.push(form);
         value.extend_from_slice(&nonce);
-        value.extend_from_slice(plain);
-        let (_, inside) = value.split_at_mut(1 + NONCE_LENGTH);
-        match self.cipher.encrypt_inout_detached(&Nonce::from(nonce), context.as_bytes(), inside.into()) {
+        value.extend_from_slice(inside);
+        let (_, text) = value.split_at_mut(1 + NONCE_LENGTH);
+        match self.cipher.encrypt_inout_detached(&Nonce::from(nonce), &bound(form, context), text.into()) {
             Ok(tag) => value.extend_from_slice(&tag),
             // The cipher's one error is a plaintext beyond 64 GiB, which the body limits exclude; an empty value never opens.
             Err(_) => value.clear(),
@@ -75,16 +86,24 @@ impl DataKey {
     /// Opens what [`DataKey::seal`] made for the same place.
     pub(crate) fn open(&self, table: &'static str, context: &str, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
         let unsealable = || StoreError::Unsealable { table };
-        let rest = sealed.strip_prefix(&[VERSION]).ok_or_else(unsealable)?;
+        let (form, rest) = sealed.split_first().ok_or_else(unsealable)?;
         let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_LENGTH>().ok_or_else(unsealable)?;
-        let payload = Payload { msg: ciphertext, aad: context.as_bytes() };
-        self.cipher.decrypt(&Nonce::from(*nonce), payload).map_err(|_| unsealable())
+        let payload = Payload { msg: ciphertext, aad: &bound(*form, context) };
+        let inside = self.cipher.decrypt(&Nonce::from(*nonce), payload).map_err(|_| unsealable())?;
+        // What opens was sealed here: its length is not what somebody else wrote.
+        if *form == COMPRESSED { decompress_size_prepended(&inside).map_err(|_| unsealable()) } else { Ok(inside) }
     }
 }
 
-/// How many bytes are inside of a sealed value that has `length`.
-pub(crate) const fn plain_length(length: usize) -> usize {
-    length.saturating_sub(1 + NONCE_LENGTH + TAG_LENGTH)
+/// The same in at most seven eighths of the bytes, if that is possible.
+fn compress(plain: &[u8]) -> Option<Vec<u8>> {
+    let smaller = (plain.len() >= COMPRESS_MIN).then(|| compress_prepend_size(plain))?;
+    (smaller.len() <= plain.len() / 8 * 7).then_some(smaller)
+}
+
+/// What a sealed value is bound to: its place, and its form.
+fn bound(form: u8, context: &str) -> Vec<u8> {
+    [&[form], context.as_bytes()].concat()
 }
 
 /// RFC 2104: a key shorter than the hash's block is filled up with zeros.
@@ -186,6 +205,53 @@ mod tests {
             assert!(key.open("events", "events:a/1", &changed).is_err(), "byte {index} changed");
         }
         assert!(key.open("events", "events:a/1", &[]).is_err());
+    }
+
+    /// Compresses well, and to other bytes for each `seed`.
+    fn document(seed: u64, length: usize) -> Vec<u8> {
+        let entries = (0..).map(|at| format!("{{\"resourceType\":\"Observation\",\"value\":{}}},", seed.wrapping_mul(at) % 997));
+        entries.flat_map(String::into_bytes).take(length).collect()
+    }
+
+    #[test]
+    fn what_is_large_and_repeats_itself_is_compressed() {
+        let key = DataKey::new(&[1; 32]);
+        for length in [0, 1, COMPRESS_MIN - 1, COMPRESS_MIN, 20 << 10, 1 << 20] {
+            let plain = document(12_345, length);
+            let sealed = key.seal(&Sevens, "events:a/1", &plain);
+            let is_large = length >= COMPRESS_MIN;
+            assert_eq!(sealed[0], if is_large { COMPRESSED } else { PLAIN }, "{length}");
+            assert_eq!(sealed.len() < length * 7 / 8, is_large, "{length} became {}", sealed.len());
+            assert_eq!(key.open("events", "events:a/1", &sealed).unwrap(), plain);
+            assert!(key.open("events", "events:a/2", &sealed).is_err(), "moved to another row");
+        }
+    }
+
+    #[test]
+    fn what_does_not_compress_is_sealed_as_it_is() {
+        let key = DataKey::new(&[1; 32]);
+        let mut state = 1_u64;
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        };
+        let plain: Vec<u8> = (0..8_192).map(|_| random()).collect();
+        let sealed = key.seal(&Sevens, "x", &plain);
+        assert_eq!((sealed[0], sealed.len()), (PLAIN, 1 + NONCE_LENGTH + plain.len() + TAG_LENGTH));
+        assert_eq!(key.open("t", "x", &sealed).unwrap(), plain);
+    }
+
+    #[test]
+    fn a_compressed_value_opens_unchanged_only() {
+        let key = DataKey::new(&[1; 32]);
+        let sealed = key.seal(&Sevens, "x", &document(7, 2_000));
+        for index in 0..sealed.len() {
+            for bits in [1, 3] {
+                let mut changed = sealed.clone();
+                changed[index] ^= bits; // the form becomes 3, and 1
+                assert!(key.open("t", "x", &changed).is_err(), "byte {index} changed");
+            }
+        }
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(super) struct Definition {
     table: &'static str,
     pub(super) select: &'static str,
     context: fn(&AccountId, &Row) -> Result<String, StoreError>,
+    /// The column of that statement that says how many bytes the value has, opened.
+    length: Option<usize>,
 }
 
 pub(super) const ALL: &[Definition] = &[
@@ -35,6 +37,7 @@ pub(super) const ALL: &[Definition] = &[
         table: "secrets",
         select: "SELECT account_id, secret_sealed, endpoint_id, ordinal FROM secrets",
         context: |account, row| Ok(secret_context(account, row.text(2, "endpoint_id")?, row.int(3, "ordinal")?)),
+        length: None,
     },
     Definition {
         name: "sealed.headers",
@@ -45,13 +48,16 @@ pub(super) const ALL: &[Definition] = &[
             let endpoint_id: EndpointId = row.parsed(2, "id")?;
             Ok(headers_context(&LaneKey { account_id: account.clone(), endpoint_id }))
         },
+        length: None,
     },
     Definition {
         name: "sealed.payloads",
-        promise: "every payload opens in its place",
+        promise: "every payload opens in its place, and is as long as its event says",
         table: "events",
-        select: "SELECT COALESCE(a.id, 'unknown'), e.payload_sealed, e.id FROM events e LEFT JOIN accounts a ON a.ref = e.account",
+        select: "SELECT COALESCE(a.id, 'unknown'), e.payload_sealed, e.id, e.payload_length FROM events e \
+             LEFT JOIN accounts a ON a.ref = e.account",
         context: |account, row| Ok(payload_context(account, &row.parsed::<EventId>(2, "id")?)),
+        length: Some(3),
     },
     Definition {
         name: "sealed.documents",
@@ -59,6 +65,7 @@ pub(super) const ALL: &[Definition] = &[
         table: "resources",
         select: "SELECT account_id, document_sealed, kind, id FROM resources",
         context: |account, row| Ok(document_context(account, row.text(2, "kind")?, &row.parsed::<ResourceId>(3, "id")?)),
+        length: None,
     },
     Definition {
         name: "sealed.answers",
@@ -67,6 +74,7 @@ pub(super) const ALL: &[Definition] = &[
         select: "SELECT COALESCE(a.id, 'unknown'), t.response_sealed, t.delivery_id, t.number FROM attempts t \
              LEFT JOIN accounts a ON a.ref = t.account WHERE t.response_sealed IS NOT NULL",
         context: |_, row| Ok(response_context(row.delivery_id(2, "delivery_id")?, row.narrow(3, "number")?)),
+        length: None,
     },
 ];
 
@@ -104,7 +112,8 @@ fn open_all(db: Db<'_>, definition: &Definition, keys: &HashMap<AccountId, Arc<D
         let context = (definition.context)(&account, row)?;
         check.counted += 1;
         let opened = keys.get(&account).map(|key| key.open(definition.table, &context, row.bytes(1, "sealed")?));
-        if !matches!(opened, Some(Ok(_))) {
+        let length: Option<usize> = definition.length.map(|column| row.narrow(column, "length")).transpose()?;
+        if !opened.is_some_and(|opened| opened.is_ok_and(|plain| length.is_none_or(|length| length == plain.len()))) {
             check.violate(context);
         }
         Ok(())

@@ -97,6 +97,7 @@ CREATE TABLE events (
     is_test        BIGINT NOT NULL,
     deliveries     BIGINT NOT NULL,
     fingerprint    BYTEA NOT NULL,
+    payload_length BIGINT NOT NULL,      -- bytes, opened
     payload_sealed BYTEA NOT NULL
 );
 -- Sealed bytes do not compress.
@@ -138,7 +139,7 @@ CREATE TABLE queue (
     autovacuum_analyze_threshold = 100000,
     vacuum_truncate = off
 );
--- For statements that say `lane > 0`, as all of a lane are. Where the queue was empty when it was vacuumed, those that look up an
+-- For statements that say `lane > 0`, as all of a lane do. Where the queue was empty when it was vacuumed, those that look up an
 -- `id` would cost as little by this index as by the key, and would go through all of it once the queue is full.
 CREATE INDEX queue_by_lane ON queue (lane, id) WHERE lane > 0;
 CREATE INDEX queue_by_wake ON queue (wake_at) WHERE wake_at IS NOT NULL;

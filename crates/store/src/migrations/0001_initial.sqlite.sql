@@ -93,6 +93,7 @@ CREATE TABLE events (
     is_test        INTEGER NOT NULL,
     deliveries     INTEGER NOT NULL,
     fingerprint    BLOB NOT NULL,
+    payload_length INTEGER NOT NULL,      -- bytes, opened; before the payload, so that it is found without reading that
     payload_sealed BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX events_by_id ON events (account, id);

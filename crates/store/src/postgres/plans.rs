@@ -65,7 +65,7 @@ fn first_columns(session: &Session) -> HashMap<String, String> {
 }
 
 /// Steps by an index, with their conditions.
-fn by_index<'p>(plan: &'p str) -> Vec<(&'p str, Option<&'p str>)> {
+fn by_index(plan: &str) -> Vec<(&str, Option<&str>)> {
     let lines: Vec<&str> = plan.lines().collect();
     let scans = lines.iter().enumerate().filter_map(|(at, line)| {
         // Of either direction: `Index Scan Backward using …`.

@@ -327,6 +327,7 @@ impl<'j> Plan<'j> {
                 event.is_test,
                 *deliveries,
                 &sealed.fingerprint[..],
+                i64::try_from(event.data.len()).unwrap_or(i64::MAX),
                 sealed.sealed.as_slice(),
             ]);
             let distinct: HashSet<&String> = event.subjects.iter().collect();

@@ -102,6 +102,7 @@ pub(super) const TABLES: [Table; 12] = [
             ("is_test", Int),
             ("deliveries", Int),
             ("fingerprint", Bytes),
+            ("payload_length", Int),
             ("payload_sealed", Bytes),
         ],
         by_week: false,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_domain::{Decision, EventFilter, EventType};
-use bellwire_store::{EndpointChanges, HandOffLimits};
+use bellwire_store::{EndpointChanges, HandOffLimits, NewEvent};
 
 use crate::fixture::{Fixture, event};
 
@@ -137,4 +137,30 @@ async fn a_delivery_that_found_no_room_shares_the_payload_of_one_that_did() {
     let again = fixture.take().await;
     assert_eq!(again.len(), 1);
     assert_eq!(again[0].event.data, Some(event("shared", "y").data), "read again once nobody holds it");
+}
+
+#[tokio::test]
+async fn a_large_payload_comes_back_as_it_was_and_takes_the_room_it_has_opened() {
+    let entry = r#"{"resourceType":"Observation","status":"final","valueQuantity":{"unit":"mg/dL"}},"#;
+    let data = entry.repeat(250); // compresses to a few hundred bytes
+    let large = |id: &str| NewEvent { data: data.clone().into_bytes().into(), ..event(id, "x") };
+    let room = HandOffLimits { bytes_max: 2 * data.len() + 1_000, ..SMALL };
+    let fixture = Fixture::with_limits(room);
+    let account = fixture.account("a").await;
+    fixture.endpoint("a", "e", EventFilter::All).await;
+    fixture.publish(&account, ["e1", "e2", "e3"].map(large).into()).await.unwrap();
+    let mut fixture = fixture.reopen().await;
+    let mut claimed = Vec::new();
+    for _ in 0..3 {
+        fixture.store.claim_due(fixture.now(), 100).await.unwrap();
+        let batch = fixture.take().await;
+        assert_eq!(batch.len(), 1, "one lane does not take what is left for others");
+        for delivery in &batch {
+            assert_eq!((delivery.event.size, delivery.event.data.as_ref()), (data.len(), Some(&large("e").data)));
+            fixture.record(delivery, Decision::Delivered).await;
+        }
+        claimed.extend(batch.into_iter().map(|delivery| delivery.number));
+    }
+    assert_eq!(claimed, [1, 2, 3]);
+    fixture.assert_sound();
 }

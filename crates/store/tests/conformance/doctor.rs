@@ -91,7 +91,7 @@ async fn a_store_in_use_is_sound_and_counted() {
 }
 
 /// What is done to the store, and the checks that notice.
-const DAMAGES: [(&str, &[&str]); 43] = [
+const DAMAGES: [(&str, &[&str]); 44] = [
     (
         "DELETE FROM accounts WHERE id = 'a'",
         &[
@@ -168,6 +168,7 @@ const DAMAGES: [(&str, &[&str]); 43] = [
         &["sealed.keys", "sealed.secrets", "sealed.headers", "sealed.payloads", "sealed.documents", "sealed.answers"],
     ),
     ("UPDATE events SET id = 'moved' WHERE id = 'ev1'", &["sealed.payloads"]),
+    ("UPDATE events SET payload_length = payload_length + 1 WHERE id = 'ev1'", &["sealed.payloads"]),
 ];
 
 #[tokio::test]
