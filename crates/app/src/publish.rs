@@ -245,21 +245,34 @@ pub(crate) fn is_nested_at_most(max: usize, json: &[u8]) -> bool {
     memchr::memchr2_iter(b'{', b'[', json).take(max.saturating_add(1)).count() <= max || depth(json) <= max
 }
 
+/// Bytes that are looked at together.
+const STEP: usize = 8;
+
 /// How many objects and lists are open at once in `json`, which is valid.
 fn depth(json: &[u8]) -> usize {
     let (mut open, mut deepest) = (0usize, 0);
     let (mut in_string, mut escaped) = (false, false);
-    for byte in json {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_string,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => {
-                open += 1;
-                deepest = deepest.max(open);
+    for bytes in json.chunks(STEP) {
+        // Most bytes are text: where no bracket is and nothing escaped, only quotes count.
+        let is_text =
+            !escaped && bytes.iter().map(|byte| u8::from(matches!(byte, b'{' | b'[' | b'}' | b']' | b'\\'))).sum::<u8>() == 0;
+        if is_text {
+            let quotes = bytes.iter().map(|byte| u8::from(*byte == b'"')).sum::<u8>();
+            in_string ^= quotes % 2 == 1;
+            continue;
+        }
+        for byte in bytes {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = in_string,
+                b'"' => in_string = !in_string,
+                b'{' | b'[' if !in_string => {
+                    open += 1;
+                    deepest = deepest.max(open);
+                }
+                b'}' | b']' if !in_string => open = open.saturating_sub(1),
+                _ => {}
             }
-            b'}' | b']' if !in_string => open = open.saturating_sub(1),
-            _ => {}
         }
     }
     deepest
@@ -315,8 +328,13 @@ mod tests {
 
     #[test]
     fn depth_counts_what_is_open_and_no_brackets_in_strings() {
-        for (json, expected) in [("1", 0), ("{}", 1), ("[[],[[]]]", 3), (r#"{"a":"[[[\"[","b":[1]}"#, 2), (r#"["\\",[]]"#, 2)] {
-            assert_eq!(depth(json.as_bytes()), expected, "{json}");
+        let long = r#"{"text":"no bracket for a while","and":["a \"quoted\" one: [", "\\", {"\\\"":1}]}"#;
+        let table = [("1", 0), ("{}", 1), ("[[],[[]]]", 3), (r#"{"a":"[[[\"[","b":[1]}"#, 2), (r#"["\\",[]]"#, 2), (long, 3)];
+        for (json, expected) in table {
+            for before in 0..2 * STEP {
+                let json = format!("{}{json}", " ".repeat(before));
+                assert_eq!(depth(json.as_bytes()), expected, "{json}");
+            }
         }
     }
 }
