@@ -5,8 +5,8 @@
 //! that a value moved to another row does not open. Deleting an account's data key erases all it sealed.
 //!
 //! What is large and says the same more than once, as JSON does, is compressed before it is sealed (form 2): the log and the
-//! database's file are written and flushed by one thread, and it writes a third of the bytes then. How long a sealed value is
-//! tells how well its content compresses, to somebody who has the file.
+//! database's file are written and flushed by one thread, and it writes a third of the bytes then. `docs/adr/0007` says what that
+//! gives away.
 //!
 //! By a fingerprint the store knows again what was posted. It is a digest of the content, under a key derived from the data key.
 
