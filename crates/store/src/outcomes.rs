@@ -4,24 +4,26 @@
 //! and the endpoint's health. A delivery that ends moves from the queue to the history. The removal from the queue names the
 //! claim; where it finds no row, the delivery is no longer this process's, and nothing of the outcome is written.
 
+mod cancel;
+mod health;
 mod set;
 
+pub(crate) use cancel::{cancel_waiting, cancelled_insert};
+use health::HealthBook;
+pub(crate) use health::read_health;
 pub(crate) use set::record as record_set;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::health::FailedThen;
-use bellwire_domain::{
-    AccountId, AttemptOutcome, Decision, DeliveryId, DeliveryState, Health, HealthPolicy, HealthStatus, Timestamp,
-};
+use bellwire_domain::{AccountId, AttemptOutcome, Decision, DeliveryId, DeliveryState, HealthPolicy, HealthStatus, Timestamp};
 use foldhash::HashMap;
 use tokio::sync::oneshot;
 
-use crate::driver::{BulkInsert, Column, Db, Kind, Param, Prepared, Row, params};
+use crate::driver::{BulkInsert, Column, Db, Kind, Param, Prepared, params};
 use crate::handoff::{ClaimedDelivery, LaneKey};
 use crate::writer::WriteContext;
-use crate::{DataKey, StoreError, accounts, lanes};
+use crate::{DataKey, StoreError, accounts};
 
 /// An attempt and what was decided from it.
 #[derive(Debug, Clone)]
@@ -141,11 +143,6 @@ const DELIVERY_COLUMNS: [Column; 16] = [
     ("detail", Kind::Text),
     ("response_sealed", Kind::Bytes),
 ];
-/// The columns of a delivery that no attempt has ended.
-const CANCELLED_COLUMNS: [Column; 10] = {
-    let [columns @ .., _, _, _, _, _, _] = DELIVERY_COLUMNS;
-    columns
-};
 
 impl OutcomeStatements {
     pub(crate) fn new() -> Self {
@@ -186,11 +183,6 @@ pub(crate) fn answer(jobs: Vec<RecordJob>, recorded: Recorded, context: &WriteCo
 const TAKE: &str = "DELETE FROM queue WHERE id = $1 AND claim = $2 AND attempts = $3";
 const RESCHEDULE: &str = "UPDATE queue SET attempts = $1, due_at = $2, wake_at = $3, claim = NULL \
      WHERE id = $4 AND claim = $5 AND attempts = $6";
-const SELECT_HEALTH: &str = "SELECT id, health, consecutive_failures, failing_since, unhealthy_since, enabled \
-     FROM endpoints WHERE account_id = $1 AND id = $2";
-const UPDATE_HEALTH: &str = "UPDATE endpoints SET health = $1, consecutive_failures = $2, failing_since = $3, \
-     unhealthy_since = $4, enabled = $5, version = version + $6 WHERE account_id = $7 AND id = $8";
-
 /// Stores all outcomes of a group, row by row.
 pub(crate) fn record(
     db: Db<'_>,
@@ -301,144 +293,11 @@ fn push_ended<'j>(cells: &mut Vec<Param<'j>>, sealed: &'j Sealed<'j>, state: Del
     ]);
 }
 
-struct EndpointHealth {
-    before: Health,
-    now: Health,
-    was_enabled: bool,
-    /// Set when the endpoint is to be disabled and its waiting deliveries cancelled.
-    disable: bool,
-}
-
-/// The health of the endpoints of a group, read once and written once.
-#[derive(Default)]
-struct HealthBook {
-    endpoints: HashMap<LaneKey, Option<EndpointHealth>>,
-}
-
-impl HealthBook {
-    fn observe(&mut self, db: Db<'_>, outcome: &Outcome) -> Result<Option<HealthChange>, StoreError> {
-        let lane = outcome.delivery.lane();
-        if !self.endpoints.contains_key(&lane) {
-            let row = db.find("endpoints", SELECT_HEALTH, params![lane.account_id.as_str(), lane.endpoint_id.as_str()])?;
-            let read = row.map(|row| read_endpoint_health(&row)).transpose()?;
-            self.endpoints.insert(lane.clone(), read);
-        }
-        let Some(Some(endpoint)) = self.endpoints.get_mut(&lane) else { return Ok(None) };
-        let policy = &outcome.health;
-        let success = outcome.decision == Decision::Delivered;
-        let ended_at = outcome.started_at.plus(outcome.duration);
-        let from = endpoint.now.status;
-        endpoint.now = endpoint.now.observe(policy, success, ended_at);
-        let to = endpoint.now.status;
-        let failed_now = from != to && to == HealthStatus::Failed;
-        let disables = policy.failed.is_some_and(|(_, then)| then == FailedThen::Disable);
-        endpoint.disable |= failed_now && disables || outcome.decision == Decision::Failed { endpoint_gone: true };
-        Ok((from != to).then_some(HealthChange { lane, from, to }))
-    }
-
-    /// Writes what has changed; whether anything has.
-    fn write(self, db: Db<'_>, now: Timestamp, statements: &OutcomeStatements) -> Result<bool, StoreError> {
-        let mut changed = false;
-        for (lane, endpoint) in &self.endpoints {
-            let Some(endpoint) = endpoint else { continue };
-            if endpoint.before == endpoint.now && !endpoint.disable {
-                continue;
-            }
-            changed = true;
-            let visible = endpoint.before.status != endpoint.now.status || endpoint.disable;
-            db.execute(
-                UPDATE_HEALTH,
-                params![
-                    endpoint.now.status.as_str(),
-                    endpoint.now.consecutive_failures,
-                    endpoint.now.failing_since,
-                    endpoint.now.unhealthy_since,
-                    endpoint.was_enabled && !endpoint.disable,
-                    visible,
-                    lane.account_id.as_str(),
-                    lane.endpoint_id.as_str(),
-                ],
-            )?;
-            if endpoint.disable {
-                cancel_waiting(db, &statements.cancelled, lane, now)?;
-            }
-        }
-        Ok(changed)
-    }
-}
-
-fn read_endpoint_health(row: &Row) -> Result<EndpointHealth, StoreError> {
-    let health = read_health(row, 1)?;
-    Ok(EndpointHealth { before: health, now: health, was_enabled: row.boolean(5, "enabled")?, disable: false })
-}
-
-/// Reads the four health columns from `first` on.
-pub(crate) fn read_health(row: &Row, first: usize) -> Result<Health, StoreError> {
-    Ok(Health {
-        status: row.word(first, "health", HealthStatus::parse)?,
-        consecutive_failures: row.narrow(first + 1, "consecutive_failures")?,
-        failing_since: row.find_time(first + 2, "failing_since")?,
-        unhealthy_since: row.find_time(first + 3, "unhealthy_since")?,
-    })
-}
-
-const SELECT_QUEUED: &str = "SELECT id, number, event, attempts, created_at, origin FROM queue \
-     WHERE lane = $1 AND lane > 0 ORDER BY id LIMIT 1000";
-const DELETE_QUEUED: &str = "DELETE FROM queue WHERE id = $1";
-const DELETE_QUEUED_SET: &str = "DELETE FROM queue WHERE id = ANY($1)";
-
-/// Ends every delivery that waits for an endpoint, held ones too: their outcomes will find no row. Returns how many.
-pub(crate) fn cancel_waiting(
-    db: Db<'_>,
-    cancelled_deliveries: &BulkInsert,
-    lane: &LaneKey,
-    now: Timestamp,
-) -> Result<usize, StoreError> {
-    let Some(refs) = lanes::find(db, lane)? else { return Ok(0) };
-    let mut cancelled = 0;
-    loop {
-        let rows = db.query("queue", SELECT_QUEUED, params![refs.lane])?;
-        if rows.is_empty() {
-            accounts::add_pending(db, &lane.account_id, -i64::try_from(cancelled).unwrap_or(i64::MAX))?;
-            return Ok(cancelled);
-        }
-        let mut cells: Vec<Param<'_>> = Vec::with_capacity(rows.len() * CANCELLED_COLUMNS.len());
-        for row in &rows {
-            cells.extend_from_slice(params![
-                row.delivery_id(0, "id")?,
-                refs.account,
-                refs.lane,
-                row.int(1, "number")?,
-                row.int(2, "event")?,
-                DeliveryState::Cancelled.as_str(),
-                row.int(3, "attempts")?,
-                row.int(4, "created_at")?,
-                now,
-                row.find_text(5, "origin")?,
-            ]);
-        }
-        cancelled_deliveries.run(db, &cells)?;
-        let ids = rows.iter().map(|row| row.delivery_id(0, "id").map(Param::from)).collect::<Result<Vec<_>, _>>()?;
-        match db {
-            Db::Sqlite(_) => {
-                let mut delete = db.prepare(DELETE_QUEUED)?;
-                ids.into_iter().try_for_each(|id| delete.execute(&[id]).map(drop))?;
-            }
-            Db::Postgres(session) => drop(session.execute_set(DELETE_QUEUED_SET, &[(&[Kind::Int], &ids)], &[])?),
-        }
-        cancelled += rows.len();
-    }
-}
-
-/// The insert of cancelled deliveries into the history, for other modules that end them.
-pub(crate) fn cancelled_insert() -> BulkInsert {
-    BulkInsert::new("deliveries", &CANCELLED_COLUMNS)
-}
-
 #[cfg(test)]
 pub(crate) fn set_statements() -> Vec<String> {
-    set::statements().into_iter().chain([DELETE_QUEUED_SET.to_owned()]).collect()
+    set::statements().into_iter().chain([cancel::DELETE_QUEUED_SET.to_owned()]).collect()
 }
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: [&str; 6] = [TAKE, RESCHEDULE, SELECT_HEALTH, UPDATE_HEALTH, SELECT_QUEUED, DELETE_QUEUED];
+pub(crate) const STATEMENTS: [&str; 6] =
+    [TAKE, RESCHEDULE, health::SELECT_HEALTH, health::UPDATE_HEALTH, cancel::SELECT_QUEUED, cancel::DELETE_QUEUED];

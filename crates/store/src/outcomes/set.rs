@@ -7,10 +7,8 @@ use std::collections::HashSet;
 
 use bellwire_domain::{Decision, Timestamp};
 
-use super::{
-    DELIVERY_COLUMNS, HealthBook, OutcomeStatements, RecordJob, Recorded, Recording, Sealed, ended_as, push_attempt, push_ended,
-    read_endpoint_health,
-};
+use super::health::{HealthBook, read_endpoint_health};
+use super::{DELIVERY_COLUMNS, OutcomeStatements, RecordJob, Recorded, Recording, Sealed, ended_as, push_attempt, push_ended};
 use crate::StoreError;
 use crate::driver::{Db, Kind, Param, Row, params, unnest};
 use crate::handoff::LaneKey;
