@@ -23,8 +23,9 @@ use crate::outcomes::{OutcomeStatements, RecordJob};
 use crate::publish::{PublishJob, PublishStatements};
 use crate::{StoreError, checkpointer, outcomes, publish};
 
-/// Jobs that share one commit at most.
-pub(crate) const GROUP_JOBS_MAX: usize = 1_024;
+/// Events, outcomes and other writes that share one commit at most, but for the job that goes beyond: whoever waits for a commit
+/// waits for no more than that before it.
+pub(crate) const GROUP_MAX: usize = 1_024;
 
 /// Called with the commit's result: answers the job's caller.
 pub(crate) type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
@@ -36,6 +37,17 @@ pub(crate) enum Job {
     Publish(PublishJob),
     Record(RecordJob),
     Write(Run),
+}
+
+impl Job {
+    /// How many events or outcomes it has; one for another write.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Publish(job) => job.publication.events.len(),
+            Self::Record(job) => job.outcomes.len(),
+            Self::Write(_) => 1,
+        }
+    }
 }
 
 /// What the writing side needs besides the connection.
@@ -138,7 +150,7 @@ pub(crate) struct Writer {
 /// The waiting jobs, by kind.
 #[derive(Default)]
 pub(crate) struct Group {
-    jobs: usize,
+    size: usize,
     pub(crate) writes: Vec<Run>,
     pub(crate) records: Vec<RecordJob>,
     pub(crate) publishes: Vec<PublishJob>,
@@ -157,11 +169,11 @@ impl Group {
     /// first, and their jobs share this commit. Where it is idle, nobody else wants the processor, and nothing waits.
     pub(crate) fn gather_on_thread(first: Job, receiver: &mut mpsc::Receiver<Job>) -> Self {
         let mut group = Self::gather(first, receiver);
-        while group.jobs < GROUP_JOBS_MAX {
-            let before = group.jobs;
+        while group.size < GROUP_MAX {
+            let before = group.size;
             std::thread::yield_now();
             group.add_waiting(receiver);
-            if group.jobs == before {
+            if group.size == before {
                 break;
             }
         }
@@ -169,7 +181,7 @@ impl Group {
     }
 
     fn add_waiting(&mut self, receiver: &mut mpsc::Receiver<Job>) {
-        while self.jobs < GROUP_JOBS_MAX {
+        while self.size < GROUP_MAX {
             match receiver.try_recv() {
                 Ok(job) => self.push(job),
                 Err(_) => break,
@@ -178,7 +190,7 @@ impl Group {
     }
 
     fn push(&mut self, job: Job) {
-        self.jobs += 1;
+        self.size += job.size();
         match job {
             Job::Publish(job) => self.publishes.push(job),
             Job::Record(job) => self.records.push(job),
@@ -229,7 +241,7 @@ impl Writer {
     /// Runs a group in one transaction and commits.
     fn commit(&mut self, group: Group) -> Done {
         let started = std::time::Instant::now();
-        let Group { writes, records, publishes, jobs: _ } = group;
+        let Group { writes, records, publishes, size: _ } = group;
         let mut replies = Vec::with_capacity(writes.len());
         let result = self.transact(writes, &records, &publishes, &mut replies);
         metrics::histogram!("bellwire_store_commit_seconds").record(started.elapsed().as_secs_f64());
@@ -263,5 +275,53 @@ impl Writer {
                 Err(error.into())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bellwire_domain::{AccountId, EventId, EventType, Timestamp};
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::publish::{NewEvent, Publication, SealedEvent};
+
+    fn publishing(events: usize) -> Job {
+        let event = |number| NewEvent {
+            id: EventId::try_new(&format!("e{number}")).unwrap(),
+            id_chosen: false,
+            event_type: EventType::try_new("x").unwrap(),
+            occurred_at: Timestamp::default(),
+            data: Bytes::from_static(b"{}"),
+            subjects: Vec::new(),
+            fingerprint: [0; 32],
+            redeliver: false,
+            is_test: false,
+            only_endpoint: None,
+        };
+        let sealed = |number| SealedEvent { event: event(number), sealed: Vec::new(), fingerprint: [0; 32] };
+        let publication = Publication {
+            account_id: AccountId::try_new("a").unwrap(),
+            account_created_at: Timestamp::default(),
+            account_version: 1,
+            events: (0..events).map(sealed).collect(),
+        };
+        Job::Publish(PublishJob { publication, reply: tokio::sync::oneshot::channel().0 })
+    }
+
+    #[test]
+    fn a_group_holds_so_many_events_and_not_so_many_batches() {
+        let gathered = |sizes: &[usize]| {
+            let (sender, mut receiver) = mpsc::channel(16);
+            for size in sizes {
+                assert!(sender.try_send(publishing(*size)).is_ok());
+            }
+            let first = receiver.try_recv().unwrap();
+            Group::gather(first, &mut receiver).publishes.len()
+        };
+        assert_eq!(gathered(&[1, 1, 1]), 3);
+        assert_eq!(gathered(&[GROUP_MAX / 2, GROUP_MAX / 2, 1]), 2);
+        assert_eq!(gathered(&[GROUP_MAX / 2, GROUP_MAX, 1]), 2, "a job goes in as a whole");
+        assert_eq!(gathered(&[GROUP_MAX + 1, 1]), 1);
     }
 }

@@ -26,7 +26,7 @@ use super::{Message, PostgresUrl, aside};
 use crate::driver::{Db, Kind, Param, params};
 use crate::outcomes::{OutcomeStatements, RecordJob};
 use crate::publish::{PublishJob, PublishStatements};
-use crate::writer::{Done, GROUP_JOBS_MAX, Group, Job, Reply, Run, WriteContext, answering};
+use crate::writer::{Done, GROUP_MAX, Group, Job, Reply, Run, WriteContext, answering};
 use crate::{StoreError, outcomes, publish};
 
 /// How often a group is tried that meets conflicts or a lost connection.
@@ -367,8 +367,12 @@ fn join_waiting(
     publishes: &mut Vec<PublishJob>,
     receiver: &mut mpsc::Receiver<Job>,
 ) -> Option<Job> {
-    while records.len() + publishes.len() < GROUP_JOBS_MAX {
-        match receiver.try_recv().ok()? {
+    let events = publishes.iter().map(|job| job.publication.events.len()).sum::<usize>();
+    let mut size = events + records.iter().map(|job| job.outcomes.len()).sum::<usize>();
+    while size < GROUP_MAX {
+        let job = receiver.try_recv().ok()?;
+        size += job.size();
+        match job {
             Job::Publish(job) if locked.contains(&job.publication.account_id) => publishes.push(job),
             Job::Record(job) if recorded_of(&job).all(|id| locked.contains(id)) => records.push(job),
             other => return Some(other),
