@@ -155,7 +155,7 @@ pub(crate) async fn measure_fleet(
 ) -> anyhow::Result<Measurement> {
     let measured = async || {
         let database = cluster.database();
-        let threads = processors_of_each(nodes)?;
+        let threads = threads_of_each(nodes)?;
         let mut fleet = Vec::with_capacity(nodes);
         for _ in 0..nodes {
             fleet.push(Process::server_on(&bench.plan.server, database.clone(), threads, &bench.tasks).await?);
@@ -166,7 +166,7 @@ pub(crate) async fn measure_fleet(
 }
 
 /// Nodes that share a machine have worker threads for their share of it; a node alone has what it takes by itself.
-fn processors_of_each(nodes: usize) -> anyhow::Result<Option<usize>> {
+fn threads_of_each(nodes: usize) -> anyhow::Result<Option<usize>> {
     let all = std::thread::available_parallelism().context("how many processors there are")?.get();
     Ok((nodes > 1).then(|| (all / nodes).max(1)))
 }

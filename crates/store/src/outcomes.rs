@@ -70,6 +70,11 @@ pub(crate) struct RecordJob {
 }
 
 impl RecordJob {
+    /// How many outcomes it has.
+    pub(crate) fn size(&self) -> usize {
+        self.outcomes.len()
+    }
+
     pub(crate) fn fail(self, error: &StoreError) {
         let _ = self.reply.send(Err(error.clone()));
     }
@@ -183,6 +188,7 @@ pub(crate) fn answer(jobs: Vec<RecordJob>, recorded: Recorded, context: &WriteCo
 const TAKE: &str = "DELETE FROM queue WHERE id = $1 AND claim = $2 AND attempts = $3";
 const RESCHEDULE: &str = "UPDATE queue SET attempts = $1, due_at = $2, wake_at = $3, claim = NULL \
      WHERE id = $4 AND claim = $5 AND attempts = $6";
+
 /// Stores all outcomes of a group, row by row.
 pub(crate) fn record(
     db: Db<'_>,

@@ -122,6 +122,11 @@ pub(crate) fn payload_context(account: &AccountId, event: &EventId) -> String {
 }
 
 impl PublishJob {
+    /// How many events it has.
+    pub(crate) fn size(&self) -> usize {
+        self.publication.events.len()
+    }
+
     pub(crate) fn fail(self, error: &StoreError) {
         let _ = self.reply.send(Err(error.clone().into()));
     }

@@ -10,6 +10,7 @@
 //!
 //! By a fingerprint the store knows again what was posted. It is a digest of the content, under a key derived from the data key.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use aes_gcm::aead::{Aead, AeadInOut, Payload};
@@ -101,9 +102,10 @@ fn compress(plain: &[u8]) -> Option<Vec<u8>> {
     (smaller.len() <= plain.len() / 8 * 7).then_some(smaller)
 }
 
-/// What a sealed value is bound to: its place, and its form.
-fn bound(form: u8, context: &str) -> Vec<u8> {
-    [&[form], context.as_bytes()].concat()
+/// What a sealed value is bound to: its place, and its form where that is not the plain one. No place begins with a form.
+fn bound(form: u8, context: &str) -> Cow<'_, [u8]> {
+    let place = context.as_bytes();
+    if form == PLAIN { place.into() } else { [&[form], place].concat().into() }
 }
 
 /// RFC 2104: a key shorter than the hash's block is filled up with zeros.
@@ -182,6 +184,8 @@ fn wrap_context(account: &AccountId) -> String {
 
 #[cfg(test)]
 mod tests {
+    use bellwire_testkit::SeededEntropy;
+
     use super::*;
 
     struct Sevens;
@@ -230,12 +234,8 @@ mod tests {
     #[test]
     fn what_does_not_compress_is_sealed_as_it_is() {
         let key = DataKey::new(&[1; 32]);
-        let mut state = 1_u64;
-        let mut random = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 56) as u8
-        };
-        let plain: Vec<u8> = (0..8_192).map(|_| random()).collect();
+        let mut plain = [0; 8_192];
+        SeededEntropy::new(1).fill(&mut plain);
         let sealed = key.seal(&Sevens, "x", &plain);
         assert_eq!((sealed[0], sealed.len()), (PLAIN, 1 + NONCE_LENGTH + plain.len() + TAG_LENGTH));
         assert_eq!(key.open("t", "x", &sealed).unwrap(), plain);

@@ -43,8 +43,8 @@ impl Job {
     /// How many events or outcomes it has; one for another write.
     pub(crate) fn size(&self) -> usize {
         match self {
-            Self::Publish(job) => job.publication.events.len(),
-            Self::Record(job) => job.outcomes.len(),
+            Self::Publish(job) => job.size(),
+            Self::Record(job) => job.size(),
             Self::Write(_) => 1,
         }
     }

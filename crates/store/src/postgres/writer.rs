@@ -367,8 +367,7 @@ fn join_waiting(
     publishes: &mut Vec<PublishJob>,
     receiver: &mut mpsc::Receiver<Job>,
 ) -> Option<Job> {
-    let events = publishes.iter().map(|job| job.publication.events.len()).sum::<usize>();
-    let mut size = events + records.iter().map(|job| job.outcomes.len()).sum::<usize>();
+    let mut size: usize = publishes.iter().map(PublishJob::size).chain(records.iter().map(RecordJob::size)).sum();
     while size < GROUP_MAX {
         let job = receiver.try_recv().ok()?;
         size += job.size();
