@@ -7,7 +7,7 @@
 //!
 //! What it may not know: HTTP, contracts (beyond their names), when to retry (it is told), who is asking.
 //!
-//! The way through the files: [`Store`] is the public face; `writer` groups commits; `publish`, `outcomes` and `claims` are the
+//! The way through the files: [`Store`] is the public face; `jobs` says what shares a commit, and `writer` makes it; `publish`, `outcomes` and `claims` are the
 //! hot statements; `accounts`, `endpoints`, `keys`, `events`, `deliveries`,
 //! `replays` and `resources` the others; `lanes` gives numbers to what large tables name; `handoff` bounds what is in memory;
 //! `seal` encrypts; `retention` removes what is old; [`doctor`] examines what is written; `relocation` moves a store to
@@ -30,6 +30,7 @@ mod error;
 mod events;
 mod handoff;
 mod held_events;
+mod jobs;
 mod keys;
 mod lanes;
 mod lease;

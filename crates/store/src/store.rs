@@ -19,6 +19,7 @@ use crate::cache::Cache;
 use crate::delivery_ids::DeliveryIds;
 use crate::driver::Db;
 use crate::handoff::HandOff;
+use crate::jobs::{Job, write_job};
 use crate::lease::Lease;
 use crate::outcomes::{RecordJob, seal_response};
 use crate::postgres::{Keeper, PostgresUrl};
@@ -26,7 +27,6 @@ use crate::publish::{Publication, PublishJob, SealedEvent};
 use crate::readers::Readers;
 use crate::resources::Publisher;
 use crate::seal::Keyring;
-use crate::writer::{Job, write_job};
 use crate::{
     Account, ApiKey, Attempt, ClaimReport, ClaimedDelivery, DataKey, Delivery, DeliveryQuery, EndpointConfig, Event, EventQuery,
     EventReceipt, HandOffLimits, LaneKey, Location, MasterKey, NewEvent, Outcome, Page, PageRequest, PublishError, Recording,

@@ -13,42 +13,16 @@ use std::thread::JoinHandle;
 
 use bellwire_domain::{Clock, Entropy};
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::delivery_ids::DeliveryIds;
 use crate::driver::Db;
 use crate::handoff::HandOff;
+use crate::jobs::{self, Group, Job, Jobs, Reply, Run};
 use crate::lease::Lease;
 use crate::outcomes::{OutcomeStatements, RecordJob};
 use crate::publish::{PublishJob, PublishStatements};
 use crate::{StoreError, checkpointer, outcomes, publish};
-
-/// Events, outcomes and other writes that share one commit at most, but for the job that goes beyond: whoever waits for a commit
-/// waits for no more than that before it.
-pub(crate) const GROUP_MAX: usize = 1_024;
-
-/// Called with the commit's result: answers the job's caller.
-pub(crate) type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-
-/// Runs a job's statements, or learns why it cannot; the reply, and whether its changes are to be kept.
-pub(crate) type Run = Box<dyn FnOnce(Result<Db<'_>, StoreError>) -> (Reply, bool) + Send>;
-
-pub(crate) enum Job {
-    Publish(PublishJob),
-    Record(RecordJob),
-    Write(Run),
-}
-
-impl Job {
-    /// How many events or outcomes it has; one for another write.
-    pub(crate) fn size(&self) -> usize {
-        match self {
-            Self::Publish(job) => job.size(),
-            Self::Record(job) => job.size(),
-            Self::Write(_) => 1,
-        }
-    }
-}
 
 /// What the writing side needs besides the connection.
 #[derive(Clone)]
@@ -64,39 +38,19 @@ pub(crate) struct WriteContext {
     pub(crate) delivery_ids: Arc<DeliveryIds>,
 }
 
-/// A job that runs `work` in a savepoint and answers through the receiver.
-pub(crate) fn write_job<T, E>(
-    work: impl FnOnce(Db<'_>) -> Result<T, E> + Send + 'static,
-) -> (Job, oneshot::Receiver<Result<T, E>>)
-where
-    T: Send + 'static,
-    E: From<StoreError> + Send + 'static,
-{
-    let (sender, receiver) = oneshot::channel();
-    let run: Run = Box::new(move |db| {
-        let result = db.map_err(E::from).and_then(work);
-        let keep = result.is_ok();
-        let reply: Reply = Box::new(move |commit| {
-            let _ = sender.send(commit.map_err(E::from).and(result));
-        });
-        (reply, keep)
-    });
-    (Job::Write(run), receiver)
-}
-
 /// Starts the writer on a thread, and one for checkpoints beside it. They end when every sender is gone.
 pub(crate) fn start(
     mut writer: Writer,
     path: &Path,
     jobs_max: usize,
 ) -> Result<(mpsc::Sender<Job>, Option<JoinHandle<()>>), StoreError> {
-    let (sender, receiver) = mpsc::channel(jobs_max);
+    let (sender, jobs) = jobs::channel(jobs_max);
     let checkpoints = checkpointer::start(&mut writer.connection, path)?;
     let answers = answering(writer.context.clone());
     let thread = std::thread::Builder::new()
         .name("bellwire-writer".to_owned())
         .spawn(move || {
-            writer.run(receiver, &answers);
+            writer.run(jobs, &answers);
             drop(writer);
             let _ = checkpoints.join();
         })
@@ -126,10 +80,10 @@ pub(crate) fn start_inline(
 ) -> Result<mpsc::Sender<Job>, StoreError> {
     writer.connection.pragma_update(None, "synchronous", "OFF")?;
     writer.connection.commit_hook(Some(move || !commits()))?;
-    let (sender, mut receiver) = mpsc::channel(jobs_max);
+    let (sender, mut jobs) = jobs::channel(jobs_max);
     let task = async move {
-        while let Some(first) = receiver.recv().await {
-            let done = writer.commit(Group::gather(first, &mut receiver));
+        while let Some(group) = jobs.next().await {
+            let done = writer.commit(group);
             tokio::task::yield_now().await; // committed and not yet answered: a simulated crash may come here
             done.answer(&writer.context);
         }
@@ -145,58 +99,6 @@ pub(crate) struct Writer {
     context: WriteContext,
     publish_statements: PublishStatements,
     outcome_statements: OutcomeStatements,
-}
-
-/// The waiting jobs, by kind.
-#[derive(Default)]
-pub(crate) struct Group {
-    size: usize,
-    pub(crate) writes: Vec<Run>,
-    pub(crate) records: Vec<RecordJob>,
-    pub(crate) publishes: Vec<PublishJob>,
-}
-
-impl Group {
-    /// The first job and those that wait behind it.
-    pub(crate) fn gather(first: Job, receiver: &mut mpsc::Receiver<Job>) -> Self {
-        let mut group = Self::default();
-        group.push(first);
-        group.add_waiting(receiver);
-        group
-    }
-
-    /// As [`Group::gather`], on a thread that has nothing else to do: where the machine is busy, those that are about to ask run
-    /// first, and their jobs share this commit. Where it is idle, nobody else wants the processor, and nothing waits.
-    pub(crate) fn gather_on_thread(first: Job, receiver: &mut mpsc::Receiver<Job>) -> Self {
-        let mut group = Self::gather(first, receiver);
-        while group.size < GROUP_MAX {
-            let before = group.size;
-            std::thread::yield_now();
-            group.add_waiting(receiver);
-            if group.size == before {
-                break;
-            }
-        }
-        group
-    }
-
-    fn add_waiting(&mut self, receiver: &mut mpsc::Receiver<Job>) {
-        while self.size < GROUP_MAX {
-            match receiver.try_recv() {
-                Ok(job) => self.push(job),
-                Err(_) => break,
-            }
-        }
-    }
-
-    fn push(&mut self, job: Job) {
-        self.size += job.size();
-        match job {
-            Job::Publish(job) => self.publishes.push(job),
-            Job::Record(job) => self.records.push(job),
-            Job::Write(run) => self.writes.push(run),
-        }
-    }
 }
 
 /// A group whose transaction has ended, before anybody knows.
@@ -232,16 +134,16 @@ impl Writer {
         Self { connection, context, publish_statements, outcome_statements }
     }
 
-    fn run(&mut self, mut receiver: mpsc::Receiver<Job>, answers: &mpsc::UnboundedSender<Done>) {
-        while let Some(first) = receiver.blocking_recv() {
-            let _ = answers.send(self.commit(Group::gather_on_thread(first, &mut receiver)));
+    fn run(&mut self, mut jobs: Jobs, answers: &mpsc::UnboundedSender<Done>) {
+        while let Some(group) = jobs.next_on_thread() {
+            let _ = answers.send(self.commit(group));
         }
     }
 
     /// Runs a group in one transaction and commits.
     fn commit(&mut self, group: Group) -> Done {
         let started = std::time::Instant::now();
-        let Group { writes, records, publishes, size: _ } = group;
+        let Group { writes, records, publishes } = group;
         let mut replies = Vec::with_capacity(writes.len());
         let result = self.transact(writes, &records, &publishes, &mut replies);
         metrics::histogram!("bellwire_store_commit_seconds").record(started.elapsed().as_secs_f64());
@@ -275,53 +177,5 @@ impl Writer {
                 Err(error.into())
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use bellwire_domain::{AccountId, EventId, EventType, Timestamp};
-    use bytes::Bytes;
-
-    use super::*;
-    use crate::publish::{NewEvent, Publication, SealedEvent};
-
-    fn publishing(events: usize) -> Job {
-        let event = |number| NewEvent {
-            id: EventId::try_new(&format!("e{number}")).unwrap(),
-            id_chosen: false,
-            event_type: EventType::try_new("x").unwrap(),
-            occurred_at: Timestamp::default(),
-            data: Bytes::from_static(b"{}"),
-            subjects: Vec::new(),
-            fingerprint: [0; 32],
-            redeliver: false,
-            is_test: false,
-            only_endpoint: None,
-        };
-        let sealed = |number| SealedEvent { event: event(number), sealed: Vec::new(), fingerprint: [0; 32] };
-        let publication = Publication {
-            account_id: AccountId::try_new("a").unwrap(),
-            account_created_at: Timestamp::default(),
-            account_version: 1,
-            events: (0..events).map(sealed).collect(),
-        };
-        Job::Publish(PublishJob { publication, reply: tokio::sync::oneshot::channel().0 })
-    }
-
-    #[test]
-    fn a_group_holds_so_many_events_and_not_so_many_batches() {
-        let gathered = |sizes: &[usize]| {
-            let (sender, mut receiver) = mpsc::channel(16);
-            for size in sizes {
-                assert!(sender.try_send(publishing(*size)).is_ok());
-            }
-            let first = receiver.try_recv().unwrap();
-            Group::gather(first, &mut receiver).publishes.len()
-        };
-        assert_eq!(gathered(&[1, 1, 1]), 3);
-        assert_eq!(gathered(&[GROUP_MAX / 2, GROUP_MAX / 2, 1]), 2);
-        assert_eq!(gathered(&[GROUP_MAX / 2, GROUP_MAX, 1]), 2, "a job goes in as a whole");
-        assert_eq!(gathered(&[GROUP_MAX + 1, 1]), 1);
     }
 }

@@ -24,9 +24,10 @@ use super::nodes;
 use super::session::{Fault, Session, Step};
 use super::{Message, PostgresUrl, aside};
 use crate::driver::{Db, Kind, Param, params};
+use crate::jobs::{self, Group, Job, Jobs, Reply, Run};
 use crate::outcomes::{OutcomeStatements, RecordJob};
 use crate::publish::{PublishJob, PublishStatements};
-use crate::writer::{Done, GROUP_MAX, Group, Job, Reply, Run, WriteContext, answering};
+use crate::writer::{Done, WriteContext, answering};
 use crate::{StoreError, outcomes, publish};
 
 /// How often a group is tried that meets conflicts or a lost connection.
@@ -45,12 +46,12 @@ pub(crate) fn start(
     context: WriteContext,
     jobs_max: usize,
 ) -> Result<(mpsc::Sender<Job>, JoinHandle<()>), StoreError> {
-    let (sender, receiver) = mpsc::channel(jobs_max);
+    let (sender, jobs) = jobs::channel(jobs_max);
     let answers = answering(context.clone());
     let writer = Writer::new(session, url, context);
     let thread = std::thread::Builder::new()
         .name("bellwire-writer".to_owned())
-        .spawn(move || writer.run(receiver, &answers))
+        .spawn(move || writer.run(jobs, &answers))
         .map_err(|error| StoreError::Database(error.to_string().into()))?;
     Ok((sender, thread))
 }
@@ -64,15 +65,12 @@ pub(crate) fn start_inline(
     commits: Arc<dyn Fn() -> bool + Send + Sync>,
     jobs_max: usize,
 ) -> mpsc::Sender<Job> {
-    let (sender, mut receiver) = mpsc::channel(jobs_max);
+    let (sender, mut jobs) = jobs::channel(jobs_max);
     let faults = Faults { commits, done_before: Cell::new(false) };
     let mut writer = Writer { faults: Some(faults), reconnect: Duration::ZERO, ..Writer::new(session, url, context) };
     let task = async move {
-        loop {
-            let next = writer.next.take();
-            let Some(first) = (if next.is_some() { next } else { receiver.recv().await }) else { break };
-            let group = Group::gather(first, &mut receiver);
-            let written = aside(|| Ok::<_, StoreError>(writer.perform(group, &mut receiver)));
+        while let Some(group) = jobs.next().await {
+            let written = aside(|| Ok::<_, StoreError>(writer.perform(group, &mut jobs)));
             tokio::task::yield_now().await; // committed and not yet answered: a simulated crash may come here
             if let Ok(written) = written {
                 written.answer(&writer.context);
@@ -97,8 +95,6 @@ struct Writer {
     context: WriteContext,
     publish_statements: PublishStatements,
     outcome_statements: OutcomeStatements,
-    /// Taken from the waiting jobs, and for the next group.
-    next: Option<Job>,
     /// In a simulation.
     faults: Option<Faults>,
 }
@@ -144,31 +140,29 @@ impl Writer {
             context,
             publish_statements: PublishStatements::new(),
             outcome_statements: OutcomeStatements::new(),
-            next: None,
             faults: None,
         }
     }
 
-    fn run(mut self, mut receiver: mpsc::Receiver<Job>, answers: &mpsc::UnboundedSender<Done>) {
-        while let Some(first) = self.next.take().or_else(|| receiver.blocking_recv()) {
-            let Group { writes, records, publishes, .. } = Group::gather_on_thread(first, &mut receiver);
+    fn run(mut self, mut jobs: Jobs, answers: &mpsc::UnboundedSender<Done>) {
+        while let Some(Group { writes, records, publishes }) = jobs.next_on_thread() {
             for run in writes {
                 let (reply, result) = self.write(run);
                 reply(result);
             }
             if !records.is_empty() || !publishes.is_empty() {
-                let _ = answers.send(self.commit(records, publishes, &mut receiver));
+                let _ = answers.send(self.commit(records, publishes, &mut jobs));
             }
         }
         self.leave();
     }
 
     /// Runs a whole group, and answers nobody yet.
-    fn perform(&mut self, group: Group, receiver: &mut mpsc::Receiver<Job>) -> Written {
-        let Group { writes, records, publishes, .. } = group;
+    fn perform(&mut self, group: Group, jobs: &mut Jobs) -> Written {
+        let Group { writes, records, publishes } = group;
         let replies = writes.into_iter().map(|run| self.write(run)).collect();
         let is_hot = !records.is_empty() || !publishes.is_empty();
-        Written { replies, hot: is_hot.then(|| self.commit(records, publishes, receiver)) }
+        Written { replies, hot: is_hot.then(|| self.commit(records, publishes, jobs)) }
     }
 
     /// A connection and a token, new ones if need be.
@@ -237,17 +231,12 @@ impl Writer {
     }
 
     /// Runs a group until it is committed or cannot be.
-    fn commit(
-        &mut self,
-        mut records: Vec<RecordJob>,
-        mut publishes: Vec<PublishJob>,
-        receiver: &mut mpsc::Receiver<Job>,
-    ) -> Done {
+    fn commit(&mut self, mut records: Vec<RecordJob>, mut publishes: Vec<PublishJob>, jobs: &mut Jobs) -> Done {
         let started = Instant::now();
         let mut tries = 0;
         let result = loop {
             tries += 1;
-            match self.transact(&mut records, &mut publishes, receiver) {
+            match self.transact(&mut records, &mut publishes, jobs) {
                 Ok(done) => break Ok(done),
                 Err(Failure::Again(error)) if tries < TRIES_MAX => {
                     tracing::debug!(error = %error, tries, "a group of writes is tried again");
@@ -262,8 +251,8 @@ impl Writer {
     fn transact(
         &mut self,
         records: &mut Vec<RecordJob>,
-        jobs: &mut Vec<PublishJob>,
-        receiver: &mut mpsc::Receiver<Job>,
+        publishes: &mut Vec<PublishJob>,
+        jobs: &mut Jobs,
     ) -> Result<(outcomes::Recorded, publish::Published), Failure> {
         self.ready().map_err(Failure::Final)?;
         let claimant = self.context.lease.current();
@@ -271,14 +260,14 @@ impl Writer {
         // A simulation ends the transaction by itself.
         let commits_at_once = self.faults.is_none().then_some(Step::Commit);
         let mut asked_to_commit = false;
-        let written = lock_accounts(session, &claimant.token, records, jobs).and_then(|locked| {
+        let written = lock_accounts(session, &claimant.token, records, publishes).and_then(|locked| {
             let Some(locked) = locked else { return Err(nodes::taken_over(&self.context.lease, &claimant)) };
-            self.next = self.next.take().or_else(|| join_waiting(&locked, records, jobs, receiver));
-            let reads = publish::reads(session, jobs)?;
+            join_waiting(&locked, records, publishes, jobs);
+            let reads = publish::reads(session, publishes)?;
             let (recorded, read) = outcomes::record_set(session, &self.context, &self.outcome_statements, records, &reads)?;
             asked_to_commit = commits_at_once.is_some();
             let published =
-                publish::publish_read(session, &self.context, &self.publish_statements, jobs, &read, commits_at_once)?;
+                publish::publish_read(session, &self.context, &self.publish_statements, publishes, &read, commits_at_once)?;
             Ok((recorded, published))
         });
         let (recorded, published) = match written {
@@ -360,22 +349,8 @@ fn recorded_of(job: &RecordJob) -> impl Iterator<Item = &AccountId> {
     job.outcomes.iter().map(|outcome| &outcome.delivery.account_id)
 }
 
-/// While other nodes held the locks, jobs came that need no others: they share this commit. The first that does not is answered.
-fn join_waiting(
-    locked: &BTreeSet<AccountId>,
-    records: &mut Vec<RecordJob>,
-    publishes: &mut Vec<PublishJob>,
-    receiver: &mut mpsc::Receiver<Job>,
-) -> Option<Job> {
-    let mut size: usize = publishes.iter().map(PublishJob::size).chain(records.iter().map(RecordJob::size)).sum();
-    while size < GROUP_MAX {
-        let job = receiver.try_recv().ok()?;
-        size += job.size();
-        match job {
-            Job::Publish(job) if locked.contains(&job.publication.account_id) => publishes.push(job),
-            Job::Record(job) if recorded_of(&job).all(|id| locked.contains(id)) => records.push(job),
-            other => return Some(other),
-        }
-    }
-    None
+/// While other nodes held the locks, jobs came that need no others: they share this commit.
+fn join_waiting(locked: &BTreeSet<AccountId>, records: &mut Vec<RecordJob>, publishes: &mut Vec<PublishJob>, jobs: &mut Jobs) {
+    let record_fits = |job: &RecordJob| recorded_of(job).all(|id| locked.contains(id));
+    jobs.join(records, publishes, record_fits, |job| locked.contains(&job.publication.account_id));
 }

@@ -16,12 +16,13 @@ use crate::cache::Cache;
 use crate::delivery_ids::DeliveryIds;
 use crate::driver::{Db, params};
 use crate::handoff::HandOff;
+use crate::jobs::Job;
 use crate::lease::Lease;
 use crate::postgres::{Duties, Keeper};
 use crate::readers::Readers;
 use crate::resources::Publisher;
 use crate::seal::Keyring;
-use crate::writer::{Job, WriteContext};
+use crate::writer::WriteContext;
 use crate::{Location, OpenError, StoreError, claims, migrations, postgres, relocation, writer};
 
 const ACCOUNTS_CACHED_MAX: usize = 10_000;

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Store;
 use crate::driver::Db;
-use crate::writer::Job;
+use crate::jobs::Job;
 use crate::{
     Account, Page, PageRequest, PublishError, PutResource, PutResourceAnswer, PutResourceError, Resource, ResourceDecision,
     ResourceHead, StoreError, resources,
