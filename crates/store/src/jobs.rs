@@ -13,9 +13,11 @@ use crate::driver::Db;
 use crate::outcomes::RecordJob;
 use crate::publish::PublishJob;
 
-/// Events, outcomes and other writes that share one commit at most, but for the job that goes beyond: whoever waits for a commit
-/// waits for no more than that before it.
-const GROUP_MAX: usize = 1_024;
+/// New events that share one commit at most, unless one request brings more. So many cost a commit's flush little, and who waits
+/// for the next commit waits for no more than that; and deliveries, of which a claim round brings as many, keep up with them.
+const EVENTS_MAX: usize = 256;
+/// Outcomes, and other writes, that share one commit at most.
+const OTHERS_MAX: usize = 1_024;
 
 /// Called with the commit's result: answers the job's caller.
 pub(crate) type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
@@ -90,11 +92,10 @@ impl Jobs {
             let job = self.receiver.blocking_recv()?;
             self.sort(job);
         }
-        let mut size = self.take_received();
-        while size < GROUP_MAX {
+        self.take_received();
+        while events_of(&self.publishes) < EVENTS_MAX {
             std::thread::yield_now();
-            let before = std::mem::replace(&mut size, self.take_received());
-            if size == before {
+            if self.take_received() == 0 {
                 break;
             }
         }
@@ -110,9 +111,8 @@ impl Jobs {
         publish_fits: impl Fn(&PublishJob) -> bool,
     ) {
         self.take_received();
-        let mut size: usize = publishes.iter().map(PublishJob::size).chain(records.iter().map(RecordJob::size)).sum();
-        take(&mut self.records, records, &mut size, RecordJob::size, record_fits);
-        take(&mut self.publishes, publishes, &mut size, PublishJob::size, publish_fits);
+        take(&mut self.records, records, OTHERS_MAX, RecordJob::size, record_fits);
+        take(&mut self.publishes, publishes, EVENTS_MAX, PublishJob::size, publish_fits);
     }
 
     fn is_empty(&self) -> bool {
@@ -127,44 +127,147 @@ impl Jobs {
         }
     }
 
-    /// Empties the channel, and says how many events, outcomes and other writes wait.
+    /// Empties the channel, and says how many jobs it had.
     fn take_received(&mut self) -> usize {
+        let mut received = 0;
         while self.writes.len() + self.records.len() + self.publishes.len() < self.receiver.max_capacity() {
             let Ok(job) = self.receiver.try_recv() else { break };
             self.sort(job);
+            received += 1;
         }
-        let records = self.records.iter().map(RecordJob::size);
-        self.writes.len() + records.chain(self.publishes.iter().map(PublishJob::size)).sum::<usize>()
+        received
     }
 
     fn group(&mut self) -> Group {
-        let (mut group, mut size) = (Group::default(), 0);
-        take(&mut self.writes, &mut group.writes, &mut size, |_| 1, |_| true);
-        take(&mut self.records, &mut group.records, &mut size, RecordJob::size, |_| true);
-        size = size.min(GROUP_MAX - 1); // one publication at least: they wait behind the others, and not for ever
-        take(&mut self.publishes, &mut group.publishes, &mut size, PublishJob::size, |_| true);
+        let mut group = Group::default();
+        take(&mut self.writes, &mut group.writes, OTHERS_MAX, |_| 1, |_| true);
+        take(&mut self.records, &mut group.records, OTHERS_MAX, RecordJob::size, |_| true);
+        take(&mut self.publishes, &mut group.publishes, EVENTS_MAX, PublishJob::size, |_| true);
         group
     }
 }
 
-/// Moves jobs that fit, in their order, until the group's size is reached. The others keep theirs.
-fn take<T>(
-    waiting: &mut VecDeque<T>,
-    taken: &mut Vec<T>,
-    size: &mut usize,
-    size_of: impl Fn(&T) -> usize,
-    fits: impl Fn(&T) -> bool,
-) {
+fn events_of(publishes: &VecDeque<PublishJob>) -> usize {
+    publishes.iter().map(PublishJob::size).sum()
+}
+
+/// Moves jobs that fit, in their order, up to `max` in size all together; one that is larger goes alone. The others keep their place.
+fn take<T>(waiting: &mut VecDeque<T>, taken: &mut Vec<T>, max: usize, size_of: impl Fn(&T) -> usize, fits: impl Fn(&T) -> bool) {
+    let mut size: usize = taken.iter().map(&size_of).sum();
     let mut passed = Vec::new();
-    while *size < GROUP_MAX {
-        match waiting.pop_front() {
-            Some(job) if fits(&job) => {
-                *size += size_of(&job);
-                taken.push(job);
-            }
-            Some(job) => passed.push(job),
-            None => break,
+    while let Some(job) = waiting.pop_front() {
+        if !fits(&job) {
+            passed.push(job);
+        } else if taken.is_empty() || size + size_of(&job) <= max {
+            size += size_of(&job);
+            taken.push(job);
+        } else {
+            passed.push(job);
+            break;
         }
     }
     passed.into_iter().rev().for_each(|job| waiting.push_front(job));
+}
+
+#[cfg(test)]
+mod tests {
+    use bellwire_domain::{AccountId, EventId, EventType, Timestamp};
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::publish::{NewEvent, Publication, SealedEvent};
+
+    fn publishing(account: &str, events: usize) -> Job {
+        let event = |number| NewEvent {
+            id: EventId::try_new(&format!("e{number}")).unwrap(),
+            id_chosen: false,
+            event_type: EventType::try_new("x").unwrap(),
+            occurred_at: Timestamp::default(),
+            data: Bytes::from_static(b"{}"),
+            subjects: Vec::new(),
+            fingerprint: [0; 32],
+            redeliver: false,
+            is_test: false,
+            only_endpoint: None,
+        };
+        let sealed = |number| SealedEvent { event: event(number), sealed: Vec::new(), fingerprint: [0; 32] };
+        let publication = Publication {
+            account_id: AccountId::try_new(account).unwrap(),
+            account_created_at: Timestamp::default(),
+            account_version: 1,
+            events: (0..events).map(sealed).collect(),
+        };
+        Job::Publish(PublishJob { publication, reply: oneshot::channel().0 })
+    }
+
+    fn recording() -> Job {
+        Job::Record(RecordJob { outcomes: [].into(), responses_sealed: Vec::new(), reply: oneshot::channel().0 })
+    }
+
+    fn writing() -> Job {
+        write_job(|_| Ok::<_, StoreError>(())).0
+    }
+
+    fn waiting(offered: Vec<Job>) -> Jobs {
+        let (sender, jobs) = channel(64);
+        for job in offered {
+            assert!(sender.try_send(job).is_ok());
+        }
+        jobs
+    }
+
+    /// Other writes, outcomes and events of each group.
+    fn groups(mut jobs: Jobs) -> Vec<(usize, usize, Vec<usize>)> {
+        let next = std::iter::from_fn(|| jobs.next_on_thread());
+        next.map(|group| (group.writes.len(), group.records.len(), group.publishes.iter().map(PublishJob::size).collect()))
+            .collect()
+    }
+
+    fn events_by_group(sizes: &[usize]) -> Vec<Vec<usize>> {
+        let jobs = waiting(sizes.iter().map(|size| publishing("a", *size)).collect());
+        groups(jobs).into_iter().map(|(_, _, events)| events).collect()
+    }
+
+    #[test]
+    fn a_group_holds_so_many_events_and_not_so_many_batches() {
+        assert_eq!(events_by_group(&[1, 1, 1]), [vec![1, 1, 1]]);
+        assert_eq!(events_by_group(&[EVENTS_MAX / 2, EVENTS_MAX / 2, 1]), [vec![EVENTS_MAX / 2, EVENTS_MAX / 2], vec![1]]);
+        assert_eq!(events_by_group(&[1, EVENTS_MAX, 1]), [vec![1], vec![EVENTS_MAX], vec![1]], "a job goes in as a whole");
+        assert_eq!(events_by_group(&[EVENTS_MAX + 1, 1]), [vec![EVENTS_MAX + 1], vec![1]], "a larger one goes alone");
+    }
+
+    #[test]
+    fn what_is_under_way_goes_before_new_events_that_came_earlier() {
+        let mut offered: Vec<Job> = (0..3).map(|_| publishing("a", EVENTS_MAX)).collect();
+        offered.extend([recording(), writing()]);
+        let first = (1, 1, vec![EVENTS_MAX]);
+        assert_eq!(groups(waiting(offered)), [first, (0, 0, vec![EVENTS_MAX]), (0, 0, vec![EVENTS_MAX])]);
+    }
+
+    #[test]
+    fn other_writes_never_keep_events_out() {
+        let (sender, jobs) = channel(2 * OTHERS_MAX + 1);
+        for job in (0..2 * OTHERS_MAX).map(|_| writing()).chain([publishing("a", 1)]) {
+            assert!(sender.try_send(job).is_ok());
+        }
+        drop(sender);
+        assert_eq!(groups(jobs), [(OTHERS_MAX, 0, vec![1]), (OTHERS_MAX, 0, vec![])]);
+    }
+
+    #[test]
+    fn those_that_join_a_group_fit_it_and_the_others_keep_their_places() {
+        let mut jobs = waiting(vec![publishing("a", 1), publishing("b", 2), publishing("a", 3), recording(), publishing("b", 4)]);
+        let (mut records, mut publishes) = (Vec::new(), Vec::new());
+        jobs.join(&mut records, &mut publishes, |_| false, |job| job.publication.account_id.as_str() == "b");
+        assert_eq!((records.len(), publishes.iter().map(PublishJob::size).collect::<Vec<_>>()), (0, vec![2, 4]));
+        assert_eq!(groups(jobs), [(0, 1, vec![1, 3])]);
+    }
+
+    #[test]
+    fn a_group_that_is_full_is_joined_by_nobody() {
+        let mut jobs = waiting(vec![publishing("a", EVENTS_MAX), publishing("a", 1)]);
+        let Group { mut records, mut publishes, .. } = jobs.next_on_thread().unwrap();
+        jobs.join(&mut records, &mut publishes, |_| true, |_| true);
+        assert_eq!(publishes.len(), 1);
+    }
 }
