@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use bellwire_domain::TimeoutPhase;
-use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -91,9 +90,9 @@ impl Connector {
             let name = host.strip_suffix('.').unwrap_or(host).to_owned(); // certificates name hosts without the root's dot
             let name = ServerName::try_from(name).map_err(|error| ConnectFailure::Tls(error.to_string()))?;
             let tls = self.tls.connect(name, stream).await.map_err(|error| ConnectFailure::Tls(error.to_string()))?;
-            Transport::Tls(TokioIo::new(Box::new(tls)))
+            Transport::Tls(Box::new(tls))
         } else {
-            Transport::Plain(TokioIo::new(stream))
+            Transport::Plain(stream)
         };
         progress.reach(TimeoutPhase::Headers);
         Ok(CustomerStream::new(transport, Arc::clone(&self.places).try_acquire_owned().ok()))

@@ -18,20 +18,15 @@ impl From<ConnectFailure> for AttemptOutcome {
     }
 }
 
+/// The connection ended too early.
+pub(crate) fn closed(how: &str) -> AttemptOutcome {
+    AttemptOutcome::Closed { detail: format!("the connection was {how} before the answer was complete") }
+}
+
 /// What was wrong with an answer, in words that do not depend on a library's.
 pub(crate) fn broken(error: &(dyn Error + 'static)) -> AttemptOutcome {
-    let closed =
-        |how: &str| AttemptOutcome::Closed { detail: format!("the connection was {how} before the answer was complete") };
-    if let Some(error) = find::<hyper::Error>(error) {
-        if error.is_parse_too_large() {
-            return AttemptOutcome::Protocol { detail: "the head of the answer is too large".to_owned() };
-        }
-        if error.is_parse() {
-            return AttemptOutcome::Protocol { detail: innermost(error) };
-        }
-        if error.is_incomplete_message() || error.is_canceled() {
-            return closed("closed");
-        }
+    if find::<hyper::Error>(error).is_some_and(|error| error.is_incomplete_message() || error.is_canceled()) {
+        return closed("closed");
     }
     match find::<io::Error>(error).map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe) => closed("reset"),

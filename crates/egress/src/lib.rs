@@ -9,17 +9,20 @@
 //! an error.
 //!
 //! The way through the files: [`Sender`] makes one attempt; `target` takes the URL apart; `guard` says where it may go;
-//! `connect` goes there; `connection` speaks HTTP over it and `pool` keeps it; `excerpt` keeps
-//! the beginning of the answer; `failure` sorts what went wrong.
+//! `connect` goes there; `http1`, with the bytes of `codec`, and `http2` speak over the connection, and `pool` keeps it; `answer` is
+//! what is kept of the answer, and `excerpt` the beginning of its body; `failure` sorts what went wrong.
 //!
 //! What it may not know: contracts, deliveries, retries, the store.
 
+mod answer;
+mod codec;
 mod connect;
-mod connection;
 mod dial;
 mod excerpt;
 mod failure;
 mod guard;
+mod http1;
+mod http2;
 mod pool;
 mod resolve;
 mod sender;

@@ -14,7 +14,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::connection::{Http1, Http2};
+use crate::http1::Http1;
+use crate::http2::Http2;
 
 /// How often idle connections are looked at, at the least.
 const BEAT_MAX: Duration = Duration::from_secs(1);

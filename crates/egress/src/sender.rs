@@ -2,31 +2,44 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bellwire_domain::delivery::parse_retry_after;
-use bellwire_domain::{AddressPolicy, AttemptOutcome, TimeoutPhase, Timestamp};
+use bellwire_domain::{AddressPolicy, AttemptOutcome, Timestamp};
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, RETRY_AFTER};
-use http::{HeaderMap, Method, Request, Response};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http::{HeaderMap, Method, Request};
 use parking_lot::RwLock;
 use rustls::pki_types::CertificateDer;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
 use crate::connect::{Connector, Progress};
-use crate::connection::{Http1, Outgoing, Unanswered, exchange_http2, open_http2};
-use crate::excerpt::Excerpt;
 use crate::guard::Guard;
+use crate::http1::Http1;
 use crate::pool::{Kept, Pool};
 use crate::target::Target;
-use crate::{Dial, Resolve, SystemDialer, SystemResolver, failure, trust};
+use crate::{Dial, Resolve, SystemDialer, SystemResolver, failure, http2, trust};
 
-/// Interim answers (1xx) before the real one.
-const INTERIM_ANSWERS_MAX: usize = 16;
+/// A request on its way to a customer.
+pub(crate) type Outgoing = Request<Bytes>;
+
+/// Why there is no answer.
+pub(crate) enum Unanswered {
+    /// Nothing of the request was sent: another connection may carry it.
+    Unsent(Box<Outgoing>),
+    /// It may have arrived.
+    Failed(AttemptOutcome),
+}
+
+impl Unanswered {
+    /// As the end of the attempt.
+    fn into_outcome(self) -> AttemptOutcome {
+        match self {
+            Self::Unsent(_) => failure::closed("closed"),
+            Self::Failed(outcome) => outcome,
+        }
+    }
+}
+
 /// A request as a contract rendered it.
 #[derive(Debug, Clone)]
 pub struct OutboundRequest {
@@ -118,7 +131,7 @@ impl Sender {
             Err(reason) => return AttemptOutcome::Unbuildable { reason },
         };
         let progress = Progress::default();
-        let exchange = self.0.exchange(&target, build(request), &progress, now);
+        let exchange = self.0.ask(&target, build(request), &progress, now);
         match tokio::time::timeout(timeout, exchange).await {
             Ok(outcome) => outcome,
             Err(_) => AttemptOutcome::Timeout { phase: progress.phase() },
@@ -140,25 +153,12 @@ impl Shared {
         Ok(target)
     }
 
-    async fn exchange(&self, target: &Target, mut request: Outgoing, progress: &Progress, now: Timestamp) -> AttemptOutcome {
-        let too_many = limit_interim_answers(&mut request);
-        tokio::select! {
-            outcome = self.ask(target, request, progress, now) => outcome,
-            () = too_many.notified() => {
-                AttemptOutcome::Protocol { detail: "too many interim answers (1xx) and no final one".to_owned() }
-            }
-        }
-    }
-
     /// Sends the request over kept connections until one takes it, or over a new one.
     async fn ask(&self, target: &Target, mut request: Outgoing, progress: &Progress, now: Timestamp) -> AttemptOutcome {
         while let Some(kept) = self.pool.take(&target.origin) {
             match self.send_over(kept, target, request, progress, now).await {
-                Ok(outcome) => return outcome,
-                Err(mut unanswered) => match unanswered.take_message() {
-                    Some(unsent) => request = unsent,
-                    None => return failure::broken(unanswered.error()),
-                },
+                Ok(outcome) | Err(Unanswered::Failed(outcome)) => return outcome,
+                Err(Unanswered::Unsent(unsent)) => request = *unsent,
             }
         }
         let opened = match self.open(target, progress).await {
@@ -166,18 +166,16 @@ impl Shared {
             Err(outcome) => return outcome,
         };
         let sent = self.send_over(opened, target, request, progress, now).await;
-        sent.unwrap_or_else(|unanswered| failure::broken(unanswered.error()))
+        sent.unwrap_or_else(Unanswered::into_outcome)
     }
 
     async fn open(&self, target: &Target, progress: &Progress) -> Result<Kept, AttemptOutcome> {
         let stream = self.connector.connect(target, progress).await?;
         let may_be_kept = stream.may_be_kept();
-        let broken = |error: hyper::Error| failure::broken(&error);
         if !stream.is_http2() {
-            let http1 = Http1::open(stream, Arc::clone(&self.pool.stirred)).await.map_err(broken)?;
-            return Ok(Kept::Http1(Box::new(http1)));
+            return Ok(Kept::Http1(Box::new(Http1::new(stream, Arc::clone(&self.pool.stirred)))));
         }
-        let http2 = open_http2(stream, self.ping_interval).await.map_err(broken)?;
+        let http2 = http2::open(stream, self.ping_interval).await.map_err(|error| failure::broken(&error))?;
         if may_be_kept {
             self.pool.share(&target.origin, http2.clone());
         }
@@ -192,20 +190,16 @@ impl Shared {
         progress: &Progress,
         now: Timestamp,
     ) -> Result<AttemptOutcome, Unanswered> {
-        let read = |response| {
-            progress.reach(TimeoutPhase::Body);
-            read(response, now)
-        };
         match connection {
             Kept::Http1(mut http1) => {
                 target.address_http1(&mut request);
-                let outcome = http1.exchange(request, read).await?;
+                let outcome = http1.exchange(request, progress, now).await?;
                 self.pool.put(&target.origin, http1);
                 Ok(outcome)
             }
             Kept::Http2(mut http2) => {
                 target.address_http2(&mut request);
-                let sent = exchange_http2(&mut http2, request, read).await;
+                let sent = http2::exchange(&mut http2, request, progress, now).await;
                 if sent.is_err() && http2.is_closed() {
                     self.pool.forget_shared(&target.origin);
                 }
@@ -216,39 +210,8 @@ impl Shared {
 }
 
 fn build(request: OutboundRequest) -> Outgoing {
-    let mut built = Request::new(Full::new(request.body));
+    let mut built = Request::new(request.body);
     *built.method_mut() = request.method;
     *built.headers_mut() = request.headers;
     built
-}
-
-/// Told when more interim answers have come than anybody needs: they would be read as long as they come.
-fn limit_interim_answers(request: &mut Outgoing) -> Arc<Notify> {
-    let too_many = Arc::new(Notify::new());
-    let (told, seen) = (Arc::clone(&too_many), AtomicUsize::new(0));
-    hyper::ext::on_informational(request, move |_| {
-        if seen.fetch_add(1, Ordering::Relaxed) >= INTERIM_ANSWERS_MAX {
-            told.notify_one();
-        }
-    });
-    too_many
-}
-
-async fn read(response: Response<Incoming>, now: Timestamp) -> AttemptOutcome {
-    let status = response.status().as_u16();
-    let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let retry_after = text(RETRY_AFTER).and_then(|value| parse_retry_after(value, now));
-    let mut excerpt = Excerpt::new(text(CONTENT_ENCODING));
-    let mut body = response.into_body();
-    while let Some(frame) = body.frame().await {
-        let frame = match frame {
-            Ok(frame) => frame,
-            Err(error) => return failure::broken(&error),
-        };
-        let wants_more = frame.data_ref().is_none_or(|piece| excerpt.push(piece));
-        if !wants_more {
-            break; // dropping the body closes the connection (HTTP/1.1) or resets the stream (HTTP/2): nothing is drained
-        }
-    }
-    AttemptOutcome::Response { status, retry_after, body: excerpt.finish() }
 }

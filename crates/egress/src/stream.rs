@@ -1,11 +1,10 @@
-//! A connection to a customer, as hyper reads and writes it.
+//! A connection to a customer, plain or TLS.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::client::TlsStream;
@@ -18,8 +17,8 @@ pub(crate) struct CustomerStream {
 }
 
 pub(crate) enum Transport {
-    Plain(TokioIo<TcpStream>),
-    Tls(TokioIo<Box<TlsStream<TcpStream>>>),
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl CustomerStream {
@@ -36,13 +35,13 @@ impl CustomerStream {
     pub(crate) fn is_http2(&self) -> bool {
         match &self.transport {
             Transport::Plain(_) => false,
-            Transport::Tls(stream) => stream.inner().get_ref().1.alpn_protocol() == Some(b"h2"),
+            Transport::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
         }
     }
 }
 
-impl Read for CustomerStream {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+impl AsyncRead for CustomerStream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().transport {
             Transport::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Transport::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
@@ -50,7 +49,7 @@ impl Read for CustomerStream {
     }
 }
 
-impl Write for CustomerStream {
+impl AsyncWrite for CustomerStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write(context, buffer),
@@ -58,11 +57,7 @@ impl Write for CustomerStream {
         }
     }
 
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(self: Pin<&mut Self>, context: &mut Context<'_>, buffers: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(context, buffers),
             Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(context, buffers),

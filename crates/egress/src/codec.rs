@@ -1,0 +1,199 @@
+//! HTTP/1.1 as bytes: a request's head, and an answer as it comes in. Nothing here waits for anything.
+
+use bellwire_domain::{AttemptOutcome, Timestamp};
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, Method, Request};
+use ureq_proto::client::state::{RecvBody, RecvResponse};
+use ureq_proto::client::{Call, RecvBodyResult, RecvResponseResult, SendRequestResult};
+use ureq_proto::{BodyMode, Error};
+
+use crate::answer::Answer;
+use crate::failure;
+use crate::sender::Outgoing;
+
+/// Bytes of an answer's head, and of whatever else has to be there as a whole before it says something.
+const HEAD_BYTES_MAX: usize = 64 * 1_024;
+/// Interim answers (1xx) before the real one.
+const INTERIM_ANSWERS_MAX: usize = 16;
+/// Bytes of a body taken out of its framing at once.
+const PIECE_BYTES: usize = 4 * 1_024;
+
+/// A request as it goes out, head and body, and what takes its answer.
+pub(crate) fn begin(request: Outgoing, now: Timestamp) -> Result<(Vec<u8>, Bytes, Reception), AttemptOutcome> {
+    let unbuildable = |error: Error| AttemptOutcome::Unbuildable { reason: error.to_string() };
+    let (mut parts, body) = request.into_parts();
+    if !body.is_empty() || matches!(parts.method, Method::POST | Method::PUT | Method::PATCH) {
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
+    let room = head_bytes(&parts);
+    let mut call = Call::new(Request::from_parts(parts, ())).map_err(unbuildable)?;
+    call.allow_non_standard_methods(true);
+    call.force_send_body();
+    let mut call = call.proceed();
+    let mut head = vec![0; room];
+    let written = call.write(&mut head).map_err(unbuildable)?;
+    head.truncate(written);
+    let call = match call.proceed().map_err(unbuildable)? {
+        Some(SendRequestResult::RecvResponse(call)) => Some(call),
+        Some(SendRequestResult::SendBody(mut call)) => {
+            call.consume_direct_write(body.len()).map_err(unbuildable)?;
+            call.proceed()
+        }
+        Some(SendRequestResult::Await100(_)) | None => None,
+    };
+    let call = call.ok_or_else(|| AttemptOutcome::Unbuildable { reason: "the request cannot be sent as it is".to_owned() })?;
+    Ok((head, body, Reception { state: State::Head(call), unread: Vec::new(), interim: 0, now }))
+}
+
+/// The bytes of a request's head, rounded up.
+fn head_bytes(parts: &http::request::Parts) -> usize {
+    let line = parts.method.as_str().len() + parts.uri.path_and_query().map_or(1, |path| path.as_str().len()) + 16;
+    line + parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>()
+}
+
+/// An answer while it comes in.
+pub(crate) struct Reception {
+    state: State,
+    /// What came and does not say anything without what follows.
+    unread: Vec<u8>,
+    interim: usize,
+    now: Timestamp,
+}
+
+#[expect(clippy::large_enum_variant, reason = "one for each attempt, which is in one of them for most of its time")]
+enum State {
+    Head(Call<RecvResponse>),
+    Body(Call<RecvBody>, Answer),
+    Over,
+}
+
+/// A whole answer, or as much of it as is wanted.
+pub(crate) struct Received {
+    pub(crate) answer: Answer,
+    /// The connection may carry another request.
+    pub(crate) stays_open: bool,
+}
+
+impl Reception {
+    /// Whether the head is complete, and the body is awaited.
+    pub(crate) const fn is_in_body(&self) -> bool {
+        matches!(self.state, State::Body(..))
+    }
+
+    /// Takes what came.
+    pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<Option<Received>, AttemptOutcome> {
+        let mut unread = std::mem::take(&mut self.unread);
+        // The end of a head is the end of a line. So one that comes byte by byte is not read from its beginning each time.
+        let may_say_more = unread.is_empty() || self.is_in_body() || bytes.contains(&b'\n');
+        let input = if unread.is_empty() {
+            bytes
+        } else {
+            unread.extend_from_slice(bytes);
+            &unread
+        };
+        let (used, received) = if may_say_more { self.advance(input)? } else { (0, None) };
+        let rest = input.get(used..).unwrap_or_default();
+        if let Some(received) = received {
+            let stays_open = received.stays_open && rest.is_empty();
+            return Ok(Some(Received { stays_open, ..received }));
+        }
+        if rest.len() > HEAD_BYTES_MAX {
+            let part = if self.is_in_body() { "a chunk's head" } else { "the head" };
+            return Err(AttemptOutcome::Protocol { detail: format!("{part} of the answer is too large") });
+        }
+        self.unread = rest.to_vec();
+        Ok(None)
+    }
+
+    /// The receiver says nothing more: that ends an answer without a length, and breaks any other.
+    pub(crate) fn end(&mut self) -> Result<Received, AttemptOutcome> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Body(call, answer) if call.body_mode() == BodyMode::CloseDelimited => {
+                Ok(Received { answer, stays_open: false })
+            }
+            _ => Err(failure::closed("closed")),
+        }
+    }
+
+    /// How much of the input was used, and the answer, if that was all of it.
+    fn advance(&mut self, input: &[u8]) -> Result<(usize, Option<Received>), AttemptOutcome> {
+        let (used, received) = self.read_head(input)?;
+        if received.is_some() || !self.is_in_body() {
+            return Ok((used, received));
+        }
+        let (used_by_body, received) = self.read_body(input.get(used..).unwrap_or_default())?;
+        Ok((used + used_by_body, received))
+    }
+
+    fn read_head(&mut self, input: &[u8]) -> Result<(usize, Option<Received>), AttemptOutcome> {
+        let mut used = 0;
+        while let State::Head(call) = &mut self.state {
+            match call.try_response(input.get(used..).unwrap_or_default(), false).map_err(broken)? {
+                (0, None) => break,
+                (interim, None) => {
+                    used += interim;
+                    self.interim += 1;
+                    if self.interim > INTERIM_ANSWERS_MAX {
+                        let detail = "too many interim answers (1xx) and no final one".to_owned();
+                        return Err(AttemptOutcome::Protocol { detail });
+                    }
+                }
+                (head, Some(response)) => {
+                    used += head;
+                    let answer = Answer::new(response.status(), response.headers(), self.now);
+                    return Ok((used, self.begin_body(answer)));
+                }
+            }
+        }
+        Ok((used, None))
+    }
+
+    /// The head is complete; the answer, if that is all.
+    fn begin_body(&mut self, answer: Answer) -> Option<Received> {
+        let State::Head(call) = std::mem::replace(&mut self.state, State::Over) else { return None };
+        let must_close = match call.proceed() {
+            Some(RecvResponseResult::RecvBody(call)) => {
+                self.state = State::Body(call, answer);
+                return None;
+            }
+            Some(RecvResponseResult::Redirect(call)) => call.must_close_connection(),
+            Some(RecvResponseResult::Cleanup(call)) => call.must_close_connection(),
+            None => true,
+        };
+        Some(Received { answer, stays_open: !must_close })
+    }
+
+    fn read_body(&mut self, input: &[u8]) -> Result<(usize, Option<Received>), AttemptOutcome> {
+        let State::Body(mut call, mut answer) = std::mem::replace(&mut self.state, State::Over) else { return Ok((0, None)) };
+        let (mut used, mut piece) = (0, [0; PIECE_BYTES]);
+        loop {
+            let (taken, given) = call.read(input.get(used..).unwrap_or_default(), &mut piece).map_err(broken)?;
+            used += taken;
+            if given > 0 && !answer.push(piece.get(..given).unwrap_or_default()) {
+                return Ok((used, Some(Received { answer, stays_open: false }))); // the rest is not drained
+            }
+            if taken == 0 && given == 0 {
+                break;
+            }
+        }
+        if call.body_mode() == BodyMode::CloseDelimited || !call.can_proceed() {
+            self.state = State::Body(call, answer);
+            return Ok((used, None));
+        }
+        let must_close = match call.proceed() {
+            Some(RecvBodyResult::Redirect(call)) => call.must_close_connection(),
+            Some(RecvBodyResult::Cleanup(call)) => call.must_close_connection(),
+            None => true,
+        };
+        Ok((used, Some(Received { answer, stays_open: !must_close })))
+    }
+}
+
+fn broken(error: Error) -> AttemptOutcome {
+    let detail = match error {
+        Error::HttpParseFail(detail) => detail,
+        other => other.to_string(),
+    };
+    AttemptOutcome::Protocol { detail }
+}

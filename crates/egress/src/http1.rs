@@ -1,0 +1,168 @@
+//! HTTP/1.1 to a customer: one request at a time over one connection.
+//!
+//! Everything runs on the task of the attempt that it serves: nothing is handed to another task, and nobody is woken but the one
+//! who waits. Between two attempts nothing runs; the connection only tells its pool when something happens to it. What is read
+//! goes over the stack, so that a connection on which nothing comes holds no buffer: hundreds of requests wait for slow
+//! receivers. What is a head, where a body ends and whether the connection serves again is the codec's knowledge.
+
+use std::future::poll_fn;
+use std::io::{self, Cursor, IoSlice};
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker, ready};
+
+use bellwire_domain::{AttemptOutcome, TimeoutPhase, Timestamp};
+use bytes::buf::Chain;
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
+
+use crate::codec::{self, Received, Reception};
+use crate::connect::Progress;
+use crate::failure;
+use crate::sender::{Outgoing, Unanswered};
+use crate::stream::CustomerStream;
+
+/// Bytes taken from a connection at once.
+const READ_BYTES: usize = 8 * 1_024;
+
+/// An HTTP/1.1 connection.
+pub(crate) struct Http1 {
+    stream: CustomerStream,
+    /// Told when something happens while nobody uses it.
+    stirred: Arc<Stirred>,
+    /// It has served a request, and may have been closed since.
+    is_kept: bool,
+    /// It serves no other request.
+    is_over: bool,
+}
+
+/// Remembers that an idle connection has to be looked at.
+struct Stirred {
+    /// While it is used, its attempt looks at it.
+    is_idle: AtomicBool,
+    is_set: AtomicBool,
+    pool: Arc<Notify>,
+}
+
+impl Wake for Stirred {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.is_idle.load(Ordering::Acquire) {
+            self.is_set.store(true, Ordering::Release);
+            self.pool.notify_one();
+        }
+    }
+}
+
+impl Http1 {
+    /// Speaks HTTP/1.1 over `stream`; while it is idle, `pool` is told when something happens to it.
+    pub(crate) fn new(stream: CustomerStream, pool: Arc<Notify>) -> Self {
+        let stirred = Arc::new(Stirred { is_idle: AtomicBool::new(false), is_set: AtomicBool::new(false), pool });
+        Self { stream, stirred, is_kept: false, is_over: false }
+    }
+
+    /// Sends a request and reads the answer.
+    pub(crate) async fn exchange(
+        &mut self,
+        request: Outgoing,
+        progress: &Progress,
+        now: Timestamp,
+    ) -> Result<AttemptOutcome, Unanswered> {
+        self.stirred.is_idle.store(false, Ordering::Release);
+        if self.is_kept && poll_fn(|context| Poll::Ready(self.has_stirred(context))).await {
+            return Err(Unanswered::Unsent(Box::new(request)));
+        }
+        self.is_over = true; // until the answer is complete
+        self.is_kept = true;
+        self.ask(request, progress, now).await.map_err(Unanswered::Failed)
+    }
+
+    async fn ask(&mut self, request: Outgoing, progress: &Progress, now: Timestamp) -> Result<AttemptOutcome, AttemptOutcome> {
+        let (head, body, mut reception) = codec::begin(request, now)?;
+        let mut exchange = Exchange { stream: &mut self.stream, outgoing: Cursor::new(head).chain(body), refused: None };
+        let received = loop {
+            if let Some(received) = exchange.receive(&mut reception).await? {
+                break received;
+            }
+            if reception.is_in_body() {
+                progress.reach(TimeoutPhase::Body);
+            }
+        };
+        let is_sent = exchange.refused.is_none() && !exchange.outgoing.has_remaining();
+        self.is_over = !is_sent || !received.stays_open;
+        Ok(received.answer.finish())
+    }
+
+    /// Whether it can be kept for another request. If so, it tells its pool from now on when something happens to it.
+    pub(crate) fn settle(&mut self) -> bool {
+        self.stirred.is_idle.store(true, Ordering::Release);
+        let waker = Waker::from(Arc::clone(&self.stirred));
+        self.is_over = self.is_over || self.has_stirred(&mut Context::from_waker(&waker));
+        self.stream.may_be_kept() && !self.is_over
+    }
+
+    /// Whether it is still good, while idle.
+    pub(crate) fn is_sound(&mut self) -> bool {
+        !self.stirred.is_set.swap(false, Ordering::AcqRel) || self.settle()
+    }
+
+    /// Nothing may come before it is asked for: what comes is the end, or nonsense.
+    fn has_stirred(&mut self, context: &mut Context<'_>) -> bool {
+        let mut bytes = [0];
+        Pin::new(&mut self.stream).poll_read(context, &mut ReadBuf::new(&mut bytes)).is_ready()
+    }
+}
+
+/// A request on its way, and its answer.
+struct Exchange<'a> {
+    stream: &'a mut CustomerStream,
+    outgoing: Chain<Cursor<Vec<u8>>, Bytes>,
+    /// Why the rest of the request could not be written. The receiver may have answered nevertheless.
+    refused: Option<io::Error>,
+}
+
+impl Exchange<'_> {
+    /// Sends what is left of the request, and takes what comes of the answer.
+    async fn receive(&mut self, reception: &mut Reception) -> Result<Option<Received>, AttemptOutcome> {
+        poll_fn(|context| {
+            if let Poll::Ready(Err(error)) = self.poll_send(context) {
+                self.refused = Some(error);
+            }
+            let mut buffer = [const { MaybeUninit::uninit() }; READ_BYTES];
+            let mut read = ReadBuf::uninit(&mut buffer);
+            match Pin::new(&mut *self.stream).poll_read(context, &mut read) {
+                Poll::Ready(Ok(())) if read.filled().is_empty() => Poll::Ready(reception.end().map(Some)),
+                Poll::Ready(Ok(())) => Poll::Ready(reception.take(read.filled())),
+                Poll::Ready(Err(error)) => Poll::Ready(Err(failure::broken(&error))),
+                Poll::Pending => match &self.refused {
+                    Some(error) => Poll::Ready(Err(failure::broken(error))),
+                    None => Poll::Pending,
+                },
+            }
+        })
+        .await
+    }
+
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.refused.is_some() {
+            return Poll::Pending;
+        }
+        let mut stream = Pin::new(&mut *self.stream);
+        while self.outgoing.has_remaining() {
+            let mut slices = [IoSlice::new(&[]); 2];
+            let filled = self.outgoing.chunks_vectored(&mut slices);
+            let sent = ready!(stream.as_mut().poll_write_vectored(context, slices.get(..filled).unwrap_or_default()))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.outgoing.advance(sent);
+        }
+        stream.poll_flush(context)
+    }
+}
