@@ -197,3 +197,136 @@ fn broken(error: Error) -> AttemptOutcome {
     };
     AttemptOutcome::Protocol { detail }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn request(method: Method, body: &'static str) -> Outgoing {
+        let mut request = Request::new(Bytes::from_static(body.as_bytes()));
+        *request.method_mut() = method;
+        *request.uri_mut() = "/hook?a=b".parse().unwrap();
+        *request.headers_mut() = HeaderMap::from_iter([(http::header::HOST, HeaderValue::from_static("a.example"))]);
+        request
+    }
+
+    fn head(method: Method, body: &'static str) -> String {
+        let (head, sent, _) = begin(request(method, body), Timestamp::default()).unwrap();
+        assert_eq!(sent, body);
+        String::from_utf8(head).unwrap()
+    }
+
+    #[test]
+    fn a_request_says_how_long_it_is() {
+        let head_of = |line: &str, length: &str| format!("{line} /hook?a=b HTTP/1.1\r\nhost: a.example\r\n{length}\r\n");
+        assert_eq!(head(Method::POST, "{}"), head_of("POST", "content-length: 2\r\n"));
+        assert_eq!(head(Method::PUT, ""), head_of("PUT", "content-length: 0\r\n"));
+        assert_eq!(head(Method::GET, ""), head_of("GET", ""));
+        assert_eq!(head(Method::DELETE, "{}"), head_of("DELETE", "content-length: 2\r\n"));
+        assert_eq!(head("NOTIFY".parse().unwrap(), "{}"), head_of("NOTIFY", "content-length: 2\r\n"));
+    }
+
+    /// Feeds an answer in pieces that end at `cuts`, then the end of the connection: status, body, and whether it stays open.
+    fn received(method: &Method, answer: &[u8], cuts: &[usize]) -> Result<(u16, String, bool), String> {
+        let (_, _, mut reception) = begin(request(method.clone(), "{}"), Timestamp::default()).unwrap();
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (answer.len() + 1)).chain([0, answer.len()]).collect();
+        cuts.sort_unstable();
+        for piece in cuts.windows(2).map(|cut| &answer[cut[0]..cut[1]]).filter(|piece| !piece.is_empty()) {
+            if let Some(received) = reception.take(piece).map_err(|outcome| outcome.kind().to_owned())? {
+                return Ok(told(received));
+            }
+        }
+        reception.end().map(told).map_err(|outcome| outcome.kind().to_owned())
+    }
+
+    fn told(received: Received) -> (u16, String, bool) {
+        match received.answer.finish() {
+            AttemptOutcome::Response { status, body, .. } => {
+                (status, String::from_utf8_lossy(&body).into_owned(), received.stays_open)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Status, body, and whether the connection stays open; or the kind of failure.
+    type Expected = Result<(u16, &'static str, bool), &'static str>;
+
+    const ANSWERS: &[(&str, Expected)] = &[
+        ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", Ok((200, "ok", true))),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: Close\r\n\r\nok", Ok((200, "ok", false))),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", Ok((200, "", true))),
+        ("HTTP/1.1 204 No Content\r\n\r\n", Ok((204, "", true))),
+        ("HTTP/1.1 304 Not Modified\r\ncontent-length: 7\r\n\r\n", Ok((304, "", true))),
+        ("HTTP/1.1 302 Found\r\nlocation: /x\r\ncontent-length: 2\r\n\r\nno", Ok((302, "no", true))),
+        ("HTTP/1.1 302 Found\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n", Ok((302, "", true))),
+        ("HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok", Ok((200, "ok", false))),
+        ("HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok", Ok((200, "ok", true))),
+        ("HTTP/1.1 200 OK\r\n\r\nuntil the end", Ok((200, "until the end", false))),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", Ok((200, "abcde", true))),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nx: trailer\r\n\r\n", Ok((200, "a", true))),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", Ok((200, "", true))),
+        (
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+            Ok((200, "ok", true)),
+        ),
+        ("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n", Ok((101, "", false))),
+        ("HTTP/1.1 200\r\ncontent-length: 2\r\n\r\nok", Ok((200, "ok", true))),
+        ("", Err("closed")),
+        ("HTTP/1.1 200 OK\r\ncontent-le", Err("closed")),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok", Err("closed")),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nab", Err("closed")),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n", Err("closed")),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n", Err("protocol")),
+        ("HTTP/1.1 200 OK\r\ncontent-length: two\r\n\r\n", Err("protocol")),
+        ("HTTP/1.1 099 No\r\n\r\n", Err("protocol")),
+    ];
+
+    #[test]
+    fn every_framing_ends_where_it_says() {
+        for (answer, expected) in ANSWERS {
+            let expected = expected.map(|(status, body, open)| (status, body.to_owned(), open)).map_err(str::to_owned);
+            assert_eq!(received(&Method::POST, answer.as_bytes(), &[]), expected, "{answer:?}");
+            let every_byte: Vec<usize> = (0..answer.len()).collect();
+            assert_eq!(received(&Method::POST, answer.as_bytes(), &every_byte), expected, "byte by byte: {answer:?}");
+        }
+    }
+
+    #[test]
+    fn a_connection_on_which_more_comes_than_the_answer_is_not_used_again() {
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 500 No\r\n\r\n";
+        assert_eq!(received(&Method::POST, answer, &[]), Ok((200, "ok".to_owned(), false)));
+    }
+
+    #[test]
+    fn an_answer_to_head_has_no_body() {
+        assert_eq!(received(&Method::HEAD, b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n", &[]), Ok((200, String::new(), true)));
+    }
+
+    proptest! {
+        #[test]
+        fn an_answer_says_the_same_however_it_is_cut(which in 0..ANSWERS.len(), cuts in prop::collection::vec(any::<usize>(), 0..6)) {
+            let answer = ANSWERS[which].0.as_bytes();
+            prop_assert_eq!(received(&Method::POST, answer, &cuts), received(&Method::POST, answer, &[]));
+        }
+
+        /// What comes of it does not matter; nothing breaks but the answer.
+        #[test]
+        fn nonsense_is_survived(
+            which in 0..ANSWERS.len(),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+            cuts in prop::collection::vec(any::<usize>(), 0..4),
+        ) {
+            let mut answer = ANSWERS[which].0.as_bytes().to_vec();
+            for (place, byte) in changes {
+                if !answer.is_empty() {
+                    let place = place.index(answer.len());
+                    answer[place] = byte;
+                }
+            }
+            let _ = received(&Method::POST, &answer, &cuts);
+        }
+    }
+}

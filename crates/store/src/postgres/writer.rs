@@ -158,11 +158,11 @@ impl Writer {
     }
 
     /// Runs a whole group, and answers nobody yet.
-    fn perform(&mut self, group: Group, jobs: &mut Jobs) -> Written {
+    fn perform(&mut self, group: Group, waiting: &mut Jobs) -> Written {
         let Group { writes, records, publishes } = group;
         let replies = writes.into_iter().map(|run| self.write(run)).collect();
         let is_hot = !records.is_empty() || !publishes.is_empty();
-        Written { replies, hot: is_hot.then(|| self.commit(records, publishes, jobs)) }
+        Written { replies, hot: is_hot.then(|| self.commit(records, publishes, waiting)) }
     }
 
     /// A connection and a token, new ones if need be.
@@ -231,12 +231,12 @@ impl Writer {
     }
 
     /// Runs a group until it is committed or cannot be.
-    fn commit(&mut self, mut records: Vec<RecordJob>, mut publishes: Vec<PublishJob>, jobs: &mut Jobs) -> Done {
+    fn commit(&mut self, mut records: Vec<RecordJob>, mut publishes: Vec<PublishJob>, waiting: &mut Jobs) -> Done {
         let started = Instant::now();
         let mut tries = 0;
         let result = loop {
             tries += 1;
-            match self.transact(&mut records, &mut publishes, jobs) {
+            match self.transact(&mut records, &mut publishes, waiting) {
                 Ok(done) => break Ok(done),
                 Err(Failure::Again(error)) if tries < TRIES_MAX => {
                     tracing::debug!(error = %error, tries, "a group of writes is tried again");
@@ -251,8 +251,8 @@ impl Writer {
     fn transact(
         &mut self,
         records: &mut Vec<RecordJob>,
-        publishes: &mut Vec<PublishJob>,
-        jobs: &mut Jobs,
+        jobs: &mut Vec<PublishJob>,
+        waiting: &mut Jobs,
     ) -> Result<(outcomes::Recorded, publish::Published), Failure> {
         self.ready().map_err(Failure::Final)?;
         let claimant = self.context.lease.current();
@@ -260,14 +260,14 @@ impl Writer {
         // A simulation ends the transaction by itself.
         let commits_at_once = self.faults.is_none().then_some(Step::Commit);
         let mut asked_to_commit = false;
-        let written = lock_accounts(session, &claimant.token, records, publishes).and_then(|locked| {
+        let written = lock_accounts(session, &claimant.token, records, jobs).and_then(|locked| {
             let Some(locked) = locked else { return Err(nodes::taken_over(&self.context.lease, &claimant)) };
-            join_waiting(&locked, records, publishes, jobs);
-            let reads = publish::reads(session, publishes)?;
+            join_waiting(&locked, records, jobs, waiting);
+            let reads = publish::reads(session, jobs)?;
             let (recorded, read) = outcomes::record_set(session, &self.context, &self.outcome_statements, records, &reads)?;
             asked_to_commit = commits_at_once.is_some();
             let published =
-                publish::publish_read(session, &self.context, &self.publish_statements, publishes, &read, commits_at_once)?;
+                publish::publish_read(session, &self.context, &self.publish_statements, jobs, &read, commits_at_once)?;
             Ok((recorded, published))
         });
         let (recorded, published) = match written {
@@ -350,7 +350,7 @@ fn recorded_of(job: &RecordJob) -> impl Iterator<Item = &AccountId> {
 }
 
 /// While other nodes held the locks, jobs came that need no others: they share this commit.
-fn join_waiting(locked: &BTreeSet<AccountId>, records: &mut Vec<RecordJob>, publishes: &mut Vec<PublishJob>, jobs: &mut Jobs) {
+fn join_waiting(locked: &BTreeSet<AccountId>, records: &mut Vec<RecordJob>, publishes: &mut Vec<PublishJob>, waiting: &mut Jobs) {
     let record_fits = |job: &RecordJob| recorded_of(job).all(|id| locked.contains(id));
-    jobs.join(records, publishes, record_fits, |job| locked.contains(&job.publication.account_id));
+    waiting.join(records, publishes, record_fits, |job| locked.contains(&job.publication.account_id));
 }
