@@ -14,6 +14,8 @@ use crate::sender::Outgoing;
 
 /// Bytes of an answer's head, and of whatever else has to be there as a whole before it says something.
 const HEAD_BYTES_MAX: usize = 64 * 1_024;
+/// Bytes of a body's framing: chunks' heads, and trailers. As many as a body takes that is cut in chunks of one byte.
+const FRAMING_BYTES_MAX: usize = 256 * 1_024;
 /// Interim answers (1xx) before the real one.
 const INTERIM_ANSWERS_MAX: usize = 16;
 /// Bytes of a body taken out of its framing at once.
@@ -43,7 +45,7 @@ pub(crate) fn begin(request: Outgoing, now: Timestamp) -> Result<(Vec<u8>, Bytes
         Some(SendRequestResult::Await100(_)) | None => None,
     };
     let call = call.ok_or_else(|| AttemptOutcome::Unbuildable { reason: "the request cannot be sent as it is".to_owned() })?;
-    Ok((head, body, Reception { state: State::Head(call), unread: Vec::new(), interim: 0, now }))
+    Ok((head, body, Reception { state: State::Head(call), unread: Vec::new(), interim: 0, framing: 0, now }))
 }
 
 /// The bytes of a request's head, rounded up.
@@ -58,6 +60,8 @@ pub(crate) struct Reception {
     /// What came and does not say anything without what follows.
     unread: Vec<u8>,
     interim: usize,
+    /// Bytes of the body that were not its content.
+    framing: usize,
     now: Timestamp,
 }
 
@@ -86,23 +90,26 @@ impl Reception {
         let mut unread = std::mem::take(&mut self.unread);
         // The end of a head is the end of a line. So one that comes byte by byte is not read from its beginning each time.
         let may_say_more = unread.is_empty() || self.is_in_body() || bytes.contains(&b'\n');
-        let input = if unread.is_empty() {
-            bytes
-        } else {
+        let is_first = unread.is_empty();
+        if !is_first {
             unread.extend_from_slice(bytes);
-            &unread
-        };
+        }
+        let input = if is_first { bytes } else { &unread };
         let (used, received) = if may_say_more { self.advance(input)? } else { (0, None) };
-        let rest = input.get(used..).unwrap_or_default();
+        let left = input.len() - used;
         if let Some(received) = received {
-            let stays_open = received.stays_open && rest.is_empty();
+            let stays_open = received.stays_open && left == 0;
             return Ok(Some(Received { stays_open, ..received }));
         }
-        if rest.len() > HEAD_BYTES_MAX {
-            let part = if self.is_in_body() { "a chunk's head" } else { "the head" };
-            return Err(AttemptOutcome::Protocol { detail: format!("{part} of the answer is too large") });
+        if left > HEAD_BYTES_MAX {
+            return Err(too_large(if self.is_in_body() { "the head of a chunk" } else { "the head" }));
         }
-        self.unread = rest.to_vec();
+        if is_first {
+            unread.extend_from_slice(bytes.get(used..).unwrap_or_default());
+        } else {
+            unread.drain(..used);
+        }
+        self.unread = unread;
         Ok(None)
     }
 
@@ -176,6 +183,10 @@ impl Reception {
             if taken == 0 && given == 0 {
                 break;
             }
+            self.framing += taken - given;
+            if self.framing > FRAMING_BYTES_MAX {
+                return Err(too_large("the framing"));
+            }
         }
         if call.body_mode() == BodyMode::CloseDelimited || !call.can_proceed() {
             self.state = State::Body(call, answer);
@@ -188,6 +199,10 @@ impl Reception {
         };
         Ok((used, Some(Received { answer, stays_open: !must_close })))
     }
+}
+
+fn too_large(part: &str) -> AttemptOutcome {
+    AttemptOutcome::Protocol { detail: format!("{part} of the answer is too large") }
 }
 
 fn broken(error: Error) -> AttemptOutcome {
@@ -298,6 +313,15 @@ mod tests {
     fn a_connection_on_which_more_comes_than_the_answer_is_not_used_again() {
         let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 500 No\r\n\r\n";
         assert_eq!(received(&Method::POST, answer, &[]), Ok((200, "ok".to_owned(), false)));
+    }
+
+    #[test]
+    fn a_body_in_chunks_of_a_byte_is_read_and_trailers_without_end_are_not() {
+        let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        let small = format!("{chunked}{}0\r\n\r\n", "1\r\nx\r\n".repeat(16_000));
+        assert_eq!(received(&Method::POST, small.as_bytes(), &[]), Ok((200, "x".repeat(16_000), true)));
+        let endless = format!("{chunked}0\r\n{}", "x: trailer\r\n".repeat(FRAMING_BYTES_MAX / 12 + 1));
+        assert_eq!(received(&Method::POST, endless.as_bytes(), &[]), Err("protocol".to_owned()));
     }
 
     #[test]

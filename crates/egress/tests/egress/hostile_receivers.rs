@@ -187,6 +187,14 @@ async fn an_answer_without_end_is_cut_in_every_framing() {
     }
 }
 
+#[tokio::test]
+async fn trailers_without_end_are_too_large() {
+    let (url, told) =
+        pouring("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n", b"x: and more and more\r\n".repeat(50));
+    assert!(failed(&send(&url, LONG).await, "protocol").contains("too large"));
+    assert!(poured(told).await < BUFFERED_MAX);
+}
+
 /// Gigabytes, in four megabytes on the wire.
 #[tokio::test]
 async fn a_gzip_bomb_costs_what_is_kept_of_it() {
