@@ -1,8 +1,8 @@
 //! The one writer of an SQLite file: a thread that owns the writing connection and commits in groups.
 //!
-//! Callers send a job and wait. The thread takes every job that is waiting, runs them in one transaction, commits once, and has
-//! a task of the runtime answer them all; whatever arrives meanwhile shares the next commit. There is no timer: alone, a write
-//! commits at once.
+//! Callers send a job and wait. The thread takes the jobs that are waiting (`jobs` says which, where there are many), runs them in
+//! one transaction, commits once, and has a task of the runtime answer them all; whatever arrives meanwhile shares the next commit.
+//! There is no timer: alone, a write commits at once.
 //!
 //! Publishing and recording, the two hot jobs, are merged into statements over all their rows. The others run one by one, each
 //! in a savepoint, so that one that fails takes nothing else with it.
