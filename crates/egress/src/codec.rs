@@ -88,9 +88,9 @@ impl Reception {
     /// Takes what came.
     pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<Option<Received>, AttemptOutcome> {
         let mut unread = std::mem::take(&mut self.unread);
-        // The end of a head is the end of a line. So one that comes byte by byte is not read from its beginning each time.
-        let may_say_more = unread.is_empty() || self.is_in_body() || bytes.contains(&b'\n');
         let is_first = unread.is_empty();
+        // The end of a head is the end of a line. So one that comes byte by byte is not read from its beginning each time.
+        let may_say_more = is_first || self.is_in_body() || bytes.contains(&b'\n');
         if !is_first {
             unread.extend_from_slice(bytes);
         }

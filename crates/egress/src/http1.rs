@@ -76,7 +76,7 @@ impl Http1 {
     ) -> Result<AttemptOutcome, Unanswered> {
         self.stirred.is_idle.store(false, Ordering::Release);
         if self.is_kept && poll_fn(|context| Poll::Ready(self.has_stirred(context))).await {
-            return Err(Unanswered::Unsent(Box::new(request)));
+            return Err(Unanswered::Unsent(Box::new(request), failure::closed("closed")));
         }
         self.is_over = true; // until the answer is complete
         self.is_kept = true;

@@ -55,10 +55,13 @@ pub(crate) async fn exchange(
             progress.reach(TimeoutPhase::Body);
             Ok(read(response, now).await)
         }
-        Err(mut unanswered) => Err(match unanswered.take_message() {
-            Some(unsent) => Unanswered::Unsent(Box::new(unsent.map(|_| body))),
-            None => Unanswered::Failed(failure::broken(unanswered.error())),
-        }),
+        Err(mut unanswered) => {
+            let outcome = failure::broken(unanswered.error());
+            Err(match unanswered.take_message() {
+                Some(unsent) => Unanswered::Unsent(Box::new(unsent.map(|_| body)), outcome),
+                None => Unanswered::Failed(outcome),
+            })
+        }
     }
 }
 

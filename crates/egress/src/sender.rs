@@ -24,8 +24,8 @@ pub(crate) type Outgoing = Request<Bytes>;
 
 /// Why there is no answer.
 pub(crate) enum Unanswered {
-    /// Nothing of the request was sent: another connection may carry it.
-    Unsent(Box<Outgoing>),
+    /// Nothing of the request was sent: another connection may carry it. Without another, this is how the attempt ended.
+    Unsent(Box<Outgoing>, AttemptOutcome),
     /// It may have arrived.
     Failed(AttemptOutcome),
 }
@@ -34,8 +34,7 @@ impl Unanswered {
     /// As the end of the attempt.
     fn into_outcome(self) -> AttemptOutcome {
         match self {
-            Self::Unsent(_) => failure::closed("closed"),
-            Self::Failed(outcome) => outcome,
+            Self::Unsent(_, outcome) | Self::Failed(outcome) => outcome,
         }
     }
 }
@@ -158,7 +157,7 @@ impl Shared {
         while let Some(kept) = self.pool.take(&target.origin) {
             match self.send_over(kept, target, request, progress, now).await {
                 Ok(outcome) | Err(Unanswered::Failed(outcome)) => return outcome,
-                Err(Unanswered::Unsent(unsent)) => request = *unsent,
+                Err(Unanswered::Unsent(unsent, _)) => request = *unsent,
             }
         }
         let opened = match self.open(target, progress).await {

@@ -61,13 +61,18 @@ impl Seen {
     }
 }
 
-/// A server that speaks `protocols`; its port.
-fn serve(identity: Identity, protocols: &[&str], seen: &Seen) -> u16 {
+/// Agrees on TLS and on one of `protocols`.
+fn acceptor(identity: Identity, protocols: &[&str]) -> TlsAcceptor {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = ServerConfig::builder().with_no_client_auth();
     let mut config = config.with_single_cert(vec![identity.certificate.into()], identity.key.try_into().unwrap()).unwrap();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// A server that speaks `protocols`; its port.
+fn serve(identity: Identity, protocols: &[&str], seen: &Seen) -> u16 {
+    let acceptor = acceptor(identity, protocols);
     let (listener, address) = listen();
     let seen = seen.clone();
     tokio::task::spawn(async move {
@@ -195,6 +200,22 @@ async fn a_receiver_that_does_not_speak_tls_is_a_tls_failure() {
         let outcome = send_by(&trusting(&authority), post(&url.replace("http:", "https:")), LONG).await;
         assert!(!failed(&outcome, "tls").is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_receiver_that_agrees_on_http2_and_speaks_something_else_is_a_protocol_failure() {
+    let authority = Authority::new("ours");
+    let acceptor = acceptor(authority.issue("client.example"), &["h2"]);
+    let liar = raw_receiver(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
+            let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+        }
+    });
+    let url = liar.replace("http://127.0.0.1", "https://client.example");
+    assert!(!failed(&send_by(&trusting(&authority), post(&url), LONG).await, "protocol").is_empty());
 }
 
 #[tokio::test]
