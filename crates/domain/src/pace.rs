@@ -14,9 +14,9 @@ use crate::{AttemptOutcome, DeliveryPolicy, Timestamp};
 pub const WINDOW_SCARCE: u32 = 4;
 /// Attempts without an answer, in a row, after which an endpoint is only probed.
 pub const SILENT_MAX: u32 = 5;
-/// The pause after the first probe that was not answered; it doubles with each.
+/// The pause after the first probe that was not answered; it doubles with each, and may last a quarter longer.
 const PROBE_PAUSE_FIRST: Duration = Duration::from_millis(50);
-const PROBE_PAUSE_MAX: Duration = Duration::from_secs(1);
+const PROBE_PAUSE_MAX: Duration = Duration::from_millis(800);
 /// The pause after the first answer that asks for less; it doubles with each.
 const SLOW_PAUSE_FIRST: Duration = Duration::from_millis(250);
 const SLOW_PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -90,20 +90,24 @@ impl Pace {
                 let pause = pause.unwrap_or_default().max(doubled(SLOW_PAUSE_FIRST, self.slowed, SLOW_PAUSE_MAX));
                 let slowed = self.slowed.saturating_add(1);
                 let window = (self.window.min(in_flight_max) / 2).max(1);
-                Self { window, known: true, silent: 0, slowed, pause: Some(self.paused(now, pause)) }
+                Self { window, known: true, silent: 0, slowed, pause: Some(self.paused(now, now.plus(pause))) }
             }
             Signal::Silent => {
                 let silent = self.silent.saturating_add(1);
-                let pause = silent.checked_sub(SILENT_MAX).map(|probes| doubled(PROBE_PAUSE_FIRST, probes, PROBE_PAUSE_MAX));
-                let pause = pause.map_or(self.pause, |pause| Some(self.paused(now, pause)));
+                let probes = silent.checked_sub(SILENT_MAX);
+                let until = probes.map(|probes| {
+                    let pause = doubled(PROBE_PAUSE_FIRST, probes, PROBE_PAUSE_MAX);
+                    // At round instants many dead endpoints are probed together, and what that asks of the store is one commit.
+                    now.plus(pause).rounded_up(pause / 4)
+                });
+                let pause = until.map_or(self.pause, |until| Some(self.paused(now, until)));
                 Self { window: WINDOW_SCARCE.min(self.window), silent, pause, ..self }
             }
         }
     }
 
     /// A pause from `now`, never shorter than one that runs.
-    fn paused(self, now: Timestamp, pause: Duration) -> Pause {
-        let until = now.plus(pause);
+    fn paused(self, now: Timestamp, until: Timestamp) -> Pause {
         Pause { from: now, until: self.opens_at(now).map_or(until, |running| running.max(until)) }
     }
 
@@ -176,6 +180,11 @@ mod tests {
         assert_eq!((pace.window(32, false), pace.opens_at(NOW)), (1, Some(NOW.plus(PROBE_PAUSE_FIRST))));
         let long_dead = (0..100).fold(pace, |pace, _| pace.observe(Signal::Silent, 32, NOW));
         assert_eq!(long_dead.opens_at(NOW), Some(NOW.plus(PROBE_PAUSE_MAX)));
+        for late in [1, 123_456, 200_000] {
+            let now = NOW.plus(Duration::from_micros(late));
+            let opens_at = long_dead.observe(Signal::Silent, 32, now).opens_at(now);
+            assert_eq!(opens_at, Some(NOW.plus(Duration::from_secs(1))), "{late}: they are probed together");
+        }
         let alive = long_dead.observe(Signal::Answered, 32, NOW);
         assert!(!alive.is_probing() && alive.opens_at(NOW).is_none() && alive.window(32, true) > WINDOW_SCARCE);
     }

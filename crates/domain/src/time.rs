@@ -75,6 +75,13 @@ impl Timestamp {
         Self(self.0.saturating_sub(micros(duration)))
     }
 
+    /// The first instant from this one on that is a whole multiple of `step` (one microsecond at least) since the epoch.
+    #[must_use]
+    pub fn rounded_up(self, step: Duration) -> Self {
+        let past = self.0.rem_euclid(micros(step).max(1));
+        if past == 0 { self } else { self.minus(Duration::from_micros(past.unsigned_abs())).plus(step) }
+    }
+
     /// The time that has passed since `earlier`, zero when `earlier` is later (a clock may be set back).
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -210,11 +217,20 @@ mod tests {
         for micros in [i64::MIN, i64::MAX, 0, -1] {
             let at = Timestamp::from_micros(micros);
             assert!(!at.to_string().is_empty() && !at.http_date().is_empty());
+            assert!(at.rounded_up(Duration::from_secs(7)) >= at && at.rounded_up(Duration::ZERO) == at);
             assert!(at.plus(Duration::MAX) >= at && at.minus(Duration::MAX) <= at);
         }
     }
 
     proptest! {
+        #[test]
+        fn rounding_up_finds_the_nearest_multiple_that_is_not_past(micros in -10_000_000i64..10_000_000, step in 1u64..2_000_000) {
+            let at = Timestamp::from_micros(micros);
+            let (rounded, step) = (at.rounded_up(Duration::from_micros(step)), i64::try_from(step).unwrap());
+            prop_assert_eq!(rounded.as_micros() % step, 0);
+            prop_assert!((0..step).contains(&(rounded.as_micros() - micros)));
+        }
+
         #[test]
         fn rfc3339_round_trips(micros in 0i64..253_402_000_000_000_000) {
             let at = Timestamp::from_micros(micros);
