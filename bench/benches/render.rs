@@ -42,7 +42,7 @@ fn measure(bencher: &mut criterion::Bencher<'_>, contract: &Contract, event: &Ev
             event_type: &event_type,
             occurred_at: AT,
             seq: 42,
-            data: event.example.get().as_bytes(),
+            data: event.example.get(),
             is_test: false,
         },
         attempt: AttemptInput { number: 1, at: AT, random: [7; 24] },

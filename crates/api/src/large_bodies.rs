@@ -15,7 +15,7 @@ use crate::problem::Problem;
 /// From this size on a body is counted.
 const COUNTED_BYTES_MIN: usize = 16 << 10;
 /// The bodies that are counted may have so many bytes together. An event is held a few times over on its way to the store.
-const BYTES_MAX: usize = 8 << 20;
+const BYTES_MAX: usize = 4 << 20;
 /// How long a request waits for room before it is asked to come back.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 /// What room is counted in.

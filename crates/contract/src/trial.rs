@@ -23,8 +23,7 @@ pub(crate) fn run(contract: &Contract, places: &[At], report: &mut Report) {
     }
     for (event_type, data, is_test, at) in trials {
         let now = Timestamp::from_secs(1_760_000_000);
-        let event =
-            EventInput { id: "example", event_type: &event_type, occurred_at: now, seq: 1, data: data.as_bytes(), is_test };
+        let event = EventInput { id: "example", event_type: &event_type, occurred_at: now, seq: 1, data, is_test };
         let result = contract.render(&RenderInput {
             event,
             attempt: AttemptInput { number: 1, at: now, random: [7; 24] },

@@ -103,7 +103,7 @@ impl Shared {
         delivery: &ClaimedDelivery,
         at: Timestamp,
     ) -> Result<OutboundRequest, String> {
-        let Some(data) = &delivery.event.data else {
+        let Some(data) = delivery.event.data.as_deref() else {
             return Err("the stored payload does not open: it was changed, or sealed under another key".to_owned());
         };
         let active = match contract.subscription().secret.from {

@@ -13,7 +13,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bellwire_domain::{AccountId, DeliveryId, EndpointId, EventId, EventType, Timestamp};
-use bytes::Bytes;
 use foldhash::HashMap;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, mpsc};
@@ -37,8 +36,8 @@ pub struct ClaimedEvent {
     pub is_test: bool,
     /// The length of the payload in bytes, by which room is counted.
     pub size: usize,
-    /// The posted bytes of `data`; `None` when the sealed payload does not open any more.
-    pub data: Option<Bytes>,
+    /// The posted text of `data`; `None` when the sealed payload does not open any more.
+    pub data: Option<Box<str>>,
 }
 
 /// A delivery that this process holds and may attempt.

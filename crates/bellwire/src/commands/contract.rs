@@ -67,7 +67,7 @@ fn render(arguments: &RenderArguments) -> anyhow::Result<()> {
     };
     let now = SystemClock.now();
     let example = Example::new(&contract, now);
-    let input = example.input(&event_type, data.as_bytes(), &arguments.url, std::slice::from_ref(&secret));
+    let input = example.input(&event_type, data, &arguments.url, std::slice::from_ref(&secret));
     let request = contract.render(&input)?;
     telemetry::print_exactly(&show(&request));
     Ok(())
@@ -100,7 +100,7 @@ impl Example {
     fn input<'a>(
         &'a self,
         event_type: &'a bellwire_domain::EventType,
-        data: &'a [u8],
+        data: &'a str,
         url: &'a str,
         secrets: &'a [Secret<String>],
     ) -> RenderInput<'a> {

@@ -43,14 +43,7 @@ pub(crate) fn try_render(
     let event_type = EventType::try_new(event_type).unwrap();
     let secrets = secrets(secret_texts);
     contract.render(&RenderInput {
-        event: EventInput {
-            id: EVENT_ID,
-            event_type: &event_type,
-            occurred_at: OCCURRED,
-            seq: 42,
-            data: data.as_bytes(),
-            is_test: false,
-        },
+        event: EventInput { id: EVENT_ID, event_type: &event_type, occurred_at: OCCURRED, seq: 42, data, is_test: false },
         attempt: AttemptInput { number: 2, at: NOW, random: core::array::from_fn(|index| index as u8) },
         delivery: DeliveryInput { id: "dlv_1", number: 9 },
         endpoint: EndpointInput { id: "ep_1", url: URL, name: Some("main"), headers: &[("x-own".to_owned(), "1".to_owned())] },

@@ -48,7 +48,7 @@ impl ReservedRow {
         match opened {
             Ok(data) => {
                 if let Some(event) = Arc::get_mut(&mut delivery.event) {
-                    event.data = Some(data.into());
+                    event.data = String::from_utf8(data).ok().map(Into::into);
                 }
                 self.handoff.events.add(place, &delivery.event);
             }

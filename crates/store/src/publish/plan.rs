@@ -6,7 +6,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bellwire_domain::{AccountId, DeliveryId, EndpointId, EventFilter, EventId, Timestamp};
-use bytes::Bytes;
 use foldhash::HashMap;
 
 use super::{
@@ -381,7 +380,7 @@ fn claimed_event(delivery: &PlannedDelivery<'_>) -> ClaimedEvent {
         size: event.data.len(),
         // A copy, on purpose: what was posted may be a slice of a whole batch or of a connection's read buffer, and would keep it
         // in memory until the last delivery ends.
-        data: Some(Bytes::copy_from_slice(&event.data)),
+        data: str::from_utf8(&event.data).ok().map(Into::into),
     }
 }
 

@@ -25,7 +25,7 @@ async fn a_delivery_is_retried_until_it_arrives_and_keeps_its_attempts() {
     fixture.clock.advance(MINUTE);
     assert_eq!(fixture.store.claim_due(fixture.now(), 10).await.unwrap().claimed, 1, "due means at that instant");
     let again = fixture.take().await.remove(0);
-    assert_eq!((again.attempts, again.event.data.as_ref().map(bytes::Bytes::len)), (1, Some(35)));
+    assert_eq!((again.attempts, again.event.data.as_ref().map(|data| data.len())), (1, Some(35)));
     fixture.record(&again, Decision::Delivered).await;
     let (stored, attempts) = fixture.store.find_delivery(delivery.id).await.unwrap().unwrap();
     assert_eq!((stored.state.as_str(), stored.attempts, stored.due_at), ("delivered", 2, None));

@@ -120,7 +120,7 @@ fn events(contract: &Contract) -> anyhow::Result<String> {
 fn request(contract: &Contract, event_type: &EventType, data: &str, is_test: bool) -> anyhow::Result<String> {
     let example = Example::new(contract, THEN);
     let secrets = [contract.draw_secret([7; 32])];
-    let mut input: RenderInput<'_> = example.input(event_type, data.as_bytes(), "https://client.example/webhooks", &secrets);
+    let mut input: RenderInput<'_> = example.input(event_type, data, "https://client.example/webhooks", &secrets);
     input.event.is_test = is_test;
     let request = contract.render(&input).with_context(|| format!("event {event_type}"))?;
     let shown = show(&request);

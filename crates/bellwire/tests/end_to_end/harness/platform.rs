@@ -119,7 +119,7 @@ pub(crate) fn old_request(platform: &Platform, url: &str, at: Timestamp) -> Seen
             event_type: &event_type,
             occurred_at: at,
             seq: 1,
-            data: data.as_bytes(),
+            data: &data,
             is_test: false,
         },
         attempt: AttemptInput { number: 1, at, random: [5; 24] },
