@@ -4,15 +4,17 @@
 //! unknown and repeated fields are refused by name; and the value of a field stays the raw text that was posted until, and
 //! unless, somebody needs more.
 
+mod members;
+
 use std::borrow::Cow;
-use std::fmt;
 
 use bellwire_app::Fault;
 use bellwire_domain::Timestamp;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::DeserializeSeed;
 use serde_json::value::RawValue;
 
 use crate::problem::{Code, Problem};
+use members::{Element, Members, WithList};
 
 /// The members of one object that are still to be read.
 pub(crate) struct Fields<'a> {
@@ -26,26 +28,39 @@ pub(crate) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// The object that a body is.
     pub(crate) fn read(body: &'a [u8]) -> Result<Self, Problem> {
-        let text = std::str::from_utf8(body).map_err(|error| {
-            Problem::new(Code::MalformedJson, format!("the body is not UTF-8 after byte {}", error.valid_up_to()))
-        })?;
-        let members = serde_json::from_str::<Members<'a>>(text).map_err(|error| {
-            if error.is_data() {
-                Problem::invalid(vec![Fault::new("", "the body must be a JSON object")])
-            } else {
-                Problem::new(Code::MalformedJson, format!("the body is not JSON: {error}"))
+        parse(body, std::marker::PhantomData::<Members<'a>>).map(|members| Self::new(String::new(), members))
+    }
+
+    /// As [`Fields::read`], where the member `name`, if there is one, is a list of objects: all in one pass over the body. Of a
+    /// list with more than `max` elements, one more is read.
+    pub(crate) fn read_with_list(body: &'a [u8], name: &'static str, max: usize) -> Result<(Self, Option<Vec<Self>>), Problem> {
+        let (members, element) = parse(body, WithList { name: Some(name), max: max.saturating_add(1) })?;
+        let mut fields = Self::new(String::new(), members);
+        let elements = match element {
+            None => return Ok((fields, None)),
+            Some(Element::List(elements)) => elements,
+            Some(Element::Object(_) | Element::Other) => {
+                fields.fault(name, "must be a list of objects");
+                Vec::new()
             }
-        })?;
-        Ok(Self::new(String::new(), members))
+        };
+        if fields.members.iter().any(|(key, _)| key == name) {
+            fields.members.retain(|(key, _)| key != name);
+            fields.fault(name, "given more than once");
+        }
+        let place = |(index, element)| Self::of(element, format!("/{name}/{index}"));
+        Ok((fields, Some(elements.into_iter().enumerate().map(place).collect())))
     }
 
     /// An object inside another; what is no object has no members and a fault.
-    pub(crate) fn nested(raw: &'a RawValue, pointer: String) -> Self {
-        let Ok(members) = serde_json::from_str(raw.get()) else {
-            let faults = vec![Fault::new(pointer.as_str(), "must be an object")];
-            return Self { pointer, members: Vec::new(), faults, is_object: false };
-        };
-        Self::new(pointer, members)
+    fn of(element: Element<'a>, pointer: String) -> Self {
+        match element {
+            Element::Object(members) => Self::new(pointer, members),
+            Element::List(_) | Element::Other => {
+                let faults = vec![Fault::new(pointer.as_str(), "must be an object")];
+                Self { pointer, members: Vec::new(), faults, is_object: false }
+            }
+        }
     }
 
     fn new(pointer: String, members: Members<'a>) -> Self {
@@ -228,6 +243,22 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Reads a whole body, which must be an object.
+fn parse<'a, S: DeserializeSeed<'a>>(body: &'a [u8], seed: S) -> Result<S::Value, Problem> {
+    let text = std::str::from_utf8(body).map_err(|error| {
+        Problem::new(Code::MalformedJson, format!("the body is not UTF-8 after byte {}", error.valid_up_to()))
+    })?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let parsed = seed.deserialize(&mut json).and_then(|parsed| json.end().map(|()| parsed));
+    parsed.map_err(|error| {
+        if error.is_data() {
+            Problem::invalid(vec![Fault::new("", "the body must be a JSON object")])
+        } else {
+            Problem::new(Code::MalformedJson, format!("the body is not JSON: {error}"))
+        }
+    })
+}
+
 /// The text of a raw string, borrowed when nothing in it is escaped.
 fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
@@ -241,56 +272,6 @@ fn escape_pointer(name: &str) -> String {
 /// The start of a name that a stranger chose.
 fn shorten(name: &str) -> &str {
     name.char_indices().nth(64).and_then(|(end, _)| name.get(..end)).unwrap_or(name)
-}
-
-/// All members of an object, repeated ones too.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Walk;
-        impl<'de> Visitor<'de> for Walk {
-            type Value = Members<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::with_capacity(8);
-                while let Some(Key(key)) = map.next_key()? {
-                    members.push((key, map.next_value()?));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Walk)
-    }
-}
-
-/// A member's name, borrowed when nothing in it is escaped.
-struct Key<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Key<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = Key<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a string")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Text)
-    }
 }
 
 #[cfg(test)]
@@ -325,6 +306,30 @@ mod tests {
                 "/x~1y~0 unknown field `x/y~`",
             ]
         );
+    }
+
+    #[test]
+    fn a_list_of_objects_is_read_with_the_object_around_it() {
+        let body = r#"{"a":1,"list":[{"x":"1"},7,[{}],null,"s",{"y":{"z":[2]}}, 1.5, true, -1, {"past":"the end"}],"b":2}"#;
+        let (mut outer, list) = Fields::read_with_list(body.as_bytes(), "list", 8).unwrap();
+        let mut list = list.unwrap();
+        assert_eq!((list.len(), outer.whole("a"), outer.whole("b")), (9, Some(1), Some(2)));
+        assert!(outer.finish().is_ok());
+        assert_eq!(list.remove(0).text("x").unwrap(), "1");
+        assert_eq!(list.remove(4).raw("y").unwrap().get(), r#"{"z":[2]}"#);
+        let wrong: Vec<String> = list.into_iter().flat_map(faults).collect();
+        assert_eq!(wrong, [1, 2, 3, 4, 6, 7, 8].map(|index| format!("/list/{index} must be an object")));
+        for (body, expected) in [
+            (r#"{"list":{"x":1}}"#, "/list must be a list of objects"),
+            (r#"{"list":[],"list":[]}"#, "/list given more than once"),
+        ] {
+            let (outer, list) = Fields::read_with_list(body.as_bytes(), "list", 8).unwrap();
+            assert_eq!((faults(outer), list.unwrap().len()), (vec![expected.to_owned()], 0));
+        }
+        assert!(Fields::read_with_list(br#"{"":[1]}"#, "list", 8).unwrap().1.is_none());
+        for malformed in [r#"{"list":[{"a":]}"#, r#"{"list":[[[}"#, r#"{"list":[] "a":1}"#, r#"{"list":[]}}"#] {
+            assert!(Fields::read_with_list(malformed.as_bytes(), "list", 0).is_err(), "{malformed}");
+        }
     }
 
     #[test]

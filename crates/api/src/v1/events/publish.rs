@@ -8,7 +8,6 @@ use bellwire_app::{EventInput, Fault, Operation};
 use bellwire_store::EventReceipt;
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::Receipt;
@@ -102,15 +101,15 @@ pub(super) async fn publish(
 ) -> Result<Response, Problem> {
     let access = api.app.open_account(&actor, Operation::EventPublish, &account).await?;
     let body = body.read().await?;
-    let mut fields = Fields::read(&body)?;
-    let Some(list) = fields.raw("events") else {
+    let (fields, list) = Fields::read_with_list(&body, "events", api.app.limits().batch_events_max)?;
+    let Some(list) = list else {
         let (input, faults) = read_event(&body, fields);
         let input = valid(input, faults)?;
         let receipts = api.app.publish(&access, std::slice::from_ref(&input)).await?;
         let shown: Vec<Receipt> = receipts.iter().map(Receipt::show).collect();
         return Ok((status(&receipts), Json(shown.into_iter().next())).into_response());
     };
-    let inputs = read_batch(&body, fields, list, api.app.limits().batch_events_max)?;
+    let inputs = read_batch(&body, fields, list)?;
     let receipts = api.app.publish(&access, &inputs).await?;
     let answer = Receipts { items: receipts.iter().map(Receipt::show).collect() };
     Ok((status(&receipts), Json(answer)).into_response())
@@ -125,27 +124,17 @@ fn valid<T>(value: Option<T>, faults: Vec<Fault>) -> Result<T, Problem> {
     value.filter(|_| faults.is_empty()).ok_or_else(|| Problem::invalid(faults))
 }
 
-fn read_batch<'a>(
-    body: &'a Bytes,
-    fields: Fields<'a>,
-    list: &'a RawValue,
-    events_max: usize,
-) -> Result<Vec<EventInput<'a>>, Problem> {
+fn read_batch<'a>(body: &Bytes, fields: Fields<'a>, list: Vec<Fields<'a>>) -> Result<Vec<EventInput<'a>>, Problem> {
     fields.finish()?;
-    let wrong = |detail: &str| Problem::invalid(vec![Fault::new("/events", detail)]);
-    let items: Vec<&RawValue> = serde_json::from_str(list.get()).map_err(|_| wrong("must be a list of events"))?;
-    if items.is_empty() {
-        return Err(wrong("must have at least one event"));
+    if list.is_empty() {
+        return Err(Problem::invalid(vec![Fault::new("/events", "must have at least one event")]));
     }
-    let mut inputs = Vec::with_capacity(items.len());
+    let mut inputs = Vec::with_capacity(list.len());
     let mut faults = Vec::new();
-    for (index, item) in items.into_iter().enumerate() {
-        let (input, wrong) = read_event(body, Fields::nested(item, format!("/events/{index}")));
+    for event in list {
+        let (input, wrong) = read_event(body, event);
         faults.extend(wrong);
         inputs.extend(input);
-        if index > events_max {
-            break; // one too many is enough to be refused by
-        }
     }
     valid(Some(inputs), faults)
 }

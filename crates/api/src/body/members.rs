@@ -1,0 +1,148 @@
+//! The members of an object, their values as raw text; and of a list of objects inside it, in the same pass.
+//!
+//! A raw value is gone through to find its end. So what is inside one that is read further is gone through again: for a batch of
+//! large events that was most of what taking them cost.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// All members of an object, repeated ones too.
+pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        WithList { name: None, max: 0 }.deserialize(deserializer).map(|(members, _)| members)
+    }
+}
+
+/// Reads an object, and of the first member with this name what it is, up to `max` elements of it.
+pub(super) struct WithList {
+    pub(super) name: Option<&'static str>,
+    pub(super) max: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for WithList {
+    /// The other members, and that one.
+    type Value = (Members<'de>, Option<Element<'de>>);
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for WithList {
+    type Value = (Members<'de>, Option<Element<'de>>);
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut members, mut list) = (Vec::with_capacity(8), None);
+        while let Some(Key(key)) = map.next_key()? {
+            if list.is_none() && self.name.is_some_and(|name| name == key) {
+                list = Some(map.next_value_seed(Shape { elements_max: Some(self.max) })?);
+            } else {
+                members.push((key, map.next_value()?));
+            }
+        }
+        Ok((Members(members), list))
+    }
+}
+
+/// A value, as far as it is read.
+pub(super) enum Element<'a> {
+    Object(Members<'a>),
+    /// The first elements of a list.
+    List(Vec<Element<'a>>),
+    Other,
+}
+
+/// Reads an element. `None`: a list is passed over, as anything that is no object.
+#[derive(Clone, Copy)]
+struct Shape {
+    elements_max: Option<usize>,
+}
+
+impl<'de> DeserializeSeed<'de> for Shape {
+    type Value = Element<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Element<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Shape {
+    type Value = Element<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("any value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Element<'de>, A::Error> {
+        let (members, _) = WithList { name: None, max: 0 }.visit_map(map)?;
+        Ok(Element::Object(members))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Element<'de>, A::Error> {
+        let mut elements = Vec::new();
+        while elements.len() < self.elements_max.unwrap_or(0) {
+            let Some(element) = list.next_element_seed(Shape { elements_max: None })? else { break };
+            elements.push(element);
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(if self.elements_max.is_some() { Element::List(elements) } else { Element::Other })
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Element<'de>, E> {
+        Ok(Element::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Element<'de>, E> {
+        Ok(Element::Other)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Element<'de>, E> {
+        Ok(Element::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Element<'de>, E> {
+        Ok(Element::Other)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Element<'de>, E> {
+        Ok(Element::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Element<'de>, E> {
+        Ok(Element::Other)
+    }
+}
+
+/// A member's name, borrowed when nothing in it is escaped.
+struct Key<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Key<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
