@@ -129,7 +129,7 @@ fn reserve_lane(db: Db<'_>, handoff: &Arc<HandOff>, lane: &LaneKey, room: usize)
 /// Reserves what fits of a lane's rows, of which at most `room` were looked for.
 fn keep_lane(handoff: &Arc<HandOff>, lane: &LaneKey, rows: Vec<ClaimableRow>, room: usize) -> Vec<ReservedRow> {
     let found = rows.len();
-    let (reserved, _) = reserve(handoff, rows, |room, row| room.for_claim(lane, row.delivery.event.size));
+    let (reserved, _) = reserve(handoff, rows, |room, row| room.for_claim(lane, row.delivery.payload()));
     if reserved.len() == found && found < room {
         handoff.reserve().set_backlog(lane, false);
     }
@@ -150,7 +150,7 @@ fn reserve_due(
     };
     let rows = rows.iter().map(read_claimable).collect::<Result<Vec<_>, _>>()?;
     let found = rows.len();
-    let (reserved, left) = reserve(handoff, rows, |room, row| room.for_new(&row.delivery.lane(), row.delivery.event.size));
+    let (reserved, left) = reserve(handoff, rows, |room, row| room.for_new(&row.delivery.lane(), row.delivery.payload()));
     match db {
         Db::Sqlite(_) => {
             let mut park = db.prepare(PARK)?;

@@ -73,6 +73,11 @@ impl ClaimedDelivery {
         event_place(self.refs.account, self.event.seq)
     }
 
+    /// What room is counted by.
+    pub(crate) fn payload(&self) -> PayloadSize {
+        PayloadSize { place: self.event_place(), bytes: self.event.size }
+    }
+
     /// The endpoint's place among all lanes.
     pub fn lane(&self) -> LaneKey {
         LaneKey { account_id: self.account_id.clone(), endpoint_id: self.endpoint_id.clone() }
@@ -88,6 +93,14 @@ pub struct LaneKey {
     pub endpoint_id: EndpointId,
 }
 
+/// An event's payload, as room is counted: deliveries of one event share it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PayloadSize {
+    /// Where the event stands in the store.
+    pub(crate) place: i64,
+    pub(crate) bytes: usize,
+}
+
 /// How much may be held in memory.
 #[derive(Debug, Clone, Copy)]
 pub struct HandOffLimits {
@@ -95,7 +108,7 @@ pub struct HandOffLimits {
     pub lane_deliveries_max: usize,
     /// Deliveries in all.
     pub deliveries_max: usize,
-    /// Payload bytes in all, each delivery counted with its whole payload.
+    /// Payload bytes in all, those that several deliveries share counted once.
     pub bytes_max: usize,
 }
 
@@ -135,6 +148,9 @@ const SHARE: usize = 4;
 pub(crate) struct Room {
     lanes: HashMap<LaneKey, LaneRoom>,
     deliveries: usize,
+    /// The payloads that are held: by how many deliveries, and their bytes.
+    payloads: HashMap<i64, (usize, usize)>,
+    /// Bytes of these.
     bytes: usize,
     /// Deliveries of throttled lanes.
     throttled: usize,
@@ -163,10 +179,28 @@ impl Room {
         }
     }
 
-    fn fits(&self, lane: &LaneRoom, bytes: usize, limits: &HandOffLimits) -> bool {
+    fn fits(&self, lane: &LaneRoom, payload: PayloadSize, limits: &HandOffLimits) -> bool {
         let free_bytes = limits.bytes_max.saturating_sub(self.bytes);
-        let bytes_fit = lane.bytes + bytes <= free_bytes / SHARE || (lane.held == 0 && bytes <= free_bytes);
+        let first_fits = payload.bytes <= free_bytes || self.payloads.contains_key(&payload.place);
+        let bytes_fit = lane.bytes + payload.bytes <= free_bytes / SHARE || (lane.held == 0 && first_fits);
         self.deliveries == 0 || (lane.held < self.lane_max(lane, limits) && self.deliveries < limits.deliveries_max && bytes_fit)
+    }
+
+    /// Counts a payload of which one more delivery is held.
+    fn hold(&mut self, payload: PayloadSize) {
+        let (holders, bytes) = self.payloads.entry(payload.place).or_insert((0, payload.bytes));
+        self.bytes += if *holders == 0 { *bytes } else { 0 };
+        *holders += 1;
+    }
+
+    /// Counts a payload no more when no delivery of it is held.
+    fn let_go(&mut self, payload: PayloadSize) {
+        let Some((holders, bytes)) = self.payloads.get_mut(&payload.place) else { return };
+        *holders -= 1;
+        if *holders == 0 {
+            self.bytes = self.bytes.saturating_sub(*bytes);
+            self.payloads.remove(&payload.place);
+        }
     }
 
     /// Puts a lane into the queue of those to be filled, if it has a backlog and at least half its room free. Lanes are filled
@@ -246,17 +280,17 @@ impl HandOff {
 
     /// Gives a delivery's room back.
     pub(crate) fn release_delivery(&self, delivery: &ClaimedDelivery) {
-        self.release(&delivery.lane(), delivery.event.size, false);
+        self.release(&delivery.lane(), delivery.payload(), false);
     }
 
     /// Gives room back. An endpoint that has `answered` is not throttled any more.
-    pub(crate) fn release(&self, key: &LaneKey, bytes: usize, answered: bool) {
+    pub(crate) fn release(&self, key: &LaneKey, payload: PayloadSize, answered: bool) {
         let mut room = self.room.lock();
         room.deliveries = room.deliveries.saturating_sub(1);
-        room.bytes = room.bytes.saturating_sub(bytes);
+        room.let_go(payload);
         let Some(lane) = room.lanes.get_mut(key) else { return };
         lane.held = lane.held.saturating_sub(1);
-        lane.bytes = lane.bytes.saturating_sub(bytes);
+        lane.bytes = lane.bytes.saturating_sub(payload.bytes);
         if answered {
             lane.earned = (lane.earned + EARNED_PER_ANSWER).min(self.limits.lane_deliveries_max);
         }
@@ -322,9 +356,9 @@ pub(crate) struct Reservations<'a> {
 impl Reservations<'_> {
     /// Reserves room for one first attempt: only when nothing of its lane waits in the store, so that a lane stays in order.
     /// Without room the lane is marked as having a backlog.
-    pub(crate) fn for_new(&mut self, lane: &LaneKey, bytes: usize) -> bool {
+    pub(crate) fn for_new(&mut self, lane: &LaneKey, payload: PayloadSize) -> bool {
         let behind = self.room.lanes.get(lane).is_some_and(|state| state.backlog);
-        if !behind && self.for_claim(lane, bytes) {
+        if !behind && self.for_claim(lane, payload) {
             return true;
         }
         self.set_backlog(lane, true);
@@ -332,16 +366,16 @@ impl Reservations<'_> {
     }
 
     /// Reserves room for one delivery that is claimed from the store.
-    pub(crate) fn for_claim(&mut self, key: &LaneKey, bytes: usize) -> bool {
+    pub(crate) fn for_claim(&mut self, key: &LaneKey, payload: PayloadSize) -> bool {
         let lane = self.room.lanes.get(key).copied().unwrap_or_default();
-        let fits = self.room.fits(&lane, bytes, &self.limits);
+        let fits = self.room.fits(&lane, payload, &self.limits);
         if fits {
             self.room.deliveries += 1;
-            self.room.bytes += bytes;
+            self.room.hold(payload);
             self.room.throttled += usize::from(lane.throttled);
             let lane = self.room.lanes.entry(key.clone()).or_default();
             lane.held += 1;
-            lane.bytes += bytes;
+            lane.bytes += payload.bytes;
         }
         fits
     }

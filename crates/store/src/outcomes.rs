@@ -177,7 +177,7 @@ pub(crate) fn answer(jobs: Vec<RecordJob>, recorded: Recorded, context: &WriteCo
     for job in jobs {
         for outcome in job.outcomes.iter() {
             let answered = outcome.outcome.status().is_some();
-            context.handoff.release(&outcome.delivery.lane(), outcome.delivery.event.size, answered);
+            context.handoff.release(&outcome.delivery.lane(), outcome.delivery.payload(), answered);
         }
         let _ = job.reply.send(Ok(results.by_ref().take(job.outcomes.len()).collect()));
     }

@@ -14,7 +14,7 @@ use super::{
 use crate::StoreError;
 use crate::driver::{Db, Param, Row, params};
 use crate::endpoints::read_filter;
-use crate::handoff::{ClaimedDelivery, ClaimedEvent, LaneKey};
+use crate::handoff::{ClaimedDelivery, ClaimedEvent, LaneKey, PayloadSize};
 use crate::lanes::{LaneRefs, event_place, place_seq};
 use crate::origin::Origin;
 use crate::writer::WriteContext;
@@ -262,7 +262,8 @@ impl<'j> Plan<'j> {
             let Some(endpoint) = account.endpoints.get(delivery.endpoint) else { continue };
             let lane = LaneKey { account_id: delivery.account_id.clone(), endpoint_id: endpoint.id.clone() };
             let attempted = endpoint.attempts_allowed && (endpoint.enabled || delivery.event.event.only_endpoint.is_some());
-            if !attempted || !room.for_new(&lane, delivery.event.event.data.len()) {
+            let place = event_place(delivery.refs.account, delivery.event_seq);
+            if !attempted || !room.for_new(&lane, PayloadSize { place, bytes: delivery.event.event.data.len() }) {
                 continue;
             }
             delivery.claimed = true;
