@@ -95,13 +95,17 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    pub(crate) const fn new(cells: Vec<Value>, table: &'static str) -> Self {
-        Self { cells, table }
+    pub(crate) fn new(
+        mut cells: impl ExactSizeIterator<Item = Result<Value, StoreError>>,
+        table: &'static str,
+    ) -> Result<Self, StoreError> {
+        let mut row = Self { cells: Vec::with_capacity(cells.len()), table }; // `collect` would not know how many there are
+        cells.try_for_each(|cell| cell.map(|cell| row.cells.push(cell)))?;
+        Ok(row)
     }
 
     fn read(row: &rusqlite::Row<'_>, columns: usize, table: &'static str) -> Result<Self, StoreError> {
-        let cells = (0..columns).map(|index| row.get::<_, Value>(index)).collect::<Result<_, _>>()?;
-        Ok(Self { cells, table })
+        Self::new((0..columns).map(|index| Ok(row.get::<_, Value>(index)?)), table)
     }
 
     fn wrong(&self, column: &'static str) -> StoreError {

@@ -9,17 +9,18 @@
 //! answer. So some room is free for an endpoint that was idle, also while many others are slow. Endpoints that have stopped
 //! answering hold next to nothing, and a quarter of the room all together.
 
-use std::collections::VecDeque;
+mod room;
+
 use std::sync::Arc;
 
 use bellwire_domain::{AccountId, DeliveryId, EndpointId, EventId, EventType, Timestamp};
-use foldhash::HashMap;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, mpsc};
 
 use crate::Origin;
 use crate::held_events::HeldEvents;
 use crate::lanes::{LaneRefs, event_place};
+use room::Room;
 
 /// The event behind a claimed delivery, payload in memory; shared by all its deliveries.
 #[derive(Debug)]
@@ -118,142 +119,6 @@ impl Default for HandOffLimits {
     }
 }
 
-#[derive(Debug, Default, Clone, Copy)]
-struct LaneRoom {
-    held: usize,
-    bytes: usize,
-    /// What its endpoint's answers have earned it above [`LANE_FIRST_MAX`].
-    earned: usize,
-    /// Deliveries of this lane wait in the store.
-    backlog: bool,
-    /// Its endpoint has stopped answering.
-    throttled: bool,
-    /// It stands in the queue of lanes to be filled.
-    queued: bool,
-}
-
-/// What a lane may hold before its endpoint has answered, and by how much each answer raises that.
-const LANE_FIRST_MAX: usize = 64;
-const EARNED_PER_ANSWER: usize = 4;
-/// What a lane may hold while less than a quarter of all room is free, and while less than a sixteenth is.
-const SCARCE_LANE_MAX: usize = 4;
-const LAST_LANE_MAX: usize = 1;
-/// What an endpoint that does not answer may hold.
-const THROTTLED_LANE_MAX: usize = 2;
-/// The share of the free room that one lane may hold, and of all room that throttled lanes may.
-const SHARE: usize = 4;
-
-/// What is reserved now.
-#[derive(Debug, Default)]
-pub(crate) struct Room {
-    lanes: HashMap<LaneKey, LaneRoom>,
-    deliveries: usize,
-    /// The payloads that are held: by how many deliveries, and their bytes.
-    payloads: HashMap<i64, (usize, usize)>,
-    /// Bytes of these.
-    bytes: usize,
-    /// Deliveries of throttled lanes.
-    throttled: usize,
-    /// Lanes with a backlog and room, to be filled in turn. A name that is no longer wanting is passed over.
-    wanting: VecDeque<LaneKey>,
-    wanting_throttled: VecDeque<LaneKey>,
-}
-
-impl Room {
-    /// How many deliveries a lane may hold now.
-    fn lane_max(&self, lane: &LaneRoom, limits: &HandOffLimits) -> usize {
-        let free = limits.deliveries_max.saturating_sub(self.deliveries);
-        if !lane.throttled {
-            let earned = limits.lane_deliveries_max.min(LANE_FIRST_MAX + lane.earned);
-            let shared = match free {
-                0 => 0,
-                free if free < limits.deliveries_max / 16 => LAST_LANE_MAX,
-                free if free < limits.deliveries_max / SHARE => SCARCE_LANE_MAX,
-                free => (free / SHARE).max(1),
-            };
-            earned.min(shared)
-        } else if self.throttled < limits.deliveries_max / SHARE && free > 0 {
-            THROTTLED_LANE_MAX
-        } else {
-            0
-        }
-    }
-
-    fn fits(&self, lane: &LaneRoom, payload: PayloadSize, limits: &HandOffLimits) -> bool {
-        let free_bytes = limits.bytes_max.saturating_sub(self.bytes);
-        let first_fits = payload.bytes <= free_bytes || self.payloads.contains_key(&payload.place);
-        let bytes_fit = lane.bytes + payload.bytes <= free_bytes / SHARE || (lane.held == 0 && first_fits);
-        self.deliveries == 0 || (lane.held < self.lane_max(lane, limits) && self.deliveries < limits.deliveries_max && bytes_fit)
-    }
-
-    /// Counts a payload of which one more delivery is held.
-    fn hold(&mut self, payload: PayloadSize) {
-        let (holders, bytes) = self.payloads.entry(payload.place).or_insert((0, payload.bytes));
-        self.bytes += if *holders == 0 { *bytes } else { 0 };
-        *holders += 1;
-    }
-
-    /// Counts a payload no more when no delivery of it is held.
-    fn let_go(&mut self, payload: PayloadSize) {
-        let Some((holders, bytes)) = self.payloads.get_mut(&payload.place) else { return };
-        *holders -= 1;
-        if *holders == 0 {
-            self.bytes = self.bytes.saturating_sub(*bytes);
-            self.payloads.remove(&payload.place);
-        }
-    }
-
-    /// Puts a lane into the queue of those to be filled, if it has a backlog and at least half its room free. Lanes are filled
-    /// in large steps, not delivery by delivery.
-    fn queue(&mut self, key: &LaneKey, limits: &HandOffLimits) {
-        let Some(lane) = self.lanes.get(key).copied() else { return };
-        if lane.queued || !lane.backlog || lane.held > self.lane_max(&lane, limits) / 2 {
-            return;
-        }
-        let queue = if lane.throttled { &mut self.wanting_throttled } else { &mut self.wanting };
-        queue.push_back(key.clone());
-        if let Some(lane) = self.lanes.get_mut(key) {
-            lane.queued = true;
-        }
-    }
-
-    fn forget_if_idle(&mut self, key: &LaneKey) {
-        if self.lanes.get(key).is_some_and(|lane| lane.held == 0 && !lane.backlog) {
-            self.lanes.remove(key);
-        }
-    }
-
-    fn set_throttled(&mut self, key: &LaneKey, throttled: bool) {
-        let Some(lane) = self.lanes.get_mut(key).filter(|lane| lane.throttled != throttled) else { return };
-        lane.throttled = throttled;
-        lane.queued = false; // it stood in the other queue
-        let held = lane.held;
-        self.throttled = if throttled { self.throttled + held } else { self.throttled.saturating_sub(held) };
-    }
-
-    /// Takes the next lane to be filled from one of the two queues, with its room.
-    fn take_wanting(&mut self, throttled: bool, limits: &HandOffLimits) -> Option<(LaneKey, usize)> {
-        loop {
-            let key = if throttled { self.wanting_throttled.pop_front() } else { self.wanting.pop_front() }?;
-            let Some(lane) = self.lanes.get(&key).copied().filter(|lane| lane.queued && lane.throttled == throttled) else {
-                continue;
-            };
-            let room = self.lane_max(&lane, limits).saturating_sub(lane.held);
-            if room == 0 {
-                let queue = if throttled { &mut self.wanting_throttled } else { &mut self.wanting };
-                queue.push_front(key);
-                return None;
-            }
-            if let Some(lane) = self.lanes.get_mut(&key) {
-                lane.queued = false;
-            }
-            if lane.backlog {
-                return Some((key, room));
-            }
-        }
-    }
-}
-
 /// The shared hand-off of one store.
 #[derive(Debug)]
 pub(crate) struct HandOff {
@@ -285,23 +150,7 @@ impl HandOff {
 
     /// Gives room back. An endpoint that has `answered` is not throttled any more.
     pub(crate) fn release(&self, key: &LaneKey, payload: PayloadSize, answered: bool) {
-        let mut room = self.room.lock();
-        room.deliveries = room.deliveries.saturating_sub(1);
-        room.let_go(payload);
-        let Some(lane) = room.lanes.get_mut(key) else { return };
-        lane.held = lane.held.saturating_sub(1);
-        lane.bytes = lane.bytes.saturating_sub(payload.bytes);
-        if answered {
-            lane.earned = (lane.earned + EARNED_PER_ANSWER).min(self.limits.lane_deliveries_max);
-        }
-        if lane.throttled {
-            room.throttled = room.throttled.saturating_sub(1);
-            room.set_throttled(key, !answered);
-        }
-        room.queue(key, &self.limits);
-        room.forget_if_idle(key);
-        let wanted = !room.wanting.is_empty() || !room.wanting_throttled.is_empty();
-        drop(room);
+        let wanted = self.room.lock().release(key, payload, answered, &self.limits);
         if wanted {
             self.claimable.notify_one();
         }
@@ -326,12 +175,7 @@ impl HandOff {
 
     /// Puts every lane with a backlog back into its queue: a claim round failed.
     pub(crate) fn queue_again(&self) {
-        let mut room = self.room.lock();
-        let mut lanes: Vec<LaneKey> = room.lanes.iter().filter(|(_, lane)| lane.backlog).map(|(key, _)| key.clone()).collect();
-        lanes.sort_unstable();
-        for key in &lanes {
-            room.queue(key, &self.limits);
-        }
+        self.room.lock().queue_again(&self.limits);
     }
 
     /// Hands deliveries with reserved room to the engine. Without an engine they stay claimed until the next start.
@@ -357,33 +201,23 @@ impl Reservations<'_> {
     /// Reserves room for one first attempt: only when nothing of its lane waits in the store, so that a lane stays in order.
     /// Without room the lane is marked as having a backlog.
     pub(crate) fn for_new(&mut self, lane: &LaneKey, payload: PayloadSize) -> bool {
-        let behind = self.room.lanes.get(lane).is_some_and(|state| state.backlog);
-        if !behind && self.for_claim(lane, payload) {
-            return true;
+        if self.room.has_backlog(lane) {
+            return false;
         }
-        self.set_backlog(lane, true);
-        false
-    }
-
-    /// Reserves room for one delivery that is claimed from the store.
-    pub(crate) fn for_claim(&mut self, key: &LaneKey, payload: PayloadSize) -> bool {
-        let lane = self.room.lanes.get(key).copied().unwrap_or_default();
-        let fits = self.room.fits(&lane, payload, &self.limits);
-        if fits {
-            self.room.deliveries += 1;
-            self.room.hold(payload);
-            self.room.throttled += usize::from(lane.throttled);
-            let lane = self.room.lanes.entry(key.clone()).or_default();
-            lane.held += 1;
-            lane.bytes += payload.bytes;
+        let fits = self.for_claim(lane, payload);
+        if !fits {
+            self.set_backlog(lane, true);
         }
         fits
     }
 
+    /// Reserves room for one delivery that is claimed from the store.
+    pub(crate) fn for_claim(&mut self, key: &LaneKey, payload: PayloadSize) -> bool {
+        self.room.reserve(key, payload, &self.limits)
+    }
+
     pub(crate) fn set_backlog(&mut self, key: &LaneKey, backlog: bool) {
-        self.room.lanes.entry(key.clone()).or_default().backlog = backlog;
-        self.room.queue(key, &self.limits);
-        self.room.forget_if_idle(key);
+        self.room.set_backlog(key, backlog, &self.limits);
     }
 
     /// The next lanes to be filled, each with its room: first those whose endpoints answer.

@@ -1,5 +1,6 @@
 //! How the room in memory is shared.
 
+use super::room::{LANE_FIRST_MAX, THROTTLED_LANE_MAX};
 use super::*;
 
 fn lane(name: &str) -> LaneKey {

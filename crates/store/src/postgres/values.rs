@@ -22,7 +22,7 @@ pub(super) fn read(row: &tokio_postgres::Row, table: &'static str) -> Result<Row
         };
         read.map(|cell| cell.unwrap_or(Value::Null)).map_err(|error| describe(&error).1)
     });
-    Ok(Row::new(cells.collect::<Result<_, _>>()?, table))
+    Row::new(cells, table)
 }
 
 /// Each column of the rows in `cells` as one array.
