@@ -34,7 +34,7 @@ impl<'a> Fields<'a> {
     /// As [`Fields::read`], where the member `name`, if there is one, is a list of objects: all in one pass over the body. Of a
     /// list with more than `max` elements, one more is read.
     pub(crate) fn read_with_list(body: &'a [u8], name: &'static str, max: usize) -> Result<(Self, Option<Vec<Self>>), Problem> {
-        let (members, element) = parse(body, WithList { name: Some(name), max: max.saturating_add(1) })?;
+        let (members, element) = parse(body, WithList { list: Some((name, max.saturating_add(1))) })?;
         let mut fields = Self::new(String::new(), members);
         let elements = match element {
             None => return Ok((fields, None)),

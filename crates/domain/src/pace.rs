@@ -106,7 +106,7 @@ impl Pace {
         }
     }
 
-    /// A pause from `now`, never shorter than one that runs.
+    /// A pause from `now` to `until`, or to the end of one that runs, whichever is later.
     fn paused(self, now: Timestamp, until: Timestamp) -> Pause {
         Pause { from: now, until: self.opens_at(now).map_or(until, |running| running.max(until)) }
     }

@@ -1,7 +1,7 @@
 //! The members of an object, their values as raw text; and of a list of objects inside it, in the same pass.
 //!
-//! A raw value is gone through to find its end. So what is inside one that is read further is gone through again: for a batch of
-//! large events that was most of what taking them cost.
+//! A raw value is gone through to find its end. So what is inside one that is read further is gone through again: all the data of
+//! a batch three times, as a list, as events, and as their members.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,14 +14,14 @@ pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        WithList { name: None, max: 0 }.deserialize(deserializer).map(|(members, _)| members)
+        WithList { list: None }.deserialize(deserializer).map(|(members, _)| members)
     }
 }
 
-/// Reads an object, and of the first member with this name what it is, up to `max` elements of it.
+/// Reads an object, one member of which may be a list that is read as well.
 pub(super) struct WithList {
-    pub(super) name: Option<&'static str>,
-    pub(super) max: usize,
+    /// That member's name, of which the first counts, and how many elements of it are read.
+    pub(super) list: Option<(&'static str, usize)>,
 }
 
 impl<'de> DeserializeSeed<'de> for WithList {
@@ -43,10 +43,11 @@ impl<'de> Visitor<'de> for WithList {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let (mut members, mut list) = (Vec::with_capacity(8), None);
         while let Some(Key(key)) = map.next_key()? {
-            if list.is_none() && self.name.is_some_and(|name| name == key) {
-                list = Some(map.next_value_seed(Shape { elements_max: Some(self.max) })?);
-            } else {
-                members.push((key, map.next_value()?));
+            match self.list {
+                Some((name, max)) if list.is_none() && name == key => {
+                    list = Some(map.next_value_seed(Shape { elements_max: Some(max) })?);
+                }
+                _ => members.push((key, map.next_value()?)),
             }
         }
         Ok((Members(members), list))
@@ -83,7 +84,7 @@ impl<'de> Visitor<'de> for Shape {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Element<'de>, A::Error> {
-        let (members, _) = WithList { name: None, max: 0 }.visit_map(map)?;
+        let (members, _) = WithList { list: None }.visit_map(map)?;
         Ok(Element::Object(members))
     }
 

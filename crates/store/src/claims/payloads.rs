@@ -43,12 +43,14 @@ impl ReservedRow {
             return Some(delivery);
         }
         let context = payload_context(&delivery.account_id, &delivery.event.id);
-        let opened =
-            keyring.unwrap(&delivery.account_id, &data_key_sealed).and_then(|key| key.open("events", &context, &payload_sealed));
+        let opened = keyring
+            .unwrap(&delivery.account_id, &data_key_sealed)
+            .and_then(|key| key.open("events", &context, &payload_sealed))
+            .and_then(|data| String::from_utf8(data).map_err(|_| StoreError::Unsealable { table: "events" }));
         match opened {
             Ok(data) => {
                 if let Some(event) = Arc::get_mut(&mut delivery.event) {
-                    event.data = String::from_utf8(data).ok().map(Into::into);
+                    event.data = Some(data.into());
                 }
                 self.handoff.events.add(place, &delivery.event);
             }
