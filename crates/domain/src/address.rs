@@ -9,43 +9,27 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-/// What kind of address it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AddressClass {
-    /// Globally routed unicast.
-    Public,
-    /// This host.
-    Loopback,
-    /// A private network (RFC 1918, RFC 4193, site-local).
-    Private,
-    /// Link-local; cloud metadata services live there.
-    LinkLocal,
-    /// A carrier's shared space (RFC 6598).
-    SharedCarrier,
-    /// Multicast or broadcast.
-    Multicast,
-    /// Documentation or benchmarking.
-    Documentation,
-    /// Reserved, unspecified, or a protocol's own space.
-    Reserved,
-    /// An IPv6 form that tunnels or translates to IPv4.
-    Transition,
-}
-
-impl AddressClass {
-    /// The words for people.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Public => "a public address",
-            Self::Loopback => "a loopback address",
-            Self::Private => "a private address",
-            Self::LinkLocal => "a link-local address",
-            Self::SharedCarrier => "a carrier-shared address",
-            Self::Multicast => "a multicast or broadcast address",
-            Self::Documentation => "a documentation or benchmarking address",
-            Self::Reserved => "a reserved address",
-            Self::Transition => "an IPv6 transition address",
-        }
+crate::words! {
+    /// What kind of address it is, in words for people.
+    pub enum AddressClass {
+        /// Globally routed unicast.
+        Public = "a public address",
+        /// This host.
+        Loopback = "a loopback address",
+        /// A private network (RFC 1918, RFC 4193, site-local).
+        Private = "a private address",
+        /// Link-local; cloud metadata services live there.
+        LinkLocal = "a link-local address",
+        /// A carrier's shared space (RFC 6598).
+        SharedCarrier = "a carrier-shared address",
+        /// Multicast or broadcast.
+        Multicast = "a multicast or broadcast address",
+        /// Documentation or benchmarking.
+        Documentation = "a documentation or benchmarking address",
+        /// Reserved, unspecified, or a protocol's own space.
+        Reserved = "a reserved address",
+        /// An IPv6 form that tunnels or translates to IPv4.
+        Transition = "an IPv6 transition address",
     }
 }
 

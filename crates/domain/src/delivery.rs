@@ -8,36 +8,17 @@ use std::time::Duration;
 
 use crate::{HealthPolicy, RateLimit, RetrySchedule, SuccessRule, Timestamp};
 
-/// Where a delivery stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DeliveryState {
-    /// Waiting for its first or next attempt, or in flight.
-    Pending,
-    /// The endpoint answered as the contract asks.
-    Delivered,
-    /// Its attempts are used up, or it cannot be made.
-    Failed,
-    /// Its endpoint was deleted or disabled before it arrived.
-    Cancelled,
-}
-
-impl DeliveryState {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Delivered, Self::Failed, Self::Cancelled];
-
-    /// The word used in the API and the store.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Delivered => "delivered",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// Reads the word of [`DeliveryState::as_str`].
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text)
+crate::words! {
+    /// Where a delivery stands.
+    pub enum DeliveryState {
+        /// Waiting for its first or next attempt, or in flight.
+        Pending = "pending",
+        /// The endpoint answered as the contract asks.
+        Delivered = "delivered",
+        /// Its attempts are used up, or it cannot be made.
+        Failed = "failed",
+        /// Its endpoint was deleted or disabled before it arrived.
+        Cancelled = "cancelled",
     }
 }
 

@@ -7,39 +7,23 @@ use std::time::Duration;
 
 use crate::Timestamp;
 
-/// Where an endpoint stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum HealthStatus {
-    /// Deliveries are attempted.
-    #[default]
-    Active,
-    /// Deliveries are attempted; recent ones failed.
-    Unhealthy,
-    /// The queue is paused: nothing is attempted until somebody resumes the endpoint.
-    Failed,
-    /// Not yet verified: nothing is attempted.
-    Pending,
+crate::words! {
+    /// Where an endpoint stands, in order of severity.
+    #[derive(Default)]
+    pub enum HealthStatus {
+        /// Deliveries are attempted.
+        #[default]
+        Active = "active",
+        /// Deliveries are attempted; recent ones failed.
+        Unhealthy = "unhealthy",
+        /// The queue is paused: nothing is attempted until somebody resumes the endpoint.
+        Failed = "failed",
+        /// Not yet verified: nothing is attempted.
+        Pending = "pending",
+    }
 }
 
 impl HealthStatus {
-    /// All of them, in order of severity.
-    pub const ALL: [Self; 4] = [Self::Active, Self::Unhealthy, Self::Failed, Self::Pending];
-
-    /// The word used in the API and the store.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Unhealthy => "unhealthy",
-            Self::Failed => "failed",
-            Self::Pending => "pending",
-        }
-    }
-
-    /// Reads the word of [`HealthStatus::as_str`].
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text)
-    }
-
     /// Whether deliveries to an endpoint in this state are attempted.
     pub const fn allows_attempts(self) -> bool {
         match self {
@@ -153,14 +137,6 @@ mod tests {
         let revived = Health::default().observe(&policy, false, start).observe(&policy, true, start.plus(6 * DAY));
         let again = revived.observe(&policy, false, start.plus(8 * DAY));
         assert_eq!((again.status, again.unhealthy_since), (HealthStatus::Unhealthy, Some(start.plus(8 * DAY))));
-    }
-
-    #[test]
-    fn words_round_trip() {
-        for status in HealthStatus::ALL {
-            assert_eq!(HealthStatus::parse(status.as_str()), Some(status));
-        }
-        assert_eq!(HealthStatus::parse("fine"), None);
     }
 
     proptest! {
