@@ -127,6 +127,11 @@ impl AttemptOutcome {
         }
     }
 
+    /// Whether the receiver answered, whatever it said.
+    pub const fn is_answer(&self) -> bool {
+        matches!(self, Self::Response { .. })
+    }
+
     /// The HTTP status, when there was an answer.
     pub const fn status(&self) -> Option<u16> {
         match self {

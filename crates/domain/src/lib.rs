@@ -10,16 +10,20 @@
 //! test at the foot of the file, and let `store`, `engine` or `app` carry it out.
 
 pub mod address;
+pub mod admission;
 pub mod delivery;
 pub mod endpoint;
 pub mod event;
+pub mod fan_out;
 pub mod filter;
 pub mod health;
 pub mod ids;
 pub mod pace;
 pub mod rate;
+pub mod replay;
 pub mod resource;
 pub mod role;
+pub mod room;
 pub mod schedule;
 pub mod secret;
 pub mod source;
@@ -28,15 +32,19 @@ pub mod time;
 pub mod words;
 
 pub use address::{AddressClass, AddressPolicy};
+pub use admission::{Admission, Gate};
 pub use delivery::{AttemptOutcome, Decision, DeliveryPolicy, DeliveryState, TimeoutPhase};
 pub use endpoint::{EndpointUrl, InvalidUrl, UrlPolicy};
 pub use event::{EventType, InvalidEventType};
+pub use fan_out::{Log, Offer, Recipient};
 pub use filter::EventFilter;
 pub use health::{Health, HealthPolicy, HealthStatus};
 pub use ids::{AccountId, DeliveryId, EndpointId, EventId, IdFormat, InvalidId, KeyId, ReplayId, ResourceId};
 pub use pace::{Pace, Signal};
 pub use rate::{InvalidRateLimit, RateLimit};
+pub use replay::{PastEvent, ReplayCase, ReplayRange, ReplayState};
 pub use role::Role;
+pub use room::{PayloadSize, Room, RoomLimits};
 pub use schedule::RetrySchedule;
 pub use secret::Secret;
 pub use source::{Clock, Entropy};

@@ -45,14 +45,8 @@ impl DeliveryPolicy {
                 let spare = matches!(status, 429 | 502 | 504) || (*status == 503 && pause.is_some());
                 Some(if spare { Signal::SlowDown { pause } } else { Signal::Answered })
             }
-            AttemptOutcome::Timeout { .. }
-            | AttemptOutcome::Dns { .. }
-            | AttemptOutcome::Blocked { .. }
-            | AttemptOutcome::Tls { .. }
-            | AttemptOutcome::Connect { .. }
-            | AttemptOutcome::Closed { .. }
-            | AttemptOutcome::Protocol { .. } => Some(Signal::Silent),
             AttemptOutcome::Unbuildable { .. } => None,
+            sent => (!sent.is_answer()).then_some(Signal::Silent),
         }
     }
 }
