@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use bellwire_contract::{Contract, Registrar};
 use bellwire_domain::{AccountId, KeyId};
-use bellwire_store::{Account, Role, key_hash};
+use bellwire_domain::{Role};
+use bellwire_store::{Account, key_hash};
 
 use crate::{App, AppError, Conflict, Resource};
 
@@ -157,7 +158,7 @@ impl App {
     pub async fn authenticate(&self, bearer: Option<&str>) -> Result<Actor, AppError> {
         let bearer = bearer.map(str::trim).filter(|bearer| !bearer.is_empty());
         let bearer = bearer.ok_or(AppError::Unauthenticated("send an API key as `Authorization: Bearer <key>`"))?;
-        let key = self.store().find_key(key_hash(bearer)).await?;
+        let key = self.records().find_key(key_hash(bearer)).await?;
         let now = self.clock().now();
         let actor = key
             .filter(|key| key.expires_at.is_none_or(|end| now < end))
@@ -183,7 +184,7 @@ impl App {
         let scope = self.permit(actor, operation)?;
         let not_found = || AppError::NotFound(Resource::Account);
         let id = AccountId::try_new(id).ok().filter(|id| scope.includes(id)).ok_or_else(not_found)?;
-        let account = self.store().find_account(&id).await?.ok_or_else(not_found)?;
+        let account = self.records().find_account(&id).await?.ok_or_else(not_found)?;
         let contract = self.contracts().get(&account.contract).cloned();
         let access = AccountAccess { account, contract };
         if operation == Operation::EndpointChange && scope.only.is_some() {

@@ -59,7 +59,7 @@ impl App {
             sandbox: input.sandbox,
             entitlements,
         };
-        let (account, created) = self.store().put_account(wanted).await.map_err(|error| match error {
+        let (account, created) = self.records().put_account(wanted).await.map_err(|error| match error {
             PutAccountError::ContractFixed { contract } => Conflict::ContractFixed { contract }.into(),
             PutAccountError::Store(error) => AppError::from(error),
         })?;
@@ -71,7 +71,7 @@ impl App {
         if given || contract.subscription().secret.from != SecretSource::Account {
             return Ok(None);
         }
-        let has_one = !self.store().account_secrets(id).await?.is_empty();
+        let has_one = !self.records().account_secrets(id).await?.is_empty();
         Ok((!has_one).then(|| contract.draw_secret(self.entropy().bytes())))
     }
 
@@ -82,12 +82,12 @@ impl App {
 
     /// A page of accounts, by id.
     pub async fn list_accounts(&self, _scope: &Scope, page: PageRequest) -> Result<Page<Account>, AppError> {
-        Ok(self.store().list_accounts(page).await?)
+        Ok(self.records().list_accounts(page).await?)
     }
 
     /// Deletes an account and all that is its: endpoints, events, deliveries, keys.
     pub async fn delete_account(&self, access: &AccountAccess) -> Result<(), AppError> {
-        let deleted = self.store().delete_account(&access.account.id).await?;
+        let deleted = self.records().delete_account(&access.account.id).await?;
         if deleted { Ok(()) } else { Err(AppError::NotFound(Resource::Account)) }
     }
 }

@@ -33,28 +33,28 @@ impl App {
             Some(text) => Some(AccountId::try_new(text).ok().filter(|id| scope.includes(id)).ok_or_else(no_account)?),
         };
         if let (Some(id), true) = (&account_id, filter.account.is_some()) {
-            self.store().find_account(id).await?.ok_or_else(no_account)?;
+            self.records().find_account(id).await?.ok_or_else(no_account)?;
         }
         let endpoint_id = match filter.endpoint.map(EndpointId::try_new) {
             None => None,
             Some(Ok(id)) => Some(id),
             Some(Err(_)) => return Ok(Page::default()), // no endpoint has such an id
         };
-        Ok(self.store().list_deliveries(DeliveryQuery { account_id, endpoint_id, state: filter.state }, page).await?)
+        Ok(self.records().list_deliveries(DeliveryQuery { account_id, endpoint_id, state: filter.state }, page).await?)
     }
 
     /// One delivery with its attempts.
     pub async fn get_delivery(&self, scope: &Scope, id: &str) -> Result<DeliveryWithAttempts, AppError> {
         let not_found = || AppError::NotFound(Resource::Delivery);
         let id = DeliveryId::try_new(id).map_err(|_| not_found())?;
-        let found = self.store().find_delivery(id).await?;
+        let found = self.records().find_delivery(id).await?;
         found.filter(|(delivery, _)| scope.includes(&delivery.account_id)).ok_or_else(not_found)
     }
 
     /// Makes a delivery due now: a waiting one early, an ended one once more.
     pub async fn retry_delivery(&self, scope: &Scope, id: &str) -> Result<DeliveryWithAttempts, AppError> {
         let (delivery, _) = self.get_delivery(scope, id).await?;
-        match self.store().retry_delivery(delivery.id).await? {
+        match self.records().retry_delivery(delivery.id).await? {
             RetryResult::Due(_) => self.get_delivery(scope, id).await,
             RetryResult::InFlight => Err(Conflict::DeliveryInFlight.into()),
             RetryResult::EndpointGone => Err(Conflict::EndpointDeleted.into()),

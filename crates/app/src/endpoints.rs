@@ -68,7 +68,7 @@ impl App {
         let secret = rules.check_secret(input.secret, self.entropy().bytes(), &mut faults);
         no_faults(faults)?;
         let max = rules.limits.endpoints_per_account_max;
-        if self.store().count_endpoints(&access.account.id).await? >= i64::from(max) {
+        if self.records().count_endpoints(&access.account.id).await? >= i64::from(max) {
             return Err(Conflict::EndpointLimit { max }.into());
         }
         let new = NewEndpoint {
@@ -84,19 +84,19 @@ impl App {
             health: HealthStatus::Active,
             secret: secret.clone(),
         };
-        let endpoint = self.store().create_endpoint(new).await?.ok_or(AppError::NotFound(Resource::Account))?;
+        let endpoint = self.records().create_endpoint(new).await?.ok_or(AppError::NotFound(Resource::Account))?;
         Ok((endpoint, secret))
     }
 
     /// One endpoint.
     pub async fn get_endpoint(&self, access: &AccountAccess, id: &str) -> Result<Endpoint, AppError> {
-        let found = self.store().find_endpoint(&lane(access, id)?).await?;
+        let found = self.records().find_endpoint(&lane(access, id)?).await?;
         found.ok_or(AppError::NotFound(Resource::Endpoint))
     }
 
     /// A page of an account's endpoints, by id.
     pub async fn list_endpoints(&self, access: &AccountAccess, page: PageRequest) -> Result<Page<Endpoint>, AppError> {
-        Ok(self.store().list_endpoints(&access.account.id, page).await?)
+        Ok(self.records().list_endpoints(&access.account.id, page).await?)
     }
 
     /// The event types that an endpoint gets: its choice, or all that the contract gives the account.
@@ -158,7 +158,7 @@ impl App {
 
     /// Deletes an endpoint and cancels what waits for it.
     pub async fn delete_endpoint(&self, access: &AccountAccess, id: &str) -> Result<(), AppError> {
-        let deleted = self.store().delete_endpoint(&lane(access, id)?).await?;
+        let deleted = self.records().delete_endpoint(&lane(access, id)?).await?;
         if deleted { Ok(()) } else { Err(AppError::NotFound(Resource::Endpoint)) }
     }
 
@@ -169,7 +169,7 @@ impl App {
     }
 
     async fn change_endpoint(&self, access: &AccountAccess, id: &str, changes: EndpointChanges) -> Result<Endpoint, AppError> {
-        let endpoint = self.store().update_endpoint(&lane(access, id)?, changes).await?;
+        let endpoint = self.records().update_endpoint(&lane(access, id)?, changes).await?;
         endpoint.ok_or(AppError::NotFound(Resource::Endpoint))
     }
 

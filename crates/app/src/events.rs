@@ -35,6 +35,6 @@ impl App {
                 Some(Arrival { delivered, endpoint_id: Some(endpoint.id), wanted })
             }
         };
-        Ok(self.store().list_events(&access.account.id, EventQuery { arrival, ..query }, page).await?)
+        Ok(self.records().list_events(&access.account.id, EventQuery { arrival, ..query }, page).await?)
     }
 }

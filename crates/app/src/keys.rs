@@ -1,7 +1,8 @@
 //! API keys: made, listed, revoked. A key's text is shown once, when it is made.
 
 use bellwire_domain::{AccountId, KeyId, Secret, Timestamp};
-use bellwire_store::{ApiKey, Page, PageRequest, Role, key_hash};
+use bellwire_domain::{Role};
+use bellwire_store::{ApiKey, Page, PageRequest, key_hash};
 
 use crate::{App, AppError, Fault, Resource, Scope, error::no_faults};
 
@@ -33,16 +34,16 @@ impl App {
     pub async fn create_key(&self, _scope: &Scope, input: KeyInput<'_>) -> Result<NewKey, AppError> {
         let mut faults = Vec::new();
         let role = Role::parse(input.role);
-        if role.is_none() {
-            faults.push(Fault::new("/role", "a role is one of admin, publisher, consumer and auditor"));
-        }
         let now = self.clock().now();
         if input.expires_at.is_some_and(|end| end <= now) {
             faults.push(Fault::new("/expires", "this instant has passed"));
         }
         let account_id = self.key_account(role, input.account, &mut faults).await?;
+        let Some(role) = role else {
+            faults.insert(0, Fault::new("/role", format!("a role is one of {}", Role::WORDS.join(", "))));
+            return Err(AppError::Invalid(faults));
+        };
         no_faults(faults)?;
-        let role = role.unwrap_or(Role::Auditor);
         self.store_new_key(role, account_id, input.expires_at).await
     }
 
@@ -60,7 +61,7 @@ impl App {
             (Some(Role::Consumer), Some(text)) => {
                 let id = AccountId::try_new(text).ok();
                 let found = match &id {
-                    Some(id) => self.store().find_account(id).await?,
+                    Some(id) => self.records().find_account(id).await?,
                     None => None,
                 };
                 if found.is_some() {
@@ -77,7 +78,7 @@ impl App {
     async fn store_new_key(&self, role: Role, account_id: Option<AccountId>, end: Option<Timestamp>) -> Result<NewKey, AppError> {
         let text = format!("bwk_{}", hex::encode(self.entropy().bytes::<32>()));
         let key = self.draw_key(role, account_id, end);
-        self.store().create_key(key.clone(), key_hash(&text)).await?;
+        self.records().create_key(key.clone(), key_hash(&text)).await?;
         Ok(NewKey { key, text: Secret::new(text) })
     }
 
@@ -89,13 +90,13 @@ impl App {
 
     /// A page of keys, by id.
     pub async fn list_keys(&self, _scope: &Scope, page: PageRequest) -> Result<Page<ApiKey>, AppError> {
-        Ok(self.store().list_keys(page).await?)
+        Ok(self.records().list_keys(page).await?)
     }
 
     /// Revokes a key at once.
     pub async fn delete_key(&self, _scope: &Scope, id: &str) -> Result<(), AppError> {
         let deleted = match KeyId::try_new(id) {
-            Ok(id) => self.store().delete_key(&id).await?,
+            Ok(id) => self.records().delete_key(&id).await?,
             Err(_) => false,
         };
         if deleted { Ok(()) } else { Err(AppError::NotFound(Resource::Key)) }
@@ -105,7 +106,7 @@ impl App {
     /// key yet, makes one and returns its text, to be printed once.
     pub async fn ensure_admin_key(&self, from_config: Option<&str>) -> Result<Option<String>, AppError> {
         let Some(text) = from_config else {
-            if self.store().has_admin_key().await? {
+            if self.records().has_admin_key().await? {
                 return Ok(None);
             }
             let made = self.store_new_key(Role::Admin, None, None).await?;
@@ -117,11 +118,11 @@ impl App {
                 format!("the admin key must have 1 to {CONFIGURED_KEY_LENGTH_MAX} printable ASCII characters and no spaces");
             return Err(AppError::invalid("", detail));
         }
-        match self.store().find_key(key_hash(text)).await? {
+        match self.records().find_key(key_hash(text)).await? {
             Some(known) if known.role == Role::Admin && known.expires_at.is_none() => Ok(None),
             Some(_) => Err(AppError::invalid("", "the configured admin key is stored already as a key of another role")),
             None => {
-                self.store().create_key(self.draw_key(Role::Admin, None, None), key_hash(text)).await?;
+                self.records().create_key(self.draw_key(Role::Admin, None, None), key_hash(text)).await?;
                 Ok(None)
             }
         }

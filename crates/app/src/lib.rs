@@ -34,7 +34,7 @@ use std::sync::Arc;
 
 use bellwire_contract::{Contract, Contracts};
 use bellwire_domain::{AddressPolicy, Clock, Entropy};
-use bellwire_store::{Store, StoreError};
+use bellwire_store::{Records, StoreError};
 
 use rate::KeyRates;
 
@@ -54,7 +54,7 @@ pub use secrets::SecretInput;
 /// What the use-cases need.
 pub struct AppOptions {
     /// Where everything is kept.
-    pub store: Store,
+    pub records: Records,
     /// The loaded contracts.
     pub contracts: Arc<Contracts>,
     /// The time.
@@ -110,11 +110,11 @@ impl App {
 
     /// Whether the store works.
     pub async fn check(&self) -> Result<(), StoreError> {
-        self.store().check().await
+        self.records().check().await
     }
 
-    pub(crate) fn store(&self) -> &Store {
-        &self.0.options.store
+    pub(crate) fn records(&self) -> &Records {
+        &self.0.options.records
     }
 
     pub(crate) fn rates(&self) -> Option<&KeyRates> {

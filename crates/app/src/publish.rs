@@ -92,7 +92,7 @@ impl App {
         for _ in 0..DECISIONS_MAX {
             let contract = self.contract(&account.contract)?;
             let events = decide(&account, contract)?;
-            match self.store().commit_events(&account, events).await {
+            match self.records().commit_events(&account, events).await {
                 Ok(receipts) => {
                     count_accepted(contract.name(), &receipts);
                     return Ok(receipts);
@@ -100,7 +100,7 @@ impl App {
                 Err(PublishError::AccountChanged) => {}
                 Err(error) => return Err(error.into()),
             }
-            let found = self.store().find_account(&account.id).await.map_err(AppError::from)?;
+            let found = self.records().find_account(&account.id).await.map_err(AppError::from)?;
             account = found.ok_or(AppError::NotFound(Resource::Account))?;
         }
         Err(PublishFailure::AccountChanged)

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use bellwire_domain::{ReplayId, Timestamp};
-use bellwire_store::{NewReplay, Page, PageRequest, Replay, ReplayCase, StartReplayError};
+use bellwire_domain::{ReplayCase};
+use bellwire_store::{NewReplay, Page, PageRequest, Replay, StartReplayError};
 
 use crate::endpoints::lane;
 use crate::error::no_faults;
@@ -42,7 +43,7 @@ impl App {
             cases,
             running_max: self.limits().replays_running_max,
         };
-        self.store().start_replay(new).await.map_err(|error| match error {
+        self.records().start_replay(new).await.map_err(|error| match error {
             StartReplayError::EndpointNotFound => AppError::NotFound(Resource::Endpoint),
             StartReplayError::TooMany { max } => Conflict::ReplayLimit { max }.into(),
             StartReplayError::Store(error) => error.into(),
@@ -57,18 +58,18 @@ impl App {
         page: PageRequest,
     ) -> Result<Page<Replay>, AppError> {
         self.get_endpoint(access, endpoint).await?;
-        Ok(self.store().list_replays(&lane(access, endpoint)?, page).await?)
+        Ok(self.records().list_replays(&lane(access, endpoint)?, page).await?)
     }
 
     /// One replay.
     pub async fn get_replay(&self, access: &AccountAccess, endpoint: &str, id: &str) -> Result<Replay, AppError> {
-        let found = self.store().find_replay(&lane(access, endpoint)?, &parse(id)?).await?;
+        let found = self.records().find_replay(&lane(access, endpoint)?, &parse(id)?).await?;
         found.ok_or(AppError::NotFound(Resource::Replay))
     }
 
     /// Stops a replay; what it has made stays. One that has ended stays as it ended.
     pub async fn cancel_replay(&self, access: &AccountAccess, endpoint: &str, id: &str) -> Result<Replay, AppError> {
-        let found = self.store().cancel_replay(&lane(access, endpoint)?, &parse(id)?).await?;
+        let found = self.records().cancel_replay(&lane(access, endpoint)?, &parse(id)?).await?;
         found.ok_or(AppError::NotFound(Resource::Replay))
     }
 }

@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use bellwire_contract::{Contract, ResourceEvent, ResourceRefusal, StoredResource};
 use bellwire_domain::{EventId, ResourceId};
-use bellwire_store::{
-    Account, NewEvent, Page, PageRequest, Precondition, PutResource, PutResourceAnswer, PutResourceError, ResourceDecision,
-    ResourceHead, ResourceUpdate, StoreError,
-};
+use bellwire_store::{Account, NewEvent, Page, PageRequest, Precondition, PutResource, PutResourceAnswer, PutResourceError, ResourceDecision, ResourceHead, ResourceUpdate, StoreError};
 use bytes::Bytes;
 
 use crate::endpoint_rules::entitled;
@@ -43,7 +40,7 @@ impl App {
             let (app, deciding, document) = (self.clone(), Arc::clone(&account), wanted.clone());
             let decide =
                 move |stored: Option<&bellwire_store::Resource>| app.decide_resource(&deciding, &contract, &document, stored);
-            let failure = match self.store().put_resource(Arc::clone(&account), wanted.clone(), decide).await {
+            let failure = match self.records().put_resource(Arc::clone(&account), wanted.clone(), decide).await {
                 Ok(answer) => {
                     count_accepted(&account.contract, answer.events.iter().map(|(receipt, _)| receipt));
                     return Ok(answer);
@@ -56,7 +53,7 @@ impl App {
                 PublishFailure::App(error) => return Err(error),
                 PublishFailure::Conflict(_) => return Err(Conflict::ResourceEvent.into()),
                 PublishFailure::AccountChanged => {
-                    let found = self.store().find_account(&account.id).await?;
+                    let found = self.records().find_account(&account.id).await?;
                     account = found.ok_or(AppError::NotFound(Resource::Account))?;
                 }
             }
@@ -69,7 +66,7 @@ impl App {
         check_kind(access.contract()?, kind)?;
         let not_found = || AppError::NotFound(Resource::Resource);
         let id = ResourceId::try_new(id).map_err(|_| not_found())?;
-        self.store().find_resource(&access.account.id, kind, &id).await?.ok_or_else(not_found)
+        self.records().find_resource(&access.account.id, kind, &id).await?.ok_or_else(not_found)
     }
 
     /// A page of the resources of a kind, by id, without their documents.
@@ -80,7 +77,7 @@ impl App {
         page: PageRequest,
     ) -> Result<Page<ResourceHead>, AppError> {
         check_kind(access.contract()?, kind)?;
-        Ok(self.store().list_resources(&access.account.id, kind, page).await?)
+        Ok(self.records().list_resources(&access.account.id, kind, page).await?)
     }
 
     /// A page of the resources of a kind, by id, with their documents. It ends early where these become too much to hold at once.
@@ -94,7 +91,7 @@ impl App {
         let (mut items, mut bytes) = (Vec::with_capacity(heads.items.len()), 0);
         let mut left = heads.items.into_iter();
         for head in left.by_ref() {
-            let Some(resource) = self.store().find_resource(&access.account.id, kind, &head.id).await? else { continue };
+            let Some(resource) = self.records().find_resource(&access.account.id, kind, &head.id).await? else { continue };
             bytes += resource.document.len();
             items.push(resource);
             if bytes >= PAGE_BYTES_MAX {

@@ -48,7 +48,7 @@ impl App {
             self.check_room(&self.endpoint_secrets(access, &endpoint).await?)?;
         }
         let old_expire_at = self.clock().now().plus(overlap);
-        let rotated = self.store().rotate_endpoint_secret(&lane(access, id)?, secret.clone(), old_expire_at).await?;
+        let rotated = self.records().rotate_endpoint_secret(&lane(access, id)?, secret.clone(), old_expire_at).await?;
         Ok((rotated.ok_or(AppError::NotFound(Resource::Endpoint))?, secret))
     }
 
@@ -70,10 +70,10 @@ impl App {
         no_faults(faults)?;
         let secret = input.secret.unwrap_or_else(|| contract.draw_secret(self.entropy().bytes()));
         if !overlap.is_zero() {
-            self.check_room(&self.store().account_secrets(&access.account.id).await?)?;
+            self.check_room(&self.records().account_secrets(&access.account.id).await?)?;
         }
         let old_expire_at = self.clock().now().plus(overlap);
-        let rotated = self.store().rotate_account_secret(&access.account.id, secret.clone(), old_expire_at).await?;
+        let rotated = self.records().rotate_account_secret(&access.account.id, secret.clone(), old_expire_at).await?;
         Ok((rotated.ok_or(AppError::NotFound(Resource::Account))?, secret))
     }
 
@@ -94,7 +94,7 @@ impl App {
         if !access.contract().is_ok_and(|contract| contract.subscription().secret.is_read_with_accounts()) {
             return Ok(None);
         }
-        Ok(newest(self.store().account_secrets(&access.account.id).await?))
+        Ok(newest(self.records().account_secrets(&access.account.id).await?))
     }
 
     fn check_overlap(&self, overlap: Option<&str>, faults: &mut Vec<Fault>) -> Duration {
@@ -115,11 +115,7 @@ impl App {
     /// The secrets of an endpoint that sign now, newest first.
     async fn endpoint_secrets(&self, access: &AccountAccess, endpoint: &Endpoint) -> Result<Vec<ActiveSecret>, AppError> {
         let lane = LaneKey { account_id: access.account.id.clone(), endpoint_id: endpoint.id.clone() };
-        let config = self.store().find_endpoint_config(&lane, endpoint.version).await?;
-        let now = self.clock().now();
-        let signs = |end: Option<Timestamp>| end.is_none_or(|end| now < end);
-        let all = config.map(|config| config.secrets.clone()).unwrap_or_default();
-        Ok(all.into_iter().filter(|secret| signs(secret.expires_at)).collect())
+        Ok(self.records().endpoint_secrets(&lane).await?)
     }
 }
 

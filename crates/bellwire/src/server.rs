@@ -12,7 +12,7 @@ use bellwire_contract::Contracts;
 use bellwire_domain::{AddressPolicy, Clock, Entropy, RateLimit};
 use bellwire_egress::{Sender, SenderOptions};
 use bellwire_engine::{Engine, EngineOptions};
-use bellwire_store::{Execution, HandOffLimits, Location, MasterKey, PageRequest, Store, StoreOptions};
+use bellwire_store::{Execution, Location, MasterKey, PageRequest, Records, StoreOptions};
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
@@ -59,7 +59,7 @@ pub(crate) struct Server {
     pub(crate) published: Vec<(String, SocketAddr)>,
     /// The admin key that was made, when none was configured and none existed.
     pub(crate) new_admin_key: Option<String>,
-    store: Store,
+    records: Records,
     engine: Engine,
     ready: Arc<AtomicBool>,
     stop_listening: CancellationToken,
@@ -79,19 +79,19 @@ impl Server {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
         let contracts = Arc::new(options.contracts);
         let addresses = AddressPolicy::new(options.allow_network);
-        let (store, claimed) = Store::open(StoreOptions {
+        let (records, queue) = bellwire_store::open(StoreOptions {
             location: options.database,
             master_key: options.master_key,
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
-            handoff: HandOffLimits::default(),
+            room: RoomLimits::default(),
             jobs_max: STORE_JOBS_MAX,
             readers_max: STORE_READERS_MAX,
             execution: Execution::Threads,
             account_backlog_max: options.account_backlog_max.into(),
             node_lease: options.node_lease,
         })?;
-        check_contracts(&store, &contracts).await?;
+        check_contracts(&records, &contracts).await?;
         let app = App::new(AppOptions {
             store: store.clone(),
             contracts: Arc::clone(&contracts),
@@ -133,7 +133,7 @@ impl Server {
         let router = bellwire_api::router(api);
         tasks.spawn(listener::serve(listener, router, ListenerLimits::default(), stop_listening.clone()));
         tasks.close();
-        Ok(Self { address, published, new_admin_key, store, engine, ready, stop_listening, tasks })
+        Ok(Self { address, published, new_admin_key, records, engine, ready, stop_listening, tasks })
     }
 
     /// Stops accepting, finishes what is in flight within `grace`, closes the store.
@@ -142,7 +142,7 @@ impl Server {
         self.stop_listening.cancel();
         let listener_ends = tokio::time::timeout(grace, self.tasks.wait());
         let _ = tokio::join!(listener_ends, self.engine.stop(grace));
-        self.store.close().await;
+        self.records.close().await;
     }
 }
 
@@ -164,10 +164,10 @@ fn refused_key(error: AppError) -> anyhow::Error {
 }
 
 /// Every account's contract must be loaded: without it nothing could be sent to that account.
-async fn check_contracts(store: &Store, contracts: &Contracts) -> anyhow::Result<()> {
+async fn check_contracts(records: &Records, contracts: &Contracts) -> anyhow::Result<()> {
     let mut after = None;
     loop {
-        let page = store.list_accounts(PageRequest { limit: 1_000, after }).await?;
+        let page = records.list_accounts(PageRequest { limit: 1_000, after }).await?;
         for account in &page.items {
             if contracts.get(&account.contract).is_none() {
                 bail!(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bellwire_contract::{
     AccountInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, RenderInput, SecretSource,
 };
-use bellwire_domain::{AttemptOutcome, Secret, Signal, Timestamp};
+use bellwire_domain::{AttemptOutcome, Gate, Secret, Signal, Timestamp};
 use bellwire_egress::OutboundRequest;
 use bellwire_store::{ActiveSecret, ClaimedDelivery, EndpointConfig, LaneKey, Outcome};
 
@@ -34,10 +34,11 @@ impl Shared {
         let in_flight_max = endpoint.in_flight_max.unwrap_or(policy.in_flight_max);
         let rate_limit = endpoint.rate_limit.or(policy.rate_limit);
         // All nodes together keep to them.
-        let nodes = self.store.nodes();
+        let nodes = self.queue.nodes();
         let rate_limit = rate_limit.map(|limit| limit.shared_by(nodes));
         self.limit(lane, LaneLimits { in_flight_max: in_flight_max.div_ceil(nodes), rate_limit });
-        if !(endpoint.enabled || delivery.event.is_test) || !endpoint.health.status.allows_attempts() {
+        let gate = Gate { enabled: endpoint.enabled, health: endpoint.health.status };
+        if !gate.admits(delivery.event.is_test) {
             self.put_back(vec![delivery]).await;
             return None;
         }
@@ -60,7 +61,7 @@ impl Shared {
     /// The endpoint's configuration; `None` when it is gone or the engine is stopping.
     async fn config(&self, lane: &LaneKey, version: i64) -> Option<Arc<EndpointConfig>> {
         loop {
-            match self.store.find_endpoint_config(lane, version).await {
+            match self.queue.find_endpoint_config(lane, version).await {
                 Ok(config) => return config,
                 Err(error) => tracing::warn!(error = %error, "an endpoint could not be read; trying again"),
             }
@@ -83,11 +84,11 @@ impl Shared {
     pub(crate) async fn put_back(&self, held: Vec<ClaimedDelivery>) {
         let lanes: Vec<LaneKey> = held.iter().map(ClaimedDelivery::lane).collect();
         self.release(held).await;
-        self.store.expect(lanes);
+        self.queue.look_again(lanes);
     }
 
     async fn release(&self, held: Vec<ClaimedDelivery>) {
-        if let Err(error) = self.store.release_deliveries(&held).await {
+        if let Err(error) = self.queue.release_deliveries(&held).await {
             tracing::warn!(deliveries = held.len(), error = %error, "deliveries could not be put back yet");
             for delivery in held {
                 self.wake.abandon(delivery);

@@ -80,7 +80,7 @@ async fn wait(shared: &Shared) {
     tokio::select! {
         biased;
         () = shared.soft_stop.cancelled() => {}
-        () = shared.store.claimable() => {}
+        () = shared.queue.claimable() => {}
         () = shared.wake.sooner.notified() => {}
         () = tokio::time::sleep(until_next(shared)) => {}
     }
@@ -96,15 +96,15 @@ fn until_next(shared: &Shared) -> Duration {
 async fn round(shared: &Shared) -> Result<bool, bellwire_store::StoreError> {
     let abandoned = std::mem::take(&mut *shared.wake.abandoned.lock());
     if !abandoned.is_empty() {
-        if let Err(error) = shared.store.release_deliveries(&abandoned).await {
+        if let Err(error) = shared.queue.release_deliveries(&abandoned).await {
             shared.wake.abandoned.lock().extend(abandoned);
             return Err(error);
         }
-        shared.store.expect(abandoned.iter().map(ClaimedDelivery::lane));
+        shared.queue.look_again(abandoned.iter().map(ClaimedDelivery::lane));
     }
     // Cleared before the query: a retry recorded while it runs sets it again.
     *shared.wake.next.lock() = None;
-    let report = shared.store.claim_due(shared.clock.now(), CLAIM_MAX).await?;
+    let report = shared.queue.claim_due(shared.clock.now(), CLAIM_MAX).await?;
     shared.wake.plan(report.next_wake);
     metrics::counter!("bellwire_claimed_total").increment(u64::try_from(report.claimed).unwrap_or(0));
     Ok(report.more)

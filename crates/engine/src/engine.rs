@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bellwire_contract::Contracts;
 use bellwire_domain::{Clock, Entropy, Signal, Timestamp};
-use bellwire_store::{Claimed, ClaimedDelivery, LaneKey, Outcome, Store};
+use bellwire_store::{ClaimedDelivery, LaneKey, Outcome, Queue};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -20,10 +20,8 @@ use crate::{recorder, replayer, retainer};
 
 /// What an engine needs.
 pub struct EngineOptions {
-    /// The store.
-    pub store: Store,
-    /// The receiving end of the store's hand-off.
-    pub claimed: Claimed,
+    /// The queue of live deliveries.
+    pub queue: Queue,
     /// The loaded contracts.
     pub contracts: Arc<Contracts>,
     /// What sends.
@@ -46,7 +44,7 @@ const LEASE_PAUSE: Duration = Duration::from_millis(200);
 
 /// What the loops share.
 pub(crate) struct Shared {
-    pub(crate) store: Store,
+    pub(crate) queue: Queue,
     pub(crate) contracts: Arc<Contracts>,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -100,16 +98,16 @@ impl Shared {
     /// Whether a delivery may be attempted: waits while this node is not sure to hold it still, and forgets it when it does not.
     async fn holds(&self, delivery: &ClaimedDelivery) -> bool {
         loop {
-            if self.store.covers(delivery) {
+            if self.queue.covers(delivery) {
                 return true;
             }
-            if self.store.forget_lost(delivery) {
+            if self.queue.forget_lost(delivery) {
                 return false;
             }
             tokio::select! {
                 biased;
                 () = self.soft_stop.cancelled() => return false,
-                () = self.store.lease_changed() => {}
+                () = self.queue.lease_changed() => {}
                 () = tokio::time::sleep(LEASE_PAUSE) => {}
             }
         }
@@ -126,7 +124,7 @@ impl Shared {
     /// An endpoint has stopped answering: what it holds in memory goes back to the store, but for the next probe.
     async fn quieten(&self, lane: &LaneKey) {
         let excess = self.scheduler.lock().take_waiting(lane, 1, self.clock.now());
-        self.store.throttle(lane);
+        self.queue.throttle(lane);
         tracing::info!(endpoint.id = %lane.endpoint_id, "an endpoint does not answer; it is only probed until it does");
         if !excess.is_empty() {
             self.put_back(excess).await;
@@ -162,7 +160,7 @@ impl Engine {
     pub fn start(options: EngineOptions) -> Self {
         let (outcomes, received) = mpsc::channel(OUTCOMES_MAX);
         let shared = Arc::new(Shared {
-            store: options.store,
+            queue: options.queue,
             contracts: options.contracts,
             transport: options.transport,
             clock: options.clock,
@@ -177,7 +175,7 @@ impl Engine {
         });
         let hard_stop = CancellationToken::new();
         let loops = TaskTracker::new();
-        loops.spawn(dispatch(Arc::clone(&shared), options.claimed));
+        loops.spawn(dispatch(Arc::clone(&shared)));
         loops.spawn(claimer::run(Arc::clone(&shared)));
         loops.spawn(pacer::run(Arc::clone(&shared)));
         loops.spawn(replayer::run(Arc::clone(&shared)));
@@ -209,12 +207,12 @@ impl Engine {
 }
 
 /// Puts what the store hands over into lanes.
-async fn dispatch(shared: Arc<Shared>, mut claimed: Claimed) {
+async fn dispatch(shared: Arc<Shared>) {
     loop {
         let batch = tokio::select! {
             biased;
             () = shared.soft_stop.cancelled() => return,
-            batch = claimed.recv() => batch,
+            batch = shared.queue.next_claimed() => batch,
         };
         let Some(batch) = batch else { return };
         {

@@ -35,7 +35,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut outcomes: mpsc::Receiver<Outcom
 async fn record(shared: &Shared, outcomes: &Arc<[Outcome]>, hard_stop: &CancellationToken) {
     let mut pause = PAUSE_FIRST;
     loop {
-        match shared.store.record_outcomes(Arc::clone(outcomes)).await {
+        match shared.queue.record_outcomes(Arc::clone(outcomes)).await {
             Ok(recordings) => return recordings.iter().zip(outcomes.iter()).for_each(|pair| observe(shared, pair)),
             Err(StoreError::Closed) => return,
             Err(error) => tracing::error!(error = %error, outcomes = outcomes.len(), "outcomes not stored; trying again"),

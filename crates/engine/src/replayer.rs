@@ -55,7 +55,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             biased;
             () = shared.soft_stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
-            () = shared.store.replay_started() => {}
+            () = shared.queue.replay_started() => {}
         }
     }
 }
@@ -64,7 +64,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 async fn round(shared: &Shared, after: &mut Option<ReplayId>) -> Result<Found, StoreError> {
     let mut found = Found::Nothing;
     for _ in 0..STEPS_MAX {
-        let Some(step) = shared.store.advance_replay(after.as_ref()).await? else {
+        let Some(step) = shared.queue.advance_replay(after.as_ref()).await? else {
             *after = None;
             break;
         };

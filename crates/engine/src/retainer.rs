@@ -13,7 +13,7 @@ const BEAT: Duration = Duration::from_secs(60 * 60);
 /// Makes rounds until the engine stops; a stop may interrupt one, which the next goes on with.
 pub(crate) async fn run(shared: Arc<Shared>, retention: Duration) {
     loop {
-        let round = shared.store.retain(shared.clock.now().minus(retention));
+        let round = shared.queue.retain(shared.clock.now().minus(retention));
         let removed = tokio::select! {
             biased;
             () = shared.soft_stop.cancelled() => return,

@@ -1,76 +1,73 @@
 //! The one store of Bellwire: all SQL, and everything that must happen in one transaction.
 //!
-//! What it is for: accounts, endpoints, keys, events with their deliveries, attempts. Its promises: an event and all its
-//! deliveries are committed together before [`Store::commit_events`] answers; `seq` and `number` have no gaps; concurrent
-//! writes share commits; secrets and payloads are sealed before they reach the file; an outcome is written only by the
-//! process that holds the delivery.
+//! [`open`] answers two faces. [`Records`] is for the use-cases: accounts, endpoints, keys, events, deliveries, resources,
+//! replays. [`Queue`] is for the engine: what may be attempted, and what came of it. Neither shows SQL, and neither shows the
+//! other.
+//!
+//! Its promises: an event and all its deliveries are committed together before [`Records::commit_events`] answers; `seq` and
+//! `number` have no gaps; concurrent writes share commits; secrets and payloads are sealed before they reach the disk; an outcome
+//! is written only by the process that holds the delivery.
 //!
 //! What it may not know: HTTP, contracts (beyond their names), when to retry (it is told), who is asking.
 //!
-//! The way through the files: [`Store`] is the public face; `jobs` says what shares a commit, and `writer` makes it; `publish`, `outcomes` and `claims` are the
-//! hot statements; `accounts`, `endpoints`, `keys`, `events`, `deliveries`,
-//! `replays` and `resources` the others; `lanes` gives numbers to what large tables name; `handoff` bounds what is in memory;
-//! `seal` encrypts; `retention` removes what is old; [`doctor`] examines what is written; `relocation` moves a store to
-//! PostgreSQL; `driver` is all that knows the database library.
+//! The modules are layers, and a test holds them to it. Each uses only those before it:
 //!
-//! To add an operation: write its statement as a constant in the resource's file and a function over `Db`, list the statement
-//! in that file's `statements()` (a test prepares them all), give [`Store`] a method that sends it to the writer or a reader,
-//! and add a case to `tests/conformance.rs`.
+//! ```text
+//! error page sql                  either database, without a table's name
+//! location seal rows schema moves what is stored, and how it is sealed
+//! queue                           live deliveries: publish, claim, record
+//! records                         everything else that is asked of the store
+//! sqlite postgres                 the two databases: opening, writing, the hot operations
+//! open doctor relocation          on top
+//! ```
+//!
+//! To add a column: a migration for each database in `migrations/`, a field in its table's file in `rows/`, and whatever uses it.
+//! To add an operation: see `records`.
 
-mod accounts;
-mod cache;
-mod checkpointer;
-mod claims;
-mod deliveries;
-mod delivery_ids;
 pub mod doctor;
-mod driver;
-mod endpoints;
 mod error;
-mod events;
-mod handoff;
-mod held_events;
-mod jobs;
-mod keys;
-mod lanes;
-mod lease;
 mod location;
-mod migrations;
-mod origin;
-mod outcomes;
+mod moves;
+mod open;
 mod page;
 mod postgres;
-mod publish;
-mod readers;
+mod queue;
+mod records;
 mod relocation;
-mod replays;
-mod resources;
-mod retention;
+mod rows;
+mod schema;
 mod seal;
-mod store;
-mod writer;
+mod sql;
+mod sqlite;
+#[cfg(test)]
+mod tests;
 
-pub use accounts::{Account, ActiveSecret, PutAccount, PutAccountError};
-pub use claims::ClaimReport;
-pub use deliveries::{Attempt, Delivery, DeliveryQuery, RetryResult};
-pub use endpoints::{Endpoint, EndpointChanges, EndpointConfig, NewEndpoint};
 pub use error::{OpenError, StoreError};
-pub use events::{Arrival, Event, EventQuery};
-pub use handoff::{ClaimedDelivery, ClaimedEvent, HandOffLimits, LaneKey};
-pub use keys::{ApiKey, Role, key_hash};
 pub use location::{InvalidLocation, Location};
-pub use origin::Origin;
-pub use outcomes::{HealthChange, Outcome, Recording};
+pub use open::{StoreOptions, open};
 pub use page::{Page, PageRequest};
-pub use postgres::{InvalidUrl, PostgresUrl};
-pub use publish::{EventReceipt, NewEvent, PublishError};
-pub use relocation::{Relocated, Relocation, RelocationProgress, Report, TableRows, relocate};
-pub use replays::{NewReplay, Replay, ReplayCase, ReplayState, ReplayStep, StartReplayError};
-pub use resources::{
-    Precondition, PutResource, PutResourceAnswer, PutResourceError, Resource, ResourceDecision, ResourceHead, ResourceUpdate,
+pub use queue::Queue;
+pub use queue::access::Execution;
+pub use queue::claim::ClaimReport;
+pub use queue::config::EndpointConfig;
+pub use queue::delivery::{ClaimedDelivery, ClaimedEvent};
+pub use queue::outcome::{HealthChange, Outcome, Recording};
+pub use queue::publication::{EventReceipt, NewEvent, PublishError};
+pub use queue::replay::ReplayStep;
+pub use queue::retention::Removed;
+pub use records::{
+    Arrival, Attempt, Delivery, DeliveryQuery, EndpointChanges, Event, EventQuery, NewEndpoint, NewReplay, Precondition,
+    PutAccount, PutAccountError, PutResource, PutResourceAnswer, PutResourceError, Records, Resource, ResourceDecision,
+    ResourceUpdate, RetryResult, StartReplayError, key_hash,
 };
-pub use retention::Removed;
+pub use relocation::{Relocated, Relocation, RelocationProgress, Report, TableRows, relocate};
+pub use rows::account::Account;
+pub use rows::endpoint::Endpoint;
+pub use rows::key::ApiKey;
+pub use rows::lane::LaneKey;
+pub use rows::queued::Origin;
+pub use rows::replay::Replay;
+pub use rows::resource::ResourceHead;
+pub use rows::secret::ActiveSecret;
 pub use seal::MasterKey;
-pub use store::{Claimed, Execution, Store, StoreOptions};
-
-use seal::DataKey;
+pub use sql::{InvalidUrl, PostgresUrl};

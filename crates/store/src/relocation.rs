@@ -1,33 +1,31 @@
 //! Moves a store from an SQLite file to a PostgreSQL database: every row of every table, sealed values byte for byte.
 //!
-//! The source is held with the lock of its server, so that nothing changes meanwhile, and it is examined first. Rows go over in
-//! batches in the order of their keys; how far that is stands in the target, in the transaction of each batch. So a move may be
-//! stopped at any instant, and the next one goes on. Then the target is examined, and rows are counted on both sides. In the
-//! end the source is marked as moved, and after it the target as complete. `marks` says what these marks mean; [`admit_source`]
-//! and [`admit_target`] hold a server to them.
+//! The source is held with its server's lock, so that nothing changes meanwhile, and it is examined first. Rows go over in
+//! batches in the order of their keys. How far the copying is stands in the target, written in the transaction of each batch, so
+//! a move may be stopped at any instant and the next one goes on. Then the target is examined, and rows are counted on both
+//! sides. In the end the source is marked as moved, and after it the target as complete. `moves` says what these marks mean, and
+//! holds servers to them.
 //!
-//! `tables` lists what is copied; to copy one more table or column, add it there. `source` and `target` are the two databases.
+//! `tables` lists what is copied, made from the tables' own columns. `source` and `target` are the two databases.
 
-mod marks;
 mod source;
 mod tables;
 mod target;
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bellwire_domain::{Clock, Entropy};
 
-use self::marks::{Course, SourceMark, TargetMark, course};
 use self::source::Source;
-use self::tables::{TABLES, Table};
+use self::tables::{CopiedTable, tables};
 use self::target::{Batch, Target};
 use crate::doctor::{Examination, examine};
-use crate::driver::Db;
-use crate::postgres::{self, Session};
+use crate::moves::{Course, SourceMark, TargetMark, course, unfinished};
+use crate::queue::lease::draw_token;
 use crate::seal::Keyring;
-use crate::store::hex_token;
+use crate::sql::aside;
 use crate::{Location, MasterKey, OpenError, PostgresUrl, StoreError};
 
 /// A move to be made.
@@ -108,7 +106,7 @@ pub type Report<'r> = &'r mut (dyn FnMut(RelocationProgress) -> ControlFlow<()> 
 
 /// Makes a move, or goes on with one. It refuses before anything is written where it cannot be made.
 pub fn relocate(relocation: &Relocation, report: Report<'_>) -> Result<Relocated, OpenError> {
-    postgres::aside(move || match (Mover { relocation, report }).run() {
+    aside(move || match (Mover { relocation, report }).run() {
         Ok(ended) => Ok(ended),
         Err(Halt::Stopped) => Ok(Relocated::Stopped),
         Err(Halt::Failed(error)) => Err(error),
@@ -177,7 +175,7 @@ impl Mover<'_> {
     /// Says on both sides what has been begun, on the source first: a copy is never of a source that knows nothing of it.
     fn begin(&mut self, source: &Source, target: &Target<'_>, store: String, anew: bool) -> Result<TargetMark, Halt> {
         let Relocation { from, to, entropy, .. } = self.relocation;
-        let id = hex_token(&**entropy);
+        let id = draw_token(&**entropy);
         source.set_mark(&SourceMark { id: id.clone(), to: to.to_string(), moved: false })?;
         self.tell(RelocationProgress::Announced)?;
         let from = std::path::absolute(from).unwrap_or_else(|_| from.clone()).display().to_string();
@@ -189,7 +187,7 @@ impl Mover<'_> {
 
     /// Copies what is not copied yet, and completes the move if all is well.
     fn fill(&mut self, source: &Source, target: &Target<'_>, mut mark: TargetMark) -> Result<Relocated, Halt> {
-        for table in &TABLES {
+        for table in &tables() {
             self.copy(source, target, table, &mut mark)?;
         }
         target.settle()?;
@@ -204,7 +202,7 @@ impl Mover<'_> {
         self.complete(source, target, mark)
     }
 
-    fn copy(&mut self, source: &Source, target: &Target<'_>, table: &Table, mark: &mut TargetMark) -> Result<(), Halt> {
+    fn copy(&mut self, source: &Source, target: &Target<'_>, table: &CopiedTable, mark: &mut TargetMark) -> Result<(), Halt> {
         let of = source.count(table)?;
         let after = mark.tables.get(table.name).map(|copied| copied.after.clone()).unwrap_or_default();
         let (mut batch, bytes_max) = (Batch::default(), self.relocation.batch_bytes_max);
@@ -243,30 +241,7 @@ impl Mover<'_> {
 }
 
 fn count(source: &Source, target: &Target<'_>) -> Result<Vec<TableRows>, StoreError> {
-    let rows = |table: &Table| Ok(TableRows { table: table.name, source: source.count(table)?, target: target.count(table)? });
-    TABLES.iter().map(rows).collect()
-}
-
-fn unfinished(database: &PostgresUrl, from: &str) -> OpenError {
-    OpenError::Unfinished { database: database.to_string(), from: from.to_owned() }
-}
-
-/// Whether a server may start on this SQLite file. On one that was being moved it may: what was copied is old from then on.
-pub(crate) fn admit_source(db: Db<'_>, path: &Path) -> Result<(), OpenError> {
-    match source::read_mark(db)? {
-        Some(SourceMark { to, moved: true, .. }) => Err(OpenError::Moved { path: path.to_owned(), to }),
-        Some(SourceMark { to, .. }) => {
-            tracing::warn!(to, "a move of this store was not finished, and is given up: the next one begins anew");
-            Ok(source::delete_mark(db)?)
-        }
-        None => Ok(()),
-    }
-}
-
-/// Whether a node may start on this PostgreSQL database: not before everything is there.
-pub(crate) fn admit_target(session: &Session, url: &PostgresUrl) -> Result<(), OpenError> {
-    match target::read_mark(Db::Postgres(session))? {
-        Some((mark, _)) if !mark.complete => Err(unfinished(url, &mark.from)),
-        _ => Ok(()),
-    }
+    let rows =
+        |table: &CopiedTable| Ok(TableRows { table: table.name, source: source.count(table)?, target: target.count(table)? });
+    tables().iter().map(rows).collect()
 }

@@ -5,7 +5,8 @@ mod get;
 mod list;
 mod start;
 
-use bellwire_store::{Replay, ReplayCase};
+use bellwire_domain::ReplayCase;
+use bellwire_store::Replay;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;

@@ -4,83 +4,146 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bellwire_domain::{AccountId, EndpointId, EventId, ResourceId};
+use bellwire_domain::{AccountId, DeliveryId, EventId, ResourceId};
 
-use super::Check;
+use super::examination::Check;
 use crate::StoreError;
-use crate::accounts::secret_context;
-use crate::driver::{Db, Row};
-use crate::endpoints::headers_context;
-use crate::handoff::LaneKey;
-use crate::outcomes::response_context;
-use crate::publish::payload_context;
-use crate::resources::document_context;
-use crate::seal::{DataKey, Keyring};
+use crate::seal::{DataKey, Keyring, Place};
+use crate::sql::{Columns, Db, Row, columns, select};
 
 const NO_KEY: &str = "the master key is not given";
 
-/// One kind of sealed value. Its statement answers the account, the sealed value, and what its place is made of.
-pub(super) struct Definition {
-    name: &'static str,
-    promise: &'static str,
-    table: &'static str,
-    pub(super) select: &'static str,
-    context: fn(&AccountId, &Row) -> Result<String, StoreError>,
-    /// The column of that statement that says how many bytes the value has, opened.
+columns! {
+    /// An account's data key.
+    struct SealedKey<'r> of "accounts" {
+        account: AccountId = "id",
+        sealed: &'r [u8] = "data_key_sealed",
+    }
+}
+
+columns! {
+    struct SealedSecret<'r> of "secrets" {
+        account: AccountId = "account_id",
+        endpoint: &'r str = "endpoint_id",
+        ordinal: i64 = "ordinal",
+        sealed: &'r [u8] = "secret_sealed",
+    }
+}
+
+columns! {
+    struct SealedHeaders<'r> of "endpoints" {
+        account: AccountId = "account_id",
+        endpoint: &'r str = "id",
+        sealed: &'r [u8] = "headers_sealed",
+    }
+}
+
+columns! {
+    struct SealedPayload<'r> of "events" {
+        account: AccountId = "COALESCE(a.id, 'unknown')",
+        event: EventId = "e.id",
+        length: usize = "e.payload_length",
+        sealed: &'r [u8] = "e.payload_sealed",
+    }
+}
+
+columns! {
+    struct SealedDocument<'r> of "resources" {
+        account: AccountId = "account_id",
+        kind: &'r str = "kind",
+        id: ResourceId = "id",
+        sealed: &'r [u8] = "document_sealed",
+    }
+}
+
+columns! {
+    struct SealedAnswer<'r> of "attempts" {
+        account: AccountId = "COALESCE(a.id, 'unknown')",
+        delivery: DeliveryId = "t.delivery_id",
+        number: u32 = "t.number",
+        sealed: &'r [u8] = "t.response_sealed",
+    }
+}
+
+/// A sealed value as it was found.
+struct Found<'r> {
+    account: AccountId,
+    place: Place,
+    sealed: &'r [u8],
+    /// How many bytes it has, opened, where the row says that.
     length: Option<usize>,
 }
 
-pub(super) const ALL: &[Definition] = &[
+/// One kind of sealed value.
+struct Definition {
+    name: &'static str,
+    promise: &'static str,
+    table: &'static str,
+    select: fn() -> String,
+    read: for<'r> fn(&'r Row) -> Result<Found<'r>, StoreError>,
+}
+
+fn sql<'r, C: Columns<'r>>(rest: &str) -> String {
+    select::<C>(rest)
+}
+
+const ALL: &[Definition] = &[
     Definition {
         name: "sealed.secrets",
         promise: "every secret opens in its place",
         table: "secrets",
-        select: "SELECT account_id, secret_sealed, endpoint_id, ordinal FROM secrets",
-        context: |account, row| Ok(secret_context(account, row.text(2, "endpoint_id")?, row.int(3, "ordinal")?)),
-        length: None,
+        select: || sql::<SealedSecret<'_>>("FROM secrets"),
+        read: |row| {
+            let SealedSecret { account, endpoint, ordinal, sealed } = row.read()?;
+            Ok(Found { place: Place::secret(&account, endpoint, ordinal), account, sealed, length: None })
+        },
     },
     Definition {
         name: "sealed.headers",
         promise: "the headers of every endpoint open in their place",
         table: "endpoints",
-        select: "SELECT account_id, headers_sealed, id FROM endpoints WHERE headers_sealed IS NOT NULL",
-        context: |account, row| {
-            let endpoint_id: EndpointId = row.parsed(2, "id")?;
-            Ok(headers_context(&LaneKey { account_id: account.clone(), endpoint_id }))
+        select: || sql::<SealedHeaders<'_>>("FROM endpoints WHERE headers_sealed IS NOT NULL"),
+        read: |row| {
+            let SealedHeaders { account, endpoint, sealed } = row.read()?;
+            Ok(Found { place: Place::headers(&account, endpoint), account, sealed, length: None })
         },
-        length: None,
     },
     Definition {
         name: "sealed.payloads",
         promise: "every payload opens in its place, and is as long as its event says",
         table: "events",
-        select: "SELECT COALESCE(a.id, 'unknown'), e.payload_sealed, e.id, e.payload_length FROM events e \
-             LEFT JOIN accounts a ON a.ref = e.account",
-        context: |account, row| Ok(payload_context(account, &row.parsed::<EventId>(2, "id")?)),
-        length: Some(3),
+        select: || sql::<SealedPayload<'_>>("FROM events e LEFT JOIN accounts a ON a.ref = e.account"),
+        read: |row| {
+            let SealedPayload { account, event, length, sealed } = row.read()?;
+            Ok(Found { place: Place::payload(&account, &event), account, sealed, length: Some(length) })
+        },
     },
     Definition {
         name: "sealed.documents",
         promise: "the document of every resource opens in its place",
         table: "resources",
-        select: "SELECT account_id, document_sealed, kind, id FROM resources",
-        context: |account, row| Ok(document_context(account, row.text(2, "kind")?, &row.parsed::<ResourceId>(3, "id")?)),
-        length: None,
+        select: || sql::<SealedDocument<'_>>("FROM resources"),
+        read: |row| {
+            let SealedDocument { account, kind, id, sealed } = row.read()?;
+            Ok(Found { place: Place::document(&account, kind, &id), account, sealed, length: None })
+        },
     },
     Definition {
         name: "sealed.answers",
         promise: "every answer that was kept opens in its place",
         table: "attempts",
-        select: "SELECT COALESCE(a.id, 'unknown'), t.response_sealed, t.delivery_id, t.number FROM attempts t \
-             LEFT JOIN accounts a ON a.ref = t.account WHERE t.response_sealed IS NOT NULL",
-        context: |_, row| Ok(response_context(row.delivery_id(2, "delivery_id")?, row.narrow(3, "number")?)),
-        length: None,
+        select: || {
+            let rest = "FROM attempts t LEFT JOIN accounts a ON a.ref = t.account WHERE t.response_sealed IS NOT NULL";
+            sql::<SealedAnswer<'_>>(rest)
+        },
+        read: |row| {
+            let SealedAnswer { account, delivery, number, sealed } = row.read()?;
+            Ok(Found { place: Place::response(delivery, number), account, sealed, length: None })
+        },
     },
 ];
 
-const DATA_KEYS: &str = "SELECT id, data_key_sealed FROM accounts";
-
-/// All checks of this kind; noted as skipped without a keyring.
+/// All checks of this kind; marked as skipped without a keyring.
 pub(super) fn check(db: Db<'_>, keyring: Option<&Keyring>) -> Result<Vec<Check>, StoreError> {
     let mut keys_check = Check::new("sealed.keys", "the data key of every account opens under the master key");
     let Some(keyring) = keyring else {
@@ -89,10 +152,10 @@ pub(super) fn check(db: Db<'_>, keyring: Option<&Keyring>) -> Result<Vec<Check>,
         return Ok(all.map(|check| Check { skipped: Some(NO_KEY), ..check }).collect());
     };
     let mut keys = HashMap::new();
-    db.for_each("accounts", DATA_KEYS, &mut |row| {
-        let account: AccountId = row.parsed(0, "id")?;
+    db.for_each("accounts", &sql::<SealedKey<'_>>("FROM accounts"), &mut |row| {
+        let SealedKey { account, sealed } = row.read()?;
         keys_check.counted += 1;
-        match keyring.unwrap(&account, row.bytes(1, "data_key_sealed")?) {
+        match keyring.open_key(&account, sealed) {
             Ok(key) => drop(keys.insert(account, key)),
             Err(_) => keys_check.violate(format!("account {account}")),
         }
@@ -107,16 +170,19 @@ pub(super) fn check(db: Db<'_>, keyring: Option<&Keyring>) -> Result<Vec<Check>,
 
 fn open_all(db: Db<'_>, definition: &Definition, keys: &HashMap<AccountId, Arc<DataKey>>) -> Result<Check, StoreError> {
     let mut check = Check::new(definition.name, definition.promise);
-    db.for_each(definition.table, definition.select, &mut |row| {
-        let account: AccountId = row.parsed(0, "account_id")?;
-        let context = (definition.context)(&account, row)?;
+    db.for_each(definition.table, &(definition.select)(), &mut |row| {
+        let Found { account, place, sealed, length } = (definition.read)(row)?;
         check.counted += 1;
-        let opened = keys.get(&account).map(|key| key.open(definition.table, &context, row.bytes(1, "sealed")?));
-        let length: Option<usize> = definition.length.map(|column| row.narrow(column, "length")).transpose()?;
-        if !opened.is_some_and(|opened| opened.is_ok_and(|plain| length.is_none_or(|length| length == plain.len()))) {
-            check.violate(context);
+        let opened = keys.get(&account).and_then(|key| key.open(&place, sealed).ok());
+        if !opened.is_some_and(|plain| length.is_none_or(|length| length == plain.len())) {
+            check.violate(place.to_string());
         }
         Ok(())
     })?;
     Ok(check)
+}
+
+#[cfg(test)]
+pub(super) fn statements() -> impl Iterator<Item = String> {
+    ALL.iter().map(|definition| (definition.select)())
 }

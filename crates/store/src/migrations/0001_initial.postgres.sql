@@ -127,7 +127,7 @@ CREATE TABLE queue (
     due_at      BIGINT NOT NULL,
     wake_at     BIGINT,
     claim       TEXT COLLATE "C",
-    origin      TEXT COLLATE "C"                      -- NULL: the event's first publication; `redelivered`, or a replay's id
+    origin      TEXT COLLATE "C"                      -- NULL: the event's first publication; `test`, `redelivered`, or a replay's id
 ) WITH (
     -- Each row is written, changed once or twice, and deleted within seconds: the room is used again and again, as long as it is
     -- found soon. A node also vacuums it by itself (see `keeper.rs`), for as often as that the server does not look.
@@ -145,6 +145,8 @@ CREATE INDEX queue_by_lane ON queue (lane, id) WHERE lane > 0;
 CREATE INDEX queue_by_wake ON queue (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX queue_backlog ON queue (lane, number) WHERE wake_at IS NULL AND claim IS NULL;
 CREATE INDEX queue_again ON queue (event) WHERE origin IS NOT NULL;
+-- Test events go out to a disabled endpoint too: what else waits in its lane is passed over.
+CREATE INDEX queue_tests ON queue (lane, number) WHERE origin = 'test';
 
 -- Ended deliveries: history. The attempt that ended a delivery stands in its row, as most have no other; one that was cancelled
 -- has none there.

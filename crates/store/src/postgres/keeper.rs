@@ -1,28 +1,25 @@
-//! The thread that keeps this node among the others: says that it lives, takes over from those that do not, hears what others
-//! tell, and looks after the tables.
+//! The thread that keeps this node among the others. It sends the heartbeat, takes over from nodes that are gone, listens to what
+//! others tell, and looks after the tables.
 //!
-//! What a node is told is only to be quicker: caches are bounded in age, and backlogs are looked for on a beat as well. So a
-//! notification may be lost, as when the connection breaks or a pooler stands in between.
+//! Notices may get lost, as when the connection breaks or a pooler stands in between. They only make things quicker.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use bellwire_domain::{AccountId, Clock};
+use bellwire_domain::Clock;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::address::PostgresUrl;
-use super::history;
-use super::nodes::{self, Watch};
-use super::open::aside;
-use super::session::Session;
+use super::nodes::{self, Beat, Watch};
 use super::tidying::{self, Need};
-use crate::driver::Db;
-use crate::handoff::HandOff;
-use crate::lease::Lease;
-use crate::{StoreError, claims};
+use super::{claim, history};
+use crate::StoreError;
+use crate::queue::handoff::HandOff;
+use crate::queue::lease::Lease;
+use crate::queue::notice::Notice;
+use crate::sql::{Db, PostgresUrl, Session, aside};
 
 /// Beats in the length of a lease.
 const BEATS: u32 = 6;
@@ -37,50 +34,17 @@ const STOP: &str = "";
 
 const LISTEN: &str = "LISTEN bellwire";
 
-/// What one node tells the others.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Message {
-    /// This account, or what is read together with it, has changed.
-    Account(AccountId),
-    /// A key has been revoked.
-    Keys,
-    /// Deliveries wait that no node has in its lanes.
-    Waiting,
-    /// Anything may have happened: this node could not hear.
-    Deaf,
-}
-
-impl Message {
-    pub(crate) fn payload(&self) -> String {
-        match self {
-            Self::Account(id) => format!("account {id}"),
-            Self::Keys => "keys".to_owned(),
-            Self::Waiting => "waiting".to_owned(),
-            Self::Deaf => "deaf".to_owned(),
-        }
-    }
-
-    fn read(payload: &str) -> Option<Self> {
-        match payload.split_once(' ') {
-            Some(("account", id)) => AccountId::try_new(id).ok().map(Self::Account),
-            None if payload == "keys" => Some(Self::Keys),
-            None if payload == "waiting" => Some(Self::Waiting),
-            _ => None, // a newer node's
-        }
-    }
-}
-
 /// What the thread needs.
-pub(crate) struct Duties {
-    pub(crate) url: PostgresUrl,
-    pub(crate) lease: Arc<Lease>,
-    pub(crate) lease_length: Duration,
-    pub(crate) handoff: Arc<HandOff>,
-    pub(crate) clock: Arc<dyn Clock>,
+pub(super) struct Duties {
+    pub(super) url: PostgresUrl,
+    pub(super) lease: Arc<Lease>,
+    pub(super) lease_length: Duration,
+    pub(super) handoff: Arc<HandOff>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// The running thread.
-pub(crate) struct Keeper {
+pub(super) struct Keeper {
     notices: UnboundedSender<String>,
     thread: Option<JoinHandle<()>>,
 }
@@ -94,7 +58,7 @@ impl Drop for Keeper {
 
 impl Keeper {
     /// Starts it. `hear` is called with what other nodes tell.
-    pub(crate) fn start(duties: Duties, hear: impl Fn(Message) + Send + 'static) -> Result<Self, StoreError> {
+    pub(super) fn start(duties: Duties, hear: impl Fn(Notice) + Send + 'static) -> Result<Self, StoreError> {
         let failed = |error: std::io::Error| StoreError::Database(error.to_string().into());
         let idle = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
         let (notices, received) = unbounded_channel();
@@ -110,7 +74,7 @@ impl Keeper {
     }
 
     /// Ends the thread and waits for it.
-    pub(crate) fn stop(mut self) {
+    pub(super) fn stop(mut self) {
         let _ = self.notices.send(STOP.to_owned());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -119,7 +83,7 @@ impl Keeper {
 }
 
 /// In a simulation, of a node that is alone and hears nobody: a task that looks for backlogs, while the store is there.
-pub(crate) fn look_inline(duties: Duties, is_there: impl Fn() -> bool + Send + 'static) {
+pub(super) fn look_inline(duties: Duties, is_there: impl Fn() -> bool + Send + 'static) {
     let task = async move {
         let (mut session, mut looked_at) = (None, None);
         while is_there() {
@@ -128,7 +92,7 @@ pub(crate) fn look_inline(duties: Duties, is_there: impl Fn() -> bool + Send + '
                     Some(session) => session,
                     none => none.insert(Session::connect(&duties.url, None)?),
                 };
-                claims::some_lanes_waiting(session, looked_at)
+                claim::some_lanes_waiting(session, looked_at)
             });
             match looked {
                 Ok((lanes, next)) => {
@@ -146,7 +110,7 @@ pub(crate) fn look_inline(duties: Duties, is_there: impl Fn() -> bool + Send + '
 
 struct Thread {
     duties: Duties,
-    hear: Box<dyn Fn(Message)>,
+    hear: Box<dyn Fn(Notice)>,
     /// Waits while there is no connection.
     idle: Runtime,
     session: Option<Session>,
@@ -184,13 +148,13 @@ impl Thread {
     }
 
     fn take(&mut self, payload: &str) {
-        match Message::read(payload) {
-            Some(Message::Waiting) => {
+        match Notice::read(payload) {
+            Some(Notice::Waiting) => {
                 if let Err(error) = self.look_for_backlogs() {
                     tracing::warn!(error = %error, "backlogs could not be looked for");
                 }
             }
-            Some(message) => (self.hear)(message),
+            Some(notice) => (self.hear)(notice),
             None => {}
         }
     }
@@ -200,7 +164,7 @@ impl Thread {
             let session = Session::connect(&self.duties.url, Some(self.sender.clone()))?;
             session.batch(LISTEN)?;
             self.session = Some(session);
-            (self.hear)(Message::Deaf);
+            (self.hear)(Notice::Deaf);
         }
         let Some(session) = &self.session else { return Ok(()) };
         let lease = &self.duties.lease;
@@ -210,17 +174,17 @@ impl Thread {
             if nodes::beat(session, &claimant.token)? {
                 lease.renew(claimant.epoch, at);
             } else {
-                tracing::warn!("this node was silent for too long, and others took over; it begins anew");
+                tracing::warn!("this node was silent for too long and others took over; it starts anew");
                 lease.give_up(claimant.epoch);
                 self.duties.handoff.claimable.notify_one();
             }
         }
         let (nodes, dead) = self.watch.look(session, &claimant.token, self.duties.lease_length)?;
         lease.set_nodes(nodes.saturating_sub(dead.len()));
-        for (token, beat) in dead {
+        for Beat { token, beat } in dead {
             if let Some(freed) = nodes::take_over(session, &token, beat)? {
-                tracing::warn!(deliveries = freed, "took over what a node held that is gone");
-                Db::Postgres(session).tell(&Message::Waiting)?;
+                tracing::warn!(deliveries = freed, "took over the deliveries of a node that is gone");
+                Notice::Waiting.tell(Db::Postgres(session))?;
             }
         }
         self.look_after()
@@ -254,7 +218,7 @@ impl Thread {
     /// Looks at some lanes, and at the next ones the next time: a beat must not wait for it.
     fn look_for_backlogs(&mut self) -> Result<(), StoreError> {
         let Some(session) = &self.session else { return Ok(()) };
-        let (lanes, next) = claims::some_lanes_waiting(session, self.looked_at)?;
+        let (lanes, next) = claim::some_lanes_waiting(session, self.looked_at)?;
         self.looked_at = next;
         if !lanes.is_empty() {
             self.duties.handoff.mark_backlog(lanes);
@@ -276,21 +240,6 @@ impl Thread {
         };
         if std::thread::Builder::new().name("bellwire-vacuum".to_owned()).spawn(run).is_err() {
             self.tidying.store(false, Ordering::Release);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_are_read_as_they_were_told() {
-        for message in [Message::Account(AccountId::try_new("a").unwrap()), Message::Keys, Message::Waiting] {
-            assert_eq!(Message::read(&message.payload()), Some(message));
-        }
-        for payload in ["", "what is new", "account", "account a b"] {
-            assert_eq!(Message::read(payload), None, "{payload}");
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The rows by which nodes know of each other.
 //!
-//! A node adds to its row's beat every now and then. Whoever sees a beat stand still for the length of a lease, measured by its
-//! own clock from when it first saw it, takes the node for dead. So no two clocks are ever compared. Taking over deletes the row
-//! and frees what its token holds, in one transaction; every transaction that claims something holds a lock on its own node's
-//! row meanwhile, so that nothing is claimed in the name of a node that is being taken over.
+//! A node's heartbeat counts up in its row. A node whose beat stands still for the length of a lease is taken for dead; each
+//! observer measures that by its own clock, from when it first saw the beat, so no two clocks are ever compared. A takeover
+//! deletes the row and frees what its token holds, in one transaction. Every transaction that claims something locks its own
+//! node's row, so that nothing is claimed in the name of a node that is being taken over.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use bellwire_domain::Timestamp;
 
-use super::session::Session;
+use super::locks::lock_until_end;
 use crate::StoreError;
-use crate::delivery_ids::{DeliveryIds, SLOTS};
-use crate::driver::{Db, params};
-use crate::lease::{Claimant, Lease};
+use crate::queue::ids::{DeliveryIds, SLOTS};
+use crate::queue::lease::{Claimant, Lease};
+use crate::sql::{Db, Select, Session, columns, params};
 
 /// Held while a slot is looked for.
 const REGISTERING: i64 = 0x6265_6c6c_0001;
@@ -24,7 +24,7 @@ const FREE_SLOT: &str = "SELECT MIN(s.slot) FROM generate_series(0::bigint, $1 -
      WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.slot = s.slot)";
 const REGISTER: &str = "INSERT INTO nodes (token, slot, beat, registered_at) VALUES ($1, $2, 0, $3)";
 const BEAT: &str = "UPDATE nodes SET beat = beat + 1 WHERE token = $1";
-const ALL: &str = "SELECT token, beat FROM nodes ORDER BY token";
+const ALL: Select<Beat> = Select::new("FROM nodes ORDER BY token");
 const FENCE: &str = "SELECT token FROM nodes WHERE token = $1 FOR KEY SHARE";
 const ANY: &str = "SELECT EXISTS (SELECT 1 FROM nodes)";
 const REMOVE: &str = "DELETE FROM nodes WHERE token = $1 AND beat <= $2";
@@ -32,14 +32,28 @@ const FREE: &str = "UPDATE queue SET claim = NULL WHERE claim = $1";
 const FREE_UNKNOWN: &str = "UPDATE queue SET claim = NULL WHERE claim IS NOT NULL AND claim NOT IN (SELECT token FROM nodes)";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: [&str; 9] = [FREE_SLOT, REGISTER, BEAT, ALL, FENCE, ANY, REMOVE, FREE, FREE_UNKNOWN];
+pub(super) const STATEMENTS: [&str; 8] = [FREE_SLOT, REGISTER, BEAT, FENCE, ANY, REMOVE, FREE, FREE_UNKNOWN];
+
+#[cfg(test)]
+pub(super) fn queries() -> Vec<String> {
+    vec![ALL.sql()]
+}
+
+columns! {
+    /// A node's heartbeat.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub(super) struct Beat of "nodes" {
+        pub(super) token: String = "token",
+        pub(super) beat: i64 = "beat",
+    }
+}
 
 /// Registers a node; its delivery ids are of its own slot from now on.
 pub(super) fn register(session: &Session, token: &str, now: Timestamp, ids: &DeliveryIds) -> Result<(), StoreError> {
     let db = Db::Postgres(session);
     session.transaction(|| {
-        session.lock_until_end(REGISTERING)?;
-        let free = db.find("nodes", FREE_SLOT, params![SLOTS])?.map(|row| row.find_int(0, "slot")).transpose()?.flatten();
+        lock_until_end(session, REGISTERING)?;
+        let free: Option<i64> = db.get("nodes", FREE_SLOT, params![SLOTS])?.value("slot")?;
         let slot = free.ok_or_else(|| StoreError::Unavailable(format!("there are {SLOTS} nodes already").into()))?;
         db.execute(REGISTER, params![token, slot, now])?;
         db.execute(FREE_UNKNOWN, params![])?;
@@ -49,8 +63,9 @@ pub(super) fn register(session: &Session, token: &str, now: Timestamp, ids: &Del
 
 /// Keeps nodes from registering until the transaction ends; `false`: one is registered already.
 pub(crate) fn keep_nodes_out(session: &Session) -> Result<bool, StoreError> {
-    session.lock_until_end(REGISTERING)?;
-    Db::Postgres(session).find("nodes", ANY, params![])?.map_or(Ok(true), |row| row.boolean(0, "any").map(|any| !any))
+    lock_until_end(session, REGISTERING)?;
+    let any: bool = Db::Postgres(session).get("nodes", ANY, params![])?.value("any")?;
+    Ok(!any)
 }
 
 /// Says that a node lives; `false`: it has been taken over.
@@ -60,9 +75,9 @@ pub(super) fn beat(session: &Session, token: &str) -> Result<bool, StoreError> {
 
 /// Locks the node's row for the rest of the transaction. A node that has none has been taken over: it gives up its lease, and
 /// nothing may be claimed.
-pub(crate) fn fence(db: Db<'_>, lease: &Lease) -> Result<Arc<Claimant>, StoreError> {
+pub(super) fn fence(session: &Session, lease: &Lease) -> Result<Arc<Claimant>, StoreError> {
     let claimant = lease.current();
-    if matches!(db, Db::Postgres(_)) && db.find("nodes", FENCE, params![claimant.token.as_str()])?.is_none() {
+    if Db::Postgres(session).find("nodes", FENCE, params![claimant.token.as_str()])?.is_none() {
         return Err(taken_over(lease, &claimant));
     }
     Ok(claimant)
@@ -92,29 +107,21 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Looks at every node's beat; how many there are, and those that stood still for a whole lease.
-    pub(super) fn look(
-        &mut self,
-        session: &Session,
-        own: &str,
-        lease: Duration,
-    ) -> Result<(usize, Vec<(String, i64)>), StoreError> {
-        let mut beats = Vec::new();
-        for row in Db::Postgres(session).query("nodes", ALL, params![])? {
-            beats.push((row.text(0, "token")?.to_owned(), row.int(1, "beat")?));
-        }
+    pub(super) fn look(&mut self, session: &Session, own: &str, lease: Duration) -> Result<(usize, Vec<Beat>), StoreError> {
+        let beats = ALL.list(Db::Postgres(session), params![])?;
         Ok((beats.len(), self.judge(beats, own, lease, Instant::now())))
     }
 
-    fn judge(&mut self, beats: Vec<(String, i64)>, own: &str, lease: Duration, now: Instant) -> Vec<(String, i64)> {
+    fn judge(&mut self, beats: Vec<Beat>, own: &str, lease: Duration, now: Instant) -> Vec<Beat> {
         let mut dead = Vec::new();
         let mut seen = HashMap::with_capacity(beats.len());
-        for (token, beat) in beats.into_iter().filter(|(token, _)| token != own) {
+        for Beat { token, beat } in beats.into_iter().filter(|beat| beat.token != own) {
             let since = match self.seen.get(&token) {
                 Some((known, since)) if *known == beat => *since,
                 _ => now,
             };
             if now.duration_since(since) >= lease {
-                dead.push((token.clone(), beat));
+                dead.push(Beat { token: token.clone(), beat });
             }
             seen.insert(token, (beat, since));
         }
@@ -138,14 +145,14 @@ mod tests {
         let mut watch = Watch::default();
         let start = Instant::now();
         let mut look = |beats: [(&str, i64); 2], after: u64| {
-            let beats = beats.map(|(token, beat)| (token.to_owned(), beat)).into();
+            let beats = beats.map(|(token, beat)| Beat { token: token.to_owned(), beat }).into();
             watch.judge(beats, "me", lease, start + Duration::from_secs(after))
         };
         assert!(look([("a", 1), ("me", 1)], 0).is_empty());
         assert!(look([("a", 1), ("me", 1)], 9).is_empty());
         assert!(look([("a", 2), ("me", 1)], 10).is_empty(), "it moved, and this node is no judge of itself");
         assert!(look([("a", 2), ("me", 1)], 19).is_empty());
-        assert_eq!(look([("a", 2), ("me", 1)], 20), [("a".to_owned(), 2)]);
+        assert_eq!(look([("a", 2), ("me", 1)], 20), [Beat { token: "a".to_owned(), beat: 2 }]);
         assert!(look([("b", 7), ("me", 1)], 21).is_empty(), "a new one begins when it is first seen");
     }
 }

@@ -1,66 +1,89 @@
-//! Opening a database: connects, migrates, registers this node.
+//! Opening a PostgreSQL database: connects, migrates, registers this node, and starts its threads.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use bellwire_domain::{Clock, Entropy, Timestamp};
+use bellwire_domain::Timestamp;
 
-use super::session::Session;
-use super::{PostgresUrl, history, migrations, nodes};
-use crate::delivery_ids::DeliveryIds;
-use crate::driver::Db;
-use crate::lease::Lease;
-use crate::migrations::KNOWN_VERSION;
-use crate::store::hex_token;
-use crate::{LaneKey, OpenError, StoreError, claims, relocation};
+use super::keeper::{self, Duties, Keeper};
+use super::{claim, history, migrations, nodes, writer};
+use crate::moves;
+use crate::queue::access::{Access, AccessOptions, Execution, Parts, RunningWriter};
+use crate::queue::ids::DeliveryIds;
+use crate::queue::lease::{Lease, draw_token};
+use crate::rows::lane::LaneKey;
+use crate::rows::meta;
+use crate::schema::KNOWN_VERSION;
+use crate::seal::Keyring;
+use crate::sql::{CommitFaults, Db, PostgresUrl, Session, Source, aside};
+use crate::{OpenError, StoreError};
 
 /// A database that is ready to be worked on.
-pub(crate) struct Opened {
-    pub(crate) session: Session,
-    pub(crate) lease: Lease,
-    pub(crate) delivery_ids: DeliveryIds,
+struct Opened {
+    session: Session,
+    lease: Lease,
+    delivery_ids: DeliveryIds,
     /// The lanes that have deliveries waiting.
-    pub(crate) waiting: Vec<LaneKey>,
+    waiting: Vec<LaneKey>,
 }
 
-/// Runs `work` on a thread of its own, and waits for it: a connection must not be waited for on one that runs tasks.
-pub(crate) fn aside<T: Send, E: Send + From<StoreError>>(work: impl FnOnce() -> Result<T, E> + Send) -> Result<T, E> {
-    std::thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(|_| Err(E::from(StoreError::Closed)))
+/// Opens the database as one more node, and starts the writer and the keeper.
+pub(crate) fn open(options: &AccessOptions, url: &PostgresUrl) -> Result<Arc<Access>, OpenError> {
+    let keyring = Arc::new(Keyring::new(&options.master_key));
+    let Opened { session, lease, delivery_ids, waiting } = aside(|| register(options, url, &keyring))?;
+    let parts = Parts::new(options, keyring, lease, delivery_ids);
+    parts.context.handoff.mark_backlog(waiting);
+    let duties = Duties {
+        url: url.clone(),
+        lease: Arc::clone(&parts.context.lease),
+        lease_length: options.node_lease,
+        handoff: Arc::clone(&parts.context.handoff),
+        clock: Arc::clone(&options.clock),
+    };
+    let writer = writer::Writer::new(session, url.clone(), parts.context.clone());
+    let (jobs, closing) = match &options.execution {
+        Execution::Threads => writer::start(writer, options.jobs_max)?,
+        Execution::Inline { commits } => {
+            let faults = CommitFaults::new(Arc::clone(commits));
+            (writer::start_inline(writer.with_commit_faults(faults), options.jobs_max), Vec::new())
+        }
+    };
+    let dropped_at = url.clone();
+    let drop_history: crate::queue::access::DropHistory = Arc::new(move |from| drop_history(&dropped_at, from));
+    let running = RunningWriter { jobs, closing, drop_history: Some(drop_history), lock: None };
+    let access = Arc::new(parts.assemble(options, Source::Postgres(url.clone()), running));
+    let told = Arc::downgrade(&access);
+    if matches!(options.execution, Execution::Inline { .. }) {
+        keeper::look_inline(duties, move || told.upgrade().is_some_and(|access| access.is_open()));
+        return Ok(access);
+    }
+    let keeper = Keeper::start(duties, move |notice| {
+        if let Some(access) = told.upgrade() {
+            access.hear(&notice);
+        }
+    })?;
+    access.close_last(Box::new(move || keeper.stop()));
+    Ok(access)
 }
 
-/// Connects and migrates; `prepare` is run before this node is registered.
-pub(crate) fn open(
-    url: &PostgresUrl,
-    lease: Duration,
-    (clock, entropy): (&Arc<dyn Clock>, &Arc<dyn Entropy>),
-    prepare: impl FnOnce(&Session) -> Result<(), OpenError> + Send,
-) -> Result<Opened, OpenError> {
-    aside(|| open_here(url, lease, (&**clock, &**entropy), prepare))
-}
-
-fn open_here(
-    url: &PostgresUrl,
-    lease: Duration,
-    (clock, entropy): (&dyn Clock, &dyn Entropy),
-    prepare: impl FnOnce(&Session) -> Result<(), OpenError>,
-) -> Result<Opened, OpenError> {
-    let session = prepared(url, clock.now())?;
-    relocation::admit_target(&session, url)?;
-    prepare(&session)?;
+/// Migrates and registers this node.
+fn register(options: &AccessOptions, url: &PostgresUrl, keyring: &Keyring) -> Result<Opened, OpenError> {
+    let session = prepared(url, options.clock.now())?;
+    moves::admit_target(Db::Postgres(&session), url)?;
+    meta::adopt_master_key(Db::Postgres(&session), keyring, &*options.entropy)?;
     history::make_queued(&session)?;
-    let token = hex_token(entropy);
+    let token = draw_token(&*options.entropy);
     let delivery_ids = DeliveryIds::without_slot();
     let at = std::time::Instant::now();
-    nodes::register(&session, &token, clock.now(), &delivery_ids)?;
+    nodes::register(&session, &token, options.clock.now(), &delivery_ids)?;
     // Once more: whoever begins to fill this database makes sure that no node is registered, and keeps others out meanwhile.
-    if let Err(error) = relocation::admit_target(&session, url) {
+    if let Err(error) = moves::admit_target(Db::Postgres(&session), url) {
         nodes::take_over(&session, &token, i64::MAX)?;
         return Err(error);
     }
-    let registered = Lease::of(token, lease);
-    registered.renew(0, at);
-    let waiting = claims::lanes_waiting(Db::Postgres(&session))?;
-    Ok(Opened { session, lease: registered, delivery_ids, waiting })
+    let lease = Lease::of(token, options.node_lease);
+    lease.renew(0, at);
+    let waiting = claim::all_lanes_waiting(&session)?;
+    Ok(Opened { session, lease, delivery_ids, waiting })
 }
 
 /// A connection to a database that is migrated.
@@ -74,7 +97,7 @@ pub(crate) fn prepared(url: &PostgresUrl, now: Timestamp) -> Result<Session, Ope
 pub(crate) fn examined(url: &PostgresUrl) -> Result<Session, OpenError> {
     let session = connect(url)?;
     session.batch("SET idle_in_transaction_session_timeout = 0")?;
-    session.read_whole_tables()?;
+    session.plan_freely()?;
     let found = migrations::check(&session, url)?;
     if found < KNOWN_VERSION {
         return Err(OpenError::OlderSchema { found, known: KNOWN_VERSION });
@@ -82,11 +105,11 @@ pub(crate) fn examined(url: &PostgresUrl) -> Result<Session, OpenError> {
     Ok(session)
 }
 
-/// Drops the partitions of which every id is below `from`, over a connection of its own, which may wait for whatever reads them.
-/// Not on a thread that runs tasks.
-pub(crate) fn drop_history(url: &PostgresUrl, from: i64) -> Result<usize, StoreError> {
+/// Drops the partitions whose ids are all below `from`, over a connection of its own, which may wait for whatever reads them. Not
+/// for a thread that runs tasks.
+fn drop_history(url: &PostgresUrl, from: i64) -> Result<usize, StoreError> {
     let session = Session::connect(url, None)?;
-    session.be_patient_always()?;
+    session.lift_timeouts_always()?;
     history::drop_before(&session, from)
 }
 

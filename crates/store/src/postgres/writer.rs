@@ -1,73 +1,75 @@
 //! The one writer of a node: a thread that owns the writing connection and commits in groups, as its pair for SQLite does.
 //!
-//! Here other nodes write too. Everybody locks accounts before whatever belongs to them, and several in the order of their ids,
-//! so that nodes wait for each other and do not deadlock. What conflicts nevertheless is tried again: a group of publications
-//! and outcomes as a whole. Other writes, which can run once only, have a transaction each and answer
+//! Other nodes write here too. Everybody locks accounts before whatever belongs to them, and several in the order of their ids,
+//! so that nodes wait for each other and do not deadlock. What conflicts all the same is tried again: a group of publications
+//! and outcomes as a whole. Other writes, which can run only once, have a transaction each and answer
 //! [`StoreError::Unavailable`]; whoever asked for them asks again.
 //!
-//! When the connection is lost, callers are told so at once, and the next group finds a new connection or none. Lost before the
-//! commit, nothing was written. Lost during the commit, nobody knows: so the node gives up its token, and goes on with a new
-//! one. Publishers ask again with the same ids. Deliveries that were committed as claimed by the old token are free again,
-//! and none of them was handed to the engine.
+//! When the connection is lost, callers are told at once, and the next group finds a new connection or none. Lost before the
+//! commit, nothing was written. Lost during the commit, nobody knows: so the node gives up its token and goes on with a new one.
+//! Publishers ask again with the same ids. Deliveries that were committed as claimed by the old token are free again, and none
+//! of them was handed to the engine.
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bellwire_domain::AccountId;
 use tokio::sync::mpsc;
 
-use super::history;
-use super::nodes;
-use super::session::{Fault, Session, Step};
-use super::{Message, PostgresUrl, aside};
-use crate::driver::{Db, Kind, Param, params};
-use crate::jobs::{self, Group, Job, Jobs, Reply, Run};
-use crate::outcomes::{OutcomeStatements, RecordJob};
-use crate::publish::{PublishJob, PublishStatements};
-use crate::writer::{Done, WriteContext, answering};
-use crate::{StoreError, outcomes, publish};
+use super::backend::SetBackend;
+use super::record::Recorder;
+use super::{history, load, nodes, write};
+use crate::StoreError;
+use crate::queue::access::Closing;
+use crate::queue::commit::{Committed, Done, WriteContext, answering};
+use crate::queue::jobs::{self, Group, Job, Jobs, Reply, Run};
+use crate::queue::lease::{Claimant, draw_token};
+use crate::queue::notice::Notice;
+use crate::queue::outcome::RecordJob;
+use crate::queue::plan::Plan;
+use crate::queue::publication::PublishJob;
+use crate::sql::{CommitFaults, Db, Fault, Kind, Param, PostgresUrl, Select, Session, Step, aside, columns, params};
 
 /// How often a group is tried that meets conflicts or a lost connection.
 const TRIES_MAX: u32 = 8;
 /// Between two attempts to connect. Callers are answered meanwhile.
 const RECONNECT: Duration = Duration::from_millis(250);
 
+columns! {
+    /// A locked account, and whether this node is still registered.
+    struct Locked of "accounts" {
+        own: Option<String> = "(SELECT token FROM own)",
+    }
+}
+
+const LOCKED: Select<Locked> = Select::new("FROM accounts a WHERE a.id = ANY($1) ORDER BY a.id FOR UPDATE OF a");
+
 /// In the order of ids, as everybody locks them; and the node's own row, which says that it is not being taken over.
-pub(crate) const LOCK_ACCOUNTS: &str = "WITH own AS (SELECT token FROM nodes WHERE token = $2 FOR KEY SHARE) \
-     SELECT a.id, (SELECT token FROM own) FROM accounts a WHERE a.id = ANY($1) ORDER BY a.id FOR UPDATE OF a";
+fn lock_sql() -> String {
+    format!("WITH own AS (SELECT token FROM nodes WHERE token = $2 FOR KEY SHARE) {}", LOCKED.sql())
+}
+
+#[cfg(test)]
+pub(super) fn statements() -> Vec<String> {
+    vec![lock_sql()]
+}
 
 /// Starts the writer on a thread. It ends when every sender is gone.
-pub(crate) fn start(
-    session: Session,
-    url: PostgresUrl,
-    context: WriteContext,
-    jobs_max: usize,
-) -> Result<(mpsc::Sender<Job>, JoinHandle<()>), StoreError> {
+pub(super) fn start(writer: Writer, jobs_max: usize) -> Result<(mpsc::Sender<Job>, Closing), StoreError> {
     let (sender, jobs) = jobs::channel(jobs_max);
-    let answers = answering(context.clone());
-    let writer = Writer::new(session, url, context);
+    let answers = answering(Arc::clone(&writer.context.handoff));
     let thread = std::thread::Builder::new()
         .name("bellwire-writer".to_owned())
         .spawn(move || writer.run(jobs, &answers))
         .map_err(|error| StoreError::Database(error.to_string().into()))?;
-    Ok((sender, thread))
+    Ok((sender, vec![Box::new(move || drop(thread.join()))]))
 }
 
 /// Starts the writer as a task of the current runtime, which waits for each group: nothing else goes on meanwhile. It ends when
-/// every sender is gone. Where `commits` says no, the connection breaks instead.
-pub(crate) fn start_inline(
-    session: Session,
-    url: PostgresUrl,
-    context: WriteContext,
-    commits: Arc<dyn Fn() -> bool + Send + Sync>,
-    jobs_max: usize,
-) -> mpsc::Sender<Job> {
+/// every sender is gone.
+pub(super) fn start_inline(mut writer: Writer, jobs_max: usize) -> mpsc::Sender<Job> {
     let (sender, mut jobs) = jobs::channel(jobs_max);
-    let faults = Faults { commits, done_before: Cell::new(false) };
-    let mut writer = Writer { faults: Some(faults), reconnect: Duration::ZERO, ..Writer::new(session, url, context) };
     let task = async move {
         while let Some(group) = jobs.next().await {
             let written = aside(|| Ok::<_, StoreError>(writer.perform(group, &mut jobs)));
@@ -86,25 +88,15 @@ pub(crate) fn start_inline(
     sender
 }
 
-struct Writer {
+pub(super) struct Writer {
     url: PostgresUrl,
     session: Option<Session>,
     /// Not before.
     connect_at: Instant,
     reconnect: Duration,
     context: WriteContext,
-    publish_statements: PublishStatements,
-    outcome_statements: OutcomeStatements,
     /// In a simulation.
-    faults: Option<Faults>,
-}
-
-/// Breaks connections at a commit.
-struct Faults {
-    /// Whether the next one goes well.
-    commits: Arc<dyn Fn() -> bool + Send + Sync>,
-    /// Whether the server had committed when the connection broke the last time: the next time it will not have.
-    done_before: Cell<bool>,
+    commit_faults: Option<CommitFaults>,
 }
 
 /// What became of a group, before anybody knows.
@@ -117,7 +109,7 @@ impl Written {
     fn answer(self, context: &WriteContext) {
         self.replies.into_iter().for_each(|(reply, result)| reply(result));
         if let Some(done) = self.hot {
-            done.answer(context);
+            done.answer(&context.handoff);
         }
     }
 }
@@ -131,17 +123,15 @@ enum Failure {
 }
 
 impl Writer {
-    fn new(session: Session, url: PostgresUrl, context: WriteContext) -> Self {
-        Self {
-            url,
-            session: Some(session),
-            connect_at: Instant::now(),
-            reconnect: RECONNECT,
-            context,
-            publish_statements: PublishStatements::new(),
-            outcome_statements: OutcomeStatements::new(),
-            faults: None,
-        }
+    pub(super) fn new(session: Session, url: PostgresUrl, context: WriteContext) -> Self {
+        let session = Some(session);
+        Self { url, session, connect_at: Instant::now(), reconnect: RECONNECT, context, commit_faults: None }
+    }
+
+    /// One whose connections break at some commits: for simulations, which do not wait before they connect again.
+    pub(super) fn with_commit_faults(self, faults: CommitFaults) -> Self {
+        let session = self.session.map(|session| session.with_commit_faults(Some(faults.clone())));
+        Self { session, reconnect: Duration::ZERO, commit_faults: Some(faults), ..self }
     }
 
     fn run(mut self, mut jobs: Jobs, answers: &mpsc::UnboundedSender<Done>) {
@@ -175,19 +165,19 @@ impl Writer {
             }
             let connected = Session::connect(&self.url, None);
             self.connect_at = Instant::now() + self.reconnect;
-            self.session = Some(connected?);
+            self.session = Some(connected?.with_commit_faults(self.commit_faults.clone()));
             tracing::info!("connected to the database again");
         }
         let Some(session) = &self.session else { return Err(StoreError::Closed) };
         if self.context.lease.is_given_up() {
             let old = self.context.lease.current();
-            let token = crate::store::hex_token(&*self.context.entropy);
+            let token = draw_token(&*self.context.entropy);
             let at = Instant::now();
             nodes::register(session, &token, self.context.clock.now(), &self.context.delivery_ids)?;
             self.context.lease.replace(token, at);
             tracing::warn!("this node goes on with a new token; what it held is free again");
             if nodes::take_over(session, &old.token, i64::MAX)?.is_some() {
-                Db::Postgres(session).tell(&Message::Waiting)?;
+                Notice::Waiting.tell(Db::Postgres(session))?;
             }
         }
         Ok(())
@@ -204,10 +194,10 @@ impl Writer {
             let (reply, _) = run(Err(error));
             return (reply, Ok(()));
         }
-        let (reply, keep) = run(Ok(Db::Postgres(session)));
+        let (reply, is_kept) = run(Ok(&SetBackend { session, context: &self.context }));
         let fault = session.take_fault();
-        if keep {
-            let committed = self.end(session);
+        if is_kept {
+            let committed = session.commit();
             if committed.is_err() {
                 self.context.lease.give_up(self.context.lease.current().epoch);
             }
@@ -219,15 +209,6 @@ impl Writer {
             self.make_partitions();
         }
         (reply, Ok(()))
-    }
-
-    /// Commits, unless the connection is to break at this moment: when the server has committed, or before.
-    fn end(&self, session: &Session) -> Result<(), StoreError> {
-        let Some(faults) = self.faults.as_ref().filter(|faults| !(faults.commits)()) else { return session.commit() };
-        let is_done = !faults.done_before.get();
-        faults.done_before.set(is_done);
-        if is_done { session.commit() } else { session.batch("ROLLBACK") }?;
-        Err(StoreError::Unavailable("the connection broke".into()))
     }
 
     /// Runs a group until it is committed or cannot be.
@@ -251,34 +232,46 @@ impl Writer {
     fn transact(
         &mut self,
         records: &mut Vec<RecordJob>,
-        jobs: &mut Vec<PublishJob>,
+        publishes: &mut Vec<PublishJob>,
         waiting: &mut Jobs,
-    ) -> Result<(outcomes::Recorded, publish::Published), Failure> {
+    ) -> Result<Committed, Failure> {
         self.ready().map_err(Failure::Final)?;
         let claimant = self.context.lease.current();
-        let Some(session) = &self.session else { return Err(Failure::Final(StoreError::Closed)) };
-        // A simulation ends the transaction by itself.
-        let commits_at_once = self.faults.is_none().then_some(Step::Commit);
         let mut asked_to_commit = false;
-        let written = lock_accounts(session, &claimant.token, records, jobs).and_then(|locked| {
-            let Some(locked) = locked else { return Err(nodes::taken_over(&self.context.lease, &claimant)) };
-            join_waiting(&locked, records, jobs, waiting);
-            let reads = publish::reads(session, jobs)?;
-            let (recorded, read) = outcomes::record_set(session, &self.context, &self.outcome_statements, records, &reads)?;
-            asked_to_commit = commits_at_once.is_some();
-            let published =
-                publish::publish_read(session, &self.context, &self.publish_statements, jobs, &read, commits_at_once)?;
-            Ok((recorded, published))
-        });
-        let (recorded, published) = match written {
-            Ok(written) => written,
-            Err(error) => return Err(self.fail(error, asked_to_commit.then_some(claimant.epoch))),
+        let Some(session) = &self.session else { return Err(Failure::Final(StoreError::Closed)) };
+        let committed = self.send(session, &claimant, (records, publishes), waiting, &mut asked_to_commit);
+        committed.map_err(|error| self.fail(error, asked_to_commit.then_some(claimant.epoch)))
+    }
+
+    /// Runs a group in three round trips: it begins and locks the accounts; it records and loads; it writes and commits.
+    fn send(
+        &self,
+        session: &Session,
+        claimant: &Arc<Claimant>,
+        (records, publishes): (&mut Vec<RecordJob>, &mut Vec<PublishJob>),
+        waiting: &mut Jobs,
+        asked_to_commit: &mut bool,
+    ) -> Result<Committed, StoreError> {
+        let Some(locked) = lock_accounts(session, &claimant.token, records, publishes)? else {
+            return Err(nodes::taken_over(&self.context.lease, claimant));
         };
-        if let Some(Err(error)) = (!asked_to_commit).then(|| self.end(session)) {
-            published.abandon(&self.context);
-            return Err(self.forget(error, claimant.epoch));
+        join_waiting(&locked, records, publishes, waiting);
+
+        let publications: Vec<_> = publishes.iter().map(|job| &job.publication).collect();
+        let recorder = Recorder::new(&self.context, records);
+        let (moves, reads) = (recorder.moves(session)?, load::reads(session, &publications)?);
+        let mut answers = session.pipeline(moves.iter().chain(&reads).map(Step::Run))?;
+        let mut read = answers.split_off(moves.len());
+        let (recordings, health_changed) = recorder.finish(session, &answers)?;
+        if health_changed && !reads.is_empty() {
+            read = session.pipeline(reads.iter().map(Step::Run))?;
         }
-        Ok((recorded, published))
+
+        let (plan, planned) = Plan::make(load::keep(&read)?, &publications, &self.context, Arc::clone(claimant));
+        let writes = write::writes(session, &plan)?;
+        *asked_to_commit = true;
+        session.pipeline(writes.iter().map(Step::Run).chain([Step::Commit]))?;
+        Ok(Committed { recordings, planned })
     }
 
     /// Committed or not: what the group claimed in that epoch is to be found by whoever comes first, and is not in memory.
@@ -322,7 +315,7 @@ impl Writer {
     fn leave(&self) {
         let Some(session) = &self.session else { return };
         let left = nodes::take_over(session, &self.context.lease.current().token, i64::MAX)
-            .and_then(|_| Db::Postgres(session).tell(&Message::Waiting));
+            .and_then(|_| Notice::Waiting.tell(Db::Postgres(session)));
         if let Err(error) = left {
             tracing::warn!(error = %error, "this node could not take its leave; others take over when its lease ends");
         }
@@ -340,8 +333,8 @@ fn lock_accounts(
     let accounts = publishes.iter().map(|job| &job.publication.account_id);
     let ids: BTreeSet<&AccountId> = accounts.chain(records.iter().flat_map(recorded_of)).collect();
     let cells: Vec<Param<'_>> = ids.iter().map(|id| id.as_str().into()).collect();
-    let rows = session.begin_with(&session.bind("accounts", LOCK_ACCOUNTS, &[(&[Kind::Text], &cells)], params![token])?)?;
-    let is_own = rows.first().map_or(Ok(true), |row| row.find_text(1, "token").map(|token| token.is_some()))?;
+    let rows = session.begin_with(&session.bind("accounts", &lock_sql(), &[(&[Kind::Text], &cells)], params![token])?)?;
+    let is_own = rows.first().map_or(Ok(true), |row| row.read::<Locked>().map(|locked| locked.own.is_some()))?;
     Ok(is_own.then(|| ids.into_iter().cloned().collect()))
 }
 

@@ -6,22 +6,28 @@ use std::cell::RefCell;
 use bellwire_domain::Timestamp;
 use rusqlite::types::Value as Cell;
 
-use super::marks::{Found, TargetMark};
-use super::source::{GET, MOVE, inconsistent};
-use super::tables::{TABLES, Table, names};
-use crate::driver::{Db, Kind, Param, params, unnest};
-use crate::postgres::{self, PostgresUrl, Session};
-use crate::retention::{self, Kept};
+use super::tables::{CopiedTable, tables};
+use crate::moves::{self, Found, TargetMark};
+use crate::postgres;
+use crate::rows::meta;
+use crate::rows::retention::{Kept, keep};
+use crate::sql::{Db, Kind, Param, PostgresUrl, Select, Session, columns, names, params, unnest};
 use crate::{OpenError, StoreError};
 
-const PUT: &str = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-/// Only over what this process has written itself: two that fill one database must not both go on.
-const REPLACE: &str = "UPDATE meta SET value = $3 WHERE key = $1 AND value = $2";
-/// What draws numbers by itself: the table, the column, and the sequence.
-const SEQUENCES: &str = "SELECT quote_ident(c.relname), quote_ident(a.attname), \
-     pg_get_serial_sequence(quote_ident(c.relname), a.attname) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid \
+columns! {
+    /// What draws numbers by itself.
+    struct Sequence of "pg_class" {
+        table: String = "quote_ident(c.relname)",
+        column: String = "quote_ident(a.attname)",
+        name: String = "pg_get_serial_sequence(quote_ident(c.relname), a.attname)",
+    }
+}
+
+const SEQUENCES: Select<Sequence> = Select::new(
+    "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid \
      WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition \
-     AND a.attnum > 0 AND NOT a.attisdropped AND pg_get_serial_sequence(quote_ident(c.relname), a.attname) IS NOT NULL";
+     AND a.attnum > 0 AND NOT a.attisdropped AND pg_get_serial_sequence(quote_ident(c.relname), a.attname) IS NOT NULL",
+);
 
 /// Rows that are written at once.
 #[derive(Default)]
@@ -61,7 +67,7 @@ impl Batch {
     }
 
     /// The delivery ids of the rows, where these are the first of their columns.
-    fn delivery_ids(&self, table: &Table) -> impl Iterator<Item = i64> {
+    fn delivery_ids(&self, table: &CopiedTable) -> impl Iterator<Item = i64> {
         let first = self.cells.iter().step_by(table.columns.len().max(1));
         first.filter_map(|cell| if let Cell::Integer(id) = cell { Some(*id) } else { None })
     }
@@ -78,8 +84,8 @@ pub(super) struct Target<'u> {
 impl<'u> Target<'u> {
     /// Connects and migrates.
     pub(super) fn open(url: &'u PostgresUrl, now: Timestamp) -> Result<Self, OpenError> {
-        let session = postgres::prepared(url, now)?;
-        session.read_whole_tables()?;
+        let session = postgres::open::prepared(url, now)?;
+        session.plan_freely()?;
         Ok(Self { session, url, written: RefCell::default() })
     }
 
@@ -93,7 +99,7 @@ impl<'u> Target<'u> {
 
     /// What it holds.
     pub(super) fn find(&self) -> Result<Found, StoreError> {
-        if let Some((mark, bytes)) = read_mark(self.db())? {
+        if let Some((mark, bytes)) = moves::target_mark(self.db())? {
             *self.written.borrow_mut() = bytes;
             return Ok(Found::Marked(mark));
         }
@@ -101,9 +107,8 @@ impl<'u> Target<'u> {
     }
 
     fn is_filled(&self) -> Result<bool, StoreError> {
-        let any: Vec<String> = TABLES.iter().map(|table| format!("EXISTS (SELECT 1 FROM {})", table.name)).collect();
-        let sql = format!("SELECT {}", any.join(" OR "));
-        self.db().find("meta", &sql, params![])?.map_or(Ok(false), |row| row.boolean(0, "any"))
+        let any: Vec<String> = tables().iter().map(|table| format!("EXISTS (SELECT 1 FROM {})", table.name)).collect();
+        self.db().get("meta", &format!("SELECT {}", any.join(" OR ")), params![])?.value("any")
     }
 
     /// Whether no node works on it.
@@ -112,7 +117,7 @@ impl<'u> Target<'u> {
     }
 
     fn keep_nodes_out(&self) -> Result<(), OpenError> {
-        if postgres::keep_nodes_out(&self.session)? {
+        if postgres::nodes::keep_nodes_out(&self.session)? {
             return Ok(());
         }
         Err(self.refuse("a node is registered on it: stop every `bellwire serve` over it first"))
@@ -123,19 +128,19 @@ impl<'u> Target<'u> {
         let bytes = mark.write();
         self.session.transaction(|| {
             self.keep_nodes_out()?;
-            self.session.be_patient()?;
-            let found = read_mark(self.db())?.map(|(_, bytes)| bytes).unwrap_or_default();
+            self.session.lift_timeouts()?;
+            let found = moves::target_mark(self.db())?.map(|(_, bytes)| bytes).unwrap_or_default();
             if found != *self.written.borrow() {
                 return Err(self.contested());
             }
             if anew {
-                self.session.batch(&format!("TRUNCATE {}", TABLES.map(|table| table.name).join(", ")))?;
+                self.session.batch(&format!("TRUNCATE {}", table_names()))?;
             } else if self.is_filled()? {
                 return Err(self.contested());
             }
-            self.db().execute(PUT, params!["canary", canary])?;
-            self.db().execute(PUT, params![MOVE, &bytes[..]])?;
-            retention::set(self.db(), kept)?;
+            meta::put_canary(self.db(), canary)?;
+            moves::set_target_mark(self.db(), &bytes)?;
+            keep(self.db(), kept)?;
             Ok(())
         })?;
         *self.written.borrow_mut() = bytes;
@@ -147,9 +152,9 @@ impl<'u> Target<'u> {
     }
 
     /// Writes rows, and with them how far the copying is.
-    pub(super) fn write(&self, table: &Table, batch: &Batch, mark: &TargetMark) -> Result<(), OpenError> {
+    pub(super) fn write(&self, table: &CopiedTable, batch: &Batch, mark: &TargetMark) -> Result<(), OpenError> {
         if table.by_week {
-            postgres::make_partitions(&self.session, batch.delivery_ids(table))?;
+            postgres::history::make_of(&self.session, batch.delivery_ids(table))?;
         }
         let mut cells = Vec::with_capacity(batch.cells.len());
         for cell in &batch.cells {
@@ -163,7 +168,7 @@ impl<'u> Target<'u> {
         }
         let kinds: Vec<Kind> = table.columns.iter().map(|(_, kind)| *kind).collect();
         self.session.transaction(|| {
-            self.session.be_patient()?;
+            self.session.lift_timeouts()?;
             self.session.execute_set(&insert(table), &[(&kinds, &cells)], &[])?;
             self.replace_mark(mark)
         })
@@ -172,7 +177,7 @@ impl<'u> Target<'u> {
     fn replace_mark(&self, mark: &TargetMark) -> Result<(), OpenError> {
         let bytes = mark.write();
         let mut written = self.written.borrow_mut();
-        if self.session.execute(REPLACE, params![MOVE, &written[..], &bytes[..]])? == 0 {
+        if !moves::replace_target_mark(self.db(), &written, &bytes)? {
             return Err(self.contested());
         }
         *written = bytes;
@@ -182,24 +187,22 @@ impl<'u> Target<'u> {
     /// What can be done only when all rows are there: sequences go on after what was copied, and the planner knows the tables.
     pub(super) fn settle(&self) -> Result<(), OpenError> {
         self.session.transaction(|| {
-            self.session.be_patient()?;
-            for row in self.db().query("pg_class", SEQUENCES, params![])? {
-                let (table, column) = (row.text(0, "relname")?, row.text(1, "attname")?);
-                let sequence = row.text(2, "sequence")?.replace('\'', "''");
-                self.session.batch(&format!(
-                    "SELECT setval('{sequence}', (SELECT COALESCE(MAX({column}), 0) + 1 FROM {table}), false)"
-                ))?;
+            self.session.lift_timeouts()?;
+            for Sequence { table, column, name } in SEQUENCES.list(self.db(), params![])? {
+                let name = name.replace('\'', "''");
+                self.session
+                    .batch(&format!("SELECT setval('{name}', (SELECT COALESCE(MAX({column}), 0) + 1 FROM {table}), false)"))?;
             }
-            self.session.batch(&format!("ANALYZE {}", TABLES.map(|table| table.name).join(", ")))?;
+            self.session.batch(&format!("ANALYZE {}", table_names()))?;
             Ok(())
         })
     }
 
-    pub(super) fn count(&self, table: &Table) -> Result<u64, StoreError> {
+    pub(super) fn count(&self, table: &CopiedTable) -> Result<u64, StoreError> {
         let sql = format!("SELECT COUNT(*) FROM {}", table.name);
         self.session.transaction(|| {
-            self.session.be_patient()?;
-            self.db().find(table.name, &sql, params![])?.map_or(Ok(0), |row| row.narrow(0, "count"))
+            self.session.lift_timeouts()?;
+            self.db().get(table.name, &sql, params![])?.value("count")
         })
     }
 
@@ -216,20 +219,17 @@ impl<'u> Target<'u> {
     }
 }
 
-fn wrong(table: &Table, key: &[Cell]) -> StoreError {
+fn wrong(table: &CopiedTable, key: &[Cell]) -> StoreError {
     StoreError::Inconsistent { table: table.name, column: "real", id: format!("{key:?}") }
 }
 
-fn insert(table: &Table) -> String {
+fn insert(table: &CopiedTable) -> String {
     let rows = unnest(table.columns.iter().map(|(_, kind)| *kind));
-    format!("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT * FROM {rows}", table.name, names(table.columns))
+    format!("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT * FROM {rows}", table.name, names(&table.columns))
 }
 
-/// The mark, and the bytes that it is written as.
-pub(super) fn read_mark(db: Db<'_>) -> Result<Option<(TargetMark, Vec<u8>)>, StoreError> {
-    let Some(row) = db.find("meta", GET, params![MOVE])? else { return Ok(None) };
-    let bytes = row.bytes(0, "value")?.to_vec();
-    TargetMark::read(&bytes).map(|mark| Some((mark, bytes))).ok_or_else(|| inconsistent(MOVE))
+fn table_names() -> String {
+    tables().iter().map(|table| table.name).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -240,12 +240,10 @@ mod tests {
     fn every_insert_prepares_on_postgres_and_sequences_go_on_after_what_was_copied() {
         let url: PostgresUrl = bellwire_testkit::postgres::Cluster::shared().database().parse().unwrap();
         let target = Target::open(&url, Timestamp::from_secs(1_800_000_000)).unwrap();
-        for table in &TABLES {
+        for table in &tables() {
             target.session.prepare(&insert(table)).unwrap();
         }
-        for sql in [PUT, REPLACE, SEQUENCES] {
-            target.session.prepare(sql).unwrap();
-        }
+        target.session.prepare(&SEQUENCES.sql()).unwrap();
         target
             .session
             .batch(
@@ -255,6 +253,6 @@ mod tests {
             .unwrap();
         target.settle().unwrap();
         let row = target.db().find("drawn", "INSERT INTO drawn (x) VALUES (1) RETURNING row", params![]).unwrap().unwrap();
-        assert_eq!(row.int(0, "row").unwrap(), 42);
+        assert_eq!(row.value::<i64>("row").unwrap(), 42);
     }
 }

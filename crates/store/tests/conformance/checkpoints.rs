@@ -26,7 +26,8 @@ async fn the_log_begins_anew_while_commits_go_on() {
         fixture.publish(&account, vec![event(&format!("ev{number}"), "a.b")]).await.unwrap();
         if rounds(&fixture) > before {
             let fixture = fixture.reopen().await; // and it has lost nothing
-            let page = fixture.store.list_events(&account.id, EventQuery::default(), crate::fixture::page(5_000)).await.unwrap();
+            let page =
+                fixture.store.records.list_events(&account.id, EventQuery::default(), crate::fixture::page(5_000)).await.unwrap();
             assert_eq!(page.items.len(), number + 1);
             return;
         }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bellwire_domain::RoomLimits;
 use bellwire_domain::{Decision, EventFilter, EventType};
-use bellwire_store::{ClaimedEvent, EndpointChanges, HandOffLimits, NewEvent};
+use bellwire_store::{ClaimedEvent, EndpointChanges, NewEvent};
 
 use crate::fixture::{Fixture, event};
 
-const SMALL: HandOffLimits = HandOffLimits { lane_deliveries_max: 4, deliveries_max: 100, bytes_max: 1 << 20 };
+const SMALL: RoomLimits = RoomLimits { lane_deliveries_max: 4, deliveries_max: 100, bytes_max: 1 << 20 };
 
 /// What was posted, as it came out of the store.
 fn text(event: &ClaimedEvent) -> &[u8] {
@@ -23,7 +24,7 @@ async fn committed_and_never_attempted_is_found_after_a_restart() {
     fixture.publish(&account, vec![event("e1", "x"), event("e2", "x")]).await.unwrap();
     assert_eq!(fixture.take().await.len(), 2, "claimed by a process that now dies");
     let mut fixture = fixture.reopen().await;
-    fixture.store.claim_due(fixture.now(), 10).await.unwrap();
+    fixture.store.queue.claim_due(fixture.now(), 10).await.unwrap();
     let claimed = fixture.take().await;
     assert_eq!(claimed.iter().map(|delivery| (delivery.number, delivery.attempts)).collect::<Vec<_>>(), [(1, 0), (2, 0)]);
     assert!(claimed.iter().all(|delivery| delivery.event.data.is_some()));
@@ -39,7 +40,7 @@ async fn a_full_lane_leaves_the_rest_in_the_store_and_gets_it_in_order() {
     let mut order = Vec::new();
     loop {
         let batch = fixture.take().await;
-        assert!(fixture.store.held() <= SMALL.lane_deliveries_max);
+        assert!(fixture.store.queue.held() <= SMALL.lane_deliveries_max);
         for delivery in &batch {
             order.push(delivery.number);
             fixture.record(delivery, Decision::Delivered).await;
@@ -47,7 +48,7 @@ async fn a_full_lane_leaves_the_rest_in_the_store_and_gets_it_in_order() {
         if batch.is_empty() {
             break;
         }
-        fixture.store.claim_due(fixture.now(), 100).await.unwrap();
+        fixture.store.queue.claim_due(fixture.now(), 100).await.unwrap();
     }
     assert_eq!(order, (1..=10).collect::<Vec<_>>());
     let straight = fixture.publish(&account, vec![event("last", "x")]).await.unwrap().remove(0);
@@ -72,7 +73,7 @@ async fn a_full_lane_does_not_hide_what_is_due_for_others() {
         fixture.record(delivery, Decision::Retry { due_at }).await;
     }
     fixture.clock.advance(Duration::from_secs(1));
-    let report = fixture.store.claim_due(fixture.now(), 100).await.unwrap();
+    let report = fixture.store.queue.claim_due(fixture.now(), 100).await.unwrap();
     assert_eq!((report.claimed, report.next_wake), (4, None), "the lane's own room, and no row is looked at twice");
     assert_eq!(fixture.take().await.iter().map(|delivery| delivery.number).collect::<Vec<_>>(), [5, 6, 7, 8]);
 }
@@ -84,12 +85,12 @@ async fn a_delivery_put_back_waits_for_its_lane_to_open() {
     let lane = fixture.endpoint("a", "e", EventFilter::All).await;
     fixture.publish(&account, vec![event("e1", "x")]).await.unwrap();
     let delivery = fixture.take().await.remove(0);
-    fixture.store.release_deliveries(std::slice::from_ref(&delivery)).await.unwrap();
-    assert_eq!(fixture.store.held(), 0);
-    fixture.store.claim_due(fixture.now(), 10).await.unwrap();
+    fixture.store.queue.release_deliveries(std::slice::from_ref(&delivery)).await.unwrap();
+    assert_eq!(fixture.store.queue.held(), 0);
+    fixture.store.queue.claim_due(fixture.now(), 10).await.unwrap();
     assert!(fixture.take().await.is_empty(), "nothing spins on it");
-    fixture.store.update_endpoint(&lane, EndpointChanges::default()).await.unwrap().unwrap();
-    fixture.store.claim_due(fixture.now(), 10).await.unwrap();
+    fixture.store.records.update_endpoint(&lane, EndpointChanges::default()).await.unwrap().unwrap();
+    fixture.store.queue.claim_due(fixture.now(), 10).await.unwrap();
     assert_eq!(fixture.take().await.len(), 1);
 }
 
@@ -102,7 +103,7 @@ async fn deliveries_of_one_event_share_its_payload_when_they_are_claimed_togethe
     }
     fixture.publish(&account, vec![event("e1", "x"), event("e2", "x")]).await.unwrap();
     let mut fixture = fixture.reopen().await;
-    while fixture.store.claim_due(fixture.now(), 100).await.unwrap().more {}
+    while fixture.store.queue.claim_due(fixture.now(), 100).await.unwrap().more {}
     let claimed = fixture.take().await;
     for id in ["e1", "e2"] {
         let events: Vec<_> = claimed.iter().map(|delivery| &delivery.event).filter(|event| event.id.as_str() == id).collect();
@@ -127,7 +128,7 @@ async fn a_delivery_that_found_no_room_shares_the_payload_of_one_that_did() {
     for delivery in &before {
         fixture.record(delivery, Decision::Delivered).await;
     }
-    fixture.store.claim_due(fixture.now(), 100).await.unwrap();
+    fixture.store.queue.claim_due(fixture.now(), 100).await.unwrap();
     let late = fixture.take().await;
     assert_eq!(late.len(), 1);
     assert!(Arc::ptr_eq(&late[0].event, &held[0].event) && late[0].endpoint_id != held[0].endpoint_id);
@@ -136,7 +137,7 @@ async fn a_delivery_that_found_no_room_shares_the_payload_of_one_that_did() {
     fixture.record(&late[0], Decision::Retry { due_at }).await;
     drop(late);
     fixture.clock.advance(Duration::from_secs(1));
-    fixture.store.claim_due(fixture.now(), 100).await.unwrap();
+    fixture.store.queue.claim_due(fixture.now(), 100).await.unwrap();
     let again = fixture.take().await;
     assert_eq!(again.len(), 1);
     assert_eq!(text(&again[0].event), event("shared", "y").data, "read again once nobody holds it");
@@ -147,7 +148,7 @@ async fn a_large_payload_comes_back_as_it_was_and_takes_the_room_it_has_opened()
     let entry = r#"{"resourceType":"Observation","status":"final","valueQuantity":{"unit":"mg/dL"}},"#;
     let data = entry.repeat(250); // compresses to a few hundred bytes
     let large = |id: &str| NewEvent { data: data.clone().into_bytes().into(), ..event(id, "x") };
-    let room = HandOffLimits { bytes_max: 2 * data.len() + 1_000, ..SMALL };
+    let room = RoomLimits { bytes_max: 2 * data.len() + 1_000, ..SMALL };
     let fixture = Fixture::with_limits(room);
     let account = fixture.account("a").await;
     fixture.endpoint("a", "e", EventFilter::All).await;
@@ -155,7 +156,7 @@ async fn a_large_payload_comes_back_as_it_was_and_takes_the_room_it_has_opened()
     let mut fixture = fixture.reopen().await;
     let mut claimed = Vec::new();
     for _ in 0..3 {
-        fixture.store.claim_due(fixture.now(), 100).await.unwrap();
+        fixture.store.queue.claim_due(fixture.now(), 100).await.unwrap();
         let batch = fixture.take().await;
         assert_eq!(batch.len(), 1, "one lane does not take what is left for others");
         for delivery in &batch {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_domain::{Decision, EventFilter, ReplayId, ResourceId};
+use bellwire_domain::{ReplayCase, RoomLimits};
 use bellwire_store::doctor::{Examination, VIOLATIONS_NAMED_MAX, examine};
 use bellwire_store::{
-    EndpointChanges, HandOffLimits, Location, MasterKey, NewReplay, OpenError, Precondition, PutResource, ReplayCase,
-    ResourceDecision, ResourceUpdate,
+    EndpointChanges, Location, MasterKey, NewReplay, OpenError, Precondition, PutResource, ResourceDecision, ResourceUpdate,
 };
 
 use crate::fixture::{Fixture, event, lane};
@@ -16,12 +16,12 @@ const KEY: MasterKey = MasterKey::new([9; 32]);
 
 /// A closed store that has something of everything.
 async fn furnished() -> Fixture {
-    let mut fixture = Fixture::with_limits(HandOffLimits { lane_deliveries_max: 4, ..HandOffLimits::default() });
+    let mut fixture = Fixture::with_limits(RoomLimits { lane_deliveries_max: 4, ..RoomLimits::default() });
     let account = fixture.account("a").await;
     fixture.account("empty").await;
     let headers = EndpointChanges { headers: Some(vec![("x-own".into(), "1".into())]), ..Default::default() };
-    fixture.store.update_endpoint(&fixture.endpoint("a", "e1", EventFilter::All).await, headers).await.unwrap();
-    fixture.store.claim_due(fixture.now(), 10).await.unwrap(); // a changed endpoint is looked at first
+    fixture.store.records.update_endpoint(&fixture.endpoint("a", "e1", EventFilter::All).await, headers).await.unwrap();
+    fixture.store.queue.claim_due(fixture.now(), 10).await.unwrap(); // a changed endpoint is looked at first
     fixture.endpoint("a", "gone", EventFilter::All).await;
     for id in ["ev1", "ev2", "ev3", "ev4", "ev5", "ev6"] {
         fixture.publish(&account, vec![event(id, "x")]).await.unwrap();
@@ -34,7 +34,7 @@ async fn furnished() -> Fixture {
     for (delivery, decision) in held.iter().filter(|delivery| delivery.endpoint_id.as_str() == "e1").zip(decisions) {
         fixture.record(delivery, decision).await;
     }
-    fixture.store.delete_endpoint(&lane("a", "gone")).await.unwrap();
+    fixture.store.records.delete_endpoint(&lane("a", "gone")).await.unwrap();
     let mut again = event("ev1", "x");
     again.redeliver = true;
     fixture.publish(&account, vec![again]).await.unwrap();
@@ -46,8 +46,8 @@ async fn furnished() -> Fixture {
         cases: [ReplayCase::Failed, ReplayCase::Delivered].into(),
         running_max: 8,
     };
-    fixture.store.start_replay(new).await.unwrap();
-    assert_eq!(fixture.store.advance_replay(None).await.unwrap().unwrap().created, 2, "ev2 and ev4");
+    fixture.store.records.start_replay(new).await.unwrap();
+    assert_eq!(fixture.store.queue.advance_replay(None).await.unwrap().unwrap().created, 2, "ev2 and ev4");
     let document = PutResource {
         kind: "order".into(),
         id: ResourceId::try_new("o").unwrap(),
@@ -56,7 +56,7 @@ async fn furnished() -> Fixture {
     };
     let update = ResourceUpdate { state: "open".into(), states_ever: vec!["open".into()], events: Vec::new() };
     let decide = |_: Option<&_>| Ok::<_, ()>(ResourceDecision::Changed(update));
-    fixture.store.put_resource(Arc::new(account), document, decide).await.unwrap();
+    fixture.store.records.put_resource(Arc::new(account), document, decide).await.unwrap();
     fixture
 }
 
@@ -80,7 +80,7 @@ async fn a_store_in_use_is_sound_and_counted() {
     let skipped = without_key.checks.iter().filter(|check| check.skipped.is_some()).map(|check| check.name);
     let sealed = ["keys", "secrets", "headers", "payloads", "documents", "answers"].map(|name| format!("sealed.{name}"));
     assert!(skipped.eq(sealed));
-    fixture.store.close().await;
+    fixture.store.records.close().await;
     let held = |check: &bellwire_store::doctor::Check| check.name != "queue.holders";
     let closed = examine(&place, Some(&KEY)).unwrap();
     assert!(
@@ -174,7 +174,7 @@ const DAMAGES: [(&str, &[&str]); 44] = [
 #[tokio::test]
 async fn every_damage_is_found_by_its_check() {
     let fixture = furnished().await;
-    fixture.store.close().await;
+    fixture.store.records.close().await;
     let original = fixture.place.location();
     let mut unlike = Vec::new();
     for (damage, expected) in DAMAGES {
@@ -196,7 +196,7 @@ fn damaged(original: &Location, damage: &str) -> Examination {
 #[tokio::test]
 async fn so_many_violations_are_named_and_all_are_counted() {
     let fixture = furnished().await;
-    fixture.store.close().await;
+    fixture.store.records.close().await;
     let damage = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50) \
         INSERT INTO event_subjects SELECT 'a', 'x', 100 + i FROM n";
     let examination = damaged(&fixture.place.location(), damage);

@@ -33,15 +33,15 @@ pub fn update(state: &str, events: &[(&str, bool)]) -> ResourceDecision {
 }
 
 pub async fn put(fixture: &Fixture, account: &Account, wanted: PutResource, decision: ResourceDecision) -> Answer {
-    fixture.store.put_resource(Arc::new(account.clone()), wanted, |_| Ok(decision)).await
+    fixture.store.records.put_resource(Arc::new(account.clone()), wanted, |_| Ok(decision)).await
 }
 
 pub async fn found(fixture: &Fixture, id: &str) -> Option<Resource> {
-    fixture.store.find_resource(&account_id("a"), "order", &ResourceId::try_new(id).unwrap()).await.unwrap()
+    fixture.store.records.find_resource(&account_id("a"), "order", &ResourceId::try_new(id).unwrap()).await.unwrap()
 }
 
 pub async fn events(fixture: &Fixture) -> Vec<(i64, String)> {
-    let log = fixture.store.list_events(&account_id("a"), EventQuery::default(), page(200)).await.unwrap();
+    let log = fixture.store.records.list_events(&account_id("a"), EventQuery::default(), page(200)).await.unwrap();
     log.items.iter().map(|event| (event.seq, event.id.to_string())).collect()
 }
 
@@ -61,11 +61,11 @@ async fn a_document_and_its_events_are_stored_and_handed_over() {
     let fixture = fixture.reopen().await;
     let resource = found(&fixture, "o").await.unwrap();
     assert_eq!((&resource.document[..], resource.head.state.as_str()), (document.as_bytes(), "open"));
-    let listed = fixture.store.list_resources(&account_id("a"), "order", page(10)).await.unwrap();
+    let listed = fixture.store.records.list_resources(&account_id("a"), "order", page(10)).await.unwrap();
     assert_eq!(listed.items, [resource.head]);
-    let others = fixture.store.list_resources(&account_id("a"), "refill", page(10)).await.unwrap();
+    let others = fixture.store.records.list_resources(&account_id("a"), "refill", page(10)).await.unwrap();
     assert!(others.items.is_empty());
-    assert!(fixture.store.delete_account(&account_id("a")).await.unwrap());
+    assert!(fixture.store.records.delete_account(&account_id("a")).await.unwrap());
     assert!(found(&fixture, "o").await.is_none());
     fixture.assert_sound();
 }
@@ -79,7 +79,7 @@ async fn what_is_refused_leaves_nothing_behind() {
     put(&fixture, &account, wanted("o", "1"), first).await.unwrap();
     let held = fixture.take().await.len();
 
-    let refused: Answer = fixture.store.put_resource(Arc::new(account.clone()), wanted("o", "2"), |_| Err("no")).await;
+    let refused: Answer = fixture.store.records.put_resource(Arc::new(account.clone()), wanted("o", "2"), |_| Err("no")).await;
     assert!(matches!(refused, Err(PutResourceError::Refused("no"))));
     let mut taken = event("e1", "another.type");
     taken.fingerprint = [2; 32];
@@ -97,15 +97,15 @@ async fn what_is_refused_leaves_nothing_behind() {
         sandbox: false,
         entitlements: [].into(),
     };
-    fixture.store.put_account(changed.clone()).await.unwrap();
+    fixture.store.records.put_account(changed.clone()).await.unwrap();
     let stale = put(&fixture, &account, wanted("o", "2"), update("s", &[("s1", false)])).await;
     assert!(matches!(stale, Err(PutResourceError::Publish(PublishError::AccountChanged))), "{stale:?}");
     changed.id = account_id("other");
-    fixture.store.put_account(changed).await.unwrap();
+    fixture.store.records.put_account(changed).await.unwrap();
 
     assert_eq!(found(&fixture, "o").await.unwrap().document, "1");
     assert_eq!(events(&fixture).await, [(1, "e1".to_owned())]);
-    assert_eq!((fixture.take().await.len(), fixture.store.held()), (0, held), "nothing was handed over, no room is taken");
+    assert_eq!((fixture.take().await.len(), fixture.store.queue.held()), (0, held), "nothing was handed over, no room is taken");
     fixture.assert_sound();
 }
 
@@ -124,7 +124,7 @@ async fn changes_of_one_resource_come_one_after_another() {
                 let seen = stored.map_or(0, |stored| stored.head.version);
                 Ok::<_, &str>(update(&seen.to_string(), &[(&format!("e{seen}"), true)]))
             };
-            let answer = store.put_resource(account, wanted, decide).await.unwrap();
+            let answer = store.records.put_resource(account, wanted, decide).await.unwrap();
             (answer.version, answer.state, answer.events[0].0.seq, answer.created)
         });
     }

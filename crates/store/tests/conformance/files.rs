@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bellwire_domain::EventFilter;
+use bellwire_domain::RoomLimits;
 use bellwire_store::doctor::examine;
-use bellwire_store::{HandOffLimits, Location, OpenError, Store};
+use bellwire_store::{Location, OpenError};
 use bellwire_testkit::ManualClock;
 
 use crate::backend::Place;
-use crate::fixture::{Fixture, event, options};
+use crate::fixture::{Fixture, Store, event, options};
 
 #[tokio::test]
 async fn a_second_process_is_refused_and_a_closed_store_is_free() {
@@ -16,7 +17,7 @@ async fn a_second_process_is_refused_and_a_closed_store_is_free() {
     let again = Store::open(options(&fixture.place, &fixture.clock, fixture.limits, 3)).map(drop);
     assert!(matches!(again, Err(OpenError::Locked { .. })));
     let fixture = fixture.reopen().await;
-    fixture.store.check().await.unwrap();
+    fixture.store.records.check().await.unwrap();
 }
 
 #[test]
@@ -26,7 +27,7 @@ fn files_that_are_no_store_are_left_alone() {
         let place = Place::new();
         let path = place.path();
         std::fs::write(&path, content.repeat(40)).unwrap();
-        let opened = Store::open(options(&place, &clock, HandOffLimits::default(), 1)).map(drop);
+        let opened = Store::open(options(&place, &clock, RoomLimits::default(), 1)).map(drop);
         assert!(matches!(opened, Err(OpenError::NotADatabase { .. })), "{opened:?}");
         assert_eq!(std::fs::read(&path).unwrap(), content.repeat(40));
     }
@@ -35,7 +36,7 @@ fn files_that_are_no_store_are_left_alone() {
 #[test]
 fn a_path_that_cannot_be_written_says_so() {
     let place = Place::new();
-    let mut impossible = options(&place, &Arc::new(ManualClock::default()), HandOffLimits::default(), 1);
+    let mut impossible = options(&place, &Arc::new(ManualClock::default()), RoomLimits::default(), 1);
     impossible.location = Location::Sqlite(place.path().with_file_name("missing").join("test.db"));
     let error = Store::open(impossible).map(drop).unwrap_err();
     assert!(matches!(error, OpenError::NotWritable { .. }) && error.to_string().contains("missing"), "{error}");

@@ -3,34 +3,56 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bellwire_domain::RoomLimits;
 use bellwire_domain::{
     AccountId, AttemptOutcome, Decision, EndpointId, Entropy, EventFilter, EventId, EventType, HealthPolicy, HealthStatus,
     Secret, Timestamp,
 };
 use bellwire_store::{
-    Account, Claimed, ClaimedDelivery, EventReceipt, Execution, HandOffLimits, LaneKey, MasterKey, NewEndpoint, NewEvent,
-    Outcome, PageRequest, PublishError, PutAccount, Store, StoreOptions,
+    Account, ClaimedDelivery, EventReceipt, Execution, LaneKey, MasterKey, NewEndpoint, NewEvent, OpenError, Outcome,
+    PageRequest, PublishError, PutAccount, Queue, Records, StoreOptions,
 };
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
 
 use crate::backend::Place;
 
-pub struct Fixture {
-    pub store: Store,
-    pub claimed: Claimed,
-    pub clock: Arc<ManualClock>,
-    pub place: Place,
-    pub limits: HandOffLimits,
+/// Both faces of a store.
+#[derive(Clone)]
+pub struct Store {
+    pub records: Records,
+    pub queue: Queue,
 }
 
-pub fn options(place: &Place, clock: &Arc<ManualClock>, limits: HandOffLimits, seed: u64) -> StoreOptions {
+impl Store {
+    pub fn open(options: StoreOptions) -> Result<Self, OpenError> {
+        bellwire_store::open(options).map(|(records, queue)| Self { records, queue })
+    }
+
+    /// What the hand-off holds now, without waiting.
+    pub async fn take(&self) -> Vec<ClaimedDelivery> {
+        let mut all = Vec::new();
+        while let Ok(Some(batch)) = tokio::time::timeout(Duration::from_millis(1), self.queue.next_claimed()).await {
+            all.extend(batch);
+        }
+        all
+    }
+}
+
+pub struct Fixture {
+    pub store: Store,
+    pub clock: Arc<ManualClock>,
+    pub place: Place,
+    pub limits: RoomLimits,
+}
+
+pub fn options(place: &Place, clock: &Arc<ManualClock>, limits: RoomLimits, seed: u64) -> StoreOptions {
     StoreOptions {
         location: place.location(),
         master_key: MasterKey::new([9; 32]),
         clock: Arc::clone(clock) as _,
         entropy: Arc::new(SeededEntropy::new(seed)) as Arc<dyn Entropy>,
-        handoff: limits,
+        room: limits,
         jobs_max: 1_000,
         readers_max: 2,
         execution: Execution::Threads,
@@ -41,31 +63,31 @@ pub fn options(place: &Place, clock: &Arc<ManualClock>, limits: HandOffLimits, s
 
 impl Fixture {
     pub fn new() -> Self {
-        Self::with_limits(HandOffLimits::default())
+        Self::with_limits(RoomLimits::default())
     }
 
-    pub fn with_limits(limits: HandOffLimits) -> Self {
+    pub fn with_limits(limits: RoomLimits) -> Self {
         let place = Place::new();
         let clock = Arc::new(ManualClock::default());
-        let (store, claimed) = Store::open(options(&place, &clock, limits, 1)).unwrap();
-        Self { store, claimed, clock, place, limits }
+        let store = Store::open(options(&place, &clock, limits, 1)).unwrap();
+        Self { store, clock, place, limits }
     }
 
     pub fn with_backlog_max(account_backlog_max: i64) -> Self {
-        let (place, clock, limits) = (Place::new(), Arc::new(ManualClock::default()), HandOffLimits::default());
+        let (place, clock, limits) = (Place::new(), Arc::new(ManualClock::default()), RoomLimits::default());
         let options = StoreOptions { account_backlog_max, ..options(&place, &clock, limits, 1) };
-        let (store, claimed) = Store::open(options).unwrap();
-        Self { store, claimed, clock, place, limits }
+        let store = Store::open(options).unwrap();
+        Self { store, clock, place, limits }
     }
 
     /// Closes the store and opens it again, as after a restart of the process.
     pub async fn reopen(self) -> Self {
-        self.store.close().await;
+        self.store.records.close().await;
         self.assert_sound();
-        let Self { store, claimed, clock, place, limits } = self;
-        drop((store, claimed));
-        let (store, claimed) = Store::open(options(&place, &clock, limits, 2)).unwrap();
-        Self { store, claimed, clock, place, limits }
+        let Self { store, clock, place, limits } = self;
+        drop(store);
+        let store = Store::open(options(&place, &clock, limits, 2)).unwrap();
+        Self { store, clock, place, limits }
     }
 
     /// Everything that is written keeps every promise.
@@ -84,7 +106,7 @@ impl Fixture {
             sandbox: false,
             entitlements: [].into(),
         };
-        self.store.put_account(wanted).await.unwrap().0
+        self.store.records.put_account(wanted).await.unwrap().0
     }
 
     pub async fn endpoint(&self, account: &str, id: &str, filter: EventFilter) -> LaneKey {
@@ -101,26 +123,22 @@ impl Fixture {
             health: HealthStatus::Active,
             secret: Some(Secret::new(format!("secret of {id}"))),
         };
-        self.store.create_endpoint(new).await.unwrap().unwrap();
+        self.store.records.create_endpoint(new).await.unwrap().unwrap();
         lane(account, id)
     }
 
     pub async fn publish(&self, account: &Account, events: Vec<NewEvent>) -> Result<Vec<EventReceipt>, PublishError> {
-        self.store.commit_events(account, events).await
+        self.store.records.commit_events(account, events).await
     }
 
     /// What the hand-off holds now, without waiting.
     pub async fn take(&mut self) -> Vec<ClaimedDelivery> {
-        let mut all = Vec::new();
-        while let Ok(Some(batch)) = tokio::time::timeout(Duration::from_millis(1), self.claimed.recv()).await {
-            all.extend(batch);
-        }
-        all
+        self.store.take().await
     }
 
     pub async fn states(&self, account: &str) -> Vec<(i64, &'static str, u32)> {
         let query = bellwire_store::DeliveryQuery { account_id: Some(account_id(account)), ..Default::default() };
-        let page = self.store.list_deliveries(query, page(1_000)).await.unwrap();
+        let page = self.store.records.list_deliveries(query, page(1_000)).await.unwrap();
         let mut all: Vec<_> =
             page.items.iter().map(|delivery| (delivery.number, delivery.state.as_str(), delivery.attempts)).collect();
         all.sort_unstable();
@@ -132,7 +150,7 @@ impl Fixture {
         let outcome = AttemptOutcome::Response { status, retry_after: None, body: b"thanks".to_vec() };
         let now = bellwire_domain::Clock::now(&*self.clock);
         let outcome = self::outcome(delivery, outcome, decision, HealthPolicy::default(), now);
-        self.store.record_outcomes([outcome].into()).await.unwrap().remove(0)
+        self.store.queue.record_outcomes([outcome].into()).await.unwrap().remove(0)
     }
 
     pub fn now(&self) -> Timestamp {

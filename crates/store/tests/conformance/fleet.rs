@@ -7,41 +7,41 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bellwire_domain::{AttemptOutcome, Decision, EventFilter, HealthPolicy};
+use bellwire_domain::{Role, RoomLimits};
 use bellwire_store::{
-    Account, ApiKey, ClaimedDelivery, EndpointChanges, EventQuery, HandOffLimits, NewEvent, Recording, Role, Store, StoreError,
-    StoreOptions, key_hash,
+    Account, ApiKey, ClaimedDelivery, EndpointChanges, EventQuery, NewEvent, Recording, StoreError, StoreOptions, key_hash,
 };
 use bellwire_testkit::ManualClock;
 use bellwire_testkit::postgres::{Cluster, OpenTransaction};
 
 use crate::backend::Place;
-use crate::fixture::{Fixture, account_id, event, options, outcome, page};
+use crate::fixture::{Fixture, Store, account_id, event, options, outcome, page};
 
 const LEASE: Duration = Duration::from_millis(900);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Fixture {
     /// The first node over a new database.
-    fn first(place: Place, limits: HandOffLimits, node_lease: Duration) -> Self {
+    fn first(place: Place, limits: RoomLimits, node_lease: Duration) -> Self {
         let clock = Arc::new(ManualClock::default());
         let options = StoreOptions { node_lease, ..options(&place, &clock, limits, 1) };
-        let (store, claimed) = Store::open(options).unwrap();
-        Self { store, claimed, clock, place, limits }
+        let store = Store::open(options).unwrap();
+        Self { store, clock, place, limits }
     }
 
     /// One more node over the same database.
     fn another(&self, seed: u64, node_lease: Duration) -> Self {
         let (place, clock) = (self.place.clone(), Arc::clone(&self.clock));
         let options = StoreOptions { node_lease, ..options(&place, &clock, self.limits, seed) };
-        let (store, claimed) = Store::open(options).unwrap();
-        Self { store, claimed, clock, place, limits: self.limits }
+        let store = Store::open(options).unwrap();
+        Self { store, clock, place, limits: self.limits }
     }
 
     /// Claims until something is handed over.
     async fn claim_some(&mut self) -> Vec<ClaimedDelivery> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let _ = self.store.claim_due(self.now(), 100).await;
+            let _ = self.store.queue.claim_due(self.now(), 100).await;
             let found = self.take().await;
             if !found.is_empty() {
                 return found;
@@ -77,7 +77,7 @@ async fn nodes_that_publish_at_once_leave_no_gaps_and_no_deadlock() {
         let store = nodes[number % 2].store.clone();
         let account = accounts[number % 3].clone();
         let event = event(&format!("ev{number}"), "x");
-        calls.spawn(async move { store.commit_events(&account, vec![event]).await.unwrap().remove(0).seq });
+        calls.spawn(async move { store.records.commit_events(&account, vec![event]).await.unwrap().remove(0).seq });
     }
     let mut seqs: Vec<i64> = calls.join_all().await;
     seqs.sort_unstable();
@@ -98,7 +98,7 @@ async fn what_comes_while_another_holds_the_account_shares_a_commit() {
     let held = OpenTransaction::begin(node.place.url(), "SELECT id FROM accounts WHERE id = 'a' FOR UPDATE");
     let publish = |account: &Account, name: String| {
         let (store, account) = (node.store.clone(), account.clone());
-        Box::pin(async move { store.commit_events(&account, vec![event(&name, "x")]).await.unwrap() })
+        Box::pin(async move { store.records.commit_events(&account, vec![event(&name, "x")]).await.unwrap() })
     };
     let mut first = publish(&a, "first".to_owned());
     send(&mut first).await;
@@ -136,7 +136,7 @@ async fn outcomes_and_publications_of_several_nodes_keep_the_counts() {
                     assert_eq!(node.record(&delivery, Decision::Delivered).await, Recording::Stored(None));
                 }
             }
-            node.store.close().await;
+            node.store.records.close().await;
         });
     }
     tasks.join_all().await;
@@ -147,7 +147,7 @@ async fn outcomes_and_publications_of_several_nodes_keep_the_counts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backlog_is_shared_and_nothing_is_claimed_twice() {
-    let limits = HandOffLimits { lane_deliveries_max: 20, deliveries_max: 400, bytes_max: 1 << 20 };
+    let limits = RoomLimits { lane_deliveries_max: 20, deliveries_max: 400, bytes_max: 1 << 20 };
     let mut one = Fixture::first(Place::new(), limits, LEASE * 100);
     let account = one.account("a").await;
     for number in 0..10 {
@@ -160,7 +160,7 @@ async fn a_backlog_is_shared_and_nothing_is_claimed_twice() {
     let deadline = Instant::now() + PATIENCE;
     while seen.len() < 600 {
         for (index, node) in [&mut one, &mut two].into_iter().enumerate() {
-            node.store.claim_due(node.now(), 50).await.unwrap();
+            node.store.queue.claim_due(node.now(), 50).await.unwrap();
             for delivery in node.take().await {
                 assert!(seen.insert(delivery.id), "claimed twice: {}", delivery.id);
                 both[index] += 1;
@@ -175,12 +175,12 @@ async fn a_backlog_is_shared_and_nothing_is_claimed_twice() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_falls_silent_is_taken_over_and_its_outcomes_are_fenced_off() {
-    let mut silent = Fixture::first(Place::new(), HandOffLimits::default(), LEASE);
+    let mut silent = Fixture::first(Place::new(), RoomLimits::default(), LEASE);
     let account = silent.account("a").await;
     silent.endpoint("a", "e", EventFilter::All).await;
     silent.publish(&account, vec![event("e1", "x"), event("e2", "x")]).await.unwrap();
     let held = silent.take().await;
-    assert!(held.len() == 2 && held.iter().all(|delivery| silent.store.covers(delivery)));
+    assert!(held.len() == 2 && held.iter().all(|delivery| silent.store.queue.covers(delivery)));
     // As if it were frozen: its beat is taken back as often as it says it.
     let mut other = silent.another(2, LEASE);
     let place = silent.place.clone();
@@ -193,8 +193,8 @@ async fn a_node_that_falls_silent_is_taken_over_and_its_outcomes_are_fenced_off(
     assert_eq!(again.iter().map(|delivery| delivery.id).collect::<BTreeSet<_>>().len(), again.len());
     let late = silent.record(&held[0], Decision::Delivered).await;
     assert_eq!(late, Recording::Lost);
-    until("it knows", || async { !silent.store.covers(&held[0]) }).await;
-    assert!(silent.store.forget_lost(&held[1]));
+    until("it knows", || async { !silent.store.queue.covers(&held[0]) }).await;
+    assert!(silent.store.queue.forget_lost(&held[1]));
     for delivery in &again {
         assert_eq!(other.record(delivery, Decision::Delivered).await, Recording::Stored(None));
     }
@@ -212,7 +212,7 @@ async fn a_node_that_falls_silent_is_taken_over_and_its_outcomes_are_fenced_off(
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let new = silent.claim_some().await;
-    assert!(new.len() == 1 && silent.store.covers(&new[0]));
+    assert!(new.len() == 1 && silent.store.queue.covers(&new[0]));
     assert_eq!(silent.record(&new[0], Decision::Delivered).await, Recording::Stored(None));
     silent.assert_sound();
 }
@@ -225,7 +225,7 @@ async fn a_node_that_leaves_frees_what_it_held_at_once() {
     one.endpoint("a", "e", EventFilter::All).await;
     one.publish(&account, vec![event("e1", "x")]).await.unwrap();
     assert_eq!(one.take().await.len(), 1);
-    one.store.close().await;
+    one.store.records.close().await;
     assert_eq!(two.claim_some().await.len(), 1);
 }
 
@@ -241,15 +241,16 @@ async fn what_one_node_changes_the_others_see() {
         expires_at: None,
     };
     let account = one.account("a").await;
-    one.store.create_key(key.clone(), key_hash("secret")).await.unwrap();
-    assert!(two.store.find_key(key_hash("secret")).await.unwrap().is_some());
-    assert_eq!(two.store.find_account(&account.id).await.unwrap().unwrap().version, account.version);
-    one.store.delete_key(&key.id).await.unwrap();
-    let changed = one.store.rotate_account_secret(&account.id, bellwire_domain::Secret::new("new".to_owned()), one.now()).await;
+    one.store.records.create_key(key.clone(), key_hash("secret")).await.unwrap();
+    assert!(two.store.records.find_key(key_hash("secret")).await.unwrap().is_some());
+    assert_eq!(two.store.records.find_account(&account.id).await.unwrap().unwrap().version, account.version);
+    one.store.records.delete_key(&key.id).await.unwrap();
+    let changed =
+        one.store.records.rotate_account_secret(&account.id, bellwire_domain::Secret::new("new".to_owned()), one.now()).await;
     let changed = changed.unwrap().unwrap();
-    until("the key is revoked", || async { two.store.find_key(key_hash("secret")).await.unwrap().is_none() }).await;
+    until("the key is revoked", || async { two.store.records.find_key(key_hash("secret")).await.unwrap().is_none() }).await;
     until("the change is seen", || async {
-        two.store.find_account(&account_id("a")).await.unwrap().unwrap().version == changed.version
+        two.store.records.find_account(&account_id("a")).await.unwrap().unwrap().version == changed.version
     })
     .await;
 }
@@ -260,32 +261,32 @@ async fn an_account_made_anew_elsewhere_is_another() {
     let two = one.another(2, LEASE * 100);
     let old = one.account("a").await;
     two.publish(&old, vec![event("e1", "x")]).await.unwrap();
-    one.store.delete_account(&old.id).await.unwrap();
+    one.store.records.delete_account(&old.id).await.unwrap();
     one.clock.advance(Duration::from_secs(1));
     let new = one.account("a").await;
     assert!(two.publish(&old, vec![event("e2", "x")]).await.is_err(), "decided by an account that is gone");
     two.publish(&new, vec![event("e3", "x")]).await.unwrap();
-    let page = one.store.list_events(&new.id, EventQuery::default(), page(10)).await.unwrap();
+    let page = one.store.records.list_events(&new.id, EventQuery::default(), page(10)).await.unwrap();
     assert_eq!(page.items.len(), 1, "and its payload opens with the new key");
     one.assert_sound();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resumed_endpoint_is_found_by_every_node() {
-    let limits = HandOffLimits { lane_deliveries_max: 1, deliveries_max: 4, bytes_max: 1 << 20 };
+    let limits = RoomLimits { lane_deliveries_max: 1, deliveries_max: 4, bytes_max: 1 << 20 };
     let one = Fixture::first(Place::new(), limits, LEASE * 100);
     let mut two = one.another(2, LEASE * 100);
     let account = one.account("a").await;
     let lane = one.endpoint("a", "e", EventFilter::All).await;
     one.publish(&account, (0..3).map(|number| event(&format!("e{number}"), "x")).collect()).await.unwrap();
-    one.store.update_endpoint(&lane, EndpointChanges::default()).await.unwrap();
+    one.store.records.update_endpoint(&lane, EndpointChanges::default()).await.unwrap();
     assert_eq!(two.claim_some().await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_of_the_server_loses_nothing_and_needs_nobody() {
     let cluster = Cluster::start(&["fsync=on"]);
-    let mut one = Fixture::first(Place::at(cluster.database()), HandOffLimits::default(), Duration::from_secs(20));
+    let mut one = Fixture::first(Place::at(cluster.database()), RoomLimits::default(), Duration::from_secs(20));
     let account = one.account("a").await;
     one.endpoint("a", "e", EventFilter::All).await;
     one.publish(&account, vec![event("before", "x")]).await.unwrap();
@@ -293,9 +294,9 @@ async fn a_restart_of_the_server_loses_nothing_and_needs_nobody() {
     cluster.stop();
     let refused = one.publish(&account, vec![event("during", "x")]).await.unwrap_err();
     assert!(matches!(refused, bellwire_store::PublishError::Store(StoreError::Unavailable(_))), "{refused}");
-    assert!(matches!(one.store.check().await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(one.store.records.check().await, Err(StoreError::Unavailable(_))));
     cluster.resume();
-    until("it works again", || async { one.store.check().await.is_ok() }).await;
+    until("it works again", || async { one.store.records.check().await.is_ok() }).await;
     one.publish(&account, vec![event("during", "x")]).await.unwrap();
     // Lost before a commit, the connection took nothing with it: what was held is held.
     let recorded = one.record(&held[0], Decision::Delivered).await;
@@ -310,11 +311,11 @@ async fn a_restart_of_the_server_loses_nothing_and_needs_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_know_how_many_they_are() {
-    let one = Fixture::first(Place::new(), HandOffLimits::default(), LEASE);
+    let one = Fixture::first(Place::new(), RoomLimits::default(), LEASE);
     let two = one.another(2, LEASE);
-    until("both are counted", || async { (one.store.nodes(), two.store.nodes()) == (2, 2) }).await;
-    two.store.close().await;
-    until("one is left", || async { one.store.nodes() == 1 }).await;
+    until("both are counted", || async { (one.store.queue.nodes(), two.store.queue.nodes()) == (2, 2) }).await;
+    two.store.records.close().await;
+    until("one is left", || async { one.store.queue.nodes() == 1 }).await;
 }
 
 /// Statements that the server has run in a database, and transactions.
@@ -339,25 +340,25 @@ async fn work(node: &mut Fixture, accounts: &[Account], calls: usize, name: &str
         publishers.spawn(async move {
             for number in 0..calls / CALLERS {
                 let event = NewEvent { id_chosen: false, ..event(&format!("{name}-{number}"), "x") };
-                store.commit_events(&account, vec![event]).await.unwrap();
+                store.records.commit_events(&account, vec![event]).await.unwrap();
             }
         });
     }
     let now = node.now();
     let mut recorded = 0;
     while recorded < calls {
-        let Ok(Some(mut batch)) = tokio::time::timeout(Duration::from_millis(300), node.claimed.recv()).await else {
-            node.store.claim_due(now, 512).await.unwrap();
+        let Ok(Some(mut batch)) = tokio::time::timeout(Duration::from_millis(300), node.store.queue.next_claimed()).await else {
+            node.store.queue.claim_due(now, 512).await.unwrap();
             continue;
         };
-        while let Ok(Some(more)) = tokio::time::timeout(Duration::ZERO, node.claimed.recv()).await {
+        while let Ok(Some(more)) = tokio::time::timeout(Duration::ZERO, node.store.queue.next_claimed()).await {
             batch.extend(more);
         }
         let answer = || AttemptOutcome::Response { status: 200, retry_after: None, body: Vec::new() };
         let outcomes = batch.iter().map(|one| outcome(one, answer(), Decision::Delivered, HealthPolicy::default(), now));
         let outcomes: Vec<_> = outcomes.collect();
         recorded += outcomes.len();
-        node.store.record_outcomes(outcomes.into()).await.unwrap();
+        node.store.queue.record_outcomes(outcomes.into()).await.unwrap();
     }
     publishers.join_all().await;
 }
@@ -381,7 +382,7 @@ async fn a_group_takes_a_few_statements_however_many_deliveries_are_in_it() {
     cluster.psql("postgres", "CREATE EXTENSION pg_stat_statements");
     let url = cluster.database();
     let name = url.split('?').next().unwrap().rsplit_once('/').unwrap().1.to_owned();
-    let mut node = Fixture::first(Place::at(url), HandOffLimits::default(), Duration::from_secs(600));
+    let mut node = Fixture::first(Place::at(url), RoomLimits::default(), Duration::from_secs(600));
     let accounts = furnish(&node).await;
     let before = statements(&cluster, &name);
     work(&mut node, &accounts, CALLS, "event").await;

@@ -1,7 +1,8 @@
 //! The log as a consumer reads it that was away: what has arrived, what has not, and how far one page looks.
 
+use bellwire_domain::ReplayCase;
 use bellwire_domain::{Decision, EndpointId, EventFilter, EventType, ReplayId, Timestamp};
-use bellwire_store::{Account, Arrival, EventQuery, LaneKey, NewReplay, ReplayCase};
+use bellwire_store::{Account, Arrival, EventQuery, LaneKey, NewReplay};
 
 use crate::fixture::{Fixture, event, page};
 
@@ -17,7 +18,7 @@ fn arrival(delivered: bool, endpoint: Option<(&LaneKey, EventFilter)>) -> EventQ
 async fn found(fixture: &Fixture, account: &Account, mut query: EventQuery, limit: u32) -> Vec<String> {
     let mut ids = Vec::new();
     loop {
-        let read = fixture.store.list_events(&account.id, query.clone(), page(limit)).await.unwrap();
+        let read = fixture.store.records.list_events(&account.id, query.clone(), page(limit)).await.unwrap();
         ids.extend(read.items.iter().map(|event| event.id.to_string()));
         let Some(next) = read.next else { return ids };
         let next = next.parse().unwrap();
@@ -87,9 +88,9 @@ async fn a_replay_of_what_did_not_arrive_leaves_nothing_missed() {
         cases: [ReplayCase::Failed, ReplayCase::Cancelled, ReplayCase::Missed].into(),
         running_max: 1,
     };
-    fixture.store.start_replay(replay).await.unwrap();
-    while fixture.store.advance_replay(None).await.unwrap().is_some_and(|step| step.advanced) {}
-    fixture.store.claim_due(fixture.now(), 100).await.unwrap();
+    fixture.store.records.start_replay(replay).await.unwrap();
+    while fixture.store.queue.advance_replay(None).await.unwrap().is_some_and(|step| step.advanced) {}
+    fixture.store.queue.claim_due(fixture.now(), 100).await.unwrap();
     let mut again = Vec::new();
     for delivery in fixture.take().await {
         assert_eq!(delivery.endpoint_id, some.endpoint_id, "nobody else hears of it");
@@ -114,15 +115,15 @@ async fn a_page_looks_so_far_and_says_where_to_go_on() {
         fixture.publish(&account, some.to_vec()).await.unwrap();
     }
     let rare = EventQuery { event_type: EventType::try_new("rare").ok(), ..EventQuery::default() };
-    let first = fixture.store.list_events(&account.id, rare.clone(), page(10)).await.unwrap();
+    let first = fixture.store.records.list_events(&account.id, rare.clone(), page(10)).await.unwrap();
     assert_eq!((first.items.len(), first.next.as_deref()), (0, Some("5000")), "not to the end in one go");
-    let second = fixture.store.list_events(&account.id, EventQuery { after_seq: 5_000, ..rare }, page(10)).await.unwrap();
+    let second = fixture.store.records.list_events(&account.id, EventQuery { after_seq: 5_000, ..rare }, page(10)).await.unwrap();
     assert_eq!((second.items.len(), second.next), (1, None));
     let missed = EventQuery { after_seq: 1, ..arrival(false, None) };
-    let full = fixture.store.list_events(&account.id, missed.clone(), page(10)).await.unwrap();
+    let full = fixture.store.records.list_events(&account.id, missed.clone(), page(10)).await.unwrap();
     assert_eq!((full.items.len(), full.next.as_deref()), (10, Some("11")), "a full page goes on after its last");
-    let rest = fixture.store.list_events(&account.id, missed, page(5_000)).await.unwrap();
+    let rest = fixture.store.records.list_events(&account.id, missed, page(5_000)).await.unwrap();
     assert_eq!((rest.items.len(), rest.next), (5_000, None), "what is looked at ends with the log");
-    let everything = fixture.store.list_events(&account.id, EventQuery::default(), page(6_000)).await.unwrap();
+    let everything = fixture.store.records.list_events(&account.id, EventQuery::default(), page(6_000)).await.unwrap();
     assert_eq!((everything.items.len(), everything.next), (EVENTS, None), "without a filter there is nothing to look for");
 }

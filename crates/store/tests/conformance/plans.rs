@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
+use bellwire_domain::RoomLimits;
 use bellwire_domain::{AttemptOutcome, Decision, DeliveryState, EventFilter, HealthPolicy};
-use bellwire_store::{ClaimedDelivery, DeliveryQuery, EventQuery, HandOffLimits, Outcome, Store};
+use bellwire_store::{ClaimedDelivery, DeliveryQuery, EventQuery, Outcome};
 
 use crate::backend::Place;
-use crate::fixture::{Fixture, account_id, event, options, outcome, page};
+use crate::fixture::{Fixture, Store, account_id, event, options, outcome, page};
 
 /// Rows of each kind that are there already: deliveries that ended, and deliveries that wait.
 const ROWS: usize = 10_000;
@@ -31,8 +32,8 @@ fn rows_read(place: &Place) -> Vec<(&'static str, usize)> {
 }
 
 /// Small, so that most of what is published waits in the store.
-fn limits() -> HandOffLimits {
-    HandOffLimits { lane_deliveries_max: 2 * BATCH, deliveries_max: 8 * BATCH, bytes_max: 64 << 20 }
+fn limits() -> RoomLimits {
+    RoomLimits { lane_deliveries_max: 2 * BATCH, deliveries_max: 8 * BATCH, bytes_max: 64 << 20 }
 }
 
 fn arrived(node: &Fixture, delivery: &ClaimedDelivery) -> Outcome {
@@ -51,7 +52,7 @@ async fn populated() -> Fixture {
         let events = (0..BATCH).map(|number| event(&format!("past-{batch}-{number}"), "x")).collect();
         filling.publish(&account, events).await.unwrap();
         while ended < (batch + 1) * BATCH {
-            filling.store.claim_due(filling.now(), BATCH).await.unwrap();
+            filling.store.queue.claim_due(filling.now(), BATCH).await.unwrap();
             let taken = filling.take().await;
             let outcomes: Vec<_> = taken
                 .iter()
@@ -59,26 +60,26 @@ async fn populated() -> Fixture {
                 .map(|delivery| arrived(&filling, delivery))
                 .collect();
             ended += outcomes.len();
-            filling.store.record_outcomes(outcomes.into()).await.unwrap();
+            filling.store.queue.record_outcomes(outcomes.into()).await.unwrap();
         }
     }
     assert_eq!(ended, ROWS);
-    filling.store.close().await;
+    filling.store.records.close().await;
     filling.place.psql("VACUUM ANALYZE");
     let Fixture { clock, place, limits, .. } = filling;
-    let (store, claimed) = Store::open(options(&place, &clock, limits, 2)).unwrap();
-    Fixture { store, claimed, clock: Arc::clone(&clock), place, limits }
+    let store = Store::open(options(&place, &clock, limits, 2)).unwrap();
+    Fixture { store, clock: Arc::clone(&clock), place, limits }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hot_statements_read_no_table_whole() {
     let mut node = populated().await;
     let before = rows_read(&node.place);
-    let account = node.store.find_account(&account_id("a")).await.unwrap().unwrap();
+    let account = node.store.records.find_account(&account_id("a")).await.unwrap().unwrap();
     for round in 0..ROUNDS {
         let events = (0..5).map(|number| event(&format!("new-{round}-{number}"), "x")).collect();
         node.publish(&account, events).await.unwrap();
-        node.store.claim_due(node.now(), 20).await.unwrap();
+        node.store.queue.claim_due(node.now(), 20).await.unwrap();
         let held = node.take().await;
         assert!(!held.is_empty());
         for (number, delivery) in held.iter().enumerate().take(6) {
@@ -87,7 +88,7 @@ async fn hot_statements_read_no_table_whole() {
         }
         look_around(&node, &held[1]).await;
     }
-    node.store.close().await; // which tells the server's statistics what is missing in them
+    node.store.records.close().await; // which tells the server's statistics what is missing in them
     let found = before.iter().zip(rows_read(&node.place)).map(|((table, before), (_, after))| (table, after - before));
     let whole: Vec<_> = found.filter(|(_, rows)| *rows > ROWS_READ_MAX).collect();
     assert!(whole.is_empty(), "rows read without an index in {ROUNDS} rounds: {whole:?}");
@@ -101,9 +102,9 @@ async fn look_around(node: &Fixture, delivery: &ClaimedDelivery) {
     let failed = DeliveryQuery { state: Some(DeliveryState::Failed), ..of_account.clone() };
     let pending = DeliveryQuery { state: Some(DeliveryState::Pending), ..of_endpoint.clone() };
     for query in [DeliveryQuery::default(), of_account, of_endpoint, failed, pending] {
-        node.store.list_deliveries(query, page(20)).await.unwrap();
+        node.store.records.list_deliveries(query, page(20)).await.unwrap();
     }
-    node.store.list_events(&account_id("a"), EventQuery::default(), page(20)).await.unwrap();
-    node.store.find_event(&account_id("a"), &delivery.event.id).await.unwrap().unwrap();
-    node.store.find_delivery(delivery.id).await.unwrap().unwrap();
+    node.store.records.list_events(&account_id("a"), EventQuery::default(), page(20)).await.unwrap();
+    node.store.records.find_event(&account_id("a"), &delivery.event.id).await.unwrap().unwrap();
+    node.store.records.find_delivery(delivery.id).await.unwrap().unwrap();
 }

@@ -28,7 +28,7 @@ async fn events_that_match_no_endpoint_are_stored() {
     let fixture = Fixture::new();
     let account = fixture.account("a").await;
     assert_eq!(fixture.publish(&account, vec![event("e1", "x")]).await.unwrap()[0].deliveries, 0);
-    let log = fixture.store.list_events(&account.id, EventQuery::default(), page(10)).await.unwrap();
+    let log = fixture.store.records.list_events(&account.id, EventQuery::default(), page(10)).await.unwrap();
     assert_eq!((log.items.len(), log.items[0].seq, log.next), (1, 1, None));
 }
 
@@ -45,7 +45,7 @@ async fn the_same_id_again_changes_nothing_and_other_content_is_a_conflict() {
     other.fingerprint = [2; 32];
     let conflict = fixture.publish(&account, vec![event("e9", "x"), other]).await.unwrap_err();
     assert!(matches!(conflict, PublishError::Conflict { index: 1 }), "{conflict:?}");
-    let log = fixture.store.list_events(&account.id, EventQuery::default(), page(10)).await.unwrap();
+    let log = fixture.store.records.list_events(&account.id, EventQuery::default(), page(10)).await.unwrap();
     assert_eq!(log.items.len(), 1, "of a refused call nothing is stored");
 }
 
@@ -84,7 +84,7 @@ async fn concurrent_publishers_get_numbers_without_gaps() {
         let (store, account) = (fixture.store.clone(), account.clone());
         calls.spawn(async move {
             let events = (0..4).map(|index| event(&format!("e{caller}-{index}"), "x")).collect();
-            store.commit_events(&account, events).await.unwrap()
+            store.records.commit_events(&account, events).await.unwrap()
         });
     }
     let mut seqs: Vec<i64> = calls.join_all().await.into_iter().flatten().map(|receipt| receipt.seq).collect();
@@ -102,7 +102,7 @@ async fn concurrent_calls_with_one_id_store_it_once() {
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let (store, account) = (fixture.store.clone(), account.clone());
-        calls.spawn(async move { store.commit_events(&account, vec![event("same", "x")]).await.unwrap().remove(0) });
+        calls.spawn(async move { store.records.commit_events(&account, vec![event("same", "x")]).await.unwrap().remove(0) });
     }
     let receipts = calls.join_all().await;
     assert_eq!(receipts.iter().filter(|receipt| receipt.created).count(), 1);
@@ -117,9 +117,9 @@ async fn an_account_changed_since_it_was_read_refuses_the_call() {
     fixture.account("a").await; // a second PUT
     let refused = fixture.publish(&account, vec![event("e1", "x")]).await.unwrap_err();
     assert!(matches!(refused, PublishError::AccountChanged));
-    let fresh = fixture.store.find_account(&account_id("a")).await.unwrap().unwrap();
+    let fresh = fixture.store.records.find_account(&account_id("a")).await.unwrap().unwrap();
     assert!(fixture.publish(&fresh, vec![event("e1", "x")]).await.is_ok());
-    fixture.store.delete_account(&fresh.id).await.unwrap();
+    fixture.store.records.delete_account(&fresh.id).await.unwrap();
     let refused = fixture.publish(&fresh, vec![event("e2", "x")]).await.unwrap_err();
     assert!(matches!(refused, PublishError::AccountNotFound));
 }
@@ -130,7 +130,7 @@ async fn disabled_endpoints_get_nothing_and_paused_ones_queue() {
     let account = fixture.account("a").await;
     let off = fixture.endpoint("a", "off", EventFilter::All).await;
     let changes = EndpointChanges { enabled: Some(false), ..Default::default() };
-    fixture.store.update_endpoint(&off, changes).await.unwrap().unwrap();
+    fixture.store.records.update_endpoint(&off, changes).await.unwrap().unwrap();
     assert_eq!(fixture.publish(&account, vec![event("e1", "x")]).await.unwrap()[0].deliveries, 0);
     let new = bellwire_store::NewEndpoint {
         id: lane("a", "paused").endpoint_id,
@@ -145,13 +145,13 @@ async fn disabled_endpoints_get_nothing_and_paused_ones_queue() {
         health: HealthStatus::Failed,
         secret: None,
     };
-    fixture.store.create_endpoint(new).await.unwrap().unwrap();
+    fixture.store.records.create_endpoint(new).await.unwrap().unwrap();
     assert_eq!(fixture.publish(&account, vec![event("e2", "x")]).await.unwrap()[0].deliveries, 1);
     assert!(fixture.take().await.is_empty(), "it waits in the store");
     assert_eq!(fixture.states("a").await, [(1, "pending", 0)]);
     let resume = EndpointChanges { resume: true, ..Default::default() };
-    fixture.store.update_endpoint(&lane("a", "paused"), resume).await.unwrap().unwrap();
-    assert_eq!(fixture.store.claim_due(fixture.now(), 10).await.unwrap().claimed, 1);
+    fixture.store.records.update_endpoint(&lane("a", "paused"), resume).await.unwrap().unwrap();
+    assert_eq!(fixture.store.queue.claim_due(fixture.now(), 10).await.unwrap().claimed, 1);
     assert_eq!(fixture.take().await.len(), 1);
 }
 
@@ -163,17 +163,17 @@ async fn the_log_pages_filters_and_keeps_bytes() {
         let event_type = if number % 2 == 0 { "even" } else { "odd" };
         fixture.publish(&account, vec![event(&format!("e{number}"), event_type)]).await.unwrap();
     }
-    let first = fixture.store.list_events(&account.id, EventQuery::default(), page(2)).await.unwrap();
+    let first = fixture.store.records.list_events(&account.id, EventQuery::default(), page(2)).await.unwrap();
     assert_eq!((first.items.len(), first.next.as_deref()), (2, Some("2")));
     let rest = EventQuery { after_seq: 2, ..Default::default() };
-    let rest = fixture.store.list_events(&account.id, rest, page(10)).await.unwrap();
+    let rest = fixture.store.records.list_events(&account.id, rest, page(10)).await.unwrap();
     assert_eq!(rest.items.iter().map(|event| event.seq).collect::<Vec<_>>(), [3, 4, 5]);
     let even = EventQuery { event_type: EventType::try_new("even").ok(), ..Default::default() };
-    let even = fixture.store.list_events(&account.id, even, page(10)).await.unwrap();
+    let even = fixture.store.records.list_events(&account.id, even, page(10)).await.unwrap();
     assert_eq!(even.items.iter().map(|event| event.seq).collect::<Vec<_>>(), [2, 4]);
     assert_eq!(&even.items[0].data[..], b"{\"b\":1.10,\"a\":12345678901234567890}");
     let late = EventQuery { since: Some(fixture.now()), ..Default::default() };
-    assert!(fixture.store.list_events(&account.id, late, page(10)).await.unwrap().items.is_empty());
+    assert!(fixture.store.records.list_events(&account.id, late, page(10)).await.unwrap().items.is_empty());
 }
 
 #[tokio::test]
@@ -183,13 +183,13 @@ async fn under_a_flood_what_is_accepted_is_stored_and_the_rest_is_told_busy() {
     let mut calls = tokio::task::JoinSet::new();
     for caller in 0..3_000 {
         let (store, account) = (fixture.store.clone(), account.clone());
-        calls.spawn(async move { store.commit_events(&account, vec![event(&format!("e{caller}"), "x")]).await });
+        calls.spawn(async move { store.records.commit_events(&account, vec![event(&format!("e{caller}"), "x")]).await });
     }
     let results = calls.join_all().await;
     let stored = results.iter().filter(|result| result.is_ok()).count();
     let busy = results.iter().filter(|result| matches!(result, Err(PublishError::Store(StoreError::Busy)))).count();
     assert_eq!(stored + busy, 3_000);
-    let log = fixture.store.list_events(&account.id, EventQuery::default(), page(5_000)).await.unwrap();
+    let log = fixture.store.records.list_events(&account.id, EventQuery::default(), page(5_000)).await.unwrap();
     assert_eq!(log.items.len(), stored, "what was refused is not stored, what was accepted is");
 }
 
@@ -203,7 +203,7 @@ async fn an_account_has_so_many_live_deliveries_and_no_more() {
     fixture.publish(&account, vec![event("ev1", "x")]).await.unwrap();
     let over = fixture.publish(&account, vec![event("ev2", "x"), event("ev3", "x")]).await.unwrap_err();
     assert!(matches!(over, PublishError::BacklogFull { pending: 2 }), "{over:?}");
-    assert!(fixture.store.find_event(&account.id, &event("ev2", "x").id).await.unwrap().is_none(), "nothing is stored");
+    assert!(fixture.store.records.find_event(&account.id, &event("ev2", "x").id).await.unwrap().is_none(), "nothing is stored");
     fixture.publish(&account, vec![event("ev2", "x")]).await.unwrap();
     assert!(fixture.publish(&account, vec![event("ev3", "x")]).await.is_err(), "exactly full");
     // What makes no delivery passes: an event that nobody wants, and one that is there already, unless it is sent again.
@@ -217,8 +217,8 @@ async fn an_account_has_so_many_live_deliveries_and_no_more() {
     assert!(fixture.publish(&account, vec![event("ev3", "x")]).await.is_err(), "room for one of two");
     fixture.record(&held[1], Decision::Failed { endpoint_gone: false }).await;
     fixture.publish(&account, vec![event("ev3", "x")]).await.unwrap();
-    fixture.store.retry_delivery(held[0].id).await.unwrap(); // by hand, one over
-    fixture.store.delete_endpoint(&lane("a", "e1")).await.unwrap();
+    fixture.store.records.retry_delivery(held[0].id).await.unwrap(); // by hand, one over
+    fixture.store.records.delete_endpoint(&lane("a", "e1")).await.unwrap();
     fixture.publish(&account, vec![event("ev4", "x")]).await.unwrap();
     fixture.reopen().await;
 }

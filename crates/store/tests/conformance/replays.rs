@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bellwire_domain::{Decision, EventFilter, EventType, ReplayId, Timestamp};
-use bellwire_store::{
-    Account, DeliveryQuery, EndpointChanges, LaneKey, NewReplay, Origin, Replay, ReplayCase, ReplayState, StartReplayError,
-    StoreError,
-};
+use bellwire_domain::{ReplayCase, ReplayState};
+use bellwire_store::{Account, DeliveryQuery, EndpointChanges, LaneKey, NewReplay, Origin, Replay, StartReplayError, StoreError};
 
 use crate::fixture::{Fixture, account_id, event, lane, page};
 
@@ -26,11 +24,11 @@ fn replay(id: &str, lane: &LaneKey, cases: &[ReplayCase]) -> NewReplay {
 
 /// Takes steps until none advances.
 async fn run(fixture: &Fixture) {
-    while fixture.store.advance_replay(None).await.unwrap().is_some_and(|step| step.advanced) {}
+    while fixture.store.queue.advance_replay(None).await.unwrap().is_some_and(|step| step.advanced) {}
 }
 
 async fn stored(fixture: &Fixture, lane: &LaneKey, id: &str) -> Replay {
-    fixture.store.find_replay(lane, &ReplayId::try_new(id).unwrap()).await.unwrap().unwrap()
+    fixture.store.records.find_replay(lane, &ReplayId::try_new(id).unwrap()).await.unwrap().unwrap()
 }
 
 /// The events that an endpoint's live deliveries are of, by number.
@@ -40,7 +38,7 @@ async fn live(fixture: &Fixture, lane: &LaneKey) -> Vec<(i64, String)> {
         endpoint_id: Some(lane.endpoint_id.clone()),
         state: Some(bellwire_domain::DeliveryState::Pending),
     };
-    let found = fixture.store.list_deliveries(query, page(10_000)).await.unwrap();
+    let found = fixture.store.records.list_deliveries(query, page(10_000)).await.unwrap();
     let mut all: Vec<_> = found.items.iter().map(|item| (item.number, item.event_id.to_string())).collect();
     all.sort();
     all
@@ -77,7 +75,7 @@ async fn each_case_is_sent_again_only_when_it_is_asked_for() {
     ] {
         let mut fixture = Fixture::new();
         let (_, lane) = every_case(&mut fixture).await;
-        fixture.store.start_replay(replay("rpl_1", &lane, cases)).await.unwrap();
+        fixture.store.records.start_replay(replay("rpl_1", &lane, cases)).await.unwrap();
         run(&fixture).await;
         let found = live(&fixture, &lane).await;
         let count = i64::try_from(expected.len()).unwrap();
@@ -94,9 +92,9 @@ async fn each_case_is_sent_again_only_when_it_is_asked_for() {
 async fn it_reaches_the_engine_with_its_origin_and_ends_as_history() {
     let mut fixture = Fixture::new();
     let (_, lane) = every_case(&mut fixture).await;
-    fixture.store.start_replay(replay("rpl_1", &lane, &[ReplayCase::Failed, ReplayCase::Missed])).await.unwrap();
+    fixture.store.records.start_replay(replay("rpl_1", &lane, &[ReplayCase::Failed, ReplayCase::Missed])).await.unwrap();
     run(&fixture).await;
-    fixture.store.claim_due(fixture.now(), 100).await.unwrap();
+    fixture.store.queue.claim_due(fixture.now(), 100).await.unwrap();
     let claimed = fixture.take().await;
     let origin = Origin::Replayed(ReplayId::try_new("rpl_1").unwrap());
     assert!(claimed.iter().all(|delivery| delivery.origin == origin && delivery.attempts == 0));
@@ -105,15 +103,15 @@ async fn it_reaches_the_engine_with_its_origin_and_ends_as_history() {
     fixture.record(&claimed[1], FAILED).await;
     // Its latest delivery counts: what has arrived since is not sent again, what has failed again is.
     fixture.clock.advance(Duration::from_secs(1));
-    fixture.store.start_replay(replay("rpl_2", &lane, &[ReplayCase::Failed, ReplayCase::Missed])).await.unwrap();
+    fixture.store.records.start_replay(replay("rpl_2", &lane, &[ReplayCase::Failed, ReplayCase::Missed])).await.unwrap();
     run(&fixture).await;
     assert_eq!(ids(&live(&fixture, &lane).await), ["live", "failed"]);
     let fixture = fixture.reopen().await;
     assert_eq!(stored(&fixture, &lane, "rpl_1").await.created, 2);
-    let listed = fixture.store.list_replays(&lane, page(1)).await.unwrap();
+    let listed = fixture.store.records.list_replays(&lane, page(1)).await.unwrap();
     assert_eq!((listed.items[0].id.as_str(), listed.next.as_deref()), ("rpl_2", Some("rpl_2")), "newest first");
     let rest = bellwire_store::PageRequest { limit: 1, after: listed.next };
-    assert_eq!(fixture.store.list_replays(&lane, rest).await.unwrap().items[0].id.as_str(), "rpl_1");
+    assert_eq!(fixture.store.records.list_replays(&lane, rest).await.unwrap().items[0].id.as_str(), "rpl_1");
 }
 
 #[tokio::test]
@@ -125,7 +123,7 @@ async fn missed_is_what_the_endpoint_wants_and_no_test() {
     let other = event("other-type", "y");
     fixture.publish(&account, vec![event("wanted", "x"), other, test]).await.unwrap();
     let lane = fixture.endpoint("a", "e", EventFilter::Only([EventType::try_new("x").unwrap()].into())).await;
-    fixture.store.start_replay(replay("rpl_1", &lane, &ReplayCase::ALL)).await.unwrap();
+    fixture.store.records.start_replay(replay("rpl_1", &lane, &ReplayCase::ALL)).await.unwrap();
     run(&fixture).await;
     assert_eq!(ids(&live(&fixture, &lane).await), ["wanted"]);
     assert!(fixture.take().await.is_empty());
@@ -143,7 +141,7 @@ async fn the_range_is_of_the_time_of_acceptance() {
     let lane = fixture.endpoint("a", "e", EventFilter::All).await;
     let minutes = |minute: u64| start.plus(Duration::from_secs(minute * 60));
     let new = NewReplay { since: minutes(3), until: Some(minutes(6)), ..replay("rpl_1", &lane, &[ReplayCase::Missed]) };
-    fixture.store.start_replay(new).await.unwrap();
+    fixture.store.records.start_replay(new).await.unwrap();
     run(&fixture).await;
     assert_eq!(ids(&live(&fixture, &lane).await), ["m3", "m4", "m5"]);
     let done = stored(&fixture, &lane, "rpl_1").await;
@@ -157,8 +155,8 @@ async fn what_is_published_after_it_was_asked_for_is_not_its_business() {
     let account = fixture.account("a").await;
     fixture.publish(&account, vec![event("before", "x")]).await.unwrap();
     let lane = fixture.endpoint("a", "e", EventFilter::All).await;
-    fixture.store.start_replay(replay("rpl_1", &lane, &[ReplayCase::Missed])).await.unwrap();
-    fixture.store.update_endpoint(&lane, EndpointChanges { enabled: Some(false), ..Default::default() }).await.unwrap();
+    fixture.store.records.start_replay(replay("rpl_1", &lane, &[ReplayCase::Missed])).await.unwrap();
+    fixture.store.records.update_endpoint(&lane, EndpointChanges { enabled: Some(false), ..Default::default() }).await.unwrap();
     fixture.publish(&account, vec![event("after", "x")]).await.unwrap();
     run(&fixture).await;
     assert_eq!(ids(&live(&fixture, &lane).await), ["before"]);
@@ -177,8 +175,8 @@ async fn a_step_is_bounded_and_a_restart_goes_on_from_its_cursor() {
     let account = fixture.account("a").await;
     publish_many(&fixture, &account, 1_200).await;
     let lane = fixture.endpoint("a", "e", EventFilter::All).await;
-    fixture.store.start_replay(replay("rpl_1", &lane, &[ReplayCase::Missed])).await.unwrap();
-    assert_eq!(fixture.store.advance_replay(None).await.unwrap().unwrap().created, 500);
+    fixture.store.records.start_replay(replay("rpl_1", &lane, &[ReplayCase::Missed])).await.unwrap();
+    assert_eq!(fixture.store.queue.advance_replay(None).await.unwrap().unwrap().created, 500);
     let fixture = fixture.reopen().await;
     let halfway = stored(&fixture, &lane, "rpl_1").await;
     assert_eq!((halfway.state, halfway.examined, halfway.created), (ReplayState::Running, 500, 500));
@@ -195,13 +193,13 @@ async fn it_waits_while_much_is_live_and_goes_on_when_there_is_room() {
     let account = fixture.account("a").await;
     publish_many(&fixture, &account, 2_300).await;
     let lane = fixture.endpoint("a", "e", EventFilter::All).await;
-    fixture.store.start_replay(replay("rpl_1", &lane, &[ReplayCase::Missed])).await.unwrap();
+    fixture.store.records.start_replay(replay("rpl_1", &lane, &[ReplayCase::Missed])).await.unwrap();
     run(&fixture).await;
     let waiting = stored(&fixture, &lane, "rpl_1").await;
     assert_eq!((waiting.state, waiting.created), (ReplayState::Running, 2_000));
-    let step = fixture.store.advance_replay(None).await.unwrap().unwrap();
+    let step = fixture.store.queue.advance_replay(None).await.unwrap().unwrap();
     assert_eq!((step.advanced, step.created), (false, 0));
-    fixture.store.claim_due(fixture.now(), 100).await.unwrap();
+    fixture.store.queue.claim_due(fixture.now(), 100).await.unwrap();
     let taken = fixture.take().await;
     for delivery in &taken {
         fixture.record(delivery, Decision::Delivered).await;
@@ -218,7 +216,7 @@ async fn the_backlog_of_the_account_bounds_it_too() {
     let account = fixture.account("a").await;
     publish_many(&fixture, &account, 5).await;
     let lane = fixture.endpoint("a", "e", EventFilter::All).await;
-    fixture.store.start_replay(replay("rpl_1", &lane, &[ReplayCase::Missed])).await.unwrap();
+    fixture.store.records.start_replay(replay("rpl_1", &lane, &[ReplayCase::Missed])).await.unwrap();
     run(&fixture).await;
     assert_eq!(live(&fixture, &lane).await.len(), 3);
     fixture.assert_sound();
@@ -230,12 +228,12 @@ async fn running_replays_take_turns() {
     let account = fixture.account("a").await;
     publish_many(&fixture, &account, 600).await;
     let (one, two) = (fixture.endpoint("a", "e1", EventFilter::All).await, fixture.endpoint("a", "e2", EventFilter::All).await);
-    fixture.store.start_replay(replay("rpl_1", &one, &[ReplayCase::Missed])).await.unwrap();
-    fixture.store.start_replay(replay("rpl_2", &two, &[ReplayCase::Missed])).await.unwrap();
+    fixture.store.records.start_replay(replay("rpl_1", &one, &[ReplayCase::Missed])).await.unwrap();
+    fixture.store.records.start_replay(replay("rpl_2", &two, &[ReplayCase::Missed])).await.unwrap();
     let mut after = None;
     let mut turns = Vec::new();
     for _ in 0..3 {
-        let step = fixture.store.advance_replay(after.as_ref()).await.unwrap();
+        let step = fixture.store.queue.advance_replay(after.as_ref()).await.unwrap();
         turns.push(step.as_ref().map(|step| step.replay.to_string()));
         after = step.map(|step| step.replay);
     }
@@ -248,18 +246,18 @@ async fn a_cancelled_one_keeps_what_it_made_and_makes_no_more() {
     let account = fixture.account("a").await;
     publish_many(&fixture, &account, 600).await;
     let lane = fixture.endpoint("a", "e", EventFilter::All).await;
-    let started = fixture.store.start_replay(replay("rpl_1", &lane, &[ReplayCase::Missed])).await.unwrap();
-    fixture.store.advance_replay(None).await.unwrap();
+    let started = fixture.store.records.start_replay(replay("rpl_1", &lane, &[ReplayCase::Missed])).await.unwrap();
+    fixture.store.queue.advance_replay(None).await.unwrap();
     fixture.clock.advance(Duration::from_secs(1));
-    let cancelled = fixture.store.cancel_replay(&lane, &started.id).await.unwrap().unwrap();
+    let cancelled = fixture.store.records.cancel_replay(&lane, &started.id).await.unwrap().unwrap();
     assert_eq!((cancelled.state, cancelled.ended_at), (ReplayState::Cancelled, Some(fixture.now())));
-    assert_eq!(fixture.store.advance_replay(None).await.unwrap(), None);
+    assert_eq!(fixture.store.queue.advance_replay(None).await.unwrap(), None);
     assert_eq!(live(&fixture, &lane).await.len(), 500);
     fixture.clock.advance(Duration::from_secs(1));
-    assert_eq!(fixture.store.cancel_replay(&lane, &started.id).await.unwrap(), Some(cancelled), "it stays as it ended");
-    assert_eq!(fixture.store.cancel_replay(&lane, &ReplayId::try_new("rpl_x").unwrap()).await.unwrap(), None);
+    assert_eq!(fixture.store.records.cancel_replay(&lane, &started.id).await.unwrap(), Some(cancelled), "it stays as it ended");
+    assert_eq!(fixture.store.records.cancel_replay(&lane, &ReplayId::try_new("rpl_x").unwrap()).await.unwrap(), None);
     let other = LaneKey { account_id: account_id("b"), ..lane.clone() };
-    assert_eq!(fixture.store.find_replay(&other, &started.id).await.unwrap(), None, "the account is part of the name");
+    assert_eq!(fixture.store.records.find_replay(&other, &started.id).await.unwrap(), None, "the account is part of the name");
     fixture.assert_sound();
 }
 
@@ -269,18 +267,18 @@ async fn deleting_the_endpoint_or_the_account_ends_it() {
     let account = fixture.account("a").await;
     publish_many(&fixture, &account, 600).await;
     let one = fixture.endpoint("a", "e1", EventFilter::All).await;
-    fixture.store.start_replay(replay("rpl_1", &one, &[ReplayCase::Missed])).await.unwrap();
-    fixture.store.advance_replay(None).await.unwrap();
-    fixture.store.delete_endpoint(&one).await.unwrap();
+    fixture.store.records.start_replay(replay("rpl_1", &one, &[ReplayCase::Missed])).await.unwrap();
+    fixture.store.queue.advance_replay(None).await.unwrap();
+    fixture.store.records.delete_endpoint(&one).await.unwrap();
     assert_eq!(stored(&fixture, &one, "rpl_1").await.state, ReplayState::Cancelled);
-    assert_eq!(fixture.store.advance_replay(None).await.unwrap(), None);
+    assert_eq!(fixture.store.queue.advance_replay(None).await.unwrap(), None);
     fixture.assert_sound();
     let two = fixture.endpoint("a", "e2", EventFilter::All).await;
-    fixture.store.start_replay(replay("rpl_2", &two, &[ReplayCase::Missed])).await.unwrap();
-    fixture.store.advance_replay(None).await.unwrap();
-    fixture.store.delete_account(&account.id).await.unwrap();
-    assert_eq!(fixture.store.advance_replay(None).await.unwrap(), None);
-    assert_eq!(fixture.store.find_replay(&two, &ReplayId::try_new("rpl_2").unwrap()).await.unwrap(), None);
+    fixture.store.records.start_replay(replay("rpl_2", &two, &[ReplayCase::Missed])).await.unwrap();
+    fixture.store.queue.advance_replay(None).await.unwrap();
+    fixture.store.records.delete_account(&account.id).await.unwrap();
+    assert_eq!(fixture.store.queue.advance_replay(None).await.unwrap(), None);
+    assert_eq!(fixture.store.records.find_replay(&two, &ReplayId::try_new("rpl_2").unwrap()).await.unwrap(), None);
     fixture.assert_sound();
 }
 
@@ -290,13 +288,13 @@ async fn what_it_made_for_a_failed_endpoint_waits_for_resume() {
     let account = fixture.account("a").await;
     publish_many(&fixture, &account, 2).await;
     let lane = fixture.endpoint("a", "e", EventFilter::All).await;
-    fixture.store.update_endpoint(&lane, EndpointChanges { enabled: Some(false), ..Default::default() }).await.unwrap();
-    fixture.store.start_replay(replay("rpl_1", &lane, &[ReplayCase::Missed])).await.unwrap();
+    fixture.store.records.update_endpoint(&lane, EndpointChanges { enabled: Some(false), ..Default::default() }).await.unwrap();
+    fixture.store.records.start_replay(replay("rpl_1", &lane, &[ReplayCase::Missed])).await.unwrap();
     run(&fixture).await;
-    fixture.store.claim_due(fixture.now(), 100).await.unwrap();
+    fixture.store.queue.claim_due(fixture.now(), 100).await.unwrap();
     assert!(fixture.take().await.is_empty());
-    fixture.store.update_endpoint(&lane, EndpointChanges { enabled: Some(true), ..Default::default() }).await.unwrap();
-    fixture.store.claim_due(fixture.now(), 100).await.unwrap();
+    fixture.store.records.update_endpoint(&lane, EndpointChanges { enabled: Some(true), ..Default::default() }).await.unwrap();
+    fixture.store.queue.claim_due(fixture.now(), 100).await.unwrap();
     assert_eq!(fixture.take().await.len(), 2);
 }
 
@@ -305,17 +303,17 @@ async fn so_many_run_at_once_and_only_for_endpoints_that_exist() {
     let fixture = Fixture::new();
     let account = fixture.account("a").await;
     fixture.publish(&account, vec![event("e1", "x")]).await.unwrap();
-    let nobody = fixture.store.start_replay(replay("rpl_0", &lane("a", "nobody"), &ReplayCase::ALL)).await.unwrap_err();
+    let nobody = fixture.store.records.start_replay(replay("rpl_0", &lane("a", "nobody"), &ReplayCase::ALL)).await.unwrap_err();
     assert!(matches!(nobody, StartReplayError::EndpointNotFound));
     let lane = fixture.endpoint("a", "e", EventFilter::All).await;
     for id in ["rpl_1", "rpl_2"] {
-        fixture.store.start_replay(replay(id, &lane, &ReplayCase::ALL)).await.unwrap();
+        fixture.store.records.start_replay(replay(id, &lane, &ReplayCase::ALL)).await.unwrap();
     }
-    let third = fixture.store.start_replay(replay("rpl_3", &lane, &ReplayCase::ALL)).await.unwrap_err();
+    let third = fixture.store.records.start_replay(replay("rpl_3", &lane, &ReplayCase::ALL)).await.unwrap_err();
     assert!(matches!(third, StartReplayError::TooMany { max: 2 }));
     run(&fixture).await;
-    fixture.store.start_replay(replay("rpl_3", &lane, &ReplayCase::ALL)).await.unwrap();
-    fixture.store.close().await;
-    let closed = fixture.store.start_replay(replay("rpl_4", &lane, &ReplayCase::ALL)).await.unwrap_err();
+    fixture.store.records.start_replay(replay("rpl_3", &lane, &ReplayCase::ALL)).await.unwrap();
+    fixture.store.records.close().await;
+    let closed = fixture.store.records.start_replay(replay("rpl_4", &lane, &ReplayCase::ALL)).await.unwrap_err();
     assert!(matches!(closed, StartReplayError::Store(StoreError::Closed)));
 }

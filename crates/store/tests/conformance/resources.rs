@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use bellwire_domain::Role;
 use bellwire_domain::{EndpointId, EventFilter, KeyId, Secret};
-use bellwire_store::{
-    ApiKey, DeliveryQuery, EndpointChanges, EventQuery, PageRequest, PutAccount, PutAccountError, Role, key_hash,
-};
+use bellwire_store::{ApiKey, DeliveryQuery, EndpointChanges, EventQuery, PageRequest, PutAccount, PutAccountError, key_hash};
 
 use crate::fixture::{Fixture, account_id, event, lane, page};
 
@@ -21,22 +20,22 @@ async fn an_account_keeps_its_contract_and_its_data_key() {
         sandbox: true,
         entitlements: ["x".to_owned()].into(),
     };
-    let refused = fixture.store.put_account(wanted.clone()).await.unwrap_err();
+    let refused = fixture.store.records.put_account(wanted.clone()).await.unwrap_err();
     assert!(matches!(refused, PutAccountError::ContractFixed { contract } if contract == "noyo"));
     wanted.contract = "noyo".into();
-    let (changed, created) = fixture.store.put_account(wanted.clone()).await.unwrap();
+    let (changed, created) = fixture.store.records.put_account(wanted.clone()).await.unwrap();
     assert!(!created && changed.version > account.version && changed.sandbox && changed.entitlements.contains("x"));
     let secrets = || async {
-        let all = fixture.store.account_secrets(&account.id).await.unwrap();
+        let all = fixture.store.records.account_secrets(&account.id).await.unwrap();
         all.iter().map(|active| active.secret.expose().clone()).collect::<Vec<_>>()
     };
     assert_eq!(secrets().await, ["first"]);
     wanted.secret = None;
-    fixture.store.put_account(wanted.clone()).await.unwrap();
+    fixture.store.records.put_account(wanted.clone()).await.unwrap();
     assert_eq!(secrets().await, ["first"], "no secret given keeps the one it has");
     fixture.clock.advance(Duration::from_secs(1));
     wanted.secret = Some(Secret::new("second".into()));
-    fixture.store.put_account(wanted).await.unwrap();
+    fixture.store.records.put_account(wanted).await.unwrap();
     assert_eq!(secrets().await, ["second"]);
 }
 
@@ -45,7 +44,7 @@ async fn a_new_secret_of_the_account_reaches_the_sender_at_once() {
     let fixture = Fixture::new();
     fixture.account("a").await;
     let lane = fixture.endpoint("a", "e", EventFilter::All).await;
-    let before = fixture.store.find_endpoint_config(&lane, 0).await.unwrap().unwrap();
+    let before = fixture.store.queue.find_endpoint_config(&lane, 0).await.unwrap().unwrap();
     assert!(before.account_secrets.is_empty());
     let wanted = PutAccount {
         id: account_id("a"),
@@ -55,8 +54,8 @@ async fn a_new_secret_of_the_account_reaches_the_sender_at_once() {
         sandbox: false,
         entitlements: [].into(),
     };
-    fixture.store.put_account(wanted).await.unwrap();
-    let after = fixture.store.find_endpoint_config(&lane, 0).await.unwrap().unwrap();
+    fixture.store.records.put_account(wanted).await.unwrap();
+    let after = fixture.store.queue.find_endpoint_config(&lane, 0).await.unwrap().unwrap();
     assert_eq!(after.account_secrets[0].secret.expose(), "new");
     assert!(after.endpoint.version > before.endpoint.version);
 }
@@ -67,17 +66,18 @@ async fn rotated_secrets_overlap_and_then_end() {
     fixture.account("a").await;
     let lane = fixture.endpoint("a", "e", EventFilter::All).await;
     let end = fixture.now().plus(Duration::from_secs(3_600));
-    fixture.store.rotate_endpoint_secret(&lane, Secret::new("new".into()), end).await.unwrap().unwrap();
-    let config = fixture.store.find_endpoint_config(&lane, 0).await.unwrap().unwrap();
+    fixture.store.records.rotate_endpoint_secret(&lane, Secret::new("new".into()), end).await.unwrap().unwrap();
+    let config = fixture.store.queue.find_endpoint_config(&lane, 0).await.unwrap().unwrap();
     let secrets: Vec<_> = config.secrets.iter().map(|active| (active.secret.expose().as_str(), active.expires_at)).collect();
     assert_eq!(secrets, [("new", None), ("secret of e", Some(end))]);
     fixture.clock.set(end);
-    fixture.store.update_endpoint(&lane, EndpointChanges::default()).await.unwrap().unwrap();
-    let config = fixture.store.find_endpoint_config(&lane, 0).await.unwrap().unwrap();
+    fixture.store.records.update_endpoint(&lane, EndpointChanges::default()).await.unwrap().unwrap();
+    let config = fixture.store.queue.find_endpoint_config(&lane, 0).await.unwrap().unwrap();
     assert_eq!(config.secrets.len(), 1);
     assert!(
         fixture
             .store
+            .records
             .rotate_endpoint_secret(&crate::fixture::lane("a", "none"), Secret::new("x".into()), end)
             .await
             .unwrap()
@@ -95,13 +95,19 @@ async fn endpoints_change_field_by_field() {
         headers: Some(vec![("x-env".into(), "prod".into())]),
         ..Default::default()
     };
-    let after = fixture.store.update_endpoint(&lane, changes).await.unwrap().unwrap();
+    let after = fixture.store.records.update_endpoint(&lane, changes).await.unwrap().unwrap();
     assert_eq!((after.name.as_deref(), after.headers.len(), after.url.as_str()), (Some("main"), 1, "https://e.example/hook"));
     let changes = EndpointChanges { name: Some(None), url: Some("https://new.example".into()), ..Default::default() };
-    let after = fixture.store.update_endpoint(&lane, changes).await.unwrap().unwrap();
+    let after = fixture.store.records.update_endpoint(&lane, changes).await.unwrap().unwrap();
     assert_eq!((after.name, after.headers.len(), after.url.as_str()), (None, 1, "https://new.example"));
     assert!(
-        fixture.store.update_endpoint(&crate::fixture::lane("a", "none"), EndpointChanges::default()).await.unwrap().is_none()
+        fixture
+            .store
+            .records
+            .update_endpoint(&crate::fixture::lane("a", "none"), EndpointChanges::default())
+            .await
+            .unwrap()
+            .is_none()
     );
 }
 
@@ -112,11 +118,11 @@ async fn another_account_sees_nothing() {
     fixture.account("b").await;
     fixture.endpoint("a", "e", EventFilter::All).await;
     fixture.publish(&account, vec![event("e1", "x")]).await.unwrap();
-    assert!(fixture.store.find_endpoint(&lane("b", "e")).await.unwrap().is_none());
-    assert!(fixture.store.list_endpoints(&account_id("b"), page(10)).await.unwrap().items.is_empty());
-    assert!(fixture.store.list_events(&account_id("b"), EventQuery::default(), page(10)).await.unwrap().items.is_empty());
+    assert!(fixture.store.records.find_endpoint(&lane("b", "e")).await.unwrap().is_none());
+    assert!(fixture.store.records.list_endpoints(&account_id("b"), page(10)).await.unwrap().items.is_empty());
+    assert!(fixture.store.records.list_events(&account_id("b"), EventQuery::default(), page(10)).await.unwrap().items.is_empty());
     assert!(fixture.states("b").await.is_empty());
-    assert!(!fixture.store.delete_endpoint(&lane("b", "e")).await.unwrap());
+    assert!(!fixture.store.records.delete_endpoint(&lane("b", "e")).await.unwrap());
     assert_eq!(fixture.states("a").await, [(1, "pending", 0)], "and cannot cancel either");
 }
 
@@ -127,11 +133,11 @@ async fn a_deleted_account_leaves_nothing() {
     let lane = fixture.endpoint("a", "e", EventFilter::All).await;
     fixture.publish(&account, vec![event("e1", "x")]).await.unwrap();
     let delivery = fixture.take().await.remove(0);
-    assert!(fixture.store.delete_account(&account.id).await.unwrap());
-    assert!(!fixture.store.delete_account(&account.id).await.unwrap());
-    assert!(fixture.store.find_account(&account.id).await.unwrap().is_none());
-    assert!(fixture.store.find_endpoint_config(&lane, 0).await.unwrap().is_none());
-    assert!(fixture.store.find_delivery(delivery.id).await.unwrap().is_none());
+    assert!(fixture.store.records.delete_account(&account.id).await.unwrap());
+    assert!(!fixture.store.records.delete_account(&account.id).await.unwrap());
+    assert!(fixture.store.records.find_account(&account.id).await.unwrap().is_none());
+    assert!(fixture.store.queue.find_endpoint_config(&lane, 0).await.unwrap().is_none());
+    assert!(fixture.store.records.find_delivery(delivery.id).await.unwrap().is_none());
     let anew = fixture.account("a").await;
     assert_eq!(fixture.publish(&anew, vec![event("e1", "x")]).await.unwrap()[0].seq, 1, "a new account, a new log");
 }
@@ -146,14 +152,14 @@ async fn keys_are_found_by_their_digest_until_revoked() {
         created_at: fixture.now(),
         expires_at: None,
     };
-    assert!(!fixture.store.has_admin_key().await.unwrap());
-    fixture.store.create_key(key("key_1"), key_hash("bwk_one")).await.unwrap();
-    fixture.store.create_key(key("key_2"), key_hash("bwk_one")).await.unwrap();
-    assert_eq!(fixture.store.list_keys(page(10)).await.unwrap().items, [key("key_1")], "the same key is stored once");
-    assert_eq!(fixture.store.find_key(key_hash("bwk_one")).await.unwrap(), Some(key("key_1")));
-    assert_eq!(fixture.store.find_key(key_hash("bwk_two")).await.unwrap(), None);
-    assert!(fixture.store.delete_key(&KeyId::try_new("key_1").unwrap()).await.unwrap());
-    assert_eq!(fixture.store.find_key(key_hash("bwk_one")).await.unwrap(), None);
+    assert!(!fixture.store.records.has_admin_key().await.unwrap());
+    fixture.store.records.create_key(key("key_1"), key_hash("bwk_one")).await.unwrap();
+    fixture.store.records.create_key(key("key_2"), key_hash("bwk_one")).await.unwrap();
+    assert_eq!(fixture.store.records.list_keys(page(10)).await.unwrap().items, [key("key_1")], "the same key is stored once");
+    assert_eq!(fixture.store.records.find_key(key_hash("bwk_one")).await.unwrap(), Some(key("key_1")));
+    assert_eq!(fixture.store.records.find_key(key_hash("bwk_two")).await.unwrap(), None);
+    assert!(fixture.store.records.delete_key(&KeyId::try_new("key_1").unwrap()).await.unwrap());
+    assert_eq!(fixture.store.records.find_key(key_hash("bwk_one")).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -166,7 +172,7 @@ async fn pages_cover_everything_once() {
     fixture.publish(&account, vec![event("e1", "x")]).await.unwrap();
     let (mut after, mut endpoints, mut deliveries) = (None, Vec::<EndpointId>::new(), Vec::new());
     loop {
-        let page = fixture.store.list_endpoints(&account.id, PageRequest { limit: 3, after }).await.unwrap();
+        let page = fixture.store.records.list_endpoints(&account.id, PageRequest { limit: 3, after }).await.unwrap();
         endpoints.extend(page.items.into_iter().map(|endpoint| endpoint.id));
         after = page.next;
         if after.is_none() {
@@ -175,7 +181,8 @@ async fn pages_cover_everything_once() {
     }
     assert_eq!(endpoints.len(), 7);
     loop {
-        let page = fixture.store.list_deliveries(DeliveryQuery::default(), PageRequest { limit: 3, after }).await.unwrap();
+        let page =
+            fixture.store.records.list_deliveries(DeliveryQuery::default(), PageRequest { limit: 3, after }).await.unwrap();
         deliveries.extend(page.items.into_iter().map(|delivery| delivery.id));
         after = page.next;
         if after.is_none() {
@@ -190,16 +197,16 @@ async fn an_endpoints_own_limits_reach_the_sender_and_survive_a_restart() {
     let fixture = Fixture::new();
     fixture.account("a").await;
     let lane = fixture.endpoint("a", "e", EventFilter::All).await;
-    let before = fixture.store.find_endpoint_config(&lane, 0).await.unwrap().unwrap();
+    let before = fixture.store.queue.find_endpoint_config(&lane, 0).await.unwrap().unwrap();
     assert_eq!((before.endpoint.in_flight_max, before.endpoint.rate_limit), (None, None));
     let rate_limit = Some("10/s".parse().unwrap());
     let changes = EndpointChanges { in_flight_max: Some(Some(3)), rate_limit: Some(rate_limit), ..Default::default() };
-    let limited = fixture.store.update_endpoint(&lane, changes).await.unwrap().unwrap();
+    let limited = fixture.store.records.update_endpoint(&lane, changes).await.unwrap().unwrap();
     assert!(limited.version > before.endpoint.version);
     let fixture = fixture.reopen().await;
-    let config = fixture.store.find_endpoint_config(&lane, limited.version).await.unwrap().unwrap();
+    let config = fixture.store.queue.find_endpoint_config(&lane, limited.version).await.unwrap().unwrap();
     assert_eq!((config.endpoint.in_flight_max, config.endpoint.rate_limit), (Some(3), rate_limit));
     let changes = EndpointChanges { rate_limit: Some(None), ..Default::default() };
-    let cleared = fixture.store.update_endpoint(&lane, changes).await.unwrap().unwrap();
+    let cleared = fixture.store.records.update_endpoint(&lane, changes).await.unwrap().unwrap();
     assert_eq!((cleared.in_flight_max, cleared.rate_limit), (Some(3), None), "what is left out stays");
 }

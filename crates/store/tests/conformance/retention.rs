@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use bellwire_domain::ReplayCase;
 use bellwire_domain::{Decision, EventFilter, EventId, ReplayId, Timestamp};
-use bellwire_store::{Account, EventQuery, NewReplay, Removed, ReplayCase};
+use bellwire_store::{Account, EventQuery, NewReplay, Removed};
 
 use crate::fixture::{Fixture, account_id, event, lane, page};
 
@@ -22,12 +23,12 @@ async fn deliver(fixture: &mut Fixture) {
 }
 
 async fn retain(fixture: &Fixture, weeks: u32) -> Removed {
-    fixture.store.retain(fixture.now().minus(WEEK * weeks)).await.unwrap()
+    fixture.store.queue.retain(fixture.now().minus(WEEK * weeks)).await.unwrap()
 }
 
 /// The log as a consumer sees it.
 async fn log(fixture: &Fixture) -> Vec<(i64, String)> {
-    let log = fixture.store.list_events(&account_id("a"), EventQuery::default(), page(1_000)).await.unwrap();
+    let log = fixture.store.records.list_events(&account_id("a"), EventQuery::default(), page(1_000)).await.unwrap();
     log.items.into_iter().map(|event| (event.seq, event.id.to_string())).collect()
 }
 
@@ -43,7 +44,7 @@ async fn what_is_old_goes_and_what_is_young_stays() {
     fixture.publish(&account, vec![event("failing", "x")]).await.unwrap();
     let held = fixture.take().await.remove(0);
     fixture.record(&held, Decision::Retry { due_at: fixture.now() }).await;
-    fixture.store.claim_due(fixture.now(), 10).await.unwrap();
+    fixture.store.queue.claim_due(fixture.now(), 10).await.unwrap();
     deliver(&mut fixture).await;
     publish_and_deliver(&mut fixture, &account, &["old"]).await;
     fixture.clock.advance(WEEK * 5);
@@ -55,15 +56,15 @@ async fn what_is_old_goes_and_what_is_young_stays() {
     assert!(removed.deliveries == 2 || removed.partitions > 1, "{removed:?}");
     assert_eq!(log(&fixture).await, kept(&[(3, "young"), (4, "live")]));
     assert_eq!(fixture.states("a").await, [(3, "delivered", 1), (4, "pending", 0)]);
-    assert!(fixture.store.find_delivery(held.id).await.unwrap().is_none());
-    assert!(fixture.store.find_event(&account.id, &EventId::try_new("old").unwrap()).await.unwrap().is_none());
+    assert!(fixture.store.records.find_delivery(held.id).await.unwrap().is_none());
+    assert!(fixture.store.records.find_event(&account.id, &EventId::try_new("old").unwrap()).await.unwrap().is_none());
     fixture.assert_sound();
 
     assert_eq!(retain(&fixture, 2).await, Removed::default(), "nothing is left to remove");
     let again = fixture.publish(&account, vec![event("old", "x")]).await.unwrap().remove(0);
     assert_eq!((again.seq, again.created), (5, true), "numbers go on, and an id that is forgotten is free");
     let mut fixture = fixture.reopen().await;
-    fixture.store.claim_due(fixture.now(), 10).await.unwrap();
+    fixture.store.queue.claim_due(fixture.now(), 10).await.unwrap();
     deliver(&mut fixture).await;
     assert_eq!(fixture.states("a").await, [(3, "delivered", 1), (4, "delivered", 1), (5, "delivered", 1)]);
 }
@@ -81,7 +82,7 @@ async fn a_live_delivery_keeps_its_week() {
 
     assert_eq!(retain(&fixture, 1).await, Removed::default());
     assert_eq!(log(&fixture).await, kept(&[(1, "waits"), (2, "beside")]));
-    fixture.store.claim_due(fixture.now(), 10).await.unwrap();
+    fixture.store.queue.claim_due(fixture.now(), 10).await.unwrap();
     deliver(&mut fixture).await;
     assert_eq!(fixture.states("a").await, [(1, "delivered", 2), (2, "delivered", 1)]);
     fixture.assert_sound();
@@ -129,8 +130,8 @@ async fn a_replay_finds_what_is_left() {
         cases: [ReplayCase::Missed].into(),
         running_max: 8,
     };
-    fixture.store.start_replay(new).await.unwrap();
-    assert_eq!(fixture.store.advance_replay(None).await.unwrap().unwrap().created, 1);
+    fixture.store.records.start_replay(new).await.unwrap();
+    assert_eq!(fixture.store.queue.advance_replay(None).await.unwrap().unwrap().created, 1);
     assert_eq!(fixture.states("a").await, [(1, "pending", 0)]);
     fixture.assert_sound();
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bellwire_domain::{Decision, DeliveryId, HealthPolicy, ResourceId};
 use bellwire_store::doctor::examine;
-use bellwire_store::{ActiveSecret, Claimed, ClaimedDelivery, DeliveryQuery, EventQuery, Store, key_hash};
+use bellwire_store::{ActiveSecret, DeliveryQuery, EventQuery, key_hash};
 
-use crate::fixture::{account_id, event, lane, outcome, page};
+use crate::fixture::{Store, account_id, event, lane, outcome, page};
 use crate::furnished::{KEY, Sides};
 
 /// All that can be read through the store.
@@ -18,40 +18,40 @@ async fn told(store: &Store) -> Vec<String> {
     let shown = |secrets: &[ActiveSecret]| -> Vec<_> {
         secrets.iter().map(|secret| (secret.secret.expose().clone(), secret.expires_at)).collect()
     };
-    for account in store.list_accounts(all.clone()).await.unwrap().items {
+    for account in store.records.list_accounts(all.clone()).await.unwrap().items {
         tell(&account);
-        tell(&shown(&store.account_secrets(&account.id).await.unwrap()));
-        for endpoint in store.list_endpoints(&account.id, all.clone()).await.unwrap().items {
+        tell(&shown(&store.records.account_secrets(&account.id).await.unwrap()));
+        for endpoint in store.records.list_endpoints(&account.id, all.clone()).await.unwrap().items {
             tell(&endpoint);
             let lane = lane(account.id.as_str(), endpoint.id.as_str());
-            let config = store.find_endpoint_config(&lane, 0).await.unwrap().unwrap();
+            let config = store.queue.find_endpoint_config(&lane, 0).await.unwrap().unwrap();
             tell(&(shown(&config.secrets), shown(&config.account_secrets)));
-            tell(&store.list_replays(&lane, all.clone()).await.unwrap().items);
+            tell(&store.records.list_replays(&lane, all.clone()).await.unwrap().items);
         }
-        tell(&store.list_events(&account.id, EventQuery::default(), all.clone()).await.unwrap().items);
-        tell(&store.list_resources(&account.id, "order", all.clone()).await.unwrap().items);
+        tell(&store.records.list_events(&account.id, EventQuery::default(), all.clone()).await.unwrap().items);
+        tell(&store.records.list_resources(&account.id, "order", all.clone()).await.unwrap().items);
     }
-    for delivery in store.list_deliveries(DeliveryQuery::default(), all.clone()).await.unwrap().items {
-        tell(&store.find_delivery(delivery.id).await.unwrap().unwrap());
+    for delivery in store.records.list_deliveries(DeliveryQuery::default(), all.clone()).await.unwrap().items {
+        tell(&store.records.find_delivery(delivery.id).await.unwrap().unwrap());
     }
-    tell(&store.find_resource(&account_id("a"), "order", &ResourceId::try_new("o").unwrap()).await.unwrap().unwrap());
-    tell(&store.list_keys(all).await.unwrap().items);
-    tell(&store.find_key(key_hash("key_2")).await.unwrap().unwrap());
+    tell(&store.records.find_resource(&account_id("a"), "order", &ResourceId::try_new("o").unwrap()).await.unwrap().unwrap());
+    tell(&store.records.list_keys(all).await.unwrap().items);
+    tell(&store.records.find_key(key_hash("key_2")).await.unwrap().unwrap());
     told
 }
 
 #[tokio::test]
 async fn everything_reads_the_same_afterwards() {
     let sides = Sides::new().await;
-    let (source, claimed) = sides.open_source().unwrap();
+    let source = sides.open_source().unwrap();
     let before = told(&source).await;
-    source.close().await;
-    drop((source, claimed));
+    source.records.close().await;
+    drop(source);
     assert!(before.len() > 30, "{before:#?}");
 
     let ended = sides.relocate().unwrap();
     sides.assert_moved(&ended);
-    let (target, _claimed) = sides.open_target().unwrap();
+    let target = sides.open_target().unwrap();
     let after = told(&target).await;
     for (ours, theirs) in before.iter().zip(&after) {
         assert!(ours == theirs, "{ours:.2000}\nand there\n{theirs:.2000}");
@@ -59,15 +59,7 @@ async fn everything_reads_the_same_afterwards() {
     assert_eq!(before.len(), after.len());
     let weeks = sides.psql("SELECT count(DISTINCT tableoid) FROM deliveries");
     assert!(weeks.parse::<usize>().unwrap() > 1, "the history is of several weeks: {weeks}");
-    target.close().await;
-}
-
-async fn take(claimed: &mut Claimed) -> Vec<ClaimedDelivery> {
-    let mut all = Vec::new();
-    while let Ok(Some(batch)) = tokio::time::timeout(Duration::from_millis(1), claimed.recv()).await {
-        all.extend(batch);
-    }
-    all
+    target.records.close().await;
 }
 
 #[tokio::test]
@@ -80,23 +72,23 @@ async fn what_was_due_is_delivered_there_and_new_ids_come_after_the_old_ones() {
     let live = number("SELECT count(*) FROM queue");
 
     sides.clock.advance(Duration::from_secs(1 << 30)); // whatever is due, is
-    let (store, mut claimed) = sides.open_target().unwrap();
-    let account = store.find_account(&account_id("b")).await.unwrap().unwrap();
-    let receipt = store.commit_events(&account, vec![event("new", "x")]).await.unwrap().remove(0);
+    let store = sides.open_target().unwrap();
+    let account = store.records.find_account(&account_id("b")).await.unwrap().unwrap();
+    let receipt = store.records.commit_events(&account, vec![event("new", "x")]).await.unwrap().remove(0);
     assert_eq!((receipt.seq, receipt.deliveries), (13, 1), "the log goes on without a gap");
 
     let mut delivered: BTreeSet<DeliveryId> = BTreeSet::new();
     loop {
-        let batch = take(&mut claimed).await;
+        let batch = store.take().await;
         for delivery in &batch {
             assert!(delivery.event.data.is_some() && delivered.insert(delivery.id), "each of them once");
             let body = b"thanks".to_vec();
             let answer = bellwire_domain::AttemptOutcome::Response { status: 200, retry_after: None, body };
             let now = bellwire_domain::Clock::now(&*sides.clock);
             let ended = outcome(delivery, answer, Decision::Delivered, HealthPolicy::default(), now);
-            store.record_outcomes([ended].into()).await.unwrap();
+            store.queue.record_outcomes([ended].into()).await.unwrap();
         }
-        let report = store.claim_due(bellwire_domain::Clock::now(&*sides.clock), 100).await.unwrap();
+        let report = store.queue.claim_due(bellwire_domain::Clock::now(&*sides.clock), 100).await.unwrap();
         if batch.is_empty() && report.claimed == 0 {
             break;
         }
@@ -104,6 +96,6 @@ async fn what_was_due_is_delivered_there_and_new_ids_come_after_the_old_ones() {
     assert_eq!(i64::try_from(delivered.len()).unwrap(), live + 1);
     assert!(delivered.last().unwrap().number() > last, "an id that is drawn later");
     assert_eq!(number("SELECT count(*) FROM queue"), 0);
-    store.close().await;
+    store.records.close().await;
     assert!(examine(&sides.target(), Some(&KEY)).unwrap().is_sound());
 }

@@ -5,23 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_domain::{Decision, Entropy, EventFilter, KeyId, ReplayId, ResourceId, Secret, Timestamp};
+use bellwire_domain::{ReplayCase, Role, RoomLimits};
 use bellwire_store::doctor::examine;
 use bellwire_store::{
-    ApiKey, Claimed, EndpointChanges, HandOffLimits, Location, MasterKey, NewReplay, OpenError, Precondition, PutAccount,
-    PutResource, Relocated, Relocation, RelocationProgress, Removed, ReplayCase, ResourceDecision, ResourceUpdate, Role, Store,
-    StoreOptions, key_hash, relocate,
+    ApiKey, EndpointChanges, Location, MasterKey, NewReplay, OpenError, Precondition, PutAccount, PutResource, Relocated,
+    Relocation, RelocationProgress, Removed, ResourceDecision, ResourceUpdate, StoreOptions, key_hash, relocate,
 };
 use bellwire_testkit::postgres::{Cluster, psql};
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
 
 use crate::backend::Place;
-use crate::fixture::{Fixture, account_id, event, lane, options};
+use crate::fixture::{Fixture, Store, account_id, event, lane, options};
 
 pub const KEY: MasterKey = MasterKey::new([9; 32]);
 /// So little that most tables take several batches.
 const BATCH_BYTES_MAX: usize = 1_000;
-const LIMITS: HandOffLimits = HandOffLimits { lane_deliveries_max: 6, deliveries_max: 100, bytes_max: 1 << 20 };
+const LIMITS: RoomLimits = RoomLimits { lane_deliveries_max: 6, deliveries_max: 100, bytes_max: 1 << 20 };
 
 /// Both sides of a move.
 pub struct Sides {
@@ -33,9 +33,9 @@ pub struct Sides {
 impl Sides {
     /// A furnished source and an empty target.
     pub async fn new() -> Self {
-        let Fixture { store, claimed, clock, place, .. } = furnish(Fixture::with_limits(LIMITS)).await;
-        store.close().await;
-        drop((store, claimed));
+        let Fixture { store, clock, place, .. } = furnish(Fixture::with_limits(LIMITS)).await;
+        store.records.close().await;
+        drop(store);
         // As a process leaves them that was killed.
         let dead = "UPDATE queue SET claim = 'dead' WHERE wake_at IS NULL AND id % 2 = 0";
         rusqlite::Connection::open(place.path()).unwrap().execute_batch(dead).unwrap();
@@ -65,12 +65,12 @@ impl Sides {
         self.relocate_until(|_| false)
     }
 
-    pub fn open_source(&self) -> Result<(Store, Claimed), OpenError> {
+    pub fn open_source(&self) -> Result<Store, OpenError> {
         Store::open(options(&self.place, &self.clock, LIMITS, 7))
     }
 
-    pub fn open_target(&self) -> Result<(Store, Claimed), OpenError> {
-        let limits = HandOffLimits::default();
+    pub fn open_target(&self) -> Result<Store, OpenError> {
+        let limits = RoomLimits::default();
         Store::open(StoreOptions { location: self.target(), ..options(&self.place, &self.clock, limits, 8) })
     }
 
@@ -132,7 +132,7 @@ async fn furnish(mut fixture: Fixture) -> Fixture {
     for (id, role, account_id) in [("key_1", Role::Admin, None), ("key_2", Role::Consumer, Some(account_id("a")))] {
         let expires_at = account_id.is_some().then(|| fixture.now().plus(Duration::from_secs(1 << 30)));
         let key = ApiKey { id: KeyId::try_new(id).unwrap(), role, account_id, created_at: fixture.now(), expires_at };
-        fixture.store.create_key(key, key_hash(id)).await.unwrap();
+        fixture.store.records.create_key(key, key_hash(id)).await.unwrap();
     }
     let account = PutAccount {
         id: account_id("a"),
@@ -142,16 +142,16 @@ async fn furnish(mut fixture: Fixture) -> Fixture {
         sandbox: true,
         entitlements: ["x".to_owned()].into(),
     };
-    let (account, _) = fixture.store.put_account(account).await.unwrap();
+    let (account, _) = fixture.store.records.put_account(account).await.unwrap();
     let other = fixture.account("b").await;
     fixture.account("empty").await;
     let headers = EndpointChanges { headers: Some(vec![("x-own".into(), "1".into())]), ..Default::default() };
-    fixture.store.update_endpoint(&fixture.endpoint("a", "e1", EventFilter::All).await, headers).await.unwrap();
+    fixture.store.records.update_endpoint(&fixture.endpoint("a", "e1", EventFilter::All).await, headers).await.unwrap();
     fixture.endpoint("a", "gone", EventFilter::All).await;
     fixture.endpoint("b", "e1", EventFilter::All).await;
-    fixture.store.claim_due(fixture.now(), 10).await.unwrap(); // a changed endpoint is looked at first
+    fixture.store.queue.claim_due(fixture.now(), 10).await.unwrap(); // a changed endpoint is looked at first
     history(&mut fixture, &account).await;
-    fixture.store.delete_endpoint(&lane("a", "gone")).await.unwrap();
+    fixture.store.records.delete_endpoint(&lane("a", "gone")).await.unwrap();
 
     // Weeks later: what is live, more than a lane holds, and events that are large.
     fixture.clock.advance(Duration::from_secs(60 * 24 * 3_600));
@@ -171,7 +171,7 @@ async fn furnish(mut fixture: Fixture) -> Fixture {
     fixture.publish(&account, vec![again]).await.unwrap();
     start_replay(&fixture).await;
     put_resource(&fixture, account).await;
-    let removed = fixture.store.retain(fixture.now()).await.unwrap();
+    let removed = fixture.store.queue.retain(fixture.now()).await.unwrap();
     assert_eq!(removed, Removed::default(), "what is live keeps what is old");
     fixture
 }
@@ -190,7 +190,7 @@ async fn history(fixture: &mut Fixture, account: &bellwire_store::Account) {
         fixture.record(delivery, decision).await;
     }
     fixture.clock.advance(Duration::from_secs(60));
-    fixture.store.claim_due(fixture.now(), 10).await.unwrap();
+    fixture.store.queue.claim_due(fixture.now(), 10).await.unwrap();
     for delivery in fixture.take().await {
         if delivery.attempts > 0 {
             fixture.record(&delivery, Decision::Delivered).await;
@@ -207,8 +207,8 @@ async fn start_replay(fixture: &Fixture) {
         cases: [ReplayCase::Failed, ReplayCase::Delivered].into(),
         running_max: 8,
     };
-    fixture.store.start_replay(new).await.unwrap();
-    assert!(fixture.store.advance_replay(None).await.unwrap().unwrap().created > 0);
+    fixture.store.records.start_replay(new).await.unwrap();
+    assert!(fixture.store.queue.advance_replay(None).await.unwrap().unwrap().created > 0);
 }
 
 async fn put_resource(fixture: &Fixture, account: bellwire_store::Account) {
@@ -220,5 +220,5 @@ async fn put_resource(fixture: &Fixture, account: bellwire_store::Account) {
     };
     let update = ResourceUpdate { state: "open".into(), states_ever: vec!["open".into()], events: Vec::new() };
     let decide = |_: Option<&_>| Ok::<_, ()>(ResourceDecision::Changed(update));
-    fixture.store.put_resource(Arc::new(account), document, decide).await.unwrap();
+    fixture.store.records.put_resource(Arc::new(account), document, decide).await.unwrap();
 }

@@ -1,6 +1,6 @@
 //! What cannot be moved is refused before anything is written, with what to do about it.
 
-use bellwire_store::{MasterKey, OpenError, Relocated, Relocation, RelocationProgress, Store, relocate};
+use bellwire_store::{MasterKey, OpenError, Relocated, Relocation, RelocationProgress, relocate};
 use rusqlite::Connection;
 
 use crate::furnished::Sides;
@@ -21,9 +21,9 @@ fn marked(sides: &Sides) -> i64 {
 #[tokio::test]
 async fn a_target_that_holds_something_else() {
     let sides = Sides::new().await;
-    let (store, claimed) = sides.open_target().unwrap();
-    store.close().await;
-    drop((store, claimed));
+    let store = sides.open_target().unwrap();
+    store.records.close().await;
+    drop(store);
     sides.psql("INSERT INTO accounts VALUES (1, 'x', 'noyo', NULL, 0, '[]', '', 1, 0, 0, 1, 0, 0)");
     refused(&sides, &["holds data already", "empty database", "postgres://bellwire@"]);
     assert_eq!(sides.psql("SELECT count(*) FROM accounts"), "1");
@@ -37,11 +37,11 @@ async fn a_target_that_holds_something_else() {
 #[tokio::test]
 async fn a_target_with_a_node_at_work() {
     let sides = Sides::new().await;
-    let (store, claimed) = sides.open_target().unwrap();
+    let store = sides.open_target().unwrap();
     refused(&sides, &["a node is registered on it", "stop every `bellwire serve`"]);
     assert_eq!(marked(&sides), 0);
-    store.close().await;
-    drop((store, claimed));
+    store.records.close().await;
+    drop(store);
     let ended = sides.relocate().unwrap();
     sides.assert_moved(&ended);
 }
@@ -85,16 +85,16 @@ async fn another_master_key() {
 #[tokio::test]
 async fn a_source_that_a_server_has_open_and_one_that_is_none() {
     let sides = Sides::new().await;
-    let (store, claimed) = sides.open_source().unwrap();
+    let store = sides.open_source().unwrap();
     refused(&sides, &["open in another process"]);
-    store.close().await;
-    drop((store, claimed));
+    store.records.close().await;
+    drop(store);
 
     // And the other way round.
     let mut while_moving = None;
     let ended = sides.relocate_until(|progress| {
         if *progress == RelocationProgress::Begun {
-            while_moving = Some(sides.open_source().map(|_: (Store, _)| ()).unwrap_err().to_string());
+            while_moving = Some(sides.open_source().map(drop).unwrap_err().to_string());
         }
         false
     });

@@ -80,9 +80,9 @@ async fn between_the_last_two_marks_neither_side_starts() {
     assert_eq!(sides.relocate().unwrap(), Relocated::Already);
     let refused = sides.open_source().map(drop).unwrap_err().to_string();
     assert!(refused.contains("has been moved to postgres://bellwire@"), "{refused}");
-    let (target, _claimed) = sides.open_target().unwrap();
+    let target = sides.open_target().unwrap();
     assert_eq!(sides.relocate().unwrap(), Relocated::Already, "beside a node");
-    target.close().await;
+    target.records.close().await;
 }
 
 /// Nothing is copied again.
@@ -113,11 +113,11 @@ async fn a_source_that_was_served_in_between_is_copied_anew() {
     let sides = Sides::new().await;
     let begun = |progress: &RelocationProgress| matches!(progress, Copied { table: "queue", .. });
     assert_eq!(sides.relocate_until(begun).unwrap(), Relocated::Stopped);
-    let (store, claimed) = sides.open_source().unwrap();
-    let account = store.find_account(&account_id("b")).await.unwrap().unwrap();
-    store.commit_events(&account, vec![event("meanwhile", "x")]).await.unwrap();
-    store.close().await;
-    drop((store, claimed));
+    let store = sides.open_source().unwrap();
+    let account = store.records.find_account(&account_id("b")).await.unwrap().unwrap();
+    store.records.commit_events(&account, vec![event("meanwhile", "x")]).await.unwrap();
+    store.records.close().await;
+    drop(store);
     assert_target_refused(&sides);
     let ended = sides.relocate().unwrap();
     sides.assert_moved(&ended);
@@ -137,9 +137,9 @@ async fn what_is_missing_in_the_copy_is_found_and_the_source_is_left_as_it_was()
         assert_eq!((is_missing, examination.is_sound()), (damage.starts_with("DELETE"), is_missing));
         assert_target_refused(&sides);
     }
-    let (store, claimed) = sides.open_source().unwrap();
-    store.close().await;
-    drop((store, claimed));
+    let store = sides.open_source().unwrap();
+    store.records.close().await;
+    drop(store);
     let ended = sides.relocate().unwrap();
     sides.assert_moved(&ended);
 }

@@ -1,0 +1,48 @@
+//! Opening a store, wherever it is kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwire_domain::{Clock, Entropy, RoomLimits};
+
+use crate::queue::access::{AccessOptions, Execution};
+use crate::{Location, MasterKey, OpenError, Queue, Records, postgres, sqlite};
+
+/// How to open a store.
+pub struct StoreOptions {
+    /// Where it is kept.
+    pub location: Location,
+    /// The key that wraps the accounts' data keys.
+    pub master_key: MasterKey,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes.
+    pub entropy: Arc<dyn Entropy>,
+    /// How many deliveries may be held in memory.
+    pub room: RoomLimits,
+    /// Writes that may wait; more are refused as [`StoreError::Busy`](crate::StoreError::Busy).
+    pub jobs_max: usize,
+    /// Reading connections.
+    pub readers_max: usize,
+    /// Live deliveries that one account may have; publishing more is refused as
+    /// [`PublishError::BacklogFull`](crate::PublishError::BacklogFull).
+    pub account_backlog_max: i64,
+    /// Where statements run.
+    pub execution: Execution,
+    /// On PostgreSQL, how long a node may be silent before others take over what it holds. It should exceed the longest time that
+    /// a request to a customer may take; it is renewed while the node lives.
+    pub node_lease: Duration,
+}
+
+/// Opens or makes the database, migrates it, and takes over what a stopped process held.
+pub fn open(options: StoreOptions) -> Result<(Records, Queue), OpenError> {
+    let StoreOptions { location, master_key, clock, entropy, room, jobs_max, readers_max, .. } = options;
+    let StoreOptions { account_backlog_max, execution, node_lease, .. } = options;
+    let options =
+        AccessOptions { master_key, clock, entropy, room, jobs_max, readers_max, account_backlog_max, execution, node_lease };
+    let access = match &location {
+        Location::Sqlite(path) => Arc::new(sqlite::open::open(&options, path)?),
+        Location::Postgres(url) => postgres::open::open(&options, url)?,
+    };
+    Ok((Records::new(Arc::clone(&access)), Queue::new(access)))
+}

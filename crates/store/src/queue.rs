@@ -1,0 +1,35 @@
+//! The queue of live deliveries: how they get into it, who holds them, and how they leave.
+//!
+//! [`publication`] and `plan` turn posted events into deliveries; `claim` takes what waits; `outcome` and `health_book` record
+//! what came of attempts; `cancel` and `replay` end and remake deliveries; `retention` removes what is old. `handoff` bounds what
+//! is in memory, and `lease` says whether this process still holds it.
+//!
+//! The four hot operations differ between the databases, row by row on SQLite and set by set on PostgreSQL. They stand behind
+//! [`Backend`]. Everything else runs one text on both. `jobs` and `commit` say what shares a commit and who is told of it;
+//! `access` sends work to the writer and to readers; [`Queue`] is the engine's face.
+
+pub(crate) mod access;
+pub(crate) mod backend;
+pub(crate) mod cache;
+pub(crate) mod cancel;
+pub(crate) mod claim;
+pub(crate) mod commit;
+pub(crate) mod config;
+pub(crate) mod delivery;
+pub(crate) mod face;
+pub(crate) mod handoff;
+pub(crate) mod health_book;
+pub(crate) mod held_events;
+pub(crate) mod ids;
+pub(crate) mod jobs;
+pub(crate) mod lease;
+pub(crate) mod notice;
+pub(crate) mod outcome;
+pub(crate) mod payloads;
+pub(crate) mod plan;
+pub(crate) mod publication;
+pub(crate) mod replay;
+pub(crate) mod retention;
+
+pub(crate) use backend::Backend;
+pub use face::Queue;

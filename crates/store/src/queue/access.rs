@@ -1,0 +1,265 @@
+//! What the store's two faces share: the way to the writer and to the readers, the keys, and what is kept in memory.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwire_domain::{AccountId, Clock, Entropy, RoomLimits, Timestamp};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc, oneshot};
+
+use super::backend::Backend;
+use super::cache::Cache;
+use super::commit::WriteContext;
+use super::config::EndpointConfig;
+use super::delivery::ClaimedDelivery;
+use super::handoff::HandOff;
+use super::ids::DeliveryIds;
+use super::jobs::{Job, write_job};
+use super::lease::Lease;
+use super::notice::Notice;
+use crate::StoreError;
+use crate::rows::account::{self, Account};
+use crate::rows::key::ApiKey;
+use crate::rows::lane::LaneKey;
+use crate::seal::{DataKey, Keyring, MasterKey};
+use crate::sql::{Db, Readers, Source};
+
+const ACCOUNTS_CACHED_MAX: usize = 10_000;
+const CONFIGS_CACHED_MAX: usize = 20_000;
+const KEYS_CACHED_MAX: usize = 10_000;
+/// On PostgreSQL, for how long a change by another node may go unseen, should its notice get lost.
+const CACHED_AGE_MAX: Duration = Duration::from_secs(3);
+
+/// How to run a store, wherever it is kept.
+pub(crate) struct AccessOptions {
+    pub(crate) master_key: MasterKey,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) room: RoomLimits,
+    pub(crate) jobs_max: usize,
+    pub(crate) readers_max: usize,
+    pub(crate) account_backlog_max: i64,
+    pub(crate) execution: Execution,
+    pub(crate) node_lease: Duration,
+}
+
+/// Where a store runs its statements.
+#[derive(Clone)]
+pub enum Execution {
+    /// The writer on a thread of its own, readers on the runtime's blocking threads; each commit is on the disk when it
+    /// returns.
+    Threads,
+    /// Everything on the tasks of a current-thread runtime, in an order that depends on nothing else, and without waiting for
+    /// the disk: for simulations. A store opened so survives the end of its process, not that of its machine. On PostgreSQL
+    /// the runtime's thread waits for each statement, and the node is the only one: it tells nobody anything, and takes over
+    /// from nobody.
+    Inline {
+        /// Asked before each commit; `false` makes the commit fail, as a full disk does. On PostgreSQL the connection breaks,
+        /// every other time after the server has committed.
+        commits: Arc<dyn Fn() -> bool + Send + Sync>,
+    },
+}
+
+/// Drops the history whose delivery ids are all below the given one, where that is done in whole partitions: how many went.
+pub(crate) type DropHistory = Arc<dyn Fn(i64) -> Result<usize, StoreError> + Send + Sync>;
+
+/// What both kinds of store are assembled from.
+pub(crate) struct Parts {
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) context: WriteContext,
+    pub(crate) claimed: mpsc::UnboundedReceiver<Vec<ClaimedDelivery>>,
+}
+
+impl Parts {
+    pub(crate) fn new(options: &AccessOptions, keyring: Arc<Keyring>, lease: Lease, delivery_ids: DeliveryIds) -> Self {
+        let (handoff, claimed) = HandOff::new(options.room);
+        let context = WriteContext {
+            clock: Arc::clone(&options.clock),
+            entropy: Arc::clone(&options.entropy),
+            handoff,
+            lease: Arc::new(lease),
+            account_backlog_max: options.account_backlog_max,
+            delivery_ids: Arc::new(delivery_ids),
+        };
+        Self { keyring, context, claimed }
+    }
+
+    /// Assembles them around the running writer.
+    pub(crate) fn assemble(self, options: &AccessOptions, source: Source, writer: RunningWriter) -> Access {
+        let is_inline = matches!(options.execution, Execution::Inline { .. });
+        let is_shared = matches!(source, Source::Postgres(_));
+        // Inline nobody else changes anything, and real time must decide nothing.
+        let age_max = (is_shared && !is_inline).then_some(CACHED_AGE_MAX);
+        Access {
+            jobs: RwLock::new(Some(writer.jobs)),
+            readers: Readers::new(source, options.readers_max, is_inline),
+            keyring: self.keyring,
+            context: self.context,
+            claimed: AsyncMutex::new(self.claimed),
+            replay_started: Notify::new(),
+            accounts: Cache::new(ACCOUNTS_CACHED_MAX, age_max),
+            configs: Cache::new(CONFIGS_CACHED_MAX, age_max),
+            keys: Cache::new(KEYS_CACHED_MAX, age_max),
+            is_shared,
+            drop_history: writer.drop_history,
+            closing: Mutex::new(writer.closing),
+            _lock: writer.lock,
+        }
+    }
+}
+
+/// Called once when the store closes, in order; each may block.
+pub(crate) type Closing = Vec<Box<dyn FnOnce() + Send>>;
+
+/// A writer that runs, and what ends with it.
+pub(crate) struct RunningWriter {
+    pub(crate) jobs: mpsc::Sender<Job>,
+    /// Waits for threads to end.
+    pub(crate) closing: Closing,
+    /// On PostgreSQL.
+    pub(crate) drop_history: Option<DropHistory>,
+    /// On SQLite, held for the life of the store: it refuses a second process.
+    pub(crate) lock: Option<File>,
+}
+
+/// What the store's faces share.
+pub(crate) struct Access {
+    jobs: RwLock<Option<mpsc::Sender<Job>>>,
+    readers: Readers,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) context: WriteContext,
+    pub(super) claimed: AsyncMutex<mpsc::UnboundedReceiver<Vec<ClaimedDelivery>>>,
+    /// Told when a replay has been started.
+    pub(crate) replay_started: Notify,
+    pub(crate) accounts: Cache<AccountId, Arc<Account>>,
+    pub(crate) configs: Cache<LaneKey, Arc<EndpointConfig>>,
+    pub(crate) keys: Cache<[u8; 32], ApiKey>,
+    /// Whether other nodes write to the database as well.
+    is_shared: bool,
+    pub(super) drop_history: Option<DropHistory>,
+    closing: Mutex<Closing>,
+    _lock: Option<File>,
+}
+
+impl Access {
+    /// Finishes the writes that wait, then closes everything. Later operations fail with [`StoreError::Closed`].
+    pub(crate) async fn close(&self) {
+        self.readers.close();
+        drop(self.jobs.write().take());
+        let closing = std::mem::take(&mut *self.closing.lock());
+        let _ = tokio::task::spawn_blocking(move || closing.into_iter().for_each(|close| close())).await;
+    }
+
+    /// Whether the store still takes writes.
+    pub(crate) fn is_open(&self) -> bool {
+        self.jobs.read().is_some()
+    }
+
+    /// Also to be closed with the store, after what is there already.
+    pub(crate) fn close_last(&self, close: Box<dyn FnOnce() + Send>) {
+        self.closing.lock().push(close);
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.context.clock.now()
+    }
+
+    fn sender(&self) -> Result<mpsc::Sender<Job>, StoreError> {
+        self.jobs.read().clone().ok_or(StoreError::Closed)
+    }
+
+    /// Sends a job, waiting for room among those that wait.
+    pub(crate) async fn send(&self, job: Job) -> Result<(), StoreError> {
+        self.sender()?.send(job).await.map_err(|_| StoreError::Closed)
+    }
+
+    /// Sends a job, unless too many wait.
+    pub(crate) fn try_send(&self, job: Job) -> Result<(), StoreError> {
+        self.sender()?.try_send(job).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+        })
+    }
+
+    /// Runs `work` on a reading connection.
+    pub(crate) async fn read<T, E>(&self, work: impl FnOnce(Db<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.readers.read(work).await
+    }
+
+    /// Runs `work` on the writer and commits it.
+    pub(crate) async fn write<T, E>(&self, work: impl FnOnce(Db<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.write_with(move |backend| work(backend.db())).await
+    }
+
+    /// The same, for work with an operation that each database does in its own way.
+    pub(crate) async fn write_with<T, E>(&self, work: impl FnOnce(&dyn Backend) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (job, receiver) = write_job(work);
+        self.send(job).await?;
+        answered(receiver).await?
+    }
+
+    /// An account, from memory or from the store.
+    pub(crate) async fn find_account(&self, id: &AccountId) -> Result<Option<Arc<Account>>, StoreError> {
+        if let Some(account) = self.accounts.get(id) {
+            return Ok(Some(account));
+        }
+        let generation = self.accounts.generation();
+        let wanted = id.clone();
+        let account = self.read(move |db| account::find(db, &wanted)).await?.map(Arc::new);
+        if let Some(account) = &account {
+            self.accounts.insert(generation, id.clone(), Arc::clone(account));
+        }
+        Ok(account)
+    }
+
+    /// An account's data key; `None` when there is no such account.
+    pub(crate) async fn data_key(&self, account_id: &AccountId) -> Result<Option<Arc<DataKey>>, StoreError> {
+        // Another node may have deleted the account and made it anew, with another key.
+        if !self.is_shared
+            && let Some(key) = self.keyring.find(account_id)
+        {
+            return Ok(Some(key));
+        }
+        let account = self.find_account(account_id).await?;
+        account.map(|account| self.keyring.open_key(account_id, &account.data_key_sealed)).transpose()
+    }
+
+    /// Forgets what is in memory of an account that has changed.
+    pub(crate) fn forget_account(&self, id: &AccountId) {
+        self.accounts.remove(id);
+        self.configs.remove_where(|lane| lane.account_id == *id);
+    }
+
+    /// Another node has told something.
+    pub(crate) fn hear(&self, notice: &Notice) {
+        match notice {
+            Notice::Account(id) => self.forget_account(id),
+            Notice::Keys => self.keys.remove_where(|_| true),
+            Notice::Waiting => self.context.handoff.claimable.notify_one(),
+            Notice::Deaf => {
+                self.accounts.remove_where(|_| true);
+                self.configs.remove_where(|_| true);
+                self.keys.remove_where(|_| true);
+                self.context.handoff.claimable.notify_one();
+            }
+        }
+    }
+}
+
+/// What the writer answered.
+pub(crate) async fn answered<T>(receiver: oneshot::Receiver<T>) -> Result<T, StoreError> {
+    receiver.await.map_err(|_| StoreError::Closed)
+}

@@ -1,0 +1,72 @@
+//! Deliveries that this process holds, with their events in memory.
+
+use std::sync::Arc;
+
+use bellwire_domain::{AccountId, DeliveryId, EndpointId, EventId, EventType, PayloadSize, Timestamp};
+
+use crate::rows::event::event_place;
+use crate::rows::lane::{LaneKey, LaneRefs};
+use crate::rows::queued::Origin;
+
+/// The event behind a claimed delivery, its payload in memory; all its deliveries share it.
+#[derive(Debug)]
+pub struct ClaimedEvent {
+    /// The event's id.
+    pub id: EventId,
+    /// Its type.
+    pub event_type: EventType,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// Its place in its account's log.
+    pub seq: i64,
+    /// Whether it is a test event.
+    pub is_test: bool,
+    /// The length of the payload in bytes, by which room is counted.
+    pub size: usize,
+    /// The posted text of `data`; `None` when the sealed payload does not open any more.
+    pub data: Option<Box<str>>,
+}
+
+/// A delivery that this process holds and may attempt.
+#[derive(Debug, Clone)]
+pub struct ClaimedDelivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// The account.
+    pub account_id: AccountId,
+    /// The endpoint.
+    pub endpoint_id: EndpointId,
+    /// The version that the endpoint had when this was claimed; its configuration must be at least as new.
+    pub endpoint_version: i64,
+    /// Its place among the endpoint's deliveries.
+    pub number: i64,
+    /// Attempts already made.
+    pub attempts: u32,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Why it exists.
+    pub origin: Origin,
+    /// The numbers of its lane in the store.
+    pub(crate) refs: LaneRefs,
+    /// Under which of this process's tokens it is held.
+    pub(crate) epoch: u64,
+    /// The event.
+    pub event: Arc<ClaimedEvent>,
+}
+
+impl ClaimedDelivery {
+    /// Where its event stands in the store.
+    pub(crate) fn event_place(&self) -> i64 {
+        event_place(self.refs.account, self.event.seq)
+    }
+
+    /// The endpoint that it goes to.
+    pub fn lane(&self) -> LaneKey {
+        LaneKey { account_id: self.account_id.clone(), endpoint_id: self.endpoint_id.clone() }
+    }
+
+    /// What room it takes.
+    pub(crate) fn payload(&self) -> PayloadSize {
+        PayloadSize { event: self.event_place(), bytes: self.event.size }
+    }
+}

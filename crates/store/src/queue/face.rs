@@ -1,0 +1,201 @@
+//! The engine's face of the store.
+
+use std::sync::Arc;
+
+use bellwire_domain::{Decision, ReplayId, Timestamp};
+use tokio::sync::oneshot;
+
+use super::access::{Access, answered};
+use super::backend::Mark;
+use super::claim::{self, ClaimReport};
+use super::config::{self, EndpointConfig};
+use super::delivery::ClaimedDelivery;
+use super::jobs::Job;
+use super::outcome::{Outcome, RecordJob, Recording, seal_response};
+use super::replay::{self, ReplayStep};
+use super::retention::{self, Removed};
+use crate::StoreError;
+use crate::page::PageRequest;
+use crate::rows::account;
+use crate::rows::lane::LaneKey;
+
+/// Accounts looked at with one read.
+const ACCOUNTS_PAGE: u32 = 100;
+
+/// The queue of live deliveries, as an engine works on it. Cheap to clone.
+#[derive(Clone)]
+pub struct Queue(Arc<Access>);
+
+/// Claiming and recording.
+impl Queue {
+    pub(crate) const fn new(access: Arc<Access>) -> Self {
+        Self(access)
+    }
+
+    /// The next deliveries that are handed over in memory, committed and held by this process. For one caller at a time; may be
+    /// cancelled.
+    pub async fn next_claimed(&self) -> Option<Vec<ClaimedDelivery>> {
+        self.0.claimed.lock().await.recv().await
+    }
+
+    /// What sending to an endpoint needs, at least as new as `version`.
+    pub async fn find_endpoint_config(&self, lane: &LaneKey, version: i64) -> Result<Option<Arc<EndpointConfig>>, StoreError> {
+        if let Some(config) = self.0.configs.get(lane).filter(|config| config.endpoint.version >= version) {
+            return Ok(Some(config));
+        }
+        let generation = self.0.configs.generation();
+        let (keyring, wanted, now) = (Arc::clone(&self.0.keyring), lane.clone(), self.0.now());
+        let config = self.0.read(move |db| config::find(db, &keyring, &wanted, now)).await?.map(Arc::new);
+        if let Some(config) = &config {
+            self.0.configs.insert(generation, lane.clone(), Arc::clone(config));
+        }
+        Ok(config)
+    }
+
+    /// Records attempts and what follows from them, in one transaction.
+    pub async fn record_outcomes(&self, outcomes: Arc<[Outcome]>) -> Result<Vec<Recording>, StoreError> {
+        let mut responses_sealed = Vec::with_capacity(outcomes.len());
+        for outcome in outcomes.iter() {
+            let key = self.0.data_key(&outcome.delivery.account_id).await?;
+            responses_sealed.push(key.and_then(|key| seal_response(outcome, &key, &*self.0.context.entropy)));
+        }
+        let (reply, receiver) = oneshot::channel();
+        self.0.send(Job::Record(RecordJob { outcomes: Arc::clone(&outcomes), responses_sealed, reply })).await?;
+        let recordings = answered(receiver).await??;
+        for (outcome, recording) in outcomes.iter().zip(&recordings) {
+            let gone = outcome.decision == Decision::Failed { endpoint_gone: true };
+            if gone || matches!(recording, Recording::Stored(Some(_))) {
+                self.0.configs.remove(&outcome.delivery.lane());
+            }
+        }
+        Ok(recordings)
+    }
+
+    /// Claims what waits for lanes with room and what is due at `now`, at most `limit` of each, and hands it over.
+    pub async fn claim_due(&self, now: Timestamp, limit: usize) -> Result<ClaimReport, StoreError> {
+        let context = self.0.context.clone();
+        let claiming = self.0.write_with(move |backend| claim::claim(backend, &context, now, limit)).await;
+        let handoff = &self.0.context.handoff;
+        let (claimed, report) = claiming.inspect_err(|_: &StoreError| handoff.room().queue_all())?;
+        claimed.map(|sealed| sealed.open(&self.0.keyring, handoff)).send();
+        Ok(report)
+    }
+
+    /// Puts held deliveries back unattempted, because their endpoint takes nothing now. They stay in the store until something
+    /// marks their lane: a resume, an enable, or [`Queue::look_again`].
+    pub async fn release_deliveries(&self, held: &[ClaimedDelivery]) -> Result<(), StoreError> {
+        let claimant = self.0.context.lease.current();
+        // What was held under an earlier token is free already, and may be held again.
+        let ids: Vec<_> = held.iter().filter(|held| held.epoch == claimant.epoch).map(|held| held.id).collect();
+        self.0.write_with(move |backend| backend.mark(Mark::Unclaimed(&claimant.token), &ids)).await?;
+        for delivery in held {
+            self.0.context.handoff.release_delivery(delivery);
+        }
+        Ok(())
+    }
+
+    /// Lets the next claim round look for deliveries that wait in these lanes.
+    pub fn look_again(&self, lanes: impl IntoIterator<Item = LaneKey>) {
+        self.0.context.handoff.mark_backlog(lanes);
+    }
+
+    /// An endpoint has stopped answering: until it answers, next to none of its deliveries are held in memory.
+    pub fn throttle(&self, lane: &LaneKey) {
+        self.0.context.handoff.room().throttle(lane);
+    }
+
+    /// Deliveries held in memory now.
+    pub fn held(&self) -> usize {
+        self.0.context.handoff.room().deliveries()
+    }
+
+    /// Waits until [`Queue::claim_due`] may find something before its next instant.
+    pub async fn claimable(&self) {
+        self.0.context.handoff.claimable.notified().await;
+    }
+}
+
+/// Being one of several nodes.
+impl Queue {
+    /// Whether a delivery that was handed over may still be attempted. On PostgreSQL it may not while other nodes might have
+    /// taken it over: [`Queue::lease_changed`] tells when to ask again.
+    pub fn covers(&self, delivery: &ClaimedDelivery) -> bool {
+        self.0.context.lease.covers(delivery.epoch)
+    }
+
+    /// Forgets a delivery that this process does not hold any more, and says whether it was one.
+    pub fn forget_lost(&self, delivery: &ClaimedDelivery) -> bool {
+        let is_lost = !self.0.context.lease.is_current(delivery.epoch);
+        if is_lost {
+            self.0.context.handoff.release_delivery(delivery);
+        }
+        is_lost
+    }
+
+    /// How many nodes share the work over this database, this one included. What an endpoint takes is divided by it.
+    pub fn nodes(&self) -> u32 {
+        u32::try_from(self.0.context.lease.nodes()).unwrap_or(u32::MAX)
+    }
+
+    /// Waits until this process may attempt what it holds again, or has lost it.
+    pub async fn lease_changed(&self) {
+        self.0.context.lease.changed().await;
+    }
+}
+
+/// Replays and retention.
+impl Queue {
+    /// Takes one bounded step of the running replay that comes after `after` in the order of ids; `None` when there is none.
+    pub async fn advance_replay(&self, after: Option<&ReplayId>) -> Result<Option<ReplayStep>, StoreError> {
+        let (context, after) = (self.0.context.clone(), after.cloned());
+        let step = self.0.write(move |db| replay::advance(db, &context, after.as_ref())).await?;
+        if let Some(step) = step.as_ref().filter(|step| step.created > 0) {
+            self.0.context.handoff.mark_backlog([step.lane.clone()]);
+        }
+        Ok(step)
+    }
+
+    /// Waits until a replay has been started.
+    pub async fn replay_started(&self) {
+        self.0.replay_started.notified().await;
+    }
+
+    /// Removes what is older than `since`, in whole weeks: ended deliveries with their attempts, and events that no delivery
+    /// needs. What is live is kept, with everything made after it. May be interrupted, and asked by several nodes at once.
+    pub async fn retain(&self, since: Timestamp) -> Result<Removed, StoreError> {
+        let mut removed = Removed::default();
+        let kept = self.0.write(move |db| retention::begin(db, since)).await?;
+        match &self.0.drop_history {
+            Some(drop_history) => {
+                let drop_history = Arc::clone(drop_history);
+                let dropping = tokio::task::spawn_blocking(move || drop_history(kept.from));
+                removed.partitions = dropping.await.map_err(|_| StoreError::Closed)??;
+            }
+            None => loop {
+                let some = self.0.write(move |db| retention::delete_history(db, kept)).await?;
+                if some == 0 {
+                    break;
+                }
+                removed.deliveries += some;
+            },
+        }
+        let mut after = None;
+        loop {
+            let page = PageRequest { limit: ACCOUNTS_PAGE, after };
+            let page = self.0.read(move |db| account::list_ids(db, &page)).await?;
+            for id in page.items {
+                let mut more = true;
+                while more {
+                    let (id, events) = (id.clone(), &mut removed.events);
+                    let deleted;
+                    (deleted, more) = self.0.write(move |db| retention::delete_events(db, &id, kept)).await?;
+                    *events += deleted;
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(removed);
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The health of the endpoints of a group of outcomes: read once, changed by each outcome, written once.
+
+use bellwire_domain::health::FailedThen;
+use bellwire_domain::{Decision, Health, HealthStatus, Timestamp};
+use foldhash::HashMap;
+
+use super::cancel::cancel_waiting;
+use super::outcome::{HealthChange, Outcome};
+use crate::StoreError;
+use crate::rows::endpoint::{EndpointName, HealthColumns};
+use crate::rows::lane::LaneKey;
+use crate::sql::{Db, Select, columns, params};
+
+columns! {
+    /// Whether an endpoint is enabled.
+    pub(crate) struct Switch of "endpoints" {
+        enabled: bool = "p.enabled",
+    }
+}
+
+/// An endpoint with all that an outcome may change of it.
+pub(crate) type EndpointState = (EndpointName, HealthColumns, Switch);
+
+const SELECT_STATE: Select<EndpointState> = Select::new("FROM endpoints p WHERE p.account_id = $1 AND p.id = $2");
+const UPDATE_HEALTH: &str = "UPDATE endpoints SET health = $1, consecutive_failures = $2, failing_since = $3, \
+     unhealthy_since = $4, enabled = $5, version = version + $6 WHERE account_id = $7 AND id = $8";
+
+/// An endpoint's health, as it was and as it is.
+struct EndpointHealth {
+    before: Health,
+    now: Health,
+    was_enabled: bool,
+    /// Whether the endpoint is to be disabled and its waiting deliveries cancelled.
+    disable: bool,
+}
+
+/// The health of the endpoints of a group.
+#[derive(Default)]
+pub(crate) struct HealthBook {
+    /// `None`: the endpoint is gone.
+    endpoints: HashMap<LaneKey, Option<EndpointHealth>>,
+}
+
+impl HealthBook {
+    /// Keeps the state of an endpoint that was read with others.
+    pub(crate) fn add(&mut self, (name, health, switch): EndpointState) {
+        let before = health.into();
+        let health = EndpointHealth { before, now: before, was_enabled: switch.enabled, disable: false };
+        self.endpoints.insert(name.into(), Some(health));
+    }
+
+    /// Reads the state of an endpoint, unless it is known.
+    pub(crate) fn load(&mut self, db: Db<'_>, lane: &LaneKey) -> Result<(), StoreError> {
+        if self.endpoints.contains_key(lane) {
+            return Ok(());
+        }
+        match SELECT_STATE.find(db, params![lane.account_id.as_str(), lane.endpoint_id.as_str()])? {
+            Some(state) => self.add(state),
+            None => drop(self.endpoints.insert(lane.clone(), None)),
+        }
+        Ok(())
+    }
+
+    /// Changes an endpoint's health by an outcome.
+    pub(crate) fn observe(&mut self, outcome: &Outcome) -> Option<HealthChange> {
+        let lane = outcome.delivery.lane();
+        let endpoint = self.endpoints.get_mut(&lane)?.as_mut()?;
+        let policy = &outcome.health;
+        let success = outcome.decision == Decision::Delivered;
+        let ended_at = outcome.started_at.plus(outcome.duration);
+        let from = endpoint.now.status;
+        endpoint.now = endpoint.now.observe(policy, success, ended_at);
+        let to = endpoint.now.status;
+        let failed_now = from != to && to == HealthStatus::Failed;
+        let disables = policy.failed.is_some_and(|(_, then)| then == FailedThen::Disable);
+        endpoint.disable |= failed_now && disables || outcome.decision == Decision::Failed { endpoint_gone: true };
+        (from != to).then_some(HealthChange { lane, from, to })
+    }
+
+    /// Writes what has changed; whether anything has.
+    pub(crate) fn write(self, db: Db<'_>, now: Timestamp) -> Result<bool, StoreError> {
+        let mut changed = false;
+        for (lane, endpoint) in &self.endpoints {
+            let Some(endpoint) = endpoint else { continue };
+            if endpoint.before == endpoint.now && !endpoint.disable {
+                continue;
+            }
+            changed = true;
+            let is_visible = endpoint.before.status != endpoint.now.status || endpoint.disable;
+            db.execute(
+                UPDATE_HEALTH,
+                params![
+                    endpoint.now.status.as_str(),
+                    endpoint.now.consecutive_failures,
+                    endpoint.now.failing_since,
+                    endpoint.now.unhealthy_since,
+                    endpoint.was_enabled && !endpoint.disable,
+                    is_visible,
+                    lane.account_id.as_str(),
+                    lane.endpoint_id.as_str(),
+                ],
+            )?;
+            if endpoint.disable {
+                cancel_waiting(db, lane, now)?;
+            }
+        }
+        Ok(changed)
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn statements() -> Vec<String> {
+    vec![SELECT_STATE.sql(), UPDATE_HEALTH.to_owned()]
+}

@@ -1,0 +1,157 @@
+//! What came of attempts, on its way into the store.
+//!
+//! One transaction holds, for every attempt of a commit group, the attempt's row, the delivery's new state or next due time, and
+//! the endpoint's health. A delivery that ends moves from the queue to the history. The statement that takes it from the queue
+//! names the claim; where it finds no row, this process does not hold the delivery any more, and nothing of the outcome is
+//! written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwire_domain::{AttemptOutcome, Decision, DeliveryState, Entropy, HealthPolicy, HealthStatus, Timestamp};
+use tokio::sync::oneshot;
+
+use super::delivery::ClaimedDelivery;
+use crate::StoreError;
+use crate::rows::attempt::{AttemptResult, AttemptRow};
+use crate::rows::delivery::EndedRow;
+use crate::rows::lane::LaneKey;
+use crate::seal::{DataKey, Place};
+
+/// An attempt and what was decided from it.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The delivery, as it was claimed.
+    pub delivery: ClaimedDelivery,
+    /// When the attempt started.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    /// What happened.
+    pub outcome: AttemptOutcome,
+    /// What that means for the delivery.
+    pub decision: Decision,
+    /// The contract's rules for the endpoint's health.
+    pub health: HealthPolicy,
+}
+
+/// A change of an endpoint's health that an outcome caused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthChange {
+    /// The endpoint's lane.
+    pub lane: LaneKey,
+    /// Before.
+    pub from: HealthStatus,
+    /// After.
+    pub to: HealthStatus,
+}
+
+/// What recording came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recording {
+    /// Stored; with the change of health it caused, if any.
+    Stored(Option<HealthChange>),
+    /// The delivery was no longer held: it was cancelled, or taken over by another process. Nothing was stored.
+    Lost,
+}
+
+/// One caller's outcomes, with the bodies of the answers sealed beside them.
+pub(crate) struct RecordJob {
+    pub(crate) outcomes: Arc<[Outcome]>,
+    pub(crate) responses_sealed: Vec<Option<Vec<u8>>>,
+    pub(crate) reply: oneshot::Sender<Result<Vec<Recording>, StoreError>>,
+}
+
+impl RecordJob {
+    /// How many outcomes it has.
+    pub(crate) fn size(&self) -> usize {
+        self.outcomes.len()
+    }
+
+    pub(crate) fn fail(self, error: &StoreError) {
+        let _ = self.reply.send(Err(error.clone()));
+    }
+
+    /// Its outcomes with what is stored beside them.
+    pub(crate) fn sealed(&self) -> impl Iterator<Item = SealedOutcome<'_>> {
+        self.outcomes.iter().zip(&self.responses_sealed).map(|(outcome, response)| SealedOutcome {
+            outcome,
+            response: response.as_deref(),
+            detail: (!outcome.outcome.is_answer()).then(|| outcome.outcome.to_string()),
+        })
+    }
+}
+
+/// One outcome with what is stored beside it.
+pub(crate) struct SealedOutcome<'j> {
+    pub(crate) outcome: &'j Outcome,
+    response: Option<&'j [u8]>,
+    /// One sentence, when there was no answer.
+    detail: Option<String>,
+}
+
+impl SealedOutcome<'_> {
+    /// The delivery, and the attempts before the one that is recorded. Both have to be found: a delivery that was cancelled,
+    /// retried by hand and claimed anew may be held by this process a second time while the outcome of its first holding is
+    /// still on its way.
+    pub(crate) fn key(&self) -> (i64, u32) {
+        (self.outcome.delivery.id.number(), self.outcome.delivery.attempts)
+    }
+
+    /// The state in which the outcome ends the delivery; `None`: it goes on.
+    pub(crate) const fn ended_as(&self) -> Option<DeliveryState> {
+        match self.outcome.decision {
+            Decision::Delivered => Some(DeliveryState::Delivered),
+            Decision::Failed { .. } => Some(DeliveryState::Failed),
+            Decision::Retry { .. } => None,
+        }
+    }
+
+    fn result(&self) -> AttemptResult<'_> {
+        let Outcome { started_at, duration, outcome, .. } = self.outcome;
+        AttemptResult {
+            started_at: *started_at,
+            duration_us: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
+            outcome: outcome.kind(),
+            status: outcome.status(),
+            detail: self.detail.as_deref(),
+            response_sealed: self.response,
+        }
+    }
+
+    /// The row of an attempt that did not end its delivery.
+    pub(crate) fn attempt_row(&self) -> AttemptRow<'_> {
+        let delivery = &self.outcome.delivery;
+        let (delivery_id, number) = (delivery.id, delivery.attempts + 1);
+        AttemptRow { delivery_id, number, account: delivery.refs.account, result: self.result() }
+    }
+
+    /// The history's row of a delivery that has ended, with the attempt that ended it.
+    pub(crate) fn ended_row(&self, state: DeliveryState, now: Timestamp) -> EndedRow<'_> {
+        let delivery = &self.outcome.delivery;
+        EndedRow {
+            id: delivery.id,
+            account: delivery.refs.account,
+            lane: delivery.refs.lane,
+            number: delivery.number,
+            event: delivery.event_place(),
+            state: state.as_str(),
+            attempts: delivery.attempts + 1,
+            created_at: delivery.created_at,
+            ended_at: now,
+            origin: &delivery.origin,
+            result: self.result(),
+        }
+    }
+}
+
+/// Seals the answer's body for its place.
+pub(crate) fn seal_response(outcome: &Outcome, key: &DataKey, entropy: &dyn Entropy) -> Option<Vec<u8>> {
+    match &outcome.outcome {
+        AttemptOutcome::Response { body, .. } if !body.is_empty() => {
+            let place = Place::response(outcome.delivery.id, outcome.delivery.attempts + 1);
+            Some(key.seal(entropy, &place, body))
+        }
+        _ => None,
+    }
+}

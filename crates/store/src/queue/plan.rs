@@ -1,0 +1,409 @@
+//! What a commit group of publications comes to.
+//!
+//! Publishing reads as load, plan, write, commit. The backend loads the accounts, their endpoints and the events that already
+//! have the ids offered. Planning works on these values alone: it gives every event its `seq`, every matching endpoint a
+//! delivery with its `number`, and reserves room for those that may be attempted at once. The backend writes the plan, and the
+//! writer commits it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bellwire_domain::{AccountId, DeliveryId, EventId, Log, PayloadSize, Recipient, Timestamp};
+use foldhash::HashMap;
+
+use super::commit::WriteContext;
+use super::delivery::{ClaimedDelivery, ClaimedEvent};
+use super::handoff::Reserved;
+use super::lease::Claimant;
+use super::publication::{EventReceipt, Publication, PublishError, PublishResult, SealedEvent};
+use crate::rows::endpoint::RecipientColumns;
+use crate::rows::event::{EventRow, KnownEvent, SubjectRow, event_place, place_seq};
+use crate::rows::lane::{LaneKey, LaneRefs};
+use crate::rows::queued::{Origin, QueuedRow};
+use crate::sql::{ColumnGroup, Param, columns};
+
+columns! {
+    /// What publishing has to know of an account.
+    pub(crate) struct AccountCounters of "accounts" {
+        pub(crate) id: AccountId = "a.id",
+        pub(crate) reference: i64 = "a.ref",
+        pub(crate) version: i64 = "a.version",
+        pub(crate) last_seq: i64 = "a.last_seq",
+        pub(crate) pending: i64 = "a.pending",
+        pub(crate) created_at: Timestamp = "a.created_at",
+    }
+}
+
+/// What planning works on.
+#[derive(Default)]
+pub(crate) struct Loaded {
+    accounts: HashMap<AccountId, PlannedAccount>,
+    known: HashMap<AccountId, HashMap<EventId, Known>>,
+}
+
+impl Loaded {
+    /// Keeps an account and its endpoints.
+    pub(crate) fn add_account(&mut self, account: AccountCounters, endpoints: impl IntoIterator<Item = RecipientColumns>) {
+        let AccountCounters { id, reference, version, last_seq, pending, created_at } = account;
+        let planned = self.accounts.entry(id).or_insert_with(|| PlannedAccount {
+            reference,
+            created_at,
+            version,
+            log: Log { last_seq, pending },
+            changed: false,
+            endpoints: Vec::new(),
+        });
+        planned.endpoints.extend(endpoints.into_iter().map(PlannedEndpoint::new));
+    }
+
+    /// Keeps an event that has an id offered again.
+    pub(crate) fn add_known(&mut self, account_id: AccountId, event: KnownEvent) {
+        let KnownEvent { id, place, deliveries, fingerprint, occurred_at } = event;
+        let known = Known { seq: place_seq(place), deliveries, fingerprint, occurred_at };
+        self.known.entry(account_id).or_default().insert(id, known);
+    }
+
+    /// The number of an account that was loaded.
+    pub(crate) fn reference(&self, id: &AccountId) -> Option<i64> {
+        self.accounts.get(id).map(|account| account.reference)
+    }
+
+    /// Whether an event was loaded.
+    pub(crate) fn knows(&self, account_id: &AccountId, id: &EventId) -> bool {
+        self.known.get(account_id).is_some_and(|known| known.contains_key(id))
+    }
+}
+
+/// A stored event that has an id offered again.
+#[derive(Clone, Copy)]
+struct Known {
+    seq: i64,
+    deliveries: i64,
+    fingerprint: [u8; 32],
+    occurred_at: Timestamp,
+}
+
+struct PlannedAccount {
+    reference: i64,
+    created_at: Timestamp,
+    version: i64,
+    log: Log,
+    changed: bool,
+    endpoints: Vec<PlannedEndpoint>,
+}
+
+struct PlannedEndpoint {
+    lane: i64,
+    version: i64,
+    recipient: Recipient,
+    changed: bool,
+}
+
+impl PlannedEndpoint {
+    fn new(columns: RecipientColumns) -> Self {
+        Self { lane: columns.lane, version: columns.version, recipient: columns.recipient(), changed: false }
+    }
+}
+
+struct PlannedEvent<'p> {
+    account_id: &'p AccountId,
+    place: i64,
+    account: i64,
+    seq: i64,
+    deliveries: i64,
+    sealed: &'p SealedEvent,
+}
+
+struct PlannedDelivery<'p> {
+    id: DeliveryId,
+    lane: LaneKey,
+    refs: LaneRefs,
+    endpoint_version: i64,
+    number: i64,
+    event: &'p SealedEvent,
+    event_seq: i64,
+    occurred_at: Timestamp,
+    origin: Origin,
+    /// Whether it may be attempted at once.
+    is_admitted: bool,
+    is_claimed: bool,
+}
+
+impl PlannedDelivery<'_> {
+    fn event_place(&self) -> i64 {
+        event_place(self.refs.account, self.event_seq)
+    }
+}
+
+/// The plan of a commit group.
+pub(crate) struct Plan<'p> {
+    now: Timestamp,
+    claimant: Arc<Claimant>,
+    accounts: HashMap<AccountId, PlannedAccount>,
+    known: HashMap<AccountId, HashMap<EventId, Known>>,
+    events: Vec<PlannedEvent<'p>>,
+    deliveries: Vec<PlannedDelivery<'p>>,
+}
+
+/// What a group of publications came to, to be told once it is committed. Dropped before that, it gives its room back.
+pub(crate) struct Planned {
+    pub(crate) results: Vec<PublishResult>,
+    pub(crate) claimed: Reserved<ClaimedDelivery>,
+}
+
+impl<'p> Plan<'p> {
+    /// Plans all publications over what was loaded.
+    pub(crate) fn make(
+        loaded: Loaded,
+        publications: &[&'p Publication],
+        context: &WriteContext,
+        claimant: Arc<Claimant>,
+    ) -> (Self, Planned) {
+        let now = context.clock.now();
+        let Loaded { accounts, known } = loaded;
+        let mut plan = Self { now, claimant, accounts, known, events: Vec::new(), deliveries: Vec::new() };
+        let backlog_max = context.account_backlog_max;
+        let results = publications.iter().map(|publication| plan.add(publication, backlog_max)).collect();
+        let claimed = plan.hand_off(context);
+        (plan, Planned { results, claimed })
+    }
+
+    /// Plans one publication: all its events, or an error and none.
+    fn add(&mut self, publication: &'p Publication, backlog_max: i64) -> PublishResult {
+        let account_id = &publication.account_id;
+        let Some(account) = self.accounts.get_mut(account_id) else { return Err(PublishError::AccountNotFound) };
+        if (account.version, account.created_at) != (publication.account_version, publication.account_created_at) {
+            return Err(PublishError::AccountChanged);
+        }
+        let known = self.known.entry(account_id.clone()).or_default();
+        check_conflicts(known, publication)?;
+        account.check_backlog(known, publication, backlog_max)?;
+        let mut receipts = Vec::with_capacity(publication.events.len());
+        for sealed in &publication.events {
+            let id = &sealed.event.id;
+            if let Some(Known { seq, deliveries, occurred_at, .. }) = known.get(id).copied() {
+                if sealed.event.redeliver {
+                    account.fan_out(account_id, sealed, (seq, occurred_at), &Origin::Redelivered, &mut self.deliveries);
+                }
+                receipts.push(EventReceipt { id: id.clone(), seq, deliveries, created: false });
+                continue;
+            }
+            account.changed = true;
+            let (seq, occurred_at) = (account.log.next_seq(), sealed.event.occurred_at);
+            let origin = if sealed.event.is_test { Origin::Tested } else { Origin::Published };
+            let deliveries = account.fan_out(account_id, sealed, (seq, occurred_at), &origin, &mut self.deliveries);
+            let place = event_place(account.reference, seq);
+            self.events.push(PlannedEvent { account_id, place, account: account.reference, seq, deliveries, sealed });
+            if sealed.event.id_chosen {
+                known.insert(id.clone(), Known { seq, deliveries, fingerprint: sealed.fingerprint, occurred_at });
+            }
+            receipts.push(EventReceipt { id: id.clone(), seq, deliveries, created: true });
+        }
+        Ok(receipts)
+    }
+
+    /// Draws ids and reserves room; what has room is claimed by this process.
+    fn hand_off(&mut self, context: &WriteContext) -> Reserved<ClaimedDelivery> {
+        let mut room = context.handoff.room();
+        let mut claimed = Reserved::none(&context.handoff, self.deliveries.len());
+        let mut last: Option<(*const SealedEvent, Arc<ClaimedEvent>)> = None;
+        for delivery in &mut self.deliveries {
+            delivery.id = context.delivery_ids.draw(self.now);
+            let payload = PayloadSize { event: delivery.event_place(), bytes: delivery.event.event.data.len() };
+            if !delivery.is_admitted || !room.reserve_new(&delivery.lane, payload) {
+                continue;
+            }
+            delivery.is_claimed = true;
+            let event = match &last {
+                Some((source, event)) if std::ptr::eq(*source, delivery.event) => Arc::clone(event),
+                _ => Arc::new(claimed_event(delivery)),
+            };
+            last = Some((std::ptr::from_ref(delivery.event), Arc::clone(&event)));
+            claimed.held.push(ClaimedDelivery {
+                id: delivery.id,
+                account_id: delivery.lane.account_id.clone(),
+                endpoint_id: delivery.lane.endpoint_id.clone(),
+                endpoint_version: delivery.endpoint_version,
+                number: delivery.number,
+                attempts: 0,
+                created_at: self.now,
+                origin: delivery.origin.clone(),
+                refs: delivery.refs,
+                epoch: self.claimant.epoch,
+                event,
+            });
+        }
+        drop(room);
+        if claimed.held.len() < self.deliveries.len() {
+            self.share(context, &claimed.held);
+        }
+        claimed
+    }
+
+    /// Lets deliveries that found no room share the payload of their event with those that did.
+    fn share(&self, context: &WriteContext, claimed: &[ClaimedDelivery]) {
+        let left = self.deliveries.iter().filter(|delivery| !delivery.is_claimed);
+        let left: HashSet<i64> = left.map(PlannedDelivery::event_place).collect();
+        for delivery in claimed.iter().filter(|delivery| left.contains(&delivery.event_place())) {
+            context.handoff.events.add(delivery.event_place(), &delivery.event);
+        }
+    }
+
+    /// Whether there is nothing to be written: every event was there already.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.deliveries.is_empty()
+    }
+
+    /// The cells of the new events.
+    pub(crate) fn event_cells(&self) -> Vec<Param<'_>> {
+        let mut cells = Vec::with_capacity(self.events.len() * 11);
+        for PlannedEvent { place, account, deliveries, sealed, .. } in &self.events {
+            let event = &sealed.event;
+            let row = EventRow {
+                place: *place,
+                account: *account,
+                id: event.id.as_str(),
+                event_type: event.event_type.as_str(),
+                occurred_at: event.occurred_at,
+                created_at: self.now,
+                is_test: event.is_test,
+                deliveries: *deliveries,
+                fingerprint: &sealed.fingerprint,
+                payload_length: i64::try_from(event.data.len()).unwrap_or(i64::MAX),
+                payload_sealed: &sealed.sealed,
+            };
+            row.bind(&mut cells);
+        }
+        cells
+    }
+
+    /// The cells of whom the new events are about.
+    pub(crate) fn subject_cells(&self) -> Vec<Param<'_>> {
+        let mut cells = Vec::new();
+        for PlannedEvent { account_id, seq, sealed, .. } in &self.events {
+            let distinct: HashSet<&String> = sealed.event.subjects.iter().collect();
+            for subject in distinct {
+                SubjectRow { account_id: account_id.as_str(), subject, event_seq: *seq }.bind(&mut cells);
+            }
+        }
+        cells
+    }
+
+    /// The cells of the new deliveries.
+    pub(crate) fn queue_cells(&self) -> Vec<Param<'_>> {
+        let mut cells = Vec::with_capacity(self.deliveries.len() * 10);
+        for delivery in &self.deliveries {
+            let row = QueuedRow {
+                id: delivery.id,
+                lane: delivery.refs.lane,
+                number: delivery.number,
+                event: delivery.event_place(),
+                attempts: 0,
+                created_at: self.now,
+                due_at: self.now,
+                wake_at: None,
+                claim: delivery.is_claimed.then_some(self.claimant.token.as_str()),
+                origin: &delivery.origin,
+            };
+            row.bind(&mut cells);
+        }
+        cells
+    }
+
+    /// The accounts whose counters have changed: their numbers, and the counters.
+    pub(crate) fn changed_accounts(&self) -> impl Iterator<Item = (i64, Log)> {
+        let changed = self.accounts.values().filter(|account| account.changed);
+        changed.map(|account| (account.reference, account.log))
+    }
+
+    /// The endpoints whose counters have changed: their lanes, their accounts, and what they are now.
+    pub(crate) fn changed_endpoints(&self) -> impl Iterator<Item = (i64, &AccountId, &Recipient)> {
+        self.accounts.iter().flat_map(|(id, account)| {
+            let changed = account.endpoints.iter().filter(|endpoint| endpoint.changed);
+            changed.map(move |endpoint| (endpoint.lane, id, &endpoint.recipient))
+        })
+    }
+}
+
+/// Every id is new, or names the same content; also within the publication itself.
+fn check_conflicts(known: &HashMap<EventId, Known>, publication: &Publication) -> Result<(), PublishError> {
+    let mut offered: HashMap<&EventId, &[u8; 32]> = HashMap::default();
+    let chosen = publication.events.iter().enumerate().filter(|(_, sealed)| sealed.event.id_chosen);
+    for (index, SealedEvent { event, fingerprint, .. }) in chosen {
+        let stored = known.get(&event.id).map(|known| known.fingerprint);
+        let earlier = offered.insert(&event.id, fingerprint).copied();
+        if stored.or(earlier).is_some_and(|known| known != *fingerprint) {
+            return Err(PublishError::Conflict { index });
+        }
+    }
+    Ok(())
+}
+
+impl PlannedAccount {
+    /// An account's live deliveries are bounded. What a publication would add is counted only where the bound is near.
+    fn check_backlog(
+        &self,
+        known: &HashMap<EventId, Known>,
+        publication: &Publication,
+        backlog_max: i64,
+    ) -> Result<(), PublishError> {
+        if self.log.fits(publication.events.len().saturating_mul(self.endpoints.len()), backlog_max) {
+            return Ok(());
+        }
+        let matching = |sealed: &SealedEvent| {
+            let offer = sealed.offer();
+            self.endpoints.iter().filter(|endpoint| endpoint.recipient.takes(offer)).count()
+        };
+        let fans_out = |sealed: &&SealedEvent| sealed.event.redeliver || !known.contains_key(&sealed.event.id);
+        let added = publication.events.iter().filter(fans_out).map(matching).sum();
+        if self.log.fits(added, backlog_max) { Ok(()) } else { Err(PublishError::BacklogFull { pending: self.log.pending }) }
+    }
+
+    /// Plans a delivery for each endpoint that takes the event; how many those are.
+    fn fan_out<'p>(
+        &mut self,
+        account_id: &AccountId,
+        event: &'p SealedEvent,
+        (event_seq, occurred_at): (i64, Timestamp),
+        origin: &Origin,
+        deliveries: &mut Vec<PlannedDelivery<'p>>,
+    ) -> i64 {
+        let offer = event.offer();
+        let mut count = 0;
+        for endpoint in self.endpoints.iter_mut().filter(|endpoint| endpoint.recipient.takes(offer)) {
+            endpoint.changed = true;
+            count += 1;
+            deliveries.push(PlannedDelivery {
+                id: DeliveryId::default(), // drawn when all is planned
+                lane: LaneKey { account_id: account_id.clone(), endpoint_id: endpoint.recipient.id.clone() },
+                refs: LaneRefs { account: self.reference, lane: endpoint.lane },
+                endpoint_version: endpoint.version,
+                number: endpoint.recipient.next_number(),
+                event,
+                event_seq,
+                occurred_at,
+                origin: origin.clone(),
+                is_admitted: endpoint.recipient.admits(offer),
+                is_claimed: false,
+            });
+        }
+        self.log.pending += count;
+        self.changed |= count > 0;
+        count
+    }
+}
+
+fn claimed_event(delivery: &PlannedDelivery<'_>) -> ClaimedEvent {
+    let event = &delivery.event.event;
+    ClaimedEvent {
+        id: event.id.clone(),
+        event_type: event.event_type.clone(),
+        occurred_at: delivery.occurred_at,
+        seq: delivery.event_seq,
+        is_test: event.is_test,
+        size: event.data.len(),
+        // A copy, on purpose: what was posted may be a slice of a whole batch or of a connection's read buffer, and would keep
+        // that in memory until the last delivery ends.
+        data: str::from_utf8(&event.data).ok().map(Into::into),
+    }
+}

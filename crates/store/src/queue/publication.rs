@@ -1,0 +1,123 @@
+//! Posted events on their way into the store.
+
+use bellwire_domain::{AccountId, EndpointId, Entropy, EventId, EventType, Offer, Timestamp};
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use crate::StoreError;
+use crate::seal::{DataKey, Place};
+
+/// An event to be published.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// Its id.
+    pub id: EventId,
+    /// Whether the publisher chose the id: only then can it exist already.
+    pub id_chosen: bool,
+    /// Its type.
+    pub event_type: EventType,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// The posted bytes of `data`.
+    pub data: Bytes,
+    /// Whom it is about, for erasure.
+    pub subjects: Vec<String>,
+    /// A digest of what the publisher posted: the same id with another fingerprint is a conflict.
+    pub fingerprint: [u8; 32],
+    /// When the event exists: send it again to every endpoint that matches now.
+    pub redeliver: bool,
+    /// A test event.
+    pub is_test: bool,
+    /// Only this endpoint, whatever its filter.
+    pub only_endpoint: Option<EndpointId>,
+}
+
+/// What the publisher is told of one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventReceipt {
+    /// The event's id.
+    pub id: EventId,
+    /// Its place in the account's log.
+    pub seq: i64,
+    /// How many deliveries its first publication caused.
+    pub deliveries: i64,
+    /// Whether this call stored it; `false`: it was there already.
+    pub created: bool,
+}
+
+/// Why nothing of a call was published.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PublishError {
+    /// An event with this id and other content exists.
+    #[error("event {index}: an event with this id and other content exists")]
+    Conflict {
+        /// The event's place in the call.
+        index: usize,
+    },
+    /// The account does not exist.
+    #[error("the account does not exist")]
+    AccountNotFound,
+    /// The account has changed since it was read: read it again and decide anew.
+    #[error("the account has changed meanwhile")]
+    AccountChanged,
+    /// With these deliveries the account would have more live ones than it may.
+    #[error("the account has {pending} live deliveries, and these would exceed its limit")]
+    BacklogFull {
+        /// Live deliveries now.
+        pending: i64,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Events of one account, which are published all together or not at all.
+pub(crate) struct Publication {
+    pub(crate) account_id: AccountId,
+    /// The account that the caller decided by: one made anew under the same id is another.
+    pub(crate) account_created_at: Timestamp,
+    pub(crate) account_version: i64,
+    pub(crate) events: Vec<SealedEvent>,
+}
+
+/// A publication that shares a commit with others.
+pub(crate) struct PublishJob {
+    pub(crate) publication: Publication,
+    pub(crate) reply: oneshot::Sender<Result<Vec<EventReceipt>, PublishError>>,
+}
+
+/// An event and its payload, sealed before it reached the writer.
+pub(crate) struct SealedEvent {
+    pub(crate) event: NewEvent,
+    pub(crate) sealed: Vec<u8>,
+    /// The event's, as it is stored.
+    pub(crate) fingerprint: [u8; 32],
+}
+
+impl SealedEvent {
+    /// What fan-out has to know of it.
+    pub(crate) fn offer(&self) -> Offer<'_> {
+        let NewEvent { event_type, only_endpoint, is_test, .. } = &self.event;
+        Offer { event_type, only: only_endpoint.as_ref(), is_test: *is_test }
+    }
+
+    pub(crate) fn new(event: NewEvent, key: &DataKey, entropy: &dyn Entropy, account: &AccountId) -> Self {
+        let sealed = key.seal(entropy, &Place::payload(account, &event.id), &event.data);
+        let fingerprint = key.conceal(&event.fingerprint);
+        Self { event, sealed, fingerprint }
+    }
+}
+
+impl PublishJob {
+    /// How many events it has.
+    pub(crate) fn size(&self) -> usize {
+        self.publication.events.len()
+    }
+
+    pub(crate) fn fail(self, error: &StoreError) {
+        let _ = self.reply.send(Err(error.clone().into()));
+    }
+}
+
+/// What one job came to.
+pub(crate) type PublishResult = Result<Vec<EventReceipt>, PublishError>;

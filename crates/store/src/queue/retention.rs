@@ -1,0 +1,123 @@
+//! Retention: removing what is older than it has to be kept.
+//!
+//! The history goes first: ended deliveries with their attempts, by the week they were made in (on PostgreSQL a week is a
+//! partition, see `history.rs`). The row of `retention` says from where on everything is kept, and says so before anything is
+//! removed, so that nobody mistakes an unfinished removal for a loss. A week stays as long as a delivery made in it is live, and
+//! so do the weeks after it. Then events go, account by account, from the start of each log up to the first one that is young
+//! enough or that a delivery still needs. A log never has holes; it only begins later.
+//!
+//! Everything goes in small transactions, and others write in between.
+
+use bellwire_domain::{AccountId, DeliveryId, Timestamp};
+
+use crate::StoreError;
+use crate::rows::account;
+use crate::rows::event::{SEQ_MAX, event_place, place_seq};
+use crate::rows::retention::{Kept, keep, kept};
+use crate::sql::{Db, Select, columns, params};
+
+/// Ids of a week: milliseconds, and 22 bits below them.
+pub(crate) const WEEK: i64 = (7 * 24 * 60 * 60 * 1_000) << 22;
+/// Rows removed in one transaction.
+const BATCH: i64 = 1_000;
+
+const OLDEST_LIVE: &str = "SELECT MIN(id) FROM queue";
+/// On SQLite only; on PostgreSQL whole partitions go.
+const DELETE_ENDED: &str = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE id < $1 ORDER BY id LIMIT $2)";
+const DELETE_EARLIER: &str = "DELETE FROM earlier_attempts WHERE (delivery_id, number) IN \
+     (SELECT delivery_id, number FROM earlier_attempts WHERE delivery_id < $1 ORDER BY delivery_id LIMIT $2)";
+
+columns! {
+    /// Where an account's log begins.
+    struct LogStart of "accounts" {
+        account: i64 = "ref",
+        first_seq: i64 = "first_seq",
+    }
+}
+
+columns! {
+    /// An event of the log.
+    struct Logged of "events" {
+        place: i64 = "place",
+        created_at: Timestamp = "created_at",
+    }
+}
+
+const LOG_START: Select<LogStart> = Select::new("FROM accounts WHERE id = $1");
+const FIRST_LOGGED: Select<Logged> = Select::new("FROM events WHERE place >= $1 AND place <= $2 ORDER BY place LIMIT $3");
+/// The first event that anything still needs. Of a lane's live deliveries the first was made for the first of the events that are
+/// sent the first time; those that are sent again are looked up by themselves.
+const NEEDED: &str = "SELECT MIN(event) FROM (SELECT MIN(event) AS event FROM deliveries WHERE event >= $1 AND event <= $2 \
+     UNION ALL SELECT MIN(event) FROM queue WHERE origin IS NOT NULL AND event >= $1 AND event <= $2 \
+     UNION ALL SELECT (SELECT q.event FROM queue q WHERE q.lane = l.ref AND q.lane > 0 ORDER BY q.id LIMIT 1) FROM lanes l \
+     WHERE l.account_id = $3) x";
+const DELETE_SUBJECTS: &str = "DELETE FROM event_subjects WHERE account_id = $1 AND event_seq < $2";
+const DELETE_EVENTS: &str = "DELETE FROM events WHERE place >= $1 AND place < $2";
+const MOVE_LOG: &str = "UPDATE accounts SET first_seq = $1 WHERE ref = $2";
+
+/// What was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Removed {
+    /// Deliveries that had ended, where they were removed one by one.
+    pub deliveries: usize,
+    /// Partitions, where those were removed as a whole.
+    pub partitions: usize,
+    /// Events.
+    pub events: usize,
+}
+
+/// Decides and writes down from where on everything is kept: from the week of `since`, or from an earlier one that is still
+/// needed.
+pub(crate) fn begin(db: Db<'_>, since: Timestamp) -> Result<Kept, StoreError> {
+    let week_of = |id: i64| id - id.rem_euclid(WEEK);
+    let wanted = week_of(DeliveryId::after(DeliveryId::default(), since).number());
+    let oldest: Option<i64> = db.get("queue", OLDEST_LIVE, params![])?.value("id")?;
+    let from = oldest.map_or(wanted, |oldest| wanted.min(week_of(oldest)));
+    let before = kept(db)?;
+    if from <= before.from {
+        return Ok(before);
+    }
+    let kept = Kept { from, since: made_at(from)? };
+    keep(db, kept)?;
+    Ok(kept)
+}
+
+/// The instant at which an id may have been drawn first.
+fn made_at(id: i64) -> Result<Timestamp, StoreError> {
+    let negative = || StoreError::Inconsistent { table: "retention", column: "kept_from", id: id.to_string() };
+    DeliveryId::from_number(id).map(DeliveryId::made_at).ok_or_else(negative)
+}
+
+/// Removes some of the history; how many deliveries. None are left when it is 0. On SQLite.
+pub(crate) fn delete_history(db: Db<'_>, kept: Kept) -> Result<usize, StoreError> {
+    let earlier = db.execute(DELETE_EARLIER, params![kept.from, BATCH])?;
+    let ended = db.execute(DELETE_ENDED, params![kept.from, BATCH])?;
+    Ok(earlier.max(ended))
+}
+
+/// Removes some events from the beginning of an account's log: how many went, and whether there may be more to remove.
+pub(crate) fn delete_events(db: Db<'_>, account_id: &AccountId, kept: Kept) -> Result<(usize, bool), StoreError> {
+    let nothing = (0, false);
+    account::lock(db, account_id)?;
+    let Some(LogStart { account, first_seq }) = LOG_START.find(db, params![account_id.as_str()])? else { return Ok(nothing) };
+    let (begin, end) = (event_place(account, first_seq), event_place(account, SEQ_MAX));
+    let first = FIRST_LOGGED.list(db, params![begin, end, BATCH])?;
+    let old = first.iter().take_while(|event| event.created_at < kept.since);
+    let Some(mut past) = old.last().map(|event| event.place + 1) else { return Ok(nothing) };
+    let needed: Option<i64> = db.get("events", NEEDED, params![begin, end, account_id.as_str()])?.value("event")?;
+    past = needed.map_or(past, |needed| past.min(needed));
+    if past <= begin {
+        return Ok(nothing);
+    }
+    let seq = place_seq(past);
+    db.execute(DELETE_SUBJECTS, params![account_id.as_str(), seq])?;
+    let deleted = db.execute(DELETE_EVENTS, params![begin, past])?;
+    db.execute(MOVE_LOG, params![seq, account])?;
+    Ok((deleted, i64::try_from(first.len()).is_ok_and(|found| found == BATCH)))
+}
+
+#[cfg(test)]
+pub(crate) fn statements() -> Vec<String> {
+    let texts = [OLDEST_LIVE, DELETE_ENDED, DELETE_EARLIER, NEEDED, DELETE_SUBJECTS, DELETE_EVENTS, MOVE_LOG];
+    texts.map(str::to_owned).into_iter().chain([LOG_START.sql(), FIRST_LOGGED.sql()]).collect()
+}

@@ -1,0 +1,172 @@
+//! Accounts: one consumer of one contract each.
+
+use std::collections::BTreeSet;
+
+use bellwire_domain::{AccountId, EndpointId, Entropy, Secret, Timestamp};
+
+use crate::StoreError;
+use crate::page::{Page, PageRequest};
+use crate::queue::cancel::cancel_waiting;
+use crate::queue::notice::Notice;
+use crate::rows::account::{self, Account, AccountRow};
+use crate::rows::lane::LaneKey;
+use crate::rows::secret::{self, SecretOwner};
+use crate::seal::{AccountSeal, Keyring};
+use crate::sql::{Db, Insert, Select, params, write_list};
+
+/// An account as the operator wants it.
+#[derive(Debug, Clone)]
+pub struct PutAccount {
+    /// Its id.
+    pub id: AccountId,
+    /// The name of its contract; fixed once the account exists.
+    pub contract: String,
+    /// A name for people.
+    pub name: Option<String>,
+    /// A new secret of the account; `None` keeps the one it has.
+    pub secret: Option<Secret<String>>,
+    /// Whether it is for trying out.
+    pub sandbox: bool,
+    /// Granted event types.
+    pub entitlements: BTreeSet<String>,
+}
+
+/// Why an account was not stored.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PutAccountError {
+    /// It exists under another contract.
+    #[error("the account exists under the contract `{contract}`, and an account keeps its contract")]
+    ContractFixed {
+        /// The contract it has.
+        contract: String,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+const PAGE: Select<Account> = Select::new("FROM accounts WHERE id > $1 ORDER BY id LIMIT $2");
+const INSERT_REST: &str = "ON CONFLICT (id) DO NOTHING";
+const UPDATE: &str =
+    "UPDATE accounts SET name = $1, sandbox = $2, entitlements = $3, version = version + 1, updated_at = $4 WHERE id = $5";
+const TOUCH: &str = "UPDATE accounts SET version = version + 1, updated_at = $1 WHERE id = $2";
+const TOUCH_ENDPOINTS: &str = "UPDATE endpoints SET version = version + 1 WHERE account_id = $1";
+const ENDPOINT_IDS: &str = "SELECT id FROM endpoints WHERE account_id = $1";
+
+/// What is deleted with an account, in this order.
+const DELETES: [&str; 12] = [
+    "DELETE FROM resources WHERE account_id = $1",
+    "DELETE FROM replays WHERE account_id = $1",
+    "DELETE FROM earlier_attempts WHERE account = (SELECT ref FROM accounts WHERE id = $1)",
+    "DELETE FROM deliveries WHERE account = (SELECT ref FROM accounts WHERE id = $1)",
+    "DELETE FROM queue WHERE lane > 0 AND lane IN (SELECT ref FROM lanes WHERE account_id = $1)",
+    "DELETE FROM event_subjects WHERE account_id = $1",
+    "DELETE FROM events WHERE account = (SELECT ref FROM accounts WHERE id = $1)",
+    "DELETE FROM secrets WHERE account_id = $1",
+    "DELETE FROM endpoints WHERE account_id = $1",
+    "DELETE FROM lanes WHERE account_id = $1",
+    "DELETE FROM api_keys WHERE account_id = $1",
+    "DELETE FROM accounts WHERE id = $1",
+];
+
+pub(super) fn list(db: Db<'_>, page: &PageRequest) -> Result<Page<Account>, StoreError> {
+    let after = page.after.as_deref().unwrap_or("");
+    Ok(page.cut(PAGE.list(db, params![after, page.fetch()])?, |account| account.id.to_string()))
+}
+
+/// Creates or changes an account. The flag says whether it was created.
+pub(super) fn put(
+    db: Db<'_>,
+    keyring: &Keyring,
+    entropy: &dyn Entropy,
+    wanted: &PutAccount,
+    now: Timestamp,
+) -> Result<(Account, bool), PutAccountError> {
+    account::lock(db, &wanted.id)?;
+    let existing = account::find(db, &wanted.id)?;
+    let (id, name) = (wanted.id.as_str(), wanted.name.as_deref());
+    let entitlements = write_list(wanted.entitlements.iter().map(String::as_str));
+    let entitlements = entitlements.as_str();
+    let created = existing.is_none();
+    match existing {
+        Some(account) if account.contract != wanted.contract => {
+            return Err(PutAccountError::ContractFixed { contract: account.contract });
+        }
+        Some(_) => {
+            db.execute(UPDATE, params![name, wanted.sandbox, entitlements, now, id])?;
+            db.execute(TOUCH_ENDPOINTS, params![id])?;
+        }
+        None => {
+            let (_, wrapped) = keyring.draw(entropy, &wanted.id);
+            let row = AccountRow {
+                id,
+                contract: &wanted.contract,
+                name,
+                sandbox: wanted.sandbox,
+                entitlements,
+                data_key_sealed: &wrapped,
+                last_seq: 0,
+                pending: 0,
+                version: 1,
+                created_at: now,
+                updated_at: now,
+            };
+            if Insert::put(db, row, INSERT_REST)? == 0 {
+                return Err(StoreError::Busy.into()); // another node has just made it
+            }
+        }
+    }
+    Notice::Account(wanted.id.clone()).tell(db)?;
+    let stored = account::find(db, &wanted.id)?.ok_or_else(|| account::missing(&wanted.id))?;
+    if let Some(new_secret) = &wanted.secret {
+        let seal = AccountSeal { key: keyring.open_key(&stored.id, &stored.data_key_sealed)?, entropy };
+        secret::replace(db, SecretOwner::account(&stored.id), &seal, new_secret, now, now)?;
+    }
+    Ok((stored, created))
+}
+
+/// Gives an account a new secret; those before it sign until `old_expire_at`. `None` when there is no such account.
+pub(super) fn rotate_secret(
+    db: Db<'_>,
+    keyring: &Keyring,
+    entropy: &dyn Entropy,
+    id: &AccountId,
+    new_secret: &Secret<String>,
+    (now, old_expire_at): (Timestamp, Timestamp),
+) -> Result<Option<Account>, StoreError> {
+    account::lock(db, id)?;
+    if db.execute(TOUCH, params![now, id.as_str()])? == 0 {
+        return Ok(None);
+    }
+    // Whatever sends to its endpoints reads the secrets with them.
+    db.execute(TOUCH_ENDPOINTS, params![id.as_str()])?;
+    let stored = account::find(db, id)?.ok_or_else(|| account::missing(id))?;
+    let seal = AccountSeal { key: keyring.open_key(&stored.id, &stored.data_key_sealed)?, entropy };
+    secret::replace(db, SecretOwner::account(id), &seal, new_secret, now, old_expire_at)?;
+    Notice::Account(id.clone()).tell(db)?;
+    Ok(Some(stored))
+}
+
+/// Deletes an account and everything of it; `false` when there was none. Its data key goes too, so that copies of its payloads in
+/// backups no longer open without that backup's own accounts table.
+pub(super) fn delete(db: Db<'_>, id: &AccountId, now: Timestamp) -> Result<bool, StoreError> {
+    db.lift_timeouts()?;
+    account::lock(db, id)?;
+    for row in db.query("endpoints", ENDPOINT_IDS, params![id.as_str()])? {
+        let endpoint_id: EndpointId = row.value("id")?;
+        cancel_waiting(db, &LaneKey { account_id: id.clone(), endpoint_id }, now)?;
+    }
+    let mut deleted = 0;
+    for statement in DELETES {
+        deleted = db.execute(statement, params![id.as_str()])?;
+    }
+    Notice::Account(id.clone()).tell(db)?;
+    Notice::Keys.tell(db)?;
+    Ok(deleted > 0)
+}
+
+#[cfg(test)]
+pub(super) fn statements() -> Vec<String> {
+    let fixed = [UPDATE, TOUCH, TOUCH_ENDPOINTS, ENDPOINT_IDS].into_iter().chain(DELETES).map(str::to_owned);
+    fixed.chain([PAGE.sql(), Insert::one::<AccountRow<'_>>(INSERT_REST)]).collect()
+}

@@ -1,0 +1,290 @@
+//! Reading deliveries and their attempts, and sending one again by hand.
+//!
+//! A delivery is in the queue while it lives and in the history when it has ended; a list merges the two, newest first.
+
+use std::cmp::Reverse;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bellwire_domain::{AccountId, DeliveryId, DeliveryState, EndpointId, EventId, EventType, Timestamp};
+
+use crate::StoreError;
+use crate::page::{Page, PageRequest};
+use crate::rows::account;
+use crate::rows::attempt::{AttemptResult, StoredAttempt};
+use crate::rows::delivery::{DeliveryColumns, DueColumns, EndColumns};
+use crate::rows::endpoint::EndpointName;
+use crate::rows::lane::{LaneKey, LaneNames};
+use crate::seal::{Keyring, Place};
+use crate::sql::{ColumnGroup, Db, Insert, Param, Row, Select, params, select};
+
+/// A delivery as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Its account.
+    pub account_id: AccountId,
+    /// Its endpoint.
+    pub endpoint_id: EndpointId,
+    /// Its place among the endpoint's deliveries.
+    pub number: i64,
+    /// The event's id.
+    pub event_id: EventId,
+    /// The event's type.
+    pub event_type: EventType,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Attempts made.
+    pub attempts: u32,
+    /// When the next attempt is due, while pending.
+    pub due_at: Option<Timestamp>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// One recorded attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// 1 for the first.
+    pub number: u32,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    /// What happened, in one word.
+    pub outcome: String,
+    /// The HTTP status, when there was an answer.
+    pub status: Option<u16>,
+    /// One sentence, when there was none.
+    pub detail: Option<String>,
+    /// The first bytes of the answer's body.
+    pub response: Option<Vec<u8>>,
+}
+
+/// Which deliveries.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryQuery {
+    /// Of this account.
+    pub account_id: Option<AccountId>,
+    /// Of this endpoint.
+    pub endpoint_id: Option<EndpointId>,
+    /// In this state.
+    pub state: Option<DeliveryState>,
+}
+
+/// What came of asking to send one again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RetryResult {
+    /// It is due now.
+    Due(LaneKey),
+    /// It is in flight at this moment.
+    InFlight,
+    /// Its endpoint does not exist any more.
+    EndpointGone,
+    /// There is no such delivery.
+    NotFound,
+}
+
+/// A live delivery, and one that has ended.
+type Live = (DeliveryColumns, LaneNames, DueColumns);
+type Ended = (DeliveryColumns, LaneNames, EndColumns);
+
+const FROM_QUEUE: &str = "FROM queue d JOIN events e ON e.place = d.event JOIN lanes l ON l.ref = d.lane ";
+const FROM_HISTORY: &str = "FROM deliveries d JOIN events e ON e.place = d.event JOIN lanes l ON l.ref = d.lane ";
+const BY_ID: &str = "WHERE d.id = $1";
+const ATTEMPTS: &str =
+    "FROM attempts WHERE delivery_id = $1 AND account = (SELECT ref FROM accounts WHERE id = $2) ORDER BY number";
+const WAKE_QUEUED: &str = "UPDATE queue SET due_at = $1, wake_at = NULL WHERE id = $2 AND claim IS NULL";
+const QUEUED_LANE: Select<LaneNames> = Select::new("FROM queue d JOIN lanes l ON l.ref = d.lane WHERE d.id = $1");
+const ACCOUNT: &str = "SELECT a.id FROM deliveries d JOIN accounts a ON a.ref = d.account WHERE d.id = $1";
+const ENDPOINT: Select<EndpointName> = Select::new("FROM deliveries d JOIN endpoints p ON p.lane = d.lane WHERE d.id = $1");
+const UNEND: &str = "DELETE FROM deliveries WHERE id = $1";
+
+/// Gives the attempt that ended a delivery a row of its own.
+fn unfold() -> String {
+    let mut shared = Vec::new();
+    AttemptResult::columns(&mut shared);
+    let own = [("delivery_id", "id"), ("number", "attempts"), ("account", "account")];
+    let columns: Vec<(&str, &str)> = own.into_iter().chain(shared.iter().map(|(name, _)| (*name, *name))).collect();
+    Insert::copy("earlier_attempts", &columns, "FROM deliveries WHERE id = $1 AND outcome IS NOT NULL")
+}
+
+/// Puts a delivery that has ended back into the queue.
+fn requeue() -> String {
+    let same = ["id", "lane", "number", "event", "attempts", "created_at", "origin"].map(|name| (name, name));
+    let columns: Vec<(&str, &str)> = [("due_at", "CAST($1 AS BIGINT)")].into_iter().chain(same).collect();
+    Insert::copy("queue", &columns, "FROM deliveries WHERE id = $2")
+}
+
+/// A page of deliveries, newest first; the cursor is the last id.
+pub(super) fn list(db: Db<'_>, query: &DeliveryQuery, page: &PageRequest) -> Result<Page<Delivery>, StoreError> {
+    let after = match page.after.as_deref().map(DeliveryId::try_new) {
+        None => None,
+        Some(Ok(id)) => Some(id),
+        Some(Err(_)) => return Ok(Page::default()), // no page has ended with such an id
+    };
+    let part = Part { after, fetch: page.fetch() };
+    let mut items = Vec::new();
+    if query.state.is_none_or(|state| state == DeliveryState::Pending) {
+        let (conditions, cells) = conditions(true, query, None, part);
+        let rows = db.query("queue", &select::<Live>(&format!("{FROM_QUEUE}{conditions}")), &cells)?;
+        items.extend(rows.iter().map(read_live).collect::<Result<Vec<_>, _>>()?);
+    }
+    if query.state.is_none_or(|state| state != DeliveryState::Pending) {
+        let (conditions, cells) = conditions(false, query, query.state, part);
+        let rows = db.query("deliveries", &select::<Ended>(&format!("{FROM_HISTORY}{conditions}")), &cells)?;
+        items.extend(rows.iter().map(read_ended).collect::<Result<Vec<_>, _>>()?);
+    }
+    items.sort_by_key(|delivery| Reverse(delivery.id));
+    items.truncate(usize::try_from(page.fetch()).unwrap_or(usize::MAX));
+    Ok(page.cut(items, |delivery| delivery.id.to_string()))
+}
+
+/// Which part of a list.
+#[derive(Clone, Copy)]
+struct Part {
+    after: Option<DeliveryId>,
+    fetch: i64,
+}
+
+/// Conditions, each in two pieces around its parameter. That of the account comes first: another one names it as `$1`.
+const OF_ACCOUNT_QUEUED: (&str, &str) = ("d.lane > 0 AND d.lane IN (SELECT ref FROM lanes WHERE account_id = ", ")");
+const OF_ACCOUNT_ENDED: (&str, &str) = ("d.account = (SELECT ref FROM accounts WHERE id = ", ")");
+const OF_ENDPOINT: (&str, &str) = ("d.lane > 0 AND d.lane IN (SELECT ref FROM lanes WHERE endpoint_id = ", ")");
+const OF_LANE: (&str, &str) = ("d.lane > 0 AND d.lane = (SELECT ref FROM lanes WHERE account_id = $1 AND endpoint_id = ", ")");
+const OF_STATE: (&str, &str) = ("d.state = ", "");
+const BEFORE: (&str, &str) = ("d.id < ", "");
+
+/// The WHERE clause with only the conditions that are asked for, so that each combination finds its index.
+fn conditions<'q>(is_live: bool, query: &'q DeliveryQuery, state: Option<DeliveryState>, part: Part) -> (String, Vec<Param<'q>>) {
+    let of_account = if is_live { OF_ACCOUNT_QUEUED } else { OF_ACCOUNT_ENDED };
+    let of_endpoint = if query.account_id.is_some() { OF_LANE } else { OF_ENDPOINT };
+    let wanted: [(_, Option<Param<'_>>); 4] = [
+        (of_account, query.account_id.as_ref().map(|id| id.as_str().into())),
+        (of_endpoint, query.endpoint_id.as_ref().map(|id| id.as_str().into())),
+        (OF_STATE, state.map(|state| state.as_str().into())),
+        (BEFORE, part.after.map(Param::from)),
+    ];
+    let mut sql = String::new();
+    let mut cells = Vec::new();
+    for ((before, after), value) in wanted {
+        let Some(value) = value else { continue };
+        sql.push_str(if cells.is_empty() { "WHERE " } else { " AND " });
+        cells.push(value);
+        let _ = write!(sql, "{before}${}{after}", cells.len());
+    }
+    if state.is_some_and(|state| state != DeliveryState::Delivered) {
+        sql.push_str(" AND d.state <> 'delivered'"); // names the partial index, which is small
+    }
+    cells.push(Param::Int(part.fetch));
+    let _ = write!(sql, " ORDER BY d.id DESC LIMIT ${}", cells.len());
+    (sql, cells)
+}
+
+/// One delivery, live or ended.
+fn find_one(db: Db<'_>, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+    if let Some(row) = db.find("queue", &select::<Live>(&format!("{FROM_QUEUE}{BY_ID}")), params![id])? {
+        return read_live(&row).map(Some);
+    }
+    let row = db.find("deliveries", &select::<Ended>(&format!("{FROM_HISTORY}{BY_ID}")), params![id])?;
+    row.map(|row| read_ended(&row)).transpose()
+}
+
+/// A delivery with all its attempts.
+pub(super) fn find(db: Db<'_>, keyring: &Keyring, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+    let Some(delivery) = find_one(db, id)? else { return Ok(None) };
+    let attempts = attempts(db, keyring, &delivery)?;
+    Ok(Some((delivery, attempts)))
+}
+
+fn attempts(db: Db<'_>, keyring: &Keyring, delivery: &Delivery) -> Result<Vec<Attempt>, StoreError> {
+    let Some(account) = account::find(db, &delivery.account_id)? else { return Ok(Vec::new()) };
+    let key = keyring.open_key(&account.id, &account.data_key_sealed)?;
+    let sql = select::<StoredAttempt<'_>>(ATTEMPTS);
+    let rows = db.query("attempts", &sql, params![delivery.id, delivery.account_id.as_str()])?;
+    let read = |row: &Row| {
+        let stored: StoredAttempt<'_> = row.read()?;
+        let place = Place::response(delivery.id, stored.number);
+        Ok(Attempt {
+            number: stored.number,
+            started_at: stored.started_at,
+            duration: stored.duration,
+            outcome: stored.outcome,
+            status: stored.status,
+            detail: stored.detail,
+            response: stored.response_sealed.map(|sealed| key.open(&place, sealed)).transpose()?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Makes a delivery due now: a waiting one early, an ended one once more, its attempts counted on.
+pub(super) fn retry(db: Db<'_>, id: DeliveryId, now: Timestamp) -> Result<RetryResult, StoreError> {
+    if db.is_shared()
+        && let Some(row) = db.find("deliveries", ACCOUNT, params![id])?
+    {
+        account::lock(db, &row.value("account_id")?)?;
+    }
+    if let Some(names) = QUEUED_LANE.find(db, params![id])? {
+        let woken = db.execute(WAKE_QUEUED, params![now, id])? > 0;
+        return Ok(if woken { RetryResult::Due(names.into()) } else { RetryResult::InFlight });
+    }
+    if let Some(name) = ENDPOINT.find(db, params![id])? {
+        db.execute(&unfold(), params![id])?;
+        db.execute(&requeue(), params![now, id])?;
+        db.execute(UNEND, params![id])?;
+        let lane: LaneKey = name.into();
+        account::add_pending(db, &lane.account_id, 1)?;
+        return Ok(RetryResult::Due(lane));
+    }
+    Ok(if find_one(db, id)?.is_some() { RetryResult::EndpointGone } else { RetryResult::NotFound })
+}
+
+fn read_live(row: &Row) -> Result<Delivery, StoreError> {
+    let (columns, names, due): Live = row.read()?;
+    Ok(Delivery { due_at: Some(due.due_at), ..delivery(columns, names, DeliveryState::Pending) })
+}
+
+fn read_ended(row: &Row) -> Result<Delivery, StoreError> {
+    let (columns, names, end): Ended = row.read()?;
+    Ok(Delivery { ended_at: Some(end.ended_at), ..delivery(columns, names, end.state) })
+}
+
+fn delivery(columns: DeliveryColumns, names: LaneNames, state: DeliveryState) -> Delivery {
+    let LaneKey { account_id, endpoint_id } = names.into();
+    Delivery {
+        id: columns.id,
+        account_id,
+        endpoint_id,
+        number: columns.number,
+        event_id: columns.event_id,
+        event_type: columns.event_type,
+        state,
+        attempts: columns.attempts,
+        due_at: None,
+        created_at: columns.created_at,
+        ended_at: None,
+    }
+}
+
+#[cfg(test)]
+pub(super) fn statements() -> Vec<String> {
+    let mut all: Vec<String> = [WAKE_QUEUED, ACCOUNT, UNEND].map(str::to_owned).into();
+    all.extend([unfold(), requeue(), QUEUED_LANE.sql(), ENDPOINT.sql(), select::<StoredAttempt<'_>>(ATTEMPTS)]);
+    let query = DeliveryQuery {
+        account_id: AccountId::try_new("a").ok(),
+        endpoint_id: EndpointId::try_new("e").ok(),
+        state: Some(DeliveryState::Failed),
+    };
+    let part = Part { after: Some(DeliveryId::default()), fetch: 1 };
+    for rest in [BY_ID, &conditions(true, &query, None, part).0] {
+        all.push(select::<Live>(&format!("{FROM_QUEUE}{rest}")));
+    }
+    for rest in [BY_ID, &conditions(false, &query, query.state, part).0] {
+        all.push(select::<Ended>(&format!("{FROM_HISTORY}{rest}")));
+    }
+    all
+}

@@ -1,0 +1,183 @@
+//! Endpoints: the URLs that an account has registered.
+
+use bellwire_domain::{AccountId, EndpointId, EventFilter, Health, HealthStatus, RateLimit, Secret, Timestamp};
+
+use crate::StoreError;
+use crate::page::{Page, PageRequest};
+use crate::queue::cancel::cancel_waiting;
+use crate::queue::notice::Notice;
+use crate::queue::replay;
+use crate::rows::account;
+use crate::rows::endpoint::{self, Endpoint, select_where};
+use crate::rows::lane::{self, LaneKey};
+use crate::rows::secret::{self, SecretOwner};
+use crate::seal::{AccountSeal, Keyring};
+use crate::sql::{Db, params};
+
+/// An endpoint to be stored.
+#[derive(Debug, Clone)]
+pub struct NewEndpoint {
+    /// Its id.
+    pub id: EndpointId,
+    /// Its account.
+    pub account_id: AccountId,
+    /// Its URL.
+    pub url: String,
+    /// A name for people.
+    pub name: Option<String>,
+    /// Which events it gets.
+    pub filter: EventFilter,
+    /// Headers sent with every delivery.
+    pub headers: Vec<(String, String)>,
+    /// Whether it starts enabled.
+    pub enabled: bool,
+    /// Requests in flight at once that it takes.
+    pub in_flight_max: Option<u32>,
+    /// Requests in a span of time that it takes.
+    pub rate_limit: Option<RateLimit>,
+    /// The health it starts with.
+    pub health: HealthStatus,
+    /// Its own secret, where the contract has one per endpoint.
+    pub secret: Option<Secret<String>>,
+}
+
+/// Changes of an endpoint; `None` leaves a field as it is.
+#[derive(Debug, Clone, Default)]
+pub struct EndpointChanges {
+    /// The URL.
+    pub url: Option<String>,
+    /// The name, or none.
+    pub name: Option<Option<String>>,
+    /// Which events it gets.
+    pub filter: Option<EventFilter>,
+    /// Headers sent with every delivery.
+    pub headers: Option<Vec<(String, String)>>,
+    /// Whether new events make deliveries for it.
+    pub enabled: Option<bool>,
+    /// Requests in flight at once that it takes, or no limit of its own.
+    pub in_flight_max: Option<Option<u32>>,
+    /// Requests in a span of time that it takes, or any number.
+    pub rate_limit: Option<Option<RateLimit>>,
+    /// Health back to active.
+    pub resume: bool,
+}
+
+const PAGE: &str = "FROM endpoints p WHERE p.account_id = $1 AND p.id > $2 ORDER BY p.id LIMIT $3";
+const COUNT: &str = "SELECT COUNT(*) FROM endpoints WHERE account_id = $1";
+const DELETE: &str = "DELETE FROM endpoints WHERE account_id = $1 AND id = $2";
+
+pub(super) fn find(db: Db<'_>, keyring: &Keyring, lane: &LaneKey) -> Result<Option<Endpoint>, StoreError> {
+    let Some(account) = account::find(db, &lane.account_id)? else { return Ok(None) };
+    endpoint::find(db, &*keyring.open_key(&account.id, &account.data_key_sealed)?, lane)
+}
+
+pub(super) fn list(
+    db: Db<'_>,
+    keyring: &Keyring,
+    account_id: &AccountId,
+    page: &PageRequest,
+) -> Result<Page<Endpoint>, StoreError> {
+    let Some(account) = account::find(db, account_id)? else { return Ok(Page::default()) };
+    let key = keyring.open_key(&account.id, &account.data_key_sealed)?;
+    let after = page.after.as_deref().unwrap_or("");
+    let rows = db.query("endpoints", &select_where(PAGE), params![account_id.as_str(), after, page.fetch()])?;
+    let items = rows.iter().map(|row| endpoint::read(row, &key)).collect::<Result<Vec<_>, _>>()?;
+    Ok(page.cut(items, |endpoint| endpoint.id.to_string()))
+}
+
+/// How many endpoints an account has.
+pub(super) fn count(db: Db<'_>, account_id: &AccountId) -> Result<i64, StoreError> {
+    db.get("endpoints", COUNT, params![account_id.as_str()])?.value("count")
+}
+
+/// Stores a new endpoint; `None` when its account is gone.
+pub(super) fn create(
+    db: Db<'_>,
+    seal: &AccountSeal<'_>,
+    new: NewEndpoint,
+    now: Timestamp,
+) -> Result<Option<Endpoint>, StoreError> {
+    account::lock(db, &new.account_id)?;
+    let key = LaneKey { account_id: new.account_id.clone(), endpoint_id: new.id.clone() };
+    let Some(refs) = lane::add(db, &key)? else { return Ok(None) };
+    let endpoint = Endpoint {
+        id: new.id,
+        account_id: new.account_id,
+        url: new.url,
+        name: new.name,
+        filter: new.filter,
+        headers: new.headers,
+        enabled: new.enabled,
+        in_flight_max: new.in_flight_max,
+        rate_limit: new.rate_limit,
+        health: Health { status: new.health, ..Health::default() },
+        last_number: 0,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+        lane: refs.lane,
+    };
+    endpoint::insert(db, seal, &endpoint)?;
+    if let Some(first_secret) = &new.secret {
+        secret::replace(db, SecretOwner::endpoint(&key), seal, first_secret, now, now)?;
+    }
+    Ok(Some(endpoint))
+}
+
+/// Changes an endpoint; `None` when there is none.
+pub(super) fn update(
+    db: Db<'_>,
+    seal: &AccountSeal<'_>,
+    lane: &LaneKey,
+    changes: EndpointChanges,
+    now: Timestamp,
+) -> Result<Option<Endpoint>, StoreError> {
+    account::lock(db, &lane.account_id)?;
+    let Some(stored) = endpoint::find(db, &seal.key, lane)? else { return Ok(None) };
+    let endpoint = Endpoint {
+        url: changes.url.unwrap_or(stored.url),
+        name: changes.name.unwrap_or(stored.name),
+        filter: changes.filter.unwrap_or(stored.filter),
+        headers: changes.headers.unwrap_or(stored.headers),
+        enabled: changes.enabled.unwrap_or(stored.enabled),
+        in_flight_max: changes.in_flight_max.unwrap_or(stored.in_flight_max),
+        rate_limit: changes.rate_limit.unwrap_or(stored.rate_limit),
+        health: if changes.resume { Health::default() } else { stored.health },
+        version: stored.version + 1,
+        updated_at: now,
+        ..stored
+    };
+    endpoint::replace(db, seal, &endpoint)?;
+    Notice::Waiting.tell(db)?;
+    Ok(Some(endpoint))
+}
+
+/// Gives an endpoint a new secret; those before it sign until `old_expire_at`. `None` when there is no such endpoint.
+pub(super) fn rotate_secret(
+    db: Db<'_>,
+    seal: &AccountSeal<'_>,
+    lane: &LaneKey,
+    new_secret: &Secret<String>,
+    (now, old_expire_at): (Timestamp, Timestamp),
+) -> Result<Option<Endpoint>, StoreError> {
+    account::lock(db, &lane.account_id)?;
+    let Some(stored) = endpoint::find(db, &seal.key, lane)? else { return Ok(None) };
+    let endpoint = Endpoint { version: stored.version + 1, updated_at: now, ..stored };
+    endpoint::replace(db, seal, &endpoint)?;
+    secret::replace(db, SecretOwner::endpoint(lane), seal, new_secret, now, old_expire_at)?;
+    Ok(Some(endpoint))
+}
+
+/// Deletes an endpoint; what waits for it is cancelled, and so are its replays. `false` when there is none.
+pub(super) fn delete(db: Db<'_>, lane: &LaneKey, now: Timestamp) -> Result<bool, StoreError> {
+    account::lock(db, &lane.account_id)?;
+    replay::cancel_all(db, lane, now)?;
+    cancel_waiting(db, lane, now)?;
+    secret::delete(db, lane)?;
+    Ok(db.execute(DELETE, params![lane.account_id.as_str(), lane.endpoint_id.as_str()])? > 0)
+}
+
+#[cfg(test)]
+pub(super) fn statements() -> Vec<String> {
+    vec![select_where(PAGE), COUNT.to_owned(), DELETE.to_owned()]
+}

@@ -1,0 +1,281 @@
+//! The use-cases' face of the store. What is read often is kept in memory, and forgotten by whoever changes it.
+
+mod publishing;
+
+use std::sync::Arc;
+
+use bellwire_domain::{AccountId, DeliveryId, EventId, KeyId, ReplayId, Secret, Timestamp};
+
+use super::accounts::{self, PutAccount, PutAccountError};
+use super::deliveries::{self, Attempt, Delivery, DeliveryQuery, RetryResult};
+use super::endpoints::{self, EndpointChanges, NewEndpoint};
+use super::events::{self, Event, EventQuery};
+use super::keys;
+use super::replays::{self, NewReplay, StartReplayError};
+use crate::StoreError;
+use crate::page::{Page, PageRequest};
+use crate::queue::access::Access;
+use crate::rows::account::Account;
+use crate::rows::endpoint::Endpoint;
+use crate::rows::key::ApiKey;
+use crate::rows::lane::LaneKey;
+use crate::rows::replay::{self, Replay};
+use crate::rows::secret::{self, ActiveSecret, SecretOwner};
+use crate::seal::AccountSeal;
+use crate::sql::Db;
+
+/// The records of a store. Cheap to clone.
+#[derive(Clone)]
+pub struct Records(Arc<Access>);
+
+impl Records {
+    pub(crate) const fn new(access: Arc<Access>) -> Self {
+        Self(access)
+    }
+
+    /// Finishes the writes that wait, then closes the store, its queue too. Later operations fail with [`StoreError::Closed`].
+    pub async fn close(&self) {
+        self.0.close().await;
+    }
+
+    /// Writes and reads a little, to say whether the store works.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.0.write(|_| Ok::<_, StoreError>(())).await?;
+        self.0.read(|db| keys::any_admin(db).map(drop)).await
+    }
+}
+
+/// Accounts.
+impl Records {
+    /// An account.
+    pub async fn find_account(&self, id: &AccountId) -> Result<Option<Arc<Account>>, StoreError> {
+        self.0.find_account(id).await
+    }
+
+    /// A page of accounts, by id.
+    pub async fn list_accounts(&self, page: PageRequest) -> Result<Page<Account>, StoreError> {
+        self.0.read(move |db| accounts::list(db, &page)).await
+    }
+
+    /// Creates or changes an account. The flag says whether it was created.
+    pub async fn put_account(&self, wanted: PutAccount) -> Result<(Account, bool), PutAccountError> {
+        let (keyring, context) = (Arc::clone(&self.0.keyring), self.0.context.clone());
+        let (id, now) = (wanted.id.clone(), self.0.now());
+        let result = self.0.write(move |db| accounts::put(db, &keyring, &*context.entropy, &wanted, now)).await;
+        self.0.forget_account(&id);
+        result
+    }
+
+    /// Gives an account a new secret; those before it sign until `old_expire_at`. `None` when there is no such account.
+    pub async fn rotate_account_secret(
+        &self,
+        id: &AccountId,
+        secret: Secret<String>,
+        old_expire_at: Timestamp,
+    ) -> Result<Option<Account>, StoreError> {
+        let (keyring, context) = (Arc::clone(&self.0.keyring), self.0.context.clone());
+        let (wanted, times) = (id.clone(), (self.0.now(), old_expire_at));
+        let rotate = move |db: Db<'_>| accounts::rotate_secret(db, &keyring, &*context.entropy, &wanted, &secret, times);
+        let result = self.0.write(rotate).await;
+        self.0.forget_account(id);
+        result
+    }
+
+    /// Deletes an account and all that belongs to it; `false` when there was none.
+    pub async fn delete_account(&self, id: &AccountId) -> Result<bool, StoreError> {
+        let (wanted, now) = (id.clone(), self.0.now());
+        let deleted = self.0.write(move |db| accounts::delete(db, &wanted, now)).await;
+        self.0.forget_account(id);
+        self.0.keyring.forget(id);
+        self.0.keys.remove_where(|_| true);
+        deleted
+    }
+
+    /// The account's own secrets that sign now, newest first.
+    pub async fn account_secrets(&self, id: &AccountId) -> Result<Vec<ActiveSecret>, StoreError> {
+        let Some(key) = self.0.data_key(id).await? else { return Ok(Vec::new()) };
+        let (id, now) = (id.clone(), self.0.now());
+        self.0.read(move |db| secret::active(db, SecretOwner::account(&id), &key, now)).await
+    }
+}
+
+/// Endpoints.
+impl Records {
+    /// An endpoint.
+    pub async fn find_endpoint(&self, lane: &LaneKey) -> Result<Option<Endpoint>, StoreError> {
+        let (keyring, lane) = (Arc::clone(&self.0.keyring), lane.clone());
+        self.0.read(move |db| endpoints::find(db, &keyring, &lane)).await
+    }
+
+    /// An endpoint's own secrets that sign now, newest first.
+    pub async fn endpoint_secrets(&self, lane: &LaneKey) -> Result<Vec<ActiveSecret>, StoreError> {
+        let Some(key) = self.0.data_key(&lane.account_id).await? else { return Ok(Vec::new()) };
+        let (lane, now) = (lane.clone(), self.0.now());
+        self.0.read(move |db| secret::active(db, SecretOwner::endpoint(&lane), &key, now)).await
+    }
+
+    /// A page of an account's endpoints, by id.
+    pub async fn list_endpoints(&self, account_id: &AccountId, page: PageRequest) -> Result<Page<Endpoint>, StoreError> {
+        let (keyring, account_id) = (Arc::clone(&self.0.keyring), account_id.clone());
+        self.0.read(move |db| endpoints::list(db, &keyring, &account_id, &page)).await
+    }
+
+    /// How many endpoints an account has.
+    pub async fn count_endpoints(&self, account_id: &AccountId) -> Result<i64, StoreError> {
+        let account_id = account_id.clone();
+        self.0.read(move |db| endpoints::count(db, &account_id)).await
+    }
+
+    /// Stores a new endpoint; `None` when its account does not exist.
+    pub async fn create_endpoint(&self, new: NewEndpoint) -> Result<Option<Endpoint>, StoreError> {
+        let Some(key) = self.0.data_key(&new.account_id).await? else { return Ok(None) };
+        let (context, now) = (self.0.context.clone(), self.0.now());
+        self.0.write(move |db| endpoints::create(db, &AccountSeal { key, entropy: &*context.entropy }, new, now)).await
+    }
+
+    /// Changes an endpoint; `None` when there is none.
+    pub async fn update_endpoint(&self, lane: &LaneKey, changes: EndpointChanges) -> Result<Option<Endpoint>, StoreError> {
+        let Some(key) = self.0.data_key(&lane.account_id).await? else { return Ok(None) };
+        let (context, now, wanted) = (self.0.context.clone(), self.0.now(), lane.clone());
+        let update =
+            move |db: Db<'_>| endpoints::update(db, &AccountSeal { key, entropy: &*context.entropy }, &wanted, changes, now);
+        let endpoint = self.0.write(update).await;
+        self.0.configs.remove(lane);
+        self.0.context.handoff.mark_backlog([lane.clone()]); // what waited while it was paused or disabled
+        endpoint
+    }
+
+    /// Gives an endpoint a new secret; those before it sign until `old_expire_at`. `None` when there is no such endpoint.
+    pub async fn rotate_endpoint_secret(
+        &self,
+        lane: &LaneKey,
+        secret: Secret<String>,
+        old_expire_at: Timestamp,
+    ) -> Result<Option<Endpoint>, StoreError> {
+        let Some(key) = self.0.data_key(&lane.account_id).await? else { return Ok(None) };
+        let (context, wanted, times) = (self.0.context.clone(), lane.clone(), (self.0.now(), old_expire_at));
+        let rotate = move |db: Db<'_>| {
+            endpoints::rotate_secret(db, &AccountSeal { key, entropy: &*context.entropy }, &wanted, &secret, times)
+        };
+        let endpoint = self.0.write(rotate).await;
+        self.0.configs.remove(lane);
+        endpoint
+    }
+
+    /// Deletes an endpoint and cancels what waits for it; `false` when there is none.
+    pub async fn delete_endpoint(&self, lane: &LaneKey) -> Result<bool, StoreError> {
+        let (now, wanted) = (self.0.now(), lane.clone());
+        let deleted = self.0.write(move |db| endpoints::delete(db, &wanted, now)).await;
+        self.0.configs.remove(lane);
+        deleted
+    }
+}
+
+/// Events and deliveries.
+impl Records {
+    /// A page of an account's log.
+    pub async fn list_events(
+        &self,
+        account_id: &AccountId,
+        query: EventQuery,
+        page: PageRequest,
+    ) -> Result<Page<Event>, StoreError> {
+        let (keyring, account_id) = (Arc::clone(&self.0.keyring), account_id.clone());
+        self.0.read(move |db| events::list(db, &keyring, &account_id, &query, &page)).await
+    }
+
+    /// One event.
+    pub async fn find_event(&self, account_id: &AccountId, id: &EventId) -> Result<Option<Event>, StoreError> {
+        let (keyring, account_id, id) = (Arc::clone(&self.0.keyring), account_id.clone(), id.clone());
+        self.0.read(move |db| events::find(db, &keyring, &account_id, &id)).await
+    }
+
+    /// A page of deliveries, newest first.
+    pub async fn list_deliveries(&self, query: DeliveryQuery, page: PageRequest) -> Result<Page<Delivery>, StoreError> {
+        self.0.read(move |db| deliveries::list(db, &query, &page)).await
+    }
+
+    /// A delivery and its attempts.
+    pub async fn find_delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+        let keyring = Arc::clone(&self.0.keyring);
+        self.0.read(move |db| deliveries::find(db, &keyring, id)).await
+    }
+
+    /// Makes a delivery due now.
+    pub async fn retry_delivery(&self, id: DeliveryId) -> Result<RetryResult, StoreError> {
+        let now = self.0.now();
+        let result = self.0.write(move |db| deliveries::retry(db, id, now)).await?;
+        if let RetryResult::Due(lane) = &result {
+            self.0.context.handoff.mark_backlog([lane.clone()]);
+        }
+        Ok(result)
+    }
+}
+
+/// API keys.
+impl Records {
+    /// The key with this digest.
+    pub async fn find_key(&self, hash: [u8; 32]) -> Result<Option<ApiKey>, StoreError> {
+        if let Some(key) = self.0.keys.get(&hash) {
+            return Ok(Some(key));
+        }
+        let generation = self.0.keys.generation();
+        let key = self.0.read(move |db| keys::find_by_hash(db, &hash)).await?;
+        if let Some(key) = &key {
+            self.0.keys.insert(generation, hash, key.clone());
+        }
+        Ok(key)
+    }
+
+    /// Whether any admin key exists.
+    pub async fn has_admin_key(&self) -> Result<bool, StoreError> {
+        self.0.read(keys::any_admin).await
+    }
+
+    /// A page of keys, by id.
+    pub async fn list_keys(&self, page: PageRequest) -> Result<Page<ApiKey>, StoreError> {
+        self.0.read(move |db| keys::list(db, &page)).await
+    }
+
+    /// Stores a key under its digest; one that is stored already stays as it is.
+    pub async fn create_key(&self, key: ApiKey, hash: [u8; 32]) -> Result<(), StoreError> {
+        self.0.write(move |db| keys::create(db, &key, &hash)).await
+    }
+
+    /// Revokes a key at once; `false` when there is none.
+    pub async fn delete_key(&self, id: &KeyId) -> Result<bool, StoreError> {
+        let id = id.clone();
+        let deleted = self.0.write(move |db| keys::delete(db, &id)).await;
+        self.0.keys.remove_where(|_| true);
+        deleted
+    }
+}
+
+/// Replays.
+impl Records {
+    /// Starts a replay of an endpoint. The queue does its work.
+    pub async fn start_replay(&self, new: NewReplay) -> Result<Replay, StartReplayError> {
+        let now = self.0.now();
+        let replay = self.0.write(move |db| replays::start(db, &new, now)).await?;
+        self.0.replay_started.notify_one();
+        Ok(replay)
+    }
+
+    /// A page of an endpoint's replays, newest first.
+    pub async fn list_replays(&self, lane: &LaneKey, page: PageRequest) -> Result<Page<Replay>, StoreError> {
+        let lane = lane.clone();
+        self.0.read(move |db| replays::list(db, &lane, &page)).await
+    }
+
+    /// One replay of an endpoint.
+    pub async fn find_replay(&self, lane: &LaneKey, id: &ReplayId) -> Result<Option<Replay>, StoreError> {
+        let (lane, id) = (lane.clone(), id.clone());
+        self.0.read(move |db| replay::find(db, &lane, &id)).await
+    }
+
+    /// Stops a replay; what it has made stays. One that has ended stays as it ended. `None` when there is none.
+    pub async fn cancel_replay(&self, lane: &LaneKey, id: &ReplayId) -> Result<Option<Replay>, StoreError> {
+        let (lane, id, now) = (lane.clone(), id.clone(), self.0.now());
+        self.0.write(move |db| replays::cancel(db, &lane, &id, now)).await
+    }
+}

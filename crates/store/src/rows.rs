@@ -1,0 +1,20 @@
+//! The tables, one file each: what a row holds, how it is written and how it is read.
+//!
+//! A column stands here and in the migrations, and in no list elsewhere: INSERTs, SELECT lists, what is copied when a store
+//! moves, and the readers are made from these declarations.
+//!
+//! To add a column: a migration for each database, a field in its table's file, and whatever uses it.
+
+pub(crate) mod account;
+pub(crate) mod attempt;
+pub(crate) mod delivery;
+pub(crate) mod endpoint;
+pub(crate) mod event;
+pub(crate) mod key;
+pub(crate) mod lane;
+pub(crate) mod meta;
+pub(crate) mod queued;
+pub(crate) mod replay;
+pub(crate) mod resource;
+pub(crate) mod retention;
+pub(crate) mod secret;

@@ -1,0 +1,103 @@
+//! `accounts`: one consumer of one contract each.
+
+use std::collections::BTreeSet;
+
+use bellwire_domain::{AccountId, Timestamp};
+
+use crate::StoreError;
+use crate::page::{Page, PageRequest};
+use crate::sql::{Db, Select, columns, params, table};
+
+columns! {
+    /// A stored account.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Account of "accounts" {
+        /// Its id, chosen by the operator.
+        pub id: AccountId = "id",
+        /// The name of its contract.
+        pub contract: String = "contract",
+        /// A name for people.
+        pub name: Option<String> = "name",
+        /// Whether it is for trying out.
+        pub sandbox: bool = "sandbox",
+        /// Event types that the operator has granted on top of what the contract gives everyone.
+        pub entitlements: BTreeSet<String> = "entitlements",
+        /// Changes with every change of the account or its secret.
+        pub version: i64 = "version",
+        /// The `seq` of its latest event.
+        pub last_seq: i64 = "last_seq",
+        /// When it was created.
+        pub created_at: Timestamp = "created_at",
+        /// When it was last changed.
+        pub updated_at: Timestamp = "updated_at",
+        /// Its number in the store.
+        pub(crate) reference: i64 = "ref",
+        pub(crate) data_key_sealed: Vec<u8> = "data_key_sealed",
+    }
+}
+
+table! {
+    /// A new account. The database numbers it.
+    pub(crate) struct AccountRow<'a> in "accounts" key { id: &'a str } {
+        contract: &'a str,
+        name: Option<&'a str>,
+        sandbox: bool,
+        entitlements: &'a str,
+        data_key_sealed: &'a [u8],
+        last_seq: i64,
+        pending: i64,
+        version: i64,
+        created_at: Timestamp,
+        updated_at: Timestamp,
+    }
+}
+
+const BY_ID: Select<Account> = Select::new("FROM accounts WHERE id = $1");
+const LOCK: &str = "SELECT id FROM accounts WHERE id = $1 FOR UPDATE";
+const ADD_PENDING: &str = "UPDATE accounts SET pending = pending + $1 WHERE id = $2";
+
+const IDS: &str = "SELECT id FROM accounts WHERE id > $1 ORDER BY id LIMIT $2";
+
+/// A page of accounts' ids, in their order.
+pub(crate) fn list_ids(db: Db<'_>, page: &PageRequest) -> Result<Page<AccountId>, StoreError> {
+    let after = page.after.as_deref().unwrap_or("");
+    let rows = db.query("accounts", IDS, params![after, page.fetch()])?;
+    let ids = rows.iter().map(|row| row.value("id")).collect::<Result<_, _>>()?;
+    Ok(page.cut(ids, AccountId::to_string))
+}
+
+pub(crate) fn find(db: Db<'_>, id: &AccountId) -> Result<Option<Account>, StoreError> {
+    BY_ID.find(db, params![id.as_str()])
+}
+
+/// Keeps every other node from writing anything of this account until the transaction ends. Whatever writes rows of an account
+/// does this first, so that nodes take their locks in one order. `true`: others may have written just before, and what was
+/// read is to be read again. An SQLite file has one writer, which needs no lock.
+pub(crate) fn lock(db: Db<'_>, id: &AccountId) -> Result<bool, StoreError> {
+    if db.is_shared() {
+        db.query("accounts", LOCK, params![id.as_str()])?;
+    }
+    Ok(db.is_shared())
+}
+
+/// Counts deliveries that have joined the queue or, below zero, left it. Whoever adds or removes rows there calls this in the
+/// same transaction, so that an account's backlog is bounded without being counted.
+pub(crate) fn add_pending(db: Db<'_>, id: &AccountId, added: i64) -> Result<(), StoreError> {
+    if added != 0 {
+        db.execute(ADD_PENDING, params![added, id.as_str()])?;
+    }
+    Ok(())
+}
+
+/// An account that has to be there and is not.
+pub(crate) fn missing(id: &AccountId) -> StoreError {
+    StoreError::Inconsistent { table: "accounts", column: "id", id: id.to_string() }
+}
+
+#[cfg(test)]
+pub(crate) fn statements() -> Vec<String> {
+    vec![BY_ID.sql(), ADD_PENDING.to_owned(), IDS.to_owned()]
+}
+
+#[cfg(test)]
+pub(crate) const POSTGRES_STATEMENTS: [&str; 1] = [LOCK];

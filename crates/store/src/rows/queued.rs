@@ -1,0 +1,73 @@
+//! `queue`: live deliveries. It is small and hot; a row leaves when its delivery ends.
+
+use bellwire_domain::{DeliveryId, ReplayId, Timestamp};
+use rusqlite::types::Value;
+
+use crate::sql::{Bind, Cell, Kind, Param, table};
+
+/// Why a delivery exists. Only the deliveries of an event's first publication are counted in its receipt; those that come
+/// later say where they come from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Origin {
+    /// Its event was published.
+    #[default]
+    Published,
+    /// Its event is a test event. It counts as published, and goes out to a disabled endpoint too.
+    Tested,
+    /// Its event was published once more, to be sent again.
+    Redelivered,
+    /// A replay sent its event again.
+    Replayed(ReplayId),
+}
+
+/// What the column says of a test event and of a redelivery. No replay has such an id.
+const TESTED: &str = "test";
+const REDELIVERED: &str = "redelivered";
+
+impl Bind for &Origin {
+    const KIND: Kind = Kind::Text;
+}
+
+impl<'a> From<&'a Origin> for Param<'a> {
+    /// NULL for the many that were published.
+    fn from(origin: &'a Origin) -> Self {
+        match origin {
+            Origin::Published => Self::Null,
+            Origin::Tested => Self::Text(TESTED),
+            Origin::Redelivered => Self::Text(REDELIVERED),
+            Origin::Replayed(replay) => Self::Text(replay.as_str()),
+        }
+    }
+}
+
+impl Cell<'_> for Origin {
+    fn read(cell: &Value) -> Option<Self> {
+        match Option::<&str>::read(cell)? {
+            None => Some(Self::Published),
+            Some(TESTED) => Some(Self::Tested),
+            Some(REDELIVERED) => Some(Self::Redelivered),
+            Some(replay) => ReplayId::try_new(replay).ok().map(Self::Replayed),
+        }
+    }
+}
+
+table! {
+    /// A live delivery.
+    ///
+    /// | `claim` | `wake_at` | it |
+    /// | --- | --- | --- |
+    /// | token | NULL | is held in memory by the process with this token |
+    /// | NULL | NULL | waits for room in its endpoint's lane |
+    /// | NULL | instant | waits for that instant: a retry |
+    pub(crate) struct QueuedRow<'a> in "queue" key { id: DeliveryId } {
+        lane: i64,
+        number: i64,
+        event: i64,
+        attempts: u32,
+        created_at: Timestamp,
+        due_at: Timestamp,
+        wake_at: Option<Timestamp>,
+        claim: Option<&'a str>,
+        origin: &'a Origin,
+    }
+}

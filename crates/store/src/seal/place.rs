@@ -1,0 +1,66 @@
+//! Where a sealed value belongs. Its place is bound into the seal, so a value that somebody moves or swaps does not open.
+
+use std::fmt;
+
+use bellwire_domain::{AccountId, DeliveryId, EventId, ResourceId};
+
+use crate::StoreError;
+
+/// The table and the row of a sealed value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    table: &'static str,
+    name: String,
+}
+
+impl Place {
+    /// The text by which a later start knows that it has the same master key.
+    pub(crate) fn canary() -> Self {
+        Self { table: "meta", name: "meta:canary".to_owned() }
+    }
+
+    /// An account's wrapped data key.
+    pub(crate) fn data_key(account: &AccountId) -> Self {
+        Self { table: "accounts", name: format!("accounts:{account}") }
+    }
+
+    /// An event's payload.
+    pub(crate) fn payload(account: &AccountId, event: &EventId) -> Self {
+        Self { table: "events", name: format!("events:{account}/{event}") }
+    }
+
+    /// A secret of an endpoint, or of the account itself where `endpoint` is empty.
+    pub(crate) fn secret(account: &AccountId, endpoint: &str, ordinal: i64) -> Self {
+        Self { table: "secrets", name: format!("secrets:{account}/{endpoint}/{ordinal}") }
+    }
+
+    /// An endpoint's headers.
+    pub(crate) fn headers(account: &AccountId, endpoint: &str) -> Self {
+        Self { table: "endpoints", name: format!("endpoints:{account}/{endpoint}/headers") }
+    }
+
+    /// The body of the answer to an attempt.
+    pub(crate) fn response(delivery: DeliveryId, attempt: u32) -> Self {
+        Self { table: "attempts", name: format!("attempts:{delivery}/{attempt}") }
+    }
+
+    /// A resource's document.
+    pub(crate) fn document(account: &AccountId, kind: &str, id: &ResourceId) -> Self {
+        Self { table: "resources", name: format!("resources:{account}/{kind}/{id}") }
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.name.as_bytes()
+    }
+
+    /// The error of a value here that does not open, or not to what it should be.
+    pub(crate) const fn unsealable(&self) -> StoreError {
+        StoreError::Unsealable { table: self.table }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.name)
+    }
+}

@@ -1,0 +1,165 @@
+//! Reading connections: a bounded pool beside the writer, run on the runtime's blocking threads.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use rusqlite::OpenFlags;
+use tokio::sync::Semaphore;
+
+use super::address::PostgresUrl;
+use super::db::{Db, aside};
+use super::session::Session;
+use crate::StoreError;
+
+/// Page cache of one reader, in KiB (negative as SQLite counts it).
+const READER_CACHE_KIB: i64 = -1_024;
+/// A whole read of PostgreSQL sees one state.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// What is read.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    Sqlite(PathBuf),
+    Postgres(PostgresUrl),
+}
+
+pub(crate) struct Readers {
+    source: Source,
+    pool: Arc<Pool>,
+    permits: Semaphore,
+    /// Whether reads run on the calling task.
+    inline: bool,
+}
+
+/// The connections that nobody uses now.
+#[derive(Default)]
+struct Pool {
+    idle: Mutex<Vec<Connection>>,
+    /// The last connection could not be made.
+    unreachable: AtomicBool,
+    /// Held by the one that tries, meanwhile.
+    trying: Mutex<()>,
+}
+
+enum Connection {
+    Sqlite(rusqlite::Connection),
+    Postgres(Box<Session>),
+}
+
+impl Readers {
+    pub(crate) fn new(source: Source, connections_max: usize, inline: bool) -> Self {
+        Self { source, pool: Arc::default(), permits: Semaphore::new(connections_max), inline }
+    }
+
+    /// Runs `work` on a reading connection. All its statements see the same snapshot, so that what they say fits together.
+    pub(crate) async fn read<T, E>(&self, work: impl FnOnce(Db<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let _permit = self.permits.acquire().await.map_err(|_| StoreError::Closed)?;
+        let pool = Arc::clone(&self.pool);
+        let source = self.source.clone();
+        let is_remote = matches!(source, Source::Postgres(_));
+        let run = move || match &source {
+            Source::Sqlite(path) => read_sqlite(path, &pool.idle, work),
+            Source::Postgres(url) => read_postgres(url, &pool, work),
+        };
+        if self.inline {
+            tokio::task::yield_now().await; // where a real read would let others go first
+            return if is_remote { aside(run) } else { run() };
+        }
+        tokio::task::spawn_blocking(run).await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Closes the pool: later reads fail, idle connections are dropped.
+    pub(crate) fn close(&self) {
+        self.permits.close();
+        self.pool.idle.lock().clear();
+    }
+}
+
+fn read_sqlite<T, E: From<StoreError>>(
+    path: &PathBuf,
+    idle: &Mutex<Vec<Connection>>,
+    work: impl FnOnce(Db<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    let reused = idle.lock().pop();
+    let connection = match reused {
+        Some(Connection::Sqlite(connection)) => connection,
+        _ => open(path).map_err(StoreError::from)?,
+    };
+    let snapshot = connection.unchecked_transaction().map_err(StoreError::from)?;
+    let result = work(Db::Sqlite(&snapshot));
+    drop(snapshot);
+    idle.lock().push(Connection::Sqlite(connection));
+    result
+}
+
+fn read_postgres<T, E: From<StoreError>>(
+    url: &PostgresUrl,
+    pool: &Pool,
+    work: impl FnOnce(Db<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    let session = begin(url, pool)?;
+    let result = work(Db::Postgres(&session));
+    if session.batch("ROLLBACK").is_ok() {
+        pool.idle.lock().push(Connection::Postgres(session));
+    }
+    result
+}
+
+/// A connection in a transaction: one of the idle ones, if it still lives, or a new one.
+fn begin(url: &PostgresUrl, pool: &Pool) -> Result<Box<Session>, StoreError> {
+    let reused = pool.idle.lock().pop();
+    if let Some(Connection::Postgres(session)) = reused {
+        if session.begin_as(BEGIN).is_ok() {
+            return Ok(session);
+        }
+        // What broke this one broke the others, and to find that out of each may take long.
+        drop(std::mem::take(&mut *pool.idle.lock()));
+    }
+    // While the database cannot be reached, one tries, and the others do not wait for what it finds.
+    let unreachable = pool.unreachable.load(Ordering::Acquire);
+    let trying = unreachable.then(|| pool.trying.try_lock());
+    if matches!(trying, Some(None)) {
+        return Err(StoreError::Unavailable("it cannot be reached".into()));
+    }
+    let made = Session::connect(url, None).and_then(|session| session.begin_as(BEGIN).map(|()| Box::new(session)));
+    pool.unreachable.store(made.is_err(), Ordering::Release);
+    made
+}
+
+fn open(path: &PathBuf) -> rusqlite::Result<rusqlite::Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = rusqlite::Connection::open_with_flags(path, flags)?;
+    connection.pragma_update(None, "cache_size", READER_CACHE_KIB)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::params;
+
+    #[tokio::test]
+    async fn a_read_sees_one_snapshot_and_the_next_read_a_newer_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("b.db");
+        let writer = rusqlite::Connection::open(&path).unwrap();
+        writer.pragma_update(None, "journal_mode", "WAL").unwrap();
+        writer.execute_batch("CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1)").unwrap();
+        let readers = Readers::new(Source::Sqlite(path), 1, false);
+        let count = |db: Db<'_>| db.get("t", "SELECT COUNT(*) FROM t", params![]).unwrap().value::<i64>("count").unwrap();
+        let seen = readers.read(move |db| {
+            let before = count(db);
+            writer.execute_batch("INSERT INTO t VALUES (2)").unwrap();
+            Ok::<_, StoreError>((before, count(db)))
+        });
+        assert_eq!(seen.await.unwrap(), (1, 1));
+        assert_eq!(readers.read(move |db| Ok::<_, StoreError>(count(db))).await.unwrap(), 2);
+    }
+}

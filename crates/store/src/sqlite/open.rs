@@ -1,0 +1,125 @@
+//! Opening a store in an SQLite file.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::migrations;
+use super::writer::{self, Writer};
+use crate::moves;
+use crate::queue::access::{Access, AccessOptions, Execution, Parts, RunningWriter};
+use crate::queue::ids::DeliveryIds;
+use crate::queue::lease::{Lease, draw_token};
+use crate::rows::endpoint::EndpointName;
+use crate::rows::lane::{LaneKey, keys};
+use crate::rows::meta;
+use crate::seal::Keyring;
+use crate::sql::{Db, Source, params, select};
+use crate::{OpenError, StoreError};
+
+/// Size of a page.
+const PAGE_BYTES: i64 = 8_192;
+/// Page caches of the writing connection and of one that reads whole tables, in KiB (negative as SQLite counts it).
+const WRITER_CACHE_KIB: i64 = -4_096;
+const EXAMINING_CACHE_KIB: i64 = -65_536;
+
+const RECOVER: &str = "UPDATE queue SET claim = NULL WHERE claim IS NOT NULL AND claim <> $1";
+/// One look into the index per endpoint, not one per delivery: a million may wait.
+const LANES_WAITING: &str = "FROM endpoints p WHERE EXISTS (SELECT 1 FROM queue q \
+     WHERE q.lane = p.lane AND q.wake_at IS NULL AND q.claim IS NULL)";
+
+/// Opens or makes the database, migrates it, and takes over what a stopped process held.
+pub(crate) fn open(options: &AccessOptions, path: &Path) -> Result<Access, OpenError> {
+    let lock = lock(path)?;
+    let mut connection = open_connection(path)?;
+    let header = migrations::read_header(&connection).map_err(StoreError::from)?;
+    let version = migrations::check_header(&header, path)?;
+    migrations::migrate(&mut connection, version)?;
+    let db = Db::Sqlite(&connection);
+    moves::admit_source(db, path)?;
+    let keyring = Arc::new(Keyring::new(&options.master_key));
+    meta::adopt_master_key(db, &keyring, &*options.entropy)?;
+    let lease = Lease::lasting(draw_token(&*options.entropy));
+    let waiting = recover(db, &lease.current().token)?;
+    let parts = Parts::new(options, keyring, lease, DeliveryIds::open(db)?);
+    parts.context.handoff.mark_backlog(waiting);
+    let writer = Writer::new(connection, parts.context.clone());
+    let (jobs, closing) = match &options.execution {
+        Execution::Threads => writer::start(writer, path, options.jobs_max)?,
+        Execution::Inline { commits } => (writer::start_inline(writer, Arc::clone(commits), options.jobs_max)?, Vec::new()),
+    };
+    let running = RunningWriter { jobs, closing, drop_history: None, lock: Some(lock) };
+    Ok(parts.assemble(options, Source::Sqlite(path.to_owned()), running))
+}
+
+/// Takes over what a dead process held; the lanes that have deliveries waiting.
+fn recover(db: Db<'_>, claim_token: &str) -> Result<Vec<LaneKey>, StoreError> {
+    let recovered = db.execute(RECOVER, params![claim_token])?;
+    if recovered > 0 {
+        tracing::info!(deliveries = recovered, "took over deliveries that a stopped process had held");
+    }
+    keys::<EndpointName>(&db.query("queue", &select::<EndpointName>(LANES_WAITING), params![])?)
+}
+
+/// Takes the lock file beside the database, for the life of the returned handle.
+pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
+    let mut lock_path = path.as_os_str().to_owned();
+    lock_path.push(".lock");
+    let file =
+        File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(|error| not_writable(path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.to_owned() }),
+        Err(std::fs::TryLockError::Error(error)) => Err(not_writable(path, &error)),
+    }
+}
+
+fn not_writable(path: &Path, reason: &dyn std::fmt::Display) -> OpenError {
+    OpenError::NotWritable { path: path.to_owned(), reason: reason.to_string() }
+}
+
+/// A connection that writes.
+pub(crate) fn open_connection(path: &Path) -> Result<Connection, OpenError> {
+    let connection = Connection::open(path).map_err(|error| not_writable(path, &error))?;
+    // Of a new database; an old one keeps its own. Events of a few KiB take fewer pages, and small ones no more time.
+    connection.pragma_update(None, "page_size", PAGE_BYTES).map_err(StoreError::from)?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(|error| match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => {
+            OpenError::NotADatabase { path: path.to_owned(), reason: "it is not an SQLite file".to_owned() }
+        }
+        _ => not_writable(path, &error),
+    })?;
+    let settings = [("cache_size", WRITER_CACHE_KIB), ("busy_timeout", 5_000)];
+    for (name, value) in settings {
+        connection.pragma_update(None, name, value).map_err(StoreError::from)?;
+    }
+    connection.pragma_update(None, "synchronous", "FULL").map_err(StoreError::from)?;
+    // A plan does not depend on what is bound, so nothing is planned anew when that changes.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(StoreError::from)?;
+    connection.set_prepared_statement_cache_capacity(256);
+    Ok(connection)
+}
+
+/// A connection that only reads a store, if the file is one and has the schema known here.
+pub(crate) fn open_read_only(path: &Path) -> Result<Connection, OpenError> {
+    let not_readable = |error: &rusqlite::Error| match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => {
+            OpenError::NotADatabase { path: path.to_owned(), reason: "it is not an SQLite file".to_owned() }
+        }
+        _ => OpenError::NotReadable { path: path.to_owned(), reason: error.to_string() },
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| not_readable(&error))?;
+    connection.pragma_update(None, "cache_size", EXAMINING_CACHE_KIB).map_err(|error| not_readable(&error))?;
+    let header = migrations::read_header(&connection).map_err(|error| not_readable(&error))?;
+    migrations::check_known(&header, path)?;
+    Ok(connection)
+}
+
+#[cfg(test)]
+pub(super) fn statements() -> Vec<String> {
+    vec![RECOVER.to_owned(), select::<EndpointName>(LANES_WAITING)]
+}

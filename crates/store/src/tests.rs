@@ -1,0 +1,97 @@
+//! Every statement of the store, prepared on a migrated database.
+
+use bellwire_domain::Timestamp;
+use rusqlite::Connection;
+
+use crate::schema::KNOWN_VERSION;
+use crate::sql::{PostgresUrl, Session};
+use crate::{postgres, queue, records, rows, sqlite};
+
+/// A migrated PostgreSQL database of its own.
+pub(crate) fn migrated() -> (Session, PostgresUrl) {
+    let url: PostgresUrl = bellwire_testkit::postgres::Cluster::shared().database().parse().unwrap();
+    (postgres::open::prepared(&url, Timestamp::from_secs(1_800_000_000)).unwrap(), url)
+}
+
+/// A migrated SQLite database in memory.
+pub(crate) fn migrated_sqlite() -> Connection {
+    let mut connection = Connection::open_in_memory().unwrap();
+    sqlite::migrations::migrate(&mut connection, 0).unwrap();
+    connection
+}
+
+/// Statements of the queue and its rows.
+fn queue_statements() -> Vec<String> {
+    let claims = [queue::claim::statements(), queue::health_book::statements(), queue::cancel::statements()];
+    let others = [queue::replay::statements(), queue::retention::statements(), vec![queue::ids::LAST_ID.to_owned()]];
+    claims.into_iter().chain(others).flatten().collect()
+}
+
+fn row_statements() -> Vec<String> {
+    let named = [rows::account::statements(), rows::lane::statements(), rows::endpoint::statements()];
+    let others = [rows::secret::statements(), rows::replay::statements(), rows::retention::statements()];
+    named.into_iter().chain(others).chain([rows::meta::statements()]).flatten().collect()
+}
+
+/// Every statement that may run on either database.
+pub(crate) fn all_statements() -> Vec<String> {
+    let shared = queue_statements().into_iter().chain(row_statements()).chain(records::statements());
+    shared.chain(sqlite::statements()).chain(crate::doctor::statements()).collect()
+}
+
+fn plan(connection: &Connection, text: &str) -> Vec<String> {
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {text}")).unwrap();
+    let count = statement.parameter_count();
+    let rows = statement.query_map(rusqlite::params_from_iter(vec![0; count]), |row| row.get::<_, String>(3)).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+#[test]
+fn every_statement_prepares_on_sqlite_and_binds_in_order() {
+    let connection = migrated_sqlite();
+    let [own, _] = crate::doctor::own_statements();
+    for text in all_statements().into_iter().chain(own) {
+        let statement = connection.prepare(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        for index in 1..=statement.parameter_count() {
+            assert_eq!(statement.parameter_name(index), Some(format!("${index}").as_str()), "{text}");
+        }
+    }
+}
+
+/// What was missed is looked for event by event, so each look must be cheap however long the history is.
+#[test]
+fn the_log_finds_an_event_s_deliveries_by_their_index() {
+    let connection = migrated_sqlite();
+    for text in records::log_statements() {
+        let steps = plan(&connection, &text);
+        assert!(steps.iter().all(|step| !step.contains("TEMP B-TREE") && !step.starts_with("SCAN")), "{text}: {steps:?}");
+        let by_event = |step: &String| step.contains("deliveries_by_event (event=?");
+        assert_eq!(steps.iter().any(by_event), text.contains("EXISTS"), "{text}: {steps:?}");
+    }
+}
+
+/// The plans of the statements that run per delivery or per round: each uses an index, none scans or sorts.
+#[test]
+fn hot_statements_use_their_indexes() {
+    let connection = migrated_sqlite();
+    let hot = sqlite::statements().into_iter().chain(queue::claim::statements()).chain(queue::health_book::statements());
+    for text in hot.chain(queue::cancel::statements()) {
+        if text.starts_with("UPDATE queue SET claim = NULL WHERE claim IS NOT NULL")
+            || text.contains("FROM endpoints p WHERE EXISTS")
+        {
+            continue; // once per start
+        }
+        for step in plan(&connection, &text) {
+            assert!(!step.contains("TEMP B-TREE"), "{text}: {step}");
+            assert!(!step.starts_with("SCAN") || step.contains("INDEX queue_by_"), "{text}: {step}");
+        }
+    }
+}
+
+#[test]
+fn both_databases_know_the_same_version() {
+    let (session, url) = migrated();
+    assert_eq!(postgres::migrations::check(&session, &url).unwrap(), KNOWN_VERSION);
+    let header = sqlite::migrations::read_header(&migrated_sqlite()).unwrap();
+    assert_eq!(header.version, KNOWN_VERSION);
+}
