@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use bellwire_contract::{Contract, Registrar};
+use bellwire_domain::Role;
 use bellwire_domain::{AccountId, KeyId};
-use bellwire_domain::{Role};
 use bellwire_store::{Account, key_hash};
 
 use crate::{App, AppError, Conflict, Resource};

@@ -1,7 +1,7 @@
 //! API keys: made, listed, revoked. A key's text is shown once, when it is made.
 
+use bellwire_domain::Role;
 use bellwire_domain::{AccountId, KeyId, Secret, Timestamp};
-use bellwire_domain::{Role};
 use bellwire_store::{ApiKey, Page, PageRequest, key_hash};
 
 use crate::{App, AppError, Fault, Resource, Scope, error::no_faults};

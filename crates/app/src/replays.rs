@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use bellwire_domain::ReplayCase;
 use bellwire_domain::{ReplayId, Timestamp};
-use bellwire_domain::{ReplayCase};
 use bellwire_store::{NewReplay, Page, PageRequest, Replay, StartReplayError};
 
 use crate::endpoints::lane;
@@ -80,7 +80,7 @@ fn parse(id: &str) -> Result<ReplayId, AppError> {
 
 fn check_states(states: Option<&[String]>, faults: &mut Vec<Fault>) -> BTreeSet<ReplayCase> {
     let Some(states) = states else { return CASES_DEFAULT.into() };
-    let words = || ReplayCase::ALL.map(ReplayCase::as_str).join(", ");
+    let words = || ReplayCase::WORDS.join(", ");
     if states.is_empty() {
         faults.push(Fault::new("/states", format!("name at least one of {}, or leave `states` out", words())));
     }

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use bellwire_contract::{Contract, ResourceEvent, ResourceRefusal, StoredResource};
 use bellwire_domain::{EventId, ResourceId};
-use bellwire_store::{Account, NewEvent, Page, PageRequest, Precondition, PutResource, PutResourceAnswer, PutResourceError, ResourceDecision, ResourceHead, ResourceUpdate, StoreError};
+use bellwire_store::{
+    Account, NewEvent, Page, PageRequest, Precondition, PutResource, PutResourceAnswer, PutResourceError, ResourceDecision,
+    ResourceHead, ResourceUpdate, StoreError,
+};
 use bytes::Bytes;
 
 use crate::endpoint_rules::entitled;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bellwire_contract::SecretSource;
-use bellwire_domain::{Secret, Timestamp};
+use bellwire_domain::Secret;
 use bellwire_store::{Account, ActiveSecret, Endpoint, LaneKey};
 
 use crate::endpoints::lane;

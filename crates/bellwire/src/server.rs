@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use bellwire_api::{ApiOptions, LargeBodies};
 use bellwire_app::{App, AppError, AppOptions, Limits};
 use bellwire_contract::Contracts;
-use bellwire_domain::{AddressPolicy, Clock, Entropy, RateLimit};
+use bellwire_domain::{AddressPolicy, Clock, Entropy, RateLimit, RoomLimits};
 use bellwire_egress::{Sender, SenderOptions};
 use bellwire_engine::{Engine, EngineOptions};
 use bellwire_store::{Execution, Location, MasterKey, PageRequest, Records, StoreOptions};
@@ -93,7 +93,7 @@ impl Server {
         })?;
         check_contracts(&records, &contracts).await?;
         let app = App::new(AppOptions {
-            store: store.clone(),
+            records: records.clone(),
             contracts: Arc::clone(&contracts),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
@@ -104,8 +104,7 @@ impl Server {
         let new_admin_key = app.ensure_admin_key(options.admin_key.as_deref()).await.map_err(refused_key)?;
         let sender = Sender::new(SenderOptions { addresses, ..SenderOptions::default() });
         let engine = Engine::start(EngineOptions {
-            store: store.clone(),
-            claimed,
+            queue,
             contracts,
             transport: Arc::new(sender),
             clock,

@@ -36,7 +36,7 @@ async fn attempts_follow_the_schedule_to_the_instant_and_then_end() {
         ids.insert(next(&mut received).await.body);
     }
     assert_eq!(ids.len(), 1, "every attempt carries the same event id and time");
-    let (_, attempts) = world.store.find_delivery(ended[0].id).await.unwrap().unwrap();
+    let (_, attempts) = world.records.find_delivery(ended[0].id).await.unwrap().unwrap();
     assert_eq!(attempts.iter().filter_map(|attempt| attempt.status).collect::<Vec<_>>(), [201, 500, 503, 302, 404]);
     world.engine.stop(PATIENCE).await;
 }
@@ -56,7 +56,7 @@ async fn a_contract_without_retries_fails_at_once_and_one_with_them_recovers() {
     let lane = world.endpoint(&noyo, "n", &url).await;
     world.publish(&noyo, "difference.created", "{\"id\":\"eb73184b-ae3c-4411-aa82-3c3bd877cf78\"}", 1).await;
     let waiting = world.until(&lane, |all| all[0].due_at.is_some() && all[0].attempts == 1).await;
-    let health = || async { world.store.find_endpoint(&lane).await.unwrap().unwrap().health.status };
+    let health = || async { world.records.find_endpoint(&lane).await.unwrap().unwrap().health.status };
     assert_eq!(health().await, HealthStatus::Unhealthy);
     world.clock.set(waiting[0].due_at.unwrap());
     world.until(&lane, |all| all[0].state == DeliveryState::Delivered).await;
@@ -92,7 +92,7 @@ async fn what_is_older_than_the_retention_is_removed_when_the_engine_starts() {
     };
     world.until(&lane, |_| counted()).await;
     let page = PageRequest { limit: 10, after: None };
-    let events = world.store.list_events(&account.id, EventQuery::default(), page).await.unwrap();
+    let events = world.records.list_events(&account.id, EventQuery::default(), page).await.unwrap();
     assert_eq!(events.items.iter().map(|event| event.seq).collect::<Vec<_>>(), [4, 5]);
     world.engine.stop(PATIENCE).await;
 }
@@ -116,7 +116,7 @@ async fn an_endpoint_that_hangs_starves_no_other() {
     assert!(stuck.len() == 200 && stuck.iter().all(|delivery| delivery.state == DeliveryState::Pending));
     assert!(world.engine.in_flight() <= 32, "its own cap");
     let own_room = async {
-        while world.store.held() > 16 {
+        while world.queue.held() > 16 {
             tokio::task::yield_now().await;
         }
     };
@@ -134,7 +134,12 @@ async fn rotating_a_secret_under_load_takes_effect_at_once() {
     let data = "{\"id\":\"eb73184b-ae3c-4411-aa82-3c3bd877cf78\"}";
     world.publish(&account, "difference.created", data, 50).await;
     let now = world.clock.now();
-    world.store.rotate_endpoint_secret(&lane, Secret::new("the new secret".to_owned()), now.plus(MINUTE)).await.unwrap().unwrap();
+    world
+        .records
+        .rotate_endpoint_secret(&lane, Secret::new("the new secret".to_owned()), now.plus(MINUTE))
+        .await
+        .unwrap()
+        .unwrap();
     world.publish(&account, "difference.resolved", data, 1).await;
     world.until(&lane, |all| all.iter().all(|delivery| delivery.state == DeliveryState::Delivered)).await;
     world.clock.advance(MINUTE);
@@ -177,11 +182,11 @@ async fn what_cannot_be_signed_ends_as_failed_with_the_reason() {
         health: HealthStatus::Active,
         secret: None,
     };
-    world.store.create_endpoint(new.clone()).await.unwrap().unwrap();
+    world.records.create_endpoint(new.clone()).await.unwrap().unwrap();
     let lane = LaneKey { account_id: account.id.clone(), endpoint_id: new.id };
     world.publish(&account, "difference.created", "{\"id\":\"eb73184b-ae3c-4411-aa82-3c3bd877cf78\"}", 1).await;
     let ended = world.until(&lane, |all| all[0].state == DeliveryState::Failed).await;
-    let (_, attempts) = world.store.find_delivery(ended[0].id).await.unwrap().unwrap();
+    let (_, attempts) = world.records.find_delivery(ended[0].id).await.unwrap().unwrap();
     assert_eq!((attempts.len(), attempts[0].outcome.as_str()), (1, "unbuildable"));
     assert!(attempts[0].detail.as_deref().unwrap().contains("secret"), "{:?}", attempts[0].detail);
     world.engine.stop(PATIENCE).await;
@@ -197,11 +202,11 @@ async fn a_disabled_endpoint_holds_what_waits_and_sends_it_when_enabled() {
     let waiting = world.until(&lane, |all| all[0].attempts == 1).await;
     next(&mut received).await;
     let set = |enabled| bellwire_store::EndpointChanges { enabled: Some(enabled), ..Default::default() };
-    world.store.update_endpoint(&lane, set(false)).await.unwrap().unwrap();
+    world.records.update_endpoint(&lane, set(false)).await.unwrap().unwrap();
     world.clock.set(waiting[0].due_at.unwrap());
     let beat = tokio::time::timeout(Duration::from_millis(1_500), received.recv()).await;
     assert!(beat.is_err(), "a whole beat later nothing has been sent");
-    world.store.update_endpoint(&lane, set(true)).await.unwrap().unwrap();
+    world.records.update_endpoint(&lane, set(true)).await.unwrap().unwrap();
     world.until(&lane, |all| all[0].state == DeliveryState::Delivered).await;
     world.engine.stop(PATIENCE).await;
 }

@@ -12,7 +12,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const DATA: &str = "{\"id\":\"eb73184b-ae3c-4411-aa82-3c3bd877cf78\"}";
 
 async fn health(world: &World, lane: &LaneKey) -> HealthStatus {
-    world.store.find_endpoint(lane).await.unwrap().unwrap().health.status
+    world.records.find_endpoint(lane).await.unwrap().unwrap().health.status
 }
 
 /// The delivery with this number.
@@ -77,7 +77,7 @@ async fn noyo_retries_for_three_days_and_seven_unhealthy_days_pause_the_queue() 
     assert!(ill_received.try_recv().is_err(), "nothing is attempted while the queue is paused");
 
     let resume = EndpointChanges { resume: true, ..EndpointChanges::default() };
-    world.store.update_endpoint(&lane, resume).await.unwrap().unwrap();
+    world.records.update_endpoint(&lane, resume).await.unwrap().unwrap();
     let arrived = |all: &[Delivery]| (2..=5).all(|number| numbered(all, number).state == DeliveryState::Delivered);
     let ended = world.until(&lane, arrived).await;
     assert_eq!(numbered(&ended, 1).state, DeliveryState::Failed, "what was given up on stays so");

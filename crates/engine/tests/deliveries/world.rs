@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bellwire_contract::Contracts;
+use bellwire_domain::RoomLimits;
 use bellwire_domain::{
     AccountId, AddressPolicy, Clock, EndpointId, Entropy, EventFilter, EventId, EventType, HealthStatus, Secret,
 };
 use bellwire_egress::{Sender, SenderOptions};
 use bellwire_engine::{Engine, EngineOptions};
 use bellwire_store::{
-    Account, Delivery, DeliveryQuery, Execution, HandOffLimits, LaneKey, Location, MasterKey, NewEndpoint, NewEvent, PageRequest,
-    PutAccount, Store, StoreOptions,
+    Account, Delivery, DeliveryQuery, Execution, LaneKey, Location, MasterKey, NewEndpoint, NewEvent, PageRequest, PutAccount,
+    Queue, Records, StoreOptions,
 };
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
@@ -26,7 +27,8 @@ use tokio::sync::mpsc;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct World {
-    pub(crate) store: Store,
+    pub(crate) records: Records,
+    pub(crate) queue: Queue,
     pub(crate) engine: Engine,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) contracts: Arc<Contracts>,
@@ -42,22 +44,22 @@ impl World {
 
     /// Stops everything, and starts it again over the same file.
     pub(crate) async fn restart(self, retention: Option<Duration>) -> Self {
-        let Self { store, engine, clock, folder, .. } = self;
+        let Self { records, engine, clock, folder, .. } = self;
         engine.stop(PATIENCE).await;
-        store.close().await;
-        drop(store);
+        records.close().await;
+        drop(records);
         Self::start(folder, clock, retention)
     }
 
     fn start(folder: TempDir, clock: Arc<ManualClock>, retention: Option<Duration>) -> Self {
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
         let contracts = Arc::new(Contracts::shipped().unwrap());
-        let (store, claimed) = Store::open(StoreOptions {
+        let (records, queue) = bellwire_store::open(StoreOptions {
             location: Location::Sqlite(folder.path().join("test.db")),
             master_key: MasterKey::new([1; 32]),
             clock: Arc::clone(&clock) as _,
             entropy: Arc::clone(&entropy),
-            handoff: HandOffLimits { lane_deliveries_max: 16, ..HandOffLimits::default() },
+            room: RoomLimits { lane_deliveries_max: 16, ..RoomLimits::default() },
             jobs_max: 1_000,
             readers_max: 2,
             execution: Execution::Threads,
@@ -70,8 +72,7 @@ impl World {
             ..SenderOptions::default()
         });
         let engine = Engine::start(EngineOptions {
-            store: store.clone(),
-            claimed,
+            queue: queue.clone(),
             contracts: Arc::clone(&contracts),
             transport: Arc::new(sender),
             clock: Arc::clone(&clock) as _,
@@ -79,7 +80,7 @@ impl World {
             in_flight_max: 100,
             retention,
         });
-        Self { store, engine, clock, contracts, published: AtomicUsize::new(0), folder }
+        Self { records, queue, engine, clock, contracts, published: AtomicUsize::new(0), folder }
     }
 
     pub(crate) async fn account(&self, contract: &str) -> Account {
@@ -91,7 +92,7 @@ impl World {
             sandbox: false,
             entitlements: BTreeSet::new(),
         };
-        self.store.put_account(wanted).await.unwrap().0
+        self.records.put_account(wanted).await.unwrap().0
     }
 
     pub(crate) async fn endpoint(&self, account: &Account, id: &str, url: &str) -> LaneKey {
@@ -119,7 +120,7 @@ impl World {
             health: HealthStatus::Active,
             secret: Some(Secret::new("endpoint-secret".to_owned())),
         };
-        self.store.create_endpoint(new).await.unwrap().unwrap();
+        self.records.create_endpoint(new).await.unwrap().unwrap();
         LaneKey { account_id: account.id.clone(), endpoint_id }
     }
 
@@ -137,13 +138,13 @@ impl World {
             only_endpoint: None,
         };
         let before = self.published.fetch_add(count, Ordering::SeqCst);
-        self.store.commit_events(account, (before..before + count).map(event).collect()).await.unwrap();
+        self.records.commit_events(account, (before..before + count).map(event).collect()).await.unwrap();
     }
 
     pub(crate) async fn deliveries(&self, lane: &LaneKey) -> Vec<Delivery> {
         let query =
             DeliveryQuery { account_id: Some(lane.account_id.clone()), endpoint_id: Some(lane.endpoint_id.clone()), state: None };
-        self.store.list_deliveries(query, PageRequest { limit: 10_000, after: None }).await.unwrap().items
+        self.records.list_deliveries(query, PageRequest { limit: 10_000, after: None }).await.unwrap().items
     }
 
     /// Waits until the endpoint's deliveries are as `wanted` says.

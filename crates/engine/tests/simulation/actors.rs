@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bellwire_domain::ReplayCase;
 use bellwire_domain::{AccountId, DeliveryState, EventId, EventType, ReplayId, Secret};
-use bellwire_store::{DeliveryQuery, EndpointChanges, LaneKey, NewEvent, NewReplay, PageRequest, ReplayCase, RetryResult, Store};
+use bellwire_store::{DeliveryQuery, EndpointChanges, LaneKey, NewEvent, NewReplay, PageRequest, Records, RetryResult};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
@@ -23,25 +24,25 @@ pub struct Unanswered {
     events: Vec<String>,
 }
 
-pub fn start(actors: &mut JoinSet<()>, run: &Arc<Run>, store: &Store, life: usize, random: &mut Random) {
+pub fn start(actors: &mut JoinSet<()>, run: &Arc<Run>, records: &Records, life: usize, random: &mut Random) {
     for _ in 0..2 {
-        actors.spawn(publish(Arc::clone(run), store.clone(), life, random.fork()));
+        actors.spawn(publish(Arc::clone(run), records.clone(), life, random.fork()));
     }
-    actors.spawn(meddle(Arc::clone(run), store.clone(), random.fork()));
+    actors.spawn(meddle(Arc::clone(run), records.clone(), random.fork()));
     if !run.ledger.lock().punctual {
         actors.spawn(fail_commits(Arc::clone(run), random.fork()));
         actors.spawn(jump_clock(Arc::clone(run), random.fork()));
     }
 }
 
-async fn publish(run: Arc<Run>, store: Store, life: usize, mut random: Random) {
+async fn publish(run: Arc<Run>, records: Records, life: usize, mut random: Random) {
     while run.time.elapsed() < PUBLISH_UNTIL {
         tokio::time::sleep(random.millis(0..8_000)).await;
         let known = run.unanswered.lock().pop();
         let call = known.unwrap_or_else(|| draw_call(&run, &mut random));
         // What was not answered when the process dies is offered again in its next life.
         run.unanswered.lock().insert(0, call.clone());
-        if offer(&run, &store, &call, life).await {
+        if offer(&run, &records, &call, life).await {
             run.unanswered.lock().retain(|other| other.events != call.events);
         }
     }
@@ -58,9 +59,9 @@ fn draw_call(run: &Run, random: &mut Random) -> Unanswered {
 }
 
 /// Offers events; whether they were accepted.
-async fn offer(run: &Run, store: &Store, call: &Unanswered, life: usize) -> bool {
+async fn offer(run: &Run, records: &Records, call: &Unanswered, life: usize) -> bool {
     let account_id = AccountId::try_new(&call.account).unwrap();
-    let Ok(Some(account)) = store.find_account(&account_id).await else { return false };
+    let Ok(Some(account)) = records.find_account(&account_id).await else { return false };
     let event = |id: &String| NewEvent {
         id: EventId::try_new(id).unwrap(),
         id_chosen: true,
@@ -73,7 +74,7 @@ async fn offer(run: &Run, store: &Store, call: &Unanswered, life: usize) -> bool
         is_test: false,
         only_endpoint: None,
     };
-    let answer = store.commit_events(&account, call.events.iter().map(event).collect()).await;
+    let answer = records.commit_events(&account, call.events.iter().map(event).collect()).await;
     let Ok(receipts) = answer else { return false };
     let at = run.time.elapsed();
     for receipt in receipts {
@@ -85,7 +86,7 @@ async fn offer(run: &Run, store: &Store, call: &Unanswered, life: usize) -> bool
 
 /// Disables, enables, resumes, renames, rotates secrets, sends again; the endpoints that are left alone only change in ways
 /// that must not matter.
-async fn meddle(run: Arc<Run>, store: Store, mut random: Random) {
+async fn meddle(run: Arc<Run>, records: Records, mut random: Random) {
     while run.time.elapsed() < MEDDLE_UNTIL {
         tokio::time::sleep(random.millis(200..6_000)).await;
         let endpoint = {
@@ -100,54 +101,54 @@ async fn meddle(run: Arc<Run>, store: Store, mut random: Random) {
             2 if !endpoint.left_alone => EndpointChanges { resume: true, ..EndpointChanges::default() },
             3 => {
                 let expires_at = run.time.wall().plus(random.millis(0..5_000));
-                let _ = store.rotate_endpoint_secret(&lane, Secret::new("another".to_owned()), expires_at).await;
+                let _ = records.rotate_endpoint_secret(&lane, Secret::new("another".to_owned()), expires_at).await;
                 harmless
             }
             4 => {
-                send_again(&run, &store, &lane, &mut random).await;
+                send_again(&run, &records, &lane, &mut random).await;
                 continue;
             }
             5 => {
-                replay(&run, &store, lane, &mut random).await;
+                replay(&run, &records, lane, &mut random).await;
                 continue;
             }
             _ => harmless,
         };
-        let _ = store.update_endpoint(&lane, changes).await; // a failing disk may refuse it
+        let _ = records.update_endpoint(&lane, changes).await; // a failing disk may refuse it
     }
 }
 
-async fn send_again(run: &Run, store: &Store, lane: &LaneKey, random: &mut Random) {
+async fn send_again(run: &Run, records: &Records, lane: &LaneKey, random: &mut Random) {
     let state = [DeliveryState::Failed, DeliveryState::Delivered, DeliveryState::Pending][random.index(3)];
     let query = DeliveryQuery {
         account_id: Some(lane.account_id.clone()),
         endpoint_id: Some(lane.endpoint_id.clone()),
         state: Some(state),
     };
-    let Ok(page) = store.list_deliveries(query, PageRequest { limit: 10, after: None }).await else { return };
+    let Ok(page) = records.list_deliveries(query, PageRequest { limit: 10, after: None }).await else { return };
     if page.items.is_empty() {
         return;
     }
     let id = page.items[random.index(page.items.len())].id;
     // Noted before the answer: the process may die after the change and before it is known.
     run.ledger.lock().retried_by_hand.insert(id.to_string());
-    if let Ok(RetryResult::NotFound | RetryResult::EndpointGone) = store.retry_delivery(id).await {
+    if let Ok(RetryResult::NotFound | RetryResult::EndpointGone) = records.retry_delivery(id).await {
         run.ledger.lock().broken.push(format!("delivery {id} was listed and cannot be found"));
     }
 }
 
 /// Sends again what failed, or was missed, or everything.
-async fn replay(run: &Run, store: &Store, lane: LaneKey, random: &mut Random) {
+async fn replay(run: &Run, records: &Records, lane: LaneKey, random: &mut Random) {
     let number = run.next_event.fetch_add(1, Ordering::SeqCst);
     let new = NewReplay {
         id: ReplayId::try_new(&format!("rpl_{number}")).unwrap(),
         lane,
         since: run.time.wall().minus(random.millis(0..60_000)),
         until: None,
-        cases: ReplayCase::ALL.into_iter().filter(|_| random.chance(50)).collect(),
+        cases: ReplayCase::ALL.iter().copied().filter(|_| random.chance(50)).collect(),
         running_max: 2,
     };
-    let _ = store.start_replay(new).await; // too many may run already, and a failing disk may refuse it
+    let _ = records.start_replay(new).await; // too many may run already, and a failing disk may refuse it
 }
 
 async fn fail_commits(run: Arc<Run>, mut random: Random) {

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bellwire_contract::{Contract, Contracts};
+use bellwire_domain::RoomLimits;
 use bellwire_domain::{AccountId, Clock, DeliveryState, EndpointId, EventFilter, HealthStatus, Secret, Timestamp};
 use bellwire_engine::{Engine, EngineOptions};
 use bellwire_store::{
-    DeliveryQuery, EndpointChanges, EventQuery, Execution, HandOffLimits, LaneKey, Location, MasterKey, NewEndpoint, PageRequest,
-    PutAccount, Store, StoreOptions,
+    DeliveryQuery, EndpointChanges, EventQuery, Execution, LaneKey, Location, MasterKey, NewEndpoint, PageRequest, PutAccount,
+    Records, StoreOptions,
 };
 use bellwire_testkit::SeededEntropy;
 use bellwire_testkit::postgres::{Cluster, psql};
@@ -136,7 +137,7 @@ pub struct Run {
     pub next_event: AtomicUsize,
     pub commits_fail: AtomicBool,
     entropy: Arc<SeededEntropy>,
-    limits: HandOffLimits,
+    limits: RoomLimits,
 }
 
 /// A run over an SQLite file.
@@ -159,7 +160,7 @@ fn run_over(seed: u64, location: &Location, between_lives: impl Fn()) -> Ledger 
     let punctual = random.chance(20);
     let endpoints = draw_endpoints(&mut random);
     let ends = draw_ends(&mut random, punctual);
-    let small = HandOffLimits { lane_deliveries_max: 4, deliveries_max: 24, bytes_max: 4_096 };
+    let small = RoomLimits { lane_deliveries_max: 4, deliveries_max: 24, bytes_max: 4_096 };
     let shared = Arc::new(Run {
         time: Arc::default(),
         ledger: Arc::new(Mutex::new(Ledger { seed, punctual, endpoints, ..Ledger::default() })),
@@ -168,7 +169,7 @@ fn run_over(seed: u64, location: &Location, between_lives: impl Fn()) -> Ledger 
         next_event: AtomicUsize::new(0),
         commits_fail: AtomicBool::new(false),
         entropy: Arc::new(SeededEntropy::new(seed)),
-        limits: if random.chance(50) { small } else { HandOffLimits::default() },
+        limits: if random.chance(50) { small } else { RoomLimits::default() },
     });
     for (life, end) in ends.into_iter().enumerate() {
         // With an interval of one, the task that kills is asked after each step of any other.
@@ -232,12 +233,12 @@ fn draw_ends(random: &mut Random, punctual: bool) -> Vec<End> {
 
 async fn live(run: &Arc<Run>, location: &Location, life: usize, end: End, mut random: Random) {
     *run.time.life_started.lock() = Some((tokio::time::Instant::now(), Handle::current()));
-    let (store, engine) = start(run, location, life, &mut random);
+    let (records, engine) = start(run, location, life, &mut random);
     if life == 0 {
-        set_up(run, &store).await;
+        set_up(run, &records).await;
     }
     let mut actors = JoinSet::new();
-    actors::start(&mut actors, run, &store, life, &mut random);
+    actors::start(&mut actors, run, &records, life, &mut random);
     match end {
         End::Crash { at, polls } => {
             run.time.until(at).await;
@@ -250,22 +251,22 @@ async fn live(run: &Arc<Run>, location: &Location, life: usize, end: End, mut ra
             run.time.until(at).await;
             engine.stop(grace).await;
             actors.shutdown().await;
-            store.close().await;
+            records.close().await;
             run.ledger.lock().stops += 1;
         }
         End::Done => {
             run.time.until(CALM_AT).await;
-            calm(run, &store, &mut actors).await;
-            settle(run, &store).await;
+            calm(run, &records, &mut actors).await;
+            settle(run, &records).await;
             engine.stop(Duration::from_secs(30)).await;
-            gather(run, &store).await;
-            store.close().await;
+            gather(run, &records).await;
+            records.close().await;
         }
     }
     run.commits_fail.store(false, Ordering::SeqCst);
 }
 
-fn start(run: &Arc<Run>, location: &Location, life: usize, random: &mut Random) -> (Store, Engine) {
+fn start(run: &Arc<Run>, location: &Location, life: usize, random: &mut Random) -> (Records, Engine) {
     let faults = Arc::clone(run);
     let gives_up = matches!(location, Location::Postgres(_));
     let commits = Arc::new(move || {
@@ -278,12 +279,12 @@ fn start(run: &Arc<Run>, location: &Location, life: usize, random: &mut Random) 
         }
         !fails
     });
-    let (store, claimed) = Store::open(StoreOptions {
+    let (records, queue) = bellwire_store::open(StoreOptions {
         location: location.clone(),
         master_key: MasterKey::new([1; 32]),
         clock: Arc::clone(&run.time) as _,
         entropy: Arc::clone(&run.entropy) as _,
-        handoff: run.limits,
+        room: run.limits,
         jobs_max: 1_000,
         readers_max: 2,
         execution: Execution::Inline { commits },
@@ -294,8 +295,7 @@ fn start(run: &Arc<Run>, location: &Location, life: usize, random: &mut Random) 
     let network =
         Network { time: Arc::clone(&run.time), ledger: Arc::clone(&run.ledger), random: Mutex::new(random.fork()), life };
     let engine = Engine::start(EngineOptions {
-        store: store.clone(),
-        claimed,
+        queue,
         contracts: Arc::clone(&run.contracts),
         transport: Arc::new(network),
         clock: Arc::clone(&run.time) as _,
@@ -303,10 +303,10 @@ fn start(run: &Arc<Run>, location: &Location, life: usize, random: &mut Random) 
         in_flight_max: 16,
         retention: None,
     });
-    (store, engine)
+    (records, engine)
 }
 
-async fn set_up(run: &Run, store: &Store) {
+async fn set_up(run: &Run, records: &Records) {
     for (contract, _) in CONTRACTS {
         let account = PutAccount {
             id: AccountId::try_new(&format!("of-{contract}")).unwrap(),
@@ -316,7 +316,7 @@ async fn set_up(run: &Run, store: &Store) {
             sandbox: false,
             entitlements: BTreeSet::new(),
         };
-        store.put_account(account).await.unwrap();
+        records.put_account(account).await.unwrap();
     }
     let endpoints = run.ledger.lock().endpoints.clone();
     for endpoint in endpoints {
@@ -333,7 +333,7 @@ async fn set_up(run: &Run, store: &Store) {
             health: HealthStatus::Active,
             secret: Some(Secret::new("simulated".to_owned())),
         };
-        store.create_endpoint(new).await.unwrap().unwrap();
+        records.create_endpoint(new).await.unwrap().unwrap();
     }
 }
 
@@ -345,19 +345,19 @@ pub fn lane(endpoint: &SimEndpoint) -> LaneKey {
 }
 
 /// Ends all faults, and enables and resumes what was disabled or paused.
-async fn calm(run: &Run, store: &Store, actors: &mut JoinSet<()>) {
+async fn calm(run: &Run, records: &Records, actors: &mut JoinSet<()>) {
     run.commits_fail.store(false, Ordering::SeqCst);
     run.time.calm.store(true, Ordering::SeqCst);
     while actors.join_next().await.is_some() {}
     let endpoints = run.ledger.lock().endpoints.clone();
     for endpoint in endpoints.iter().filter(|endpoint| endpoint.behaviour != Behaviour::Gone) {
         let changes = EndpointChanges { enabled: Some(true), resume: true, ..EndpointChanges::default() };
-        store.update_endpoint(&lane(endpoint), changes).await.unwrap();
+        records.update_endpoint(&lane(endpoint), changes).await.unwrap();
     }
 }
 
 /// Waits until every delivery has ended, but for those of endpoints that take none.
-async fn settle(run: &Run, store: &Store) {
+async fn settle(run: &Run, records: &Records) {
     let give_up_at = run.time.elapsed() + PATIENCE;
     while run.time.elapsed() < give_up_at {
         tokio::time::sleep(Duration::from_secs(7)).await;
@@ -365,14 +365,14 @@ async fn settle(run: &Run, store: &Store) {
         let endpoints = run.ledger.lock().endpoints.clone();
         for endpoint in &endpoints {
             let lane = lane(endpoint);
-            let stored = store.find_endpoint(&lane).await.unwrap().unwrap();
+            let stored = records.find_endpoint(&lane).await.unwrap().unwrap();
             let query = DeliveryQuery {
                 account_id: Some(lane.account_id),
                 endpoint_id: Some(lane.endpoint_id),
                 state: Some(DeliveryState::Pending),
             };
             if stored.enabled && stored.health.status.allows_attempts() {
-                waiting += store.list_deliveries(query, PageRequest { limit: 1, after: None }).await.unwrap().items.len();
+                waiting += records.list_deliveries(query, PageRequest { limit: 1, after: None }).await.unwrap().items.len();
             }
         }
         if waiting == 0 {
@@ -383,16 +383,16 @@ async fn settle(run: &Run, store: &Store) {
 }
 
 /// What the store says in the end.
-async fn gather(run: &Run, store: &Store) {
+async fn gather(run: &Run, records: &Records) {
     for (contract, _) in CONTRACTS {
         let account = AccountId::try_new(&format!("of-{contract}")).unwrap();
         let page = PageRequest { limit: 100_000, after: None };
         let query = DeliveryQuery { account_id: Some(account.clone()), ..DeliveryQuery::default() };
-        for delivery in store.list_deliveries(query, page.clone()).await.unwrap().items {
-            let (delivery, attempts) = store.find_delivery(delivery.id).await.unwrap().unwrap();
+        for delivery in records.list_deliveries(query, page.clone()).await.unwrap().items {
+            let (delivery, attempts) = records.find_delivery(delivery.id).await.unwrap().unwrap();
             run.ledger.lock().stored.push(Stored { delivery, attempts });
         }
-        let events = store.list_events(&account, EventQuery::default(), page).await.unwrap().items;
+        let events = records.list_events(&account, EventQuery::default(), page).await.unwrap().items;
         let log = events.into_iter().map(|event| (event.seq, event.id.to_string())).collect();
         run.ledger.lock().logs.insert(account.to_string(), log);
     }
