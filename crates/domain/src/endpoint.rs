@@ -8,13 +8,14 @@ use url::{Host, Url};
 /// The longest URL, in bytes.
 pub const URL_LENGTH_MAX: usize = 2_048;
 
-/// Which schemes a contract lets endpoints use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UrlPolicy {
-    /// `http` and `https`.
-    Any,
-    /// `https` only.
-    Https,
+crate::words! {
+    /// Which schemes a contract lets endpoints use.
+    pub enum UrlPolicy {
+        /// `http` and `https`.
+        Any = "any",
+        /// Only `https`.
+        Https = "https",
+    }
 }
 
 /// A checked endpoint URL, kept as it was typed: some contracts repeat it in what they send.

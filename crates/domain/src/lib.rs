@@ -11,13 +11,16 @@
 
 pub mod address;
 pub mod delivery;
+pub mod duration;
 pub mod endpoint;
 pub mod event;
 pub mod filter;
 pub mod health;
 pub mod ids;
 pub mod pace;
+pub mod pointer;
 pub mod rate;
+pub mod request;
 pub mod resource;
 pub mod role;
 pub mod schedule;
@@ -29,13 +32,16 @@ pub mod words;
 
 pub use address::{AddressClass, AddressPolicy};
 pub use delivery::{AttemptOutcome, Decision, DeliveryPolicy, DeliveryState, TimeoutPhase};
+pub use duration::{InvalidDuration, parse_duration, print_duration};
 pub use endpoint::{EndpointUrl, InvalidUrl, UrlPolicy};
 pub use event::{EventType, InvalidEventType};
 pub use filter::EventFilter;
 pub use health::{Health, HealthPolicy, HealthStatus};
 pub use ids::{AccountId, DeliveryId, EndpointId, EventId, IdFormat, InvalidId, KeyId, ReplayId, ResourceId};
 pub use pace::{Pace, Signal};
+pub use pointer::escape_pointer;
 pub use rate::{InvalidRateLimit, RateLimit};
+pub use request::OutboundRequest;
 pub use role::Role;
 pub use schedule::RetrySchedule;
 pub use secret::Secret;

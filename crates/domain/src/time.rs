@@ -30,9 +30,6 @@ pub struct InvalidTimestamp {
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
-/// As HTTP spells them, whatever the locale.
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
 /// The largest instant that prints as RFC 3339: the last microsecond of the year 9999 minus a day of margin.
 const PRINTABLE_MAX: i64 = 253_402_207_200 * MICROS_PER_SECOND;
 const PRINTABLE_MIN: i64 = -62_135_596_800 * MICROS_PER_SECOND;
@@ -120,37 +117,29 @@ impl Timestamp {
 
     /// The fixed-length date of HTTP (RFC 9110 §5.6.7), such as `Sun, 06 Nov 1994 08:49:37 GMT`.
     pub fn http_date(self) -> String {
-        let civil = self.civil();
-        let weekday = match civil.weekday() {
-            jiff::civil::Weekday::Monday => "Mon",
-            jiff::civil::Weekday::Tuesday => "Tue",
-            jiff::civil::Weekday::Wednesday => "Wed",
-            jiff::civil::Weekday::Thursday => "Thu",
-            jiff::civil::Weekday::Friday => "Fri",
-            jiff::civil::Weekday::Saturday => "Sat",
-            jiff::civil::Weekday::Sunday => "Sun",
-        };
-        let month = usize::try_from(civil.month() - 1).ok().and_then(|index| MONTHS.get(index)).unwrap_or(&"Jan");
-        format!(
-            "{weekday}, {:02} {month} {:04} {:02}:{:02}:{:02} GMT",
-            civil.day(),
-            civil.year(),
-            civil.hour(),
-            civil.minute(),
-            civil.second()
-        )
+        let printed = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&self.printable());
+        printed.unwrap_or_default() // only years before 0 have no such date, and those do not print
     }
 
-    /// Reads the date of an HTTP header (RFC 9110 §5.6.7, the fixed-length form and the obsolete ones jiff accepts).
+    /// Reads the date of an HTTP header: each of the three forms of RFC 9110 §5.6.7, and the date of a mail with any offset,
+    /// which some servers send.
     pub fn parse_http_date(text: &str) -> Option<Self> {
-        let zoned = jiff::fmt::rfc2822::DateTimeParser::new().parse_zoned(text.trim()).ok()?;
+        let text = text.trim();
+        if let Ok(date) = httpdate::parse_http_date(text) {
+            let since_epoch = date.duration_since(std::time::UNIX_EPOCH).ok()?;
+            return Some(Self(micros(since_epoch)));
+        }
+        let zoned = jiff::fmt::rfc2822::DateTimeParser::new().parse_zoned(text).ok()?;
         Some(Self(zoned.timestamp().as_microsecond()))
     }
 
+    /// The instant, or the nearest one that prints.
+    fn printable(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_microsecond(self.0.clamp(PRINTABLE_MIN, PRINTABLE_MAX)).unwrap_or_default()
+    }
+
     fn civil(self) -> jiff::civil::DateTime {
-        let clamped = self.0.clamp(PRINTABLE_MIN, PRINTABLE_MAX);
-        let instant = jiff::Timestamp::from_microsecond(clamped).unwrap_or_default();
-        instant.to_zoned(TimeZone::fixed(Offset::UTC)).datetime()
+        self.printable().to_zoned(TimeZone::fixed(Offset::UTC)).datetime()
     }
 }
 
@@ -208,8 +197,31 @@ mod tests {
 
     #[test]
     fn reads_http_dates() {
-        assert_eq!(Timestamp::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Timestamp::from_secs(784_111_777)));
-        assert_eq!(Timestamp::parse_http_date("soon"), None);
+        let instant = Some(Timestamp::from_secs(784_111_777));
+        for text in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            " Sun, 06 Nov 1994 08:49:37 GMT ",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "6 Nov 1994 09:49:37 +0100",
+        ] {
+            assert_eq!(Timestamp::parse_http_date(text), instant, "{text}");
+        }
+        for text in ["", "soon", "Sun, 31 Feb 1994 08:49:37 GMT", "784111777"] {
+            assert_eq!(Timestamp::parse_http_date(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn prints_http_dates_before_and_long_after_the_epoch() {
+        for (seconds, text) in [
+            (-62_135_596_800, "Mon, 01 Jan 0001 00:00:00 GMT"),
+            (-1, "Wed, 31 Dec 1969 23:59:59 GMT"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (253_402_207_199, "Thu, 30 Dec 9999 21:59:59 GMT"),
+        ] {
+            assert_eq!(Timestamp::from_secs(seconds).http_date(), text);
+        }
     }
 
     #[test]
