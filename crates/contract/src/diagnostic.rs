@@ -63,6 +63,20 @@ impl fmt::Display for ContractError {
     }
 }
 
+/// Something wrong whose place in the file its reader does not know: the caller reports it there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mistake {
+    pub(crate) message: String,
+    /// What would be right; may be empty.
+    pub(crate) help: String,
+}
+
+impl Mistake {
+    pub(crate) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { message: message.into(), help: help.into() }
+    }
+}
+
 /// Collects diagnostics while a contract is read, so that all of them are reported at once.
 #[derive(Debug)]
 pub(crate) struct Report {
@@ -108,13 +122,20 @@ impl Report {
     }
 }
 
+/// The longest word that is compared with others, in characters.
+const WORD_LENGTH_MAX: usize = 64;
+
 /// The candidate that `word` was probably meant to be.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
+    if length > WORD_LENGTH_MAX {
+        return None;
+    }
+    let word = word.to_lowercase();
     let limit = (length / 3).max(if length >= 4 { 2 } else { 1 }); // two, so that swapped letters are found
     candidates
         .into_iter()
-        .map(|candidate| (distance(&word.to_lowercase(), candidate), candidate))
+        .map(|candidate| (strsim::levenshtein(&word, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -138,34 +159,12 @@ pub(crate) fn list(words: &[&str]) -> String {
     }
 }
 
-/// Levenshtein's distance, on words short enough for a single row.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (line, left) in left.chars().take(64).enumerate() {
-        let mut diagonal = line;
-        let mut before = line + 1;
-        for (cell, right) in row.iter_mut().skip(1).zip(&right) {
-            let substituted = diagonal + usize::from(left != *right);
-            diagonal = *cell;
-            *cell = substituted.min(before + 1).min(diagonal + 1);
-            before = *cell;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = line + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn finds_the_word_that_was_meant() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
         assert_eq!(nearest("herders", ["headers", "body"]), Some("headers"));
         assert_eq!(nearest("zzz", ["headers", "body"]), None);
         assert_eq!(suggestion("q", &["body", "url"]), "there is `body` and `url`");

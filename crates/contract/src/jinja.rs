@@ -12,11 +12,11 @@ use bytes::Bytes;
 use minijinja::value::{Enumerator, Kwargs, Object, ObjectRepr, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
-use crate::expression::Path;
-use crate::filters::{self, Filter};
+use crate::filters::{Filter, FilterName, TimeFormat};
 use crate::json;
+use crate::path::Path;
 use crate::piece::{EvalError, Piece};
-use crate::variables::{Scope, Variable};
+use crate::variables::Scope;
 
 /// Steps that one expression may take.
 const FUEL: u64 = 50_000;
@@ -28,16 +28,17 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_fuel(Some(FUEL));
     environment.remove_global("debug");
-    for (name, filter) in filters::FILTERS {
-        environment.add_filter(*name, move |value: Value| filter_value(*filter, &value));
+    for name in FilterName::ALL {
+        environment.add_filter(name.as_str(), move |value: Value| filter_value(Filter::from(*name), &value));
     }
-    environment.add_filter("rfc3339", |value: Value, arguments: Kwargs| {
+    environment.add_filter(FilterName::Rfc3339.as_str(), |value: Value, arguments: Kwargs| {
         let digits: Option<u32> = arguments.get("digits")?;
         let zone: Option<String> = arguments.get("zone")?;
         arguments.assert_all_used()?;
         let digits = digits.map(|digits| digits.to_string());
-        let filter = filters::rfc3339(digits.as_deref(), zone.as_deref());
-        filter_value(filter.map_err(|message| Error::new(ErrorKind::InvalidOperation, message))?, &value)
+        let format = TimeFormat::read(digits.as_deref(), zone.as_deref());
+        let format = format.map_err(|message| Error::new(ErrorKind::InvalidOperation, message))?;
+        filter_value(Filter { name: FilterName::Rfc3339, format }, &value)
     });
     environment
 });
@@ -82,7 +83,7 @@ pub(crate) fn evaluate(compiled: &Compiled, paths: &[Path], scope: Scope<'_>) ->
     let mut context: BTreeMap<&str, Value> = BTreeMap::new();
     for path in paths {
         let value = to_value(&scope.get(&path.variable));
-        match path.names() {
+        match path.variable.names() {
             (root, Some(field)) => {
                 let fields = roots.entry(root).or_default();
                 if !value.is_undefined() {
@@ -304,20 +305,4 @@ fn write_container(value: &Value, out: &mut String, depth: usize) -> Result<(), 
     }
     out.push(if is_map { '}' } else { ']' });
     Ok(())
-}
-
-/// The names under which a variable stands in an expression.
-pub(crate) fn names(variable: &Variable) -> (&str, Option<&str>) {
-    match variable {
-        Variable::Header(name) => ("header", Some(name)),
-        Variable::Signature(name) => ("signature", Some(name)),
-        Variable::Local(name) => name.split_once('.').map_or((name.as_str(), None), |(root, field)| (root, Some(field))),
-        other => {
-            let name = crate::variables::NAMES.iter().find(|(_, variable)| variable == other).map_or("", |(name, _)| *name);
-            match name.split_once('.') {
-                Some((root, field)) => (root, Some(field)),
-                None => (name, None),
-            }
-        }
-    }
 }

@@ -18,15 +18,19 @@
 
 mod captured;
 mod catalogue;
+mod compile;
 mod contract;
 mod diagnostic;
 mod expression;
+mod failure;
 mod filters;
+mod grammar;
 mod identify;
 mod jinja;
 mod json;
 mod json_schema;
 mod lexer;
+mod path;
 mod piece;
 mod policy;
 mod proofs;
@@ -46,9 +50,12 @@ mod variables;
 mod verify;
 mod yaml;
 
+pub use bellwire_domain::OutboundRequest;
+pub use captured::CapturedRequest;
 pub use catalogue::{EventDefinition, TestEvent};
 pub use contract::Contract;
 pub use diagnostic::{ContractError, Diagnostic};
+pub use failure::RenderError;
 pub use identify::NamedEvent;
 pub use json_schema::json_schema;
 pub use proofs::Proof;
@@ -56,11 +63,9 @@ pub use published::{
     AccountView, Authentication, EndpointView, ErrorKind, EventView, FieldFault, Inputs, Passed, PublishedAnswer, PublishedApi,
     PublishedRequest, PublishedRoute, ResourceView, RouteMatch, Verb,
 };
-pub use render::{
-    AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, OutboundRequest, RenderError, RenderInput,
-};
+pub use render::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, RenderInput};
 pub use resource::{ResourceChange, ResourceDefinition, ResourceEvent, ResourceRefusal, StoredResource};
 pub use schema::DataError;
 pub use shipped::{Contracts, DuplicateContract};
 pub use subscription::{EventChoice, IdFormats, Registrar, SecretRules, SecretSource, Subscription};
-pub use verify::{CapturedRequest, Verdict};
+pub use verify::Verdict;

@@ -10,15 +10,16 @@ use bellwire_domain::EventType;
 use bellwire_domain::resource::{Facts, FieldFact, Lifecycle, Past, Refusal, StateId, StateSet};
 use bytes::Bytes;
 
+use crate::failure::Failure;
 use crate::json;
 use crate::piece::Piece;
 use crate::schema::DataError;
-use crate::template::{Failure, Template};
+use crate::template::Template;
 use crate::tree::{Spacing, Tree};
 use crate::variables::{Local, Scope, Values, Variable};
 
 use document::{Condition, DocumentPath};
-pub(crate) use read::read;
+pub(crate) use read::{RESOURCE, read};
 
 /// A kind of resource.
 #[derive(Debug)]

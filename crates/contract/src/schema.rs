@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use bellwire_domain::escape_pointer;
 use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
@@ -112,9 +113,8 @@ pub(crate) fn check(validator: &Validator, data: &Value) -> Vec<DataError> {
             ValidationErrorKind::AdditionalProperties { unexpected }
             | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
                 for name in unexpected {
-                    let escaped = name.replace('~', "~0").replace('/', "~1");
                     let message = "the contract does not declare this field, so it is refused".to_owned();
-                    errors.push(DataError { pointer: format!("{pointer}/{escaped}"), message });
+                    errors.push(DataError { pointer: format!("{pointer}/{}", escape_pointer(name)), message });
                 }
             }
             _ => errors.push(DataError { pointer, message: error.masked().to_string() }),

@@ -4,9 +4,19 @@ use std::borrow::Cow;
 
 use crate::diagnostic::{At, Report};
 use crate::expression::Expression;
-use crate::piece::{EvalError, Piece};
+use crate::failure::Failure;
+use crate::grammar::{Definition, Shape};
+use crate::piece::Piece;
 use crate::variables::{Scope, Variable};
 use crate::yaml::{Node, Scalar, Style};
+
+/// Where a template may stand.
+pub(crate) const TEMPLATE: Shape = Shape::Named(&Definition {
+    name: "template",
+    about: "Text with {{ expressions }} in it.",
+    shape: Shape::SCALAR,
+    examples: &[],
+});
 
 /// A text with expressions in it.
 #[derive(Debug)]
@@ -49,8 +59,8 @@ impl Template {
             };
             match Expression::compile(inside.get(..close).unwrap_or_default(), place, locals) {
                 Ok(expression) => parts.push(Part::Expression(expression)),
-                Err((message, help)) => {
-                    report.add(place, path, message, help);
+                Err(mistake) => {
+                    report.add(place, path, mistake.message, mistake.help);
                     clean = false;
                 }
             }
@@ -95,6 +105,15 @@ impl Template {
         })
     }
 
+    /// The template as it stands in the contract.
+    pub(crate) fn source(&self) -> String {
+        let part = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Expression(expression) => format!("{{{{ {} }}}}", expression.text),
+        };
+        self.parts.iter().map(part).collect()
+    }
+
     pub(crate) fn variables(&self) -> impl Iterator<Item = &Variable> {
         self.expressions().flat_map(|expression| expression.paths.iter().map(|path| &path.variable))
     }
@@ -123,46 +142,12 @@ impl Template {
     /// The rendered text.
     pub(crate) fn render_text(&self, scope: Scope<'_>) -> Result<String, Failure> {
         let bytes = self.render(scope)?;
-        String::from_utf8(bytes).map_err(|_| Failure {
-            at: self.at,
-            path: Vec::new(),
-            message: "bytes that are no text; add `| hex` or `| base64`".into(),
-            absent: false,
-        })
+        String::from_utf8(bytes).map_err(|_| Failure::new(self.at, "bytes that are not text; add `| hex` or `| base64`"))
     }
 }
 
 fn text_of<'p>(expression: &Expression, value: &'p Piece<'_>) -> Result<Cow<'p, [u8]>, Failure> {
     value.to_text().map_err(|error| Failure::unnamed(expression, &error))
-}
-
-/// Something that could not be rendered.
-#[derive(Debug, Clone)]
-pub(crate) struct Failure {
-    pub(crate) at: At,
-    /// The way from the inside out.
-    pub(crate) path: Vec<String>,
-    pub(crate) message: String,
-    pub(crate) absent: bool,
-}
-
-impl Failure {
-    /// An error that names its expression already.
-    pub(crate) fn of(expression: &Expression, error: EvalError) -> Self {
-        Self { at: expression.at, path: Vec::new(), message: error.message, absent: error.absent }
-    }
-
-    /// An error that does not.
-    pub(crate) fn unnamed(expression: &Expression, error: &EvalError) -> Self {
-        let message = format!("`{}` {}", expression.text, error.message);
-        Self { at: expression.at, path: Vec::new(), message, absent: error.absent }
-    }
-
-    #[must_use]
-    pub(crate) fn inside(mut self, name: impl Into<String>) -> Self {
-        self.path.push(name.into());
-        self
-    }
 }
 
 /// The index of the `}}` that ends an expression, strings skipped.

@@ -7,10 +7,21 @@ mod render;
 
 use crate::diagnostic::{At, Report, suggestion};
 use crate::expression::Expression;
+use crate::grammar::{Definition, Shape};
 use crate::json;
-use crate::reader::{Fields, join};
-use crate::template::Template;
+use crate::reader::{entries, join};
+use crate::template::{TEMPLATE, Template};
 use crate::yaml::{Kind, Meaning, Node};
+
+/// Where a tree may stand.
+pub(crate) const TREE: Shape = Shape::Named(&Definition {
+    name: "tree",
+    about: "Any value; a text that is exactly one {{ expression }} keeps the type of its value.",
+    shape: Shape::Any,
+    examples: &[],
+});
+/// Where names with templates may stand.
+pub(crate) const PAIRS: Shape = Shape::MapOf(&TEMPLATE);
 
 /// A tree, compiled.
 #[derive(Debug)]
@@ -54,12 +65,13 @@ pub(crate) struct Each {
     then: Tree,
 }
 
-/// How JSON is spaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Spacing {
-    Compact,
-    /// A space after each comma and colon.
-    Spaced,
+bellwire_domain::words! {
+    /// How JSON is spaced.
+    pub(crate) enum Spacing {
+        Compact = "compact",
+        /// A space after each comma and colon.
+        Spaced = "spaced",
+    }
 }
 
 const DIRECTIVES: &[&str] = &["$when", "$then", "$else", "$each", "$as", "$merge"];
@@ -211,6 +223,13 @@ impl Tree {
         })
     }
 
+    /// Every expression of the tree.
+    pub(crate) fn expressions(&self) -> Vec<&Expression> {
+        let mut found = Vec::new();
+        self.visit(&mut |expression| found.push(expression));
+        found
+    }
+
     /// Shows every expression of the tree.
     pub(crate) fn visit<'t>(&'t self, visitor: &mut dyn FnMut(&'t Expression)) {
         match self {
@@ -276,11 +295,7 @@ fn local_name(node: &Node, path: &str, report: &mut Report) -> Option<String> {
 
 /// Reads what `$form` and `request.query` hold: names with templates.
 pub(crate) fn read_pairs(node: &Node, path: &str, report: &mut Report) -> Option<Vec<(String, bool, Template)>> {
-    let Kind::Map(entries) = &node.kind else {
-        Fields::open(node, path, &[], report)?;
-        return None;
-    };
-    let pairs: Vec<Option<_>> = entries
+    let pairs: Vec<Option<_>> = entries(node, path, "write a mapping from names to templates", report)?
         .iter()
         .map(|(key, value)| {
             let (name, optional) = key_of(&key.text);

@@ -1,5 +1,7 @@
 //! Renders every event once with its example, so that a template that cannot work is refused when the contract is loaded.
 
+mod answers;
+
 use bellwire_domain::{EventType, Timestamp};
 
 use crate::contract::Contract;
@@ -8,7 +10,7 @@ use crate::render::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, Ev
 
 /// Renders all events; `places` are where their examples stand.
 pub(crate) fn run(contract: &Contract, places: &[At], report: &mut Report) {
-    crate::published::try_answers(contract, report);
+    answers::try_answers(contract, report);
     let secrets = [contract.draw_secret([7; 32])];
     let start = At { line: 1, column: 1 };
     let mut trials: Vec<(EventType, &str, bool, At)> = Vec::new();

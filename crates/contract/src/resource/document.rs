@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use bellwire_domain::escape_pointer;
+
 use crate::json;
 
 /// The most names of a path.
@@ -30,7 +32,7 @@ impl DocumentPath {
 
     /// The path as a JSON pointer.
     pub(super) fn pointer(&self) -> String {
-        self.0.iter().flat_map(|name| ["/".to_owned(), name.replace('~', "~0").replace('/', "~1")]).collect()
+        self.0.iter().flat_map(|name| ["/".into(), escape_pointer(name)]).collect()
     }
 }
 

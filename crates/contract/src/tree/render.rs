@@ -2,9 +2,9 @@
 
 use super::{Each, Member, Spacing, Tree};
 use crate::expression::Expression;
+use crate::failure::Failure;
 use crate::json;
 use crate::piece::{EvalError, Piece};
-use crate::template::Failure;
 use crate::variables::{Local, Scope};
 
 impl Tree {

@@ -3,12 +3,14 @@
 
 use bellwire_domain::{Secret, Timestamp};
 
-use super::subject::{AccountView, EndpointView, EventView, Passed, ResourceView};
-use super::{Answer, Bindings, ErrorKind, PublishedRoute, Verb, quoted, write};
 use crate::catalogue::EventDefinition;
 use crate::contract::Contract;
 use crate::diagnostic::{At, Report};
-use crate::render::RenderError;
+use crate::expression::Expression;
+use crate::failure::RenderError;
+use crate::published::{
+    AccountView, Answer, Bindings, EndpointView, ErrorKind, EventView, Passed, PublishedRoute, ResourceView, Verb, quoted, write,
+};
 use crate::variables::Variable;
 
 /// How much there is to answer with.
@@ -66,7 +68,7 @@ fn add(error: &RenderError, what: &str, report: &mut Report) {
 /// Where expressions stand that use the request.
 fn requested(answer: &Answer) -> Vec<(usize, usize)> {
     let mut places = Vec::new();
-    let mut note = |expression: &crate::expression::Expression| {
+    let mut note = |expression: &Expression| {
         if expression.uses(|variable| matches!(variable, Variable::Local(name) if name.starts_with("request."))) {
             places.push((expression.at.line, expression.at.column));
         }

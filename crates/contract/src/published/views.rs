@@ -1,0 +1,224 @@
+//! What use-cases hand over for answers, and how templates see it.
+
+use bellwire_domain::{Secret, Timestamp};
+use serde_json::value::RawValue;
+
+use crate::catalogue::EventDefinition;
+use crate::published::bindings::{Bindings, quoted};
+
+/// What a use-case came to, on its way into an answer.
+#[derive(Debug)]
+pub enum Passed<'a> {
+    /// An endpoint, and the account it belongs to.
+    Endpoint(AccountView, EndpointView),
+    /// A page of endpoints.
+    Endpoints(AccountView, Vec<EndpointView>, Option<String>),
+    /// A resource.
+    Resource(AccountView, ResourceView),
+    /// A page of resources.
+    Resources(AccountView, Vec<ResourceView>, Option<String>),
+    /// A page of the log.
+    Events(AccountView, Vec<EventView>, Option<String>),
+    /// An event type.
+    EventType(&'a EventDefinition),
+    /// Event types.
+    EventTypes(Vec<&'a EventDefinition>),
+}
+
+/// An account as an answer may show it.
+#[derive(Debug, Clone)]
+pub struct AccountView {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: Option<String>,
+}
+
+/// An endpoint as an answer may show it.
+#[derive(Debug)]
+pub struct EndpointView {
+    /// Its id.
+    pub id: String,
+    /// Its URL.
+    pub url: String,
+    /// Its name.
+    pub name: Option<String>,
+    /// The event types it gets.
+    pub events: Vec<String>,
+    /// Whether new events make deliveries for it.
+    pub enabled: bool,
+    /// Its health, in a word.
+    pub health: &'static str,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Its secret, when it was just made or can be read back.
+    pub secret: Option<Secret<String>>,
+}
+
+/// A resource as an answer may show it.
+#[derive(Debug)]
+pub struct ResourceView {
+    /// Its kind.
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// Its state.
+    pub state: String,
+    /// One more with each change.
+    pub version: i64,
+    /// When it was first put.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Its document: valid JSON.
+    pub document: String,
+}
+
+/// An event of the log as an answer may show it.
+#[derive(Debug)]
+pub struct EventView {
+    /// Its id.
+    pub id: String,
+    /// Its number within its account.
+    pub seq: i64,
+    /// Its type.
+    pub event_type: String,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// Whether it is the test event.
+    pub is_test: bool,
+    /// Its data: valid JSON.
+    pub data: String,
+}
+
+/// Names with their values as JSON.
+type Members = Vec<(&'static str, String)>;
+
+impl EndpointView {
+    /// An answer about one endpoint has a `secret`, be it null; in a list it is there where it can be read back.
+    fn members(&self, is_one: bool) -> Members {
+        let mut members = vec![
+            ("id", quoted(&self.id)),
+            ("url", quoted(&self.url)),
+            ("name", optional(self.name.as_deref())),
+            ("events", serde_json::to_string(&self.events).unwrap_or_default()),
+            ("enabled", self.enabled.to_string()),
+            ("health", quoted(self.health)),
+            ("created_at", time(self.created_at)),
+            ("updated_at", time(self.updated_at)),
+        ];
+        if is_one || self.secret.is_some() {
+            members.push(("secret", optional(self.secret.as_ref().map(|secret| secret.expose().as_str()))));
+        }
+        members
+    }
+}
+
+impl ResourceView {
+    fn members(&self) -> Members {
+        vec![
+            ("kind", quoted(&self.kind)),
+            ("id", quoted(&self.id)),
+            ("state", quoted(&self.state)),
+            ("version", self.version.to_string()),
+            ("created_at", time(self.created_at)),
+            ("updated_at", time(self.updated_at)),
+            ("document", self.document.clone()),
+        ]
+    }
+}
+
+impl EventView {
+    fn members(&self) -> Members {
+        vec![
+            ("id", quoted(&self.id)),
+            ("seq", self.seq.to_string()),
+            ("type", quoted(&self.event_type)),
+            ("occurred_at", time(self.occurred_at)),
+            ("is_test", self.is_test.to_string()),
+            ("data", self.data.clone()),
+        ]
+    }
+}
+
+fn event_type_members(event: &EventDefinition) -> Members {
+    let raw = |value: Option<String>| value.unwrap_or_else(|| "null".to_owned());
+    vec![
+        ("type", quoted(event.event_type.as_str())),
+        ("title", quoted(&event.title)),
+        ("description", optional(event.description.as_deref())),
+        ("schema", raw(event.schema.as_ref().map(ToString::to_string))),
+        ("example", RawValue::get(&event.example).to_owned()),
+        ("fields", raw(event.fields.clone())),
+    ]
+}
+
+impl Passed<'_> {
+    pub(crate) fn bind(&self, names: &mut Bindings) {
+        match self {
+            Self::Endpoint(account, endpoint) => {
+                bind_account(account, names);
+                bind_one("endpoint", endpoint.members(true), names);
+            }
+            Self::Endpoints(account, endpoints, next) => {
+                bind_account(account, names);
+                bind_list("endpoints", endpoints.iter().map(|endpoint| endpoint.members(false)), names);
+                names.set("next", optional(next.as_deref()));
+            }
+            Self::Resource(account, resource) => {
+                bind_account(account, names);
+                bind_one("resource", resource.members(), names);
+            }
+            Self::Resources(account, resources, next) => {
+                bind_account(account, names);
+                bind_list("resources", resources.iter().map(ResourceView::members), names);
+                names.set("next", optional(next.as_deref()));
+            }
+            Self::Events(account, events, next) => {
+                bind_account(account, names);
+                bind_list("events", events.iter().map(EventView::members), names);
+                names.set("next", optional(next.as_deref()));
+            }
+            Self::EventType(event) => bind_one("event", event_type_members(event), names),
+            Self::EventTypes(events) => bind_list("events", events.iter().map(|event| event_type_members(event)), names),
+        }
+    }
+}
+
+fn bind_account(account: &AccountView, names: &mut Bindings) {
+    names.set("account.id", quoted(&account.id));
+    names.set("account.name", optional(account.name.as_deref()));
+}
+
+fn bind_one(root: &str, members: Members, names: &mut Bindings) {
+    for (name, raw) in members {
+        names.set(format!("{root}.{name}"), raw);
+    }
+}
+
+fn bind_list(name: &str, items: impl Iterator<Item = Members>, names: &mut Bindings) {
+    let mut out = String::from("[");
+    for (index, members) in items.enumerate() {
+        out.push_str(if index > 0 { ",{" } else { "{" });
+        for (index, (name, raw)) in members.iter().enumerate() {
+            out.push_str(if index > 0 { "," } else { "" });
+            out.push_str(&quoted(name));
+            out.push(':');
+            out.push_str(raw);
+        }
+        out.push('}');
+    }
+    out.push(']');
+    names.set(name, out);
+}
+
+fn optional(text: Option<&str>) -> String {
+    text.map_or_else(|| "null".to_owned(), quoted)
+}
+
+/// Times are texts; the filters of times take them as well.
+fn time(at: Timestamp) -> String {
+    quoted(&at.to_string())
+}
