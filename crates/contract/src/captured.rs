@@ -1,8 +1,8 @@
-//! What a captured request shows of the values that it was made of.
+//! What a captured request reveals of the values that it was made from.
 //!
-//! A contract's templates are read backwards: where a header is `t={{ attempt.at | unix }}`, the captured header gives the text of
-//! that expression. Texts are only believed where nothing better is known: what can be computed from the captured body and
-//! headers is computed, and compared by whoever reads it.
+//! The contract's templates are read backwards: if a header is `t={{ attempt.at | unix }}`, the captured header shows the text of
+//! that expression. Such text is trusted only where nothing better is known. What can be computed from the captured body and
+//! headers is computed, and the caller compares it.
 
 use bellwire_domain::Timestamp;
 use http::HeaderMap;
@@ -30,17 +30,17 @@ pub struct CapturedRequest<'a> {
     pub body: &'a [u8],
 }
 
-/// An expression of the contract and what the request shows in its place.
+/// An expression of the contract, and the text that the request has in its place.
 pub(crate) struct Shown<'a> {
     pub(crate) expression: &'a Expression,
     pub(crate) text: String,
-    /// The same as JSON, when it stood in a JSON body.
+    /// The same as JSON, if it was in a JSON body.
     raw: Option<String>,
-    /// Where it stood, for messages.
+    /// Where it was, for messages.
     pub(crate) place: String,
 }
 
-/// The values of a captured request, with one secret tried.
+/// The values of a captured request, as seen with one secret.
 pub(crate) struct Captured<'a> {
     contract: &'a Contract,
     request: &'a CapturedRequest<'a>,
@@ -60,7 +60,7 @@ pub(crate) fn follows(expression: &Expression) -> bool {
         && !expression.uses(|variable| !matches!(variable, Variable::Builtin(Builtin::Body) | Variable::Header(_)))
 }
 
-/// The instant of the attempt, when the expression prints it.
+/// When the attempt was made, if the expression prints that.
 pub(crate) fn attempt_time(expression: &Expression, text: &str) -> Option<Timestamp> {
     let (Variable::Builtin(Builtin::AttemptAt), [filter, ..]) = expression.direct()? else { return None };
     match filter.name {
@@ -73,7 +73,7 @@ pub(crate) fn attempt_time(expression: &Expression, text: &str) -> Option<Timest
 }
 
 impl<'a> Captured<'a> {
-    /// Reads what the request shows, except its headers, which the caller judges one by one.
+    /// Reads what the request shows, except for its headers, which the caller goes through one by one.
     pub(crate) fn new(contract: &'a Contract, plan: &'a RequestPlan, request: &'a CapturedRequest<'a>) -> Self {
         let host = request.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         let url = if request.url.starts_with('/') { format!("https://{host}{}", request.url) } else { request.url.to_owned() };
@@ -142,7 +142,7 @@ impl<'a> Captured<'a> {
         self.request.headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
     }
 
-    /// The instant of the attempt, from wherever it is shown.
+    /// When the attempt was made, wherever the request shows it.
     fn attempt_at(&self) -> Option<Timestamp> {
         self.shown.iter().find_map(|shown| attempt_time(shown.expression, &shown.text))
     }
@@ -202,7 +202,7 @@ impl Captured<'_> {
         }
     }
 
-    /// The instant of the event, when some expression prints it exactly enough to be read.
+    /// When the event happened, if some expression prints that in a form that can be read back.
     fn occurred_at(&self) -> Option<Timestamp> {
         self.shown.iter().find_map(|shown| {
             let (Variable::Builtin(Builtin::EventOccurredAt), [filter]) = shown.expression.direct()? else { return None };
@@ -215,7 +215,7 @@ impl Captured<'_> {
     }
 }
 
-/// Finds what stands in the place of each expression; `None` when the text does not have the template's form.
+/// Finds the text in the place of each expression. `None` when the text does not have the template's form.
 pub(crate) fn read_backwards<'t, 'c>(template: &'t Template, text: &'c str) -> Option<Vec<(&'t Expression, &'c str)>> {
     let mut found = Vec::new();
     let mut rest = text;

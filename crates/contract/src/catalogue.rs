@@ -43,7 +43,7 @@ const TITLE: KeySpec = KeySpec::optional("title", Shape::TEXT, "A short title.")
 const DESCRIPTION: KeySpec = KeySpec::optional("description", Shape::TEXT, "What it means.");
 const FIELDS: KeySpec = KeySpec::optional("fields", Shape::MAP, "Constants, for `event.fields`.");
 
-/// What a contract writes under `events`.
+/// The value of `events`.
 pub(crate) const EVENTS: Shape = Shape::Named(&Definition {
     name: "events",
     about: "What can happen: a list of events, or `any` for every type.",
@@ -52,7 +52,7 @@ pub(crate) const EVENTS: Shape = Shape::Named(&Definition {
 });
 const EVENT: Shape =
     Shape::Named(&Definition { name: "event", about: "An event of the catalogue.", shape: Shape::Keys(KEYS), examples: &[] });
-/// What a contract writes under `test_event`.
+/// The value of `test_event`.
 pub(crate) const TEST_EVENT: Shape = Shape::Named(&Definition {
     name: "test_event",
     about: "The event that is sent to try an endpoint.",
@@ -64,7 +64,7 @@ pub(crate) const TEST_EVENT: Shape = Shape::Named(&Definition {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct EventDefinition {
-    /// Its name; `*` for the definition that stands for all names not listed.
+    /// Its name; `*` in the definition for all names that are not listed.
     pub event_type: EventType,
     /// Other names under which a publisher may post it.
     pub aliases: Vec<EventType>,
@@ -72,7 +72,7 @@ pub struct EventDefinition {
     pub title: String,
     /// What it means.
     pub description: Option<String>,
-    /// Data of such an event.
+    /// Example data.
     pub example: Box<RawValue>,
     /// The JSON Schema of its data, as written.
     pub schema: Option<Value>,
@@ -109,7 +109,7 @@ pub struct TestEvent {
     pub(crate) fields: Option<String>,
 }
 
-/// The catalogue as read, with the nodes of requests that single events change.
+/// The catalogue as it was read, with the requests that single events change.
 pub(crate) struct Catalogue<'n> {
     pub(crate) events: Vec<EventDefinition>,
     pub(crate) any: Option<EventDefinition>,
@@ -118,11 +118,11 @@ pub(crate) struct Catalogue<'n> {
 }
 
 bellwire_domain::words! {
-    /// What becomes of fields that no schema declares.
+    /// What happens to fields that no schema declares.
     pub(crate) enum Undeclared {
         /// They are refused, and every event must have a schema.
         DeclaredOnly = "declared_only",
-        /// The schema decides, and means what JSON Schema says.
+        /// The schema decides, by the rules of JSON Schema.
         Open = "open",
     }
 }
@@ -214,7 +214,7 @@ fn read_event(fields: &Fields<'_>, undeclared: Undeclared, report: &mut Report) 
     if let (Some(validator), Ok(value)) = (&validator, serde_json::from_str::<Value>(&example_json)) {
         for error in schema::check(validator, &value) {
             let place = format!("{}{}", fields.path_of("example"), error.pointer.replace('/', "."));
-            report.add(fields.at("example"), &place, format!("the example does not fit the schema: {}", error.message), "");
+            report.add(fields.at("example"), &place, format!("the example does not match the schema: {}", error.message), "");
         }
     }
     let entitlement = fields.text("entitlement", report);

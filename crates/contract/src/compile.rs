@@ -1,4 +1,4 @@
-//! Compiles a contract: reads every part of it, and tries the result once.
+//! Compiles a contract: reads every part, then renders everything once as a trial.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ const TOLERANCE_DEFAULT: Duration = Duration::from_secs(300);
 
 impl Contract {
     /// Parses, checks and compiles a contract. `file` is its name in messages. Every event is rendered once with its example, so
-    /// that what compiles here also renders.
+    /// a contract that compiles also renders.
     pub fn compile(source: &str, file: &str) -> Result<Self, ContractError> {
         let mut report = Report::new(file);
         let compiled = yaml::parse(source, &mut report).and_then(|root| read(source, &root, &mut report));
@@ -69,7 +69,7 @@ impl Contract {
     }
 }
 
-/// Reads a whole contract; the second value says where each event's example stands.
+/// Reads a whole contract. The second value has the place of each event's example.
 fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec<At>)> {
     let fields = Fields::open(root, "", KEYS, report)?;
     let name = read_name(&fields, report);
@@ -84,7 +84,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let (signatures, clean) = read_signatures(fields.get("signatures"), report);
     let plan = match request {
         Some(node) if clean => RequestPlan::read(node, None, &signatures, report),
-        // What refers to signatures cannot be judged while these are wrong, so only the keys are checked.
+        // References to signatures cannot be checked while the signatures are wrong, so only the keys are.
         Some(node) => Fields::open(node, "request", request::KEYS, report).and(None),
         None => None,
     };
@@ -151,7 +151,7 @@ fn read_name(fields: &Fields<'_>, report: &mut Report) -> Option<String> {
     Some(name)
 }
 
-/// Reads `signatures`; the flag says whether all of them could be read.
+/// Reads `signatures`. The flag says whether all of them were right.
 fn read_signatures(node: Option<&Node>, report: &mut Report) -> (Vec<Signature>, bool) {
     let Some(node) = node else { return (Vec::new(), true) };
     let help = "write a mapping from names to signatures: `main: { hmac: sha256, over: \"{{ body }}\" }`";

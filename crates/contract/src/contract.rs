@@ -36,7 +36,7 @@ pub struct Contract {
 }
 
 impl Contract {
-    /// The short name by which it is referred to.
+    /// Its short name, by which everything refers to it.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -46,7 +46,7 @@ impl Contract {
         &self.title
     }
 
-    /// What it is.
+    /// What the platform is.
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
     }
@@ -56,12 +56,12 @@ impl Contract {
         &self.source
     }
 
-    /// The events of its catalogue, in its order.
+    /// The events of its catalogue, in the order of the file.
     pub fn events(&self) -> &[EventDefinition] {
         &self.events
     }
 
-    /// The definition for types that the catalogue does not list; `None`: such types are refused.
+    /// The definition for types that the catalogue does not list. Without one such types are refused.
     pub fn any_event(&self) -> Option<&EventDefinition> {
         self.any.as_ref()
     }
@@ -71,7 +71,7 @@ impl Contract {
         self.events.iter().find(|event| event.is_named(event_type)).or(self.any.as_ref())
     }
 
-    /// Checks an event's data against its definition. Costs nothing where the contract declares no schema.
+    /// Checks an event's data against its definition. Free when the contract declares no schema.
     pub fn check_data(&self, event: &EventDefinition, data: &[u8]) -> Result<(), Vec<DataError>> {
         let Some(validator) = &event.validator else { return Ok(()) };
         let errors = match schema::read(data) {
@@ -94,7 +94,7 @@ impl Contract {
         &self.subscription
     }
 
-    /// Whether a text can be a secret of this contract; the error says what it must look like.
+    /// Whether a text can be a secret of this contract. The error says what a secret must look like.
     pub fn check_secret(&self, secret: &str) -> Result<(), String> {
         let in_header = self.plan.header_variables().any(|used| *used == Variable::SECRET)
             || self.signatures.iter().any(|signature| signature.scheme.shows_secret());
@@ -107,10 +107,10 @@ impl Contract {
         self.subscription.secret.draw(&entropy)
     }
 
-    /// Whether an endpoint may have a header of this name and value; the error says why not.
+    /// Whether an endpoint may have this header. The error says why not.
     pub fn check_custom_header(&self, name: &str, value: &str) -> Result<(), String> {
         if !self.subscription.custom_headers {
-            return Err("this contract allows no headers of an endpoint's own".to_owned());
+            return Err("this contract does not allow an endpoint to have headers of its own".to_owned());
         }
         let Ok(name) = http::HeaderName::from_bytes(name.as_bytes()) else {
             return Err(format!("`{name}` is not a header name"));
@@ -133,17 +133,17 @@ impl Contract {
         self.test_event.as_ref()
     }
 
-    /// The kinds of resources, in its order.
+    /// The kinds of resources, in the order of the file.
     pub fn resources(&self) -> &[ResourceDefinition] {
         &self.resources
     }
 
-    /// The kind of resource of this name.
+    /// The kind of resource with this name.
     pub fn resource(&self, kind: &str) -> Option<&ResourceDefinition> {
         self.resources.iter().find(|resource| resource.kind() == kind)
     }
 
-    /// The API that its platform has published.
+    /// The API that the platform has published.
     pub fn published(&self) -> Option<&PublishedApi> {
         self.published.as_ref()
     }

@@ -63,7 +63,7 @@ impl fmt::Display for ContractError {
     }
 }
 
-/// Something wrong whose place in the file its reader does not know: the caller reports it there.
+/// A mistake found by code that does not know its place in the file; the caller reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mistake {
     pub(crate) message: String,
@@ -84,7 +84,7 @@ pub(crate) struct Report {
     diagnostics: Vec<Diagnostic>,
 }
 
-/// More than this many diagnostics help nobody.
+/// The most diagnostics of one report: nobody reads more.
 const DIAGNOSTICS_MAX: usize = 50;
 
 impl Report {
@@ -92,7 +92,7 @@ impl Report {
         Self { file: file.to_owned(), diagnostics: Vec::new() }
     }
 
-    /// Notes that something is wrong.
+    /// Adds a diagnostic.
     pub(crate) fn add(&mut self, at: At, path: &str, message: impl Into<String>, help: impl Into<String>) {
         if self.diagnostics.len() >= DIAGNOSTICS_MAX {
             return;
@@ -110,7 +110,7 @@ impl Report {
         }
     }
 
-    /// Whether nothing is wrong so far.
+    /// Whether nothing has been reported.
     pub(crate) fn is_clean(&self) -> bool {
         self.diagnostics.is_empty()
     }
@@ -132,7 +132,7 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         return None;
     }
     let word = word.to_lowercase();
-    let limit = (length / 3).max(if length >= 4 { 2 } else { 1 }); // two, so that swapped letters are found
+    let limit = (length / 3).max(if length >= 4 { 2 } else { 1 }); // two finds swapped letters
     candidates
         .into_iter()
         .map(|candidate| (strsim::levenshtein(&word, candidate), candidate))
@@ -141,7 +141,7 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
-/// "did you mean `x`?" or the list of what there is.
+/// "did you mean `x`?", or the list of candidates.
 pub(crate) fn suggestion(word: &str, candidates: &[&str]) -> String {
     match nearest(word, candidates.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),

@@ -1,7 +1,7 @@
 //! Expressions: checked when a contract is loaded, evaluated for each request.
 //!
-//! Most expressions of real contracts are a name, perhaps with a filter (`attempt.at | unix`). Those are evaluated directly, and
-//! a value of `event.data` keeps the very bytes that were posted. Everything else goes to the expression library.
+//! Most expressions in real contracts are a name, perhaps with a filter (`attempt.at | unix`). Those are evaluated directly, and
+//! a value of `event.data` keeps the exact bytes that were posted. Everything else goes to the expression library.
 
 use crate::diagnostic::{At, Mistake, suggestion};
 use crate::filters::{Filter, FilterName, TimeFormat};
@@ -18,7 +18,7 @@ const EXPRESSION_LENGTH_MAX: usize = 4_096;
 #[derive(Debug)]
 pub(crate) struct Expression {
     pub(crate) at: At,
-    /// The expression in one spelling, for messages and for finding the same expression again.
+    /// The expression in canonical spelling, for messages and for recognising the same expression elsewhere.
     pub(crate) text: String,
     /// The values it uses.
     pub(crate) paths: Vec<Path>,
@@ -30,7 +30,7 @@ pub(crate) struct Expression {
 enum Evaluation {
     /// A path and filters, evaluated without the library.
     Direct(Path, Vec<Filter>),
-    /// The same, and a whole number added.
+    /// The same, plus a whole number.
     Sum(Path, Vec<Filter>, i64),
     /// Whether a path leads to a value (`is defined`), or not.
     Defined(Path, bool),
@@ -38,7 +38,7 @@ enum Evaluation {
 }
 
 impl Expression {
-    /// Checks and compiles; `locals` are the names of the loops around it.
+    /// Checks and compiles an expression. `locals` are the names that the loops around it define.
     pub(crate) fn compile(source: &str, at: At, locals: &[String]) -> Result<Self, Mistake> {
         if source.len() > EXPRESSION_LENGTH_MAX {
             return Err(Mistake::new(format!("an expression is longer than {EXPRESSION_LENGTH_MAX} bytes"), ""));
@@ -75,7 +75,7 @@ impl Expression {
         value.map_err(|error| EvalError { message: format!("`{}` {}", self.text, error.message), absent: error.absent })
     }
 
-    /// The variable, when the expression is nothing but a variable and formats of it.
+    /// The variable and its filters, when the expression is nothing else.
     pub(crate) fn direct(&self) -> Option<(&Variable, &[Filter])> {
         match &self.evaluation {
             Evaluation::Direct(path, filters) if path.inside.is_empty() => Some((&path.variable, filters)),
@@ -98,11 +98,11 @@ fn filtered<'a>(path: &Path, filters: &[Filter], scope: Scope<'a>) -> Result<Pie
 fn sum(value: &Piece<'_>, added: i64) -> Result<Piece<'static>, EvalError> {
     let number = match value {
         Piece::Number(number) | Piece::Json(number) => number.parse::<i64>().ok(),
-        Piece::Absent => return Err(EvalError { message: "adds to a value that is not there".into(), absent: true }),
+        Piece::Absent => return Err(EvalError { message: "adds to a value that is missing".into(), absent: true }),
         _ => None,
     };
     let sum = number.and_then(|number| number.checked_add(added));
-    sum.map(|sum| Piece::number(&sum)).ok_or_else(|| EvalError::new("adds to what is no whole number"))
+    sum.map(|sum| Piece::number(&sum)).ok_or_else(|| EvalError::new("adds to something that is not a whole number"))
 }
 
 fn is_function(name: &str) -> bool {
@@ -170,7 +170,7 @@ fn check_test(name: &str) -> Result<(), Mistake> {
     Err(Mistake::new(format!("unknown test `is {name}`"), suggestion(name, &known)))
 }
 
-/// Reads a path that starts at `start`; answers it and the number of tokens it takes.
+/// Reads the path that starts at `start`. Returns it and the number of its tokens.
 fn read_path(tokens: &[Token], start: usize, locals: &[String]) -> Result<(Path, usize), Mistake> {
     let mut segments: Vec<(Segment, usize)> = Vec::new();
     let mut index = start;
@@ -203,12 +203,12 @@ fn read_path(tokens: &[Token], start: usize, locals: &[String]) -> Result<(Path,
         };
         let whole = chain.get(..used).unwrap_or_default().join(".");
         let message = format!("`{whole}` has nothing inside, so no `{name}`");
-        return Err(Mistake::new(message, "only `event.data`, `event.fields` and loop variables have"));
+        return Err(Mistake::new(message, "only `event.data`, `event.fields` and loop variables have fields"));
     }
     Ok((Path { variable, inside }, index - start))
 }
 
-/// The evaluation of a path followed by filters of ours and nothing else.
+/// How to evaluate a path that is followed by our own filters and nothing else.
 fn direct(tokens: &[Token], locals: &[String]) -> Option<Result<Evaluation, String>> {
     let Some(Token::Name(first)) = tokens.first() else { return None };
     if lexer::is_keyword(first) || tokens.get(1) == Some(&Token::Sign('(')) {
@@ -245,7 +245,7 @@ fn direct(tokens: &[Token], locals: &[String]) -> Option<Result<Evaluation, Stri
 fn ending(rest: &[Token], path: &Path, filters: &[Filter]) -> Option<Evaluation> {
     let is = |token: &Token, word: &str| matches!(token, Token::Name(name) if name == word);
     match rest {
-        // Data may hold fractions, which the library adds as well.
+        // A value of `event.data` may be a fraction; the library can add to those.
         [Token::Sign('+'), Token::Number(number)] if !filters.is_empty() => {
             Some(Evaluation::Sum(path.clone(), filters.to_vec(), number.parse().ok()?))
         }

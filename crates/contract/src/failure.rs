@@ -1,4 +1,4 @@
-//! What could not be rendered, and why.
+//! Why something could not be rendered.
 
 use std::fmt;
 
@@ -10,15 +10,15 @@ use crate::piece::EvalError;
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
     pub(crate) at: At,
-    /// The way from the inside out.
+    /// Where it happened, from the inside out.
     pub(crate) path: Vec<String>,
     pub(crate) message: String,
-    /// A value that an optional key forgives is not there.
+    /// A value is missing, which an optional key forgives.
     pub(crate) absent: bool,
 }
 
 impl Failure {
-    /// A failure of something that is no expression.
+    /// A failure outside of any expression.
     pub(crate) fn new(at: At, message: impl Into<String>) -> Self {
         Self { at, path: Vec::new(), message: message.into(), absent: false }
     }

@@ -1,6 +1,8 @@
-//! The filters of the expression language beyond those of the library: times, encodings, digests, JSON and URL parts.
+//! The filters that the expression library does not have: times, encodings, digests, JSON and parts of URLs.
 //!
-//! Each is a function from value to value, used directly for plain expressions and registered with the library for the rest.
+//! Each is a function from value to value. Plain expressions call it directly; for all others it is registered with the library.
+//! To add a filter: a variant with its name in [`FilterName`], its arm in [`Filter::apply`], and a row in
+//! `docs/contract-language.md`.
 
 use std::borrow::Cow;
 
@@ -48,18 +50,18 @@ bellwire_domain::words! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Filter {
     pub(crate) name: FilterName,
-    /// What `rfc3339` is given; the other filters take no arguments.
+    /// The arguments of `rfc3339`; the other filters take none.
     pub(crate) format: TimeFormat,
 }
 
-/// How RFC 3339 spells a time.
+/// How a time is written in RFC 3339.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TimeFormat {
     pub(crate) digits: u8,
     pub(crate) zone: Zone,
 }
 
-/// What RFC 3986 calls unreserved stays as it is.
+/// Everything but the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 impl TimeFormat {
@@ -92,7 +94,7 @@ impl Filter {
     /// The filtered value.
     pub(crate) fn apply(self, input: Piece<'_>) -> Result<Piece<'_>, EvalError> {
         if input == Piece::Absent {
-            return Err(EvalError { message: "a filter got a value that is not there".into(), absent: true });
+            return Err(EvalError { message: "a filter was given a value that is missing".into(), absent: true });
         }
         let owned = |text: String| Ok(Piece::Text(Cow::Owned(text)));
         let bytes = |bytes: Vec<u8>| Ok(Piece::Bytes(Cow::Owned(bytes)));
@@ -135,12 +137,12 @@ fn time(input: &Piece<'_>) -> Result<bellwire_domain::Timestamp, EvalError> {
         Piece::Time(at) => Ok(*at),
         Piece::Text(text) => parse_time(text),
         Piece::Json(raw) => parse_time(&crate::json::unquote(raw).unwrap_or_default()),
-        _ => Err(EvalError::new("is not a time; only a time or an RFC 3339 text has these formats")),
+        _ => Err(EvalError::new("is not a time; this filter takes a time, or text in RFC 3339")),
     }
 }
 
 fn parse_time(text: &str) -> Result<bellwire_domain::Timestamp, EvalError> {
-    bellwire_domain::Timestamp::parse_rfc3339(text).map_err(|_| EvalError::new("is not a time as in RFC 3339"))
+    bellwire_domain::Timestamp::parse_rfc3339(text).map_err(|_| EvalError::new("is not an RFC 3339 time"))
 }
 
 /// A part of a URL.

@@ -1,7 +1,7 @@
 //! How the parts of the language declare their keys.
 //!
 //! Each part has a `const` table of the keys that it reads. The reader checks a contract by that table, and `json_schema` is made
-//! from it, so a key stands in one place: its name, whether it is required, what it holds and what it is for.
+//! from it, so everything about a key is in one place: its name, whether it is required, what it holds and what it is for.
 
 use serde_json::Value;
 
@@ -47,9 +47,9 @@ pub(crate) enum Shape {
     OneOrMany { of: &'static Shape, min: Option<usize> },
     /// One of several shapes.
     Either(&'static [Shape]),
-    /// A shape that stands under a name of its own.
+    /// A shape with a name.
     Named(&'static Definition),
-    /// What a table of constants cannot say.
+    /// A schema that a constant cannot hold.
     Computed(fn() -> Value),
 }
 

@@ -1,11 +1,11 @@
-//! What a captured request says of the event that it carries, wherever the contract lets it say so.
+//! Which event a captured request carries, as far as the contract puts that into its requests.
 
 use crate::captured::{Captured, CapturedRequest};
 use crate::contract::Contract;
 use crate::request::RequestPlan;
 use crate::variables::{Builtin, Values as _, Variable};
 
-/// The event that a captured request names. Nothing of it is proven: [`Contract::verify`] does that.
+/// The event that a captured request names. None of it is verified: [`Contract::verify`] does that.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NamedEvent {

@@ -1,4 +1,4 @@
-//! The way from a variable to a value inside it, such as `event.data.lines[0].sku`.
+//! Paths from a variable to a value inside it, such as `event.data.lines[0].sku`.
 
 use std::borrow::Cow;
 
@@ -6,14 +6,14 @@ use crate::json;
 use crate::piece::Piece;
 use crate::variables::{Scope, Variable};
 
-/// A variable and the way inside it.
+/// A variable, and the steps to a value inside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Path {
     pub(crate) variable: Variable,
     pub(crate) inside: Vec<Segment>,
 }
 
-/// One step of the way.
+/// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Segment {
     Key(String),
@@ -21,12 +21,12 @@ pub(crate) enum Segment {
 }
 
 impl Path {
-    /// The way inside the variable, as far as it consists of names.
+    /// The steps inside the variable, up to the first that is not a name.
     pub(crate) fn names_inside(&self) -> Vec<&str> {
         self.inside.iter().map_while(Segment::key).collect()
     }
 
-    /// The value at its end; `Absent` when there is none.
+    /// The value at its end, or `Absent`.
     pub(crate) fn find<'a>(&self, scope: Scope<'a>) -> Piece<'a> {
         let value = scope.get(&self.variable);
         if self.inside.is_empty() {
@@ -48,7 +48,7 @@ impl Path {
 }
 
 impl Segment {
-    /// The name, when it is one.
+    /// The name, if it is one.
     pub(crate) fn key(&self) -> Option<&str> {
         match self {
             Self::Key(key) => Some(key),

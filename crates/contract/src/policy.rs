@@ -1,4 +1,4 @@
-//! Reads `delivery`: success, timeout, retries and health, resolved to what the domain decides with.
+//! Reads `delivery`: success, timeout, retries and health, as the domain takes them.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::grammar::{Definition, KeySpec, Shape};
 use crate::reader::{self, Fields};
 use crate::yaml::{Kind, Node};
 
-/// What a contract writes under `delivery`.
+/// The value of `delivery`.
 pub(crate) const DELIVERY: Shape = Shape::Named(&Definition {
     name: "delivery",
     about: "Success, retries and health.",
@@ -55,7 +55,7 @@ const RETRY_KEYS: &[KeySpec] = &[
 ];
 #[expect(clippy::cast_possible_truncation, reason = "a thousand")]
 const RETRY_COUNT_MAX: u32 = RETRIES_MAX as u32;
-/// The forms of a schedule: the key by which each is known, and its keys. The last one is meant where no key is there.
+/// The forms of a schedule: the key that marks each, and all of its keys. Without such a key the last form is meant.
 const RETRY_FORMS: &[(&str, &[&str])] = &[
     ("schedule", &["schedule"]),
     ("within", &["retries", "within", "backoff", "first"]),
@@ -96,7 +96,7 @@ bellwire_domain::words! {
 }
 
 bellwire_domain::words! {
-    /// What becomes of the bodies of answers.
+    /// What happens to the bodies of answers.
     enum Answers {
         Keep = "keep",
         Drop = "drop",
@@ -117,7 +117,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 const IN_FLIGHT_DEFAULT: u32 = 32;
 const IN_FLIGHT_MAX: u32 = 10_000;
 
-/// Reads `delivery`; what is left out has its default.
+/// Reads `delivery`. Keys that are left out have their defaults.
 pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<DeliveryPolicy> {
     let mut policy = DeliveryPolicy {
         success: SuccessRule::any_2xx(),
@@ -172,7 +172,7 @@ fn read_rate_limit(node: &Node, report: &mut Report) -> Option<RateLimit> {
     limit
 }
 
-/// Ten retries within a day: what a contract gets that says nothing.
+/// The schedule of a contract that says nothing: ten retries within a day.
 fn default_schedule() -> RetrySchedule {
     let day = Duration::from_secs(24 * 3_600);
     RetrySchedule::exponential_within(10, day, Some(Duration::from_secs(10))).unwrap_or_else(|_| RetrySchedule::none())
@@ -282,7 +282,7 @@ fn read_form(fields: &Fields<'_>, form: &str, report: &mut Report) -> Option<Sch
     })
 }
 
-/// The form of schedule decides how delays grow; `backoff` may only say the same.
+/// The other keys decide how delays grow; `backoff` may only agree.
 fn check_backoff(fields: &Fields<'_>, expected: &str, report: &mut Report) {
     let Some(node) = fields.get("backoff") else { return };
     if node.scalar().is_none_or(|scalar| scalar.text != expected) {

@@ -1,4 +1,4 @@
-//! How a consumer verifies requests, in words.
+//! How a receiver verifies requests, in words.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::variables::{Builtin, Variable};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Proof {
-    /// Where it stands: a header's name, or the body.
+    /// Where it is: a header's name, or the body.
     pub place: String,
     /// What it is, in a sentence.
     pub how: String,
@@ -32,7 +32,7 @@ impl Contract {
         proofs
     }
 
-    /// How far the time in a request may be from a receiver's; `None` where no request carries the time of its attempt.
+    /// How far the time in a request may be from the receiver's clock. `None` if requests do not carry the time of the attempt.
     pub fn tolerance(&self) -> Option<Duration> {
         let shown = self.plan.header_variables().chain(self.plan.body.variables()).any(|used| *used == Variable::ATTEMPT_AT);
         let in_tokens = self.signatures.iter().filter_map(|signature| signature.scheme.as_token()).any(|token| {

@@ -1,7 +1,7 @@
 //! Published APIs: the routes that a platform has published, what each of them does, and what it answers.
 //!
-//! `read` compiles what a contract says of them, `inputs` takes a request apart by it, `views` is what use-cases hand over for
-//! answers, and `api` finds the route of a request and writes its answer.
+//! `read` compiles what a contract says about them. `inputs` takes requests apart accordingly, `views` are what use-cases hand over
+//! for answers, and `api` finds the route of a request and writes the answer. `verb` lists what routes can do.
 
 mod api;
 mod bindings;

@@ -9,7 +9,7 @@ use crate::diagnostic::{At, Report, list, suggestion};
 use crate::grammar::{KeySpec, names};
 use crate::yaml::{Kind, Meaning, Node};
 
-/// A mapping whose keys have been checked against those that it may have.
+/// A mapping whose keys have been checked against its table.
 pub(crate) struct Fields<'n> {
     pub(crate) at: At,
     pub(crate) path: String,
@@ -17,14 +17,14 @@ pub(crate) struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
-    /// Opens a mapping; reports a node that is none, unknown keys, and missing ones.
+    /// Opens a mapping. Reports a node that is not a mapping, unknown keys, and missing ones.
     pub(crate) fn open(node: &'n Node, path: &str, keys: &[KeySpec], report: &mut Report) -> Option<Self> {
         let fields = Self::open_with(node, path, &names(keys), report)?;
         fields.check_missing(keys, report);
         Some(fields)
     }
 
-    /// The same where only the names of the keys are known.
+    /// The same when there are only names to check against.
     pub(crate) fn open_with(node: &'n Node, path: &str, known: &[&str], report: &mut Report) -> Option<Self> {
         let Kind::Map(entries) = &node.kind else {
             report.add(node.at, path, format!("this is {}", node.describe()), format!("write a mapping with {}", list(known)));
@@ -38,7 +38,7 @@ impl<'n> Fields<'n> {
         Some(Self { at: node.at, path: path.to_owned(), entries })
     }
 
-    /// Reports those of the keys that are required and not there.
+    /// Reports the required keys that are missing.
     pub(crate) fn check_missing(&self, keys: &[KeySpec], report: &mut Report) {
         for key in keys {
             if let (Some(help), None) = (key.required, self.get(key.name)) {
@@ -47,12 +47,12 @@ impl<'n> Fields<'n> {
         }
     }
 
-    /// The value of a key; one without a value counts as left out.
+    /// The value of a key. A key without a value counts as left out.
     pub(crate) fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|(candidate, node)| candidate.text == key && !node.is_null()).map(|(_, node)| node)
     }
 
-    /// The place of a key's value, or of the mapping where the key is left out.
+    /// The place of a key's value, or of the mapping if the key is left out.
     pub(crate) fn at(&self, key: &str) -> At {
         self.get(key).map_or(self.at, |node| node.at)
     }
@@ -61,7 +61,7 @@ impl<'n> Fields<'n> {
         join(&self.path, key)
     }
 
-    /// The value of a key that must be there because of what the other keys say.
+    /// The value of a key that other keys make necessary.
     pub(crate) fn require(&self, key: &str, help: &str, report: &mut Report) -> Option<&'n Node> {
         let found = self.get(key);
         if found.is_none() {
@@ -120,12 +120,12 @@ pub(crate) fn items<'n>(node: &'n Node, path: &str, help: &str, report: &mut Rep
     None
 }
 
-/// The items of a list, or the one value that is written in its place.
+/// The items of a list, or the single value written instead of one.
 pub(crate) fn one_or_many(node: &Node) -> &[Node] {
     if let Kind::List(items) = &node.kind { items } else { std::slice::from_ref(node) }
 }
 
-/// The entries of a mapping from names of the author's choice.
+/// The entries of a mapping whose keys are the author's choice.
 pub(crate) fn entries<'n>(node: &'n Node, path: &str, help: &str, report: &mut Report) -> Option<&'n [(crate::yaml::Key, Node)]> {
     if let Kind::Map(entries) = &node.kind {
         return Some(entries);
@@ -177,8 +177,8 @@ pub(crate) fn duration(node: &Node, path: &str, report: &mut Report) -> Option<D
         report.add(
             node.at,
             path,
-            format!("{written} is no duration"),
-            "write a number with a unit: `200ms`, `5s`, `1m`, `2h` or `3d`",
+            format!("{written} is not a duration"),
+            "write a whole number and a unit: `200ms`, `5s`, `1m`, `2h` or `3d`",
         );
     }
     span

@@ -43,7 +43,7 @@ impl Contract {
     }
 }
 
-/// A request while it is rendered.
+/// A request that is being rendered.
 struct Rendering<'a> {
     contract: &'a Contract,
     plan: &'a RequestPlan,
@@ -141,15 +141,15 @@ impl Rendering<'_> {
         Ok(OutboundRequest { method: self.plan.method.clone(), url: self.url, headers, body: Bytes::from(self.body) })
     }
 
-    /// The contract's test event, where the event is one.
+    /// The contract's test event, if this event is one.
     fn test_event(&self) -> Option<&TestEvent> {
         let event = &self.input.event;
-        // A test event may have a type of the catalogue; then only what is sent as a test has the test event's words.
+        // A test event may have a type of the catalogue. Then only events sent as tests get the test event's title and fields.
         let unlisted = self.listed().is_none();
         self.contract.test_event().filter(|test| event.is_test || unlisted && test.event_type == *event.event_type)
     }
 
-    /// What the catalogue says of the event; nothing where only `*` stands for it.
+    /// The event's own definition in the catalogue; `*` does not count.
     fn listed(&self) -> Option<&EventDefinition> {
         self.definition().filter(|definition| definition.event_type.as_str() != "*")
     }

@@ -1,7 +1,7 @@
-//! The plan of a request: its method, URL, headers and body, and the order in which they can be rendered.
+//! The plan of a request: its method, URL, headers and body, and the order to render them in.
 //!
-//! A signature may use headers and the body, and headers and the body may use signatures; the order is found when the contract is
-//! loaded, and a circle is refused.
+//! A signature may use headers and the body, and headers and the body may use signatures. The order is worked out when the contract
+//! is loaded, and a circle is refused.
 
 mod body;
 mod header;
@@ -34,12 +34,12 @@ const BODY_HELP: &str = "write the body, for example `body: \"{{ event.data }}\"
 
 /// The keys of `request`.
 pub(crate) const KEYS: &[KeySpec] = &[METHOD, URL, QUERY, HEADERS, BODY.or_else(BODY_HELP), SPACING, CUSTOM_HEADERS];
-/// What a contract writes under `request`.
+/// The value of `request`.
 pub(crate) const REQUEST: Shape =
     Shape::Named(&Definition { name: "request", about: "The request.", shape: Shape::Keys(KEYS), examples: &[] });
-/// The keys by which one event changes the request.
+/// The keys with which one event changes the request.
 const EVENT_KEYS: &[KeySpec] = &[METHOD, URL, QUERY, HEADERS, BODY, SPACING];
-/// What an event writes under `request`.
+/// The value of an event's `request`.
 pub(crate) const EVENT_REQUEST: Shape = Shape::Named(&Definition {
     name: "event_request",
     about: "What is different in the request of one event.",
@@ -91,14 +91,14 @@ pub(crate) enum Step {
     Body,
 }
 
-/// Whether consumers may add headers of their own.
+/// Whether an endpoint may have headers of its own.
 pub(crate) fn reads_custom_headers(node: &Node, report: &mut Report) -> bool {
     let mut ignored = Report::new("");
     Fields::open(node, "request", KEYS, &mut ignored).is_some_and(|fields| fields.flag("custom_headers", false, report))
 }
 
 impl RequestPlan {
-    /// Reads `request`, and over it what one event changes.
+    /// Reads `request`, and applies what one event changes.
     pub(crate) fn read(
         base: &Node,
         change: Option<(&Node, &str)>,
@@ -168,7 +168,7 @@ impl RequestPlan {
         self.headers.iter().flat_map(|header| &header.values).flat_map(Template::variables)
     }
 
-    /// The name of a part, as a path.
+    /// The path of a part in the contract.
     pub(crate) fn name(&self, step: Step, signatures: &[Signature]) -> String {
         match step {
             Step::Url => "request.url".to_owned(),
@@ -195,7 +195,7 @@ impl RequestPlan {
         clean.then_some(search.done)
     }
 
-    /// The part that makes the value of a variable.
+    /// The part that a variable gets its value from.
     fn maker(&self, variable: &Variable, signatures: &[Signature]) -> Result<Option<Step>, Mistake> {
         Ok(match variable {
             Variable::Builtin(Builtin::RequestUrl | Builtin::RequestHost | Builtin::RequestPath | Builtin::RequestQuery) => {
@@ -225,7 +225,7 @@ impl RequestPlan {
     }
 }
 
-/// A search in depth over the parts.
+/// A depth-first search over the parts.
 struct Search<'a> {
     plan: &'a RequestPlan,
     signatures: &'a [Signature],
@@ -268,7 +268,7 @@ impl Search<'_> {
         let mut names: Vec<String> = self.open.iter().skip(start).map(|step| self.plan.name(*step, self.signatures)).collect();
         names.push(self.plan.name(needed, self.signatures));
         let place = names.iter().rev().nth(1).cloned().unwrap_or_default();
-        report.add(at, &place, format!("this depends on itself: {}", names.join(" uses ")), "take one of these uses out");
+        report.add(at, &place, format!("this depends on itself: {}", names.join(" uses ")), "remove one of these uses");
     }
 }
 

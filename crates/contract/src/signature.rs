@@ -27,7 +27,7 @@ pub(crate) use scheme::{Receiver, Scheme, SchemeKind, Secrets, Token};
 /// Every scheme that there is.
 const SCHEMES: &[SchemeKind] = &[hmac::HMAC, digest::DIGEST, jwt::JWT, plain::PLAIN];
 
-/// What a contract writes under the name of a signature.
+/// The value of each signature in `signatures`.
 pub(crate) const SIGNATURE: Shape = Shape::Named(&Definition {
     name: "signature",
     about: "A value computed with the secrets.",

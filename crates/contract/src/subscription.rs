@@ -50,7 +50,7 @@ bellwire_domain::words! {
 bellwire_domain::words! {
     /// Who registers endpoints.
     pub enum Registrar {
-        /// The consumer, and the operator for them.
+        /// The consumer, or the operator for them.
         Consumer = "consumer",
         /// Only the operator.
         Operator = "operator",
@@ -124,12 +124,12 @@ const ID_KEYS: &[KeySpec] = &[
 ];
 const SECRET_LENGTH_MAX: u32 = 1_024;
 const SECRET_BYTES_MAX: u32 = 512;
-/// The random bytes that a secret is drawn from.
+/// How many random bytes a drawn secret has.
 const DRAWN_BYTES: u32 = 32;
 const SECRET_LENGTH: Shape = Shape::Whole { min: 0, max: Some(SECRET_LENGTH_MAX) };
 const SECRET_BYTES: Shape = Shape::Whole { min: 0, max: Some(SECRET_BYTES_MAX) };
 
-/// What a contract writes under `ids`.
+/// The value of `ids`.
 pub(crate) const IDS: Shape =
     Shape::Named(&Definition { name: "ids", about: "How ids look.", shape: Shape::Keys(ID_KEYS), examples: &[] });
 const ID_FORMAT: Shape = Shape::Named(&Definition {
@@ -138,7 +138,7 @@ const ID_FORMAT: Shape = Shape::Named(&Definition {
     shape: Shape::TEXT,
     examples: &["uuid", "evt_"],
 });
-/// What a contract writes under `subscription`.
+/// The value of `subscription`.
 pub(crate) const SUBSCRIPTION: Shape =
     Shape::Named(&Definition { name: "subscription", about: "Who may register what.", shape: Shape::Keys(KEYS), examples: &[] });
 const SECRET: Shape =
@@ -168,7 +168,7 @@ pub(crate) fn read_ids(node: Option<&Node>, report: &mut Report) -> Option<IdFor
     Some(IdFormats { event: format("event"), endpoint: format("endpoint") })
 }
 
-/// Reads `subscription`; `uses_secret` says whether requests depend on one.
+/// Reads `subscription`. `uses_secret` says whether requests need a secret.
 pub(crate) fn read(node: Option<&Node>, custom_headers: bool, uses_secret: bool, report: &mut Report) -> Option<Subscription> {
     let mut subscription = Subscription {
         events: EventChoice::Choose,
@@ -231,17 +231,17 @@ fn read_secret(node: &Node, rules: &mut SecretRules, report: &mut Report) -> Opt
 }
 
 impl SecretRules {
-    /// Whether an endpoint's secret can be read back with it.
+    /// Whether reading an endpoint shows its secret.
     pub fn is_read_with_endpoints(&self) -> bool {
         self.readable && self.from != SecretSource::Account
     }
 
-    /// Whether an account's secret can be read back with it.
+    /// Whether reading an account shows its secret.
     pub fn is_read_with_accounts(&self) -> bool {
         self.readable && self.from == SecretSource::Account
     }
 
-    /// Whether a text can be a secret; the error says what it must look like.
+    /// Whether a text can be a secret. The error says what a secret must look like.
     pub(crate) fn check(&self, secret: &str, must_fit_a_header: bool) -> Result<(), String> {
         let length = secret.chars().count();
         let (min, max) = (self.length_min, self.length_max);
@@ -253,7 +253,7 @@ impl SecretRules {
         }
         if must_fit_a_header && (!secret.is_ascii() || secret.trim() != secret) {
             return Err(
-                "this contract sends the secret in a header, so it has printable ASCII only and no space at its ends".to_owned()
+                "this contract sends the secret in a header, so it must be printable ASCII without spaces at its ends".to_owned()
             );
         }
         let Some(rest) = secret.strip_prefix(&self.prefix) else {

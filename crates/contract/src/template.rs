@@ -1,4 +1,4 @@
-//! Texts with `{{ expressions }}` in them.
+//! Text with `{{ expressions }}` in it.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::piece::Piece;
 use crate::variables::{Scope, Variable};
 use crate::yaml::{Node, Scalar, Style};
 
-/// Where a template may stand.
+/// The value of a key that holds a template.
 pub(crate) const TEMPLATE: Shape = Shape::Named(&Definition {
     name: "template",
     about: "Text with {{ expressions }} in it.",
@@ -18,7 +18,7 @@ pub(crate) const TEMPLATE: Shape = Shape::Named(&Definition {
     examples: &[],
 });
 
-/// A text with expressions in it.
+/// Text with expressions in it.
 #[derive(Debug)]
 pub(crate) struct Template {
     pub(crate) at: At,
@@ -81,7 +81,7 @@ impl Template {
         clean.then_some(Self { at, parts })
     }
 
-    /// The one expression that the template consists of.
+    /// The expression, when the template is nothing else.
     pub(crate) fn single(&self) -> Option<&Expression> {
         match self.parts.as_slice() {
             [Part::Expression(expression)] => Some(expression),
@@ -89,7 +89,7 @@ impl Template {
         }
     }
 
-    /// The text, when there is no expression in it.
+    /// The text, when the template has no expressions.
     pub(crate) fn constant(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [] => Some(""),
@@ -105,7 +105,7 @@ impl Template {
         })
     }
 
-    /// The template as it stands in the contract.
+    /// The template as the contract has it.
     pub(crate) fn source(&self) -> String {
         let part = |part: &Part| match part {
             Part::Text(text) => text.clone(),
@@ -150,7 +150,7 @@ fn text_of<'p>(expression: &Expression, value: &'p Piece<'_>) -> Result<Cow<'p, 
     value.to_text().map_err(|error| Failure::unnamed(expression, &error))
 }
 
-/// The index of the `}}` that ends an expression, strings skipped.
+/// The index of the `}}` that ends an expression; strings are skipped.
 fn expression_end(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let (mut index, mut quote, mut depth) = (0, None, 0usize);
@@ -169,7 +169,7 @@ fn expression_end(text: &str) -> Option<usize> {
     }
 }
 
-/// The place of a byte inside a scalar; exact where the scalar stands in one line without escapes.
+/// The place of a byte inside a scalar. It is exact when the scalar is on one line and has no escapes.
 fn inner_place(scalar: &Scalar, at: At, offset: usize) -> At {
     let before = scalar.text.get(..offset).unwrap_or_default();
     match scalar.style {

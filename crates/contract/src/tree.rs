@@ -13,14 +13,14 @@ use crate::reader::{entries, join};
 use crate::template::{TEMPLATE, Template};
 use crate::yaml::{Kind, Meaning, Node};
 
-/// Where a tree may stand.
+/// The value of a key that holds a tree.
 pub(crate) const TREE: Shape = Shape::Named(&Definition {
     name: "tree",
     about: "Any value; a text that is exactly one {{ expression }} keeps the type of its value.",
     shape: Shape::Any,
     examples: &[],
 });
-/// Where names with templates may stand.
+/// The value of a key that holds names with templates.
 pub(crate) const PAIRS: Shape = Shape::MapOf(&TEMPLATE);
 
 /// A tree, compiled.
@@ -45,11 +45,11 @@ pub(crate) enum Member {
         optional: bool,
         value: Tree,
     },
-    /// The members of another object, put in here.
+    /// The members of another object, merged in here.
     Merge(Expression),
 }
 
-/// `$when`: a value that is there only sometimes.
+/// `$when`: a value that is there only if a condition holds.
 #[derive(Debug)]
 pub(crate) struct When {
     condition: Expression,
@@ -190,7 +190,7 @@ impl Tree {
         Some(Self::Each(Box::new(Each { list: list?, name, then: then? })))
     }
 
-    /// What a directive holds: `$then`, or else its other keys as an object.
+    /// The value of a directive: `$then`, or else its other keys as an object.
     fn read_then(node: &Node, path: &str, directive: &str, locals: &[String], report: &mut Report) -> Option<Self> {
         let Kind::Map(entries) = &node.kind else { return None };
         let plain: Vec<_> =
@@ -200,7 +200,7 @@ impl Tree {
                 report.add(
                     key.at,
                     &join(path, "$then"),
-                    "there are other keys beside `$then`",
+                    "`$then` cannot have other keys beside it",
                     "put them inside `$then`, or leave `$then` out",
                 );
                 None
@@ -260,7 +260,7 @@ impl Tree {
     }
 }
 
-/// A key without its marks: `$$` at the start is `$`, `?` at the end makes it optional, `??` is `?`.
+/// A key without its marks. `$$` at the start stands for `$`; `?` at the end makes it optional; `??` stands for `?`.
 fn key_of(text: &str) -> (String, bool) {
     let text = text.strip_prefix('$').filter(|rest| rest.starts_with('$')).unwrap_or(text);
     match text.strip_suffix('?') {
@@ -270,7 +270,7 @@ fn key_of(text: &str) -> (String, bool) {
     }
 }
 
-/// A scalar that is exactly one `{{ expression }}`.
+/// Reads a scalar that is exactly one `{{ expression }}`.
 pub(crate) fn expression(node: &Node, path: &str, locals: &[String], report: &mut Report) -> Option<Expression> {
     let mut template = Template::read(node, path, locals, report)?;
     if template.single().is_some()
@@ -293,7 +293,7 @@ fn local_name(node: &Node, path: &str, report: &mut Report) -> Option<String> {
     Some(text)
 }
 
-/// Reads what `$form` and `request.query` hold: names with templates.
+/// Reads the names with templates that `$form` and `request.query` hold.
 pub(crate) fn read_pairs(node: &Node, path: &str, report: &mut Report) -> Option<Vec<(String, bool, Template)>> {
     let pairs: Vec<Option<_>> = entries(node, path, "write a mapping from names to templates", report)?
         .iter()

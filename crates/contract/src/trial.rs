@@ -1,4 +1,4 @@
-//! Renders every event once with its example, so that a template that cannot work is refused when the contract is loaded.
+//! Renders every event once with its example, so that a template that cannot work is found when the contract is loaded.
 
 mod answers;
 
@@ -8,7 +8,7 @@ use crate::contract::Contract;
 use crate::diagnostic::{At, Report};
 use crate::render::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, RenderInput};
 
-/// Renders all events; `places` are where their examples stand.
+/// Renders all events. `places` are those of their examples.
 pub(crate) fn run(contract: &Contract, places: &[At], report: &mut Report) {
     answers::try_answers(contract, report);
     let secrets = [contract.draw_secret([7; 32])];

@@ -1,20 +1,23 @@
 //! The names that an expression may use.
+//!
+//! To add a value: a variant with its name in [`Builtin`], its arm in `render`, a row in `docs/contract-language.md`, and an arm in
+//! `captured` where a captured request shows it in some other way than the contract does.
 
 use crate::diagnostic::{Mistake, list, suggestion};
 use crate::piece::Piece;
 
-/// A value that a request can be made of.
+/// A name that an expression uses.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Variable {
     Builtin(Builtin),
     Header(String),
     Signature(String),
-    /// A variable of a loop, or a name that only this part of a contract knows.
+    /// A loop variable, or a name that only this part of a contract knows.
     Local(String),
 }
 
 bellwire_domain::words! {
-    /// The values with names of their own, as the documentation lists them.
+    /// The values with fixed names, as the documentation lists them.
     pub(crate) enum Builtin {
         EventId = "event.id",
         EventType = "event.type",
@@ -49,15 +52,15 @@ bellwire_domain::words! {
 }
 
 const PUBLISHED: &str = "published";
-/// The names whose fields the author of a contract chooses.
+/// The names whose fields the contract defines.
 const OPEN_ROOTS: [&str; 2] = ["header", "signature"];
 
 impl Variable {
-    /// The attempt's instant, which a receiver compares with its clock.
+    /// When the attempt is made, which a receiver compares with its clock.
     pub(crate) const ATTEMPT_AT: Self = Self::Builtin(Builtin::AttemptAt);
     pub(crate) const SECRET: Self = Self::Builtin(Builtin::Secret);
 
-    /// Whether a path may lead further inside it.
+    /// Whether it has fields of its own.
     pub(crate) fn has_inside(&self) -> bool {
         matches!(self, Self::Local(_) | Self::Builtin(Builtin::EventData | Builtin::EventFields))
     }
@@ -85,7 +88,7 @@ pub(crate) trait Values {
     }
 }
 
-/// The values, and the variables of the `$each` loops around.
+/// The values, and the variables of the surrounding `$each` loops.
 #[derive(Clone, Copy)]
 pub(crate) struct Scope<'a> {
     pub(crate) values: &'a dyn Values,
@@ -119,8 +122,8 @@ impl<'a> Scope<'a> {
 
 /// Finds the variable that a chain of names starts with, and how many of the names it takes.
 ///
-/// `locals` are the loop variables, and the names that only this part of a contract knows. Where those have the form `root.field`,
-/// the template is no part of a customer's request: beside them it knows only where the API is published.
+/// `locals` are the loop variables and the names that only this part of a contract knows. If some have the form `root.field`, the
+/// template does not belong to a customer's request, and the only other name it knows is `published.url`.
 pub(crate) fn resolve(chain: &[&str], locals: &[String]) -> Result<(Variable, usize), Mistake> {
     let Some(root) = chain.first().copied() else { return Err(Mistake::new("a name is missing", "")) };
     if locals.iter().any(|local| local == root) {

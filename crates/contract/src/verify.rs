@@ -1,8 +1,8 @@
-//! Judges captured requests, as a receiver would who has the secret and reads the contract.
+//! Verifies captured requests, as a receiver would who has the secret and the contract.
 //!
-//! What the contract computes from a secret is computed again from the captured headers and body, and compared in constant time:
-//! one of the active secrets must fit. What it computes from the body alone (a digest in a header or claim) must fit the body. A
-//! time of the attempt must not be further from now than the contract's tolerance.
+//! Whatever the contract computes from a secret is computed again from the captured headers and body, and compared in constant
+//! time: one of the active secrets must fit. Whatever it computes from the body alone (a digest in a header or a claim) must fit
+//! the body. The time of the attempt must be within the contract's tolerance of now.
 
 use bellwire_domain::{Secret, Timestamp};
 use subtle::ConstantTimeEq as _;
@@ -15,25 +15,25 @@ use crate::signature::{Receiver, Signature, Token};
 use crate::template::Template;
 use crate::variables::{Scope, Variable};
 
-/// What a captured request is.
+/// The result of verifying a captured request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Made with one of the secrets, unchanged, and recent where the contract carries a time.
+    /// It was made with one of the secrets, is unchanged, and is recent if the contract sends a time.
     Genuine,
-    /// Not so.
+    /// It is not.
     Rejected {
         /// Why.
         reason: String,
     },
-    /// The contract authenticates nothing, so there is nothing to check.
+    /// The contract does not sign its requests, so there is nothing to check.
     Unsigned,
 }
 
-/// The reason of a rejection.
+/// Why a request is rejected.
 type Reason = String;
 
 impl Contract {
-    /// Judges a captured request with the `secrets` that are active.
+    /// Verifies a captured request with the active `secrets`.
     pub fn verify(&self, request: &CapturedRequest<'_>, secrets: &[Secret<String>], now: Timestamp) -> Verdict {
         let first = self.verify_plan(&self.plan, request, secrets, now);
         if first == Verdict::Genuine {
@@ -58,12 +58,12 @@ impl Contract {
     }
 }
 
-/// One judgement of one request.
+/// The verification of one request by one plan.
 struct Judge<'a> {
     contract: &'a Contract,
     plan: &'a RequestPlan,
     request: &'a CapturedRequest<'a>,
-    /// Headers of the contract that are there, with their captured text.
+    /// The contract's headers that were captured, with their text.
     headers: Vec<(&'a Template, &'a str, String)>,
     secrets: &'a [Secret<String>],
     now: Timestamp,
@@ -86,7 +86,7 @@ impl<'a> Judge<'a> {
                 let text = captured.next().and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
                 match text {
                     Some(text) if matters && read_backwards(template, text).is_none() => {
-                        return Err(format!("the header `{name}` does not have the contract's form"));
+                        return Err(format!("the header `{name}` is not in the form that the contract gives it"));
                     }
                     Some(text) => headers.push((template, text, format!("the header `{name}`"))),
                     None if matters && !header.optional => return Err(format!("the header `{name}` is missing")),
@@ -97,7 +97,7 @@ impl<'a> Judge<'a> {
         Ok(Self { contract, plan, request, headers, secrets, now })
     }
 
-    /// What the request shows, with one secret tried.
+    /// The values of the request, as seen with one secret.
     fn captured(&self, secret: &'a str) -> Captured<'a> {
         let mut captured = Captured::new(self.contract, self.plan, self.request);
         for (template, text, place) in &self.headers {
@@ -156,7 +156,7 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
-    /// Checks that one of the secrets gives what the request shows.
+    /// Checks that one of the secrets produces what the request shows.
     fn check_proof(&self, expression: &Expression, text: &str, place: &str) -> Result<(), Reason> {
         if self.secrets.is_empty() {
             return Err("there is no secret to verify with".to_owned());
@@ -215,7 +215,7 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Checks what follows from the captured body and headers.
+/// Checks a value that follows from the captured body and headers.
 fn check_following(expression: &Expression, text: &str, place: &str, captured: &Captured<'_>) -> Result<(), Reason> {
     let value = expression.evaluate(Scope::of(captured)).and_then(crate::piece::Piece::into_string);
     match value {

@@ -20,17 +20,17 @@ pub struct PublishedApi {
     pub(crate) url: Option<String>,
     pub(crate) authentication: Authentication,
     pub(crate) routes: Vec<PublishedRoute>,
-    /// The routes of each path, by their places.
+    /// The routes of each path, by index.
     pub(crate) paths: matchit::Router<Vec<usize>>,
     pub(crate) errors: Errors,
 }
 
-/// Where a request has the caller's API key.
+/// Where requests carry the caller's API key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authentication {
     /// The header.
     pub header: HeaderName,
-    /// The word before the key, as in `Bearer`.
+    /// The word before the key, such as `Bearer`.
     pub scheme: Option<String>,
 }
 
@@ -51,7 +51,7 @@ pub struct PublishedRoute {
     pub(crate) place: String,
 }
 
-/// What an answer is made of.
+/// What an answer is made from.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -70,15 +70,15 @@ pub(crate) struct Errors {
 /// What a method and a path lead to.
 #[derive(Debug)]
 pub enum RouteMatch<'a> {
-    /// A route, and what stands in the place of its `{names}`.
+    /// A route, and the values of the `{names}` in its path.
     Route(&'a PublishedRoute, Vec<(String, String)>),
-    /// The path has these methods only.
+    /// The path exists, but only with these methods.
     OtherMethods(Vec<&'a Method>),
     /// There is no such path.
     None,
 }
 
-/// An answer, ready to be sent as it is.
+/// An answer, ready to send as it is.
 #[derive(Debug, Clone)]
 pub struct PublishedAnswer {
     /// The status.
@@ -100,7 +100,7 @@ impl PublishedApi {
         self.url.as_deref()
     }
 
-    /// Where a request has the caller's key.
+    /// Where requests carry the caller's key.
     pub fn authentication(&self) -> &Authentication {
         &self.authentication
     }
@@ -110,7 +110,7 @@ impl PublishedApi {
         &self.routes
     }
 
-    /// What a method and a path, as it stands in the URL, lead to.
+    /// What a method and a path lead to. The path is as it is in the URL.
     pub fn find(&self, method: &Method, path: &str) -> RouteMatch<'_> {
         let Ok(found) = self.paths.at(path) else { return RouteMatch::None };
         let here = || found.value.iter().filter_map(|index| self.routes.get(*index));
@@ -149,7 +149,7 @@ impl PublishedApi {
         names.set("error.message", quoted(message));
         names.set("error.field", field.map_or_else(|| "null".to_owned(), quoted));
         let written = write(&self.errors.headers, Some(&self.errors.body), &names, "published.errors");
-        // The trial has rendered this for every kind; what could still fail must not hide the refusal itself.
+        // The trial has rendered this for every kind. If it still fails, that must not hide the refusal itself.
         let (headers, body) = written.unwrap_or_default();
         PublishedAnswer { status, headers, body }
     }
@@ -161,7 +161,7 @@ impl PublishedRoute {
         Inputs::read(&self.inputs, request)
     }
 
-    /// What the published document calls an input; `None` where it is no single field of the request.
+    /// What the published document calls an input. `None` if it is not a single field of the request.
     pub fn field_of(&self, input: &str) -> Option<&str> {
         inputs::field_of(&self.inputs, input)
     }
@@ -191,7 +191,7 @@ impl PublishedRoute {
         self.verb
     }
 
-    /// Whether everybody may use it, without a key.
+    /// Whether anyone may use it without a key.
     pub fn is_public(&self) -> bool {
         self.is_public
     }

@@ -1,4 +1,4 @@
-//! The values of the names in templates of published APIs, and answers written with them.
+//! The values behind the names in templates of published APIs, and answers written with them.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
@@ -10,7 +10,7 @@ use crate::request::Header;
 use crate::tree::{Spacing, Tree};
 use crate::variables::{Builtin, Scope, Values, Variable};
 
-/// The values of what templates of published APIs name.
+/// The values behind the names in templates of published APIs.
 #[derive(Debug, Default)]
 pub(crate) struct Bindings {
     url: Option<String>,
@@ -18,12 +18,12 @@ pub(crate) struct Bindings {
 }
 
 impl Bindings {
-    /// No names yet but that of the place where the API is reached.
+    /// Starts with `published.url` only.
     pub(crate) fn at(url: Option<&str>) -> Self {
         Self { url: url.map(ToOwned::to_owned), values: Vec::new() }
     }
 
-    /// Gives a name its value: JSON.
+    /// Gives a name its value as JSON.
     pub(crate) fn set(&mut self, name: impl Into<String>, raw: String) {
         self.values.push((name.into(), raw));
     }

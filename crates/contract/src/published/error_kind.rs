@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 bellwire_domain::words! {
-    /// Why a request was refused, as far as a contract tells refusals apart.
+    /// Why a request was refused, as contracts distinguish it.
     pub enum ErrorKind {
         /// The request is wrong.
         Invalid = "invalid",
@@ -11,19 +11,19 @@ bellwire_domain::words! {
         Unauthenticated = "unauthenticated",
         /// The key may not do this.
         Forbidden = "forbidden",
-        /// It does not exist, or not for this caller.
+        /// It does not exist, at least not for this caller.
         NotFound = "not_found",
-        /// The path has other methods.
+        /// The path has only other methods.
         MethodNotAllowed = "method_not_allowed",
-        /// It does not fit what is stored.
+        /// It conflicts with what is stored.
         Conflict = "conflict",
         /// The body is too large.
         TooLarge = "too_large",
-        /// The body is not JSON by its name.
+        /// The body is declared as something other than JSON.
         UnsupportedMediaType = "unsupported_media_type",
-        /// The key asks too often.
+        /// Too many requests with this key.
         RateLimited = "rate_limited",
-        /// A failure inside.
+        /// An internal failure.
         Internal = "internal",
         /// Starting, stopping, busy.
         Unavailable = "unavailable",
@@ -31,7 +31,7 @@ bellwire_domain::words! {
 }
 
 impl ErrorKind {
-    /// The status, unless the contract says another one.
+    /// The status, unless the contract sets another.
     pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::Invalid => StatusCode::BAD_REQUEST,

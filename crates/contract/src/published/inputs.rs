@@ -1,4 +1,4 @@
-//! Reads a published request: which part of it goes where, and what is wrong with it in its own words.
+//! Takes a published request apart: which field goes where, and what is wrong, named as the published document names it.
 
 use http::HeaderMap;
 use serde_json::{Map, Value};
@@ -18,10 +18,10 @@ pub(crate) struct Input {
     pub(crate) field: Option<String>,
 }
 
-/// A request to a published API, read.
+/// A request to a published API, as it was received.
 #[derive(Debug, Clone, Copy)]
 pub struct PublishedRequest<'a> {
-    /// What stands in the place of the path's `{names}`.
+    /// The values of the `{names}` in the path.
     pub path: &'a [(String, String)],
     /// The query's parameters.
     pub query: &'a [(String, String)],
@@ -40,7 +40,7 @@ pub struct FieldFault {
     pub message: String,
 }
 
-/// What a use-case is given, still to be taken; what is wrong with it is collected.
+/// What a use-case is given. It takes the values one by one, and faults are collected.
 #[derive(Debug)]
 pub struct Inputs<'r> {
     declared: &'r [Input],
@@ -67,10 +67,10 @@ impl PublishedRequest<'_> {
     }
 }
 
-/// The names under which templates find the request.
+/// The names by which templates know the request.
 pub(crate) const NAMES: [&str; 4] = ["request.path", "request.query", "request.header", "request.body"];
 
-/// What the published document calls an input; `None` where it is no single field of the request.
+/// What the published document calls an input. `None` if it is not a single field of the request.
 pub(crate) fn field_of<'i>(declared: &'i [Input], name: &str) -> Option<&'i str> {
     declared.iter().find(|known| known.name == name)?.field.as_deref()
 }
@@ -121,7 +121,7 @@ impl Inputs<'_> {
         texts
     }
 
-    /// True or false, also as a text: queries have nothing else.
+    /// A boolean, or its text: a query has only text.
     pub fn flag(&mut self, name: &'static str) -> Option<bool> {
         let flag = match self.take(name)? {
             Value::Bool(flag) => Some(flag),
@@ -134,7 +134,7 @@ impl Inputs<'_> {
         flag
     }
 
-    /// A value that `parse` understands, as a text or a number.
+    /// A text or number that `parse` understands.
     pub fn parsed<T>(&mut self, name: &'static str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let value = self.take(name)?;
         let parsed = match &value {
@@ -148,7 +148,7 @@ impl Inputs<'_> {
         parsed
     }
 
-    /// Everything is taken: what was wrong.
+    /// Ends the taking; returns everything that was wrong.
     pub fn finish(self) -> Result<(), Vec<FieldFault>> {
         if self.faults.is_empty() { Ok(()) } else { Err(self.faults) }
     }
@@ -170,7 +170,7 @@ impl Inputs<'_> {
     }
 }
 
-/// What the published document calls a value: the first field of the request that it is made of.
+/// What the published document calls a value: the first field of the request that it uses.
 pub(crate) fn first_field(tree: &Tree) -> Option<String> {
     let mut field = None;
     tree.visit(&mut |expression| {

@@ -19,11 +19,11 @@ use errors::{ERRORS, ERRORS_HELP, read_errors};
 pub(crate) use route::Offered;
 use route::{ROUTE, read_route};
 
-/// The most routes of a contract.
+/// The most routes in a contract.
 const ROUTES_MAX: usize = 100;
 const ROUTES_HELP: &str = "list its routes: `- { method: GET, path: /orders/{id}, does: read_resource, … }`";
 
-/// What a contract writes under `published`.
+/// The value of `published`.
 pub(crate) const PUBLISHED: Shape = Shape::Named(&Definition {
     name: "published",
     about: "The API that the platform has published.",
@@ -78,7 +78,7 @@ pub(crate) fn read(node: &Node, offered: &Offered<'_>, report: &mut Report) -> O
     })
 }
 
-/// Puts a route beside those that are there, or says which one is in its way.
+/// Adds the path of a route, or reports the route that it collides with.
 fn add_path(
     paths: &mut matchit::Router<Vec<usize>>,
     routes: &[PublishedRoute],
@@ -91,16 +91,16 @@ fn add_path(
         let message = format!("there is another route for {} {}", route.method, route.path);
         report.add(node.at, &join(&route.place, "path"), message, "keep one");
     } else if let Some(twin) = twin {
-        // The same path was accepted as it is, so it is found under its own text.
+        // The same path was accepted before, so it is found under its own text.
         if let Ok(found) = paths.at_mut(&twin.path) {
             found.value.push(routes.len());
         }
     } else if let Err(error) = paths.insert(route.path.clone(), vec![routes.len()]) {
         let message = match error {
-            matchit::InsertError::Conflict { with } => format!("it cannot be told from the path {with}"),
+            matchit::InsertError::Conflict { with } => format!("it matches the same requests as {with}"),
             other => other.to_string(),
         };
-        report.add(node.at, &join(&route.place, "path"), message, "name what varies alike in both, or change one of them");
+        report.add(node.at, &join(&route.place, "path"), message, "use the same names in both, or change one of the paths");
     }
 }
 
@@ -112,7 +112,7 @@ fn read_url(fields: &Fields<'_>, report: &mut Report) -> Option<String> {
         .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none());
     if !is_base || text.ends_with('/') {
         let help = "write where consumers reach it, without a `/` at the end: `https://api.example.com`";
-        report.add(node.at, &place, format!("`{text}` is not such a URL"), help);
+        report.add(node.at, &place, format!("`{text}` is not a base URL"), help);
     }
     Some(text)
 }

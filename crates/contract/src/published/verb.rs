@@ -1,4 +1,4 @@
-//! What a route of a published API can do: what each verb is given, and what its answers know.
+//! What routes of published APIs can do, what each verb is given, and what its answers know.
 //!
 //! To add a verb: a variant with its word, its lines in [`Verb::inputs`] and [`Verb::names`], and a sample in `trial::answers`. The
 //! API carries it out.
@@ -32,7 +32,7 @@ bellwire_domain::words! {
 }
 
 impl Verb {
-    /// Whether it is about the contract itself, and about no account.
+    /// Whether it is about the contract itself and not about an account.
     pub(crate) fn is_about_the_catalogue(self) -> bool {
         matches!(self, Self::ReadEventType | Self::ListEventTypes)
     }
@@ -41,7 +41,7 @@ impl Verb {
         matches!(self, Self::RegisterEndpoint | Self::UpdateEndpoint | Self::DeleteEndpoint | Self::RotateSecret)
     }
 
-    /// What it is given, and whether it must be.
+    /// What it can be given, and whether that is required.
     pub(crate) fn inputs(self) -> &'static [(&'static str, bool)] {
         match self {
             Self::RegisterEndpoint => &[
@@ -78,7 +78,7 @@ impl Verb {
         matches!(self, Self::ReadResource | Self::ListResources)
     }
 
-    /// The names that the answers of a verb may use, beside those of the request.
+    /// The names that its answers may use, besides those of the request.
     pub(crate) fn names(self) -> Vec<&'static str> {
         let of_account: &[&'static str] = &["account.id", "account.name"];
         let own: &[&'static str] = match self {

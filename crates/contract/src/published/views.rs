@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::catalogue::EventDefinition;
 use crate::published::bindings::{Bindings, quoted};
 
-/// What a use-case came to, on its way into an answer.
+/// The result of a use-case, on its way into an answer.
 #[derive(Debug)]
 pub enum Passed<'a> {
     /// An endpoint, and the account it belongs to.
@@ -45,15 +45,15 @@ pub struct EndpointView {
     pub name: Option<String>,
     /// The event types it gets.
     pub events: Vec<String>,
-    /// Whether new events make deliveries for it.
+    /// Whether new events are delivered to it.
     pub enabled: bool,
-    /// Its health, in a word.
+    /// Its health, as a word.
     pub health: &'static str,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
-    /// Its secret, when it was just made or can be read back.
+    /// Its secret, if it was just made or can be read back.
     pub secret: Option<Secret<String>>,
 }
 
@@ -66,7 +66,7 @@ pub struct ResourceView {
     pub id: String,
     /// Its state.
     pub state: String,
-    /// One more with each change.
+    /// Counts its changes.
     pub version: i64,
     /// When it was first put.
     pub created_at: Timestamp,
@@ -97,7 +97,7 @@ pub struct EventView {
 type Members = Vec<(&'static str, String)>;
 
 impl EndpointView {
-    /// An answer about one endpoint has a `secret`, be it null; in a list it is there where it can be read back.
+    /// An answer about one endpoint always has `secret`, if only as null. In a list it is there if secrets can be read back.
     fn members(&self, is_one: bool) -> Members {
         let mut members = vec![
             ("id", quoted(&self.id)),
@@ -218,7 +218,7 @@ fn optional(text: Option<&str>) -> String {
     text.map_or_else(|| "null".to_owned(), quoted)
 }
 
-/// Times are texts; the filters of times take them as well.
+/// Times are text here; the time filters accept that too.
 fn time(at: Timestamp) -> String {
     quoted(&at.to_string())
 }

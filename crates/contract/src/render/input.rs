@@ -1,8 +1,8 @@
-//! What a request is made of.
+//! What a request is made from.
 
 use bellwire_domain::{EventType, Secret, Timestamp};
 
-/// Everything that a request is made of.
+/// Everything that a request is made from.
 #[derive(Debug, Clone, Copy)]
 pub struct RenderInput<'a> {
     /// What happened.
@@ -30,8 +30,8 @@ pub struct EventInput<'a> {
     pub occurred_at: Timestamp,
     /// Its number within its account.
     pub seq: i64,
-    /// Its data: JSON, as posted. Whoever took it from outside has checked that it is; here it only goes where the contract
-    /// wants it, and a large payload with many endpoints is not read again for each of them.
+    /// Its data: JSON, as posted. It was checked where it entered. Here it is only spliced in, so a large payload is not parsed
+    /// again for each endpoint.
     pub data: &'a str,
     /// Whether it is the contract's test event.
     pub is_test: bool,

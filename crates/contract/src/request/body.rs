@@ -8,7 +8,7 @@ use crate::tree::{Tree, read_pairs};
 use crate::variables::Variable;
 use crate::yaml::{Kind, Meaning, Node};
 
-/// The form of a body.
+/// A body, by its form.
 #[derive(Debug)]
 pub(crate) enum Body {
     Json(Tree),
@@ -25,7 +25,7 @@ impl Body {
                 entries.iter().find(|(key, _)| matches!(key.text.as_str(), "$form" | "$text" | "$empty" | "$json"))
         {
             if entries.len() > 1 {
-                report.add(key.at, &join(path, &key.text), "there are other keys beside it", "keep one form of body");
+                report.add(key.at, &join(path, &key.text), "a form of body cannot have other keys beside it", "keep one of them");
                 return None;
             }
             let path = join(path, &key.text);
@@ -60,7 +60,7 @@ impl Body {
         self.expressions().into_iter().flat_map(|expression| expression.paths.iter().map(|path| &path.variable))
     }
 
-    /// The `content-type`, unless the contract sets another one.
+    /// The `content-type`, unless the contract sets one.
     pub(crate) const fn content_type(&self) -> Option<&'static str> {
         match self {
             Self::Json(_) => Some("application/json"),

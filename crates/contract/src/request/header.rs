@@ -1,4 +1,4 @@
-//! Headers of a request, or of a published answer.
+//! The headers of a request or a published answer.
 
 use http::HeaderName;
 
@@ -12,7 +12,7 @@ use crate::yaml::Node;
 
 /// The most headers of a contract.
 const HEADERS_MAX: usize = 64;
-/// Headers that belong to the connection and cannot be set.
+/// Headers of the connection, which a contract cannot set.
 const CONNECTION_HEADERS: &[&str] = &[
     "host",
     "content-length",
@@ -26,7 +26,7 @@ const CONNECTION_HEADERS: &[&str] = &[
     "expect",
 ];
 
-/// Headers, of a request or of a published answer.
+/// The key that holds headers.
 pub(crate) const HEADERS: KeySpec = KeySpec::optional(
     "headers",
     Shape::MapOf(&Shape::OneOrMany { of: &TEMPLATE, min: None }),
@@ -42,7 +42,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Its values; none when it is optional and what it is made of is not there.
+    /// Its values; none when it is optional and something that it needs is missing.
     pub(crate) fn render(&self, scope: Scope<'_>) -> Result<Vec<String>, Failure> {
         let mut values = Vec::with_capacity(self.values.len());
         for template in &self.values {
@@ -59,12 +59,12 @@ impl Header {
     }
 }
 
-/// Whether a header belongs to the connection and cannot be set.
+/// Whether a header belongs to the connection.
 pub(crate) fn is_connection_header(name: &str) -> bool {
     CONNECTION_HEADERS.contains(&name)
 }
 
-/// Reads headers into `headers`; one that is there already is replaced.
+/// Reads headers into `headers`, replacing those of the same name.
 pub(crate) fn read_headers(node: &Node, path: &str, locals: &[String], headers: &mut Vec<Header>, report: &mut Report) -> bool {
     let Some(entries) = entries(node, path, "write a mapping from header names to templates", report) else { return false };
     let mut clean = true;
@@ -79,8 +79,8 @@ pub(crate) fn read_headers(node: &Node, path: &str, locals: &[String], headers: 
             report.add(
                 key.at,
                 &place,
-                "a contract cannot set a header of this name",
-                "header names have letters, digits and `-`; those of the connection are Bellwire's",
+                "a contract cannot set this header",
+                "a name has letters, digits and `-`; Bellwire sets the headers of the connection itself",
             );
             clean = false;
             continue;

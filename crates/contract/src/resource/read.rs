@@ -15,7 +15,7 @@ use crate::tree::{TREE, Tree};
 use crate::variables::Variable;
 use crate::yaml::{Kind, Node};
 
-/// The most kinds of a contract, and rules of a kind.
+/// The most kinds in a contract, and rules in a kind.
 const KINDS_MAX: usize = 100;
 const RULES_MAX: usize = 200;
 const KEYS: &[KeySpec] = &[
@@ -69,7 +69,7 @@ const CONDITION_KEYS: &[KeySpec] = &[
     KeySpec::required("field", Shape::TEXT, "A field of the document, which must be there.", "write a field of the document"),
     KeySpec::optional("equals", Shape::Any, "The value it must have, or a list of those."),
 ];
-/// What a contract writes under the name of a kind.
+/// The value of each kind in `resources`.
 pub(crate) const RESOURCE: Shape = Shape::Named(&Definition {
     name: "resource",
     about: "A kind of object whose changes cause events.",
@@ -104,14 +104,14 @@ const TRIGGER_HELP: &str =
     "write `created`, `state_changed`, `{ reached: [state] }`, `{ changed: field }`, `{ grew: field }`, or a list of these";
 
 bellwire_domain::words! {
-    /// The triggers that need nothing else.
+    /// The triggers that are a single word.
     enum TriggerWord {
         Created = "created",
         StateChanged = "state_changed",
     }
 }
 
-/// Reads `resources`; the catalogue says which events there are.
+/// Reads `resources`. The catalogue says which events there are.
 pub(crate) fn read(node: Option<&Node>, catalogue: &Catalogue<'_>, report: &mut Report) -> Vec<ResourceDefinition> {
     let Some(node) = node else { return Vec::new() };
     let help = "write a mapping from kinds to resources: `order: { state: status, states: [open, closed], events: [ … ] }`";
@@ -294,7 +294,7 @@ impl Rules<'_, '_> {
             });
             if trigger.is_none() {
                 let known = [TriggerWord::WORDS, &names(TRIGGER_KEYS)].concat();
-                let message = format!("`{}` alone is not something that happens", word.text);
+                let message = format!("`{}` is not something that can happen", word.text);
                 report.add(node.at, path, message, suggestion(&word.text, &known));
             }
             return trigger;
@@ -302,7 +302,7 @@ impl Rules<'_, '_> {
         let fields = Fields::open(node, path, TRIGGER_KEYS, report)?;
         let given = TRIGGER_KEYS.iter().map(|key| key.name).filter(|key| fields.get(key).is_some());
         let [key] = given.collect::<Vec<_>>()[..] else {
-            report.add(node.at, path, "not exactly one thing that happens", TRIGGER_HELP);
+            report.add(node.at, path, "this is not exactly one thing that can happen", TRIGGER_HELP);
             return None;
         };
         let (node, place) = (fields.get(key)?, fields.path_of(key));
@@ -313,7 +313,7 @@ impl Rules<'_, '_> {
         }
     }
 
-    /// The place of a field among those that rules look at.
+    /// The index of a field among those that rules look at.
     fn field(&mut self, node: &Node, path: &str, report: &mut Report) -> Option<usize> {
         Some(place_of(&mut self.fields, document_path(node, path, report)?))
     }
@@ -353,10 +353,10 @@ fn read_templates(fields: &Fields<'_>, report: &mut Report) -> (Option<Template>
     (id, data)
 }
 
-/// An event is made when a document is stored: there is no request yet.
+/// Events are made when a document is stored, before there is a request.
 fn refuse_request_values(expression: &Expression, path: &str, report: &mut Report) {
     if expression.uses(|variable| !matches!(variable, Variable::Local(_))) {
-        let message = format!("`{}` uses what only a request has", expression.text);
+        let message = format!("`{}` uses a value that only a request has", expression.text);
         report.add(expression.at, path, message, "there is `document`, `resource.kind`, `resource.id` and `resource.state`");
     }
 }
@@ -375,7 +375,7 @@ fn document_path(node: &Node, path: &str, report: &mut Report) -> Option<Documen
     parsed
 }
 
-/// The place of `wanted` in `all`, where it is put if it is new.
+/// The index of `wanted` in `all`, where it is added if it is new.
 fn place_of<T: PartialEq>(all: &mut Vec<T>, wanted: T) -> usize {
     all.iter().position(|known| *known == wanted).unwrap_or_else(|| {
         all.push(wanted);

@@ -22,7 +22,7 @@ pub(crate) struct KeyDerivation {
 }
 
 bellwire_domain::words! {
-    /// How a secret writes the bytes that it stands for.
+    /// How a secret encodes its bytes.
     pub(crate) enum SecretEncoding {
         Text = "text",
         Base64 = "base64",

@@ -84,7 +84,7 @@ bellwire_domain::words! {
         Newest = "newest",
         /// The second newest; without one there is no value.
         Previous = "previous",
-        /// The oldest: a new one takes over when the overlap with those before it has ended.
+        /// The oldest: a new secret takes over when its overlap with the old ones has ended.
         Oldest = "oldest",
     }
 }

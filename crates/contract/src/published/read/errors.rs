@@ -13,10 +13,10 @@ use crate::request::HEADERS;
 use crate::tree::TREE;
 use crate::yaml::Node;
 
-/// What a contract writes under `published.errors`.
+/// The value of `published.errors`.
 pub(crate) const ERRORS: Shape =
     Shape::Named(&Definition { name: "published_errors", about: "How refusals look.", shape: Shape::Keys(KEYS), examples: &[] });
-/// What to write where there is none.
+/// What to write if it is missing.
 pub(crate) const ERRORS_HELP: &str = "write how refusals look: `errors: { body: { message: \"{{ error.message }}\" } }`";
 const KEYS: &[KeySpec] = &[
     KeySpec::optional("status", Shape::Computed(statuses_schema), "Statuses that are not the usual ones."),

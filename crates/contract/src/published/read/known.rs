@@ -1,4 +1,4 @@
-//! What templates of published APIs may name, and the headers that are read by it.
+//! The names that templates of published APIs may use, and trees and headers read with them.
 
 use http::Method;
 
@@ -12,7 +12,7 @@ use crate::tree::Tree;
 use crate::variables::Variable;
 use crate::yaml::Node;
 
-/// What templates may name in one place.
+/// The names that templates may use in one place.
 pub(crate) struct Known<'a> {
     pub(crate) names: Vec<&'static str>,
     /// The route's method and the names in its path.
@@ -30,7 +30,7 @@ impl Known<'_> {
         Some(tree)
     }
 
-    /// The headers, with the type of a body that is JSON unless they say another one.
+    /// The headers. With a body, `content-type` is JSON unless they set it.
     pub(crate) fn headers(&self, fields: &Fields<'_>, has_body: bool, report: &mut Report) -> Option<Vec<Header>> {
         let mut headers = Vec::new();
         let place = fields.path_of("headers");
@@ -65,7 +65,7 @@ impl Known<'_> {
                 Some((format!("the path has no `{{{field}}}`"), suggestion(field, parameters)))
             }
             ("request.header", Some(field)) if field.chars().any(|character| character.is_ascii_uppercase()) => {
-                Some((format!("`{field}` is never found"), "write header names in lower case".to_owned()))
+                Some((format!("`{field}` never matches"), "write header names in lower case".to_owned()))
             }
             ("request.body", _) if *method == Method::GET => {
                 Some(("a GET has no body".to_owned(), "use `request.query` or `request.path`".to_owned()))

@@ -66,7 +66,7 @@ const ANSWER_KEYS: &[KeySpec] = &[
 /// Where a route writes what its verb is given.
 const SECTIONS: [&str; 4] = ["endpoint", "resource", "event", "page"];
 
-/// Every key that some verb takes in a section.
+/// Every key that any verb takes in a section.
 fn section_schema(section: &str) -> Value {
     let mut members = Map::new();
     for wanted in Verb::ALL.iter().flat_map(|verb| wanted(*verb, section)) {
@@ -79,11 +79,11 @@ fn section_schema(section: &str) -> Value {
     json!({ "type": "object", "additionalProperties": false, "properties": members })
 }
 
-/// What the rest of a contract has for its routes.
+/// What the rest of a contract offers to its routes.
 pub(crate) struct Offered<'a> {
     /// The kinds that can be read.
     pub(crate) resources: &'a [ResourceDefinition],
-    /// Whether an endpoint is read with its secret.
+    /// Whether reading an endpoint shows its secret.
     pub(crate) endpoint_secrets: bool,
 }
 
@@ -125,7 +125,7 @@ pub(crate) fn read_route(node: &Node, place: &str, offered: &Offered<'_>, report
     })
 }
 
-/// A path with `{names}` in the place of whole segments.
+/// Reads a path in which whole segments may be `{names}`.
 fn read_path(node: &Node, place: &str, report: &mut Report) -> Option<String> {
     let path = text(node, place, report)?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~$@:".contains(&byte);
@@ -154,7 +154,7 @@ fn read_inputs(fields: &Fields<'_>, verb: Verb, known: &Known<'_>, report: &mut 
     if let Some(node) = fields.get("account") {
         let place = fields.path_of("account");
         if verb.is_about_the_catalogue() {
-            report.add(node.at, &place, format!("`{verb}` is about no account"), "leave it out");
+            report.add(node.at, &place, format!("`{verb}` is not about an account"), "leave it out");
         }
         let tree = known.tree(node, &place, report)?;
         inputs.push(Input { name: "account.id", field: inputs::first_field(&tree), tree, is_required: true });
@@ -196,7 +196,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    /// The key of a value that a request may leave out.
+    /// The key as it is written when a request may leave the value out.
     fn marked(&self) -> String {
         format!("{}?", self.key)
     }

@@ -17,7 +17,7 @@ pub(crate) fn read_status(node: &Node, place: &str, range: Range<u16>, report: &
     let number = node.scalar().and_then(|scalar| scalar.text.parse::<u16>().ok()).filter(|status| range.contains(status));
     if number.is_none() {
         let help = format!("write a number from {} to {}", range.start, range.end - 1);
-        report.add(node.at, place, "this is not such a status", help);
+        report.add(node.at, place, "not a status in range", help);
     }
     StatusCode::from_u16(number?).ok()
 }
