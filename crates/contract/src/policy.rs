@@ -349,3 +349,20 @@ fn at_least_one(node: &Node, path: &str, report: &mut Report) -> Option<u32> {
     }
     Some(count)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_of_a_schedule_belongs_to_some_form() {
+        let of_forms: Vec<&str> = RETRY_FORMS.iter().flat_map(|(_, keys)| *keys).copied().collect();
+        for key in RETRY_KEYS.iter().map(|key| key.name).filter(|key| *key != "jitter") {
+            assert!(of_forms.contains(&key), "{key}");
+        }
+        for (chooser, keys) in RETRY_FORMS {
+            assert!(keys.contains(chooser), "{chooser}");
+            assert!(keys.iter().all(|key| RETRY_KEYS.iter().any(|known| known.name == *key)), "{chooser}");
+        }
+    }
+}

@@ -22,34 +22,31 @@ fn the_committed_copy_is_fresh_and_fits_every_shipped_contract() {
     }
 }
 
-#[test]
-fn every_key_of_the_language_is_in_the_schema_and_on_the_page() {
-    let schema = json_schema();
-    let page = include_str!("../../../../docs/contract-language.md");
-    let names =
-        |pointer: &str| -> Vec<String> { schema.pointer(pointer).and_then(Value::as_object).unwrap().keys().cloned().collect() };
-    for part in [
-        "event",
-        "test_event",
-        "resource",
-        "resource_event",
-        "condition",
-        "published",
-        "published_authentication",
-        "published_route",
-        "published_answer",
-        "published_errors",
-        "subscription",
-        "secret",
-        "request",
-        "signature",
-        "delivery",
-        "retry/oneOf/1",
-    ] {
-        for key in names(&format!("/$defs/{part}/properties")) {
-            assert!(page.contains(&format!("`{key}`")), "`{key}` of {part} is not documented");
-        }
+/// Shows every key that some mapping of the language may have, with its schema.
+fn visit_keys(schema: &Value, visitor: &mut dyn FnMut(&str, &Value)) {
+    if let Some(Value::Object(properties)) = schema.get("properties") {
+        properties.iter().for_each(|(name, value)| visitor(name, value));
     }
+    match schema {
+        Value::Object(members) => members.values().for_each(|inner| visit_keys(inner, visitor)),
+        Value::Array(items) => items.iter().for_each(|inner| visit_keys(inner, visitor)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_of_the_language_is_described_and_on_the_page() {
+    let page = include_str!("../../../../docs/contract-language.md");
+    let mut keys = 0;
+    visit_keys(&json_schema(), &mut |name, value| {
+        keys += 1;
+        let name = name.trim_end_matches('?');
+        assert!(page.contains(&format!("`{name}`")) || page.contains(&format!("{name}: ")), "`{name}` is not documented");
+        let described = value.get("description").and_then(Value::as_str).is_some_and(|text| text.ends_with('.'));
+        let is_input = value.get("$ref").is_some_and(|target| target == "#/$defs/tree") || value.get("minimum").is_some();
+        assert!(described || is_input, "`{name}` has no description");
+    });
+    assert!(keys > 100, "only {keys} keys were found");
     for name in FilterName::WORDS {
         assert!(page.contains(&format!("`{name}`")), "the filter `{name}` is not documented");
     }
