@@ -1,35 +1,46 @@
-//! What a captured request shows of the values that it was made of.
+//! What a captured request reveals of the values that it was made from.
 //!
-//! A contract's templates are read backwards: where a header is `t={{ attempt.at | unix }}`, the captured header gives the text of
-//! that expression. Texts are only believed where nothing better is known: what can be computed from the captured body and
-//! headers is computed, and compared by whoever reads it.
+//! The contract's templates are read backwards: if a header is `t={{ attempt.at | unix }}`, the captured header shows the text of
+//! that expression. Such text is trusted only where nothing better is known. What can be computed from the captured body and
+//! headers is computed, and the caller compares it.
 
 use bellwire_domain::Timestamp;
-use bellwire_domain::time::Zone;
+use http::HeaderMap;
 
 use crate::contract::Contract;
 use crate::expression::Expression;
-use crate::filters::{Filter, UrlPart};
+use crate::filters::{FilterName, UrlPart, url_part};
 use crate::json;
 use crate::piece::Piece;
-use crate::render::url_part;
 use crate::request::{Body, RequestPlan};
 use crate::template::{Part, Template};
 use crate::tree::Tree;
-use crate::variables::{EventField, Values, Variable};
-use crate::verify::CapturedRequest;
+use crate::variables::{Builtin, Values, Variable};
 
-/// An expression of the contract and what the request shows in its place.
+/// A request as a receiver saw it.
+#[derive(Debug, Clone, Copy)]
+pub struct CapturedRequest<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The URL, or its path and query.
+    pub url: &'a str,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// The body.
+    pub body: &'a [u8],
+}
+
+/// An expression of the contract, and the text that the request has in its place.
 pub(crate) struct Shown<'a> {
     pub(crate) expression: &'a Expression,
     pub(crate) text: String,
-    /// The same as JSON, when it stood in a JSON body.
+    /// The same as JSON, if it was in a JSON body.
     raw: Option<String>,
-    /// Where it stood, for messages.
+    /// Where it was, for messages.
     pub(crate) place: String,
 }
 
-/// The values of a captured request, with one secret tried.
+/// The values of a captured request, as seen with one secret.
 pub(crate) struct Captured<'a> {
     contract: &'a Contract,
     request: &'a CapturedRequest<'a>,
@@ -40,28 +51,29 @@ pub(crate) struct Captured<'a> {
 
 /// Whether the expression's value proves knowledge of a secret.
 pub(crate) fn proves(expression: &Expression) -> bool {
-    expression.uses(|variable| matches!(variable, Variable::Secret | Variable::Signature(_)))
+    expression.uses(|variable| matches!(variable, Variable::Builtin(Builtin::Secret) | Variable::Signature(_)))
 }
 
 /// Whether the expression's value follows from the captured body and headers alone.
 pub(crate) fn follows(expression: &Expression) -> bool {
-    !expression.paths.is_empty() && !expression.uses(|variable| !matches!(variable, Variable::Body | Variable::Header(_)))
+    !expression.paths.is_empty()
+        && !expression.uses(|variable| !matches!(variable, Variable::Builtin(Builtin::Body) | Variable::Header(_)))
 }
 
-/// The instant of the attempt, when the expression prints it.
+/// When the attempt was made, if the expression prints that.
 pub(crate) fn attempt_time(expression: &Expression, text: &str) -> Option<Timestamp> {
-    let (Variable::AttemptAt, [filter, ..]) = expression.direct()? else { return None };
-    match filter {
-        Filter::Unix => text.parse().ok().map(Timestamp::from_secs),
-        Filter::UnixMs => text.parse::<i64>().ok().and_then(|millis| millis.checked_mul(1_000)).map(Timestamp::from_micros),
-        Filter::Rfc3339 { .. } => Timestamp::parse_rfc3339(text).ok(),
-        Filter::HttpDate => Timestamp::parse_http_date(text),
+    let (Variable::Builtin(Builtin::AttemptAt), [filter, ..]) = expression.direct()? else { return None };
+    match filter.name {
+        FilterName::Unix => text.parse().ok().map(Timestamp::from_secs),
+        FilterName::UnixMs => text.parse::<i64>().ok().and_then(|millis| millis.checked_mul(1_000)).map(Timestamp::from_micros),
+        FilterName::Rfc3339 => Timestamp::parse_rfc3339(text).ok(),
+        FilterName::HttpDate => Timestamp::parse_http_date(text),
         _ => None,
     }
 }
 
 impl<'a> Captured<'a> {
-    /// Reads what the request shows, except its headers, which the caller judges one by one.
+    /// Reads what the request shows, except for its headers, which the caller goes through one by one.
     pub(crate) fn new(contract: &'a Contract, plan: &'a RequestPlan, request: &'a CapturedRequest<'a>) -> Self {
         let host = request.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         let url = if request.url.starts_with('/') { format!("https://{host}{}", request.url) } else { request.url.to_owned() };
@@ -130,7 +142,7 @@ impl<'a> Captured<'a> {
         self.request.headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
     }
 
-    /// The instant of the attempt, from wherever it is shown.
+    /// When the attempt was made, wherever the request shows it.
     fn attempt_at(&self) -> Option<Timestamp> {
         self.shown.iter().find_map(|shown| attempt_time(shown.expression, &shown.text))
     }
@@ -149,28 +161,14 @@ impl<'a> Captured<'a> {
 impl Values for Captured<'_> {
     fn get(&self, variable: &Variable) -> Piece<'_> {
         match variable {
-            Variable::Body => Piece::Bytes(self.request.body.into()),
-            Variable::Secret => Piece::text(self.secret),
+            Variable::Builtin(builtin) => self.builtin(*builtin, variable),
             Variable::Header(name) => self.header(name).map_or(Piece::Absent, Piece::text),
             Variable::Signature(name) => {
                 let signature = self.contract.signatures.iter().find(|signature| signature.name == *name);
                 let value = signature.and_then(|signature| signature.one(self, self.secret).ok());
                 value.map_or(Piece::Absent, |value| Piece::Text(value.into()))
             }
-            Variable::RequestMethod => Piece::text(self.request.method),
-            Variable::RequestUrl | Variable::EndpointUrl => Piece::text(&self.url),
-            Variable::RequestHost => url_part(UrlPart::Host, &self.url),
-            Variable::RequestPath => url_part(UrlPart::Path, &self.url),
-            Variable::RequestQuery => url_part(UrlPart::Query, &self.url),
-            Variable::PublishedUrl => {
-                self.contract.published().and_then(|published| published.url()).map_or(Piece::Absent, Piece::text)
-            }
-            Variable::AttemptAt => self.attempt_at().map_or(Piece::Absent, Piece::Time),
-            Variable::Event(EventField::OccurredAt) => match self.plain(variable) {
-                Piece::Absent => self.occurred_at().map_or(Piece::Absent, Piece::Time),
-                other => other,
-            },
-            other => self.plain(other),
+            Variable::Local(_) => self.plain(variable),
         }
     }
 
@@ -182,19 +180,42 @@ impl Values for Captured<'_> {
 }
 
 impl Captured<'_> {
-    /// The instant of the event, when some expression prints it exactly enough to be read.
-    fn occurred_at(&self) -> Option<Timestamp> {
-        self.shown.iter().find_map(|shown| match shown.expression.direct()? {
-            (Variable::Event(EventField::OccurredAt), [Filter::Rfc3339 { zone: Zone::Zulu | Zone::Offset, .. }]) => {
-                Timestamp::parse_rfc3339(&shown.text).ok()
+    fn builtin(&self, builtin: Builtin, variable: &Variable) -> Piece<'_> {
+        let part = |part: UrlPart| url_part(&self.url, part).map_or(Piece::Absent, |text| Piece::Text(text.into()));
+        match builtin {
+            Builtin::Body => Piece::Bytes(self.request.body.into()),
+            Builtin::Secret => Piece::text(self.secret),
+            Builtin::RequestMethod => Piece::text(self.request.method),
+            Builtin::RequestUrl | Builtin::EndpointUrl => Piece::text(&self.url),
+            Builtin::RequestHost => part(UrlPart::Host),
+            Builtin::RequestPath => part(UrlPart::Path),
+            Builtin::RequestQuery => part(UrlPart::Query),
+            Builtin::PublishedUrl => {
+                self.contract.published().and_then(|published| published.url()).map_or(Piece::Absent, Piece::text)
             }
-            (Variable::Event(EventField::OccurredAt), [Filter::Unix]) => shown.text.parse().ok().map(Timestamp::from_secs),
-            _ => None,
+            Builtin::AttemptAt => self.attempt_at().map_or(Piece::Absent, Piece::Time),
+            Builtin::EventOccurredAt => match self.plain(variable) {
+                Piece::Absent => self.occurred_at().map_or(Piece::Absent, Piece::Time),
+                other => other,
+            },
+            _ => self.plain(variable),
+        }
+    }
+
+    /// When the event happened, if some expression prints that in a form that can be read back.
+    fn occurred_at(&self) -> Option<Timestamp> {
+        self.shown.iter().find_map(|shown| {
+            let (Variable::Builtin(Builtin::EventOccurredAt), [filter]) = shown.expression.direct()? else { return None };
+            match filter.name {
+                FilterName::Rfc3339 => Timestamp::parse_rfc3339(&shown.text).ok(),
+                FilterName::Unix => shown.text.parse().ok().map(Timestamp::from_secs),
+                _ => None,
+            }
         })
     }
 }
 
-/// Finds what stands in the place of each expression; `None` when the text does not have the template's form.
+/// Finds the text in the place of each expression. `None` when the text does not have the template's form.
 pub(crate) fn read_backwards<'t, 'c>(template: &'t Template, text: &'c str) -> Option<Vec<(&'t Expression, &'c str)>> {
     let mut found = Vec::new();
     let mut rest = text;

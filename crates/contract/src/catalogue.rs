@@ -6,33 +6,65 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::diagnostic::{At, Report};
-use crate::reader::{Fields, text};
-use crate::request::RequestPlan;
+use crate::grammar::{Definition, KeySpec, Shape};
+use crate::reader::{Fields, items, text};
+use crate::request::{EVENT_REQUEST, RequestPlan};
 use crate::schema;
 use crate::yaml::{Kind, Node};
 
 /// The most events of a contract.
 const EVENTS_MAX: usize = 1_000;
-const KEYS: &[&str] = &[
-    "type",
-    "aliases",
-    "title",
-    "description",
-    "schema",
-    "strict",
-    "example",
-    "enabled_by_default",
-    "entitlement",
-    "fields",
-    "request",
+const KEYS: &[KeySpec] = &[
+    TYPE,
+    KeySpec::optional(
+        "aliases",
+        Shape::List { of: &Shape::TEXT, min: None, max: None },
+        "Other names under which the event may be posted; `type` is what is stored and sent.",
+    ),
+    TITLE,
+    DESCRIPTION,
+    KeySpec::optional("schema", Shape::Types(&["object", "boolean"]), "JSON Schema (2020-12) of the data."),
+    KeySpec::optional("strict", Shape::FLAG, "Whether undeclared fields are refused."),
+    KeySpec::optional("example", Shape::Any, "Data of such an event; it is checked and rendered when the contract is loaded."),
+    KeySpec::optional("enabled_by_default", Shape::FLAG, "Whether an endpoint that names no events gets it."),
+    KeySpec::optional("entitlement", Shape::TEXT, "What an account must be entitled to."),
+    FIELDS,
+    KeySpec::optional("request", EVENT_REQUEST, "What is different in this event's request."),
 ];
-const TEST_KEYS: &[&str] = &["type", "aliases", "title", "description", "data", "fields"];
+const TEST_KEYS: &[KeySpec] =
+    &[TYPE, TITLE, DESCRIPTION, KeySpec::optional("data", Shape::Any, "Its data; `{}` unless given."), FIELDS];
+const TYPE: KeySpec = KeySpec::required(
+    "type",
+    Shape::NAME,
+    "The event's name; in the catalogue, `*` stands for all that are not listed.",
+    "write the event's name, such as `order.created`",
+);
+const TITLE: KeySpec = KeySpec::optional("title", Shape::TEXT, "A short title.");
+const DESCRIPTION: KeySpec = KeySpec::optional("description", Shape::TEXT, "What it means.");
+const FIELDS: KeySpec = KeySpec::optional("fields", Shape::MAP, "Constants, for `event.fields`.");
+
+/// The value of `events`.
+pub(crate) const EVENTS: Shape = Shape::Named(&Definition {
+    name: "events",
+    about: "What can happen: a list of events, or `any` for every type.",
+    shape: Shape::Either(&[Shape::Words(&["any"]), Shape::List { of: &EVENT, min: Some(1), max: None }]),
+    examples: &[],
+});
+const EVENT: Shape =
+    Shape::Named(&Definition { name: "event", about: "An event of the catalogue.", shape: Shape::Keys(KEYS), examples: &[] });
+/// The value of `test_event`.
+pub(crate) const TEST_EVENT: Shape = Shape::Named(&Definition {
+    name: "test_event",
+    about: "The event that is sent to try an endpoint.",
+    shape: Shape::Keys(TEST_KEYS),
+    examples: &[],
+});
 
 /// A kind of event.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct EventDefinition {
-    /// Its name; `*` for the definition that stands for all names not listed.
+    /// Its name; `*` in the definition for all names that are not listed.
     pub event_type: EventType,
     /// Other names under which a publisher may post it.
     pub aliases: Vec<EventType>,
@@ -40,7 +72,7 @@ pub struct EventDefinition {
     pub title: String,
     /// What it means.
     pub description: Option<String>,
-    /// Data of such an event.
+    /// Example data.
     pub example: Box<RawValue>,
     /// The JSON Schema of its data, as written.
     pub schema: Option<Value>,
@@ -77,7 +109,7 @@ pub struct TestEvent {
     pub(crate) fields: Option<String>,
 }
 
-/// The catalogue as read, with the nodes of requests that single events change.
+/// The catalogue as it was read, with the requests that single events change.
 pub(crate) struct Catalogue<'n> {
     pub(crate) events: Vec<EventDefinition>,
     pub(crate) any: Option<EventDefinition>,
@@ -85,13 +117,14 @@ pub(crate) struct Catalogue<'n> {
     pub(crate) places: Vec<At>,
 }
 
-/// What `data` says about fields that no schema declares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Undeclared {
-    /// Refused, and every event must have a schema.
-    DeclaredOnly,
-    /// Up to the schema, which means what JSON Schema says.
-    Open,
+bellwire_domain::words! {
+    /// What happens to fields that no schema declares.
+    pub(crate) enum Undeclared {
+        /// They are refused, and every event must have a schema.
+        DeclaredOnly = "declared_only",
+        /// The schema decides, by the rules of JSON Schema.
+        Open = "open",
+    }
 }
 
 /// Reads `events`.
@@ -131,15 +164,19 @@ pub(crate) fn read<'n>(node: &'n Node, undeclared: Undeclared, report: &mut Repo
         }
         let names = std::iter::once(&event.event_type).chain(&event.aliases);
         if names.clone().any(|name| catalogue.events.iter().any(|known| known.is_named(name.as_str()))) {
-            let at = fields.get("type").map_or(item.at, |node| node.at);
-            report.add(at, &fields.path_of("type"), format!("the event `{}` is listed twice", event.event_type), "keep one");
+            report.add(
+                fields.at("type"),
+                &fields.path_of("type"),
+                format!("the event `{}` is listed twice", event.event_type),
+                "keep one",
+            );
             continue;
         }
         if let Some(request) = fields.get("request") {
             catalogue.requests.push((catalogue.events.len(), request, fields.path_of("request")));
         }
         catalogue.events.push(event);
-        catalogue.places.push(fields.get("example").map_or(item.at, |node| node.at));
+        catalogue.places.push(fields.at("example"));
     }
     catalogue
 }
@@ -175,10 +212,9 @@ fn read_event(fields: &Fields<'_>, undeclared: Undeclared, report: &mut Report) 
     };
     let example_json = fields.get("example").map_or_else(|| "{}".to_owned(), Node::to_json);
     if let (Some(validator), Ok(value)) = (&validator, serde_json::from_str::<Value>(&example_json)) {
-        let at = fields.get("example").map_or(fields.at, |node| node.at);
         for error in schema::check(validator, &value) {
             let place = format!("{}{}", fields.path_of("example"), error.pointer.replace('/', "."));
-            report.add(at, &place, format!("the example does not fit the schema: {}", error.message), "");
+            report.add(fields.at("example"), &place, format!("the example does not match the schema: {}", error.message), "");
         }
     }
     let entitlement = fields.text("entitlement", report);
@@ -216,30 +252,26 @@ fn read_constants(fields: &Fields<'_>, report: &mut Report) -> Option<String> {
 
 /// Reads `aliases`.
 fn read_aliases(fields: &Fields<'_>, report: &mut Report) -> Vec<EventType> {
-    let Some(node) = fields.get("aliases") else { return Vec::new() };
     let path = fields.path_of("aliases");
-    let Kind::List(items) = &node.kind else {
-        report.add(node.at, &path, format!("this is {}", node.describe()), "write a list of names");
-        return Vec::new();
-    };
+    let list = fields.get("aliases").and_then(|node| items(node, &path, "write a list of names", report)).unwrap_or_default();
     let mut names = Vec::new();
-    for item in items {
+    for item in list {
         let Some(name) = text(item, &path, report) else { continue };
         match EventType::try_new(&name) {
             Ok(name) => names.push(name),
-            Err(error) => report.add(item.at, &path, format!("`{name}` is no event type"), error.to_string()),
+            Err(error) => report.add(item.at, &path, format!("`{name}` is not an event type"), error.to_string()),
         }
     }
     names
 }
 
 fn read_type(fields: &Fields<'_>, report: &mut Report) -> Option<EventType> {
-    let node = fields.require("type", "write the event's name, such as `order.created`", report)?;
+    let node = fields.get("type")?;
     let name = text(node, &fields.path_of("type"), report)?;
     match EventType::try_new(&name) {
         Ok(event_type) => Some(event_type),
         Err(error) => {
-            report.add(node.at, &fields.path_of("type"), format!("`{name}` is no event type"), error.to_string());
+            report.add(node.at, &fields.path_of("type"), format!("`{name}` is not an event type"), error.to_string());
             None
         }
     }

@@ -63,6 +63,20 @@ impl fmt::Display for ContractError {
     }
 }
 
+/// A mistake found by code that does not know its place in the file; the caller reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mistake {
+    pub(crate) message: String,
+    /// What would be right; may be empty.
+    pub(crate) help: String,
+}
+
+impl Mistake {
+    pub(crate) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { message: message.into(), help: help.into() }
+    }
+}
+
 /// Collects diagnostics while a contract is read, so that all of them are reported at once.
 #[derive(Debug)]
 pub(crate) struct Report {
@@ -70,7 +84,7 @@ pub(crate) struct Report {
     diagnostics: Vec<Diagnostic>,
 }
 
-/// More than this many diagnostics help nobody.
+/// The most diagnostics of one report: nobody reads more.
 const DIAGNOSTICS_MAX: usize = 50;
 
 impl Report {
@@ -78,7 +92,7 @@ impl Report {
         Self { file: file.to_owned(), diagnostics: Vec::new() }
     }
 
-    /// Notes that something is wrong.
+    /// Adds a diagnostic.
     pub(crate) fn add(&mut self, at: At, path: &str, message: impl Into<String>, help: impl Into<String>) {
         if self.diagnostics.len() >= DIAGNOSTICS_MAX {
             return;
@@ -96,7 +110,7 @@ impl Report {
         }
     }
 
-    /// Whether nothing is wrong so far.
+    /// Whether nothing has been reported.
     pub(crate) fn is_clean(&self) -> bool {
         self.diagnostics.is_empty()
     }
@@ -108,19 +122,26 @@ impl Report {
     }
 }
 
+/// The longest word that is compared with others, in characters.
+const WORD_LENGTH_MAX: usize = 64;
+
 /// The candidate that `word` was probably meant to be.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
-    let limit = (length / 3).max(if length >= 4 { 2 } else { 1 }); // two, so that swapped letters are found
+    if length > WORD_LENGTH_MAX {
+        return None;
+    }
+    let word = word.to_lowercase();
+    let limit = (length / 3).max(if length >= 4 { 2 } else { 1 }); // two finds swapped letters
     candidates
         .into_iter()
-        .map(|candidate| (distance(&word.to_lowercase(), candidate), candidate))
+        .map(|candidate| (strsim::levenshtein(&word, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
-/// "did you mean `x`?" or the list of what there is.
+/// "did you mean `x`?", or the list of candidates.
 pub(crate) fn suggestion(word: &str, candidates: &[&str]) -> String {
     match nearest(word, candidates.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
@@ -138,34 +159,12 @@ pub(crate) fn list(words: &[&str]) -> String {
     }
 }
 
-/// Levenshtein's distance, on words short enough for a single row.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (line, left) in left.chars().take(64).enumerate() {
-        let mut diagonal = line;
-        let mut before = line + 1;
-        for (cell, right) in row.iter_mut().skip(1).zip(&right) {
-            let substituted = diagonal + usize::from(left != *right);
-            diagonal = *cell;
-            *cell = substituted.min(before + 1).min(diagonal + 1);
-            before = *cell;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = line + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn finds_the_word_that_was_meant() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
         assert_eq!(nearest("herders", ["headers", "body"]), Some("headers"));
         assert_eq!(nearest("zzz", ["headers", "body"]), None);
         assert_eq!(suggestion("q", &["body", "url"]), "there is `body` and `url`");

@@ -1,15 +1,13 @@
 //! Expressions: checked when a contract is loaded, evaluated for each request.
 //!
-//! Most expressions of real contracts are a name, perhaps with a filter (`attempt.at | unix`). Those are evaluated directly, and
-//! a value of `event.data` keeps the very bytes that were posted. Everything else goes to the expression library.
+//! Most expressions in real contracts are a name, perhaps with a filter (`attempt.at | unix`). Those are evaluated directly, and
+//! a value of `event.data` keeps the exact bytes that were posted. Everything else goes to the expression library.
 
-use std::borrow::Cow;
-
-use crate::diagnostic::{At, suggestion};
-use crate::filters::{self, Filter};
+use crate::diagnostic::{At, Mistake, suggestion};
+use crate::filters::{Filter, FilterName, TimeFormat};
 use crate::jinja::{self, Compiled};
-use crate::json;
 use crate::lexer::{self, Token};
+use crate::path::{Path, Segment};
 use crate::piece::{EvalError, Piece};
 use crate::variables::{self, Scope, Variable};
 
@@ -20,63 +18,47 @@ const EXPRESSION_LENGTH_MAX: usize = 4_096;
 #[derive(Debug)]
 pub(crate) struct Expression {
     pub(crate) at: At,
-    /// The expression in one spelling, for messages and for finding the same expression again.
+    /// The expression in canonical spelling, for messages and for recognising the same expression elsewhere.
     pub(crate) text: String,
     /// The values it uses.
     pub(crate) paths: Vec<Path>,
-    plan: Plan,
+    evaluation: Evaluation,
 }
 
+/// How an expression gets its value.
 #[derive(Debug)]
-enum Plan {
+enum Evaluation {
     /// A path and filters, evaluated without the library.
     Direct(Path, Vec<Filter>),
-    /// The same, and a whole number added.
+    /// The same, plus a whole number.
     Sum(Path, Vec<Filter>, i64),
     /// Whether a path leads to a value (`is defined`), or not.
     Defined(Path, bool),
     Library(Compiled),
 }
 
-/// A variable and the way inside it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Path {
-    pub(crate) variable: Variable,
-    inside: Vec<Segment>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Segment {
-    Key(String),
-    Index(usize),
-}
-
-/// What is wrong with an expression, and what would be right.
-pub(crate) type Refusal = (String, String);
-
 impl Expression {
-    /// Checks and compiles; `locals` are the names of the loops around it.
-    pub(crate) fn compile(source: &str, at: At, locals: &[String]) -> Result<Self, Refusal> {
+    /// Checks and compiles an expression. `locals` are the names that the loops around it define.
+    pub(crate) fn compile(source: &str, at: At, locals: &[String]) -> Result<Self, Mistake> {
         if source.len() > EXPRESSION_LENGTH_MAX {
-            return Err((format!("an expression is longer than {EXPRESSION_LENGTH_MAX} bytes"), String::new()));
+            return Err(Mistake::new(format!("an expression is longer than {EXPRESSION_LENGTH_MAX} bytes"), ""));
         }
         let source = source.trim();
-        let quoted = |message: String| format!("`{source}`: {message}");
-        let compiled = jinja::compile(source).map_err(|message| (quoted(message), "see the page on expressions".into()))?;
+        let quoted = |message: String, help: &str| Mistake::new(format!("`{source}`: {message}"), help);
+        let compiled = jinja::compile(source).map_err(|message| quoted(message, "see the page on expressions"))?;
         let tokens = lexer::tokens(source);
-        let paths = check_names(&tokens, locals).map_err(|(message, help)| (quoted(message), help))?;
-        let seen: Vec<&str> = paths.iter().map(|path| path.names().0).collect();
-        if let Some(unseen) =
-            jinja::roots(&compiled).into_iter().find(|root| !seen.contains(&root.as_str()) && !is_function(root))
-        {
-            return Err((quoted(format!("unknown variable `{unseen}`")), String::new()));
+        let paths = check_names(&tokens, locals).map_err(|mistake| quoted(mistake.message, &mistake.help))?;
+        let seen: Vec<&str> = paths.iter().map(|path| path.variable.names().0).collect();
+        let unseen = jinja::roots(&compiled).into_iter().find(|root| !seen.contains(&root.as_str()) && !is_function(root));
+        if let Some(unseen) = unseen {
+            return Err(quoted(format!("unknown variable `{unseen}`"), ""));
         }
         let text = lexer::canonical(&tokens);
-        let plan = match direct(&tokens, locals) {
-            Some(plan) => plan.map_err(|message| (quoted(message), String::new()))?,
-            None => Plan::Library(compiled),
+        let evaluation = match direct(&tokens, locals) {
+            Some(evaluation) => evaluation.map_err(|message| quoted(message, ""))?,
+            None => Evaluation::Library(compiled),
         };
-        Ok(Self { at, text, paths, plan })
+        Ok(Self { at, text, paths, evaluation })
     }
 
     /// The value.
@@ -84,61 +66,25 @@ impl Expression {
         if let Some(shown) = scope.values.shown(&self.text) {
             return Ok(Piece::text(shown));
         }
-        let value = match &self.plan {
-            Plan::Direct(path, filters) => filtered(path, filters, scope),
-            Plan::Sum(path, filters, added) => filtered(path, filters, scope).and_then(|value| sum(&value, *added)),
-            Plan::Defined(path, wanted) => Ok(Piece::Bool((path.find(scope) != Piece::Absent) == *wanted)),
-            Plan::Library(compiled) => jinja::evaluate(compiled, &self.paths, scope),
+        let value = match &self.evaluation {
+            Evaluation::Direct(path, filters) => filtered(path, filters, scope),
+            Evaluation::Sum(path, filters, added) => filtered(path, filters, scope).and_then(|value| sum(&value, *added)),
+            Evaluation::Defined(path, wanted) => Ok(Piece::Bool((path.find(scope) != Piece::Absent) == *wanted)),
+            Evaluation::Library(compiled) => jinja::evaluate(compiled, &self.paths, scope),
         };
         value.map_err(|error| EvalError { message: format!("`{}` {}", self.text, error.message), absent: error.absent })
     }
 
-    /// The variable, when the expression is nothing but a variable and formats of it.
+    /// The variable and its filters, when the expression is nothing else.
     pub(crate) fn direct(&self) -> Option<(&Variable, &[Filter])> {
-        match &self.plan {
-            Plan::Direct(path, filters) if path.inside.is_empty() => Some((&path.variable, filters)),
-            Plan::Direct(..) | Plan::Sum(..) | Plan::Defined(..) | Plan::Library(_) => None,
+        match &self.evaluation {
+            Evaluation::Direct(path, filters) if path.inside.is_empty() => Some((&path.variable, filters)),
+            Evaluation::Direct(..) | Evaluation::Sum(..) | Evaluation::Defined(..) | Evaluation::Library(_) => None,
         }
     }
 
     pub(crate) fn uses(&self, wanted: impl Fn(&Variable) -> bool) -> bool {
         self.paths.iter().any(|path| wanted(&path.variable))
-    }
-}
-
-impl Path {
-    pub(crate) fn names(&self) -> (&str, Option<&str>) {
-        jinja::names(&self.variable)
-    }
-
-    /// The way inside the variable, as far as it is names.
-    pub(crate) fn inside(&self) -> Vec<&str> {
-        self.inside
-            .iter()
-            .map_while(|segment| match segment {
-                Segment::Key(key) => Some(key.as_str()),
-                Segment::Index(_) => None,
-            })
-            .collect()
-    }
-
-    fn find<'a>(&self, scope: Scope<'a>) -> Piece<'a> {
-        let value = scope.get(&self.variable);
-        if self.inside.is_empty() {
-            return value;
-        }
-        match value {
-            Piece::Json(Cow::Borrowed(raw)) => self.walk(raw).map_or(Piece::Absent, |raw| Piece::Json(Cow::Borrowed(raw))),
-            Piece::Json(Cow::Owned(raw)) => self.walk(&raw).map_or(Piece::Absent, |raw| Piece::Json(Cow::Owned(raw.to_owned()))),
-            _ => Piece::Absent,
-        }
-    }
-
-    fn walk<'r>(&self, raw: &'r str) -> Option<&'r str> {
-        self.inside.iter().try_fold(raw, |raw, segment| match segment {
-            Segment::Key(key) => json::member(raw, key),
-            Segment::Index(index) => json::element(raw, *index),
-        })
     }
 }
 
@@ -152,11 +98,11 @@ fn filtered<'a>(path: &Path, filters: &[Filter], scope: Scope<'a>) -> Result<Pie
 fn sum(value: &Piece<'_>, added: i64) -> Result<Piece<'static>, EvalError> {
     let number = match value {
         Piece::Number(number) | Piece::Json(number) => number.parse::<i64>().ok(),
-        Piece::Absent => return Err(EvalError { message: "adds to a value that is not there".into(), absent: true }),
+        Piece::Absent => return Err(EvalError { message: "adds to a value that is missing".into(), absent: true }),
         _ => None,
     };
     let sum = number.and_then(|number| number.checked_add(added));
-    sum.map(|sum| Piece::number(&sum)).ok_or_else(|| EvalError::new("adds to what is no whole number"))
+    sum.map(|sum| Piece::number(&sum)).ok_or_else(|| EvalError::new("adds to something that is not a whole number"))
 }
 
 fn is_function(name: &str) -> bool {
@@ -164,7 +110,7 @@ fn is_function(name: &str) -> bool {
 }
 
 /// Checks every name, filter and test, and collects the values used.
-fn check_names(tokens: &[Token], locals: &[String]) -> Result<Vec<Path>, Refusal> {
+fn check_names(tokens: &[Token], locals: &[String]) -> Result<Vec<Path>, Mistake> {
     let mut paths = Vec::new();
     let mut index = 0;
     while let Some(token) = tokens.get(index) {
@@ -182,10 +128,8 @@ fn check_names(tokens: &[Token], locals: &[String]) -> Result<Vec<Path>, Refusal
             _ if lexer::is_keyword(name) || is_argument_name(tokens, index) => {}
             _ if tokens.get(index + 1) == Some(&Token::Sign('(')) => {
                 if !is_function(name) {
-                    return Err((
-                        format!("unknown function `{name}`"),
-                        "there are `range` and `dict`; most things are filters: `value | name`".into(),
-                    ));
+                    let help = "there are `range` and `dict`; most things are filters: `value | name`";
+                    return Err(Mistake::new(format!("unknown function `{name}`"), help));
                 }
             }
             _ => {
@@ -209,24 +153,25 @@ fn is_argument_name(tokens: &[Token], index: usize) -> bool {
     tokens.get(index + 1) == Some(&Token::Sign('=')) && tokens.get(index + 2) != Some(&Token::Sign('='))
 }
 
-fn check_filter(name: &str) -> Result<(), Refusal> {
+fn check_filter(name: &str) -> Result<(), Mistake> {
     if jinja::has_filter(name) {
         return Ok(());
     }
-    let mut known: Vec<&str> = filters::FILTERS.iter().map(|(name, _)| *name).collect();
+    let mut known = FilterName::WORDS.to_vec();
     known.extend(["default", "join", "length", "first", "last", "replace", "trim", "round", "int", "float"]);
-    Err((format!("unknown filter `{name}`"), suggestion(name, &known)))
+    Err(Mistake::new(format!("unknown filter `{name}`"), suggestion(name, &known)))
 }
 
-fn check_test(name: &str) -> Result<(), Refusal> {
+fn check_test(name: &str) -> Result<(), Mistake> {
     if jinja::has_test(name) {
         return Ok(());
     }
-    Err((format!("unknown test `is {name}`"), suggestion(name, &["defined", "none", "string", "number", "true", "false"])))
+    let known = ["defined", "none", "string", "number", "true", "false"];
+    Err(Mistake::new(format!("unknown test `is {name}`"), suggestion(name, &known)))
 }
 
-/// Reads a path that starts at `start`; answers it and the number of tokens it takes.
-fn read_path(tokens: &[Token], start: usize, locals: &[String]) -> Result<(Path, usize), Refusal> {
+/// Reads the path that starts at `start`. Returns it and the number of its tokens.
+fn read_path(tokens: &[Token], start: usize, locals: &[String]) -> Result<(Path, usize), Mistake> {
     let mut segments: Vec<(Segment, usize)> = Vec::new();
     let mut index = start;
     if let Some(Token::Name(root)) = tokens.get(index) {
@@ -248,84 +193,74 @@ fn read_path(tokens: &[Token], start: usize, locals: &[String]) -> Result<(Path,
         segments.push((segment, taken));
         index += taken;
     }
-    let chain: Vec<&str> = segments
-        .iter()
-        .map_while(|(segment, _)| match segment {
-            Segment::Key(key) => Some(key.as_str()),
-            Segment::Index(_) => None,
-        })
-        .collect();
+    let chain: Vec<&str> = segments.iter().map_while(|(segment, _)| segment.key()).collect();
     let (variable, used) = variables::resolve(&chain, locals)?;
     let inside: Vec<Segment> = segments.iter().skip(used).map(|(segment, _)| segment.clone()).collect();
-    let has_inside =
-        matches!(variable, Variable::Local(_) | Variable::Event(variables::EventField::Data | variables::EventField::Fields));
-    if let (Some(segment), false) = (inside.first(), has_inside) {
+    if let (Some(segment), false) = (inside.first(), variable.has_inside()) {
         let name = match segment {
             Segment::Key(key) => key.clone(),
             Segment::Index(index) => index.to_string(),
         };
         let whole = chain.get(..used).unwrap_or_default().join(".");
-        return Err((
-            format!("`{whole}` has nothing inside, so no `{name}`"),
-            "only `event.data`, `event.fields` and loop variables have".into(),
-        ));
+        let message = format!("`{whole}` has nothing inside, so no `{name}`");
+        return Err(Mistake::new(message, "only `event.data`, `event.fields` and loop variables have fields"));
     }
     Ok((Path { variable, inside }, index - start))
 }
 
-/// The plan for a path followed by filters of ours and nothing else.
-fn direct(tokens: &[Token], locals: &[String]) -> Option<Result<Plan, String>> {
+/// How to evaluate a path that is followed by our own filters and nothing else.
+fn direct(tokens: &[Token], locals: &[String]) -> Option<Result<Evaluation, String>> {
     let Some(Token::Name(first)) = tokens.first() else { return None };
     if lexer::is_keyword(first) || tokens.get(1) == Some(&Token::Sign('(')) {
         return None;
     }
     let (path, mut index) = read_path(tokens, 0, locals).ok()?;
-    let mut plan = Vec::new();
+    let mut filters: Vec<Filter> = Vec::new();
     while index < tokens.len() {
-        if let Some(plan) = ending(tokens.get(index..).unwrap_or_default(), &path, &plan) {
-            return Some(Ok(plan));
+        if let Some(evaluation) = ending(tokens.get(index..).unwrap_or_default(), &path, &filters) {
+            return Some(Ok(evaluation));
         }
         let (Some(Token::Sign('|')), Some(Token::Name(name))) = (tokens.get(index), tokens.get(index + 1)) else { return None };
-        let filter = filters::find(name)?;
+        let name = FilterName::parse(name)?;
         index += 2;
         if tokens.get(index) != Some(&Token::Sign('(')) {
-            plan.push(filter);
+            filters.push(Filter::from(name));
             continue;
         }
         let close = tokens.iter().skip(index).position(|token| *token == Token::Sign(')'))?;
         let arguments = tokens.get(index + 1..index + close)?;
         index += close + 1;
-        if name != "rfc3339" {
+        if name != FilterName::Rfc3339 {
             return None;
         }
         match time_format(arguments) {
-            Ok(filter) => plan.push(filter),
+            Ok(format) => filters.push(Filter { name, format }),
             Err(message) => return Some(Err(message)),
         }
     }
-    Some(Ok(Plan::Direct(path, plan)))
+    Some(Ok(Evaluation::Direct(path, filters)))
 }
 
-/// The endings that are worth a plan of their own: `… + 300`, and `is defined`.
-fn ending(rest: &[Token], path: &Path, filters: &[Filter]) -> Option<Plan> {
+/// The endings that are worth evaluating without the library: `… + 300`, and `is defined`.
+fn ending(rest: &[Token], path: &Path, filters: &[Filter]) -> Option<Evaluation> {
     let is = |token: &Token, word: &str| matches!(token, Token::Name(name) if name == word);
     match rest {
-        // Data may hold fractions, which the library adds as well.
+        // A value of `event.data` may be a fraction; the library can add to those.
         [Token::Sign('+'), Token::Number(number)] if !filters.is_empty() => {
-            Some(Plan::Sum(path.clone(), filters.to_vec(), number.parse().ok()?))
+            Some(Evaluation::Sum(path.clone(), filters.to_vec(), number.parse().ok()?))
         }
         [first, second] if filters.is_empty() && is(first, "is") && is(second, "defined") => {
-            Some(Plan::Defined(path.clone(), true))
+            Some(Evaluation::Defined(path.clone(), true))
         }
         [first, not, second] if filters.is_empty() && is(first, "is") && is(not, "not") && is(second, "defined") => {
-            Some(Plan::Defined(path.clone(), false))
+            Some(Evaluation::Defined(path.clone(), false))
         }
         _ => None,
     }
 }
 
 /// The arguments of `rfc3339`, which must be constants.
-fn time_format(arguments: &[Token]) -> Result<Filter, String> {
+fn time_format(arguments: &[Token]) -> Result<TimeFormat, String> {
     let (mut digits, mut zone) = (None, None);
     for argument in arguments.split(|token| *token == Token::Sign(',')) {
         match argument {
@@ -335,5 +270,5 @@ fn time_format(arguments: &[Token]) -> Result<Filter, String> {
             _ => return Err("`rfc3339` takes `digits=0`, `3` or `6` and `zone='Z'` or `'offset'`".into()),
         }
     }
-    filters::rfc3339(digits, zone)
+    TimeFormat::read(digits, zone)
 }

@@ -1,6 +1,8 @@
-//! The filters of the expression language beyond those of the library: times, encodings, digests, JSON and URL parts.
+//! The filters that the expression library does not have: times, encodings, digests, JSON and parts of URLs.
 //!
-//! Each is a function from value to value, used directly for plain expressions and registered with the library for the rest.
+//! Each is a function from value to value. Plain expressions call it directly; for all others it is registered with the library.
+//! To add a filter: a variant with its name in [`FilterName`], its arm in [`Filter::apply`], and a row in
+//! `docs/contract-language.md`.
 
 use std::borrow::Cow;
 
@@ -13,28 +15,134 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use crate::piece::{EvalError, Piece};
 
+bellwire_domain::words! {
+    /// The names of the filters.
+    pub(crate) enum FilterName {
+        Unix = "unix",
+        UnixMs = "unix_ms",
+        Rfc3339 = "rfc3339",
+        HttpDate = "http_date",
+        Base64 = "base64",
+        Base64Url = "base64url",
+        Hex = "hex",
+        Upper = "upper",
+        Lower = "lower",
+        String = "string",
+        Json = "json",
+        Sha1 = "sha1",
+        Sha256 = "sha256",
+        Sha384 = "sha384",
+        Sha512 = "sha512",
+        Crc32 = "crc32",
+        UrlScheme = "url_scheme",
+        UrlHost = "url_host",
+        UrlPort = "url_port",
+        UrlPath = "url_path",
+        UrlQuery = "url_query",
+        UrlOrigin = "url_origin",
+        UrlTarget = "url_target",
+        UrlEncode = "urlencode",
+        Xml = "xml",
+    }
+}
+
 /// A filter with its arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Filter {
-    Unix,
-    UnixMs,
-    Rfc3339 { digits: u8, zone: Zone },
-    HttpDate,
-    Base64,
-    Base64Url,
-    Hex,
-    Upper,
-    Lower,
-    String,
-    Json,
-    Sha1,
-    Sha256,
-    Sha384,
-    Sha512,
-    Crc32,
-    Url(UrlPart),
-    UrlEncode,
-    Xml,
+pub(crate) struct Filter {
+    pub(crate) name: FilterName,
+    /// The arguments of `rfc3339`; the other filters take none.
+    pub(crate) format: TimeFormat,
+}
+
+/// How a time is written in RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TimeFormat {
+    pub(crate) digits: u8,
+    pub(crate) zone: Zone,
+}
+
+/// Everything but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+impl TimeFormat {
+    /// Whole seconds and `Z`.
+    const PLAIN: Self = Self { digits: 0, zone: Zone::Zulu };
+
+    /// Reads the arguments of `rfc3339`.
+    pub(crate) fn read(digits: Option<&str>, zone: Option<&str>) -> Result<Self, String> {
+        let digits = match digits {
+            None => 0,
+            Some(text) => text.parse().ok().filter(|digits| *digits <= 6).ok_or("`digits` is 0 to 6, usually 0, 3 or 6")?,
+        };
+        let zone = match zone {
+            None | Some("Z") => Zone::Zulu,
+            Some("offset") => Zone::Offset,
+            Some(_) => return Err("`zone` is 'Z' or 'offset' (which prints +00:00)".into()),
+        };
+        Ok(Self { digits, zone })
+    }
+}
+
+impl From<FilterName> for Filter {
+    /// The filter without arguments.
+    fn from(name: FilterName) -> Self {
+        Self { name, format: TimeFormat::PLAIN }
+    }
+}
+
+impl Filter {
+    /// The filtered value.
+    pub(crate) fn apply(self, input: Piece<'_>) -> Result<Piece<'_>, EvalError> {
+        if input == Piece::Absent {
+            return Err(EvalError { message: "a filter was given a value that is missing".into(), absent: true });
+        }
+        let owned = |text: String| Ok(Piece::Text(Cow::Owned(text)));
+        let bytes = |bytes: Vec<u8>| Ok(Piece::Bytes(Cow::Owned(bytes)));
+        match self.name {
+            FilterName::Unix => Ok(Piece::number(&time(&input)?.as_secs())),
+            FilterName::UnixMs => Ok(Piece::number(&time(&input)?.as_millis())),
+            FilterName::Rfc3339 => owned(time(&input)?.rfc3339(self.format.digits, self.format.zone)),
+            FilterName::HttpDate => owned(time(&input)?.http_date()),
+            FilterName::Base64 => owned(STANDARD.encode(input.to_text()?)),
+            FilterName::Base64Url => owned(URL_SAFE_NO_PAD.encode(input.to_text()?)),
+            FilterName::Hex => owned(hex::encode(input.to_text()?)),
+            FilterName::Upper => owned(input.into_string()?.to_uppercase()),
+            FilterName::Lower => owned(input.into_string()?.to_lowercase()),
+            FilterName::String => owned(input.into_string()?),
+            FilterName::Json => {
+                let mut out = String::new();
+                input.write_json(&mut out)?;
+                owned(out)
+            }
+            FilterName::Sha1 => bytes(Sha1::digest(input.to_text()?).to_vec()),
+            FilterName::Sha256 => bytes(Sha256::digest(input.to_text()?).to_vec()),
+            FilterName::Sha384 => bytes(Sha384::digest(input.to_text()?).to_vec()),
+            FilterName::Sha512 => bytes(Sha512::digest(input.to_text()?).to_vec()),
+            FilterName::Crc32 => Ok(Piece::number(&crc32fast::hash(&input.to_text()?))),
+            FilterName::UrlScheme => owned(url_part(&input.into_string()?, UrlPart::Scheme)?),
+            FilterName::UrlHost => owned(url_part(&input.into_string()?, UrlPart::Host)?),
+            FilterName::UrlPort => owned(url_part(&input.into_string()?, UrlPart::Port)?),
+            FilterName::UrlPath => owned(url_part(&input.into_string()?, UrlPart::Path)?),
+            FilterName::UrlQuery => owned(url_part(&input.into_string()?, UrlPart::Query)?),
+            FilterName::UrlOrigin => owned(url_part(&input.into_string()?, UrlPart::Origin)?),
+            FilterName::UrlTarget => owned(url_part(&input.into_string()?, UrlPart::Target)?),
+            FilterName::UrlEncode => owned(utf8_percent_encode(&input.into_string()?, RESERVED).to_string()),
+            FilterName::Xml => owned(xml(&input.into_string()?)),
+        }
+    }
+}
+
+fn time(input: &Piece<'_>) -> Result<bellwire_domain::Timestamp, EvalError> {
+    match input {
+        Piece::Time(at) => Ok(*at),
+        Piece::Text(text) => parse_time(text),
+        Piece::Json(raw) => parse_time(&crate::json::unquote(raw).unwrap_or_default()),
+        _ => Err(EvalError::new("is not a time; this filter takes a time, or text in RFC 3339")),
+    }
+}
+
+fn parse_time(text: &str) -> Result<bellwire_domain::Timestamp, EvalError> {
+    bellwire_domain::Timestamp::parse_rfc3339(text).map_err(|_| EvalError::new("is not an RFC 3339 time"))
 }
 
 /// A part of a URL.
@@ -49,122 +157,21 @@ pub(crate) enum UrlPart {
     Target,
 }
 
-/// The filters without arguments.
-pub(crate) const FILTERS: &[(&str, Filter)] = &[
-    ("unix", Filter::Unix),
-    ("unix_ms", Filter::UnixMs),
-    ("rfc3339", Filter::Rfc3339 { digits: 0, zone: Zone::Zulu }),
-    ("http_date", Filter::HttpDate),
-    ("base64", Filter::Base64),
-    ("base64url", Filter::Base64Url),
-    ("hex", Filter::Hex),
-    ("upper", Filter::Upper),
-    ("lower", Filter::Lower),
-    ("string", Filter::String),
-    ("json", Filter::Json),
-    ("sha1", Filter::Sha1),
-    ("sha256", Filter::Sha256),
-    ("sha384", Filter::Sha384),
-    ("sha512", Filter::Sha512),
-    ("crc32", Filter::Crc32),
-    ("url_scheme", Filter::Url(UrlPart::Scheme)),
-    ("url_host", Filter::Url(UrlPart::Host)),
-    ("url_port", Filter::Url(UrlPart::Port)),
-    ("url_path", Filter::Url(UrlPart::Path)),
-    ("url_query", Filter::Url(UrlPart::Query)),
-    ("url_origin", Filter::Url(UrlPart::Origin)),
-    ("url_target", Filter::Url(UrlPart::Target)),
-    ("urlencode", Filter::UrlEncode),
-    ("xml", Filter::Xml),
-];
-
-/// What RFC 3986 calls unreserved stays as it is.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// The filter of that name, without arguments.
-pub(crate) fn find(name: &str) -> Option<Filter> {
-    FILTERS.iter().find(|(known, _)| *known == name).map(|(_, filter)| *filter)
-}
-
-/// `rfc3339` with arguments.
-pub(crate) fn rfc3339(digits: Option<&str>, zone: Option<&str>) -> Result<Filter, String> {
-    let digits = match digits {
-        None => 0,
-        Some(text) => text.parse::<u8>().ok().filter(|digits| *digits <= 6).ok_or("`digits` is 0 to 6, usually 0, 3 or 6")?,
-    };
-    let zone = match zone {
-        None | Some("Z") => Zone::Zulu,
-        Some("offset") => Zone::Offset,
-        Some(_) => return Err("`zone` is 'Z' or 'offset' (which prints +00:00)".into()),
-    };
-    Ok(Filter::Rfc3339 { digits, zone })
-}
-
-impl Filter {
-    /// The filtered value.
-    pub(crate) fn apply(self, input: Piece<'_>) -> Result<Piece<'_>, EvalError> {
-        if input == Piece::Absent {
-            return Err(EvalError { message: "a filter got a value that is not there".into(), absent: true });
-        }
-        let owned = |text: String| Ok(Piece::Text(Cow::Owned(text)));
-        let bytes = |bytes: Vec<u8>| Ok(Piece::Bytes(Cow::Owned(bytes)));
-        match self {
-            Self::Unix => Ok(Piece::number(&time(&input)?.as_secs())),
-            Self::UnixMs => Ok(Piece::number(&time(&input)?.as_millis())),
-            Self::Rfc3339 { digits, zone } => owned(time(&input)?.rfc3339(digits, zone)),
-            Self::HttpDate => owned(time(&input)?.http_date()),
-            Self::Base64 => owned(STANDARD.encode(input.to_text()?)),
-            Self::Base64Url => owned(URL_SAFE_NO_PAD.encode(input.to_text()?)),
-            Self::Hex => owned(hex::encode(input.to_text()?)),
-            Self::Upper => owned(input.into_string()?.to_uppercase()),
-            Self::Lower => owned(input.into_string()?.to_lowercase()),
-            Self::String => owned(input.into_string()?),
-            Self::Json => {
-                let mut out = String::new();
-                input.write_json(&mut out)?;
-                owned(out)
-            }
-            Self::Sha1 => bytes(Sha1::digest(input.to_text()?).to_vec()),
-            Self::Sha256 => bytes(Sha256::digest(input.to_text()?).to_vec()),
-            Self::Sha384 => bytes(Sha384::digest(input.to_text()?).to_vec()),
-            Self::Sha512 => bytes(Sha512::digest(input.to_text()?).to_vec()),
-            Self::Crc32 => Ok(Piece::number(&crc32(&input.to_text()?))),
-            Self::Url(part) => owned(part.of(&input.into_string()?)?),
-            Self::UrlEncode => owned(utf8_percent_encode(&input.into_string()?, RESERVED).to_string()),
-            Self::Xml => owned(xml(&input.into_string()?)),
-        }
-    }
-}
-
-fn time(input: &Piece<'_>) -> Result<bellwire_domain::Timestamp, EvalError> {
-    match input {
-        Piece::Time(at) => Ok(*at),
-        Piece::Text(text) => parse_time(text),
-        Piece::Json(raw) => parse_time(&crate::json::unquote(raw).unwrap_or_default()),
-        _ => Err(EvalError::new("is not a time; only a time or an RFC 3339 text has these formats")),
-    }
-}
-
-fn parse_time(text: &str) -> Result<bellwire_domain::Timestamp, EvalError> {
-    bellwire_domain::Timestamp::parse_rfc3339(text).map_err(|_| EvalError::new("is not a time as in RFC 3339"))
-}
-
-impl UrlPart {
-    pub(crate) fn of(self, text: &str) -> Result<String, EvalError> {
-        let url = url::Url::parse(text).map_err(|_| EvalError::new("is not a URL"))?;
-        Ok(match self {
-            Self::Scheme => url.scheme().to_owned(),
-            Self::Host => url.host_str().unwrap_or_default().to_owned(),
-            Self::Port => url.port_or_known_default().map(|port| port.to_string()).unwrap_or_default(),
-            Self::Path => url.path().to_owned(),
-            Self::Query => url.query().unwrap_or_default().to_owned(),
-            Self::Origin => url.origin().ascii_serialization(),
-            Self::Target => match url.query() {
-                Some(query) => format!("{}?{query}", url.path()),
-                None => url.path().to_owned(),
-            },
-        })
-    }
+/// The text of one part of a URL.
+pub(crate) fn url_part(text: &str, part: UrlPart) -> Result<String, EvalError> {
+    let url = url::Url::parse(text).map_err(|_| EvalError::new("is not a URL"))?;
+    Ok(match part {
+        UrlPart::Scheme => url.scheme().to_owned(),
+        UrlPart::Host => url.host_str().unwrap_or_default().to_owned(),
+        UrlPart::Port => url.port_or_known_default().map(|port| port.to_string()).unwrap_or_default(),
+        UrlPart::Path => url.path().to_owned(),
+        UrlPart::Query => url.query().unwrap_or_default().to_owned(),
+        UrlPart::Origin => url.origin().ascii_serialization(),
+        UrlPart::Target => match url.query() {
+            Some(query) => format!("{}?{query}", url.path()),
+            None => url.path().to_owned(),
+        },
+    })
 }
 
 fn xml(text: &str) -> String {
@@ -180,16 +187,4 @@ fn xml(text: &str) -> String {
         }
     }
     out
-}
-
-/// CRC-32 as in zip and PNG, as an unsigned number.
-fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = u32::MAX;
-    for byte in bytes {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            crc = (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
-        }
-    }
-    !crc
 }

@@ -1,12 +1,11 @@
-//! What a captured request says of the event that it carries, wherever the contract lets it say so.
+//! Which event a captured request carries, as far as the contract puts that into its requests.
 
-use crate::captured::Captured;
+use crate::captured::{Captured, CapturedRequest};
 use crate::contract::Contract;
 use crate::request::RequestPlan;
-use crate::variables::{EventField, Values as _, Variable};
-use crate::verify::CapturedRequest;
+use crate::variables::{Builtin, Values as _, Variable};
 
-/// The event that a captured request names. Nothing of it is proven: [`Contract::verify`] does that.
+/// The event that a captured request names. None of it is verified: [`Contract::verify`] does that.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NamedEvent {
@@ -31,7 +30,7 @@ impl Contract {
                 captured.read_template(template, value.to_str().unwrap_or_default(), "");
             }
         }
-        let text = |field| captured.get(&Variable::Event(field)).into_string().ok().filter(|text| !text.is_empty());
-        NamedEvent { event_type: text(EventField::Type), id: text(EventField::Id) }
+        let text = |builtin| captured.get(&Variable::Builtin(builtin)).into_string().ok().filter(|text| !text.is_empty());
+        NamedEvent { event_type: text(Builtin::EventType), id: text(Builtin::EventId) }
     }
 }

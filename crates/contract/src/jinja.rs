@@ -1,6 +1,6 @@
 //! The bridge to the expression library: the sandboxed environment, and values in both directions.
 //!
-//! Raw JSON enters as an object that hands out its children lazily and leaves as the same bytes.
+//! Raw JSON enters as an object that hands out its children lazily, and it leaves as the same bytes.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,15 +12,15 @@ use bytes::Bytes;
 use minijinja::value::{Enumerator, Kwargs, Object, ObjectRepr, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
-use crate::expression::Path;
-use crate::filters::{self, Filter};
+use crate::filters::{Filter, FilterName, TimeFormat};
 use crate::json;
+use crate::path::Path;
 use crate::piece::{EvalError, Piece};
-use crate::variables::{Scope, Variable};
+use crate::variables::Scope;
 
-/// Steps that one expression may take.
+/// The most steps that one expression may take.
 const FUEL: u64 = 50_000;
-/// The longest text that an expression may make, in bytes.
+/// The longest text that an expression may produce, in bytes.
 const TEXT_LENGTH_MAX: usize = 1 << 24;
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -28,16 +28,17 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_fuel(Some(FUEL));
     environment.remove_global("debug");
-    for (name, filter) in filters::FILTERS {
-        environment.add_filter(*name, move |value: Value| filter_value(*filter, &value));
+    for name in FilterName::ALL {
+        environment.add_filter(name.as_str(), move |value: Value| filter_value(Filter::from(*name), &value));
     }
-    environment.add_filter("rfc3339", |value: Value, arguments: Kwargs| {
+    environment.add_filter(FilterName::Rfc3339.as_str(), |value: Value, arguments: Kwargs| {
         let digits: Option<u32> = arguments.get("digits")?;
         let zone: Option<String> = arguments.get("zone")?;
         arguments.assert_all_used()?;
         let digits = digits.map(|digits| digits.to_string());
-        let filter = filters::rfc3339(digits.as_deref(), zone.as_deref());
-        filter_value(filter.map_err(|message| Error::new(ErrorKind::InvalidOperation, message))?, &value)
+        let format = TimeFormat::read(digits.as_deref(), zone.as_deref());
+        let format = format.map_err(|message| Error::new(ErrorKind::InvalidOperation, message))?;
+        filter_value(Filter { name: FilterName::Rfc3339, format }, &value)
     });
     environment
 });
@@ -57,20 +58,20 @@ pub(crate) fn compile(source: &str) -> Result<Compiled, String> {
     compiled.map(Compiled).map_err(|error| error.detail().map_or_else(|| error.kind().to_string(), str::to_owned))
 }
 
-/// The first-level names that the library sees in the expression.
+/// The top-level names that the library sees in the expression.
 pub(crate) fn roots(compiled: &Compiled) -> Vec<String> {
     let mut roots: Vec<String> = compiled.0.undeclared_variables(false).into_iter().collect();
     roots.sort();
     roots
 }
 
-/// Whether there is a filter of that name.
+/// Whether a filter has this name.
 pub(crate) fn has_filter(name: &str) -> bool {
     let error = ENVIRONMENT.empty_state().apply_filter(name, &[]).err();
     error.is_none_or(|error| error.kind() != ErrorKind::UnknownFilter)
 }
 
-/// Whether there is a test (`is …`) of that name.
+/// Whether a test (`is …`) has this name.
 pub(crate) fn has_test(name: &str) -> bool {
     let error = ENVIRONMENT.empty_state().perform_test(name, &[]).err();
     error.is_none_or(|error| error.kind() != ErrorKind::UnknownTest)
@@ -82,7 +83,7 @@ pub(crate) fn evaluate(compiled: &Compiled, paths: &[Path], scope: Scope<'_>) ->
     let mut context: BTreeMap<&str, Value> = BTreeMap::new();
     for path in paths {
         let value = to_value(&scope.get(&path.variable));
-        match path.names() {
+        match path.variable.names() {
             (root, Some(field)) => {
                 let fields = roots.entry(root).or_default();
                 if !value.is_undefined() {
@@ -105,7 +106,7 @@ pub(crate) fn evaluate(compiled: &Compiled, paths: &[Path], scope: Scope<'_>) ->
     })
 }
 
-/// A fraction that was handed through keeps the spelling it was posted with.
+/// A fraction that passed through unchanged keeps the spelling it was posted with.
 fn as_posted(spelling: Cow<'static, str>, paths: &[Path], scope: Scope<'_>) -> Cow<'static, str> {
     let Ok(number) = spelling.parse::<f64>() else { return spelling };
     for path in paths {
@@ -119,10 +120,10 @@ fn as_posted(spelling: Cow<'static, str>, paths: &[Path], scope: Scope<'_>) -> C
     spelling
 }
 
-/// How messages begin that cannot repeat a value: those of our own filters, and those about names and types.
+/// Messages that begin like this never repeat a value: our own filters wrote them, or they are about names and types.
 const SAFE_BEGINNINGS: &[&str] = &["is ", "has ", "makes ", "a filter ", "tried to use ", "`digits`", "`zone`"];
 
-/// What failed, without the library's details where these could repeat a value: values are health data.
+/// What failed. The library's details are dropped where they could repeat a value: values are health data.
 fn explain(error: &Error) -> EvalError {
     let about_names = matches!(
         error.kind(),
@@ -159,7 +160,7 @@ impl Object for Time {
     }
 }
 
-/// A JSON list or object that stays text until somebody looks inside.
+/// A JSON list or object that stays text until someone looks inside.
 struct RawJson(Bytes);
 
 impl RawJson {
@@ -216,7 +217,7 @@ fn json_value(raw: &Bytes) -> Value {
     }
 }
 
-/// The number as the library knows it. `-0` is a fraction: no integer keeps its sign.
+/// The number as the library knows it. `-0` becomes a fraction, since no integer keeps its sign.
 fn number_value(text: &str) -> Value {
     if text != "-0" {
         if let Ok(number) = text.parse::<i64>() {
@@ -267,7 +268,7 @@ fn from_value(value: &Value) -> Result<Piece<'static>, EvalError> {
             write_container(value, &mut out, 0)?;
             Ok(Piece::Json(Cow::Owned(out)))
         }
-        other => Err(EvalError::new(format!("is of the kind {other}, which cannot be sent"))),
+        other => Err(EvalError::new(format!("is a value of type {other}, which cannot be sent"))),
     }
 }
 
@@ -292,7 +293,7 @@ fn write_container(value: &Value, out: &mut String, depth: usize) -> Result<(), 
         }
         let mut member = item.clone();
         if is_map {
-            json::write_string(out, item.as_str().ok_or_else(|| EvalError::new("has a key that is no text"))?);
+            json::write_string(out, item.as_str().ok_or_else(|| EvalError::new("has a key that is not text"))?);
             out.push(':');
             member = value.get_item(&item).map_err(|error| explain(&error))?;
         }
@@ -304,20 +305,4 @@ fn write_container(value: &Value, out: &mut String, depth: usize) -> Result<(), 
     }
     out.push(if is_map { '}' } else { ']' });
     Ok(())
-}
-
-/// The names under which a variable stands in an expression.
-pub(crate) fn names(variable: &Variable) -> (&str, Option<&str>) {
-    match variable {
-        Variable::Header(name) => ("header", Some(name)),
-        Variable::Signature(name) => ("signature", Some(name)),
-        Variable::Local(name) => name.split_once('.').map_or((name.as_str(), None), |(root, field)| (root, Some(field))),
-        other => {
-            let name = crate::variables::NAMES.iter().find(|(_, variable)| variable == other).map_or("", |(name, _)| *name);
-            match name.split_once('.') {
-                Some((root, field)) => (root, Some(field)),
-                None => (name, None),
-            }
-        }
-    }
 }

@@ -1,10 +1,10 @@
-//! JSON as text: written compactly, and walked without being parsed, so that what was posted stays as it was posted.
+//! JSON as text: written compactly, and walked without parsing it, so that a payload keeps the bytes it was posted with.
 //!
-//! The walkers expect valid JSON (it is checked where it enters) and answer `None` for anything else; they never panic.
+//! The walkers expect valid JSON, which is checked where it enters. They return `None` for anything else and never panic.
 
 use std::borrow::Cow;
 
-/// Appends `text` as a JSON string. What is not ASCII stays as it is.
+/// Appends `text` as a JSON string. Non-ASCII characters stay as they are.
 pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push('"');
     let mut start = 0;
@@ -54,13 +54,13 @@ pub(crate) fn is_number(text: &str) -> bool {
         && exponent.is_none_or(|exponent| digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)))
 }
 
-/// The text of a JSON string value, unescaped; `None` when `raw` is no string.
+/// The text of a JSON string value, unescaped; `None` when `raw` is not a string.
 pub(crate) fn unquote(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.trim().strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') { serde_json::from_str::<String>(raw).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
 }
 
-/// The raw value of the member `key` of the object `raw`; the last one when it occurs twice, as most readers have it.
+/// The raw value of the member `key` of the object `raw`; the last one when there are several, as in most readers.
 pub(crate) fn member<'a>(raw: &'a str, key: &str) -> Option<&'a str> {
     members(raw).filter(|(name, _)| name == key).map(|(_, value)| value).last()
 }
@@ -70,7 +70,7 @@ pub(crate) fn element(raw: &str, index: usize) -> Option<&str> {
     elements(raw).nth(index)
 }
 
-/// The members of the object `raw`, in order; nothing when it is no object.
+/// The members of the object `raw`, in order; none when it is not an object.
 pub(crate) fn members(raw: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     let mut rest = raw.trim_start().strip_prefix('{');
     std::iter::from_fn(move || {
@@ -83,7 +83,7 @@ pub(crate) fn members(raw: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     })
 }
 
-/// The items of the list `raw`, in order; nothing when it is no list.
+/// The items of the list `raw`, in order; none when it is not a list.
 pub(crate) fn elements(raw: &str) -> impl Iterator<Item = &str> {
     let mut rest = raw.trim_start().strip_prefix('[');
     std::iter::from_fn(move || {
@@ -94,7 +94,7 @@ pub(crate) fn elements(raw: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Every number inside `raw`, in order, as it is spelled.
+/// Every number inside `raw`, in order, as written.
 pub(crate) fn numbers(raw: &str) -> impl Iterator<Item = &str> {
     let mut index = 0;
     std::iter::from_fn(move || {
@@ -114,7 +114,7 @@ pub(crate) fn numbers(raw: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Splits a text that starts with a JSON value after that value.
+/// Splits a text after the JSON value that it starts with.
 fn split_value(text: &str) -> Option<(&str, &str)> {
     let bytes = text.as_bytes();
     let end = match bytes.first()? {

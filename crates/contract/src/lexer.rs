@@ -1,6 +1,6 @@
-//! Cuts an expression into words, so that names and filters can be checked before anything runs.
+//! Splits an expression into tokens, so that names and filters are checked before anything runs.
 
-/// A word of an expression.
+/// A token of an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Token {
     Name(String),
@@ -9,7 +9,7 @@ pub(crate) enum Token {
     Sign(char),
 }
 
-/// The words of `source`. A sloppy reading is enough: the library parses the expression as well, and strictly.
+/// The tokens of `source`. A rough reading is enough: the library also parses the expression, and strictly.
 pub(crate) fn tokens(source: &str) -> Vec<Token> {
     let mut out = Vec::new();
     let mut rest = source.chars().peekable();
@@ -47,7 +47,7 @@ pub(crate) fn tokens(source: &str) -> Vec<Token> {
     out
 }
 
-/// The words joined again in one way, so that two spellings of one expression are equal.
+/// The tokens joined again with canonical spacing and quotes, so that two spellings of one expression compare equal.
 pub(crate) fn canonical(tokens: &[Token]) -> String {
     let mut out = String::new();
     for token in tokens {

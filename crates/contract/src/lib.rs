@@ -1,32 +1,47 @@
 //! The contract language: one file says everything in which one platform's webhooks differ from another's.
 //!
-//! What it is for: [`Contract::compile`] reads a contract, checks it and refuses it with file, line and column, or makes it into
-//! something that renders and signs a request in microseconds ([`Contract::render`]), judges a captured one
-//! ([`Contract::verify`]) and says which event it names ([`Contract::identify`]), and answers what the contract says about
-//! registration, secrets, retries and health.
+//! What it is for: [`Contract::compile`] reads a contract and either refuses it with file, line and column, or turns it into
+//! something that renders and signs a request in microseconds ([`Contract::render`]), verifies a captured request
+//! ([`Contract::verify`]) and says which event it names ([`Contract::identify`]). A compiled contract also answers what the file says
+//! about registration, secrets, retries and health.
 //!
 //! What it may not know: async, IO, clocks, random numbers, locks, or any platform by name. Time and randomness are arguments.
 //!
-//! The way of a file: `yaml` reads a tree with places; `reader` takes keys out of it; `catalogue`, `subscription`, `policy`,
-//! `signature`, `request`, `resource` and `published` each read one part; `template`, `tree` and `expression` compile what has `{{ … }}` in it; `trial`
-//! renders every example once. The way of a request: `render` follows the plan of `request`, part by part.
+//! The layers, lowest first:
 //!
-//! To add a key: read it in the module of its part, add it to that module's list of keys and to `json_schema`, write an example
-//! into `docs/contract-language.md`. To add a filter: a variant, a name and an arm in `filters`. To add a value: a variant and a
-//! name in `variables`, an arm in `render` and in `verify`. To add a verb of published
-//! APIs: a variant, its inputs in `published/read`, its names in `published/subject`, a sample in `published/trial`. To ship a contract: a file in `contracts/` and a line in `shipped`.
+//! - `diagnostic`, `yaml`, `grammar` and `reader`: a tree with places, tables of keys, and what is wrong where;
+//! - `json`, `piece`, `filters`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
+//! - `signature`, `request`, `catalogue`, `policy`, `subscription`, `resource` and `published`: each reads one part of a contract;
+//! - `contract`: the compiled contract, and on top of it `render`, `captured`, `verify`, `identify` and `proofs`;
+//! - `trial`, `compile`, `json_schema` and `shipped`.
+//!
+//! To add
+//!
+//! - a **key**: a line in the table of its part (a `const` of `grammar::KeySpec`), and the code beside it that reads the key. The
+//!   JSON Schema and "did you mean" follow from the table. Then an example in `docs/contract-language.md`.
+//! - a **filter**: a variant in `filters::FilterName` and its arm in `Filter::apply`.
+//! - a **value** that expressions can name: a variant in `variables::Builtin` and its arm in `render`.
+//! - a **signature scheme**: a file like `signature/hmac.rs`, and its line in `SCHEMES` in `signature.rs`.
+//! - a **verb** of published APIs: a variant in `published/verb.rs` with its inputs and names, and its sample in `trial/answers.rs`.
+//! - a **contract**: a file in `contracts/` and its line in `shipped.rs`.
+//!
+//! Tests say what is missing on the page about the language, and when `docs/contract.schema.json` is stale.
 
 mod captured;
 mod catalogue;
+mod compile;
 mod contract;
 mod diagnostic;
 mod expression;
+mod failure;
 mod filters;
+mod grammar;
 mod identify;
 mod jinja;
 mod json;
 mod json_schema;
 mod lexer;
+mod path;
 mod piece;
 mod policy;
 mod proofs;
@@ -46,9 +61,12 @@ mod variables;
 mod verify;
 mod yaml;
 
+pub use bellwire_domain::OutboundRequest;
+pub use captured::CapturedRequest;
 pub use catalogue::{EventDefinition, TestEvent};
 pub use contract::Contract;
 pub use diagnostic::{ContractError, Diagnostic};
+pub use failure::RenderError;
 pub use identify::NamedEvent;
 pub use json_schema::json_schema;
 pub use proofs::Proof;
@@ -56,11 +74,9 @@ pub use published::{
     AccountView, Authentication, EndpointView, ErrorKind, EventView, FieldFault, Inputs, Passed, PublishedAnswer, PublishedApi,
     PublishedRequest, PublishedRoute, ResourceView, RouteMatch, Verb,
 };
-pub use render::{
-    AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, OutboundRequest, RenderError, RenderInput,
-};
+pub use render::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, RenderInput};
 pub use resource::{ResourceChange, ResourceDefinition, ResourceEvent, ResourceRefusal, StoredResource};
 pub use schema::DataError;
 pub use shipped::{Contracts, DuplicateContract};
 pub use subscription::{EventChoice, IdFormats, Registrar, SecretRules, SecretSource, Subscription};
-pub use verify::{CapturedRequest, Verdict};
+pub use verify::Verdict;

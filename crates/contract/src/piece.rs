@@ -6,20 +6,20 @@ use bellwire_domain::Timestamp;
 
 use crate::json;
 
-/// One value on its way into a request.
+/// A value on its way into a request.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Piece<'a> {
     /// Not there.
     Absent,
-    /// There, and null.
+    /// There, but null.
     Null,
     Bool(bool),
-    /// A number as JSON spells it.
+    /// A number as JSON writes it.
     Number(Cow<'a, str>),
     Text(Cow<'a, str>),
     Time(Timestamp),
     Bytes(Cow<'a, [u8]>),
-    /// Raw JSON, spliced as it is.
+    /// Raw JSON, spliced in unchanged.
     Json(Cow<'a, str>),
 }
 
@@ -27,7 +27,7 @@ pub(crate) enum Piece<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EvalError {
     pub(crate) message: String,
-    /// It failed because something is not there, which an optional key forgives.
+    /// It failed because something is missing, which an optional key forgives.
     pub(crate) absent: bool,
 }
 
@@ -81,15 +81,15 @@ impl<'a> Piece<'a> {
         Ok(())
     }
 
-    /// The value as bytes inside a text. A JSON string is unescaped; other JSON stays as it is.
+    /// The value as bytes inside text. A JSON string is unescaped; other JSON stays as it is.
     pub(crate) fn to_text(&self) -> Result<Cow<'_, [u8]>, EvalError> {
         let text = match self {
             Self::Absent => return Err(EvalError { message: "has no value".into(), absent: true }),
-            Self::Null => return Err(EvalError { message: "is null inside a text".into(), absent: true }),
+            Self::Null => return Err(EvalError { message: "is null inside text".into(), absent: true }),
             Self::Bool(value) => Cow::Borrowed(if *value { "true" } else { "false" }),
             Self::Number(text) | Self::Text(text) => Cow::Borrowed(text.as_ref()),
             Self::Json(raw) if raw.trim() == "null" => {
-                return Err(EvalError { message: "is null inside a text".into(), absent: true });
+                return Err(EvalError { message: "is null inside text".into(), absent: true });
             }
             Self::Json(raw) => json::unquote(raw).unwrap_or(Cow::Borrowed(raw.as_ref())),
             Self::Time(_) => return Err(unformatted_time()),
@@ -101,7 +101,7 @@ impl<'a> Piece<'a> {
         })
     }
 
-    /// The value as a text of its own.
+    /// The value as text by itself.
     pub(crate) fn into_string(self) -> Result<String, EvalError> {
         match self {
             Self::Text(text) | Self::Number(text) => Ok(text.into_owned()),
@@ -116,5 +116,5 @@ fn unformatted_time() -> EvalError {
 
 fn utf8(bytes: &[u8]) -> Result<&str, EvalError> {
     std::str::from_utf8(bytes)
-        .map_err(|_| EvalError::new("is bytes that are no text; add a filter: `| hex`, `| base64` or `| base64url`"))
+        .map_err(|_| EvalError::new("is bytes, not text; add a filter: `| hex`, `| base64` or `| base64url`"))
 }

@@ -1,4 +1,4 @@
-//! Reads `delivery`: success, timeout, retries and health, resolved to what the domain decides with.
+//! Reads `delivery`: success, timeout, retries and health, as the domain takes them.
 
 use std::time::Duration;
 
@@ -7,20 +7,117 @@ use bellwire_domain::schedule::RETRIES_MAX;
 use bellwire_domain::{DeliveryPolicy, HealthPolicy, RateLimit, RetrySchedule, SuccessRule};
 
 use crate::diagnostic::Report;
+use crate::grammar::{Definition, KeySpec, Shape};
 use crate::reader::{self, Fields};
 use crate::yaml::{Kind, Node};
 
-const KEYS: &[&str] = &["timeout", "success", "retry", "retry_after", "gone", "in_flight", "rate_limit", "answers", "health"];
-const RETRY_KEYS: &[&str] = &["schedule", "retries", "within", "backoff", "first", "every", "step", "factor", "max", "jitter"];
-const HEALTH_KEYS: &[&str] = &["unhealthy", "failed"];
-const FAILED_KEYS: &[&str] = &["after_unhealthy_for", "after_failing_for", "after_failures", "then"];
+/// The value of `delivery`.
+pub(crate) const DELIVERY: Shape = Shape::Named(&Definition {
+    name: "delivery",
+    about: "Success, retries and health.",
+    shape: Shape::Keys(KEYS),
+    examples: &[],
+});
+const KEYS: &[KeySpec] = &[
+    KeySpec::optional("timeout", Shape::DURATION, "How long one attempt may take; `30s` unless given."),
+    KeySpec::optional("success", Shape::OneOrMany { of: &STATUS, min: None }, "The statuses that count as received."),
+    KeySpec::optional("retry", RETRY, "When to try again."),
+    KeySpec::optional(
+        "retry_after",
+        Shape::Either(&[Shape::Words(&["ignore"]), Shape::Keys(RETRY_AFTER_KEYS)]),
+        "Whether a receiver's `Retry-After` puts the next attempt off.",
+    ),
+    KeySpec::optional("gone", Shape::Words(Gone::WORDS), "What the status 410 does."),
+    KeySpec::optional("in_flight", Shape::Whole { min: 1, max: Some(IN_FLIGHT_MAX) }, "The most requests at once per endpoint."),
+    KeySpec::optional("rate_limit", Shape::Pattern("^[0-9]{1,7}/[smh]$"), "The most requests in a span, such as `10/s`."),
+    KeySpec::optional("answers", Shape::Words(Answers::WORDS), "Whether the bodies of answers are kept."),
+    KeySpec::optional("health", Shape::Keys(HEALTH_KEYS), "When an endpoint counts as unhealthy or failed."),
+];
+/// A status, a class such as `2xx`, a range, or `any`.
+const STATUS: Shape = Shape::Types(&["string", "integer"]);
+const RETRY: Shape = Shape::Named(&Definition {
+    name: "retry",
+    about: "`none`, or one form of schedule.",
+    shape: Shape::Either(&[Shape::Words(&["none"]), Shape::Keys(RETRY_KEYS)]),
+    examples: &[],
+});
+const RETRY_KEYS: &[KeySpec] = &[
+    KeySpec::optional("schedule", Shape::List { of: &Shape::DURATION, min: None, max: None }, "The delays, one by one."),
+    KeySpec::optional("retries", Shape::Whole { min: 0, max: Some(RETRY_COUNT_MAX) }, "How often to try again."),
+    KeySpec::optional("within", Shape::DURATION, "The window that growing delays fill."),
+    KeySpec::optional("backoff", Shape::Words(&["exponential", "linear"]), "How the delays grow; follows from the other keys."),
+    KeySpec::optional("first", Shape::DURATION, "The first delay."),
+    KeySpec::optional("every", Shape::DURATION, "The delay, always the same."),
+    KeySpec::optional("step", Shape::DURATION, "How much longer each delay is than the one before."),
+    KeySpec::optional("factor", Shape::Number { min: 1, max: None }, "How many times longer each delay is; 2 unless given."),
+    KeySpec::optional("max", Shape::DURATION, "The longest delay."),
+    KeySpec::optional("jitter", Shape::Number { min: 0, max: Some(1) }, "The share of a delay that is random."),
+];
+#[expect(clippy::cast_possible_truncation, reason = "a thousand")]
+const RETRY_COUNT_MAX: u32 = RETRIES_MAX as u32;
+/// The forms of a schedule: the key that marks each, and all of its keys. Without such a key the last form is meant.
+const RETRY_FORMS: &[(&str, &[&str])] = &[
+    ("schedule", &["schedule"]),
+    ("within", &["retries", "within", "backoff", "first"]),
+    ("every", &["every", "retries"]),
+    ("step", &["step", "retries", "max", "backoff"]),
+    ("first", &["first", "factor", "retries", "max", "backoff"]),
+];
+const RETRY_AFTER_KEYS: &[KeySpec] = &[KeySpec::required(
+    "max",
+    Shape::DURATION,
+    "How far the header may put an attempt off.",
+    "write how far the header may put an attempt off, such as `1h`",
+)];
+const HEALTH_KEYS: &[KeySpec] = &[
+    KeySpec::optional("unhealthy", Shape::Keys(UNHEALTHY_KEYS), "When an endpoint becomes unhealthy."),
+    KeySpec::optional("failed", Shape::Keys(FAILED_KEYS), "When it becomes failed, and what happens then."),
+];
+const UNHEALTHY_KEYS: &[KeySpec] = &[KeySpec::required(
+    "after_failures",
+    FAILURES,
+    "How many failed attempts in a row it takes.",
+    "write after how many failed attempts in a row, such as `1`",
+)];
+const FAILED_KEYS: &[KeySpec] = &[
+    KeySpec::optional("after_unhealthy_for", Shape::DURATION, "How long it has been unhealthy."),
+    KeySpec::optional("after_failing_for", Shape::DURATION, "How long every attempt has failed."),
+    KeySpec::optional("after_failures", FAILURES, "How many attempts in a row have failed."),
+    KeySpec::optional("then", Shape::Words(Then::WORDS), "What happens to its queue; `pause` unless given."),
+];
+const FAILURES: Shape = Shape::Whole { min: 1, max: None };
+
+bellwire_domain::words! {
+    /// What the status 410 does to an endpoint.
+    enum Gone {
+        Disable = "disable",
+        Retry = "retry",
+    }
+}
+
+bellwire_domain::words! {
+    /// What happens to the bodies of answers.
+    enum Answers {
+        Keep = "keep",
+        Drop = "drop",
+    }
+}
+
+bellwire_domain::words! {
+    /// What happens to an endpoint that has failed.
+    enum Then {
+        Pause = "pause",
+        Disable = "disable",
+    }
+}
+
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 const TIMEOUT_MAX: Duration = Duration::from_secs(300);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 const IN_FLIGHT_DEFAULT: u32 = 32;
 const IN_FLIGHT_MAX: u32 = 10_000;
 
-/// Reads `delivery`; what is left out has its default.
+/// Reads `delivery`. Keys that are left out have their defaults.
 pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<DeliveryPolicy> {
     let mut policy = DeliveryPolicy {
         success: SuccessRule::any_2xx(),
@@ -38,8 +135,7 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<DeliveryP
     if let Some(timeout) = fields.duration("timeout", report) {
         policy.timeout = timeout;
         if timeout.is_zero() || timeout > TIMEOUT_MAX {
-            let at = fields.get("timeout").map_or(fields.at, |node| node.at);
-            report.add(at, "delivery.timeout", "out of range", "write a timeout from 1ms to 5m");
+            report.add(fields.at("timeout"), "delivery.timeout", "out of range", "write a timeout from 1ms to 5m");
         }
     }
     if let Some(node) = fields.get("success") {
@@ -51,13 +147,12 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<DeliveryP
     if let Some(node) = fields.get("retry_after") {
         policy.retry_after_max = read_retry_after(node, report);
     }
-    policy.gone_disables = fields.choice("gone", false, &[("disable", true), ("retry", false)], report);
-    policy.keeps_answers = fields.choice("answers", true, &[("keep", true), ("drop", false)], report);
+    policy.gone_disables = fields.word("gone", report) == Some(Gone::Disable);
+    policy.keeps_answers = fields.word("answers", report) != Some(Answers::Drop);
     if let Some(count) = fields.count("in_flight", IN_FLIGHT_MAX, report) {
         policy.in_flight_max = count;
         if count == 0 {
-            let at = fields.get("in_flight").map_or(fields.at, |node| node.at);
-            report.add(at, "delivery.in_flight", "nothing could ever be sent", "write at least 1");
+            report.add(fields.at("in_flight"), "delivery.in_flight", "nothing could ever be sent", "write at least 1");
         }
     }
     if let Some(node) = fields.get("rate_limit") {
@@ -77,7 +172,7 @@ fn read_rate_limit(node: &Node, report: &mut Report) -> Option<RateLimit> {
     limit
 }
 
-/// Ten retries within a day: what a contract gets that says nothing.
+/// The schedule of a contract that says nothing: ten retries within a day.
 fn default_schedule() -> RetrySchedule {
     let day = Duration::from_secs(24 * 3_600);
     RetrySchedule::exponential_within(10, day, Some(Duration::from_secs(10))).unwrap_or_else(|_| RetrySchedule::none())
@@ -107,11 +202,10 @@ fn read_retry_after(node: &Node, report: &mut Report) -> Option<Duration> {
         report.add(node.at, "delivery.retry_after", "unknown value", "write `ignore` or `{ max: 1h }`");
         return None;
     }
-    let fields = Fields::open(node, "delivery.retry_after", &["max"], report)?;
-    let max_node = fields.require("max", "write how far the header may push an attempt back, such as `1h`", report)?;
-    let max = reader::duration(max_node, "delivery.retry_after.max", report)?;
+    let fields = Fields::open(node, "delivery.retry_after", RETRY_AFTER_KEYS, report)?;
+    let max = fields.duration("max", report)?;
     if max > RETRY_AFTER_MAX {
-        report.add(max_node.at, "delivery.retry_after.max", "longer than 7 days", "write at most `7d`");
+        report.add(fields.at("max"), "delivery.retry_after.max", "longer than 7 days", "write at most `7d`");
     }
     Some(max)
 }
@@ -126,23 +220,15 @@ fn read_retry(node: &Node, report: &mut Report) -> Option<RetrySchedule> {
         return Some(RetrySchedule::none());
     }
     let fields = Fields::open(node, "delivery.retry", RETRY_KEYS, report)?;
-    let has = |key: &str| fields.get(key).is_some();
-    let form = if has("schedule") {
-        ("schedule", vec!["schedule"])
-    } else if has("within") {
-        ("within", vec!["retries", "within", "backoff", "first"])
-    } else if has("every") {
-        ("every", vec!["every", "retries"])
-    } else if has("step") {
-        ("step", vec!["step", "retries", "max", "backoff"])
-    } else {
-        ("first", vec!["first", "factor", "retries", "max", "backoff"])
-    };
-    for key in RETRY_KEYS.iter().filter(|key| has(key) && **key != "jitter" && !form.1.contains(*key)) {
-        let at = fields.get(key).map_or(fields.at, |node| node.at);
-        report.add(at, &fields.path_of(key), format!("does not go with `{}`", form.0), "keep the keys of one form of schedule");
+    let chosen = RETRY_FORMS.iter().find(|(chooser, _)| fields.get(chooser).is_some()).or(RETRY_FORMS.last());
+    let (form, keys) = *chosen?;
+    for key in RETRY_KEYS.iter().map(|key| key.name).filter(|key| *key != "jitter" && !keys.contains(key)) {
+        if let Some(node) = fields.get(key) {
+            let message = format!("does not go with `{form}`");
+            report.add(node.at, &fields.path_of(key), message, "keep the keys of one form of schedule");
+        }
     }
-    let schedule = read_form(&fields, form.0, report)?;
+    let schedule = read_form(&fields, form, report)?;
     let jitter = match fields.get("jitter") {
         Some(node) => reader::fraction(node, "delivery.retry.jitter", report)?,
         None => 0.0,
@@ -161,23 +247,17 @@ type Schedule = Result<RetrySchedule, bellwire_domain::schedule::InvalidSchedule
 fn read_form(fields: &Fields<'_>, form: &str, report: &mut Report) -> Option<Schedule> {
     if form == "schedule" {
         let node = fields.get("schedule")?;
-        let Kind::List(items) = &node.kind else {
-            report.add(node.at, "delivery.retry.schedule", "this is no list", "write the delays: `[1m, 5m, 15m, 1h]`");
-            return None;
-        };
-        let delays: Vec<Option<Duration>> = items
+        let delays = reader::items(node, "delivery.retry.schedule", "write the delays: `[1m, 5m, 15m, 1h]`", report)?;
+        let delays: Vec<Option<Duration>> = delays
             .iter()
             .enumerate()
             .map(|(index, item)| reader::duration(item, &format!("delivery.retry.schedule[{index}]"), report))
             .collect();
         return Some(RetrySchedule::list(delays.into_iter().collect::<Option<Vec<_>>>()?));
     }
-    let linear = form == "step";
-    let backoff_words: &[(&str, ())] = if linear { &[("linear", ())] } else { &[("exponential", ())] };
-    fields.choice("backoff", (), backoff_words, report);
-    let most = u32::try_from(RETRIES_MAX).unwrap_or(u32::MAX);
+    check_backoff(fields, if form == "step" { "linear" } else { "exponential" }, report);
     let retries = fields.require("retries", "write how often to try again", report)?;
-    let retries = usize::try_from(reader::count(retries, "delivery.retry.retries", most, report)?).ok()?;
+    let retries = usize::try_from(reader::count(retries, "delivery.retry.retries", RETRY_COUNT_MAX, report)?).ok()?;
     let duration_of = |key: &str, help: &str, report: &mut Report| {
         reader::duration(fields.require(key, help, report)?, &fields.path_of(key), report)
     };
@@ -202,12 +282,20 @@ fn read_form(fields: &Fields<'_>, form: &str, report: &mut Report) -> Option<Sch
     })
 }
 
+/// The other keys decide how delays grow; `backoff` may only agree.
+fn check_backoff(fields: &Fields<'_>, expected: &str, report: &mut Report) {
+    let Some(node) = fields.get("backoff") else { return };
+    if node.scalar().is_none_or(|scalar| scalar.text != expected) {
+        let message = format!("these delays are {expected}");
+        report.add(node.at, &fields.path_of("backoff"), message, format!("write `{expected}`, or leave `backoff` out"));
+    }
+}
+
 fn read_health(node: &Node, report: &mut Report) -> Option<HealthPolicy> {
     let fields = Fields::open(node, "delivery.health", HEALTH_KEYS, report)?;
     let mut policy = HealthPolicy::default();
     if let Some(node) = fields.get("unhealthy") {
-        let unhealthy = Fields::open(node, "delivery.health.unhealthy", &["after_failures"], report)?;
-        let count = unhealthy.require("after_failures", "write after how many failed attempts in a row, such as `1`", report)?;
+        let count = Fields::open(node, "delivery.health.unhealthy", UNHEALTHY_KEYS, report)?.get("after_failures")?;
         policy.unhealthy_after_failures = at_least_one(count, "delivery.health.unhealthy.after_failures", report);
     }
     if let Some(node) = fields.get("failed") {
@@ -219,10 +307,12 @@ fn read_health(node: &Node, report: &mut Report) -> Option<HealthPolicy> {
 fn read_failed(node: &Node, has_unhealthy: bool, report: &mut Report) -> Option<(FailedAfter, FailedThen)> {
     let path = "delivery.health.failed";
     let fields = Fields::open(node, path, FAILED_KEYS, report)?;
-    let then =
-        fields.choice("then", FailedThen::Pause, &[("pause", FailedThen::Pause), ("disable", FailedThen::Disable)], report);
-    let given: Vec<&str> = FAILED_KEYS.iter().copied().filter(|key| *key != "then" && fields.get(key).is_some()).collect();
-    let [key] = given.as_slice() else {
+    let then = match fields.word("then", report) {
+        Some(Then::Disable) => FailedThen::Disable,
+        Some(Then::Pause) | None => FailedThen::Pause,
+    };
+    let conditions = FAILED_KEYS.iter().map(|key| key.name).filter(|key| *key != "then" && fields.get(key).is_some());
+    let [key] = conditions.collect::<Vec<_>>()[..] else {
         report.add(
             fields.at,
             path,
@@ -233,7 +323,7 @@ fn read_failed(node: &Node, has_unhealthy: bool, report: &mut Report) -> Option<
     };
     let value = fields.get(key)?;
     let place = fields.path_of(key);
-    let after = match *key {
+    let after = match key {
         "after_unhealthy_for" => {
             if !has_unhealthy {
                 report.add(
@@ -258,4 +348,21 @@ fn at_least_one(node: &Node, path: &str, report: &mut Report) -> Option<u32> {
         return None;
     }
     Some(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_of_a_schedule_belongs_to_some_form() {
+        let of_forms: Vec<&str> = RETRY_FORMS.iter().flat_map(|(_, keys)| *keys).copied().collect();
+        for key in RETRY_KEYS.iter().map(|key| key.name).filter(|key| *key != "jitter") {
+            assert!(of_forms.contains(&key), "{key}");
+        }
+        for (chooser, keys) in RETRY_FORMS {
+            assert!(keys.contains(chooser), "{chooser}");
+            assert!(keys.iter().all(|key| RETRY_KEYS.iter().any(|known| known.name == *key)), "{chooser}");
+        }
+    }
 }

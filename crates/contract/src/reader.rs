@@ -1,11 +1,15 @@
 //! Reads mappings and scalars of a contract, and says what is wrong with them.
 
+use std::str::FromStr;
 use std::time::Duration;
 
+use bellwire_domain::{UnknownWord, parse_duration};
+
 use crate::diagnostic::{At, Report, list, suggestion};
+use crate::grammar::{KeySpec, names};
 use crate::yaml::{Kind, Meaning, Node};
 
-/// A mapping whose keys have been checked against those that it may have.
+/// A mapping whose keys have been checked against its table.
 pub(crate) struct Fields<'n> {
     pub(crate) at: At,
     pub(crate) path: String,
@@ -13,8 +17,15 @@ pub(crate) struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
-    /// Reports a node that is no mapping, and keys that are unknown.
-    pub(crate) fn open(node: &'n Node, path: &str, known: &[&str], report: &mut Report) -> Option<Self> {
+    /// Opens a mapping. Reports a node that is not a mapping, unknown keys, and missing ones.
+    pub(crate) fn open(node: &'n Node, path: &str, keys: &[KeySpec], report: &mut Report) -> Option<Self> {
+        let fields = Self::open_with(node, path, &names(keys), report)?;
+        fields.check_missing(keys, report);
+        Some(fields)
+    }
+
+    /// The same when there are only names to check against.
+    pub(crate) fn open_with(node: &'n Node, path: &str, known: &[&str], report: &mut Report) -> Option<Self> {
         let Kind::Map(entries) = &node.kind else {
             report.add(node.at, path, format!("this is {}", node.describe()), format!("write a mapping with {}", list(known)));
             return None;
@@ -27,16 +38,30 @@ impl<'n> Fields<'n> {
         Some(Self { at: node.at, path: path.to_owned(), entries })
     }
 
-    /// The value of a key; one without a value counts as left out.
+    /// Reports the required keys that are missing.
+    pub(crate) fn check_missing(&self, keys: &[KeySpec], report: &mut Report) {
+        for key in keys {
+            if let (Some(help), None) = (key.required, self.get(key.name)) {
+                report.add(self.at, &self.path_of(key.name), "missing", help);
+            }
+        }
+    }
+
+    /// The value of a key. A key without a value counts as left out.
     pub(crate) fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|(candidate, node)| candidate.text == key && !node.is_null()).map(|(_, node)| node)
+    }
+
+    /// The place of a key's value, or of the mapping if the key is left out.
+    pub(crate) fn at(&self, key: &str) -> At {
+        self.get(key).map_or(self.at, |node| node.at)
     }
 
     pub(crate) fn path_of(&self, key: &str) -> String {
         join(&self.path, key)
     }
 
-    /// The value of a key that must be there.
+    /// The value of a key that other keys make necessary.
     pub(crate) fn require(&self, key: &str, help: &str, report: &mut Report) -> Option<&'n Node> {
         let found = self.get(key);
         if found.is_none() {
@@ -58,12 +83,9 @@ impl<'n> Fields<'n> {
         default
     }
 
-    /// One of a few words.
-    pub(crate) fn choice<T: Copy>(&self, key: &str, default: T, words: &[(&str, T)], report: &mut Report) -> T {
-        match self.get(key) {
-            Some(node) => choice(node, &self.path_of(key), words, report).unwrap_or(default),
-            None => default,
-        }
+    /// One of an enum's words.
+    pub(crate) fn word<W: FromStr<Err = UnknownWord>>(&self, key: &str, report: &mut Report) -> Option<W> {
+        word(self.get(key)?, &self.path_of(key), report)
     }
 
     pub(crate) fn duration(&self, key: &str, report: &mut Report) -> Option<Duration> {
@@ -89,19 +111,44 @@ pub(crate) fn text(node: &Node, path: &str, report: &mut Report) -> Option<Strin
     None
 }
 
-/// One of a few words.
-pub(crate) fn choice<T: Copy>(node: &Node, path: &str, words: &[(&str, T)], report: &mut Report) -> Option<T> {
-    let found = node.scalar().and_then(|scalar| words.iter().find(|(word, _)| *word == scalar.text));
-    if found.is_none() {
-        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        match node.scalar() {
-            Some(scalar) => {
-                report.add(node.at, path, format!("unknown value `{}`", scalar.text), suggestion(&scalar.text, &known));
+/// The items of a list.
+pub(crate) fn items<'n>(node: &'n Node, path: &str, help: &str, report: &mut Report) -> Option<&'n [Node]> {
+    if let Kind::List(items) = &node.kind {
+        return Some(items);
+    }
+    report.add(node.at, path, format!("this is {}", node.describe()), help);
+    None
+}
+
+/// The items of a list, or the single value written instead of one.
+pub(crate) fn one_or_many(node: &Node) -> &[Node] {
+    if let Kind::List(items) = &node.kind { items } else { std::slice::from_ref(node) }
+}
+
+/// The entries of a mapping whose keys are the author's choice.
+pub(crate) fn entries<'n>(node: &'n Node, path: &str, help: &str, report: &mut Report) -> Option<&'n [(crate::yaml::Key, Node)]> {
+    if let Kind::Map(entries) = &node.kind {
+        return Some(entries);
+    }
+    report.add(node.at, path, format!("this is {}", node.describe()), help);
+    None
+}
+
+/// One of an enum's words.
+pub(crate) fn word<W: FromStr<Err = UnknownWord>>(node: &Node, path: &str, report: &mut Report) -> Option<W> {
+    let scalar = node.scalar();
+    match scalar.map_or("", |scalar| scalar.text.as_str()).parse() {
+        Ok(word) => Some(word),
+        Err(UnknownWord { found, expected }) => {
+            match scalar {
+                Some(_) => report.add(node.at, path, format!("unknown value `{found}`"), suggestion(&found, expected)),
+                None => {
+                    report.add(node.at, path, format!("this is {}", node.describe()), format!("write one of {}", list(expected)));
+                }
             }
-            None => report.add(node.at, path, format!("this is {}", node.describe()), format!("write one of {}", list(&known))),
+            None
         }
     }
-    found.map(|(_, value)| *value)
 }
 
 /// A whole number from 0 to `max`.
@@ -124,45 +171,15 @@ pub(crate) fn fraction(node: &Node, path: &str, report: &mut Report) -> Option<f
 
 /// A span such as `200ms`, `5s`, `1m`, `2h` or `3d`.
 pub(crate) fn duration(node: &Node, path: &str, report: &mut Report) -> Option<Duration> {
-    let span = node.scalar().and_then(|scalar| parse_duration(&scalar.text));
+    let span = node.scalar().and_then(|scalar| parse_duration(&scalar.text).ok());
     if span.is_none() {
         let written = node.scalar().map_or_else(|| node.describe().to_owned(), |scalar| format!("`{}`", scalar.text));
         report.add(
             node.at,
             path,
-            format!("{written} is no duration"),
-            "write a number with a unit: `200ms`, `5s`, `1m`, `2h` or `3d`",
+            format!("{written} is not a duration"),
+            "write a whole number and a unit: `200ms`, `5s`, `1m`, `2h` or `3d`",
         );
     }
     span
-}
-
-fn parse_duration(text: &str) -> Option<Duration> {
-    let split = text.find(|character: char| !character.is_ascii_digit())?;
-    let (number, unit) = text.split_at_checked(split)?;
-    let number: u64 = number.parse().ok()?;
-    let millis: u64 = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    Some(Duration::from_millis(number.checked_mul(millis)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations() {
-        for (text, millis) in [("200ms", 200), ("5s", 5_000), ("1m", 60_000), ("2h", 7_200_000), ("3d", 259_200_000), ("0s", 0)] {
-            assert_eq!(parse_duration(text), Some(Duration::from_millis(millis)), "{text}");
-        }
-        for text in ["", "5", "s", "5 s", "-5s", "1.5h", "5w", "99999999999999999999d", "18446744073709551615d"] {
-            assert_eq!(parse_duration(text), None, "{text}");
-        }
-    }
 }

@@ -1,152 +1,24 @@
 //! Renders a request: the hot path.
 
-use std::fmt;
+mod input;
 
-use bellwire_domain::{EventType, Secret, Timestamp};
+use bellwire_domain::OutboundRequest;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::catalogue::TestEvent;
+use crate::catalogue::{EventDefinition, TestEvent};
 use crate::contract::Contract;
 use crate::diagnostic::At;
-use crate::filters::UrlPart;
+use crate::failure::{Failure, RenderError};
+use crate::filters::{UrlPart, url_part};
 use crate::piece::Piece;
 use crate::published::PublishedApi;
 use crate::request::{Body, RequestPlan, Step, is_connection_header};
-use crate::template::{Failure, Template};
-use crate::variables::{EventField, Scope, Values, Variable};
+use crate::signature::SecretEncoding;
+use crate::template::Template;
+use crate::variables::{Builtin, Scope, Values, Variable};
 
-/// Everything that a request is made of.
-#[derive(Debug, Clone, Copy)]
-pub struct RenderInput<'a> {
-    /// What happened.
-    pub event: EventInput<'a>,
-    /// This attempt.
-    pub attempt: AttemptInput,
-    /// The delivery that the attempt belongs to.
-    pub delivery: DeliveryInput<'a>,
-    /// Where it goes.
-    pub endpoint: EndpointInput<'a>,
-    /// Whose event it is.
-    pub account: AccountInput<'a>,
-    /// The active secrets, newest first; of the endpoint or of the account, as the contract says.
-    pub secrets: &'a [Secret<String>],
-}
-
-/// An event.
-#[derive(Debug, Clone, Copy)]
-pub struct EventInput<'a> {
-    /// Its id.
-    pub id: &'a str,
-    /// Its type.
-    pub event_type: &'a EventType,
-    /// When it happened.
-    pub occurred_at: Timestamp,
-    /// Its number within its account.
-    pub seq: i64,
-    /// Its data: JSON, as posted. Whoever took it from outside has checked that it is; here it only goes where the contract
-    /// wants it, and a large payload with many endpoints is not read again for each of them.
-    pub data: &'a str,
-    /// Whether it is the contract's test event.
-    pub is_test: bool,
-}
-
-/// An attempt.
-#[derive(Debug, Clone, Copy)]
-pub struct AttemptInput {
-    /// Its number within its delivery, from 1.
-    pub number: u32,
-    /// When it is made.
-    pub at: Timestamp,
-    /// Fresh random bytes, for trace ids and nonces.
-    pub random: [u8; 24],
-}
-
-/// A delivery.
-#[derive(Debug, Clone, Copy)]
-pub struct DeliveryInput<'a> {
-    /// Its id.
-    pub id: &'a str,
-    /// Its number within its endpoint.
-    pub number: i64,
-}
-
-/// An endpoint.
-#[derive(Debug, Clone, Copy)]
-pub struct EndpointInput<'a> {
-    /// Its id.
-    pub id: &'a str,
-    /// Its URL as it was registered.
-    pub url: &'a str,
-    /// Its name.
-    pub name: Option<&'a str>,
-    /// Its own headers, sent where the contract allows it.
-    pub headers: &'a [(String, String)],
-}
-
-/// An account.
-#[derive(Debug, Clone, Copy)]
-pub struct AccountInput<'a> {
-    /// Its id.
-    pub id: &'a str,
-    /// Its name.
-    pub name: Option<&'a str>,
-}
-
-/// A request, ready to be sent as it is.
-#[derive(Debug, Clone)]
-pub struct OutboundRequest {
-    /// The method.
-    pub method: Method,
-    /// The URL.
-    pub url: String,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
-}
-
-/// Why a request could not be rendered. It never repeats data or secrets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RenderError {
-    /// The place in the contract, such as `request.body.event.id`.
-    pub path: String,
-    /// The line in the contract, from 1; 0 when it has none.
-    pub line: usize,
-    /// The column in the contract, from 1; 0 when it has none.
-    pub column: usize,
-    /// What is wrong.
-    pub message: String,
-}
-
-impl std::error::Error for RenderError {}
-
-impl fmt::Display for RenderError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.path.as_str() {
-            "" => formatter.write_str(&self.message),
-            path => write!(formatter, "{path}: {}", self.message),
-        }
-    }
-}
-
-impl RenderError {
-    pub(crate) fn plain(path: &str, message: &str) -> Self {
-        Self { path: path.to_owned(), line: 0, column: 0, message: message.to_owned() }
-    }
-
-    pub(crate) fn of(root: String, failure: Failure) -> Self {
-        let mut path = root;
-        for name in failure.path.iter().rev() {
-            if !name.starts_with('[') {
-                path.push('.');
-            }
-            path.push_str(name);
-        }
-        let At { line, column } = failure.at;
-        Self { path, line, column, message: failure.message }
-    }
-}
+pub use input::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, RenderInput};
 
 impl Contract {
     /// Renders and signs the request of one attempt.
@@ -171,7 +43,7 @@ impl Contract {
     }
 }
 
-/// A request while it is rendered.
+/// A request that is being rendered.
 struct Rendering<'a> {
     contract: &'a Contract,
     plan: &'a RequestPlan,
@@ -220,11 +92,10 @@ impl Rendering<'_> {
             text.push_str(&pairs);
         }
         let at = self.plan.url.as_ref().map_or(At::default(), |template| template.at);
-        let failure = |message: &str| Failure { at, path: Vec::new(), message: message.to_owned(), absent: false };
-        let url = url::Url::parse(&text).map_err(|_| failure("the result is no URL"))?;
-        let home = url::Url::parse(registered).map_err(|_| failure("the endpoint's URL is no URL"))?;
+        let url = url::Url::parse(&text).map_err(|_| Failure::new(at, "the result is not a URL"))?;
+        let home = url::Url::parse(registered).map_err(|_| Failure::new(at, "the endpoint's URL is not a URL"))?;
         if url.origin() != home.origin() || !url.username().is_empty() || url.password().is_some() {
-            return Err(failure("the result leaves the endpoint's host"));
+            return Err(Failure::new(at, "the result leaves the endpoint's host"));
         }
         Ok(text)
     }
@@ -270,70 +141,90 @@ impl Rendering<'_> {
         Ok(OutboundRequest { method: self.plan.method.clone(), url: self.url, headers, body: Bytes::from(self.body) })
     }
 
-    fn event_field(&self, field: EventField) -> Piece<'_> {
+    /// The contract's test event, if this event is one.
+    fn test_event(&self) -> Option<&TestEvent> {
         let event = &self.input.event;
-        let definition = self.contract.event(event.event_type.as_str());
-        // A test event may be of a type that the catalogue has; what really happened keeps the catalogue's words.
-        let unlisted = definition.is_none_or(|definition| definition.event_type.as_str() == "*");
-        let tests = |test: &&TestEvent| event.is_test || unlisted && test.event_type == *event.event_type;
-        let test = self.contract.test_event().filter(tests);
-        match field {
-            EventField::Id => Piece::text(event.id),
-            EventField::Type => Piece::text(event.event_type.as_str()),
-            EventField::OccurredAt => Piece::Time(event.occurred_at),
-            EventField::Seq => Piece::number(&event.seq),
-            EventField::IsTest => Piece::Bool(event.is_test),
-            EventField::Data => Piece::Json(event.data.into()),
-            EventField::Title => match (test, definition) {
-                (Some(test), _) => Piece::text(&test.title),
-                (None, Some(definition)) if definition.event_type.as_str() != "*" => Piece::text(&definition.title),
-                (None, _) => Piece::text(event.event_type.as_str()),
-            },
-            EventField::Description => {
-                let found = test.map_or_else(
-                    || definition.and_then(|event| event.description.as_deref()),
-                    |test| test.description.as_deref(),
-                );
-                found.map_or(Piece::Absent, Piece::text)
+        // A test event may have a type of the catalogue. Then only events sent as tests get the test event's title and fields.
+        let unlisted = self.listed().is_none();
+        self.contract.test_event().filter(|test| event.is_test || unlisted && test.event_type == *event.event_type)
+    }
+
+    /// The event's own definition in the catalogue; `*` does not count.
+    fn listed(&self) -> Option<&EventDefinition> {
+        self.definition().filter(|definition| definition.event_type.as_str() != "*")
+    }
+
+    fn definition(&self) -> Option<&EventDefinition> {
+        self.contract.event(self.input.event.event_type.as_str())
+    }
+
+    fn event_title(&self) -> &str {
+        match (self.test_event(), self.listed()) {
+            (Some(test), _) => &test.title,
+            (None, Some(listed)) => &listed.title,
+            (None, None) => self.input.event.event_type.as_str(),
+        }
+    }
+
+    fn event_description(&self) -> Option<&str> {
+        match self.test_event() {
+            Some(test) => test.description.as_deref(),
+            None => self.definition().and_then(|definition| definition.description.as_deref()),
+        }
+    }
+
+    fn event_fields(&self) -> Option<&str> {
+        match self.test_event() {
+            Some(test) => test.fields.as_deref(),
+            None => self.definition().and_then(|definition| definition.fields.as_deref()),
+        }
+    }
+
+    fn builtin(&self, builtin: Builtin) -> Piece<'_> {
+        let RenderInput { event, attempt, delivery, endpoint, account, secrets } = self.input;
+        let optional = |text: Option<&'_ str>| text.map_or(Piece::Absent, |text| Piece::Text(text.to_owned().into()));
+        let part = |part: UrlPart| url_part(&self.url, part).map_or(Piece::Absent, |text| Piece::Text(text.into()));
+        match builtin {
+            Builtin::EventId => Piece::text(event.id),
+            Builtin::EventType => Piece::text(event.event_type.as_str()),
+            Builtin::EventTitle => Piece::text(self.event_title()),
+            Builtin::EventDescription => self.event_description().map_or(Piece::Absent, Piece::text),
+            Builtin::EventOccurredAt => Piece::Time(event.occurred_at),
+            Builtin::EventSeq => Piece::number(&event.seq),
+            Builtin::EventData => Piece::Json(event.data.into()),
+            Builtin::EventFields => self.event_fields().map_or(Piece::Absent, |raw| Piece::Json(raw.into())),
+            Builtin::EventIsTest => Piece::Bool(event.is_test),
+            Builtin::AttemptAt => Piece::Time(attempt.at),
+            Builtin::AttemptNumber => Piece::number(&attempt.number),
+            Builtin::AttemptTraceId => Piece::Text(hex::encode(attempt.random.get(..16).unwrap_or_default()).into()),
+            Builtin::AttemptSpanId => {
+                let tail = attempt.random.get(16..).unwrap_or_default();
+                Piece::Text(tail.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte)).to_string().into())
             }
-            EventField::Fields => {
-                let found =
-                    test.map_or_else(|| definition.and_then(|event| event.fields.as_deref()), |test| test.fields.as_deref());
-                found.map_or(Piece::Absent, |raw| Piece::Json(raw.into()))
-            }
+            Builtin::AttemptNonce => Piece::Text(SecretEncoding::Base64Url.encode(&attempt.random).into()),
+            Builtin::DeliveryId => Piece::text(delivery.id),
+            Builtin::DeliveryNumber => Piece::number(&delivery.number),
+            Builtin::EndpointId => Piece::text(endpoint.id),
+            Builtin::EndpointUrl => Piece::text(endpoint.url),
+            Builtin::EndpointName => optional(endpoint.name),
+            Builtin::AccountId => Piece::text(account.id),
+            Builtin::AccountName => optional(account.name),
+            Builtin::RequestMethod => Piece::text(self.plan.method.as_str()),
+            Builtin::RequestUrl => Piece::text(&self.url),
+            Builtin::RequestHost => part(UrlPart::Host),
+            Builtin::RequestPath => part(UrlPart::Path),
+            Builtin::RequestQuery => part(UrlPart::Query),
+            Builtin::PublishedUrl => optional(self.contract.published().and_then(PublishedApi::url)),
+            Builtin::Body => Piece::Bytes(self.body.as_slice().into()),
+            Builtin::Secret => secrets.first().map_or(Piece::Absent, |secret| Piece::text(secret.expose())),
         }
     }
 }
 
 impl Values for Rendering<'_> {
     fn get(&self, variable: &Variable) -> Piece<'_> {
-        let RenderInput { attempt, delivery, endpoint, account, secrets, .. } = self.input;
-        let optional = |text: Option<&'_ str>| text.map_or(Piece::Absent, |text| Piece::Text(text.to_owned().into()));
         match variable {
-            Variable::Event(field) => self.event_field(*field),
-            Variable::AttemptAt => Piece::Time(attempt.at),
-            Variable::AttemptNumber => Piece::number(&attempt.number),
-            Variable::AttemptTraceId => Piece::Text(hex::encode(attempt.random.get(..16).unwrap_or_default()).into()),
-            Variable::AttemptSpanId => {
-                let tail = attempt.random.get(16..).unwrap_or_default();
-                Piece::Text(tail.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte)).to_string().into())
-            }
-            Variable::AttemptNonce => Piece::Text(crate::signature::Form::Base64Url.encode(&attempt.random).into()),
-            Variable::DeliveryId => Piece::text(delivery.id),
-            Variable::DeliveryNumber => Piece::number(&delivery.number),
-            Variable::EndpointId => Piece::text(endpoint.id),
-            Variable::EndpointUrl => Piece::text(endpoint.url),
-            Variable::EndpointName => optional(endpoint.name),
-            Variable::AccountId => Piece::text(account.id),
-            Variable::AccountName => optional(account.name),
-            Variable::RequestMethod => Piece::text(self.plan.method.as_str()),
-            Variable::RequestUrl => Piece::text(&self.url),
-            Variable::RequestHost => url_part(UrlPart::Host, &self.url),
-            Variable::RequestPath => url_part(UrlPart::Path, &self.url),
-            Variable::RequestQuery => url_part(UrlPart::Query, &self.url),
-            Variable::PublishedUrl => optional(self.contract.published().and_then(PublishedApi::url)),
-            Variable::Body => Piece::Bytes(self.body.as_slice().into()),
-            Variable::Secret => secrets.first().map_or(Piece::Absent, |secret| Piece::text(secret.expose())),
+            Variable::Builtin(builtin) => self.builtin(*builtin),
             Variable::Header(name) => {
                 let index = self.plan.headers.iter().position(|header| header.name == name.as_str());
                 let value = index.and_then(|index| self.headers.get(index)).and_then(|values| values.first());
@@ -347,10 +238,6 @@ impl Values for Rendering<'_> {
             Variable::Local(_) => Piece::Absent,
         }
     }
-}
-
-pub(crate) fn url_part(part: UrlPart, url: &str) -> Piece<'static> {
-    part.of(url).map_or(Piece::Absent, |text| Piece::Text(text.into()))
 }
 
 /// Pairs as `application/x-www-form-urlencoded`.

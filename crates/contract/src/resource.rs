@@ -1,6 +1,6 @@
 //! Resources: domain objects whose stored changes cause events.
 //!
-//! `read` compiles what a contract says of them, `document` looks into JSON documents without changing a byte, and what is here
+//! `read` compiles what a contract says about them, and `document` looks into JSON documents without changing a byte. This file
 //! turns an old and a new document into facts, asks the domain's [`Lifecycle`], and writes the events.
 
 mod document;
@@ -10,15 +10,16 @@ use bellwire_domain::EventType;
 use bellwire_domain::resource::{Facts, FieldFact, Lifecycle, Past, Refusal, StateId, StateSet};
 use bytes::Bytes;
 
+use crate::failure::Failure;
 use crate::json;
 use crate::piece::Piece;
 use crate::schema::DataError;
-use crate::template::{Failure, Template};
+use crate::template::Template;
 use crate::tree::{Spacing, Tree};
 use crate::variables::{Local, Scope, Values, Variable};
 
 use document::{Condition, DocumentPath};
-pub(crate) use read::read;
+pub(crate) use read::{RESOURCE, read};
 
 /// A kind of resource.
 #[derive(Debug)]
@@ -26,12 +27,12 @@ pub struct ResourceDefinition {
     kind: String,
     title: String,
     description: Option<String>,
-    /// Where a document has its id.
+    /// Where a document holds its id.
     id: Option<DocumentPath>,
     state: DocumentPath,
     states: Vec<String>,
     lifecycle: Lifecycle,
-    /// What the facts are about: the fields and conditions that rules name by their place.
+    /// What the facts are about. Rules refer to fields and conditions by index.
     fields: Vec<DocumentPath>,
     conditions: Vec<Condition>,
     /// What each rule of the lifecycle causes.
@@ -46,27 +47,27 @@ struct EventRule {
     data: Option<Tree>,
 }
 
-/// A resource as it was stored last.
+/// A resource as it was last stored.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredResource<'a> {
     /// Its state.
     pub state: &'a str,
-    /// The states it was ever in.
+    /// Every state it has been in.
     pub states_ever: &'a [String],
     /// Its document: valid JSON.
     pub document: &'a str,
 }
 
-/// What a new document comes to.
+/// The result of a new document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceChange {
     /// The resource's state now.
     pub state: String,
-    /// The states it was ever in, this one included.
+    /// Every state it has been in, including this one.
     pub states_ever: Vec<String>,
     /// The events that it causes, in the order of the contract's rules.
     pub events: Vec<ResourceEvent>,
-    /// Nothing is different: there is nothing to store.
+    /// Nothing changed, so there is nothing to store.
     pub is_same: bool,
 }
 
@@ -75,13 +76,13 @@ pub struct ResourceChange {
 pub struct ResourceEvent {
     /// Its type.
     pub event_type: EventType,
-    /// The id that the contract gives it; the same id again is the same event.
+    /// The id that the contract gives it. An event with the same id is the same event.
     pub id: Option<String>,
     /// Its data.
     pub data: Bytes,
     /// Whether the data is the document itself.
     pub is_document: bool,
-    /// How many such events.
+    /// How many of these events there are.
     pub count: usize,
 }
 
@@ -90,7 +91,7 @@ pub struct ResourceEvent {
 pub enum ResourceRefusal {
     /// Something in it is wrong.
     Invalid(Vec<DataError>),
-    /// The resource cannot come into that state from the one it is in.
+    /// The resource cannot enter that state from its present one.
     Transition {
         /// The rule, as a place in the contract.
         rule: String,
@@ -100,7 +101,7 @@ pub enum ResourceRefusal {
 }
 
 impl ResourceDefinition {
-    /// The name by which it is referred to.
+    /// Its short name, by which everything refers to it.
     pub fn kind(&self) -> &str {
         &self.kind
     }
@@ -120,7 +121,7 @@ impl ResourceDefinition {
         &self.states
     }
 
-    /// What the new document (valid JSON) of the resource `id` comes to.
+    /// Decides what a new document (valid JSON) of the resource `id` changes and causes.
     pub fn decide(&self, id: &str, old: Option<StoredResource<'_>>, document: &Bytes) -> Result<ResourceChange, ResourceRefusal> {
         let text = std::str::from_utf8(document).map_err(|_| wrong("", "not UTF-8"))?;
         let state = self.read_state(id, text)?;
@@ -148,7 +149,7 @@ impl ResourceDefinition {
         })
     }
 
-    /// The state that the document says, once the document is this resource's.
+    /// The state in the document, once the document is known to be this resource's.
     fn read_state(&self, id: &str, text: &str) -> Result<StateId, ResourceRefusal> {
         if !text.trim_start().starts_with('{') {
             return Err(wrong("", "the document of a resource must be a JSON object"));
@@ -161,8 +162,8 @@ impl ResourceDefinition {
         }
         let one_of = || format!("must be one of {}", self.states.join(", "));
         let found = self.state.find(text).and_then(document::scalar);
-        let found =
-            found.ok_or_else(|| wrong(&self.state.pointer(), &format!("missing: here stands the state; {}", one_of())))?;
+        let found = found
+            .ok_or_else(|| wrong(&self.state.pointer(), &format!("missing: this field holds the state and {}", one_of())))?;
         let state = self.state_id(&found).ok_or_else(|| wrong(&self.state.pointer(), &format!("unknown state; {}", one_of())))?;
         Ok(state)
     }
@@ -202,7 +203,7 @@ impl ResourceDefinition {
             Refusal::Transition { from } => {
                 let (from_name, next) = (self.name_of(from), self.lifecycle.next.get(from.index()).copied().flatten());
                 let next: Vec<&str> = next.unwrap_or_default().iter().map(|state| self.name_of(state)).collect();
-                (format!("transitions.{from_name}"), format!("`{from_name}` becomes {}, not `{to}`", next.join(" or ")))
+                (format!("transitions.{from_name}"), format!("`{from_name}` can become {}, not `{to}`", next.join(" or ")))
             }
         };
         ResourceRefusal::Transition { rule: format!("resources.{kind}.{rule}"), detail }
@@ -239,7 +240,7 @@ impl EventRule {
     }
 }
 
-/// Templates of resources know `document` and `resource`, and no part of a request.
+/// Templates of resources know `document` and `resource`, and nothing of a request.
 struct Nothing;
 
 impl Values for Nothing {

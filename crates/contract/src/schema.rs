@@ -1,16 +1,17 @@
-//! The schemas of events' data.
+//! The schemas of event data.
 //!
-//! A schema is closed unless the contract says otherwise: fields that it does not declare are refused, so that nobody's data
-//! leaves by accident. Messages never repeat a value, because values are health data.
+//! A contract can close a schema: then undeclared fields are refused at every depth, so that nobody's data leaves by accident.
+//! Messages never repeat a value, because values are health data.
 
 use std::collections::{HashMap, HashSet};
 
+use bellwire_domain::escape_pointer;
 use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Something in an event's data that its schema refuses.
+/// Something in an event's data that does not match its schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataError {
     /// Where, as a JSON pointer inside the data; empty for the whole.
@@ -32,7 +33,7 @@ pub(crate) fn compile(schema: &Value, closed: bool) -> Result<Validator, String>
     options.build(&schema).map_err(|error| error.masked().to_string())
 }
 
-/// Lets a schema refuse what it does not declare, wherever it describes an object.
+/// Makes a schema refuse undeclared fields wherever it describes an object.
 fn close(schema: &mut Value) {
     let Value::Object(members) = schema else { return };
     for key in ["properties", "patternProperties"] {
@@ -62,7 +63,7 @@ fn close(schema: &mut Value) {
     }
 }
 
-/// The same for a part of a schema: the whole is closed by the one who uses it.
+/// The same for a part of a schema, which is closed as a whole by whoever refers to it.
 fn close_inside(schema: &mut Value) {
     close(schema);
     if let Value::Object(members) = schema
@@ -72,11 +73,11 @@ fn close_inside(schema: &mut Value) {
     }
 }
 
-/// Values inside each other that are read.
+/// The deepest nesting that is read.
 const DEPTH_MAX: usize = 128;
 
-/// An event's data as the validator takes it. Its numbers have 64 bits: one beyond them counts as the largest of its sign. That is
-/// for checking only; delivered are the posted bytes.
+/// An event's data as the validator takes it. The validator's numbers have 64 bits, so a larger one counts as the largest of its
+/// sign. This is only for checking: the posted bytes are what is delivered.
 pub(crate) fn read(data: &[u8]) -> Result<Value, serde_json::Error> {
     serde_json::from_slice(data).or_else(|error| {
         let raw: &RawValue = serde_json::from_slice(data)?;
@@ -112,9 +113,8 @@ pub(crate) fn check(validator: &Validator, data: &Value) -> Vec<DataError> {
             ValidationErrorKind::AdditionalProperties { unexpected }
             | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
                 for name in unexpected {
-                    let escaped = name.replace('~', "~0").replace('/', "~1");
-                    let message = "the contract does not declare this field, so it is refused".to_owned();
-                    errors.push(DataError { pointer: format!("{pointer}/{escaped}"), message });
+                    let message = "the contract does not declare this field".to_owned();
+                    errors.push(DataError { pointer: format!("{pointer}/{}", escape_pointer(name)), message });
                 }
             }
             _ => errors.push(DataError { pointer, message: error.masked().to_string() }),

@@ -1,4 +1,4 @@
-//! The contracts at hand: those that come with Bellwire, and more.
+//! The loaded contracts: those that come with Bellwire, and any others.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub struct Contracts {
     by_name: BTreeMap<String, Arc<Contract>>,
 }
 
-/// A second contract of the same name.
+/// A second contract with the same name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is a contract named `{name}` already")]
 pub struct DuplicateContract {
@@ -41,7 +41,7 @@ impl Contracts {
         Ok(contracts)
     }
 
-    /// Adds a contract; one whose name is taken is refused.
+    /// Adds a contract, unless its name is taken.
     pub fn add(&mut self, contract: Contract) -> Result<(), DuplicateContract> {
         let name = contract.name().to_owned();
         if self.by_name.contains_key(&name) {
@@ -51,12 +51,12 @@ impl Contracts {
         Ok(())
     }
 
-    /// The contract of that name.
+    /// The contract with this name.
     pub fn get(&self, name: &str) -> Option<&Arc<Contract>> {
         self.by_name.get(name)
     }
 
-    /// All of them, by name.
+    /// All of them, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Contract>> {
         self.by_name.values()
     }

@@ -3,8 +3,9 @@
 use bellwire_domain::{IdFormat, Secret, UrlPolicy};
 
 use crate::diagnostic::Report;
-use crate::reader::{Fields, choice};
-use crate::signature::{FORMS, Form};
+use crate::grammar::{Definition, KeySpec, Shape};
+use crate::reader::{Fields, text};
+use crate::signature::SecretEncoding;
 use crate::yaml::Node;
 
 /// How ids look.
@@ -36,33 +37,36 @@ pub struct Subscription {
     pub custom_headers: bool,
 }
 
-/// Whether an endpoint chooses among the events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventChoice {
-    /// Every endpoint gets every event.
-    All,
-    /// An endpoint names the types it wants.
-    Choose,
+bellwire_domain::words! {
+    /// Whether an endpoint chooses among the events.
+    pub enum EventChoice {
+        /// Every endpoint gets every event.
+        All = "all",
+        /// An endpoint names the types it wants.
+        Choose = "choose",
+    }
 }
 
-/// Who registers endpoints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Registrar {
-    /// The consumer, and the operator for them.
-    Consumer,
-    /// The operator only.
-    Operator,
+bellwire_domain::words! {
+    /// Who registers endpoints.
+    pub enum Registrar {
+        /// The consumer, or the operator for them.
+        Consumer = "consumer",
+        /// Only the operator.
+        Operator = "operator",
+    }
 }
 
-/// Where secrets come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SecretSource {
-    /// The consumer chooses one for each endpoint.
-    Consumer,
-    /// Bellwire draws one for each endpoint.
-    Generated,
-    /// The account has one, shared by its endpoints.
-    Account,
+bellwire_domain::words! {
+    /// Where secrets come from.
+    pub enum SecretSource {
+        /// The consumer chooses one for each endpoint.
+        Consumer = "consumer",
+        /// Bellwire draws one for each endpoint.
+        Generated = "generated",
+        /// The account has one, shared by its endpoints.
+        Account = "account",
+    }
 }
 
 /// The rules for secrets.
@@ -81,24 +85,72 @@ pub struct SecretRules {
     pub length_min: u32,
     /// The most characters.
     pub length_max: u32,
-    pub(crate) form: Form,
+    encoding: SecretEncoding,
     bytes_min: u32,
     bytes_max: u32,
 }
 
-const KEYS: &[&str] = &["events", "url", "secret", "enabled", "sandbox", "register"];
-const SECRET_KEYS: &[&str] = &["from", "readable", "required", "format", "length_min", "length_max"];
-const FORMAT_KEYS: &[&str] = &["prefix", "encoding", "bytes_min", "bytes_max"];
+/// The keys of `subscription`.
+const KEYS: &[KeySpec] = &[
+    KeySpec::optional("events", Shape::Words(EventChoice::WORDS), "Whether an endpoint chooses among the events."),
+    KeySpec::optional("url", Shape::Words(UrlPolicy::WORDS), "Which URLs an endpoint may have."),
+    KeySpec::optional("secret", SECRET, "The rules for secrets."),
+    KeySpec::optional("enabled", Shape::FLAG, "Whether a new endpoint is enabled at once."),
+    KeySpec::optional("sandbox", Shape::FLAG, "Whether sandbox accounts may have endpoints."),
+    KeySpec::optional("register", Shape::Words(Registrar::WORDS), "Who registers endpoints."),
+];
+const SECRET_KEYS: &[KeySpec] = &[
+    KeySpec::required(
+        "from",
+        Shape::Words(SecretSource::WORDS),
+        "Where secrets come from.",
+        "write `consumer`, `generated` or `account`",
+    ),
+    KeySpec::optional("readable", Shape::FLAG, "Whether a secret can be read back later."),
+    KeySpec::optional("required", Shape::FLAG, "Whether there must be one."),
+    KeySpec::optional("format", Shape::Keys(FORMAT_KEYS), "How a secret is written."),
+    KeySpec::optional("length_min", SECRET_LENGTH, "The fewest characters."),
+    KeySpec::optional("length_max", SECRET_LENGTH, "The most characters."),
+];
+const FORMAT_KEYS: &[KeySpec] = &[
+    KeySpec::optional("prefix", Shape::TEXT, "The text that every secret starts with."),
+    KeySpec::optional("encoding", Shape::Words(SecretEncoding::WORDS), "How the rest writes its bytes."),
+    KeySpec::optional("bytes_min", SECRET_BYTES, "The fewest bytes that the rest stands for."),
+    KeySpec::optional("bytes_max", SECRET_BYTES, "The most bytes that the rest stands for."),
+];
+const ID_KEYS: &[KeySpec] = &[
+    KeySpec::optional("event", ID_FORMAT, "How ids of events look."),
+    KeySpec::optional("endpoint", ID_FORMAT, "How ids of endpoints look."),
+];
 const SECRET_LENGTH_MAX: u32 = 1_024;
 const SECRET_BYTES_MAX: u32 = 512;
+/// How many random bytes a drawn secret has.
+const DRAWN_BYTES: u32 = 32;
+const SECRET_LENGTH: Shape = Shape::Whole { min: 0, max: Some(SECRET_LENGTH_MAX) };
+const SECRET_BYTES: Shape = Shape::Whole { min: 0, max: Some(SECRET_BYTES_MAX) };
+
+/// The value of `ids`.
+pub(crate) const IDS: Shape =
+    Shape::Named(&Definition { name: "ids", about: "How ids look.", shape: Shape::Keys(ID_KEYS), examples: &[] });
+const ID_FORMAT: Shape = Shape::Named(&Definition {
+    name: "id_format",
+    about: "`uuid`, or a prefix that ends in `_`, `-` or `.`.",
+    shape: Shape::TEXT,
+    examples: &["uuid", "evt_"],
+});
+/// The value of `subscription`.
+pub(crate) const SUBSCRIPTION: Shape =
+    Shape::Named(&Definition { name: "subscription", about: "Who may register what.", shape: Shape::Keys(KEYS), examples: &[] });
+const SECRET: Shape =
+    Shape::Named(&Definition { name: "secret", about: "The rules for secrets.", shape: Shape::Keys(SECRET_KEYS), examples: &[] });
 
 /// Reads `ids`.
 pub(crate) fn read_ids(node: Option<&Node>, report: &mut Report) -> Option<IdFormats> {
     let Some(node) = node else { return Some(IdFormats { event: IdFormat::Uuid, endpoint: IdFormat::Uuid }) };
-    let fields = Fields::open(node, "ids", &["event", "endpoint"], report)?;
+    let fields = Fields::open(node, "ids", ID_KEYS, report)?;
     let mut format = |key: &str| {
         let Some(node) = fields.get(key) else { return IdFormat::Uuid };
-        let text = crate::reader::text(node, &fields.path_of(key), report).unwrap_or_default();
+        let text = text(node, &fields.path_of(key), report).unwrap_or_default();
         if text == "uuid" {
             return IdFormat::Uuid;
         }
@@ -107,7 +159,7 @@ pub(crate) fn read_ids(node: Option<&Node>, report: &mut Report) -> Option<IdFor
             report.add(
                 node.at,
                 &fields.path_of(key),
-                format!("`{text}` is no id format"),
+                format!("`{text}` is not an id format"),
                 "write `uuid`, or a prefix that ends in `_`, `-` or `.`, such as `evt_`",
             );
         }
@@ -116,7 +168,7 @@ pub(crate) fn read_ids(node: Option<&Node>, report: &mut Report) -> Option<IdFor
     Some(IdFormats { event: format("event"), endpoint: format("endpoint") })
 }
 
-/// Reads `subscription`; `uses_secret` says whether requests depend on one.
+/// Reads `subscription`. `uses_secret` says whether requests need a secret.
 pub(crate) fn read(node: Option<&Node>, custom_headers: bool, uses_secret: bool, report: &mut Report) -> Option<Subscription> {
     let mut subscription = Subscription {
         events: EventChoice::Choose,
@@ -128,7 +180,7 @@ pub(crate) fn read(node: Option<&Node>, custom_headers: bool, uses_secret: bool,
             prefix: String::new(),
             length_min: 1,
             length_max: SECRET_LENGTH_MAX,
-            form: Form::Text,
+            encoding: SecretEncoding::Text,
             bytes_min: 1,
             bytes_max: SECRET_BYTES_MAX,
         },
@@ -139,13 +191,11 @@ pub(crate) fn read(node: Option<&Node>, custom_headers: bool, uses_secret: bool,
     };
     let Some(node) = node else { return Some(subscription) };
     let fields = Fields::open(node, "subscription", KEYS, report)?;
-    subscription.events =
-        fields.choice("events", EventChoice::Choose, &[("all", EventChoice::All), ("choose", EventChoice::Choose)], report);
-    subscription.url = fields.choice("url", UrlPolicy::Https, &[("any", UrlPolicy::Any), ("https", UrlPolicy::Https)], report);
+    subscription.events = fields.word("events", report).unwrap_or(subscription.events);
+    subscription.url = fields.word("url", report).unwrap_or(subscription.url);
+    subscription.register = fields.word("register", report).unwrap_or(subscription.register);
     subscription.enabled = fields.flag("enabled", true, report);
     subscription.sandbox = fields.flag("sandbox", true, report);
-    let registrars = [("consumer", Registrar::Consumer), ("operator", Registrar::Operator)];
-    subscription.register = fields.choice("register", Registrar::Consumer, &registrars, report);
     if let Some(node) = fields.get("secret") {
         read_secret(node, &mut subscription.secret, report)?;
     }
@@ -154,10 +204,7 @@ pub(crate) fn read(node: Option<&Node>, custom_headers: bool, uses_secret: bool,
 
 fn read_secret(node: &Node, rules: &mut SecretRules, report: &mut Report) -> Option<()> {
     let fields = Fields::open(node, "subscription.secret", SECRET_KEYS, report)?;
-    let sources =
-        [("consumer", SecretSource::Consumer), ("generated", SecretSource::Generated), ("account", SecretSource::Account)];
-    let from = fields.require("from", "write `consumer`, `generated` or `account`", report)?;
-    rules.from = choice(from, "subscription.secret.from", &sources, report)?;
+    rules.from = fields.word("from", report)?;
     rules.readable = fields.flag("readable", false, report);
     rules.required = fields.flag("required", rules.required, report);
     rules.length_min = fields.count("length_min", SECRET_LENGTH_MAX, report).unwrap_or(1).max(1);
@@ -168,10 +215,10 @@ fn read_secret(node: &Node, rules: &mut SecretRules, report: &mut Report) -> Opt
     if let Some(node) = fields.get("format") {
         let format = Fields::open(node, "subscription.secret.format", FORMAT_KEYS, report)?;
         rules.prefix = format.text("prefix", report).unwrap_or_default();
-        rules.form = format.choice("encoding", Form::Text, FORMS, report);
+        rules.encoding = format.word("encoding", report).unwrap_or(SecretEncoding::Text);
         rules.bytes_min = format.count("bytes_min", SECRET_BYTES_MAX, report).unwrap_or(1).max(1);
         rules.bytes_max = format.count("bytes_max", SECRET_BYTES_MAX, report).unwrap_or(SECRET_BYTES_MAX);
-        if rules.bytes_min > rules.bytes_max || rules.bytes_min > 32 {
+        if rules.bytes_min > rules.bytes_max || rules.bytes_min > DRAWN_BYTES {
             report.add(
                 node.at,
                 "subscription.secret.format.bytes_min",
@@ -184,17 +231,17 @@ fn read_secret(node: &Node, rules: &mut SecretRules, report: &mut Report) -> Opt
 }
 
 impl SecretRules {
-    /// Whether an endpoint's secret can be read back with it.
+    /// Whether reading an endpoint shows its secret.
     pub fn is_read_with_endpoints(&self) -> bool {
         self.readable && self.from != SecretSource::Account
     }
 
-    /// Whether an account's secret can be read back with it.
+    /// Whether reading an account shows its secret.
     pub fn is_read_with_accounts(&self) -> bool {
         self.readable && self.from == SecretSource::Account
     }
 
-    /// Whether a text can be a secret; the error says what it must look like.
+    /// Whether a text can be a secret. The error says what a secret must look like.
     pub(crate) fn check(&self, secret: &str, must_fit_a_header: bool) -> Result<(), String> {
         let length = secret.chars().count();
         let (min, max) = (self.length_min, self.length_max);
@@ -206,15 +253,15 @@ impl SecretRules {
         }
         if must_fit_a_header && (!secret.is_ascii() || secret.trim() != secret) {
             return Err(
-                "this contract sends the secret in a header, so it has printable ASCII only and no space at its ends".to_owned()
+                "this contract sends the secret in a header, so it must be printable ASCII without spaces at its ends".to_owned()
             );
         }
         let Some(rest) = secret.strip_prefix(&self.prefix) else {
             return Err(format!("a secret of this contract starts with `{}`", self.prefix));
         };
-        let bytes = self.form.decode(rest)?.len();
+        let bytes = self.encoding.decode(rest)?.len();
         let fits = |limit: u32| usize::try_from(limit).unwrap_or(0);
-        if self.form != Form::Text && (bytes < fits(self.bytes_min) || bytes > fits(self.bytes_max)) {
+        if self.encoding != SecretEncoding::Text && (bytes < fits(self.bytes_min) || bytes > fits(self.bytes_max)) {
             return Err(format!("a secret of this contract stands for {} to {} bytes", self.bytes_min, self.bytes_max));
         }
         Ok(())
@@ -222,10 +269,10 @@ impl SecretRules {
 
     /// A secret in this format.
     pub(crate) fn draw(&self, entropy: &[u8; 32]) -> Secret<String> {
-        let count = usize::try_from(self.bytes_max.min(32)).unwrap_or(32);
+        let count = usize::try_from(self.bytes_max.min(DRAWN_BYTES)).unwrap_or(entropy.len());
         let bytes = entropy.get(..count).unwrap_or(entropy);
-        let mut text = self.prefix.clone() + &self.form.encode(bytes);
-        if self.form == Form::Text {
+        let mut text = self.prefix.clone() + &self.encoding.encode(bytes);
+        if self.encoding == SecretEncoding::Text {
             text.truncate(usize::try_from(self.length_max).unwrap_or(usize::MAX).max(self.prefix.len() + 1));
         }
         Secret::new(text)

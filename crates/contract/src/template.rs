@@ -1,14 +1,24 @@
-//! Texts with `{{ expressions }}` in them.
+//! Text with `{{ expressions }}` in it.
 
 use std::borrow::Cow;
 
 use crate::diagnostic::{At, Report};
 use crate::expression::Expression;
-use crate::piece::{EvalError, Piece};
+use crate::failure::Failure;
+use crate::grammar::{Definition, Shape};
+use crate::piece::Piece;
 use crate::variables::{Scope, Variable};
 use crate::yaml::{Node, Scalar, Style};
 
-/// A text with expressions in it.
+/// The value of a key that holds a template.
+pub(crate) const TEMPLATE: Shape = Shape::Named(&Definition {
+    name: "template",
+    about: "Text with {{ expressions }} in it.",
+    shape: Shape::SCALAR,
+    examples: &[],
+});
+
+/// Text with expressions in it.
 #[derive(Debug)]
 pub(crate) struct Template {
     pub(crate) at: At,
@@ -49,8 +59,8 @@ impl Template {
             };
             match Expression::compile(inside.get(..close).unwrap_or_default(), place, locals) {
                 Ok(expression) => parts.push(Part::Expression(expression)),
-                Err((message, help)) => {
-                    report.add(place, path, message, help);
+                Err(mistake) => {
+                    report.add(place, path, mistake.message, mistake.help);
                     clean = false;
                 }
             }
@@ -71,7 +81,7 @@ impl Template {
         clean.then_some(Self { at, parts })
     }
 
-    /// The one expression that the template consists of.
+    /// The expression, when the template is nothing else.
     pub(crate) fn single(&self) -> Option<&Expression> {
         match self.parts.as_slice() {
             [Part::Expression(expression)] => Some(expression),
@@ -79,7 +89,7 @@ impl Template {
         }
     }
 
-    /// The text, when there is no expression in it.
+    /// The text, when the template has no expressions.
     pub(crate) fn constant(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [] => Some(""),
@@ -93,6 +103,15 @@ impl Template {
             Part::Text(_) => None,
             Part::Expression(expression) => Some(expression),
         })
+    }
+
+    /// The template as the contract has it.
+    pub(crate) fn source(&self) -> String {
+        let part = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Expression(expression) => format!("{{{{ {} }}}}", expression.text),
+        };
+        self.parts.iter().map(part).collect()
     }
 
     pub(crate) fn variables(&self) -> impl Iterator<Item = &Variable> {
@@ -123,12 +142,7 @@ impl Template {
     /// The rendered text.
     pub(crate) fn render_text(&self, scope: Scope<'_>) -> Result<String, Failure> {
         let bytes = self.render(scope)?;
-        String::from_utf8(bytes).map_err(|_| Failure {
-            at: self.at,
-            path: Vec::new(),
-            message: "bytes that are no text; add `| hex` or `| base64`".into(),
-            absent: false,
-        })
+        String::from_utf8(bytes).map_err(|_| Failure::new(self.at, "bytes that are not text; add `| hex` or `| base64`"))
     }
 }
 
@@ -136,36 +150,7 @@ fn text_of<'p>(expression: &Expression, value: &'p Piece<'_>) -> Result<Cow<'p, 
     value.to_text().map_err(|error| Failure::unnamed(expression, &error))
 }
 
-/// Something that could not be rendered.
-#[derive(Debug, Clone)]
-pub(crate) struct Failure {
-    pub(crate) at: At,
-    /// The way from the inside out.
-    pub(crate) path: Vec<String>,
-    pub(crate) message: String,
-    pub(crate) absent: bool,
-}
-
-impl Failure {
-    /// An error that names its expression already.
-    pub(crate) fn of(expression: &Expression, error: EvalError) -> Self {
-        Self { at: expression.at, path: Vec::new(), message: error.message, absent: error.absent }
-    }
-
-    /// An error that does not.
-    pub(crate) fn unnamed(expression: &Expression, error: &EvalError) -> Self {
-        let message = format!("`{}` {}", expression.text, error.message);
-        Self { at: expression.at, path: Vec::new(), message, absent: error.absent }
-    }
-
-    #[must_use]
-    pub(crate) fn inside(mut self, name: impl Into<String>) -> Self {
-        self.path.push(name.into());
-        self
-    }
-}
-
-/// The index of the `}}` that ends an expression, strings skipped.
+/// The index of the `}}` that ends an expression; strings are skipped.
 fn expression_end(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let (mut index, mut quote, mut depth) = (0, None, 0usize);
@@ -184,7 +169,7 @@ fn expression_end(text: &str) -> Option<usize> {
     }
 }
 
-/// The place of a byte inside a scalar; exact where the scalar stands in one line without escapes.
+/// The place of a byte inside a scalar. It is exact when the scalar is on one line and has no escapes.
 fn inner_place(scalar: &Scalar, at: At, offset: usize) -> At {
     let before = scalar.text.get(..offset).unwrap_or_default();
     match scalar.style {

@@ -7,10 +7,21 @@ mod render;
 
 use crate::diagnostic::{At, Report, suggestion};
 use crate::expression::Expression;
+use crate::grammar::{Definition, Shape};
 use crate::json;
-use crate::reader::{Fields, join};
-use crate::template::Template;
+use crate::reader::{entries, join};
+use crate::template::{TEMPLATE, Template};
 use crate::yaml::{Kind, Meaning, Node};
+
+/// The value of a key that holds a tree.
+pub(crate) const TREE: Shape = Shape::Named(&Definition {
+    name: "tree",
+    about: "Any value; a text that is exactly one {{ expression }} keeps the type of its value.",
+    shape: Shape::Any,
+    examples: &[],
+});
+/// The value of a key that holds names with templates.
+pub(crate) const PAIRS: Shape = Shape::MapOf(&TEMPLATE);
 
 /// A tree, compiled.
 #[derive(Debug)]
@@ -34,11 +45,11 @@ pub(crate) enum Member {
         optional: bool,
         value: Tree,
     },
-    /// The members of another object, put in here.
+    /// The members of another object, merged in here.
     Merge(Expression),
 }
 
-/// `$when`: a value that is there only sometimes.
+/// `$when`: a value that is there only if a condition holds.
 #[derive(Debug)]
 pub(crate) struct When {
     condition: Expression,
@@ -54,12 +65,13 @@ pub(crate) struct Each {
     then: Tree,
 }
 
-/// How JSON is spaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Spacing {
-    Compact,
-    /// A space after each comma and colon.
-    Spaced,
+bellwire_domain::words! {
+    /// How JSON is spaced.
+    pub(crate) enum Spacing {
+        Compact = "compact",
+        /// A space after each comma and colon.
+        Spaced = "spaced",
+    }
 }
 
 const DIRECTIVES: &[&str] = &["$when", "$then", "$else", "$each", "$as", "$merge"];
@@ -178,7 +190,7 @@ impl Tree {
         Some(Self::Each(Box::new(Each { list: list?, name, then: then? })))
     }
 
-    /// What a directive holds: `$then`, or else its other keys as an object.
+    /// The value of a directive: `$then`, or else its other keys as an object.
     fn read_then(node: &Node, path: &str, directive: &str, locals: &[String], report: &mut Report) -> Option<Self> {
         let Kind::Map(entries) = &node.kind else { return None };
         let plain: Vec<_> =
@@ -188,7 +200,7 @@ impl Tree {
                 report.add(
                     key.at,
                     &join(path, "$then"),
-                    "there are other keys beside `$then`",
+                    "`$then` cannot have other keys beside it",
                     "put them inside `$then`, or leave `$then` out",
                 );
                 None
@@ -209,6 +221,13 @@ impl Tree {
             Member::Field { name, optional, value, .. } => Some((name.as_str(), *optional, value)),
             Member::Merge(_) => None,
         })
+    }
+
+    /// Every expression of the tree.
+    pub(crate) fn expressions(&self) -> Vec<&Expression> {
+        let mut found = Vec::new();
+        self.visit(&mut |expression| found.push(expression));
+        found
     }
 
     /// Shows every expression of the tree.
@@ -241,7 +260,7 @@ impl Tree {
     }
 }
 
-/// A key without its marks: `$$` at the start is `$`, `?` at the end makes it optional, `??` is `?`.
+/// A key without its marks. `$$` at the start stands for `$`; `?` at the end makes it optional; `??` stands for `?`.
 fn key_of(text: &str) -> (String, bool) {
     let text = text.strip_prefix('$').filter(|rest| rest.starts_with('$')).unwrap_or(text);
     match text.strip_suffix('?') {
@@ -251,7 +270,7 @@ fn key_of(text: &str) -> (String, bool) {
     }
 }
 
-/// A scalar that is exactly one `{{ expression }}`.
+/// Reads a scalar that is exactly one `{{ expression }}`.
 pub(crate) fn expression(node: &Node, path: &str, locals: &[String], report: &mut Report) -> Option<Expression> {
     let mut template = Template::read(node, path, locals, report)?;
     if template.single().is_some()
@@ -274,13 +293,9 @@ fn local_name(node: &Node, path: &str, report: &mut Report) -> Option<String> {
     Some(text)
 }
 
-/// Reads what `$form` and `request.query` hold: names with templates.
+/// Reads the names with templates that `$form` and `request.query` hold.
 pub(crate) fn read_pairs(node: &Node, path: &str, report: &mut Report) -> Option<Vec<(String, bool, Template)>> {
-    let Kind::Map(entries) = &node.kind else {
-        Fields::open(node, path, &[], report)?;
-        return None;
-    };
-    let pairs: Vec<Option<_>> = entries
+    let pairs: Vec<Option<_>> = entries(node, path, "write a mapping from names to templates", report)?
         .iter()
         .map(|(key, value)| {
             let (name, optional) = key_of(&key.text);

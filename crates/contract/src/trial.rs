@@ -1,4 +1,6 @@
-//! Renders every event once with its example, so that a template that cannot work is refused when the contract is loaded.
+//! Renders every event once with its example, so that a template that cannot work is found when the contract is loaded.
+
+mod answers;
 
 use bellwire_domain::{EventType, Timestamp};
 
@@ -6,9 +8,9 @@ use crate::contract::Contract;
 use crate::diagnostic::{At, Report};
 use crate::render::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, RenderInput};
 
-/// Renders all events; `places` are where their examples stand.
+/// Renders all events. `places` are those of their examples.
 pub(crate) fn run(contract: &Contract, places: &[At], report: &mut Report) {
-    crate::published::try_answers(contract, report);
+    answers::try_answers(contract, report);
     let secrets = [contract.draw_secret([7; 32])];
     let start = At { line: 1, column: 1 };
     let mut trials: Vec<(EventType, &str, bool, At)> = Vec::new();

@@ -1,87 +1,81 @@
 //! The names that an expression may use.
+//!
+//! To add a value: a variant with its name in [`Builtin`], its arm in `render`, a row in `docs/contract-language.md`, and an arm in
+//! `captured` where a captured request shows it in some other way than the contract does.
 
-use crate::diagnostic::suggestion;
+use crate::diagnostic::{Mistake, list, suggestion};
 use crate::piece::Piece;
 
-/// A value that a request can be made of.
+/// A name that an expression uses.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Variable {
-    Event(EventField),
-    AttemptAt,
-    AttemptNumber,
-    AttemptTraceId,
-    AttemptSpanId,
-    AttemptNonce,
-    DeliveryId,
-    DeliveryNumber,
-    EndpointId,
-    EndpointUrl,
-    EndpointName,
-    AccountId,
-    AccountName,
-    RequestMethod,
-    RequestUrl,
-    RequestHost,
-    RequestPath,
-    RequestQuery,
-    PublishedUrl,
-    Body,
-    Secret,
+    Builtin(Builtin),
     Header(String),
     Signature(String),
+    /// A loop variable, or a name that only this part of a contract knows.
     Local(String),
 }
 
-/// The parts of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum EventField {
-    Id,
-    Type,
-    Title,
-    Description,
-    OccurredAt,
-    Seq,
-    Data,
-    Fields,
-    IsTest,
+bellwire_domain::words! {
+    /// The values with fixed names, as the documentation lists them.
+    pub(crate) enum Builtin {
+        EventId = "event.id",
+        EventType = "event.type",
+        EventTitle = "event.title",
+        EventDescription = "event.description",
+        EventOccurredAt = "event.occurred_at",
+        EventSeq = "event.seq",
+        EventData = "event.data",
+        EventFields = "event.fields",
+        EventIsTest = "event.is_test",
+        AttemptAt = "attempt.at",
+        AttemptNumber = "attempt.number",
+        AttemptTraceId = "attempt.trace_id",
+        AttemptSpanId = "attempt.span_id",
+        AttemptNonce = "attempt.nonce",
+        DeliveryId = "delivery.id",
+        DeliveryNumber = "delivery.number",
+        EndpointId = "endpoint.id",
+        EndpointUrl = "endpoint.url",
+        EndpointName = "endpoint.name",
+        AccountId = "account.id",
+        AccountName = "account.name",
+        RequestMethod = "request.method",
+        RequestUrl = "request.url",
+        RequestHost = "request.host",
+        RequestPath = "request.path",
+        RequestQuery = "request.query",
+        PublishedUrl = "published.url",
+        Body = "body",
+        Secret = "secret",
+    }
 }
 
-/// Every plain name with what it is, as the documentation lists them.
-pub(crate) const NAMES: &[(&str, Variable)] = &[
-    ("event.id", Variable::Event(EventField::Id)),
-    ("event.type", Variable::Event(EventField::Type)),
-    ("event.title", Variable::Event(EventField::Title)),
-    ("event.description", Variable::Event(EventField::Description)),
-    ("event.occurred_at", Variable::Event(EventField::OccurredAt)),
-    ("event.seq", Variable::Event(EventField::Seq)),
-    ("event.data", Variable::Event(EventField::Data)),
-    ("event.fields", Variable::Event(EventField::Fields)),
-    ("event.is_test", Variable::Event(EventField::IsTest)),
-    ("attempt.at", Variable::AttemptAt),
-    ("attempt.number", Variable::AttemptNumber),
-    ("attempt.trace_id", Variable::AttemptTraceId),
-    ("attempt.span_id", Variable::AttemptSpanId),
-    ("attempt.nonce", Variable::AttemptNonce),
-    ("delivery.id", Variable::DeliveryId),
-    ("delivery.number", Variable::DeliveryNumber),
-    ("endpoint.id", Variable::EndpointId),
-    ("endpoint.url", Variable::EndpointUrl),
-    ("endpoint.name", Variable::EndpointName),
-    ("account.id", Variable::AccountId),
-    ("account.name", Variable::AccountName),
-    ("request.method", Variable::RequestMethod),
-    ("request.url", Variable::RequestUrl),
-    ("request.host", Variable::RequestHost),
-    ("request.path", Variable::RequestPath),
-    ("request.query", Variable::RequestQuery),
-    ("published.url", Variable::PublishedUrl),
-    ("body", Variable::Body),
-    ("secret", Variable::Secret),
-];
-
 const PUBLISHED: &str = "published";
-const ROOTS: &[&str] =
-    &["event", "attempt", "delivery", "endpoint", "account", "request", PUBLISHED, "header", "signature", "body", "secret"];
+/// The names whose fields the contract defines.
+const OPEN_ROOTS: [&str; 2] = ["header", "signature"];
+
+impl Variable {
+    /// When the attempt is made, which a receiver compares with its clock.
+    pub(crate) const ATTEMPT_AT: Self = Self::Builtin(Builtin::AttemptAt);
+    pub(crate) const SECRET: Self = Self::Builtin(Builtin::Secret);
+
+    /// Whether it has fields of its own.
+    pub(crate) fn has_inside(&self) -> bool {
+        matches!(self, Self::Local(_) | Self::Builtin(Builtin::EventData | Builtin::EventFields))
+    }
+
+    /// The name by which an expression calls it: `root`, or `root.field`.
+    pub(crate) fn names(&self) -> (&str, Option<&str>) {
+        let name = match self {
+            Self::Header(name) => return ("header", Some(name)),
+            Self::Signature(name) => return ("signature", Some(name)),
+            Self::Local(name) => name.as_str(),
+            Self::Builtin(builtin) => builtin.as_str(),
+        };
+        name.split_once('.').map_or((name, None), |(root, field)| (root, Some(field)))
+    }
+}
 
 /// Where the values of variables come from: an outgoing request, or a captured one.
 pub(crate) trait Values {
@@ -94,7 +88,7 @@ pub(crate) trait Values {
     }
 }
 
-/// The values, and the variables of the `$each` loops around.
+/// The values, and the variables of the surrounding `$each` loops.
 #[derive(Clone, Copy)]
 pub(crate) struct Scope<'a> {
     pub(crate) values: &'a dyn Values,
@@ -126,11 +120,12 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// Finds the variable that a chain of names starts with, and how many of them it takes. `locals` are the loop variables and what
-/// only this part of a contract knows. Where some of those are named `root.field`, there is nothing of a request for a customer:
-/// all that is known beside them is where the API is published.
-pub(crate) fn resolve(chain: &[&str], locals: &[String]) -> Result<(Variable, usize), (String, String)> {
-    let Some(root) = chain.first().copied() else { return Err(("a name is missing".into(), String::new())) };
+/// Finds the variable that a chain of names starts with, and how many of the names it takes.
+///
+/// `locals` are the loop variables and the names that only this part of a contract knows. If some have the form `root.field`, the
+/// template does not belong to a customer's request, and the only other name it knows is `published.url`.
+pub(crate) fn resolve(chain: &[&str], locals: &[String]) -> Result<(Variable, usize), Mistake> {
+    let Some(root) = chain.first().copied() else { return Err(Mistake::new("a name is missing", "")) };
     if locals.iter().any(|local| local == root) {
         return Ok((Variable::Local(root.to_owned()), 1));
     }
@@ -139,12 +134,12 @@ pub(crate) fn resolve(chain: &[&str], locals: &[String]) -> Result<(Variable, us
         return resolve_own(root, chain.get(1).copied(), &own);
     }
     if root != PUBLISHED && locals.iter().any(|local| local.contains('.')) {
-        let mut roots: Vec<&str> = locals.iter().map(|local| local.split('.').next().unwrap_or_default()).collect();
+        let mut roots: Vec<&str> = locals.iter().map(|local| root_of(local)).collect();
         roots.dedup();
-        return Err((format!("there is no `{root}` here"), suggestion(root, &roots)));
+        return Err(Mistake::new(format!("there is no `{root}` here"), suggestion(root, &roots)));
     }
-    if let Some((_, variable)) = NAMES.iter().find(|(name, _)| *name == root) {
-        return Ok((variable.clone(), 1));
+    if let Some(builtin) = Builtin::parse(root) {
+        return Ok((Variable::Builtin(builtin), 1));
     }
     let Some(field) = chain.get(1).copied() else { return Err(unknown_alone(root, locals)) };
     match root {
@@ -152,43 +147,46 @@ pub(crate) fn resolve(chain: &[&str], locals: &[String]) -> Result<(Variable, us
         "signature" => return Ok((Variable::Signature(field.to_owned()), 2)),
         _ => {}
     }
-    let name = format!("{root}.{field}");
-    if let Some((_, variable)) = NAMES.iter().find(|(known, _)| *known == name) {
-        return Ok((variable.clone(), 2));
+    if let Some(builtin) = Builtin::parse(&format!("{root}.{field}")) {
+        return Ok((Variable::Builtin(builtin), 2));
     }
     let fields: Vec<&str> = fields_of(root);
     if fields.is_empty() {
         return Err(unknown_alone(root, locals));
     }
-    Err((format!("`{root}` has no `{field}`"), suggestion(field, &fields)))
+    Err(Mistake::new(format!("`{root}` has no `{field}`"), suggestion(field, &fields)))
 }
 
-fn resolve_own(root: &str, field: Option<&str>, own: &[&str]) -> Result<(Variable, usize), (String, String)> {
+fn resolve_own(root: &str, field: Option<&str>, own: &[&str]) -> Result<(Variable, usize), Mistake> {
     match field {
         Some(field) if own.contains(&field) => Ok((Variable::Local(format!("{root}.{field}")), 2)),
-        Some(field) => Err((format!("`{root}` has no `{field}` here"), suggestion(field, own))),
-        None => {
-            Err((format!("`{root}` alone is no value"), format!("write `{root}.` and one of {}", crate::diagnostic::list(own))))
-        }
+        Some(field) => Err(Mistake::new(format!("`{root}` has no `{field}` here"), suggestion(field, own))),
+        None => Err(incomplete(root, own)),
     }
+}
+
+fn root_of(name: &str) -> &str {
+    name.split('.').next().unwrap_or_default()
 }
 
 fn fields_of(root: &str) -> Vec<&'static str> {
-    NAMES.iter().filter_map(|(name, _)| name.strip_prefix(root)?.strip_prefix('.')).collect()
+    Builtin::WORDS.iter().filter_map(|name| name.strip_prefix(root)?.strip_prefix('.')).collect()
 }
 
-fn unknown_alone(root: &str, locals: &[String]) -> (String, String) {
+fn incomplete(root: &str, fields: &[&str]) -> Mistake {
+    Mistake::new(format!("`{root}` alone is not a value"), format!("write `{root}.` and one of {}", list(fields)))
+}
+
+fn unknown_alone(root: &str, locals: &[String]) -> Mistake {
     let fields = fields_of(root);
     if !fields.is_empty() {
-        return (
-            format!("`{root}` alone is no value"),
-            format!("write `{root}.` and one of {}", crate::diagnostic::list(&fields)),
-        );
+        return incomplete(root, &fields);
     }
-    if matches!(root, "header" | "signature") {
-        return (format!("`{root}` alone is no value"), format!("write `{root}['name']`"));
+    if OPEN_ROOTS.contains(&root) {
+        return Mistake::new(format!("`{root}` alone is not a value"), format!("write `{root}['name']`"));
     }
-    let mut names = ROOTS.to_vec();
-    names.extend(locals.iter().map(String::as_str));
-    (format!("unknown variable `{root}`"), suggestion(root, &names))
+    let mut roots: Vec<&str> = Builtin::WORDS.iter().map(|name| root_of(name)).chain(OPEN_ROOTS).collect();
+    roots.dedup();
+    roots.extend(locals.iter().map(String::as_str));
+    Mistake::new(format!("unknown variable `{root}`"), suggestion(root, &roots))
 }

@@ -1,58 +1,39 @@
-//! Judges captured requests, as a receiver would who has the secret and reads the contract.
+//! Verifies captured requests, as a receiver would who has the secret and the contract.
 //!
-//! What the contract computes from a secret is computed again from the captured headers and body, and compared in constant time:
-//! one of the active secrets must fit. What it computes from the body alone (a digest in a header or claim) must fit the body. A
-//! time of the attempt must not be further from now than the contract's tolerance.
+//! Whatever the contract computes from a secret is computed again from the captured headers and body, and compared in constant
+//! time: one of the active secrets must fit. Whatever it computes from the body alone (a digest in a header or a claim) must fit
+//! the body. The time of the attempt must be within the contract's tolerance of now.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bellwire_domain::{Secret, Timestamp};
-use http::HeaderMap;
-use serde_json::value::RawValue;
 use subtle::ConstantTimeEq as _;
 
-use crate::captured::{Captured, attempt_time, follows, proves, read_backwards};
+use crate::captured::{Captured, CapturedRequest, attempt_time, follows, proves, read_backwards};
 use crate::contract::Contract;
 use crate::expression::Expression;
-use crate::json;
 use crate::request::{Body, RequestPlan};
-use crate::signature::hash::Hash;
-use crate::signature::{Scheme, Signature};
-use crate::tree::Tree;
+use crate::signature::{Receiver, Signature, Token};
+use crate::template::Template;
 use crate::variables::{Scope, Variable};
 
-/// A request as a receiver saw it.
-#[derive(Debug, Clone, Copy)]
-pub struct CapturedRequest<'a> {
-    /// The method.
-    pub method: &'a str,
-    /// The URL, or its path and query.
-    pub url: &'a str,
-    /// The headers.
-    pub headers: &'a HeaderMap,
-    /// The body.
-    pub body: &'a [u8],
-}
-
-/// What a captured request is.
+/// The result of verifying a captured request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Made with one of the secrets, unchanged, and recent where the contract carries a time.
+    /// It was made with one of the secrets, is unchanged, and is recent if the contract sends a time.
     Genuine,
-    /// Not so.
+    /// It is not.
     Rejected {
         /// Why.
         reason: String,
     },
-    /// The contract authenticates nothing, so there is nothing to check.
+    /// The contract does not sign its requests, so there is nothing to check.
     Unsigned,
 }
 
-/// The reason of a rejection.
+/// Why a request is rejected.
 type Reason = String;
 
 impl Contract {
-    /// Judges a captured request with the `secrets` that are active.
+    /// Verifies a captured request with the active `secrets`.
     pub fn verify(&self, request: &CapturedRequest<'_>, secrets: &[Secret<String>], now: Timestamp) -> Verdict {
         let first = self.verify_plan(&self.plan, request, secrets, now);
         if first == Verdict::Genuine {
@@ -77,13 +58,13 @@ impl Contract {
     }
 }
 
-/// One judgement of one request.
+/// The verification of one request by one plan.
 struct Judge<'a> {
     contract: &'a Contract,
     plan: &'a RequestPlan,
     request: &'a CapturedRequest<'a>,
-    /// Headers of the contract that are there, with their captured text.
-    headers: Vec<(&'a crate::template::Template, &'a str, String)>,
+    /// The contract's headers that were captured, with their text.
+    headers: Vec<(&'a Template, &'a str, String)>,
     secrets: &'a [Secret<String>],
     now: Timestamp,
 }
@@ -105,7 +86,7 @@ impl<'a> Judge<'a> {
                 let text = captured.next().and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
                 match text {
                     Some(text) if matters && read_backwards(template, text).is_none() => {
-                        return Err(format!("the header `{name}` does not have the contract's form"));
+                        return Err(format!("the header `{name}` is not in the form that the contract gives it"));
                     }
                     Some(text) => headers.push((template, text, format!("the header `{name}`"))),
                     None if matters && !header.optional => return Err(format!("the header `{name}` is missing")),
@@ -116,7 +97,7 @@ impl<'a> Judge<'a> {
         Ok(Self { contract, plan, request, headers, secrets, now })
     }
 
-    /// What the request shows, with one secret tried.
+    /// The values of the request, as seen with one secret.
     fn captured(&self, secret: &'a str) -> Captured<'a> {
         let mut captured = Captured::new(self.contract, self.plan, self.request);
         for (template, text, place) in &self.headers {
@@ -175,7 +156,7 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
-    /// Checks that one of the secrets gives what the request shows.
+    /// Checks that one of the secrets produces what the request shows.
     fn check_proof(&self, expression: &Expression, text: &str, place: &str) -> Result<(), Reason> {
         if self.secrets.is_empty() {
             return Err("there is no secret to verify with".to_owned());
@@ -185,9 +166,9 @@ impl<'a> Judge<'a> {
             _ => None,
         };
         if let Some(signature) = signature
-            && let Scheme::Jwt { hash, claims, .. } = &signature.scheme
+            && let Some(token) = signature.scheme.as_token()
         {
-            return self.check_token(signature, (*hash, claims), text);
+            return self.check_token(signature, token, text);
         }
         let mut problem = None;
         for secret in self.secrets {
@@ -212,54 +193,16 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Checks a JWT: algorithm, signature, times, and claims that follow from the body.
-    fn check_token(&self, signature: &Signature, (hash, claims): (Hash, &'a Tree), text: &str) -> Result<(), Reason> {
-        let malformed = || "the token is not a JWT".to_owned();
-        let token = text.strip_prefix(signature.prefix()).ok_or_else(malformed)?;
-        let (signed, mac) = token.rsplit_once('.').ok_or_else(malformed)?;
-        let (header, payload) = signed.split_once('.').ok_or_else(malformed)?;
-        let header = decode_json(header).ok_or_else(malformed)?;
-        let payload = decode_json(payload).ok_or_else(malformed)?;
-        let mac = URL_SAFE_NO_PAD.decode(mac).map_err(|_| malformed())?;
-        if json::member(&header, "alg").and_then(json::unquote).as_deref() != Some(hash.jwt_name()) {
-            return Err(format!("the token's algorithm is not {}", hash.jwt_name()));
-        }
-        let fits = |secret: &Secret<String>| {
-            let key = signature.key_of(secret.expose()).ok()?;
-            let expected = hash.mac(&key, |sink| {
-                sink(signed.as_bytes());
-                Ok(())
-            });
-            Some(bool::from(expected.ok()?.ct_eq(&mac)))
-        };
-        if !self.secrets.iter().any(|secret| fits(secret).unwrap_or(false)) {
-            return Err("the token's signature does not fit the secret".to_owned());
-        }
-        let seconds = |name: &str| json::member(&payload, name).and_then(|raw| raw.parse::<f64>().ok());
-        #[expect(clippy::cast_precision_loss, reason = "seconds of the present fit a double exactly")]
-        let now_secs = self.now.as_secs() as f64;
-        if seconds("exp").is_some_and(|exp| exp <= now_secs) {
-            return Err("the token has expired".to_owned());
-        }
-        if seconds("nbf").is_some_and(|nbf| nbf > now_secs + self.contract.tolerance.as_secs_f64()) {
-            return Err("the token is not valid yet".to_owned());
-        }
-        self.check_claims(claims, &payload)
-    }
-
-    fn check_claims(&self, claims: &'a Tree, payload: &str) -> Result<(), Reason> {
+    /// Checks a token, and the claims that follow from the body or say when the attempt was made.
+    fn check_token(&self, signature: &Signature, token: &'a dyn Token, text: &str) -> Result<(), Reason> {
+        let text = text
+            .strip_prefix(&signature.prefix)
+            .ok_or_else(|| format!("the token does not start with `{}`", signature.prefix))?;
+        let receiver = Receiver { secrets: self.secrets, now: self.now, tolerance: self.contract.tolerance };
+        let claims = token.open(text, &receiver)?;
         let mut captured = self.captured("");
         let before = captured.shown.len();
-        captured.read_tree(claims, payload, "the token");
-        for (name, optional, claim) in claims.fields() {
-            match (json::member(payload, name), claim) {
-                (Some(raw), Tree::Constant(expected)) if raw != expected => {
-                    return Err(format!("the token's claim `{name}` is another"));
-                }
-                (None, _) if !optional => return Err(format!("the token has no claim `{name}`")),
-                _ => {}
-            }
-        }
+        captured.read_tree(token.claims(), &claims, "the token");
         for shown in captured.shown.iter().skip(before) {
             if follows(shown.expression) {
                 check_following(shown.expression, &shown.text, &shown.place, &captured)?;
@@ -272,7 +215,7 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Checks what follows from the captured body and headers.
+/// Checks a value that follows from the captured body and headers.
 fn check_following(expression: &Expression, text: &str, place: &str, captured: &Captured<'_>) -> Result<(), Reason> {
     let value = expression.evaluate(Scope::of(captured)).and_then(crate::piece::Piece::into_string);
     match value {
@@ -283,10 +226,4 @@ fn check_following(expression: &Expression, text: &str, place: &str, captured: &
 
 fn same(left: &str, right: &str) -> bool {
     left.as_bytes().ct_eq(right.as_bytes()).into()
-}
-
-fn decode_json(part: &str) -> Option<String> {
-    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(part).ok()?).ok()?;
-    serde_json::from_str::<&RawValue>(&text).ok()?;
-    Some(text)
 }

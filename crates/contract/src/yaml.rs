@@ -1,7 +1,7 @@
 //! YAML, read into a tree in which every key and value knows its line and column.
 //!
-//! Only what a contract needs is accepted: one document, text keys, no tags. A key that occurs twice is refused, and aliases
-//! may not blow the tree up: size, depth and the number of values after expansion are bounded.
+//! Only what a contract needs is accepted: one document, keys that are text, no tags. A duplicate key is refused. Aliases cannot
+//! blow up the tree: its size, its depth and the number of values after expansion are bounded.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use crate::diagnostic::{At, Report};
 const SOURCE_LENGTH_MAX: usize = 1 << 20;
 /// The most values in a contract, after aliases are expanded.
 const NODES_MAX: usize = 50_000;
-/// How deep values may be nested.
+/// The deepest nesting of values.
 const DEPTH_MAX: usize = 64;
 
 /// A value with its place.
@@ -32,7 +32,7 @@ pub(crate) enum Kind {
     Map(Vec<(Key, Node)>),
 }
 
-/// A scalar's text; only a plain one may mean something else than text.
+/// A scalar's text. Only a plain scalar can mean anything but text.
 #[derive(Debug, Clone)]
 pub(crate) struct Scalar {
     pub(crate) text: String,
@@ -58,7 +58,7 @@ pub(crate) struct Key {
 pub(crate) enum Meaning<'n> {
     Null,
     Bool(bool),
-    /// A number that JSON can write with the same characters.
+    /// A number that JSON writes with the same characters.
     Number(&'n str),
     Text(&'n str),
 }
@@ -178,8 +178,8 @@ pub(crate) fn parse(source: &str, report: &mut Report) -> Option<Node> {
     loader.root
 }
 
-/// The parser recurses on brackets, so their depth is bounded before it starts. Brackets inside texts count too, which no
-/// sensible contract notices.
+/// The parser recurses on brackets, so their depth is bounded before it starts. Brackets inside text count too; no sensible
+/// contract has that many.
 fn nesting_is_sane(source: &str) -> bool {
     let mut depth = 0usize;
     for byte in source.bytes() {
@@ -299,7 +299,7 @@ impl Loader {
     fn count(&mut self, nodes: usize) -> Result<(), Refusal> {
         self.nodes = self.nodes.saturating_add(nodes);
         if self.nodes > NODES_MAX {
-            return refuse(format!("more than {NODES_MAX} values, aliases counted as often as they are used"), "");
+            return refuse(format!("more than {NODES_MAX} values, counting an alias each time it is used"), "");
         }
         Ok(())
     }

@@ -86,7 +86,7 @@ fn every_expression_in_a_table_compiles() {
             let source = AROUND.replace("webhook-id:", &format!("x-it?: |-\n      {{{{ {expression} }}}}\n    webhook-id:"));
             let body_only = source.replace("title: T", "title: T\ndescription: x");
             if let Err(error) = Contract::compile(&body_only, "page") {
-                let expected = ["is bytes that are no text"];
+                let expected = ["is bytes, not text"];
                 assert!(expected.iter().any(|known| error.to_string().contains(known)), "{expression}: {error}");
             }
         }

@@ -1,7 +1,7 @@
 //! What one attempt means for its delivery.
 //!
-//! The egress crate says what happened ([`AttemptOutcome`], a value, never an error); [`DeliveryPolicy::decide`] says what that
-//! means under the contract: delivered, due again at some instant, or failed for a stated reason.
+//! The egress crate says what happened ([`AttemptOutcome`], a value and never an error). [`DeliveryPolicy::decide`] says what that
+//! means under the contract: delivered, to be retried at some time, or failed.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use std::time::Duration;
 use crate::{HealthPolicy, RateLimit, RetrySchedule, SuccessRule, Timestamp};
 
 crate::words! {
-    /// Where a delivery stands.
+    /// The state of a delivery.
     pub enum DeliveryState {
         /// Waiting for its first or next attempt, or in flight.
         Pending = "pending",
-        /// The endpoint answered as the contract asks.
+        /// The endpoint answered with success, as the contract defines it.
         Delivered = "delivered",
-        /// Its attempts are used up, or it cannot be made.
+        /// It has no attempts left, or its request cannot be built.
         Failed = "failed",
         /// Its endpoint was deleted or disabled before it arrived.
         Cancelled = "cancelled",
@@ -44,7 +44,7 @@ pub enum AttemptOutcome {
     Response {
         /// The HTTP status code.
         status: u16,
-        /// The `Retry-After` header as a span from now.
+        /// How long the `Retry-After` header asks to wait.
         retry_after: Option<Duration>,
         /// The first bytes of the answer's body.
         body: Vec<u8>,
@@ -69,22 +69,22 @@ pub enum AttemptOutcome {
         /// What TLS said.
         detail: String,
     },
-    /// No connection came about.
+    /// No connection could be made.
     Connect {
         /// What the system said.
         detail: String,
     },
     /// The connection was closed or reset before the answer was complete.
     Closed {
-        /// Which of the two.
+        /// Which of these.
         detail: String,
     },
-    /// What came back is not HTTP.
+    /// The answer was not HTTP.
     Protocol {
         /// What was wrong.
         detail: String,
     },
-    /// The request could not be made: nothing was sent, and trying again would not help.
+    /// The request could not be built: nothing was sent, and a retry would not help.
     Unbuildable {
         /// Why.
         reason: String,
@@ -92,7 +92,7 @@ pub enum AttemptOutcome {
 }
 
 impl AttemptOutcome {
-    /// The word under which it is stored, shown and counted.
+    /// The word for it in the store, in the API and in metrics.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Response { .. } => "response",
@@ -171,22 +171,22 @@ impl fmt::Display for AttemptOutcome {
     }
 }
 
-/// How deliveries of one contract are judged.
+/// How the deliveries of one contract are judged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeliveryPolicy {
     /// Which answers count as received.
     pub success: SuccessRule,
-    /// The deadline of one attempt, over everything from name resolution to the last byte.
+    /// The deadline of one attempt, from name resolution to the last byte.
     pub timeout: Duration,
     /// When to try again.
     pub schedule: RetrySchedule,
-    /// How far a `Retry-After` may push the next attempt back; `None`: the header is ignored.
+    /// How far a `Retry-After` may put off the next attempt. `None`: the header is ignored.
     pub retry_after_max: Option<Duration>,
     /// Whether 410 Gone ends the delivery and disables the endpoint.
     pub gone_disables: bool,
-    /// Requests in flight at once to one endpoint.
+    /// The most requests in flight to one endpoint.
     pub in_flight_max: u32,
-    /// Requests to one endpoint in a span of time; `None`: as many as it takes.
+    /// The most requests to one endpoint in a span of time. `None`: no limit.
     pub rate_limit: Option<RateLimit>,
     /// Whether the first bytes of answers are kept with their attempts.
     pub keeps_answers: bool,
@@ -199,9 +199,9 @@ pub struct DeliveryPolicy {
 pub enum Decision {
     /// Received.
     Delivered,
-    /// To be tried again then.
+    /// To be retried.
     Retry {
-        /// The instant from which it is due.
+        /// When it is due.
         due_at: Timestamp,
     },
     /// Over.

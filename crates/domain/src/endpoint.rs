@@ -8,23 +8,24 @@ use url::{Host, Url};
 /// The longest URL, in bytes.
 pub const URL_LENGTH_MAX: usize = 2_048;
 
-/// Which schemes a contract lets endpoints use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UrlPolicy {
-    /// `http` and `https`.
-    Any,
-    /// `https` only.
-    Https,
+crate::words! {
+    /// Which schemes a contract lets endpoints use.
+    pub enum UrlPolicy {
+        /// `http` and `https`.
+        Any = "any",
+        /// Only `https`.
+        Https = "https",
+    }
 }
 
-/// A checked endpoint URL, kept as it was typed: some contracts repeat it in what they send.
+/// A checked endpoint URL, kept as it was typed, because some contracts repeat it in requests.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EndpointUrl {
     text: String,
     parsed: Url,
 }
 
-/// Why a text cannot be an endpoint's URL.
+/// Why a text cannot be the URL of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidUrl {
     /// Not a URL at all.
@@ -39,7 +40,7 @@ pub enum InvalidUrl {
         /// Whether plain http would have been accepted.
         http_allowed: bool,
     },
-    /// User name or password inside the URL.
+    /// A user name or password inside the URL.
     #[error("a URL with a user name or password in it would leak them; leave them out")]
     Credentials,
     /// A `#fragment`, which is never sent.
@@ -91,7 +92,7 @@ impl EndpointUrl {
         &self.parsed
     }
 
-    /// The address, when the host is one in any spelling (`127.1`, `0x7f.1`, `[::1]`) rather than a name.
+    /// The address, if the host is an address in any spelling (`127.1`, `0x7f.1`, `[::1]`) and not a name.
     pub fn literal_address(&self) -> Option<IpAddr> {
         match self.parsed.host()? {
             Host::Ipv4(address) => Some(address.into()),

@@ -1,7 +1,7 @@
-//! How many requests an endpoint takes in a span of time.
+//! How many requests an endpoint takes per second, minute or hour.
 //!
-//! Written `10/s`, `600/m` or `1000/h`. Requests are spread evenly, after a burst of at most one second's worth: the instant
-//! from which the next one may start is all the state there is (the generic cell rate algorithm of ITU-T I.371).
+//! Written `10/s`, `600/m` or `1000/h`. Requests are spread evenly, after a burst of at most one second's worth. The only state is
+//! the time at which the next one may start (the generic cell rate algorithm of ITU-T I.371).
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,38 +12,30 @@ use crate::Timestamp;
 /// The most requests a limit may name.
 pub const RATE_COUNT_MAX: u32 = 1_000_000;
 
-/// A limit that is not one.
+/// Text that is not a rate limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a rate limit is written as a count and a span: 10/s, 600/m or 1000/h, with a count from 1 to {RATE_COUNT_MAX}")]
 pub struct InvalidRateLimit;
 
-/// At most so many requests in a span.
+/// The most requests in a span of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RateLimit {
     count: u32,
     per: Span,
-    /// How many share it: each goes at so much of its pace.
+    /// How many senders share it. Each sends at its share of the pace.
     sharers: u32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Span {
-    Second,
-    Minute,
-    Hour,
+crate::words! {
+    /// A span of time.
+    enum Span {
+        Second = "s",
+        Minute = "m",
+        Hour = "h",
+    }
 }
 
 impl Span {
-    const ALL: [Self; 3] = [Self::Second, Self::Minute, Self::Hour];
-
-    const fn letter(self) -> &'static str {
-        match self {
-            Self::Second => "s",
-            Self::Minute => "m",
-            Self::Hour => "h",
-        }
-    }
-
     const fn seconds(self) -> u64 {
         match self {
             Self::Second => 1,
@@ -60,19 +52,18 @@ impl FromStr for RateLimit {
         let (count, span) = text.split_once('/').ok_or(InvalidRateLimit)?;
         let digits = !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit());
         let count = count.parse().ok().filter(|count| digits && (1..=RATE_COUNT_MAX).contains(count));
-        let per = Span::ALL.into_iter().find(|known| known.letter() == span);
-        count.zip(per).map(|(count, per)| Self { count, per, sharers: 1 }).ok_or(InvalidRateLimit)
+        count.zip(Span::parse(span)).map(|(count, per)| Self { count, per, sharers: 1 }).ok_or(InvalidRateLimit)
     }
 }
 
 impl fmt::Display for RateLimit {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}", self.count, self.per.letter())
+        write!(formatter, "{}/{}", self.count, self.per)
     }
 }
 
 impl RateLimit {
-    /// The share of it that one of so many senders may use.
+    /// The share that each of several senders may use.
     #[must_use]
     pub fn shared_by(self, sharers: u32) -> Self {
         Self { sharers: sharers.max(1), ..self }
@@ -83,20 +74,20 @@ impl RateLimit {
         Duration::from_micros(self.per.seconds() * 1_000_000 * u64::from(self.sharers) / u64::from(self.count))
     }
 
-    /// The instant before which no request may start, given what [`RateLimit::after_start`] returned for the one before; `None`:
-    /// one may start now. A clock that was set back starts afresh.
+    /// When the next request may start, given what [`RateLimit::after_start`] returned for the previous one. `None`: right now.
+    /// After the clock was set back, counting starts over.
     pub fn opens_at(self, next: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
         let furthest = now.plus(self.burst() + self.interval());
         next.filter(|next| *next <= furthest).map(|next| next.minus(self.burst())).filter(|opens| *opens > now)
     }
 
-    /// The state after a request started at `now`.
+    /// The new state once a request has started at `now`.
     pub fn after_start(self, next: Option<Timestamp>, now: Timestamp) -> Timestamp {
         let furthest = now.plus(self.burst());
         next.filter(|next| *next <= furthest).unwrap_or(now).max(now).plus(self.interval())
     }
 
-    /// How far requests may run ahead of the steady pace: one second's worth, less the one that starts.
+    /// How far requests may run ahead of the steady pace: one second's worth, less the request that starts.
     fn burst(self) -> Duration {
         Duration::from_secs(1).saturating_sub(self.interval())
     }

@@ -1,8 +1,7 @@
 //! When a delivery is tried again.
 //!
-//! A contract may state its retries as a list, as a formula, or only as "N times within T". All of them are resolved to a list
-//! of delays when the contract is loaded, so that the question asked on the hot path is an index into that list, and the
-//! list can be shown to people.
+//! A contract may give its retries as a list, as a formula, or just as "N times within T". Each becomes a list of delays when the
+//! contract is loaded. The hot path then only indexes that list, and people can be shown it.
 
 use std::time::Duration;
 
@@ -13,14 +12,14 @@ pub const RETRIES_MAX: usize = 1_000;
 /// The longest single delay.
 pub const RETRY_DELAY_MAX: Duration = Duration::from_hours(30 * 24);
 
-/// The delays before the second, third, … attempt of a delivery. Finite by construction: every delivery ends.
+/// The delays before the second, third, … attempt of a delivery. It is finite, so every delivery ends.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RetrySchedule {
     delays: Vec<Duration>,
     jitter: f64,
 }
 
-/// A schedule that cannot be.
+/// Why there is no such schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSchedule {
     /// More retries than [`RETRIES_MAX`].
@@ -35,7 +34,7 @@ pub enum InvalidSchedule {
     /// A factor below 1, or not a number.
     #[error("the factor of an exponential backoff is a number of at least 1")]
     Factor,
-    /// A window in which the retries do not fit.
+    /// The retries do not fit into the window.
     #[error("the retries do not fit: {retries} retries starting with {first:?} take longer than {within:?}")]
     Window {
         /// How many retries were asked for.
@@ -48,12 +47,12 @@ pub enum InvalidSchedule {
 }
 
 impl RetrySchedule {
-    /// One attempt and no retry.
+    /// A single attempt and no retries.
     pub const fn none() -> Self {
         Self { delays: Vec::new(), jitter: 0.0 }
     }
 
-    /// These delays, each counted from the end of the attempt before it.
+    /// These delays, each from the end of the previous attempt.
     pub fn list(delays: Vec<Duration>) -> Result<Self, InvalidSchedule> {
         if delays.len() > RETRIES_MAX {
             return Err(InvalidSchedule::TooManyRetries);
@@ -64,7 +63,7 @@ impl RetrySchedule {
         Ok(Self { delays, jitter: 0.0 })
     }
 
-    /// The same delay before each of `retries`.
+    /// The same delay before each of the `retries`.
     pub fn fixed(every: Duration, retries: usize) -> Result<Self, InvalidSchedule> {
         check_count(retries)?;
         Self::list(vec![every; retries])
@@ -93,8 +92,8 @@ impl RetrySchedule {
         Self::list(delays)
     }
 
-    /// An exponential backoff whose `retries` delays add up to `within`. Without `first` each delay is twice the one before;
-    /// with it, the factor is what makes them fit.
+    /// An exponential backoff whose `retries` delays add up to `within`. Without `first` each delay is twice the previous one.
+    /// With it, the factor is chosen to make them fit.
     pub fn exponential_within(retries: usize, within: Duration, first: Option<Duration>) -> Result<Self, InvalidSchedule> {
         check_count(retries)?;
         if retries == 0 {
@@ -113,8 +112,8 @@ impl RetrySchedule {
         Self::exponential(Duration::try_from_secs_f64(first).unwrap_or(RETRY_DELAY_MAX), factor, retries, None)
     }
 
-    /// The same schedule with jitter: each delay is lengthened by up to `share` of itself, never shortened, so that what a
-    /// document states stays a lower bound.
+    /// The same schedule with jitter. Each delay grows by up to `share` of itself and never shrinks, so that the delays in a
+    /// platform's document stay lower bounds.
     pub fn with_jitter(mut self, share: f64) -> Result<Self, InvalidSchedule> {
         if !(0.0..=1.0).contains(&share) {
             return Err(InvalidSchedule::Jitter);
@@ -128,8 +127,8 @@ impl RetrySchedule {
         &self.delays
     }
 
-    /// When the next attempt is due after `attempts` attempts have been made, the last of which ended at `now`; `None` when
-    /// that was the last one. `random` in 0..1 decides the jitter.
+    /// When the next attempt is due after `attempts` attempts, the last of which ended at `now`. `None` if there are no more.
+    /// `random` in 0..1 decides the jitter.
     pub fn next(&self, attempts: u32, now: Timestamp, random: f64) -> Option<Timestamp> {
         let index = usize::try_from(attempts).ok()?.checked_sub(1)?;
         let delay = self.delays.get(index)?;

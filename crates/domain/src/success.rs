@@ -3,12 +3,12 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// The status codes that a contract counts as success: a union of ranges. Only these end a delivery well; a redirect is a
-/// success only where a contract names its code.
+/// The status codes that a contract counts as success: a union of ranges. Anything else is a failure, and so is a redirect unless
+/// the contract names its code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SuccessRule(Vec<RangeInclusive<u16>>);
 
-/// A text that is not a success rule.
+/// Text that is not a success rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a status rule; write a code (`200`), a class (`2xx`), a range (`200-299`), or several joined by commas")]
 pub struct InvalidSuccessRule {

@@ -1,18 +1,18 @@
 //! Instants, kept as whole microseconds since the Unix epoch.
 //!
-//! Microseconds are what the most precise published contract prints, and they fit a database integer. The instant of an
-//! *event* and the instant of an *attempt* are both `Timestamp`s, but never the same value by accident: each is passed by name.
+//! The most precise published contract prints microseconds, and they fit a database integer. When an *event* happened and when an
+//! *attempt* is made are both `Timestamp`s. They are passed by name, so they are never confused.
 
 use std::fmt;
 use std::time::Duration;
 
 use jiff::tz::{Offset, TimeZone};
 
-/// An instant in microseconds since 1970-01-01T00:00:00Z, leap seconds not counted (POSIX time).
+/// An instant in microseconds since 1970-01-01T00:00:00Z, without leap seconds (POSIX time).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
 
-/// How UTC is spelled at the end of an RFC 3339 time.
+/// How UTC is written at the end of an RFC 3339 time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Zone {
     /// `Z`
@@ -21,7 +21,7 @@ pub enum Zone {
     Offset,
 }
 
-/// A text that is not an RFC 3339 instant.
+/// Text that is not an RFC 3339 time.
 #[derive(Debug, thiserror::Error)]
 #[error("`{text}` is not a date and time as in RFC 3339, for example 2025-01-15T10:30:00Z")]
 pub struct InvalidTimestamp {
@@ -30,10 +30,7 @@ pub struct InvalidTimestamp {
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
-/// As HTTP spells them, whatever the locale.
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
-/// The largest instant that prints as RFC 3339: the last microsecond of the year 9999 minus a day of margin.
+/// The latest instant that prints as RFC 3339: the end of the year 9999, less a few hours of margin.
 const PRINTABLE_MAX: i64 = 253_402_207_200 * MICROS_PER_SECOND;
 const PRINTABLE_MIN: i64 = -62_135_596_800 * MICROS_PER_SECOND;
 
@@ -63,39 +60,39 @@ impl Timestamp {
         self.0.div_euclid(MICROS_PER_SECOND)
     }
 
-    /// This instant plus `duration`; the ends of time are not passed.
+    /// This instant plus `duration`, saturating.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(micros(duration)))
     }
 
-    /// This instant minus `duration`; the ends of time are not passed.
+    /// This instant minus `duration`, saturating.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(micros(duration)))
     }
 
-    /// The first instant from this one on that is a whole multiple of `step` (one microsecond at least) since the epoch.
+    /// The next multiple of `step` since the epoch, or this instant if it is one. `step` is at least a microsecond.
     #[must_use]
     pub fn rounded_up(self, step: Duration) -> Self {
         let past = self.0.rem_euclid(micros(step).max(1));
         if past == 0 { self } else { self.minus(Duration::from_micros(past.unsigned_abs())).plus(step) }
     }
 
-    /// The time that has passed since `earlier`, zero when `earlier` is later (a clock may be set back).
+    /// The time that has passed since `earlier`. Zero if `earlier` is later, since a clock may be set back.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// Reads an RFC 3339 date and time with any offset; digits beyond microseconds are cut.
+    /// Reads an RFC 3339 date and time with any offset. Digits beyond microseconds are dropped.
     pub fn parse_rfc3339(text: &str) -> Result<Self, InvalidTimestamp> {
         text.parse::<jiff::Timestamp>()
             .map(|parsed| Self(parsed.as_microsecond()))
             .map_err(|_| InvalidTimestamp { text: text.chars().take(64).collect() })
     }
 
-    /// RFC 3339 in UTC with exactly `digits` (0 to 6) digits of a second, cut, not rounded: a time is never printed as later
-    /// than it was.
+    /// RFC 3339 in UTC, with `digits` (0 to 6) digits of fractional seconds. They are cut and not rounded, so no time is printed
+    /// as later than it was.
     pub fn rfc3339(self, digits: u8, zone: Zone) -> String {
         let civil = self.civil();
         let mut text = String::with_capacity("2025-01-15T10:30:00.000000+00:00".len());
@@ -120,42 +117,34 @@ impl Timestamp {
 
     /// The fixed-length date of HTTP (RFC 9110 §5.6.7), such as `Sun, 06 Nov 1994 08:49:37 GMT`.
     pub fn http_date(self) -> String {
-        let civil = self.civil();
-        let weekday = match civil.weekday() {
-            jiff::civil::Weekday::Monday => "Mon",
-            jiff::civil::Weekday::Tuesday => "Tue",
-            jiff::civil::Weekday::Wednesday => "Wed",
-            jiff::civil::Weekday::Thursday => "Thu",
-            jiff::civil::Weekday::Friday => "Fri",
-            jiff::civil::Weekday::Saturday => "Sat",
-            jiff::civil::Weekday::Sunday => "Sun",
-        };
-        let month = usize::try_from(civil.month() - 1).ok().and_then(|index| MONTHS.get(index)).unwrap_or(&"Jan");
-        format!(
-            "{weekday}, {:02} {month} {:04} {:02}:{:02}:{:02} GMT",
-            civil.day(),
-            civil.year(),
-            civil.hour(),
-            civil.minute(),
-            civil.second()
-        )
+        let printed = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&self.printable());
+        printed.unwrap_or_default() // only years before 0 have no such date, and those do not print
     }
 
-    /// Reads the date of an HTTP header (RFC 9110 §5.6.7, the fixed-length form and the obsolete ones jiff accepts).
+    /// Reads the date of an HTTP header: any of the three forms of RFC 9110 §5.6.7, or the format of mail, which some servers
+    /// send.
     pub fn parse_http_date(text: &str) -> Option<Self> {
-        let zoned = jiff::fmt::rfc2822::DateTimeParser::new().parse_zoned(text.trim()).ok()?;
+        let text = text.trim();
+        if let Ok(date) = httpdate::parse_http_date(text) {
+            let since_epoch = date.duration_since(std::time::UNIX_EPOCH).ok()?;
+            return Some(Self(micros(since_epoch)));
+        }
+        let zoned = jiff::fmt::rfc2822::DateTimeParser::new().parse_zoned(text).ok()?;
         Some(Self(zoned.timestamp().as_microsecond()))
     }
 
+    /// The instant, or the nearest one that prints.
+    fn printable(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_microsecond(self.0.clamp(PRINTABLE_MIN, PRINTABLE_MAX)).unwrap_or_default()
+    }
+
     fn civil(self) -> jiff::civil::DateTime {
-        let clamped = self.0.clamp(PRINTABLE_MIN, PRINTABLE_MAX);
-        let instant = jiff::Timestamp::from_microsecond(clamped).unwrap_or_default();
-        instant.to_zoned(TimeZone::fixed(Offset::UTC)).datetime()
+        self.printable().to_zoned(TimeZone::fixed(Offset::UTC)).datetime()
     }
 }
 
-/// Appends the last `places` digits of `number`, which is not negative. Times are printed for every delivery, and the standard
-/// library's formatting costs ten times as much.
+/// Appends the last `places` digits of `number`, which is not negative. Times are printed for every delivery, and formatting with
+/// the standard library costs ten times as much.
 fn push_digits(text: &mut String, number: i64, places: u32) {
     for place in (0..places).rev() {
         let digit = number / 10i64.pow(place) % 10;
@@ -167,7 +156,7 @@ fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// RFC 3339 with microseconds and `Z`, the spelling of Bellwire's own API.
+/// RFC 3339 with microseconds and `Z`, as in Bellwire's own API.
 impl fmt::Display for Timestamp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.rfc3339(6, Zone::Zulu))
@@ -208,8 +197,31 @@ mod tests {
 
     #[test]
     fn reads_http_dates() {
-        assert_eq!(Timestamp::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Timestamp::from_secs(784_111_777)));
-        assert_eq!(Timestamp::parse_http_date("soon"), None);
+        let instant = Some(Timestamp::from_secs(784_111_777));
+        for text in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            " Sun, 06 Nov 1994 08:49:37 GMT ",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "6 Nov 1994 09:49:37 +0100",
+        ] {
+            assert_eq!(Timestamp::parse_http_date(text), instant, "{text}");
+        }
+        for text in ["", "soon", "Sun, 31 Feb 1994 08:49:37 GMT", "784111777"] {
+            assert_eq!(Timestamp::parse_http_date(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn prints_http_dates_before_and_long_after_the_epoch() {
+        for (seconds, text) in [
+            (-62_135_596_800, "Mon, 01 Jan 0001 00:00:00 GMT"),
+            (-1, "Wed, 31 Dec 1969 23:59:59 GMT"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (253_402_207_199, "Thu, 30 Dec 9999 21:59:59 GMT"),
+        ] {
+            assert_eq!(Timestamp::from_secs(seconds).http_date(), text);
+        }
     }
 
     #[test]

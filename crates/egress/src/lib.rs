@@ -30,9 +30,10 @@ mod stream;
 mod target;
 mod trust;
 
+pub use bellwire_domain::OutboundRequest;
 pub use dial::{Dial, Dialing, SystemDialer};
 pub use excerpt::RESPONSE_BYTES_MAX;
 pub use guard::CheckedAddress;
 pub use resolve::{Resolution, Resolve, SystemResolver};
 pub use rustls::pki_types::CertificateDer;
-pub use sender::{OutboundRequest, Sender, SenderOptions};
+pub use sender::{Sender, SenderOptions};

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{AddressPolicy, AttemptOutcome, Timestamp};
+use bellwire_domain::{AddressPolicy, AttemptOutcome, OutboundRequest, Timestamp};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request};
+use http::Request;
 use parking_lot::RwLock;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::Semaphore;
@@ -37,19 +37,6 @@ impl Unanswered {
             Self::Unsent(_, outcome) | Self::Failed(outcome) => outcome,
         }
     }
-}
-
-/// A request as a contract rendered it.
-#[derive(Debug, Clone)]
-pub struct OutboundRequest {
-    /// The HTTP method.
-    pub method: Method,
-    /// The endpoint's URL.
-    pub url: String,
-    /// The headers, without `Host` and `Content-Length`.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
 }
 
 /// How to send.

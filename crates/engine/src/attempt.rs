@@ -6,8 +6,7 @@ use std::time::Duration;
 use bellwire_contract::{
     AccountInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, RenderInput, SecretSource,
 };
-use bellwire_domain::{AttemptOutcome, Gate, Secret, Signal, Timestamp};
-use bellwire_egress::OutboundRequest;
+use bellwire_domain::{AttemptOutcome, Gate, OutboundRequest, Secret, Signal, Timestamp};
 use bellwire_store::{ActiveSecret, ClaimedDelivery, EndpointConfig, LaneKey, Outcome};
 
 use crate::engine::Shared;
@@ -132,8 +131,7 @@ impl Shared {
             account: AccountInput { id: config.account.id.as_str(), name: config.account.name.as_deref() },
             secrets: &secrets,
         };
-        let rendered = contract.render(&input).map_err(|error| error.to_string())?;
-        Ok(OutboundRequest { method: rendered.method, url: rendered.url, headers: rendered.headers, body: rendered.body })
+        contract.render(&input).map_err(|error| error.to_string())
     }
 
     /// A number from 0 to below 1.

@@ -1,27 +1,27 @@
-//! Reads a published request: which part of it goes where, and what is wrong with it in its own words.
+//! Takes a published request apart: which field goes where, and what is wrong, named as the published document names it.
 
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
-use super::{Bindings, PublishedRoute};
+use crate::published::bindings::Bindings;
 use crate::tree::{Spacing, Tree};
 use crate::variables::{Scope, Variable};
 
 /// Something that a use-case needs, and the part of the request it comes from.
 #[derive(Debug)]
-pub(super) struct Input {
+pub(crate) struct Input {
     /// Such as `endpoint.url`.
-    pub(super) name: &'static str,
-    pub(super) tree: Tree,
-    pub(super) is_required: bool,
+    pub(crate) name: &'static str,
+    pub(crate) tree: Tree,
+    pub(crate) is_required: bool,
     /// What the published document calls it.
-    pub(super) field: Option<String>,
+    pub(crate) field: Option<String>,
 }
 
-/// A request to a published API, read.
+/// A request to a published API, as it was received.
 #[derive(Debug, Clone, Copy)]
 pub struct PublishedRequest<'a> {
-    /// What stands in the place of the path's `{names}`.
+    /// The values of the `{names}` in the path.
     pub path: &'a [(String, String)],
     /// The query's parameters.
     pub query: &'a [(String, String)],
@@ -40,16 +40,16 @@ pub struct FieldFault {
     pub message: String,
 }
 
-/// What a use-case is given, still to be taken; what is wrong with it is collected.
+/// What a use-case is given. It takes the values one by one, and faults are collected.
 #[derive(Debug)]
 pub struct Inputs<'r> {
-    route: &'r PublishedRoute,
+    declared: &'r [Input],
     values: Vec<(&'static str, Value)>,
     faults: Vec<FieldFault>,
 }
 
 impl PublishedRequest<'_> {
-    pub(super) fn bind(&self, names: &mut Bindings) {
+    pub(crate) fn bind(&self, names: &mut Bindings) {
         let object = |pairs: &[(String, String)]| {
             let members: Map<String, Value> = pairs.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
             Value::Object(members).to_string()
@@ -67,16 +67,21 @@ impl PublishedRequest<'_> {
     }
 }
 
-/// The names under which templates find the request.
-pub(super) const NAMES: [&str; 4] = ["request.path", "request.query", "request.header", "request.body"];
+/// The names by which templates know the request.
+pub(crate) const NAMES: [&str; 4] = ["request.path", "request.query", "request.header", "request.body"];
 
-impl PublishedRoute {
-    /// What the request gives the use-case.
-    pub fn inputs(&self, request: &PublishedRequest<'_>) -> Inputs<'_> {
+/// What the published document calls an input. `None` if it is not a single field of the request.
+pub(crate) fn field_of<'i>(declared: &'i [Input], name: &str) -> Option<&'i str> {
+    declared.iter().find(|known| known.name == name)?.field.as_deref()
+}
+
+impl<'r> Inputs<'r> {
+    /// Takes from a request what a route declares.
+    pub(crate) fn read(declared: &'r [Input], request: &PublishedRequest<'_>) -> Self {
         let mut names = Bindings::default();
         request.bind(&mut names);
-        let mut inputs = Inputs { route: self, values: Vec::new(), faults: Vec::new() };
-        for input in &self.inputs {
+        let mut inputs = Self { declared, values: Vec::new(), faults: Vec::new() };
+        for input in declared {
             let mut out = String::new();
             match input.tree.render(Scope::of(&names), Spacing::Compact, &mut out) {
                 Ok(true) => match serde_json::from_str(&out) {
@@ -90,11 +95,6 @@ impl PublishedRoute {
             }
         }
         inputs
-    }
-
-    /// What the published document calls an input; `None` where it is no single field of the request.
-    pub fn field_of(&self, input: &str) -> Option<&str> {
-        self.inputs.iter().find(|known| known.name == input)?.field.as_deref()
     }
 }
 
@@ -121,7 +121,7 @@ impl Inputs<'_> {
         texts
     }
 
-    /// True or false, also as a text: queries have nothing else.
+    /// A boolean, or its text: a query has only text.
     pub fn flag(&mut self, name: &'static str) -> Option<bool> {
         let flag = match self.take(name)? {
             Value::Bool(flag) => Some(flag),
@@ -134,7 +134,7 @@ impl Inputs<'_> {
         flag
     }
 
-    /// A value that `parse` understands, as a text or a number.
+    /// A text or number that `parse` understands.
     pub fn parsed<T>(&mut self, name: &'static str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let value = self.take(name)?;
         let parsed = match &value {
@@ -148,7 +148,7 @@ impl Inputs<'_> {
         parsed
     }
 
-    /// Everything is taken: what was wrong.
+    /// Ends the taking; returns everything that was wrong.
     pub fn finish(self) -> Result<(), Vec<FieldFault>> {
         if self.faults.is_empty() { Ok(()) } else { Err(self.faults) }
     }
@@ -165,18 +165,18 @@ impl Inputs<'_> {
     }
 
     fn fault(&mut self, name: &str, message: &str) {
-        let field = self.route.field_of(name).unwrap_or(name).to_owned();
+        let field = field_of(self.declared, name).unwrap_or(name).to_owned();
         self.faults.push(FieldFault { field, message: message.to_owned() });
     }
 }
 
-/// What the published document calls the value: the first field of the request that it is made of.
-pub(super) fn field_of(tree: &Tree) -> Option<String> {
+/// What the published document calls a value: the first field of the request that it uses.
+pub(crate) fn first_field(tree: &Tree) -> Option<String> {
     let mut field = None;
     tree.visit(&mut |expression| {
         let named = expression.paths.iter().find_map(|path| {
             let Variable::Local(root) = &path.variable else { return None };
-            root.starts_with("request.").then(|| path.inside().join(".")).filter(|name| !name.is_empty())
+            root.starts_with("request.").then(|| path.names_inside().join(".")).filter(|name| !name.is_empty())
         });
         field = field.take().or(named);
     });

@@ -1,16 +1,18 @@
-//! Looking into documents: what stands at a path, and whether two values are the same.
+//! Looking into documents: the value at a path, and whether two values are equal.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use bellwire_domain::escape_pointer;
+
 use crate::json;
 
-/// The most names of a path.
+/// The most names in a path.
 const NAMES_MAX: usize = 16;
-/// Decimal digits that a double holds, whatever the number.
+/// The number of decimal digits that a double always holds exactly.
 const DIGITS_EXACT_MAX: usize = 15;
 
-/// The way to a value inside a document: `status`, or `prescription.transferred`.
+/// The path to a value inside a document: `status`, or `prescription.transferred`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DocumentPath(Vec<String>);
 
@@ -22,7 +24,7 @@ impl DocumentPath {
         valid.then_some(Self(names))
     }
 
-    /// The raw value there; `null` is none.
+    /// The raw value there; `null` counts as none.
     pub(super) fn find<'d>(&self, document: &'d str) -> Option<&'d str> {
         let found = self.0.iter().try_fold(document, |raw, name| json::member(raw, name))?;
         (found != "null").then_some(found)
@@ -30,7 +32,7 @@ impl DocumentPath {
 
     /// The path as a JSON pointer.
     pub(super) fn pointer(&self) -> String {
-        self.0.iter().flat_map(|name| ["/".to_owned(), name.replace('~', "~0").replace('/', "~1")]).collect()
+        self.0.iter().flat_map(|name| ["/".into(), escape_pointer(name)]).collect()
     }
 }
 
@@ -38,7 +40,7 @@ impl DocumentPath {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Condition {
     pub(super) field: DocumentPath,
-    /// The values it may have, as JSON; `None`: it must only be there.
+    /// The values it may have, as JSON. `None`: it only has to be there.
     pub(super) equals: Option<Vec<String>>,
 }
 
@@ -49,7 +51,7 @@ impl Condition {
     }
 }
 
-/// The text of a string, a number or a truth value.
+/// The text of a string, a number or a boolean.
 pub(super) fn scalar(raw: &str) -> Option<Cow<'_, str>> {
     match raw.as_bytes().first()? {
         b'"' => json::unquote(raw),
@@ -58,7 +60,7 @@ pub(super) fn scalar(raw: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Whether a field has the same value in both. One that is not there, `null` and what is empty say the same: nothing yet.
+/// Whether a field has the same value in both. A missing field, `null` and anything empty all mean the same: nothing yet.
 pub(super) fn same(left: Option<&str>, right: Option<&str>) -> bool {
     match (left.filter(|raw| !is_empty(raw)), right.filter(|raw| !is_empty(raw))) {
         (None, None) => true,
@@ -73,10 +75,10 @@ fn is_empty(raw: &str) -> bool {
     inner.is_some_and(|inner| inner.trim().is_empty())
 }
 
-/// Whether two JSON values are equal: spaces, the order of members and the spelling of strings do not matter. Numbers are equal
-/// by value where a double tells them apart exactly, and otherwise by their spelling.
+/// Whether two JSON values are equal. Spaces, the order of members and the spelling of strings do not matter. Numbers compare by
+/// value where a double is exact, and otherwise by spelling.
 ///
-/// The depth of what is compared is bounded where documents enter.
+/// The depth of documents is bounded where they enter.
 pub(super) fn equal(left: &str, right: &str) -> bool {
     let (left, right) = (left.trim(), right.trim());
     if left == right {
@@ -102,7 +104,7 @@ pub(super) fn equal(left: &str, right: &str) -> bool {
     }
 }
 
-/// The members of an object; of those with the same name the last.
+/// The members of an object; the last one where several have the same name.
 fn members(raw: &str) -> BTreeMap<Cow<'_, str>, &str> {
     json::members(raw).collect()
 }

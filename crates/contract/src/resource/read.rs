@@ -8,29 +8,114 @@ use super::{EventRule, ResourceDefinition};
 use crate::catalogue::Catalogue;
 use crate::diagnostic::{At, Report, suggestion};
 use crate::expression::Expression;
-use crate::reader::{Fields, join, text};
-use crate::template::Template;
-use crate::tree::Tree;
+use crate::grammar::{Definition, KeySpec, Shape, names};
+use crate::reader::{Fields, entries, items, join, one_or_many, text};
+use crate::template::{TEMPLATE, Template};
+use crate::tree::{TREE, Tree};
 use crate::variables::Variable;
 use crate::yaml::{Kind, Node};
 
-/// The most kinds of a contract, and rules of a kind.
+/// The most kinds in a contract, and rules in a kind.
 const KINDS_MAX: usize = 100;
 const RULES_MAX: usize = 200;
-const KEYS: &[&str] = &["title", "description", "id", "state", "states", "starts_in", "transitions", "final", "events"];
-const EVENT_KEYS: &[&str] = &["type", "when", "in", "before", "after", "where", "each_item", "id", "data"];
-const TRIGGER_KEYS: &[&str] = &["reached", "changed", "grew"];
+const KEYS: &[KeySpec] = &[
+    KeySpec::optional("title", Shape::TEXT, "A name for people."),
+    KeySpec::optional("description", Shape::TEXT, "What it is."),
+    KeySpec::optional("id", Shape::TEXT, "The field with the id, which must be that of the URL."),
+    KeySpec::required(
+        "state",
+        Shape::TEXT,
+        "The field with the state.",
+        "write the field of the document that has the state, such as `state: status`",
+    ),
+    KeySpec::required(
+        "states",
+        Shape::List { of: &Shape::SCALAR, min: Some(1), max: Some(STATES_MAX) },
+        "The states it may be in.",
+        "list the states: `states: [open, closed]`",
+    ),
+    KeySpec::optional("starts_in", Shape::SCALAR, "The state before any change."),
+    KeySpec::optional("transitions", Shape::MapOf(&SOME_STATES), "What may follow a state; any may follow those left out."),
+    KeySpec::optional("final", SOME_STATES, "States that nothing follows."),
+    KeySpec::required(
+        "events",
+        Shape::List { of: &RULE, min: None, max: None },
+        "What its changes cause.",
+        "list what changes cause: `- { type: order.created, when: created }`",
+    ),
+];
+const RULE_KEYS: &[KeySpec] = &[
+    KeySpec::required("type", Shape::NAME, "An event of the catalogue.", "write the type of an event of the catalogue"),
+    KeySpec::required(
+        "when",
+        Shape::OneOrMany { of: &TRIGGER, min: Some(1) },
+        "What must happen: any one of these.",
+        TRIGGER_HELP,
+    ),
+    KeySpec::optional("in", SOME_STATES, "It is in one of these now."),
+    KeySpec::optional("before", SOME_STATES, "Until this change it was in none of these."),
+    KeySpec::optional("after", SOME_STATES, "It is in one of these, or was at some time."),
+    KeySpec::optional("where", Shape::OneOrMany { of: &CONDITION, min: None }, "What must hold in the new document."),
+    KeySpec::optional("each_item", Shape::FLAG, "One event for each item that the list grew by."),
+    KeySpec::optional("id", TEMPLATE, "The event's id; the same again is the same event, sent again."),
+    KeySpec::optional("data", TREE, "The event's data; the document unless given."),
+];
+const TRIGGER_KEYS: &[KeySpec] = &[
+    KeySpec::optional("reached", SOME_STATES, "It comes into one of these states."),
+    KeySpec::optional("changed", Shape::TEXT, "A field of the document has another value."),
+    KeySpec::optional("grew", Shape::TEXT, "A list in the document has more items."),
+];
+const CONDITION_KEYS: &[KeySpec] = &[
+    KeySpec::required("field", Shape::TEXT, "A field of the document, which must be there.", "write a field of the document"),
+    KeySpec::optional("equals", Shape::Any, "The value it must have, or a list of those."),
+];
+/// The value of each kind in `resources`.
+pub(crate) const RESOURCE: Shape = Shape::Named(&Definition {
+    name: "resource",
+    about: "A kind of object whose changes cause events.",
+    shape: Shape::Keys(KEYS),
+    examples: &[],
+});
+const RULE: Shape = Shape::Named(&Definition {
+    name: "resource_event",
+    about: "A rule: what a change causes.",
+    shape: Shape::Keys(RULE_KEYS),
+    examples: &[],
+});
+const TRIGGER: Shape = Shape::Named(&Definition {
+    name: "trigger",
+    about: "Something that happens to a resource.",
+    shape: Shape::Either(&[Shape::Words(TriggerWord::WORDS), Shape::OneKey(TRIGGER_KEYS)]),
+    examples: &[],
+});
+const CONDITION: Shape = Shape::Named(&Definition {
+    name: "condition",
+    about: "Something that holds in a document.",
+    shape: Shape::Keys(CONDITION_KEYS),
+    examples: &[],
+});
+const SOME_STATES: Shape = Shape::Named(&Definition {
+    name: "states",
+    about: "A state, or several.",
+    shape: Shape::OneOrMany { of: &Shape::SCALAR, min: None },
+    examples: &[],
+});
 const TRIGGER_HELP: &str =
     "write `created`, `state_changed`, `{ reached: [state] }`, `{ changed: field }`, `{ grew: field }`, or a list of these";
 
-/// Reads `resources`; the catalogue says which events there are.
+bellwire_domain::words! {
+    /// The triggers that are a single word.
+    enum TriggerWord {
+        Created = "created",
+        StateChanged = "state_changed",
+    }
+}
+
+/// Reads `resources`. The catalogue says which events there are.
 pub(crate) fn read(node: Option<&Node>, catalogue: &Catalogue<'_>, report: &mut Report) -> Vec<ResourceDefinition> {
     let Some(node) = node else { return Vec::new() };
-    let Kind::Map(entries) = &node.kind else {
-        let help = "write a mapping from kinds to resources: `order: { state: status, states: [open, closed], events: [ … ] }`";
-        report.add(node.at, "resources", format!("this is {}", node.describe()), help);
-        return Vec::new();
-    };
+    let help = "write a mapping from kinds to resources: `order: { state: status, states: [open, closed], events: [ … ] }`";
+    let Some(entries) = entries(node, "resources", help, report) else { return Vec::new() };
     if entries.len() > KINDS_MAX {
         report.add(node.at, "resources", format!("more than {KINDS_MAX} kinds"), "");
     }
@@ -39,7 +124,7 @@ pub(crate) fn read(node: Option<&Node>, catalogue: &Catalogue<'_>, report: &mut 
         let path = join("resources", &key.text);
         if key.text.is_empty() || key.text.len() > 64 || !key.text.bytes().all(plain) {
             let help = "write letters in lower case, digits, `-`, `.` and `_`";
-            report.add(key.at, &path, format!("`{}` is no kind of resource", key.text), help);
+            report.add(key.at, &path, format!("`{}` cannot be a kind of resource", key.text), help);
         }
         read_kind(&key.text, &path, node, catalogue, report)
     };
@@ -49,15 +134,13 @@ pub(crate) fn read(node: Option<&Node>, catalogue: &Catalogue<'_>, report: &mut 
 fn read_kind(kind: &str, path: &str, node: &Node, catalogue: &Catalogue<'_>, report: &mut Report) -> Option<ResourceDefinition> {
     let fields = Fields::open(node, path, KEYS, report)?;
     let id = fields.get("id").and_then(|node| document_path(node, &fields.path_of("id"), report));
-    let state = fields
-        .require("state", "write the field of the document that has the state, such as `state: status`", report)
-        .and_then(|node| document_path(node, &fields.path_of("state"), report));
+    let state = fields.get("state").and_then(|node| document_path(node, &fields.path_of("state"), report));
     let states = States(read_states(&fields, report)?);
     let mut compiler = Rules { states: &states, catalogue, fields: Vec::new(), conditions: Vec::new() };
     let mut rules = Vec::new();
     let mut events = Vec::new();
-    let list = fields.require("events", "list what changes cause: `- { type: order.created, when: created }`", report);
-    for (index, item) in list.map(|node| items(node, &fields.path_of("events"), report)).unwrap_or_default().iter().enumerate() {
+    let list = fields.get("events").and_then(|node| items(node, &fields.path_of("events"), "write a list", report));
+    for (index, item) in list.unwrap_or_default().iter().enumerate() {
         if let Some((rule, event)) = compiler.read_rule(item, &format!("{path}.events[{index}]"), report) {
             rules.push(rule);
             events.push(event);
@@ -90,9 +173,9 @@ fn read_kind(kind: &str, path: &str, node: &Node, catalogue: &Catalogue<'_>, rep
 
 fn read_states(fields: &Fields<'_>, report: &mut Report) -> Option<Vec<String>> {
     let path = fields.path_of("states");
-    let node = fields.require("states", "list the states: `states: [open, closed]`", report)?;
+    let node = fields.get("states")?;
     let mut states: Vec<String> = Vec::new();
-    for item in items(node, &path, report) {
+    for item in items(node, &path, "write a list", report).unwrap_or_default() {
         let Some(name) = text(item, &path, report) else { continue };
         if name.is_empty() || states.contains(&name) {
             report.add(item.at, &path, format!("the state `{name}` is empty or listed twice"), "keep one");
@@ -128,20 +211,15 @@ impl States {
     /// One state or a list of them.
     fn set(&self, node: Option<&Node>, path: &str, report: &mut Report) -> Option<StateSet> {
         let node = node?;
-        let items = if let Kind::List(items) = &node.kind { items.as_slice() } else { std::slice::from_ref(node) };
-        Some(items.iter().filter_map(|item| self.one(item, path, report)).collect())
+        Some(one_or_many(node).iter().filter_map(|item| self.one(item, path, report)).collect())
     }
 
     fn read_transitions(&self, fields: &Fields<'_>, report: &mut Report) -> Vec<Option<StateSet>> {
         let mut next = vec![None; self.0.len()];
         let Some(node) = fields.get("transitions") else { return next };
         let path = fields.path_of("transitions");
-        let Kind::Map(entries) = &node.kind else {
-            let help = "write a mapping from each state to those that may follow it: `open: [closed]`";
-            report.add(node.at, &path, format!("this is {}", node.describe()), help);
-            return next;
-        };
-        for (key, node) in entries {
+        let help = "write a mapping from each state to those that may follow it: `open: [closed]`";
+        for (key, node) in entries(node, &path, help, report).unwrap_or_default() {
             let Some(from) = self.find(&key.text, key.at, &path, report) else { continue };
             if let Some(slot) = next.get_mut(from.index()) {
                 *slot = self.set(Some(node), &join(&path, &key.text), report);
@@ -161,12 +239,10 @@ struct Rules<'a, 'n> {
 
 impl Rules<'_, '_> {
     fn read_rule(&mut self, node: &Node, path: &str, report: &mut Report) -> Option<(Rule, EventRule)> {
-        let fields = Fields::open(node, path, EVENT_KEYS, report)?;
+        let fields = Fields::open(node, path, RULE_KEYS, report)?;
         let event_type = self.read_type(&fields, report);
-        let triggers = match fields.require("when", TRIGGER_HELP, report) {
-            Some(node) => self.read_triggers(node, &fields.path_of("when"), report),
-            None => Vec::new(),
-        };
+        let triggers =
+            fields.get("when").map(|node| self.read_triggers(node, &fields.path_of("when"), report)).unwrap_or_default();
         let mut states = |key: &str| self.states.set(fields.get(key), &fields.path_of(key), report);
         let (only_in, before, after) = (states("in"), states("before"), states("after"));
         let conditions = self.read_conditions(&fields, report);
@@ -186,7 +262,7 @@ impl Rules<'_, '_> {
 
     /// The event's type as the catalogue has it.
     fn read_type(&self, fields: &Fields<'_>, report: &mut Report) -> Option<EventType> {
-        let node = fields.require("type", "write the type of an event of the catalogue", report)?;
+        let node = fields.get("type")?;
         let path = fields.path_of("type");
         let name = text(node, &path, report)?;
         if let Some(event) = self.catalogue.events.iter().find(|event| event.is_named(&name)) {
@@ -203,7 +279,7 @@ impl Rules<'_, '_> {
     }
 
     fn read_triggers(&mut self, node: &Node, path: &str, report: &mut Report) -> Vec<Trigger> {
-        let items = if let Kind::List(items) = &node.kind { items.as_slice() } else { std::slice::from_ref(node) };
+        let items = one_or_many(node);
         if items.is_empty() {
             report.add(node.at, path, "nothing is listed", TRIGGER_HELP);
         }
@@ -212,32 +288,32 @@ impl Rules<'_, '_> {
 
     fn read_trigger(&mut self, node: &Node, path: &str, report: &mut Report) -> Option<Trigger> {
         if let Some(word) = node.scalar() {
-            return match word.text.as_str() {
-                "created" => Some(Trigger::Created),
-                "state_changed" => Some(Trigger::StateChanged),
-                unknown => {
-                    let mut known = vec!["created", "state_changed"];
-                    known.extend_from_slice(TRIGGER_KEYS);
-                    report.add(node.at, path, format!("`{unknown}` alone is nothing that happens"), suggestion(unknown, &known));
-                    None
-                }
-            };
+            let trigger = TriggerWord::parse(&word.text).map(|word| match word {
+                TriggerWord::Created => Trigger::Created,
+                TriggerWord::StateChanged => Trigger::StateChanged,
+            });
+            if trigger.is_none() {
+                let known = [TriggerWord::WORDS, &names(TRIGGER_KEYS)].concat();
+                let message = format!("`{}` is not something that can happen", word.text);
+                report.add(node.at, path, message, suggestion(&word.text, &known));
+            }
+            return trigger;
         }
         let fields = Fields::open(node, path, TRIGGER_KEYS, report)?;
-        let given: Vec<&str> = TRIGGER_KEYS.iter().copied().filter(|key| fields.get(key).is_some()).collect();
-        let [key] = given.as_slice() else {
-            report.add(node.at, path, "not exactly one thing that happens", TRIGGER_HELP);
+        let given = TRIGGER_KEYS.iter().map(|key| key.name).filter(|key| fields.get(key).is_some());
+        let [key] = given.collect::<Vec<_>>()[..] else {
+            report.add(node.at, path, "this is not exactly one thing that can happen", TRIGGER_HELP);
             return None;
         };
         let (node, place) = (fields.get(key)?, fields.path_of(key));
-        match *key {
+        match key {
             "reached" => self.states.set(Some(node), &place, report).map(Trigger::Reached),
             "grew" => self.field(node, &place, report).map(Trigger::ListGrew),
             _ => self.field(node, &place, report).map(Trigger::FieldChanged),
         }
     }
 
-    /// The place of a field among those that rules look at.
+    /// The index of a field among those that rules look at.
     fn field(&mut self, node: &Node, path: &str, report: &mut Report) -> Option<usize> {
         Some(place_of(&mut self.fields, document_path(node, path, report)?))
     }
@@ -245,11 +321,10 @@ impl Rules<'_, '_> {
     fn read_conditions(&mut self, fields: &Fields<'_>, report: &mut Report) -> Vec<usize> {
         let Some(node) = fields.get("where") else { return Vec::new() };
         let path = fields.path_of("where");
-        let items = if let Kind::List(items) = &node.kind { items.as_slice() } else { std::slice::from_ref(node) };
         let mut places = Vec::new();
-        for item in items {
-            let Some(fields) = Fields::open(item, &path, &["field", "equals"], report) else { continue };
-            let Some(field) = fields.require("field", "write a field of the document", report) else { continue };
+        for item in one_or_many(node) {
+            let Some(fields) = Fields::open(item, &path, CONDITION_KEYS, report) else { continue };
+            let Some(field) = fields.get("field") else { continue };
             let Some(field) = document_path(field, &fields.path_of("field"), report) else { continue };
             let equals = fields.get("equals").map(|node| match &node.kind {
                 Kind::List(values) => values.iter().map(Node::to_json).collect(),
@@ -278,10 +353,10 @@ fn read_templates(fields: &Fields<'_>, report: &mut Report) -> (Option<Template>
     (id, data)
 }
 
-/// An event is made when a document is stored: there is no request yet.
+/// Events are made when a document is stored, before there is a request.
 fn refuse_request_values(expression: &Expression, path: &str, report: &mut Report) {
     if expression.uses(|variable| !matches!(variable, Variable::Local(_))) {
-        let message = format!("`{}` uses what only a request has", expression.text);
+        let message = format!("`{}` uses a value that only a request has", expression.text);
         report.add(expression.at, path, message, "there is `document`, `resource.kind`, `resource.id` and `resource.state`");
     }
 }
@@ -293,25 +368,17 @@ fn document_path(node: &Node, path: &str, report: &mut Report) -> Option<Documen
         report.add(
             node.at,
             path,
-            format!("`{text}` is no field"),
+            format!("`{text}` is not a field"),
             "write names joined by dots, such as `status` or `outcome.code`",
         );
     }
     parsed
 }
 
-/// The place of `wanted` in `all`, where it is put if it is new.
+/// The index of `wanted` in `all`, where it is added if it is new.
 fn place_of<T: PartialEq>(all: &mut Vec<T>, wanted: T) -> usize {
     all.iter().position(|known| *known == wanted).unwrap_or_else(|| {
         all.push(wanted);
         all.len() - 1
     })
-}
-
-fn items<'n>(node: &'n Node, path: &str, report: &mut Report) -> &'n [Node] {
-    if let Kind::List(items) = &node.kind {
-        return items;
-    }
-    report.add(node.at, path, format!("this is {}", node.describe()), "write a list");
-    &[]
 }

@@ -6,40 +6,47 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-use super::failure_at;
-use crate::template::Failure;
+use crate::diagnostic::At;
+use crate::failure::Failure;
 
-/// A hash function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hash {
-    Sha1,
-    Sha256,
-    Sha384,
-    Sha512,
+bellwire_domain::words! {
+    /// A hash function.
+    pub(crate) enum Hash {
+        Sha1 = "sha1",
+        Sha256 = "sha256",
+        Sha384 = "sha384",
+        Sha512 = "sha512",
+    }
 }
 
-/// How the bytes of a signature are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Encoding {
-    Hex,
-    UpperHex,
-    Base64,
-    Base64Url,
+bellwire_domain::words! {
+    /// How the bytes of a signature are written.
+    pub(crate) enum Encoding {
+        Hex = "hex",
+        UpperHex = "HEX",
+        Base64 = "base64",
+        Base64Url = "base64url",
+    }
 }
-
-pub(super) const HASHES: &[(&str, Hash)] =
-    &[("sha1", Hash::Sha1), ("sha256", Hash::Sha256), ("sha384", Hash::Sha384), ("sha512", Hash::Sha512)];
-pub(super) const ENCODINGS: &[(&str, Encoding)] =
-    &[("hex", Encoding::Hex), ("HEX", Encoding::UpperHex), ("base64", Encoding::Base64), ("base64url", Encoding::Base64Url)];
 
 impl Encoding {
     /// Appends `bytes` to a text.
-    pub(super) fn write(self, bytes: &[u8], out: &mut String) {
+    pub(crate) fn write(self, bytes: &[u8], out: &mut String) {
         match self {
             Self::Hex => out.push_str(&hex::encode(bytes)),
             Self::UpperHex => out.push_str(&hex::encode_upper(bytes)),
             Self::Base64 => STANDARD.encode_string(bytes, out),
             Self::Base64Url => URL_SAFE_NO_PAD.encode_string(bytes, out),
+        }
+    }
+
+    /// Its name for people.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Hex => "lower-case hex",
+            Self::UpperHex => "upper-case hex",
+            Self::Base64 => "base64",
+            Self::Base64Url => "base64url",
         }
     }
 }
@@ -49,7 +56,7 @@ type Feed<'f> = &'f mut dyn FnMut(&[u8]);
 
 impl Hash {
     /// Its name for people.
-    pub(crate) const fn name(self) -> &'static str {
+    pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Sha1 => "SHA1",
             Self::Sha256 => "SHA256",
@@ -58,21 +65,11 @@ impl Hash {
         }
     }
 
-    /// The name of the HMAC in a token's header.
-    pub(crate) const fn jwt_name(self) -> &'static str {
-        match self {
-            Self::Sha1 => "HS1",
-            Self::Sha256 => "HS256",
-            Self::Sha384 => "HS384",
-            Self::Sha512 => "HS512",
-        }
-    }
-
     /// An HMAC over what `feed` feeds.
     pub(crate) fn mac(self, key: &[u8], feed: impl FnOnce(Feed<'_>) -> Result<(), Failure>) -> Result<Vec<u8>, Failure> {
         fn run<M: Mac + KeyInit>(key: &[u8], feed: impl FnOnce(Feed<'_>) -> Result<(), Failure>) -> Result<Vec<u8>, Failure> {
-            let mut mac =
-                <M as KeyInit>::new_from_slice(key).map_err(|_| failure_at(None, "the key has a wrong length".into()))?;
+            let mac = <M as KeyInit>::new_from_slice(key);
+            let mut mac = mac.map_err(|_| Failure::new(At::default(), "the key has the wrong length"))?;
             feed(&mut |bytes| mac.update(bytes))?;
             Ok(mac.finalize().into_bytes().to_vec())
         }
@@ -85,7 +82,7 @@ impl Hash {
     }
 
     /// A plain digest of what `feed` feeds.
-    pub(super) fn digest(self, feed: impl FnOnce(Feed<'_>) -> Result<(), Failure>) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn digest(self, feed: impl FnOnce(Feed<'_>) -> Result<(), Failure>) -> Result<Vec<u8>, Failure> {
         fn run<D: Digest>(feed: impl FnOnce(Feed<'_>) -> Result<(), Failure>) -> Result<Vec<u8>, Failure> {
             let mut digest = D::new();
             feed(&mut |bytes| digest.update(bytes))?;

@@ -1,14 +1,14 @@
-//! Renders trees: appends them as JSON, spaced as the contract says.
+//! Renders trees as JSON, spaced as the contract says.
 
 use super::{Each, Member, Spacing, Tree};
 use crate::expression::Expression;
+use crate::failure::Failure;
 use crate::json;
 use crate::piece::{EvalError, Piece};
-use crate::template::Failure;
 use crate::variables::{Local, Scope};
 
 impl Tree {
-    /// Appends the tree as JSON. `false`: there is no value, because a `$when` does not hold.
+    /// Appends the tree as JSON. Returns `false` when a `$when` does not hold, so that there is no value.
     pub(crate) fn render(&self, scope: Scope<'_>, spacing: Spacing, out: &mut String) -> Result<bool, Failure> {
         match self {
             Self::Constant(json) => out.push_str(json),
@@ -48,7 +48,7 @@ impl Tree {
         Ok(true)
     }
 
-    /// Appends the items that this tree puts into a list around it.
+    /// Appends the items that this tree adds to the list around it.
     fn render_items(&self, scope: Scope<'_>, spacing: Spacing, out: &mut String, first: &mut bool) -> Result<(), Failure> {
         if let Self::Each(each) = self {
             return each.render_items(scope, spacing, out, first);
@@ -74,7 +74,7 @@ impl Each {
             Piece::Absent | Piece::Null => return Ok(()),
             _ if list.is_missing() => return Ok(()),
             _ => {
-                let error = EvalError::new("is no list");
+                let error = EvalError::new("is not a list");
                 return Err(Failure::unnamed(&self.list, &error).inside("$each"));
             }
         };
@@ -133,7 +133,7 @@ fn render_object(members: &[Member], scope: Scope<'_>, spacing: Spacing, out: &m
     Ok(())
 }
 
-/// Appends a field's value; `false`: the field is left out.
+/// Appends a field's value. Returns `false` when the field is left out.
 fn render_field(value: &Tree, optional: bool, scope: Scope<'_>, spacing: Spacing, out: &mut String) -> Result<bool, Failure> {
     let start = out.len();
     match value {
@@ -164,10 +164,10 @@ fn merge(expression: &Expression, scope: Scope<'_>, spacing: Spacing, out: &mut 
         if value.is_missing() {
             return Ok(());
         }
-        return Err(Failure::unnamed(expression, &EvalError::new("is no object")));
+        return Err(Failure::unnamed(expression, &EvalError::new("is not an object")));
     };
     if !raw.trim_start().starts_with('{') {
-        return Err(Failure::unnamed(expression, &EvalError::new("is no object")));
+        return Err(Failure::unnamed(expression, &EvalError::new("is not an object")));
     }
     for (index, (key, value)) in json::members(raw).enumerate() {
         if index > 0 {

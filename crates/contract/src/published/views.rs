@@ -1,12 +1,12 @@
-//! What the answers of each verb are made of: the names, and their values.
+//! What use-cases hand over for answers, and how templates see it.
 
 use bellwire_domain::{Secret, Timestamp};
 use serde_json::value::RawValue;
 
-use super::{Bindings, Verb, quoted};
 use crate::catalogue::EventDefinition;
+use crate::published::bindings::{Bindings, quoted};
 
-/// What a use-case came to, on its way into an answer.
+/// The result of a use-case, on its way into an answer.
 #[derive(Debug)]
 pub enum Passed<'a> {
     /// An endpoint, and the account it belongs to.
@@ -45,15 +45,15 @@ pub struct EndpointView {
     pub name: Option<String>,
     /// The event types it gets.
     pub events: Vec<String>,
-    /// Whether new events make deliveries for it.
+    /// Whether new events are delivered to it.
     pub enabled: bool,
-    /// Its health, in a word.
+    /// Its health, as a word.
     pub health: &'static str,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
-    /// Its secret, when it was just made or can be read back.
+    /// Its secret, if it was just made or can be read back.
     pub secret: Option<Secret<String>>,
 }
 
@@ -66,7 +66,7 @@ pub struct ResourceView {
     pub id: String,
     /// Its state.
     pub state: String,
-    /// One more with each change.
+    /// Counts its changes.
     pub version: i64,
     /// When it was first put.
     pub created_at: Timestamp,
@@ -97,7 +97,7 @@ pub struct EventView {
 type Members = Vec<(&'static str, String)>;
 
 impl EndpointView {
-    /// An answer about one endpoint has a `secret`, be it null; in a list it is there where it can be read back.
+    /// An answer about one endpoint always has `secret`, if only as null. In a list it is there if secrets can be read back.
     fn members(&self, is_one: bool) -> Members {
         let mut members = vec![
             ("id", quoted(&self.id)),
@@ -156,7 +156,7 @@ fn event_type_members(event: &EventDefinition) -> Members {
 }
 
 impl Passed<'_> {
-    pub(super) fn bind(&self, names: &mut Bindings) {
+    pub(crate) fn bind(&self, names: &mut Bindings) {
         match self {
             Self::Endpoint(account, endpoint) => {
                 bind_account(account, names);
@@ -184,45 +184,6 @@ impl Passed<'_> {
             Self::EventType(event) => bind_one("event", event_type_members(event), names),
             Self::EventTypes(events) => bind_list("events", events.iter().map(|event| event_type_members(event)), names),
         }
-    }
-
-    /// The names that the answers of a verb may use, beside those of the request.
-    pub(super) fn names(verb: Verb) -> Vec<&'static str> {
-        let of_account: &[&'static str] = &["account.id", "account.name"];
-        let own: &[&'static str] = match verb {
-            Verb::RegisterEndpoint | Verb::RotateSecret | Verb::ReadEndpoint | Verb::UpdateEndpoint | Verb::DeleteEndpoint => &[
-                "endpoint.id",
-                "endpoint.url",
-                "endpoint.name",
-                "endpoint.events",
-                "endpoint.enabled",
-                "endpoint.health",
-                "endpoint.created_at",
-                "endpoint.updated_at",
-            ],
-            Verb::ListEndpoints => &["endpoints", "next"],
-            Verb::ReadResource => &[
-                "resource.kind",
-                "resource.id",
-                "resource.state",
-                "resource.version",
-                "resource.created_at",
-                "resource.updated_at",
-                "resource.document",
-            ],
-            Verb::ListResources => &["resources", "next"],
-            Verb::ListEvents => &["events", "next"],
-            Verb::ReadEventType => {
-                &["event.type", "event.title", "event.description", "event.schema", "event.example", "event.fields"]
-            }
-            Verb::ListEventTypes => &["events"],
-        };
-        let shown = if verb.is_about_the_catalogue() { &[] } else { of_account };
-        let drawn: &[&'static str] = match verb {
-            Verb::RegisterEndpoint | Verb::RotateSecret => &["endpoint.secret"],
-            _ => &[],
-        };
-        shown.iter().chain(own).chain(drawn).copied().collect()
     }
 }
 
@@ -257,7 +218,7 @@ fn optional(text: Option<&str>) -> String {
     text.map_or_else(|| "null".to_owned(), quoted)
 }
 
-/// Times are texts; the filters of times take them as well.
+/// Times are text here; the time filters accept that too.
 fn time(at: Timestamp) -> String {
     quoted(&at.to_string())
 }

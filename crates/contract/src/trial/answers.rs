@@ -1,17 +1,19 @@
-//! Answers every route and every kind of refusal once, with everything there and with as little as can be, so that an answer
-//! that cannot be written is refused when the contract is loaded.
+//! Writes the answer of every route and every kind of refusal twice, once with all optional values and once with none, so that an
+//! answer that cannot be written is found when the contract is loaded.
 
 use bellwire_domain::{Secret, Timestamp};
 
-use super::subject::{AccountView, EndpointView, EventView, Passed, ResourceView};
-use super::{Answer, Bindings, ErrorKind, PublishedRoute, Verb, quoted, write};
 use crate::catalogue::EventDefinition;
 use crate::contract::Contract;
 use crate::diagnostic::{At, Report};
-use crate::render::RenderError;
+use crate::expression::Expression;
+use crate::failure::RenderError;
+use crate::published::{
+    AccountView, Answer, Bindings, EndpointView, ErrorKind, EventView, Passed, PublishedRoute, ResourceView, Verb, quoted, write,
+};
 use crate::variables::Variable;
 
-/// How much there is to answer with.
+/// How much a sample holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Amount {
     Everything,
@@ -34,7 +36,7 @@ pub(crate) fn try_answers(contract: &Contract, report: &mut Report) {
             let errors = &published.errors;
             if let Err(error) = write(&errors.headers, Some(&errors.body), &names, "published.errors") {
                 add(&error, &format!("for the refusal `{}`", kind.as_str()), report);
-                break; // the others would say the same
+                break; // the others would fail alike
             }
         }
     }
@@ -46,7 +48,7 @@ fn try_route(contract: &Contract, route: &PublishedRoute, amount: Amount, report
     passed.bind(&mut names);
     let place = format!("{}.answer", route.place);
     if let Err(error) = write(&route.answer.headers, route.answer.body.as_ref(), &names, &place) {
-        // What a request brings is not known here.
+        // The trial has no request, so what comes from one cannot be judged.
         if !requested(&route.answer).contains(&(error.line, error.column)) {
             let what = if amount == Amount::Least { "where what is optional is not there" } else { "in an example" };
             add(&error, what, report);
@@ -63,10 +65,10 @@ fn add(error: &RenderError, what: &str, report: &mut Report) {
     report.add(at, &error.path, format!("{}, {what}", error.message), "");
 }
 
-/// Where expressions stand that use the request.
+/// The places of the expressions that use the request.
 fn requested(answer: &Answer) -> Vec<(usize, usize)> {
     let mut places = Vec::new();
-    let mut note = |expression: &crate::expression::Expression| {
+    let mut note = |expression: &Expression| {
         if expression.uses(|variable| matches!(variable, Variable::Local(name) if name.starts_with("request."))) {
             places.push((expression.at.line, expression.at.column));
         }
@@ -124,7 +126,7 @@ fn secret() -> Secret<String> {
     Secret::new("example".to_owned())
 }
 
-/// The document has nothing but what the language asks of it.
+/// A resource with an empty document: the language guarantees no field.
 fn resource(contract: &Contract, route: &PublishedRoute) -> ResourceView {
     let kind = route.kind.clone().unwrap_or_default();
     let state = contract.resource(&kind).and_then(|resource| resource.states().first().cloned()).unwrap_or_default();

@@ -1,0 +1,177 @@
+//! Compiles a contract: reads every part, then renders everything once as a trial.
+
+use std::time::Duration;
+
+use crate::catalogue::{self, Catalogue, EVENTS, TEST_EVENT, Undeclared};
+use crate::contract::Contract;
+use crate::diagnostic::{At, ContractError, Report};
+use crate::grammar::{KeySpec, Shape};
+use crate::policy::{self, DELIVERY};
+use crate::published::{self, PUBLISHED};
+use crate::reader::{Fields, entries, text};
+use crate::request::{self, REQUEST, RequestPlan, Step};
+use crate::resource::{self, RESOURCE};
+use crate::signature::{SIGNATURE, Signature};
+use crate::subscription::{self, IDS, SUBSCRIPTION};
+use crate::trial;
+use crate::variables::{Builtin, Variable};
+use crate::yaml::{self, Node};
+
+/// The keys of a contract.
+pub(crate) const KEYS: &[KeySpec] = &[
+    KeySpec::required(
+        "contract",
+        Shape::Pattern("^[a-z0-9][a-z0-9._-]{0,63}$"),
+        "Short name, unique among the loaded contracts.",
+        "write the contract's short name, such as `contract: noyo`",
+    ),
+    KeySpec::required("title", Shape::TEXT, "Name for people.", "write the platform's name for people"),
+    KeySpec::optional("description", Shape::TEXT, "What the platform is."),
+    KeySpec::optional("ids", IDS, "How ids look."),
+    KeySpec::optional("data", Shape::Words(Undeclared::WORDS), "Whether fields that a schema does not declare may pass."),
+    KeySpec::required(
+        "events",
+        EVENTS,
+        "The catalogue of what can happen.",
+        "list what can happen: `- { type: order.created, title: Order created, example: { … } }`",
+    ),
+    KeySpec::optional("test_event", TEST_EVENT, "The event that is sent to try an endpoint."),
+    KeySpec::optional("resources", Shape::MapOf(&RESOURCE), "Objects whose stored changes cause events, by kind."),
+    KeySpec::optional("published", PUBLISHED, "The API that the platform has published."),
+    KeySpec::optional("subscription", SUBSCRIPTION, "Who may register what."),
+    KeySpec::required("request", REQUEST, "The request.", "write at least `request: { body: \"{{ event.data }}\" }`"),
+    KeySpec::optional("signatures", Shape::MapOf(&SIGNATURE), "Named values computed with secrets."),
+    KeySpec::optional("delivery", DELIVERY, "Success, retries and health."),
+    KeySpec::optional("verify", Shape::Keys(VERIFY_KEYS), "How a receiver judges what it gets."),
+];
+const VERIFY_KEYS: &[KeySpec] =
+    &[KeySpec::optional("tolerance", Shape::DURATION, "How far a time may be from now; `5m` unless given.")];
+const TOLERANCE_DEFAULT: Duration = Duration::from_secs(300);
+
+impl Contract {
+    /// Parses, checks and compiles a contract. `file` is its name in messages. Every event is rendered once with its example, so
+    /// a contract that compiles also renders.
+    pub fn compile(source: &str, file: &str) -> Result<Self, ContractError> {
+        let mut report = Report::new(file);
+        let compiled = yaml::parse(source, &mut report).and_then(|root| read(source, &root, &mut report));
+        match compiled {
+            Some((contract, places)) if report.is_clean() => {
+                trial::run(&contract, &places, &mut report);
+                if report.is_clean() { Ok(contract) } else { Err(report.into_error()) }
+            }
+            _ => {
+                if report.is_clean() {
+                    report.add(At { line: 1, column: 1 }, "", "the contract cannot be compiled", "");
+                }
+                Err(report.into_error())
+            }
+        }
+    }
+}
+
+/// Reads a whole contract. The second value has the place of each event's example.
+fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec<At>)> {
+    let fields = Fields::open(root, "", KEYS, report)?;
+    let name = read_name(&fields, report);
+    let title = fields.text("title", report);
+    let description = fields.text("description", report);
+    let ids = subscription::read_ids(fields.get("ids"), report);
+    let undeclared = fields.word("data", report).unwrap_or(Undeclared::Open);
+    let catalogue = fields.get("events").map(|node| catalogue::read(node, undeclared, report));
+    let test_event = fields.get("test_event").map(|node| catalogue::read_test_event(node, report));
+    let delivery = policy::read(fields.get("delivery"), report);
+    let request = fields.get("request");
+    let (signatures, clean) = read_signatures(fields.get("signatures"), report);
+    let plan = match request {
+        Some(node) if clean => RequestPlan::read(node, None, &signatures, report),
+        // References to signatures cannot be checked while the signatures are wrong, so only the keys are.
+        Some(node) => Fields::open(node, "request", request::KEYS, report).and(None),
+        None => None,
+    };
+    let mut catalogue = catalogue?;
+    if let (Some(node), true) = (request, clean) {
+        read_changed_requests(&mut catalogue, node, &signatures, report);
+    }
+    let resources = resource::read(fields.get("resources"), &catalogue, report);
+    let uses_secret = plan.as_ref().is_some_and(|plan| uses_secret(plan, &signatures));
+    let custom_headers = request.is_some_and(|node| request::reads_custom_headers(node, report));
+    let subscription = subscription::read(fields.get("subscription"), custom_headers, uses_secret, report);
+    let offered = published::Offered {
+        resources: &resources,
+        endpoint_secrets: subscription.as_ref().is_some_and(|subscription| subscription.secret.is_read_with_endpoints()),
+    };
+    let published = fields.get("published").map(|node| published::read(node, &offered, report));
+    let tolerance = match fields.get("verify") {
+        Some(node) => Fields::open(node, "verify", VERIFY_KEYS, report)?.duration("tolerance", report),
+        None => None,
+    };
+    let contract = Contract {
+        name: name?,
+        title: title?,
+        description,
+        source: source.to_owned(),
+        ids: ids?,
+        events: catalogue.events,
+        any: catalogue.any,
+        test_event: match test_event {
+            Some(read) => Some(read?),
+            None => None,
+        },
+        resources,
+        published: match published {
+            Some(read) => Some(read?),
+            None => None,
+        },
+        subscription: subscription?,
+        delivery: delivery?,
+        plan: plan?,
+        signatures,
+        tolerance: tolerance.unwrap_or(TOLERANCE_DEFAULT),
+    };
+    Some((contract, catalogue.places))
+}
+
+fn read_name(fields: &Fields<'_>, report: &mut Report) -> Option<String> {
+    let node = fields.get("contract")?;
+    let name = text(node, "contract", report)?;
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._".contains(&byte);
+    if name.is_empty()
+        || name.len() > 64
+        || !name.bytes().all(plain)
+        || !name.starts_with(|first: char| first.is_ascii_alphanumeric())
+    {
+        report.add(
+            node.at,
+            "contract",
+            format!("`{name}` cannot be the name of a contract"),
+            "write letters in lower case, digits, `-`, `.` and `_`",
+        );
+        return None;
+    }
+    Some(name)
+}
+
+/// Reads `signatures`. The flag says whether all of them were right.
+fn read_signatures(node: Option<&Node>, report: &mut Report) -> (Vec<Signature>, bool) {
+    let Some(node) = node else { return (Vec::new(), true) };
+    let help = "write a mapping from names to signatures: `main: { hmac: sha256, over: \"{{ body }}\" }`";
+    let Some(entries) = entries(node, "signatures", help, report) else { return (Vec::new(), false) };
+    let read: Vec<Option<Signature>> =
+        entries.iter().map(|(key, node)| Signature::read(&key.text, node, &format!("signatures.{}", key.text), report)).collect();
+    let clean = read.iter().all(Option::is_some);
+    (read.into_iter().flatten().collect(), clean)
+}
+
+fn read_changed_requests(catalogue: &mut Catalogue<'_>, base: &Node, signatures: &[Signature], report: &mut Report) {
+    for (index, node, path) in &catalogue.requests {
+        if let Some(event) = catalogue.events.get_mut(*index) {
+            event.plan = RequestPlan::read(base, Some((node, path)), signatures, report);
+        }
+    }
+}
+
+fn uses_secret(plan: &RequestPlan, signatures: &[Signature]) -> bool {
+    let steps = plan.order.iter().filter(|step| !matches!(step, Step::Signature(_)));
+    let wanted = |variable: &Variable| matches!(variable, Variable::Builtin(Builtin::Secret) | Variable::Signature(_));
+    steps.into_iter().any(|step| plan.expressions(*step, signatures).iter().any(|expression| expression.uses(wanted)))
+}

@@ -1,0 +1,119 @@
+//! What routes of published APIs can do, what each verb is given, and what its answers know.
+//!
+//! To add a verb: a variant with its word, its lines in [`Verb::inputs`] and [`Verb::names`], and a sample in `trial::answers`. The
+//! API carries it out.
+
+bellwire_domain::words! {
+    /// What a route does.
+    pub enum Verb {
+        /// Registers an endpoint.
+        RegisterEndpoint = "register_endpoint",
+        /// Reads an endpoint.
+        ReadEndpoint = "read_endpoint",
+        /// Lists the account's endpoints.
+        ListEndpoints = "list_endpoints",
+        /// Changes an endpoint.
+        UpdateEndpoint = "update_endpoint",
+        /// Deletes an endpoint.
+        DeleteEndpoint = "delete_endpoint",
+        /// Gives an endpoint a new secret.
+        RotateSecret = "rotate_secret",
+        /// Reads a resource.
+        ReadResource = "read_resource",
+        /// Lists the resources of a kind.
+        ListResources = "list_resources",
+        /// Lists the account's events.
+        ListEvents = "list_events",
+        /// Reads an event type of the catalogue.
+        ReadEventType = "read_event_type",
+        /// Lists the catalogue.
+        ListEventTypes = "list_event_types",
+    }
+}
+
+impl Verb {
+    /// Whether it is about the contract itself and not about an account.
+    pub(crate) fn is_about_the_catalogue(self) -> bool {
+        matches!(self, Self::ReadEventType | Self::ListEventTypes)
+    }
+
+    pub(crate) fn changes_something(self) -> bool {
+        matches!(self, Self::RegisterEndpoint | Self::UpdateEndpoint | Self::DeleteEndpoint | Self::RotateSecret)
+    }
+
+    /// What it can be given, and whether that is required.
+    pub(crate) fn inputs(self) -> &'static [(&'static str, bool)] {
+        match self {
+            Self::RegisterEndpoint => &[
+                ("endpoint.url", true),
+                ("endpoint.name", false),
+                ("endpoint.events", false),
+                ("endpoint.secret", false),
+                ("endpoint.enabled", false),
+            ],
+            Self::ReadEndpoint | Self::DeleteEndpoint => &[("endpoint.id", true)],
+            Self::UpdateEndpoint => &[
+                ("endpoint.id", true),
+                ("endpoint.url", false),
+                ("endpoint.name", false),
+                ("endpoint.events", false),
+                ("endpoint.enabled", false),
+            ],
+            Self::RotateSecret => &[("endpoint.id", true), ("endpoint.secret", false), ("endpoint.overlap", false)],
+            Self::ReadResource => &[("resource.id", true)],
+            Self::ListEndpoints | Self::ListResources => &[("page.limit", false), ("page.after", false)],
+            Self::ListEvents => &[
+                ("event.type", false),
+                ("event.since", false),
+                ("event.until", false),
+                ("page.limit", false),
+                ("page.after", false),
+            ],
+            Self::ReadEventType => &[("event.type", true)],
+            Self::ListEventTypes => &[],
+        }
+    }
+
+    pub(crate) fn needs_kind(self) -> bool {
+        matches!(self, Self::ReadResource | Self::ListResources)
+    }
+
+    /// The names that its answers may use, besides those of the request.
+    pub(crate) fn names(self) -> Vec<&'static str> {
+        let of_account: &[&'static str] = &["account.id", "account.name"];
+        let own: &[&'static str] = match self {
+            Self::RegisterEndpoint | Self::RotateSecret | Self::ReadEndpoint | Self::UpdateEndpoint | Self::DeleteEndpoint => &[
+                "endpoint.id",
+                "endpoint.url",
+                "endpoint.name",
+                "endpoint.events",
+                "endpoint.enabled",
+                "endpoint.health",
+                "endpoint.created_at",
+                "endpoint.updated_at",
+            ],
+            Self::ListEndpoints => &["endpoints", "next"],
+            Self::ReadResource => &[
+                "resource.kind",
+                "resource.id",
+                "resource.state",
+                "resource.version",
+                "resource.created_at",
+                "resource.updated_at",
+                "resource.document",
+            ],
+            Self::ListResources => &["resources", "next"],
+            Self::ListEvents => &["events", "next"],
+            Self::ReadEventType => {
+                &["event.type", "event.title", "event.description", "event.schema", "event.example", "event.fields"]
+            }
+            Self::ListEventTypes => &["events"],
+        };
+        let shown = if self.is_about_the_catalogue() { &[] } else { of_account };
+        let drawn: &[&'static str] = match self {
+            Self::RegisterEndpoint | Self::RotateSecret => &["endpoint.secret"],
+            _ => &[],
+        };
+        shown.iter().chain(own).chain(drawn).copied().collect()
+    }
+}

@@ -1,0 +1,80 @@
+//! What a request is made from.
+
+use bellwire_domain::{EventType, Secret, Timestamp};
+
+/// Everything that a request is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct RenderInput<'a> {
+    /// What happened.
+    pub event: EventInput<'a>,
+    /// This attempt.
+    pub attempt: AttemptInput,
+    /// The delivery that the attempt belongs to.
+    pub delivery: DeliveryInput<'a>,
+    /// Where it goes.
+    pub endpoint: EndpointInput<'a>,
+    /// Whose event it is.
+    pub account: AccountInput<'a>,
+    /// The active secrets, newest first; of the endpoint or of the account, as the contract says.
+    pub secrets: &'a [Secret<String>],
+}
+
+/// An event.
+#[derive(Debug, Clone, Copy)]
+pub struct EventInput<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its type.
+    pub event_type: &'a EventType,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// Its number within its account.
+    pub seq: i64,
+    /// Its data: JSON, as posted. It was checked where it entered. Here it is only spliced in, so a large payload is not parsed
+    /// again for each endpoint.
+    pub data: &'a str,
+    /// Whether it is the contract's test event.
+    pub is_test: bool,
+}
+
+/// An attempt.
+#[derive(Debug, Clone, Copy)]
+pub struct AttemptInput {
+    /// Its number within its delivery, from 1.
+    pub number: u32,
+    /// When it is made.
+    pub at: Timestamp,
+    /// Fresh random bytes, for trace ids and nonces.
+    pub random: [u8; 24],
+}
+
+/// A delivery.
+#[derive(Debug, Clone, Copy)]
+pub struct DeliveryInput<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its number within its endpoint.
+    pub number: i64,
+}
+
+/// An endpoint.
+#[derive(Debug, Clone, Copy)]
+pub struct EndpointInput<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its URL as it was registered.
+    pub url: &'a str,
+    /// Its name.
+    pub name: Option<&'a str>,
+    /// Its own headers, sent where the contract allows it.
+    pub headers: &'a [(String, String)],
+}
+
+/// An account.
+#[derive(Debug, Clone, Copy)]
+pub struct AccountInput<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its name.
+    pub name: Option<&'a str>,
+}

@@ -1,0 +1,186 @@
+//! `jwt`: a JSON Web Token (RFC 7519), signed with an HMAC.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bellwire_domain::Secret;
+use serde_json::value::RawValue;
+use subtle::ConstantTimeEq as _;
+
+use crate::diagnostic::Report;
+use crate::expression::Expression;
+use crate::failure::Failure;
+use crate::grammar::{KeySpec, Shape};
+use crate::json;
+use crate::reader::Fields;
+use crate::signature::hash::Hash;
+use crate::signature::key::{KEY, KeyDerivation};
+use crate::signature::scheme::{Receiver, Scheme, SchemeKind, Secrets, Token};
+use crate::tree::{Member, Spacing, Tree, first_place};
+use crate::variables::Scope;
+
+pub(crate) const JWT: SchemeKind = SchemeKind {
+    chosen_by: KeySpec::optional("jwt", Shape::Keys(TOKEN_KEYS), "A JSON Web Token."),
+    example: "jwt: {…}",
+    keys: &[KEY],
+    stray_key: ("a token's signed text and encoding are fixed", "remove this key"),
+    secrets: Secrets::Newest,
+    read,
+};
+const TOKEN_KEYS: &[KeySpec] = &[
+    KeySpec::optional("alg", Shape::Words(Algorithm::WORDS), "The algorithm; `HS256` unless given."),
+    KeySpec::optional("header", Shape::MAP, "More members of the token's header, such as `kid`."),
+    KeySpec::required("claims", Shape::MAP, "The claims.", "write the claims, such as `iat: \"{{ attempt.at | unix }}\"`"),
+];
+
+bellwire_domain::words! {
+    /// How a token is signed.
+    enum Algorithm {
+        Hs256 = "HS256",
+        Hs384 = "HS384",
+        Hs512 = "HS512",
+    }
+}
+
+impl Algorithm {
+    const fn hash(self) -> Hash {
+        match self {
+            Self::Hs256 => Hash::Sha256,
+            Self::Hs384 => Hash::Sha384,
+            Self::Hs512 => Hash::Sha512,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Jwt {
+    algorithm: Algorithm,
+    key: KeyDerivation,
+    header: Tree,
+    claims: Tree,
+}
+
+fn read(fields: &Fields<'_>, report: &mut Report) -> Option<Box<dyn Scheme>> {
+    let key = KeyDerivation::read(fields, report);
+    let jwt = Fields::open(fields.get("jwt")?, &fields.path_of("jwt"), TOKEN_KEYS, report)?;
+    let algorithm = jwt.word("alg", report).unwrap_or(Algorithm::Hs256);
+    let claims = Tree::read(jwt.get("claims")?, &jwt.path_of("claims"), &[], report)?;
+    let mut header = vec![constant("alg", algorithm.as_str()), constant("typ", "JWT")];
+    if let Some(node) = jwt.get("header") {
+        let path = jwt.path_of("header");
+        match Tree::read(node, &path, &[], report)? {
+            Tree::Object(members) => header.extend(members),
+            _ => report.add(node.at, &path, "this is not a mapping", "write the header's members, such as `kid: …`"),
+        }
+    }
+    Some(Box::new(Jwt { algorithm, key: key?, header: Tree::Object(header), claims }))
+}
+
+fn constant(name: &str, value: &str) -> Member {
+    let value = Tree::Constant(format!("\"{value}\""));
+    Member::Field { name: name.to_owned(), encoded: format!("\"{name}\""), optional: false, value }
+}
+
+impl Jwt {
+    fn mac(&self, key: &[u8], signed: &str) -> Result<Vec<u8>, Failure> {
+        self.algorithm.hash().mac(key, |sink| {
+            sink(signed.as_bytes());
+            Ok(())
+        })
+    }
+
+    /// The captured claims, when one of the secrets signed the token.
+    fn claims_signed_with(&self, secrets: &[Secret<String>], token: &str) -> Result<String, String> {
+        let malformed = || "the token is not a JWT".to_owned();
+        let (signed, mac) = token.rsplit_once('.').ok_or_else(malformed)?;
+        let (header, payload) = signed.split_once('.').ok_or_else(malformed)?;
+        let header = decode_json(header).ok_or_else(malformed)?;
+        let payload = decode_json(payload).ok_or_else(malformed)?;
+        let mac = URL_SAFE_NO_PAD.decode(mac).map_err(|_| malformed())?;
+        if json::member(&header, "alg").and_then(json::unquote).as_deref() != Some(self.algorithm.as_str()) {
+            return Err(format!("the token's algorithm is not {}", self.algorithm));
+        }
+        let fits = |secret: &Secret<String>| {
+            let key = self.key.key(secret.expose()).ok()?;
+            Some(bool::from(self.mac(&key, signed).ok()?.ct_eq(&mac)))
+        };
+        if !secrets.iter().any(|secret| fits(secret).unwrap_or(false)) {
+            return Err("the token's signature does not fit the secret".to_owned());
+        }
+        Ok(payload)
+    }
+}
+
+impl Scheme for Jwt {
+    fn sign(&self, secret: &str, scope: Scope<'_>, out: &mut String) -> Result<(), Failure> {
+        let start = out.len();
+        for (index, tree) in [&self.header, &self.claims].into_iter().enumerate() {
+            if index > 0 {
+                out.push('.');
+            }
+            let mut json = String::new();
+            tree.render(scope, Spacing::Compact, &mut json)?;
+            URL_SAFE_NO_PAD.encode_string(json, out);
+        }
+        let key = self.key.key(secret);
+        let key = key.map_err(|message| Failure::new(first_place(&self.claims).unwrap_or_default(), message))?;
+        let mac = self.mac(&key, out.get(start..).unwrap_or_default())?;
+        out.push('.');
+        URL_SAFE_NO_PAD.encode_string(mac, out);
+        Ok(())
+    }
+
+    fn describe(&self) -> String {
+        let claims: Vec<String> = self.claims.fields().map(|(name, _, _)| format!("`{name}`")).collect();
+        let (algorithm, key) = (self.algorithm, self.key.describe());
+        format!("a JWT ({algorithm}) with {key} as its key and the claims {}", claims.join(", "))
+    }
+
+    fn visit<'s>(&'s self, visitor: &mut dyn FnMut(&'s Expression)) {
+        self.header.visit(visitor);
+        self.claims.visit(visitor);
+    }
+
+    fn check_secret(&self, secret: &str) -> Result<(), String> {
+        self.key.key(secret).map(drop)
+    }
+
+    fn as_token(&self) -> Option<&dyn Token> {
+        Some(self)
+    }
+}
+
+impl Token for Jwt {
+    fn claims(&self) -> &Tree {
+        &self.claims
+    }
+
+    /// Checks the algorithm, the signature, the times that every JWT may have, and that the contract's claims are there.
+    fn open(&self, text: &str, receiver: &Receiver<'_>) -> Result<String, String> {
+        let payload = self.claims_signed_with(receiver.secrets, text)?;
+        let seconds = |name: &str| json::member(&payload, name).and_then(|raw| raw.parse::<f64>().ok());
+        #[expect(clippy::cast_precision_loss, reason = "seconds of the present fit a double exactly")]
+        let now_secs = receiver.now.as_secs() as f64;
+        if seconds("exp").is_some_and(|exp| exp <= now_secs) {
+            return Err("the token has expired".to_owned());
+        }
+        if seconds("nbf").is_some_and(|nbf| nbf > now_secs + receiver.tolerance.as_secs_f64()) {
+            return Err("the token is not valid yet".to_owned());
+        }
+        for (name, optional, claim) in self.claims.fields() {
+            match (json::member(&payload, name), claim) {
+                (Some(raw), Tree::Constant(expected)) if raw != expected => {
+                    return Err(format!("the token's claim `{name}` has another value"));
+                }
+                (None, _) if !optional => return Err(format!("the token has no claim `{name}`")),
+                _ => {}
+            }
+        }
+        Ok(payload)
+    }
+}
+
+fn decode_json(part: &str) -> Option<String> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(part).ok()?).ok()?;
+    serde_json::from_str::<&RawValue>(&text).ok()?;
+    Some(text)
+}

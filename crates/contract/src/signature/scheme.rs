@@ -1,0 +1,97 @@
+//! What every signature scheme says of itself.
+//!
+//! A scheme is a file beside this one and a line in `SCHEMES`: its keys in the contract, how it signs, how it is described to
+//! people, and what else its verification needs. Nothing outside names a scheme.
+
+use std::fmt;
+
+use bellwire_domain::{Secret, Timestamp};
+
+use crate::diagnostic::Report;
+use crate::expression::Expression;
+use crate::failure::Failure;
+use crate::grammar::{KeySpec, Shape};
+use crate::reader::Fields;
+use crate::signature::hash::Encoding;
+use crate::template::TEMPLATE;
+use crate::tree::Tree;
+use crate::variables::Scope;
+
+/// A scheme as the language knows it.
+pub(crate) struct SchemeKind {
+    /// The key that chooses it.
+    pub(crate) chosen_by: KeySpec,
+    /// How that key is written, for messages.
+    pub(crate) example: &'static str,
+    /// Its other keys.
+    pub(crate) keys: &'static [KeySpec],
+    /// What to say of a key that only other schemes have: the message, and what would be right.
+    pub(crate) stray_key: (&'static str, &'static str),
+    /// Which secrets sign unless the contract says so.
+    pub(crate) secrets: Secrets,
+    /// Reads a mapping whose keys have been checked.
+    pub(crate) read: fn(&Fields<'_>, &mut Report) -> Option<Box<dyn Scheme>>,
+}
+
+/// A scheme as one contract uses it.
+pub(crate) trait Scheme: fmt::Debug + Send + Sync {
+    /// Appends the value for one secret, which `scope` knows as `secret`.
+    fn sign(&self, secret: &str, scope: Scope<'_>, out: &mut String) -> Result<(), Failure>;
+
+    /// What the value is, for people who verify it.
+    fn describe(&self) -> String;
+
+    /// Shows every expression that the value is made of.
+    fn visit<'s>(&'s self, visitor: &mut dyn FnMut(&'s Expression));
+
+    /// Whether a secret can sign; the error says what it must look like.
+    fn check_secret(&self, _secret: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Whether the value has the secret itself in it.
+    fn shows_secret(&self) -> bool {
+        false
+    }
+
+    /// The value as a token, where it is one. Any other value is verified by computing it again.
+    fn as_token(&self) -> Option<&dyn Token> {
+        None
+    }
+}
+
+/// A signature that carries values of its own. No two are alike, so a captured one is opened, not computed again.
+pub(crate) trait Token {
+    /// The values that it carries.
+    fn claims(&self) -> &Tree;
+
+    /// The captured values as JSON, once the token is known to be genuine; the error says why it is not.
+    fn open(&self, text: &str, receiver: &Receiver<'_>) -> Result<String, String>;
+}
+
+/// What a receiver verifies with.
+pub(crate) struct Receiver<'a> {
+    pub(crate) secrets: &'a [Secret<String>],
+    pub(crate) now: Timestamp,
+    pub(crate) tolerance: std::time::Duration,
+}
+
+bellwire_domain::words! {
+    /// Which of the active secrets sign.
+    pub(crate) enum Secrets {
+        /// All of them, the values joined.
+        All = "all",
+        Newest = "newest",
+        /// The second newest; without one there is no value.
+        Previous = "previous",
+        /// The oldest: a new secret takes over when its overlap with the old ones has ended.
+        Oldest = "oldest",
+    }
+}
+
+/// The signed text.
+pub(crate) const OVER: KeySpec =
+    KeySpec::required("over", TEMPLATE, "The signed text.", "write the signed text, such as \"{{ body }}\"");
+/// How the bytes of the value are written.
+pub(crate) const ENCODE: KeySpec =
+    KeySpec::optional("encode", Shape::Words(Encoding::WORDS), "How the bytes are written; `hex` unless given.");
