@@ -13,6 +13,11 @@ pub(crate) struct List<T> {
 }
 
 impl<T> List<T> {
+    /// The last page of a list, for the documentation.
+    pub(crate) fn sample(item: T) -> Self {
+        Self { items: vec![item], next: None }
+    }
+
     /// A page of the store, each item as `show` shows it.
     pub(crate) fn of<S>(page: bellwire_store::Page<S>, show: impl FnMut(S) -> T) -> Self {
         Self { items: page.items.into_iter().map(show).collect(), next: page.next }

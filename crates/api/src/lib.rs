@@ -12,8 +12,9 @@
 //! To add a verb of published APIs: name it and its inputs in `bellwire-contract` (`published`), carry it out in
 //! `published/act.rs`, with a route of it in `tests/api/published.rs`.
 //!
-//! To add an operation: write a file under `v1/<resource>/` with its `#[utoipa::path]` (an example of the body and of the
-//! answer included) and its handler, list it in the `routes` of that resource, and add its row to the table in
+//! To add an operation: write a file under `v1/<resource>/` with its `#[utoipa::path]` and its handler. A JSON body is declared
+//! there with `body!`, which makes its type, schema and reader; its example stands in the `#[utoipa::path]`, and an answer's is
+//! made by its type's `sample`. List the handler in the `routes` of that resource, and add its row to the table in
 //! `tests/api/authorisation.rs`; tests fail until all of that is there. Then regenerate `docs/openapi.json` as
 //! `tests/api/document.rs` says.
 

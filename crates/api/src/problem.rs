@@ -181,7 +181,8 @@ impl Problem {
         (self.code, self.detail, self.retry_after, self.failure)
     }
 
-    fn internal(error: &StoreError) -> Self {
+    /// A failure inside, of which only the log says more.
+    pub(crate) fn internal(error: &impl std::fmt::Display) -> Self {
         let detail = "something failed inside Bellwire; its log says what, under this answer's request id";
         Self { failure: Some(Failure(error.to_string())), ..Self::new(Code::Internal, detail) }
     }

@@ -260,7 +260,8 @@ fn no_modules_of_a_crate_use_each_other_in_a_circle() {
         for circle in circles(&uses) {
             found.push(format!("{}: {}", krate.name, circle.join(", ")));
             for (path, targets) in uses.iter().filter(|(path, _)| circle.contains(&path.join("::"))) {
-                let within: Vec<String> = targets.iter().map(|target| target.join("::")).filter(|name| circle.contains(name)).collect();
+                let within: Vec<String> =
+                    targets.iter().map(|target| target.join("::")).filter(|name| circle.contains(name)).collect();
                 found.push(format!("    {} uses {}", path.join("::"), within.join(", ")));
             }
         }

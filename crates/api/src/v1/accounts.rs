@@ -46,6 +46,19 @@ struct AccountAnswer {
 }
 
 impl AccountAnswer {
+    fn sample() -> Self {
+        Self {
+            id: "clinic-7".to_owned(),
+            contract: "noyo".to_owned(),
+            name: Some("Clinic 7".to_owned()),
+            sandbox: false,
+            entitlements: Vec::new(),
+            created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
+            updated_at: "2025-01-16T08:00:00.000000Z".to_owned(),
+            secret: None,
+        }
+    }
+
     fn show(account: &Account) -> Self {
         Self {
             id: account.id.to_string(),

@@ -5,7 +5,7 @@ mod list;
 mod paths;
 mod webhooks;
 
-use bellwire_contract::{Contract, EventChoice, PublishedApi, PublishedRoute, Registrar, SecretSource};
+use bellwire_contract::{Contract, EventChoice, PublishedApi, PublishedRoute, Registrar, SecretSource, Verb};
 use bellwire_domain::UrlPolicy;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -39,7 +39,7 @@ struct ContractAnswer {
     /// The resources whose stored changes cause events.
     resources: Vec<ResourceKind>,
     /// The API that the platform has published; null: none is declared.
-    published: Option<PublishedAnswer>,
+    published: Option<PublishedApiAnswer>,
     /// Who may register what.
     subscription: SubscriptionAnswer,
 }
@@ -75,7 +75,7 @@ struct ResourceKind {
 /// The API that a platform has published.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Published)]
-struct PublishedAnswer {
+struct PublishedApiAnswer {
     /// Its title.
     title: Option<String>,
     /// Where it is served here.
@@ -129,6 +129,53 @@ struct SubscriptionAnswer {
 }
 
 impl ContractAnswer {
+    fn sample() -> Self {
+        Self {
+            name: "noyo".to_owned(),
+            title: "Noyo".to_owned(),
+            description: None,
+            events: vec![EventKind {
+                r#type: "difference.created".to_owned(),
+                title: "Difference created".to_owned(),
+                description: None,
+                entitlement: None,
+                enabled_by_default: true,
+            }],
+            any_event: false,
+            test_event: Some("test.hello_world".to_owned()),
+            resources: vec![ResourceKind {
+                kind: "difference".to_owned(),
+                title: "Difference".to_owned(),
+                description: None,
+                states: ["processing", "discrepancy", "resolved", "replaced"].map(ToOwned::to_owned).to_vec(),
+            }],
+            published: Some(PublishedApiAnswer {
+                title: Some("Noyo Tracking API".to_owned()),
+                path: "/published/noyo".to_owned(),
+                url: None,
+                header: "authorization".to_owned(),
+                scheme: Some("Bearer".to_owned()),
+                routes: vec![PublishedRouteAnswer {
+                    method: "GET".to_owned(),
+                    path: "/differences/{id}".to_owned(),
+                    title: Some("Read a difference".to_owned()),
+                    description: None,
+                    does: Verb::ReadResource.as_str(),
+                    public: false,
+                }],
+            }),
+            subscription: SubscriptionAnswer {
+                events: "all",
+                url: "https",
+                secret: "consumer",
+                enabled: true,
+                sandbox: false,
+                register: "consumer",
+                headers: false,
+            },
+        }
+    }
+
     fn show(contract: &Contract) -> Self {
         let subscription = contract.subscription();
         Self {
@@ -139,7 +186,7 @@ impl ContractAnswer {
             any_event: contract.any_event().is_some(),
             test_event: contract.test_event().map(|test| test.event_type.to_string()),
             resources: contract.resources().iter().map(ResourceKind::show).collect(),
-            published: contract.published().map(|published| PublishedAnswer::show(contract, published)),
+            published: contract.published().map(|published| PublishedApiAnswer::show(contract, published)),
             subscription: SubscriptionAnswer {
                 events: match subscription.events {
                     EventChoice::All => "all",
@@ -166,7 +213,7 @@ impl ContractAnswer {
     }
 }
 
-impl PublishedAnswer {
+impl PublishedApiAnswer {
     fn show(contract: &Contract, published: &PublishedApi) -> Self {
         let route = |route: &PublishedRoute| PublishedRouteAnswer {
             method: route.method().to_string(),

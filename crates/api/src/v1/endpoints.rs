@@ -10,10 +10,9 @@ mod test;
 mod update;
 
 use bellwire_app::{AccountAccess, App};
-use bellwire_domain::Secret;
+use bellwire_domain::{HealthStatus, Secret};
 use bellwire_store::Endpoint;
 use serde::{Serialize, Serializer};
-use std::borrow::Cow;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -66,6 +65,24 @@ struct EndpointAnswer {
 }
 
 impl EndpointAnswer {
+    fn sample() -> Self {
+        Self {
+            id: "01946a2e-7c40-7000-8000-000000000001".to_owned(),
+            account: "clinic-7".to_owned(),
+            url: "https://clinic.example/hooks".to_owned(),
+            name: Some("Intake".to_owned()),
+            events: vec!["difference.created".to_owned()],
+            enabled: true,
+            health: HealthStatus::Active.as_str(),
+            headers: Headers(Vec::new()),
+            in_flight_max: None,
+            rate_limit: Some("10/s".to_owned()),
+            created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
+            updated_at: "2025-01-16T08:00:00.000000Z".to_owned(),
+            secret: None,
+        }
+    }
+
     fn show(app: &App, access: &AccountAccess, endpoint: Endpoint) -> Self {
         Self {
             id: endpoint.id.to_string(),
@@ -96,11 +113,4 @@ impl Serialize for Headers {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
-}
-
-/// Headers from a body.
-type HeaderList = Vec<(String, String)>;
-
-fn owned(text: Cow<'_, str>) -> Secret<String> {
-    Secret::new(text.into_owned())
 }

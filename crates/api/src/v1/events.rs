@@ -27,6 +27,10 @@ pub(crate) struct Receipt {
 }
 
 impl Receipt {
+    pub(crate) fn sample() -> Self {
+        Self { id: "01946a2e-7c40-7000-8000-00000000000b".to_owned(), seq: 41, deliveries: 2 }
+    }
+
     pub(crate) fn show(receipt: &EventReceipt) -> Self {
         Self { id: receipt.id.to_string(), seq: receipt.seq, deliveries: receipt.deliveries }
     }

@@ -4,7 +4,7 @@ mod create;
 mod delete;
 mod list;
 
-use bellwire_domain::AccountId;
+use bellwire_domain::{AccountId, Role};
 use bellwire_store::ApiKey;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -37,6 +37,17 @@ struct KeyAnswer {
 }
 
 impl KeyAnswer {
+    fn sample() -> Self {
+        Self {
+            id: "key_01jhmqzxw8e2s0v9d1c3b5a7n9".to_owned(),
+            role: Role::Consumer.as_str(),
+            account: Some("clinic-7".to_owned()),
+            created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
+            expires: None,
+            key: None,
+        }
+    }
+
     fn show(key: &ApiKey) -> Self {
         Self {
             id: key.id.to_string(),

@@ -5,7 +5,7 @@ mod get;
 mod list;
 mod start;
 
-use bellwire_store::{Replay, ReplayCase};
+use bellwire_store::{Replay, ReplayCase, ReplayState};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -44,6 +44,21 @@ struct ReplayAnswer {
 }
 
 impl ReplayAnswer {
+    fn sample() -> Self {
+        Self {
+            id: "rpl_01jhmw8z0000000000000000aa".to_owned(),
+            endpoint: "01946a2e-7c40-7000-8000-000000000001".to_owned(),
+            state: ReplayState::Running.as_str(),
+            since: "2025-01-15T00:00:00.000000Z".to_owned(),
+            until: None,
+            states: vec![ReplayCase::Failed.as_str(), ReplayCase::Missed.as_str()],
+            examined: 812,
+            created: 3,
+            created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
+            ended_at: None,
+        }
+    }
+
     fn show(replay: &Replay) -> Self {
         Self {
             id: replay.id.to_string(),

@@ -18,10 +18,8 @@ use crate::query::Query;
         ("limit" = Option<u32>, Query, description = "Items at most."),
         ("after" = Option<String>, Query, description = "The `next` of the page before."),
     ),
-    responses((status = 200, description = "A page of accounts.", body = List<AccountAnswer>, example = json!({
-        "items": [{ "id": "clinic-7", "contract": "noyo", "name": "Clinic 7", "sandbox": false, "entitlements": [], "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-15T10:30:00.000000Z" }],
-        "next": "clinic-7"
-    })))
+    responses((status = 200, description = "A page of accounts.", body = List<AccountAnswer>,
+        example = json!(List::sample(AccountAnswer::sample()))))
 )]
 pub(super) async fn list(
     State(api): State<Api>,

@@ -20,11 +20,7 @@ type Answer = Result<Json<EndpointAnswer>, Problem>;
         ("account" = String, Path, description = "The account's id."),
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
-    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!({
-        "id": "01946a2e-7c40-7000-8000-000000000001", "account": "clinic-7", "url": "https://clinic.example/hooks",
-        "name": "Intake", "events": ["difference.created"], "enabled": true, "health": "active", "headers": {},
-        "in_flight_max": null, "rate_limit": null,
-        "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-16T08:00:00.000000Z" })))
+    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!(EndpointAnswer::sample())))
 )]
 pub(super) async fn enable(
     State(api): State<Api>,
@@ -43,11 +39,8 @@ pub(super) async fn enable(
         ("account" = String, Path, description = "The account's id."),
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
-    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!({
-        "id": "01946a2e-7c40-7000-8000-000000000001", "account": "clinic-7", "url": "https://clinic.example/hooks",
-        "name": "Intake", "events": ["difference.created"], "enabled": false, "health": "active", "headers": {},
-        "in_flight_max": null, "rate_limit": null,
-        "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-16T08:00:00.000000Z" })))
+    responses((status = 200, description = "The endpoint.", body = EndpointAnswer,
+        example = json!(EndpointAnswer { enabled: false, ..EndpointAnswer::sample() })))
 )]
 pub(super) async fn disable(
     State(api): State<Api>,
@@ -68,11 +61,7 @@ pub(super) async fn disable(
         ("account" = String, Path, description = "The account's id."),
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
-    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!({
-        "id": "01946a2e-7c40-7000-8000-000000000001", "account": "clinic-7", "url": "https://clinic.example/hooks",
-        "name": "Intake", "events": ["difference.created"], "enabled": true, "health": "active", "headers": {},
-        "in_flight_max": null, "rate_limit": null,
-        "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-16T08:00:00.000000Z" })))
+    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!(EndpointAnswer::sample())))
 )]
 pub(super) async fn resume(
     State(api): State<Api>,

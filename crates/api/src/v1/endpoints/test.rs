@@ -19,8 +19,7 @@ use crate::v1::events::Receipt;
         ("account" = String, Path, description = "The account's id."),
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
-    responses((status = 201, description = "The test event is on its way.", body = Receipt, example = json!({
-        "id": "01946a2e-7c40-7000-8000-00000000000a", "seq": 42, "deliveries": 1 })))
+    responses((status = 201, description = "The test event is on its way.", body = Receipt, example = json!(Receipt::sample())))
 )]
 pub(super) async fn test(
     State(api): State<Api>,

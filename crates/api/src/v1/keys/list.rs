@@ -18,11 +18,8 @@ use crate::query::Query;
         ("limit" = Option<u32>, Query, description = "Items at most."),
         ("after" = Option<String>, Query, description = "The `next` of the page before."),
     ),
-    responses((status = 200, description = "A page of keys.", body = List<KeyAnswer>, example = json!({
-        "items": [{ "id": "key_01jhmqzxw8e2s0v9d1c3b5a7n9", "role": "admin", "account": null,
-            "created_at": "2025-01-15T10:30:00.000000Z", "expires": null }],
-        "next": null
-    })))
+    responses((status = 200, description = "A page of keys.", body = List<KeyAnswer>,
+        example = json!(List::sample(KeyAnswer::sample()))))
 )]
 pub(super) async fn list(State(api): State<Api>, Caller(actor): Caller, query: Query) -> Result<Json<List<KeyAnswer>>, Problem> {
     let scope = api.app.permit(&actor, Operation::KeyManage)?;

@@ -32,6 +32,17 @@ pub(super) struct ResourceAnswer {
 }
 
 impl ResourceAnswer {
+    fn sample() -> Self {
+        Self {
+            kind: "difference".to_owned(),
+            id: "eb73184b-ae3c-4411-aa82-3c3bd877cf78".to_owned(),
+            state: "resolved".to_owned(),
+            version: 2,
+            created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
+            updated_at: "2025-01-15T10:31:00.000000Z".to_owned(),
+        }
+    }
+
     fn show(kind: &str, head: &ResourceHead) -> Self {
         Self {
             kind: kind.to_owned(),
@@ -54,11 +65,7 @@ impl ResourceAnswer {
         ("after" = Option<String>, Query, description = "The `next` of the page before."),
     ),
     responses((status = 200, description = "A page of resources, without their documents.", body = List<ResourceAnswer>,
-        example = json!({
-            "items": [{ "kind": "difference", "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78", "state": "resolved", "version": 2,
-                "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-15T10:31:00.000000Z" }],
-            "next": null
-        })))
+        example = json!(List::sample(ResourceAnswer::sample()))))
 )]
 pub(super) async fn list(
     State(api): State<Api>,

@@ -45,6 +45,23 @@ struct CausedEvent {
     seq: i64,
 }
 
+impl PutAnswer {
+    fn sample() -> Self {
+        let event = CausedEvent {
+            id: "01946a2e-7c40-7000-8000-00000000000a".to_owned(),
+            r#type: "difference.created".to_owned(),
+            seq: 41,
+        };
+        Self {
+            kind: "difference".to_owned(),
+            id: "eb73184b-ae3c-4411-aa82-3c3bd877cf78".to_owned(),
+            state: "processing".to_owned(),
+            version: 1,
+            events: vec![event],
+        }
+    }
+}
+
 /// Put a resource's new state: the contract says which events that causes
 ///
 /// The document and its events with all their deliveries are stored together, or nothing is. A change that the contract does not
@@ -62,13 +79,9 @@ struct CausedEvent {
         example = json!({ "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78", "status": "processing" })),
     responses(
         (status = 200, description = "Changed, or the same as before.", body = PutAnswer,
-            headers(("etag" = String, description = "The version.")), example = json!({
-            "kind": "difference", "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78", "state": "resolved", "version": 2,
-            "events": [{ "id": "01946a2e-7c40-7000-8000-00000000000b", "type": "difference.resolved", "seq": 42 }] })),
+            headers(("etag" = String, description = "The version.")), example = json!(PutAnswer::sample())),
         (status = 201, description = "Stored for the first time.", body = PutAnswer,
-            headers(("etag" = String, description = "The version.")), example = json!({
-            "kind": "difference", "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78", "state": "processing", "version": 1,
-            "events": [{ "id": "01946a2e-7c40-7000-8000-00000000000a", "type": "difference.created", "seq": 41 }] })),
+            headers(("etag" = String, description = "The version.")), example = json!(PutAnswer::sample())),
     )
 )]
 pub(super) async fn put(
