@@ -9,13 +9,11 @@ use http::Method;
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
-use crate::client::Client;
+use crate::client::{Client, PATIENCE};
 use crate::host::Tries;
+use crate::report::say;
 use crate::server::Process;
 use crate::sink::Findings;
-
-/// How long anything may take without getting on.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often the sink is asked.
 const ASK_EVERY: Duration = Duration::from_millis(5);
@@ -103,6 +101,21 @@ impl Bench {
             bail!("expected {expected} deliveries, each once and signed right, and found {found:?}");
         }
         Ok(found)
+    }
+
+    /// What was measured, or a note of why it was not; then the sink forgets what came of it.
+    pub(crate) async fn keep<T>(&self, failures: &mut Vec<String>, name: &str, measured: anyhow::Result<T>) -> Option<T> {
+        match measured {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let failure = format!("{name}: {error:#}");
+                say(&failure);
+                failures.push(failure);
+                tokio::time::sleep(Duration::from_millis(200)).await; // what the killed server had sent
+                let _ = self.findings("").await;
+                None
+            }
+        }
     }
 
     /// Requests that came for quiet paths since the sink was started.

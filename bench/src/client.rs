@@ -1,5 +1,7 @@
 //! The producer's side: a hyper connection kept alive, and no more.
 
+use std::time::Duration;
+
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use http::{Method, Request};
@@ -10,7 +12,8 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
-use crate::bench::PATIENCE;
+/// How long anything may take without getting on.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One kept-alive connection.
 pub(crate) struct Client {

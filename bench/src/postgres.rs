@@ -9,7 +9,6 @@ use crate::bench::Bench;
 use crate::measure::measure_fleet;
 use crate::queue_size;
 use crate::report::{Fleet, FleetRow, Measurement, Results, say};
-use crate::run::keep;
 use crate::target::Figure;
 use crate::workload::Workload;
 
@@ -25,18 +24,18 @@ type Share = fn(f64) -> Figure;
 pub(crate) async fn run(bench: &Bench, results: &mut Results) {
     say("PostgreSQL");
     let started = tokio::task::spawn_blocking(|| Cluster::start(&SETTINGS)).await.context("it does not start");
-    let Some(cluster) = keep(bench, &mut results.failures, "PostgreSQL", started).await else { return };
-    let bare_loops = keep(bench, &mut results.failures, "the bare loop", BareLoops::start(bench, bench.first_body()).await).await;
+    let Some(cluster) = bench.keep(&mut results.failures, "PostgreSQL", started).await else { return };
+    let bare_loops = bench.keep(&mut results.failures, "the bare loop", BareLoops::start(bench, bench.first_body()).await).await;
     let Some(mut bare_loops) = bare_loops else { return };
     let alone = measure_alone(bench, &cluster, &mut bare_loops).await;
-    results.postgres = keep(bench, &mut results.failures, "PostgreSQL", alone).await.unwrap_or_default();
+    results.postgres = bench.keep(&mut results.failures, "PostgreSQL", alone).await.unwrap_or_default();
     for nodes in FLEETS {
         let fleet = measure_nodes(bench, &cluster, nodes, &mut bare_loops, &results.postgres).await;
-        results.fleets.extend(keep(bench, &mut results.failures, &format!("PostgreSQL, {nodes} nodes"), fleet).await);
+        results.fleets.extend(bench.keep(&mut results.failures, &format!("PostgreSQL, {nodes} nodes"), fleet).await);
     }
     if let Some(deliveries) = bench.plan.queue_size {
         let sizes = queue_size::measure(bench, &cluster, deliveries).await;
-        results.queue_sizes = keep(bench, &mut results.failures, "the queue's size", sizes).await;
+        results.queue_sizes = bench.keep(&mut results.failures, "the queue's size", sizes).await;
     }
 }
 

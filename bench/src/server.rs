@@ -12,8 +12,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio_util::task::TaskTracker;
 
-use crate::bench::PATIENCE;
-use crate::client::Client;
+use crate::client::{Client, PATIENCE};
 
 /// USER_HZ, fixed by the kernel's interface.
 const TICKS_PER_SECOND: f64 = 100.0;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{against_empty, rows};
+use super::rows::{against_empty, rows};
 use crate::bench::{Bench, per_second};
 use crate::measure::Watch;
 use crate::produce::{Load, Post, events, produce};

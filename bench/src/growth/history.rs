@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 
-use super::{against_empty, rows};
+use super::rows::{against_empty, rows};
 use crate::bench::Bench;
 use crate::past;
 use crate::report::{Growth, Made, say};

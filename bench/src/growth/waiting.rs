@@ -5,7 +5,7 @@ use std::time::Instant;
 use http::Method;
 use serde_json::json;
 
-use super::{against_empty, rows};
+use super::rows::{against_empty, rows};
 use crate::bench::{Bench, per_second};
 use crate::produce::{Progress, events};
 use crate::report::{Growth, Waiting, say};

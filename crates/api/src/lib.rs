@@ -29,6 +29,7 @@ pub mod problem;
 mod published;
 mod query;
 mod request_metrics;
+mod route_label;
 mod v1;
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use crate::Api;
 use crate::problem::Failure;
-use crate::published::PublishedLabel;
+use crate::route_label::RouteLabel;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_LENGTH_MAX: usize = 128;
@@ -21,8 +21,8 @@ pub(crate) async fn observe(State(api): State<Api>, request: Request, next: Next
     let path = request.extensions().get::<MatchedPath>().cloned();
     let mut response = next.run(request).await;
 
-    let published = response.extensions_mut().remove::<PublishedLabel>();
-    let route = published.as_ref().map(|PublishedLabel(label)| label.as_ref());
+    let published = response.extensions_mut().remove::<RouteLabel>();
+    let route = published.as_ref().map(|RouteLabel(label)| label.as_ref());
     let route = route.or(path.as_ref().map(MatchedPath::as_str)).unwrap_or("unmatched");
     let status = response.status();
     let duration = clock.now().since(started);

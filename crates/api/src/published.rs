@@ -13,14 +13,9 @@ use axum::extract::{Request, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use metrics::SharedString;
 
 use crate::problem::{Code, Problem};
 use crate::{Api, ApiOptions, observe};
-
-/// The route of a published API that answered, for metrics and logs: its path as the contract writes it, never as it was asked.
-#[derive(Clone)]
-pub(crate) struct PublishedLabel(pub(crate) SharedString);
 
 const PREFIX: &str = "/published/";
 

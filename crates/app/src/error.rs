@@ -20,40 +20,25 @@ impl Fault {
     }
 }
 
-/// What was not found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resource {
-    /// An API key.
-    Key,
-    /// A contract.
-    Contract,
-    /// An account.
-    Account,
-    /// An endpoint.
-    Endpoint,
-    /// A delivery.
-    Delivery,
-    /// A replay.
-    Replay,
-    /// A kind of resource.
-    ResourceKind,
-    /// A resource.
-    Resource,
-}
-
-impl Resource {
-    /// The word for people.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::Contract => "contract",
-            Self::Account => "account",
-            Self::Endpoint => "endpoint",
-            Self::Delivery => "delivery",
-            Self::Replay => "replay",
-            Self::ResourceKind => "kind of resource in the contract of this account",
-            Self::Resource => "resource",
-        }
+bellwire_domain::words! {
+    /// What was not found, in a word for people.
+    pub enum Resource {
+        /// An API key.
+        Key = "key",
+        /// A contract.
+        Contract = "contract",
+        /// An account.
+        Account = "account",
+        /// An endpoint.
+        Endpoint = "endpoint",
+        /// A delivery.
+        Delivery = "delivery",
+        /// A replay.
+        Replay = "replay",
+        /// A kind of resource.
+        ResourceKind = "kind of resource in the contract of this account",
+        /// A resource.
+        Resource = "resource",
     }
 }
 

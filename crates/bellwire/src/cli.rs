@@ -52,7 +52,7 @@ pub(crate) struct ServeArguments {
     pub(crate) contracts: Option<PathBuf>,
     /// Serve a contract's published API at the root of a listener of its own (repeatable)
     #[arg(long, value_name = "NAME=ADDR", env = "BELLWIRE_PUBLISH", value_delimiter = ',')]
-    pub(crate) publish: Vec<Publication>,
+    pub(crate) publish: Vec<PublishedListener>,
     /// Let endpoints resolve into this network, such as 10.1.0.0/16 (repeatable); internal addresses are refused otherwise
     #[arg(long, value_name = "CIDR", env = "BELLWIRE_ALLOW_NETWORK", value_delimiter = ',')]
     pub(crate) allow_network: Vec<IpNet>,
@@ -266,12 +266,12 @@ fn instant(text: &str) -> Result<Timestamp, String> {
 
 /// A contract's published API and where it is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Publication {
+pub(crate) struct PublishedListener {
     pub(crate) contract: String,
     pub(crate) address: SocketAddr,
 }
 
-impl FromStr for Publication {
+impl FromStr for PublishedListener {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -343,9 +343,9 @@ mod tests {
     }
 
     #[test]
-    fn publications() {
-        let publication: Publication = "novamed=127.0.0.1:8081".parse().unwrap();
-        assert_eq!((publication.contract.as_str(), publication.address.port()), ("novamed", 8081));
-        assert!("novamed".parse::<Publication>().is_err() && "novamed=here".parse::<Publication>().is_err());
+    fn published_listeners() {
+        let listener: PublishedListener = "novamed=127.0.0.1:8081".parse().unwrap();
+        assert_eq!((listener.contract.as_str(), listener.address.port()), ("novamed", 8081));
+        assert!("novamed".parse::<PublishedListener>().is_err() && "novamed=here".parse::<PublishedListener>().is_err());
     }
 }

@@ -70,10 +70,10 @@ impl Server {
     /// Binds the ports, opens the store and starts everything.
     pub(crate) async fn start(options: ServerOptions) -> anyhow::Result<Self> {
         let (listener, address) = bind(options.listen).await?;
-        let mut publications = Vec::with_capacity(options.publish.len());
+        let mut published_listeners = Vec::with_capacity(options.publish.len());
         for (contract, wanted) in options.publish {
             let bound = bind(wanted).await.with_context(|| format!("--publish {contract}={wanted}"))?;
-            publications.push((contract, bound));
+            published_listeners.push((contract, bound));
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
@@ -124,8 +124,8 @@ impl Server {
             ready: Arc::clone(&ready),
             large_bodies: LargeBodies::default(),
         };
-        let mut published = Vec::with_capacity(publications.len());
-        for (contract, (listener, address)) in publications {
+        let mut published = Vec::with_capacity(published_listeners.len());
+        for (contract, (listener, address)) in published_listeners {
             let router = bellwire_api::published_router(api.clone(), &contract);
             tasks.spawn(listener::serve(listener, router, ListenerLimits::default(), stop_listening.clone()));
             published.push((contract, address));

@@ -9,8 +9,8 @@ use ureq_proto::client::{Call, RecvBodyResult, RecvResponseResult, SendRequestRe
 use ureq_proto::{BodyMode, Error};
 
 use crate::answer::Answer;
+use crate::exchange::Outgoing;
 use crate::failure;
-use crate::sender::Outgoing;
 
 /// Bytes of an answer's head, and of whatever else has to be there as a whole before it says something.
 const HEAD_BYTES_MAX: usize = 64 * 1_024;

@@ -11,9 +11,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
-use crate::guard::{Guard, Refusal};
+use crate::destination::Destination;
+use crate::guard::{Guard, NoAddress};
 use crate::stream::{CustomerStream, Transport};
-use crate::target::Target;
 use crate::{CheckedAddress, Dial};
 
 /// Where there are more addresses to try, one is given up after this long.
@@ -60,11 +60,11 @@ pub(crate) enum ConnectFailure {
     Tls(String),
 }
 
-impl From<Refusal> for ConnectFailure {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Dns(detail) => Self::Dns(detail),
-            Refusal::Blocked(reason) => Self::Blocked(reason),
+impl From<NoAddress> for ConnectFailure {
+    fn from(why: NoAddress) -> Self {
+        match why {
+            NoAddress::Dns(detail) => Self::Dns(detail),
+            NoAddress::Blocked(reason) => Self::Blocked(reason),
         }
     }
 }
@@ -79,13 +79,13 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    pub(crate) async fn connect(&self, target: &Target, progress: &Progress) -> Result<CustomerStream, ConnectFailure> {
-        let host = target.host.as_str();
+    pub(crate) async fn connect(&self, destination: &Destination, progress: &Progress) -> Result<CustomerStream, ConnectFailure> {
+        let host = destination.host.as_str();
         progress.reach(TimeoutPhase::Dns);
-        let addresses = self.guard.check(host, target.port).await?;
+        let addresses = self.guard.check(host, destination.port).await?;
         progress.reach(TimeoutPhase::Connect);
         let stream = self.dial_first(&addresses).await?;
-        let transport = if target.is_tls {
+        let transport = if destination.is_tls {
             progress.reach(TimeoutPhase::Tls);
             let name = host.strip_suffix('.').unwrap_or(host).to_owned(); // certificates name hosts without the root's dot
             let name = ServerName::try_from(name).map_err(|error| ConnectFailure::Tls(error.to_string()))?;

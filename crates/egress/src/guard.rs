@@ -27,7 +27,7 @@ impl CheckedAddress {
 
 /// Why no address of a host may be connected to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum NoAddress {
     /// There is none: the name did not resolve.
     Dns(String),
     /// All of them are refused.
@@ -47,10 +47,10 @@ impl Guard {
 
     /// The addresses of `host` that may be connected to, in the resolver's order, at least one. Where a name has allowed and
     /// refused ones, it is reached at the allowed ones only.
-    pub(crate) async fn check(&self, host: &str, port: u16) -> Result<Vec<CheckedAddress>, Refusal> {
+    pub(crate) async fn check(&self, host: &str, port: u16) -> Result<Vec<CheckedAddress>, NoAddress> {
         let found = match host.parse::<IpAddr>() {
             Ok(address) => vec![address],
-            Err(_) => self.resolver.resolve(host).await.map_err(|error| Refusal::Dns(error.to_string()))?,
+            Err(_) => self.resolver.resolve(host).await.map_err(|error| NoAddress::Dns(error.to_string()))?,
         };
         let mut refused = None;
         let mut checked = Vec::new();
@@ -65,11 +65,11 @@ impl Guard {
         checked.truncate(ADDRESSES_MAX);
         match (checked.is_empty(), refused) {
             (false, _) => Ok(checked),
-            (true, Some(class)) => Err(Refusal::Blocked(format!(
+            (true, Some(class)) => Err(NoAddress::Blocked(format!(
                 "{} is not reachable for webhooks; --allow-network permits single networks",
                 class.as_str()
             ))),
-            (true, None) => Err(Refusal::Dns("the name has no address".to_owned())),
+            (true, None) => Err(NoAddress::Dns("the name has no address".to_owned())),
         }
     }
 }

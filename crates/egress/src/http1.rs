@@ -21,8 +21,8 @@ use tokio::sync::Notify;
 
 use crate::codec::{self, Received, Reception};
 use crate::connect::Progress;
+use crate::exchange::{Outgoing, Unanswered};
 use crate::failure;
-use crate::sender::{Outgoing, Unanswered};
 use crate::stream::CustomerStream;
 
 /// Bytes taken from a connection at once.

@@ -13,8 +13,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
 use crate::answer::Answer;
 use crate::connect::Progress;
+use crate::exchange::{Outgoing, Unanswered};
 use crate::failure;
-use crate::sender::{Outgoing, Unanswered};
 use crate::stream::CustomerStream;
 
 /// What a receiver may send before we take it: of one answer, and of all on a connection.

@@ -8,7 +8,7 @@
 //! What happened comes back as an [`AttemptOutcome`](bellwire_domain::AttemptOutcome): a value for every way it can go, never
 //! an error.
 //!
-//! The way through the files: [`Sender`] makes one attempt; `target` takes the URL apart; `guard` says where it may go;
+//! The way through the files: [`Sender`] makes one attempt; `destination` takes the URL apart; `guard` says where it may go;
 //! `connect` goes there; `http1`, with the bytes of `codec`, and `http2` speak over the connection, and `pool` keeps it; `answer` is
 //! what is kept of the answer, and `excerpt` the beginning of its body; `failure` sorts what went wrong.
 //!
@@ -17,8 +17,10 @@
 mod answer;
 mod codec;
 mod connect;
+mod destination;
 mod dial;
 mod excerpt;
+mod exchange;
 mod failure;
 mod guard;
 mod http1;
@@ -27,7 +29,7 @@ mod pool;
 mod resolve;
 mod sender;
 mod stream;
-mod target;
+
 mod trust;
 
 pub use dial::{Dial, Dialing, SystemDialer};

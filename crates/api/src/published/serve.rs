@@ -12,13 +12,13 @@ use bellwire_contract::{
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::PublishedLabel;
 use super::act::{Caller, act};
 use super::refusal::Refusal;
 use crate::Api;
 use crate::extract::JsonBody;
 use crate::problem::Failure;
 use crate::query::pairs;
+use crate::route_label::RouteLabel;
 
 /// Answers a request whose path below the API's root is `path`.
 pub(super) async fn serve(api: &Api, contract: &Contract, published: &PublishedApi, path: &str, request: Request) -> Response {
@@ -40,7 +40,7 @@ pub(super) async fn serve(api: &Api, contract: &Contract, published: &PublishedA
             let answered = serving.answer(&parameters, request).await;
             let mut response = answered.map_or_else(|refusal| refuse(published, refusal), into_response);
             let label = format!("/published/{}{}", contract.name(), route.path());
-            response.extensions_mut().insert(PublishedLabel(label.into()));
+            response.extensions_mut().insert(RouteLabel(label.into()));
             response
         }
     }

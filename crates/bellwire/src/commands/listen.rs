@@ -30,11 +30,8 @@ use crate::environment::SystemClock;
 use crate::listener::{self, ListenerLimits};
 use crate::signals::Stops;
 use crate::telemetry;
-use forward::Forwarder;
+use forward::{BODY_BYTES_MAX, Forwarder};
 use show::Arrival;
-
-/// The most bytes of a request's body, and of an answer's that is passed back.
-const BODY_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 
 /// Receives until it is told to stop.
 pub(crate) fn run(arguments: ListenArguments) -> anyhow::Result<ExitCode> {

@@ -8,7 +8,7 @@ use bellwire_contract::{Contract, EventChoice, PublishedApi, Registrar, RenderIn
 use bellwire_domain::health::{FailedAfter, FailedThen};
 use bellwire_domain::{DeliveryPolicy, EventType, Timestamp, UrlPolicy};
 
-use super::{Example, show};
+use super::example::{Example, show};
 
 /// 2026-01-15T09:00:00Z, when everything on a page happens.
 const THEN: Timestamp = Timestamp::from_secs(1_768_467_600);

@@ -18,8 +18,10 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::BODY_BYTES_MAX;
 use crate::cli::ForwardUrl;
+
+/// The most bytes of a request's body, and of an answer's that is passed back.
+pub(super) const BODY_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 
 /// Headers that are about one connection and end with it, beside those that `connection` names.
 const HOP_BY_HOP: [HeaderName; 9] = [

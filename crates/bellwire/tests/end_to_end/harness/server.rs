@@ -68,7 +68,10 @@ impl Home {
         if self.elsewhere.is_some() {
             command.env("BELLWIRE_MASTER_KEY", MASTER_KEY);
         }
-        command.args(["serve", "--database", &self.database(), "--log", "warn"]).args(flags);
+        command.args(["serve", "--database", &self.database()]).args(flags);
+        if !flags.contains(&"--log") {
+            command.args(["--log", "warn"]);
+        }
         if !flags.contains(&"--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
         }
@@ -102,6 +105,11 @@ impl Server {
         let line = self.lines.recv_timeout(PATIENCE).unwrap();
         let address = line.strip_prefix(&format!("publishing {contract} on http://"));
         address.unwrap_or_else(|| panic!("{line}")).parse().unwrap()
+    }
+
+    /// What it has printed since.
+    pub(crate) fn printed(&self) -> Vec<String> {
+        self.lines.try_iter().collect()
     }
 
     pub(crate) fn signal(&self, name: &str) {
