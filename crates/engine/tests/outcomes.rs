@@ -26,7 +26,10 @@ use tokio::sync::Semaphore;
 /// What the engine lets wait (`OUTCOMES_MAX`), and what may be on its way into the store besides.
 const WAITING_MAX: usize = 4_096 + 1_024;
 const IN_FLIGHT_MAX: usize = 100;
-const EVENTS: usize = 7_000;
+/// A new endpoint has a few deliveries in memory, so there are many of them.
+const ENDPOINTS: usize = 120;
+const EVENTS: usize = 60;
+const DELIVERIES: usize = ENDPOINTS * EVENTS;
 
 const CONTRACT: &str = "contract: plain\ntitle: Plain\nevents: any\nrequest: { body: \"{{ event.data }}\" }\n\
                         delivery: { retry: none, in_flight: 100 }\n";
@@ -47,7 +50,7 @@ impl Transport for Counting {
     }
 }
 
-async fn account_with_endpoint(store: &Store) -> Account {
+async fn account_with_endpoints(store: &Store) -> Account {
     let wanted = PutAccount {
         id: AccountId::try_new("a").unwrap(),
         contract: "plain".to_owned(),
@@ -57,20 +60,22 @@ async fn account_with_endpoint(store: &Store) -> Account {
         entitlements: BTreeSet::new(),
     };
     let account = store.put_account(wanted).await.unwrap().0;
-    let endpoint = NewEndpoint {
-        id: EndpointId::try_new("e").unwrap(),
-        account_id: account.id.clone(),
-        url: "http://receiver.example/in".to_owned(),
-        name: None,
-        filter: EventFilter::All,
-        headers: Vec::new(),
-        enabled: true,
-        in_flight_max: None,
-        rate_limit: None,
-        health: HealthStatus::Active,
-        secret: None,
-    };
-    store.create_endpoint(endpoint).await.unwrap().unwrap();
+    for number in 0..ENDPOINTS {
+        let endpoint = NewEndpoint {
+            id: EndpointId::try_new(&format!("e{number}")).unwrap(),
+            account_id: account.id.clone(),
+            url: "http://receiver.example/in".to_owned(),
+            name: None,
+            filter: EventFilter::All,
+            headers: Vec::new(),
+            enabled: true,
+            in_flight_max: None,
+            rate_limit: None,
+            health: HealthStatus::Active,
+            secret: None,
+        };
+        store.create_endpoint(endpoint).await.unwrap().unwrap();
+    }
     account
 }
 
@@ -87,8 +92,8 @@ async fn publish(store: &Store, account: &Account, clock: &ManualClock) {
         is_test: false,
         only_endpoint: None,
     };
-    for first in (0..EVENTS).step_by(500) {
-        store.commit_events(account, (first..first + 500).map(event).collect()).await.unwrap();
+    for number in 0..EVENTS {
+        store.commit_events(account, vec![event(number)]).await.unwrap();
     }
 }
 
@@ -105,7 +110,7 @@ async fn attempts_wait_for_room_while_outcomes_cannot_be_stored() {
         clock: Arc::clone(&clock) as _,
         entropy: Arc::clone(&entropy),
         // All that is published is in memory at once: nothing has to be claimed while the store is stuck.
-        handoff: HandOffLimits { lane_deliveries_max: 10 * EVENTS, deliveries_max: 10 * EVENTS, ..HandOffLimits::default() },
+        handoff: HandOffLimits { deliveries_max: 10 * DELIVERIES, ..HandOffLimits::default() },
         jobs_max: 1_000,
         readers_max: 1,
         execution: Execution::Inline { commits: Arc::new(move || !stuck.load(Ordering::SeqCst)) },
@@ -126,7 +131,7 @@ async fn attempts_wait_for_room_while_outcomes_cannot_be_stored() {
         in_flight_max: IN_FLIGHT_MAX,
         retention: None,
     });
-    let account = account_with_endpoint(&store).await;
+    let account = account_with_endpoints(&store).await;
     publish(&store, &account, &clock).await;
 
     is_stuck.store(true, Ordering::SeqCst);
@@ -149,6 +154,6 @@ async fn attempts_wait_for_room_while_outcomes_cannot_be_stored() {
         }
     };
     tokio::time::timeout(Duration::from_secs(600), all_done).await.unwrap();
-    assert_eq!(transport.sent.load(Ordering::SeqCst), EVENTS, "each is sent once");
+    assert_eq!(transport.sent.load(Ordering::SeqCst), DELIVERIES, "each is sent once");
     engine.stop(Duration::from_secs(5)).await;
 }
