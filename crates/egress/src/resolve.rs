@@ -108,11 +108,10 @@ impl Drop for Lookup {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
-    use std::time::Duration;
+
+    use bellwire_testkit::waiting::PATIENCE;
 
     use super::*;
-
-    const PATIENCE: Duration = Duration::from_secs(20);
 
     /// A system that tells which names it is asked for and answers when it is told to.
     fn slow_system(at_once_max: usize) -> (SystemResolver, mpsc::Receiver<String>, mpsc::Sender<()>) {

@@ -1,16 +1,13 @@
 //! No payload, no secret, no key and no token of a URL is ever logged, at any level, over either database.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use bellwire_testkit::postgres::Cluster;
 use serde_json::{Value, json};
 
-use crate::harness::{Home, KEY, LOCAL, MASTER_KEY, until};
+use crate::harness::{Home, KEY, LOCAL, MASTER_KEY, Reply, Sink, until};
 
 /// Each marks one thing that is nobody's business.
 const PAYLOAD: &str = "marker-of-the-payload";
@@ -40,24 +37,13 @@ signatures:
 delivery: { retry: { schedule: [20ms, 20ms] } }
 "#;
 
-/// A receiver that fails twice, and then takes everything; each answer has something to say. Its URL, and how many requests came.
-fn receiver() -> (String, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/in?token={TOKEN}", listener.local_addr().unwrap());
-    let count = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&count);
-    thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            let _ = stream.read(&mut [0; 16_384]);
-            let status = if counted.fetch_add(1, Ordering::SeqCst) < 2 { 500 } else { 200 };
-            let length = ANSWER.len();
-            let answer = format!(
-                "HTTP/1.1 {status} X\r\nx-said: {ANSWER}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{ANSWER}"
-            );
-            let _ = stream.write_all(answer.as_bytes());
-        }
-    });
-    (url, count)
+/// Fails twice, and then takes everything; each answer has something to say.
+fn receiver() -> Sink {
+    let count = AtomicUsize::new(0);
+    Sink::start_with(move |_| {
+        let status = if count.fetch_add(1, Ordering::SeqCst) < 2 { 500 } else { 200 };
+        Reply { status, headers: vec![("x-said", ANSWER.to_owned())], body: ANSWER.into() }
+    })
 }
 
 /// Does everything that carries a secret, on a server that logs all it can.
@@ -69,7 +55,8 @@ fn talk(home: &Home, flags: &[&str]) {
     let own = ["--contracts", &contracts, "--log", "trace"];
     let mut server = home.start_with(&[&LOCAL[..], &own, flags].concat());
     let api = server.api.clone();
-    let (url, received) = receiver();
+    let sink = receiver();
+    let url = sink.url(&format!("/in?token={TOKEN}"));
     api.put("/v1/accounts/a", &json!({ "contract": "chatty" })).expect(201);
     let endpoint = json!({ "url": url, "secret": SECRET, "headers": { "x-own": HEADER } });
     let endpoint = api.post("/v1/accounts/a/endpoints", &endpoint).expect(201)["id"].as_str().unwrap().to_owned();
@@ -88,10 +75,10 @@ fn talk(home: &Home, flags: &[&str]) {
     let test = api.post(&format!("{path}/test"), &Value::Null).expect(201);
     delivered(test["id"].as_str().unwrap());
     let again = api.delivery("a", &event).unwrap();
-    let before = received.load(Ordering::SeqCst);
+    let before = sink.count();
     api.post(&format!("/v1/deliveries/{}/retry", again["id"].as_str().unwrap()), &Value::Null);
     api.post(&format!("{path}/replay"), &json!({ "since": "2020-01-01T00:00:00Z", "states": ["delivered"] })).expect(202);
-    until("something is sent again", || (received.load(Ordering::SeqCst) > before).then_some(()));
+    until("something is sent again", || (sink.count() > before).then_some(()));
     api.post(&format!("{path}/secrets"), &json!({ "secret": NEW_SECRET, "overlap": "0s" })).expect(201);
     delivered(&api.publish("a", "thing.done", &json!({ "text": PAYLOAD }).to_string()));
     // Nobody listens at this one.
