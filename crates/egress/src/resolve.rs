@@ -108,6 +108,7 @@ impl Drop for Lookup {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
+    use std::time::Duration;
 
     use bellwire_testkit::waiting::PATIENCE;
 
