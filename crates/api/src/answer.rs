@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 pub(crate) struct List<T> {
     /// The items.
     pub(crate) items: Vec<T>,
-    /// What to give as `after` for the next page; null: this was the last one.
+    /// The `after` of the next page; null: this is the last one.
     pub(crate) next: Option<String>,
 }
 

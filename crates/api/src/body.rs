@@ -1,7 +1,7 @@
 //! JSON bodies. Each is declared once, with [`body!`](crate::body::body): its type, its schema and its reader come from there.
 //!
-//! The reader is not derived, for three reasons: every fault is reported at once, by its JSON pointer; unknown and repeated
-//! fields are refused by name; and a field's value stays the raw text that was posted until somebody needs more.
+//! The reader is not derived, for three reasons: all faults are reported at once, with JSON pointers; unknown and repeated
+//! fields are refused by name; and a field's value stays the raw text that was posted until more is needed.
 
 mod declare;
 mod fields;
@@ -21,13 +21,13 @@ pub(crate) fn read<'a, B: Body<'a>>(bytes: &'a [u8]) -> Result<B, Problem> {
     whole(read_fields(Fields::read(bytes)?))
 }
 
-/// Reads an object whose members are split already, and says what is wrong with it.
+/// Reads an object that is already split into members. Returns it and its faults.
 pub(crate) fn read_fields<'a, B: Body<'a>>(mut fields: Fields<'a>) -> (Option<B>, Vec<Fault>) {
     let body = B::read(&mut fields);
     (body, fields.end(B::NAMES))
 }
 
-/// What was read, if nothing is wrong with it.
+/// The body, if it has no faults.
 pub(crate) fn whole<B>((body, faults): (Option<B>, Vec<Fault>)) -> Result<B, Problem> {
     body.filter(|_| faults.is_empty()).ok_or_else(|| Problem::invalid(faults))
 }

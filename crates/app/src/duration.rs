@@ -1,10 +1,10 @@
-//! Spans of time as people write them in contracts and requests: `200ms`, `5s`, `1m`, `2h`, `3d`.
+//! Durations as people write them in contracts and requests: `200ms`, `5s`, `1m`, `2h`, `3d`.
 
 use std::time::Duration;
 
 const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
-/// Reads a whole number and its unit; `None` for anything else.
+/// Parses a whole number and its unit; `None` for anything else.
 pub(crate) fn parse(text: &str) -> Option<Duration> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits)?;
@@ -12,7 +12,7 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(number.parse::<u64>().ok()?.checked_mul(*millis)?))
 }
 
-/// The same, in the largest unit that leaves nothing over.
+/// Writes a duration in the largest unit that divides it.
 pub(crate) fn print(duration: Duration) -> String {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let fits = UNITS.iter().rev().find(|(_, unit)| millis.is_multiple_of(*unit));

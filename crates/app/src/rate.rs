@@ -1,4 +1,4 @@
-//! How often a key may ask.
+//! The rate limit of API keys.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use bellwire_domain::{KeyId, RateLimit, Timestamp};
 use parking_lot::Mutex;
 use quick_cache::unsync::Cache;
 
-/// Keys remembered at once. Beyond them the ones that ask least are forgotten, and may start anew.
+/// Keys remembered at once. Beyond that, the least active are forgotten and start over.
 const KEYS_MAX: usize = 10_000;
 
 /// The pace of every key.
@@ -20,7 +20,7 @@ impl KeyRates {
         Self { limit, next: Mutex::new(Cache::new(KEYS_MAX)) }
     }
 
-    /// Lets a request of `key` pass, or says after which time one would.
+    /// Admits a request of `key`, or returns how long to wait.
     pub(crate) fn admit(&self, key: &KeyId, now: Timestamp) -> Result<(), Duration> {
         let mut keys = self.next.lock();
         let next = keys.get(key).copied();

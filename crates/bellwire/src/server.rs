@@ -1,4 +1,4 @@
-//! The parts of a running server, put together: store, engine, API, listener.
+//! A running server: store, engine, API and listener, wired together.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::environment::{SystemClock, SystemEntropy};
 use crate::listener::{self, ListenerLimits};
 use crate::telemetry;
 
-/// Writes that may wait in the store before publishers are told to come back.
+/// Writes that may wait in the store before publishers are asked to try again later.
 const STORE_JOBS_MAX: usize = 8_192;
 /// Reading connections.
 const STORE_READERS_MAX: usize = 4;
@@ -31,7 +31,7 @@ const STORE_READERS_MAX: usize = 4;
 /// What a server is made of.
 pub(crate) struct ServerOptions {
     pub(crate) listen: SocketAddr,
-    /// Contracts whose published API has a listener of its own, and where.
+    /// Contracts whose published API has its own listener, and its address.
     pub(crate) publish: Vec<(String, SocketAddr)>,
     pub(crate) database: Location,
     /// On PostgreSQL, how long a node may be silent.
@@ -42,11 +42,11 @@ pub(crate) struct ServerOptions {
     pub(crate) allow_http: bool,
     pub(crate) admin_key: Option<String>,
     pub(crate) in_flight_max: usize,
-    /// How long history and events are kept at least.
+    /// How long history and events are kept, at least.
     pub(crate) retention: Option<Duration>,
-    /// Live deliveries that one account may have.
+    /// Live deliveries per account.
     pub(crate) account_backlog_max: u32,
-    /// How often one API key may ask.
+    /// Requests that one API key may send.
     pub(crate) requests_per_key: Option<RateLimit>,
     pub(crate) metrics: PrometheusHandle,
 }
@@ -57,7 +57,7 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// Where published APIs listen, by contract.
     pub(crate) published: Vec<(String, SocketAddr)>,
-    /// The admin key that was made, when none was configured and none existed.
+    /// The admin key that was created because none was configured and none existed.
     pub(crate) new_admin_key: Option<String>,
     store: Store,
     engine: Engine,
@@ -163,7 +163,7 @@ fn refused_key(error: AppError) -> anyhow::Error {
     }
 }
 
-/// Every account's contract must be loaded: without it nothing could be sent to that account.
+/// Every account's contract must be loaded; without it, nothing could be sent to that account.
 async fn check_contracts(store: &Store, contracts: &Contracts) -> anyhow::Result<()> {
     let mut after = None;
     loop {

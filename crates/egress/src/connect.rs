@@ -1,4 +1,4 @@
-//! From a URL to a connection: check, connect to what was checked, TLS.
+//! From a URL to a connection: check the addresses, connect to one of them, do TLS.
 
 use std::io;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::guard::{Guard, NoAddress};
 use crate::stream::{CustomerStream, Transport};
 use crate::{CheckedAddress, Dial};
 
-/// Where there are more addresses to try, one is given up after this long.
+/// How long to try an address when there are others.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How far an attempt has come.
+/// How far an attempt has got.
 #[derive(Default)]
 pub(crate) struct Progress(AtomicU8);
 
@@ -74,7 +74,7 @@ pub(crate) struct Connector {
     pub(crate) guard: Guard,
     pub(crate) dialer: Arc<dyn Dial>,
     pub(crate) tls: TlsConnector,
-    /// Places for connections that are kept after their first request, over all hosts.
+    /// Room for connections that are kept after their first request, over all hosts.
     pub(crate) places: Arc<Semaphore>,
 }
 
@@ -98,7 +98,7 @@ impl Connector {
         Ok(CustomerStream::new(transport, Arc::clone(&self.places).try_acquire_owned().ok()))
     }
 
-    /// Tries the addresses in order. The system would choose for us if we passed a name, and choose again after the check.
+    /// Tries the addresses in order. If we passed a name, the system would resolve it again, after the check.
     async fn dial_first(&self, addresses: &[CheckedAddress]) -> Result<TcpStream, ConnectFailure> {
         let mut failure = ConnectFailure::Connect("no address".to_owned());
         for (index, address) in addresses.iter().enumerate() {

@@ -1,13 +1,13 @@
-//! A URL, taken apart once: where to connect, and what a request to it says.
+//! A URL, parsed once: where to connect, and what a request to it says.
 
 use http::header::HeaderValue;
 use http::{Request, Uri};
 
 /// Where an endpoint's URL leads.
 pub(crate) struct Destination {
-    /// What connections are kept by: scheme, host and port.
+    /// The key of kept connections: scheme, host and port.
     pub(crate) origin: String,
-    /// The host without brackets, as it is resolved and as certificates name it.
+    /// The host without brackets, as resolved and as named in certificates.
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) is_tls: bool,

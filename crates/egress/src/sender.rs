@@ -41,22 +41,22 @@ pub struct SenderOptions {
     pub dialer: Arc<dyn Dial>,
     /// Which addresses may be connected to.
     pub addresses: AddressPolicy,
-    /// Certificate authorities that are trusted beside the system's and Mozilla's.
+    /// Certificate authorities to trust in addition to the system's and Mozilla's.
     pub trusted: Vec<CertificateDer<'static>>,
-    /// Connections to one host that are kept while idle.
+    /// Idle connections kept per host.
     pub idle_per_host_max: usize,
-    /// Connections to all hosts that are kept after a request. One opened beyond serves one request.
+    /// Connections kept after a request, over all hosts. Any beyond that serve one request.
     pub kept_max: usize,
     /// How long a connection is kept while idle.
     pub idle_timeout: Duration,
-    /// How often an HTTP/2 connection is asked for a sign of life, and how long that may take. It carries many requests, and
-    /// one that is dead without saying so would take them all.
+    /// How often an HTTP/2 connection is pinged, and how long the answer may take. The connection carries many requests, and if
+    /// it died silently it would take them all with it.
     pub ping_interval: Duration,
 }
 
 impl Default for SenderOptions {
-    /// Through the operating system, to public addresses. Receivers' servers close idle connections after 5 seconds and
-    /// more, and a request that meets the closing is lost without anybody's fault: so ours are closed first.
+    /// Through the operating system, to public addresses. Receivers close idle connections after 5 seconds or more. A request
+    /// sent at that moment is lost, through nobody's fault, so we close ours first.
     fn default() -> Self {
         Self {
             resolver: Arc::new(SystemResolver::default()),
@@ -79,15 +79,15 @@ struct Shared {
     connector: Connector,
     pool: Arc<Pool>,
     ping_interval: Duration,
-    /// URLs as they were parsed: few endpoints change theirs from request to request.
+    /// Parsed URLs: an endpoint rarely changes its URL.
     destinations: Cache<String, Arc<Destination>>,
 }
 
-/// URLs remembered.
+/// URLs to remember.
 const DESTINATIONS_MAX: usize = 10_000;
 
 impl Sender {
-    /// A sender with a pool of its own.
+    /// A sender with its own pool.
     pub fn new(options: SenderOptions) -> Self {
         let connector = Connector {
             guard: Guard::new(options.resolver, options.addresses),
@@ -100,11 +100,11 @@ impl Sender {
         Self(Arc::new(shared))
     }
 
-    /// Sends `request` and reads the answer, all within `timeout`. `now` is the instant of the attempt, by which a
-    /// `Retry-After` date is read.
+    /// Sends `request` and reads the answer, all within `timeout`. `now` is the instant of the attempt; a `Retry-After` date
+    /// is relative to it.
     ///
-    /// A request is sent once. Should a kept connection turn out to be closed before any of the request is on it, another
-    /// one is taken; once something may have arrived, the attempt has failed.
+    /// A request is sent once. If a kept connection turns out to be closed before any of the request was sent, another one is
+    /// used; if anything may have arrived, the attempt has failed.
     pub async fn send(&self, request: OutboundRequest, timeout: Duration, now: Timestamp) -> AttemptOutcome {
         let destination = match self.0.destination(&request.url) {
             Ok(destination) => destination,
@@ -129,7 +129,7 @@ impl Shared {
         Ok(destination)
     }
 
-    /// Sends the request over kept connections until one takes it, or over a new one.
+    /// Sends the request over the first kept connection that takes it, or over a new one.
     async fn ask(&self, destination: &Destination, mut request: Outgoing, progress: &Progress, now: Timestamp) -> AttemptOutcome {
         while let Some(kept) = self.pool.take(&destination.origin) {
             match self.send_over(kept, destination, request, progress, now).await {

@@ -11,12 +11,12 @@ pub(crate) trait Body<'a>: Sized {
     /// The names of its fields.
     const NAMES: &'static [&'static str];
 
-    /// Takes its fields. `None`: there are faults, which `fields` has.
+    /// Takes its fields. `None`: `fields` has faults.
     fn read(fields: &mut Fields<'a>) -> Option<Self>;
 }
 
-/// Declares a body once: the struct, its OpenAPI schema and its reader. A field's type says what it may hold and whether it may
-/// be left out ([`Field`]); its documentation is what the schema says of it.
+/// Declares a body once: the struct, its OpenAPI schema and its reader. A field's type says what it may contain and whether it is
+/// required ([`Field`]); its doc comment becomes the description in the schema.
 macro_rules! body {
     ($(#[doc = $doc:literal])* $visibility:vis struct $name:ident<$life:lifetime> $fields:tt) => {
         $crate::body::body!(@declare [$($doc)*] [$visibility $name] [$life] [<$life>] $fields);
@@ -35,7 +35,7 @@ macro_rules! body {
             const NAMES: &'static [&'static str] = &[$($crate::body::name_of(stringify!($field))),+];
 
             fn read(fields: &mut $crate::body::Fields<$life>) -> Option<Self> {
-                // All of them are read before any is missed, so that every fault is found.
+                // Reads all fields before it gives up on any, so that all faults are found.
                 $(let $field = $crate::body::Field::read(const { $crate::body::name_of(stringify!($field)) }, fields);)+
                 Some(Self { $($field: $field?,)+ })
             }

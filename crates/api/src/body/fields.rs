@@ -14,7 +14,7 @@ pub(crate) struct Fields<'a> {
     pointer: String,
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
     faults: Vec<Fault>,
-    /// False where an object was expected and something else came. That is the one fault: nothing is missing in it.
+    /// False if something other than an object was found. That is the only fault then; nothing counts as missing.
     is_object: bool,
 }
 
@@ -79,7 +79,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Ends the reading: members that are left are unknown, next to the known ones in `names`. Returns all faults.
+    /// Ends the reading, and returns all faults. Members that are left are unknown; `names` are the known ones.
     pub(crate) fn end(mut self, names: &[&str]) -> Vec<Fault> {
         for (key, _) in &self.members {
             let shown = shorten(key);

@@ -46,7 +46,7 @@ impl<'a, T: Value<'a>> Field<'a> for T {
     }
 }
 
-/// For these `null` says the same as leaving the field out.
+/// For these, `null` means the same as leaving the field out.
 impl<'a, T: Value<'a>> Field<'a> for Option<T> {
     const REQUIRED: bool = false;
 
@@ -75,7 +75,7 @@ impl<'a> Field<'a> for &'a RawValue {
     }
 }
 
-/// What a body says of something that can be removed: nothing (leave it), `null` (remove it) or a value.
+/// What a body says about something that can be removed: nothing (keep it), `null` (remove it) or a value.
 pub(crate) enum Change<T> {
     Keep,
     Remove,
@@ -83,7 +83,7 @@ pub(crate) enum Change<T> {
 }
 
 impl<T> Change<T> {
-    /// As the use-cases take it.
+    /// For the use-cases.
     #[expect(clippy::option_option, reason = "the use-cases know three things to say, too")]
     pub(crate) fn into_option(self) -> Option<Option<T>> {
         match self {
@@ -191,7 +191,7 @@ impl<'a> Value<'a> for bool {
     }
 }
 
-/// How many requests an endpoint takes at once. The use-cases decide which numbers are good.
+/// A limit on requests in flight. The use-cases decide which numbers are valid.
 pub(crate) struct InFlightMax(pub(crate) i64);
 
 impl<'a> Value<'a> for InFlightMax {
@@ -261,7 +261,7 @@ impl<'a> Value<'a> for Vec<(String, String)> {
     }
 }
 
-/// The text of a raw string, borrowed when nothing in it is escaped.
+/// The text of a raw string, borrowed if it has no escapes.
 fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') { serde_json::from_str(raw.get()).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }

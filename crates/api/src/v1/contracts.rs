@@ -32,13 +32,13 @@ struct ContractAnswer {
     description: Option<String>,
     /// Its catalogue.
     events: Vec<EventKind>,
-    /// Whether types that the catalogue does not list may be published too.
+    /// Whether types that are not in the catalogue may be published, too.
     any_event: bool,
     /// The type of its test event.
     test_event: Option<String>,
-    /// The resources whose stored changes cause events.
+    /// The resources whose changes cause events.
     resources: Vec<ResourceKind>,
-    /// The API that the platform has published; null: none is declared.
+    /// The platform's published API; null if the contract declares none.
     published: Option<PublishedApiAnswer>,
     /// Who may register what.
     subscription: SubscriptionAnswer,
@@ -53,9 +53,9 @@ struct EventKind {
     title: String,
     /// What it means.
     description: Option<String>,
-    /// What an account must be entitled to for it; null: everybody is.
+    /// The entitlement that an account needs for it; null: none.
     entitlement: Option<String>,
-    /// Whether an endpoint that names no events gets it.
+    /// Whether an endpoint gets it if it does not choose events.
     enabled_by_default: bool,
 }
 
@@ -80,11 +80,11 @@ struct PublishedApiAnswer {
     title: Option<String>,
     /// Where it is served here.
     path: String,
-    /// Where consumers reach it, when the contract says so.
+    /// Where consumers reach it, if the contract says so.
     url: Option<String>,
     /// The header that has the consumer's API key.
     header: String,
-    /// The word before the key.
+    /// The scheme before the key, such as `Bearer`.
     scheme: Option<String>,
     /// Its routes.
     routes: Vec<PublishedRouteAnswer>,
@@ -96,7 +96,7 @@ struct PublishedApiAnswer {
 struct PublishedRouteAnswer {
     /// The method.
     method: String,
-    /// The path, below where the API is served.
+    /// The path, relative to where the API is served.
     path: String,
     /// Its title.
     title: Option<String>,
@@ -104,7 +104,7 @@ struct PublishedRouteAnswer {
     description: Option<String>,
     /// What it does.
     does: &'static str,
-    /// Whether it takes no key.
+    /// Whether it needs no key.
     public: bool,
 }
 
@@ -124,7 +124,7 @@ struct SubscriptionAnswer {
     sandbox: bool,
     /// Who registers endpoints: `consumer` or `operator`.
     register: &'static str,
-    /// Whether an endpoint may have headers of its own.
+    /// Whether an endpoint may have its own headers.
     headers: bool,
 }
 

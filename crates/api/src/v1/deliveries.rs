@@ -59,9 +59,9 @@ struct AttemptAnswer {
     duration_ms: u64,
     /// What happened, in one word: `response`, `connect`, `tls`, `dns`, `timeout_headers`, …
     outcome: String,
-    /// The HTTP status, when there was an answer.
+    /// The HTTP status, if there was an answer.
     status: Option<u16>,
-    /// One sentence, when there was none.
+    /// What went wrong, if there was no answer.
     detail: Option<String>,
     /// The first bytes of the answer's body, as text.
     response: Option<String>,

@@ -44,22 +44,22 @@ struct EndpointAnswer {
     name: Option<String>,
     /// The event types it gets.
     events: Vec<String>,
-    /// Whether new events make deliveries for it.
+    /// Whether new events create deliveries for it.
     enabled: bool,
     /// `active`, `unhealthy`, `failed` (its queue is paused until it is resumed) or `pending`.
     health: &'static str,
-    /// Headers of its own, sent with every delivery.
+    /// Its own headers, sent with every delivery.
     #[schema(value_type = BTreeMap<String, String>)]
     headers: Headers,
-    /// Requests in flight at once that it takes; null: as many as the operator gives every endpoint.
+    /// How many requests may be in flight to it at once; null: the contract's limit.
     in_flight_max: Option<u32>,
-    /// Requests in a span of time that it takes, such as `10/s`, `600/m` or `1000/h`; null: any number.
+    /// Its rate limit, such as `10/s`, `600/m` or `1000/h`; null: the contract's, if any.
     rate_limit: Option<String>,
     /// When it was created.
     created_at: String,
     /// When it was last changed.
     updated_at: String,
-    /// Its secret, shown when it was created or rotated, and later where the contract lets it be read.
+    /// Its secret. Shown when it is created or rotated; later only if the contract allows reading it.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
 }

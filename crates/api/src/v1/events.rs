@@ -15,14 +15,14 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(publish::publish, list::list))
 }
 
-/// What became of a published event.
+/// The result of publishing an event.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Receipt {
     /// The event's id.
     id: String,
     /// Its place in the account's log.
     seq: i64,
-    /// How many deliveries its first publication made.
+    /// How many deliveries it created when it was first published.
     deliveries: i64,
 }
 

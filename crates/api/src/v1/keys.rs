@@ -25,13 +25,13 @@ struct KeyAnswer {
     id: String,
     /// What it may do: `admin`, `publisher`, `consumer` or `auditor`.
     role: &'static str,
-    /// The one account it is for.
+    /// The account that a consumer's key is for.
     account: Option<String>,
-    /// When it was made.
+    /// When it was created.
     created_at: String,
     /// When it stops working.
     expires: Option<String>,
-    /// The key itself, shown only when it is made.
+    /// The key itself, shown only when it is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
 }

@@ -29,15 +29,15 @@ struct ReplayAnswer {
     state: &'static str,
     /// Only events accepted at this instant or later.
     since: String,
-    /// Only events accepted before this instant; null: those that were there when it was asked for.
+    /// Only events accepted before this instant; null: all events from before it was started.
     until: Option<String>,
-    /// What events have come to that are sent again: `failed`, `cancelled`, `missed` or `delivered`.
+    /// Which events are sent again: `failed`, `cancelled`, `missed` or `delivered` ones.
     states: Vec<&'static str>,
-    /// Events looked at.
+    /// Events examined so far.
     examined: i64,
-    /// Deliveries made.
+    /// Deliveries created so far.
     created: i64,
-    /// When it was asked for.
+    /// When it was started.
     created_at: String,
     /// When it was done or cancelled.
     ended_at: Option<String>,

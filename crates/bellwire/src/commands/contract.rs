@@ -16,7 +16,7 @@ use crate::environment::SystemClock;
 use crate::{contracts, telemetry};
 use example::{Example, show};
 
-/// Runs one of them. A broken contract ends with code 2, every fault on a line of its own.
+/// Runs one of them. An invalid contract ends with code 2 and one line per fault.
 pub(crate) fn run(command: ContractCommand) -> anyhow::Result<ExitCode> {
     match command {
         ContractCommand::List { contracts } => list(contracts.as_deref())?,
@@ -73,7 +73,7 @@ fn render(arguments: &RenderArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A file, or a shipped contract's name.
+/// Finds a contract by its file or by a built-in name.
 fn find(file: &Path) -> anyhow::Result<Arc<Contract>> {
     if !file.exists()
         && let Some(name) = file.to_str()

@@ -1,4 +1,4 @@
-//! `bellwire serve`: runs until it is told to stop.
+//! `bellwire serve`: runs until it is asked to stop.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     let contracts = contracts::load(arguments.contracts.as_deref())?;
     check_published_listeners(&arguments.publish, &contracts)?;
     if arguments.allow_http {
-        tracing::warn!("--allow-http: endpoints may use plain http, which anybody on the way can read; for local work only");
+        tracing::warn!("--allow-http: endpoints may use plain http, which anybody on the network can read; for local work only");
     }
     let grace = Duration::from_secs(arguments.shutdown_grace.into());
     let options = ServerOptions {
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     }
     let runtime = builder.thread_name("bellwire-worker").enable_all().build().context("the runtime cannot be started")?;
     let ended = runtime.block_on(serve(options, grace));
-    runtime.shutdown_background(); // a thread that waits for a name server must not hold up the end
+    runtime.shutdown_background(); // a thread that waits for DNS must not delay the exit
     ended
 }
 
@@ -60,17 +60,17 @@ async fn serve(options: ServerOptions, grace: Duration) -> anyhow::Result<ExitCo
         telemetry::print(&format!("publishing {contract} on http://{address}"));
     }
     stops.recv().await;
-    tracing::info!(grace_s = grace.as_secs(), "stopping: finishing what is in flight; once more ends at once");
+    tracing::info!(grace_s = grace.as_secs(), "stopping: waiting for requests in flight; signal again to exit at once");
     tokio::select! {
         () = server.stop(grace) => Ok(ExitCode::SUCCESS),
         () = stops.recv() => {
-            tracing::warn!("ended at once; what was in flight is attempted again after the next start");
+            tracing::warn!("exiting at once; requests in flight are attempted again after the next start");
             Ok(ExitCode::FAILURE)
         }
     }
 }
 
-/// A published API is served only where a contract declares one.
+/// A published API can only be served if its contract declares one.
 fn check_published_listeners(listeners: &[PublishedListener], contracts: &Contracts) -> anyhow::Result<()> {
     for PublishedListener { contract, address } in listeners {
         match contracts.get(contract) {

@@ -15,8 +15,8 @@ use crate::query::Query;
 #[utoipa::path(
     get, path = "/v1/accounts", operation_id = "accounts.list", tag = "accounts",
     params(
-        ("limit" = Option<u32>, Query, description = "Items at most."),
-        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+        ("limit" = Option<u32>, Query, description = "The most items to return."),
+        ("after" = Option<String>, Query, description = "The `next` of the previous page."),
     ),
     responses((status = 200, description = "A page of accounts.", body = List<AccountAnswer>,
         example = json!(List::sample(AccountAnswer::sample()))))

@@ -20,10 +20,10 @@ body! {
         contract: Cow<'a, str>,
         /// A name for people.
         name: Option<String>,
-        /// Under contracts that give an account the secret: that secret, which replaces an older one at once (to let both be good for a
-        /// while, rotate it). Left out, it stays; a new account gets a generated one.
+        /// The account's secret, if the contract has secrets per account. It replaces an older one at once; to keep both valid
+        /// for a while, rotate it. If left out, it stays; a new account gets a generated one.
         secret: Option<Secret<String>>,
-        /// Whether it is for trying out.
+        /// Whether it is a sandbox.
         sandbox: Option<bool>,
         /// Event types granted beyond what the contract gives everyone.
         entitlements: Option<Vec<String>>,
@@ -32,7 +32,7 @@ body! {
 
 /// Create or change an account
 ///
-/// The body is the whole account: what is left out has its default, except the secret, which stays.
+/// The body is the whole account: what is left out gets its default, except the secret, which stays.
 #[utoipa::path(
     put, path = "/v1/accounts/{account}", operation_id = "accounts.put", tag = "accounts",
     params(("account" = String, Path, description = "The account's id, chosen by you.")),

@@ -16,23 +16,24 @@ use crate::problem::Problem;
 
 body! {
     pub(super) struct AccountSecretRotate<'a> {
-        /// The new secret. Left out, one is drawn.
+        /// The new secret; by default, one is generated.
         secret: Option<Secret<String>>,
-        /// How long the old secret is good beside the new one, such as `0s`, `30m` or `24h`. Left out: `24h`.
+        /// How long the old secret stays valid, such as `0s`, `30m` or `24h`; by default, `24h`.
         overlap: Option<Cow<'a, str>>,
     }
 }
 
 /// Give an account a new secret
 ///
-/// For contracts that give an account one secret for all of its endpoints. Until the overlap ends both are good; which of them a
-/// request carries the contract says. The new secret is in this answer and never again, unless the contract lets it be read.
+/// For contracts with one secret per account. Until the overlap ends, both are valid; the contract says which of them a request
+/// carries. The new secret is in this answer and never shown again, unless the contract allows reading it.
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/secrets", operation_id = "accounts.rotate", tag = "accounts",
     params(("account" = String, Path, description = "The account's id.")),
     request_body(content = AccountSecretRotate, example = json!({ "secret": "another secret to guess", "overlap": "24h" })),
     responses((status = 201, description = "The account with its new secret.", body = AccountAnswer,
-        example = json!(AccountAnswer { contract: "novamed".to_owned(), secret: Some("another secret to guess".to_owned()), ..AccountAnswer::sample() })))
+        example = json!(AccountAnswer {
+            contract: "novamed".to_owned(), secret: Some("another secret to guess".to_owned()), ..AccountAnswer::sample() })))
 )]
 pub(super) async fn rotate(
     State(api): State<Api>,

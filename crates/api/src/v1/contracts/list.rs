@@ -13,12 +13,12 @@ use crate::query::Query;
 
 /// List the loaded contracts
 ///
-/// A consumer's key sees the contract of its account.
+/// A consumer's key sees its account's contract.
 #[utoipa::path(
     get, path = "/v1/contracts", operation_id = "contracts.list", tag = "contracts",
     params(
-        ("limit" = Option<u32>, Query, description = "Items at most."),
-        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+        ("limit" = Option<u32>, Query, description = "The most items to return."),
+        ("after" = Option<String>, Query, description = "The `next` of the previous page."),
     ),
     responses((status = 200, description = "A page of contracts.", body = List<ContractAnswer>,
         example = json!(List::sample(ContractAnswer::sample()))))

@@ -14,15 +14,15 @@ use crate::query::Query;
 
 /// List deliveries, newest first
 ///
-/// A consumer's key sees those of its account.
+/// A consumer's key sees its own account's.
 #[utoipa::path(
     get, path = "/v1/deliveries", operation_id = "deliveries.list", tag = "deliveries",
     params(
         ("account" = Option<String>, Query, description = "Only deliveries of this account."),
         ("endpoint" = Option<String>, Query, description = "Only deliveries for this endpoint."),
         ("state" = Option<String>, Query, description = "Only `pending`, `delivered`, `failed` or `cancelled` ones."),
-        ("limit" = Option<u32>, Query, description = "Items at most."),
-        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+        ("limit" = Option<u32>, Query, description = "The most items to return."),
+        ("after" = Option<String>, Query, description = "The `next` of the previous page."),
     ),
     responses((status = 200, description = "A page of deliveries.", body = List<DeliveryAnswer>,
         example = json!(List::sample(DeliveryAnswer::sample()))))

@@ -9,7 +9,7 @@ use crate::Api;
 use crate::extract::{Caller, Params};
 use crate::problem::Problem;
 
-/// Make a delivery due now: a waiting one early, an ended one once more
+/// Make a delivery due now, whether it waits or has ended
 #[utoipa::path(
     post, path = "/v1/deliveries/{delivery}/retry", operation_id = "deliveries.retry", tag = "deliveries",
     params(("delivery" = String, Path, description = "The delivery's id.")),

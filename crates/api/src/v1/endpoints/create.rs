@@ -18,31 +18,32 @@ body! {
         url: String,
         /// A name for people.
         name: Option<String>,
-        /// Its secret, where the contract lets it have one. Left out, one is drawn if the contract says so.
+        /// Its secret, if the contract allows one. By default, one is generated if the contract says so.
         secret: Option<Secret<String>>,
-        /// The event types it wants, where the contract gives a choice. Left out: all.
+        /// The event types it wants, if the contract allows a choice; by default, all.
         events: Option<Vec<String>>,
-        /// Whether it starts enabled. Left out: as the contract says.
+        /// Whether it starts enabled; by default, as the contract says.
         enabled: Option<bool>,
-        /// Headers of its own, where the contract lets it have some.
+        /// Its own headers, if the contract allows them.
         headers: Option<Vec<(String, String)>>,
-        /// Requests in flight at once that it takes. Left out: as many as the operator gives every endpoint.
+        /// How many requests may be in flight to it at once; by default, the contract's limit.
         in_flight_max: Option<InFlightMax>,
-        /// Requests in a span of time that it takes, such as `10/s`, `600/m` or `1000/h`. Left out: any number.
+        /// Its rate limit, such as `10/s`, `600/m` or `1000/h`; by default, the contract's, if any.
         rate_limit: Option<String>,
     }
 }
 
 /// Register an endpoint
 ///
-/// The secret is in this answer and never again.
+/// The secret is in this answer and never shown again.
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/endpoints", operation_id = "endpoints.create", tag = "endpoints",
     params(("account" = String, Path, description = "The account's id.")),
     request_body(content = EndpointCreate,
         example = json!({ "url": "https://clinic.example/hooks", "name": "Intake", "secret": "a secret that nobody can guess" })),
     responses((status = 201, description = "The endpoint.", body = EndpointAnswer,
-        example = json!(EndpointAnswer { secret: Some("a secret that nobody can guess".to_owned()), ..EndpointAnswer::sample() })))
+        example = json!(EndpointAnswer {
+            secret: Some("a secret that nobody can guess".to_owned()), ..EndpointAnswer::sample() })))
 )]
 pub(super) async fn create(
     State(api): State<Api>,

@@ -16,8 +16,8 @@ use crate::query::Query;
     get, path = "/v1/accounts/{account}/endpoints", operation_id = "endpoints.list", tag = "endpoints",
     params(
         ("account" = String, Path, description = "The account's id."),
-        ("limit" = Option<u32>, Query, description = "Items at most."),
-        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+        ("limit" = Option<u32>, Query, description = "The most items to return."),
+        ("after" = Option<String>, Query, description = "The `next` of the previous page."),
     ),
     responses((status = 200, description = "A page of endpoints.", body = List<EndpointAnswer>,
         example = json!(List::sample(EndpointAnswer::sample()))))

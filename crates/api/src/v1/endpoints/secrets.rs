@@ -16,16 +16,16 @@ use crate::problem::Problem;
 
 body! {
     pub(super) struct SecretRotate<'a> {
-        /// The new secret. Left out, one is drawn where the contract says so.
+        /// The new secret; by default, one is generated if the contract says so.
         secret: Option<Secret<String>>,
-        /// How long the old secret signs beside the new one, such as `0s`, `30m` or `24h`. Left out: `24h`.
+        /// How long the old secret signs together with the new one, such as `0s`, `30m` or `24h`; by default, `24h`.
         overlap: Option<Cow<'a, str>>,
     }
 }
 
 /// Give an endpoint a new secret
 ///
-/// Until the overlap ends both sign. The new secret is in this answer and never again.
+/// Until the overlap ends, both sign. The new secret is in this answer and never shown again.
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/endpoints/{endpoint}/secrets", operation_id = "endpoints.rotate", tag = "endpoints",
     params(
@@ -34,7 +34,8 @@ body! {
     ),
     request_body(content = SecretRotate, example = json!({ "secret": "another secret to guess", "overlap": "24h" })),
     responses((status = 201, description = "The endpoint with its new secret.", body = EndpointAnswer,
-        example = json!(EndpointAnswer { secret: Some("another secret to guess".to_owned()), ..EndpointAnswer::sample() })))
+        example = json!(EndpointAnswer {
+            secret: Some("another secret to guess".to_owned()), ..EndpointAnswer::sample() })))
 )]
 pub(super) async fn rotate(
     State(api): State<Api>,

@@ -1,4 +1,4 @@
-//! `POST /v1/accounts/{account}/endpoints/{endpoint}/enable`, `/disable` and `/resume`: three states of one switch.
+//! `POST /v1/accounts/{account}/endpoints/{endpoint}/enable`, `/disable` and `/resume`.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,9 +11,9 @@ use crate::problem::Problem;
 
 type Answer = Result<Json<EndpointAnswer>, Problem>;
 
-/// Let new events make deliveries for an endpoint
+/// Let new events create deliveries for an endpoint
 ///
-/// One that was disabled because it had failed starts healthy again.
+/// If it was disabled because it failed, it starts healthy again.
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/endpoints/{endpoint}/enable", operation_id = "endpoints.enable", tag = "endpoints",
     params(
@@ -32,7 +32,7 @@ pub(super) async fn enable(
     Ok(Json(EndpointAnswer::show(&api.app, &access, endpoint)))
 }
 
-/// Make no deliveries for an endpoint any more
+/// Stop creating deliveries for an endpoint
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/endpoints/{endpoint}/disable", operation_id = "endpoints.disable", tag = "endpoints",
     params(
@@ -54,7 +54,7 @@ pub(super) async fn disable(
 
 /// Make a failed endpoint healthy again
 ///
-/// What waited for it is attempted now.
+/// Its waiting deliveries are attempted now.
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/endpoints/{endpoint}/resume", operation_id = "endpoints.resume", tag = "endpoints",
     params(

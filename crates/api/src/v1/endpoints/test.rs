@@ -12,7 +12,7 @@ use crate::v1::events::Receipt;
 
 /// Send the contract's test event to this endpoint only
 ///
-/// It goes to a disabled endpoint too, and is in the account's log like any event.
+/// It also goes to a disabled endpoint, and appears in the account's log like any event.
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/endpoints/{endpoint}/test", operation_id = "endpoints.test", tag = "endpoints",
     params(

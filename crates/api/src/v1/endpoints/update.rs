@@ -18,20 +18,20 @@ body! {
         name: Change<String>,
         /// The event types it wants; null: all.
         events: Change<Vec<String>>,
-        /// Whether new events make deliveries for it.
+        /// Whether new events create deliveries for it.
         enabled: Option<bool>,
-        /// Headers of its own, all of them.
+        /// Its own headers, replacing all of them.
         headers: Option<Vec<(String, String)>>,
-        /// Requests in flight at once that it takes; null: as many as the operator gives every endpoint.
+        /// How many requests may be in flight to it at once; null: the contract's limit.
         in_flight_max: Change<InFlightMax>,
-        /// Requests in a span of time that it takes, such as `10/s`, `600/m` or `1000/h`; null: any number.
+        /// Its rate limit, such as `10/s`, `600/m` or `1000/h`; null: the contract's, if any.
         rate_limit: Change<String>,
     }
 }
 
 /// Change an endpoint
 ///
-/// What is left out stays as it is.
+/// What is left out does not change.
 #[utoipa::path(
     patch, path = "/v1/accounts/{account}/endpoints/{endpoint}", operation_id = "endpoints.update", tag = "endpoints",
     params(
@@ -40,7 +40,9 @@ body! {
     ),
     request_body(content = EndpointUpdate, example = json!({ "url": "https://clinic.example/hooks/v2", "name": null, "rate_limit": "10/s" })),
     responses((status = 200, description = "The endpoint.", body = EndpointAnswer,
-        example = json!(EndpointAnswer { url: "https://clinic.example/hooks/v2".to_owned(), name: None, ..EndpointAnswer::sample() })))
+        example = json!(EndpointAnswer {
+            url: "https://clinic.example/hooks/v2".to_owned(), name: None, ..EndpointAnswer::sample()
+        })))
 )]
 pub(super) async fn update(
     State(api): State<Api>,

@@ -32,7 +32,7 @@ pub(super) struct EventAnswer<'a> {
     created_at: String,
     /// Whether it is a test event.
     test: bool,
-    /// How many deliveries its first publication made.
+    /// How many deliveries it created when it was first published.
     deliveries: i64,
     /// The posted data, byte for byte.
     #[schema(value_type = serde_json::Value)]
@@ -72,22 +72,22 @@ impl EventAnswer<'static> {
 
 /// Read an account's log in the order of `seq`
 ///
-/// For polling, and to see whether anything was missed: `seq` has no gaps, and `delivered=false` leaves what arrived nowhere.
-/// Test events are nobody's to miss. A page may have fewer items than asked for, even none, while `next` leads on; without
-/// `next` the log has ended.
+/// For polling, and for checking whether anything was missed: `seq` has no gaps, and `delivered=false` lists what was delivered
+/// nowhere. Test events never count as missed. A page may have fewer items than `limit`, or none, and still have a `next`;
+/// if `next` is null, the log has ended.
 #[utoipa::path(
     get, path = "/v1/accounts/{account}/events", operation_id = "events.list", tag = "events",
     params(
         ("account" = String, Path, description = "The account's id."),
-        ("limit" = Option<u32>, Query, description = "Items at most."),
-        ("after" = Option<i64>, Query, description = "Only events after this `seq`: the `next` of an earlier page, or the last one seen."),
+        ("limit" = Option<u32>, Query, description = "The most items to return."),
+        ("after" = Option<i64>, Query, description = "Only events after this `seq`: the `next` of the previous page, or the last one seen."),
         ("type" = Option<String>, Query, description = "Only events of this type."),
         ("since" = Option<String>, Query, description = "Only events that happened at or after this instant."),
         ("until" = Option<String>, Query, description = "Only events that happened before this instant."),
         ("delivered" = Option<bool>, Query,
-            description = "`false`: only events of which no delivery has arrived; `true`: only those of which one has."),
+            description = "`false`: only events that have not been delivered; `true`: only those that have."),
         ("endpoint" = Option<String>, Query,
-            description = "With `delivered`: at this endpoint, and of what it has chosen to get. Left out: at any."),
+            description = "With `delivered`: to this endpoint, of the types it has chosen. By default, to any endpoint."),
     ),
     responses((status = 200, description = "A page of events.", body = List<EventAnswer>,
         example = json!(List::sample(EventAnswer::sample()))))

@@ -19,7 +19,7 @@ use crate::body::{self, Fields, body};
 use crate::extract::{Caller, JsonBody, Params};
 use crate::problem::Problem;
 
-/// Where a batch has its events.
+/// The member of a batch that holds its events.
 const LIST: &str = "events";
 
 body! {
@@ -29,18 +29,18 @@ body! {
         r#type: Cow<'a, str>,
         /// What is delivered, kept byte for byte.
         data: &'a RawValue,
-        /// An id of your choice: publishing it again changes nothing. Left out, one is drawn.
+        /// An id of your choice; publishing it again changes nothing. By default, one is generated.
         id: Option<Cow<'a, str>>,
-        /// When it happened (RFC 3339); left out: now.
+        /// When it happened (RFC 3339); by default, now.
         occurred_at: Option<Timestamp>,
-        /// Whom it is about, for erasure later.
+        /// Whom it is about, for later erasure.
         subjects: Option<Vec<String>>,
-        /// When the event exists: send it again to every endpoint that matches now.
+        /// If the event already exists, send it again to every endpoint that matches now.
         redeliver: Option<bool>,
     }
 }
 
-/// Several events, all published or none.
+/// Several events; all are published, or none.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventBatch<'a> {
@@ -56,10 +56,10 @@ pub(super) enum EventPublishBody<'a> {
     Several(EventBatch<'a>),
 }
 
-/// What became of several events, in their order.
+/// The results of publishing several events, in order.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Receipts {
-    /// One for each.
+    /// One per event.
     items: Vec<Receipt>,
 }
 
@@ -73,8 +73,8 @@ pub(super) enum EventPublishAnswer {
 
 /// Publish an event, or several: all or none
 ///
-/// When this answers, the event and all its deliveries are stored. The same id with the same content again answers 200 and
-/// the same, and makes no new deliveries unless `redeliver` is true; with other content it is refused with 409.
+/// Once this answers, the event and all its deliveries are stored. The same id with the same content gets the same answer again,
+/// with status 200, and creates no new deliveries unless `redeliver` is true. With different content it is refused with 409.
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/events", operation_id = "events.publish", tag = "events",
     params(("account" = String, Path, description = "The account's id.")),
@@ -87,7 +87,7 @@ pub(super) enum EventPublishAnswer {
         ] }))),
     )),
     responses(
-        (status = 200, description = "All of them were stored already: the same answer as then.", body = EventPublishAnswer,
+        (status = 200, description = "Already stored: the same answer as before.", body = EventPublishAnswer,
             example = json!(EventPublishAnswer::One(Receipt::sample()))),
         (status = 201, description = "Stored, with their deliveries.", body = EventPublishAnswer,
             example = json!(EventPublishAnswer::One(Receipt::sample()))),
@@ -140,7 +140,7 @@ impl<'a> EventPublishBody<'a> {
 }
 
 impl<'a> EventPublish<'a> {
-    /// As the use-case takes it; `bytes` are the body that it stands in.
+    /// For the use-case. `bytes` is the body that contains it.
     fn into_input(self, bytes: &Bytes, pointer: String) -> EventInput<'a> {
         EventInput {
             pointer,

@@ -16,18 +16,19 @@ use crate::problem::Problem;
 
 body! {
     pub(super) struct KeyCreate<'a> {
-        /// What the key may do: `admin` everything, `publisher` events, `consumer` its one account, `auditor` the audit log.
+        /// What the key may do: `admin` everything, `publisher` events and resources, `consumer` its account, `auditor` the audit
+        /// log.
         role: Cow<'a, str>,
         /// The account of a consumer's key.
         account: Option<Cow<'a, str>>,
-        /// When it stops working (RFC 3339); left out: never.
+        /// When it stops working (RFC 3339); by default, never.
         expires: Option<Timestamp>,
     }
 }
 
-/// Make an API key
+/// Create an API key
 ///
-/// The key's text is in this answer and never again: only its digest is stored.
+/// The key itself is in this answer and never shown again; only its digest is stored.
 #[utoipa::path(
     post, path = "/v1/keys", operation_id = "keys.create", tag = "keys",
     request_body(content = KeyCreate, example = json!({ "role": "consumer", "account": "clinic-7" })),

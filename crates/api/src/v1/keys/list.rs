@@ -15,8 +15,8 @@ use crate::query::Query;
 #[utoipa::path(
     get, path = "/v1/keys", operation_id = "keys.list", tag = "keys",
     params(
-        ("limit" = Option<u32>, Query, description = "Items at most."),
-        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+        ("limit" = Option<u32>, Query, description = "The most items to return."),
+        ("after" = Option<String>, Query, description = "The `next` of the previous page."),
     ),
     responses((status = 200, description = "A page of keys.", body = List<KeyAnswer>,
         example = json!(List::sample(KeyAnswer::sample()))))

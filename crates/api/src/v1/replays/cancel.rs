@@ -12,7 +12,7 @@ use crate::problem::Problem;
 
 /// Stop a replay
 ///
-/// What it has made already stays. One that has ended stays as it ended; the answer says how.
+/// The deliveries it has created stay. A replay that has ended does not change; the answer says how it ended.
 #[utoipa::path(
     delete, path = "/v1/accounts/{account}/endpoints/{endpoint}/replays/{replay}", operation_id = "replays.cancel",
     tag = "replays",
@@ -21,7 +21,7 @@ use crate::problem::Problem;
         ("endpoint" = String, Path, description = "The endpoint's id."),
         ("replay" = String, Path, description = "The replay's id."),
     ),
-    responses((status = 200, description = "The replay as it ended.", body = ReplayAnswer, example = json!(ReplayAnswer {
+    responses((status = 200, description = "The replay, as it ended.", body = ReplayAnswer, example = json!(ReplayAnswer {
         state: ReplayState::Cancelled.as_str(), ended_at: Some("2025-01-15T10:30:01.000000Z".to_owned()), ..ReplayAnswer::sample()
     })))
 )]

@@ -9,7 +9,7 @@ use crate::Api;
 use crate::extract::{Caller, Params};
 use crate::problem::Problem;
 
-/// Read a replay: how far it has come
+/// Read a replay and its progress
 #[utoipa::path(
     get, path = "/v1/accounts/{account}/endpoints/{endpoint}/replays/{replay}", operation_id = "replays.get", tag = "replays",
     params(

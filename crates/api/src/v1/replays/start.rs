@@ -16,18 +16,18 @@ body! {
     pub(super) struct ReplayStart {
         /// Only events accepted at this instant or later (RFC 3339).
         since: Timestamp,
-        /// Only events accepted before this instant. Left out: all that are there now.
+        /// Only events accepted before this instant; by default, all events so far.
         until: Option<Timestamp>,
-        /// What events have come to at this endpoint that are to be sent again: `failed`, `cancelled`, `missed` (the endpoint
-        /// wants them and never had a delivery, also from before it existed) or `delivered`. Left out: `failed` and `missed`.
+        /// Which events to send again, by what became of them at this endpoint: `failed`, `cancelled`, `missed` (the endpoint
+        /// wants them and never got a delivery, even from before it existed) or `delivered`. By default, `failed` and `missed`.
         states: Option<Vec<String>>,
     }
 }
 
 /// Send again what failed or was missed
 ///
-/// It goes on in the background, in small steps, behind what is due anyway. Each event is sent once at most, as a new delivery;
-/// what is waiting to be delivered already is left alone.
+/// It runs in the background, in small steps, after what is due anyway. Each event is sent at most once, as a new delivery;
+/// deliveries that are still waiting are left alone.
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/endpoints/{endpoint}/replay", operation_id = "replays.start", tag = "replays",
     params(
@@ -35,7 +35,7 @@ body! {
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
     request_body(content = ReplayStart, example = json!({ "since": "2025-01-15T00:00:00Z", "states": ["failed", "missed"] })),
-    responses((status = 202, description = "The replay, which has begun.", body = ReplayAnswer,
+    responses((status = 202, description = "The replay, which has started.", body = ReplayAnswer,
         example = json!(ReplayAnswer::sample())))
 )]
 pub(super) async fn start(

@@ -23,7 +23,7 @@ pub(super) struct ResourceAnswer {
     id: String,
     /// Its state.
     state: String,
-    /// One more with each change, from 1.
+    /// Starts at 1 and grows by one with each change.
     version: i64,
     /// When it was first put.
     created_at: String,
@@ -61,8 +61,8 @@ impl ResourceAnswer {
     params(
         ("account" = String, Path, description = "The account's id."),
         ("kind" = String, Path, description = "A kind of resource of the account's contract."),
-        ("limit" = Option<u32>, Query, description = "Items at most."),
-        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+        ("limit" = Option<u32>, Query, description = "The most items to return."),
+        ("after" = Option<String>, Query, description = "The `next` of the previous page."),
     ),
     responses((status = 200, description = "A page of resources, without their documents.", body = List<ResourceAnswer>,
         example = json!(List::sample(ResourceAnswer::sample()))))
