@@ -1,7 +1,6 @@
-//! What it costs when much has gathered: rows on a server in some condition, beside the same rows on an empty store.
+//! What growth costs: rows on a server in some condition, compared with the same rows on an empty store.
 //!
-//! To add a condition, write a file below that brings a server into it and calls those of `rows`, and call it in
-//! [`run`].
+//! To add a condition, write a file below that brings a server into it and measures the rows of `rows`, and call it in [`run`].
 
 mod dead;
 mod endpoints;

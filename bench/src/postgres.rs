@@ -1,5 +1,5 @@
-//! The same work over PostgreSQL: one node, then several, and a cluster on this machine with PostgreSQL's own settings, which is
-//! started for the run and ends with it. Its processes share the two cores, and their CPU is not the server's.
+//! The same work over PostgreSQL: one node, then several, and a cluster with default settings on this machine, which is started
+//! for the run. Its processes share the two cores, and their CPU does not count as the server's.
 
 use anyhow::Context;
 use bellwire_testkit::postgres::Cluster;
@@ -12,12 +12,12 @@ use crate::report::{Fleet, FleetRow, Measurement, Results, say};
 use crate::target::Figure;
 use crate::workload::Workload;
 
-/// What tests leave out, and a database that is to last does not.
+/// What tests turn off, and a real database does not.
 const SETTINGS: [&str; 3] = ["fsync=on", "full_page_writes=on", "shared_buffers=128MB"];
-/// Nodes of the fleets that are measured beside one node.
+/// The sizes of the fleets that are compared with one node.
 const FLEETS: [usize; 2] = [2, 3];
 
-/// Makes a figure of a share of the bare loop.
+/// Turns a share of the bare loop into a figure.
 type Share = fn(f64) -> Figure;
 
 /// Adds the rows to `results`.
@@ -51,7 +51,7 @@ async fn measure_alone(bench: &Bench, cluster: &Cluster, bare_loops: &mut BareLo
     Ok(rows)
 }
 
-/// The rows at saturation on so many nodes, beside those of one node.
+/// The rows at saturation on this many nodes, compared with one node.
 async fn measure_nodes(
     bench: &Bench,
     cluster: &Cluster,

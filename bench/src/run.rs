@@ -1,4 +1,4 @@
-//! A whole run, in order. What fails is told at the end, beside what was measured.
+//! A whole run, in order. Failures are reported at the end, with the results.
 
 use anyhow::Context;
 
@@ -10,7 +10,7 @@ use crate::target::Figure;
 use crate::workload::Workload;
 use crate::{growth, neighbours, postgres};
 
-/// Starts on an empty store, of which the median counts.
+/// Startups on an empty store; the median counts.
 const STARTS: usize = 5;
 
 /// Runs everything that the plan asks for.
@@ -57,14 +57,14 @@ async fn measure_paced(bench: &Bench, size: usize) -> anyhow::Result<([Measureme
     let alone = measure_empty(bench, &Workload::healthy(size), &[]).await?;
     let workload = Workload::healthy(size).named("the same beside one that hangs, one that takes 1 s and one that refuses");
     let mut beside = measure_empty(bench, &workload, &neighbours::start(&bench.tasks).await?).await?;
-    // Beside ill ones the ratio is what is expected, not the latency.
+    // With bad neighbours, the target is the ratio, not the latency.
     beside.latency_p50_ms = Figure::plain(beside.latency_p50_ms.value);
     beside.latency_p99_ms = Figure::plain(beside.latency_p99_ms.value);
     let compared = Neighbours::new(&alone, &beside);
     Ok(([paced, alone, beside], compared))
 }
 
-/// From start to ready on a new store: the median of a few.
+/// From startup to ready on a new store: the median of a few.
 async fn ready_empty(bench: &Bench) -> anyhow::Result<Figure> {
     let mut taken = Vec::new();
     for _ in 0..STARTS {

@@ -1,4 +1,4 @@
-//! Past deliveries, all made and recorded before the measured rows begin.
+//! Past deliveries, all created and recorded before the rows are measured.
 
 use anyhow::Context;
 

@@ -9,12 +9,12 @@ use crate::workload::Workload;
 /// The account of the measured rows.
 const MEASURED: &str = "measured";
 
-/// What is measured in a condition.
+/// The workloads measured in a condition.
 fn workloads(bench: &Bench) -> [Workload; 2] {
     [Workload::single(bench.first_body()), Workload::paced(bench.first_body())]
 }
 
-/// The measured rows on a running server, on an account of their own.
+/// Measures the rows on a running server, on their own account.
 pub(super) async fn rows(bench: &Bench, server: &Process) -> anyhow::Result<Vec<Measurement>> {
     let account = Account::set_up(bench, server, MEASURED, 1, &[]).await?;
     let mut rows = Vec::new();
@@ -24,7 +24,7 @@ pub(super) async fn rows(bench: &Bench, server: &Process) -> anyhow::Result<Vec<
     Ok(rows)
 }
 
-/// Those rows beside the same on an empty store, measured right afterwards.
+/// Compares those rows with the same on an empty store, measured right afterwards.
 pub(super) async fn against_empty(bench: &Bench, grown: Vec<Measurement>) -> anyhow::Result<Vec<Comparison>> {
     say("the same on an empty store");
     let server = bench.server().await?;

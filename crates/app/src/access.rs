@@ -1,7 +1,7 @@
 //! Who the caller is, and what it may do.
 //!
-//! The rules are one pure function, [`reach`]. What it allows is passed on as a [`Scope`] or an [`AccountAccess`], which only this
-//! module can make.
+//! The rules are one pure function, [`reach`]. What it allows is passed on as a [`Scope`] or an [`AccountAccess`], which only
+//! this module can make.
 
 use std::sync::Arc;
 

@@ -15,8 +15,8 @@ pub struct ArrivalInput<'a> {
 }
 
 impl App {
-    /// A page of the log in `seq` order; the cursor is the last `seq` examined. Events that an endpoint has not chosen do not count
-    /// as undelivered there.
+    /// A page of the log in `seq` order; the cursor is the last `seq` examined. Events that an endpoint has not chosen do not
+    /// count as undelivered there.
     pub async fn list_events(
         &self,
         access: &AccountAccess,

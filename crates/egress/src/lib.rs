@@ -9,8 +9,8 @@
 //! an error.
 //!
 //! The files: [`Sender`] makes one attempt; `destination` parses the URL; `guard` says where it may go; `connect` goes there;
-//! `http1`, with `codec`, and `http2` speak over the connection, and `pool` keeps it; `exchange` is what goes over it; `answer` is
-//! what is kept of the answer, and `excerpt` the beginning of its body; `failure` classifies what went wrong.
+//! `http1`, with `codec`, and `http2` speak over the connection, and `pool` keeps it; `exchange` is what goes over it; `answer`
+//! is what is kept of the answer, and `excerpt` the beginning of its body; `failure` classifies what went wrong.
 //!
 //! What it must not know: contracts, deliveries, retries, the store.
 

@@ -32,7 +32,7 @@ impl ManualClock {
         self.set(self.now().plus(by));
     }
 
-    /// Sets it, also back.
+    /// Sets it, forward or back.
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.as_micros(), Ordering::SeqCst);
     }
@@ -51,7 +51,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// Bytes that look random and are the same for the same seed.
+/// Bytes that look random, and are the same for the same seed.
 #[derive(Debug)]
 pub struct SeededEntropy {
     seed: u64,

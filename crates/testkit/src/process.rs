@@ -21,7 +21,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// A refusal as all of ours are: nothing but one line, and code 2.
+    /// The text of a refusal: nothing but one line, and code 2.
     #[track_caller]
     pub fn refusal(&self) -> &str {
         assert_eq!(self.code, Some(2), "{self:?}");
@@ -32,7 +32,7 @@ impl Run {
         line.strip_prefix("bellwire: ").unwrap_or_else(|| panic!("it says who speaks: {self:?}"))
     }
 
-    /// What it printed, having gone well.
+    /// What it printed; it must have succeeded.
     #[track_caller]
     pub fn success(&self) -> &str {
         assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""), "{self:?}");
@@ -75,7 +75,7 @@ pub fn signal(process: u32, name: &str) {
 #[derive(Debug)]
 pub struct Process {
     child: Child,
-    /// Held, where it is piped: some processes end with it.
+    /// Kept open if it is piped: some processes end with it.
     _stdin: Option<ChildStdin>,
     lines: mpsc::Receiver<String>,
 }
@@ -92,12 +92,12 @@ impl Process {
         Self { _stdin: child.stdin.take(), child, lines }
     }
 
-    /// Its number.
+    /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// The next line that it prints; `None` when there comes none.
+    /// The next line that it prints; `None` if there is none in time.
     pub fn next_line(&self) -> Option<String> {
         self.lines.recv_timeout(PATIENCE).ok()
     }
@@ -108,7 +108,7 @@ impl Process {
         self.next_line().expect("it prints a line")
     }
 
-    /// What it has printed since; after its end, all the rest.
+    /// What it has printed since; after its end, everything that is left.
     pub fn printed(&mut self) -> Vec<String> {
         if self.has_ended() { self.lines.iter().collect() } else { self.lines.try_iter().collect() }
     }

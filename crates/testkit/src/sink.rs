@@ -1,4 +1,4 @@
-//! A receiver inside the test, for what no honest receiver does: errors on demand, silence, answers that wait for a word.
+//! A receiver inside the test, for what no honest receiver does: errors on demand, silence, answers that wait for a signal.
 
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test may panic")]
 
@@ -18,7 +18,7 @@ use crate::waiting::until;
 pub struct Reply {
     /// The status.
     pub status: u16,
-    /// Headers beside `content-length`.
+    /// Headers other than `content-length`.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Vec<u8>,
@@ -39,7 +39,7 @@ struct Shared {
     connections: AtomicUsize,
 }
 
-/// Takes every request, remembers it, and answers with the status that `judge` gives, when it gives one.
+/// Takes and remembers every request, and answers as its judge says.
 pub struct Sink {
     address: SocketAddr,
     shared: Arc<Shared>,
