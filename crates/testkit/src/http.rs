@@ -1,14 +1,7 @@
 //! HTTP as tests want it: a client that shows everything and hides nothing, one connection for each request; and requests as a
 //! receiver reads them.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::missing_panics_doc,
-    reason = "a test may panic"
-)]
+#![expect(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, clippy::missing_panics_doc, reason = "a test may panic")]
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -22,17 +22,12 @@ pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
 /// When there is nothing within `patience`.
 #[track_caller]
 pub fn until_within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = now() + patience;
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(seen) = look() {
             return seen;
         }
-        assert!(now() < deadline, "not within {} s: {what}", patience.as_secs());
+        assert!(Instant::now() < deadline, "not within {} s: {what}", patience.as_secs());
         std::thread::sleep(Duration::from_millis(5));
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a deadline is by the real clock")]
-fn now() -> Instant {
-    Instant::now()
 }

@@ -164,7 +164,6 @@ impl World {
 }
 
 /// Answers every request with the next status of `statuses`, the last one for ever; no status at all: never answers.
-#[expect(clippy::unused_async, reason = "it reads like the rest of a test's setting up")]
 pub(crate) async fn receiver(statuses: &'static [u16]) -> (String, mpsc::UnboundedReceiver<Request>) {
     let (sender, received) = mpsc::unbounded_channel();
     let count = AtomicUsize::new(0);
