@@ -1,7 +1,7 @@
 //! The yardstick: POSTs of the same size straight to the sink.
 //!
-//! A machine's speed changes within minutes, by a third and more where processors are lent or clocked up and down. So the bare loop
-//! is measured before and after every row, and a row is a share of what was measured beside it.
+//! A machine's speed changes within minutes, by a third or more if its processors are shared or change their clock. So the bare
+//! loop is measured before and after every row, and a row is a share of those two.
 
 use std::future::Future;
 use std::slice::from_ref;
@@ -36,7 +36,7 @@ impl<'b> BareLoops<'b> {
         Ok(loops)
     }
 
-    /// Measures a row and the next bare loop; of the row's share of the bare loops before and after it, `share` makes a figure.
+    /// Measures a row and the next bare loop. `share` turns the row's share of the bare loops around it into a figure.
     pub(crate) async fn around(
         &mut self,
         row: impl Future<Output = anyhow::Result<Measurement>>,

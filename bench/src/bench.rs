@@ -1,4 +1,4 @@
-//! What every measurement shares: the plan, the sink, and how to ask the sink what came.
+//! What every measurement shares: the plan, the sink, and queries to the sink.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -9,15 +9,13 @@ use http::Method;
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
-use crate::client::Client;
+use crate::client::{Client, PATIENCE};
 use crate::host::Tries;
+use crate::report::say;
 use crate::server::Process;
 use crate::sink::Findings;
 
-/// How long anything may take without getting on.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-
-/// How often the sink is asked.
+/// How often to query the sink.
 const ASK_EVERY: Duration = Duration::from_millis(5);
 
 /// The size of a run.
@@ -29,7 +27,7 @@ pub(crate) struct Plan {
     pub(crate) bodies: Vec<usize>,
     /// Whether to measure over PostgreSQL as well.
     pub(crate) postgres: bool,
-    /// Deliveries after which the queue's size is looked at; none: it is not.
+    /// Deliveries after which the queue's size is read; `None`: it is not.
     pub(crate) queue_size: Option<usize>,
     /// Past deliveries; none: not measured.
     pub(crate) history: usize,
@@ -64,12 +62,12 @@ impl Bench {
         Client::connect(process.port, &process.key, &self.tasks).await
     }
 
-    /// The size that rows use which are measured for one size only.
+    /// The size for rows that are measured for one size only.
     pub(crate) fn first_body(&self) -> usize {
         self.plan.bodies.first().copied().unwrap_or(500)
     }
 
-    /// Waits until so many requests have come since the sink was last asked for findings.
+    /// Waits until this many requests have arrived since the last findings.
     pub(crate) async fn await_arrivals(&self, expected: usize) -> anyhow::Result<()> {
         let mut client = self.client(&self.sink).await?;
         let mut arrived = 0;
@@ -89,14 +87,14 @@ impl Bench {
         }
     }
 
-    /// What the sink found in the requests that came since it was last asked; it forgets them.
+    /// What the sink found in the requests since the last query; it forgets them.
     pub(crate) async fn findings(&self, secret: &str) -> anyhow::Result<Findings> {
         let mut client = self.client(&self.sink).await?;
         let (_, answer) = client.send(Method::POST, "/findings", Bytes::from(secret.to_owned())).await?;
         Ok(serde_json::from_slice(&answer)?)
     }
 
-    /// The same, where `expected` deliveries must have come, each once and signed right.
+    /// The same, where `expected` deliveries must have arrived, each once and correctly signed.
     pub(crate) async fn verified(&self, secret: &str, expected: usize) -> anyhow::Result<Findings> {
         let found = self.findings(secret).await?;
         if found.arrived != expected || found.distinct != expected || found.unverified != 0 {
@@ -105,7 +103,22 @@ impl Bench {
         Ok(found)
     }
 
-    /// Requests that came for quiet paths since the sink was started.
+    /// The measurement, or a note of why there is none; then the sink forgets its requests.
+    pub(crate) async fn keep<T>(&self, failures: &mut Vec<String>, name: &str, measured: anyhow::Result<T>) -> Option<T> {
+        match measured {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let failure = format!("{name}: {error:#}");
+                say(&failure);
+                failures.push(failure);
+                tokio::time::sleep(Duration::from_millis(200)).await; // what the killed server had sent
+                let _ = self.findings("").await;
+                None
+            }
+        }
+    }
+
+    /// Requests for quiet paths since the sink was started.
     pub(crate) async fn quiet(&self, client: &mut Client) -> anyhow::Result<usize> {
         Ok(count(&client.json(Method::GET, "/quiet", &Value::Null).await?))
     }
@@ -120,7 +133,7 @@ pub(crate) fn per_second(count: usize, elapsed: Duration) -> f64 {
     precise(count) / elapsed.as_secs_f64()
 }
 
-/// A count as a number to calculate with.
+/// A count as a float.
 pub(crate) fn precise(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }

@@ -1,4 +1,6 @@
-//! The producer's side: a hyper connection kept alive, and no more.
+//! The producer's side: a kept-alive hyper connection, and nothing else.
+
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
@@ -10,7 +12,8 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
-use crate::bench::PATIENCE;
+/// How long anything may take without progress.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One kept-alive connection.
 pub(crate) struct Client {
@@ -29,7 +32,7 @@ impl Client {
         Ok(Self { sender, authorization: format!("Bearer {key}") })
     }
 
-    /// Sends a request; the status and the body of the answer. It waits as long as it takes: a load has a limit of its own.
+    /// Sends a request; returns the answer's status and body. It has no timeout, as a load has its own.
     pub(crate) async fn send(&mut self, method: Method, path: &str, body: Bytes) -> anyhow::Result<(u16, Bytes)> {
         let request = Request::builder()
             .method(method)

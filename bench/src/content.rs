@@ -1,4 +1,4 @@
-//! What events say: observations such as a health record sends, so that they compress as well as those do, and no better.
+//! The events' data: observations as a health record sends them, so that they compress as well as real ones, and no better.
 
 use std::sync::LazyLock;
 
@@ -6,9 +6,9 @@ use fastrand::Rng;
 
 use crate::sink::now_us;
 
-/// Different observations; an event has as many of them as it has room for.
+/// Distinct observations; an event has as many as fit.
 const OBSERVATIONS: usize = 4_096;
-/// More than is left behind the last observation that fits.
+/// More than is left after the last observation that fits.
 const NOTE_BYTES: usize = 1_024;
 const GIVEN_NAMES: [&str; 8] = ["Amara", "Luis", "Chen", "Priya", "Noah", "Fatima", "Olga", "Jamal"];
 const FAMILY_NAMES: [&str; 8] = ["Okafor", "Garcia", "Wei", "Nair", "Smith", "Haddad", "Petrov", "Rossi"];
@@ -28,14 +28,14 @@ struct Content {
     note: String,
 }
 
-/// JSON of `size` bytes with the present instant in it.
+/// JSON of `size` bytes that contains the current time.
 pub(crate) fn data(size: usize) -> String {
     let now = now_us();
     let first = usize::try_from(now).unwrap_or(0) % OBSERVATIONS;
     document(now, first, size)
 }
 
-/// A document that begins with the observation `first`. It has `size` bytes, or as few as it can.
+/// A document that starts with the observation `first`. It has `size` bytes, or as few as possible.
 fn document(now: u64, first: usize, size: usize) -> String {
     let (middle, end) = ("],\"note\":\"", "\"}");
     let mut text = String::with_capacity(size);

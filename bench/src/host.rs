@@ -1,9 +1,9 @@
-//! What the host keeps for others.
+//! What the host takes for others.
 //!
-//! A virtual machine's processors are lent. Where the host lends them by credit or to several at once, a row may get half of what
-//! the one before got, and says nothing of the program. The kernel counts the time in which a processor had work and was not
-//! given (proc(5), `steal`): it stands beside each row, and a row that lost much of it is measured again. Which of the tries counts
-//! is decided by that time alone, never by what came out.
+//! A virtual machine borrows its processors. If the host overcommits them, one row may get half of what the previous one got,
+//! which says nothing about the program. The kernel counts the time in which a processor had work but was not scheduled
+//! (`steal` in proc(5)). It is shown for each row, and a row that lost a lot is measured again. Only that time decides which
+//! try counts, never the result.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use anyhow::Context;
 
 use crate::report::{Measurement, say};
 
-/// The share of the processors' time that the host may take from a row that counts without another try.
+/// The share of the processors' time that the host may take before a row is measured again.
 const TAKEN_MAX: f64 = 0.05;
 
 /// Ticks of all processors since the machine started.
@@ -22,19 +22,19 @@ pub(crate) struct HostTime {
 }
 
 impl HostTime {
-    /// Until now.
+    /// The ticks up to now.
     pub(crate) fn now() -> anyhow::Result<Self> {
         Self::parse(&std::fs::read_to_string("/proc/stat").context("/proc/stat")?).context("/proc/stat has no line `cpu`")
     }
 
     fn parse(stat: &str) -> Option<Self> {
         let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
-        // user, nice, system, idle, iowait, irq, softirq, steal; what follows is part of the first two
+        // user, nice, system, idle, iowait, irq, softirq, steal; the rest is included in the first two
         let ticks: Vec<u64> = line.split_whitespace().take(8).map(|field| field.parse().ok()).collect::<Option<_>>()?;
         Some(Self { all: ticks.iter().sum(), taken: *ticks.get(7)? })
     }
 
-    /// The share of all processors' time that the host has taken since then, from 0 to 1.
+    /// The share of all processors' time that the host has taken since, from 0 to 1.
     pub(crate) fn taken_since(self, before: Self) -> f64 {
         let ticks = |now: u64, before: u64| u32::try_from(now.saturating_sub(before)).map_or(0.0, f64::from);
         ticks(self.taken, before.taken) / ticks(self.all, before.all).max(1.0)
@@ -43,14 +43,14 @@ impl HostTime {
 
 /// How a row is measured.
 pub(crate) struct Tries {
-    /// How often at most.
+    /// The most tries.
     pub(crate) most: usize,
-    /// Before each try.
+    /// The pause before each try.
     pub(crate) rest: Duration,
 }
 
 impl Tries {
-    /// Measures, and again while the host takes much and there is another try; the try from which it took least.
+    /// Measures until the host takes little or there are no tries left; returns the try from which it took least.
     pub(crate) async fn quietest(
         &self,
         mut measure: impl AsyncFnMut() -> anyhow::Result<Measurement>,

@@ -1,11 +1,11 @@
-//! Measures Bellwire beside a yardstick, in one run on one machine, as ratios.
+//! Measures Bellwire against a yardstick, in one run on one machine, as ratios.
 //!
 //! Three processes: a sink that is as cheap as a receiver can be, the server under test (the real binary, durability on), and
 //! this one, which produces. The yardstick is the bare loop: the same bytes posted straight to the same sink over kept-alive
 //! connections, nothing stored, nothing signed. It is the physical limit of the machine; a result is a share of it.
 //!
-//! After each measurement the sink counts what came and checks every signature: a number that lost, doubled or mis-signed
-//! anything is an error, not a number.
+//! After each measurement the sink counts deliveries and checks every signature. A measurement with a lost, duplicate or badly
+//! signed delivery is an error, not a number.
 //!
 //! To add a workload, see [`workload`]; to add a condition of the store in which rows are measured again, see [`growth`].
 
@@ -43,54 +43,54 @@ use crate::host::Tries;
 const GROWTH: usize = 1_000_000;
 const GROWTH_ENDPOINTS: usize = 100_000;
 
-/// Measure Bellwire beside a bare loop, and print one table
+/// Measure Bellwire against a bare loop, and print one table
 #[derive(Parser)]
 #[command(version, about, max_term_width = 110)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct Arguments {
-    /// Deliveries in each measurement at saturation; larger bodies use fewer
+    /// Deliveries per measurement at saturation; larger bodies use fewer
     #[arg(long, default_value_t = 150_000, value_parser = one_or_more)]
     deliveries: usize,
-    /// Connections of the producer
+    /// The producer's connections
     #[arg(long, default_value_t = 64, value_parser = one_or_more)]
     producers: usize,
     /// Bytes of an event's data, one or several; the rows at a fixed rate and all growth use the first
     #[arg(long, value_name = "BYTES", value_delimiter = ',', default_value = "500,2048,20480", value_parser = body_size)]
     body: Vec<usize>,
-    /// Also measure over PostgreSQL, one node and several, on a cluster that is started for it (its programs have to be installed)
+    /// Also measure over PostgreSQL, on one node and several; starts a cluster, so PostgreSQL must be installed
     #[arg(long)]
     postgres: bool,
-    /// With --postgres: also look how large the queue's table is after 100,000 deliveries, after so many, and in between
+    /// With --postgres: also measure the size of the queue's table after 100,000 deliveries, after this many, and in between
     #[arg(long, value_name = "N", requires = "postgres", value_parser = one_or_more)]
     queue_size: Option<usize>,
-    /// Also measure on a store with so many past deliveries
+    /// Also measure on a store with this many past deliveries
     #[arg(long, value_name = "N")]
     history: Option<usize>,
-    /// Also measure on a store with so many endpoints, 100 to an account
+    /// Also measure on a store with this many endpoints, 100 per account
     #[arg(long, value_name = "N")]
     endpoints: Option<usize>,
-    /// Also measure ten endpoints of which one refuses connections
+    /// Also measure ten endpoints, one of which refuses connections
     #[arg(long)]
     dead: bool,
-    /// Also measure while so many deliveries wait for endpoints which refuse (100 bytes of disk and more for each)
+    /// Also measure while this many deliveries wait for endpoints that refuse (each takes 100 bytes of disk or more)
     #[arg(long, value_name = "N")]
     waiting: Option<usize>,
-    /// Wait so many seconds before each row: some hosts lend their processors for a while only
+    /// Wait this many seconds before each row: some hosts lend their processors only for a while
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     rest: u64,
-    /// How often a row is measured at most while the host takes over 5 % of the processors' time; the try with least of it counts
+    /// How often to measure a row, at most, while the host takes over 5% of the processors' time; the best try counts
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = one_or_more)]
     tries: usize,
-    /// Short for --history 1000000 --endpoints 100000 --dead --waiting 1000000; numbers given beside it win
+    /// Short for --history 1000000 --endpoints 100000 --dead --waiting 1000000; explicit numbers win
     #[arg(long)]
     growth: bool,
-    /// Where the JSON beside the table goes
+    /// Where to write the results as JSON
     #[arg(long, default_value = "bench/results/latest.json")]
     json: PathBuf,
-    /// The server's binary; without it the one built beside this
+    /// The server's binary; by default, the one next to this program
     #[arg(long)]
     server: Option<PathBuf>,
-    /// Be the sink (started by the measurement itself)
+    /// Act as the sink (started by the measurement itself)
     #[arg(long, hide = true)]
     sink: bool,
 }
@@ -150,7 +150,7 @@ fn one_or_more(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Large enough for the instant that is in it, and not larger than the server takes.
+/// Large enough for the timestamp in it, and no larger than the server accepts.
 fn body_size(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(size @ 64..=262_144) => Ok(size),
@@ -159,7 +159,7 @@ fn body_size(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Returns when somebody asks this process to end.
+/// Returns when this process is asked to end.
 async fn stopped() -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);

@@ -17,7 +17,7 @@ use crate::sink::{Findings, millis};
 use crate::target::Figure;
 use crate::workload::Workload;
 
-/// An account whose endpoints are at the sink.
+/// An account whose endpoints are the sink's.
 pub(crate) struct Account {
     id: String,
     pub(crate) secret: String,
@@ -25,8 +25,8 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// Makes it on a server: so many endpoints at the sink with one secret, and others `beside`, which get every event too and
-    /// are not waited for.
+    /// Creates it on a server: this many endpoints at the sink with one secret, and others `beside`, which get every event too
+    /// but are not waited for.
     pub(crate) async fn set_up(
         bench: &Bench,
         server: &Process,
@@ -63,7 +63,7 @@ pub(crate) async fn measure(
     measure_nodes(bench, from_ref(server), account, workload).await
 }
 
-/// The same on nodes over one database: their CPU together, and the memory of the one that took most.
+/// The same on nodes over one database: their total CPU, and the memory of the one that used most.
 async fn measure_nodes(bench: &Bench, nodes: &[Process], account: &Account, workload: &Workload) -> anyhow::Result<Measurement> {
     if account.endpoints != workload.endpoints {
         bail!("`{}` is for {} endpoints, and the account has {}", workload.name, workload.endpoints, account.endpoints);
@@ -89,7 +89,7 @@ async fn measure_nodes(bench: &Bench, nodes: &[Process], account: &Account, work
     Ok(row)
 }
 
-/// What a row costs from here on: time, the nodes' CPU, and what the host takes.
+/// Measures what a row costs from here on: time, the nodes' CPU, and what the host takes.
 pub(crate) struct Watch<'n> {
     nodes: &'n [Process],
     started: Instant,
@@ -125,7 +125,7 @@ pub(crate) struct Spent {
 }
 
 impl Spent {
-    /// The row, when the sink has verified it.
+    /// The row, once the sink has verified it.
     pub(crate) fn row(self, name: String, deliveries: usize, found: &Findings) -> Measurement {
         Measurement {
             name,
@@ -165,7 +165,7 @@ pub(crate) async fn measure_fleet(
     bench.plan.tries.quietest(measured).await
 }
 
-/// Nodes that share a machine have worker threads for their share of it; a node alone has what it takes by itself.
+/// Nodes that share a machine get worker threads for their share of it; a single node uses the default.
 fn threads_of_each(nodes: usize) -> anyhow::Result<Option<usize>> {
     let all = std::thread::available_parallelism().context("how many processors there are")?.get();
     Ok((nodes > 1).then(|| (all / nodes).max(1)))

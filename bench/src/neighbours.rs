@@ -1,4 +1,4 @@
-//! What a healthy endpoint may have beside it: one that hangs, one that takes a second, one whose port refuses.
+//! Bad neighbours of a healthy endpoint: one that hangs, one that takes a second, one whose port refuses.
 
 use std::time::Duration;
 
@@ -32,8 +32,8 @@ async fn accept(listener: TcpListener, answers_after: Option<Duration>, tasks: T
     }
 }
 
-/// Takes whatever comes. A request is small and comes in one piece or two, so one answer a second is close enough to one
-/// answer for each request.
+/// Reads whatever arrives. A request is small and arrives in one or two pieces, so one answer per second is close enough to one
+/// answer per request.
 async fn serve(mut stream: TcpStream, answers_after: Option<Duration>) {
     let mut taken = [0; 16 << 10];
     while matches!(stream.read(&mut taken).await, Ok(read) if read > 0) {

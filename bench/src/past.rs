@@ -1,4 +1,4 @@
-//! Deliveries in great number: made through the API in batches, answered by the sink, where they are only counted, and recorded.
+//! Very many deliveries: published in batches, answered by the sink, which only counts them, and recorded.
 
 use std::time::{Duration, Instant};
 
@@ -6,18 +6,18 @@ use anyhow::{Context, bail};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, PATIENCE, per_second};
-use crate::client::Client;
+use crate::bench::{Bench, per_second};
+use crate::client::{Client, PATIENCE};
 use crate::produce::{Progress, events};
 use crate::workload::batch_events;
 
 /// Endpoints that each past event went to.
 const ENDPOINTS: usize = 10;
-/// Deliveries that may be under way: enough to keep the server busy, few enough not to be a burden.
+/// Deliveries in flight: enough to keep the server busy, few enough not to be a burden.
 const UNDER_WAY_MAX: usize = 4_000;
 const ASK_EVERY: Duration = Duration::from_millis(20);
 
-/// The account that they are of, and its endpoints.
+/// Their account and its endpoints.
 pub(crate) async fn set_up(bench: &Bench, client: &mut Client) -> anyhow::Result<()> {
     client.json(Method::PUT, "/v1/accounts/past", &json!({ "contract": "standard-webhooks" })).await?;
     for endpoint in 0..ENDPOINTS {
@@ -27,12 +27,12 @@ pub(crate) async fn set_up(bench: &Bench, client: &mut Client) -> anyhow::Result
     Ok(())
 }
 
-/// As many deliveries at least, as whole events make.
+/// At least this many deliveries, in whole events.
 pub(crate) const fn whole_events(deliveries: usize) -> usize {
     deliveries.div_ceil(ENDPOINTS) * ENDPOINTS
 }
 
-/// Makes so many; how many per second. All are recorded when this returns.
+/// Makes this many; returns how many per second. All are recorded when this returns.
 pub(crate) async fn make(bench: &Bench, client: &mut Client, past: usize) -> anyhow::Result<f64> {
     let mut sink = bench.client(&bench.sink).await?;
     let before = bench.quiet(&mut sink).await?;
@@ -56,7 +56,7 @@ pub(crate) async fn make(bench: &Bench, client: &mut Client, past: usize) -> any
     Ok(rate)
 }
 
-/// Waits until the sink has answered `wanted` quiet requests, of which the first `before` are not ours.
+/// Waits until the sink has answered `wanted` quiet requests, not counting the first `before`.
 async fn await_quiet(
     bench: &Bench,
     sink: &mut Client,
@@ -82,7 +82,7 @@ async fn await_quiet(
     }
 }
 
-/// Waits until none is pending: what arrived is recorded a moment later.
+/// Waits until none is pending: outcomes are recorded a moment after arrival.
 async fn await_recorded(client: &mut Client) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {

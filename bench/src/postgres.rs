@@ -1,5 +1,5 @@
-//! The same work over PostgreSQL: one node, then several, and a cluster on this machine with PostgreSQL's own settings, which is
-//! started for the run and ends with it. Its processes share the two cores, and their CPU is not the server's.
+//! The same work over PostgreSQL: one node, then several, and a cluster with default settings on this machine, which is started
+//! for the run. Its processes share the two cores, and their CPU does not count as the server's.
 
 use anyhow::Context;
 use bellwire_testkit::postgres::Cluster;
@@ -9,34 +9,33 @@ use crate::bench::Bench;
 use crate::measure::measure_fleet;
 use crate::queue_size;
 use crate::report::{Fleet, FleetRow, Measurement, Results, say};
-use crate::run::keep;
 use crate::target::Figure;
 use crate::workload::Workload;
 
-/// What tests leave out, and a database that is to last does not.
+/// What tests turn off, and a real database does not.
 const SETTINGS: [&str; 3] = ["fsync=on", "full_page_writes=on", "shared_buffers=128MB"];
-/// Nodes of the fleets that are measured beside one node.
+/// The sizes of the fleets that are compared with one node.
 const FLEETS: [usize; 2] = [2, 3];
 
-/// Makes a figure of a share of the bare loop.
+/// Turns a share of the bare loop into a figure.
 type Share = fn(f64) -> Figure;
 
 /// Adds the rows to `results`.
 pub(crate) async fn run(bench: &Bench, results: &mut Results) {
     say("PostgreSQL");
     let started = tokio::task::spawn_blocking(|| Cluster::start(&SETTINGS)).await.context("it does not start");
-    let Some(cluster) = keep(bench, &mut results.failures, "PostgreSQL", started).await else { return };
-    let bare_loops = keep(bench, &mut results.failures, "the bare loop", BareLoops::start(bench, bench.first_body()).await).await;
+    let Some(cluster) = bench.keep(&mut results.failures, "PostgreSQL", started).await else { return };
+    let bare_loops = bench.keep(&mut results.failures, "the bare loop", BareLoops::start(bench, bench.first_body()).await).await;
     let Some(mut bare_loops) = bare_loops else { return };
     let alone = measure_alone(bench, &cluster, &mut bare_loops).await;
-    results.postgres = keep(bench, &mut results.failures, "PostgreSQL", alone).await.unwrap_or_default();
+    results.postgres = bench.keep(&mut results.failures, "PostgreSQL", alone).await.unwrap_or_default();
     for nodes in FLEETS {
         let fleet = measure_nodes(bench, &cluster, nodes, &mut bare_loops, &results.postgres).await;
-        results.fleets.extend(keep(bench, &mut results.failures, &format!("PostgreSQL, {nodes} nodes"), fleet).await);
+        results.fleets.extend(bench.keep(&mut results.failures, &format!("PostgreSQL, {nodes} nodes"), fleet).await);
     }
     if let Some(deliveries) = bench.plan.queue_size {
         let sizes = queue_size::measure(bench, &cluster, deliveries).await;
-        results.queue_sizes = keep(bench, &mut results.failures, "the queue's size", sizes).await;
+        results.queue_sizes = bench.keep(&mut results.failures, "the queue's size", sizes).await;
     }
 }
 
@@ -52,7 +51,7 @@ async fn measure_alone(bench: &Bench, cluster: &Cluster, bare_loops: &mut BareLo
     Ok(rows)
 }
 
-/// The rows at saturation on so many nodes, beside those of one node.
+/// The rows at saturation on this many nodes, compared with one node.
 async fn measure_nodes(
     bench: &Bench,
     cluster: &Cluster,

@@ -1,4 +1,4 @@
-//! The load: requests over the producers' connections, and what is in them.
+//! The load: requests over the producers' connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,22 +8,23 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use http::Method;
 
-use crate::bench::{Bench, PATIENCE, per_second};
+use crate::bench::{Bench, per_second};
+use crate::client::PATIENCE;
 use crate::content::data;
 use crate::report::say;
 use crate::server::Process;
 
-/// How often a long load says how far it is.
+/// How often a long load reports its progress.
 const SAID_EVERY: Duration = Duration::from_secs(2);
-/// A load that is slower than this, in requests per second, is given up.
+/// A load slower than this, in requests per second, is aborted.
 const SLOWEST: u32 = 100;
 
 /// How many requests, and how fast.
 pub(crate) struct Load<'a> {
     pub(crate) count: usize,
-    /// Per second; as fast as it goes without.
+    /// Per second; `None`: as fast as possible.
     pub(crate) rate: Option<u32>,
-    /// What to call it when it says how far it is; silent without.
+    /// Its name in progress reports; `None`: silent.
     pub(crate) said_as: Option<&'a str>,
 }
 
@@ -35,7 +36,7 @@ pub(crate) struct Post {
 }
 
 /// Sends what `request` makes of each number below the load's count, over all of the producers' connections, which go to the
-/// nodes in turn.
+/// nodes in rotation.
 pub(crate) async fn produce<F>(bench: &Bench, nodes: &[Process], load: Load<'_>, request: F) -> anyhow::Result<()>
 where
     F: Fn(usize) -> Post + Clone + Send + 'static,
@@ -83,13 +84,13 @@ where
     tokio::time::timeout(patience(count, rate), all).await.context("the load does not get on")?
 }
 
-/// The longest that a load may take.
+/// How long a load may take.
 pub(crate) fn patience(count: usize, rate: Option<u32>) -> Duration {
     let slowest = rate.unwrap_or(SLOWEST).clamp(1, SLOWEST);
     PATIENCE + Duration::from_secs(1) / slowest * u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// Says how far something is, every other second.
+/// Reports progress every other second.
 pub(crate) struct Progress<'a> {
     name: &'a str,
     total: usize,
@@ -102,7 +103,7 @@ impl<'a> Progress<'a> {
         Self { name, total, started: Instant::now(), said: Instant::now() }
     }
 
-    /// It has come to `done` of the total.
+    /// `done` of the total are done.
     pub(crate) fn at(&mut self, done: usize) {
         if self.said.elapsed() >= SAID_EVERY {
             self.said = Instant::now();
@@ -112,7 +113,7 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// A body of one event or several.
+/// A body with one event or several.
 pub(crate) fn events(event_type: &str, count: usize, size: usize) -> Bytes {
     let event = || format!("{{\"type\":\"{event_type}\",\"data\":{}}}", data(size));
     if count == 1 {

@@ -1,5 +1,5 @@
-//! How large the queue's table and its indexes are after many deliveries have come and gone: no larger than after the first ones,
-//! if what is dead is cleared away in time.
+//! The size of the queue's table and indexes after many deliveries have come and gone: no larger than after the first ones, if
+//! dead rows are cleared away in time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,14 +13,14 @@ use crate::past;
 use crate::report::{QueueSize, QueueSizes, say};
 use crate::server::Process;
 
-/// Deliveries after which it is looked at first.
+/// Deliveries after which the size is first read.
 const FIRST: usize = 100_000;
-/// A node gives back the room of an empty queue within seconds.
+/// A node returns the space of an empty queue within seconds.
 const IDLE: Duration = Duration::from_secs(10);
 const SAMPLED_EVERY: Duration = Duration::from_secs(1);
 const SIZES: &str = "SELECT pg_table_size('queue') / 1024, pg_indexes_size('queue') / 1024";
 
-/// Makes so many deliveries on one node, and looks when nothing is under way, and each second in between.
+/// Makes this many deliveries on one node, and reads the size when nothing is in flight, and every second in between.
 pub(crate) async fn measure(bench: &Bench, cluster: &Cluster, deliveries: usize) -> anyhow::Result<QueueSizes> {
     let all = past::whole_events(deliveries).max(past::whole_events(2));
     let first = past::whole_events(FIRST.min(all / 2));
@@ -41,7 +41,7 @@ pub(crate) async fn measure(bench: &Bench, cluster: &Cluster, deliveries: usize)
     Ok(QueueSizes { first, after_first, all, after_all, peak, per_second })
 }
 
-/// Keeps the largest that was seen, until it is stopped.
+/// Keeps the largest size seen, until stopped.
 async fn sample(url: String, peak: Arc<Mutex<QueueSize>>) {
     let mut ticks = tokio::time::interval(SAMPLED_EVERY);
     loop {
@@ -53,7 +53,7 @@ async fn sample(url: String, peak: Arc<Mutex<QueueSize>>) {
     }
 }
 
-/// Once nothing has been under way for a while.
+/// Reads the size once nothing has been in flight for a while.
 async fn look_when_idle(url: &str) -> anyhow::Result<QueueSize> {
     tokio::time::sleep(IDLE).await;
     look(url).await

@@ -1,4 +1,4 @@
-//! What a run found, and the JSON of it for machines.
+//! The results of a run, also as JSON.
 
 use std::io::Write;
 use std::path::Path;
@@ -15,7 +15,7 @@ pub(crate) struct Results {
     pub(crate) producers: usize,
     pub(crate) sizes: Vec<Size>,
     pub(crate) neighbours: Option<Neighbours>,
-    /// From the start on an empty store until requests are taken.
+    /// From startup on an empty store until requests are taken.
     pub(crate) ready_empty_ms: Option<Figure>,
     pub(crate) growth: Vec<Growth>,
     /// With `--postgres` only: rows of the first size.
@@ -71,7 +71,7 @@ pub(crate) struct Measurement {
     pub(crate) name: String,
     pub(crate) deliveries: usize,
     pub(crate) per_second: f64,
-    /// Share of the mean of the bare loops before and after it; at saturation only.
+    /// Share of the mean of the bare loops before and after; only at saturation.
     pub(crate) of_bare_loop: Option<Figure>,
     pub(crate) latency_p50_ms: Figure,
     pub(crate) latency_p99_ms: Figure,
@@ -91,7 +91,7 @@ pub(crate) struct Fleet {
 /// A row on several nodes.
 #[derive(Serialize)]
 pub(crate) struct FleetRow {
-    /// CPU is of all nodes together, memory of the one that held most.
+    /// The total CPU of all nodes, and the memory of the one that used most.
     pub(crate) measurement: Measurement,
     /// Its share of the bare loop, of that of one node.
     pub(crate) of_one_node: f64,
@@ -114,18 +114,18 @@ impl QueueSize {
 /// How large the queue was in a long run.
 #[derive(Serialize)]
 pub(crate) struct QueueSizes {
-    /// Deliveries after which it was looked at first, with nothing under way.
+    /// Deliveries after which the size was first read, with nothing in flight.
     pub(crate) first: usize,
     pub(crate) after_first: QueueSize,
     /// All deliveries.
     pub(crate) all: usize,
     pub(crate) after_all: QueueSize,
-    /// The most that was seen at any time.
+    /// The largest size seen at any time.
     pub(crate) peak: QueueSize,
     pub(crate) per_second: f64,
 }
 
-/// What ill neighbours cost a healthy endpoint: the median from POST to arrival.
+/// What bad neighbours cost a healthy endpoint: the median from POST to arrival.
 #[derive(Serialize)]
 pub(crate) struct Neighbours {
     pub(crate) alone_p50_ms: f64,
@@ -144,14 +144,14 @@ impl Neighbours {
 #[derive(Serialize)]
 pub(crate) struct Growth {
     pub(crate) condition: String,
-    /// How what makes the condition was made.
+    /// How the condition was set up.
     pub(crate) made: Option<Made>,
-    /// What was measured before the rows, with nothing to compare it with.
+    /// What was measured before the rows, without a comparison.
     pub(crate) first: Option<Measurement>,
     pub(crate) rows: Vec<Comparison>,
 }
 
-/// How something was made in great number before the rows were measured.
+/// How something was created in large numbers before the rows were measured.
 #[derive(Serialize)]
 pub(crate) struct Made {
     pub(crate) count: usize,
@@ -179,14 +179,14 @@ impl Comparison {
     }
 }
 
-/// What deliveries cost that wait for endpoints which refuse.
+/// The cost of deliveries that wait for endpoints that refuse.
 #[derive(Serialize)]
 pub(crate) struct Waiting {
     pub(crate) deliveries: usize,
     pub(crate) taken_per_second: f64,
     /// When all were taken.
     pub(crate) peak_memory_mib: Figure,
-    /// From the start after a kill until requests are taken.
+    /// From startup after a kill until requests are taken.
     pub(crate) ready_ms: Figure,
 }
 

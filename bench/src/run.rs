@@ -1,18 +1,16 @@
-//! A whole run, in order. What fails is told at the end, beside what was measured.
-
-use std::time::Duration;
+//! A whole run, in order. Failures are reported at the end, with the results.
 
 use anyhow::Context;
 
 use crate::bare::BareLoops;
 use crate::bench::{Bench, Plan};
 use crate::measure::measure_empty;
-use crate::report::{Measurement, Neighbours, Results, Size, say};
+use crate::report::{Measurement, Neighbours, Results, Size};
 use crate::target::Figure;
 use crate::workload::Workload;
 use crate::{growth, neighbours, postgres};
 
-/// Starts on an empty store, of which the median counts.
+/// Startups on an empty store; the median counts.
 const STARTS: usize = 5;
 
 /// Runs everything that the plan asks for.
@@ -20,10 +18,10 @@ pub(crate) async fn run(plan: Plan) -> anyhow::Result<Results> {
     let bench = Bench::start(plan).await?;
     let mut results = Results::new(bench.plan.producers);
     let ready = ready_empty(&bench).await;
-    results.ready_empty_ms = keep(&bench, &mut results.failures, "start on an empty store", ready).await;
+    results.ready_empty_ms = bench.keep(&mut results.failures, "start on an empty store", ready).await;
     for (index, size) in bench.plan.bodies.iter().copied().enumerate() {
         let measured = measure_size(&bench, size, index == 0).await;
-        let (size, neighbours) = keep(&bench, &mut results.failures, &format!("{size} bytes"), measured).await.unzip();
+        let (size, neighbours) = bench.keep(&mut results.failures, &format!("{size} bytes"), measured).await.unzip();
         results.sizes.extend(size);
         results.neighbours = results.neighbours.or(neighbours.flatten());
     }
@@ -32,21 +30,6 @@ pub(crate) async fn run(plan: Plan) -> anyhow::Result<Results> {
     }
     growth::run(&bench, &mut results).await;
     Ok(results)
-}
-
-/// What was measured, or a note of why it was not; then the sink forgets what came of it.
-pub(crate) async fn keep<T>(bench: &Bench, failures: &mut Vec<String>, name: &str, measured: anyhow::Result<T>) -> Option<T> {
-    match measured {
-        Ok(value) => Some(value),
-        Err(error) => {
-            let failure = format!("{name}: {error:#}");
-            say(&failure);
-            failures.push(failure);
-            tokio::time::sleep(Duration::from_millis(200)).await; // what the killed server had sent
-            let _ = bench.findings("").await;
-            None
-        }
-    }
 }
 
 /// All rows of one size.
@@ -74,14 +57,14 @@ async fn measure_paced(bench: &Bench, size: usize) -> anyhow::Result<([Measureme
     let alone = measure_empty(bench, &Workload::healthy(size), &[]).await?;
     let workload = Workload::healthy(size).named("the same beside one that hangs, one that takes 1 s and one that refuses");
     let mut beside = measure_empty(bench, &workload, &neighbours::start(&bench.tasks).await?).await?;
-    // Beside ill ones the ratio is what is expected, not the latency.
+    // With bad neighbours, the target is the ratio, not the latency.
     beside.latency_p50_ms = Figure::plain(beside.latency_p50_ms.value);
     beside.latency_p99_ms = Figure::plain(beside.latency_p99_ms.value);
     let compared = Neighbours::new(&alone, &beside);
     Ok(([paced, alone, beside], compared))
 }
 
-/// From start to ready on a new store: the median of a few.
+/// From startup to ready on a new store: the median of a few.
 async fn ready_empty(bench: &Bench) -> anyhow::Result<Figure> {
     let mut taken = Vec::new();
     for _ in 0..STARTS {

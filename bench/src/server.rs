@@ -1,4 +1,4 @@
-//! Child processes: the sink and the server under test, and what the system says of their cost.
+//! Child processes: the sink, the server under test, and what they cost according to the system.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,8 +12,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio_util::task::TaskTracker;
 
-use crate::bench::PATIENCE;
-use crate::client::Client;
+use crate::client::{Client, PATIENCE};
 
 /// USER_HZ, fixed by the kernel's interface.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -21,12 +20,12 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// How long a killed process may take to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
-/// 32 zero bytes: what is sealed under it is no secret.
+/// 32 zero bytes: nothing sealed under it is secret.
 const MASTER_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 /// The admin key of a server under test, which only this machine reaches.
 const KEY: &str = "bwk_bench_bench_bench_bench_bench_bench";
 
-/// A process of the measurement; it ends with it.
+/// A process of the measurement; it ends with the measurement.
 pub(crate) struct Process {
     child: Child,
     pub(crate) port: u16,
@@ -72,7 +71,7 @@ impl Process {
         Ok(server)
     }
 
-    /// A server on a database, with as many worker threads as are said or as there are processors; it is ready when this returns.
+    /// A server on a database, with this many worker threads, or as many as processors; it is ready when this returns.
     pub(crate) async fn server_on(
         binary: &Path,
         database: String,
@@ -98,7 +97,7 @@ impl Process {
         Ok(Self { child, port, key: KEY.to_owned(), ready_after: started.elapsed(), folder: None })
     }
 
-    /// Ends it with SIGKILL; its folder.
+    /// Ends it with SIGKILL; returns its folder.
     pub(crate) async fn kill(mut self) -> anyhow::Result<TempDir> {
         self.child.kill().await?;
         self.folder.take().context("it has no folder")
@@ -127,7 +126,7 @@ impl Process {
 }
 
 impl Drop for Process {
-    /// Waits until it has ended: it must not write into its folder while that is removed.
+    /// Waits until it has ended, so that it does not write into its folder while that is removed.
     fn drop(&mut self) {
         let _ = self.child.start_kill();
         let deadline = Instant::now() + ENDS_WITHIN;
@@ -137,7 +136,7 @@ impl Drop for Process {
     }
 }
 
-/// What a child says first.
+/// The first line that a child prints.
 async fn first_line(child: &mut Child) -> anyhow::Result<String> {
     let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
     let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.context("it says nothing")?;

@@ -1,4 +1,4 @@
-//! The cheapest receiver that is still honest: it keeps every request as it came, answers 200, and judges afterwards.
+//! The cheapest receiver that is still honest: it keeps every request as it arrived, answers 200, and verifies afterwards.
 //!
 //! Requests for paths below [`QUIET`] are answered and counted, and not kept.
 
@@ -19,10 +19,10 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 
-/// What the sink found in the requests since it was last asked.
+/// What the sink found in the requests since the last query.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Findings {
-    /// Requests that came.
+    /// Requests that arrived.
     pub(crate) arrived: usize,
     /// Distinct deliveries among them.
     pub(crate) distinct: usize,
@@ -36,7 +36,7 @@ pub(crate) struct Findings {
     pub(crate) span_us: u64,
 }
 
-/// One request as it came.
+/// One request as it arrived.
 struct Arrival {
     at_us: u64,
     raw: Vec<u8>,
@@ -46,7 +46,7 @@ type Arrivals = Arc<Mutex<Vec<Arrival>>>;
 
 /// Connections that may wait to be accepted.
 const CONNECTIONS_WAITING_MAX: u32 = 4_096;
-/// Where requests are only counted.
+/// The paths on which requests are only counted.
 const QUIET: &str = "/quiet/";
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
@@ -75,7 +75,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     })
 }
 
-/// Takes all connections that a server opens at once: one that is refused is tried again by the system after a second.
+/// Takes all connections that a server opens at once. If one is refused, the system retries after a second.
 fn listen() -> std::io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
@@ -120,7 +120,7 @@ fn json(value: &impl Serialize) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-/// The whole length of the first request in `buffer`, once all of it is there.
+/// The length of the first request in `buffer`, once it is complete.
 fn request_length(buffer: &[u8]) -> Option<usize> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut request = httparse::Request::new(&mut headers);

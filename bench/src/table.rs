@@ -1,4 +1,4 @@
-//! The table for people, in Markdown. Beside a number stands its target; a number that misses it is bold.
+//! The table, in Markdown. Each number is followed by its target; a number that misses it is bold.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use crate::report::{
 /// A row's cells: work, delivered per second, of the bare loop, of an empty store, p50, p99, CPU, memory, and what the host took.
 type Cells = [String; 9];
 
-/// Prints it, and below it what is no row.
+/// Prints the table, and below it what is not a row.
 pub(crate) fn print(results: &Results) {
     let mut out = std::io::stdout();
     for line in lines(results) {
@@ -53,7 +53,7 @@ fn lines(results: &Results) -> Vec<String> {
     lines
 }
 
-/// A row that says only what those below are about.
+/// A heading for the rows below it.
 fn heading(text: &str) -> Cells {
     let mut cells = Cells::default();
     let [work, ..] = &mut cells;
@@ -101,7 +101,7 @@ fn cells(row: &Measurement, of_empty: String, cpu_ratio: &str) -> Cells {
     ]
 }
 
-/// From the least to the most.
+/// The range, from least to most.
 fn range(values: impl Iterator<Item = f64> + Clone) -> String {
     format!("{:.0} to {:.0}", values.clone().fold(f64::INFINITY, f64::min), values.fold(0.0, f64::max))
 }

@@ -1,8 +1,8 @@
-//! What is expected of the numbers. A missed target is shown, and is no error: a run on a busy machine is still a run.
+//! The targets. A missed target is shown, but is not an error: a run on a busy machine is still a run.
 
 use serde::Serialize;
 
-/// What is expected of a workload at saturation.
+/// The target of a workload at saturation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Saturation {
     /// Of the bare loop, for bodies up to [`SMALL_BODY_MAX`].
@@ -22,17 +22,18 @@ pub(crate) const FAN_OUT: Saturation = Saturation { share: 0.55, cpu_us: 38.0 };
 const POSTGRES_SINGLE: f64 = 0.12;
 const POSTGRES_FAN_OUT: f64 = 0.25;
 
-/// Of bodies between these two sizes nothing is expected.
+/// Bodies between these two sizes have no targets.
 const SMALL_BODY_MAX: usize = 1_024;
 const LARGE_BODY_MIN: usize = 16 << 10;
-/// Of large bodies less of the bare loop is expected, as it only copies what the server also stores and signs; of CPU nothing.
+/// Large bodies have a lower share as their target, as the bare loop only copies what the server also stores and signs, and none
+/// for CPU.
 const LARGE_BODY_FACTOR: f64 = 0.6;
 
 /// From POST to arrival at a fixed rate.
 const PACED_P50_MS: f64 = 1.5;
 const PACED_P99_MS: f64 = 6.0;
 const MEMORY_MIB: f64 = 64.0;
-/// Ill neighbours may at most double a healthy endpoint's median.
+/// Bad neighbours may at most double a healthy endpoint's median.
 const NEIGHBOURS_RATIO: f64 = 2.0;
 /// A grown store may cost 15%.
 const GROWN_SPEED: f64 = 0.85;
@@ -59,7 +60,7 @@ pub(crate) struct Figure {
 }
 
 impl Figure {
-    /// A number of which nothing is expected.
+    /// A number without a target.
     pub(crate) fn plain(value: f64) -> Self {
         Self { value, target: None, met: None }
     }
@@ -111,17 +112,17 @@ impl Figure {
         Self::at_most(value, MEMORY_MIB)
     }
 
-    /// How many times as long deliveries take beside ill neighbours.
+    /// How many times as long deliveries take with bad neighbours.
     pub(crate) fn neighbours(value: f64) -> Self {
         Self::at_most(value, NEIGHBOURS_RATIO)
     }
 
-    /// Deliveries per second, of those on an empty store.
+    /// Deliveries per second, as a share of those on an empty store.
     pub(crate) fn grown_speed(value: f64) -> Self {
         Self::at_least(value, GROWN_SPEED)
     }
 
-    /// CPU per delivery, of that on an empty store.
+    /// CPU per delivery, as a multiple of that on an empty store.
     pub(crate) fn grown_cpu(value: f64) -> Self {
         Self::at_most(value, GROWN_CPU)
     }
@@ -136,7 +137,7 @@ impl Figure {
         Self::at_most(value, READY_WAITING_MS)
     }
 
-    /// For people: the number, and the target in brackets; a number that misses it is bold.
+    /// The number, with its target in brackets; bold if it misses the target.
     pub(crate) fn show(&self, decimals: usize, unit: &str) -> String {
         let value = format!("{:.decimals$}{unit}", self.value);
         let value = if self.met == Some(false) { format!("**{value}**") } else { value };

@@ -1,10 +1,10 @@
-//! The shapes of load, and what is expected of each.
+//! The shapes of load, and their targets.
 //!
 //! To add one at saturation, add it to [`Workload::at_saturation`] with its targets; it is then measured for every size.
 
 use crate::target::{BATCHES, FAN_OUT, SINGLE, Saturation};
 
-/// Events in a batch, where they fit into one request.
+/// Events in a batch, if they fit into one request.
 const BATCH: usize = 100;
 /// Bytes of a batch: the server takes bodies of 1 MiB.
 const BATCH_BYTES_MAX: usize = 900 << 10;
@@ -19,7 +19,7 @@ pub(crate) struct Workload {
     pub(crate) name: String,
     pub(crate) events_per_post: usize,
     pub(crate) endpoints: usize,
-    /// Posts per second; as fast as it goes without.
+    /// Posts per second; `None`: as fast as possible.
     pub(crate) rate: Option<u32>,
     /// Bytes of an event's data.
     pub(crate) size: usize,
@@ -28,7 +28,7 @@ pub(crate) struct Workload {
 }
 
 impl Workload {
-    /// Those that are measured for every size, with what is expected of them.
+    /// Those measured for every size, with their targets.
     pub(crate) fn at_saturation(size: usize) -> [(Self, Saturation); 3] {
         let batch = batch_events(size);
         let batches = Self { name: format!("batches of {batch}, one endpoint"), events_per_post: batch, ..Self::single(size) };
@@ -51,17 +51,17 @@ impl Workload {
         Self { name: format!("{RATE} events per second"), rate: Some(RATE), divisor: 60, ..Self::single(size) }
     }
 
-    /// The healthy endpoint's load, to be measured alone and beside others.
+    /// The healthy endpoint's load, measured alone and with neighbours.
     pub(crate) fn healthy(size: usize) -> Self {
         Self { name: format!("{RATE} events per second, one healthy endpoint"), divisor: 20, ..Self::paced(size) }
     }
 
-    /// The same by another name.
+    /// The same under another name.
     pub(crate) fn named(self, name: &str) -> Self {
         Self { name: name.to_owned(), ..self }
     }
 
-    /// How many requests it takes in a run of so many deliveries; at a fixed rate at least a second's.
+    /// The number of requests in a run of this many deliveries; at a fixed rate, at least a second's worth.
     pub(crate) fn posts(&self, deliveries: usize) -> usize {
         let posts = deliveries / self.endpoints / self.divisor / self.events_per_post;
         let least = self.rate.and_then(|rate| usize::try_from(rate).ok()).unwrap_or(1);
@@ -69,7 +69,7 @@ impl Workload {
     }
 }
 
-/// Larger bodies use fewer deliveries, so that a run takes as long as before.
+/// Larger bodies use fewer deliveries, so that a run takes as long.
 pub(crate) const fn size_divisor(size: usize) -> usize {
     match size {
         0..=1_024 => 1,
@@ -78,7 +78,7 @@ pub(crate) const fn size_divisor(size: usize) -> usize {
     }
 }
 
-/// Events of this size that one request takes, 100 at most.
+/// Events of this size that fit into one request, at most 100.
 pub(crate) const fn batch_events(size: usize) -> usize {
     match BATCH_BYTES_MAX / (size + AROUND_DATA) {
         0 => 1,

@@ -1,4 +1,4 @@
-//! Ten endpoints of which one refuses connections: the nine others are counted.
+//! Ten endpoints, one of which refuses connections; the other nine are counted.
 
 use crate::bench::Bench;
 use crate::measure::measure_empty;
@@ -10,7 +10,7 @@ const REFUSES: &str = "http://127.0.0.2:9/";
 /// Endpoints that answer.
 const HEALTHY: usize = 9;
 
-/// Measures nine beside a dead one, and nine alone.
+/// Measures nine with a dead one, and nine without.
 pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Growth> {
     say("one dead endpoint of ten");
     let nine = Workload::fan_out(bench.first_body(), HEALTHY);

@@ -1,4 +1,4 @@
-//! Many endpoints, of which a thousand get an event each, so that the server has met them all and not just stored them.
+//! Many endpoints. A thousand of them get an event each, so that the server has used them and not just stored them.
 
 use std::slice::from_ref;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{against_empty, rows};
+use super::rows::{against_empty, rows};
 use crate::bench::{Bench, per_second};
 use crate::measure::Watch;
 use crate::produce::{Load, Post, events, produce};
@@ -40,12 +40,12 @@ fn account(endpoint: usize) -> usize {
     endpoint / PER_ACCOUNT
 }
 
-/// An endpoint's type of event, of which it alone gets any in its account.
+/// An event type that only this endpoint of its account gets.
 fn event_type(endpoint: usize) -> String {
     format!("bench.for.{}", endpoint % PER_ACCOUNT)
 }
 
-/// Makes accounts and endpoints; the secret of all.
+/// Creates accounts and endpoints; returns their common secret.
 async fn make(bench: &Bench, server: &Process, count: usize) -> anyhow::Result<String> {
     let contract = Bytes::from(json!({ "contract": "standard-webhooks" }).to_string());
     let put = move |number| Post { method: Method::PUT, path: format!("/v1/accounts/many-{number}"), body: contract.clone() };

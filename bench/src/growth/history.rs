@@ -1,8 +1,8 @@
-//! Past deliveries, all made and recorded before the measured rows begin.
+//! Past deliveries, all created and recorded before the rows are measured.
 
 use anyhow::Context;
 
-use super::{against_empty, rows};
+use super::rows::{against_empty, rows};
 use crate::bench::Bench;
 use crate::past;
 use crate::report::{Growth, Made, say};

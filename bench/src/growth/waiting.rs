@@ -1,11 +1,11 @@
-//! What many deliveries cost that wait for endpoints which refuse: intake, memory, others meanwhile, and the start after a kill.
+//! The cost of many deliveries that wait for endpoints that refuse: intake, memory, other work, and the restart after a kill.
 
 use std::time::Instant;
 
 use http::Method;
 use serde_json::json;
 
-use super::{against_empty, rows};
+use super::rows::{against_empty, rows};
 use crate::bench::{Bench, per_second};
 use crate::produce::{Progress, events};
 use crate::report::{Growth, Waiting, say};
@@ -13,7 +13,7 @@ use crate::server::Process;
 use crate::target::Figure;
 use crate::workload::batch_events;
 
-/// Endpoints that refuse, each on a loopback address of its own: nobody listens on the discard port.
+/// Endpoints that refuse, each on its own loopback address: nobody listens on the discard port.
 const ENDPOINTS: usize = 100;
 
 /// Publishes until `deliveries` wait, measures, kills the server and starts it again.
@@ -43,7 +43,7 @@ pub(crate) async fn measure(bench: &Bench, deliveries: usize) -> anyhow::Result<
     Ok((growth, waiting))
 }
 
-/// Publishes what is to wait; deliveries taken per second.
+/// Publishes the deliveries that will wait; returns how many were taken per second.
 async fn publish(bench: &Bench, server: &Process, waiting: usize) -> anyhow::Result<f64> {
     let mut client = bench.client(server).await?;
     client.json(Method::PUT, "/v1/accounts/dead", &json!({ "contract": "standard-webhooks" })).await?;

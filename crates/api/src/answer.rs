@@ -8,11 +8,16 @@ use utoipa::ToSchema;
 pub(crate) struct List<T> {
     /// The items.
     pub(crate) items: Vec<T>,
-    /// What to give as `after` for the next page; null: this was the last one.
+    /// The `after` of the next page; null: this is the last one.
     pub(crate) next: Option<String>,
 }
 
 impl<T> List<T> {
+    /// The last page of a list, for the documentation.
+    pub(crate) fn sample(item: T) -> Self {
+        Self { items: vec![item], next: None }
+    }
+
     /// A page of the store, each item as `show` shows it.
     pub(crate) fn of<S>(page: bellwire_store::Page<S>, show: impl FnMut(S) -> T) -> Self {
         Self { items: page.items.into_iter().map(show).collect(), next: page.next }

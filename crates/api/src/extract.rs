@@ -1,4 +1,4 @@
-//! What handlers take from a request: the caller, the path, the body.
+//! What handlers extract from a request: the caller, the path, the body.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(key)
 }
 
-/// The parts of the path that vary.
+/// The parameters of the path.
 pub(crate) struct Params<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + Send> FromRequestParts<Api> for Params<T> {
@@ -48,7 +48,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for Params<T> {
     }
 }
 
-/// A body that has not been read yet: first it is seen whether the caller may do this at all.
+/// A body that has not been read yet; authorisation comes first.
 pub(crate) struct JsonBody {
     headers: HeaderMap,
     body: Body,
@@ -70,7 +70,7 @@ impl JsonBody {
         Self { headers, body, bytes_max: api.app.limits().body_bytes_max, room: api.large_bodies.clone() }
     }
 
-    /// Reads it, if it is JSON by name and not too large.
+    /// Reads it, if its type is JSON and it is not too large.
     pub(crate) async fn read(self) -> Result<Bytes, Problem> {
         if !is_json(&self.headers) {
             let detail = "send the body as `Content-Type: application/json`";
@@ -98,20 +98,20 @@ impl JsonBody {
         }
     }
 
-    /// Reads it; nothing at all is the same as `{}`.
+    /// Reads it; an empty body is the same as `{}`.
     pub(crate) async fn read_or_empty(self) -> Result<Bytes, Problem> {
         let bytes = self.read().await?;
         Ok(if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes })
     }
 }
 
-/// Bytes of a refused body that are still read.
+/// Bytes of a refused body to read.
 const DRAINED_MAX: usize = 32 << 20;
 /// How long that may take.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// Reads what a client is still sending and drops it: many clients look for the answer only after their last byte, and would
-/// see a broken connection in its place.
+/// Reads and drops what a client is still sending. Many clients look for the answer only after their last byte, and would see
+/// a broken connection instead.
 async fn drain(body: Body) {
     let mut body = Limited::new(body, DRAINED_MAX);
     let reading = async { while let Some(Ok(_)) = body.frame().await {} };

@@ -1,4 +1,4 @@
-//! What a supervisor and a metrics collector ask: alive, ready, and how it goes.
+//! For supervisors and metrics collectors: alive, ready, and metrics.
 
 use std::sync::atomic::Ordering;
 
@@ -15,16 +15,16 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(metrics))
 }
 
-/// The process is alive
+/// Whether the process is running
 #[utoipa::path(
     get, path = "/healthz", operation_id = "health.alive", tag = "health", security(()),
-    responses((status = 200, description = "It is.", body = String, content_type = "text/plain", example = json!("ok\n")))
+    responses((status = 200, description = "It is running.", body = String, content_type = "text/plain", example = json!("ok\n")))
 )]
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// The process takes requests and its store works
+/// Whether the process takes requests and its store works
 #[utoipa::path(
     get, path = "/readyz", operation_id = "health.ready", tag = "health", security(()),
     responses((status = 200, description = "It does.", body = String, content_type = "text/plain", example = json!("ready\n")))

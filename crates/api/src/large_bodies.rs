@@ -1,6 +1,6 @@
-//! Room for large bodies: those of all requests together take a bounded part of memory, and the rest waits to be read.
+//! Room for large bodies: together they take a bounded amount of memory, and the rest wait to be read.
 //!
-//! Connections are many and a body may have a megabyte; small bodies, nearly all, pass without being counted.
+//! There may be many connections, and a body may have a megabyte. Small bodies, nearly all of them, are not counted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::Problem;
 
-/// From this size on a body is counted.
+/// Bodies are counted from this size on.
 const COUNTED_BYTES_MIN: usize = 16 << 10;
-/// The bodies that are counted may have so many bytes together. An event is held a few times over on its way to the store.
+/// Bytes of all counted bodies together. An event is held several times over on its way to the store.
 const BYTES_MAX: usize = 4 << 20;
-/// How long a request waits for room before it is asked to come back.
+/// How long a request waits for room before it is refused with `Retry-After`.
 const WAIT_MAX: Duration = Duration::from_secs(10);
-/// What room is counted in.
+/// The unit of room.
 const UNIT_BYTES: usize = 1 << 10;
 
 /// The room. Clones share it.
@@ -58,7 +58,7 @@ impl AsRef<[u8]> for Held {
     }
 }
 
-/// `bytes`, giving `room` back when the last of them is dropped.
+/// `bytes`, which return `room` when the last reference is dropped.
 pub(crate) fn hold(bytes: Bytes, room: Option<OwnedSemaphorePermit>) -> Bytes {
     match room {
         Some(room) => Bytes::from_owner(Held { bytes, _room: room }),

@@ -1,19 +1,20 @@
 //! Bellwire's HTTP API.
 //!
-//! What it is for: the wire. It reads requests, asks the use-cases of `bellwire-app`, and writes answers; it decides nothing
-//! itself. `/v1` is JSON; everything that goes wrong is an `application/problem+json` with a code from one table
-//! ([`problem::Code`]) and JSON pointers to what is wrong. `/published/{contract}` is what the contract's file says it is.
+//! Its job: the wire. It reads requests, calls the use-cases of `bellwire-app`, and writes answers; it decides nothing itself.
+//! `/v1` is JSON, and every error is an `application/problem+json` with a code from one table ([`problem::Code`]) and JSON
+//! pointers to what is wrong. `/published/{contract}` is whatever the contract says.
 //!
-//! Its promises: a caller is known before anything else is said, and allowed before its body is read; `data` passes through
-//! as the bytes that were posted; every answer carries a request id; no body, secret or payload is ever logged.
+//! Its promises: a caller is authenticated before anything is revealed, and authorised before its body is read; `data` passes
+//! through as the bytes that were posted; every answer carries a request id; no body, secret or payload is ever logged.
 //!
-//! What it may not know: the store's tables, contracts' meaning, sockets to customers.
+//! What it must not know: the store's tables, the meaning of contracts, sockets to customers.
 //!
 //! To add a verb of published APIs: name it and its inputs in `bellwire-contract` (`published`), carry it out in
 //! `published/act.rs`, with a route of it in `tests/api/published.rs`.
 //!
-//! To add an operation: write a file under `v1/<resource>/` with its `#[utoipa::path]` (an example of the body and of the
-//! answer included) and its handler, list it in the `routes` of that resource, and add its row to the table in
+//! To add an operation: write a file under `v1/<resource>/` with its `#[utoipa::path]` and its handler. A JSON body is declared
+//! there with `body!`, which makes its type, schema and reader; its example stands in the `#[utoipa::path]`, and an answer's is
+//! made by its type's `sample`. List the handler in the `routes` of that resource, and add its row to the table in
 //! `tests/api/authorisation.rs`; tests fail until all of that is there. Then regenerate `docs/openapi.json` as
 //! `tests/api/document.rs` says.
 
@@ -28,6 +29,7 @@ pub mod problem;
 mod published;
 mod query;
 mod request_metrics;
+mod route_label;
 mod v1;
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What is seen of every request: its id, a line in the log, its place in the metrics. Never its content.
+//! What is recorded of every request: its id, a line in the log, metrics. Never its content.
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -7,12 +7,12 @@ use axum::response::Response;
 
 use crate::Api;
 use crate::problem::Failure;
-use crate::published::PublishedLabel;
+use crate::route_label::RouteLabel;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_LENGTH_MAX: usize = 128;
 
-/// Runs the request and notes what came of it.
+/// Runs the request and records its result.
 pub(crate) async fn observe(State(api): State<Api>, request: Request, next: Next) -> Response {
     let clock = api.app.clock();
     let started = clock.now();
@@ -21,8 +21,8 @@ pub(crate) async fn observe(State(api): State<Api>, request: Request, next: Next
     let path = request.extensions().get::<MatchedPath>().cloned();
     let mut response = next.run(request).await;
 
-    let published = response.extensions_mut().remove::<PublishedLabel>();
-    let route = published.as_ref().map(|PublishedLabel(label)| label.as_ref());
+    let published = response.extensions_mut().remove::<RouteLabel>();
+    let route = published.as_ref().map(|RouteLabel(label)| label.as_ref());
     let route = route.or(path.as_ref().map(MatchedPath::as_str)).unwrap_or("unmatched");
     let status = response.status();
     let duration = clock.now().since(started);
@@ -42,7 +42,7 @@ pub(crate) async fn observe(State(api): State<Api>, request: Request, next: Next
     response
 }
 
-/// The caller's id when it is a sane one, else a new one.
+/// The caller's request id if it is sane, otherwise a new one.
 fn request_id(api: &Api, headers: &HeaderMap) -> HeaderValue {
     let sane = |value: &&HeaderValue| {
         let bytes = value.as_bytes();
@@ -57,7 +57,7 @@ fn request_id(api: &Api, headers: &HeaderMap) -> HeaderValue {
     written.ok().and_then(|()| HeaderValue::from_bytes(&drawn).ok()).unwrap_or_else(|| HeaderValue::from_static("none"))
 }
 
-/// The method as a label: strangers may invent methods, and each label costs memory for ever.
+/// The method as a label. Strangers can invent methods, and each label takes memory forever.
 fn method_label(method: &axum::http::Method) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")

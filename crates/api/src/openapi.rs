@@ -1,4 +1,4 @@
-//! The OpenAPI document: gathered from the handlers, then given what all operations share.
+//! The OpenAPI document: collected from the handlers, plus what all operations share.
 
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -20,7 +20,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         title = "Bellwire",
         description = "Webhook delivery for healthcare platforms: accounts, their endpoints, events and deliveries.\n\n\
             Every error is an `application/problem+json`; `code` says what went wrong and `errors` where.\n\n\
-            What a platform has published itself (registration, reading what an event was about) is served under \
+            What a platform publishes itself (registration, reading what an event is about) is served under \
             `/published/{contract}/…`, in its own shapes and with its own errors, as the contract declares: \
             `GET /v1/contracts/{contract}` lists those routes.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
@@ -28,18 +28,18 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
     tags(
         (name = "keys", description = "API keys and their roles"),
         (name = "contracts", description = "The loaded webhook contracts"),
-        (name = "accounts", description = "One consumer of one contract each"),
+        (name = "accounts", description = "Each is one consumer of one contract"),
         (name = "endpoints", description = "URLs that an account has registered"),
         (name = "events", description = "What happened, in order"),
-        (name = "resources", description = "Domain objects whose stored changes cause events"),
-        (name = "deliveries", description = "One event for one endpoint each"),
+        (name = "resources", description = "Domain objects whose changes cause events"),
+        (name = "deliveries", description = "Each is one event for one endpoint"),
         (name = "replays", description = "Sending again what failed or was missed"),
-        (name = "health", description = "For supervisors and collectors"),
+        (name = "health", description = "For supervisors and metrics collectors"),
     )
 )]
 struct Document;
 
-/// Adds what all operations share: the key, and how errors look.
+/// Adds what all operations share: authentication and errors.
 pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
     document.info.version.replace_range(.., env!("CARGO_PKG_VERSION"));
     document.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);

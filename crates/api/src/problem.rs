@@ -8,14 +8,14 @@ use bellwire_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// More faults than this in one answer help nobody.
+/// The most faults in one answer.
 const FAULTS_MAX: usize = 50;
-/// Seconds that a publisher is asked to wait when too much of its account is waiting.
+/// Seconds that a publisher is asked to wait when its account has too many live deliveries.
 const BACKLOG_RETRY_AFTER: u64 = 5;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal $status:ident $title:literal;)*) => {
-        /// What went wrong, as a caller can match it. Codes are part of the API: they are added, never changed.
+        /// What went wrong, for callers to match on. Codes are part of the API: they may be added, but never change.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Code {
             $($(#[$doc])* $name,)*
@@ -46,7 +46,7 @@ macro_rules! codes {
 codes! {
     /// The body is not JSON.
     MalformedJson = "malformed_json" BAD_REQUEST "The body is not JSON";
-    /// The body broke off.
+    /// The connection closed before the end of the body.
     UnreadableBody = "unreadable_body" BAD_REQUEST "The body could not be read";
     /// A query parameter is unknown or wrong.
     InvalidQuery = "invalid_query" BAD_REQUEST "A query parameter is wrong";
@@ -54,36 +54,36 @@ codes! {
     Unauthenticated = "unauthenticated" UNAUTHORIZED "No valid API key";
     /// The key may not do this.
     Forbidden = "forbidden" FORBIDDEN "The API key does not allow this";
-    /// The resource does not exist, or not for this key.
+    /// The resource does not exist, or this key may not see it.
     NotFound = "not_found" NOT_FOUND "No such resource";
     /// The route does not exist.
     RouteNotFound = "route_not_found" NOT_FOUND "No such route";
     /// The route has other methods.
     MethodNotAllowed = "method_not_allowed" METHOD_NOT_ALLOWED "The route does not take this method";
-    /// An event with this id and other content exists.
-    EventConflict = "event_conflict" CONFLICT "An event with this id and other content exists";
-    /// An account keeps its contract.
-    ContractFixed = "contract_fixed" CONFLICT "An account keeps its contract";
+    /// An event with this id and different content exists.
+    EventConflict = "event_conflict" CONFLICT "An event with this id and different content exists";
+    /// An account cannot change its contract.
+    ContractFixed = "contract_fixed" CONFLICT "An account cannot change its contract";
     /// The account's contract is not loaded.
     ContractNotLoaded = "contract_not_loaded" CONFLICT "The contract of this account is not loaded";
     /// No webhooks for sandbox accounts.
     SandboxAccount = "sandbox_account" CONFLICT "The contract has no webhooks for sandbox accounts";
-    /// The account has all the endpoints it may have.
-    EndpointLimit = "endpoint_limit" CONFLICT "The account has as many endpoints as it may have";
+    /// The account has reached its limit of endpoints.
+    EndpointLimit = "endpoint_limit" CONFLICT "The account has reached its limit of endpoints";
     /// The contract has no test event.
     NoTestEvent = "no_test_event" CONFLICT "The contract has no test event";
     /// The account has the secret.
     AccountSecret = "account_secret" CONFLICT "The secret belongs to the account";
     /// The endpoints have the secrets.
     EndpointSecret = "endpoint_secret" CONFLICT "The secrets belong to the endpoints";
-    /// Too many secrets sign already.
-    SecretLimit = "secret_limit" CONFLICT "As many secrets sign as may sign at once";
+    /// The limit of active secrets is reached.
+    SecretLimit = "secret_limit" CONFLICT "The limit of active secrets is reached";
     /// The delivery is in flight.
     DeliveryInFlight = "delivery_in_flight" CONFLICT "The delivery is in flight";
     /// The delivery's endpoint was deleted.
     EndpointDeleted = "endpoint_deleted" CONFLICT "The endpoint of this delivery was deleted";
-    /// So many replays of the endpoint run already.
-    ReplayLimit = "replay_limit" CONFLICT "As many replays of the endpoint run as may run at once";
+    /// The limit of running replays is reached.
+    ReplayLimit = "replay_limit" CONFLICT "The limit of running replays is reached";
     /// The contract does not allow the change of state.
     IllegalTransition = "illegal_transition" CONFLICT "The contract does not allow this change of state";
     /// What is stored is not what the request expects.
@@ -94,31 +94,31 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body must be application/json";
     /// The content is wrong; `errors` says where.
     Invalid = "invalid" UNPROCESSABLE_ENTITY "The content is not valid";
-    /// Too much of the account is waiting to be delivered.
+    /// The account has too many live deliveries.
     BacklogFull = "backlog_full" TOO_MANY_REQUESTS "Too many deliveries of the account are waiting";
-    /// The key asks too often.
-    RateExceeded = "rate_exceeded" TOO_MANY_REQUESTS "The API key asks too often";
+    /// The key sends too many requests.
+    RateExceeded = "rate_exceeded" TOO_MANY_REQUESTS "The API key sends too many requests";
     /// A failure inside Bellwire.
     Internal = "internal" INTERNAL_SERVER_ERROR "Bellwire failed";
-    /// Too much is waiting.
+    /// Too many writes are waiting.
     Busy = "busy" SERVICE_UNAVAILABLE "Too many requests are waiting";
     /// Starting, stopping, or without its store.
     Unavailable = "unavailable" SERVICE_UNAVAILABLE "Not available now";
 }
 
-/// A problem on its way out.
+/// An error of the API.
 #[derive(Debug)]
 pub struct Problem {
     code: Code,
     detail: String,
     faults: Vec<Fault>,
-    /// After how many seconds it may be tried again.
+    /// Seconds to wait before trying again.
     retry_after: Option<u64>,
-    /// What the log is to say; never sent.
+    /// For the log; never sent.
     failure: Option<Failure>,
 }
 
-/// A failure inside, handed to the middleware that logs it.
+/// An internal failure, for the middleware that logs it.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure(pub(crate) String);
 
@@ -166,7 +166,7 @@ impl Problem {
         Self { faults, ..Self::new(code, detail) }
     }
 
-    /// Content that is wrong in these places.
+    /// Content with these faults.
     pub(crate) fn invalid(mut faults: Vec<Fault>) -> Self {
         let detail = match faults.as_slice() {
             [only] => only.detail.clone(),
@@ -176,12 +176,13 @@ impl Problem {
         Self::at(Code::Invalid, detail, faults)
     }
 
-    /// What another envelope needs of it: code, detail, after how many seconds it may be tried again, and what is for the log.
+    /// What another envelope needs of it: code, detail, seconds to wait before trying again, and what is for the log.
     pub(crate) fn into_parts(self) -> (Code, String, Option<u64>, Option<Failure>) {
         (self.code, self.detail, self.retry_after, self.failure)
     }
 
-    fn internal(error: &StoreError) -> Self {
+    /// An internal failure; only the log has the details.
+    pub(crate) fn internal(error: &impl std::fmt::Display) -> Self {
         let detail = "something failed inside Bellwire; its log says what, under this answer's request id";
         Self { failure: Some(Failure(error.to_string())), ..Self::new(Code::Internal, detail) }
     }

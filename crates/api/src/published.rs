@@ -1,8 +1,8 @@
-//! Published APIs: what a platform has published itself, by the file that declares it.
+//! Published APIs: what a platform's contract declares beside its webhooks.
 //!
-//! `/published/{contract}/…` beside `/v1`, and the same at the root of a listener of its own ([`published_router`]). The contract
-//! says which part of a request means what, and how answers and refusals look; what a verb does is `act`, and `refusal` says
-//! what went wrong in the words of the published request. Nothing here knows a platform.
+//! They are served under `/published/{contract}/…`, and at the root of their own listeners ([`published_router`]). The contract
+//! says what each part of a request means, and what answers and errors look like; `act` carries out a verb, and `refusal`
+//! reports errors in the words of the published request. Nothing here knows a platform.
 
 mod act;
 mod refusal;
@@ -13,14 +13,9 @@ use axum::extract::{Request, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use metrics::SharedString;
 
 use crate::problem::{Code, Problem};
 use crate::{Api, ApiOptions, observe};
-
-/// The route of a published API that answered, for metrics and logs: its path as the contract writes it, never as it was asked.
-#[derive(Clone)]
-pub(crate) struct PublishedLabel(pub(crate) SharedString);
 
 const PREFIX: &str = "/published/";
 

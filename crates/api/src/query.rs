@@ -11,19 +11,19 @@ use url::form_urlencoded;
 
 use crate::problem::{Code, Problem};
 
-/// Query parameters of one request at most.
+/// The most query parameters of a request.
 const PARAMETERS_MAX: usize = 32;
 
 /// The parameters of a query string that are still to be read.
 pub(crate) struct Query(Vec<(String, String)>);
 
-/// The names and values of a query string, as many as are read.
+/// The first names and values of a query string.
 pub(crate) fn pairs(query: Option<&str>) -> Vec<(String, String)> {
     let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     pairs.take(PARAMETERS_MAX).map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
 }
 
-/// What is said of a text that is no instant, and of one that is no cursor.
+/// What to say about a text that is not an instant, or not a cursor.
 pub(crate) const INSTANT_EXPECTED: &str = "is not a date and time as in RFC 3339, for example 2025-01-15T10:30:00Z";
 pub(crate) const CURSOR_EXPECTED: &str = "is not the `next` of an earlier page";
 
@@ -42,7 +42,7 @@ pub(crate) fn page_limit(text: &str, max: u32) -> Option<u32> {
     text.parse().ok().filter(|limit| (1..=max).contains(limit))
 }
 
-/// What is said of a text that is no such number.
+/// What to say about a text that is not such a number.
 pub(crate) fn page_limit_expected(max: u32) -> String {
     format!("is not a number from 1 to {max}")
 }
@@ -90,7 +90,7 @@ impl Query {
         Ok(PageRequest { limit: limit.unwrap_or(limits.page_limit_default), after })
     }
 
-    /// Everything is read: what is left over is unknown.
+    /// Ends the reading: parameters that are left are unknown.
     pub(crate) fn finish(self) -> Result<(), Problem> {
         match self.0.first() {
             None => Ok(()),
@@ -101,7 +101,7 @@ impl Query {
         }
     }
 
-    /// `limit` and an `after` that `is_cursor` knows, and nothing else.
+    /// `limit` and an `after` that `is_cursor` accepts, and nothing else.
     pub(crate) fn only_page_after(self, limits: &Limits, is_cursor: impl Fn(&str) -> bool) -> Result<PageRequest, Problem> {
         let page = self.only_page(limits)?;
         match &page.after {

@@ -1,4 +1,4 @@
-//! Where requests are counted. A series is looked up by its labels once; after that its handle is at hand.
+//! Where requests are counted. A series is looked up by its labels once; after that its handle is kept.
 
 use foldhash::HashMap;
 use metrics::{Counter, Histogram, SharedString};

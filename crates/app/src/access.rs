@@ -1,7 +1,7 @@
-//! Who is asking, and what they may do.
+//! Who the caller is, and what it may do.
 //!
-//! The rules are one pure function, [`reach`]. What it allows is handed on as a [`Scope`] or an [`AccountAccess`]; only this
-//! module makes those.
+//! The rules are one pure function, [`reach`]. What it allows is passed on as a [`Scope`] or an [`AccountAccess`], which only
+//! this module can make.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{App, AppError, Conflict, Resource};
 /// A caller whose key is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
-    /// The key it came with.
+    /// Its key.
     pub key_id: KeyId,
     /// What the key may do.
     pub role: Role,
@@ -23,10 +23,10 @@ pub struct Actor {
     pub account: Option<AccountId>,
 }
 
-/// What can be asked for, as far as permission goes.
+/// What permissions are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// Making, listing and revoking keys.
+    /// Creating, listing and revoking keys.
     KeyManage,
     /// Reading contracts.
     ContractRead,
@@ -73,15 +73,15 @@ impl Operation {
 /// How far a role reaches in an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// Every account.
+    /// All accounts.
     Everywhere,
-    /// The key's own account; every other one does not exist for it.
+    /// The key's own account; others do not exist for it.
     OwnAccount,
     /// Not at all.
     Nowhere,
 }
 
-/// The rules, whole.
+/// The rules.
 pub const fn reach(role: Role, operation: Operation) -> Reach {
     match (role, operation) {
         (Role::Admin, _)
@@ -116,7 +116,7 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
     }
 }
 
-/// Permission for an operation, and over which accounts it goes.
+/// Permission for an operation, and for which accounts.
 #[derive(Debug, Clone)]
 pub struct Scope {
     /// Only this account; `None`: all.
@@ -143,7 +143,7 @@ impl AccountAccess {
         &self.account
     }
 
-    /// The account's contract, which may have been taken away since the account was made.
+    /// The account's contract, which may no longer be loaded.
     pub fn contract(&self) -> Result<&Arc<Contract>, AppError> {
         let missing = || Conflict::ContractNotLoaded { contract: self.account.contract.clone() };
         self.contract.as_ref().ok_or_else(|| missing().into())
@@ -154,7 +154,7 @@ const ROLE: &str = "the role of this key does not allow it";
 const OPERATOR_ONLY: &str = "under this contract only the operator sets up endpoints";
 
 impl App {
-    /// Who holds `bearer`, the key as it was given; once for each request, which is counted here.
+    /// Who holds `bearer`, the key as given. Call it once per request: this is where requests are counted.
     pub async fn authenticate(&self, bearer: Option<&str>) -> Result<Actor, AppError> {
         let bearer = bearer.map(str::trim).filter(|bearer| !bearer.is_empty());
         let bearer = bearer.ok_or(AppError::Unauthenticated("send an API key as `Authorization: Bearer <key>`"))?;
@@ -170,7 +170,7 @@ impl App {
         }
     }
 
-    /// Permission for an operation that is not about one account.
+    /// Permission for an operation that does not concern a single account.
     pub fn permit(&self, actor: &Actor, operation: Operation) -> Result<Scope, AppError> {
         match reach(actor.role, operation) {
             Reach::Everywhere => Ok(Scope { only: None }),
@@ -226,12 +226,12 @@ mod tests {
         assert_eq!(MATRIX.map(|(operation, _)| operation), Operation::ALL);
         for (operation, expected) in MATRIX {
             let line: String = Role::ALL
-                .map(|role| match reach(role, operation) {
+                .iter()
+                .map(|role| match reach(*role, operation) {
                     Reach::Everywhere => '+',
                     Reach::OwnAccount => 'o',
                     Reach::Nowhere => '-',
                 })
-                .iter()
                 .collect();
             assert_eq!(line, expected, "{operation:?}");
         }

@@ -9,7 +9,7 @@ use bellwire_store::{Account, Page, PageRequest, PutAccount, PutAccountError};
 use crate::error::no_faults;
 use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource, Scope, endpoint_rules};
 
-/// An account as asked for. What is left out has its default, also when the account exists.
+/// The wanted account. What is left out has its default, even if the account exists.
 #[derive(Debug, Clone)]
 pub struct AccountInput<'a> {
     /// Its id.
@@ -20,20 +20,20 @@ pub struct AccountInput<'a> {
     pub name: Option<String>,
     /// The account's secret, under contracts that give an account one; left out, it stays.
     pub secret: Option<Secret<String>>,
-    /// Whether it is for trying out.
+    /// Whether it is a sandbox.
     pub sandbox: bool,
     /// Event types granted beyond what the contract gives everyone.
     pub entitlements: Vec<String>,
 }
 
-/// What became of it.
+/// The result.
 #[derive(Debug, Clone)]
 pub struct PutAccountAnswer {
     /// The account as stored.
     pub account: Account,
     /// Whether it is new.
     pub created: bool,
-    /// The secret, when one was generated: to be shown once.
+    /// The secret, if one was generated; show it once.
     pub secret: Option<Secret<String>>,
 }
 
@@ -66,7 +66,7 @@ impl App {
         Ok(PutAccountAnswer { account, created, secret: generated })
     }
 
-    /// A secret for an account that must have one and has none.
+    /// Generates a secret for an account that needs one and has none.
     async fn first_secret(&self, id: &AccountId, contract: &Contract, given: bool) -> Result<Option<Secret<String>>, AppError> {
         if given || contract.subscription().secret.from != SecretSource::Account {
             return Ok(None);
@@ -85,14 +85,14 @@ impl App {
         Ok(self.records().list_accounts(page).await?)
     }
 
-    /// Deletes an account and all that is its: endpoints, events, deliveries, keys.
+    /// Deletes an account and all that belongs to it: endpoints, events, deliveries, keys.
     pub async fn delete_account(&self, access: &AccountAccess) -> Result<(), AppError> {
         let deleted = self.records().delete_account(&access.account.id).await?;
         if deleted { Ok(()) } else { Err(AppError::NotFound(Resource::Account)) }
     }
 }
 
-/// Each entitlement names an event type that the contract does not give everyone, or the group it belongs to.
+/// Checks that each entitlement names an event type that not everybody gets, or the group of one.
 fn check_entitlements(contract: &Contract, words: &[String], max: usize, faults: &mut Vec<Fault>) -> BTreeSet<String> {
     if words.len() > max {
         faults.push(Fault::new("/entitlements", format!("at most {max} entitlements")));

@@ -1,4 +1,4 @@
-//! The loaded contracts, as far as the caller may see them.
+//! The loaded contracts that the caller may see.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use bellwire_store::{Page, PageRequest};
 use crate::{App, AppError, Resource, Scope};
 
 impl App {
-    /// A page of contracts, by name. A consumer sees the one of its account.
+    /// A page of contracts, by name. A consumer sees its own account's.
     pub async fn list_contracts(&self, scope: &Scope, page: PageRequest) -> Result<Page<Arc<Contract>>, AppError> {
         let own = self.own_contract(scope).await?;
         let visible = |name: &str| own.as_ref().is_none_or(|own| own.as_deref() == Some(name));
@@ -33,7 +33,7 @@ impl App {
         contract.cloned().ok_or(AppError::NotFound(Resource::Contract))
     }
 
-    /// For a scope of one account: the name of its contract, if the account exists. `None`: the scope has no bounds.
+    /// For a scope of one account, the name of its contract, if the account exists. `None`: the scope is all accounts.
     async fn own_contract(&self, scope: &Scope) -> Result<Option<Option<String>>, AppError> {
         let Some(id) = &scope.only else { return Ok(None) };
         let account = self.records().find_account(id).await?;

@@ -1,4 +1,4 @@
-//! Deliveries: read, and sent again by hand.
+//! Deliveries: read them, and retry them by hand.
 
 use bellwire_domain::{AccountId, DeliveryId, DeliveryState, EndpointId};
 use bellwire_store::{Attempt, Delivery, DeliveryQuery, Page, PageRequest, RetryResult};
@@ -16,11 +16,11 @@ pub struct DeliveryFilter<'a> {
     pub state: Option<DeliveryState>,
 }
 
-/// A delivery and all that was tried.
+/// A delivery with all its attempts.
 pub type DeliveryWithAttempts = (Delivery, Vec<Attempt>);
 
 impl App {
-    /// A page of deliveries, newest first. A consumer sees those of its account.
+    /// A page of deliveries, newest first. A consumer sees its own account's.
     pub async fn list_deliveries(
         &self,
         scope: &Scope,
@@ -51,7 +51,7 @@ impl App {
         found.filter(|(delivery, _)| scope.includes(&delivery.account_id)).ok_or_else(not_found)
     }
 
-    /// Makes a delivery due now: a waiting one early, an ended one once more.
+    /// Makes a delivery due now, whether it waits or has ended.
     pub async fn retry_delivery(&self, scope: &Scope, id: &str) -> Result<DeliveryWithAttempts, AppError> {
         let (delivery, _) = self.get_delivery(scope, id).await?;
         match self.records().retry_delivery(delivery.id).await? {

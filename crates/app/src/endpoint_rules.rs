@@ -1,10 +1,10 @@
-//! What an endpoint may look like under its account's contract. Each check adds what is wrong to a list, so that a caller is
-//! told everything at once.
+//! What an endpoint may look like under its account's contract. Each check adds its faults to a list, so that a caller sees
+//! all of them at once.
 
 use std::collections::BTreeSet;
 
 use bellwire_contract::{Contract, EventChoice, EventDefinition, SecretSource};
-use bellwire_domain::{AddressPolicy, EndpointUrl, EventFilter, EventType, RateLimit, Secret, UrlPolicy};
+use bellwire_domain::{AddressPolicy, EndpointUrl, EventFilter, EventType, RateLimit, Secret, UrlPolicy, escape_pointer};
 use bellwire_store::Account;
 
 use crate::{Fault, Limits};
@@ -18,11 +18,11 @@ pub(crate) struct EndpointRules<'a> {
     pub(crate) limits: &'a Limits,
 }
 
-/// How a contract names the definition for every type that it does not list; no type of its own.
+/// The name of the definition for all types that a contract does not list. It is not a type itself.
 pub(crate) const ANY: &str = "*";
 
 impl EndpointRules<'_> {
-    /// The URL: a scheme that the contract takes, and no address that could never be connected to.
+    /// The URL: a scheme that the contract accepts, and no address that could never be connected to.
     pub(crate) fn check_url(&self, text: &str, faults: &mut Vec<Fault>) {
         let policy = if self.allow_http { UrlPolicy::Any } else { self.contract.subscription().url };
         let url = match EndpointUrl::try_new(text, policy) {
@@ -37,7 +37,7 @@ impl EndpointRules<'_> {
         }
     }
 
-    /// The chosen events; without a choice, those that the contract enables by default.
+    /// The chosen events; by default, those that the contract enables.
     pub(crate) fn check_events(&self, events: Option<&[String]>, faults: &mut Vec<Fault>) -> EventFilter {
         let Some(events) = events else { return self.default_events() };
         if self.contract.subscription().events == EventChoice::All {
@@ -65,7 +65,7 @@ impl EndpointRules<'_> {
         EventFilter::Only(types)
     }
 
-    /// Everything, unless the contract keeps some types for those who ask for them.
+    /// All events, unless the contract enables some types only on request.
     fn default_events(&self) -> EventFilter {
         let events = self.contract.events();
         let all = self.contract.subscription().events == EventChoice::All || events.iter().all(|event| event.enabled_by_default);
@@ -75,13 +75,13 @@ impl EndpointRules<'_> {
         EventFilter::Only(events.iter().filter(|event| event.enabled_by_default).map(|event| event.event_type.clone()).collect())
     }
 
-    /// Headers of the endpoint's own.
+    /// The endpoint's own headers.
     pub(crate) fn check_headers(&self, headers: &[(String, String)], faults: &mut Vec<Fault>) {
         if headers.is_empty() {
             return;
         }
         if !self.contract.subscription().custom_headers {
-            return faults.push(Fault::new("/headers", "this contract sends no headers of an endpoint's own"));
+            return faults.push(Fault::new("/headers", "under this contract, endpoints have no headers of their own"));
         }
         let (count_max, bytes_max) = (self.limits.headers_max, self.limits.headers_bytes_max);
         let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
@@ -99,18 +99,18 @@ impl EndpointRules<'_> {
         }
     }
 
-    /// How many requests in flight at once the endpoint takes.
+    /// The endpoint's limit on requests in flight.
     pub(crate) fn check_in_flight_max(&self, wanted: Option<i64>, faults: &mut Vec<Fault>) -> Option<u32> {
         let wanted = wanted?;
         let max = self.limits.endpoint_in_flight_max;
         let fits = u32::try_from(wanted).ok().filter(|wanted| (1..=max).contains(wanted));
         if fits.is_none() {
-            faults.push(Fault::new("/in_flight_max", format!("requests in flight at once are a number from 1 to {max}")));
+            faults.push(Fault::new("/in_flight_max", format!("must be a number from 1 to {max}")));
         }
         fits
     }
 
-    /// The secret to store: the given one, one drawn here, or none, as the contract says.
+    /// The secret to store, as the contract says: the given one, a generated one, or none.
     pub(crate) fn check_secret(
         &self,
         given: Option<Secret<String>>,
@@ -145,7 +145,7 @@ pub(crate) fn check_name(name: Option<&str>, limits: &Limits, faults: &mut Vec<F
     }
 }
 
-/// How many requests in a span of time an endpoint takes.
+/// The endpoint's rate limit.
 pub(crate) fn check_rate_limit(wanted: Option<&str>, faults: &mut Vec<Fault>) -> Option<RateLimit> {
     let parsed = wanted?.parse::<RateLimit>();
     parsed.map_err(|error| faults.push(Fault::new("/rate_limit", error.to_string()))).ok()
@@ -155,9 +155,4 @@ pub(crate) fn check_rate_limit(wanted: Option<&str>, faults: &mut Vec<Fault>) ->
 pub(crate) fn entitled(account: &Account, event: &EventDefinition) -> bool {
     let granted = |word: &str| account.entitlements.contains(word);
     event.entitlement.as_deref().is_none_or(|word| granted(word) || granted(event.event_type.as_str()))
-}
-
-/// A member's name as a step of a JSON pointer.
-fn escape_pointer(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }

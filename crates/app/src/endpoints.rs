@@ -1,4 +1,4 @@
-//! Endpoints: registered, changed, tested, switched and deleted by whom the contract lets.
+//! Endpoints: registered, changed, tested, enabled, disabled and deleted by whom the contract allows.
 
 use bellwire_domain::{EndpointId, EventFilter, HealthStatus, Secret};
 use bellwire_store::{Endpoint, EndpointChanges, EventReceipt, LaneKey, NewEndpoint, Page, PageRequest};
@@ -14,41 +14,41 @@ pub struct EndpointInput {
     pub url: String,
     /// A name for people.
     pub name: Option<String>,
-    /// Its secret, where the contract lets it have one.
+    /// Its secret, if the contract allows one.
     pub secret: Option<Secret<String>>,
-    /// The event types it wants; left out, all.
+    /// The event types it wants; `None`: all.
     pub events: Option<Vec<String>>,
-    /// Whether it starts enabled; left out, as the contract says.
+    /// Whether it starts enabled; `None`: as the contract says.
     pub enabled: Option<bool>,
-    /// Headers of its own.
+    /// Its own headers.
     pub headers: Vec<(String, String)>,
-    /// Requests in flight at once that it takes; left out, as many as the process gives every endpoint.
+    /// Its limit on requests in flight; `None`: the contract's.
     pub in_flight_max: Option<i64>,
-    /// Requests in a span of time that it takes, such as `10/s`; left out, any number.
+    /// Its rate limit, such as `10/s`; `None`: the contract's, if it has one.
     pub rate_limit: Option<String>,
 }
 
-/// Changes of an endpoint; what is left out stays.
+/// Changes to an endpoint; `None` leaves a value as it is.
 #[derive(Debug, Clone, Default)]
 pub struct EndpointPatch {
     /// The URL.
     pub url: Option<String>,
     /// The name, or none.
     pub name: Option<Option<String>>,
-    /// The event types it wants; none: all.
+    /// The event types it wants, or all.
     pub events: Option<Option<Vec<String>>>,
     /// Whether it is enabled.
     pub enabled: Option<bool>,
-    /// Headers of its own.
+    /// Its own headers.
     pub headers: Option<Vec<(String, String)>>,
-    /// Requests in flight at once that it takes, or no limit of its own.
+    /// Its limit on requests in flight, or none of its own.
     pub in_flight_max: Option<Option<i64>>,
-    /// Requests in a span of time that it takes, or any number.
+    /// Its rate limit, or none of its own.
     pub rate_limit: Option<Option<String>>,
 }
 
 impl App {
-    /// Registers an endpoint. The answer's secret is to be shown once.
+    /// Registers an endpoint. Show the returned secret once.
     pub async fn create_endpoint(
         &self,
         access: &AccountAccess,
@@ -99,7 +99,7 @@ impl App {
         Ok(self.records().list_endpoints(&access.account.id, page).await?)
     }
 
-    /// The event types that an endpoint gets: its choice, or all that the contract gives the account.
+    /// The event types that an endpoint gets: its choice, or all that the account is entitled to.
     pub fn endpoint_events(&self, access: &AccountAccess, endpoint: &Endpoint) -> Vec<String> {
         match &endpoint.filter {
             EventFilter::Only(types) => types.iter().map(ToString::to_string).collect(),
@@ -140,23 +140,23 @@ impl App {
         self.change_endpoint(access, id, changes).await
     }
 
-    /// Lets new events make deliveries for an endpoint. One that was disabled because it had failed starts healthy again.
+    /// Lets new events create deliveries for an endpoint. If it was disabled because it failed, it starts healthy again.
     pub async fn enable_endpoint(&self, access: &AccountAccess, id: &str) -> Result<Endpoint, AppError> {
         let resume = revives(&self.get_endpoint(access, id).await?);
         self.change_endpoint(access, id, EndpointChanges { enabled: Some(true), resume, ..EndpointChanges::default() }).await
     }
 
-    /// New events make no deliveries for an endpoint any more.
+    /// Stops new events from creating deliveries for an endpoint.
     pub async fn disable_endpoint(&self, access: &AccountAccess, id: &str) -> Result<Endpoint, AppError> {
         self.change_endpoint(access, id, EndpointChanges { enabled: Some(false), ..EndpointChanges::default() }).await
     }
 
-    /// Makes an endpoint healthy again, so that what waits for it is attempted.
+    /// Makes an endpoint healthy again, so that its waiting deliveries are attempted.
     pub async fn resume_endpoint(&self, access: &AccountAccess, id: &str) -> Result<Endpoint, AppError> {
         self.change_endpoint(access, id, EndpointChanges { resume: true, ..EndpointChanges::default() }).await
     }
 
-    /// Deletes an endpoint and cancels what waits for it.
+    /// Deletes an endpoint and cancels its waiting deliveries.
     pub async fn delete_endpoint(&self, access: &AccountAccess, id: &str) -> Result<(), AppError> {
         let deleted = self.records().delete_endpoint(&lane(access, id)?).await?;
         if deleted { Ok(()) } else { Err(AppError::NotFound(Resource::Endpoint)) }
@@ -190,7 +190,7 @@ impl App {
     }
 }
 
-/// Whether enabling an endpoint must also make it healthy: it was disabled, and would take nothing.
+/// Whether enabling an endpoint must also make it healthy: a failed one gets no requests.
 fn revives(endpoint: &Endpoint) -> bool {
     !endpoint.enabled && endpoint.health.status == HealthStatus::Failed
 }

@@ -1,15 +1,15 @@
-//! Why a use-case refused. Each variant is one thing that a caller can react to; nothing is told by its text alone.
+//! Why a use-case refused. Each variant is something that a caller can react to; nothing is only in the text.
 
 use std::time::Duration;
 
 use bellwire_store::StoreError;
 
-/// One thing that is wrong with what was given.
+/// One thing that is wrong with the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Where, as a JSON pointer (RFC 6901) into what was given.
+    /// Where, as a JSON pointer (RFC 6901) into the input.
     pub pointer: String,
-    /// What is wrong and what would be right.
+    /// What is wrong, and what would be right.
     pub detail: String,
 }
 
@@ -20,71 +20,56 @@ impl Fault {
     }
 }
 
-/// What was not found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resource {
-    /// An API key.
-    Key,
-    /// A contract.
-    Contract,
-    /// An account.
-    Account,
-    /// An endpoint.
-    Endpoint,
-    /// A delivery.
-    Delivery,
-    /// A replay.
-    Replay,
-    /// A kind of resource.
-    ResourceKind,
-    /// A resource.
-    Resource,
-}
-
-impl Resource {
-    /// The word for people.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::Contract => "contract",
-            Self::Account => "account",
-            Self::Endpoint => "endpoint",
-            Self::Delivery => "delivery",
-            Self::Replay => "replay",
-            Self::ResourceKind => "kind of resource in the contract of this account",
-            Self::Resource => "resource",
-        }
+bellwire_domain::words! {
+    /// What was not found, in words for people.
+    pub enum Resource {
+        /// An API key.
+        Key = "key",
+        /// A contract.
+        Contract = "contract",
+        /// An account.
+        Account = "account",
+        /// An endpoint.
+        Endpoint = "endpoint",
+        /// A delivery.
+        Delivery = "delivery",
+        /// A replay.
+        Replay = "replay",
+        /// A kind of resource.
+        ResourceKind = "kind of resource in the contract of this account",
+        /// A resource.
+        Resource = "resource",
     }
 }
 
-/// What was asked for is valid, and does not fit what is stored.
+/// The request is valid, but conflicts with what is stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
-    /// The id of an event is taken by another one.
-    #[error("the event `{id}` exists with other content")]
+    /// Another event has this id.
+    #[error("the event `{id}` exists with different content")]
     EventExists {
         /// Where the id was given.
         pointer: String,
         /// The id.
         id: String,
     },
-    /// An account keeps its contract.
-    #[error("the account exists under the contract `{contract}`, and an account keeps its contract")]
+    /// An account cannot change its contract.
+    #[error("the account exists under the contract `{contract}`, and cannot change it")]
     ContractFixed {
         /// The contract it has.
         contract: String,
     },
-    /// The account's contract is not among the loaded ones.
+    /// The account's contract is not loaded.
     #[error("the contract `{contract}` of this account is not loaded")]
     ContractNotLoaded {
         /// Its name.
         contract: String,
     },
     /// The contract has no webhooks for sandbox accounts.
-    #[error("this is a sandbox account, and its contract has no webhooks for those")]
+    #[error("this is a sandbox account, and its contract has no webhooks for sandboxes")]
     SandboxAccount,
-    /// The account has all the endpoints it may have.
-    #[error("the account has {max} endpoints already, the most there may be")]
+    /// The account has reached its limit of endpoints.
+    #[error("the account already has {max} endpoints, which is the limit")]
     EndpointLimit {
         /// The limit.
         max: u32,
@@ -98,19 +83,19 @@ pub enum Conflict {
     /// The secrets belong to the endpoints.
     #[error("under this contract each endpoint has its own secret, and the account has none")]
     EndpointSecret,
-    /// So many secrets sign already.
-    #[error("{max} secrets sign already, the most there may be: wait for one to end, or rotate with an overlap of 0s")]
+    /// The limit of active secrets is reached.
+    #[error("{max} secrets are already active, which is the limit: wait for one to expire, or rotate with an overlap of 0s")]
     SecretLimit {
         /// The limit.
         max: usize,
     },
-    /// A request of this delivery is under way.
-    #[error("the delivery is in flight at this moment")]
+    /// A request of this delivery is in flight.
+    #[error("the delivery is in flight")]
     DeliveryInFlight,
     /// The endpoint of this delivery was deleted.
     #[error("the endpoint of this delivery was deleted")]
     EndpointDeleted,
-    /// The resource cannot come into that state from the one it is in.
+    /// The resource cannot move from its current state to this one.
     #[error("{detail} (`{rule}` in the contract): nothing was stored")]
     IllegalTransition {
         /// The rule, as a place in the contract.
@@ -118,11 +103,11 @@ pub enum Conflict {
         /// What it says.
         detail: String,
     },
-    /// An event that a change causes would have the id of another event.
+    /// An event caused by the change would have the id of another event.
     #[error("an event that this change causes would have the id of another event: nothing was stored")]
     ResourceEvent,
-    /// So many replays of the endpoint run already.
-    #[error("{max} replays of this endpoint run already, the most there may be: wait for one to end, or cancel it")]
+    /// The endpoint's limit of running replays is reached.
+    #[error("{max} replays of this endpoint are already running, which is the limit: wait for one to end, or cancel one")]
     ReplayLimit {
         /// The limit.
         max: u32,
@@ -138,37 +123,37 @@ pub enum AppError {
     /// The key's role does not allow it.
     #[error("{0}")]
     Forbidden(&'static str),
-    /// It does not exist, or not for this caller.
+    /// It does not exist, or this caller may not see it.
     #[error("no such {}", .0.as_str())]
     NotFound(Resource),
-    /// What was given is wrong.
-    #[error("what was given is not valid")]
+    /// The input is invalid.
+    #[error("the input is not valid")]
     Invalid(Vec<Fault>),
-    /// What was given is larger than allowed.
+    /// The input is too large.
     #[error("{}", .0.detail)]
     TooLarge(Fault),
-    /// More of the account's deliveries are live than may be.
-    #[error("the account has {pending} live deliveries, and with these there would be more than may be: nothing was stored")]
+    /// The account has too many live deliveries.
+    #[error("the account has {pending} live deliveries, and this request would exceed the limit: nothing was stored")]
     BacklogFull {
         /// Live deliveries now.
         pending: i64,
     },
-    /// What is stored is not what the caller expects.
+    /// The stored version is not the one that the caller expects.
     #[error("{}", precondition_failed(*.version))]
     PreconditionFailed {
-        /// The version that is stored; `None`: there is no such resource.
+        /// The stored version; `None`: there is no such resource.
         version: Option<i64>,
     },
-    /// The key asks too often.
-    #[error("this API key asks too often")]
+    /// The key sends too many requests.
+    #[error("this API key sends too many requests")]
     RateExceeded {
-        /// When it may ask again.
+        /// When it may send the next one.
         retry_after: Duration,
     },
-    /// It does not fit what is stored.
+    /// It conflicts with what is stored.
     #[error(transparent)]
     Conflict(#[from] Conflict),
-    /// The store is busy, closed or broken.
+    /// The store is busy, closed or failing.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -189,7 +174,7 @@ fn precondition_failed(version: Option<i64>) -> String {
     }
 }
 
-/// Faults collected while something is checked, so that all of them are reported at once.
+/// An error, if there are any faults.
 pub(crate) fn no_faults(faults: Vec<Fault>) -> Result<(), AppError> {
     if faults.is_empty() { Ok(()) } else { Err(AppError::Invalid(faults)) }
 }

@@ -5,18 +5,18 @@ use bellwire_store::{Arrival, Event, EventQuery, Page, PageRequest};
 
 use crate::{AccountAccess, App, AppError};
 
-/// Only events that have arrived, or only those that have not.
+/// Only events that were delivered, or only those that were not.
 #[derive(Debug, Clone, Copy)]
 pub struct ArrivalInput<'a> {
-    /// Whether they have.
+    /// Whether they were delivered.
     pub delivered: bool,
-    /// At this endpoint; left out, at any of the account's.
+    /// To this endpoint; `None`: to any endpoint of the account.
     pub endpoint: Option<&'a str>,
 }
 
 impl App {
-    /// A page of the log in `seq` order; the cursor is the last `seq` looked at. What an endpoint has not chosen to get is none
-    /// of what has not arrived there.
+    /// A page of the log in `seq` order; the cursor is the last `seq` examined. Events that an endpoint has not chosen do not
+    /// count as undelivered there.
     pub async fn list_events(
         &self,
         access: &AccountAccess,

@@ -1,4 +1,4 @@
-//! API keys: made, listed, revoked. A key's text is shown once, when it is made.
+//! API keys: created, listed, revoked. A key's text is shown once, when it is created.
 
 use bellwire_domain::Role;
 use bellwire_domain::{AccountId, KeyId, Secret, Timestamp};
@@ -12,7 +12,7 @@ const CONFIGURED_KEY_LENGTH_MAX: usize = 512;
 /// A key as asked for.
 #[derive(Debug, Clone)]
 pub struct KeyInput<'a> {
-    /// What it may do, in one word.
+    /// Its role.
     pub role: &'a str,
     /// The account of a consumer's key.
     pub account: Option<&'a str>,
@@ -20,23 +20,23 @@ pub struct KeyInput<'a> {
     pub expires_at: Option<Timestamp>,
 }
 
-/// A key just made.
+/// A new key.
 #[derive(Debug, Clone)]
 pub struct NewKey {
     /// What is stored of it.
     pub key: ApiKey,
-    /// Its text, to be shown once.
+    /// Its text; show it once.
     pub text: Secret<String>,
 }
 
 impl App {
-    /// Makes a key.
+    /// Creates a key.
     pub async fn create_key(&self, _scope: &Scope, input: KeyInput<'_>) -> Result<NewKey, AppError> {
         let mut faults = Vec::new();
         let role = Role::parse(input.role);
         let now = self.clock().now();
         if input.expires_at.is_some_and(|end| end <= now) {
-            faults.push(Fault::new("/expires", "this instant has passed"));
+            faults.push(Fault::new("/expires", "this time is in the past"));
         }
         let account_id = self.key_account(role, input.account, &mut faults).await?;
         let Some(role) = role else {
@@ -47,7 +47,7 @@ impl App {
         self.store_new_key(role, account_id, input.expires_at).await
     }
 
-    /// A consumer's key is for one account that exists; the others are for none.
+    /// A consumer's key is for one existing account; the other roles have no account.
     async fn key_account(
         &self,
         role: Option<Role>,
@@ -56,7 +56,7 @@ impl App {
     ) -> Result<Option<AccountId>, AppError> {
         match (role, account) {
             (Some(Role::Consumer), None) => {
-                faults.push(Fault::new("/account", "the key of a consumer is for one account: name it"));
+                faults.push(Fault::new("/account", "a consumer's key needs an account"));
             }
             (Some(Role::Consumer), Some(text)) => {
                 let id = AccountId::try_new(text).ok();
@@ -69,7 +69,7 @@ impl App {
                 }
                 faults.push(Fault::new("/account", "no such account"));
             }
-            (Some(_), Some(_)) => faults.push(Fault::new("/account", "only the key of a consumer is for one account")),
+            (Some(_), Some(_)) => faults.push(Fault::new("/account", "only a consumer's key has an account")),
             (Some(_) | None, None) | (None, Some(_)) => {}
         }
         Ok(None)
@@ -102,8 +102,8 @@ impl App {
         if deleted { Ok(()) } else { Err(AppError::NotFound(Resource::Key)) }
     }
 
-    /// Sees to it that somebody can administer: stores the configured key, or, when none is configured and there is no admin
-    /// key yet, makes one and returns its text, to be printed once.
+    /// Makes sure that there is an admin key: stores the configured one, or, if none is configured and none exists, creates one
+    /// and returns its text, to be printed once.
     pub async fn ensure_admin_key(&self, from_config: Option<&str>) -> Result<Option<String>, AppError> {
         let Some(text) = from_config else {
             if self.records().has_admin_key().await? {

@@ -1,14 +1,14 @@
-//! The use-cases of Bellwire: everything that a caller may ask for, whoever the caller is and over whatever wire.
+//! Bellwire's use-cases: everything that a caller can ask for, whoever it is and whatever the protocol.
 //!
-//! What it is for: each use-case authorises, validates, decides and stores, in that order. Authorisation hands out a value
-//! ([`Scope`] for what is everybody's, [`AccountAccess`] for what is one account's) that the use-cases ask for and nobody else
-//! can make: a use-case that was not authorised does not compile.
+//! Its job: each use-case authorises, validates, decides and stores, in that order. Authorisation returns a value ([`Scope`]
+//! for what belongs to no account, [`AccountAccess`] for what belongs to one) that the use-cases require and nothing else can
+//! make: a use-case without authorisation does not compile.
 //!
-//! Its promises: a consumer's key learns nothing about accounts other than its own, not even that they exist; `data` is
-//! handed to the store as the very bytes that were posted; what a contract does not allow is refused with the place and the
-//! reason before anything is stored.
+//! Its promises: a consumer's key learns nothing about other accounts, not even that they exist; `data` reaches the store as the
+//! bytes that were posted; what a contract does not allow is refused, with the place and the reason, before anything is
+//! stored.
 //!
-//! What it may not know: HTTP, JSON bodies, sockets, SQL, any platform by name.
+//! What it must not know: HTTP, JSON bodies, sockets, SQL, any platform by name.
 //!
 //! To add a use-case: add its [`Operation`] (the compiler then asks for its row in [`access::reach`]), write it as a method of
 //! [`App`] in the file of its resource, taking the scope or the access, and give its refusals a variant of [`AppError`].
@@ -17,7 +17,6 @@ pub mod access;
 mod accounts;
 mod contracts;
 mod deliveries;
-mod duration;
 mod endpoint_rules;
 mod endpoints;
 mod error;
@@ -61,11 +60,11 @@ pub struct AppOptions {
     pub clock: Arc<dyn Clock>,
     /// Random bytes for ids, keys and secrets.
     pub entropy: Arc<dyn Entropy>,
-    /// Which addresses an endpoint may name.
+    /// Which addresses an endpoint's URL may name.
     pub addresses: AddressPolicy,
-    /// Plain-http endpoints, also where a contract says https.
+    /// Allow plain-http endpoints even if a contract says https.
     pub allow_http: bool,
-    /// The most of everything.
+    /// The limits.
     pub limits: Limits,
 }
 
@@ -75,9 +74,9 @@ pub struct App(Arc<Inner>);
 
 struct Inner {
     options: AppOptions,
-    /// One account is created or changed at a time: who generates its first secret is decided once.
+    /// One account is created or changed at a time, so that its first secret is generated once.
     put_account: tokio::sync::Mutex<()>,
-    /// How often each key may ask, where that is limited.
+    /// The pace of each API key, if it is limited.
     rates: Option<KeyRates>,
 }
 
@@ -88,7 +87,7 @@ impl App {
         Self(Arc::new(Inner { options, put_account: tokio::sync::Mutex::default(), rates }))
     }
 
-    /// The most of everything.
+    /// The limits.
     pub fn limits(&self) -> &Limits {
         &self.0.options.limits
     }
@@ -98,7 +97,7 @@ impl App {
         &self.0.options.contracts
     }
 
-    /// The source of random bytes, for what a caller has to draw itself (a request's id).
+    /// The source of random bytes, for what callers generate themselves (request ids).
     pub fn entropy(&self) -> &dyn Entropy {
         &*self.0.options.entropy
     }
@@ -125,7 +124,7 @@ impl App {
         &self.0.options
     }
 
-    /// The contract of that name, which an account was made under.
+    /// The contract that an account names.
     pub(crate) fn contract(&self, name: &str) -> Result<&Arc<Contract>, AppError> {
         let missing = || Conflict::ContractNotLoaded { contract: name.to_owned() };
         self.0.options.contracts.get(name).ok_or_else(|| missing().into())

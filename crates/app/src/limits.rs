@@ -1,17 +1,17 @@
-//! The most of everything that a caller may send, ask for or keep.
+//! Limits on what a caller may send, ask for and keep.
 
 use std::time::Duration;
 
 use bellwire_domain::RateLimit;
 
-/// The most of everything. Over each there is a clear refusal that names it.
+/// The limits. Whatever exceeds one is refused with an error that names it.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Bytes of a request's body.
     pub body_bytes_max: usize,
     /// Bytes of one event's `data`.
     pub data_bytes_max: usize,
-    /// Objects and lists inside each other in `data`.
+    /// Nesting depth of `data`.
     pub data_depth_max: usize,
     /// Events in one request.
     pub batch_events_max: usize,
@@ -19,29 +19,29 @@ pub struct Limits {
     pub subjects_max: usize,
     /// Characters of one subject.
     pub subject_length_max: usize,
-    /// Items of a page, when the caller does not say.
+    /// Items of a page, by default.
     pub page_limit_default: u32,
     /// Items of a page.
     pub page_limit_max: u32,
     /// Endpoints of one account.
     pub endpoints_per_account_max: u32,
-    /// Requests in flight at once that an endpoint may ask for.
+    /// The highest limit on requests in flight that an endpoint may set.
     pub endpoint_in_flight_max: u32,
-    /// Replays of one endpoint that run at once.
+    /// Running replays of one endpoint.
     pub replays_running_max: u32,
     /// Characters of a name.
     pub name_length_max: usize,
     /// Granted event types of one account.
     pub entitlements_max: usize,
-    /// Headers of its own that an endpoint may have.
+    /// Own headers of an endpoint.
     pub headers_max: usize,
-    /// Bytes of all those headers, names and values.
+    /// Bytes of all those headers, names and values together.
     pub headers_bytes_max: usize,
-    /// How long an old secret may sign beside a new one.
+    /// How long an old secret may sign together with a new one.
     pub secret_overlap_max: Duration,
     /// Secrets that sign at once.
     pub secrets_active_max: usize,
-    /// How often one API key may ask; `None`: as often as it likes.
+    /// The rate limit of an API key; `None`: no limit.
     pub requests_per_key: Option<RateLimit>,
 }
 

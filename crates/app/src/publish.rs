@@ -1,5 +1,5 @@
-//! Publishing events: the hot path. For one event: one look into the account cache (made by the authorisation), one into the
-//! catalogue, one digest, one hand-over of the posted bytes to the store.
+//! Publishing events: the hot path. One event costs a lookup in the account cache (done by the authorisation), one in the
+//! catalogue, a digest, and passing the posted bytes to the store.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use crate::{AccountAccess, App, AppError, Conflict, Fault, Limits, Resource};
 /// An event as posted.
 #[derive(Debug, Clone)]
 pub struct EventInput<'a> {
-    /// Where it stands in what was posted, as a JSON pointer: empty for a single one.
+    /// Its place in the body, as a JSON pointer; empty for a single event.
     pub pointer: String,
     /// Its type.
     pub event_type: Cow<'a, str>,
-    /// The posted bytes of its data: valid JSON. They may be part of something larger, which they keep in memory.
+    /// The posted bytes of its data: valid JSON. They may be a slice of a larger buffer, which they keep in memory.
     pub data: Bytes,
     /// The id that the publisher chose.
     pub id: Option<Cow<'a, str>>,
@@ -29,11 +29,11 @@ pub struct EventInput<'a> {
     pub occurred_at: Option<Timestamp>,
     /// Whom it is about.
     pub subjects: Vec<String>,
-    /// When it exists: send it again.
+    /// If the event exists, send it again.
     pub redeliver: bool,
 }
 
-/// How often an account may change between the decision and the commit before the caller is asked to come back.
+/// How often to decide again because the account has changed before the commit. Then the caller is asked to retry.
 pub(crate) const DECISIONS_MAX: usize = 5;
 
 impl App {
@@ -82,7 +82,7 @@ impl App {
         receipts.into_iter().next().ok_or_else(|| StoreError::Busy.into())
     }
 
-    /// Decides by the account as it is and commits; when the account has changed in between, decides anew.
+    /// Decides by the current account, and commits. If the account has changed in between, decides again.
     async fn decide_and_commit(
         &self,
         access: &AccountAccess,
@@ -147,7 +147,7 @@ impl App {
     }
 }
 
-/// The type as the catalogue has it; where the definition stands for any type, as the publisher has it.
+/// The type from the catalogue, or the publisher's, if the definition stands for any type.
 fn event_type(definition: &EventDefinition, input: &EventInput<'_>) -> Result<EventType, AppError> {
     if definition.event_type.as_str() != ANY {
         return Ok(definition.event_type.clone());
@@ -156,12 +156,12 @@ fn event_type(definition: &EventDefinition, input: &EventInput<'_>) -> Result<Ev
     EventType::try_new(&input.event_type).map_err(wrong)
 }
 
-/// Why nothing was published, as far as the use-cases tell it apart.
+/// Why nothing was published.
 pub(crate) enum PublishFailure {
     App(AppError),
-    /// The event at this place has the id of another one.
+    /// The event at this index has the id of another event.
     Conflict(usize),
-    /// What was decided by has changed.
+    /// The account has changed since the decision.
     AccountChanged,
 }
 
@@ -195,7 +195,7 @@ fn check_size(input: &EventInput<'_>, limits: &Limits) -> Result<(), AppError> {
     Ok(())
 }
 
-/// The event's definition, if the contract and the account allow it; if not, `faults` say why.
+/// The event's definition, if the contract and the account allow it; otherwise `faults` say why.
 fn check_event<'c>(
     account: &Account,
     contract: &'c Contract,
@@ -239,21 +239,21 @@ fn check_subjects(input: &EventInput<'_>, limits: &Limits, faults: &mut Vec<Faul
     }
 }
 
-/// Whether at most `max` objects and lists are open at once in `json`, which is valid.
+/// Whether `json`, which is valid, is nested at most `max` deep.
 pub(crate) fn is_nested_at_most(max: usize, json: &[u8]) -> bool {
-    // Most data has fewer brackets than that, in strings or not, and counting them is quick.
+    // Most data has fewer brackets than that, and counting them is quick.
     memchr::memchr2_iter(b'{', b'[', json).take(max.saturating_add(1)).count() <= max || depth(json) <= max
 }
 
-/// Bytes that are looked at together.
+/// Bytes scanned together.
 const STEP: usize = 8;
 
-/// How many objects and lists are open at once in `json`, which is valid.
+/// How deep `json`, which is valid, is nested.
 fn depth(json: &[u8]) -> usize {
     let (mut open, mut deepest) = (0usize, 0);
     let (mut in_string, mut escaped) = (false, false);
     for bytes in json.chunks(STEP) {
-        // Most bytes are text: where no bracket is and nothing escaped, only quotes count.
+        // Most bytes are text: without brackets and escapes, only quotes count.
         let is_text =
             !escaped && bytes.iter().map(|byte| u8::from(matches!(byte, b'{' | b'[' | b'}' | b']' | b'\\'))).sum::<u8>() == 0;
         if is_text {
@@ -278,7 +278,7 @@ fn depth(json: &[u8]) -> usize {
     deepest
 }
 
-/// A digest of what the publisher said, each part with its length before it, so that no two posts share one.
+/// A digest of what the publisher sent. Each part is preceded by its length, so that no two events share a digest.
 pub(crate) fn fingerprint(event_type: &str, data: &[u8], occurred_at: Option<Timestamp>, subjects: &[String]) -> [u8; 32] {
     let mut digest = Sha256::new();
     let mut part = |bytes: &[u8]| {

@@ -1,37 +1,31 @@
-//! How often a key may ask.
+//! The rate limit of API keys.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use bellwire_domain::{KeyId, RateLimit, Timestamp};
 use parking_lot::Mutex;
+use quick_cache::unsync::Cache;
 
-/// Keys remembered at once. One that has not asked for a second needs no memory.
+/// Keys remembered at once. Beyond that, the least active are forgotten and start over.
 const KEYS_MAX: usize = 10_000;
 
 /// The pace of every key.
 pub(crate) struct KeyRates {
     limit: RateLimit,
-    next: Mutex<HashMap<KeyId, Timestamp>>,
+    next: Mutex<Cache<KeyId, Timestamp>>,
 }
 
 impl KeyRates {
     pub(crate) fn new(limit: RateLimit) -> Self {
-        Self { limit, next: Mutex::default() }
+        Self { limit, next: Mutex::new(Cache::new(KEYS_MAX)) }
     }
 
-    /// Lets a request of `key` pass, or says after which time one would.
+    /// Admits a request of `key`, or returns how long to wait.
     pub(crate) fn admit(&self, key: &KeyId, now: Timestamp) -> Result<(), Duration> {
         let mut keys = self.next.lock();
         let next = keys.get(key).copied();
         if let Some(opens) = self.limit.opens_at(next, now) {
             return Err(opens.since(now));
-        }
-        if next.is_none() && keys.len() >= KEYS_MAX {
-            keys.retain(|_, next| now < *next);
-            if keys.len() >= KEYS_MAX {
-                keys.clear(); // so many keys at once: letting each of them have one more burst is what memory is worth
-            }
         }
         keys.insert(key.clone(), self.limit.after_start(next, now));
         Ok(())
@@ -57,11 +51,14 @@ mod tests {
     }
 
     #[test]
-    fn memory_stays_bounded() {
+    fn memory_stays_bounded_and_who_asks_often_is_remembered() {
         let rates = KeyRates::new("1/h".parse().unwrap());
+        let now = Timestamp::from_secs(100);
+        rates.admit(&key("busy"), now).unwrap();
         for index in 0..KEYS_MAX * 2 {
-            rates.admit(&key(&format!("key_{index}")), Timestamp::from_secs(100)).unwrap();
+            rates.admit(&key(&format!("key_{index}")), now).unwrap();
             assert!(rates.next.lock().len() <= KEYS_MAX);
+            assert!(rates.admit(&key("busy"), now).is_err());
         }
     }
 }

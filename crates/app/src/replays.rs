@@ -1,4 +1,4 @@
-//! Replays: what failed at an endpoint, or never went there, is sent to it again.
+//! Replays: sending to an endpoint again what failed there or never went there.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::endpoints::lane;
 use crate::error::no_faults;
 use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource};
 
-/// What is replayed when the caller does not say.
+/// What is replayed by default.
 const CASES_DEFAULT: [ReplayCase; 2] = [ReplayCase::Failed, ReplayCase::Missed];
 
 /// A replay as asked for.
@@ -20,7 +20,7 @@ pub struct ReplayInput {
     pub since: Timestamp,
     /// Only events accepted before this instant.
     pub until: Option<Timestamp>,
-    /// What events have come to that are to be sent again; left out: what failed and what was missed.
+    /// Which events to send again, by what became of them; `None`: failed and missed ones.
     pub states: Option<Vec<String>>,
 }
 
@@ -67,7 +67,7 @@ impl App {
         found.ok_or(AppError::NotFound(Resource::Replay))
     }
 
-    /// Stops a replay; what it has made stays. One that has ended stays as it ended.
+    /// Stops a replay; the deliveries it has created stay. A replay that has ended does not change.
     pub async fn cancel_replay(&self, access: &AccountAccess, endpoint: &str, id: &str) -> Result<Replay, AppError> {
         let found = self.records().cancel_replay(&lane(access, endpoint)?, &parse(id)?).await?;
         found.ok_or(AppError::NotFound(Resource::Replay))

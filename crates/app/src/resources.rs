@@ -1,4 +1,4 @@
-//! Resources: put by the publisher, read by whoever may; what a change causes is the contract's word.
+//! Resources: put by the publisher, read by whoever may. The contract says which events a change causes.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::endpoint_rules::entitled;
 use crate::publish::{DECISIONS_MAX, PublishFailure, count_accepted, fingerprint, is_nested_at_most};
 use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource};
 
-/// Documents of one page, in bytes: the page ends after the one that exceeds it.
+/// Bytes of documents on one page; the page ends after the document that exceeds it.
 const PAGE_BYTES_MAX: usize = 4 << 20;
 
 /// A resource as put.
@@ -26,12 +26,12 @@ pub struct ResourceInput<'a> {
     pub id: &'a str,
     /// Its document: valid JSON.
     pub document: Bytes,
-    /// What must hold of what is stored.
+    /// What must hold for the stored resource.
     pub precondition: Precondition,
 }
 
 impl App {
-    /// Stores a resource's document with the events that the contract's rules give.
+    /// Stores a resource's document with the events that the contract derives from it.
     pub async fn put_resource(&self, access: &AccountAccess, input: ResourceInput<'_>) -> Result<PutResourceAnswer, AppError> {
         check_kind(access.contract()?, input.kind)?;
         let id = ResourceId::try_new(input.id).map_err(|_| AppError::NotFound(Resource::Resource))?;
@@ -83,7 +83,7 @@ impl App {
         Ok(self.records().list_resources(&access.account.id, kind, page).await?)
     }
 
-    /// A page of the resources of a kind, by id, with their documents. It ends early where these become too much to hold at once.
+    /// A page of the resources of a kind, by id, with their documents. It ends early if they are too large to hold at once.
     pub async fn list_resource_documents(
         &self,
         access: &AccountAccess,
@@ -117,7 +117,7 @@ impl App {
         Ok(())
     }
 
-    /// What a document comes to, by what is stored. Runs inside the store's transaction.
+    /// What a document changes, given what is stored. Runs inside the store's transaction.
     fn decide_resource(
         &self,
         account: &Account,
@@ -160,7 +160,7 @@ impl App {
         Ok(events)
     }
 
-    /// Data is what the catalogue says of it, whoever wrote it.
+    /// Checks data against the catalogue, whoever wrote it.
     fn check_caused(&self, contract: &Contract, event: &ResourceEvent) -> Result<(), AppError> {
         let max = self.limits().data_bytes_max;
         if event.data.len() > max {

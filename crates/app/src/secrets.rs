@@ -1,30 +1,29 @@
-//! Secrets: given a successor, with an overlap in which the old ones are still good; and read back, where the contract lets.
+//! Secrets: rotated, with an overlap in which the old ones stay valid; and read back, if the contract allows it.
 
 use std::time::Duration;
 
 use bellwire_contract::SecretSource;
-use bellwire_domain::Secret;
+use bellwire_domain::{Secret, parse_duration, print_duration};
 use bellwire_store::{Account, ActiveSecret, Endpoint, LaneKey};
 
 use crate::endpoints::lane;
 use crate::error::no_faults;
-use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource, duration};
+use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource};
 
-/// How long an old secret signs beside a new one, when the caller does not say.
+/// How long an old secret signs together with a new one, by default.
 const OVERLAP_DEFAULT: Duration = Duration::from_secs(24 * 3_600);
 
 /// A new secret as asked for.
 #[derive(Debug, Clone, Default)]
 pub struct SecretInput<'a> {
-    /// The secret; left out, one is drawn where the contract lets.
+    /// The secret; `None`: one is generated, if the contract allows it.
     pub secret: Option<Secret<String>>,
-    /// How long the old one signs beside it, such as `24h`.
+    /// How long the old one signs together with it, such as `24h`.
     pub overlap: Option<&'a str>,
 }
 
 impl App {
-    /// Gives an endpoint a new secret; the old ones sign beside it until the overlap ends. The answer's secret is to be shown
-    /// once.
+    /// Gives an endpoint a new secret; the old ones sign together with it until the overlap ends. Show the returned secret once.
     pub async fn rotate_secret(
         &self,
         access: &AccountAccess,
@@ -52,7 +51,7 @@ impl App {
         Ok((rotated.ok_or(AppError::NotFound(Resource::Endpoint))?, secret))
     }
 
-    /// The same for the secret that an account has for all of its endpoints. Left out, one is drawn.
+    /// The same for the secret that an account has for all of its endpoints. If none is given, one is generated.
     pub async fn rotate_account_secret(
         &self,
         access: &AccountAccess,
@@ -77,7 +76,7 @@ impl App {
         Ok((rotated.ok_or(AppError::NotFound(Resource::Account))?, secret))
     }
 
-    /// An endpoint's newest secret, where the contract lets it be read back.
+    /// An endpoint's newest secret, if the contract allows reading it back.
     pub async fn read_endpoint_secret(
         &self,
         access: &AccountAccess,
@@ -99,9 +98,9 @@ impl App {
 
     fn check_overlap(&self, overlap: Option<&str>, faults: &mut Vec<Fault>) -> Duration {
         let max = self.limits().secret_overlap_max;
-        let parsed = overlap.map_or(Some(OVERLAP_DEFAULT.min(max)), duration::parse);
+        let parsed = overlap.map_or(Some(OVERLAP_DEFAULT.min(max)), |text| parse_duration(text).ok());
         parsed.filter(|overlap| *overlap <= max).unwrap_or_else(|| {
-            let detail = format!("an overlap is a span such as `0s`, `30m`, `24h` or `7d`, at most {}", duration::print(max));
+            let detail = format!("an overlap is a span such as `0s`, `30m`, `24h` or `7d`, at most {}", print_duration(max));
             faults.push(Fault::new("/overlap", detail));
             Duration::ZERO
         })

@@ -24,17 +24,17 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the server: the API, and delivery to every endpoint
     Serve(ServeArguments),
-    /// Show the main job on a throw-away store: every shipped contract, real HTTP, each delivery verified
+    /// Show it all on a throw-away store: every built-in contract, real HTTP, each delivery verified
     Demo(DemoArguments),
-    /// Examine a store, beside its server or without: is everything kept that was promised?
+    /// Check that a store keeps its promises, with or without its server running
     Doctor(DoctorArguments),
-    /// Move a store from SQLite to PostgreSQL: stopped at any instant it goes on, and both sides are examined
+    /// Move a store from SQLite to PostgreSQL; it can be interrupted at any time, and both sides are checked
     Migrate(MigrateArguments),
-    /// Receive deliveries on this machine: show and verify each, and pass it on to a server of your own if wanted
+    /// Receive deliveries on this machine: show and verify each one, and optionally forward it to your own server
     Listen(ListenArguments),
-    /// Judge a captured request on standard input: genuine (exit code 0), or not and why (1)
+    /// Verify a captured request from standard input: genuine (exit code 0), or not, and why (1)
     Verify(VerifyArguments),
-    /// Look at, check and try contracts
+    /// List, check and try contracts
     #[command(subcommand)]
     Contract(ContractCommand),
 }
@@ -44,60 +44,60 @@ pub(crate) struct ServeArguments {
     /// Address of the API
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", env = "BELLWIRE_LISTEN")]
     pub(crate) listen: SocketAddr,
-    /// Where everything is kept: sqlite:FILE, or postgres://USER@HOST/NAME for any number of nodes
+    /// Where everything is stored: sqlite:FILE, or postgres://USER@HOST/NAME for any number of nodes
     #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
     pub(crate) database: Location,
-    /// A folder of contracts (*.yaml) beside the shipped ones
+    /// A folder of contracts (*.yaml), in addition to the built-in ones
     #[arg(long, value_name = "DIR", env = "BELLWIRE_CONTRACTS")]
     pub(crate) contracts: Option<PathBuf>,
-    /// Serve a contract's published API at the root of a listener of its own (repeatable)
+    /// Serve a contract's published API at the root of its own listener (repeatable)
     #[arg(long, value_name = "NAME=ADDR", env = "BELLWIRE_PUBLISH", value_delimiter = ',')]
-    pub(crate) publish: Vec<Publication>,
-    /// Let endpoints resolve into this network, such as 10.1.0.0/16 (repeatable); internal addresses are refused otherwise
+    pub(crate) publish: Vec<PublishedListener>,
+    /// Let endpoints resolve into this network, such as 10.1.0.0/16 (repeatable); other internal addresses are refused
     #[arg(long, value_name = "CIDR", env = "BELLWIRE_ALLOW_NETWORK", value_delimiter = ',')]
     pub(crate) allow_network: Vec<IpNet>,
-    /// Accept plain-http endpoints also where the contract says https: for local work only
+    /// Accept plain-http endpoints even if the contract says https; for local work only
     #[arg(long, env = "BELLWIRE_ALLOW_HTTP")]
     pub(crate) allow_http: bool,
-    /// The first admin key; without it one is made and printed once
+    /// The first admin key; without it, one is created and printed once
     #[arg(long, value_name = "KEY", env = "BELLWIRE_ADMIN_KEY", hide_env_values = true)]
     pub(crate) admin_key: Option<String>,
-    /// The key that encrypts at rest: 32 bytes in base64; without it one is kept beside an SQLite database
+    /// The key that encrypts data at rest: 32 bytes in base64; without it, one is kept next to an SQLite database
     #[arg(long, value_name = "BASE64", env = "BELLWIRE_MASTER_KEY", hide_env_values = true)]
     pub(crate) master_key: Option<String>,
     /// Requests in flight at once, over all endpoints
     #[arg(long, value_name = "N", default_value_t = 1_024, env = "BELLWIRE_IN_FLIGHT_MAX", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) in_flight_max: u16,
-    /// Threads that work on requests and deliveries; without it as many as processors. The store's writer has one of its own
+    /// Threads for requests and deliveries; by default as many as processors. The store's writer has its own
     #[arg(long, value_name = "N", env = "BELLWIRE_WORKER_THREADS", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub(crate) worker_threads: Option<u16>,
-    /// Live deliveries that one account may have; publishers over it are told to come back
+    /// Live deliveries per account; above it, publishers are asked to try again later
     #[arg(long, value_name = "N", default_value_t = 1_000_000, env = "BELLWIRE_ACCOUNT_BACKLOG_MAX", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) account_backlog_max: u32,
-    /// How long deliveries that ended, and events that no delivery needs, are kept at least; they go in whole weeks. Without it
+    /// How long finished deliveries, and events that no delivery needs, are kept at least; whole weeks are removed. Without it,
     /// everything is kept
     #[arg(long, value_name = "DAYS", env = "BELLWIRE_RETENTION", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) retention: Option<u16>,
-    /// Requests per second of one API key; 0: any number
+    /// Requests per second per API key; 0: no limit
     #[arg(long, value_name = "N", default_value = "0", env = "BELLWIRE_RATE_MAX")]
     pub(crate) rate_max: KeyRate,
-    /// On PostgreSQL: how long a node may be silent before others take over what it holds, in seconds
+    /// On PostgreSQL: how long a node may be silent before others take over its work, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 15, env = "BELLWIRE_NODE_LEASE", value_parser = clap::value_parser!(u16).range(1..=600))]
     pub(crate) node_lease: u16,
-    /// How long a stop waits for requests in flight, in seconds
+    /// How long a shutdown waits for requests in flight, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, env = "BELLWIRE_SHUTDOWN_GRACE")]
     pub(crate) shutdown_grace: u16,
     /// What to log, such as info or bellwire_engine=debug
     #[arg(long, value_name = "FILTER", default_value = "info", env = "BELLWIRE_LOG")]
     pub(crate) log: String,
-    /// Log as JSON, one object a line
+    /// Log as JSON, one object per line
     #[arg(long, env = "BELLWIRE_LOG_JSON")]
     pub(crate) log_json: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct DemoArguments {
-    /// Leave the server up afterwards, until Ctrl-C
+    /// Keep the server running afterwards, until Ctrl-C
     #[arg(long)]
     pub(crate) keep: bool,
     /// Address of the server
@@ -110,20 +110,20 @@ pub(crate) struct DoctorArguments {
     /// The database: sqlite:FILE or postgres://USER@HOST/NAME
     #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
     pub(crate) database: Location,
-    /// The key that encrypts at rest; without it, and without one beside the database, what is sealed is not examined
+    /// The key that encrypts data at rest; without it, and without one next to the database, sealed data is not checked
     #[arg(long, value_name = "BASE64", env = "BELLWIRE_MASTER_KEY", hide_env_values = true)]
     pub(crate) master_key: Option<String>,
 }
 
 #[derive(Args)]
 pub(crate) struct MigrateArguments {
-    /// The store to move: sqlite:FILE. No server may have it open, and none starts on it once it is moved
+    /// The store to move: sqlite:FILE. No server may have it open, and none will start on it once it is moved
     #[arg(long, value_name = "URL", env = "BELLWIRE_FROM")]
     pub(crate) from: Location,
-    /// An empty database to move it to, or one into which this move has begun: postgres://USER@HOST/NAME
+    /// The database to move it to, empty or from an interrupted move: postgres://USER@HOST/NAME
     #[arg(long, value_name = "URL", env = "BELLWIRE_TO", hide_env_values = true)]
     pub(crate) to: Location,
-    /// The key that encrypts at rest, of the store and from then on of every node: 32 bytes in base64
+    /// The key that encrypts data at rest, the store's and from then on every node's: 32 bytes in base64
     #[arg(long, value_name = "BASE64", env = "BELLWIRE_MASTER_KEY", hide_env_values = true)]
     pub(crate) master_key: Option<String>,
 }
@@ -134,13 +134,13 @@ pub(crate) struct ConsumerArguments {
     /// The name of the contract
     #[arg(long, value_name = "NAME")]
     pub(crate) contract: String,
-    /// A folder of contracts (*.yaml) beside the shipped ones
+    /// A folder of contracts (*.yaml), in addition to the built-in ones
     #[arg(long, value_name = "DIR", env = "BELLWIRE_CONTRACTS")]
     pub(crate) contracts: Option<PathBuf>,
-    /// The secret (repeatable while several are active); better in the environment, where other users do not see it
+    /// The secret (repeatable while several are active); safer in the environment, where other users cannot see it
     #[arg(long = "secret", value_name = "SECRET", env = "BELLWIRE_SECRET", hide_env_values = true, allow_hyphen_values = true)]
     pub(crate) secrets: Vec<String>,
-    /// The endpoint's URL as registered, where a signature covers it; otherwise it is told from the request
+    /// The endpoint's URL as registered, if a signature covers it; by default, taken from the request
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
 }
@@ -152,13 +152,13 @@ pub(crate) struct ListenArguments {
     /// The port, on the loopback interface; 0: any free one
     #[arg(long, value_name = "PORT", default_value_t = 9000)]
     pub(crate) port: u16,
-    /// Pass every request on to this http server, and answer what it answers. Without a path in it, the request's is kept
+    /// Forward every request to this http server, and return its answer. Without a path in the URL, the request's is kept
     #[arg(long, value_name = "URL")]
     pub(crate) forward: Option<ForwardUrl>,
-    /// The status to answer; without it one that the contract takes for success
+    /// The status to answer with; by default, one that the contract counts as success
     #[arg(long, value_name = "STATUS", conflicts_with = "forward", value_parser = clap::value_parser!(u16).range(200..=599))]
     pub(crate) status: Option<u16>,
-    /// Print one line for each request, without its body
+    /// Print one line per request, without its body
     #[arg(long)]
     pub(crate) hide_body: bool,
 }
@@ -167,47 +167,47 @@ pub(crate) struct ListenArguments {
 pub(crate) struct VerifyArguments {
     #[command(flatten)]
     pub(crate) consumer: ConsumerArguments,
-    /// Judge as of then, such as 2025-01-15T09:00:00Z; without it as of now
+    /// Judge as of this time, such as 2025-01-15T09:00:00Z; by default, now
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub(crate) at: Option<Timestamp>,
-    /// The body's bytes; standard input then has the head only
+    /// Read the body from a file; standard input then has only the head
     #[arg(long, value_name = "FILE")]
     pub(crate) body: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
 pub(crate) enum ContractCommand {
-    /// List the contracts that are built in, and those of a folder
+    /// List the built-in contracts, and those of a folder
     List {
-        /// A folder of contracts (*.yaml) beside the shipped ones
+        /// A folder of contracts (*.yaml), in addition to the built-in ones
         #[arg(long, value_name = "DIR", env = "BELLWIRE_CONTRACTS")]
         contracts: Option<PathBuf>,
     },
-    /// Check a contract file; what is wrong is named with line and column
+    /// Check a contract file; faults are reported with line and column
     Check {
         /// The file
         file: PathBuf,
     },
     /// Show the request that a contract sends for an event
     Render(RenderArguments),
-    /// Write a page for consumers, in Markdown: events, requests, verification, retries, registration
+    /// Write a page for consumers, in Markdown: registration, events, requests, verification, retries
     Docs {
-        /// The contract's file, or the name of a shipped contract
+        /// The contract's file, or the name of a built-in contract
         file: PathBuf,
     },
 }
 
 #[derive(Args)]
 pub(crate) struct RenderArguments {
-    /// The contract's file, or the name of a shipped contract
+    /// The contract's file, or the name of a built-in contract
     pub(crate) file: PathBuf,
     /// The type of the event
     #[arg(long = "event", value_name = "TYPE")]
     pub(crate) event_type: String,
-    /// JSON to send as the event's data; without it the contract's own example
+    /// JSON to send as the event's data; by default, the contract's own example
     #[arg(long, value_name = "JSON")]
     pub(crate) data: Option<String>,
-    /// The secret to sign with; without it one in the contract's format, the same each time
+    /// The secret to sign with; by default, one in the contract's format, the same each time
     #[arg(long, value_name = "SECRET")]
     pub(crate) secret: Option<String>,
     /// The endpoint's URL
@@ -220,7 +220,7 @@ pub(crate) struct RenderArguments {
 pub(crate) struct KeyRate(Option<RateLimit>);
 
 impl KeyRate {
-    /// As a limit, if there is to be one.
+    /// The limit, if there is one.
     pub(crate) const fn per_second(self) -> Option<RateLimit> {
         self.0
     }
@@ -266,28 +266,29 @@ fn instant(text: &str) -> Result<Timestamp, String> {
 
 /// A contract's published API and where it is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Publication {
+pub(crate) struct PublishedListener {
     pub(crate) contract: String,
     pub(crate) address: SocketAddr,
 }
 
-impl FromStr for Publication {
+impl FromStr for PublishedListener {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (contract, address) = text.split_once('=').ok_or("write NAME=ADDR, as in novamed=127.0.0.1:8081")?;
-        let address = address.parse().map_err(|_| format!("`{address}` is not an address; write as in 127.0.0.1:8081"))?;
+        let address =
+            address.parse().map_err(|_| format!("`{address}` is not an address; write HOST:PORT, as in 127.0.0.1:8081"))?;
         Ok(Self { contract: contract.to_owned(), address })
     }
 }
 
-/// Whether the parser's "error" is what was asked for: help or the version.
+/// Whether the parser's "error" is what the user asked for: help or the version.
 pub(crate) fn is_answer(error: &clap::Error) -> bool {
     let asked = [ErrorKind::DisplayHelp, ErrorKind::DisplayVersion, ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand];
     asked.contains(&error.kind())
 }
 
-/// What is wrong with the flags, in one line. A value that does not parse is not repeated: a URL may have a password in it.
+/// What is wrong with the flags, in one line. Values that do not parse are not repeated: a URL may contain a password.
 pub(crate) fn one_line(error: &clap::Error) -> String {
     let flag = error.get(ContextKind::InvalidArg).filter(|_| error.kind() == ErrorKind::ValueValidation);
     if let (Some(flag), Some(reason)) = (flag, error.source()) {
@@ -343,9 +344,9 @@ mod tests {
     }
 
     #[test]
-    fn publications() {
-        let publication: Publication = "novamed=127.0.0.1:8081".parse().unwrap();
-        assert_eq!((publication.contract.as_str(), publication.address.port()), ("novamed", 8081));
-        assert!("novamed".parse::<Publication>().is_err() && "novamed=here".parse::<Publication>().is_err());
+    fn published_listeners() {
+        let listener: PublishedListener = "novamed=127.0.0.1:8081".parse().unwrap();
+        assert_eq!((listener.contract.as_str(), listener.address.port()), ("novamed", 8081));
+        assert!("novamed".parse::<PublishedListener>().is_err() && "novamed=here".parse::<PublishedListener>().is_err());
     }
 }

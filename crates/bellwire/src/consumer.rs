@@ -1,4 +1,4 @@
-//! What a consumer has to judge requests with: the contract, the secrets, the URL that was registered.
+//! What a consumer verifies requests with: the contract, the secrets, the registered URL.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use bellwire_domain::{Secret, Timestamp};
 use crate::cli::ConsumerArguments;
 use crate::contracts;
 
-/// Judges captured requests.
+/// Verifies captured requests.
 pub(crate) struct Consumer {
     pub(crate) contract: Arc<Contract>,
     secrets: Vec<Secret<String>>,
@@ -17,7 +17,7 @@ pub(crate) struct Consumer {
 }
 
 impl Consumer {
-    /// Checks what was typed. No message repeats a secret.
+    /// Checks the arguments. No message repeats a secret.
     pub(crate) fn new(arguments: &ConsumerArguments) -> anyhow::Result<Self> {
         let name = &arguments.contract;
         let contracts = contracts::load(arguments.contracts.as_deref())?;

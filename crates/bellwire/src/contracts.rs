@@ -1,4 +1,4 @@
-//! Loading contracts: the shipped ones and those of a folder.
+//! Loading contracts: the built-in ones and those of a folder.
 
 use std::fs;
 use std::path::Path;
@@ -6,9 +6,9 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use bellwire_contract::{Contract, Contracts};
 
-/// The shipped contracts and, if given, all `*.yaml` and `*.yml` files of `folder`.
+/// The built-in contracts and, if given, all `*.yaml` and `*.yml` files of `folder`.
 pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Contracts> {
-    let mut contracts = Contracts::shipped().context("a shipped contract is broken")?;
+    let mut contracts = Contracts::shipped().context("a built-in contract is invalid")?;
     let Some(folder) = folder else { return Ok(contracts) };
     let entries = fs::read_dir(folder).with_context(|| format!("--contracts: cannot read {}", folder.display()))?;
     let mut files = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;

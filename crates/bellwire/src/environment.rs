@@ -1,4 +1,4 @@
-//! The real world, as the crates take it: the wall clock, the system's random numbers, its limit on open files.
+//! The real world: the wall clock, the system's random numbers, its limit on open files.
 
 use std::time::UNIX_EPOCH;
 
@@ -18,7 +18,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// Random bytes asked for at once: a system call for every id would cost as much as the id.
+/// Random bytes fetched at once: a system call per id would cost as much as the id.
 const BUFFER: usize = 4_096;
 
 /// The operating system's random numbers, fetched in blocks.
@@ -53,7 +53,7 @@ impl Entropy for SystemEntropy {
     }
 }
 
-/// Without random numbers nothing may be signed or sealed, and no id is unique: the process ends.
+/// Without random numbers nothing can be signed or sealed, and no id is unique, so the process exits.
 fn refill(buffer: &mut Buffer) {
     if let Err(error) = getrandom::fill(&mut buffer.bytes) {
         crate::telemetry::say(&format!("bellwire: the system gives no random numbers: {error}"));
@@ -62,9 +62,8 @@ fn refill(buffer: &mut Buffer) {
     buffer.used = 0;
 }
 
-/// Lets this process open as many files as it is permitted to: every connection is one, and the limit that processes commonly
-/// start with would be reached by the requests in flight alone. An attempt that fails for want of files is nobody's fault but
-/// ours, and would count against its endpoint.
+/// Raises the limit on open files as far as allowed. Every connection is a file, and requests in flight alone would exceed the
+/// usual limit. An attempt that fails for lack of files is our fault, but would count against its endpoint.
 pub(crate) fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };

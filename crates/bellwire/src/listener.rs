@@ -1,8 +1,8 @@
-//! The API's listener. What a stranger can hold on to is bounded: connections, the size of a head, and the time that a head or
+//! The API's listener. It bounds what a stranger can hold: connections, the size of a head, and the time that a head or
 //! a body may take.
 //!
-//! One rule covers silent connections, half-sent heads, idle keep-alive and answers that nobody reads: a connection on which
-//! no request is being answered, and on which none has begun or ended for a while, is closed.
+//! One rule covers silent connections, half-sent heads, idle keep-alive and answers that nobody reads: a connection is closed if
+//! no request is being answered on it, and none has begun or ended for a while.
 
 use std::convert::Infallible;
 use std::io;
@@ -27,12 +27,12 @@ use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long accepting pauses when the system has no room for another connection.
+/// How long to pause when the system cannot accept another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-/// What is left of a connection's quiet time once the server stops.
+/// The quiet time of a connection while the server is stopping.
 const STOPPING_QUIET: Duration = Duration::from_secs(1);
 
-/// What clients may take.
+/// Limits for clients.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_field_names, reason = "bounds are named `_max` throughout")]
 pub(crate) struct ListenerLimits {
@@ -40,11 +40,11 @@ pub(crate) struct ListenerLimits {
     pub(crate) connections_max: usize,
     /// Bytes of a request's head.
     pub(crate) head_bytes_max: u32,
-    /// How long a connection may be without a request; it is closed between this and twice this.
+    /// How long a connection may be without a request. It is closed after one to two times this.
     pub(crate) quiet_max: Duration,
-    /// How long the body of a request may take.
+    /// How long a request's body may take.
     pub(crate) body_time_max: Duration,
-    /// Requests at once on one HTTP/2 connection.
+    /// Concurrent requests on one HTTP/2 connection.
     pub(crate) streams_max: u32,
 }
 
@@ -60,7 +60,7 @@ impl Default for ListenerLimits {
     }
 }
 
-/// Accepts and serves until `stop`, and then until the last request is answered.
+/// Accepts and serves until `stop`, then until the last request is answered.
 pub(crate) async fn serve(listener: TcpListener, router: Router, limits: ListenerLimits, stop: CancellationToken) {
     let room = Arc::new(Semaphore::new(limits.connections_max));
     let connections = TaskTracker::new();
@@ -79,7 +79,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Listene
             }
             Err(error) if is_the_clients(&error) => {}
             Err(error) => {
-                tracing::error!(error = %error, "no connection can be accepted; trying again");
+                tracing::error!(error = %error, "cannot accept a connection; trying again");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -95,7 +95,7 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> io::Result<(Tc
     Ok((stream, place))
 }
 
-/// Given up by the client before it was accepted.
+/// Closed by the client before it was accepted.
 fn is_the_clients(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }
@@ -125,7 +125,7 @@ async fn connection(stream: TcpStream, router: Router, limits: ListenerLimits, s
     let mut quiet_max = limits.quiet_max;
     loop {
         tokio::select! {
-            _ = serving.as_mut() => return, // what went wrong is the client's to see
+            _ = serving.as_mut() => return, // the client sees what went wrong
             () = activity.ends(quiet_max) => return,
             () = stop.cancelled(), if quiet_max != STOPPING_QUIET => {
                 serving.as_mut().graceful_shutdown();
@@ -144,7 +144,7 @@ struct Activity {
 }
 
 impl Activity {
-    /// Waits for a whole `quiet` in which nothing was answered and nothing changed.
+    /// Waits until nothing was being answered and nothing has changed for a whole `quiet`.
     async fn ends(&self, quiet: Duration) {
         loop {
             let before = self.changes.load(Ordering::Acquire);
@@ -174,7 +174,7 @@ impl Drop for Begun {
     }
 }
 
-/// A body that has to be there in time. Most are there at once, and cost no timer.
+/// A body that must arrive in time. Most arrive at once, and cost no timer.
 struct Timed {
     body: Incoming,
     time_max: Duration,

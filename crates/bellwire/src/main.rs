@@ -1,9 +1,9 @@
-//! The binary: reads flags, puts the parts together, runs them, and ends with a clear word.
+//! The binary: parses flags, wires the parts together, runs them, and exits with a clear message.
 //!
-//! What it is for: commands, configuration, telemetry and lifecycle. Everything that may fail because of a flag, a file or a
-//! port fails here, before anything is served, in one line and with exit code 2.
+//! Its job: commands, configuration, telemetry and lifecycle. Anything that can fail because of a flag, a file or a
+//! port fails here, before anything is served, with one line and exit code 2.
 //!
-//! What it may not know: how anything inside works. It constructs, it does not decide.
+//! What it must not know: how anything inside works. It constructs, it does not decide.
 //!
 //! To add a command: a file in `commands/`, a variant in [`cli::Command`], an arm in [`run`].
 
@@ -24,12 +24,12 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 
-/// Allocation is a tenth of a delivery's cost; mimalloc does it measurably cheaper than the system's. Its version 2, without
-/// huge pages, gives freed memory back after 10 ms: a third less is resident under load than with version 3, at the same cost.
+/// Allocation is a tenth of a delivery's cost, and mimalloc is measurably cheaper than the system's allocator. Version 2, without
+/// huge pages, returns freed memory after 10 ms: a third less is resident under load than with version 3, at the same cost.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The exit code of a bad flag, an unreachable database or a broken contract; clap uses the same.
+/// The exit code of a bad flag, an unreachable database or an invalid contract; clap uses the same.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! The master key: from the environment, or kept beside the database.
+//! The master key: from the environment, or kept next to the database.
 
 use std::fs;
 use std::io::Write;
@@ -11,25 +11,29 @@ use base64::engine::general_purpose::STANDARD;
 use bellwire_domain::Entropy;
 use bellwire_store::{Location, MasterKey};
 
-/// The configured key, or the one in the file beside the database, which is made on first use.
+/// The configured key, or the one in the file next to the database, which is created on first use.
 pub(crate) fn load(configured: Option<&str>, location: &Location, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
     let key = find(configured, location)?;
     let database = match location {
         Location::Sqlite(database) => database,
-        // Every node needs the same one, and none of them is where it could be kept.
+        // Every node needs the same key, and no node is the place to keep it.
         Location::Postgres(_) => return key.context("set BELLWIRE_MASTER_KEY, the same for every node over this database"),
     };
     let path = beside(database);
     match key {
         Some(key) => Ok(key),
         None if database.exists() => {
-            bail!("the database {} has no master key beside it ({}); set BELLWIRE_MASTER_KEY", database.display(), path.display())
+            bail!(
+                "the database {} has no master key next to it ({}); set BELLWIRE_MASTER_KEY",
+                database.display(),
+                path.display()
+            )
         }
         None => make(&path, entropy),
     }
 }
 
-/// The configured key, or the one in the file beside the database, if there is one.
+/// The configured key, or the one in the file next to the database, if there is one.
 pub(crate) fn find(configured: Option<&str>, location: &Location) -> anyhow::Result<Option<MasterKey>> {
     if let Some(text) = configured {
         return decode(text).context("BELLWIRE_MASTER_KEY").map(Some);
@@ -43,7 +47,7 @@ pub(crate) fn find(configured: Option<&str>, location: &Location) -> anyhow::Res
     }
 }
 
-/// The file beside the database, if it is there.
+/// The file next to the database, if it exists.
 pub(crate) fn beside_if_any(database: &Path) -> Option<PathBuf> {
     Some(beside(database)).filter(|path| path.exists())
 }
@@ -64,7 +68,7 @@ fn make(path: &Path, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
     write().with_context(|| format!("cannot write a master key to {}", path.display()))?;
     tracing::warn!(
         path = %path.display(),
-        "made a master key beside the database; without it the database cannot be read, so back it up elsewhere, or set BELLWIRE_MASTER_KEY"
+        "created a master key next to the database; without it the database cannot be read, so back it up elsewhere, or set BELLWIRE_MASTER_KEY"
     );
     Ok(MasterKey::new(bytes))
 }

@@ -1,4 +1,4 @@
-//! The parts of a running server, put together: store, engine, API, listener.
+//! A running server: store, engine, API and listener, wired together.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::environment::{SystemClock, SystemEntropy};
 use crate::listener::{self, ListenerLimits};
 use crate::telemetry;
 
-/// Writes that may wait in the store before publishers are told to come back.
+/// Writes that may wait in the store before publishers are asked to try again later.
 const STORE_JOBS_MAX: usize = 8_192;
 /// Reading connections.
 const STORE_READERS_MAX: usize = 4;
@@ -31,7 +31,7 @@ const STORE_READERS_MAX: usize = 4;
 /// What a server is made of.
 pub(crate) struct ServerOptions {
     pub(crate) listen: SocketAddr,
-    /// Contracts whose published API has a listener of its own, and where.
+    /// Contracts whose published API has its own listener, and its address.
     pub(crate) publish: Vec<(String, SocketAddr)>,
     pub(crate) database: Location,
     /// On PostgreSQL, how long a node may be silent.
@@ -42,11 +42,11 @@ pub(crate) struct ServerOptions {
     pub(crate) allow_http: bool,
     pub(crate) admin_key: Option<String>,
     pub(crate) in_flight_max: usize,
-    /// How long history and events are kept at least.
+    /// How long history and events are kept, at least.
     pub(crate) retention: Option<Duration>,
-    /// Live deliveries that one account may have.
+    /// Live deliveries per account.
     pub(crate) account_backlog_max: u32,
-    /// How often one API key may ask.
+    /// Requests that one API key may send.
     pub(crate) requests_per_key: Option<RateLimit>,
     pub(crate) metrics: PrometheusHandle,
 }
@@ -57,7 +57,7 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// Where published APIs listen, by contract.
     pub(crate) published: Vec<(String, SocketAddr)>,
-    /// The admin key that was made, when none was configured and none existed.
+    /// The admin key that was created because none was configured and none existed.
     pub(crate) new_admin_key: Option<String>,
     records: Records,
     engine: Engine,
@@ -70,10 +70,10 @@ impl Server {
     /// Binds the ports, opens the store and starts everything.
     pub(crate) async fn start(options: ServerOptions) -> anyhow::Result<Self> {
         let (listener, address) = bind(options.listen).await?;
-        let mut publications = Vec::with_capacity(options.publish.len());
+        let mut published_listeners = Vec::with_capacity(options.publish.len());
         for (contract, wanted) in options.publish {
             let bound = bind(wanted).await.with_context(|| format!("--publish {contract}={wanted}"))?;
-            publications.push((contract, bound));
+            published_listeners.push((contract, bound));
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
@@ -123,8 +123,8 @@ impl Server {
             ready: Arc::clone(&ready),
             large_bodies: LargeBodies::default(),
         };
-        let mut published = Vec::with_capacity(publications.len());
-        for (contract, (listener, address)) in publications {
+        let mut published = Vec::with_capacity(published_listeners.len());
+        for (contract, (listener, address)) in published_listeners {
             let router = bellwire_api::published_router(api.clone(), &contract);
             tasks.spawn(listener::serve(listener, router, ListenerLimits::default(), stop_listening.clone()));
             published.push((contract, address));
@@ -162,7 +162,7 @@ fn refused_key(error: AppError) -> anyhow::Error {
     }
 }
 
-/// Every account's contract must be loaded: without it nothing could be sent to that account.
+/// Every account's contract must be loaded; without it, nothing could be sent to that account.
 async fn check_contracts(records: &Records, contracts: &Contracts) -> anyhow::Result<()> {
     let mut after = None;
     loop {

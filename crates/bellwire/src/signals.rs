@@ -10,13 +10,13 @@ pub(crate) struct Stops {
 }
 
 impl Stops {
-    /// Hears them from now on.
+    /// Listens for them from now on.
     pub(crate) fn new() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("signals cannot be received");
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
-    /// Waits for the next of them.
+    /// Waits for the next one.
     pub(crate) async fn recv(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

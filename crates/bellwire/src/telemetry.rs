@@ -1,4 +1,4 @@
-//! Logs and metrics. Neither ever holds a payload, a secret or a response body.
+//! Logs and metrics. Neither ever contains a payload, a secret or a response body.
 
 use std::io::{IsTerminal as _, Write};
 use std::time::Duration;
@@ -6,29 +6,45 @@ use std::time::Duration;
 use anyhow::Context;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Logs to standard error from now on.
 pub(crate) fn start_logs(filter: &str, json: bool) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter).with_context(|| format!("--log: `{filter}` is not a log filter"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };
+    let discreet = filter_fn(is_discreet);
+    let started = if json {
+        builder.json().finish().with(discreet).try_init()
+    } else {
+        builder.with_target(false).finish().with(discreet).try_init()
+    };
     started.map_err(|error| anyhow::anyhow!("logs cannot be started: {error}"))
+}
+
+/// Whether a line may be logged at all, whatever the filter says. Only our own crates promise to keep payloads and secrets out
+/// of their logs; below `info`, libraries print what passes through them: headers, URLs, the parameters of statements.
+fn is_discreet(line: &Metadata<'_>) -> bool {
+    let krate = line.target().split("::").next().unwrap_or_default();
+    *line.level() <= Level::INFO || krate == "bellwire" || krate.starts_with("bellwire_")
 }
 
 /// Upper bounds of the latency histograms, in seconds.
 const LATENCY_BUCKETS: [f64; 12] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 
-/// Collects metrics from now on; the handle prints them.
+/// Collects metrics from now on; the handle renders them.
 pub(crate) fn start_metrics() -> anyhow::Result<PrometheusHandle> {
     let builder = PrometheusBuilder::new().set_buckets(&LATENCY_BUCKETS).context("metrics cannot be started")?;
     builder.install_recorder().context("metrics cannot be started")
 }
 
-/// How often what was measured is added up.
+/// How often measurements are aggregated.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Adds up what histograms have seen, which they keep one by one until then: metrics that nobody reads must not grow.
+/// Aggregates what histograms have recorded; until then they keep each value. Metrics that nobody reads must not grow.
 pub(crate) async fn keep_metrics_small(metrics: PrometheusHandle, stop: CancellationToken) {
     loop {
         tokio::select! {
@@ -38,17 +54,17 @@ pub(crate) async fn keep_metrics_small(metrics: PrometheusHandle, stop: Cancella
     }
 }
 
-/// A line on standard error, where the log may not be running.
+/// A line on standard error, for use without a running log.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// A line on standard output: what a command was asked for.
+/// A line on standard output: a command's result.
 pub(crate) fn print(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// Bytes on standard output. Only on a terminal a line break follows: elsewhere it would belong to what is printed.
+/// Bytes on standard output. A line break follows only on a terminal; elsewhere it would be part of the output.
 pub(crate) fn print_exactly(bytes: &[u8]) {
     let mut stdout = std::io::stdout();
     let _ = stdout.write_all(bytes);

@@ -5,6 +5,8 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use syn::visit::Visit;
+
 /// Each crate and the workspace's crates that it may use.
 const EDGES: &[(&str, &[&str])] = &[
     ("bellwire-domain", &[]),
@@ -76,34 +78,114 @@ fn the_pure_crates_know_no_io() {
     }
 }
 
-/// Examples in the API's documentation show a real contract.
-fn is_example(line: &str) -> bool {
-    line.contains("example") || line.contains("\"contract\": \"") || line.contains("\"name\": \"")
+const PLATFORMS: [&str; 5] = ["develop-health", "b.well", "silver", "noyo", "novamed"];
+
+/// The texts of production code, and which of them names a platform.
+#[derive(Default)]
+struct Texts {
+    read: usize,
+    naming: Vec<String>,
+}
+
+impl Texts {
+    fn check(&mut self, literal: &proc_macro2::Literal) {
+        let Ok(text) = syn::parse_str::<syn::LitStr>(&literal.to_string()) else { return };
+        self.read += 1;
+        let text = text.value();
+        // A message may show what a good value looks like.
+        let is_example = text.contains("such as ") || text.contains("as in ");
+        if !is_example && PLATFORMS.iter().any(|name| text.to_lowercase().contains(name)) {
+            self.naming.push(format!("line {}: {text:?}", literal.span().start().line));
+        }
+    }
+
+    /// The tokens that a macro is given.
+    fn check_tokens(&mut self, tokens: proc_macro2::TokenStream) {
+        for token in tokens {
+            match token {
+                proc_macro2::TokenTree::Literal(literal) => self.check(&literal),
+                proc_macro2::TokenTree::Group(group) => self.check_tokens(group.stream()),
+                proc_macro2::TokenTree::Ident(_) | proc_macro2::TokenTree::Punct(_) => {}
+            }
+        }
+    }
+}
+
+fn is_test(attributes: &[syn::Attribute]) -> bool {
+    let is_cfg_test = |list: &syn::MetaList| list.path.is_ident("cfg") && list.tokens.to_string() == "test";
+    attributes.iter().any(|attribute| attribute.meta.require_list().is_ok_and(is_cfg_test))
+}
+
+impl<'ast> Visit<'ast> for Texts {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        let attributes: &[syn::Attribute] = match item {
+            syn::Item::Const(item) => &item.attrs,
+            syn::Item::Fn(item) => &item.attrs,
+            syn::Item::Impl(item) => &item.attrs,
+            syn::Item::Mod(item) => &item.attrs,
+            syn::Item::Static(item) => &item.attrs,
+            syn::Item::Macro(item) => &item.attrs,
+            _ => &[],
+        };
+        if !is_test(attributes) {
+            syn::visit::visit_item(self, item);
+        }
+    }
+
+    /// Samples in the API's documentation show a real contract.
+    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
+        if !is_test(&item.attrs) && item.sig.ident != "sample" {
+            syn::visit::visit_impl_item_fn(self, item);
+        }
+    }
+
+    /// Documentation, `--help` and the API's description speak to people.
+    fn visit_attribute(&mut self, _: &'ast syn::Attribute) {}
+
+    fn visit_lit_str(&mut self, text: &'ast syn::LitStr) {
+        self.check(&text.token());
+    }
+
+    fn visit_macro(&mut self, item: &'ast syn::Macro) {
+        self.check_tokens(item.tokens.clone());
+    }
 }
 
 #[test]
 fn no_rust_code_knows_a_platform_by_name() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let names = ["develop-health", "b.well", "silver", "noyo", "novamed"];
     let mut folders = vec![root];
-    let mut read = 0;
+    let (mut files, mut texts, mut found) = (0, 0, Vec::new());
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-            let path = entry.path();
-            let is_tests = path.file_name().is_some_and(|name| name == "tests" || name == "shipped.rs");
-            if path.is_dir() && !is_tests {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            // Files named `tests.rs` are declared under `#[cfg(test)]`.
+            let is_left_out = path.file_name().is_some_and(|name| name == "tests" || name == "tests.rs" || name == "shipped.rs");
+            if path.is_dir() && !is_left_out {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") && !is_tests {
-                let text = std::fs::read_to_string(&path).unwrap();
-                let code = text.split("#[cfg(test)]").next().unwrap();
-                read += 1;
-                let is_code = |line: &str| !line.trim_start().starts_with("//") && !is_example(line);
-                for (number, line) in code.lines().enumerate().filter(|(_, line)| is_code(line)) {
-                    let found = names.iter().find(|name| line.contains(&format!("\"{name}\"")));
-                    assert!(found.is_none(), "{}:{}: {}", path.display(), number + 1, line.trim());
-                }
+            } else if path.extension().is_some_and(|extension| extension == "rs") && !is_left_out {
+                let file = syn::parse_file(&std::fs::read_to_string(&path).unwrap()).unwrap();
+                let mut seen = Texts::default();
+                seen.visit_file(&file);
+                (files, texts) = (files + 1, texts + seen.read);
+                found.extend(seen.naming.iter().map(|text| format!("{} {text}", path.display())));
             }
         }
     }
-    assert!(read > 50, "only {read} files were read");
+    assert!(files > 50 && texts > 1_000, "only {texts} texts in {files} files were read");
+    assert!(found.is_empty(), "platforms are named in code:\n{}", found.join("\n"));
+}
+
+#[test]
+fn a_platform_is_found_wherever_the_code_stands() {
+    let code = r#"
+        #[cfg(test)]
+        mod before { const A: &str = "noyo"; }
+        /// Like "silver".
+        fn production() { let _ = format!("{}/novamed", "x"); matches!("b.well", "y"); }
+        #[cfg(test)]
+        fn helper() -> &'static str { "noyo" }
+    "#;
+    let mut texts = Texts::default();
+    texts.visit_file(&syn::parse_file(code).unwrap());
+    assert_eq!(texts.naming, ["line 5: \"{}/novamed\"", "line 5: \"b.well\""]);
 }

@@ -1,4 +1,4 @@
-//! What is kept of an answer: its status, when to come again, and the beginning of its body.
+//! What is kept of an answer: its status, its `Retry-After`, and the beginning of its body.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::excerpt::Excerpt;
 
-/// An answer whose body comes piece by piece.
+/// An answer whose body arrives in pieces.
 pub(crate) struct Answer {
     status: u16,
     retry_after: Option<Duration>,
@@ -17,7 +17,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// From the answer's head. `now` is the instant of the attempt, by which a `Retry-After` date is read.
+    /// From the answer's head. `now` is the instant of the attempt; a `Retry-After` date is relative to it.
     pub(crate) fn new(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Self {
         let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         Self {
@@ -27,12 +27,12 @@ impl Answer {
         }
     }
 
-    /// Adds a piece of the body. `false`: no more of it is wanted.
+    /// Adds a piece of the body. `false`: no more is needed.
     pub(crate) fn push(&mut self, piece: &[u8]) -> bool {
         self.excerpt.push(piece)
     }
 
-    /// The answer as it is kept.
+    /// The outcome, with what is kept of the answer.
     pub(crate) fn finish(self) -> AttemptOutcome {
         AttemptOutcome::Response { status: self.status, retry_after: self.retry_after, body: self.excerpt.finish() }
     }

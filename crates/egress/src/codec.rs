@@ -1,4 +1,4 @@
-//! HTTP/1.1 as bytes: a request's head, and an answer as it comes in. Nothing here waits for anything.
+//! HTTP/1.1 as bytes: a request's head, and an answer as it arrives. Nothing here does IO.
 
 use bellwire_domain::{AttemptOutcome, Timestamp};
 use bytes::Bytes;
@@ -9,19 +9,19 @@ use ureq_proto::client::{Call, RecvBodyResult, RecvResponseResult, SendRequestRe
 use ureq_proto::{BodyMode, Error};
 
 use crate::answer::Answer;
+use crate::exchange::Outgoing;
 use crate::failure;
-use crate::sender::Outgoing;
 
-/// Bytes of an answer's head, and of whatever else has to be there as a whole before it says something.
+/// The longest head of an answer, and the longest of anything else that must be complete before it can be parsed.
 const HEAD_BYTES_MAX: usize = 64 * 1_024;
-/// Bytes of a body's framing: chunks' heads, and trailers. As many as a body takes that is cut in chunks of one byte.
+/// Bytes of a body's framing: chunk headers and trailers. Enough for a body in one-byte chunks.
 const FRAMING_BYTES_MAX: usize = 256 * 1_024;
 /// Interim answers (1xx) before the real one.
 const INTERIM_ANSWERS_MAX: usize = 16;
-/// Bytes of a body taken out of its framing at once.
+/// Bytes of a body decoded at once.
 const PIECE_BYTES: usize = 4 * 1_024;
 
-/// A request as it goes out, head and body, and what takes its answer.
+/// A request as bytes, head and body, and the reader of its answer.
 pub(crate) fn begin(request: Outgoing, now: Timestamp) -> Result<(Vec<u8>, Bytes, Reception), AttemptOutcome> {
     let unbuildable = |error: Error| AttemptOutcome::Unbuildable { reason: error.to_string() };
     let (mut parts, body) = request.into_parts();
@@ -48,19 +48,19 @@ pub(crate) fn begin(request: Outgoing, now: Timestamp) -> Result<(Vec<u8>, Bytes
     Ok((head, body, Reception { state: State::Head(call), unread: Vec::new(), interim: 0, framing: 0, now }))
 }
 
-/// The bytes of a request's head, rounded up.
+/// An upper bound for the bytes of a request's head.
 fn head_bytes(parts: &http::request::Parts) -> usize {
     let line = parts.method.as_str().len() + parts.uri.path_and_query().map_or(1, |path| path.as_str().len()) + 16;
     line + parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>()
 }
 
-/// An answer while it comes in.
+/// An answer while it arrives.
 pub(crate) struct Reception {
     state: State,
-    /// What came and does not say anything without what follows.
+    /// Bytes that cannot be parsed until more arrive.
     unread: Vec<u8>,
     interim: usize,
-    /// Bytes of the body that were not its content.
+    /// Bytes of the body's framing so far.
     framing: usize,
     now: Timestamp,
 }
@@ -72,24 +72,24 @@ enum State {
     Over,
 }
 
-/// A whole answer, or as much of it as is wanted.
+/// A complete answer, or as much of it as we keep.
 pub(crate) struct Received {
     pub(crate) answer: Answer,
-    /// The connection may carry another request.
+    /// Whether the connection may carry another request.
     pub(crate) stays_open: bool,
 }
 
 impl Reception {
-    /// Whether the head is complete, and the body is awaited.
+    /// Whether the head is complete.
     pub(crate) const fn is_in_body(&self) -> bool {
         matches!(self.state, State::Body(..))
     }
 
-    /// Takes what came.
+    /// Takes bytes as they arrive.
     pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<Option<Received>, AttemptOutcome> {
         let mut unread = std::mem::take(&mut self.unread);
         let is_first = unread.is_empty();
-        // The end of a head is the end of a line. So one that comes byte by byte is not read from its beginning each time.
+        // A head ends with a line. So a head that arrives byte by byte is not parsed again for each byte.
         let may_say_more = is_first || self.is_in_body() || bytes.contains(&b'\n');
         if !is_first {
             unread.extend_from_slice(bytes);
@@ -113,7 +113,7 @@ impl Reception {
         Ok(None)
     }
 
-    /// The receiver says nothing more: that ends an answer without a length, and breaks any other.
+    /// The receiver has closed the connection. That ends an answer without a length, and breaks any other.
     pub(crate) fn end(&mut self) -> Result<Received, AttemptOutcome> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Body(call, answer) if call.body_mode() == BodyMode::CloseDelimited => {
@@ -123,7 +123,7 @@ impl Reception {
         }
     }
 
-    /// How much of the input was used, and the answer, if that was all of it.
+    /// How much of the input was used, and the answer, if it is complete.
     fn advance(&mut self, input: &[u8]) -> Result<(usize, Option<Received>), AttemptOutcome> {
         let (used, received) = self.read_head(input)?;
         if received.is_some() || !self.is_in_body() {
@@ -156,7 +156,7 @@ impl Reception {
         Ok((used, None))
     }
 
-    /// The head is complete; the answer, if that is all.
+    /// The head is complete. The answer, if it has no body.
     fn begin_body(&mut self, answer: Answer) -> Option<Received> {
         let State::Head(call) = std::mem::replace(&mut self.state, State::Over) else { return None };
         let must_close = match call.proceed() {
@@ -336,7 +336,7 @@ mod tests {
             prop_assert_eq!(received(&Method::POST, answer, &cuts), received(&Method::POST, answer, &[]));
         }
 
-        /// What comes of it does not matter; nothing breaks but the answer.
+        /// The result does not matter, but nothing may panic.
         #[test]
         fn nonsense_is_survived(
             which in 0..ANSWERS.len(),

@@ -1,4 +1,4 @@
-//! From a URL to a connection: check, connect to what was checked, TLS.
+//! From a URL to a connection: check the addresses, connect to one of them, do TLS.
 
 use std::io;
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
-use crate::guard::{Guard, Refusal};
+use crate::destination::Destination;
+use crate::guard::{Guard, NoAddress};
 use crate::stream::{CustomerStream, Transport};
-use crate::target::Target;
 use crate::{CheckedAddress, Dial};
 
-/// Where there are more addresses to try, one is given up after this long.
+/// How long to try an address when there are others.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How far an attempt has come.
+/// How far an attempt has got.
 #[derive(Default)]
 pub(crate) struct Progress(AtomicU8);
 
@@ -60,11 +60,11 @@ pub(crate) enum ConnectFailure {
     Tls(String),
 }
 
-impl From<Refusal> for ConnectFailure {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Dns(detail) => Self::Dns(detail),
-            Refusal::Blocked(reason) => Self::Blocked(reason),
+impl From<NoAddress> for ConnectFailure {
+    fn from(why: NoAddress) -> Self {
+        match why {
+            NoAddress::Dns(detail) => Self::Dns(detail),
+            NoAddress::Blocked(reason) => Self::Blocked(reason),
         }
     }
 }
@@ -74,18 +74,18 @@ pub(crate) struct Connector {
     pub(crate) guard: Guard,
     pub(crate) dialer: Arc<dyn Dial>,
     pub(crate) tls: TlsConnector,
-    /// Places for connections that are kept after their first request, over all hosts.
+    /// Room for connections that are kept after their first request, over all hosts.
     pub(crate) places: Arc<Semaphore>,
 }
 
 impl Connector {
-    pub(crate) async fn connect(&self, target: &Target, progress: &Progress) -> Result<CustomerStream, ConnectFailure> {
-        let host = target.host.as_str();
+    pub(crate) async fn connect(&self, destination: &Destination, progress: &Progress) -> Result<CustomerStream, ConnectFailure> {
+        let host = destination.host.as_str();
         progress.reach(TimeoutPhase::Dns);
-        let addresses = self.guard.check(host, target.port).await?;
+        let addresses = self.guard.check(host, destination.port).await?;
         progress.reach(TimeoutPhase::Connect);
         let stream = self.dial_first(&addresses).await?;
-        let transport = if target.is_tls {
+        let transport = if destination.is_tls {
             progress.reach(TimeoutPhase::Tls);
             let name = host.strip_suffix('.').unwrap_or(host).to_owned(); // certificates name hosts without the root's dot
             let name = ServerName::try_from(name).map_err(|error| ConnectFailure::Tls(error.to_string()))?;
@@ -98,7 +98,7 @@ impl Connector {
         Ok(CustomerStream::new(transport, Arc::clone(&self.places).try_acquire_owned().ok()))
     }
 
-    /// Tries the addresses in order. The system would choose for us if we passed a name, and choose again after the check.
+    /// Tries the addresses in order. If we passed a name, the system would resolve it again, after the check.
     async fn dial_first(&self, addresses: &[CheckedAddress]) -> Result<TcpStream, ConnectFailure> {
         let mut failure = ConnectFailure::Connect("no address".to_owned());
         for (index, address) in addresses.iter().enumerate() {

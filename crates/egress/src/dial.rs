@@ -8,8 +8,8 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::CheckedAddress;
 
-/// What the system may take in for us before we read it. An answer is cut at a quarter of this, so more would only let a
-/// receiver fill memory; and it is set before connecting, so that the receiver is never offered more.
+/// What the system may buffer for us. An answer is cut off at a quarter of this, so more would only let a receiver fill
+/// memory. It is set before connecting, so that the receiver is never offered more.
 const RECEIVE_BUFFER_BYTES: u32 = 64 * 1_024;
 
 /// A connection, or why there is none.

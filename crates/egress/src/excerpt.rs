@@ -1,4 +1,4 @@
-//! The first bytes of an answer, counted after decompression: a bomb costs what is kept and no more.
+//! The first bytes of an answer, counted after decompression, so a decompression bomb costs no more than what is kept.
 
 use std::io::Write;
 
@@ -6,7 +6,7 @@ use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
 /// Bytes of an answer that are read and kept.
 pub const RESPONSE_BYTES_MAX: usize = 16 * 1_024;
-/// Bytes of an answer taken from the wire. Compressed data may go on for ever and say nothing.
+/// Bytes of an answer read from the wire. Compressed data may go on forever and yield nothing.
 const WIRE_BYTES_MAX: usize = 2 * RESPONSE_BYTES_MAX;
 
 /// Takes an answer's body piece by piece.
@@ -18,14 +18,14 @@ pub(crate) struct Excerpt {
 enum Decoder {
     Identity(Capped),
     Gzip(MultiGzDecoder<Capped>),
-    /// "deflate" before its first byte, which tells the two formats that go by this name apart.
+    /// "deflate" before its first byte, which tells apart the two formats of that name.
     Deflate,
     Zlib(ZlibDecoder<Capped>),
     RawDeflate(DeflateDecoder<Capped>),
 }
 
 impl Excerpt {
-    /// For the `Content-Encoding` given; an unknown one is kept as it came.
+    /// For this `Content-Encoding`; a body with an unknown one is kept as it is.
     pub(crate) fn new(content_encoding: Option<&str>) -> Self {
         let named = |name: &str| content_encoding.is_some_and(|encoding| encoding.trim().eq_ignore_ascii_case(name));
         let decoder = if named("gzip") || named("x-gzip") {
@@ -38,11 +38,11 @@ impl Excerpt {
         Self { decoder, taken: 0 }
     }
 
-    /// Adds a piece. `false`: enough has been read, or what comes does not decompress.
+    /// Adds a piece. `false`: enough has been read, or it does not decompress.
     pub(crate) fn push(&mut self, piece: &[u8]) -> bool {
         self.taken = self.taken.saturating_add(piece.len());
         if let (Decoder::Deflate, Some(first)) = (&self.decoder, piece.first()) {
-            // A zlib header says "deflate" in its low four bits; raw data cannot begin so.
+            // A zlib header says "deflate" in its low four bits; raw data cannot start like that.
             let is_zlib = first & 0x0f == 8;
             self.decoder = if is_zlib {
                 Decoder::Zlib(ZlibDecoder::new(Capped::default()))

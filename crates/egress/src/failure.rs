@@ -23,7 +23,7 @@ pub(crate) fn closed(how: &str) -> AttemptOutcome {
     AttemptOutcome::Closed { detail: format!("the connection was {how} before the answer was complete") }
 }
 
-/// What was wrong with an answer, in words that do not depend on a library's.
+/// What was wrong with an answer, in our own words, not a library's.
 pub(crate) fn broken(error: &(dyn Error + 'static)) -> AttemptOutcome {
     if find::<hyper::Error>(error).is_some_and(|error| error.is_incomplete_message() || error.is_canceled()) {
         return closed("closed");

@@ -1,8 +1,7 @@
-//! Which addresses a host may be reached at.
+//! Which addresses of a host may be connected to.
 //!
-//! The guard is the only maker of [`CheckedAddress`], and nothing else can be dialled: what was checked and what is connected
-//! to are one value. It is asked anew for every connection and remembers nothing, so a name that changes its mind is judged by
-//! what it says now.
+//! Only the guard makes a [`CheckedAddress`], and nothing else can be dialled, so what was checked is what is connected to. It is
+//! asked for every connection and caches nothing, so a name is always judged by what it resolves to now.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -27,10 +26,10 @@ impl CheckedAddress {
 
 /// Why no address of a host may be connected to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// There is none: the name did not resolve.
+pub(crate) enum NoAddress {
+    /// The name did not resolve.
     Dns(String),
-    /// All of them are refused.
+    /// The policy refuses all of them.
     Blocked(String),
 }
 
@@ -45,17 +44,17 @@ impl Guard {
         Self { resolver, policy }
     }
 
-    /// The addresses of `host` that may be connected to, in the resolver's order, at least one. Where a name has allowed and
-    /// refused ones, it is reached at the allowed ones only.
-    pub(crate) async fn check(&self, host: &str, port: u16) -> Result<Vec<CheckedAddress>, Refusal> {
+    /// The addresses of `host` that may be connected to, in the resolver's order, at least one. If a name has both allowed and
+    /// refused addresses, only the allowed ones count.
+    pub(crate) async fn check(&self, host: &str, port: u16) -> Result<Vec<CheckedAddress>, NoAddress> {
         let found = match host.parse::<IpAddr>() {
             Ok(address) => vec![address],
-            Err(_) => self.resolver.resolve(host).await.map_err(|error| Refusal::Dns(error.to_string()))?,
+            Err(_) => self.resolver.resolve(host).await.map_err(|error| NoAddress::Dns(error.to_string()))?,
         };
         let mut refused = None;
         let mut checked = Vec::new();
         for address in found {
-            // In the form in which it was judged: a v4-mapped address is connected to as the IPv4 address that it is.
+            // In the form that is checked: a v4-mapped address counts, and is dialled, as the IPv4 address that it is.
             let address = address.to_canonical();
             match self.policy.check(address) {
                 Ok(()) => checked.push(CheckedAddress(SocketAddr::new(address, port))),
@@ -65,11 +64,11 @@ impl Guard {
         checked.truncate(ADDRESSES_MAX);
         match (checked.is_empty(), refused) {
             (false, _) => Ok(checked),
-            (true, Some(class)) => Err(Refusal::Blocked(format!(
+            (true, Some(class)) => Err(NoAddress::Blocked(format!(
                 "{} is not reachable for webhooks; --allow-network permits single networks",
                 class.as_str()
             ))),
-            (true, None) => Err(Refusal::Dns("the name has no address".to_owned())),
+            (true, None) => Err(NoAddress::Dns("the name has no address".to_owned())),
         }
     }
 }

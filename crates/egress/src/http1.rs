@@ -1,9 +1,9 @@
 //! HTTP/1.1 to a customer: one request at a time over one connection.
 //!
-//! Everything runs on the task of the attempt that it serves: nothing is handed to another task, and nobody is woken but the one
-//! who waits. Between two attempts nothing runs; the connection only tells its pool when something happens to it. What is read
-//! goes over the stack, so that a connection on which nothing comes holds no buffer: hundreds of requests wait for slow
-//! receivers. What is a head, where a body ends and whether the connection serves again is the codec's knowledge.
+//! Everything runs on the task of the attempt: nothing is handed to another task, and only the task that waits is woken.
+//! Between attempts nothing runs; the connection only notifies its pool when something happens to it. Reads go through the
+//! stack, so a connection that waits holds no buffer, and hundreds of requests wait for slow receivers. The codec knows what a
+//! head is, where a body ends, and whether the connection can be used again.
 
 use std::future::poll_fn;
 use std::io::{self, Cursor, IoSlice};
@@ -21,27 +21,27 @@ use tokio::sync::Notify;
 
 use crate::codec::{self, Received, Reception};
 use crate::connect::Progress;
+use crate::exchange::{Outgoing, Unanswered};
 use crate::failure;
-use crate::sender::{Outgoing, Unanswered};
 use crate::stream::CustomerStream;
 
-/// Bytes taken from a connection at once.
+/// Bytes read from a connection at once.
 const READ_BYTES: usize = 8 * 1_024;
 
 /// An HTTP/1.1 connection.
 pub(crate) struct Http1 {
     stream: CustomerStream,
-    /// Told when something happens while nobody uses it.
+    /// Notified when something happens while it is idle.
     stirred: Arc<Stirred>,
-    /// It has served a request, and may have been closed since.
+    /// It has served a request, so it may have been closed since.
     is_kept: bool,
-    /// It serves no other request.
+    /// It cannot serve another request.
     is_over: bool,
 }
 
-/// Remembers that an idle connection has to be looked at.
+/// Remembers that an idle connection needs a look.
 struct Stirred {
-    /// While it is used, its attempt looks at it.
+    /// False while an attempt uses it, which then watches it.
     is_idle: AtomicBool,
     is_set: AtomicBool,
     pool: Arc<Notify>,
@@ -61,7 +61,7 @@ impl Wake for Stirred {
 }
 
 impl Http1 {
-    /// Speaks HTTP/1.1 over `stream`; while it is idle, `pool` is told when something happens to it.
+    /// Speaks HTTP/1.1 over `stream`. While it is idle, `pool` is notified when something happens to it.
     pub(crate) fn new(stream: CustomerStream, pool: Arc<Notify>) -> Self {
         let stirred = Arc::new(Stirred { is_idle: AtomicBool::new(false), is_set: AtomicBool::new(false), pool });
         Self { stream, stirred, is_kept: false, is_over: false }
@@ -99,7 +99,7 @@ impl Http1 {
         Ok(received.answer.finish())
     }
 
-    /// Whether it can be kept for another request. If so, it tells its pool from now on when something happens to it.
+    /// Whether it can be kept for another request. If so, from now on it notifies its pool when something happens to it.
     pub(crate) fn settle(&mut self) -> bool {
         self.stirred.is_idle.store(true, Ordering::Release);
         let waker = Waker::from(Arc::clone(&self.stirred));
@@ -107,28 +107,28 @@ impl Http1 {
         self.stream.may_be_kept() && !self.is_over
     }
 
-    /// Whether it is still good, while idle.
+    /// Whether an idle connection is still usable.
     pub(crate) fn is_sound(&mut self) -> bool {
         !self.stirred.is_set.swap(false, Ordering::AcqRel) || self.settle()
     }
 
-    /// Nothing may come before it is asked for: what comes is the end, or nonsense.
+    /// Nothing should arrive without a request: whatever does is the end, or garbage.
     fn has_stirred(&mut self, context: &mut Context<'_>) -> bool {
         let mut bytes = [0];
         Pin::new(&mut self.stream).poll_read(context, &mut ReadBuf::new(&mut bytes)).is_ready()
     }
 }
 
-/// A request on its way, and its answer.
+/// A request being sent, and its answer.
 struct Exchange<'a> {
     stream: &'a mut CustomerStream,
     outgoing: Chain<Cursor<Vec<u8>>, Bytes>,
-    /// Why the rest of the request could not be written. The receiver may have answered nevertheless.
+    /// Why the rest of the request could not be written. The receiver may have answered anyway.
     refused: Option<io::Error>,
 }
 
 impl Exchange<'_> {
-    /// Sends what is left of the request, and takes what comes of the answer.
+    /// Sends the rest of the request, and takes what has arrived of the answer.
     async fn receive(&mut self, reception: &mut Reception) -> Result<Option<Received>, AttemptOutcome> {
         poll_fn(|context| {
             if let Poll::Ready(Err(error)) = self.poll_send(context) {

@@ -13,19 +13,18 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
 use crate::answer::Answer;
 use crate::connect::Progress;
+use crate::exchange::{Outgoing, Unanswered};
 use crate::failure;
-use crate::sender::{Outgoing, Unanswered};
 use crate::stream::CustomerStream;
 
-/// What a receiver may send before we take it: of one answer, and of all on a connection.
+/// What a receiver may send before we read it: per answer, and per connection.
 const STREAM_WINDOW_BYTES: u32 = 64 * 1_024;
 const CONNECTION_WINDOW_BYTES: u32 = 1_024 * 1_024;
 
 /// The sending end of a connection. Cheap to clone.
 pub(crate) type Http2 = http2::SendRequest<Full<Bytes>>;
 
-/// Speaks HTTP/2 over `stream`, on a task that ends with the connection. Every `ping_interval` the other side is asked for a
-/// sign of life.
+/// Speaks HTTP/2 over `stream`, on a task that ends with the connection. The receiver is pinged every `ping_interval`.
 pub(crate) async fn open(stream: CustomerStream, ping_interval: Duration) -> hyper::Result<Http2> {
     let (sender, wire) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())

@@ -1,8 +1,8 @@
 //! Connections kept between requests.
 //!
-//! An attempt takes the connection that was used last, or opens its own; whoever has an answer puts the connection back. Idle
-//! ones are bounded, per host here and over all hosts by the places that connections take (see `stream`), and go when their time
-//! is over or the receiver closes them. One task looks after them while there are any.
+//! An attempt takes the most recently used connection, or opens one, and puts it back once it has its answer. Idle
+//! connections are bounded: per host here, and over all hosts by the room they take (see `stream`). They are dropped after a
+//! while, or when the receiver closes them. One task looks after them while there are any.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -17,10 +17,10 @@ use tokio::time::Instant;
 use crate::http1::Http1;
 use crate::http2::Http2;
 
-/// How often idle connections are looked at, at the least.
+/// The longest time between two looks at the idle connections.
 const BEAT_MAX: Duration = Duration::from_secs(1);
 
-/// A kept connection, as an attempt gets it.
+/// A kept connection, as handed to an attempt.
 pub(crate) enum Kept {
     Http1(Box<Http1>),
     Http2(Http2),
@@ -31,14 +31,14 @@ pub(crate) struct Pool {
     idle_per_host_max: usize,
     idle_timeout: Duration,
     kept: Mutex<Connections>,
-    /// Told when something happens to an idle connection.
+    /// Notified when something happens to an idle connection.
     pub(crate) stirred: Arc<Notify>,
 }
 
 #[derive(Default)]
 struct Connections {
     hosts: HashMap<String, Host>,
-    /// The task that looks after them runs.
+    /// Whether the task that looks after them is running.
     is_swept: bool,
 }
 
@@ -54,7 +54,7 @@ impl Pool {
         Arc::new(Self { idle_per_host_max, idle_timeout, kept: Mutex::default(), stirred: Arc::default() })
     }
 
-    /// A connection to `origin` that is free.
+    /// A free connection to `origin`.
     pub(crate) fn take(&self, origin: &str) -> Option<Kept> {
         let mut kept = self.kept.lock();
         let host = kept.hosts.get_mut(origin)?;
@@ -82,7 +82,7 @@ impl Pool {
         }
     }
 
-    /// Lets other requests to `origin` share a connection, unless they have one.
+    /// Lets requests to `origin` share a connection, unless they already do.
     pub(crate) fn share(self: &Arc<Self>, origin: &str, http2: Http2) {
         self.keep(origin, |host| {
             if host.shared.as_ref().is_none_or(|(shared, _)| shared.is_closed()) {
@@ -91,7 +91,7 @@ impl Pool {
         });
     }
 
-    /// A shared connection takes no more requests.
+    /// Forgets a shared connection that takes no more requests.
     pub(crate) fn forget_shared(&self, origin: &str) {
         if let Some(host) = self.kept.lock().hosts.get_mut(origin) {
             host.shared = None;
@@ -111,7 +111,7 @@ impl Pool {
         }
     }
 
-    /// Lets go of what is over or was idle for too long; whether anything is left.
+    /// Drops connections that are closed or were idle for too long. Returns whether any are left.
     fn sweep(&self, now: Instant) -> bool {
         let mut kept = self.kept.lock();
         let fresh = |used_at: &Instant| now.duration_since(*used_at) < self.idle_timeout;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-/// Names that the system is asked for at once. Each holds a thread until the system answers, however long ago the attempt
-/// that asked was given up.
+/// Concurrent lookups. Each holds a thread until the system answers, even if the attempt that asked has long given
+/// up.
 const LOOKUPS_MAX: usize = 128;
 
 /// The addresses of a name, or why there are none.
@@ -23,7 +23,7 @@ pub trait Resolve: Send + Sync + 'static {
     fn resolve(&self, host: &str) -> Resolution;
 }
 
-/// Asks the operating system: for each name once at a time, for a bounded number of names at once. Nothing is remembered.
+/// Asks the operating system. Each name is looked up once at a time, and the number of lookups is bounded. Nothing is cached.
 pub struct SystemResolver(Arc<Lookups>);
 
 impl Default for SystemResolver {
@@ -73,7 +73,7 @@ impl Lookups {
         }
     }
 
-    /// Another may have started the same lookup while this one waited for room.
+    /// Another attempt may have started the same lookup while this one waited.
     fn join_or_start(self: &Arc<Self>, host: String, room: OwnedSemaphorePermit) -> watch::Receiver<Answer> {
         let mut running = self.running.lock();
         if let Some(running) = running.get(&host) {
@@ -91,7 +91,7 @@ impl Lookups {
     }
 }
 
-/// A running lookup; its place is free when it ends, however it does.
+/// A running lookup. Its place is freed however it ends.
 struct Lookup {
     lookups: Arc<Lookups>,
     host: String,
@@ -110,11 +110,11 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
+    use bellwire_testkit::waiting::PATIENCE;
+
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(20);
-
-    /// A system that tells which names it is asked for and answers when it is told to.
+    /// A system that reports the names it is asked for, and answers when told to.
     fn slow_system(at_once_max: usize) -> (SystemResolver, mpsc::Receiver<String>, mpsc::Sender<()>) {
         let (asked, asking) = mpsc::channel();
         let (release, released) = mpsc::channel();

@@ -1,43 +1,22 @@
 //! One attempt: a request out, an outcome back.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_domain::{AddressPolicy, AttemptOutcome, OutboundRequest, Timestamp};
-use bytes::Bytes;
 use http::Request;
-use parking_lot::RwLock;
+use quick_cache::sync::Cache;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
 use crate::connect::{Connector, Progress};
+use crate::destination::Destination;
+use crate::exchange::{Outgoing, Unanswered};
 use crate::guard::Guard;
 use crate::http1::Http1;
 use crate::pool::{Kept, Pool};
-use crate::target::Target;
 use crate::{Dial, Resolve, SystemDialer, SystemResolver, failure, http2, trust};
-
-/// A request on its way to a customer.
-pub(crate) type Outgoing = Request<Bytes>;
-
-/// Why there is no answer.
-pub(crate) enum Unanswered {
-    /// Nothing of the request was sent: another connection may carry it. Without another, this is how the attempt ended.
-    Unsent(Box<Outgoing>, AttemptOutcome),
-    /// It may have arrived.
-    Failed(AttemptOutcome),
-}
-
-impl Unanswered {
-    /// As the end of the attempt.
-    fn into_outcome(self) -> AttemptOutcome {
-        match self {
-            Self::Unsent(_, outcome) | Self::Failed(outcome) => outcome,
-        }
-    }
-}
 
 /// How to send.
 pub struct SenderOptions {
@@ -47,22 +26,22 @@ pub struct SenderOptions {
     pub dialer: Arc<dyn Dial>,
     /// Which addresses may be connected to.
     pub addresses: AddressPolicy,
-    /// Certificate authorities that are trusted beside the system's and Mozilla's.
+    /// Certificate authorities to trust in addition to the system's and Mozilla's.
     pub trusted: Vec<CertificateDer<'static>>,
-    /// Connections to one host that are kept while idle.
+    /// Idle connections kept per host.
     pub idle_per_host_max: usize,
-    /// Connections to all hosts that are kept after a request. One opened beyond serves one request.
+    /// Connections kept after a request, over all hosts. Any beyond that serve one request.
     pub kept_max: usize,
     /// How long a connection is kept while idle.
     pub idle_timeout: Duration,
-    /// How often an HTTP/2 connection is asked for a sign of life, and how long that may take. It carries many requests, and
-    /// one that is dead without saying so would take them all.
+    /// How often an HTTP/2 connection is pinged, and how long the answer may take. The connection carries many requests, and if
+    /// it died silently it would take them all with it.
     pub ping_interval: Duration,
 }
 
 impl Default for SenderOptions {
-    /// Through the operating system, to public addresses. Receivers' servers close idle connections after 5 seconds and
-    /// more, and a request that meets the closing is lost without anybody's fault: so ours are closed first.
+    /// Through the operating system, to public addresses. Receivers close idle connections after 5 seconds or more. A request
+    /// sent at that moment is lost, through nobody's fault, so we close ours first.
     fn default() -> Self {
         Self {
             resolver: Arc::new(SystemResolver::default()),
@@ -85,15 +64,15 @@ struct Shared {
     connector: Connector,
     pool: Arc<Pool>,
     ping_interval: Duration,
-    /// URLs as they were parsed: few endpoints change theirs from request to request.
-    targets: RwLock<HashMap<String, Arc<Target>>>,
+    /// Parsed URLs: an endpoint rarely changes its URL.
+    destinations: Cache<String, Arc<Destination>>,
 }
 
-/// URLs remembered.
-const TARGETS_MAX: usize = 10_000;
+/// URLs to remember.
+const DESTINATIONS_MAX: usize = 10_000;
 
 impl Sender {
-    /// A sender with a pool of its own.
+    /// A sender with its own pool.
     pub fn new(options: SenderOptions) -> Self {
         let connector = Connector {
             guard: Guard::new(options.resolver, options.addresses),
@@ -102,22 +81,22 @@ impl Sender {
             places: Arc::new(Semaphore::new(options.kept_max)),
         };
         let pool = Pool::new(options.idle_per_host_max, options.idle_timeout);
-        let shared = Shared { connector, pool, ping_interval: options.ping_interval, targets: RwLock::default() };
+        let shared = Shared { connector, pool, ping_interval: options.ping_interval, destinations: Cache::new(DESTINATIONS_MAX) };
         Self(Arc::new(shared))
     }
 
-    /// Sends `request` and reads the answer, all within `timeout`. `now` is the instant of the attempt, by which a
-    /// `Retry-After` date is read.
+    /// Sends `request` and reads the answer, all within `timeout`. `now` is the instant of the attempt; a `Retry-After` date
+    /// is relative to it.
     ///
-    /// A request is sent once. Should a kept connection turn out to be closed before any of the request is on it, another
-    /// one is taken; once something may have arrived, the attempt has failed.
+    /// A request is sent once. If a kept connection turns out to be closed before any of the request was sent, another one is
+    /// used; if anything may have arrived, the attempt has failed.
     pub async fn send(&self, request: OutboundRequest, timeout: Duration, now: Timestamp) -> AttemptOutcome {
-        let target = match self.0.target(&request.url) {
-            Ok(target) => target,
+        let destination = match self.0.destination(&request.url) {
+            Ok(destination) => destination,
             Err(reason) => return AttemptOutcome::Unbuildable { reason },
         };
         let progress = Progress::default();
-        let exchange = self.0.ask(&target, build(request), &progress, now);
+        let exchange = self.0.ask(&destination, build(request), &progress, now);
         match tokio::time::timeout(timeout, exchange).await {
             Ok(outcome) => outcome,
             Err(_) => AttemptOutcome::Timeout { phase: progress.phase() },
@@ -126,44 +105,40 @@ impl Sender {
 }
 
 impl Shared {
-    fn target(&self, url: &str) -> Result<Arc<Target>, String> {
-        if let Some(known) = self.targets.read().get(url) {
-            return Ok(Arc::clone(known));
+    fn destination(&self, url: &str) -> Result<Arc<Destination>, String> {
+        if let Some(known) = self.destinations.get(url) {
+            return Ok(known);
         }
-        let target = Arc::new(Target::parse(url)?);
-        let mut targets = self.targets.write();
-        if targets.len() >= TARGETS_MAX {
-            targets.clear();
-        }
-        targets.insert(url.to_owned(), Arc::clone(&target));
-        Ok(target)
+        let destination = Arc::new(Destination::parse(url)?);
+        self.destinations.insert(url.to_owned(), Arc::clone(&destination));
+        Ok(destination)
     }
 
-    /// Sends the request over kept connections until one takes it, or over a new one.
-    async fn ask(&self, target: &Target, mut request: Outgoing, progress: &Progress, now: Timestamp) -> AttemptOutcome {
-        while let Some(kept) = self.pool.take(&target.origin) {
-            match self.send_over(kept, target, request, progress, now).await {
+    /// Sends the request over the first kept connection that takes it, or over a new one.
+    async fn ask(&self, destination: &Destination, mut request: Outgoing, progress: &Progress, now: Timestamp) -> AttemptOutcome {
+        while let Some(kept) = self.pool.take(&destination.origin) {
+            match self.send_over(kept, destination, request, progress, now).await {
                 Ok(outcome) | Err(Unanswered::Failed(outcome)) => return outcome,
                 Err(Unanswered::Unsent(unsent, _)) => request = *unsent,
             }
         }
-        let opened = match self.open(target, progress).await {
+        let opened = match self.open(destination, progress).await {
             Ok(opened) => opened,
             Err(outcome) => return outcome,
         };
-        let sent = self.send_over(opened, target, request, progress, now).await;
+        let sent = self.send_over(opened, destination, request, progress, now).await;
         sent.unwrap_or_else(Unanswered::into_outcome)
     }
 
-    async fn open(&self, target: &Target, progress: &Progress) -> Result<Kept, AttemptOutcome> {
-        let stream = self.connector.connect(target, progress).await?;
+    async fn open(&self, destination: &Destination, progress: &Progress) -> Result<Kept, AttemptOutcome> {
+        let stream = self.connector.connect(destination, progress).await?;
         let may_be_kept = stream.may_be_kept();
         if !stream.is_http2() {
             return Ok(Kept::Http1(Box::new(Http1::new(stream, Arc::clone(&self.pool.stirred)))));
         }
         let http2 = http2::open(stream, self.ping_interval).await.map_err(|error| failure::broken(&error))?;
         if may_be_kept {
-            self.pool.share(&target.origin, http2.clone());
+            self.pool.share(&destination.origin, http2.clone());
         }
         Ok(Kept::Http2(http2))
     }
@@ -171,23 +146,23 @@ impl Shared {
     async fn send_over(
         &self,
         connection: Kept,
-        target: &Target,
+        destination: &Destination,
         mut request: Outgoing,
         progress: &Progress,
         now: Timestamp,
     ) -> Result<AttemptOutcome, Unanswered> {
         match connection {
             Kept::Http1(mut http1) => {
-                target.address_http1(&mut request);
+                destination.address_http1(&mut request);
                 let outcome = http1.exchange(request, progress, now).await?;
-                self.pool.put(&target.origin, http1);
+                self.pool.put(&destination.origin, http1);
                 Ok(outcome)
             }
             Kept::Http2(mut http2) => {
-                target.address_http2(&mut request);
+                destination.address_http2(&mut request);
                 let sent = http2::exchange(&mut http2, request, progress, now).await;
                 if sent.is_err() && http2.is_closed() {
-                    self.pool.forget_shared(&target.origin);
+                    self.pool.forget_shared(&destination.origin);
                 }
                 sent
             }

@@ -12,7 +12,7 @@ use tokio_rustls::client::TlsStream;
 /// Plain or TLS, and whether it may outlive its request.
 pub(crate) struct CustomerStream {
     transport: Transport,
-    /// A place among the connections that are kept. One without is used once.
+    /// Room among the kept connections. A connection without it is used once.
     place: Option<OwnedSemaphorePermit>,
 }
 
@@ -26,12 +26,12 @@ impl CustomerStream {
         Self { transport, place }
     }
 
-    /// Whether it has a place among those that are kept.
+    /// Whether it has room among the kept connections.
     pub(crate) const fn may_be_kept(&self) -> bool {
         self.place.is_some()
     }
 
-    /// Whether the receiver chose HTTP/2 when TLS was agreed on.
+    /// Whether the receiver chose HTTP/2 in the TLS handshake.
     pub(crate) fn is_http2(&self) -> bool {
         match &self.transport {
             Transport::Plain(_) => false,

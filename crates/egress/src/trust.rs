@@ -1,10 +1,10 @@
-//! Whom TLS believes: the system's certificate authorities, Mozilla's, and those that the caller adds.
+//! Whom TLS trusts: the system's certificate authorities, Mozilla's, and those that the caller adds.
 
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 
 pub(crate) fn tls_config(added: Vec<CertificateDer<'static>>) -> ClientConfig {
-    // One provider is compiled in by choice; another crate's choice must not make this ambiguous. Set already: as well.
+    // Name the provider, so that another crate's choice cannot make it ambiguous. If one is set already, that is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut roots = RootCertStore::empty();
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());

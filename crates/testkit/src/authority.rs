@@ -1,4 +1,4 @@
-//! A certificate authority for tests, made anew each time, and what it issues.
+//! A certificate authority for tests, created each time, and what it issues.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

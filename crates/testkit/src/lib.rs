@@ -1,11 +1,15 @@
-//! For tests only: a clock that is set by hand, randomness that a seed decides, a PostgreSQL cluster, a
-//! proxy that cuts nodes off from it, and a certificate authority.
+//! For tests only: a clock that is set by hand, randomness that a seed decides, waiting with a deadline, HTTP from both ends,
+//! processes, a PostgreSQL cluster, a proxy that cuts nodes off from it, and a certificate authority.
 //!
-//! What it may not know: anything that is not needed by the tests of at least two crates.
+//! It depends on `bellwire-domain` and on nothing else of ours. What needs a crate's own types stays with that crate's tests.
 
 pub mod authority;
+pub mod http;
 pub mod postgres;
+pub mod process;
 pub mod proxy;
+pub mod sink;
+pub mod waiting;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -28,7 +32,7 @@ impl ManualClock {
         self.set(self.now().plus(by));
     }
 
-    /// Sets it, also back.
+    /// Sets it, forward or back.
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.as_micros(), Ordering::SeqCst);
     }
@@ -47,7 +51,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// Bytes that look random and are the same for the same seed.
+/// Bytes that look random, and are the same for the same seed.
 #[derive(Debug)]
 pub struct SeededEntropy {
     seed: u64,

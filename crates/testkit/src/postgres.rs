@@ -15,11 +15,11 @@ pub struct Cluster {
     port: u16,
 }
 
-/// PostgreSQL's own.
+/// PostgreSQL's own port.
 const PORT: u16 = 5432;
 
 impl Cluster {
-    /// The one that the tests of a run share: nextest starts it, and otherwise the first test that asks.
+    /// The cluster shared by the tests of a run. nextest starts it, or else the first test that asks.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Cluster> = OnceLock::new();
         SHARED.get_or_init(|| match std::env::var_os("BELLWIRE_TEST_POSTGRES") {
@@ -28,7 +28,7 @@ impl Cluster {
         })
     }
 
-    /// One of its own, with settings such as `fsync=on`.
+    /// A cluster of its own, with settings such as `fsync=on`.
     ///
     /// # Panics
     ///
@@ -38,7 +38,7 @@ impl Cluster {
         Self::start_at(PORT, settings)
     }
 
-    /// One that can be reached over TCP as well, at a port of 127.0.0.1.
+    /// A cluster that can also be reached over TCP, at a port of 127.0.0.1.
     ///
     /// # Panics
     ///
@@ -81,7 +81,7 @@ impl Cluster {
         self.psql("postgres", &format!("DROP DATABASE {} WITH (FORCE)", name(url)));
     }
 
-    /// Stops the server, without waiting for those who are connected.
+    /// Stops the server, without waiting for its clients.
     ///
     /// # Panics
     ///
@@ -104,7 +104,7 @@ impl Cluster {
         format!("postgres://bellwire@:{}/{name}?host={}", self.port, self.folder.display())
     }
 
-    /// The folder, in which are `data` and the server's `log`.
+    /// The folder with `data` and the server's `log`.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -114,7 +114,7 @@ impl Cluster {
         self.folder.join(format!(".s.PGSQL.{}", self.port))
     }
 
-    /// Runs SQL in a database as its owner; what it answers.
+    /// Runs SQL in a database as its owner; returns the output.
     ///
     /// # Panics
     ///
@@ -130,7 +130,7 @@ pub(crate) fn name(url: &str) -> &str {
     address.rsplit_once('/').map_or(address, |(_, name)| name)
 }
 
-/// A port that nobody has, below those that the system gives out by itself.
+/// A free port, below those that the system assigns by itself.
 #[expect(clippy::expect_used, reason = "a test may panic")]
 fn free_port() -> u16 {
     static TRIED: AtomicU32 = AtomicU32::new(0);

@@ -1,7 +1,7 @@
-//! A TCP proxy on loopback in front of a test cluster, which cuts off whoever goes through it, in one of two ways, and heals.
+//! A TCP proxy on loopback in front of a test cluster. It cuts off its clients, in one of two ways, and heals.
 //!
-//! Each connection is two threads, one for each direction, which stop for as long as the proxy says. What they have read by then
-//! they keep, and pass on when it heals: as a network does that was away for a while.
+//! Each connection has two threads, one per direction, which stop for as long as the proxy says. What they have read by then they
+//! keep, and pass on when it heals, like a network after an outage.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,7 +1,7 @@
-//! The members of an object, their values as raw text; and of a list of objects inside it, in the same pass.
+//! The members of an object, with values as raw text, and those of a list of objects inside it, in the same pass.
 //!
-//! A raw value is gone through to find its end. So what is inside one that is read further is gone through again: all the data of
-//! a batch three times, as a list, as events, and as their members.
+//! Finding the end of a raw value takes a scan, and reading what is inside takes another. Without the single pass, all data of a
+//! batch would be scanned three times: as a list, as events, and as their members.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::fmt;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// All members of an object, repeated ones too.
+/// All members of an object, including repeated ones.
 pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
@@ -18,9 +18,9 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
-/// Reads an object, one member of which may be a list that is read as well.
+/// Reads an object, and a list in one of its members.
 pub(super) struct WithList {
-    /// That member's name, of which the first counts, and how many elements of it are read.
+    /// That member's name (the first of that name counts), and how many elements to read.
     pub(super) list: Option<(&'static str, usize)>,
 }
 
@@ -62,7 +62,7 @@ pub(super) enum Element<'a> {
     Other,
 }
 
-/// Reads an element. `None`: a list is passed over, as anything that is no object.
+/// Reads an element. `None`: skips a list, like anything that is not an object.
 #[derive(Clone, Copy)]
 struct Shape {
     elements_max: Option<usize>,
@@ -123,7 +123,7 @@ impl<'de> Visitor<'de> for Shape {
     }
 }
 
-/// A member's name, borrowed when nothing in it is escaped.
+/// A member's name, borrowed if it has no escapes.
 struct Key<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Key<'de> {

@@ -1,4 +1,4 @@
-//! What each verb does, by the use-cases.
+//! What each verb does, in terms of use-cases.
 
 use bellwire_app::{AccountAccess, Actor, App, AppError, EndpointInput, EndpointPatch, Limits, Operation, Resource, SecretInput};
 use bellwire_contract::{
@@ -10,17 +10,17 @@ use bellwire_store::{Endpoint, Event, EventQuery, PageRequest};
 use super::refusal::Refusal;
 use crate::query;
 
-/// Who asks.
+/// The caller.
 pub(super) enum Caller {
     /// The route is public.
     Anybody,
     /// The holder of one account's key.
     Consumer(AccountAccess),
-    /// Somebody who may do this to several accounts, and has to name one.
+    /// Somebody who may do this to any account, and must name one.
     Operator(Actor, Operation),
 }
 
-/// Does what the route says; what it came to is for the answer.
+/// Carries out a route. The result goes into the answer.
 pub(super) async fn act<'c>(
     app: &App,
     contract: &'c Contract,
@@ -39,8 +39,8 @@ pub(super) async fn act<'c>(
     asked.carry_out(app, &access, kind).await.map_err(|error| Refusal::of(error, route))
 }
 
-/// Permission for the account that the request is about. One that is named must be the caller's; whether another one exists is
-/// not told.
+/// Permission for the account that the request is about. A named account must be the caller's; whether another one exists is
+/// not revealed.
 async fn open(
     app: &App,
     contract: &Contract,
@@ -67,12 +67,12 @@ fn catalogue<'c>(contract: &'c Contract, route: &PublishedRoute, mut inputs: Inp
     if route.verb() == Verb::ListEventTypes {
         return Ok(Passed::EventTypes(contract.events().iter().collect()));
     }
-    // The definition for any type stands for all of them, and is none.
+    // The definition for any type is not a type itself.
     let listed = contract.event(&event_type.unwrap_or_default()).filter(|event| event.event_type.as_str() != "*");
     listed.map(Passed::EventType).ok_or_else(|| Refusal::new(ErrorKind::NotFound, "there is no such event type"))
 }
 
-/// What is asked of an account.
+/// An operation on an account.
 enum Asked {
     Register(EndpointInput),
     Read(String),
@@ -114,7 +114,7 @@ impl Asked {
             Verb::ReadEndpoint => Self::Read(endpoint_id(inputs)),
             Verb::DeleteEndpoint => Self::Delete(endpoint_id(inputs)),
             Verb::ReadResource => Self::Resource(inputs.text("resource.id").unwrap_or_default()),
-            // Those about the catalogue are about no account, and have been answered by now.
+            // Those about the catalogue concern no account, and have been answered already.
             Verb::ListEndpoints | Verb::ReadEventType | Verb::ListEventTypes => Self::List(page(inputs, limits)),
             Verb::ListResources => Self::Resources(page(inputs, limits)),
             Verb::ListEvents => {

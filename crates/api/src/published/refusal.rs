@@ -5,7 +5,7 @@ use bellwire_contract::{ErrorKind, FieldFault, PublishedRoute};
 
 use crate::problem::{Code, Failure, Problem};
 
-/// A refusal on its way into the contract's envelope.
+/// An error, to be put into the contract's envelope.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) kind: ErrorKind,
@@ -14,9 +14,9 @@ pub(super) struct Refusal {
     pub(super) field: Option<String>,
     /// How to authenticate.
     pub(super) challenge: Option<String>,
-    /// After how many seconds it may be tried again.
+    /// Seconds to wait before trying again.
     pub(super) retry_after: Option<u64>,
-    /// What the log is to say; never sent.
+    /// For the log; never sent.
     pub(super) failure: Option<Failure>,
 }
 
@@ -37,7 +37,7 @@ impl Refusal {
         Self { field, ..Self::new(ErrorKind::Invalid, &said.join("; ")) }
     }
 
-    /// What a use-case refused. Its faults point into its own input, and the route knows what the request calls that.
+    /// A use-case's refusal. Its faults point into its own input; the route knows what the request calls that.
     pub(super) fn of(error: AppError, route: &PublishedRoute) -> Self {
         match error {
             AppError::Invalid(faults) => Self::faults(&faults, route),

@@ -12,17 +12,17 @@ use bellwire_contract::{
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::PublishedLabel;
 use super::act::{Caller, act};
 use super::refusal::Refusal;
 use crate::Api;
 use crate::extract::JsonBody;
 use crate::problem::Failure;
 use crate::query::pairs;
+use crate::route_label::RouteLabel;
 
 /// Answers a request whose path below the API's root is `path`.
 pub(super) async fn serve(api: &Api, contract: &Contract, published: &PublishedApi, path: &str, request: Request) -> Response {
-    // What is a HEAD on the outside is answered as a GET and loses its body on the way out.
+    // A HEAD is answered as a GET, and loses its body on the way out.
     let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
     match published.find(&method, path) {
         RouteMatch::None => refuse(published, Refusal::new(ErrorKind::NotFound, "there is no such route")),
@@ -40,7 +40,7 @@ pub(super) async fn serve(api: &Api, contract: &Contract, published: &PublishedA
             let answered = serving.answer(&parameters, request).await;
             let mut response = answered.map_or_else(|refusal| refuse(published, refusal), into_response);
             let label = format!("/published/{}{}", contract.name(), route.path());
-            response.extensions_mut().insert(PublishedLabel(label.into()));
+            response.extensions_mut().insert(RouteLabel(label.into()));
             response
         }
     }
@@ -55,7 +55,7 @@ struct Serving<'a> {
 }
 
 impl Serving<'_> {
-    /// First who asks and whether they may, then what they ask.
+    /// First who the caller is and what it may do, then what it asks for.
     async fn answer(&self, parameters: &[(String, String)], request: Request) -> Result<PublishedAnswer, Refusal> {
         let (parts, body) = request.into_parts();
         let caller = if self.route.is_public() { Caller::Anybody } else { self.caller(&parts.headers).await? };
@@ -71,7 +71,7 @@ impl Serving<'_> {
         })
     }
 
-    /// The caller by the published header. A key of another contract is none here: that API does not know it.
+    /// The caller, by the published header. A key of another contract counts as unknown.
     async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
         let authentication = self.published.authentication();
         let key = headers.get(&authentication.header).and_then(|value| value.to_str().ok());
@@ -109,7 +109,7 @@ impl Serving<'_> {
         Refusal { challenge: scheme.map(ToOwned::to_owned), ..Refusal::new(ErrorKind::Unauthenticated, message) }
     }
 
-    /// The body, when the route has one: a JSON object.
+    /// The body, if the route has one: a JSON object.
     async fn read_body(&self, headers: &HeaderMap, body: Body) -> Result<Option<Bytes>, Refusal> {
         if !self.route.reads_body() {
             return Ok(None);
@@ -126,7 +126,7 @@ impl Serving<'_> {
         Ok(Some(bytes))
     }
 
-    /// Templates see no keys: what cannot be named cannot be answered by mistake.
+    /// Hides keys from templates, so that no answer can contain one by mistake.
     fn without_keys(&self, mut headers: HeaderMap) -> HeaderMap {
         for name in [&self.published.authentication().header, &AUTHORIZATION, &COOKIE] {
             headers.remove(name);
@@ -135,7 +135,7 @@ impl Serving<'_> {
     }
 }
 
-/// What a verb needs to be allowed.
+/// The permission that a verb needs.
 const fn operation(verb: Verb) -> Operation {
     match verb {
         Verb::RegisterEndpoint | Verb::UpdateEndpoint | Verb::DeleteEndpoint | Verb::RotateSecret => Operation::EndpointChange,

@@ -32,7 +32,7 @@ struct AccountAnswer {
     contract: String,
     /// A name for people.
     name: Option<String>,
-    /// Whether it is for trying out.
+    /// Whether it is a sandbox.
     sandbox: bool,
     /// Event types granted beyond what the contract gives everyone.
     entitlements: Vec<String>,
@@ -40,12 +40,25 @@ struct AccountAnswer {
     created_at: String,
     /// When it was last changed.
     updated_at: String,
-    /// The account's secret, shown when it was generated or rotated, and later where the contract lets it be read.
+    /// The account's secret. Shown when it is generated or rotated; later only if the contract allows reading it.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
 }
 
 impl AccountAnswer {
+    fn sample() -> Self {
+        Self {
+            id: "clinic-7".to_owned(),
+            contract: "noyo".to_owned(),
+            name: Some("Clinic 7".to_owned()),
+            sandbox: false,
+            entitlements: Vec::new(),
+            created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
+            updated_at: "2025-01-16T08:00:00.000000Z".to_owned(),
+            secret: None,
+        }
+    }
+
     fn show(account: &Account) -> Self {
         Self {
             id: account.id.to_string(),

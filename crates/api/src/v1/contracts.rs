@@ -5,7 +5,7 @@ mod list;
 mod paths;
 mod webhooks;
 
-use bellwire_contract::{Contract, EventChoice, PublishedApi, PublishedRoute, Registrar, SecretSource};
+use bellwire_contract::{Contract, EventChoice, PublishedApi, PublishedRoute, Registrar, SecretSource, Verb};
 use bellwire_domain::UrlPolicy;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -32,14 +32,14 @@ struct ContractAnswer {
     description: Option<String>,
     /// Its catalogue.
     events: Vec<EventKind>,
-    /// Whether types that the catalogue does not list may be published too.
+    /// Whether types that are not in the catalogue may be published, too.
     any_event: bool,
     /// The type of its test event.
     test_event: Option<String>,
-    /// The resources whose stored changes cause events.
+    /// The resources whose changes cause events.
     resources: Vec<ResourceKind>,
-    /// The API that the platform has published; null: none is declared.
-    published: Option<PublishedAnswer>,
+    /// The platform's published API; null if the contract declares none.
+    published: Option<PublishedApiAnswer>,
     /// Who may register what.
     subscription: SubscriptionAnswer,
 }
@@ -53,9 +53,9 @@ struct EventKind {
     title: String,
     /// What it means.
     description: Option<String>,
-    /// What an account must be entitled to for it; null: everybody is.
+    /// The entitlement that an account needs for it; null: none.
     entitlement: Option<String>,
-    /// Whether an endpoint that names no events gets it.
+    /// Whether an endpoint gets it if it does not choose events.
     enabled_by_default: bool,
 }
 
@@ -75,16 +75,16 @@ struct ResourceKind {
 /// The API that a platform has published.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Published)]
-struct PublishedAnswer {
+struct PublishedApiAnswer {
     /// Its title.
     title: Option<String>,
     /// Where it is served here.
     path: String,
-    /// Where consumers reach it, when the contract says so.
+    /// Where consumers reach it, if the contract says so.
     url: Option<String>,
     /// The header that has the consumer's API key.
     header: String,
-    /// The word before the key.
+    /// The scheme before the key, such as `Bearer`.
     scheme: Option<String>,
     /// Its routes.
     routes: Vec<PublishedRouteAnswer>,
@@ -96,7 +96,7 @@ struct PublishedAnswer {
 struct PublishedRouteAnswer {
     /// The method.
     method: String,
-    /// The path, below where the API is served.
+    /// The path, relative to where the API is served.
     path: String,
     /// Its title.
     title: Option<String>,
@@ -104,7 +104,7 @@ struct PublishedRouteAnswer {
     description: Option<String>,
     /// What it does.
     does: &'static str,
-    /// Whether it takes no key.
+    /// Whether it needs no key.
     public: bool,
 }
 
@@ -124,11 +124,58 @@ struct SubscriptionAnswer {
     sandbox: bool,
     /// Who registers endpoints: `consumer` or `operator`.
     register: &'static str,
-    /// Whether an endpoint may have headers of its own.
+    /// Whether an endpoint may have its own headers.
     headers: bool,
 }
 
 impl ContractAnswer {
+    fn sample() -> Self {
+        Self {
+            name: "noyo".to_owned(),
+            title: "Noyo".to_owned(),
+            description: None,
+            events: vec![EventKind {
+                r#type: "difference.created".to_owned(),
+                title: "Difference created".to_owned(),
+                description: None,
+                entitlement: None,
+                enabled_by_default: true,
+            }],
+            any_event: false,
+            test_event: Some("test.hello_world".to_owned()),
+            resources: vec![ResourceKind {
+                kind: "difference".to_owned(),
+                title: "Difference".to_owned(),
+                description: None,
+                states: ["processing", "discrepancy", "resolved", "replaced"].map(ToOwned::to_owned).to_vec(),
+            }],
+            published: Some(PublishedApiAnswer {
+                title: Some("Noyo Tracking API".to_owned()),
+                path: "/published/noyo".to_owned(),
+                url: None,
+                header: "authorization".to_owned(),
+                scheme: Some("Bearer".to_owned()),
+                routes: vec![PublishedRouteAnswer {
+                    method: "GET".to_owned(),
+                    path: "/differences/{id}".to_owned(),
+                    title: Some("Read a difference".to_owned()),
+                    description: None,
+                    does: Verb::ReadResource.as_str(),
+                    public: false,
+                }],
+            }),
+            subscription: SubscriptionAnswer {
+                events: "all",
+                url: "https",
+                secret: "consumer",
+                enabled: true,
+                sandbox: false,
+                register: "consumer",
+                headers: false,
+            },
+        }
+    }
+
     fn show(contract: &Contract) -> Self {
         let subscription = contract.subscription();
         Self {
@@ -139,7 +186,7 @@ impl ContractAnswer {
             any_event: contract.any_event().is_some(),
             test_event: contract.test_event().map(|test| test.event_type.to_string()),
             resources: contract.resources().iter().map(ResourceKind::show).collect(),
-            published: contract.published().map(|published| PublishedAnswer::show(contract, published)),
+            published: contract.published().map(|published| PublishedApiAnswer::show(contract, published)),
             subscription: SubscriptionAnswer {
                 events: match subscription.events {
                     EventChoice::All => "all",
@@ -166,7 +213,7 @@ impl ContractAnswer {
     }
 }
 
-impl PublishedAnswer {
+impl PublishedApiAnswer {
     fn show(contract: &Contract, published: &PublishedApi) -> Self {
         let route = |route: &PublishedRoute| PublishedRouteAnswer {
             method: route.method().to_string(),

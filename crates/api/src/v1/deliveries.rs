@@ -4,6 +4,7 @@ mod get;
 mod list;
 mod retry;
 
+use bellwire_domain::DeliveryState;
 use bellwire_store::{Attempt, Delivery};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -58,15 +59,32 @@ struct AttemptAnswer {
     duration_ms: u64,
     /// What happened, in one word: `response`, `connect`, `tls`, `dns`, `timeout_headers`, …
     outcome: String,
-    /// The HTTP status, when there was an answer.
+    /// The HTTP status, if there was an answer.
     status: Option<u16>,
-    /// One sentence, when there was none.
+    /// What went wrong, if there was no answer.
     detail: Option<String>,
     /// The first bytes of the answer's body, as text.
     response: Option<String>,
 }
 
 impl DeliveryAnswer {
+    fn sample() -> Self {
+        Self {
+            id: "dlv_04jx8mzxw8e2s".to_owned(),
+            account: "clinic-7".to_owned(),
+            event: "01946a2e-7c40-7000-8000-00000000000b".to_owned(),
+            event_type: "difference.created".to_owned(),
+            endpoint: "01946a2e-7c40-7000-8000-000000000001".to_owned(),
+            number: 7,
+            state: DeliveryState::Pending.as_str(),
+            due_at: Some("2025-01-15T10:31:00.000000Z".to_owned()),
+            created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
+            ended_at: None,
+            attempt_count: 1,
+            attempts: Vec::new(),
+        }
+    }
+
     fn show(delivery: &Delivery) -> Self {
         Self {
             id: delivery.id.to_string(),
@@ -90,6 +108,18 @@ impl DeliveryAnswer {
 }
 
 impl AttemptAnswer {
+    fn sample() -> Self {
+        Self {
+            number: 1,
+            started_at: "2025-01-15T10:30:00.012000Z".to_owned(),
+            duration_ms: 85,
+            outcome: "response".to_owned(),
+            status: Some(503),
+            detail: None,
+            response: Some("try later".to_owned()),
+        }
+    }
+
     fn show(attempt: &Attempt) -> Self {
         Self {
             number: attempt.number,

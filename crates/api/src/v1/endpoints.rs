@@ -10,10 +10,9 @@ mod test;
 mod update;
 
 use bellwire_app::{AccountAccess, App};
-use bellwire_domain::Secret;
+use bellwire_domain::{HealthStatus, Secret};
 use bellwire_store::Endpoint;
 use serde::{Serialize, Serializer};
-use std::borrow::Cow;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -45,27 +44,45 @@ struct EndpointAnswer {
     name: Option<String>,
     /// The event types it gets.
     events: Vec<String>,
-    /// Whether new events make deliveries for it.
+    /// Whether new events create deliveries for it.
     enabled: bool,
     /// `active`, `unhealthy`, `failed` (its queue is paused until it is resumed) or `pending`.
     health: &'static str,
-    /// Headers of its own, sent with every delivery.
+    /// Its own headers, sent with every delivery.
     #[schema(value_type = BTreeMap<String, String>)]
     headers: Headers,
-    /// Requests in flight at once that it takes; null: as many as the operator gives every endpoint.
+    /// How many requests may be in flight to it at once; null: the contract's limit.
     in_flight_max: Option<u32>,
-    /// Requests in a span of time that it takes, such as `10/s`, `600/m` or `1000/h`; null: any number.
+    /// Its rate limit, such as `10/s`, `600/m` or `1000/h`; null: the contract's, if any.
     rate_limit: Option<String>,
     /// When it was created.
     created_at: String,
     /// When it was last changed.
     updated_at: String,
-    /// Its secret, shown when it was created or rotated, and later where the contract lets it be read.
+    /// Its secret. Shown when it is created or rotated; later only if the contract allows reading it.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
 }
 
 impl EndpointAnswer {
+    fn sample() -> Self {
+        Self {
+            id: "01946a2e-7c40-7000-8000-000000000001".to_owned(),
+            account: "clinic-7".to_owned(),
+            url: "https://clinic.example/hooks".to_owned(),
+            name: Some("Intake".to_owned()),
+            events: vec!["difference.created".to_owned()],
+            enabled: true,
+            health: HealthStatus::Active.as_str(),
+            headers: Headers(Vec::new()),
+            in_flight_max: None,
+            rate_limit: Some("10/s".to_owned()),
+            created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
+            updated_at: "2025-01-16T08:00:00.000000Z".to_owned(),
+            secret: None,
+        }
+    }
+
     fn show(app: &App, access: &AccountAccess, endpoint: Endpoint) -> Self {
         Self {
             id: endpoint.id.to_string(),
@@ -96,11 +113,4 @@ impl Serialize for Headers {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
-}
-
-/// Headers from a body.
-type HeaderList = Vec<(String, String)>;
-
-fn owned(text: Cow<'_, str>) -> Secret<String> {
-    Secret::new(text.into_owned())
 }

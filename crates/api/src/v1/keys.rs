@@ -4,7 +4,7 @@ mod create;
 mod delete;
 mod list;
 
-use bellwire_domain::AccountId;
+use bellwire_domain::{AccountId, Role};
 use bellwire_store::ApiKey;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -25,18 +25,29 @@ struct KeyAnswer {
     id: String,
     /// What it may do: `admin`, `publisher`, `consumer` or `auditor`.
     role: &'static str,
-    /// The one account it is for.
+    /// The account that a consumer's key is for.
     account: Option<String>,
-    /// When it was made.
+    /// When it was created.
     created_at: String,
     /// When it stops working.
     expires: Option<String>,
-    /// The key itself, shown only when it is made.
+    /// The key itself, shown only when it is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
 }
 
 impl KeyAnswer {
+    fn sample() -> Self {
+        Self {
+            id: "key_01jhmqzxw8e2s0v9d1c3b5a7n9".to_owned(),
+            role: Role::Consumer.as_str(),
+            account: Some("clinic-7".to_owned()),
+            created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
+            expires: None,
+            key: None,
+        }
+    }
+
     fn show(key: &ApiKey) -> Self {
         Self {
             id: key.id.to_string(),

@@ -5,7 +5,7 @@ mod get;
 mod list;
 mod start;
 
-use bellwire_domain::ReplayCase;
+use bellwire_domain::{ReplayCase, ReplayState};
 use bellwire_store::Replay;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -30,21 +30,36 @@ struct ReplayAnswer {
     state: &'static str,
     /// Only events accepted at this instant or later.
     since: String,
-    /// Only events accepted before this instant; null: those that were there when it was asked for.
+    /// Only events accepted before this instant; null: all events from before it was started.
     until: Option<String>,
-    /// What events have come to that are sent again: `failed`, `cancelled`, `missed` or `delivered`.
+    /// Which events are sent again: `failed`, `cancelled`, `missed` or `delivered` ones.
     states: Vec<&'static str>,
-    /// Events looked at.
+    /// Events examined so far.
     examined: i64,
-    /// Deliveries made.
+    /// Deliveries created so far.
     created: i64,
-    /// When it was asked for.
+    /// When it was started.
     created_at: String,
     /// When it was done or cancelled.
     ended_at: Option<String>,
 }
 
 impl ReplayAnswer {
+    fn sample() -> Self {
+        Self {
+            id: "rpl_01jhmw8z0000000000000000aa".to_owned(),
+            endpoint: "01946a2e-7c40-7000-8000-000000000001".to_owned(),
+            state: ReplayState::Running.as_str(),
+            since: "2025-01-15T00:00:00.000000Z".to_owned(),
+            until: None,
+            states: vec![ReplayCase::Failed.as_str(), ReplayCase::Missed.as_str()],
+            examined: 812,
+            created: 3,
+            created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
+            ended_at: None,
+        }
+    }
+
     fn show(replay: &Replay) -> Self {
         Self {
             id: replay.id.to_string(),

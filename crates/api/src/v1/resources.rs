@@ -18,7 +18,7 @@ fn etag(version: i64) -> String {
     format!("\"{version}\"")
 }
 
-/// The versions that a list of entity tags names. A weak tag, or one that was never given out, names none.
+/// The versions in a list of entity tags. Weak and unknown tags name none.
 fn versions(tags: &str) -> Vec<i64> {
     let version = |tag: &str| tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok();
     tags.split(',').filter_map(version).collect()

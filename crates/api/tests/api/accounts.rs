@@ -61,7 +61,7 @@ async fn an_account_that_needs_a_secret_gets_one_and_is_told_once() {
     let given = server.put("/v1/accounts/b", &json!({ "contract": "administered", "secret": "chosen by the operator" })).await;
     assert_eq!((given.status, given.json.get("secret")), (201, None), "who gave it knows it");
     let id = bellwire_domain::AccountId::try_new("b").unwrap();
-    let stored = server.store.account_secrets(&id).await.unwrap();
+    let stored = server.records.account_secrets(&id).await.unwrap();
     assert_eq!(stored.iter().map(|active| active.secret.expose().as_str()).collect::<Vec<_>>(), ["chosen by the operator"]);
 }
 
@@ -72,14 +72,14 @@ async fn of_many_creations_at_once_one_tells_the_secret_that_counts() {
     let answers = futures_util::future::join_all((0..8).map(|_| server.put("/v1/accounts/a", &body))).await;
     let told: Vec<_> = answers.iter().filter_map(|answer| answer.json["secret"].as_str()).collect();
     let id = bellwire_domain::AccountId::try_new("a").unwrap();
-    let stored = server.store.account_secrets(&id).await.unwrap();
+    let stored = server.records.account_secrets(&id).await.unwrap();
     assert_eq!(told, stored.iter().map(|active| active.secret.expose().as_str()).collect::<Vec<_>>());
 }
 
 /// The account's secrets that sign, newest first.
 async fn secrets(server: &Server, account: &str) -> Vec<String> {
     let id = bellwire_domain::AccountId::try_new(account).unwrap();
-    server.store.account_secrets(&id).await.unwrap().iter().map(|active| active.secret.expose().clone()).collect()
+    server.records.account_secrets(&id).await.unwrap().iter().map(|active| active.secret.expose().clone()).collect()
 }
 
 #[tokio::test]
@@ -92,12 +92,12 @@ async fn the_secret_of_an_account_rotates_with_an_overlap() {
         account_id: bellwire_domain::AccountId::try_new("a").unwrap(),
         endpoint_id: bellwire_domain::EndpointId::try_new(&endpoint).unwrap(),
     };
-    let before = server.store.find_endpoint(&lane).await.unwrap().unwrap().version;
+    let before = server.records.find_endpoint(&lane).await.unwrap().unwrap().version;
     let path = "/v1/accounts/a/secrets";
     let rotated = server.post(path, &json!({ "secret": "the second", "overlap": "1h" })).await;
     assert_eq!((rotated.status, &rotated.json["secret"]), (201, &json!("the second")), "{}", rotated.text);
     assert_eq!(secrets(&server, "a").await, ["the second", "the first"]);
-    let after = server.store.find_endpoint(&lane).await.unwrap().unwrap().version;
+    let after = server.records.find_endpoint(&lane).await.unwrap().unwrap().version;
     assert!(after > before, "what sends to its endpoints is told");
     server.clock.advance(Duration::from_secs(3_600));
     assert_eq!(secrets(&server, "a").await, ["the second"]);

@@ -61,7 +61,7 @@ struct Things {
     replay: String,
 }
 
-async fn things(server: &mut Server, account: &str, contract: &'static str) -> Things {
+async fn things(server: &Server, account: &str, contract: &'static str) -> Things {
     server.account(account, contract).await;
     let (kind, document) = if contract == "noyo" {
         ("difference", json!({ "id": RESOURCE, "status": "processing" }))
@@ -75,12 +75,12 @@ async fn things(server: &mut Server, account: &str, contract: &'static str) -> T
     let kind = if contract == "noyo" { "difference.created" } else { "order.created" };
     server.post(&format!("/v1/accounts/{account}/events"), &json!({ "type": kind, "data": data })).await;
     let claimed = loop {
-        let batch = server.claimed.recv().await.unwrap();
+        let batch = server.queue.next_claimed().await.unwrap();
         if let Some(mine) = batch.into_iter().find(|delivery| delivery.endpoint_id.as_str() == endpoint) {
             break mine;
         }
     };
-    server.store.release_deliveries(std::slice::from_ref(&claimed)).await.unwrap(); // not in flight, so that it can be retried
+    server.queue.release_deliveries(std::slice::from_ref(&claimed)).await.unwrap(); // not in flight, so that it can be retried
     let since = json!({ "since": "2025-01-01T00:00:00Z" });
     let replay = server.post(&format!("/v1/accounts/{account}/endpoints/{endpoint}/replay"), &since).await.id();
     Things { account: account.to_owned(), contract, endpoint, delivery: claimed.id.to_string(), replay }
@@ -98,9 +98,9 @@ fn example_body(operation: &Value) -> Option<String> {
 
 #[tokio::test]
 async fn every_operation_for_every_role() {
-    let mut server = Server::start().await;
+    let server = Server::start().await;
     server.account("clinic-7", "noyo").await; // whom the examples name
-    let other = things(&mut server, "other", "choosy").await;
+    let other = things(&server, "other", "choosy").await;
     let keys = [
         Some(ADMIN.to_owned()),
         Some(server.key("publisher", None).await),
@@ -118,7 +118,7 @@ async fn every_operation_for_every_role() {
         let (_, expected) = row.unwrap_or_else(|| panic!("{id} has no row in the matrix"));
         let mut line = String::new();
         for (place, key) in keys.iter().enumerate() {
-            let own = things(&mut server, &format!("{id}-{place}"), "noyo").await;
+            let own = things(&server, &format!("{id}-{place}"), "noyo").await;
             let key = match key {
                 Some(key) => key.clone(),
                 None => server.key("consumer", Some(&own.account)).await,
@@ -156,9 +156,9 @@ async fn try_once(server: &Server, (method, path, operation): (&str, &str, &Valu
 
 #[tokio::test]
 async fn another_account_looks_like_none() {
-    let mut server = Server::start().await;
-    let own = things(&mut server, "clinic-7", "noyo").await;
-    let other = things(&mut server, "clinic-8", "choosy").await;
+    let server = Server::start().await;
+    let own = things(&server, "clinic-7", "noyo").await;
+    let other = things(&server, "clinic-8", "choosy").await;
     let key = server.key("consumer", Some(&own.account)).await;
     for (method, path, operation) in operations().filter(|(_, path, _)| path.contains("{account}") || path.contains("{delivery}"))
     {

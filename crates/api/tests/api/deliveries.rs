@@ -37,11 +37,11 @@ async fn deliveries_are_listed_newest_first_and_filtered() {
 
 #[tokio::test]
 async fn a_delivery_shows_its_attempts_and_can_be_sent_again() {
-    let mut server = Server::start().await;
+    let server = Server::start().await;
     server.account("a", "choosy").await;
     let endpoint = server.endpoint("a").await;
     let event = server.post("/v1/accounts/a/events", &json!({ "type": "order.created", "data": 1 })).await.id();
-    let claimed = server.claimed.recv().await.unwrap().remove(0);
+    let claimed = server.queue.next_claimed().await.unwrap().remove(0);
     let path = format!("/v1/deliveries/{}", claimed.id);
     let pending = server.get(&path).await;
     assert_eq!((&pending.json["state"], &pending.json["attempts"]), (&json!("pending"), &json!([])));
@@ -53,7 +53,7 @@ async fn a_delivery_shows_its_attempts_and_can_be_sent_again() {
     let decision = Decision::Failed { endpoint_gone: false };
     let health = bellwire_domain::HealthPolicy::default();
     server
-        .store
+        .queue
         .record_outcomes(
             [Outcome {
                 delivery: claimed,

@@ -3,7 +3,7 @@
 use bellwire_api::openapi_json;
 use serde_json::Value;
 
-use crate::support::{DOCUMENT, Server};
+use crate::support::{ADMIN, DOCUMENT, Server};
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
 
@@ -80,4 +80,30 @@ fn examples_fit_their_schemas() {
             }
         }
     }
+}
+
+/// The examples of bodies are read and carried out as they stand in the document.
+#[tokio::test]
+async fn examples_of_bodies_are_accepted() {
+    let server = Server::start().await;
+    server.account("clinic-7", "noyo").await;
+    server.account("with-a-secret", "shared").await;
+    let endpoint = server.endpoint("clinic-7").await;
+    let mut sent = 0;
+    for (method, template, operation) in operations() {
+        let Some(media) = operation["requestBody"]["content"]["application/json"].as_object() else { continue };
+        let account = if operation["operationId"] == "accounts.rotate" { "with-a-secret" } else { "clinic-7" };
+        let path = template
+            .replace("{account}", account)
+            .replace("{endpoint}", &endpoint)
+            .replace("{kind}", "difference")
+            .replace("{id}", "eb73184b-ae3c-4411-aa82-3c3bd877cf78");
+        let several = media.get("examples").and_then(Value::as_object).into_iter().flat_map(|all| all.values());
+        for example in media.get("example").into_iter().chain(several.map(|example| &example["value"])) {
+            let answer = server.call(&method.to_uppercase(), &path, Some(ADMIN), Some(&example.to_string())).await;
+            assert!((200..300).contains(&answer.status), "{method} {path} {example}: {}", answer.text);
+            sent += 1;
+        }
+    }
+    assert!(sent >= 9, "only {sent} examples were sent");
 }

@@ -23,8 +23,8 @@ async fn server() -> Server {
 /// The secrets that sign, newest first.
 async fn secrets(server: &Server, account: &str, endpoint: &str) -> Vec<String> {
     let lane = LaneKey { account_id: AccountId::try_new(account).unwrap(), endpoint_id: EndpointId::try_new(endpoint).unwrap() };
-    let version = server.store.find_endpoint(&lane).await.unwrap().unwrap().version;
-    let config = server.store.find_endpoint_config(&lane, version).await.unwrap().unwrap();
+    let version = server.records.find_endpoint(&lane).await.unwrap().unwrap().version;
+    let config = server.queue.find_endpoint_config(&lane, version).await.unwrap().unwrap();
     let now = bellwire_domain::Clock::now(&*server.clock);
     let active = config.secrets.iter().filter(|secret| secret.expires_at.is_none_or(|end| now < end));
     active.map(|active| active.secret.expose().clone()).collect()

@@ -27,12 +27,12 @@ fn event(id: Option<&str>) -> Value {
 
 #[tokio::test]
 async fn an_event_is_stored_with_its_deliveries() {
-    let mut server = server().await;
+    let server = server().await;
     server.endpoint("n").await;
     server.endpoint("n").await;
     let answer = server.post(PATH, &event(None)).await;
     assert_eq!((answer.status, &answer.json["seq"], &answer.json["deliveries"]), (201, &json!(1), &json!(2)));
-    assert_eq!(server.claimed.recv().await.unwrap().len(), 2);
+    assert_eq!(server.queue.next_claimed().await.unwrap().len(), 2);
     let second = server.post(PATH, &event(None)).await;
     assert_eq!(second.json["seq"], 2);
     assert_ne!(answer.id(), second.id());
@@ -203,14 +203,15 @@ async fn the_log_is_read_in_order_and_by_page() {
 
 #[tokio::test]
 async fn what_was_missed_is_asked_for() {
-    let mut server = server().await;
+    let server = server().await;
     let path = "/v1/accounts/c/events";
     server.post(path, &json!({ "type": "order.created", "data": 1 })).await;
     let shipped = json!({ "url": "https://clinic.example/hooks", "events": ["order.shipped"], "enabled": true });
     let picky = server.post("/v1/accounts/c/endpoints", &shipped).await.id();
     let all = server.endpoint("c").await;
     server.post(path, &json!({ "type": "order.shipped", "data": 2 })).await;
-    let arrived = server.claimed.recv().await.unwrap().into_iter().find(|delivery| delivery.endpoint_id.as_str() == all).unwrap();
+    let arrived =
+        server.queue.next_claimed().await.unwrap().into_iter().find(|delivery| delivery.endpoint_id.as_str() == all).unwrap();
     let outcome = bellwire_store::Outcome {
         started_at: arrived.created_at,
         delivery: arrived,
@@ -219,7 +220,7 @@ async fn what_was_missed_is_asked_for() {
         decision: bellwire_domain::Decision::Delivered,
         health: bellwire_domain::HealthPolicy::default(),
     };
-    server.store.record_outcomes([outcome].into()).await.unwrap();
+    server.queue.record_outcomes([outcome].into()).await.unwrap();
     let seqs = async |query: &str| {
         let answer = server.get(&format!("{path}?{query}")).await;
         let items = answer.json["items"].as_array().unwrap_or_else(|| panic!("{}", answer.text)).clone();

@@ -9,7 +9,7 @@ use crate::support::{ADMIN, Server};
 
 #[tokio::test]
 async fn a_full_backlog_refuses_that_account_only() {
-    let mut server = Server::tuned(Limits::default(), |options| options.account_backlog_max = 2).await;
+    let server = Server::tuned(Limits::default(), |options| options.account_backlog_max = 2).await;
     for account in ["a", "b"] {
         server.account(account, "choosy").await;
         server.endpoint(account).await;
@@ -27,7 +27,7 @@ async fn a_full_backlog_refuses_that_account_only() {
     assert_eq!(log.json["items"].as_array().unwrap().len(), 2, "nothing was stored");
     assert_eq!(server.post("/v1/accounts/b/events", &event).await.status, 201, "another account goes on");
 
-    let claimed = server.claimed.recv().await.unwrap().remove(0);
+    let claimed = server.queue.next_claimed().await.unwrap().remove(0);
     let outcome = bellwire_store::Outcome {
         delivery: claimed,
         started_at: bellwire_domain::Clock::now(&*server.clock),
@@ -36,7 +36,7 @@ async fn a_full_backlog_refuses_that_account_only() {
         decision: bellwire_domain::Decision::Delivered,
         health: bellwire_domain::HealthPolicy::default(),
     };
-    server.store.record_outcomes([outcome].into()).await.unwrap();
+    server.queue.record_outcomes([outcome].into()).await.unwrap();
     assert_eq!(server.post("/v1/accounts/a/events", &event).await.status, 201, "as soon as one has ended");
 }
 

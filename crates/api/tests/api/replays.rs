@@ -37,7 +37,7 @@ async fn a_replay_is_asked_for_watched_and_done() {
     assert_eq!(server.get(&format!("{path}/replays")).await.json, json!({ "items": [expected], "next": null }));
 
     server.clock.advance(Duration::from_secs(1));
-    assert_eq!(server.store.advance_replay(None).await.unwrap().unwrap().created, 3);
+    assert_eq!(server.queue.advance_replay(None).await.unwrap().unwrap().created, 3);
     let done = server.get(&own).await.json;
     assert_eq!(
         (&done["state"], &done["examined"], &done["created"], &done["ended_at"]),

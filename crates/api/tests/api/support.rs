@@ -11,8 +11,8 @@ use axum::http::{HeaderMap, Request};
 use bellwire_api::{ApiOptions, LargeBodies, openapi_json, router};
 use bellwire_app::{App, AppOptions, Limits};
 use bellwire_contract::{Contract, Contracts};
-use bellwire_domain::AddressPolicy;
-use bellwire_store::{Claimed, Execution, HandOffLimits, Location, MasterKey, Store, StoreOptions};
+use bellwire_domain::{AddressPolicy, RoomLimits};
+use bellwire_store::{Execution, Location, MasterKey, Queue, Records, StoreOptions};
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -124,10 +124,10 @@ published:
 pub(crate) struct Server {
     pub(crate) router: Router,
     pub(crate) app: App,
-    pub(crate) store: Store,
+    pub(crate) records: Records,
+    pub(crate) queue: Queue,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) ready: Arc<AtomicBool>,
-    pub(crate) claimed: Claimed,
     _folder: tempfile::TempDir,
 }
 
@@ -174,7 +174,7 @@ impl Server {
             master_key: MasterKey::new([7; 32]),
             clock: clock.clone(),
             entropy: entropy.clone(),
-            handoff: HandOffLimits::default(),
+            room: RoomLimits::default(),
             jobs_max: 1_000,
             readers_max: 2,
             execution: Execution::Threads,
@@ -182,13 +182,13 @@ impl Server {
             node_lease: Duration::from_secs(15),
         };
         tune(&mut options);
-        let (store, claimed) = Store::open(options).unwrap();
+        let (records, queue) = bellwire_store::open(options).unwrap();
         let mut contracts = Contracts::default();
         for source in [NOYO, CHOOSY, ADMINISTERED, SHARED, OPEN, crate::published::SHOP] {
             contracts.add(Contract::compile(source, "test.yaml").unwrap()).unwrap();
         }
         let app = App::new(AppOptions {
-            store: store.clone(),
+            records: records.clone(),
             contracts: Arc::new(contracts),
             clock: clock.clone(),
             entropy,
@@ -200,7 +200,7 @@ impl Server {
         let ready = Arc::new(AtomicBool::new(true));
         let metrics = Arc::new(|| "bellwire_up 1\n".to_owned());
         let router = router(ApiOptions { app: app.clone(), metrics, ready: ready.clone(), large_bodies: LargeBodies::default() });
-        Self { router, app, store, clock, ready, claimed, _folder: folder }
+        Self { router, app, records, queue, clock, ready, _folder: folder }
     }
 
     /// A request with this key and body.

@@ -68,7 +68,7 @@ async fn health_readiness_metrics() {
     assert_eq!(stopping.headers["retry-after"], "1");
     assert_eq!(alive("/healthz").await.status, 200, "alive while stopping");
     server.ready.store(true, Ordering::Release);
-    server.store.close().await;
+    server.records.close().await;
     assert_eq!(alive("/readyz").await.problem(), "503 unavailable");
     let answer = server.post("/v1/keys", &json!({ "role": "admin" })).await;
     assert_eq!(answer.problem(), "503 unavailable");

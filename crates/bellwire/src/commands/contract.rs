@@ -1,5 +1,6 @@
 //! `bellwire contract …`: contracts without a server.
 
+mod example;
 mod page;
 
 use std::path::Path;
@@ -7,16 +8,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use bellwire_contract::{
-    AccountInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, OutboundRequest, RenderInput,
-};
-use bellwire_domain::{Clock, Secret, Timestamp};
+use bellwire_contract::Contract;
+use bellwire_domain::{Clock, Secret};
 
 use crate::cli::{ContractCommand, RenderArguments};
 use crate::environment::SystemClock;
 use crate::{contracts, telemetry};
+use example::{Example, show};
 
-/// Runs one of them. A broken contract ends with code 2, every fault on a line of its own.
+/// Runs one of them. An invalid contract ends with code 2 and one line per fault.
 pub(crate) fn run(command: ContractCommand) -> anyhow::Result<ExitCode> {
     match command {
         ContractCommand::List { contracts } => list(contracts.as_deref())?,
@@ -73,7 +73,7 @@ fn render(arguments: &RenderArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A file, or a shipped contract's name.
+/// Finds a contract by its file or by a built-in name.
 fn find(file: &Path) -> anyhow::Result<Arc<Contract>> {
     if !file.exists()
         && let Some(name) = file.to_str()
@@ -82,49 +82,4 @@ fn find(file: &Path) -> anyhow::Result<Arc<Contract>> {
         return Ok(Arc::clone(contract));
     }
     contracts::read(file).map(Arc::new)
-}
-
-/// Stand-ins for what a server would know.
-struct Example {
-    now: Timestamp,
-    event_id: String,
-    endpoint_id: String,
-}
-
-impl Example {
-    fn new(contract: &Contract, now: Timestamp) -> Self {
-        let ids = contract.ids();
-        Self { now, event_id: ids.event.draw(now, [7; 10]), endpoint_id: ids.endpoint.draw(now, [8; 10]) }
-    }
-
-    fn input<'a>(
-        &'a self,
-        event_type: &'a bellwire_domain::EventType,
-        data: &'a str,
-        url: &'a str,
-        secrets: &'a [Secret<String>],
-    ) -> RenderInput<'a> {
-        RenderInput {
-            event: EventInput { id: &self.event_id, event_type, occurred_at: self.now, seq: 1, data, is_test: false },
-            attempt: AttemptInput { number: 1, at: self.now, random: [7; 24] },
-            delivery: DeliveryInput { id: "dlv_0000000000001", number: 1 },
-            endpoint: EndpointInput { id: &self.endpoint_id, url, name: None, headers: &[] },
-            account: AccountInput { id: "550e8400-e29b-41d4-a716-446655440000", name: None },
-            secrets,
-        }
-    }
-}
-
-/// The request as `bellwire verify` reads it.
-fn show(request: &OutboundRequest) -> Vec<u8> {
-    let mut text = format!("{} {}\n", request.method, request.url).into_bytes();
-    for (name, value) in &request.headers {
-        text.extend_from_slice(name.as_str().as_bytes());
-        text.extend_from_slice(b": ");
-        text.extend_from_slice(value.as_bytes());
-        text.push(b'\n');
-    }
-    text.push(b'\n');
-    text.extend_from_slice(&request.body);
-    text
 }

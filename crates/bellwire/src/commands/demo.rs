@@ -1,9 +1,9 @@
-//! `bellwire demo`: the main job, whole, on a throw-away store.
+//! `bellwire demo`: everything, end to end, on a throw-away store.
 //!
-//! It starts a real server and a real receiver, both on loopback, then is an operator: through the API it makes an account and
-//! an endpoint for each shipped contract and posts every event of its catalogue. The receiver judges what arrives with what
-//! a consumer has: the contract, the secret, the raw request. A delivery counts only if it is genuine and the same request
-//! under another secret is not.
+//! It starts a real server and a real receiver, both on loopback, then plays the operator: through the API it creates an account
+//! and an endpoint for each built-in contract, and posts every event of its catalogue. The receiver verifies what arrives with
+//! what a consumer has: the contract, the secret, the raw request. A delivery counts only if it is genuine, and the same
+//! request under another secret is not.
 
 mod operator;
 mod receiver;
@@ -119,7 +119,7 @@ async fn show(contract: &Arc<Contract>, operator: &Operator, receiver: &Receiver
     Ok(rows)
 }
 
-/// Types and data to post: the whole catalogue, or an event made up where every type is allowed.
+/// Types and data to post: the whole catalogue, or a made-up event if any type is allowed.
 fn events(contract: &Contract) -> Vec<(String, String)> {
     let example = |event: &EventDefinition| (event.event_type.to_string(), event.example.get().to_owned());
     let mut events: Vec<_> = contract.events().iter().map(example).collect();
@@ -129,9 +129,9 @@ fn events(contract: &Contract) -> Vec<(String, String)> {
     events
 }
 
-/// Leaves everything up until Ctrl-C.
+/// Keeps everything running until Ctrl-C.
 async fn keep(server: &Server, key: &str) -> anyhow::Result<()> {
-    telemetry::print(&format!("\nleft up at http://{} until Ctrl-C; the admin key is {key}", server.address));
+    telemetry::print(&format!("\nrunning at http://{} until Ctrl-C; the admin key is {key}", server.address));
     telemetry::print(&format!("  curl -H 'authorization: Bearer {key}' http://{}/v1/deliveries", server.address));
     tokio::signal::ctrl_c().await.context("signals cannot be received")
 }

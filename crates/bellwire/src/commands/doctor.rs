@@ -1,4 +1,4 @@
-//! `bellwire doctor`: examines a store and prints what it counted.
+//! `bellwire doctor`: checks a store and prints what it counted.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use bellwire_store::doctor::{Check, examine};
 use crate::cli::DoctorArguments;
 use crate::{master_key, telemetry};
 
-/// Examines the database beside or without a running server. The exit code is 1 where a promise is broken.
+/// Checks the database, with or without a running server. The exit code is 1 if a promise is broken.
 pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
     let database = &arguments.database;
     let master_key = master_key::find(arguments.master_key.as_deref(), database)?;

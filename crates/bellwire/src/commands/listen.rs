@@ -1,7 +1,7 @@
 //! `bellwire listen`: a consumer's receiver on their own machine.
 //!
-//! It shows what arrives and whether it is genuine, and answers as the contract asks. With `--forward` it stands between: the
-//! consumer's server gets each request as it came, genuine or not, and its answer goes back.
+//! It shows what arrives and whether it is genuine, and answers as the contract asks. With `--forward` it is a proxy: the
+//! consumer's server gets each request as it arrived, genuine or not, and its answer is returned.
 
 mod forward;
 mod show;
@@ -30,13 +30,10 @@ use crate::environment::SystemClock;
 use crate::listener::{self, ListenerLimits};
 use crate::signals::Stops;
 use crate::telemetry;
-use forward::Forwarder;
+use forward::{BODY_BYTES_MAX, Forwarder};
 use show::Arrival;
 
-/// The most bytes of a request's body, and of an answer's that is passed back.
-const BODY_BYTES_MAX: usize = 16 * 1_024 * 1_024;
-
-/// Receives until it is told to stop.
+/// Receives until it is asked to stop.
 pub(crate) fn run(arguments: ListenArguments) -> anyhow::Result<ExitCode> {
     let consumer = Consumer::new(&arguments.consumer)?;
     let delivery = consumer.contract.delivery();
@@ -48,11 +45,11 @@ pub(crate) fn run(arguments: ListenArguments) -> anyhow::Result<ExitCode> {
     let receiver = Receiver { consumer, status, forwarder, hide_body: arguments.hide_body, genuine: 0.into(), others: 0.into() };
     let runtime = tokio::runtime::Runtime::new().context("the runtime cannot be started")?;
     let ended = runtime.block_on(listen(Arc::new(receiver), arguments.port));
-    runtime.shutdown_background(); // a thread that waits for a name server must not hold up the end
+    runtime.shutdown_background(); // a thread that waits for DNS must not delay the exit
     ended
 }
 
-/// 200, or the first status that the contract takes for success.
+/// 200, or the first status that the contract counts as success.
 fn success(rule: &SuccessRule) -> anyhow::Result<StatusCode> {
     let accepted = std::iter::once(200).chain(200..600).find(|status| rule.accepts(*status));
     let Some(status) = accepted else { bail!("--contract: no status from 200 to 599 counts as success; choose one by --status") };
@@ -95,10 +92,10 @@ impl Receiver {
         self.consumer.contract.name()
     }
 
-    /// What becomes of requests, in words.
+    /// What happens to requests, in words.
     fn way(&self) -> String {
         match &self.forwarder {
-            Some(forwarder) => format!("passing requests on to {forwarder}"),
+            Some(forwarder) => format!("forwarding requests to {forwarder}"),
             None => format!("answering {}", self.status.as_u16()),
         }
     }
@@ -108,7 +105,7 @@ impl Receiver {
         format!("stopped; requests: {}, genuine: {genuine}, not genuine: {others}", genuine + others)
     }
 
-    /// Whether it is genuine, counted.
+    /// Verifies a request, and counts it.
     fn judge(&self, request: &CapturedRequest<'_>) -> Result<(), String> {
         let verdict = self.consumer.judge(request, SystemClock.now());
         let counter = if verdict.is_ok() { &self.genuine } else { &self.others };
@@ -116,18 +113,18 @@ impl Receiver {
         verdict
     }
 
-    /// The answer, and what is said of it.
+    /// The answer, and how to describe it.
     async fn answer(&self, parts: Parts, body: Bytes) -> (Response, String) {
         let Some(forwarder) = &self.forwarder else {
             return (empty(self.status), format!("answered {}", self.status.as_u16()));
         };
         match forwarder.pass_on(parts, body).await {
             Ok(answer) => {
-                let said = format!("passed on, answered {}", answer.status().as_u16());
+                let said = format!("forwarded, answered {}", answer.status().as_u16());
                 (answer, said)
             }
             Err(failure) => {
-                (empty(failure.status()), format!("not passed on: {failure}; answered {}", failure.status().as_u16()))
+                (empty(failure.status()), format!("not forwarded: {failure}; answered {}", failure.status().as_u16()))
             }
         }
     }
@@ -139,7 +136,7 @@ async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Res
     let Ok(body) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else {
         receiver.others.fetch_add(1, Ordering::Relaxed);
         let path = show::plain(&parts.uri.to_string());
-        let reason = format!("its body is cut short, too slow, or over {BODY_BYTES_MAX} bytes; answered 413");
+        let reason = format!("its body is incomplete, too slow, or over {BODY_BYTES_MAX} bytes; answered 413");
         telemetry::print(&format!("{}  {} {path}  {reason}", show::time(at), parts.method));
         return empty(StatusCode::PAYLOAD_TOO_LARGE);
     };
@@ -155,7 +152,7 @@ async fn receive(State(receiver): State<Arc<Receiver>>, request: Request) -> Res
     answer
 }
 
-/// The URL as the platform has it, unless there is a proxy between: this receiver speaks plain HTTP.
+/// The URL as the platform knows it, unless there is a proxy in between: this receiver speaks plain HTTP.
 fn registered_url(parts: &Parts) -> String {
     let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
     let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or("localhost");

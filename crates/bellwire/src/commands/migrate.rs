@@ -1,4 +1,4 @@
-//! `bellwire migrate`: moves a store from SQLite to PostgreSQL, tells how far it is, and prints what was moved.
+//! `bellwire migrate`: moves a store from SQLite to PostgreSQL, shows its progress, and prints what was moved.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -17,16 +17,16 @@ use crate::cli::MigrateArguments;
 use crate::environment::{SystemClock, SystemEntropy};
 use crate::{master_key, telemetry};
 
-/// Between two lines about one table.
+/// Time between two progress lines about one table.
 const TELL: Duration = Duration::from_secs(3);
-/// Bytes that are copied at once.
+/// Bytes copied at once.
 const BATCH_BYTES_MAX: usize = 4 << 20;
 
-/// Moves the store. The exit code is 1 where a promise is broken on either side.
+/// Moves the store. The exit code is 1 if either side is not sound.
 pub(crate) fn run(arguments: &MigrateArguments) -> anyhow::Result<ExitCode> {
     let (from, to) = (&arguments.from, &arguments.to);
     let (Location::Sqlite(path), Location::Postgres(url)) = (from, to) else {
-        bail!("a store is moved from SQLite to PostgreSQL, and no other way: --from sqlite:FILE --to postgres://USER@HOST/NAME");
+        bail!("a store can only be moved from SQLite to PostgreSQL: --from sqlite:FILE --to postgres://USER@HOST/NAME");
     };
     let relocation = Relocation {
         from: path.clone(),
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &MigrateArguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The nodes over PostgreSQL need the key in their environment: so it has to be there now, and be the one of this store.
+/// Nodes over PostgreSQL need the key in their environment, so it must be there now, and be the key of this store.
 fn load_key(configured: Option<&str>, path: &Path, to: &Location) -> anyhow::Result<MasterKey> {
     master_key::find(configured, to)?.with_context(|| {
         let place = match master_key::beside_if_any(path) {
@@ -59,7 +59,7 @@ fn load_key(configured: Option<&str>, path: &Path, to: &Location) -> anyhow::Res
     })
 }
 
-/// What is told while a move is made.
+/// Reports progress.
 struct Progress<'a> {
     from: &'a Location,
     to: &'a Location,
@@ -76,8 +76,8 @@ impl<'a> Progress<'a> {
         let line = match step {
             RelocationProgress::ExaminingSource => format!("examining {from}"),
             RelocationProgress::Announced => return,
-            RelocationProgress::Begun => format!("copying {from} to {to}; stopped at any instant, the same command goes on"),
-            RelocationProgress::Resumed => format!("going on with copying {from} to {to}"),
+            RelocationProgress::Begun => format!("copying {from} to {to}; if interrupted, run the same command again"),
+            RelocationProgress::Resumed => format!("continuing to copy {from} to {to}"),
             RelocationProgress::Copied { table, rows, of } => {
                 if rows < of && self.told_at.elapsed() < TELL {
                     return;
@@ -112,10 +112,10 @@ fn conclude(ended: Relocated, from: &Location, to: &PostgresUrl) -> ExitCode {
         Relocated::TargetUnsound { examination, tables } => {
             print_broken(&examination);
             print_rows(&tables);
-            telemetry::print(&format!("the copy in {to} is not sound: {from} goes on as it was, and the next move begins anew"));
+            telemetry::print(&format!("the copy in {to} is not sound: {from} is unchanged, and the next move starts over"));
             ExitCode::FAILURE
         }
-        Relocated::Stopped => ExitCode::FAILURE, // nothing here asks for it
+        Relocated::Stopped => ExitCode::FAILURE, // not used here
     }
 }
 

@@ -1,4 +1,4 @@
-//! `bellwire serve`: runs until it is told to stop.
+//! `bellwire serve`: runs until it is asked to stop.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use bellwire_contract::Contracts;
 use tokio::runtime::Builder;
 
-use crate::cli::{Publication, ServeArguments};
+use crate::cli::{PublishedListener, ServeArguments};
 use crate::environment::{SystemEntropy, raise_file_limit};
 use crate::server::{Server, ServerOptions};
 use crate::signals::Stops;
@@ -18,14 +18,14 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     telemetry::start_logs(&arguments.log, arguments.log_json)?;
     raise_file_limit();
     let contracts = contracts::load(arguments.contracts.as_deref())?;
-    check_publications(&arguments.publish, &contracts)?;
+    check_published_listeners(&arguments.publish, &contracts)?;
     if arguments.allow_http {
-        tracing::warn!("--allow-http: endpoints may use plain http, which anybody on the way can read; for local work only");
+        tracing::warn!("--allow-http: endpoints may use plain http, which anybody on the network can read; for local work only");
     }
     let grace = Duration::from_secs(arguments.shutdown_grace.into());
     let options = ServerOptions {
         listen: arguments.listen,
-        publish: arguments.publish.into_iter().map(|publication| (publication.contract, publication.address)).collect(),
+        publish: arguments.publish.into_iter().map(|listener| (listener.contract, listener.address)).collect(),
         master_key: master_key::load(arguments.master_key.as_deref(), &arguments.database, &SystemEntropy::default())?,
         database: arguments.database,
         node_lease: Duration::from_secs(arguments.node_lease.into()),
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     }
     let runtime = builder.thread_name("bellwire-worker").enable_all().build().context("the runtime cannot be started")?;
     let ended = runtime.block_on(serve(options, grace));
-    runtime.shutdown_background(); // a thread that waits for a name server must not hold up the end
+    runtime.shutdown_background(); // a thread that waits for DNS must not delay the exit
     ended
 }
 
@@ -60,19 +60,19 @@ async fn serve(options: ServerOptions, grace: Duration) -> anyhow::Result<ExitCo
         telemetry::print(&format!("publishing {contract} on http://{address}"));
     }
     stops.recv().await;
-    tracing::info!(grace_s = grace.as_secs(), "stopping: finishing what is in flight; once more ends at once");
+    tracing::info!(grace_s = grace.as_secs(), "stopping: waiting for requests in flight; signal again to exit at once");
     tokio::select! {
         () = server.stop(grace) => Ok(ExitCode::SUCCESS),
         () = stops.recv() => {
-            tracing::warn!("ended at once; what was in flight is attempted again after the next start");
+            tracing::warn!("exiting at once; requests in flight are attempted again after the next start");
             Ok(ExitCode::FAILURE)
         }
     }
 }
 
-/// A published API is served only where a contract declares one.
-fn check_publications(publications: &[Publication], contracts: &Contracts) -> anyhow::Result<()> {
-    for Publication { contract, address } in publications {
+/// A published API can only be served if its contract declares one.
+fn check_published_listeners(listeners: &[PublishedListener], contracts: &Contracts) -> anyhow::Result<()> {
+    for PublishedListener { contract, address } in listeners {
         match contracts.get(contract) {
             None => bail!("--publish {contract}={address}: there is no contract `{contract}`; see `bellwire contract list`"),
             Some(found) if found.published().is_none() => {

@@ -1,4 +1,4 @@
-//! `bellwire verify`: judges one captured request as its receiver would.
+//! `bellwire verify`: verifies one captured request as its receiver would.
 
 mod head;
 
@@ -20,7 +20,7 @@ use head::Head;
 /// The most bytes of a captured request.
 const CAPTURE_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
 
-/// Prints the verdict. Code 0: genuine; 1: not so.
+/// Prints the verdict. Exit code 0: genuine; 1: not genuine.
 pub(crate) fn run(arguments: &VerifyArguments) -> anyhow::Result<ExitCode> {
     let consumer = Consumer::new(&arguments.consumer)?;
     let capture = read_input()?;
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &VerifyArguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// What happened to the body between the wire and here, where that can be told.
+/// What happened to the body between the wire and here, if it shows.
 fn hint(consumer: &Consumer, request: &CapturedRequest<'_>, now: Timestamp) -> Option<String> {
     let trimmed = request.body.strip_suffix(b"\n").map(|body| body.strip_suffix(b"\r").unwrap_or(body));
     if let Some(body) = trimmed

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use bellwire_testkit::waiting::PATIENCE;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
 use super::*;
 
-const PATIENCE: Duration = Duration::from_secs(20);
 const QUIET: Duration = Duration::from_millis(100);
 
 struct Running {

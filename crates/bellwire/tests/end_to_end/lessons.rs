@@ -37,18 +37,17 @@
 //! | `Retry-After` and 410 are not heard | `retry_after_puts_the_next_attempt_off`, `api::gone_is_gone` |
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bellwire_domain::Timestamp;
 use serde_json::{Value, json};
 
-use crate::harness::{Api, Gate, Home, LOCAL, Server, Sink, now, until};
+use crate::harness::{Api, Gate, Home, LOCAL, Reply, Server, Sink, now, until};
 
 /// A contract with this `delivery`, whose body needs `person.id` in the data.
 fn contract(delivery: &str) -> String {
@@ -370,24 +369,19 @@ fn how_long_an_endpoint_has_been_unhealthy_is_known_after_a_restart() {
 
 #[test]
 fn retry_after_puts_the_next_attempt_off() {
-    let busy = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/in", busy.local_addr().unwrap());
-    let answered = std::sync::Arc::new(AtomicUsize::new(0));
-    let count = std::sync::Arc::clone(&answered);
-    thread::spawn(move || {
-        for mut stream in busy.incoming().map_while(Result::ok) {
-            let _ = stream.read(&mut [0; 4_096]);
-            count.fetch_add(1, Ordering::SeqCst);
-            let _ = stream.write_all(b"HTTP/1.1 429 Busy\r\nretry-after: 600\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
-        }
-    });
+    let busy = Sink::start_with(|_| Reply { headers: vec![("retry-after", "600".to_owned())], ..429.into() });
     let home = Home::new();
     let server = start(&home, "{ retry: { schedule: [20ms] }, retry_after: { max: 1h } }");
-    let endpoint = register(&server.api, &url);
+    let endpoint = register(&server.api, &busy.url("/in"));
     publish(&server.api);
     let delivery = delivery(&server.api, &endpoint, |delivery| attempts(delivery) == 1);
     let due = Timestamp::parse_rfc3339(delivery["due_at"].as_str().unwrap()).unwrap();
     let wait = due.since(now());
     assert!(wait > Duration::from_secs(500) && wait <= Duration::from_secs(600), "due in {wait:?}");
-    assert_eq!(answered.load(Ordering::SeqCst), 1);
+    // By the schedule alone it would be due within 20 ms: a neighbour's retries, asked for later, come meanwhile.
+    let sink = Sink::start(|_| 500);
+    let neighbour = register(&server.api, &sink.url("/in"));
+    publish(&server.api);
+    self::delivery(&server.api, &neighbour, |delivery| attempts(delivery) == 2);
+    assert_eq!(busy.count(), 1, "no retry, and the second event waits, too");
 }

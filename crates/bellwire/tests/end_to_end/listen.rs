@@ -57,7 +57,7 @@ fn the_consumers_own_server_gets_what_was_sent_and_its_answer_goes_back() {
     assert_eq!(without_host(&passed.headers), without_host(&sent.headers), "nothing is added, nothing is lost");
     assert_eq!(passed.header("host"), Some(listener.address.to_string().as_str()));
     let line = listener.line();
-    assert!(line.contains(&id) && line.contains("genuine  (passed on, answered 200)"), "{line}");
+    assert!(line.contains(&id) && line.contains("genuine  (forwarded, answered 200)"), "{line}");
     let shown: Vec<_> = std::iter::from_fn(|| Some(listener.line()).filter(|line| !line.is_empty())).collect();
     assert!(shown.contains(&r#"    "event_type": "order:shipped","#.to_owned()), "{shown:#?}");
     assert!(
@@ -68,7 +68,7 @@ fn the_consumers_own_server_gets_what_was_sent_and_its_answer_goes_back() {
     consumer.answer(|_| 503);
     let refused = platform.publish("order:created", "{}");
     let line = listener.line();
-    assert!(line.contains(&refused) && line.contains("(passed on, answered 503)"), "{line}");
+    assert!(line.contains(&refused) && line.contains("(forwarded, answered 503)"), "{line}");
     let delivery = server.api.get("/v1/deliveries?limit=200").expect(200);
     assert!(delivery["items"].as_array().unwrap().iter().any(|delivery| delivery["event"] == refused.as_str()));
 }
@@ -133,14 +133,14 @@ fn a_server_that_is_not_there_or_says_nothing_is_a_bad_gateway() {
     let listener = Listener::start("silver", "k", &["--forward", &format!("http://{nobody}"), "--hide-body"]);
     assert_eq!(send(listener.address, "POST", "/", &[], b"{}").unwrap().status, 502);
     let line = listener.line();
-    assert!(line.contains("not passed on: the server cannot be reached") && line.contains("answered 502"), "{line}");
+    assert!(line.contains("not forwarded: the server cannot be reached") && line.contains("answered 502"), "{line}");
 
     let hanging_up = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = hanging_up.local_addr().unwrap();
     std::thread::spawn(move || hanging_up.incoming().for_each(drop));
     let listener = Listener::start("silver", "k", &["--forward", &format!("http://{address}"), "--hide-body"]);
     assert_eq!(send(listener.address, "POST", "/", &[], b"{}").unwrap().status, 502);
-    assert!(listener.line().contains("gave no whole answer"));
+    assert!(listener.line().contains("gave no complete answer"));
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod flows;
 mod harness;
 mod lessons;
 mod listen;
+mod logs_postgres;
 mod migrate;
 mod overload;
 mod policy;

@@ -116,7 +116,7 @@ fn killed_twice_nothing_is_lost_on_the_way_to_postgres() {
 
     let moved = run(&mut migrate(&home, &url));
     assert_eq!(moved.code, Some(0), "{moved:?}");
-    assert!(moved.stderr.starts_with("going on with copying"), "{moved:?}");
+    assert!(moved.stderr.starts_with("continuing to copy"), "{moved:?}");
     assert!(moved.stderr.contains(&format!("deliveries: {DELIVERED} of {DELIVERED} rows (100 %)\n")), "{moved:?}");
     assert!(!moved.stderr.contains("events: "), "not again: {moved:?}");
     let rows = |table: &str| {
@@ -178,7 +178,7 @@ fn what_cannot_be_moved_is_said_in_one_line() {
     drop(server);
     refused(bellwire().arg("migrate"), &["--from <URL>", "--to <URL>"]);
     refused(&mut migrate(&home, "mysql://x"), &["--to", "sqlite:FILE or postgres://"]);
-    refused(&mut migrate(&home, "sqlite:other.db"), &["from SQLite to PostgreSQL", "no other way"]);
+    refused(&mut migrate(&home, "sqlite:other.db"), &["from SQLite to PostgreSQL", "only be moved"]);
     let backwards = ["migrate", "--from", nowhere, "--to", &home.database()];
     refused(bellwire().args(backwards).env("BELLWIRE_MASTER_KEY", MASTER_KEY), &["from SQLite to PostgreSQL"]);
     refused(migrate(&home, nowhere).env_remove("BELLWIRE_MASTER_KEY"), &["set BELLWIRE_MASTER_KEY", "bellwire.db.master-key"]);

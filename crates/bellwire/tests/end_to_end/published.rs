@@ -13,8 +13,8 @@ const WEBHOOK: &str = "/api/external/webhook";
 
 /// A server with one published API at a port of its own.
 fn publishing(home: &Home, contract: &str) -> (Server, SocketAddr) {
-    let publication = format!("{contract}=127.0.0.1:0");
-    let server = home.start_with(&[&LOCAL[..], &["--publish", &publication]].concat());
+    let listener = format!("{contract}=127.0.0.1:0");
+    let server = home.start_with(&[&LOCAL[..], &["--publish", &listener]].concat());
     let address = server.publishes(contract);
     (server, address)
 }

@@ -121,7 +121,7 @@ fn a_master_key_that_is_none_or_another() {
     let kept = home.path("bellwire.db.master-key");
     let key = fs::read_to_string(&kept).unwrap();
     fs::remove_file(&kept).unwrap();
-    refused(&serve(&home, &[], &[]), &["no master key beside it", "BELLWIRE_MASTER_KEY"]);
+    refused(&serve(&home, &[], &[]), &["no master key next to it", "BELLWIRE_MASTER_KEY"]);
     assert!(!kept.exists(), "a database never gets a second key");
     let server = home.start_with(&["--master-key", &key]);
     server.api.get("/v1/accounts").expect(200);

@@ -16,15 +16,14 @@ use bellwire_store::{
     Account, Delivery, DeliveryQuery, Execution, LaneKey, Location, MasterKey, NewEndpoint, NewEvent, PageRequest, PutAccount,
     Queue, Records, StoreOptions,
 };
+use bellwire_testkit::http::Request;
+use bellwire_testkit::sink::Sink;
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-/// How long anything may take before a test gives up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) use bellwire_testkit::waiting::PATIENCE;
 
 pub(crate) struct World {
     pub(crate) records: Records,
@@ -165,64 +164,24 @@ impl World {
     }
 }
 
-/// A request that a receiver got.
-pub(crate) struct Received {
-    head: String,
-    pub(crate) body: Vec<u8>,
-}
-
-impl Received {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
-    }
-}
-
 /// Answers every request with the next status of `statuses`, the last one for ever; no status at all: never answers.
-pub(crate) async fn receiver(statuses: &'static [u16]) -> (String, mpsc::UnboundedReceiver<Received>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+pub(crate) async fn receiver(statuses: &'static [u16]) -> (String, mpsc::UnboundedReceiver<Request>) {
     let (sender, received) = mpsc::unbounded_channel();
-    let count = Arc::new(AtomicUsize::new(0));
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let (sender, count) = (sender.clone(), Arc::clone(&count));
-            tokio::spawn(async move {
-                let mut buffer = Vec::new();
-                while let Some(request) = read_request(&mut stream, &mut buffer).await {
-                    let _ = sender.send(request);
-                    let turn = count.fetch_add(1, Ordering::SeqCst);
-                    let Some(status) = statuses.get(turn).or(statuses.last()) else { return std::future::pending().await };
-                    let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n");
-                    if stream.write_all(answer.as_bytes()).await.is_err() {
-                        return;
-                    }
-                }
-            });
+    let count = AtomicUsize::new(0);
+    let sink = Sink::start(move |request| {
+        let _ = sender.send(request.clone());
+        let turn = count.fetch_add(1, Ordering::SeqCst);
+        match statuses.get(turn).or(statuses.last()) {
+            Some(status) => *status,
+            None => loop {
+                std::thread::park();
+            },
         }
     });
-    (url, received)
+    (sink.url("/hook"), received)
 }
 
-async fn read_request(stream: &mut tokio::net::TcpStream, buffer: &mut Vec<u8>) -> Option<Received> {
-    loop {
-        if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
-            let head = String::from_utf8(buffer[..end].to_vec()).unwrap();
-            let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
-            let total = end + 4 + length.map_or(0, |length| length.parse().unwrap());
-            if buffer.len() >= total {
-                let body = buffer[end + 4..total].to_vec();
-                buffer.drain(..total);
-                return Some(Received { head, body });
-            }
-        }
-        if stream.read_buf(buffer).await.ok()? == 0 {
-            return None;
-        }
-    }
-}
-
-pub(crate) async fn next(received: &mut mpsc::UnboundedReceiver<Received>) -> Received {
+pub(crate) async fn next(received: &mut mpsc::UnboundedReceiver<Request>) -> Request {
     tokio::time::timeout(PATIENCE, received.recv()).await.unwrap().unwrap()
 }
 

@@ -7,7 +7,7 @@ use bellwire_domain::Timestamp;
 use super::keeper::{self, Duties, Keeper};
 use super::{claim, history, migrations, nodes, writer};
 use crate::moves;
-use crate::queue::access::{Access, AccessOptions, Execution, Parts, RunningWriter};
+use crate::queue::access::{Access, AccessOptions, DropHistory, Execution, Parts, RunningWriter};
 use crate::queue::ids::DeliveryIds;
 use crate::queue::lease::{Lease, draw_token};
 use crate::rows::lane::LaneKey;
@@ -48,8 +48,8 @@ pub(crate) fn open(options: &AccessOptions, url: &PostgresUrl) -> Result<Arc<Acc
         }
     };
     let dropped_at = url.clone();
-    let drop_history: crate::queue::access::DropHistory = Arc::new(move |from| drop_history(&dropped_at, from));
-    let running = RunningWriter { jobs, closing, drop_history: Some(drop_history), lock: None };
+    let drop_history: DropHistory = Arc::new(move |from| drop_history(&dropped_at, from));
+    let running = RunningWriter { jobs, closing, drop_history: Some(drop_history) };
     let access = Arc::new(parts.assemble(options, Source::Postgres(url.clone()), running));
     let told = Arc::downgrade(&access);
     if matches!(options.execution, Execution::Inline { .. }) {

@@ -1,6 +1,5 @@
 //! What the store's two faces share: the way to the writer and to the readers, the keys, and what is kept in memory.
 
-use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,7 +103,6 @@ impl Parts {
             is_shared,
             drop_history: writer.drop_history,
             closing: Mutex::new(writer.closing),
-            _lock: writer.lock,
         }
     }
 }
@@ -115,12 +113,10 @@ pub(crate) type Closing = Vec<Box<dyn FnOnce() + Send>>;
 /// A writer that runs, and what ends with it.
 pub(crate) struct RunningWriter {
     pub(crate) jobs: mpsc::Sender<Job>,
-    /// Waits for threads to end.
+    /// Waits for threads to end, and gives the file up.
     pub(crate) closing: Closing,
     /// On PostgreSQL.
     pub(crate) drop_history: Option<DropHistory>,
-    /// On SQLite, held for the life of the store: it refuses a second process.
-    pub(crate) lock: Option<File>,
 }
 
 /// What the store's faces share.
@@ -139,7 +135,6 @@ pub(crate) struct Access {
     is_shared: bool,
     pub(super) drop_history: Option<DropHistory>,
     closing: Mutex<Closing>,
-    _lock: Option<File>,
 }
 
 impl Access {

@@ -47,11 +47,13 @@ pub(crate) fn open(options: &AccessOptions, path: &Path) -> Result<Access, OpenE
     let parts = Parts::new(options, keyring, lease, DeliveryIds::open(db)?);
     parts.context.handoff.mark_backlog(waiting);
     let writer = Writer::new(connection, parts.context.clone());
-    let (jobs, closing) = match &options.execution {
+    let (jobs, mut closing) = match &options.execution {
         Execution::Threads => writer::start(writer, path, options.jobs_max)?,
         Execution::Inline { commits } => (writer::start_inline(writer, Arc::clone(commits), options.jobs_max)?, Vec::new()),
     };
-    let running = RunningWriter { jobs, closing, drop_history: None, lock: Some(lock) };
+    // The last to go: another process may have the file once this one has written all of it.
+    closing.push(Box::new(move || drop(lock)));
+    let running = RunningWriter { jobs, closing, drop_history: None };
     Ok(parts.assemble(options, Source::Sqlite(path.to_owned()), running))
 }
 

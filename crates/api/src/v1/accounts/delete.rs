@@ -8,11 +8,11 @@ use crate::Api;
 use crate::extract::{Caller, Params};
 use crate::problem::Problem;
 
-/// Delete an account and all that is its: endpoints, events, deliveries, keys
+/// Delete an account and all that belongs to it: endpoints, events, deliveries, keys
 #[utoipa::path(
     delete, path = "/v1/accounts/{account}", operation_id = "accounts.delete", tag = "accounts",
     params(("account" = String, Path, description = "The account's id.")),
-    responses((status = 204, description = "It is gone."))
+    responses((status = 204, description = "Deleted."))
 )]
 pub(super) async fn delete(
     State(api): State<Api>,

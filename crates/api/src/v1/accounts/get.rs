@@ -13,9 +13,7 @@ use crate::problem::Problem;
 #[utoipa::path(
     get, path = "/v1/accounts/{account}", operation_id = "accounts.get", tag = "accounts",
     params(("account" = String, Path, description = "The account's id.")),
-    responses((status = 200, description = "The account.", body = AccountAnswer, example = json!({
-        "id": "clinic-7", "contract": "noyo", "name": "Clinic 7", "sandbox": false, "entitlements": [],
-        "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-15T10:30:00.000000Z" })))
+    responses((status = 200, description = "The account.", body = AccountAnswer, example = json!(AccountAnswer::sample())))
 )]
 pub(super) async fn get(
     State(api): State<Api>,

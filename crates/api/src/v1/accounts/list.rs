@@ -15,13 +15,11 @@ use crate::query::Query;
 #[utoipa::path(
     get, path = "/v1/accounts", operation_id = "accounts.list", tag = "accounts",
     params(
-        ("limit" = Option<u32>, Query, description = "Items at most."),
-        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+        ("limit" = Option<u32>, Query, description = "The most items to return."),
+        ("after" = Option<String>, Query, description = "The `next` of the previous page."),
     ),
-    responses((status = 200, description = "A page of accounts.", body = List<AccountAnswer>, example = json!({
-        "items": [{ "id": "clinic-7", "contract": "noyo", "name": "Clinic 7", "sandbox": false, "entitlements": [], "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-15T10:30:00.000000Z" }],
-        "next": "clinic-7"
-    })))
+    responses((status = 200, description = "A page of accounts.", body = List<AccountAnswer>,
+        example = json!(List::sample(AccountAnswer::sample()))))
 )]
 pub(super) async fn list(
     State(api): State<Api>,

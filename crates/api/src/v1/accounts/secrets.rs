@@ -1,40 +1,39 @@
 //! `POST /v1/accounts/{account}/secrets`
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use bellwire_app::{Operation, SecretInput};
 use bellwire_domain::Secret;
-use utoipa::ToSchema;
 
 use super::AccountAnswer;
 use crate::Api;
-use crate::body::Fields;
+use crate::body::{self, body};
 use crate::extract::{Caller, JsonBody, Params};
 use crate::problem::Problem;
 
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "it describes the body, which is read field by field")]
-pub(super) struct AccountSecretRotate {
-    /// The new secret. Left out, one is drawn.
-    secret: Option<String>,
-    /// How long the old secret is good beside the new one, such as `0s`, `30m` or `24h`. Left out: `24h`.
-    overlap: Option<String>,
+body! {
+    pub(super) struct AccountSecretRotate<'a> {
+        /// The new secret; by default, one is generated.
+        secret: Option<Secret<String>>,
+        /// How long the old secret stays valid, such as `0s`, `30m` or `24h`; by default, `24h`.
+        overlap: Option<Cow<'a, str>>,
+    }
 }
 
 /// Give an account a new secret
 ///
-/// For contracts that give an account one secret for all of its endpoints. Until the overlap ends both are good; which of them a
-/// request carries the contract says. The new secret is in this answer and never again, unless the contract lets it be read.
+/// For contracts with one secret per account. Until the overlap ends, both are valid; the contract says which of them a request
+/// carries. The new secret is in this answer and never shown again, unless the contract allows reading it.
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/secrets", operation_id = "accounts.rotate", tag = "accounts",
     params(("account" = String, Path, description = "The account's id.")),
     request_body(content = AccountSecretRotate, example = json!({ "secret": "another secret to guess", "overlap": "24h" })),
-    responses((status = 201, description = "The account with its new secret.", body = AccountAnswer, example = json!({
-        "id": "clinic-7", "contract": "novamed", "name": "Clinic 7", "sandbox": false, "entitlements": [],
-        "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-16T08:00:00.000000Z",
-        "secret": "another secret to guess" })))
+    responses((status = 201, description = "The account with its new secret.", body = AccountAnswer,
+        example = json!(AccountAnswer {
+            contract: "novamed".to_owned(), secret: Some("another secret to guess".to_owned()), ..AccountAnswer::sample() })))
 )]
 pub(super) async fn rotate(
     State(api): State<Api>,
@@ -44,10 +43,7 @@ pub(super) async fn rotate(
 ) -> Result<(StatusCode, Json<AccountAnswer>), Problem> {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
     let body = body.read_or_empty().await?;
-    let mut fields = Fields::read(&body)?;
-    let secret = fields.text("secret").map(|text| Secret::new(text.into_owned()));
-    let overlap = fields.text("overlap");
-    fields.finish()?;
+    let AccountSecretRotate { secret, overlap } = body::read(&body)?;
     let input = SecretInput { secret, overlap: overlap.as_deref() };
     let (account, secret) = api.app.rotate_account_secret(&access, input).await?;
     Ok((StatusCode::CREATED, Json(AccountAnswer::show(&account).with_secret(Some(&secret)))))

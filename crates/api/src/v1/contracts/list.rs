@@ -13,29 +13,15 @@ use crate::query::Query;
 
 /// List the loaded contracts
 ///
-/// A consumer's key sees the contract of its account.
+/// A consumer's key sees its account's contract.
 #[utoipa::path(
     get, path = "/v1/contracts", operation_id = "contracts.list", tag = "contracts",
     params(
-        ("limit" = Option<u32>, Query, description = "Items at most."),
-        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+        ("limit" = Option<u32>, Query, description = "The most items to return."),
+        ("after" = Option<String>, Query, description = "The `next` of the previous page."),
     ),
-    responses((status = 200, description = "A page of contracts.", body = List<ContractAnswer>, example = json!({
-        "items": [{
-            "name": "noyo", "title": "Noyo", "description": null,
-            "events": [{ "type": "difference.created", "title": "Difference created", "description": null, "entitlement": null,
-            "enabled_by_default": true }], "any_event": false,
-            "test_event": "test.hello_world",
-            "resources": [{ "kind": "difference", "title": "Difference", "description": null,
-                "states": ["processing", "discrepancy", "resolved", "replaced"] }],
-        "published": { "title": "Noyo Tracking API", "path": "/published/noyo", "url": null, "header": "authorization",
-            "scheme": "Bearer", "routes": [{ "method": "GET", "path": "/differences/{id}", "title": "Read a difference",
-                "description": null, "does": "read_resource", "public": false }] },
-            "subscription": { "events": "all", "url": "https", "secret": "consumer", "enabled": true, "sandbox": false,
-                "register": "consumer", "headers": false }
-        }],
-        "next": null
-    })))
+    responses((status = 200, description = "A page of contracts.", body = List<ContractAnswer>,
+        example = json!(List::sample(ContractAnswer::sample()))))
 )]
 pub(super) async fn list(
     State(api): State<Api>,

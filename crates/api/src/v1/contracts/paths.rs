@@ -1,9 +1,9 @@
-//! The routes of a published API as OpenAPI paths. Bodies are the contract's own templates, so that only their place is described.
+//! The routes of a published API as OpenAPI paths. Bodies are the contract's own templates, so only their place is described.
 
 use bellwire_contract::{PublishedApi, PublishedRoute};
 use serde_json::{Map, Value, json};
 
-/// Adds `paths`, where they are, and how to authenticate.
+/// Adds the paths, their server, and how to authenticate.
 pub(super) fn add(published: &PublishedApi, document: &mut Value) {
     let mut paths: Map<String, Value> = Map::new();
     for route in published.routes() {

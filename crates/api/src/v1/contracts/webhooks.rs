@@ -1,7 +1,7 @@
 //! `GET /v1/contracts/{contract}/openapi.json`
 //!
-//! The document is made from the catalogue and from requests that the contract itself renders with its examples, so that it
-//! shows what is really sent: the headers, and the body around each event's data.
+//! The document is built from the catalogue and from requests that the contract renders with its examples, so it shows what is
+//! really sent: the headers, and the body around each event's data.
 
 use axum::Json;
 use axum::extract::State;
@@ -21,7 +21,7 @@ use super::paths;
 /// 2025-01-15T10:30:00Z, the instant of all examples.
 const EXAMPLE_AT: Timestamp = Timestamp::from_secs(1_736_937_000);
 
-/// A contract's webhooks, and the API its platform has published, as OpenAPI 3.1, for the platform's consumers
+/// A contract's webhooks and published API as OpenAPI 3.1, for the platform's consumers
 #[utoipa::path(
     get, path = "/v1/contracts/{contract}/openapi.json", operation_id = "contracts.webhooks", tag = "contracts",
     params(("contract" = String, Path, description = "The contract's name.")),
@@ -82,7 +82,7 @@ fn webhook(contract: &Contract, event: &EventDefinition) -> Value {
     json!({ method: operation })
 }
 
-/// What the contract sends for the event's example.
+/// The request that the contract sends for the event's example.
 fn example_request(contract: &Contract, event: &EventDefinition) -> Option<OutboundRequest> {
     let secrets = [contract.draw_secret([7; 32])];
     let input = RenderInput {
@@ -103,7 +103,7 @@ fn example_request(contract: &Contract, event: &EventDefinition) -> Option<Outbo
     contract.render(&input).ok()
 }
 
-/// The contract's own headers; not those that every request has.
+/// The contract's own headers, without those that every request has.
 fn headers(request: &OutboundRequest) -> Vec<Value> {
     let own = request
         .headers
@@ -126,7 +126,7 @@ fn body(request: &OutboundRequest, event: &EventDefinition) -> Option<Value> {
     Some(json!({ media_type: media }))
 }
 
-/// The schema of a body as far as an example shows it: where the event's data stands, its own schema does.
+/// The schema of a body, as far as an example shows it. The event's data has its own schema.
 fn shape(value: &Value, data: &Value, event: &EventDefinition) -> Value {
     match value {
         _ if value == data => schema_ref(event),
@@ -156,7 +156,7 @@ fn schema_ref(event: &EventDefinition) -> Value {
     json!({ "$ref": format!("#/components/schemas/{}", schema_name(event)) })
 }
 
-/// Names of components take only some characters (OpenAPI 3.1 §4.8.7.1).
+/// Component names allow only some characters (OpenAPI 3.1 §4.8.7.1).
 fn schema_name(event: &EventDefinition) -> String {
     let plain = |character: char| if character.is_ascii_alphanumeric() || "._-".contains(character) { character } else { '_' };
     event.event_type.as_str().chars().map(plain).collect()

@@ -14,24 +14,18 @@ use crate::query::Query;
 
 /// List deliveries, newest first
 ///
-/// A consumer's key sees those of its account.
+/// A consumer's key sees its own account's.
 #[utoipa::path(
     get, path = "/v1/deliveries", operation_id = "deliveries.list", tag = "deliveries",
     params(
         ("account" = Option<String>, Query, description = "Only deliveries of this account."),
         ("endpoint" = Option<String>, Query, description = "Only deliveries for this endpoint."),
         ("state" = Option<String>, Query, description = "Only `pending`, `delivered`, `failed` or `cancelled` ones."),
-        ("limit" = Option<u32>, Query, description = "Items at most."),
-        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+        ("limit" = Option<u32>, Query, description = "The most items to return."),
+        ("after" = Option<String>, Query, description = "The `next` of the previous page."),
     ),
-    responses((status = 200, description = "A page of deliveries.", body = List<DeliveryAnswer>, example = json!({
-        "items": [{ "id": "dlv_04jx8mzxw8e2s", "account": "clinic-7",
-            "event": "01946a2e-7c40-7000-8000-00000000000b", "event_type": "difference.created",
-            "endpoint": "01946a2e-7c40-7000-8000-000000000001", "number": 7, "state": "pending",
-            "due_at": "2025-01-15T10:31:00.000000Z", "created_at": "2025-01-15T10:30:00.000000Z", "ended_at": null,
-            "attempt_count": 1, "attempts": [] }],
-        "next": null
-    })))
+    responses((status = 200, description = "A page of deliveries.", body = List<DeliveryAnswer>,
+        example = json!(List::sample(DeliveryAnswer::sample()))))
 )]
 pub(super) async fn list(
     State(api): State<Api>,

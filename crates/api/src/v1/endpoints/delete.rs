@@ -8,14 +8,14 @@ use crate::Api;
 use crate::extract::{Caller, Params};
 use crate::problem::Problem;
 
-/// Delete an endpoint; what waits for it is cancelled
+/// Delete an endpoint and cancel its waiting deliveries
 #[utoipa::path(
     delete, path = "/v1/accounts/{account}/endpoints/{endpoint}", operation_id = "endpoints.delete", tag = "endpoints",
     params(
         ("account" = String, Path, description = "The account's id."),
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
-    responses((status = 204, description = "It is gone."))
+    responses((status = 204, description = "Deleted."))
 )]
 pub(super) async fn delete(
     State(api): State<Api>,

@@ -16,11 +16,7 @@ use crate::problem::Problem;
         ("account" = String, Path, description = "The account's id."),
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
-    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!({
-        "id": "01946a2e-7c40-7000-8000-000000000001", "account": "clinic-7", "url": "https://clinic.example/hooks",
-        "name": "Intake", "events": ["difference.created"], "enabled": true, "health": "active", "headers": {},
-        "in_flight_max": null, "rate_limit": null,
-        "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-15T10:30:00.000000Z" })))
+    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!(EndpointAnswer::sample())))
 )]
 pub(super) async fn get(
     State(api): State<Api>,

@@ -16,17 +16,11 @@ use crate::query::Query;
     get, path = "/v1/accounts/{account}/endpoints", operation_id = "endpoints.list", tag = "endpoints",
     params(
         ("account" = String, Path, description = "The account's id."),
-        ("limit" = Option<u32>, Query, description = "Items at most."),
-        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+        ("limit" = Option<u32>, Query, description = "The most items to return."),
+        ("after" = Option<String>, Query, description = "The `next` of the previous page."),
     ),
-    responses((status = 200, description = "A page of endpoints.", body = List<EndpointAnswer>, example = json!({
-        "items": [{ "id": "01946a2e-7c40-7000-8000-000000000001", "account": "clinic-7",
-            "url": "https://clinic.example/hooks", "name": "Intake", "events": ["difference.created"], "enabled": true,
-            "health": "active", "headers": {}, "in_flight_max": null, "rate_limit": null,
-            "created_at": "2025-01-15T10:30:00.000000Z",
-            "updated_at": "2025-01-15T10:30:00.000000Z" }],
-        "next": null
-    })))
+    responses((status = 200, description = "A page of endpoints.", body = List<EndpointAnswer>,
+        example = json!(List::sample(EndpointAnswer::sample()))))
 )]
 pub(super) async fn list(
     State(api): State<Api>,

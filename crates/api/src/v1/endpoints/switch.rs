@@ -1,4 +1,4 @@
-//! `POST /v1/accounts/{account}/endpoints/{endpoint}/enable`, `/disable` and `/resume`: three states of one switch.
+//! `POST /v1/accounts/{account}/endpoints/{endpoint}/enable`, `/disable` and `/resume`.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,20 +11,16 @@ use crate::problem::Problem;
 
 type Answer = Result<Json<EndpointAnswer>, Problem>;
 
-/// Let new events make deliveries for an endpoint
+/// Let new events create deliveries for an endpoint
 ///
-/// One that was disabled because it had failed starts healthy again.
+/// If it was disabled because it failed, it starts healthy again.
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/endpoints/{endpoint}/enable", operation_id = "endpoints.enable", tag = "endpoints",
     params(
         ("account" = String, Path, description = "The account's id."),
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
-    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!({
-        "id": "01946a2e-7c40-7000-8000-000000000001", "account": "clinic-7", "url": "https://clinic.example/hooks",
-        "name": "Intake", "events": ["difference.created"], "enabled": true, "health": "active", "headers": {},
-        "in_flight_max": null, "rate_limit": null,
-        "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-16T08:00:00.000000Z" })))
+    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!(EndpointAnswer::sample())))
 )]
 pub(super) async fn enable(
     State(api): State<Api>,
@@ -36,18 +32,15 @@ pub(super) async fn enable(
     Ok(Json(EndpointAnswer::show(&api.app, &access, endpoint)))
 }
 
-/// Make no deliveries for an endpoint any more
+/// Stop creating deliveries for an endpoint
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/endpoints/{endpoint}/disable", operation_id = "endpoints.disable", tag = "endpoints",
     params(
         ("account" = String, Path, description = "The account's id."),
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
-    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!({
-        "id": "01946a2e-7c40-7000-8000-000000000001", "account": "clinic-7", "url": "https://clinic.example/hooks",
-        "name": "Intake", "events": ["difference.created"], "enabled": false, "health": "active", "headers": {},
-        "in_flight_max": null, "rate_limit": null,
-        "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-16T08:00:00.000000Z" })))
+    responses((status = 200, description = "The endpoint.", body = EndpointAnswer,
+        example = json!(EndpointAnswer { enabled: false, ..EndpointAnswer::sample() })))
 )]
 pub(super) async fn disable(
     State(api): State<Api>,
@@ -61,18 +54,14 @@ pub(super) async fn disable(
 
 /// Make a failed endpoint healthy again
 ///
-/// What waited for it is attempted now.
+/// Its waiting deliveries are attempted now.
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/endpoints/{endpoint}/resume", operation_id = "endpoints.resume", tag = "endpoints",
     params(
         ("account" = String, Path, description = "The account's id."),
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
-    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!({
-        "id": "01946a2e-7c40-7000-8000-000000000001", "account": "clinic-7", "url": "https://clinic.example/hooks",
-        "name": "Intake", "events": ["difference.created"], "enabled": true, "health": "active", "headers": {},
-        "in_flight_max": null, "rate_limit": null,
-        "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-16T08:00:00.000000Z" })))
+    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!(EndpointAnswer::sample())))
 )]
 pub(super) async fn resume(
     State(api): State<Api>,

@@ -12,15 +12,14 @@ use crate::v1::events::Receipt;
 
 /// Send the contract's test event to this endpoint only
 ///
-/// It goes to a disabled endpoint too, and is in the account's log like any event.
+/// It also goes to a disabled endpoint, and appears in the account's log like any event.
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/endpoints/{endpoint}/test", operation_id = "endpoints.test", tag = "endpoints",
     params(
         ("account" = String, Path, description = "The account's id."),
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
-    responses((status = 201, description = "The test event is on its way.", body = Receipt, example = json!({
-        "id": "01946a2e-7c40-7000-8000-00000000000a", "seq": 42, "deliveries": 1 })))
+    responses((status = 201, description = "The test event is on its way.", body = Receipt, example = json!(Receipt::sample())))
 )]
 pub(super) async fn test(
     State(api): State<Api>,

@@ -3,39 +3,35 @@
 use axum::Json;
 use axum::extract::State;
 use bellwire_app::{EndpointPatch, Operation};
-use utoipa::ToSchema;
 
-use super::{EndpointAnswer, HeaderList};
+use super::EndpointAnswer;
 use crate::Api;
-use crate::body::Fields;
+use crate::body::{self, Change, InFlightMax, body};
 use crate::extract::{Caller, JsonBody, Params};
 use crate::problem::Problem;
 
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "it describes the body, which is read field by field")]
-pub(super) struct EndpointUpdate {
-    /// Where deliveries go.
-    url: Option<String>,
-    /// A name for people; null removes it.
-    name: Option<String>,
-    /// The event types it wants; null: all.
-    events: Option<Vec<String>>,
-    /// Whether new events make deliveries for it.
-    enabled: Option<bool>,
-    /// Headers of its own, all of them.
-    #[schema(value_type = Option<BTreeMap<String, String>>)]
-    headers: Option<HeaderList>,
-    /// Requests in flight at once that it takes; null: as many as the operator gives every endpoint.
-    #[schema(minimum = 1, maximum = 10_000)]
-    in_flight_max: Option<u32>,
-    /// Requests in a span of time that it takes, such as `10/s`, `600/m` or `1000/h`; null: any number.
-    rate_limit: Option<String>,
+body! {
+    pub(super) struct EndpointUpdate {
+        /// Where deliveries go.
+        url: Option<String>,
+        /// A name for people; null removes it.
+        name: Change<String>,
+        /// The event types it wants; null: all.
+        events: Change<Vec<String>>,
+        /// Whether new events create deliveries for it.
+        enabled: Option<bool>,
+        /// Its own headers, replacing all of them.
+        headers: Option<Vec<(String, String)>>,
+        /// How many requests may be in flight to it at once; null: the contract's limit.
+        in_flight_max: Change<InFlightMax>,
+        /// Its rate limit, such as `10/s`, `600/m` or `1000/h`; null: the contract's, if any.
+        rate_limit: Change<String>,
+    }
 }
 
 /// Change an endpoint
 ///
-/// What is left out stays as it is.
+/// What is left out does not change.
 #[utoipa::path(
     patch, path = "/v1/accounts/{account}/endpoints/{endpoint}", operation_id = "endpoints.update", tag = "endpoints",
     params(
@@ -43,11 +39,10 @@ pub(super) struct EndpointUpdate {
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
     request_body(content = EndpointUpdate, example = json!({ "url": "https://clinic.example/hooks/v2", "name": null, "rate_limit": "10/s" })),
-    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!({
-        "id": "01946a2e-7c40-7000-8000-000000000001", "account": "clinic-7", "url": "https://clinic.example/hooks/v2",
-        "name": null, "events": ["difference.created"], "enabled": true, "health": "active", "headers": {},
-        "in_flight_max": null, "rate_limit": "10/s",
-        "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-16T08:00:00.000000Z" })))
+    responses((status = 200, description = "The endpoint.", body = EndpointAnswer,
+        example = json!(EndpointAnswer {
+            url: "https://clinic.example/hooks/v2".to_owned(), name: None, ..EndpointAnswer::sample()
+        })))
 )]
 pub(super) async fn update(
     State(api): State<Api>,
@@ -57,17 +52,16 @@ pub(super) async fn update(
 ) -> Result<Json<EndpointAnswer>, Problem> {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
     let body = body.read().await?;
-    let mut fields = Fields::read(&body)?;
+    let EndpointUpdate { url, name, events, enabled, headers, in_flight_max, rate_limit } = body::read(&body)?;
     let patch = EndpointPatch {
-        url: fields.text("url").map(Into::into),
-        name: fields.nullable_text("name"),
-        events: fields.nullable_texts("events"),
-        enabled: fields.flag("enabled"),
-        headers: fields.text_members("headers"),
-        in_flight_max: fields.nullable_whole("in_flight_max"),
-        rate_limit: fields.nullable_text("rate_limit"),
+        url,
+        name: name.into_option(),
+        events: events.into_option(),
+        enabled,
+        headers,
+        in_flight_max: in_flight_max.into_option().map(|max| max.map(|InFlightMax(max)| max)),
+        rate_limit: rate_limit.into_option(),
     };
-    fields.finish()?;
     let endpoint = api.app.update_endpoint(&access, &endpoint, patch).await?;
     Ok(Json(EndpointAnswer::show(&api.app, &access, endpoint)))
 }

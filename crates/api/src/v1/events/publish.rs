@@ -1,84 +1,84 @@
 //! `POST /v1/accounts/{account}/events`: the hot path.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bellwire_app::{EventInput, Fault, Operation};
-use bellwire_store::EventReceipt;
+use bellwire_domain::Timestamp;
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::Receipt;
 use crate::Api;
-use crate::body::Fields;
+use crate::body::{self, Fields, body};
 use crate::extract::{Caller, JsonBody, Params};
 use crate::problem::Problem;
 
-/// An event.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "it describes the body, which is read field by field")]
-pub(super) struct EventPublish {
-    /// Its type, from the contract's catalogue.
-    r#type: String,
-    /// What is delivered, kept byte for byte.
-    data: serde_json::Value,
-    /// An id of your choice: publishing it again changes nothing. Left out, one is drawn.
-    id: Option<String>,
-    /// When it happened (RFC 3339); left out: now.
-    occurred_at: Option<String>,
-    /// Whom it is about, for erasure later.
-    subjects: Option<Vec<String>>,
-    /// When the event exists: send it again to every endpoint that matches now.
-    redeliver: Option<bool>,
+/// The member of a batch that holds its events.
+const LIST: &str = "events";
+
+body! {
+    /// An event.
+    pub(super) struct EventPublish<'a> {
+        /// Its type, from the contract's catalogue.
+        r#type: Cow<'a, str>,
+        /// What is delivered, kept byte for byte.
+        data: &'a RawValue,
+        /// An id of your choice; publishing it again changes nothing. By default, one is generated.
+        id: Option<Cow<'a, str>>,
+        /// When it happened (RFC 3339); by default, now.
+        occurred_at: Option<Timestamp>,
+        /// Whom it is about, for later erasure.
+        subjects: Option<Vec<String>>,
+        /// If the event already exists, send it again to every endpoint that matches now.
+        redeliver: Option<bool>,
+    }
 }
 
-/// Several events, all published or none.
+/// Several events; all are published, or none.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "it describes the body, which is read field by field")]
-pub(super) struct EventBatch {
+pub(super) struct EventBatch<'a> {
     /// The events, in order.
-    events: Vec<EventPublish>,
+    events: Vec<EventPublish<'a>>,
 }
 
 /// One event or several.
 #[derive(ToSchema)]
-#[schema(as = EventPublishBody)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "it describes the body, which is read field by field")]
-pub(super) enum Publication {
-    One(EventPublish),
-    Several(EventBatch),
+pub(super) enum EventPublishBody<'a> {
+    One(EventPublish<'a>),
+    Several(EventBatch<'a>),
 }
 
-/// What became of several events, in their order.
+/// The results of publishing several events, in order.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Receipts {
-    /// One for each.
+    /// One per event.
     items: Vec<Receipt>,
 }
 
 /// One answer or several.
-#[derive(ToSchema)]
-#[schema(as = EventPublishAnswer)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "it describes the answer, which is written as one or the other")]
-pub(super) enum PublicationAnswer {
+pub(super) enum EventPublishAnswer {
     One(Receipt),
     Several(Receipts),
 }
 
 /// Publish an event, or several: all or none
 ///
-/// When this answers, the event and all its deliveries are stored. The same id with the same content again answers 200 and
-/// the same, and makes no new deliveries unless `redeliver` is true; with other content it is refused with 409.
+/// Once this answers, the event and all its deliveries are stored. The same id with the same content gets the same answer again,
+/// with status 200, and creates no new deliveries unless `redeliver` is true. With different content it is refused with 409.
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/events", operation_id = "events.publish", tag = "events",
     params(("account" = String, Path, description = "The account's id.")),
-    request_body(content = Publication, examples(
+    request_body(content = EventPublishBody, examples(
         ("one" = (summary = "One event", value = json!({
             "type": "difference.created", "data": { "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78" } }))),
         ("several" = (summary = "Several events, all or none", value = json!({ "events": [
@@ -87,10 +87,10 @@ pub(super) enum PublicationAnswer {
         ] }))),
     )),
     responses(
-        (status = 200, description = "All of them were stored already: the same answer as then.", body = PublicationAnswer,
-            example = json!({ "id": "01946a2e-7c40-7000-8000-00000000000b", "seq": 41, "deliveries": 2 })),
-        (status = 201, description = "Stored, with their deliveries.", body = PublicationAnswer,
-            example = json!({ "id": "01946a2e-7c40-7000-8000-00000000000b", "seq": 41, "deliveries": 2 })),
+        (status = 200, description = "Already stored: the same answer as before.", body = EventPublishAnswer,
+            example = json!(EventPublishAnswer::One(Receipt::sample()))),
+        (status = 201, description = "Stored, with their deliveries.", body = EventPublishAnswer,
+            example = json!(EventPublishAnswer::One(Receipt::sample()))),
     )
 )]
 pub(super) async fn publish(
@@ -100,62 +100,56 @@ pub(super) async fn publish(
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let access = api.app.open_account(&actor, Operation::EventPublish, &account).await?;
-    let body = body.read().await?;
-    let (fields, list) = Fields::read_with_list(&body, "events", api.app.limits().batch_events_max)?;
-    let Some(list) = list else {
-        let (input, faults) = read_event(&body, fields);
-        let input = valid(input, faults)?;
-        let receipts = api.app.publish(&access, std::slice::from_ref(&input)).await?;
-        let shown: Vec<Receipt> = receipts.iter().map(Receipt::show).collect();
-        return Ok((status(&receipts), Json(shown.into_iter().next())).into_response());
+    let bytes = body.read().await?;
+    let (answer, receipts) = match EventPublishBody::read(&bytes, api.app.limits().batch_events_max)? {
+        EventPublishBody::One(event) => {
+            let receipts = api.app.publish(&access, &[event.into_input(&bytes, String::new())]).await?;
+            (receipts.first().map(Receipt::show).map(EventPublishAnswer::One), receipts)
+        }
+        EventPublishBody::Several(EventBatch { events }) => {
+            let places = (0..events.len()).map(|index| format!("/{LIST}/{index}"));
+            let inputs: Vec<_> = events.into_iter().zip(places).map(|(event, place)| event.into_input(&bytes, place)).collect();
+            let receipts = api.app.publish(&access, &inputs).await?;
+            let items = receipts.iter().map(Receipt::show).collect();
+            (Some(EventPublishAnswer::Several(Receipts { items })), receipts)
+        }
     };
-    let inputs = read_batch(&body, fields, list)?;
-    let receipts = api.app.publish(&access, &inputs).await?;
-    let answer = Receipts { items: receipts.iter().map(Receipt::show).collect() };
-    Ok((status(&receipts), Json(answer)).into_response())
+    let is_new = receipts.iter().any(|receipt| receipt.created);
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(answer)).into_response())
 }
 
-/// 201 when anything is new.
-fn status(receipts: &[EventReceipt]) -> StatusCode {
-    if receipts.iter().any(|receipt| receipt.created) { StatusCode::CREATED } else { StatusCode::OK }
-}
-
-fn valid<T>(value: Option<T>, faults: Vec<Fault>) -> Result<T, Problem> {
-    value.filter(|_| faults.is_empty()).ok_or_else(|| Problem::invalid(faults))
-}
-
-fn read_batch<'a>(body: &Bytes, fields: Fields<'a>, list: Vec<Fields<'a>>) -> Result<Vec<EventInput<'a>>, Problem> {
-    fields.finish()?;
-    if list.is_empty() {
-        return Err(Problem::invalid(vec![Fault::new("/events", "must have at least one event")]));
+impl<'a> EventPublishBody<'a> {
+    fn read(bytes: &'a [u8], events_max: usize) -> Result<Self, Problem> {
+        let (fields, list) = Fields::read_with_list(bytes, LIST, events_max)?;
+        let Some(list) = list else {
+            return body::whole(body::read_fields(fields)).map(Self::One);
+        };
+        body::whole((Some(()), fields.end(&[LIST])))?;
+        if list.is_empty() {
+            return Err(Problem::invalid(vec![Fault::new(format!("/{LIST}"), "must have at least one event")]));
+        }
+        let mut events = Vec::with_capacity(list.len());
+        let mut faults = Vec::new();
+        for (event, wrong) in list.into_iter().map(body::read_fields) {
+            faults.extend(wrong);
+            events.extend(event);
+        }
+        body::whole((Some(EventBatch { events }), faults)).map(Self::Several)
     }
-    let mut inputs = Vec::with_capacity(list.len());
-    let mut faults = Vec::new();
-    for event in list {
-        let (input, wrong) = read_event(body, event);
-        faults.extend(wrong);
-        inputs.extend(input);
-    }
-    valid(Some(inputs), faults)
 }
 
-/// One event of this body, and what is wrong with it.
-fn read_event<'a>(body: &Bytes, mut fields: Fields<'a>) -> (Option<EventInput<'a>>, Vec<Fault>) {
-    let event_type = fields.required_text("type");
-    let data = fields.required_raw("data");
-    let input = data.map(|data| EventInput {
-        pointer: fields.pointer().to_owned(),
-        event_type,
-        data: body.slice_ref(data.get().as_bytes()),
-        id: fields.text("id"),
-        occurred_at: fields.instant("occurred_at"),
-        subjects: fields.texts("subjects").unwrap_or_default(),
-        redeliver: fields.flag("redeliver").unwrap_or(false),
-    });
-    if input.is_none() {
-        for known in ["id", "occurred_at", "subjects", "redeliver"] {
-            fields.raw(known); // of no use now, but not unknown either
+impl<'a> EventPublish<'a> {
+    /// For the use-case. `bytes` is the body that contains it.
+    fn into_input(self, bytes: &Bytes, pointer: String) -> EventInput<'a> {
+        EventInput {
+            pointer,
+            event_type: self.r#type,
+            data: bytes.slice_ref(self.data.get().as_bytes()),
+            id: self.id,
+            occurred_at: self.occurred_at,
+            subjects: self.subjects.unwrap_or_default(),
+            redeliver: self.redeliver.unwrap_or(false),
         }
     }
-    (input, fields.end())
 }

@@ -12,7 +12,7 @@ use crate::problem::Problem;
 #[utoipa::path(
     delete, path = "/v1/keys/{key}", operation_id = "keys.delete", tag = "keys",
     params(("key" = String, Path, description = "The key's id.")),
-    responses((status = 204, description = "It does not work any more."))
+    responses((status = 204, description = "The key no longer works."))
 )]
 pub(super) async fn delete(
     State(api): State<Api>,

@@ -15,14 +15,11 @@ use crate::query::Query;
 #[utoipa::path(
     get, path = "/v1/keys", operation_id = "keys.list", tag = "keys",
     params(
-        ("limit" = Option<u32>, Query, description = "Items at most."),
-        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+        ("limit" = Option<u32>, Query, description = "The most items to return."),
+        ("after" = Option<String>, Query, description = "The `next` of the previous page."),
     ),
-    responses((status = 200, description = "A page of keys.", body = List<KeyAnswer>, example = json!({
-        "items": [{ "id": "key_01jhmqzxw8e2s0v9d1c3b5a7n9", "role": "admin", "account": null,
-            "created_at": "2025-01-15T10:30:00.000000Z", "expires": null }],
-        "next": null
-    })))
+    responses((status = 200, description = "A page of keys.", body = List<KeyAnswer>,
+        example = json!(List::sample(KeyAnswer::sample()))))
 )]
 pub(super) async fn list(State(api): State<Api>, Caller(actor): Caller, query: Query) -> Result<Json<List<KeyAnswer>>, Problem> {
     let scope = api.app.permit(&actor, Operation::KeyManage)?;

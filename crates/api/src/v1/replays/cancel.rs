@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use bellwire_app::Operation;
+use bellwire_domain::ReplayState;
 
 use super::ReplayAnswer;
 use crate::Api;
@@ -11,7 +12,7 @@ use crate::problem::Problem;
 
 /// Stop a replay
 ///
-/// What it has made already stays. One that has ended stays as it ended; the answer says how.
+/// The deliveries it has created stay. A replay that has ended does not change; the answer says how it ended.
 #[utoipa::path(
     delete, path = "/v1/accounts/{account}/endpoints/{endpoint}/replays/{replay}", operation_id = "replays.cancel",
     tag = "replays",
@@ -20,10 +21,9 @@ use crate::problem::Problem;
         ("endpoint" = String, Path, description = "The endpoint's id."),
         ("replay" = String, Path, description = "The replay's id."),
     ),
-    responses((status = 200, description = "The replay as it ended.", body = ReplayAnswer, example = json!({
-        "id": "rpl_01jhmw8z0000000000000000aa", "endpoint": "01946a2e-7c40-7000-8000-000000000001", "state": "cancelled",
-        "since": "2025-01-15T00:00:00.000000Z", "until": null, "states": ["failed", "missed"], "examined": 500, "created": 2,
-        "created_at": "2025-01-15T10:30:00.000000Z", "ended_at": "2025-01-15T10:30:01.000000Z" })))
+    responses((status = 200, description = "The replay, as it ended.", body = ReplayAnswer, example = json!(ReplayAnswer {
+        state: ReplayState::Cancelled.as_str(), ended_at: Some("2025-01-15T10:30:01.000000Z".to_owned()), ..ReplayAnswer::sample()
+    })))
 )]
 pub(super) async fn cancel(
     State(api): State<Api>,

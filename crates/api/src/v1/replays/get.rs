@@ -9,7 +9,7 @@ use crate::Api;
 use crate::extract::{Caller, Params};
 use crate::problem::Problem;
 
-/// Read a replay: how far it has come
+/// Read a replay and its progress
 #[utoipa::path(
     get, path = "/v1/accounts/{account}/endpoints/{endpoint}/replays/{replay}", operation_id = "replays.get", tag = "replays",
     params(
@@ -17,10 +17,7 @@ use crate::problem::Problem;
         ("endpoint" = String, Path, description = "The endpoint's id."),
         ("replay" = String, Path, description = "The replay's id."),
     ),
-    responses((status = 200, description = "The replay.", body = ReplayAnswer, example = json!({
-        "id": "rpl_01jhmw8z0000000000000000aa", "endpoint": "01946a2e-7c40-7000-8000-000000000001", "state": "done",
-        "since": "2025-01-15T00:00:00.000000Z", "until": null, "states": ["failed", "missed"], "examined": 812, "created": 3,
-        "created_at": "2025-01-15T10:30:00.000000Z", "ended_at": "2025-01-15T10:30:01.000000Z" })))
+    responses((status = 200, description = "The replay.", body = ReplayAnswer, example = json!(ReplayAnswer::sample())))
 )]
 pub(super) async fn get(
     State(api): State<Api>,

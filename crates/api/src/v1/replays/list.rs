@@ -17,16 +17,11 @@ use crate::query::Query;
     params(
         ("account" = String, Path, description = "The account's id."),
         ("endpoint" = String, Path, description = "The endpoint's id."),
-        ("limit" = Option<u32>, Query, description = "Items at most."),
-        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+        ("limit" = Option<u32>, Query, description = "The most items to return."),
+        ("after" = Option<String>, Query, description = "The `next` of the previous page."),
     ),
-    responses((status = 200, description = "A page of replays.", body = List<ReplayAnswer>, example = json!({
-        "items": [{ "id": "rpl_01jhmw8z0000000000000000aa", "endpoint": "01946a2e-7c40-7000-8000-000000000001",
-            "state": "done", "since": "2025-01-15T00:00:00.000000Z", "until": null, "states": ["failed", "missed"],
-            "examined": 812, "created": 3, "created_at": "2025-01-15T10:30:00.000000Z",
-            "ended_at": "2025-01-15T10:30:01.000000Z" }],
-        "next": null
-    })))
+    responses((status = 200, description = "A page of replays.", body = List<ReplayAnswer>,
+        example = json!(List::sample(ReplayAnswer::sample()))))
 )]
 pub(super) async fn list(
     State(api): State<Api>,

@@ -5,31 +5,29 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use bellwire_app::{Operation, ReplayInput};
 use bellwire_domain::Timestamp;
-use utoipa::ToSchema;
 
 use super::ReplayAnswer;
 use crate::Api;
-use crate::body::Fields;
+use crate::body::{self, body};
 use crate::extract::{Caller, JsonBody, Params};
 use crate::problem::Problem;
 
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "it describes the body, which is read field by field")]
-pub(super) struct ReplayStart {
-    /// Only events accepted at this instant or later (RFC 3339).
-    since: String,
-    /// Only events accepted before this instant. Left out: all that are there now.
-    until: Option<String>,
-    /// What events have come to at this endpoint that are to be sent again: `failed`, `cancelled`, `missed` (the endpoint
-    /// wants them and never had a delivery, also from before it existed) or `delivered`. Left out: `failed` and `missed`.
-    states: Option<Vec<String>>,
+body! {
+    pub(super) struct ReplayStart {
+        /// Only events accepted at this instant or later (RFC 3339).
+        since: Timestamp,
+        /// Only events accepted before this instant; by default, all events so far.
+        until: Option<Timestamp>,
+        /// Which events to send again, by what became of them at this endpoint: `failed`, `cancelled`, `missed` (the endpoint
+        /// wants them and never got a delivery, even from before it existed) or `delivered`. By default, `failed` and `missed`.
+        states: Option<Vec<String>>,
+    }
 }
 
 /// Send again what failed or was missed
 ///
-/// It goes on in the background, in small steps, behind what is due anyway. Each event is sent once at most, as a new delivery;
-/// what is waiting to be delivered already is left alone.
+/// It runs in the background, in small steps, after what is due anyway. Each event is sent at most once, as a new delivery;
+/// deliveries that are still waiting are left alone.
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/endpoints/{endpoint}/replay", operation_id = "replays.start", tag = "replays",
     params(
@@ -37,10 +35,8 @@ pub(super) struct ReplayStart {
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
     request_body(content = ReplayStart, example = json!({ "since": "2025-01-15T00:00:00Z", "states": ["failed", "missed"] })),
-    responses((status = 202, description = "The replay, which has begun.", body = ReplayAnswer, example = json!({
-        "id": "rpl_01jhmw8z0000000000000000aa", "endpoint": "01946a2e-7c40-7000-8000-000000000001", "state": "running",
-        "since": "2025-01-15T00:00:00.000000Z", "until": null, "states": ["failed", "missed"], "examined": 0, "created": 0,
-        "created_at": "2025-01-15T10:30:00.000000Z", "ended_at": null })))
+    responses((status = 202, description = "The replay, which has started.", body = ReplayAnswer,
+        example = json!(ReplayAnswer::sample())))
 )]
 pub(super) async fn start(
     State(api): State<Api>,
@@ -50,13 +46,7 @@ pub(super) async fn start(
 ) -> Result<(StatusCode, Json<ReplayAnswer>), Problem> {
     let access = api.app.open_account(&actor, Operation::DeliveryRetry, &account).await?;
     let body = body.read().await?;
-    let mut fields = Fields::read(&body)?;
-    let input = ReplayInput {
-        since: fields.required_instant("since").unwrap_or(Timestamp::from_secs(0)),
-        until: fields.instant("until"),
-        states: fields.texts("states"),
-    };
-    fields.finish()?;
-    let replay = api.app.start_replay(&access, &endpoint, input).await?;
+    let ReplayStart { since, until, states } = body::read(&body)?;
+    let replay = api.app.start_replay(&access, &endpoint, ReplayInput { since, until, states }).await?;
     Ok((StatusCode::ACCEPTED, Json(ReplayAnswer::show(&replay))))
 }

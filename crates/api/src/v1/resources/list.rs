@@ -23,7 +23,7 @@ pub(super) struct ResourceAnswer {
     id: String,
     /// Its state.
     state: String,
-    /// One more with each change, from 1.
+    /// Starts at 1 and grows by one with each change.
     version: i64,
     /// When it was first put.
     created_at: String,
@@ -32,6 +32,17 @@ pub(super) struct ResourceAnswer {
 }
 
 impl ResourceAnswer {
+    fn sample() -> Self {
+        Self {
+            kind: "difference".to_owned(),
+            id: "eb73184b-ae3c-4411-aa82-3c3bd877cf78".to_owned(),
+            state: "resolved".to_owned(),
+            version: 2,
+            created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
+            updated_at: "2025-01-15T10:31:00.000000Z".to_owned(),
+        }
+    }
+
     fn show(kind: &str, head: &ResourceHead) -> Self {
         Self {
             kind: kind.to_owned(),
@@ -50,15 +61,11 @@ impl ResourceAnswer {
     params(
         ("account" = String, Path, description = "The account's id."),
         ("kind" = String, Path, description = "A kind of resource of the account's contract."),
-        ("limit" = Option<u32>, Query, description = "Items at most."),
-        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+        ("limit" = Option<u32>, Query, description = "The most items to return."),
+        ("after" = Option<String>, Query, description = "The `next` of the previous page."),
     ),
     responses((status = 200, description = "A page of resources, without their documents.", body = List<ResourceAnswer>,
-        example = json!({
-            "items": [{ "kind": "difference", "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78", "state": "resolved", "version": 2,
-                "created_at": "2025-01-15T10:30:00.000000Z", "updated_at": "2025-01-15T10:31:00.000000Z" }],
-            "next": null
-        })))
+        example = json!(List::sample(ResourceAnswer::sample()))))
 )]
 pub(super) async fn list(
     State(api): State<Api>,

@@ -18,7 +18,7 @@ use crate::body::Fields;
 use crate::extract::{Caller, JsonBody, Params};
 use crate::problem::Problem;
 
-/// What became of a resource.
+/// The result of putting a resource.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ResourcePutAnswer)]
 pub(super) struct PutAnswer {
@@ -28,7 +28,7 @@ pub(super) struct PutAnswer {
     id: String,
     /// Its state.
     state: String,
-    /// One more with each change, from 1.
+    /// Starts at 1 and grows by one with each change.
     version: i64,
     /// The events that this change caused.
     events: Vec<CausedEvent>,
@@ -45,30 +45,43 @@ struct CausedEvent {
     seq: i64,
 }
 
-/// Put a resource's new state: the contract says which events that causes
+impl PutAnswer {
+    fn sample() -> Self {
+        let event = CausedEvent {
+            id: "01946a2e-7c40-7000-8000-00000000000a".to_owned(),
+            r#type: "difference.created".to_owned(),
+            seq: 41,
+        };
+        Self {
+            kind: "difference".to_owned(),
+            id: "eb73184b-ae3c-4411-aa82-3c3bd877cf78".to_owned(),
+            state: "processing".to_owned(),
+            version: 1,
+            events: vec![event],
+        }
+    }
+}
+
+/// Put a resource's new state; the contract says which events that causes
 ///
-/// The document and its events with all their deliveries are stored together, or nothing is. A change that the contract does not
-/// allow is refused with 409. The same document again changes nothing and causes nothing.
+/// The document, its events and all their deliveries are stored together, or not at all. A change that the contract does not
+/// allow is refused with 409. Putting the same document again changes nothing and causes nothing.
 #[utoipa::path(
     put, path = "/v1/accounts/{account}/resources/{kind}/{id}", operation_id = "resources.put", tag = "resources",
     params(
         ("account" = String, Path, description = "The account's id."),
         ("kind" = String, Path, description = "A kind of resource of the account's contract."),
         ("id" = String, Path, description = "The resource's id."),
-        ("If-Match" = Option<String>, Header, description = "Only if the resource has this version: its `ETag`; `*`: any."),
-        ("If-None-Match" = Option<String>, Header, description = "`*`: only if there is no such resource yet."),
+        ("If-Match" = Option<String>, Header, description = "Only if the resource has this version (its `ETag`); `*`: any version."),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: only if the resource does not exist yet."),
     ),
     request_body(content = serde_json::Value, description = "The whole document, kept byte for byte.",
         example = json!({ "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78", "status": "processing" })),
     responses(
         (status = 200, description = "Changed, or the same as before.", body = PutAnswer,
-            headers(("etag" = String, description = "The version.")), example = json!({
-            "kind": "difference", "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78", "state": "resolved", "version": 2,
-            "events": [{ "id": "01946a2e-7c40-7000-8000-00000000000b", "type": "difference.resolved", "seq": 42 }] })),
+            headers(("etag" = String, description = "The version.")), example = json!(PutAnswer::sample())),
         (status = 201, description = "Stored for the first time.", body = PutAnswer,
-            headers(("etag" = String, description = "The version.")), example = json!({
-            "kind": "difference", "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78", "state": "processing", "version": 1,
-            "events": [{ "id": "01946a2e-7c40-7000-8000-00000000000a", "type": "difference.created", "seq": 41 }] })),
+            headers(("etag" = String, description = "The version.")), example = json!(PutAnswer::sample())),
     )
 )]
 pub(super) async fn put(
@@ -81,7 +94,7 @@ pub(super) async fn put(
     let access = api.app.open_account(&actor, Operation::ResourcePut, &account).await?;
     let body = body.read().await?;
     drop(Fields::read(&body)?); // an object; what is in it is the contract's matter
-    // A copy, on purpose: a slice would keep the connection's whole read buffer in memory until the last delivery ends.
+    // Copied on purpose: a slice would keep the connection's whole read buffer in memory until the last delivery ends.
     let document = Bytes::copy_from_slice(&body);
     let input = ResourceInput { kind: &kind, id: &id, document, precondition: precondition(&headers) };
     let answer = api.app.put_resource(&access, input).await?;
@@ -96,7 +109,7 @@ pub(super) async fn put(
     Ok((status, [(ETAG, tag)], Json(PutAnswer { kind, id, state: answer.state, version: answer.version, events })))
 }
 
-/// What the request asks of what is stored; `If-Match` goes first, as in RFC 9110 §13.2.2.
+/// The request's preconditions; `If-Match` comes first, as in RFC 9110 §13.2.2.
 fn precondition(headers: &HeaderMap) -> Precondition {
     let tags = |name: HeaderName| {
         let values: Vec<&str> = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default()).collect();

@@ -8,11 +8,11 @@ use bellwire_contract::{Contract, EventChoice, PublishedApi, Registrar, RenderIn
 use bellwire_domain::health::{FailedAfter, FailedThen};
 use bellwire_domain::{DeliveryPolicy, EventType, Timestamp, UrlPolicy};
 
-use super::{Example, show};
+use super::example::{Example, show};
 
 /// 2026-01-15T09:00:00Z, when everything on a page happens.
 const THEN: Timestamp = Timestamp::from_secs(1_768_467_600);
-/// The type of the example where a contract lists none.
+/// The type of the example if a contract lists none.
 const ANY_TYPE: &str = "invoice.paid";
 
 /// Writes the page.
@@ -116,7 +116,7 @@ fn events(contract: &Contract) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// The whole request as it would be sent.
+/// The complete request, as it would be sent.
 fn request(contract: &Contract, event_type: &EventType, data: &str, is_test: bool) -> anyhow::Result<String> {
     let example = Example::new(contract, THEN);
     let secrets = [contract.draw_secret([7; 32])];

@@ -1,4 +1,4 @@
-//! The demo's operator: does over HTTP what an operator's code would do.
+//! The demo's operator: does over HTTP what an operator's own code would do.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The demo's receiver: takes deliveries as a consumer would, and judges each with the contract and the secret.
+//! The demo's receiver: takes deliveries as a consumer would, and verifies each with the contract and the secret.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -20,13 +20,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::environment::SystemClock;
 
-/// What was judged of one request.
+/// The verdict on one request.
 pub(super) struct Arrival {
     pub(super) verdict: Result<(), String>,
     pub(super) at: Instant,
 }
 
-/// A receiver on loopback with a path for each contract.
+/// A receiver on loopback, with a path per contract.
 pub(super) struct Receiver {
     pub(super) address: SocketAddr,
     mailboxes: Arc<Mailboxes>,

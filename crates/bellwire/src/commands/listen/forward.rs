@@ -1,7 +1,7 @@
-//! Passes requests on to a server on the consumer's side, as they came.
+//! Forwards requests, as they arrived, to a server of the consumer.
 //!
-//! One connection for each request: nothing of one can end up in another, and no request is sent twice because an idle
-//! connection had been closed.
+//! Each request has its own connection: nothing can leak from one into another, and no request is sent twice because an idle
+//! connection was closed.
 
 use std::fmt;
 use std::io;
@@ -18,10 +18,12 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::BODY_BYTES_MAX;
 use crate::cli::ForwardUrl;
 
-/// Headers that are about one connection and end with it, beside those that `connection` names.
+/// The most bytes of a request's body, and of the body of an answer that is returned.
+pub(super) const BODY_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
+/// Headers that belong to one connection, in addition to those that `connection` names.
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -34,13 +36,13 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     UPGRADE,
 ];
 
-/// Passes requests on to one server.
+/// Forwards requests to one server.
 pub(super) struct Forwarder {
     url: ForwardUrl,
     timeout: Duration,
 }
 
-/// Why there is no answer to pass back.
+/// Why there is no answer to return.
 #[derive(Debug)]
 pub(super) enum Failure {
     Unreachable(io::Error),
@@ -61,7 +63,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(error) => write!(formatter, "the server cannot be reached: {error}"),
-            Self::Broken(error) => write!(formatter, "the server gave no whole answer: {error}"),
+            Self::Broken(error) => write!(formatter, "the server gave no complete answer: {error}"),
             Self::Silent(timeout) => {
                 write!(formatter, "no answer within {} s, when the platform gives up", timeout.as_secs_f32())
             }
@@ -76,12 +78,12 @@ impl fmt::Display for Forwarder {
 }
 
 impl Forwarder {
-    /// A server that has as long to answer as the contract gives.
+    /// `timeout` is how long the contract gives a receiver.
     pub(super) const fn new(url: ForwardUrl, timeout: Duration) -> Self {
         Self { url, timeout }
     }
 
-    /// The server's answer to the same request.
+    /// Sends the request on, and returns the server's answer.
     pub(super) async fn pass_on(&self, parts: Parts, body: Bytes) -> Result<Response, Failure> {
         let request = self.request(parts, body).map_err(|error| Failure::Broken(error.into()))?;
         tokio::time::timeout(self.timeout, self.exchange(request)).await.unwrap_or(Err(Failure::Silent(self.timeout)))
@@ -96,7 +98,7 @@ impl Forwarder {
         };
         let mut headers = parts.headers;
         drop_hop_by_hop(&mut headers);
-        // HTTP/2 says the host elsewhere; HTTP/1.1 cannot do without.
+        // HTTP/2 has the host elsewhere; HTTP/1.1 requires the header.
         if let (false, Some(host)) = (headers.contains_key(HOST), parts.uri.authority()) {
             headers.insert(HOST, HeaderValue::from_str(host.as_str())?);
         }
@@ -117,7 +119,7 @@ impl Forwarder {
             parts.version = Version::default();
             Ok::<_, axum::BoxError>(Response::from_parts(parts, Body::from(body)))
         };
-        // The sender is gone with the answer, and with it the connection ends.
+        // The sender is dropped with the answer, which ends the connection.
         let (answer, _) = tokio::join!(answer, connection);
         answer.map_err(Failure::Broken)
     }

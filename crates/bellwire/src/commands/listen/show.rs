@@ -1,4 +1,4 @@
-//! Prints what arrived. Everything in it comes from a stranger, so nothing in it may steer the terminal.
+//! Prints what arrived. All of it comes from a stranger, so none of it may control the terminal.
 
 use std::fmt::Write as _;
 
@@ -11,10 +11,10 @@ use serde_json::value::RawValue;
 const WORD_CHARS_MAX: usize = 200;
 /// The most characters of a body that are shown.
 const SHOWN_CHARS_MAX: usize = 64 * 1_024;
-/// What one level of JSON is moved in by.
+/// Indentation per level of JSON.
 const INDENT: &str = "  ";
 
-/// One request and what became of it.
+/// One request and what happened to it.
 pub(super) struct Arrival {
     pub(super) at: Timestamp,
     pub(super) named: NamedEvent,
@@ -65,7 +65,7 @@ fn push_plain(characters: impl Iterator<Item = char>, out: &mut String) {
     }
 }
 
-/// JSON with each member on a line of its own, other text as it is.
+/// JSON with each member on its own line; other text unchanged.
 fn body(body: &[u8]) -> String {
     let Ok(text) = std::str::from_utf8(body) else { return format!("{INDENT}(bytes that are no text)") };
     let is_json = serde_json::from_str::<&RawValue>(text).is_ok();
@@ -88,7 +88,7 @@ fn end(text: &str) -> usize {
     text.char_indices().nth(SHOWN_CHARS_MAX).map_or(text.len(), |(index, _)| index)
 }
 
-/// The same JSON on many lines. Only white space changes: numbers, escapes and the order of keys stay as they were sent.
+/// The same JSON on several lines. Only white space changes; numbers, escapes and the order of keys stay as sent.
 fn pretty(json: &str) -> String {
     let mut out = String::with_capacity(json.len() * 2);
     let (mut depth, mut in_string, mut escaped, mut opened) = (0_usize, false, false, false);

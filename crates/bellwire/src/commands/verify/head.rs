@@ -1,4 +1,4 @@
-//! Reads the head of a captured request, as people and tools write it down.
+//! Parses the head of a captured request, as people and tools write it down.
 
 use anyhow::bail;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -7,16 +7,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 #[derive(Debug)]
 pub(super) struct Head<'a> {
     pub(super) method: String,
-    /// The target as it stands in the request line.
+    /// The target, as in the request line.
     pub(super) url: String,
     pub(super) headers: HeaderMap,
-    /// What follows the blank line; `None` where there is none.
+    /// What follows the blank line; `None` if there is no blank line.
     pub(super) body: Option<&'a [u8]>,
 }
 
 impl<'a> Head<'a> {
-    /// Reads the request line, if there is one, and the headers. Lines end in LF or CRLF. What is wrong is named by its line,
-    /// and not repeated: it may hold what is nobody's business.
+    /// Parses the request line, if there is one, and the headers. Lines end in LF or CRLF. Errors name the line number and do
+    /// not repeat its text, which may be confidential.
     pub(super) fn parse(capture: &'a [u8]) -> anyhow::Result<Self> {
         let mut head = Self { method: "POST".to_owned(), url: "/".to_owned(), headers: HeaderMap::new(), body: None };
         let mut rest = capture;
@@ -41,7 +41,7 @@ impl<'a> Head<'a> {
                     "standard input: line 1 is neither a request line nor a header; it begins as in `POST /path` or `name: value`"
                 );
             } else {
-                bail!("standard input: line {number} is no header; write `name: value`, and a blank line before the body");
+                bail!("standard input: line {number} is not a header; write `name: value`, and a blank line before the body");
             }
         }
         if head.headers.is_empty() {
@@ -58,7 +58,7 @@ fn header(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
     Some((name, value))
 }
 
-/// `POST /path HTTP/1.1`, where the version may be left out and the target may be a whole URL.
+/// `POST /path HTTP/1.1`; the version is optional, and the target may be a whole URL.
 fn request_line(line: &[u8]) -> Option<(String, String)> {
     let mut words = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
     let (method, url, version) = (words.next()?, words.next()?, words.next());

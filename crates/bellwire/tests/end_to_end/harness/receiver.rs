@@ -1,17 +1,14 @@
 //! The receivers of `tests/receivers`: real processes in the languages and with the libraries that the documents name.
 
-use std::io::{BufRead, BufReader, Lines};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
+use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bellwire_testkit::http::{Request, send};
+use bellwire_testkit::process::Process;
 use serde_json::Value;
-
-use super::{PATIENCE, send};
 
 /// What belongs to a connection, and not to the request that passes through it.
 const CONNECTION_HEADERS: [&str; 4] = ["host", "content-length", "connection", "transfer-encoding"];
@@ -71,11 +68,7 @@ impl Seen {
 }
 
 /// A receiver whose port is not known yet, so that several can start at once.
-pub(crate) struct Starting {
-    child: Child,
-    stdin: ChildStdin,
-    lines: Lines<BufReader<ChildStdout>>,
-}
+pub(crate) struct Starting(Process);
 
 /// Starts `tests/receivers/{file}` with a secret.
 pub(crate) fn starting(file: &str, secret: &str) -> Starting {
@@ -87,31 +80,21 @@ pub(crate) fn starting(file: &str, secret: &str) -> Starting {
         if Path::new(file).extension().is_some_and(|extension| extension == "js") { PathBuf::from("node") } else { python };
     let mut command = Command::new(&program);
     command.arg(root.join("tests/receivers").join(file)).args(["--secret", secret]);
-    let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let mut child = spawned.unwrap_or_else(|error| panic!("{}: {error}; scripts/setup says what is needed", program.display()));
-    let stdin = child.stdin.take().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    Starting { child, stdin, lines }
+    Starting(Process::start(command.stdin(Stdio::piped())))
 }
 
 impl Starting {
     /// Waits until it listens.
     pub(crate) fn ready(self) -> Receiver {
-        let Self { child, stdin, lines } = self;
-        let (sender, printed) = mpsc::channel();
-        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let mut receiver = Receiver { child, _stdin: stdin, lines: printed, port: 0 };
-        let line = receiver.line();
-        receiver.port = line.strip_prefix("listening ").unwrap_or_else(|| panic!("{line}")).parse().unwrap();
-        receiver
+        let line = self.0.line();
+        let port = line.strip_prefix("listening ").unwrap_or_else(|| panic!("{line}")).parse().unwrap();
+        Receiver { process: self.0, port }
     }
 }
 
-/// A running receiver. It ends with its standard input, which is held here.
+/// A running receiver. It ends with its standard input, which its process holds.
 pub(crate) struct Receiver {
-    child: Child,
-    _stdin: ChildStdin,
-    lines: mpsc::Receiver<String>,
+    process: Process,
     port: u16,
 }
 
@@ -121,7 +104,7 @@ impl Receiver {
     }
 
     /// Hands it a request that came to somebody else, such as a gateway; what it answers.
-    pub(crate) fn forward(port: u16, request: &super::Request) -> u16 {
+    pub(crate) fn forward(port: u16, request: &Request) -> u16 {
         let mut headers = request.headers.clone();
         headers.retain(|(name, _)| !CONNECTION_HEADERS.contains(&name.as_str()));
         let address = SocketAddr::from(([127, 0, 0, 1], port));
@@ -134,7 +117,7 @@ impl Receiver {
 
     /// What it says of the next request.
     pub(crate) fn next(&self) -> Seen {
-        Seen::read(&self.line())
+        Seen::read(&self.process.line())
     }
 
     /// Sends it a captured request once more, and tells what it makes of it.
@@ -146,16 +129,5 @@ impl Receiver {
         let seen = self.next();
         assert_eq!(answer.status, seen.status);
         seen
-    }
-
-    fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).expect("a receiver says what it sees")
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -1,16 +1,14 @@
 //! A running `bellwire serve`, and the folder that outlives it.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, ExitStatus};
-use std::sync::mpsc;
-use std::thread;
+use std::process::ExitStatus;
 
+use bellwire_testkit::process::Process;
 use tempfile::TempDir;
 
-use super::{Api, PATIENCE, bellwire, signal, until};
+use super::{Api, bellwire};
 
 /// The admin key of every server.
 pub(crate) const KEY: &str = "admin-key-of-the-tests";
@@ -68,30 +66,25 @@ impl Home {
         if self.elsewhere.is_some() {
             command.env("BELLWIRE_MASTER_KEY", MASTER_KEY);
         }
-        command.args(["serve", "--database", &self.database(), "--log", "warn"]).args(flags);
+        command.args(["serve", "--database", &self.database()]).args(flags);
+        if !flags.contains(&"--log") {
+            command.args(["--log", "warn"]);
+        }
         if !flags.contains(&"--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
         }
         let log = self.path("log");
         command.env("BELLWIRE_ADMIN_KEY", KEY).stderr(File::options().create(true).append(true).open(&log).unwrap());
-        let mut child = command.spawn().unwrap();
-        let (sender, lines) = mpsc::channel();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let mut server = Server { child, lines, api: Api::new(([127, 0, 0, 1], 0).into(), KEY) };
-        let line = server.lines.recv_timeout(PATIENCE);
-        let line = line.unwrap_or_else(|_| panic!("no start: {}", std::fs::read_to_string(log).unwrap()));
+        let process = Process::start(&mut command);
+        let line = process.next_line().unwrap_or_else(|| panic!("no start: {}", std::fs::read_to_string(log).unwrap()));
         let address = line.strip_prefix("listening on http://").unwrap_or_else(|| panic!("{line}"));
-        server.api.address = address.parse().unwrap();
-        server
+        Server { process, api: Api::new(address.parse().unwrap(), KEY) }
     }
 }
 
 /// A running server; it is killed when dropped.
 pub(crate) struct Server {
-    child: Child,
-    /// What it prints.
-    lines: mpsc::Receiver<String>,
+    process: Process,
     pub(crate) api: Api,
 }
 
@@ -99,41 +92,38 @@ impl Server {
     /// Where it publishes the API of a contract, as it says itself.
     #[track_caller]
     pub(crate) fn publishes(&self, contract: &str) -> SocketAddr {
-        let line = self.lines.recv_timeout(PATIENCE).unwrap();
+        let line = self.process.line();
         let address = line.strip_prefix(&format!("publishing {contract} on http://"));
         address.unwrap_or_else(|| panic!("{line}")).parse().unwrap()
     }
 
+    /// What it has printed since.
+    pub(crate) fn printed(&mut self) -> Vec<String> {
+        self.process.printed()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
-        signal(self.child.id(), name);
+        self.process.signal(name);
     }
 
     /// How many of its threads have this name.
     pub(crate) fn threads(&self, name: &str) -> usize {
-        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
         let names = threads.filter_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("comm")).ok());
         names.filter(|comm| comm.trim_end() == name).count()
     }
 
     /// SIGKILL: nothing is finished, nothing is said.
     pub(crate) fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.process.kill();
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
+        self.process.has_ended()
     }
 
     /// Waits for its end.
     pub(crate) fn end(&mut self) -> ExitStatus {
-        until("the server has ended", || self.child.try_wait().unwrap())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.process.end()
     }
 }

@@ -1,13 +1,13 @@
-//! A URL, taken apart once: where to connect, and what a request to it says.
+//! A URL, parsed once: where to connect, and what a request to it says.
 
 use http::header::HeaderValue;
 use http::{Request, Uri};
 
 /// Where an endpoint's URL leads.
-pub(crate) struct Target {
-    /// What connections are kept by: scheme, host and port.
+pub(crate) struct Destination {
+    /// The key of kept connections: scheme, host and port.
     pub(crate) origin: String,
-    /// The host without brackets, as it is resolved and as certificates name it.
+    /// The host without brackets, as resolved and as named in certificates.
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) is_tls: bool,
@@ -19,7 +19,7 @@ pub(crate) struct Target {
     host_header: HeaderValue,
 }
 
-impl Target {
+impl Destination {
     /// Normalised as a browser would, so that every spelling of a host reaches the guard in one form.
     pub(crate) fn parse(url: &str) -> Result<Self, String> {
         let invalid = |error: &dyn std::fmt::Display| format!("the URL is not valid: {error}");
@@ -72,12 +72,12 @@ mod tests {
             ("https://[::1]:8443/", "https://[::1]:8443", "::1", 8443, "/", "[::1]:8443"),
             ("http://user:word@127.1:81/é", "http://127.0.0.1:81", "127.0.0.1", 81, "/%C3%A9", "127.0.0.1:81"),
         ] {
-            let target = Target::parse(url).unwrap();
+            let destination = Destination::parse(url).unwrap();
             let mut request = Request::new(());
-            target.address_http2(&mut request);
+            destination.address_http2(&mut request);
             assert_eq!(request.uri().to_string(), format!("{origin}{path}"));
-            target.address_http1(&mut request);
-            assert_eq!((target.origin.as_str(), target.host.as_str(), target.port), (origin, host, port), "{url}");
+            destination.address_http1(&mut request);
+            assert_eq!((destination.origin.as_str(), destination.host.as_str(), destination.port), (origin, host, port), "{url}");
             assert_eq!(request.uri().to_string(), path, "{url}");
             assert_eq!(request.headers()["host"], header, "{url}");
         }
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn what_is_no_url_of_the_web_is_refused() {
         for url in ["", "a.example/x", "ftp://a.example/", "http://", "https://a b/"] {
-            assert!(Target::parse(url).is_err(), "{url}");
+            assert!(Destination::parse(url).is_err(), "{url}");
         }
     }
 }

@@ -1,0 +1,51 @@
+//! An example of a request, without a server.
+
+use bellwire_contract::{
+    AccountInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, OutboundRequest, RenderInput,
+};
+use bellwire_domain::{EventType, Secret, Timestamp};
+
+/// Stand-ins for what a server would know.
+pub(super) struct Example {
+    now: Timestamp,
+    event_id: String,
+    endpoint_id: String,
+}
+
+impl Example {
+    pub(super) fn new(contract: &Contract, now: Timestamp) -> Self {
+        let ids = contract.ids();
+        Self { now, event_id: ids.event.draw(now, [7; 10]), endpoint_id: ids.endpoint.draw(now, [8; 10]) }
+    }
+
+    pub(super) fn input<'a>(
+        &'a self,
+        event_type: &'a EventType,
+        data: &'a str,
+        url: &'a str,
+        secrets: &'a [Secret<String>],
+    ) -> RenderInput<'a> {
+        RenderInput {
+            event: EventInput { id: &self.event_id, event_type, occurred_at: self.now, seq: 1, data, is_test: false },
+            attempt: AttemptInput { number: 1, at: self.now, random: [7; 24] },
+            delivery: DeliveryInput { id: "dlv_0000000000001", number: 1 },
+            endpoint: EndpointInput { id: &self.endpoint_id, url, name: None, headers: &[] },
+            account: AccountInput { id: "550e8400-e29b-41d4-a716-446655440000", name: None },
+            secrets,
+        }
+    }
+}
+
+/// The request as `bellwire verify` reads it.
+pub(super) fn show(request: &OutboundRequest) -> Vec<u8> {
+    let mut text = format!("{} {}\n", request.method, request.url).into_bytes();
+    for (name, value) in &request.headers {
+        text.extend_from_slice(name.as_str().as_bytes());
+        text.extend_from_slice(b": ");
+        text.extend_from_slice(value.as_bytes());
+        text.push(b'\n');
+    }
+    text.push(b'\n');
+    text.extend_from_slice(&request.body);
+    text
+}
