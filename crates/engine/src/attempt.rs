@@ -9,8 +9,8 @@ use bellwire_contract::{
 use bellwire_domain::{AttemptOutcome, Gate, OutboundRequest, Secret, Signal, Timestamp};
 use bellwire_store::{ActiveSecret, ClaimedDelivery, EndpointConfig, LaneKey, Outcome};
 
-use crate::engine::Shared;
 use crate::scheduler::LaneLimits;
+use crate::shared::Shared;
 
 /// How long an attempt waits before it asks a failing store again.
 const STORE_PAUSE: Duration = Duration::from_millis(200);

@@ -1,22 +1,22 @@
-//! Starting and stopping: the shared state of the loops.
+//! Starting and stopping the loops.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_contract::Contracts;
-use bellwire_domain::{Clock, Entropy, Signal, Timestamp};
-use bellwire_store::{ClaimedDelivery, LaneKey, Outcome, Queue};
+use bellwire_domain::{Clock, Entropy};
+use bellwire_store::Queue;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::attempt_metrics::AttemptMetrics;
-use crate::claimer::{self, Wake};
-use crate::pacer::{self, Pacer};
 use crate::scheduler::Scheduler;
+use crate::shared::Shared;
 use crate::transport::Transport;
-use crate::{recorder, replayer, retainer};
+use crate::waking::{NextLook, NextRound};
+use crate::{claimer, pacer, recorder, replayer, retainer};
 
 /// What an engine needs.
 pub struct EngineOptions {
@@ -39,114 +39,6 @@ pub struct EngineOptions {
 /// Outcomes that may wait to be recorded; attempts wait for room.
 const OUTCOMES_MAX: usize = 4_096;
 
-/// How long an attempt waits before it asks again whether this node still holds the delivery.
-const LEASE_PAUSE: Duration = Duration::from_millis(200);
-
-/// What the loops share.
-pub(crate) struct Shared {
-    pub(crate) queue: Queue,
-    pub(crate) contracts: Arc<Contracts>,
-    pub(crate) transport: Arc<dyn Transport>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) scheduler: Mutex<Scheduler<LaneKey, ClaimedDelivery>>,
-    pub(crate) pacer: Pacer,
-    pub(crate) wake: Wake,
-    pub(crate) outcomes: mpsc::Sender<Outcome>,
-    /// No new work.
-    pub(crate) soft_stop: CancellationToken,
-    attempts: TaskTracker,
-    pub(crate) attempt_metrics: AttemptMetrics,
-}
-
-impl Shared {
-    /// Starts every attempt that the scheduler allows now, each on a task of its own, and tells the pacer when it is needed
-    /// sooner than it thinks.
-    pub(crate) fn pump(self: &Arc<Self>) {
-        let deadline = self.start_all();
-        if deadline.is_some_and(|deadline| deadline < self.pacer.wakes_at()) {
-            self.pacer.sooner.notify_one();
-        }
-    }
-
-    /// Starts what may start; the instant at which there may be more.
-    pub(crate) fn start_all(self: &Arc<Self>) -> Option<Timestamp> {
-        let now = self.clock.now();
-        loop {
-            let mut scheduler = self.scheduler.lock();
-            let Some((lane, delivery)) = scheduler.start(now) else { return scheduler.next_deadline() };
-            drop(scheduler);
-            self.attempts.spawn(Arc::clone(self).work(lane, delivery));
-        }
-    }
-
-    /// Makes attempts until the scheduler has none left to start: one task per request in flight, not per delivery.
-    async fn work(self: Arc<Self>, lane: LaneKey, delivery: ClaimedDelivery) {
-        let mut slot = Slot { shared: &self, held: Some((lane, delivery)) };
-        while let Some((lane, delivery)) = slot.held.clone() {
-            let signal = if self.holds(&delivery).await { self.attempt(&lane, delivery).await } else { None };
-            slot.held = None;
-            let fell_silent;
-            (fell_silent, slot.held) = self.turn(&lane, signal);
-            self.pump(); // one answer may make room for more than one request
-            if fell_silent {
-                self.quieten(&lane).await;
-            }
-        }
-    }
-
-    /// Whether a delivery may be attempted: waits while this node is not sure to hold it still, and forgets it when it does not.
-    async fn holds(&self, delivery: &ClaimedDelivery) -> bool {
-        loop {
-            if self.queue.covers(delivery) {
-                return true;
-            }
-            if self.queue.forget_lost(delivery) {
-                return false;
-            }
-            tokio::select! {
-                biased;
-                () = self.soft_stop.cancelled() => return false,
-                () = self.queue.lease_changed() => {}
-                () = tokio::time::sleep(LEASE_PAUSE) => {}
-            }
-        }
-    }
-
-    /// Ends a job and starts the next.
-    fn turn(&self, lane: &LaneKey, signal: Option<Signal>) -> (bool, Option<(LaneKey, ClaimedDelivery)>) {
-        let now = self.clock.now();
-        let mut scheduler = self.scheduler.lock();
-        let fell_silent = scheduler.finish(lane, signal, now);
-        (fell_silent, scheduler.start(now))
-    }
-
-    /// An endpoint has stopped answering: what it holds in memory goes back to the store, but for the next probe.
-    async fn quieten(&self, lane: &LaneKey) {
-        let excess = self.scheduler.lock().take_waiting(lane, 1, self.clock.now());
-        self.queue.throttle(lane);
-        tracing::info!(endpoint.id = %lane.endpoint_id, "an endpoint does not answer; it is only probed until it does");
-        if !excess.is_empty() {
-            self.put_back(excess).await;
-        }
-    }
-}
-
-/// A running job. If its task ends without finishing it, as in a panic, the slot is freed and the delivery put back.
-struct Slot<'s> {
-    shared: &'s Arc<Shared>,
-    held: Option<(LaneKey, ClaimedDelivery)>,
-}
-
-impl Drop for Slot<'_> {
-    fn drop(&mut self) {
-        if let Some((lane, delivery)) = self.held.take() {
-            self.shared.scheduler.lock().finish(&lane, None, self.shared.clock.now());
-            self.shared.wake.abandon(delivery);
-        }
-    }
-}
-
 /// The running engine.
 pub struct Engine {
     shared: Arc<Shared>,
@@ -166,8 +58,8 @@ impl Engine {
             clock: options.clock,
             entropy: options.entropy,
             scheduler: Mutex::new(Scheduler::new(options.in_flight_max)),
-            pacer: Pacer::default(),
-            wake: Wake::default(),
+            pacer: NextLook::default(),
+            wake: NextRound::default(),
             outcomes,
             soft_stop: CancellationToken::new(),
             attempts: TaskTracker::new(),

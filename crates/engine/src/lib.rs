@@ -6,9 +6,9 @@
 //!
 //! What it may not know: the API, SQL, how a platform signs. It knows no platform by name.
 //!
-//! The way through the files: [`scheduler`] decides who goes next and is pure; `attempt` makes one attempt; `recorder` writes
-//! outcomes; `claimer` finds due work; `pacer` starts what had to pause; `replayer` advances replays; `retainer`
-//! removes what is old; [`Engine`] starts and stops them.
+//! The way through the files: [`scheduler`] decides who goes next and is pure; `shared` is what the loops share; `attempt` makes
+//! one attempt; `recorder` writes outcomes; `claimer` finds due work; `pacer` starts what had to pause; `replayer` advances
+//! replays; `retainer` removes what is old; `waking` says when they look again; [`Engine`] starts and stops them.
 //!
 //! To add a loop: make it `select(wake, deadline, shutdown)` around a bounded, idempotent tick, start it in `Engine::start` on
 //! the tracker, and end it in `Engine::stop`.
@@ -22,7 +22,9 @@ mod recorder;
 mod replayer;
 mod retainer;
 pub mod scheduler;
+mod shared;
 mod transport;
+mod waking;
 
 pub use engine::{Engine, EngineOptions};
 pub use transport::Transport;

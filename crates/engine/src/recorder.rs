@@ -11,7 +11,7 @@ use bellwire_store::{Outcome, Recording, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::Shared;
+use crate::shared::Shared;
 
 /// Outcomes in one transaction.
 const GROUP_MAX: usize = 1_024;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bellwire_domain::ReplayId;
 use bellwire_store::StoreError;
 
-use crate::engine::Shared;
+use crate::shared::Shared;
 
 /// Steps in one round, so that a stop is seen soon.
 const STEPS_MAX: usize = 64;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bellwire_store::{Removed, StoreError};
 
-use crate::engine::Shared;
+use crate::shared::Shared;
 
 /// Between two rounds.
 const BEAT: Duration = Duration::from_secs(60 * 60);

@@ -15,9 +15,11 @@ type ModulePath = Vec<String>;
 
 /// The layers of `store`, the lowest first. A module may use its own layer and those below it.
 const STORE_LAYERS: &[&[&str]] = &[
-    &["error", "page", "sql"],
-    &["location", "seal", "rows", "schema"],
-    &["queue"],
+    &["error", "page"],
+    &["sql"],
+    &["location", "schema", "seal"],
+    &["rows"],
+    &["moves", "queue"],
     &["records"],
     &["sqlite", "postgres"],
     &["open", "doctor", "relocation"],
@@ -204,9 +206,12 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for path in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.ends_with("tests") || path.ends_with("tests.rs") {
+                continue;
+            }
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
                 files.push(path);
             }
         }

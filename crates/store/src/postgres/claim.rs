@@ -6,7 +6,7 @@ use bellwire_domain::{Admission, DeliveryId, Gate, Timestamp};
 
 use crate::StoreError;
 use crate::queue::backend::Mark;
-use crate::queue::claim::{Claimable, ClaimableColumns, LANE_STEP_MAX, LaneRows, LaneSearch};
+use crate::queue::claimable::{Claimable, ClaimableColumns, LANE_STEP_MAX, LaneRows, LaneSearch};
 use crate::rows::endpoint::{EndpointName, GateColumns, admits_some};
 use crate::rows::event::SealedPayload;
 use crate::rows::lane::LaneKey;

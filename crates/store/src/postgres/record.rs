@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bellwire_domain::{Decision, Timestamp};
 
 use crate::StoreError;
-use crate::queue::commit::WriteContext;
+use crate::queue::context::WriteContext;
 use crate::queue::health_book::{EndpointState, HealthBook};
 use crate::queue::lease::Claimant;
 use crate::queue::outcome::{RecordJob, Recording, SealedOutcome};

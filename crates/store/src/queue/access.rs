@@ -9,8 +9,8 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc, oneshot};
 
 use super::backend::Backend;
 use super::cache::Cache;
-use super::commit::WriteContext;
 use super::config::EndpointConfig;
+use super::context::WriteContext;
 use super::delivery::ClaimedDelivery;
 use super::handoff::HandOff;
 use super::ids::DeliveryIds;

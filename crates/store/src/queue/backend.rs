@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bellwire_domain::{DeliveryId, Timestamp};
 
-use super::claim::{Claimable, LaneSearch};
+use super::claimable::{Claimable, LaneSearch};
 use super::lease::Claimant;
 use super::outcome::{RecordJob, Recording};
 use super::plan::{Loaded, Plan};

@@ -6,18 +6,15 @@
 
 use std::sync::Arc;
 
-use bellwire_domain::{AccountId, DeliveryId, EndpointId, EventId, EventType, PayloadSize, Timestamp};
+use bellwire_domain::{DeliveryId, Timestamp};
 
 use super::backend::{Backend, Mark};
-use super::commit::WriteContext;
-use super::delivery::{ClaimedDelivery, ClaimedEvent};
+use super::claimable::{Claimable, LaneRows, LaneSearch};
+use super::context::WriteContext;
 use super::handoff::{HandOff, Reserved, TakesRoom};
 use super::payloads::{self, SealedDelivery};
 use crate::StoreError;
-use crate::rows::event::place_seq;
-use crate::rows::lane::{LaneKey, LaneRefs};
-use crate::rows::queued::Origin;
-use crate::sql::{Row, columns, params};
+use crate::sql::params;
 
 /// What a claim round did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,105 +27,10 @@ pub struct ClaimReport {
     pub more: bool,
 }
 
-columns! {
-    /// A row that may be claimed, with all that an attempt needs but the payload: `q` of the queue, its event `e`, its endpoint
-    /// `p` and its account `a`.
-    pub(crate) struct ClaimableColumns of "queue" {
-        id: DeliveryId = "q.id",
-        number: i64 = "q.number",
-        attempts: u32 = "q.attempts",
-        created_at: Timestamp = "q.created_at",
-        event_place: i64 = "q.event",
-        origin: Origin = "q.origin",
-        lane: i64 = "q.lane",
-        event_id: EventId = "e.id",
-        event_type: EventType = "e.type",
-        occurred_at: Timestamp = "e.occurred_at",
-        is_test: bool = "e.is_test",
-        payload_length: usize = "e.payload_length",
-        endpoint_id: EndpointId = "p.id",
-        endpoint_version: i64 = "p.version",
-        account_id: AccountId = "a.id",
-        account: i64 = "a.ref",
-        data_key_sealed: Vec<u8> = "a.data_key_sealed",
-    }
-}
-
-/// A row that may be claimed.
-pub(crate) struct Claimable {
-    pub(super) delivery: ClaimedDelivery,
-    pub(super) data_key_sealed: Vec<u8>,
-}
-
-impl Claimable {
-    /// Reads [`ClaimableColumns`].
-    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
-        let columns: ClaimableColumns = row.read()?;
-        let event = ClaimedEvent {
-            id: columns.event_id,
-            event_type: columns.event_type,
-            occurred_at: columns.occurred_at,
-            seq: place_seq(columns.event_place),
-            is_test: columns.is_test,
-            size: columns.payload_length,
-            data: None,
-        };
-        let delivery = ClaimedDelivery {
-            id: columns.id,
-            account_id: columns.account_id,
-            endpoint_id: columns.endpoint_id,
-            endpoint_version: columns.endpoint_version,
-            number: columns.number,
-            attempts: columns.attempts,
-            created_at: columns.created_at,
-            origin: columns.origin,
-            refs: LaneRefs { account: columns.account, lane: columns.lane },
-            epoch: 0, // until it is marked as claimed
-            event: Arc::new(event),
-        };
-        Ok(Self { delivery, data_key_sealed: columns.data_key_sealed })
-    }
-
-    pub(crate) fn lane(&self) -> LaneKey {
-        self.delivery.lane()
-    }
-}
-
-impl TakesRoom for Claimable {
-    fn lane(&self) -> LaneKey {
-        self.delivery.lane()
-    }
-
-    fn payload(&self) -> PayloadSize {
-        self.delivery.payload()
-    }
-}
-
-/// What waits in some lanes.
-#[derive(Default)]
-pub(crate) struct LaneSearch {
-    /// The lanes that were looked at.
-    pub(crate) lanes: Vec<LaneRows>,
-    /// Lanes that are not sent to now. Whoever resumes or enables the endpoint marks them again.
-    pub(crate) closed: Vec<LaneKey>,
-    /// Whether the limit kept some lanes from being looked at.
-    pub(crate) is_cut: bool,
-}
-
-/// What waits in one lane.
-pub(crate) struct LaneRows {
-    pub(crate) lane: LaneKey,
-    /// How many were looked for.
-    pub(crate) wanted: usize,
-    pub(crate) rows: Vec<Claimable>,
-}
-
 const NEXT_WAKE: &str = "SELECT wake_at FROM queue WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1";
 
 /// Lanes looked at in one round.
 const LANES_MAX: usize = 256;
-/// Deliveries claimed for one lane in one round: the lanes behind it wait no longer than that.
-pub(crate) const LANE_STEP_MAX: usize = 256;
 
 /// One claim round.
 pub(crate) fn claim(

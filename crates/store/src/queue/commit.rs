@@ -1,32 +1,15 @@
-//! What a commit needs besides the connection, and whom it answers.
+//! What a commit came to, and whom it answers.
 
 use std::sync::Arc;
 
-use bellwire_domain::{Clock, Entropy};
 use tokio::sync::mpsc;
 
 use super::handoff::HandOff;
-use super::ids::DeliveryIds;
 use super::jobs::Reply;
-use super::lease::Lease;
 use super::outcome::{RecordJob, Recording};
 use super::plan::Planned;
 use super::publication::PublishJob;
 use crate::StoreError;
-
-/// What the writing side needs besides the connection.
-#[derive(Clone)]
-pub(crate) struct WriteContext {
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) handoff: Arc<HandOff>,
-    /// Marks the rows that this process holds.
-    pub(crate) lease: Arc<Lease>,
-    /// Live deliveries that one account may have.
-    pub(crate) account_backlog_max: i64,
-    /// Draws the ids of deliveries.
-    pub(crate) delivery_ids: Arc<DeliveryIds>,
-}
 
 /// What a group's transaction came to.
 pub(crate) struct Committed {

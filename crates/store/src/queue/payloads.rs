@@ -10,7 +10,7 @@ use bellwire_domain::PayloadSize;
 use foldhash::HashMap;
 
 use super::backend::Backend;
-use super::claim::Claimable;
+use super::claimable::Claimable;
 use super::delivery::ClaimedDelivery;
 use super::handoff::{HandOff, Reserved, TakesRoom};
 use crate::StoreError;

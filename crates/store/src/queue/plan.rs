@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bellwire_domain::{AccountId, DeliveryId, EventId, Log, PayloadSize, Recipient, Timestamp};
 use foldhash::HashMap;
 
-use super::commit::WriteContext;
+use super::context::WriteContext;
 use super::delivery::{ClaimedDelivery, ClaimedEvent};
 use super::handoff::Reserved;
 use super::lease::Claimant;

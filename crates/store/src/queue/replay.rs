@@ -11,7 +11,7 @@ use std::collections::HashSet;
 
 use bellwire_domain::{DeliveryState, EventFilter, EventType, PastEvent, ReplayId, ReplayState, Timestamp};
 
-use super::commit::WriteContext;
+use super::context::WriteContext;
 use crate::StoreError;
 use crate::rows::account;
 use crate::rows::endpoint::UPDATE_NUMBER;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::StoreError;
 use crate::page::{Page, PageRequest};
 use crate::queue::Backend;
-use crate::queue::commit::WriteContext;
+use crate::queue::context::WriteContext;
 use crate::queue::delivery::ClaimedDelivery;
 use crate::queue::handoff::Reserved;
 use crate::queue::plan::Plan;

@@ -1,10 +1,6 @@
 //! What a query reads: fields with the SQL of each, declared once.
 
-use std::marker::PhantomData;
-
-use super::db::Db;
-use super::param::Param;
-use super::row::Cells;
+use super::row::{Cells, Row};
 use crate::StoreError;
 
 /// A value that is read from some columns of a row.
@@ -19,6 +15,13 @@ pub(crate) trait Columns<'r>: Sized {
 
     /// Reads them, in the same order.
     fn read(cells: &mut Cells<'r>) -> Result<Self, StoreError>;
+}
+
+impl Row {
+    /// What its query selected.
+    pub(crate) fn read<'r, C: Columns<'r>>(&'r self) -> Result<C, StoreError> {
+        C::read(&mut self.cells())
+    }
 }
 
 /// The SELECT list of `C`, before `rest`: `FROM …`.
@@ -61,34 +64,6 @@ impl<'r, C: Columns<'r>> Columns<'r> for Option<C> {
 
     fn read(cells: &mut Cells<'r>) -> Result<Self, StoreError> {
         if cells.skip_nulls(C::COUNT) { Ok(None) } else { C::read(cells).map(Some) }
-    }
-}
-
-/// A query: what it reads, and everything after its SELECT list.
-pub(crate) struct Select<C> {
-    rest: &'static str,
-    reads: PhantomData<fn() -> C>,
-}
-
-impl<C: for<'r> Columns<'r>> Select<C> {
-    /// A query that goes on with `rest`: `FROM …`.
-    pub(crate) const fn new(rest: &'static str) -> Self {
-        Self { rest, reads: PhantomData }
-    }
-
-    /// The whole text.
-    pub(crate) fn sql(&self) -> String {
-        select::<C>(self.rest)
-    }
-
-    /// Everything it finds.
-    pub(crate) fn list(&self, db: Db<'_>, params: &[Param<'_>]) -> Result<Vec<C>, StoreError> {
-        db.query(C::TABLE, &self.sql(), params)?.iter().map(|row| row.read()).collect()
-    }
-
-    /// The first that it finds.
-    pub(crate) fn find(&self, db: Db<'_>, params: &[Param<'_>]) -> Result<Option<C>, StoreError> {
-        db.find(C::TABLE, &self.sql(), params)?.map(|row| row.read()).transpose()
     }
 }
 

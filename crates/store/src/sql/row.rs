@@ -3,7 +3,6 @@
 use rusqlite::types::Value;
 
 use super::cell::Cell;
-use super::columns::Columns;
 use crate::StoreError;
 
 /// One row, with the table it came from for errors.
@@ -23,14 +22,14 @@ impl Row {
         Ok(row)
     }
 
-    /// What its query selected.
-    pub(crate) fn read<'r, C: Columns<'r>>(&'r self) -> Result<C, StoreError> {
-        C::read(&mut Cells { row: self, next: 0 })
-    }
-
     /// The only cell of a query that selects one expression.
     pub(crate) fn value<'r, T: Cell<'r>>(&'r self, what: &'static str) -> Result<T, StoreError> {
-        Cells { row: self, next: 0 }.take(what)
+        self.cells().take(what)
+    }
+
+    /// All its cells, to be read in the order of the query's SELECT list.
+    pub(super) const fn cells(&self) -> Cells<'_> {
+        Cells { row: self, next: 0 }
     }
 
     fn wrong(&self, column: &'static str) -> StoreError {

@@ -5,7 +5,7 @@ use foldhash::HashMap;
 
 use super::write::Inserts;
 use crate::StoreError;
-use crate::queue::commit::WriteContext;
+use crate::queue::context::WriteContext;
 use crate::queue::health_book::HealthBook;
 use crate::queue::outcome::{Outcome, RecordJob, Recording, SealedOutcome};
 use crate::rows::account;
