@@ -115,7 +115,7 @@ impl Signature {
                 let join = &self.join;
                 let _ = write!(
                     how,
-                    "; while several secrets are active each gives one value, joined by `{join}`: one that fits is enough"
+                    "; while several secrets are active each gives one, joined by `{join}`, and one that fits is enough"
                 );
             }
             Secrets::Newest => how.push_str("; while several secrets are active the newest signs"),
