@@ -61,7 +61,9 @@ async fn round(shared: &Shared) -> Result<bool, bellwire_store::StoreError> {
     let abandoned = shared.wake.take_abandoned();
     if !abandoned.is_empty() {
         if let Err(error) = shared.queue.release_deliveries(&abandoned).await {
-            abandoned.into_iter().for_each(|delivery| shared.wake.abandon(delivery));
+            for delivery in abandoned {
+                shared.wake.abandon(delivery);
+            }
             return Err(error);
         }
         shared.queue.look_again(abandoned.iter().map(ClaimedDelivery::lane));

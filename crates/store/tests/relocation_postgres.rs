@@ -13,6 +13,8 @@ mod everything;
 mod fixture;
 #[path = "relocation/furnished.rs"]
 mod furnished;
+#[path = "relocation/kept_schemas.rs"]
+mod kept_schemas;
 #[path = "relocation/refusals.rs"]
 mod refusals;
 #[path = "relocation/stops.rs"]

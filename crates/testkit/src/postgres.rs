@@ -142,6 +142,29 @@ fn free_port() -> u16 {
     candidates.take(20_000).find(is_free).expect("some port is free")
 }
 
+/// Everything in a database, as SQL.
+///
+/// # Panics
+///
+/// When that fails.
+pub fn dump(url: &str) -> String {
+    let text = run(Command::new(Path::new(&bin()).join("pg_dump")).args(["--no-owner", "--no-privileges", "-d", url]));
+    // Guards against other dumps, drawn at random each time; older clients do not know them.
+    let lines = text.lines().filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"));
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+/// Fills an empty database with what [`dump`] made.
+///
+/// # Panics
+///
+/// When that fails.
+pub fn load(url: &str, file: &Path) {
+    let file = file.display().to_string();
+    let arguments = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, "-f", &file];
+    run(Command::new(Path::new(&bin()).join("psql")).args(arguments));
+}
+
 /// Runs SQL in the database of a URL that [`Cluster::database`] gave.
 ///
 /// # Panics

@@ -174,7 +174,8 @@ fn open_all(db: Db<'_>, definition: &Definition, keys: &HashMap<AccountId, Arc<D
         let Found { account, place, sealed, length } = (definition.read)(row)?;
         check.counted += 1;
         let opened = keys.get(&account).and_then(|key| key.open(&place, sealed).ok());
-        if !opened.is_some_and(|plain| length.is_none_or(|length| length == plain.len())) {
+        let is_whole = |plain: Vec<u8>| length.is_none_or(|length| length == plain.len());
+        if !opened.is_some_and(is_whole) {
             check.violate(place.to_string());
         }
         Ok(())

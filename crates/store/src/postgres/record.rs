@@ -124,7 +124,9 @@ impl<'j> Recorder<'j> {
         let (mut held, mut health) = (HashSet::with_capacity(self.all.len()), HealthBook::default());
         for row in answers.iter().flatten() {
             let (endpoint, delivery): Answer = row.read()?;
-            endpoint.into_iter().for_each(|endpoint| health.add(endpoint));
+            if let Some(endpoint) = endpoint {
+                health.add(endpoint);
+            }
             held.extend(delivery.map(|delivery| (delivery.id, delivery.attempts)));
         }
         let mut recordings = Vec::with_capacity(self.all.len());

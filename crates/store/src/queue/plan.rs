@@ -101,7 +101,8 @@ struct PlannedEndpoint {
 
 impl PlannedEndpoint {
     fn new(columns: RecipientColumns) -> Self {
-        Self { lane: columns.lane, version: columns.version, recipient: columns.recipient(), changed: false }
+        let (lane, version) = (columns.lane, columns.version);
+        Self { lane, version, recipient: columns.into(), changed: false }
     }
 }
 

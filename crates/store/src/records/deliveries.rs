@@ -159,7 +159,7 @@ const OF_STATE: (&str, &str) = ("d.state = ", "");
 const BEFORE: (&str, &str) = ("d.id < ", "");
 
 /// The WHERE clause with only the conditions that are asked for, so that each combination finds its index.
-fn conditions<'q>(is_live: bool, query: &'q DeliveryQuery, state: Option<DeliveryState>, part: Part) -> (String, Vec<Param<'q>>) {
+fn conditions(is_live: bool, query: &DeliveryQuery, state: Option<DeliveryState>, part: Part) -> (String, Vec<Param<'_>>) {
     let of_account = if is_live { OF_ACCOUNT_QUEUED } else { OF_ACCOUNT_ENDED };
     let of_endpoint = if query.account_id.is_some() { OF_LANE } else { OF_ENDPOINT };
     let wanted: [(_, Option<Param<'_>>); 4] = [

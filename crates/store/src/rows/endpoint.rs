@@ -147,14 +147,10 @@ columns! {
     }
 }
 
-impl RecipientColumns {
-    pub(crate) fn recipient(&self) -> Recipient {
-        Recipient {
-            id: self.id.clone(),
-            filter: self.filter.clone(),
-            gate: Gate { enabled: self.enabled, health: self.health },
-            last_number: self.last_number,
-        }
+impl From<RecipientColumns> for Recipient {
+    fn from(columns: RecipientColumns) -> Self {
+        let RecipientColumns { id, filter, enabled, health, last_number, .. } = columns;
+        Self { id, filter, gate: Gate { enabled, health }, last_number }
     }
 }
 

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use super::columns::{Columns, select};
 use super::db::Db;
 use super::param::Param;
+use super::row::Row;
 use crate::StoreError;
 
 /// A query: what it reads, and everything after its SELECT list.
@@ -26,7 +27,7 @@ impl<C: for<'r> Columns<'r>> Select<C> {
 
     /// Everything it finds.
     pub(crate) fn list(&self, db: Db<'_>, params: &[Param<'_>]) -> Result<Vec<C>, StoreError> {
-        db.query(C::TABLE, &self.sql(), params)?.iter().map(|row| row.read()).collect()
+        db.query(C::TABLE, &self.sql(), params)?.iter().map(Row::read).collect()
     }
 
     /// The first that it finds.

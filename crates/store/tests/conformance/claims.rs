@@ -168,3 +168,44 @@ async fn a_large_payload_comes_back_as_it_was_and_takes_the_room_it_has_opened()
     assert_eq!(claimed, [1, 2, 3]);
     fixture.assert_sound();
 }
+
+/// Whoever sets an endpoint up wants to see whether it works before switching it on.
+#[tokio::test]
+async fn a_test_event_reaches_a_disabled_endpoint_with_and_without_room_and_nothing_else_does() {
+    let mut fixture = Fixture::with_limits(SMALL);
+    let account = fixture.account("a").await;
+    let lane = fixture.endpoint("a", "e", EventFilter::All).await;
+    // One more than there is room for: it waits in the store, and is no test event.
+    let events = (0..5).map(|number| event(&format!("e{number}"), "x")).collect();
+    fixture.publish(&account, events).await.unwrap();
+    let held = fixture.take().await;
+    assert_eq!(held.len(), 4);
+    let off = EndpointChanges { enabled: Some(false), ..Default::default() };
+    fixture.store.records.update_endpoint(&lane, off).await.unwrap().unwrap();
+    let test = |id: &str| NewEvent { is_test: true, only_endpoint: Some(lane.endpoint_id.clone()), ..event(id, "x") };
+    fixture.publish(&account, vec![test("t1")]).await.unwrap();
+    assert!(fixture.take().await.is_empty(), "the lane is full");
+    for delivery in &held {
+        fixture.record(delivery, Decision::Delivered).await;
+    }
+    fixture.store.queue.claim_due(fixture.now(), 100).await.unwrap();
+    let found: Vec<String> = fixture.take().await.iter().map(|delivery| delivery.event.id.to_string()).collect();
+    assert_eq!(found, ["t1"], "what found no room is found in the store");
+    let mut fixture = fixture.reopen().await;
+    fixture.store.queue.claim_due(fixture.now(), 100).await.unwrap();
+    let found = fixture.take().await;
+    assert_eq!(found.iter().map(|delivery| delivery.event.id.as_str()).collect::<Vec<_>>(), ["t1"], "also by the next process");
+    fixture.record(&found[0], Decision::Delivered).await;
+    fixture.store.queue.claim_due(fixture.now(), 100).await.unwrap();
+    assert!(fixture.take().await.is_empty());
+    fixture.publish(&account, vec![test("t2")]).await.unwrap();
+    assert_eq!(fixture.take().await.len(), 1, "with room it is handed over at once");
+    let on = EndpointChanges { enabled: Some(true), ..Default::default() };
+    fixture.store.records.update_endpoint(&lane, on).await.unwrap().unwrap();
+    fixture.store.queue.claim_due(fixture.now(), 100).await.unwrap();
+    assert_eq!(
+        fixture.take().await.iter().map(|delivery| delivery.number).collect::<Vec<_>>(),
+        [5],
+        "what waited for the switch"
+    );
+}

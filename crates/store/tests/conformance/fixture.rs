@@ -80,6 +80,13 @@ impl Fixture {
         Self { store, clock, place, limits }
     }
 
+    /// One in which so many writes may wait.
+    pub fn with_jobs_max(jobs_max: usize) -> Self {
+        let (place, clock, limits) = (Place::new(), Arc::new(ManualClock::default()), RoomLimits::default());
+        let store = Store::open(StoreOptions { jobs_max, ..options(&place, &clock, limits, 1) }).unwrap();
+        Self { store, clock, place, limits }
+    }
+
     /// Closes the store and opens it again, as after a restart of the process.
     pub async fn reopen(self) -> Self {
         self.store.records.close().await;

@@ -71,7 +71,7 @@ async fn each_case_is_sent_again_only_when_it_is_asked_for() {
         (&[ReplayCase::Missed], &["live", "missed"]),
         (&[ReplayCase::Delivered], &["live", "delivered"]),
         (&[ReplayCase::Cancelled], &["live"]),
-        (&ReplayCase::ALL, &["live", "missed", "delivered", "failed"]),
+        (ReplayCase::ALL, &["live", "missed", "delivered", "failed"]),
     ] {
         let mut fixture = Fixture::new();
         let (_, lane) = every_case(&mut fixture).await;
@@ -123,7 +123,7 @@ async fn missed_is_what_the_endpoint_wants_and_no_test() {
     let other = event("other-type", "y");
     fixture.publish(&account, vec![event("wanted", "x"), other, test]).await.unwrap();
     let lane = fixture.endpoint("a", "e", EventFilter::Only([EventType::try_new("x").unwrap()].into())).await;
-    fixture.store.records.start_replay(replay("rpl_1", &lane, &ReplayCase::ALL)).await.unwrap();
+    fixture.store.records.start_replay(replay("rpl_1", &lane, ReplayCase::ALL)).await.unwrap();
     run(&fixture).await;
     assert_eq!(ids(&live(&fixture, &lane).await), ["wanted"]);
     assert!(fixture.take().await.is_empty());
@@ -303,17 +303,17 @@ async fn so_many_run_at_once_and_only_for_endpoints_that_exist() {
     let fixture = Fixture::new();
     let account = fixture.account("a").await;
     fixture.publish(&account, vec![event("e1", "x")]).await.unwrap();
-    let nobody = fixture.store.records.start_replay(replay("rpl_0", &lane("a", "nobody"), &ReplayCase::ALL)).await.unwrap_err();
+    let nobody = fixture.store.records.start_replay(replay("rpl_0", &lane("a", "nobody"), ReplayCase::ALL)).await.unwrap_err();
     assert!(matches!(nobody, StartReplayError::EndpointNotFound));
     let lane = fixture.endpoint("a", "e", EventFilter::All).await;
     for id in ["rpl_1", "rpl_2"] {
-        fixture.store.records.start_replay(replay(id, &lane, &ReplayCase::ALL)).await.unwrap();
+        fixture.store.records.start_replay(replay(id, &lane, ReplayCase::ALL)).await.unwrap();
     }
-    let third = fixture.store.records.start_replay(replay("rpl_3", &lane, &ReplayCase::ALL)).await.unwrap_err();
+    let third = fixture.store.records.start_replay(replay("rpl_3", &lane, ReplayCase::ALL)).await.unwrap_err();
     assert!(matches!(third, StartReplayError::TooMany { max: 2 }));
     run(&fixture).await;
-    fixture.store.records.start_replay(replay("rpl_3", &lane, &ReplayCase::ALL)).await.unwrap();
+    fixture.store.records.start_replay(replay("rpl_3", &lane, ReplayCase::ALL)).await.unwrap();
     fixture.store.records.close().await;
-    let closed = fixture.store.records.start_replay(replay("rpl_4", &lane, &ReplayCase::ALL)).await.unwrap_err();
+    let closed = fixture.store.records.start_replay(replay("rpl_4", &lane, ReplayCase::ALL)).await.unwrap_err();
     assert!(matches!(closed, StartReplayError::Store(StoreError::Closed)));
 }

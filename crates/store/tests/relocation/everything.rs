@@ -11,7 +11,7 @@ use crate::fixture::{Store, account_id, event, lane, outcome, page};
 use crate::furnished::{KEY, Sides};
 
 /// All that can be read through the store.
-async fn told(store: &Store) -> Vec<String> {
+pub async fn told(store: &Store) -> Vec<String> {
     let all = page(1_000);
     let mut told = Vec::new();
     let mut tell = |what: &dyn std::fmt::Debug| told.push(format!("{what:?}"));
