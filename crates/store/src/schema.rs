@@ -5,4 +5,31 @@
 pub(crate) const FIRST_VERSION: i64 = 6;
 
 /// The version this code works with.
-pub(crate) const KNOWN_VERSION: i64 = 6;
+pub(crate) const KNOWN_VERSION: i64 = 7;
+
+/// One step from a version to the next, as each database takes it.
+pub(crate) struct Migration {
+    /// The version after it.
+    pub(crate) version: i64,
+    pub(crate) sqlite: &'static str,
+    pub(crate) postgres: &'static str,
+}
+
+/// All of them, in order.
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        version: FIRST_VERSION,
+        sqlite: include_str!("migrations/0001_initial.sqlite.sql"),
+        postgres: include_str!("migrations/0001_initial.postgres.sql"),
+    },
+    Migration {
+        version: 7,
+        sqlite: include_str!("migrations/0002_attempt_due.sqlite.sql"),
+        postgres: include_str!("migrations/0002_attempt_due.postgres.sql"),
+    },
+];
+
+/// Those that a store of this version still lacks.
+pub(crate) fn migrations_after(version: i64) -> impl Iterator<Item = &'static Migration> {
+    MIGRATIONS.iter().filter(move |migration| migration.version > version)
+}

@@ -53,6 +53,8 @@ struct DeliveryAnswer {
 struct AttemptAnswer {
     /// 1 for the first.
     number: u32,
+    /// When it was due. It starts later while its endpoint is busy or disabled, or when its node was down.
+    due_at: Option<String>,
     /// When it started.
     started_at: String,
     /// How long it took, in milliseconds.
@@ -111,6 +113,7 @@ impl AttemptAnswer {
     fn sample() -> Self {
         Self {
             number: 1,
+            due_at: Some("2025-01-15T10:30:00.000000Z".to_owned()),
             started_at: "2025-01-15T10:30:00.012000Z".to_owned(),
             duration_ms: 85,
             outcome: "response".to_owned(),
@@ -123,6 +126,7 @@ impl AttemptAnswer {
     fn show(attempt: &Attempt) -> Self {
         Self {
             number: attempt.number,
+            due_at: attempt.due_at.map(|at| at.to_string()),
             started_at: attempt.started_at.to_string(),
             duration_ms: u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
             outcome: attempt.outcome.clone(),

@@ -5,11 +5,8 @@ use bellwire_domain::Timestamp;
 use super::history;
 use super::locks::lock_until_end;
 use crate::OpenError;
-use crate::schema::{FIRST_VERSION, KNOWN_VERSION};
+use crate::schema::{FIRST_VERSION, KNOWN_VERSION, Migration, migrations_after};
 use crate::sql::{Db, PostgresUrl, Select, Session, columns, params};
-
-/// `(version, text)` in order.
-const MIGRATIONS: [(i64, &str); 1] = [(FIRST_VERSION, include_str!("../migrations/0001_initial.postgres.sql"))];
 
 /// The oldest server that this is tried with.
 const SERVER_MIN: i64 = 150_000;
@@ -70,10 +67,10 @@ pub(crate) fn migrate(session: &Session, url: &PostgresUrl, now: Timestamp) -> R
         session.lift_timeouts()?; // another node may be at it, and may take long
         lock_until_end(session, MIGRATING)?;
         let version = check(session, url)?;
-        for (number, text) in MIGRATIONS.iter().filter(|(number, _)| *number > version) {
-            session.batch(text)?;
-            session.batch(&format!("DELETE FROM bellwire_schema; INSERT INTO bellwire_schema VALUES ({number})"))?;
-            tracing::info!(version = number, "migrated the database");
+        for Migration { version, postgres, .. } in migrations_after(version) {
+            session.batch(postgres)?;
+            session.batch(&format!("DELETE FROM bellwire_schema; INSERT INTO bellwire_schema VALUES ({version})"))?;
+            tracing::info!(version, "migrated the database");
         }
         Ok::<_, OpenError>(())
     })?;

@@ -23,6 +23,7 @@ columns! {
         number: i64 = "q.number",
         attempts: u32 = "q.attempts",
         created_at: Timestamp = "q.created_at",
+        due_at: Timestamp = "q.due_at",
         event_place: i64 = "q.event",
         origin: Origin = "q.origin",
         lane: i64 = "q.lane",
@@ -66,6 +67,7 @@ impl Claimable {
             number: columns.number,
             attempts: columns.attempts,
             created_at: columns.created_at,
+            due_at: columns.due_at,
             origin: columns.origin,
             refs: LaneRefs { account: columns.account, lane: columns.lane },
             epoch: 0, // until it is marked as claimed

@@ -44,6 +44,8 @@ pub struct ClaimedDelivery {
     pub attempts: u32,
     /// When it was created.
     pub created_at: Timestamp,
+    /// When the attempt that it is claimed for was due.
+    pub due_at: Timestamp,
     /// Why it exists.
     pub origin: Origin,
     /// The numbers of its lane in the store.

@@ -108,7 +108,7 @@ impl SealedOutcome<'_> {
     }
 
     fn result(&self) -> AttemptResult<'_> {
-        let Outcome { started_at, duration, outcome, .. } = self.outcome;
+        let Outcome { delivery, started_at, duration, outcome, .. } = self.outcome;
         AttemptResult {
             started_at: *started_at,
             duration_us: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
@@ -116,6 +116,7 @@ impl SealedOutcome<'_> {
             status: outcome.status(),
             detail: self.detail.as_deref(),
             response_sealed: self.response,
+            due_at: delivery.due_at,
         }
     }
 

@@ -228,6 +228,7 @@ impl<'p> Plan<'p> {
                 number: delivery.number,
                 attempts: 0,
                 created_at: self.now,
+                due_at: self.now,
                 origin: delivery.origin.clone(),
                 refs: delivery.refs,
                 epoch: self.claimant.epoch,

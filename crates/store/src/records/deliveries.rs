@@ -50,6 +50,8 @@ pub struct Delivery {
 pub struct Attempt {
     /// 1 for the first.
     pub number: u32,
+    /// When it was due; `None`: made before stores kept that.
+    pub due_at: Option<Timestamp>,
     /// When it started.
     pub started_at: Timestamp,
     /// How long it took.
@@ -210,6 +212,7 @@ fn attempts(db: Db<'_>, keyring: &Keyring, delivery: &Delivery) -> Result<Vec<At
         let place = Place::response(delivery.id, stored.number);
         Ok(Attempt {
             number: stored.number,
+            due_at: stored.due_at,
             started_at: stored.started_at,
             duration: stored.duration,
             outcome: stored.outcome,

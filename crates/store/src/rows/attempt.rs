@@ -16,6 +16,7 @@ group! {
         /// One sentence, when there was no answer.
         detail: Option<&'a str>,
         response_sealed: Option<&'a [u8]>,
+        due_at: Timestamp,
     }
 }
 
@@ -36,5 +37,7 @@ columns! {
         pub(crate) status: Option<u16> = "status",
         pub(crate) detail: Option<String> = "detail",
         pub(crate) response_sealed: Option<&'r [u8]> = "response_sealed",
+        /// `None`: made before version 7 of the schema.
+        pub(crate) due_at: Option<Timestamp> = "due_at",
     }
 }

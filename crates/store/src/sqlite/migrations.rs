@@ -4,11 +4,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::schema::{FIRST_VERSION, KNOWN_VERSION};
+use crate::schema::{FIRST_VERSION, KNOWN_VERSION, migrations_after};
 use crate::{OpenError, StoreError};
-
-/// `(version, text)` in order.
-const MIGRATIONS: [(i64, &str); 1] = [(FIRST_VERSION, include_str!("../migrations/0001_initial.sqlite.sql"))];
 
 /// Marks a file as Bellwire's ("bell" in ASCII), so that another program's database is not taken for one.
 const APPLICATION_ID: i64 = 0x6265_6c6c;
@@ -60,13 +57,13 @@ pub(super) fn check_known(header: &Header, path: &Path) -> Result<(), OpenError>
 
 /// Brings the schema from `version` to [`KNOWN_VERSION`].
 pub(crate) fn migrate(connection: &mut Connection, version: i64) -> Result<(), StoreError> {
-    for (number, text) in MIGRATIONS.iter().filter(|(number, _)| *number > version) {
+    for migration in migrations_after(version) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(text)?;
+        transaction.execute_batch(migration.sqlite)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", number)?;
+        transaction.pragma_update(None, "user_version", migration.version)?;
         transaction.commit()?;
-        tracing::info!(version = number, "migrated the database");
+        tracing::info!(version = migration.version, "migrated the database");
     }
     Ok(())
 }

@@ -129,8 +129,8 @@ const DAMAGES: [(&str, &[&str]); 44] = [
     ("UPDATE deliveries SET event = event + 97 WHERE event & 255 = 2", &["events.deliveries", "deliveries.event"]),
     ("DELETE FROM endpoints WHERE id = 'e1'", &["deliveries.endpoint", "secrets.owner"]),
     (
-        "INSERT INTO deliveries SELECT id, event >> 40, lane, number, event, 'cancelled', attempts, created_at, 0, origin, \
-         NULL, NULL, NULL, NULL, NULL, NULL FROM queue WHERE event & 255 = 3",
+        "INSERT INTO deliveries (id, account, lane, number, event, state, attempts, created_at, ended_at, origin) \
+         SELECT id, event >> 40, lane, number, event, 'cancelled', attempts, created_at, 0, origin FROM queue WHERE event & 255 = 3",
         &["events.deliveries", "deliveries.once", "deliveries.number"],
     ),
     (
@@ -162,7 +162,10 @@ const DAMAGES: [(&str, &[&str]); 44] = [
     ("UPDATE replays SET state = 'running'", &["replays"]),
     ("UPDATE replays SET created = created + 1", &["replays"]),
     ("UPDATE queue SET event = (event >> 40 << 40) + 2 WHERE origin = 'rpl_1'", &["replays"]),
-    ("INSERT INTO secrets VALUES ('a', 'nobody', 1, x'00', 0, NULL)", &["secrets.owner", "sealed.secrets"]),
+    (
+        "INSERT INTO secrets (account_id, endpoint_id, ordinal, secret_sealed, created_at) VALUES ('a', 'nobody', 1, x'00', 0)",
+        &["secrets.owner", "sealed.secrets"],
+    ),
     (
         "UPDATE accounts SET data_key_sealed = x'0102' WHERE id = 'a'",
         &["sealed.keys", "sealed.secrets", "sealed.headers", "sealed.payloads", "sealed.documents", "sealed.answers"],

@@ -16,6 +16,7 @@ async fn a_delivery_is_retried_until_it_arrives_and_keeps_its_attempts() {
     let account = fixture.account("a").await;
     fixture.endpoint("a", "e", EventFilter::All).await;
     fixture.publish(&account, vec![event("e1", "x")]).await.unwrap();
+    let published_at = fixture.now();
     let delivery = fixture.take().await.remove(0);
     let due_at = fixture.now().plus(MINUTE);
     fixture.record(&delivery, Decision::Retry { due_at }).await;
@@ -24,6 +25,7 @@ async fn a_delivery_is_retried_until_it_arrives_and_keeps_its_attempts() {
     assert_eq!((report.claimed, report.next_wake), (0, Some(due_at)), "not before its time");
     fixture.clock.advance(MINUTE);
     assert_eq!(fixture.store.queue.claim_due(fixture.now(), 10).await.unwrap().claimed, 1, "due means at that instant");
+    fixture.clock.advance(MINUTE);
     let again = fixture.take().await.remove(0);
     assert_eq!((again.attempts, again.event.data.as_ref().map(|data| data.len())), (1, Some(35)));
     fixture.record(&again, Decision::Delivered).await;
@@ -33,6 +35,9 @@ async fn a_delivery_is_retried_until_it_arrives_and_keeps_its_attempts() {
         attempts.iter().map(|attempt| (attempt.number, attempt.status)).collect::<Vec<_>>(),
         [(1, Some(500)), (2, Some(200))]
     );
+    let due: Vec<_> = attempts.iter().map(|attempt| attempt.due_at).collect();
+    assert_eq!(due, [Some(published_at), Some(due_at)], "when they were due, not when they started");
+    assert!(attempts[1].started_at > due_at, "the second started late");
     assert_eq!(attempts[0].response.as_deref(), Some(&b"thanks"[..]));
     assert_eq!(fixture.store.queue.held(), 0);
 }

@@ -24,7 +24,11 @@ async fn a_target_that_holds_something_else() {
     let store = sides.open_target().unwrap();
     store.records.close().await;
     drop(store);
-    sides.psql("INSERT INTO accounts VALUES (1, 'x', 'noyo', NULL, 0, '[]', '', 1, 0, 0, 1, 0, 0)");
+    sides.psql(
+        "INSERT INTO accounts \
+         (ref, id, contract, sandbox, entitlements, data_key_sealed, last_seq, pending, version, created_at, updated_at) \
+         VALUES (1, 'x', 'noyo', 0, '[]', '', 0, 0, 1, 0, 0)",
+    );
     refused(&sides, &["holds data already", "empty database", "postgres://bellwire@"]);
     assert_eq!(sides.psql("SELECT count(*) FROM accounts"), "1");
 
