@@ -56,9 +56,9 @@ impl<'b> BareLoops<'b> {
 
     async fn measure(&mut self) -> anyhow::Result<()> {
         let (bench, size) = (self.bench, self.size);
-        let deliveries = (bench.plan.deliveries / size_divisor(size)).max(1);
+        let deliveries = (bench.options.deliveries / size_divisor(size)).max(1);
         let Measurement { per_second, host_took, .. } =
-            bench.plan.tries.quietest(async || measure_once(bench, size, deliveries).await).await?;
+            bench.options.tries.quietest(async || measure_once(bench, size, deliveries).await).await?;
         self.measured.push(BareLoop { per_second, host_took });
         self.last_per_second = per_second;
         Ok(())
@@ -71,7 +71,7 @@ async fn measure_once(bench: &Bench, size: usize, deliveries: usize) -> anyhow::
     let left = Arc::new(AtomicUsize::new(deliveries));
     let watch = Watch::start(from_ref(&bench.sink))?;
     let mut loops = tokio::task::JoinSet::new();
-    for _ in 0..bench.plan.producers {
+    for _ in 0..bench.options.producers {
         let mut client = bench.client(&bench.sink).await?;
         let (left, body) = (Arc::clone(&left), body.clone());
         loops.spawn(async move {

@@ -1,4 +1,4 @@
-//! What every measurement shares: the plan, the sink, and queries to the sink.
+//! What every measurement shares: the options, the sink, and queries to the sink.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -18,8 +18,8 @@ use crate::sink::Findings;
 /// How often to query the sink.
 const ASK_EVERY: Duration = Duration::from_millis(5);
 
-/// The size of a run.
-pub(crate) struct Plan {
+/// What is measured, and how much of it.
+pub(crate) struct RunOptions {
     pub(crate) deliveries: usize,
     pub(crate) producers: usize,
     pub(crate) tries: Tries,
@@ -42,19 +42,19 @@ pub(crate) struct Plan {
 
 /// One run.
 pub(crate) struct Bench {
-    pub(crate) plan: Plan,
+    pub(crate) options: RunOptions,
     pub(crate) sink: Process,
     pub(crate) tasks: TaskTracker,
 }
 
 impl Bench {
-    pub(crate) async fn start(plan: Plan) -> anyhow::Result<Self> {
-        Ok(Self { plan, sink: Process::sink().await?, tasks: TaskTracker::new() })
+    pub(crate) async fn start(options: RunOptions) -> anyhow::Result<Self> {
+        Ok(Self { options, sink: Process::sink().await?, tasks: TaskTracker::new() })
     }
 
     /// A server on an empty store.
     pub(crate) async fn server(&self) -> anyhow::Result<Process> {
-        Process::server(&self.plan.server, &self.tasks).await
+        Process::server(&self.options.server, &self.tasks).await
     }
 
     /// A connection to a process.
@@ -64,7 +64,7 @@ impl Bench {
 
     /// The size for rows that are measured for one size only.
     pub(crate) fn first_body(&self) -> usize {
-        self.plan.bodies.first().copied().unwrap_or(500)
+        self.options.bodies.first().copied().unwrap_or(500)
     }
 
     /// Waits until this many requests have arrived since the last findings.

@@ -11,23 +11,23 @@ mod waiting;
 use crate::bench::Bench;
 use crate::report::Results;
 
-/// Runs every condition that the plan asks for.
+/// Runs every condition that the options ask for.
 pub(crate) async fn run(bench: &Bench, results: &mut Results) {
     let failures = &mut results.failures;
-    if bench.plan.history > 0 {
-        let measured = history::measure(bench, bench.plan.history).await;
+    if bench.options.history > 0 {
+        let measured = history::measure(bench, bench.options.history).await;
         results.growth.extend(bench.keep(failures, "history", measured).await);
     }
-    if bench.plan.endpoints > 0 {
-        let measured = endpoints::measure(bench, bench.plan.endpoints).await;
+    if bench.options.endpoints > 0 {
+        let measured = endpoints::measure(bench, bench.options.endpoints).await;
         results.growth.extend(bench.keep(failures, "endpoints", measured).await);
     }
-    if bench.plan.dead {
+    if bench.options.dead {
         let measured = dead::measure(bench).await;
         results.growth.extend(bench.keep(failures, "dead", measured).await);
     }
-    if bench.plan.waiting > 0 {
-        let measured = waiting::measure(bench, bench.plan.waiting).await;
+    if bench.options.waiting > 0 {
+        let measured = waiting::measure(bench, bench.options.waiting).await;
         if let Some((growth, waiting)) = bench.keep(failures, "waiting", measured).await {
             results.growth.push(growth);
             results.waiting = Some(waiting);

@@ -36,7 +36,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Parser;
 
-use crate::bench::Plan;
+use crate::bench::RunOptions;
 use crate::host::Tries;
 
 /// What `--growth` stands for.
@@ -110,10 +110,10 @@ fn main() -> ExitCode {
 fn measure(arguments: Arguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("the runtime cannot be started")?;
     let json = arguments.json.clone();
-    let plan = plan(arguments)?;
+    let options = options(arguments)?;
     let results = runtime.block_on(async {
         tokio::select! {
-            results = run::run(plan) => results,
+            results = run::run(options) => results,
             stopped = stopped() => { stopped?; bail!("stopped") } // and with it the processes that it started
         }
     })?;
@@ -125,9 +125,9 @@ fn measure(arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
-fn plan(arguments: Arguments) -> anyhow::Result<Plan> {
+fn options(arguments: Arguments) -> anyhow::Result<RunOptions> {
     let grown = |given: Option<usize>, full: usize| given.unwrap_or(if arguments.growth { full } else { 0 });
-    Ok(Plan {
+    Ok(RunOptions {
         postgres: arguments.postgres,
         queue_size: arguments.queue_size,
         history: grown(arguments.history, GROWTH),

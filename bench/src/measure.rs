@@ -70,7 +70,7 @@ async fn measure_nodes(bench: &Bench, nodes: &[Process], account: &Account, work
     }
     let over = if nodes.len() > 1 { format!(", {} nodes", nodes.len()) } else { String::new() };
     say(&format!("{} bytes: {}{over}", workload.size, workload.name));
-    let posts = workload.posts(bench.plan.deliveries);
+    let posts = workload.posts(bench.options.deliveries);
     let expected = posts * workload.events_per_post * workload.endpoints;
     let path = format!("/v1/accounts/{}/events", account.id);
     let (events_per_post, size) = (workload.events_per_post, workload.size);
@@ -143,7 +143,7 @@ impl Spent {
 
 /// Measures a workload on an empty store.
 pub(crate) async fn measure_empty(bench: &Bench, workload: &Workload, beside: &[String]) -> anyhow::Result<Measurement> {
-    bench.plan.tries.quietest(async || measure_new(bench, vec![bench.server().await?], workload, beside).await).await
+    bench.options.tries.quietest(async || measure_new(bench, vec![bench.server().await?], workload, beside).await).await
 }
 
 /// Measures a workload on so many nodes over one database, both new.
@@ -158,11 +158,11 @@ pub(crate) async fn measure_fleet(
         let threads = threads_of_each(nodes)?;
         let mut fleet = Vec::with_capacity(nodes);
         for _ in 0..nodes {
-            fleet.push(Process::server_on(&bench.plan.server, database.clone(), threads, &bench.tasks).await?);
+            fleet.push(Process::server_on(&bench.options.server, database.clone(), threads, &bench.tasks).await?);
         }
         measure_new(bench, fleet, workload, &[]).await
     };
-    bench.plan.tries.quietest(measured).await
+    bench.options.tries.quietest(measured).await
 }
 
 /// Nodes that share a machine get worker threads for their share of it; a single node uses the default.

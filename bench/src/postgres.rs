@@ -33,7 +33,7 @@ pub(crate) async fn run(bench: &Bench, results: &mut Results) {
         let fleet = measure_nodes(bench, &cluster, nodes, &mut bare_loops, &results.postgres).await;
         results.fleets.extend(bench.keep(&mut results.failures, &format!("PostgreSQL, {nodes} nodes"), fleet).await);
     }
-    if let Some(deliveries) = bench.plan.queue_size {
+    if let Some(deliveries) = bench.options.queue_size {
         let sizes = queue_size::measure(bench, &cluster, deliveries).await;
         results.queue_sizes = bench.keep(&mut results.failures, "the queue's size", sizes).await;
     }

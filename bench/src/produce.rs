@@ -45,7 +45,7 @@ where
     let (count, rate) = (load.count, load.rate);
     let started = tokio::time::Instant::now();
     let mut loops = tokio::task::JoinSet::new();
-    for node in nodes.iter().cycle().take(bench.plan.producers) {
+    for node in nodes.iter().cycle().take(bench.options.producers) {
         let mut client = bench.client(node).await?;
         let (next, request) = (Arc::clone(&next), request.clone());
         loops.spawn(async move {

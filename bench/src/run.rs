@@ -3,7 +3,7 @@
 use anyhow::Context;
 
 use crate::bare::BareLoops;
-use crate::bench::{Bench, Plan};
+use crate::bench::{Bench, RunOptions};
 use crate::measure::measure_empty;
 use crate::report::{Measurement, Neighbours, Results, Size};
 use crate::target::Figure;
@@ -13,19 +13,19 @@ use crate::{growth, neighbours, postgres};
 /// Startups on an empty store; the median counts.
 const STARTS: usize = 5;
 
-/// Runs everything that the plan asks for.
-pub(crate) async fn run(plan: Plan) -> anyhow::Result<Results> {
-    let bench = Bench::start(plan).await?;
-    let mut results = Results::new(bench.plan.producers);
+/// Runs everything that the options ask for.
+pub(crate) async fn run(options: RunOptions) -> anyhow::Result<Results> {
+    let bench = Bench::start(options).await?;
+    let mut results = Results::new(bench.options.producers);
     let ready = ready_empty(&bench).await;
     results.ready_empty_ms = bench.keep(&mut results.failures, "start on an empty store", ready).await;
-    for (index, size) in bench.plan.bodies.iter().copied().enumerate() {
+    for (index, size) in bench.options.bodies.iter().copied().enumerate() {
         let measured = measure_size(&bench, size, index == 0).await;
         let (size, neighbours) = bench.keep(&mut results.failures, &format!("{size} bytes"), measured).await.unzip();
         results.sizes.extend(size);
         results.neighbours = results.neighbours.or(neighbours.flatten());
     }
-    if bench.plan.postgres {
+    if bench.options.postgres {
         postgres::run(&bench, &mut results).await;
     }
     growth::run(&bench, &mut results).await;

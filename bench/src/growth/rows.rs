@@ -19,7 +19,7 @@ pub(super) async fn rows(bench: &Bench, server: &Process) -> anyhow::Result<Vec<
     let account = Account::set_up(bench, server, MEASURED, 1, &[]).await?;
     let mut rows = Vec::new();
     for workload in workloads(bench) {
-        rows.push(bench.plan.tries.quietest(async || measure(bench, server, &account, &workload).await).await?);
+        rows.push(bench.options.tries.quietest(async || measure(bench, server, &account, &workload).await).await?);
     }
     Ok(rows)
 }

@@ -25,7 +25,7 @@ pub(crate) async fn measure(bench: &Bench, deliveries: usize) -> anyhow::Result<
     let memory = server.peak_memory_mib()?;
     let grown = rows(bench, &server).await?;
     let folder = server.kill().await?;
-    let server = Process::server_in(&bench.plan.server, folder, &bench.tasks).await?;
+    let server = Process::server_in(&bench.options.server, folder, &bench.tasks).await?;
     let ready = server.ready_after;
     server.kill().await?;
     let growth = Growth {

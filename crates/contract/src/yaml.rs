@@ -199,7 +199,8 @@ fn place(marker: &saphyr_parser::Marker) -> At {
     At { line: marker.line().max(1), column: marker.col() + 1 }
 }
 
-type Refusal = (String, String);
+/// What is wrong, and what to do about it.
+type Complaint = (String, String);
 
 struct Loader {
     stack: Vec<Open>,
@@ -223,7 +224,7 @@ enum Content {
 }
 
 impl Loader {
-    fn accept(&mut self, event: Event<'_>, span: Span) -> Result<(), Refusal> {
+    fn accept(&mut self, event: Event<'_>, span: Span) -> Result<(), Complaint> {
         let at = place(&span.start);
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
@@ -266,7 +267,7 @@ impl Loader {
         }
     }
 
-    fn open(&mut self, at: At, anchor: usize, content: Content) -> Result<(), Refusal> {
+    fn open(&mut self, at: At, anchor: usize, content: Content) -> Result<(), Complaint> {
         if self.stack.len() >= DEPTH_MAX {
             return refuse(format!("nested deeper than {DEPTH_MAX}"), "flatten it");
         }
@@ -279,7 +280,7 @@ impl Loader {
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), Refusal> {
+    fn close(&mut self) -> Result<(), Complaint> {
         let Some(open) = self.stack.pop() else { return Ok(()) };
         let kind = match open.content {
             Content::List(items) => Kind::List(items),
@@ -296,7 +297,7 @@ impl Loader {
         }
     }
 
-    fn count(&mut self, nodes: usize) -> Result<(), Refusal> {
+    fn count(&mut self, nodes: usize) -> Result<(), Complaint> {
         self.nodes = self.nodes.saturating_add(nodes);
         if self.nodes > NODES_MAX {
             return refuse(format!("more than {NODES_MAX} values, counting an alias each time it is used"), "");
@@ -304,7 +305,7 @@ impl Loader {
         Ok(())
     }
 
-    fn push(&mut self, node: Node) -> Result<(), Refusal> {
+    fn push(&mut self, node: Node) -> Result<(), Complaint> {
         match self.stack.last_mut().map(|open| &mut open.content) {
             None => self.root = Some(node),
             Some(Content::List(items)) => items.push(node),
@@ -325,11 +326,11 @@ impl Loader {
     }
 }
 
-fn refuse<T>(message: impl Into<String>, help: impl Into<String>) -> Result<T, Refusal> {
+fn refuse<T>(message: impl Into<String>, help: impl Into<String>) -> Result<T, Complaint> {
     Err((message.into(), help.into()))
 }
 
-fn refuse_tag(tag: Option<&Cow<'_, Tag>>) -> Result<(), Refusal> {
+fn refuse_tag(tag: Option<&Cow<'_, Tag>>) -> Result<(), Complaint> {
     match tag {
         None => Ok(()),
         Some(_) => refuse("tags such as `!!str` have no meaning in a contract", "put text into quotes instead"),

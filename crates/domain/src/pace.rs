@@ -46,7 +46,13 @@ impl DeliveryPolicy {
                 Some(if spare { Signal::SlowDown { pause } } else { Signal::Answered })
             }
             AttemptOutcome::Unbuildable { .. } => None,
-            sent => (!sent.is_answer()).then_some(Signal::Silent),
+            AttemptOutcome::Timeout { .. }
+            | AttemptOutcome::Dns { .. }
+            | AttemptOutcome::Blocked { .. }
+            | AttemptOutcome::Tls { .. }
+            | AttemptOutcome::Connect { .. }
+            | AttemptOutcome::Closed { .. }
+            | AttemptOutcome::Protocol { .. } => Some(Signal::Silent),
         }
     }
 }

@@ -24,7 +24,7 @@ impl Shared {
         };
         let Some(contract) = self.contracts.get(&config.account.contract) else {
             tracing::error!(contract = %config.account.contract, account.id = %lane.account_id, "the contract is not loaded");
-            self.release(vec![delivery]).await;
+            self.unclaim(vec![delivery]).await;
             return None;
         };
         let policy = contract.delivery();
@@ -82,12 +82,12 @@ impl Shared {
     /// Puts deliveries back, and looks again soon: their endpoint may have been resumed meanwhile.
     pub(crate) async fn put_back(&self, held: Vec<ClaimedDelivery>) {
         let lanes: Vec<LaneKey> = held.iter().map(ClaimedDelivery::lane).collect();
-        self.release(held).await;
+        self.unclaim(held).await;
         self.queue.look_again(lanes);
     }
 
-    async fn release(&self, held: Vec<ClaimedDelivery>) {
-        if let Err(error) = self.queue.release_deliveries(&held).await {
+    async fn unclaim(&self, held: Vec<ClaimedDelivery>) {
+        if let Err(error) = self.queue.unclaim(&held).await {
             tracing::warn!(deliveries = held.len(), error = %error, "deliveries could not be put back yet");
             for delivery in held {
                 self.wake.abandon(delivery);

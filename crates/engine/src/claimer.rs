@@ -60,7 +60,7 @@ fn until_next(shared: &Shared) -> Duration {
 async fn round(shared: &Shared) -> Result<bool, bellwire_store::StoreError> {
     let abandoned = shared.wake.take_abandoned();
     if !abandoned.is_empty() {
-        if let Err(error) = shared.queue.release_deliveries(&abandoned).await {
+        if let Err(error) = shared.queue.unclaim(&abandoned).await {
             for delivery in abandoned {
                 shared.wake.abandon(delivery);
             }

@@ -1,7 +1,7 @@
 //! Who goes next: lanes, served in turn.
 //!
-//! Pure bookkeeping over lanes, with the time passed in. A lane has jobs that wait, limits, and the pace at which its endpoint
-//! answers; lanes that could start a job stand in a ring and are served one job at a time, so an endpoint with a thousand
+//! Pure bookkeeping over lanes, with the time passed in. A lane has its waiting deliveries, its limits, and the pace at which its
+//! endpoint answers. Lanes that could start one stand in a ring and start one each in turn, so an endpoint with a thousand
 //! waiting deliveries and one with a single delivery get equal turns. A lane that has to pause, for its rate limit or because
 //! its endpoint asked for it, is held until an instant. Lanes whose endpoint has stopped answering stand in a ring of their own
 //! and share a quarter of all room, so that any number of dead endpoints leaves the rest to the others. A lane that is empty
@@ -14,15 +14,15 @@ use std::time::Duration;
 use bellwire_domain::{Pace, RateLimit, Signal, Timestamp};
 use foldhash::HashMap;
 
-/// Jobs of type `J` in lanes named by `K`.
+/// Deliveries of type `D` in lanes named by `K`.
 #[derive(Debug)]
-pub struct Scheduler<K, J> {
-    lanes: HashMap<K, Lane<J>>,
-    /// Lanes that may start a job, each once.
+pub struct Scheduler<K, D> {
+    lanes: HashMap<K, Lane<D>>,
+    /// Lanes that may start a delivery, each once.
     ring: VecDeque<K>,
     /// Such lanes whose endpoint has stopped answering.
     probe_ring: VecDeque<K>,
-    /// Lanes that may not start a job before an instant, or are to be forgotten then.
+    /// Lanes that may not start a delivery before an instant, or are to be forgotten then.
     held: BTreeSet<(Timestamp, K)>,
     running: usize,
     running_max: usize,
@@ -34,9 +34,9 @@ pub struct Scheduler<K, J> {
 /// What one lane may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneLimits {
-    /// Jobs running at once.
+    /// Deliveries running at once.
     pub in_flight_max: u32,
-    /// Jobs started in a span of time.
+    /// Deliveries started in a span of time.
     pub rate_limit: Option<RateLimit>,
 }
 
@@ -53,8 +53,8 @@ enum Standing {
 }
 
 #[derive(Debug)]
-struct Lane<J> {
-    waiting: VecDeque<J>,
+struct Lane<D> {
+    waiting: VecDeque<D>,
     running: u32,
     limits: LaneLimits,
     pace: Pace,
@@ -62,7 +62,7 @@ struct Lane<J> {
     standing: Standing,
 }
 
-impl<J> Lane<J> {
+impl<D> Lane<D> {
     fn new() -> Self {
         let waiting = VecDeque::new();
         Self { waiting, running: 0, limits: UNKNOWN_LANE, pace: Pace::default(), rate_next: None, standing: Standing::Nowhere }
@@ -85,8 +85,8 @@ impl<J> Lane<J> {
     }
 }
 
-impl<K: Clone + Eq + Hash + Ord, J> Scheduler<K, J> {
-    /// At most `running_max` jobs run at once over all lanes.
+impl<K: Clone + Eq + Hash + Ord, D> Scheduler<K, D> {
+    /// At most `running_max` deliveries run at once over all lanes.
     pub fn new(running_max: usize) -> Self {
         Self {
             lanes: HashMap::default(),
@@ -101,9 +101,9 @@ impl<K: Clone + Eq + Hash + Ord, J> Scheduler<K, J> {
         }
     }
 
-    /// Adds a job to the end of its lane.
-    pub fn admit(&mut self, key: &K, job: J, now: Timestamp) {
-        self.lanes.entry(key.clone()).or_insert_with(Lane::new).waiting.push_back(job);
+    /// Adds a delivery to the end of its lane.
+    pub fn admit(&mut self, key: &K, delivery: D, now: Timestamp) {
+        self.lanes.entry(key.clone()).or_insert_with(Lane::new).waiting.push_back(delivery);
         self.place(key, now);
     }
 
@@ -118,8 +118,8 @@ impl<K: Clone + Eq + Hash + Ord, J> Scheduler<K, J> {
         true
     }
 
-    /// Starts the next job: the first of the lane whose turn it is.
-    pub fn start(&mut self, now: Timestamp) -> Option<(K, J)> {
+    /// Starts the next delivery: the first of the lane whose turn it is.
+    pub fn start(&mut self, now: Timestamp) -> Option<(K, D)> {
         if !self.accepts || self.running >= self.running_max {
             return None;
         }
@@ -129,7 +129,7 @@ impl<K: Clone + Eq + Hash + Ord, J> Scheduler<K, J> {
         order.into_iter().find_map(|probes| self.start_from(probes, now))
     }
 
-    fn start_from(&mut self, probes: bool, now: Timestamp) -> Option<(K, J)> {
+    fn start_from(&mut self, probes: bool, now: Timestamp) -> Option<(K, D)> {
         if probes && self.probing >= (self.running_max / 4).max(1) {
             return None;
         }
@@ -138,22 +138,22 @@ impl<K: Clone + Eq + Hash + Ord, J> Scheduler<K, J> {
             let Some(lane) = self.lanes.get_mut(&key) else { continue };
             lane.standing = Standing::Nowhere;
             let in_place = lane.pace.is_probing() == probes && lane.has_room(scarce) && lane.opens_at(now).is_none();
-            let job = if in_place { lane.waiting.pop_front() } else { None };
-            if job.is_some() {
+            let delivery = if in_place { lane.waiting.pop_front() } else { None };
+            if delivery.is_some() {
                 lane.running += 1;
                 lane.rate_next = lane.limits.rate_limit.map(|limit| limit.after_start(lane.rate_next, now));
                 self.running += 1;
                 self.probing += usize::from(probes);
             }
             self.place(&key, now);
-            if let Some(job) = job {
-                return Some((key, job));
+            if let Some(delivery) = delivery {
+                return Some((key, delivery));
             }
         }
         None
     }
 
-    /// A job of this lane has ended; `signal` is what it told about the endpoint. Whether the endpoint has just stopped
+    /// An attempt in this lane has ended; `signal` is what it told about the endpoint. Whether the endpoint has just stopped
     /// answering.
     pub fn finish(&mut self, key: &K, signal: Option<Signal>, now: Timestamp) -> bool {
         let Some(lane) = self.lanes.get_mut(key) else { return false };
@@ -173,15 +173,15 @@ impl<K: Clone + Eq + Hash + Ord, J> Scheduler<K, J> {
         is_probing && !was_probing
     }
 
-    /// Takes what waits in a lane, but for the first `keep` jobs.
-    pub fn take_waiting(&mut self, key: &K, keep: usize, now: Timestamp) -> Vec<J> {
+    /// Takes what waits in a lane, but for the first `keep` deliveries.
+    pub fn take_waiting(&mut self, key: &K, keep: usize, now: Timestamp) -> Vec<D> {
         let Some(lane) = self.lanes.get_mut(key) else { return Vec::new() };
         let taken = lane.waiting.split_off(keep.min(lane.waiting.len()));
         self.place(key, now);
         taken.into()
     }
 
-    /// The instant at which [`Scheduler::start`] may find a job that it does not find now.
+    /// The instant at which [`Scheduler::start`] may find a delivery that it does not find now.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.held.first().filter(|_| self.accepts && self.running < self.running_max).map(|(at, _)| *at)
     }
@@ -196,12 +196,12 @@ impl<K: Clone + Eq + Hash + Ord, J> Scheduler<K, J> {
         self.running * 2 >= self.running_max
     }
 
-    /// Jobs running.
+    /// Deliveries running.
     pub fn running(&self) -> usize {
         self.running
     }
 
-    /// Lanes with jobs, and those remembered for another reason.
+    /// Lanes with deliveries, and those remembered for another reason.
     pub fn lanes(&self) -> usize {
         self.lanes.len()
     }

@@ -90,7 +90,7 @@ impl Shared {
         }
     }
 
-    /// Ends a job and starts the next.
+    /// Ends an attempt and starts the next.
     fn turn(&self, lane: &LaneKey, signal: Option<Signal>) -> (bool, Option<(LaneKey, ClaimedDelivery)>) {
         let now = self.clock.now();
         let mut scheduler = self.scheduler.lock();
@@ -109,7 +109,7 @@ impl Shared {
     }
 }
 
-/// A running job. If its task ends without finishing it, as in a panic, the slot is freed and the delivery put back.
+/// A running attempt. If its task ends without finishing it, as in a panic, the slot is freed and the delivery put back.
 struct Slot<'s> {
     shared: &'s Arc<Shared>,
     held: Option<(LaneKey, ClaimedDelivery)>,

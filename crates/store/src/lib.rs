@@ -1,6 +1,6 @@
 //! The one store of Bellwire: all SQL, and everything that must happen in one transaction.
 //!
-//! [`open`] answers two faces. [`Records`] is for the use-cases: accounts, endpoints, keys, events, deliveries, resources,
+//! [`open`] returns two facades. [`Records`] is for the use-cases: accounts, endpoints, keys, events, deliveries, resources,
 //! replays. [`Queue`] is for the engine: what may be attempted, and what came of it. Neither shows SQL, and neither shows the
 //! other.
 //!

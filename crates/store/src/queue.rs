@@ -6,7 +6,7 @@
 //!
 //! The four hot operations differ between the databases, row by row on SQLite and set by set on PostgreSQL. They stand behind
 //! [`Backend`]. Everything else runs one text on both. `jobs` and `commit` say what shares a commit and who is told of it;
-//! `access` sends work to the writer and to readers; [`Queue`] is the engine's face.
+//! `access` sends work to the writer and to readers; [`Queue`] is the facade for the engine.
 
 pub(crate) mod access;
 pub(crate) mod backend;
@@ -18,7 +18,7 @@ pub(crate) mod commit;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod delivery;
-pub(crate) mod face;
+pub(crate) mod facade;
 pub(crate) mod handoff;
 pub(crate) mod health_book;
 pub(crate) mod held_events;
@@ -34,4 +34,4 @@ pub(crate) mod replay;
 pub(crate) mod retention;
 
 pub(crate) use backend::Backend;
-pub use face::Queue;
+pub use facade::Queue;

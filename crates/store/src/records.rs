@@ -1,7 +1,7 @@
 //! What people and platforms ask of the store: accounts, endpoints, keys, events, deliveries, resources and replays.
 //!
-//! Each file has the statements of one kind of record, over either database. [`Records`] is the use-cases' face: it sends each
-//! operation to the writer or to a reader, and forgets what is in memory of whatever has changed.
+//! Each file has the statements of one kind of record, over either database. [`Records`] is the facade for the use-cases: it
+//! sends each operation to the writer or to a reader, and forgets what is in memory of whatever has changed.
 //!
 //! To add an operation: write its statement in the file of its record and list it in that file's `statements()`, which a test
 //! prepares on both databases; give [`Records`] a method; add a case to `tests/conformance`.
@@ -10,7 +10,7 @@ mod accounts;
 mod deliveries;
 mod endpoints;
 mod events;
-pub(crate) mod face;
+pub(crate) mod facade;
 mod keys;
 mod replays;
 mod resources;
@@ -19,7 +19,7 @@ pub use accounts::{PutAccount, PutAccountError};
 pub use deliveries::{Attempt, Delivery, DeliveryQuery, RetryResult};
 pub use endpoints::{EndpointChanges, NewEndpoint};
 pub use events::{Arrival, Event, EventQuery};
-pub use face::Records;
+pub use facade::Records;
 pub use keys::key_hash;
 pub use replays::{NewReplay, StartReplayError};
 pub use resources::{Precondition, PutResource, PutResourceAnswer, PutResourceError, Resource, ResourceDecision, ResourceUpdate};

@@ -1,4 +1,4 @@
-//! The ground of the store: one small face over the two database drivers.
+//! The ground of the store: one small facade over the two database drivers.
 //!
 //! Statements are written once, in the subset that SQLite and PostgreSQL share: parameters as `$1`, `$2`, … in the order of
 //! their first use; ids as TEXT; times, counts and truth as BIGINT; bytes as BLOB or BYTEA. A parameter that may be NULL is

@@ -80,7 +80,7 @@ async fn things(server: &Server, account: &str, contract: &'static str) -> Thing
             break mine;
         }
     };
-    server.queue.release_deliveries(std::slice::from_ref(&claimed)).await.unwrap(); // not in flight, so that it can be retried
+    server.queue.unclaim(std::slice::from_ref(&claimed)).await.unwrap(); // not in flight, so that it can be retried
     let since = json!({ "since": "2025-01-01T00:00:00Z" });
     let replay = server.post(&format!("/v1/accounts/{account}/endpoints/{endpoint}/replay"), &since).await.id();
     Things { account: account.to_owned(), contract, endpoint, delivery: claimed.id.to_string(), replay }

@@ -13,14 +13,14 @@ fn drain(scheduler: &mut Scheduler<&'static str, u32>, now: Timestamp) -> Vec<(&
     std::iter::from_fn(|| scheduler.start(now)).collect()
 }
 
-fn filled(running_max: usize, lanes: &[&'static str], jobs: u32) -> Scheduler<&'static str, u32> {
-    limited(running_max, lanes, jobs, 32)
+fn filled(running_max: usize, lanes: &[&'static str], deliveries: u32) -> Scheduler<&'static str, u32> {
+    limited(running_max, lanes, deliveries, 32)
 }
 
-fn limited(running_max: usize, lanes: &[&'static str], jobs: u32, cap: u32) -> Scheduler<&'static str, u32> {
+fn limited(running_max: usize, lanes: &[&'static str], deliveries: u32, cap: u32) -> Scheduler<&'static str, u32> {
     let mut scheduler = Scheduler::new(running_max);
     for lane in lanes {
-        (0..jobs).for_each(|job| scheduler.admit(lane, job, NOW));
+        (0..deliveries).for_each(|delivery| scheduler.admit(lane, delivery, NOW));
         scheduler.limit_lane(lane, limits(cap), NOW);
     }
     scheduler
@@ -60,7 +60,7 @@ fn one_slow_lane_takes_its_own_cap_and_no_more() {
 #[test]
 fn a_lane_of_unknown_limits_starts_one() {
     let mut scheduler = Scheduler::new(100);
-    (0..10).for_each(|job| scheduler.admit(&"new", job, NOW));
+    (0..10).for_each(|delivery| scheduler.admit(&"new", delivery, NOW));
     assert_eq!(drain(&mut scheduler, NOW).len(), 1);
     scheduler.limit_lane(&"new", limits(3), NOW);
     assert_eq!(drain(&mut scheduler, NOW), [("new", 1), ("new", 2)]);
@@ -98,13 +98,13 @@ fn any_number_of_dead_endpoints_leaves_three_quarters_of_the_room() {
     const DEAD: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
     let mut scheduler = filled(16, &DEAD, 0);
     for lane in DEAD {
-        (0..10).for_each(|job| scheduler.admit(&lane, job, NOW));
+        (0..10).for_each(|delivery| scheduler.admit(&lane, delivery, NOW));
         scheduler.limit_lane(&lane, limits(32), NOW);
         silence(&mut scheduler, lane);
     }
     let later = NOW.plus(Duration::from_secs(60));
     assert_eq!(drain(&mut scheduler, later).len(), 4);
-    (0..100).for_each(|job| scheduler.admit(&"healthy", job, later));
+    (0..100).for_each(|delivery| scheduler.admit(&"healthy", delivery, later));
     scheduler.limit_lane(&"healthy", limits(32), later);
     assert_eq!(drain(&mut scheduler, later).len(), 4);
     scheduler.finish(&"healthy", Some(Signal::Answered), later);
@@ -208,7 +208,7 @@ fn signal(number: u8) -> Option<Signal> {
 }
 
 proptest! {
-    /// Whatever happens: no job is lost or started twice, caps hold, and what can run is never left standing.
+    /// Whatever happens: no delivery is lost or started twice, caps hold, and what can run is never left standing.
     #[test]
     fn every_job_runs_once_and_in_lane_order(steps in proptest::collection::vec(step(), 0..300), cap in 1usize..6) {
         let mut scheduler = Scheduler::new(cap);
@@ -227,9 +227,9 @@ proptest! {
                     scheduler.limit_lane(&lane, LaneLimits { in_flight_max, rate_limit }, now);
                 }
                 Step::Start => {
-                    if let Some((lane, job)) = scheduler.start(now) {
+                    if let Some((lane, delivery)) = scheduler.start(now) {
                         running.push(lane);
-                        started.push((lane, job));
+                        started.push((lane, delivery));
                     }
                 }
                 Step::Finish(index, number) if !running.is_empty() => {
@@ -245,9 +245,9 @@ proptest! {
             prop_assert_eq!(scheduler.probing, probing as usize);
         }
         loop {
-            while let Some((lane, job)) = scheduler.start(now) {
+            while let Some((lane, delivery)) = scheduler.start(now) {
                 running.push(lane);
-                started.push((lane, job));
+                started.push((lane, delivery));
             }
             if let Some(lane) = running.pop() {
                 scheduler.finish(&lane, Some(Signal::Answered), now);
@@ -258,11 +258,11 @@ proptest! {
                 break;
             }
         }
-        let mut jobs: Vec<u32> = started.iter().map(|(_, job)| *job).chain(taken).collect();
-        jobs.sort_unstable();
-        prop_assert_eq!(jobs, (0..admitted).collect::<Vec<_>>());
+        let mut deliveries: Vec<u32> = started.iter().map(|(_, delivery)| *delivery).chain(taken).collect();
+        deliveries.sort_unstable();
+        prop_assert_eq!(deliveries, (0..admitted).collect::<Vec<_>>());
         for lane in 0..5 {
-            prop_assert!(started.iter().filter(|(of, _)| *of == lane).map(|(_, job)| job).is_sorted());
+            prop_assert!(started.iter().filter(|(of, _)| *of == lane).map(|(_, delivery)| delivery).is_sorted());
         }
         prop_assert!(scheduler.lanes() == 0 && scheduler.ring.is_empty() && scheduler.probe_ring.is_empty());
     }

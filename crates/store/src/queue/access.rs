@@ -1,4 +1,4 @@
-//! What the store's two faces share: the way to the writer and to the readers, the keys, and what is kept in memory.
+//! What the store's two facades share: the way to the writer and to the readers, the keys, and what is kept in memory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,7 +119,7 @@ pub(crate) struct RunningWriter {
     pub(crate) drop_history: Option<DropHistory>,
 }
 
-/// What the store's faces share.
+/// What the store's facades share.
 pub(crate) struct Access {
     jobs: RwLock<Option<mpsc::Sender<Job>>>,
     readers: Readers,

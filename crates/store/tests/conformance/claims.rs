@@ -85,7 +85,7 @@ async fn a_delivery_put_back_waits_for_its_lane_to_open() {
     let lane = fixture.endpoint("a", "e", EventFilter::All).await;
     fixture.publish(&account, vec![event("e1", "x")]).await.unwrap();
     let delivery = fixture.take().await.remove(0);
-    fixture.store.queue.release_deliveries(std::slice::from_ref(&delivery)).await.unwrap();
+    fixture.store.queue.unclaim(std::slice::from_ref(&delivery)).await.unwrap();
     assert_eq!(fixture.store.queue.held(), 0);
     fixture.store.queue.claim_due(fixture.now(), 10).await.unwrap();
     assert!(fixture.take().await.is_empty(), "nothing spins on it");

@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 use crate::backend::Place;
 
-/// Both faces of a store.
+/// Both facades of a store.
 #[derive(Clone)]
 pub struct Store {
     pub records: Records,

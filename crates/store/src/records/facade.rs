@@ -1,4 +1,4 @@
-//! The use-cases' face of the store. What is read often is kept in memory, and forgotten by whoever changes it.
+//! The facade for the use-cases. What is read often is kept in memory, and forgotten by whoever changes it.
 
 mod publishing;
 

@@ -1,4 +1,4 @@
-//! The engine's face of the store.
+//! The facade for the engine.
 
 use std::sync::Arc;
 
@@ -83,7 +83,7 @@ impl Queue {
 
     /// Puts held deliveries back unattempted, because their endpoint takes nothing now. They stay in the store until something
     /// marks their lane: a resume, an enable, or [`Queue::look_again`].
-    pub async fn release_deliveries(&self, held: &[ClaimedDelivery]) -> Result<(), StoreError> {
+    pub async fn unclaim(&self, held: &[ClaimedDelivery]) -> Result<(), StoreError> {
         let claimant = self.0.context.lease.current();
         // What was held under an earlier token is free already, and may be held again.
         let ids: Vec<_> = held.iter().filter(|held| held.epoch == claimant.epoch).map(|held| held.id).collect();

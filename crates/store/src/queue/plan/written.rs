@@ -1,0 +1,87 @@
+//! What a plan writes: the cells of its new rows, and the counters that it has changed.
+
+use std::collections::HashSet;
+
+use bellwire_domain::{AccountId, Log, Recipient};
+
+use super::{Plan, PlannedEvent};
+use crate::rows::event::{EventRow, SubjectRow};
+use crate::rows::queued::QueuedRow;
+use crate::sql::{ColumnGroup, Param};
+
+impl Plan<'_> {
+    /// Whether there is nothing to be written: every event was there already.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.deliveries.is_empty()
+    }
+
+    /// The cells of the new events.
+    pub(crate) fn event_cells(&self) -> Vec<Param<'_>> {
+        let mut cells = Vec::with_capacity(self.events.len() * 11);
+        for PlannedEvent { place, account, deliveries, sealed, .. } in &self.events {
+            let event = &sealed.event;
+            let row = EventRow {
+                place: *place,
+                account: *account,
+                id: event.id.as_str(),
+                event_type: event.event_type.as_str(),
+                occurred_at: event.occurred_at,
+                created_at: self.now,
+                is_test: event.is_test,
+                deliveries: *deliveries,
+                fingerprint: &sealed.fingerprint,
+                payload_length: i64::try_from(event.data.len()).unwrap_or(i64::MAX),
+                payload_sealed: &sealed.sealed,
+            };
+            row.bind(&mut cells);
+        }
+        cells
+    }
+
+    /// The cells of whom the new events are about.
+    pub(crate) fn subject_cells(&self) -> Vec<Param<'_>> {
+        let mut cells = Vec::new();
+        for PlannedEvent { account_id, seq, sealed, .. } in &self.events {
+            let distinct: HashSet<&String> = sealed.event.subjects.iter().collect();
+            for subject in distinct {
+                SubjectRow { account_id: account_id.as_str(), subject, event_seq: *seq }.bind(&mut cells);
+            }
+        }
+        cells
+    }
+
+    /// The cells of the new deliveries.
+    pub(crate) fn queue_cells(&self) -> Vec<Param<'_>> {
+        let mut cells = Vec::with_capacity(self.deliveries.len() * 10);
+        for delivery in &self.deliveries {
+            let row = QueuedRow {
+                id: delivery.id,
+                lane: delivery.refs.lane,
+                number: delivery.number,
+                event: delivery.event_place(),
+                attempts: 0,
+                created_at: self.now,
+                due_at: self.now,
+                wake_at: None,
+                claim: delivery.is_claimed.then_some(self.claimant.token.as_str()),
+                origin: &delivery.origin,
+            };
+            row.bind(&mut cells);
+        }
+        cells
+    }
+
+    /// The accounts whose counters have changed: their numbers, and the counters.
+    pub(crate) fn changed_accounts(&self) -> impl Iterator<Item = (i64, Log)> {
+        let changed = self.accounts.values().filter(|account| account.changed);
+        changed.map(|account| (account.reference, account.log))
+    }
+
+    /// The endpoints whose counters have changed: their lanes, their accounts, and what they are now.
+    pub(crate) fn changed_endpoints(&self) -> impl Iterator<Item = (i64, &AccountId, &Recipient)> {
+        self.accounts.iter().flat_map(|(id, account)| {
+            let changed = account.endpoints.iter().filter(|endpoint| endpoint.changed);
+            changed.map(move |endpoint| (endpoint.lane, id, &endpoint.recipient))
+        })
+    }
+}
