@@ -25,6 +25,7 @@ mod migrate;
 mod overload;
 mod policy;
 mod published;
+mod readme;
 mod receivers;
 mod replay;
 mod resources;

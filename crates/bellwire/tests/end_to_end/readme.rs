@@ -1,0 +1,44 @@
+//! The commands of the README do what it says, word for word but for the ports.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::harness::{Home, KEY, Listener, run};
+
+/// The shell blocks below a heading.
+fn blocks(page: &str, heading: &str) -> Vec<String> {
+    let (_, below) = page.split_once(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("{heading} is not there"));
+    let below = below.split("\n## ").next().unwrap();
+    let after = below.split("```sh\n").skip(1);
+    after.map(|rest| rest.split_once("```").unwrap().0.to_owned()).collect()
+}
+
+#[test]
+fn five_minutes_with_a_server() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();
+    let blocks = blocks(&page, "Five minutes with a server");
+    let [serve, calls, ..] = &blocks[..] else { panic!("{blocks:?}") };
+    let (_, flags) = serve.split_once(" serve ").unwrap();
+    let flags: Vec<&str> = flags.split_whitespace().collect();
+    let (_, listen) = page.split_once("run `bellwire listen --contract noyo --secret '").unwrap();
+    let (secret, _) = listen.split_once('\'').unwrap();
+
+    let home = Home::new();
+    let server = home.start_with(&flags);
+    let listener = Listener::start("noyo", secret, &["--hide-body"]);
+    let here = [("127.0.0.1:8080", server.api.address), ("127.0.0.1:9101", listener.address)];
+    let calls = here.iter().fold(calls.clone(), |calls, (named, address)| {
+        assert!(calls.contains(named), "{calls}");
+        calls.replace(named, &address.to_string())
+    });
+    let answered = run(Command::new("bash").args(["-euo", "pipefail", "-c", &calls]).env("BELLWIRE_ADMIN_KEY", KEY));
+    let answers: Vec<Value> = answered.success().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [account, endpoint, receipts, deliveries] = &answers[..] else { panic!("{answers:#?}") };
+    assert_eq!(account["id"], "clinic-1");
+    assert_eq!(endpoint["url"], format!("http://{}/hook", listener.address));
+    assert_eq!(deliveries["items"].as_array().unwrap().len(), 1, "{receipts} {deliveries}");
+    let line = listener.line();
+    assert!(line.contains("difference.created") && line.contains(" genuine "), "{line}");
+}
