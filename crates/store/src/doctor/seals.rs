@@ -9,7 +9,7 @@ use bellwire_domain::{AccountId, DeliveryId, EventId, ResourceId};
 use super::examination::Check;
 use crate::StoreError;
 use crate::seal::{DataKey, Keyring, Place};
-use crate::sql::{Columns, Db, Row, columns, select};
+use crate::sql::{Db, Row, columns, select};
 
 const NO_KEY: &str = "the master key is not given";
 
@@ -83,16 +83,12 @@ struct Definition {
     read: for<'r> fn(&'r Row) -> Result<Found<'r>, StoreError>,
 }
 
-fn sql<'r, C: Columns<'r>>(rest: &str) -> String {
-    select::<C>(rest)
-}
-
 const ALL: &[Definition] = &[
     Definition {
         name: "sealed.secrets",
         promise: "every secret opens in its place",
         table: "secrets",
-        select: || sql::<SealedSecret<'_>>("FROM secrets"),
+        select: || select::<SealedSecret<'_>>("FROM secrets"),
         read: |row| {
             let SealedSecret { account, endpoint, ordinal, sealed } = row.read()?;
             Ok(Found { place: Place::secret(&account, endpoint, ordinal), account, sealed, length: None })
@@ -102,7 +98,7 @@ const ALL: &[Definition] = &[
         name: "sealed.headers",
         promise: "the headers of every endpoint open in their place",
         table: "endpoints",
-        select: || sql::<SealedHeaders<'_>>("FROM endpoints WHERE headers_sealed IS NOT NULL"),
+        select: || select::<SealedHeaders<'_>>("FROM endpoints WHERE headers_sealed IS NOT NULL"),
         read: |row| {
             let SealedHeaders { account, endpoint, sealed } = row.read()?;
             Ok(Found { place: Place::headers(&account, endpoint), account, sealed, length: None })
@@ -112,7 +108,7 @@ const ALL: &[Definition] = &[
         name: "sealed.payloads",
         promise: "every payload opens in its place, and is as long as its event says",
         table: "events",
-        select: || sql::<SealedPayload<'_>>("FROM events e LEFT JOIN accounts a ON a.ref = e.account"),
+        select: || select::<SealedPayload<'_>>("FROM events e LEFT JOIN accounts a ON a.ref = e.account"),
         read: |row| {
             let SealedPayload { account, event, length, sealed } = row.read()?;
             Ok(Found { place: Place::payload(&account, &event), account, sealed, length: Some(length) })
@@ -122,7 +118,7 @@ const ALL: &[Definition] = &[
         name: "sealed.documents",
         promise: "the document of every resource opens in its place",
         table: "resources",
-        select: || sql::<SealedDocument<'_>>("FROM resources"),
+        select: || select::<SealedDocument<'_>>("FROM resources"),
         read: |row| {
             let SealedDocument { account, kind, id, sealed } = row.read()?;
             Ok(Found { place: Place::document(&account, kind, &id), account, sealed, length: None })
@@ -134,7 +130,7 @@ const ALL: &[Definition] = &[
         table: "attempts",
         select: || {
             let rest = "FROM attempts t LEFT JOIN accounts a ON a.ref = t.account WHERE t.response_sealed IS NOT NULL";
-            sql::<SealedAnswer<'_>>(rest)
+            select::<SealedAnswer<'_>>(rest)
         },
         read: |row| {
             let SealedAnswer { account, delivery, number, sealed } = row.read()?;
@@ -152,7 +148,7 @@ pub(super) fn check(db: Db<'_>, keyring: Option<&Keyring>) -> Result<Vec<Check>,
         return Ok(all.map(|check| Check { skipped: Some(NO_KEY), ..check }).collect());
     };
     let mut keys = HashMap::new();
-    db.for_each("accounts", &sql::<SealedKey<'_>>("FROM accounts"), &mut |row| {
+    db.for_each("accounts", &select::<SealedKey<'_>>("FROM accounts"), &mut |row| {
         let SealedKey { account, sealed } = row.read()?;
         keys_check.counted += 1;
         match keyring.open_key(&account, sealed) {

@@ -33,7 +33,7 @@ columns! {
 
 const WEEKS: &str = "SELECT relname FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid \
      WHERE i.inhparent = to_regclass($1) ORDER BY relname";
-const PARTITIONS: Select<Partition> = Select::new(
+static PARTITIONS: Select<Partition> = Select::new(
     "FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid \
      WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace AND c.relname LIKE $1 ORDER BY c.relname",
 );

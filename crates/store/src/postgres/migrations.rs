@@ -25,7 +25,7 @@ columns! {
     }
 }
 
-const TABLES: Select<Tables> =
+static TABLES: Select<Tables> =
     Select::new("FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')");
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ const FREE_SLOT: &str = "SELECT MIN(s.slot) FROM generate_series(0::bigint, $1 -
      WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.slot = s.slot)";
 const REGISTER: &str = "INSERT INTO nodes (token, slot, beat, registered_at) VALUES ($1, $2, 0, $3)";
 const BEAT: &str = "UPDATE nodes SET beat = beat + 1 WHERE token = $1";
-const ALL: Select<Beat> = Select::new("FROM nodes ORDER BY token");
+static ALL: Select<Beat> = Select::new("FROM nodes ORDER BY token");
 const FENCE: &str = "SELECT token FROM nodes WHERE token = $1 FOR KEY SHARE";
 const ANY: &str = "SELECT EXISTS (SELECT 1 FROM nodes)";
 const REMOVE: &str = "DELETE FROM nodes WHERE token = $1 AND beat <= $2";

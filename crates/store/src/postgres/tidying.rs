@@ -25,7 +25,7 @@ columns! {
     }
 }
 
-const STATE: Select<TableState> = Select::new("FROM pg_stat_user_tables WHERE relid = to_regclass('queue')");
+static STATE: Select<TableState> = Select::new("FROM pg_stat_user_tables WHERE relid = to_regclass('queue')");
 const IS_LIVE: &str = "SELECT EXISTS (SELECT 1 FROM queue)::int::bigint";
 const VACUUM: &str = "VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE OFF) queue";
 const CUT: &str = "VACUUM (SKIP_LOCKED, TRUNCATE ON) queue";

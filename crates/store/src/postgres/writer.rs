@@ -44,11 +44,11 @@ columns! {
     }
 }
 
-const LOCKED: Select<Locked> = Select::new("FROM accounts a WHERE a.id = ANY($1) ORDER BY a.id FOR UPDATE OF a");
+static LOCKED: Select<Locked> = Select::new("FROM accounts a WHERE a.id = ANY($1) ORDER BY a.id FOR UPDATE OF a");
 
 /// In the order of ids, as everybody locks them; and the node's own row, which says that it is not being taken over.
 fn lock_sql() -> String {
-    format!("WITH own AS (SELECT token FROM nodes WHERE token = $2 FOR KEY SHARE) {}", LOCKED.sql())
+    format!("WITH own AS (SELECT token FROM nodes WHERE token = $2 FOR KEY SHARE) {}", LOCKED.text())
 }
 
 #[cfg(test)]

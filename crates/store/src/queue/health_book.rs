@@ -21,7 +21,7 @@ columns! {
 /// An endpoint with all that an outcome may change of it.
 pub(crate) type EndpointState = (EndpointName, HealthColumns, Switch);
 
-const SELECT_STATE: Select<EndpointState> = Select::new("FROM endpoints p WHERE p.account_id = $1 AND p.id = $2");
+static SELECT_STATE: Select<EndpointState> = Select::new("FROM endpoints p WHERE p.account_id = $1 AND p.id = $2");
 const UPDATE_HEALTH: &str = "UPDATE endpoints SET health = $1, consecutive_failures = $2, failing_since = $3, \
      unhealthy_since = $4, enabled = $5, version = version + $6 WHERE account_id = $7 AND id = $8";
 

@@ -43,8 +43,8 @@ columns! {
     }
 }
 
-const LOG_START: Select<LogStart> = Select::new("FROM accounts WHERE id = $1");
-const FIRST_LOGGED: Select<Logged> = Select::new("FROM events WHERE place >= $1 AND place <= $2 ORDER BY place LIMIT $3");
+static LOG_START: Select<LogStart> = Select::new("FROM accounts WHERE id = $1");
+static FIRST_LOGGED: Select<Logged> = Select::new("FROM events WHERE place >= $1 AND place <= $2 ORDER BY place LIMIT $3");
 /// The first event that anything still needs. Of a lane's live deliveries the first was made for the first of the events that are
 /// sent the first time; those that are sent again are looked up by themselves.
 const NEEDED: &str = "SELECT MIN(event) FROM (SELECT MIN(event) AS event FROM deliveries WHERE event >= $1 AND event <= $2 \

@@ -45,7 +45,7 @@ pub enum PutAccountError {
     Store(#[from] StoreError),
 }
 
-const PAGE: Select<Account> = Select::new("FROM accounts WHERE id > $1 ORDER BY id LIMIT $2");
+static PAGE: Select<Account> = Select::new("FROM accounts WHERE id > $1 ORDER BY id LIMIT $2");
 const INSERT_REST: &str = "ON CONFLICT (id) DO NOTHING";
 const UPDATE: &str =
     "UPDATE accounts SET name = $1, sandbox = $2, entitlements = $3, version = version + 1, updated_at = $4 WHERE id = $5";

@@ -100,9 +100,9 @@ const BY_ID: &str = "WHERE d.id = $1";
 const ATTEMPTS: &str =
     "FROM attempts WHERE delivery_id = $1 AND account = (SELECT ref FROM accounts WHERE id = $2) ORDER BY number";
 const WAKE_QUEUED: &str = "UPDATE queue SET due_at = $1, wake_at = NULL WHERE id = $2 AND claim IS NULL";
-const QUEUED_LANE: Select<LaneNames> = Select::new("FROM queue d JOIN lanes l ON l.ref = d.lane WHERE d.id = $1");
+static QUEUED_LANE: Select<LaneNames> = Select::new("FROM queue d JOIN lanes l ON l.ref = d.lane WHERE d.id = $1");
 const ACCOUNT: &str = "SELECT a.id FROM deliveries d JOIN accounts a ON a.ref = d.account WHERE d.id = $1";
-const ENDPOINT: Select<EndpointName> = Select::new("FROM deliveries d JOIN endpoints p ON p.lane = d.lane WHERE d.id = $1");
+static ENDPOINT: Select<EndpointName> = Select::new("FROM deliveries d JOIN endpoints p ON p.lane = d.lane WHERE d.id = $1");
 const UNEND: &str = "DELETE FROM deliveries WHERE id = $1";
 
 /// Gives the attempt that ended a delivery a row of its own.

@@ -14,8 +14,8 @@ pub fn key_hash(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }
 
-const BY_HASH: Select<ApiKey> = Select::new("FROM api_keys WHERE hash = $1");
-const PAGE: Select<ApiKey> = Select::new("FROM api_keys WHERE id > $1 ORDER BY id LIMIT $2");
+static BY_HASH: Select<ApiKey> = Select::new("FROM api_keys WHERE hash = $1");
+static PAGE: Select<ApiKey> = Select::new("FROM api_keys WHERE id > $1 ORDER BY id LIMIT $2");
 const INSERT_REST: &str = "ON CONFLICT (hash) DO NOTHING";
 const DELETE: &str = "DELETE FROM api_keys WHERE id = $1";
 const ANY_ADMIN: &str = "SELECT id FROM api_keys WHERE role = 'admin' LIMIT 1";

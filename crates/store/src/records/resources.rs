@@ -141,7 +141,7 @@ columns! {
 type Stored<'r> = (ResourceHead, ResourceBody<'r>);
 
 const BY_ID: &str = "FROM resources WHERE account_id = $1 AND kind = $2 AND id = $3";
-const PAGE: Select<ResourceHead> =
+static PAGE: Select<ResourceHead> =
     Select::new("FROM resources WHERE account_id = $1 AND kind = $2 AND id > $3 ORDER BY id LIMIT $4");
 const PUT_REST: &str = "ON CONFLICT (account_id, kind, id) DO UPDATE SET state = excluded.state, \
      states_ever = excluded.states_ever, version = excluded.version, document_sealed = excluded.document_sealed, \

@@ -94,8 +94,8 @@ mod tests {
         }
     }
 
-    const SQLITE: Select<Declared> = Select::new("FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table'");
-    const POSTGRES: Select<Declared> = Select::new(
+    static SQLITE: Select<Declared> = Select::new("FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table'");
+    static POSTGRES: Select<Declared> = Select::new(
         "FROM (SELECT oid, relname::text AS name FROM pg_class WHERE relnamespace = current_schema()::regnamespace \
          AND relkind IN ('r', 'p') AND NOT relispartition) t JOIN (SELECT attrelid, attname::text AS name, \
          format_type(atttypid, atttypmod) AS type FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped) c \

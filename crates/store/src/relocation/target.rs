@@ -23,7 +23,7 @@ columns! {
     }
 }
 
-const SEQUENCES: Select<Sequence> = Select::new(
+static SEQUENCES: Select<Sequence> = Select::new(
     "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid \
      WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition \
      AND a.attnum > 0 AND NOT a.attisdropped AND pg_get_serial_sequence(quote_ident(c.relname), a.attname) IS NOT NULL",

@@ -52,7 +52,7 @@ table! {
     }
 }
 
-const BY_ID: Select<Account> = Select::new("FROM accounts WHERE id = $1");
+static BY_ID: Select<Account> = Select::new("FROM accounts WHERE id = $1");
 const LOCK: &str = "SELECT id FROM accounts WHERE id = $1 FOR UPDATE";
 const ADD_PENDING: &str = "UPDATE accounts SET pending = pending + $1 WHERE id = $2";
 

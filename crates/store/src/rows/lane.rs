@@ -50,7 +50,7 @@ table! {
     }
 }
 
-const FIND: Select<LaneRefs> = Select::new("FROM lanes l WHERE l.account_id = $1 AND l.endpoint_id = $2");
+static FIND: Select<LaneRefs> = Select::new("FROM lanes l WHERE l.account_id = $1 AND l.endpoint_id = $2");
 const ADD: &str = "INSERT INTO lanes (account, account_id, endpoint_id) SELECT ref, id, $1 FROM accounts WHERE id = $2 \
      ON CONFLICT (account_id, endpoint_id) DO NOTHING";
 

@@ -16,7 +16,7 @@ columns! {
     }
 }
 
-const KEPT: Select<Kept> = Select::new("FROM retention");
+static KEPT: Select<Kept> = Select::new("FROM retention");
 const KEEP: &str = "UPDATE retention SET kept_from = $1, kept_since = $2";
 
 /// What is kept.

@@ -17,7 +17,7 @@ columns! {
     }
 }
 
-const LANE: Select<(LaneNumber, GateColumns)> = Select::new("FROM endpoints p WHERE p.account_id = $1 AND p.id = $2");
+static LANE: Select<(LaneNumber, GateColumns)> = Select::new("FROM endpoints p WHERE p.account_id = $1 AND p.id = $2");
 const JOINS: &str =
     "JOIN events e ON e.place = q.event JOIN endpoints p ON p.lane = q.lane JOIN accounts a ON a.id = p.account_id";
 const LANE_ROWS: &str = "WHERE q.lane = $1 AND q.wake_at IS NULL AND q.claim IS NULL ORDER BY q.number LIMIT $2";

@@ -9,9 +9,9 @@ use crate::rows::endpoint::RecipientColumns;
 use crate::rows::event::KnownEvent;
 use crate::sql::{Db, Select, params};
 
-const ACCOUNT: Select<AccountCounters> = Select::new("FROM accounts a WHERE a.id = $1");
-const ENDPOINTS: Select<RecipientColumns> = Select::new("FROM endpoints p WHERE p.account_id = $1 ORDER BY p.id");
-const KNOWN: Select<KnownEvent> = Select::new("FROM events e WHERE e.account = $1 AND e.id = $2");
+static ACCOUNT: Select<AccountCounters> = Select::new("FROM accounts a WHERE a.id = $1");
+static ENDPOINTS: Select<RecipientColumns> = Select::new("FROM endpoints p WHERE p.account_id = $1 ORDER BY p.id");
+static KNOWN: Select<KnownEvent> = Select::new("FROM events e WHERE e.account = $1 AND e.id = $2");
 
 pub(super) fn load(db: Db<'_>, publications: &[&Publication]) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();

@@ -64,7 +64,7 @@ columns! {
     }
 }
 
-const FIRST_COLUMNS: Select<FirstColumn> = Select::new(
+static FIRST_COLUMNS: Select<FirstColumn> = Select::new(
     "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
      JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]",
 );
