@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use bellwire_domain::rate::RATE_COUNT_MAX;
 use bellwire_domain::{RateLimit, Timestamp};
-use bellwire_store::Location;
+use bellwire_store::{Location, StoreOptions};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
@@ -72,7 +72,7 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "N", env = "BELLWIRE_WORKER_THREADS", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub(crate) worker_threads: Option<u16>,
     /// Live deliveries per account; above it, publishers are asked to try again later
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, env = "BELLWIRE_ACCOUNT_BACKLOG_MAX", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = StoreOptions::ACCOUNT_BACKLOG_MAX, env = "BELLWIRE_ACCOUNT_BACKLOG_MAX", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) account_backlog_max: u32,
     /// How long finished deliveries, and events that no delivery needs, are kept at least; whole weeks are removed. Without it,
     /// everything is kept
@@ -82,7 +82,7 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "N", default_value = "0", env = "BELLWIRE_RATE_MAX")]
     pub(crate) rate_max: KeyRate,
     /// On PostgreSQL: how long a node may be silent before others take over its work, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 15, env = "BELLWIRE_NODE_LEASE", value_parser = clap::value_parser!(u16).range(1..=600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = StoreOptions::NODE_LEASE_S, env = "BELLWIRE_NODE_LEASE", value_parser = clap::value_parser!(u16).range(1..=600))]
     pub(crate) node_lease: u16,
     /// How long a shutdown waits for requests in flight, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, env = "BELLWIRE_SHUTDOWN_GRACE")]

@@ -9,10 +9,10 @@ use anyhow::{Context, bail};
 use bellwire_api::{ApiOptions, LargeBodies};
 use bellwire_app::{App, AppError, AppOptions, Limits};
 use bellwire_contract::Contracts;
-use bellwire_domain::{AddressPolicy, Clock, Entropy, RateLimit, RoomLimits};
+use bellwire_domain::{AddressPolicy, Clock, Entropy, RateLimit};
 use bellwire_egress::{Sender, SenderOptions};
 use bellwire_engine::{Engine, EngineOptions};
-use bellwire_store::{Execution, Location, MasterKey, PageRequest, Records, StoreOptions};
+use bellwire_store::{Location, MasterKey, PageRequest, Records, StoreOptions};
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
@@ -22,11 +22,6 @@ use tokio_util::task::TaskTracker;
 use crate::environment::{SystemClock, SystemEntropy};
 use crate::listener::{self, ListenerLimits};
 use crate::telemetry;
-
-/// Writes that may wait in the store before publishers are asked to try again later.
-const STORE_JOBS_MAX: usize = 8_192;
-/// Reading connections.
-const STORE_READERS_MAX: usize = 4;
 
 /// What a server is made of.
 pub(crate) struct ServerOptions {
@@ -80,16 +75,9 @@ impl Server {
         let contracts = Arc::new(options.contracts);
         let addresses = AddressPolicy::new(options.allow_network);
         let (records, queue) = bellwire_store::open(StoreOptions {
-            location: options.database,
-            master_key: options.master_key,
-            clock: Arc::clone(&clock),
-            entropy: Arc::clone(&entropy),
-            room: RoomLimits::default(),
-            jobs_max: STORE_JOBS_MAX,
-            readers_max: STORE_READERS_MAX,
-            execution: Execution::Threads,
             account_backlog_max: options.account_backlog_max.into(),
             node_lease: options.node_lease,
+            ..StoreOptions::new(options.database, options.master_key, Arc::clone(&clock), Arc::clone(&entropy))
         })?;
         check_contracts(&records, &contracts).await?;
         let app = App::new(AppOptions {

@@ -102,18 +102,12 @@ async fn attempts_wait_for_room_while_outcomes_cannot_be_stored() {
     let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
     let is_stuck = Arc::new(AtomicBool::new(false));
     let stuck = Arc::clone(&is_stuck);
+    let location = Location::Sqlite(folder.path().join("test.db"));
     let (records, queue) = bellwire_store::open(StoreOptions {
-        location: Location::Sqlite(folder.path().join("test.db")),
-        master_key: MasterKey::new([1; 32]),
-        clock: Arc::clone(&clock) as _,
-        entropy: Arc::clone(&entropy),
         // All that is published is in memory at once: nothing has to be claimed while the store is stuck.
         room: RoomLimits { deliveries_max: 10 * DELIVERIES, ..RoomLimits::default() },
-        jobs_max: 1_000,
-        readers_max: 1,
         execution: Execution::Inline { commits: Arc::new(move || !stuck.load(Ordering::SeqCst)) },
-        account_backlog_max: 1_000_000,
-        node_lease: Duration::from_secs(15),
+        ..StoreOptions::new(location, MasterKey::new([1; 32]), Arc::clone(&clock) as _, Arc::clone(&entropy))
     })
     .unwrap();
     let mut contracts = Contracts::shipped().unwrap();

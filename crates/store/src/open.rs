@@ -34,6 +34,30 @@ pub struct StoreOptions {
     pub node_lease: Duration,
 }
 
+impl StoreOptions {
+    /// The default of [`account_backlog_max`](Self::account_backlog_max).
+    pub const ACCOUNT_BACKLOG_MAX: u32 = 1_000_000;
+    /// The default of [`node_lease`](Self::node_lease), in seconds.
+    pub const NODE_LEASE_S: u16 = 15;
+
+    /// A store as `bellwire serve` opens it without further flags. Whoever wants another says so in the fields that differ.
+    #[must_use]
+    pub fn new(location: Location, master_key: MasterKey, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self {
+            location,
+            master_key,
+            clock,
+            entropy,
+            room: RoomLimits::default(),
+            jobs_max: 8_192,
+            readers_max: 4,
+            account_backlog_max: Self::ACCOUNT_BACKLOG_MAX.into(),
+            execution: Execution::Threads,
+            node_lease: Duration::from_secs(Self::NODE_LEASE_S.into()),
+        }
+    }
+}
+
 /// Opens or makes the database, migrates it, and takes over what a stopped process held.
 pub fn open(options: StoreOptions) -> Result<(Records, Queue), OpenError> {
     let StoreOptions { location, master_key, clock, entropy, room, jobs_max, readers_max, .. } = options;

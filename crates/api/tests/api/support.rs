@@ -11,8 +11,8 @@ use axum::http::{HeaderMap, Request};
 use bellwire_api::{ApiOptions, LargeBodies, openapi_json, router};
 use bellwire_app::{App, AppOptions, Limits};
 use bellwire_contract::{Contract, Contracts};
-use bellwire_domain::{AddressPolicy, RoomLimits};
-use bellwire_store::{Execution, Location, MasterKey, Queue, Records, StoreOptions};
+use bellwire_domain::AddressPolicy;
+use bellwire_store::{Location, MasterKey, Queue, Records, StoreOptions};
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -169,18 +169,8 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::default());
         let entropy = Arc::new(SeededEntropy::new(7));
-        let mut options = StoreOptions {
-            location: Location::Sqlite(folder.path().join("bellwire.db")),
-            master_key: MasterKey::new([7; 32]),
-            clock: clock.clone(),
-            entropy: entropy.clone(),
-            room: RoomLimits::default(),
-            jobs_max: 1_000,
-            readers_max: 2,
-            execution: Execution::Threads,
-            account_backlog_max: 1_000_000,
-            node_lease: Duration::from_secs(15),
-        };
+        let location = Location::Sqlite(folder.path().join("bellwire.db"));
+        let mut options = StoreOptions::new(location, MasterKey::new([7; 32]), clock.clone(), entropy.clone());
         tune(&mut options);
         let (records, queue) = bellwire_store::open(options).unwrap();
         let mut contracts = Contracts::default();

@@ -13,8 +13,8 @@ use bellwire_domain::{
 use bellwire_egress::{Sender, SenderOptions};
 use bellwire_engine::{Engine, EngineOptions};
 use bellwire_store::{
-    Account, Delivery, DeliveryQuery, Execution, LaneKey, Location, MasterKey, NewEndpoint, NewEvent, PageRequest, PutAccount,
-    Queue, Records, StoreOptions,
+    Account, Delivery, DeliveryQuery, LaneKey, Location, MasterKey, NewEndpoint, NewEvent, PageRequest, PutAccount, Queue,
+    Records, StoreOptions,
 };
 use bellwire_testkit::http::Request;
 use bellwire_testkit::sink::Sink;
@@ -53,17 +53,10 @@ impl World {
     fn start(folder: TempDir, clock: Arc<ManualClock>, retention: Option<Duration>) -> Self {
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
         let contracts = Arc::new(Contracts::shipped().unwrap());
+        let location = Location::Sqlite(folder.path().join("test.db"));
         let (records, queue) = bellwire_store::open(StoreOptions {
-            location: Location::Sqlite(folder.path().join("test.db")),
-            master_key: MasterKey::new([1; 32]),
-            clock: Arc::clone(&clock) as _,
-            entropy: Arc::clone(&entropy),
             room: RoomLimits { lane_deliveries_max: 16, ..RoomLimits::default() },
-            jobs_max: 1_000,
-            readers_max: 2,
-            execution: Execution::Threads,
-            account_backlog_max: 1_000_000,
-            node_lease: Duration::from_secs(15),
+            ..StoreOptions::new(location, MasterKey::new([1; 32]), Arc::clone(&clock) as _, Arc::clone(&entropy))
         })
         .unwrap();
         let sender = Sender::new(SenderOptions {

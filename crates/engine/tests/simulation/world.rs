@@ -279,17 +279,12 @@ fn start(run: &Arc<Run>, location: &Location, life: usize, random: &mut Random) 
         }
         !fails
     });
+    let clock = Arc::clone(&run.time) as _;
     let (records, queue) = bellwire_store::open(StoreOptions {
-        location: location.clone(),
-        master_key: MasterKey::new([1; 32]),
-        clock: Arc::clone(&run.time) as _,
-        entropy: Arc::clone(&run.entropy) as _,
         room: run.limits,
-        jobs_max: 1_000,
-        readers_max: 2,
         execution: Execution::Inline { commits },
-        account_backlog_max: 1_000_000,
         node_lease: Duration::from_secs(3_600), // by a clock that is not simulated
+        ..StoreOptions::new(location.clone(), MasterKey::new([1; 32]), clock, Arc::clone(&run.entropy) as _)
     })
     .unwrap();
     let network =

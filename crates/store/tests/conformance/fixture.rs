@@ -9,8 +9,8 @@ use bellwire_domain::{
     Secret, Timestamp,
 };
 use bellwire_store::{
-    Account, ClaimedDelivery, EventReceipt, Execution, LaneKey, MasterKey, NewEndpoint, NewEvent, OpenError, Outcome,
-    PageRequest, PublishError, PutAccount, Queue, Records, StoreOptions,
+    Account, ClaimedDelivery, EventReceipt, LaneKey, MasterKey, NewEndpoint, NewEvent, OpenError, Outcome, PageRequest,
+    PublishError, PutAccount, Queue, Records, StoreOptions,
 };
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
@@ -47,17 +47,11 @@ pub struct Fixture {
 }
 
 pub fn options(place: &Place, clock: &Arc<ManualClock>, limits: RoomLimits, seed: u64) -> StoreOptions {
+    let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
     StoreOptions {
-        location: place.location(),
-        master_key: MasterKey::new([9; 32]),
-        clock: Arc::clone(clock) as _,
-        entropy: Arc::new(SeededEntropy::new(seed)) as Arc<dyn Entropy>,
         room: limits,
-        jobs_max: 1_000,
-        readers_max: 2,
-        execution: Execution::Threads,
-        account_backlog_max: 1_000_000,
         node_lease: Duration::from_secs(600),
+        ..StoreOptions::new(place.location(), MasterKey::new([9; 32]), Arc::clone(clock) as _, entropy)
     }
 }
 
