@@ -1,5 +1,6 @@
 //! What handlers extract from a request: the caller, the path, the body.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -9,11 +10,11 @@ use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use bellwire_app::{Actor, Fault};
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Limited};
 use serde::de::DeserializeOwned;
 
 use crate::Api;
-use crate::large_bodies::{LargeBodies, hold};
+use crate::large_bodies::{COUNTED_BYTES_MIN, COUNTED_TIME_MAX, LargeBodies, keep};
 use crate::problem::{Code, Problem};
 
 /// The caller, whose key is known.
@@ -54,6 +55,8 @@ pub(crate) struct JsonBody {
     body: Body,
     bytes_max: usize,
     room: LargeBodies,
+    /// What names the sender.
+    sender: Arc<str>,
 }
 
 impl FromRequest<Api> for JsonBody {
@@ -61,13 +64,14 @@ impl FromRequest<Api> for JsonBody {
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        Ok(Self::new(parts.headers, body, api))
+        let sender = bearer(&parts.headers).unwrap_or_default().into();
+        Ok(Self::new(parts.headers, body, sender, api))
     }
 }
 
 impl JsonBody {
-    pub(crate) fn new(headers: HeaderMap, body: Body, api: &Api) -> Self {
-        Self { headers, body, bytes_max: api.app.limits().body_bytes_max, room: api.large_bodies.clone() }
+    pub(crate) fn new(headers: HeaderMap, body: Body, sender: Arc<str>, api: &Api) -> Self {
+        Self { headers, body, bytes_max: api.app.limits().body_bytes_max, room: api.large_bodies.clone(), sender }
     }
 
     /// Reads it, if its type is JSON and it is not too large.
@@ -86,15 +90,34 @@ impl JsonBody {
             drain(self.body).await;
             return Err(too_large());
         }
-        let room = self.room.admit(declared, max).await?;
         let mut body = self.body;
-        match Limited::new(&mut body, max).collect().await {
-            Ok(collected) => Ok(hold(collected.to_bytes(), room)),
-            Err(error) if error.is::<LengthLimitError>() => {
+        let mut pieces = Pieces::default();
+        while pieces.length <= COUNTED_BYTES_MIN {
+            if pieces.length > max {
+                drain(body).await;
+                return Err(too_large());
+            }
+            let Some(piece) = next_piece(&mut body).await? else { return Ok(pieces.join()) };
+            pieces.push(piece);
+        }
+        // More has come than a small body has.
+        let held = self.room.admit(&self.sender, declared.unwrap_or(max)).await?;
+        let reading = async {
+            while pieces.length <= max {
+                let Some(piece) = next_piece(&mut body).await? else { return Ok(true) };
+                pieces.push(piece);
+            }
+            Ok(false)
+        };
+        match tokio::time::timeout(COUNTED_TIME_MAX, reading).await {
+            Ok(Ok(true)) => Ok(keep(pieces.join(), Some(held))),
+            Ok(Ok(false)) => {
+                drop((pieces, held));
                 drain(body).await;
                 Err(too_large())
             }
-            Err(_) => Err(Problem::new(Code::UnreadableBody, "the body broke off before its end")),
+            Ok(Err(broken)) => Err(broken),
+            Err(_) => Err(Problem::new(Code::UnreadableBody, "the body took too long to arrive")),
         }
     }
 
@@ -102,6 +125,38 @@ impl JsonBody {
     pub(crate) async fn read_or_empty(self) -> Result<Bytes, Problem> {
         let bytes = self.read().await?;
         Ok(if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes })
+    }
+}
+
+/// What has arrived of a body. Nearly all arrive in one piece, which is not copied.
+#[derive(Default)]
+struct Pieces {
+    all: Vec<Bytes>,
+    length: usize,
+}
+
+impl Pieces {
+    fn push(&mut self, piece: Bytes) {
+        self.length += piece.len();
+        self.all.push(piece);
+    }
+
+    fn join(mut self) -> Bytes {
+        match self.all.len() {
+            0 | 1 => self.all.pop().unwrap_or_default(),
+            _ => self.all.concat().into(),
+        }
+    }
+}
+
+/// The next bytes of a body; `None` at its end.
+async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, Problem> {
+    loop {
+        let Some(frame) = body.frame().await else { return Ok(None) };
+        let frame = frame.map_err(|_| Problem::new(Code::UnreadableBody, "the body broke off before its end"))?;
+        if let Ok(piece) = frame.into_data() {
+            return Ok(Some(piece));
+        }
     }
 }
 

@@ -1,67 +1,98 @@
 //! Room for large bodies: together they take a bounded amount of memory, and the rest wait to be read.
 //!
-//! There may be many connections, and a body may have a megabyte. Small bodies, nearly all of them, are not counted.
+//! There may be many connections, and a body may have a megabyte. Small bodies, nearly all of them, are not counted. Room is taken
+//! once more has come than a small body has, so that nobody gets it by a promise; each sender has a share of it; and who is slow
+//! loses it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_app::AppError;
+use bellwire_domain::Shares;
 use bellwire_store::StoreError;
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use crate::problem::Problem;
 
 /// Bodies are counted from this size on.
-const COUNTED_BYTES_MIN: usize = 16 << 10;
+pub(crate) const COUNTED_BYTES_MIN: usize = 16 << 10;
+/// How long a counted body may take, once it has its room.
+pub(crate) const COUNTED_TIME_MAX: Duration = Duration::from_secs(10);
 /// Bytes of all counted bodies together. An event is held several times over on its way to the store.
 const BYTES_MAX: usize = 4 << 20;
 /// How long a request waits for room before it is refused with `Retry-After`.
 const WAIT_MAX: Duration = Duration::from_secs(10);
-/// The unit of room.
-const UNIT_BYTES: usize = 1 << 10;
 
 /// The room. Clones share it.
 #[derive(Clone)]
-pub struct LargeBodies(Arc<Semaphore>);
+pub struct LargeBodies(Arc<Room>);
+
+struct Room {
+    /// By what names a sender.
+    shares: Mutex<Shares<Arc<str>>>,
+    freed: Notify,
+}
 
 impl Default for LargeBodies {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(BYTES_MAX / UNIT_BYTES)))
+        Self(Arc::new(Room { shares: Mutex::new(Shares::new(BYTES_MAX)), freed: Notify::new() }))
     }
 }
 
 impl LargeBodies {
-    /// Waits for room for a body of `length` bytes; without a declared length it may have up to `max`.
-    pub(crate) async fn admit(&self, length: Option<usize>, max: usize) -> Result<Option<OwnedSemaphorePermit>, Problem> {
-        let length = length.unwrap_or(max).min(BYTES_MAX);
-        if length < COUNTED_BYTES_MIN {
-            return Ok(None);
-        }
-        let units = u32::try_from(length.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX);
-        match tokio::time::timeout(WAIT_MAX, Arc::clone(&self.0).acquire_many_owned(units)).await {
-            Ok(Ok(room)) => Ok(Some(room)),
-            Ok(Err(_)) | Err(_) => Err(AppError::from(StoreError::Busy).into()),
+    /// Waits for room for a body of `length` bytes.
+    pub(crate) async fn admit(&self, sender: &Arc<str>, length: usize) -> Result<Held, Problem> {
+        let bytes = length.min(BYTES_MAX);
+        let taking = async {
+            let mut freed = std::pin::pin!(self.0.freed.notified());
+            loop {
+                freed.as_mut().enable(); // before the look, so that nothing is missed
+                if self.0.shares.lock().take(sender, bytes) {
+                    return;
+                }
+                freed.as_mut().await;
+                freed.set(self.0.freed.notified());
+            }
+        };
+        match tokio::time::timeout(WAIT_MAX, taking).await {
+            Ok(()) => Ok(Held { room: self.clone(), sender: Arc::clone(sender), bytes }),
+            Err(_) => Err(AppError::from(StoreError::Busy).into()),
         }
     }
 }
 
-/// A body that keeps its room for as long as it is held.
-struct Held {
-    bytes: Bytes,
-    _room: OwnedSemaphorePermit,
+/// Room that is held. Dropped, it is free for others.
+pub(crate) struct Held {
+    room: LargeBodies,
+    sender: Arc<str>,
+    bytes: usize,
 }
 
-impl AsRef<[u8]> for Held {
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.room.0.shares.lock().give_back(&self.sender, self.bytes);
+        self.room.0.freed.notify_waiters();
+    }
+}
+
+/// A body that keeps its room for as long as it is held.
+struct Kept {
+    bytes: Bytes,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Kept {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-/// `bytes`, which return `room` when the last reference is dropped.
-pub(crate) fn hold(bytes: Bytes, room: Option<OwnedSemaphorePermit>) -> Bytes {
-    match room {
-        Some(room) => Bytes::from_owner(Held { bytes, _room: room }),
+/// `bytes`, which give their room back when the last reference is dropped.
+pub(crate) fn keep(bytes: Bytes, held: Option<Held>) -> Bytes {
+    match held {
+        Some(held) => Bytes::from_owner(Kept { bytes, _held: held }),
         None => bytes,
     }
 }
@@ -70,29 +101,40 @@ pub(crate) fn hold(bytes: Bytes, room: Option<OwnedSemaphorePermit>) -> Bytes {
 mod tests {
     use super::*;
 
+    const MIB: usize = 1 << 20;
+
+    fn free(room: &LargeBodies) -> usize {
+        room.0.shares.lock().free()
+    }
+
     #[tokio::test]
-    async fn small_bodies_pass_and_large_ones_share_what_there_is() {
-        let room = LargeBodies::default();
-        assert!(room.admit(Some(COUNTED_BYTES_MIN - 1), 1 << 20).await.is_ok_and(|held| held.is_none()));
-        let mut held = Vec::new();
-        for _ in 0..BYTES_MAX / (1 << 20) {
-            let body = hold(Bytes::from_static(b"{}"), room.admit(None, 1 << 20).await.unwrap());
-            assert_eq!(body.as_ref(), b"{}");
-            held.push(body);
-        }
-        assert_eq!(room.0.available_permits(), 0, "a body of unknown length counts as the longest");
-        let slice = held[0].slice(1..);
-        held.clear();
-        assert_eq!(room.0.available_permits(), BYTES_MAX / UNIT_BYTES - (1 << 10), "a part of a body holds all of it");
+    async fn room_is_given_back_with_the_last_part_of_a_body() {
+        let (room, sender) = (LargeBodies::default(), Arc::from("a"));
+        let body = keep(Bytes::from_static(b"{}"), Some(room.admit(&sender, MIB).await.unwrap()));
+        assert_eq!(free(&room), BYTES_MAX - MIB);
+        let slice = body.slice(1..);
+        drop(body);
+        assert_eq!(free(&room), BYTES_MAX - MIB, "a part of a body holds all of it");
         drop(slice);
-        assert_eq!(room.0.available_permits(), BYTES_MAX / UNIT_BYTES);
+        assert_eq!(free(&room), BYTES_MAX);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_too_long_is_asked_to_come_back() {
-        let room = LargeBodies::default();
-        let _all = room.admit(Some(BYTES_MAX), BYTES_MAX).await.unwrap();
-        let refused = room.admit(Some(1 << 20), 1 << 20).await.err().unwrap();
+    async fn one_sender_leaves_room_for_another_and_waits_for_its_own() {
+        let (room, hostile, other) = (LargeBodies::default(), Arc::from("hostile"), Arc::from("other"));
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            held.push(room.admit(&hostile, MIB).await.unwrap());
+        }
+        let refused = room.admit(&hostile, MIB).await.err().unwrap();
         assert_eq!(axum::response::IntoResponse::into_response(refused).status(), 503);
+        let others = room.admit(&other, MIB).await.unwrap();
+        let waiting = room.admit(&hostile, MIB);
+        let freeing = async {
+            tokio::task::yield_now().await;
+            drop(others);
+            held.clear();
+        };
+        assert!(tokio::join!(waiting, freeing).0.is_ok());
     }
 }

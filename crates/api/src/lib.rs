@@ -100,6 +100,14 @@ pub fn router(options: ApiOptions) -> Router {
         .with_state(api)
 }
 
+/// `/healthz`, `/readyz` and `/metrics` alone, for a listener of their own.
+pub fn health_router(options: ApiOptions) -> Router {
+    let (router, _) = health::routes().split_for_parts();
+    router
+        .fallback(async || Problem::new(Code::RouteNotFound, "there is no such route; here are /healthz, /readyz and /metrics"))
+        .with_state(Api::new(options, String::new()))
+}
+
 /// The OpenAPI 3.1 document of all routes, as served at `/v1/openapi.json`.
 pub fn openapi_json() -> String {
     let (_, document) = openapi::routes().split_for_parts();

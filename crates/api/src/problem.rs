@@ -232,7 +232,7 @@ impl Problem {
             Conflict::SecretLimit { .. } => Code::SecretLimit,
             Conflict::DeliveryInFlight => Code::DeliveryInFlight,
             Conflict::EndpointDeleted => Code::EndpointDeleted,
-            Conflict::ReplayLimit { .. } => Code::ReplayLimit,
+            Conflict::ReplayLimit { .. } | Conflict::AccountReplayLimit { .. } => Code::ReplayLimit,
         };
         let faults = match conflict {
             Conflict::EventExists { pointer, .. } => vec![Fault::new(pointer.as_str(), detail.as_str())],
@@ -248,7 +248,8 @@ impl Problem {
             | Conflict::EndpointDeleted
             | Conflict::IllegalTransition { .. }
             | Conflict::ResourceEvent
-            | Conflict::ReplayLimit { .. } => Vec::new(),
+            | Conflict::ReplayLimit { .. }
+            | Conflict::AccountReplayLimit { .. } => Vec::new(),
         };
         Self::at(code, detail, faults)
     }

@@ -1,7 +1,7 @@
 //! Endpoints: registered, changed, tested, enabled, disabled and deleted by whom the contract allows.
 
 use bellwire_domain::{EndpointId, EventFilter, HealthStatus, Secret};
-use bellwire_store::{Endpoint, EndpointChanges, EventReceipt, LaneKey, NewEndpoint, Page, PageRequest};
+use bellwire_store::{Endpoint, EndpointChanges, EventReceipt, LaneKey, LimitedError, NewEndpoint, Page, PageRequest};
 
 use crate::endpoint_rules::{EndpointRules, check_name, check_rate_limit, entitled};
 use crate::error::no_faults;
@@ -67,10 +67,6 @@ impl App {
         let rate_limit = check_rate_limit(input.rate_limit.as_deref(), &mut faults);
         let secret = rules.check_secret(input.secret, self.entropy().bytes(), &mut faults);
         no_faults(faults)?;
-        let max = rules.limits.endpoints_per_account_max;
-        if self.records().count_endpoints(&access.account.id).await? >= i64::from(max) {
-            return Err(Conflict::EndpointLimit { max }.into());
-        }
         let new = NewEndpoint {
             id: self.draw_endpoint_id(access)?,
             account_id: access.account.id.clone(),
@@ -84,8 +80,9 @@ impl App {
             health: HealthStatus::Active,
             secret: secret.clone(),
         };
-        let endpoint = self.records().create_endpoint(new).await?.ok_or(AppError::NotFound(Resource::Account))?;
-        Ok((endpoint, secret))
+        let created = self.records().create_endpoint(new, rules.limits.endpoints_per_account_max).await;
+        let created = created.map_err(|error| limited(error, |max| Conflict::EndpointLimit { max }))?;
+        Ok((created.ok_or(AppError::NotFound(Resource::Account))?, secret))
     }
 
     /// One endpoint.
@@ -193,6 +190,14 @@ impl App {
 /// Whether enabling an endpoint must also make it healthy: a failed one gets no requests.
 fn revives(endpoint: &Endpoint) -> bool {
     !endpoint.enabled && endpoint.health.status == HealthStatus::Failed
+}
+
+/// What is said when a limit is reached.
+pub(crate) fn limited(error: LimitedError, conflict: impl FnOnce(u32) -> Conflict) -> AppError {
+    match error {
+        LimitedError::Reached { max } => conflict(max).into(),
+        LimitedError::Store(error) => error.into(),
+    }
 }
 
 pub(crate) fn lane(access: &AccountAccess, id: &str) -> Result<LaneKey, AppError> {

@@ -87,7 +87,7 @@ pub enum Conflict {
     #[error("{max} secrets are already active, which is the limit: wait for one to expire, or rotate with an overlap of 0s")]
     SecretLimit {
         /// The limit.
-        max: usize,
+        max: u32,
     },
     /// A request of this delivery is in flight.
     #[error("the delivery is in flight")]
@@ -109,6 +109,14 @@ pub enum Conflict {
     /// The endpoint's limit of running replays is reached.
     #[error("{max} replays of this endpoint are already running, which is the limit: wait for one to end, or cancel one")]
     ReplayLimit {
+        /// The limit.
+        max: u32,
+    },
+    /// The account's limit of running replays is reached.
+    #[error(
+        "{max} replays of this account's endpoints are already running, which is the limit: wait for one to end, or cancel one"
+    )]
+    AccountReplayLimit {
         /// The limit.
         max: u32,
     },

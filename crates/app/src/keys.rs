@@ -9,6 +9,9 @@ use crate::{App, AppError, Fault, Resource, Scope, error::no_faults};
 /// The longest admin key that can be configured, in bytes.
 const CONFIGURED_KEY_LENGTH_MAX: usize = 512;
 
+/// The id of the admin key that is configured: when another is, the one before it works no more.
+const CONFIGURED_KEY_ID: &str = "key_configured";
+
 /// A key as asked for.
 #[derive(Debug, Clone)]
 pub struct KeyInput<'a> {
@@ -102,7 +105,7 @@ impl App {
         if deleted { Ok(()) } else { Err(AppError::NotFound(Resource::Key)) }
     }
 
-    /// Makes sure that there is an admin key: stores the configured one, or, if none is configured and none exists, creates one
+    /// Makes sure that there is an admin key: stores the configured one in place of the one configured before, or, if none is configured and none exists, creates one
     /// and returns its text, to be printed once.
     pub async fn ensure_admin_key(&self, from_config: Option<&str>) -> Result<Option<String>, AppError> {
         let Some(text) = from_config else {
@@ -118,13 +121,16 @@ impl App {
                 format!("the admin key must have 1 to {CONFIGURED_KEY_LENGTH_MAX} printable ASCII characters and no spaces");
             return Err(AppError::invalid("", detail));
         }
+        let id = KeyId::try_new(CONFIGURED_KEY_ID).map_err(|error| AppError::invalid("", error.to_string()))?;
         match self.records().find_key(key_hash(text)).await? {
-            Some(known) if known.role == Role::Admin && known.expires_at.is_none() => Ok(None),
-            Some(_) => Err(AppError::invalid("", "the configured admin key is stored already as a key of another role")),
-            None => {
-                self.records().create_key(self.draw_key(Role::Admin, None, None), key_hash(text)).await?;
-                Ok(None)
+            Some(known) if known.id == id => return Ok(None),
+            Some(known) if known.role != Role::Admin || known.expires_at.is_some() => {
+                return Err(AppError::invalid("", "the configured admin key is stored already as a key of another role"));
             }
+            Some(_) | None => {}
         }
+        let key = ApiKey { id, ..self.draw_key(Role::Admin, None, None) };
+        self.records().replace_key(key, key_hash(text)).await?;
+        Ok(None)
     }
 }

@@ -29,6 +29,8 @@ pub struct Limits {
     pub endpoint_in_flight_max: u32,
     /// Running replays of one endpoint.
     pub replays_running_max: u32,
+    /// Running replays of all endpoints of one account.
+    pub account_replays_running_max: u32,
     /// Characters of a name.
     pub name_length_max: usize,
     /// Granted event types of one account.
@@ -40,7 +42,7 @@ pub struct Limits {
     /// How long an old secret may sign together with a new one.
     pub secret_overlap_max: Duration,
     /// Secrets that sign at once.
-    pub secrets_active_max: usize,
+    pub secrets_active_max: u32,
     /// The rate limit of an API key; `None`: no limit.
     pub requests_per_key: Option<RateLimit>,
 }
@@ -59,6 +61,7 @@ impl Default for Limits {
             endpoints_per_account_max: 1_000,
             endpoint_in_flight_max: 10_000,
             replays_running_max: 8,
+            account_replays_running_max: 16,
             name_length_max: 200,
             entitlements_max: 200,
             headers_max: 20,

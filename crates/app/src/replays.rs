@@ -42,10 +42,12 @@ impl App {
             until: input.until,
             cases,
             running_max: self.limits().replays_running_max,
+            account_running_max: self.limits().account_replays_running_max,
         };
         self.records().start_replay(new).await.map_err(|error| match error {
             StartReplayError::EndpointNotFound => AppError::NotFound(Resource::Endpoint),
             StartReplayError::TooMany { max } => Conflict::ReplayLimit { max }.into(),
+            StartReplayError::TooManyOfAccount { max } => Conflict::AccountReplayLimit { max }.into(),
             StartReplayError::Store(error) => error.into(),
         })
     }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bellwire_contract::SecretSource;
 use bellwire_domain::{Secret, parse_duration, print_duration};
-use bellwire_store::{Account, ActiveSecret, Endpoint, LaneKey};
+use bellwire_store::{Account, ActiveSecret, Endpoint, LaneKey, Rotation};
 
-use crate::endpoints::lane;
+use crate::endpoints::{lane, limited};
 use crate::error::no_faults;
 use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource};
 
@@ -30,7 +30,7 @@ impl App {
         id: &str,
         input: SecretInput<'_>,
     ) -> Result<(Endpoint, Secret<String>), AppError> {
-        let endpoint = self.get_endpoint(access, id).await?;
+        self.get_endpoint(access, id).await?;
         let rules = self.endpoint_rules(access)?;
         if rules.contract.subscription().secret.from == SecretSource::Account {
             return Err(Conflict::AccountSecret.into());
@@ -43,11 +43,8 @@ impl App {
         }
         no_faults(faults)?;
         let secret = secret.ok_or_else(|| AppError::invalid("/secret", "give a secret"))?;
-        if !overlap.is_zero() {
-            self.check_room(&self.endpoint_secrets(access, &endpoint).await?)?;
-        }
-        let old_expire_at = self.clock().now().plus(overlap);
-        let rotated = self.records().rotate_endpoint_secret(&lane(access, id)?, secret.clone(), old_expire_at).await?;
+        let rotated = self.records().rotate_endpoint_secret(&lane(access, id)?, self.rotation(&secret, overlap)).await;
+        let rotated = rotated.map_err(|error| limited(error, |max| Conflict::SecretLimit { max }))?;
         Ok((rotated.ok_or(AppError::NotFound(Resource::Endpoint))?, secret))
     }
 
@@ -68,11 +65,8 @@ impl App {
         }
         no_faults(faults)?;
         let secret = input.secret.unwrap_or_else(|| contract.draw_secret(self.entropy().bytes()));
-        if !overlap.is_zero() {
-            self.check_room(&self.records().account_secrets(&access.account.id).await?)?;
-        }
-        let old_expire_at = self.clock().now().plus(overlap);
-        let rotated = self.records().rotate_account_secret(&access.account.id, secret.clone(), old_expire_at).await?;
+        let rotated = self.records().rotate_account_secret(&access.account.id, self.rotation(&secret, overlap)).await;
+        let rotated = rotated.map_err(|error| limited(error, |max| Conflict::SecretLimit { max }))?;
         Ok((rotated.ok_or(AppError::NotFound(Resource::Account))?, secret))
     }
 
@@ -106,9 +100,9 @@ impl App {
         })
     }
 
-    fn check_room(&self, active: &[ActiveSecret]) -> Result<(), AppError> {
-        let max = self.limits().secrets_active_max;
-        if active.len() >= max { Err(Conflict::SecretLimit { max }.into()) } else { Ok(()) }
+    fn rotation(&self, secret: &Secret<String>, overlap: Duration) -> Rotation {
+        let old_expire_at = self.clock().now().plus(overlap);
+        Rotation { secret: secret.clone(), old_expire_at, active_max: self.limits().secrets_active_max }
     }
 
     /// The secrets of an endpoint that sign now, newest first.

@@ -44,6 +44,9 @@ pub(crate) struct ServeArguments {
     /// Address of the API
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", env = "BELLWIRE_LISTEN")]
     pub(crate) listen: SocketAddr,
+    /// Serve /healthz, /readyz and /metrics at a listener of their own too, where no client can take its connections
+    #[arg(long, value_name = "ADDR", env = "BELLWIRE_METRICS_LISTEN")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// Where everything is stored: sqlite:FILE, or postgres://USER@HOST/NAME for any number of nodes
     #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
     pub(crate) database: Location,
@@ -59,7 +62,7 @@ pub(crate) struct ServeArguments {
     /// Accept plain-http endpoints even if the contract says https; for local work only
     #[arg(long, env = "BELLWIRE_ALLOW_HTTP")]
     pub(crate) allow_http: bool,
-    /// The first admin key; without it, one is created and printed once
+    /// The admin key; another one at a later start takes its place. Without any, one is created and printed once
     #[arg(long, value_name = "KEY", env = "BELLWIRE_ADMIN_KEY", hide_env_values = true)]
     pub(crate) admin_key: Option<String>,
     /// The key that encrypts data at rest: 32 bytes in base64; without it, one is kept next to an SQLite database

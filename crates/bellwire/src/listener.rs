@@ -1,11 +1,12 @@
 //! The API's listener. It bounds what a stranger can hold: connections, the size of a head, and the time that a head or
 //! a body may take.
 //!
-//! One rule covers silent connections, half-sent heads, idle keep-alive and answers that nobody reads: a connection is closed if
+//! Each address has [its share](visitors) of the connections. One rule covers silent connections, half-sent heads, idle keep-alive and answers that nobody reads: a connection is closed if
 //! no request is being answered on it, and none has begun or ended for a while.
 
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,10 +23,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+mod visitors;
+
+use visitors::{Visitor, Visitors};
 
 /// How long to pause when the system cannot accept another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -63,6 +68,7 @@ impl Default for ListenerLimits {
 /// Accepts and serves until `stop`, then until the last request is answered.
 pub(crate) async fn serve(listener: TcpListener, router: Router, limits: ListenerLimits, stop: CancellationToken) {
     let room = Arc::new(Semaphore::new(limits.connections_max));
+    let visitors = Visitors::new(limits.connections_max);
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -70,11 +76,18 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Listene
             accepted = accept(&listener, &room) => accepted,
         };
         match accepted {
-            Ok((stream, place)) => {
+            Ok((stream, address, place)) => {
+                let Some(visitor) = visitors.admit(address) else {
+                    metrics::counter!("bellwire_connections_refused_total").increment(1);
+                    continue;
+                };
                 let (router, stop) = (router.clone(), stop.clone());
                 connections.spawn(async move {
-                    connection(stream, router, limits, stop).await;
-                    drop(place);
+                    tokio::select! {
+                        () = visitor.close.cancelled() => {}
+                        () = connection(stream, router, limits, &visitor, stop) => {}
+                    }
+                    drop((visitor, place));
                 });
             }
             Err(error) if is_the_clients(&error) => {}
@@ -89,10 +102,10 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Listene
     connections.wait().await;
 }
 
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> io::Result<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
     let place = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer.ip(), place))
 }
 
 /// Closed by the client before it was accepted.
@@ -100,10 +113,10 @@ fn is_the_clients(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: ListenerLimits, stop: CancellationToken) {
+async fn connection(stream: TcpStream, router: Router, limits: ListenerLimits, visitor: &Visitor, stop: CancellationToken) {
     let _ = stream.set_nodelay(true);
-    let activity = Arc::new(Activity::default());
-    let observed = Arc::clone(&activity);
+    let activity = &visitor.activity;
+    let observed = Arc::clone(activity);
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |request: Request<Incoming>| {
         let begun = Begun::new(&observed);
@@ -144,12 +157,22 @@ struct Activity {
 }
 
 impl Activity {
+    /// Whether a request is being answered.
+    fn is_answering(&self) -> bool {
+        self.answering.load(Ordering::Acquire) > 0
+    }
+
+    fn begin(&self) {
+        self.answering.fetch_add(1, Ordering::AcqRel);
+        self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// Waits until nothing was being answered and nothing has changed for a whole `quiet`.
     async fn ends(&self, quiet: Duration) {
         loop {
             let before = self.changes.load(Ordering::Acquire);
             tokio::time::sleep(quiet).await;
-            if self.answering.load(Ordering::Acquire) == 0 && self.changes.load(Ordering::Acquire) == before {
+            if !self.is_answering() && self.changes.load(Ordering::Acquire) == before {
                 return;
             }
         }
@@ -161,8 +184,7 @@ struct Begun(Arc<Activity>);
 
 impl Begun {
     fn new(activity: &Arc<Activity>) -> Self {
-        activity.answering.fetch_add(1, Ordering::AcqRel);
-        activity.changes.fetch_add(1, Ordering::AcqRel);
+        activity.begin();
         Self(Arc::clone(activity))
     }
 }

@@ -26,6 +26,8 @@ use crate::telemetry;
 /// What a server is made of.
 pub(crate) struct ServerOptions {
     pub(crate) listen: SocketAddr,
+    /// Where health and metrics have a listener of their own.
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// Contracts whose published API has its own listener, and its address.
     pub(crate) publish: Vec<(String, SocketAddr)>,
     pub(crate) database: Location,
@@ -50,6 +52,8 @@ pub(crate) struct ServerOptions {
 pub(crate) struct Server {
     /// Where the API listens.
     pub(crate) address: SocketAddr,
+    /// Where health and metrics listen, if they have a listener of their own.
+    pub(crate) metrics_address: Option<SocketAddr>,
     /// Where published APIs listen, by contract.
     pub(crate) published: Vec<(String, SocketAddr)>,
     /// The admin key that was created because none was configured and none existed.
@@ -70,6 +74,10 @@ impl Server {
             let bound = bind(wanted).await.with_context(|| format!("--publish {contract}={wanted}"))?;
             published_listeners.push((contract, bound));
         }
+        let metrics_listener = match options.metrics_listen {
+            Some(wanted) => Some(bind(wanted).await.context("--metrics-listen")?),
+            None => None,
+        };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
         let contracts = Arc::new(options.contracts);
@@ -117,10 +125,15 @@ impl Server {
             tasks.spawn(listener::serve(listener, router, ListenerLimits::default(), stop_listening.clone()));
             published.push((contract, address));
         }
+        let metrics_address = metrics_listener.as_ref().map(|(_, address)| *address);
+        if let Some((listener, _)) = metrics_listener {
+            let router = bellwire_api::health_router(api.clone());
+            tasks.spawn(listener::serve(listener, router, ListenerLimits::default(), stop_listening.clone()));
+        }
         let router = bellwire_api::router(api);
         tasks.spawn(listener::serve(listener, router, ListenerLimits::default(), stop_listening.clone()));
         tasks.close();
-        Ok(Self { address, published, new_admin_key, records, engine, ready, stop_listening, tasks })
+        Ok(Self { address, metrics_address, published, new_admin_key, records, engine, ready, stop_listening, tasks })
     }
 
     /// Stops accepting, finishes what is in flight within `grace`, closes the store.

@@ -16,6 +16,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 pub(crate) fn start_logs(filter: &str, json: bool) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter).with_context(|| format!("--log: `{filter}` is not a log filter"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written is dropped. By default that is said on standard error, which panics when nobody reads it.
+    let builder = builder.log_internal_errors(false).with_ansi(std::io::stderr().is_terminal());
     let discreet = filter_fn(is_discreet);
     let started = if json {
         builder.json().finish().with(discreet).try_init()

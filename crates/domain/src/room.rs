@@ -2,13 +2,14 @@
 //!
 //! Room is bounded in total, by count and by bytes, and shared the way switches share their buffers (Choudhury and Hahne,
 //! 1998): a lane may hold a quarter of what is free, so it gets less as room gets scarce. It starts with little and earns more
-//! with each answer. So there is always room for an endpoint that was idle, even while many others are slow. Endpoints that
-//! have stopped answering hold next to nothing, and a quarter of the room between them.
-
-use std::collections::VecDeque;
-use std::hash::Hash;
+//! with each answer. So there is always room for an endpoint that was idle, even while many others are slow. An account has a
+//! [share](account_max) too, over all its lanes, and lanes are filled account by account in turn. Endpoints that have stopped
+//! answering hold next to nothing, and a quarter of the room between them.
 
 use foldhash::HashMap;
+
+use crate::share::account_max;
+use crate::turns::{LaneName, Turns};
 
 /// What a lane may hold before its endpoint has answered.
 pub const LANE_FIRST_MAX: usize = 64;
@@ -16,7 +17,7 @@ pub const LANE_FIRST_MAX: usize = 64;
 pub const THROTTLED_LANE_MAX: usize = 2;
 /// How much more each answer lets a lane hold.
 const EARNED_PER_ANSWER: usize = 4;
-/// What a lane may hold while less than a quarter of all room is free, and while less than a sixteenth is.
+/// What a lane may hold while less than an eighth of all room is free, and while less than a sixteenth is.
 const SCARCE_LANE_MAX: usize = 4;
 const LAST_LANE_MAX: usize = 1;
 /// The share of the free room that one lane may hold, and of all room that throttled lanes may.
@@ -62,6 +63,14 @@ struct LaneRoom {
     is_queued: bool,
 }
 
+/// What the lanes of one account hold together.
+#[derive(Debug, Default, Clone, Copy)]
+struct AccountRoom {
+    held: usize,
+    /// Of payloads, each counted once.
+    bytes: usize,
+}
+
 /// A payload in memory.
 #[derive(Debug, Clone, Copy)]
 struct HeldPayload {
@@ -71,31 +80,33 @@ struct HeldPayload {
 
 /// What is held now, lane by lane. `L` names a lane.
 #[derive(Debug)]
-pub struct Room<L> {
+pub struct Room<L: LaneName> {
     limits: RoomLimits,
     lanes: HashMap<L, LaneRoom>,
+    accounts: HashMap<L::Account, AccountRoom>,
     deliveries: usize,
     payloads: HashMap<i64, HeldPayload>,
     bytes: usize,
     /// Deliveries of throttled lanes.
     throttled: usize,
     /// Lanes with a backlog and room, to be filled in turn. A name that is not wanting any more is passed over.
-    wanting: VecDeque<L>,
-    wanting_throttled: VecDeque<L>,
+    wanting: Turns<L::Account, L>,
+    wanting_throttled: Turns<L::Account, L>,
 }
 
-impl<L: Clone + Eq + Hash + Ord> Room<L> {
+impl<L: LaneName> Room<L> {
     /// Empty room.
     pub fn new(limits: RoomLimits) -> Self {
         Self {
             limits,
             lanes: HashMap::default(),
+            accounts: HashMap::default(),
             deliveries: 0,
             payloads: HashMap::default(),
             bytes: 0,
             throttled: 0,
-            wanting: VecDeque::new(),
-            wanting_throttled: VecDeque::new(),
+            wanting: Turns::default(),
+            wanting_throttled: Turns::default(),
         }
     }
 
@@ -115,35 +126,59 @@ impl<L: Clone + Eq + Hash + Ord> Room<L> {
         let shared = match free {
             0 => 0,
             free if free < total / 16 => LAST_LANE_MAX,
-            free if free < total / SHARE => SCARCE_LANE_MAX,
+            free if free < total / 8 => SCARCE_LANE_MAX,
             free => (free / SHARE).max(1),
         };
         earned.min(shared)
     }
 
+    /// How many deliveries more an account may hold now, over all its lanes.
+    fn account_room(&self, account: &L::Account) -> usize {
+        let held = self.accounts.get(account).copied().unwrap_or_default();
+        let free_bytes = self.limits.bytes_max.saturating_sub(self.bytes);
+        if held.held > 0 && held.bytes > account_max(free_bytes) {
+            return 0;
+        }
+        account_max(self.limits.deliveries_max.saturating_sub(self.deliveries)).saturating_sub(held.held)
+    }
+
     /// An empty room takes a payload of any size, or the largest would never leave.
-    fn fits(&self, lane: LaneRoom, payload: PayloadSize) -> bool {
+    fn fits(&self, lane: LaneRoom, account: &L::Account, payload: PayloadSize) -> bool {
         let free_bytes = self.limits.bytes_max.saturating_sub(self.bytes);
         let first_fits = payload.bytes <= free_bytes || self.payloads.contains_key(&payload.event);
         let bytes_fit = lane.bytes + payload.bytes <= free_bytes / SHARE || (lane.held == 0 && first_fits);
         let count_fits = lane.held < self.lane_max(lane) && self.deliveries < self.limits.deliveries_max;
-        self.deliveries == 0 || (count_fits && bytes_fit)
+        self.deliveries == 0 || (count_fits && bytes_fit && self.account_room(account) > 0)
     }
 
-    /// Counts one more holder of a payload.
-    fn hold(&mut self, payload: PayloadSize) {
+    /// Counts one more holder of a payload of `account`.
+    fn hold(&mut self, account: &L::Account, payload: PayloadSize) {
         let held = self.payloads.entry(payload.event).or_insert(HeldPayload { holders: 0, bytes: payload.bytes });
-        self.bytes += if held.holders == 0 { held.bytes } else { 0 };
+        let bytes = if held.holders == 0 { held.bytes } else { 0 };
         held.holders += 1;
+        self.bytes += bytes;
+        let room = self.accounts.entry(account.clone()).or_default();
+        room.held += 1;
+        room.bytes += bytes;
     }
 
     /// Counts one holder less; the last one frees the payload's bytes.
-    fn let_go(&mut self, payload: PayloadSize) {
-        let Some(held) = self.payloads.get_mut(&payload.event) else { return };
-        held.holders -= 1;
-        if held.holders == 0 {
-            self.bytes = self.bytes.saturating_sub(held.bytes);
-            self.payloads.remove(&payload.event);
+    fn let_go(&mut self, account: &L::Account, payload: PayloadSize) {
+        let mut freed = 0;
+        if let Some(held) = self.payloads.get_mut(&payload.event) {
+            held.holders -= 1;
+            if held.holders == 0 {
+                freed = held.bytes;
+                self.payloads.remove(&payload.event);
+            }
+        }
+        self.bytes = self.bytes.saturating_sub(freed);
+        if let Some(room) = self.accounts.get_mut(account) {
+            room.held = room.held.saturating_sub(1);
+            room.bytes = room.bytes.saturating_sub(freed);
+            if room.held == 0 {
+                self.accounts.remove(account);
+            }
         }
     }
 
@@ -163,11 +198,11 @@ impl<L: Clone + Eq + Hash + Ord> Room<L> {
     /// Reserves room for one delivery that is claimed from the store, if it fits.
     pub fn reserve(&mut self, lane: &L, payload: PayloadSize) -> bool {
         let found = self.lanes.get(lane).copied().unwrap_or_default();
-        if !self.fits(found, payload) {
+        if !self.fits(found, lane.account(), payload) {
             return false;
         }
         self.deliveries += 1;
-        self.hold(payload);
+        self.hold(lane.account(), payload);
         self.throttled += usize::from(found.is_throttled);
         let lane = self.lanes.entry(lane.clone()).or_default();
         lane.held += 1;
@@ -179,7 +214,7 @@ impl<L: Clone + Eq + Hash + Ord> Room<L> {
     /// Gives a delivery's room back. An endpoint that has `answered` is not throttled any more. Whether a lane is to be filled.
     pub fn release(&mut self, lane: &L, payload: PayloadSize, answered: bool) -> bool {
         self.deliveries = self.deliveries.saturating_sub(1);
-        self.let_go(payload);
+        self.let_go(lane.account(), payload);
         let Some(found) = self.lanes.get_mut(lane) else { return false };
         found.held = found.held.saturating_sub(1);
         found.bytes = found.bytes.saturating_sub(payload.bytes);
@@ -192,7 +227,8 @@ impl<L: Clone + Eq + Hash + Ord> Room<L> {
         }
         self.queue(lane);
         self.forget_if_idle(lane);
-        !self.wanting.is_empty() || !self.wanting_throttled.is_empty()
+        let may = |account: &L::Account| self.account_room(account) > 0;
+        self.wanting.any(may) || self.wanting_throttled.any(may)
     }
 
     /// Notes whether deliveries of a lane wait in the store.
@@ -224,8 +260,7 @@ impl<L: Clone + Eq + Hash + Ord> Room<L> {
         if found.is_queued || !found.has_backlog || found.held > self.lane_max(found) / 2 {
             return;
         }
-        let queue = if found.is_throttled { &mut self.wanting_throttled } else { &mut self.wanting };
-        queue.push_back(lane.clone());
+        self.turns(found.is_throttled).push_back(lane.account(), lane.clone());
         if let Some(found) = self.lanes.get_mut(lane) {
             found.is_queued = true;
         }
@@ -241,13 +276,15 @@ impl<L: Clone + Eq + Hash + Ord> Room<L> {
 
     fn next_wanting(&mut self, is_throttled: bool) -> Option<(L, usize)> {
         loop {
-            let key = if is_throttled { self.wanting_throttled.pop_front() } else { self.wanting.pop_front() }?;
+            let mut turns = std::mem::take(self.turns(is_throttled));
+            let key = turns.pop(|account, _| self.account_room(account) > 0);
+            *self.turns(is_throttled) = turns;
+            let key = key?;
             let stands_here = |lane: &LaneRoom| lane.is_queued && lane.is_throttled == is_throttled;
             let Some(lane) = self.lanes.get(&key).copied().filter(stands_here) else { continue };
-            let room = self.lane_max(lane).saturating_sub(lane.held);
+            let room = self.lane_max(lane).saturating_sub(lane.held).min(self.account_room(key.account()));
             if room == 0 {
-                let queue = if is_throttled { &mut self.wanting_throttled } else { &mut self.wanting };
-                queue.push_front(key);
+                self.turns(is_throttled).push_front(&key.account().clone(), key);
                 return None;
             }
             if let Some(lane) = self.lanes.get_mut(&key) {
@@ -257,6 +294,10 @@ impl<L: Clone + Eq + Hash + Ord> Room<L> {
                 return Some((key, room));
             }
         }
+    }
+
+    fn turns(&mut self, is_throttled: bool) -> &mut Turns<L::Account, L> {
+        if is_throttled { &mut self.wanting_throttled } else { &mut self.wanting }
     }
 
     fn forget_if_idle(&mut self, lane: &L) {

@@ -1,27 +1,29 @@
 //! Who goes next: lanes, served in turn.
 //!
 //! Pure bookkeeping over lanes, with the time passed in. A lane has its waiting deliveries, its limits, and the pace at which its
-//! endpoint answers. Lanes that could start one stand in a ring and start one each in turn, so an endpoint with a thousand
-//! waiting deliveries and one with a single delivery get equal turns. A lane that has to pause, for its rate limit or because
-//! its endpoint asked for it, is held until an instant. Lanes whose endpoint has stopped answering stand in a ring of their own
-//! and share a quarter of all room, so that any number of dead endpoints leaves the rest to the others. A lane that is empty
-//! and idle, and whose past does not matter any more, is forgotten: endpoints that do nothing cost nothing.
+//! endpoint answers. Lanes that could start one take turns, account by account and then endpoint by endpoint, so an account with
+//! a thousand endpoints and one with a single endpoint get equal turns. An account may run so many times what is free, and no
+//! more: however many slow endpoints it has, a neighbour that was idle starts at once. A lane that has to pause, for its rate
+//! limit or because its endpoint asked for it, is held until an instant. Lanes whose endpoint has stopped answering take turns
+//! of their own and share a quarter of all room, so that any number of dead endpoints leaves the rest to the others. A lane that
+//! is empty and idle, and whose past does not matter any more, is forgotten: endpoints that do nothing cost nothing.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::hash::Hash;
 use std::time::Duration;
 
-use bellwire_domain::{Pace, RateLimit, Signal, Timestamp};
+use bellwire_domain::{LaneName, Pace, RateLimit, Signal, Timestamp, Turns, account_max};
 use foldhash::HashMap;
 
 /// Deliveries of type `D` in lanes named by `K`.
 #[derive(Debug)]
-pub struct Scheduler<K, D> {
+pub struct Scheduler<K: LaneName, D> {
     lanes: HashMap<K, Lane<D>>,
+    /// What runs of each account.
+    accounts: HashMap<K::Account, Running>,
     /// Lanes that may start a delivery, each once.
-    ring: VecDeque<K>,
+    turns: Turns<K::Account, K>,
     /// Such lanes whose endpoint has stopped answering.
-    probe_ring: VecDeque<K>,
+    probe_turns: Turns<K::Account, K>,
     /// Lanes that may not start a delivery before an instant, or are to be forgotten then.
     held: BTreeSet<(Timestamp, K)>,
     running: usize,
@@ -48,8 +50,15 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
     Nowhere,
-    Ring,
+    Waiting,
     Held(Timestamp),
+}
+
+/// Deliveries of an account that run: in all, and those to endpoints that have stopped answering.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Running {
+    all: usize,
+    probes: usize,
 }
 
 #[derive(Debug)]
@@ -85,13 +94,14 @@ impl<D> Lane<D> {
     }
 }
 
-impl<K: Clone + Eq + Hash + Ord, D> Scheduler<K, D> {
+impl<K: LaneName, D> Scheduler<K, D> {
     /// At most `running_max` deliveries run at once over all lanes.
     pub fn new(running_max: usize) -> Self {
         Self {
             lanes: HashMap::default(),
-            ring: VecDeque::new(),
-            probe_ring: VecDeque::new(),
+            accounts: HashMap::default(),
+            turns: Turns::default(),
+            probe_turns: Turns::default(),
             held: BTreeSet::new(),
             running: 0,
             running_max,
@@ -130,11 +140,8 @@ impl<K: Clone + Eq + Hash + Ord, D> Scheduler<K, D> {
     }
 
     fn start_from(&mut self, probes: bool, now: Timestamp) -> Option<(K, D)> {
-        if probes && self.probing >= (self.running_max / 4).max(1) {
-            return None;
-        }
         let scarce = self.is_scarce();
-        while let Some(key) = if probes { self.probe_ring.pop_front() } else { self.ring.pop_front() } {
+        while let Some(key) = self.next_turn(probes) {
             let Some(lane) = self.lanes.get_mut(&key) else { continue };
             lane.standing = Standing::Nowhere;
             let in_place = lane.pace.is_probing() == probes && lane.has_room(scarce) && lane.opens_at(now).is_none();
@@ -144,6 +151,9 @@ impl<K: Clone + Eq + Hash + Ord, D> Scheduler<K, D> {
                 lane.rate_next = lane.limits.rate_limit.map(|limit| limit.after_start(lane.rate_next, now));
                 self.running += 1;
                 self.probing += usize::from(probes);
+                let account = self.accounts.entry(key.account().clone()).or_default();
+                account.all += 1;
+                account.probes += usize::from(probes);
             }
             self.place(&key, now);
             if let Some(delivery) = delivery {
@@ -151,6 +161,18 @@ impl<K: Clone + Eq + Hash + Ord, D> Scheduler<K, D> {
             }
         }
         None
+    }
+
+    /// The lane whose turn it is, of an account that may run another.
+    fn next_turn(&mut self, probes: bool) -> Option<K> {
+        let accounts = &self.accounts;
+        let running = |account: &K::Account| accounts.get(account).copied().unwrap_or_default();
+        if probes {
+            let free = (self.running_max / 4).max(1).saturating_sub(self.probing);
+            return if free == 0 { None } else { self.probe_turns.pop(|account, _| running(account).probes < account_max(free)) };
+        }
+        let free = self.running_max.saturating_sub(self.running);
+        self.turns.pop(|account, _| running(account).all < account_max(free))
     }
 
     /// An attempt in this lane has ended; `signal` is what it told about the endpoint. Whether the endpoint has just stopped
@@ -163,12 +185,20 @@ impl<K: Clone + Eq + Hash + Ord, D> Scheduler<K, D> {
         let is_probing = lane.pace.is_probing();
         let running = usize::try_from(lane.running).unwrap_or(usize::MAX);
         self.running = self.running.saturating_sub(1);
-        self.probing = match (was_probing, is_probing) {
-            (false, false) => self.probing,
-            (true, true) => self.probing.saturating_sub(1),
-            (false, true) => self.probing + running,
-            (true, false) => self.probing.saturating_sub(running + 1),
+        let probes = |before: usize| match (was_probing, is_probing) {
+            (false, false) => before,
+            (true, true) => before.saturating_sub(1),
+            (false, true) => before + running,
+            (true, false) => before.saturating_sub(running + 1),
         };
+        self.probing = probes(self.probing);
+        if let Some(account) = self.accounts.get_mut(key.account()) {
+            account.all = account.all.saturating_sub(1);
+            account.probes = probes(account.probes);
+            if account.all == 0 {
+                self.accounts.remove(key.account());
+            }
+        }
         self.place(key, now);
         is_probing && !was_probing
     }
@@ -230,7 +260,7 @@ impl<K: Clone + Eq + Hash + Ord, D> Scheduler<K, D> {
         }
     }
 
-    /// Puts a lane where it now belongs: into a ring, among the held, nowhere while it is at its cap, or out of memory.
+    /// Puts a lane where it now belongs: among those that take turns, among the held, nowhere while it is at its cap, or out of memory.
     fn place(&mut self, key: &K, now: Timestamp) {
         let scarce = self.is_scarce();
         let Some(lane) = self.lanes.get_mut(key) else { return };
@@ -242,9 +272,9 @@ impl<K: Clone + Eq + Hash + Ord, D> Scheduler<K, D> {
         } else if !lane.has_room(scarce) {
             Standing::Nowhere
         } else {
-            lane.opens_at(now).map_or(Standing::Ring, Standing::Held)
+            lane.opens_at(now).map_or(Standing::Waiting, Standing::Held)
         };
-        if lane.standing == Standing::Ring && wanted != Standing::Ring {
+        if lane.standing == Standing::Waiting && wanted != Standing::Waiting {
             return; // found out when its turn comes
         }
         if lane.standing != wanted {
@@ -253,8 +283,8 @@ impl<K: Clone + Eq + Hash + Ord, D> Scheduler<K, D> {
             }
             match wanted {
                 Standing::Nowhere => {}
-                Standing::Ring if lane.pace.is_probing() => self.probe_ring.push_back(key.clone()),
-                Standing::Ring => self.ring.push_back(key.clone()),
+                Standing::Waiting if lane.pace.is_probing() => self.probe_turns.push_back(key.account(), key.clone()),
+                Standing::Waiting => self.turns.push_back(key.account(), key.clone()),
                 Standing::Held(at) => drop(self.held.insert((at, key.clone()))),
             }
             lane.standing = wanted;

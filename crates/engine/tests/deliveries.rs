@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bellwire_contract::{CapturedRequest, Verdict};
 use bellwire_domain::{Clock, DeliveryState, EndpointId, EventFilter, HealthStatus, Secret};
-use bellwire_store::{Delivery, EventQuery, LaneKey, NewEndpoint, PageRequest};
+use bellwire_store::{Delivery, EventQuery, LaneKey, NewEndpoint, PageRequest, Rotation};
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 use crate::world::{MINUTE, PATIENCE, World, next, receiver};
@@ -134,12 +134,9 @@ async fn rotating_a_secret_under_load_takes_effect_at_once() {
     let data = "{\"id\":\"eb73184b-ae3c-4411-aa82-3c3bd877cf78\"}";
     world.publish(&account, "difference.created", data, 50).await;
     let now = world.clock.now();
-    world
-        .records
-        .rotate_endpoint_secret(&lane, Secret::new("the new secret".to_owned()), now.plus(MINUTE))
-        .await
-        .unwrap()
-        .unwrap();
+    let secret = Secret::new("the new secret".to_owned());
+    let rotation = Rotation { secret, old_expire_at: now.plus(MINUTE), active_max: 8 };
+    world.records.rotate_endpoint_secret(&lane, rotation).await.unwrap().unwrap();
     world.publish(&account, "difference.resolved", data, 1).await;
     world.until(&lane, |all| all.iter().all(|delivery| delivery.state == DeliveryState::Delivered)).await;
     world.clock.advance(MINUTE);
@@ -182,7 +179,7 @@ async fn what_cannot_be_signed_ends_as_failed_with_the_reason() {
         health: HealthStatus::Active,
         secret: None,
     };
-    world.records.create_endpoint(new.clone()).await.unwrap().unwrap();
+    world.records.create_endpoint(new.clone(), 1_000).await.unwrap().unwrap();
     let lane = LaneKey { account_id: account.id.clone(), endpoint_id: new.id };
     world.publish(&account, "difference.created", "{\"id\":\"eb73184b-ae3c-4411-aa82-3c3bd877cf78\"}", 1).await;
     let ended = world.until(&lane, |all| all[0].state == DeliveryState::Failed).await;

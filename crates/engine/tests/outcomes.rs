@@ -72,7 +72,7 @@ async fn account_with_endpoints(records: &Records) -> Account {
             health: HealthStatus::Active,
             secret: None,
         };
-        records.create_endpoint(endpoint).await.unwrap().unwrap();
+        records.create_endpoint(endpoint, 1_000).await.unwrap().unwrap();
     }
     account
 }

@@ -60,7 +60,7 @@ impl From<rusqlite::Error> for StoreError {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it.
-    #[error("the database {} is open in another process; stop that one first, or name another file", path.display())]
+    #[error("another process has this database open: {}; stop that one first, or name another file", path.display())]
     Locked {
         /// The database file.
         path: PathBuf,

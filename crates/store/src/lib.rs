@@ -56,9 +56,9 @@ pub use queue::publication::{EventReceipt, NewEvent, PublishError};
 pub use queue::replay::ReplayStep;
 pub use queue::retention::Removed;
 pub use records::{
-    Arrival, Attempt, Delivery, DeliveryQuery, EndpointChanges, Event, EventQuery, NewEndpoint, NewReplay, Precondition,
-    PutAccount, PutAccountError, PutResource, PutResourceAnswer, PutResourceError, Records, Resource, ResourceDecision,
-    ResourceUpdate, RetryResult, StartReplayError, key_hash,
+    Arrival, Attempt, Delivery, DeliveryQuery, EndpointChanges, Event, EventQuery, LimitedError, NewEndpoint, NewReplay,
+    Precondition, PutAccount, PutAccountError, PutResource, PutResourceAnswer, PutResourceError, Records, Resource,
+    ResourceDecision, ResourceUpdate, RetryResult, Rotation, StartReplayError, key_hash,
 };
 pub use relocation::{Relocated, Relocation, RelocationProgress, Report, TableRows, relocate};
 pub use rows::account::Account;

@@ -23,7 +23,7 @@ pub struct StoreOptions {
     /// Writes that may wait; more are refused as [`StoreError::Busy`](crate::StoreError::Busy).
     pub jobs_max: usize,
     /// Reading connections.
-    pub readers_max: usize,
+    pub readers_max: u32,
     /// Live deliveries that one account may have; publishing more is refused as
     /// [`PublishError::BacklogFull`](crate::PublishError::BacklogFull).
     pub account_backlog_max: i64,

@@ -1,7 +1,8 @@
 //! The queue of live deliveries: how they get into it, who holds them, and how they leave.
 //!
 //! [`publication`] and `plan` turn posted events into deliveries; `claim` takes what waits; `outcome` and `health_book` record
-//! what came of attempts; `cancel` and `replay` end and remake deliveries; `retention` removes what is old. `handoff` bounds what
+//! what came of attempts, and `late` what came of cancelled ones; `cancel` and `replay` end and remake deliveries; `retention` removes what is old; `clock` mends what a clock that was
+//! ahead has left. `handoff` bounds what
 //! is in memory, and `lease` says whether this process still holds it.
 //!
 //! The four hot operations differ between the databases, row by row on SQLite and set by set on PostgreSQL. They stand behind
@@ -14,6 +15,7 @@ pub(crate) mod cache;
 pub(crate) mod cancel;
 pub(crate) mod claim;
 pub(crate) mod claimable;
+pub(crate) mod clock;
 pub(crate) mod commit;
 pub(crate) mod config;
 pub(crate) mod context;
@@ -24,6 +26,7 @@ pub(crate) mod health_book;
 pub(crate) mod held_events;
 pub(crate) mod ids;
 pub(crate) mod jobs;
+pub(crate) mod late;
 pub(crate) mod lease;
 pub(crate) mod notice;
 pub(crate) mod outcome;

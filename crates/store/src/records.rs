@@ -17,7 +17,7 @@ mod resources;
 
 pub use accounts::{PutAccount, PutAccountError};
 pub use deliveries::{Attempt, Delivery, DeliveryQuery, RetryResult};
-pub use endpoints::{EndpointChanges, NewEndpoint};
+pub use endpoints::{EndpointChanges, LimitedError, NewEndpoint, Rotation};
 pub use events::{Arrival, Event, EventQuery};
 pub use facade::Records;
 pub use keys::key_hash;

@@ -23,7 +23,13 @@ pub(crate) fn migrated_sqlite() -> Connection {
 /// Statements of the queue and its rows.
 fn queue_statements() -> Vec<String> {
     let claims = [queue::claim::statements(), queue::health_book::statements(), queue::cancel::statements()];
-    let others = [queue::replay::statements(), queue::retention::statements(), vec![queue::ids::LAST_ID.to_owned()]];
+    let others = [
+        queue::replay::statements(),
+        queue::retention::statements(),
+        vec![queue::ids::STORED.sql()],
+        queue::clock::statements(),
+        queue::late::statements(),
+    ];
     claims.into_iter().chain(others).flatten().collect()
 }
 

@@ -9,6 +9,8 @@ mod backend;
 mod checkpoints;
 #[path = "conformance/claims.rs"]
 mod claims;
+#[path = "conformance/clocks.rs"]
+mod clocks;
 #[path = "conformance/doctor.rs"]
 mod doctor;
 #[path = "conformance/documents.rs"]

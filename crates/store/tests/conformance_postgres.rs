@@ -6,6 +6,8 @@
 mod backend;
 #[path = "conformance/claims.rs"]
 mod claims;
+#[path = "conformance/clocks.rs"]
+mod clocks;
 #[path = "conformance/doctor.rs"]
 mod doctor;
 #[path = "conformance/documents.rs"]

@@ -20,6 +20,17 @@ pub(super) enum Caller {
     Operator(Actor, Operation),
 }
 
+impl Caller {
+    /// What names it, where each has a share of something.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Anybody => "",
+            Self::Consumer(access) => access.account().id.as_str(),
+            Self::Operator(actor, _) => actor.key_id.as_str(),
+        }
+    }
+}
+
 /// Carries out a route. The result goes into the answer.
 pub(super) async fn act<'c>(
     app: &App,

@@ -59,7 +59,7 @@ impl Serving<'_> {
     async fn answer(&self, parameters: &[(String, String)], request: Request) -> Result<PublishedAnswer, Refusal> {
         let (parts, body) = request.into_parts();
         let caller = if self.route.is_public() { Caller::Anybody } else { self.caller(&parts.headers).await? };
-        let body = self.read_body(&parts.headers, body).await?;
+        let body = self.read_body(&parts.headers, body, caller.name()).await?;
         let query = pairs(parts.uri.query());
         let headers = self.without_keys(parts.headers);
         let body = body.as_deref().map(|body| std::str::from_utf8(body).unwrap_or_default());
@@ -110,11 +110,11 @@ impl Serving<'_> {
     }
 
     /// The body, if the route has one: a JSON object.
-    async fn read_body(&self, headers: &HeaderMap, body: Body) -> Result<Option<Bytes>, Refusal> {
+    async fn read_body(&self, headers: &HeaderMap, body: Body, sender: &str) -> Result<Option<Bytes>, Refusal> {
         if !self.route.reads_body() {
             return Ok(None);
         }
-        let bytes = JsonBody::new(headers.clone(), body, self.api).read().await.map_err(Refusal::from)?;
+        let bytes = JsonBody::new(headers.clone(), body, sender.into(), self.api).read().await.map_err(Refusal::from)?;
         if bytes.is_empty() {
             return Ok(None);
         }

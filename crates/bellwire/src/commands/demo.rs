@@ -80,6 +80,7 @@ async fn start_server(folder: &std::path::Path, listen: SocketAddr) -> anyhow::R
     let entropy: &dyn bellwire_domain::Entropy = &SystemEntropy::default();
     Server::start(ServerOptions {
         listen,
+        metrics_listen: None,
         publish: Vec::new(),
         database: Location::Sqlite(folder.join("demo.db")),
         node_lease: Duration::from_secs(15),

@@ -25,6 +25,7 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     let grace = Duration::from_secs(arguments.shutdown_grace.into());
     let options = ServerOptions {
         listen: arguments.listen,
+        metrics_listen: arguments.metrics_listen,
         publish: arguments.publish.into_iter().map(|listener| (listener.contract, listener.address)).collect(),
         master_key: master_key::load(arguments.master_key.as_deref(), &arguments.database, &SystemEntropy::default())?,
         database: arguments.database,
@@ -56,6 +57,9 @@ async fn serve(options: ServerOptions, grace: Duration) -> anyhow::Result<ExitCo
         telemetry::print(&format!("admin key (shown once): {key}"));
     }
     telemetry::print(&format!("listening on http://{}", server.address));
+    if let Some(address) = server.metrics_address {
+        telemetry::print(&format!("health and metrics on http://{address}"));
+    }
     for (contract, address) in &server.published {
         telemetry::print(&format!("publishing {contract} on http://{address}"));
     }

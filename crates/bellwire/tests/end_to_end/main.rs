@@ -22,6 +22,7 @@ mod lessons;
 mod listen;
 mod logs_postgres;
 mod migrate;
+mod node;
 mod overload;
 mod policy;
 mod published;

@@ -174,7 +174,7 @@ fn what_cannot_be_moved_is_said_in_one_line() {
         command.env("BELLWIRE_MASTER_KEY", key);
         command
     };
-    refused(&mut with_key(nowhere, &key), &["bellwire.db is open in another process"]);
+    refused(&mut with_key(nowhere, &key), &["another process has this database open", "bellwire.db"]);
     drop(server);
     refused(bellwire().arg("migrate"), &["--from <URL>", "--to <URL>"]);
     refused(&mut migrate(&home, "mysql://x"), &["--to", "sqlite:FILE or postgres://"]);

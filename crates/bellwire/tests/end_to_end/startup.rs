@@ -69,6 +69,21 @@ fn a_busy_port() {
 }
 
 #[test]
+fn a_database_that_is_served_is_locked_under_every_name() {
+    let home = Home::new();
+    let _server = home.start();
+    let key = fs::read_to_string(home.path("bellwire.db.master-key")).unwrap();
+    let (symbolic, hard) = (home.path("symbolic.db"), home.path("hard.db"));
+    std::os::unix::fs::symlink(home.path("bellwire.db"), &symbolic).unwrap();
+    fs::hard_link(home.path("bellwire.db"), &hard).unwrap();
+    for path in [symbolic, hard] {
+        let database = format!("sqlite:{}", path.display());
+        let environment = [("BELLWIRE_MASTER_KEY", key.trim())];
+        refused(&serve(&home, &["--database", &database], &environment), &["another process has this database open"]);
+    }
+}
+
+#[test]
 fn a_database_that_cannot_be_one() {
     let home = Home::new();
     let at = |path: &Path| format!("sqlite:{}", path.display());
@@ -105,7 +120,7 @@ fn a_database_that_cannot_be_one() {
 fn a_database_that_another_process_has_open() {
     let home = Home::new();
     let server = home.start();
-    refused(&serve(&home, &[], &[]), &["open in another process"]);
+    refused(&serve(&home, &[], &[]), &["another process has this database open"]);
     assert_eq!(server.api.get("/readyz").text(), "ready\n", "the first one goes on");
 }
 

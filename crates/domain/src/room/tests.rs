@@ -32,6 +32,37 @@ fn any_number_of_slow_endpoints_leaves_room_for_one_that_was_idle() {
 }
 
 #[test]
+fn an_account_with_a_thousand_endpoints_leaves_room_for_its_neighbour() {
+    let mut room = Room::new(RoomLimits::default());
+    let total = RoomLimits::default().deliveries_max;
+    for number in 0..1_000 {
+        let lane = ("hostile", number);
+        (0..64).for_each(|event| _ = room.reserve_new(&lane, payload(event + 64 * number, 1)));
+    }
+    assert!(room.deliveries() <= total * 3 / 4, "{}", room.deliveries());
+    let neighbour = ("neighbour", 0);
+    let got = (0..64).take_while(|event| room.reserve_new(&neighbour, payload(-1 - event, 1))).count();
+    assert_eq!(got, LANE_FIRST_MAX);
+}
+
+#[test]
+fn the_payloads_of_one_account_leave_bytes_for_its_neighbour() {
+    let mut room = Room::new(RoomLimits { lane_deliveries_max: 100, deliveries_max: 8_192, bytes_max: 1_000_000 });
+    (0..1_000).for_each(|number| _ = room.reserve_new(&("hostile", number), payload(number, 10_000)));
+    assert!(room.bytes <= 760_000, "{}", room.bytes);
+    assert!(room.reserve_new(&("neighbour", 0), payload(-1, 10_000)));
+}
+
+#[test]
+fn lanes_are_filled_account_by_account() {
+    let mut room = Room::new(RoomLimits::default());
+    (0..1_000).for_each(|number| room.set_backlog(&("hostile", number), true));
+    room.set_backlog(&("neighbour", 0), true);
+    let accounts: Vec<_> = room.take_wanting(2).into_iter().map(|((account, _), _)| account).collect();
+    assert_eq!(accounts, ["hostile", "neighbour"]);
+}
+
+#[test]
 fn endpoints_that_do_not_answer_hold_a_quarter_at_most() {
     let mut room = room(64);
     for number in 0..100 {

@@ -58,6 +58,60 @@ fn one_slow_lane_takes_its_own_cap_and_no_more() {
 }
 
 #[test]
+fn an_account_with_many_slow_endpoints_leaves_slots_for_its_neighbour() {
+    let mut scheduler = Scheduler::new(1_024);
+    let endpoints: Vec<_> = (0..600_u32).map(|endpoint| ("hostile", endpoint)).collect();
+    for lane in &endpoints {
+        (0..100).for_each(|delivery| scheduler.admit(lane, delivery, NOW));
+        scheduler.limit_lane(lane, limits(32), NOW);
+    }
+    let slow = std::iter::from_fn(|| scheduler.start(NOW)).count();
+    assert_eq!(slow, 768, "three quarters to an account that is alone");
+    for delivery in 0..100 {
+        scheduler.admit(&("neighbour", delivery), delivery, NOW);
+    }
+    let started: Vec<_> = std::iter::from_fn(|| scheduler.start(NOW)).collect();
+    assert_eq!(started.len(), 100);
+    assert!(started.iter().all(|((account, _), _)| *account == "neighbour"));
+}
+
+#[test]
+fn turns_go_round_accounts_before_endpoints() {
+    let mut scheduler = Scheduler::new(100);
+    for lane in [("large", 1), ("large", 2), ("large", 3), ("small", 1)] {
+        scheduler.admit(&lane, 0, NOW);
+        scheduler.admit(&lane, 1, NOW);
+    }
+    let order: Vec<_> = std::iter::from_fn(|| scheduler.start(NOW)).map(|((account, _), _)| account).collect();
+    assert_eq!(order, ["large", "small", "large", "large"]);
+}
+
+#[test]
+fn the_dead_endpoints_of_one_account_leave_probes_for_another() {
+    let mut scheduler = Scheduler::new(64);
+    let silent = |lane: (&'static str, u32), scheduler: &mut Scheduler<_, u32>| {
+        for delivery in 0..=SILENT_MAX {
+            scheduler.admit(&lane, delivery, NOW);
+        }
+        for _ in 0..SILENT_MAX {
+            assert_eq!(scheduler.start(NOW).map(|(key, _)| key), Some(lane));
+            scheduler.finish(&lane, Some(Signal::Silent), NOW);
+        }
+        scheduler.take_waiting(&lane, 0, NOW);
+    };
+    let dead: Vec<_> = (0..40).map(|endpoint| ("hostile", endpoint)).chain([("neighbour", 0)]).collect();
+    for lane in &dead {
+        silent(*lane, &mut scheduler);
+    }
+    let later = NOW.plus(Duration::from_secs(60));
+    for lane in &dead {
+        scheduler.admit(lane, 0, later);
+    }
+    let probed: Vec<_> = std::iter::from_fn(|| scheduler.start(later)).map(|(lane, _)| lane).collect();
+    assert!(probed.contains(&("neighbour", 0)) && probed.len() <= 16, "{probed:?}");
+}
+
+#[test]
 fn a_lane_of_unknown_limits_starts_one() {
     let mut scheduler = Scheduler::new(100);
     (0..10).for_each(|delivery| scheduler.admit(&"new", delivery, NOW));
@@ -68,7 +122,7 @@ fn a_lane_of_unknown_limits_starts_one() {
 
 #[test]
 fn an_endpoint_that_answers_reaches_its_cap_within_a_few_round_trips_also_while_room_is_scarce() {
-    let mut scheduler = filled(40, &["quick"], 1_000);
+    let mut scheduler = filled(44, &["quick"], 1_000);
     let mut running = 0;
     let mut trips = 0;
     while running < 32 {
@@ -108,7 +162,7 @@ fn any_number_of_dead_endpoints_leaves_three_quarters_of_the_room() {
     scheduler.limit_lane(&"healthy", limits(32), later);
     assert_eq!(drain(&mut scheduler, later).len(), 4);
     scheduler.finish(&"healthy", Some(Signal::Answered), later);
-    assert_eq!(drain(&mut scheduler, later).len(), 9, "the one that answers takes the rest while the dead ones wait their turn");
+    assert_eq!(drain(&mut scheduler, later).len(), 6, "the one that answers takes an account's share of the rest");
 }
 
 #[test]
@@ -243,6 +297,8 @@ proptest! {
             prop_assert!(scheduler.running() == running.len() && running.len() <= cap);
             let probing: u32 = scheduler.lanes.values().filter(|lane| lane.pace.is_probing()).map(|lane| lane.running).sum();
             prop_assert_eq!(scheduler.probing, probing as usize);
+            prop_assert_eq!(scheduler.accounts.values().map(|account| account.all).sum::<usize>(), running.len());
+            prop_assert_eq!(scheduler.accounts.values().map(|account| account.probes).sum::<usize>(), probing as usize);
         }
         loop {
             while let Some((lane, delivery)) = scheduler.start(now) {
@@ -264,6 +320,6 @@ proptest! {
         for lane in 0..5 {
             prop_assert!(started.iter().filter(|(of, _)| *of == lane).map(|(_, delivery)| delivery).is_sorted());
         }
-        prop_assert!(scheduler.lanes() == 0 && scheduler.ring.is_empty() && scheduler.probe_ring.is_empty());
+        prop_assert!(scheduler.lanes() == 0 && scheduler.turns.is_empty() && scheduler.probe_turns.is_empty());
     }
 }

@@ -112,7 +112,7 @@ impl World {
             health: HealthStatus::Active,
             secret: Some(Secret::new("endpoint-secret".to_owned())),
         };
-        self.records.create_endpoint(new).await.unwrap().unwrap();
+        self.records.create_endpoint(new, 1_000).await.unwrap().unwrap();
         LaneKey { account_id: account.id.clone(), endpoint_id }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bellwire_domain::ReplayCase;
 use bellwire_domain::{AccountId, DeliveryState, EventId, EventType, ReplayId, Secret};
-use bellwire_store::{DeliveryQuery, EndpointChanges, LaneKey, NewEvent, NewReplay, PageRequest, Records, RetryResult};
+use bellwire_store::{DeliveryQuery, EndpointChanges, LaneKey, NewEvent, NewReplay, PageRequest, Records, RetryResult, Rotation};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
@@ -101,7 +101,9 @@ async fn meddle(run: Arc<Run>, records: Records, mut random: Random) {
             2 if !endpoint.left_alone => EndpointChanges { resume: true, ..EndpointChanges::default() },
             3 => {
                 let expires_at = run.time.wall().plus(random.millis(0..5_000));
-                let _ = records.rotate_endpoint_secret(&lane, Secret::new("another".to_owned()), expires_at).await;
+                let secret = Secret::new("another".to_owned());
+                let rotation = Rotation { secret, old_expire_at: expires_at, active_max: 8 };
+                let _ = records.rotate_endpoint_secret(&lane, rotation).await;
                 harmless
             }
             4 => {
@@ -147,6 +149,7 @@ async fn replay(run: &Run, records: &Records, lane: LaneKey, random: &mut Random
         until: None,
         cases: ReplayCase::ALL.iter().copied().filter(|_| random.chance(50)).collect(),
         running_max: 2,
+        account_running_max: 8,
     };
     let _ = records.start_replay(new).await; // too many may run already, and a failing disk may refuse it
 }

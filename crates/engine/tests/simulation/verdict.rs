@@ -161,7 +161,10 @@ impl<'l> Verdict<'l> {
         }
         let endpoint = self.ledger.endpoint(&after.endpoint)?;
         match self.policy(endpoint).decide(before.attempt, outcome, *ended_wall, 0.0) {
-            Decision::Retry { due_at } if after.started_wall < due_at => {
+            // Of a clock that was ahead and set back, what counts is how long it has waited.
+            Decision::Retry { due_at }
+                if after.started_wall < due_at && after.started.saturating_sub(*ended) < due_at.since(*ended_wall) =>
+            {
                 Some(format!("attempt {} was sent {:?} early", after.attempt, due_at.since(after.started_wall)))
             }
             Decision::Retry { due_at } => {

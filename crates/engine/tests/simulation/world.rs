@@ -328,7 +328,7 @@ async fn set_up(run: &Run, records: &Records) {
             health: HealthStatus::Active,
             secret: Some(Secret::new("simulated".to_owned())),
         };
-        records.create_endpoint(new).await.unwrap().unwrap();
+        records.create_endpoint(new, 1_000).await.unwrap().unwrap();
     }
 }
 

@@ -11,7 +11,7 @@ use bellwire_domain::{DeliveryId, Timestamp};
 
 use super::locks::lock_until_end;
 use crate::StoreError;
-use crate::queue::retention::WEEK;
+use crate::queue::ids::WEEK;
 use crate::sql::{Db, Select, Session, columns, params};
 
 /// Weeks made ahead of the one that is now.

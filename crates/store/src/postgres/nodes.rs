@@ -13,6 +13,7 @@ use bellwire_domain::Timestamp;
 
 use super::locks::lock_until_end;
 use crate::StoreError;
+use crate::queue::clock;
 use crate::queue::ids::{DeliveryIds, SLOTS};
 use crate::queue::lease::{Claimant, Lease};
 use crate::sql::{Db, Select, Session, columns, params};
@@ -57,7 +58,8 @@ pub(super) fn register(session: &Session, token: &str, now: Timestamp, ids: &Del
         let slot = free.ok_or_else(|| StoreError::Unavailable(format!("there are {SLOTS} nodes already").into()))?;
         db.execute(REGISTER, params![token, slot, now])?;
         db.execute(FREE_UNKNOWN, params![])?;
-        ids.take_slot(db, slot)
+        clock::set_right(db, now)?;
+        ids.take_slot(db, slot, now)
     })
 }
 

@@ -11,6 +11,7 @@ use bellwire_domain::{Decision, Timestamp};
 use crate::StoreError;
 use crate::queue::context::WriteContext;
 use crate::queue::health_book::{EndpointState, HealthBook};
+use crate::queue::late;
 use crate::queue::lease::Claimant;
 use crate::queue::outcome::{RecordJob, Recording, SealedOutcome};
 use crate::rows::attempt::AttemptRow;
@@ -129,11 +130,13 @@ impl<'j> Recorder<'j> {
             }
             held.extend(delivery.map(|delivery| (delivery.id, delivery.attempts)));
         }
+        let db = Db::Postgres(session);
         let mut recordings = Vec::with_capacity(self.all.len());
         let mut earlier: Vec<Param<'_>> = Vec::new();
         for sealed in &self.all {
             if !(self.is_own(sealed) && held.remove(&sealed.key())) {
-                recordings.push(Recording::Lost);
+                let is_stored = late::record_late(db, sealed, self.now)?;
+                recordings.push(if is_stored { Recording::Stored(None) } else { Recording::Lost });
                 continue;
             }
             if sealed.ended_as().is_none() {
@@ -141,7 +144,6 @@ impl<'j> Recorder<'j> {
             }
             recordings.push(Recording::Stored(health.observe(sealed.outcome)));
         }
-        let db = Db::Postgres(session);
         if !earlier.is_empty() {
             Insert::of::<AttemptRow<'_>>().run(db, &earlier)?;
         }

@@ -14,7 +14,7 @@ use super::context::WriteContext;
 use super::delivery::ClaimedDelivery;
 use super::handoff::HandOff;
 use super::ids::DeliveryIds;
-use super::jobs::{Job, write_job};
+use super::jobs::{Job, Tickets, write_job};
 use super::lease::Lease;
 use super::notice::Notice;
 use crate::StoreError;
@@ -37,7 +37,7 @@ pub(crate) struct AccessOptions {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) room: RoomLimits,
     pub(crate) jobs_max: usize,
-    pub(crate) readers_max: usize,
+    pub(crate) readers_max: u32,
     pub(crate) account_backlog_max: i64,
     pub(crate) execution: Execution,
     pub(crate) node_lease: Duration,
@@ -92,6 +92,7 @@ impl Parts {
         let age_max = (is_shared && !is_inline).then_some(CACHED_AGE_MAX);
         Access {
             jobs: RwLock::new(Some(writer.jobs)),
+            tickets: Tickets::new(options.jobs_max),
             readers: Readers::new(source, options.readers_max, is_inline),
             keyring: self.keyring,
             context: self.context,
@@ -122,6 +123,7 @@ pub(crate) struct RunningWriter {
 /// What the store's facades share.
 pub(crate) struct Access {
     jobs: RwLock<Option<mpsc::Sender<Job>>>,
+    pub(crate) tickets: Tickets,
     readers: Readers,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) context: WriteContext,
@@ -140,7 +142,7 @@ pub(crate) struct Access {
 impl Access {
     /// Finishes the writes that wait, then closes everything. Later operations fail with [`StoreError::Closed`].
     pub(crate) async fn close(&self) {
-        self.readers.close();
+        self.readers.close().await;
         drop(self.jobs.write().take());
         let closing = std::mem::take(&mut *self.closing.lock());
         let _ = tokio::task::spawn_blocking(move || closing.into_iter().for_each(|close| close())).await;

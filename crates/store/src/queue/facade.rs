@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::access::{Access, answered};
 use super::backend::Mark;
 use super::claim::{self, ClaimReport};
+use super::clock;
 use super::config::{self, EndpointConfig};
 use super::delivery::ClaimedDelivery;
 use super::jobs::Job;
@@ -109,6 +110,11 @@ impl Queue {
         self.0.context.handoff.room().deliveries()
     }
 
+    /// The clock was set back: retries that it had scheduled while it was ahead wait from `now` on.
+    pub async fn clock_set_back(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.0.write(move |db| clock::set_right(db, now).map(drop)).await
+    }
+
     /// Waits until [`Queue::claim_due`] may find something before its next instant.
     pub async fn claimable(&self) {
         self.0.context.handoff.claimable.notified().await;
@@ -163,6 +169,7 @@ impl Queue {
     /// Removes what is older than `since`, in whole weeks: ended deliveries with their attempts, and events that no delivery
     /// needs. What is live is kept, with everything made after it. May be interrupted, and asked by several nodes at once.
     pub async fn retain(&self, since: Timestamp) -> Result<Removed, StoreError> {
+        let now = self.0.now();
         let mut removed = Removed::default();
         let kept = self.0.write(move |db| retention::begin(db, since)).await?;
         match &self.0.drop_history {
@@ -188,7 +195,7 @@ impl Queue {
                 while more {
                     let (id, events) = (id.clone(), &mut removed.events);
                     let deleted;
-                    (deleted, more) = self.0.write(move |db| retention::delete_events(db, &id, kept)).await?;
+                    (deleted, more) = self.0.write(move |db| retention::delete_events(db, &id, kept, now)).await?;
                     *events += deleted;
                 }
             }

@@ -3,9 +3,14 @@
 //! What is under way goes first: outcomes, claims and the other writes, then new events. A platform that posts faster than its
 //! events can be stored fills every commit with them; in the order of their coming, an outcome and the claim that follows it
 //! would wait behind all that was posted meanwhile, and deliveries would crawl while the backlog grows.
+//!
+//! New events are taken account by account in turn, and each account has a share of the tickets for those that may wait.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use bellwire_domain::{AccountId, Shares, Turns};
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::backend::Backend;
@@ -51,6 +56,37 @@ where
     (Job::Write(run), receiver)
 }
 
+/// So many publications may wait; each holds a ticket, and each account a share of them.
+#[derive(Clone)]
+pub(crate) struct Tickets(Arc<Mutex<Shares<AccountId>>>);
+
+impl Tickets {
+    pub(crate) fn new(jobs_max: usize) -> Self {
+        Self(Arc::new(Mutex::new(Shares::new(jobs_max))))
+    }
+
+    /// A ticket for a publication of `account`, unless it holds its share of them.
+    pub(crate) fn take(&self, account: &AccountId) -> Result<Ticket, StoreError> {
+        if self.0.lock().take(account, 1) {
+            Ok(Ticket { tickets: self.clone(), account: account.clone() })
+        } else {
+            Err(StoreError::Busy)
+        }
+    }
+}
+
+/// Lets one publication wait. Dropped, it lets another.
+pub(crate) struct Ticket {
+    tickets: Tickets,
+    account: AccountId,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.tickets.0.lock().give_back(&self.account, 1);
+    }
+}
+
 /// Jobs of one commit, by kind.
 #[derive(Default)]
 pub(crate) struct Group {
@@ -64,13 +100,13 @@ pub(crate) struct Jobs {
     receiver: mpsc::Receiver<Job>,
     writes: VecDeque<Run>,
     records: VecDeque<RecordJob>,
-    publishes: VecDeque<PublishJob>,
+    publishes: Turns<AccountId, PublishJob>,
 }
 
 /// As many jobs may be in the channel, and as many again beside it; who offers another is refused.
 pub(crate) fn channel(jobs_max: usize) -> (mpsc::Sender<Job>, Jobs) {
     let (sender, receiver) = mpsc::channel(jobs_max);
-    let jobs = Jobs { receiver, writes: VecDeque::new(), records: VecDeque::new(), publishes: VecDeque::new() };
+    let jobs = Jobs { receiver, writes: VecDeque::new(), records: VecDeque::new(), publishes: Turns::default() };
     (sender, jobs)
 }
 
@@ -112,7 +148,7 @@ impl Jobs {
     ) {
         self.take_received();
         take(&mut self.records, records, OTHERS_MAX, RecordJob::size, record_fits);
-        take(&mut self.publishes, publishes, EVENTS_MAX, PublishJob::size, publish_fits);
+        take_in_turn(&mut self.publishes, publishes, publish_fits);
     }
 
     fn is_empty(&self) -> bool {
@@ -121,7 +157,7 @@ impl Jobs {
 
     fn sort(&mut self, job: Job) {
         match job {
-            Job::Publish(job) => self.publishes.push_back(job),
+            Job::Publish(job) => self.publishes.push_back(&job.publication.account_id.clone(), job),
             Job::Record(job) => self.records.push_back(job),
             Job::Write(run) => self.writes.push_back(run),
         }
@@ -142,13 +178,26 @@ impl Jobs {
         let mut group = Group::default();
         take(&mut self.writes, &mut group.writes, OTHERS_MAX, |_| 1, |_| true);
         take(&mut self.records, &mut group.records, OTHERS_MAX, RecordJob::size, |_| true);
-        take(&mut self.publishes, &mut group.publishes, EVENTS_MAX, PublishJob::size, |_| true);
+        take_in_turn(&mut self.publishes, &mut group.publishes, |_| true);
         group
     }
 }
 
-fn events_of(publishes: &VecDeque<PublishJob>) -> usize {
+fn events_of(publishes: &Turns<AccountId, PublishJob>) -> usize {
     publishes.iter().map(PublishJob::size).sum()
+}
+
+/// Moves publications that fit, account by account in turn, up to [`EVENTS_MAX`] events all together; a larger one goes alone.
+fn take_in_turn(waiting: &mut Turns<AccountId, PublishJob>, taken: &mut Vec<PublishJob>, fits: impl Fn(&PublishJob) -> bool) {
+    let mut size: usize = taken.iter().map(PublishJob::size).sum();
+    while let Some(job) = waiting.pop(|_, job| fits(job)) {
+        if !taken.is_empty() && size + job.size() > EVENTS_MAX {
+            waiting.push_front(&job.publication.account_id.clone(), job);
+            return;
+        }
+        size += job.size();
+        taken.push(job);
+    }
 }
 
 /// Moves jobs that fit, in their order, up to `max` in size all together; one that is larger goes alone. The others keep their place.
@@ -197,7 +246,8 @@ mod tests {
             account_version: 1,
             events: (0..events).map(sealed).collect(),
         };
-        Job::Publish(PublishJob { publication, reply: oneshot::channel().0 })
+        let ticket = Tickets::new(1).take(&publication.account_id).unwrap();
+        Job::Publish(PublishJob { publication, ticket, reply: oneshot::channel().0 })
     }
 
     fn recording() -> Job {
@@ -234,6 +284,29 @@ mod tests {
         assert_eq!(events_by_group(&[EVENTS_MAX / 2, EVENTS_MAX / 2, 1]), [vec![EVENTS_MAX / 2, EVENTS_MAX / 2], vec![1]]);
         assert_eq!(events_by_group(&[1, EVENTS_MAX, 1]), [vec![1], vec![EVENTS_MAX], vec![1]], "a job goes in as a whole");
         assert_eq!(events_by_group(&[EVENTS_MAX + 1, 1]), [vec![EVENTS_MAX + 1], vec![1]], "a larger one goes alone");
+    }
+
+    #[test]
+    fn an_account_that_posts_much_does_not_delay_its_neighbour() {
+        let mut offered: Vec<Job> = (0..1_000).map(|_| publishing("much", 1)).collect();
+        offered.push(publishing("little", 1));
+        let (sender, mut jobs) = channel(2_000);
+        for job in offered {
+            assert!(sender.try_send(job).is_ok());
+        }
+        let first = jobs.next_on_thread().unwrap().publishes;
+        assert!(first.iter().any(|job| job.publication.account_id.as_str() == "little"));
+    }
+
+    #[test]
+    fn the_places_to_wait_are_shared_between_accounts() {
+        let (much, little) = (AccountId::try_new("much").unwrap(), AccountId::try_new("little").unwrap());
+        let tickets = Tickets::new(100);
+        let held: Vec<Ticket> = std::iter::from_fn(|| tickets.take(&much).ok()).collect();
+        assert_eq!(held.len(), 75);
+        assert!(tickets.take(&little).is_ok());
+        drop(held);
+        assert!(tickets.take(&much).is_ok());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! One transaction holds, for every attempt of a commit group, the attempt's row, the delivery's new state or next due time, and
 //! the endpoint's health. A delivery that ends moves from the queue to the history. The statement that takes it from the queue
 //! names the claim; where it finds no row, this process does not hold the delivery any more, and nothing of the outcome is
-//! written.
+//! written, unless the delivery [was cancelled](super::late) while its request was in flight.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,9 +49,9 @@ pub struct HealthChange {
 /// What recording came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recording {
-    /// Stored; with the change of health it caused, if any.
+    /// Stored; with the change of health it caused, if any. Where the delivery had been cancelled meanwhile, its attempt is.
     Stored(Option<HealthChange>),
-    /// The delivery was no longer held: it was cancelled, or taken over by another process. Nothing was stored.
+    /// The delivery was no longer held: another process has taken it over, or its account is gone. Nothing was stored.
     Lost,
 }
 
@@ -107,7 +107,7 @@ impl SealedOutcome<'_> {
         }
     }
 
-    fn result(&self) -> AttemptResult<'_> {
+    pub(super) fn result(&self) -> AttemptResult<'_> {
         let Outcome { delivery, started_at, duration, outcome, .. } = self.outcome;
         AttemptResult {
             started_at: *started_at,

@@ -4,6 +4,7 @@ use bellwire_domain::{AccountId, EndpointId, Entropy, EventId, EventType, Offer,
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::jobs::Ticket;
 use crate::StoreError;
 use crate::seal::{DataKey, Place};
 
@@ -83,6 +84,9 @@ pub(crate) struct Publication {
 /// A publication that shares a commit with others.
 pub(crate) struct PublishJob {
     pub(crate) publication: Publication,
+    /// Held while it waits and until it is committed.
+    #[expect(dead_code, reason = "held until it is dropped")]
+    pub(crate) ticket: Ticket,
     pub(crate) reply: oneshot::Sender<Result<Vec<EventReceipt>, PublishError>>,
 }
 

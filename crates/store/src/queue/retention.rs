@@ -10,14 +10,14 @@
 
 use bellwire_domain::{AccountId, DeliveryId, Timestamp};
 
+use super::clock;
+use super::ids::{WEEK, ahead_of};
 use crate::StoreError;
 use crate::rows::account;
 use crate::rows::event::{SEQ_MAX, event_place, place_seq};
 use crate::rows::retention::{Kept, keep, kept};
 use crate::sql::{Db, Select, columns, params};
 
-/// Ids of a week: milliseconds, and 22 bits below them.
-pub(crate) const WEEK: i64 = (7 * 24 * 60 * 60 * 1_000) << 22;
 /// Rows removed in one transaction.
 const BATCH: i64 = 1_000;
 
@@ -45,12 +45,23 @@ columns! {
 
 static LOG_START: Select<LogStart> = Select::new("FROM accounts WHERE id = $1");
 static FIRST_LOGGED: Select<Logged> = Select::new("FROM events WHERE place >= $1 AND place <= $2 ORDER BY place LIMIT $3");
+static NEXT_SOUND: Select<Logged> =
+    Select::new("FROM events WHERE place >= $1 AND place <= $2 AND created_at <= $3 ORDER BY place LIMIT 1");
 /// The first event that anything still needs. Of a lane's live deliveries the first was made for the first of the events that are
 /// sent the first time; those that are sent again are looked up by themselves.
 const NEEDED: &str = "SELECT MIN(event) FROM (SELECT MIN(event) AS event FROM deliveries WHERE event >= $1 AND event <= $2 \
      UNION ALL SELECT MIN(event) FROM queue WHERE origin IS NOT NULL AND event >= $1 AND event <= $2 \
      UNION ALL SELECT (SELECT q.event FROM queue q WHERE q.lane = l.ref AND q.lane > 0 ORDER BY q.id LIMIT 1) FROM lanes l \
      WHERE l.account_id = $3) x";
+/// The same, where ids do not ascend with the events.
+const NEEDED_OF_ALL: &str = "SELECT MIN(event) FROM (SELECT MIN(event) AS event FROM deliveries WHERE event >= $1 AND event <= $2 \
+     UNION ALL SELECT MIN(event) FROM queue WHERE origin IS NOT NULL AND event >= $1 AND event <= $2 \
+     UNION ALL SELECT (SELECT MIN(q.event) FROM queue q WHERE q.lane = l.ref AND q.lane > 0) FROM lanes l \
+     WHERE l.account_id = $3) x";
+/// Of ended deliveries, those whose ids lie ahead of time: no week that has passed is theirs.
+const DELETE_EARLIER_AHEAD: &str = "DELETE FROM earlier_attempts WHERE delivery_id IN \
+     (SELECT id FROM deliveries WHERE event >= $1 AND event < $2 AND id >= $3)";
+const DELETE_ENDED_AHEAD: &str = "DELETE FROM deliveries WHERE event >= $1 AND event < $2 AND id >= $3";
 const DELETE_SUBJECTS: &str = "DELETE FROM event_subjects WHERE account_id = $1 AND event_seq < $2";
 const DELETE_EVENTS: &str = "DELETE FROM events WHERE place >= $1 AND place < $2";
 const MOVE_LOG: &str = "UPDATE accounts SET first_seq = $1 WHERE ref = $2";
@@ -96,15 +107,26 @@ pub(crate) fn delete_history(db: Db<'_>, kept: Kept) -> Result<usize, StoreError
 }
 
 /// Removes some events from the beginning of an account's log: how many went, and whether there may be more to remove.
-pub(crate) fn delete_events(db: Db<'_>, account_id: &AccountId, kept: Kept) -> Result<(usize, bool), StoreError> {
+///
+/// What was accepted by a clock that was ahead goes with the events around it: once a later one is old, it is.
+pub(crate) fn delete_events(db: Db<'_>, account_id: &AccountId, kept: Kept, now: Timestamp) -> Result<(usize, bool), StoreError> {
     let nothing = (0, false);
     account::lock(db, account_id)?;
     let Some(LogStart { account, first_seq }) = LOG_START.find(db, params![account_id.as_str()])? else { return Ok(nothing) };
     let (begin, end) = (event_place(account, first_seq), event_place(account, SEQ_MAX));
     let first = FIRST_LOGGED.list(db, params![begin, end, BATCH])?;
-    let old = first.iter().take_while(|event| event.created_at < kept.since);
-    let Some(mut past) = old.last().map(|event| event.place + 1) else { return Ok(nothing) };
-    let needed: Option<i64> = db.get("events", NEEDED, params![begin, end, account_id.as_str()])?.value("event")?;
+    let is_full = i64::try_from(first.len()).is_ok_and(|found| found == BATCH);
+    let goes_on = is_full && first.iter().all(|event| event.created_at > now) && {
+        NEXT_SOUND.find(db, params![begin, end, now])?.is_some_and(|event| event.created_at < kept.since)
+    };
+    let Some(mut past) = past_old(&first, kept.since, now, goes_on) else { return Ok(nothing) };
+    if first.iter().any(|event| event.place < past && event.created_at > now) {
+        let ahead = params![begin, past, ahead_of(now)];
+        db.execute(DELETE_EARLIER_AHEAD, ahead)?;
+        db.execute(DELETE_ENDED_AHEAD, ahead)?;
+    }
+    let needed = if clock::ids_ascend(db)? { NEEDED } else { NEEDED_OF_ALL };
+    let needed: Option<i64> = db.get("events", needed, params![begin, end, account_id.as_str()])?.value("event")?;
     past = needed.map_or(past, |needed| past.min(needed));
     if past <= begin {
         return Ok(nothing);
@@ -113,11 +135,21 @@ pub(crate) fn delete_events(db: Db<'_>, account_id: &AccountId, kept: Kept) -> R
     db.execute(DELETE_SUBJECTS, params![account_id.as_str(), seq])?;
     let deleted = db.execute(DELETE_EVENTS, params![begin, past])?;
     db.execute(MOVE_LOG, params![seq, account])?;
-    Ok((deleted, i64::try_from(first.len()).is_ok_and(|found| found == BATCH)))
+    Ok((deleted, is_full))
+}
+
+/// Where the old events at the beginning of a log end. What a clock that was ahead has dated after `now` says nothing: it is old if
+/// one after it is, of these, or, where all of these are such, of those that come then.
+fn past_old(first: &[Logged], since: Timestamp, now: Timestamp, goes_on: bool) -> Option<i64> {
+    let known = first.iter().take_while(|event| event.created_at < since || event.created_at > now);
+    let last = if goes_on { first.last() } else { known.filter(|event| event.created_at < since).last() };
+    last.map(|event| event.place + 1)
 }
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    let texts = [OLDEST_LIVE, DELETE_ENDED, DELETE_EARLIER, NEEDED, DELETE_SUBJECTS, DELETE_EVENTS, MOVE_LOG];
-    texts.map(str::to_owned).into_iter().chain([LOG_START.sql(), FIRST_LOGGED.sql()]).collect()
+    let history = [OLDEST_LIVE, DELETE_ENDED, DELETE_EARLIER, DELETE_ENDED_AHEAD, DELETE_EARLIER_AHEAD];
+    let log = [NEEDED, NEEDED_OF_ALL, DELETE_SUBJECTS, DELETE_EVENTS, MOVE_LOG];
+    let selects = [LOG_START.sql(), FIRST_LOGGED.sql(), NEXT_SOUND.sql()];
+    history.into_iter().chain(log).map(str::to_owned).chain(selects).collect()
 }

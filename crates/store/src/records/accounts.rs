@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use bellwire_domain::{AccountId, EndpointId, Entropy, Secret, Timestamp};
 
+use super::endpoints::{LimitedError, Rotation};
 use crate::StoreError;
 use crate::page::{Page, PageRequest};
 use crate::queue::cancel::cancel_waiting;
@@ -125,15 +126,15 @@ pub(super) fn put(
     Ok((stored, created))
 }
 
-/// Gives an account a new secret; those before it sign until `old_expire_at`. `None` when there is no such account.
+/// Gives an account a new secret. `None` when there is no such account.
 pub(super) fn rotate_secret(
     db: Db<'_>,
     keyring: &Keyring,
     entropy: &dyn Entropy,
     id: &AccountId,
-    new_secret: &Secret<String>,
-    (now, old_expire_at): (Timestamp, Timestamp),
-) -> Result<Option<Account>, StoreError> {
+    rotation: &Rotation,
+    now: Timestamp,
+) -> Result<Option<Account>, LimitedError> {
     account::lock(db, id)?;
     if db.execute(TOUCH, params![now, id.as_str()])? == 0 {
         return Ok(None);
@@ -142,7 +143,8 @@ pub(super) fn rotate_secret(
     db.execute(TOUCH_ENDPOINTS, params![id.as_str()])?;
     let stored = account::find(db, id)?.ok_or_else(|| account::missing(id))?;
     let seal = AccountSeal { key: keyring.open_key(&stored.id, &stored.data_key_sealed)?, entropy };
-    secret::replace(db, SecretOwner::account(id), &seal, new_secret, now, old_expire_at)?;
+    secret::replace(db, SecretOwner::account(id), &seal, &rotation.secret, now, rotation.old_expire_at)?;
+    rotation.check(db, SecretOwner::account(id), now)?;
     Notice::Account(id.clone()).tell(db)?;
     Ok(Some(stored))
 }

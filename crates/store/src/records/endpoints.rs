@@ -41,6 +41,27 @@ pub struct NewEndpoint {
     pub secret: Option<Secret<String>>,
 }
 
+/// Why something that is limited was not stored.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LimitedError {
+    /// There are as many already.
+    #[error("the limit of {max} is reached")]
+    Reached {
+        /// The limit.
+        max: u32,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl LimitedError {
+    /// Whether one more than `before` is still within `max`.
+    pub(super) fn check(before: i64, max: u32) -> Result<(), Self> {
+        if before < i64::from(max) { Ok(()) } else { Err(Self::Reached { max }) }
+    }
+}
+
 /// Changes of an endpoint; `None` leaves a field as it is.
 #[derive(Debug, Clone, Default)]
 pub struct EndpointChanges {
@@ -85,19 +106,16 @@ pub(super) fn list(
     Ok(page.cut(items, |endpoint| endpoint.id.to_string()))
 }
 
-/// How many endpoints an account has.
-pub(super) fn count(db: Db<'_>, account_id: &AccountId) -> Result<i64, StoreError> {
-    db.get("endpoints", COUNT, params![account_id.as_str()])?.value("count")
-}
-
-/// Stores a new endpoint; `None` when its account is gone.
+/// Stores a new endpoint, one of `account_max` at most; `None` when its account is gone.
 pub(super) fn create(
     db: Db<'_>,
     seal: &AccountSeal<'_>,
     new: NewEndpoint,
+    account_max: u32,
     now: Timestamp,
-) -> Result<Option<Endpoint>, StoreError> {
+) -> Result<Option<Endpoint>, LimitedError> {
     account::lock(db, &new.account_id)?;
+    LimitedError::check(db.get("endpoints", COUNT, params![new.account_id.as_str()])?.value("count")?, account_max)?;
     let key = LaneKey { account_id: new.account_id.clone(), endpoint_id: new.id.clone() };
     let Some(refs) = lane::add(db, &key)? else { return Ok(None) };
     let endpoint = Endpoint {
@@ -152,20 +170,39 @@ pub(super) fn update(
     Ok(Some(endpoint))
 }
 
-/// Gives an endpoint a new secret; those before it sign until `old_expire_at`. `None` when there is no such endpoint.
+/// Gives an endpoint a new secret. `None` when there is no such endpoint.
 pub(super) fn rotate_secret(
     db: Db<'_>,
     seal: &AccountSeal<'_>,
     lane: &LaneKey,
-    new_secret: &Secret<String>,
-    (now, old_expire_at): (Timestamp, Timestamp),
-) -> Result<Option<Endpoint>, StoreError> {
+    rotation: &Rotation,
+    now: Timestamp,
+) -> Result<Option<Endpoint>, LimitedError> {
     account::lock(db, &lane.account_id)?;
     let Some(stored) = endpoint::find(db, &seal.key, lane)? else { return Ok(None) };
     let endpoint = Endpoint { version: stored.version + 1, updated_at: now, ..stored };
     endpoint::replace(db, seal, &endpoint)?;
-    secret::replace(db, SecretOwner::endpoint(lane), seal, new_secret, now, old_expire_at)?;
+    secret::replace(db, SecretOwner::endpoint(lane), seal, &rotation.secret, now, rotation.old_expire_at)?;
+    rotation.check(db, SecretOwner::endpoint(lane), now)?;
     Ok(Some(endpoint))
+}
+
+/// A secret that takes the place of others.
+#[derive(Debug, Clone)]
+pub struct Rotation {
+    /// The new secret.
+    pub secret: Secret<String>,
+    /// Those before it sign until then.
+    pub old_expire_at: Timestamp,
+    /// So many may sign at once, the new one among them.
+    pub active_max: u32,
+}
+
+impl Rotation {
+    /// Whether there are still no more than there may be, once the new one is stored.
+    pub(super) fn check(&self, db: Db<'_>, owner: SecretOwner<'_>, now: Timestamp) -> Result<(), LimitedError> {
+        LimitedError::check(secret::count_active(db, owner, now)? - 1, self.active_max)
+    }
 }
 
 /// Deletes an endpoint; what waits for it is cancelled, and so are its replays. `false` when there is none.

@@ -4,11 +4,11 @@ mod publishing;
 
 use std::sync::Arc;
 
-use bellwire_domain::{AccountId, DeliveryId, EventId, KeyId, ReplayId, Secret, Timestamp};
+use bellwire_domain::{AccountId, DeliveryId, EventId, KeyId, ReplayId};
 
 use super::accounts::{self, PutAccount, PutAccountError};
 use super::deliveries::{self, Attempt, Delivery, DeliveryQuery, RetryResult};
-use super::endpoints::{self, EndpointChanges, NewEndpoint};
+use super::endpoints::{self, EndpointChanges, LimitedError, NewEndpoint, Rotation};
 use super::events::{self, Event, EventQuery};
 use super::keys;
 use super::replays::{self, NewReplay, StartReplayError};
@@ -66,16 +66,11 @@ impl Records {
         result
     }
 
-    /// Gives an account a new secret; those before it sign until `old_expire_at`. `None` when there is no such account.
-    pub async fn rotate_account_secret(
-        &self,
-        id: &AccountId,
-        secret: Secret<String>,
-        old_expire_at: Timestamp,
-    ) -> Result<Option<Account>, StoreError> {
+    /// Gives an account a new secret. `None` when there is no such account.
+    pub async fn rotate_account_secret(&self, id: &AccountId, rotation: Rotation) -> Result<Option<Account>, LimitedError> {
         let (keyring, context) = (Arc::clone(&self.0.keyring), self.0.context.clone());
-        let (wanted, times) = (id.clone(), (self.0.now(), old_expire_at));
-        let rotate = move |db: Db<'_>| accounts::rotate_secret(db, &keyring, &*context.entropy, &wanted, &secret, times);
+        let (wanted, now) = (id.clone(), self.0.now());
+        let rotate = move |db: Db<'_>| accounts::rotate_secret(db, &keyring, &*context.entropy, &wanted, &rotation, now);
         let result = self.0.write(rotate).await;
         self.0.forget_account(id);
         result
@@ -120,17 +115,15 @@ impl Records {
         self.0.read(move |db| endpoints::list(db, &keyring, &account_id, &page)).await
     }
 
-    /// How many endpoints an account has.
-    pub async fn count_endpoints(&self, account_id: &AccountId) -> Result<i64, StoreError> {
-        let account_id = account_id.clone();
-        self.0.read(move |db| endpoints::count(db, &account_id)).await
-    }
-
-    /// Stores a new endpoint; `None` when its account does not exist.
-    pub async fn create_endpoint(&self, new: NewEndpoint) -> Result<Option<Endpoint>, StoreError> {
+    /// Stores a new endpoint, one of `account_max` at most; `None` when its account does not exist.
+    pub async fn create_endpoint(&self, new: NewEndpoint, account_max: u32) -> Result<Option<Endpoint>, LimitedError> {
         let Some(key) = self.0.data_key(&new.account_id).await? else { return Ok(None) };
         let (context, now) = (self.0.context.clone(), self.0.now());
-        self.0.write(move |db| endpoints::create(db, &AccountSeal { key, entropy: &*context.entropy }, new, now)).await
+        let create = move |db: Db<'_>| {
+            let seal = AccountSeal { key, entropy: &*context.entropy };
+            endpoints::create(db, &seal, new, account_max, now)
+        };
+        self.0.write(create).await
     }
 
     /// Changes an endpoint; `None` when there is none.
@@ -145,17 +138,12 @@ impl Records {
         endpoint
     }
 
-    /// Gives an endpoint a new secret; those before it sign until `old_expire_at`. `None` when there is no such endpoint.
-    pub async fn rotate_endpoint_secret(
-        &self,
-        lane: &LaneKey,
-        secret: Secret<String>,
-        old_expire_at: Timestamp,
-    ) -> Result<Option<Endpoint>, StoreError> {
+    /// Gives an endpoint a new secret. `None` when there is no such endpoint.
+    pub async fn rotate_endpoint_secret(&self, lane: &LaneKey, rotation: Rotation) -> Result<Option<Endpoint>, LimitedError> {
         let Some(key) = self.0.data_key(&lane.account_id).await? else { return Ok(None) };
-        let (context, wanted, times) = (self.0.context.clone(), lane.clone(), (self.0.now(), old_expire_at));
+        let (context, wanted, now) = (self.0.context.clone(), lane.clone(), self.0.now());
         let rotate = move |db: Db<'_>| {
-            endpoints::rotate_secret(db, &AccountSeal { key, entropy: &*context.entropy }, &wanted, &secret, times)
+            endpoints::rotate_secret(db, &AccountSeal { key, entropy: &*context.entropy }, &wanted, &rotation, now)
         };
         let endpoint = self.0.write(rotate).await;
         self.0.configs.remove(lane);
@@ -240,6 +228,13 @@ impl Records {
     /// Stores a key under its digest; one that is stored already stays as it is.
     pub async fn create_key(&self, key: ApiKey, hash: [u8; 32]) -> Result<(), StoreError> {
         self.0.write(move |db| keys::create(db, &key, &hash)).await
+    }
+
+    /// Stores a key under its id, in place of the one that has the id, or the text, now.
+    pub async fn replace_key(&self, key: ApiKey, hash: [u8; 32]) -> Result<(), StoreError> {
+        let replaced = self.0.write(move |db| keys::replace(db, &key, &hash)).await;
+        self.0.keys.remove_where(|_| true);
+        replaced
     }
 
     /// Revokes a key at once; `false` when there is none.

@@ -18,6 +18,7 @@ static BY_HASH: Select<ApiKey> = Select::new("FROM api_keys WHERE hash = $1");
 static PAGE: Select<ApiKey> = Select::new("FROM api_keys WHERE id > $1 ORDER BY id LIMIT $2");
 const INSERT_REST: &str = "ON CONFLICT (hash) DO NOTHING";
 const DELETE: &str = "DELETE FROM api_keys WHERE id = $1";
+const DELETE_BEFORE: &str = "DELETE FROM api_keys WHERE id = $1 OR hash = $2";
 const ANY_ADMIN: &str = "SELECT id FROM api_keys WHERE role = 'admin' LIMIT 1";
 
 pub(super) fn find_by_hash(db: Db<'_>, hash: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
@@ -42,6 +43,13 @@ pub(super) fn create(db: Db<'_>, key: &ApiKey, hash: &[u8; 32]) -> Result<(), St
     Insert::put(db, row, INSERT_REST).map(drop)
 }
 
+/// Stores the key of this id in place of the one that has the id, or the text, now.
+pub(super) fn replace(db: Db<'_>, key: &ApiKey, hash: &[u8; 32]) -> Result<(), StoreError> {
+    db.execute(DELETE_BEFORE, params![key.id.as_str(), &hash[..]])?;
+    create(db, key, hash)?;
+    Notice::Keys.tell(db)
+}
+
 pub(super) fn delete(db: Db<'_>, id: &KeyId) -> Result<bool, StoreError> {
     let deleted = db.execute(DELETE, params![id.as_str()])? > 0;
     Notice::Keys.tell(db)?;
@@ -54,5 +62,12 @@ pub(super) fn any_admin(db: Db<'_>) -> Result<bool, StoreError> {
 
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
-    vec![BY_HASH.sql(), PAGE.sql(), Insert::one::<KeyRow<'_>>(INSERT_REST), DELETE.to_owned(), ANY_ADMIN.to_owned()]
+    vec![
+        BY_HASH.sql(),
+        PAGE.sql(),
+        Insert::one::<KeyRow<'_>>(INSERT_REST),
+        DELETE.to_owned(),
+        DELETE_BEFORE.to_owned(),
+        ANY_ADMIN.to_owned(),
+    ]
 }

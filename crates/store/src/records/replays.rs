@@ -31,6 +31,8 @@ pub struct NewReplay {
     pub cases: BTreeSet<ReplayCase>,
     /// Replays of the endpoint that may run at once.
     pub running_max: u32,
+    /// Replays of all the account's endpoints that may run at once.
+    pub account_running_max: u32,
 }
 
 /// Why a replay was not started.
@@ -45,6 +47,12 @@ pub enum StartReplayError {
         /// The limit.
         max: u32,
     },
+    /// So many replays of the account run already.
+    #[error("{max} replays of this account's endpoints run already")]
+    TooManyOfAccount {
+        /// The limit.
+        max: u32,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -53,6 +61,7 @@ pub enum StartReplayError {
 const PAGE: &str = "WHERE l.account_id = $1 AND l.endpoint_id = $2 AND (l.id < $3 OR CAST($4 AS TEXT) IS NULL) \
      ORDER BY l.id DESC LIMIT $5";
 const COUNT_RUNNING: &str = "SELECT COUNT(*) FROM replays WHERE account_id = $1 AND endpoint_id = $2 AND state = 'running'";
+const COUNT_RUNNING_OF_ACCOUNT: &str = "SELECT COUNT(*) FROM replays WHERE account_id = $1 AND state = 'running'";
 const EVENT_TIME: &str = "SELECT created_at FROM events WHERE place >= $1 AND place < $2 ORDER BY place LIMIT 1";
 const CANCEL: &str = "UPDATE replays SET state = 'cancelled', ended_at = $1 \
      WHERE account_id = $2 AND endpoint_id = $3 AND id = $4 AND state = 'running'";
@@ -74,6 +83,10 @@ pub(super) fn start(db: Db<'_>, new: &NewReplay, now: Timestamp) -> Result<Repla
     let running: i64 = db.get("replays", COUNT_RUNNING, params![account_id, endpoint_id])?.value("count")?;
     if running >= i64::from(new.running_max) {
         return Err(StartReplayError::TooMany { max: new.running_max });
+    }
+    let of_account: i64 = db.get("replays", COUNT_RUNNING_OF_ACCOUNT, params![account_id])?.value("count")?;
+    if of_account >= i64::from(new.account_running_max) {
+        return Err(StartReplayError::TooManyOfAccount { max: new.account_running_max });
     }
     let first = seq_at(db, &target, new.since.minus(CLOCK_STEP_MAX))?;
     let end = match new.until {
@@ -123,6 +136,6 @@ pub(super) fn cancel(db: Db<'_>, lane: &LaneKey, id: &ReplayId, now: Timestamp) 
 
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
-    let fixed = [COUNT_RUNNING, EVENT_TIME, CANCEL].map(str::to_owned);
+    let fixed = [COUNT_RUNNING, COUNT_RUNNING_OF_ACCOUNT, EVENT_TIME, CANCEL].map(str::to_owned);
     fixed.into_iter().chain([select_where(PAGE), Insert::one::<ReplayRow<'_>>("")]).collect()
 }

@@ -4,7 +4,7 @@
 //! lane has one, and an event has its [place](super::event::event_place): tables with many rows carry only those. Numbers are
 //! never given out twice, and no caller of the store sees them.
 
-use bellwire_domain::{AccountId, EndpointId};
+use bellwire_domain::{AccountId, EndpointId, LaneName};
 
 use crate::StoreError;
 use crate::sql::{Columns, Db, Select, columns, params, table};
@@ -16,6 +16,14 @@ pub struct LaneKey {
     pub account_id: AccountId,
     /// The endpoint.
     pub endpoint_id: EndpointId,
+}
+
+impl LaneName for LaneKey {
+    type Account = AccountId;
+
+    fn account(&self) -> &AccountId {
+        &self.account_id
+    }
 }
 
 columns! {

@@ -38,6 +38,8 @@ columns! {
 
 const ACTIVE: &str = "FROM secrets WHERE account_id = $1 AND endpoint_id = $2 \
      AND (expires_at IS NULL OR expires_at > $3) ORDER BY ordinal DESC";
+const COUNT_ACTIVE: &str = "SELECT COUNT(*) FROM secrets WHERE account_id = $1 AND endpoint_id = $2 \
+     AND (expires_at IS NULL OR expires_at > $3)";
 const LAST_ORDINAL: &str = "SELECT ordinal FROM secrets WHERE account_id = $1 AND endpoint_id = $2 ORDER BY ordinal DESC LIMIT 1";
 const EXPIRE: &str = "UPDATE secrets SET expires_at = $1 WHERE account_id = $2 AND endpoint_id = $3 \
      AND ordinal < $4 AND (expires_at IS NULL OR expires_at > $5)";
@@ -101,6 +103,11 @@ pub(crate) fn active(
     Ok(active)
 }
 
+/// How many sign at `now`.
+pub(crate) fn count_active(db: Db<'_>, owner: SecretOwner<'_>, now: Timestamp) -> Result<i64, StoreError> {
+    db.get("secrets", COUNT_ACTIVE, params![owner.account.as_str(), owner.endpoint, now])?.value("count")
+}
+
 /// Deletes every secret of an endpoint.
 pub(crate) fn delete(db: Db<'_>, lane: &LaneKey) -> Result<(), StoreError> {
     db.execute(DELETE, params![lane.account_id.as_str(), lane.endpoint_id.as_str()]).map(drop)
@@ -108,6 +115,6 @@ pub(crate) fn delete(db: Db<'_>, lane: &LaneKey) -> Result<(), StoreError> {
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    let fixed = [LAST_ORDINAL, EXPIRE, DELETE].map(str::to_owned);
+    let fixed = [COUNT_ACTIVE, LAST_ORDINAL, EXPIRE, DELETE].map(str::to_owned);
     fixed.into_iter().chain([select::<StoredSecret<'_>>(ACTIVE), Insert::one::<SecretRow<'_>>("")]).collect()
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rusqlite::OpenFlags;
@@ -15,6 +16,8 @@ use crate::StoreError;
 
 /// Page cache of one reader, in KiB (negative as SQLite counts it).
 const READER_CACHE_KIB: i64 = -1_024;
+/// How long a store that closes waits for those who read.
+const CLOSING_MAX: Duration = Duration::from_secs(5);
 /// A whole read of PostgreSQL sees one state.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -29,6 +32,7 @@ pub(crate) struct Readers {
     source: Source,
     pool: Arc<Pool>,
     permits: Semaphore,
+    connections_max: u32,
     /// Whether reads run on the calling task.
     inline: bool,
 }
@@ -49,8 +53,9 @@ enum Connection {
 }
 
 impl Readers {
-    pub(crate) fn new(source: Source, connections_max: usize, inline: bool) -> Self {
-        Self { source, pool: Arc::default(), permits: Semaphore::new(connections_max), inline }
+    pub(crate) fn new(source: Source, connections_max: u32, inline: bool) -> Self {
+        let permits = Semaphore::new(usize::try_from(connections_max).unwrap_or(usize::MAX));
+        Self { source, pool: Arc::default(), permits, connections_max, inline }
     }
 
     /// Runs `work` on a reading connection. All its statements see the same snapshot, so that what they say fits together.
@@ -74,8 +79,10 @@ impl Readers {
         tokio::task::spawn_blocking(run).await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Closes the pool: later reads fail, idle connections are dropped.
-    pub(crate) fn close(&self) {
+    /// Closes the pool: later reads fail, those that run are waited for, for a while, and the connections are dropped. While one
+    /// is open, the last commits of an SQLite store stay in its log.
+    pub(crate) async fn close(&self) {
+        let _ = tokio::time::timeout(CLOSING_MAX, self.permits.acquire_many(self.connections_max)).await;
         self.permits.close();
         self.pool.idle.lock().clear();
     }

@@ -1,6 +1,7 @@
 //! Opening a store in an SQLite file.
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use super::migrations;
 use super::writer::{self, Writer};
 use crate::moves;
 use crate::queue::access::{Access, AccessOptions, Execution, Parts, RunningWriter};
+use crate::queue::clock;
 use crate::queue::ids::DeliveryIds;
 use crate::queue::lease::{Lease, draw_token};
 use crate::rows::endpoint::EndpointName;
@@ -44,7 +46,9 @@ pub(crate) fn open(options: &AccessOptions, path: &Path) -> Result<Access, OpenE
     meta::adopt_master_key(db, &keyring, &*options.entropy)?;
     let lease = Lease::lasting(draw_token(&*options.entropy));
     let waiting = recover(db, &lease.current().token)?;
-    let parts = Parts::new(options, keyring, lease, DeliveryIds::open(db)?);
+    let now = options.clock.now();
+    clock::set_right(db, now)?;
+    let parts = Parts::new(options, keyring, lease, DeliveryIds::open(db, now)?);
     parts.context.handoff.mark_backlog(waiting);
     let writer = Writer::new(connection, parts.context.clone());
     let (jobs, mut closing) = match &options.execution {
@@ -66,12 +70,14 @@ fn recover(db: Db<'_>, claim_token: &str) -> Result<Vec<LaneKey>, StoreError> {
     keys::<EndpointName>(&db.query("queue", &select::<EndpointName>(LANES_WAITING), params![])?)
 }
 
-/// Takes the lock file beside the database, for the life of the returned handle.
+/// Takes the lock on the database's file, whatever name it is reached by, for the life of the returned handle. A new file is for
+/// its owner only, and what SQLite makes beside it is so too.
+///
+/// The handle has to outlive every connection to the file: closing it ends the locks that SQLite holds in this process.
 pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut lock_path = path.as_os_str().to_owned();
-    lock_path.push(".lock");
-    let file =
-        File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(|error| not_writable(path, &error))?;
+    let mut options = File::options();
+    options.create(true).truncate(false).read(true).write(true).mode(0o600);
+    let file = options.open(path).map_err(|error| not_writable(path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.to_owned() }),

@@ -7,6 +7,7 @@ use super::write::Inserts;
 use crate::StoreError;
 use crate::queue::context::WriteContext;
 use crate::queue::health_book::HealthBook;
+use crate::queue::late;
 use crate::queue::outcome::{Outcome, RecordJob, Recording, SealedOutcome};
 use crate::rows::account;
 use crate::sql::{ColumnGroup, Db, Param, Prepared, params};
@@ -33,7 +34,8 @@ pub(super) fn record(
     let mut queue = Queue { take: db.prepare(TAKE)?, reschedule: db.prepare(RESCHEDULE)?, token: &claimant.token };
     for sealed in &all {
         if !queue.move_on(sealed.outcome)? {
-            recordings.push(Recording::Lost);
+            let is_stored = late::record_late(db, sealed, now)?;
+            recordings.push(if is_stored { Recording::Stored(None) } else { Recording::Lost });
             continue;
         }
         let delivery = &sealed.outcome.delivery;

@@ -45,6 +45,7 @@ async fn furnished() -> Fixture {
         until: None,
         cases: [ReplayCase::Failed, ReplayCase::Delivered].into(),
         running_max: 8,
+        account_running_max: 8,
     };
     fixture.store.records.start_replay(new).await.unwrap();
     assert_eq!(fixture.store.queue.advance_replay(None).await.unwrap().unwrap().created, 2, "ev2 and ev4");

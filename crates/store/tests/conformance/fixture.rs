@@ -46,6 +46,22 @@ pub struct Fixture {
     pub limits: RoomLimits,
 }
 
+pub fn new_endpoint(account: &str, id: &str, filter: EventFilter) -> NewEndpoint {
+    NewEndpoint {
+        id: EndpointId::try_new(id).unwrap(),
+        account_id: account_id(account),
+        url: format!("https://{id}.example/hook"),
+        name: None,
+        filter,
+        headers: Vec::new(),
+        enabled: true,
+        in_flight_max: None,
+        rate_limit: None,
+        health: HealthStatus::Active,
+        secret: Some(Secret::new(format!("secret of {id}"))),
+    }
+}
+
 pub fn options(place: &Place, clock: &Arc<ManualClock>, limits: RoomLimits, seed: u64) -> StoreOptions {
     let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
     StoreOptions {
@@ -111,20 +127,7 @@ impl Fixture {
     }
 
     pub async fn endpoint(&self, account: &str, id: &str, filter: EventFilter) -> LaneKey {
-        let new = NewEndpoint {
-            id: EndpointId::try_new(id).unwrap(),
-            account_id: account_id(account),
-            url: format!("https://{id}.example/hook"),
-            name: None,
-            filter,
-            headers: Vec::new(),
-            enabled: true,
-            in_flight_max: None,
-            rate_limit: None,
-            health: HealthStatus::Active,
-            secret: Some(Secret::new(format!("secret of {id}"))),
-        };
-        self.store.records.create_endpoint(new).await.unwrap().unwrap();
+        self.store.records.create_endpoint(new_endpoint(account, id, filter), 1_000).await.unwrap().unwrap();
         lane(account, id)
     }
 

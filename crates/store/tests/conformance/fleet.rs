@@ -7,9 +7,10 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bellwire_domain::{AttemptOutcome, Decision, EventFilter, HealthPolicy};
-use bellwire_domain::{Role, RoomLimits};
+use bellwire_domain::{Role, RoomLimits, Secret};
 use bellwire_store::{
-    Account, ApiKey, ClaimedDelivery, EndpointChanges, EventQuery, NewEvent, Recording, StoreError, StoreOptions, key_hash,
+    Account, ApiKey, ClaimedDelivery, EndpointChanges, EventQuery, NewEvent, Recording, Rotation, StoreError, StoreOptions,
+    key_hash,
 };
 use bellwire_testkit::ManualClock;
 use bellwire_testkit::postgres::{Cluster, OpenTransaction};
@@ -245,9 +246,8 @@ async fn what_one_node_changes_the_others_see() {
     assert!(two.store.records.find_key(key_hash("secret")).await.unwrap().is_some());
     assert_eq!(two.store.records.find_account(&account.id).await.unwrap().unwrap().version, account.version);
     one.store.records.delete_key(&key.id).await.unwrap();
-    let changed =
-        one.store.records.rotate_account_secret(&account.id, bellwire_domain::Secret::new("new".to_owned()), one.now()).await;
-    let changed = changed.unwrap().unwrap();
+    let rotation = Rotation { secret: Secret::new("new".to_owned()), old_expire_at: one.now(), active_max: 8 };
+    let changed = one.store.records.rotate_account_secret(&account.id, rotation).await.unwrap().unwrap();
     until("the key is revoked", || async { two.store.records.find_key(key_hash("secret")).await.unwrap().is_none() }).await;
     until("the change is seen", || async {
         two.store.records.find_account(&account_id("a")).await.unwrap().unwrap().version == changed.version

@@ -87,6 +87,7 @@ async fn a_replay_of_what_did_not_arrive_leaves_nothing_missed() {
         until: None,
         cases: [ReplayCase::Failed, ReplayCase::Cancelled, ReplayCase::Missed].into(),
         running_max: 1,
+        account_running_max: 8,
     };
     fixture.store.records.start_replay(replay).await.unwrap();
     while fixture.store.queue.advance_replay(None).await.unwrap().is_some_and(|step| step.advanced) {}

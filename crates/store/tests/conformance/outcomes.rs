@@ -95,7 +95,23 @@ async fn a_gone_endpoint_is_disabled_and_what_waits_is_cancelled() {
     fixture.record(&claimed[0], Decision::Failed { endpoint_gone: true }).await;
     assert!(!fixture.store.records.find_endpoint(&lane).await.unwrap().unwrap().enabled);
     assert_eq!(fixture.states("a").await, [(1, "failed", 1), (2, "cancelled", 0)]);
-    assert_eq!(fixture.record(&claimed[1], Decision::Delivered).await, Recording::Lost);
+}
+
+#[tokio::test]
+async fn what_was_in_flight_when_its_endpoint_was_deleted_is_recorded() {
+    let mut fixture = Fixture::new();
+    let account = fixture.account("a").await;
+    let lane = fixture.endpoint("a", "e", EventFilter::All).await;
+    fixture.publish(&account, vec![event("e1", "x"), event("e2", "x"), event("e3", "x")]).await.unwrap();
+    let claimed = fixture.take().await;
+    assert!(fixture.store.records.delete_endpoint(&lane).await.unwrap());
+    assert_eq!(fixture.states("a").await, [(1, "cancelled", 0), (2, "cancelled", 0), (3, "cancelled", 0)]);
+    assert_eq!(fixture.record(&claimed[0], Decision::Delivered).await, Recording::Stored(None));
+    assert_eq!(fixture.record(&claimed[1], Decision::Failed { endpoint_gone: false }).await, Recording::Stored(None));
+    assert_eq!(fixture.states("a").await, [(1, "delivered", 1), (2, "cancelled", 1), (3, "cancelled", 0)]);
+    let (_, attempts) = fixture.store.records.find_delivery(claimed[1].id).await.unwrap().unwrap();
+    assert_eq!(attempts.len(), 1);
+    assert_eq!(fixture.record(&claimed[0], Decision::Delivered).await, Recording::Lost, "recorded once");
 }
 
 #[tokio::test]

@@ -145,7 +145,7 @@ async fn disabled_endpoints_get_nothing_and_paused_ones_queue() {
         health: HealthStatus::Failed,
         secret: None,
     };
-    fixture.store.records.create_endpoint(new).await.unwrap().unwrap();
+    fixture.store.records.create_endpoint(new, 1_000).await.unwrap().unwrap();
     assert_eq!(fixture.publish(&account, vec![event("e2", "x")]).await.unwrap()[0].deliveries, 1);
     assert!(fixture.take().await.is_empty(), "it waits in the store");
     assert_eq!(fixture.states("a").await, [(1, "pending", 0)]);

@@ -19,6 +19,7 @@ fn replay(id: &str, lane: &LaneKey, cases: &[ReplayCase]) -> NewReplay {
         until: None,
         cases: cases.iter().copied().collect(),
         running_max: 2,
+        account_running_max: 8,
     }
 }
 

@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use bellwire_domain::Role;
-use bellwire_domain::{EndpointId, EventFilter, KeyId, Secret};
-use bellwire_store::{ApiKey, DeliveryQuery, EndpointChanges, EventQuery, PageRequest, PutAccount, PutAccountError, key_hash};
+use bellwire_domain::{EndpointId, EventFilter, KeyId, Secret, Timestamp};
+use bellwire_store::{
+    ApiKey, DeliveryQuery, EndpointChanges, EventQuery, LimitedError, PageRequest, PutAccount, PutAccountError, Rotation,
+    key_hash,
+};
 
-use crate::fixture::{Fixture, account_id, event, lane, page};
+use tokio::task::JoinSet;
+
+use crate::fixture::{Fixture, account_id, event, lane, new_endpoint, page};
 
 #[tokio::test]
 async fn an_account_keeps_its_contract_and_its_data_key() {
@@ -60,13 +65,60 @@ async fn a_new_secret_of_the_account_reaches_the_sender_at_once() {
     assert!(after.endpoint.version > before.endpoint.version);
 }
 
+fn rotation(secret: &str, old_expire_at: Timestamp) -> Rotation {
+    Rotation { secret: Secret::new(secret.to_owned()), old_expire_at, active_max: 3 }
+}
+
+#[tokio::test]
+async fn many_at_once_register_no_more_endpoints_than_the_limit() {
+    let fixture = Fixture::new();
+    fixture.account("a").await;
+    let mut creating = JoinSet::new();
+    for number in 0..32 {
+        let records = fixture.store.records.clone();
+        let new = new_endpoint("a", &format!("e{number}"), EventFilter::All);
+        creating.spawn(async move { records.create_endpoint(new, 5).await });
+    }
+    let mut refused = 0;
+    for created in creating.join_all().await {
+        match created {
+            Ok(created) => assert!(created.is_some()),
+            Err(error) => refused += usize::from(matches!(error, LimitedError::Reached { max: 5 })),
+        }
+    }
+    assert_eq!(refused, 27);
+}
+
+#[tokio::test]
+async fn many_rotations_at_once_leave_no_more_secrets_than_the_limit() {
+    let fixture = Fixture::new();
+    fixture.account("a").await;
+    let lane = fixture.endpoint("a", "e", EventFilter::All).await;
+    let end = fixture.now().plus(Duration::from_secs(3_600));
+    let mut rotating = JoinSet::new();
+    for number in 0..20 {
+        let (records, lane) = (fixture.store.records.clone(), lane.clone());
+        rotating.spawn(async move { records.rotate_endpoint_secret(&lane, rotation(&format!("s{number}"), end)).await });
+    }
+    for rotated in rotating.join_all().await {
+        assert!(matches!(rotated, Ok(Some(_)) | Err(LimitedError::Reached { max: 3 })));
+    }
+    assert_eq!(fixture.store.records.endpoint_secrets(&lane).await.unwrap().len(), 3);
+    let at_once = fixture.store.records.rotate_endpoint_secret(&lane, rotation("last", fixture.now())).await;
+    assert!(at_once.unwrap().is_some(), "one that replaces all others at once always fits");
+    for number in 0..5 {
+        let rotated = fixture.store.records.rotate_account_secret(&lane.account_id, rotation(&format!("a{number}"), end)).await;
+        assert_eq!(rotated.is_ok(), number < 3, "{number}");
+    }
+}
+
 #[tokio::test]
 async fn rotated_secrets_overlap_and_then_end() {
     let fixture = Fixture::new();
     fixture.account("a").await;
     let lane = fixture.endpoint("a", "e", EventFilter::All).await;
     let end = fixture.now().plus(Duration::from_secs(3_600));
-    fixture.store.records.rotate_endpoint_secret(&lane, Secret::new("new".into()), end).await.unwrap().unwrap();
+    fixture.store.records.rotate_endpoint_secret(&lane, rotation("new", end)).await.unwrap().unwrap();
     let config = fixture.store.queue.find_endpoint_config(&lane, 0).await.unwrap().unwrap();
     let secrets: Vec<_> = config.secrets.iter().map(|active| (active.secret.expose().as_str(), active.expires_at)).collect();
     assert_eq!(secrets, [("new", None), ("secret of e", Some(end))]);
@@ -78,7 +130,7 @@ async fn rotated_secrets_overlap_and_then_end() {
         fixture
             .store
             .records
-            .rotate_endpoint_secret(&crate::fixture::lane("a", "none"), Secret::new("x".into()), end)
+            .rotate_endpoint_secret(&crate::fixture::lane("a", "none"), rotation("x", end))
             .await
             .unwrap()
             .is_none()

@@ -129,6 +129,7 @@ async fn a_replay_finds_what_is_left() {
         until: None,
         cases: [ReplayCase::Missed].into(),
         running_max: 8,
+        account_running_max: 8,
     };
     fixture.store.records.start_replay(new).await.unwrap();
     assert_eq!(fixture.store.queue.advance_replay(None).await.unwrap().unwrap().created, 1);

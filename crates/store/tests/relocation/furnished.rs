@@ -206,6 +206,7 @@ async fn start_replay(fixture: &Fixture) {
         until: None,
         cases: [ReplayCase::Failed, ReplayCase::Delivered].into(),
         running_max: 8,
+        account_running_max: 8,
     };
     fixture.store.records.start_replay(new).await.unwrap();
     assert!(fixture.store.queue.advance_replay(None).await.unwrap().unwrap().created > 0);

@@ -62,7 +62,7 @@ impl Home {
     /// The same in an environment.
     pub(crate) fn start_in(&self, environment: &[(&str, &str)], flags: &[&str]) -> Server {
         let mut command = bellwire();
-        command.envs(environment.iter().copied());
+        command.env("BELLWIRE_ADMIN_KEY", KEY).envs(environment.iter().copied());
         if self.elsewhere.is_some() {
             command.env("BELLWIRE_MASTER_KEY", MASTER_KEY);
         }
@@ -74,7 +74,7 @@ impl Home {
             command.args(["--listen", "127.0.0.1:0"]);
         }
         let log = self.path("log");
-        command.env("BELLWIRE_ADMIN_KEY", KEY).stderr(File::options().create(true).append(true).open(&log).unwrap());
+        command.stderr(File::options().create(true).append(true).open(&log).unwrap());
         let process = Process::start(&mut command);
         let line = process.next_line().unwrap_or_else(|| panic!("no start: {}", std::fs::read_to_string(log).unwrap()));
         let address = line.strip_prefix("listening on http://").unwrap_or_else(|| panic!("{line}"));
@@ -94,6 +94,14 @@ impl Server {
     pub(crate) fn publishes(&self, contract: &str) -> SocketAddr {
         let line = self.process.line();
         let address = line.strip_prefix(&format!("publishing {contract} on http://"));
+        address.unwrap_or_else(|| panic!("{line}")).parse().unwrap()
+    }
+
+    /// Where health and metrics have a listener of their own, as it says itself.
+    #[track_caller]
+    pub(crate) fn metrics_address(&self) -> SocketAddr {
+        let line = self.process.line();
+        let address = line.strip_prefix("health and metrics on http://");
         address.unwrap_or_else(|| panic!("{line}")).parse().unwrap()
     }
 

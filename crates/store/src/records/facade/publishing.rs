@@ -28,8 +28,9 @@ impl Records {
             account_version: account.version,
             events: new.into_iter().map(seal).collect(),
         };
+        let ticket = self.0.tickets.take(&account.id)?;
         let (reply, receiver) = oneshot::channel();
-        self.0.try_send(Job::Publish(PublishJob { publication, reply }))?;
+        self.0.try_send(Job::Publish(PublishJob { publication, ticket, reply }))?;
         let result = answered(receiver).await?;
         if matches!(result, Err(PublishError::AccountChanged | PublishError::AccountNotFound)) {
             self.0.accounts.remove(&account.id);
@@ -47,9 +48,11 @@ impl Records {
     ) -> Result<PutResourceAnswer, PutResourceError<R>> {
         let key = self.0.keyring.open_key(&account.id, &account.data_key_sealed)?;
         let (account_id, context) = (account.id.clone(), self.0.context.clone());
+        let ticket = self.0.tickets.take(&account_id)?;
         let (sender, receiver) = oneshot::channel();
         // Not a plain write: what is committed is handed to the engine even when nobody waits for the answer any more.
         let run = move |backend: Result<&dyn Backend, StoreError>| {
+            let _held = ticket;
             let put = backend.map_err(PutResourceError::from);
             let put = put.and_then(|backend| resources::put(backend, &context, (&account, &key), &wanted, decide));
             let is_kept = put.is_ok();
