@@ -1,7 +1,10 @@
 //! A URL, parsed once: where to connect, and what a request to it says.
 
-use http::header::HeaderValue;
-use http::{Request, Uri};
+use bellwire_domain::OutboundRequest;
+use http::header::{CONTENT_LENGTH, HeaderValue};
+use http::{Request, Uri, Version};
+
+use crate::head::states_length;
 
 /// Where an endpoint's URL leads.
 pub(crate) struct Destination {
@@ -14,9 +17,9 @@ pub(crate) struct Destination {
     /// As HTTP/2 wants it, with scheme and authority.
     absolute: Uri,
     /// As HTTP/1.1 wants it: path and query.
-    path: Uri,
+    pub(crate) path: String,
     /// The `Host` of HTTP/1.1.
-    host_header: HeaderValue,
+    pub(crate) authority: String,
 }
 
 impl Destination {
@@ -42,21 +45,23 @@ impl Destination {
             port: parsed.port().unwrap_or(if is_tls { 443 } else { 80 }),
             is_tls,
             absolute: Uri::try_from(format!("{origin}{path}")).map_err(|error| invalid(&error))?,
-            path: Uri::try_from(path).map_err(|error| invalid(&error))?,
-            host_header: HeaderValue::try_from(authority).map_err(|error| invalid(&error))?,
+            path,
+            authority,
             origin,
         })
     }
 
-    /// Addresses a request as HTTP/1.1 does.
-    pub(crate) fn address_http1<B>(&self, request: &mut Request<B>) {
-        *request.uri_mut() = self.path.clone();
-        request.headers_mut().entry(http::header::HOST).or_insert_with(|| self.host_header.clone());
-    }
-
-    /// Addresses a request as HTTP/2 does.
-    pub(crate) fn address_http2<B>(&self, request: &mut Request<B>) {
-        *request.uri_mut() = self.absolute.clone();
+    /// The head of a request as HTTP/2 wants it.
+    pub(crate) fn http2(&self, request: &OutboundRequest) -> Request<()> {
+        let mut head = Request::new(());
+        *head.method_mut() = request.method.clone();
+        *head.uri_mut() = self.absolute.clone();
+        *head.version_mut() = Version::HTTP_2;
+        *head.headers_mut() = request.headers.clone();
+        if states_length(&request.method, &request.body) {
+            head.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(request.body.len()));
+        }
+        head
     }
 }
 
@@ -73,13 +78,9 @@ mod tests {
             ("http://user:word@127.1:81/é", "http://127.0.0.1:81", "127.0.0.1", 81, "/%C3%A9", "127.0.0.1:81"),
         ] {
             let destination = Destination::parse(url).unwrap();
-            let mut request = Request::new(());
-            destination.address_http2(&mut request);
-            assert_eq!(request.uri().to_string(), format!("{origin}{path}"));
-            destination.address_http1(&mut request);
+            assert_eq!(destination.absolute.to_string(), format!("{origin}{path}"));
             assert_eq!((destination.origin.as_str(), destination.host.as_str(), destination.port), (origin, host, port), "{url}");
-            assert_eq!(request.uri().to_string(), path, "{url}");
-            assert_eq!(request.headers()["host"], header, "{url}");
+            assert_eq!((destination.path.as_str(), destination.authority.as_str()), (path, header), "{url}");
         }
     }
 
