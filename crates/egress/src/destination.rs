@@ -67,6 +67,10 @@ impl Destination {
 
 #[cfg(test)]
 mod tests {
+    use bellwire_domain::{EndpointUrl, UrlPolicy};
+    use proptest::prelude::*;
+    use url::Url;
+
     use super::*;
 
     #[test]
@@ -81,6 +85,42 @@ mod tests {
             assert_eq!(destination.absolute.to_string(), format!("{origin}{path}"));
             assert_eq!((destination.origin.as_str(), destination.host.as_str(), destination.port), (origin, host, port), "{url}");
             assert_eq!((destination.path.as_str(), destination.authority.as_str()), (path, header), "{url}");
+        }
+    }
+
+    proptest! {
+        /// A contract sees the parts of the parsed URL; the wire must say the same.
+        #[test]
+        fn the_wire_says_of_a_registered_url_what_a_contract_sees(
+            scheme in "[hH][tT]{2}[pP][sS]?",
+            host in "([a-zA-Z0-9é-]{1,8}|[0-9]{1,3})(\\.[a-zA-Z0-9-]{1,8}){0,3}\\.?|\\[::[0-9a-f]{1,4}\\]",
+            port in "(:[0-9]{0,5})?",
+            rest in "([/?][!-~é€]{0,20}){0,3}",
+        ) {
+            let Ok(registered) = EndpointUrl::try_new(&format!("{scheme}://{host}{port}{rest}"), UrlPolicy::Any) else {
+                return Ok(());
+            };
+            let (url, target) = (registered.parsed(), |url: &Url| match url.query() {
+                Some(query) => format!("{}?{query}", url.path()),
+                None => url.path().to_owned(),
+            });
+            // As a contract renders it: printed, and parsed again to be sent.
+            let destination = Destination::parse(url.as_str()).map_err(TestCaseError::fail)?;
+            let request = OutboundRequest {
+                method: http::Method::GET,
+                url: url.as_str().to_owned(),
+                headers: http::HeaderMap::new(),
+                spellings: Vec::new(),
+                body: bytes::Bytes::new(),
+            };
+            let head = String::from_utf8(crate::head::write(&request, &destination)).unwrap();
+            let authority = url.port().map_or(url.host_str().unwrap().to_owned(), |port| format!("{}:{port}", url.host_str().unwrap()));
+            prop_assert_eq!(head, format!("GET {} HTTP/1.1\r\nHost: {authority}\r\n\r\n", target(url)));
+            let http2 = destination.http2(&request);
+            let wire = http2.uri();
+            prop_assert_eq!(wire.authority().map(http::uri::Authority::as_str), Some(authority.as_str()));
+            prop_assert_eq!(wire.path_and_query().map(|target| target.as_str().to_owned()), Some(target(url)));
+            prop_assert_eq!(Destination::parse(registered.as_str()).unwrap().path, destination.path, "however it was typed");
         }
     }
 

@@ -26,7 +26,7 @@ pub(crate) fn write(request: &OutboundRequest, destination: &Destination) -> Vec
         head.extend_from_slice(part.as_bytes());
     }
     for (name, value) in &request.headers {
-        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(request.spelled(name).as_bytes());
         head.extend_from_slice(b": ");
         head.extend_from_slice(value.as_bytes());
         head.extend_from_slice(b"\r\n");
@@ -107,4 +107,52 @@ fn understood(response: &httparse::Response<'_, '_>, method: &Method) -> Result<
 /// A header's value in one line.
 fn unfolded(value: &[u8]) -> String {
     String::from_utf8_lossy(value).split('\n').map(str::trim).collect::<Vec<_>>().join(" ").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn request(method: &str, body: &'static str, headers: &[(&str, &str)]) -> OutboundRequest {
+        let named = |(name, value): &(&str, &str)| (HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
+        OutboundRequest {
+            method: method.parse().unwrap(),
+            url: "http://a.example/hook?a=b".to_owned(),
+            headers: headers.iter().map(named).collect::<HeaderMap>(),
+            spellings: headers.iter().map(|(name, _)| Arc::from(*name)).collect(),
+            body: Bytes::from_static(body.as_bytes()),
+        }
+    }
+
+    fn written(request: &OutboundRequest) -> String {
+        String::from_utf8(write(request, &Destination::parse(&request.url).unwrap())).unwrap()
+    }
+
+    #[test]
+    fn a_request_says_how_long_it_is() {
+        for (method, body, length) in [
+            ("POST", "{}", "Content-Length: 2\r\n"),
+            ("PUT", "", "Content-Length: 0\r\n"),
+            ("GET", "", ""),
+            ("DELETE", "{}", "Content-Length: 2\r\n"),
+            ("NOTIFY", "{}", "Content-Length: 2\r\n"),
+        ] {
+            let expected = format!("{method} /hook?a=b HTTP/1.1\r\nHost: a.example\r\n{length}\r\n");
+            assert_eq!(written(&request(method, body, &[])), expected);
+        }
+    }
+
+    #[test]
+    fn names_are_spelled_as_the_request_says() {
+        let spelled = request("GET", "", &[("apiKey", "a"), ("X-Webhook-Secret", "b"), ("x-lower", "c")]);
+        let expected = "GET /hook?a=b HTTP/1.1\r\nHost: a.example\r\napiKey: a\r\nX-Webhook-Secret: b\r\nx-lower: c\r\n\r\n";
+        assert_eq!(written(&spelled), expected);
+        let lower = OutboundRequest { spellings: Vec::new(), ..spelled };
+        assert!(written(&lower).contains("\r\napikey: a\r\n"));
+    }
 }
