@@ -2,6 +2,8 @@
 
 mod input;
 
+use std::sync::Arc;
+
 use bellwire_domain::OutboundRequest;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -79,9 +81,6 @@ impl Rendering<'_> {
     fn render_url(&self) -> Result<String, Failure> {
         let scope = Scope::of(self);
         let registered = self.input.endpoint.url;
-        if self.plan.url.is_none() && self.plan.query.is_empty() {
-            return Ok(registered.to_owned());
-        }
         let mut text = match &self.plan.url {
             Some(template) => template.render_text(scope)?,
             None => registered.to_owned(),
@@ -92,12 +91,13 @@ impl Rendering<'_> {
             text.push_str(&pairs);
         }
         let at = self.plan.url.as_ref().map_or(At::default(), |template| template.at);
-        let url = url::Url::parse(&text).map_err(|_| Failure::new(at, "the result is not a URL"))?;
+        let mut url = url::Url::parse(&text).map_err(|_| Failure::new(at, "the result is not a URL"))?;
         let home = url::Url::parse(registered).map_err(|_| Failure::new(at, "the endpoint's URL is not a URL"))?;
         if url.origin() != home.origin() || !url.username().is_empty() || url.password().is_some() {
             return Err(Failure::new(at, "the result leaves the endpoint's host"));
         }
-        Ok(text)
+        url.set_fragment(None);
+        Ok(url.into()) // as it will be on the wire, so that what is said of it and signed is what the receiver sees
     }
 
     fn render_body(&self) -> Result<Vec<u8>, Failure> {
@@ -121,7 +121,11 @@ impl Rendering<'_> {
     fn finish(self) -> Result<OutboundRequest, RenderError> {
         let own = if self.contract.subscription().custom_headers { self.input.endpoint.headers } else { &[] };
         let mut headers = HeaderMap::with_capacity(self.headers.len() + own.len());
+        let mut spellings = Vec::with_capacity(self.headers.len() + own.len());
         for (header, values) in self.plan.headers.iter().zip(self.headers) {
+            if *header.spelled != *header.name.as_str() {
+                spellings.push(Arc::clone(&header.spelled));
+            }
             for value in values {
                 let value = HeaderValue::from_maybe_shared(Bytes::from(value));
                 let value = value
@@ -129,16 +133,18 @@ impl Rendering<'_> {
                 headers.append(header.name.clone(), value);
             }
         }
-        for (name, value) in own {
-            let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { continue };
+        for (spelled, value) in own {
+            let Ok(name) = HeaderName::from_bytes(spelled.as_bytes()) else { continue };
             if is_connection_header(name.as_str()) || self.plan.headers.iter().any(|header| header.name == name) {
                 continue;
             }
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.append(name, value);
+                spellings.push(Arc::from(spelled.as_str()));
             }
         }
-        Ok(OutboundRequest { method: self.plan.method.clone(), url: self.url, headers, body: Bytes::from(self.body) })
+        let (method, body) = (self.plan.method.clone(), Bytes::from(self.body));
+        Ok(OutboundRequest { method, url: self.url, headers, spellings, body })
     }
 
     /// The contract's test event, if this event is one.

@@ -274,13 +274,16 @@ impl Search<'_> {
 
 fn add_defaults(headers: &mut Vec<Header>, body: &Body, at: At) {
     let agent = concat!("Bellwire/", env!("CARGO_PKG_VERSION"));
-    let defaults = [(http::header::CONTENT_TYPE, body.content_type()), (http::header::USER_AGENT, Some(agent))];
-    for (name, value) in defaults {
+    let defaults = [
+        (http::header::CONTENT_TYPE, "Content-Type", body.content_type()),
+        (http::header::USER_AGENT, "User-Agent", Some(agent)),
+    ];
+    for (name, spelled, value) in defaults {
         let Some(value) = value else { continue };
         if headers.iter().any(|header| header.name == name) {
             continue;
         }
         let template = Template { at, parts: vec![Part::Text(value.to_owned())] };
-        headers.push(Header { name, optional: false, values: vec![template] });
+        headers.push(Header { name, spelled: spelled.into(), optional: false, values: vec![template] });
     }
 }

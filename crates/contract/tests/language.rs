@@ -140,6 +140,43 @@ request:
     assert!(!request.headers.contains_key("x-none") && !request.headers.contains_key("x-own"));
 }
 
+#[test]
+fn names_of_headers_keep_the_spelling_of_the_contract_and_of_the_endpoint() {
+    let contract = compile(
+        r#"
+contract: t
+title: T
+events: [{ type: a.b, title: Ab, example: {} }]
+request:
+  custom_headers: true
+  headers: { apiKey: k, X-Webhook-Secret: s, x-lower: l, "X-None?": "{{ account.name }}" }
+  body: "{{ event.data }}"
+"#,
+    );
+    let request = render(&contract, "a.b", "{}", &[]);
+    let names: Vec<&str> = request.headers.keys().map(|name| request.spelled(name)).collect();
+    assert_eq!(names, ["apiKey", "X-Webhook-Secret", "x-lower", "Content-Type", "User-Agent", "X-Own"]);
+}
+
+/// However a URL comes about, what is said of it is what the wire says.
+#[test]
+fn the_url_that_a_contract_sees_is_the_one_on_the_wire() {
+    let contract = compile(
+        r#"
+contract: t
+title: T
+events: [{ type: a.b, title: Ab, example: {} }]
+request:
+  url: "{{ endpoint.url | url_origin | upper }}:443/a/../b é?q=é#part"
+  headers: { x-line: "{{ request.path }} {{ request.query }} {{ request.url | url_target }} {{ request.url }}" }
+  body: "{{ event.data }}"
+"#,
+    );
+    let request = render(&contract, "a.b", "{}", &[]);
+    assert_eq!(request.url, "https://client.example.com/b%20%C3%A9?q=%C3%A9");
+    assert_eq!(header(&request, "x-line"), format!("/b%20%C3%A9 q=%C3%A9 /b%20%C3%A9?q=%C3%A9 {}", request.url));
+}
+
 /// Signature headers as published contracts have them: the header, the signature, and the value expected over `{}` at [`NOW`].
 #[test]
 fn signatures_of_many_shapes_are_made_and_verified() {

@@ -28,6 +28,8 @@ crate::words! {
         Documentation = "a documentation or benchmarking address",
         /// Reserved, unspecified, or a protocol's own space.
         Reserved = "a reserved address",
+        /// A public address behind which a cloud serves its own customers' machines.
+        CloudService = "an address of a cloud's own services",
         /// An IPv6 form that tunnels or translates to IPv4.
         Transition = "an IPv6 transition address",
     }
@@ -88,6 +90,10 @@ fn classify_v4(address: Ipv4Addr) -> AddressClass {
         (192, 0, 2) | (198, 51, 100) | (203, 0, 113) | (198, 18..=19, _) => AddressClass::Documentation,
         (224..=239, ..) => AddressClass::Multicast,
         (255, 255, 255) if address.is_broadcast() => AddressClass::Multicast,
+        // Azure's platform (168.63.129.16), and IBM Cloud's (161.26.0.0/16, 166.8.0.0/14). Those of AWS, Google, Oracle, Alibaba and
+        // Tencent are link-local, private, carrier-shared or reserved anyway.
+        (168, 63, 129) if address.octets() == [168, 63, 129, 16] => AddressClass::CloudService,
+        (161, 26, _) | (166, 8..=11, _) => AddressClass::CloudService,
         (0 | 240..=255, ..) | (192, 0, 0) | (192, 31, 196) | (192, 52, 193) | (192, 88, 99) | (192, 175, 48) => {
             AddressClass::Reserved
         }

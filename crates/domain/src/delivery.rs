@@ -237,13 +237,29 @@ impl DeliveryPolicy {
     }
 }
 
-/// Reads a `Retry-After` header (RFC 9110 §10.2.3), seconds or an HTTP date, as a span from `now`.
+/// Reads a `Retry-After` header (RFC 9110 §10.2.3), seconds or an HTTP date, as a span from `now`. More seconds than fit are as many
+/// as fit.
 pub fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
-    match text.trim().parse::<u32>() {
-        Ok(seconds) => Some(Duration::from_secs(u64::from(seconds))),
-        Err(_) => Timestamp::parse_http_date(text).map(|at| at.since(now)),
+    let text = text.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
+    date_with_short_year(text, now).or_else(|| Timestamp::parse_http_date(text)).map(|at| at.since(now))
 }
+
+/// The instant of a date whose year has two digits, as in `Sunday, 06-Nov-94 08:49:37 GMT`: the latest that is at most 50 years
+/// ahead (RFC 9110 §5.6.7).
+fn date_with_short_year(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let (day, rest) = text.split_once(", ")?.1.split_once('-')?;
+    let (month, rest) = rest.split_once('-')?;
+    let (year, time) = rest.split_once(' ').filter(|(year, _)| year.len() == 2)?;
+    let latest = now.plus(FIFTY_YEARS);
+    let in_century = |century: u32| Timestamp::parse_http_date(&format!("{day} {month} {century}{year} {time}"));
+    (19..=21).rev().filter_map(in_century).find(|at| *at <= latest)
+}
+
+/// Of 365.25 days.
+const FIFTY_YEARS: Duration = Duration::from_secs(50 * 31_557_600);
 
 #[cfg(test)]
 pub(crate) mod tests {
@@ -316,13 +332,53 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn reads_both_forms_of_retry_after() {
-        let now = Timestamp::from_secs(784_111_777);
-        assert_eq!(parse_retry_after("120", now), Some(Duration::from_secs(120)));
-        assert_eq!(parse_retry_after("Sun, 06 Nov 1994 08:50:37 GMT", now), Some(Duration::from_secs(60)));
-        assert_eq!(parse_retry_after("Sun, 06 Nov 1994 08:48:37 GMT", now), Some(Duration::ZERO));
-        for text in ["", "soon", "-1", "1.5"] {
+    fn every_legal_form_of_retry_after_is_understood() {
+        let now = Timestamp::from_secs(784_111_777); // Sun, 06 Nov 1994 08:49:37 GMT
+        for (text, seconds) in [
+            ("120", 120),
+            (" 120 ", 120),
+            ("0", 0),
+            ("4294967295", 4_294_967_295),
+            ("4294967296", 4_294_967_296),
+            ("18446744073709551615", u64::MAX),
+            ("99999999999999999999999999", u64::MAX),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", 60),
+            ("Sun, 06 Nov 1994 08:48:37 GMT", 0),
+            ("Sunday, 06-Nov-94 08:50:37 GMT", 60),
+            ("Sun Nov  6 08:50:37 1994", 60),
+            ("Friday, 06-Nov-15 08:49:37 GMT", 662_688_000),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", 252_618_189_022),
+        ] {
+            let read = parse_retry_after(text, now);
+            assert_eq!(read.map(|span| span.as_secs()), Some(seconds), "{text}");
+        }
+        for text in ["", "soon", "-1", "+1", "1.5", "1 2"] {
             assert_eq!(parse_retry_after(text, now), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_year_of_two_digits_is_at_most_50_years_ahead() {
+        let now = Timestamp::parse_http_date("Sat, 28 Nov 2026 12:00:00 GMT").unwrap();
+        for (text, meant) in [
+            ("Saturday, 28-Nov-26 12:01:00 GMT", "Sat, 28 Nov 2026 12:01:00 GMT"),
+            ("Wednesday, 06-Nov-75 08:49:37 GMT", "Wed, 06 Nov 2075 08:49:37 GMT"),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ] {
+            let meant = Timestamp::parse_http_date(meant).unwrap();
+            assert_eq!(parse_retry_after(text, now), Some(meant.since(now)), "{text}");
+        }
+    }
+
+    #[test]
+    fn however_far_a_retry_after_reaches_the_contract_s_cap_holds() {
+        let policy = policy(&[60]);
+        let now = Timestamp::from_secs(1_800_000_000);
+        for text in ["4294967296", "99999999999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"] {
+            let retry_after = parse_retry_after(text, now);
+            let outcome = AttemptOutcome::Response { status: 503, retry_after, body: Vec::new() };
+            let due_at = now.plus(Duration::from_secs(3_600));
+            assert_eq!(policy.decide(1, &outcome, now, 0.0), Decision::Retry { due_at }, "{text}");
         }
     }
 

@@ -46,9 +46,18 @@ pub enum InvalidUrl {
     /// A `#fragment`, which is never sent.
     #[error("a URL with a #fragment cannot be sent to; leave the fragment out")]
     Fragment,
-    /// No host, or an empty one.
+    /// No host, or an empty one. Browsers would take the next part of the path for it.
     #[error("the URL names no host")]
     Host,
+    /// A host with nothing between two dots, or before the first.
+    #[error("the host has an empty part; remove the extra dot")]
+    EmptyLabel,
+    /// A backslash, which some take for a slash and others do not.
+    #[error("a URL has no backslash; write / or, within a name, %5C")]
+    Backslash,
+    /// Port 0, which nobody can connect to.
+    #[error("the port must be 1 to 65535")]
+    Port,
 }
 
 impl EndpointUrl {
@@ -60,8 +69,12 @@ impl EndpointUrl {
         if text.chars().any(|character| character.is_control() || character.is_whitespace()) {
             return Err(InvalidUrl::Syntax);
         }
+        if text.contains('\\') {
+            return Err(InvalidUrl::Backslash);
+        }
         let parsed = Url::parse(text).map_err(|error| match error {
             url::ParseError::EmptyHost => InvalidUrl::Host,
+            url::ParseError::InvalidPort => InvalidUrl::Port,
             _ => InvalidUrl::Syntax,
         })?;
         let http_allowed = policy == UrlPolicy::Any;
@@ -76,8 +89,15 @@ impl EndpointUrl {
         if parsed.fragment().is_some() {
             return Err(InvalidUrl::Fragment);
         }
-        if parsed.host_str().is_none_or(str::is_empty) {
-            return Err(InvalidUrl::Host);
+        // The parser overlooks missing and extra slashes: what follows them it takes for the host.
+        let after_scheme = text.split_once(':').map_or("", |(_, rest)| rest);
+        let is_named = after_scheme.strip_prefix("//").is_some_and(|rest| !rest.starts_with('/'));
+        let host = parsed.host_str().filter(|host| is_named && !host.is_empty()).ok_or(InvalidUrl::Host)?;
+        if host.strip_suffix('.').unwrap_or(host).split('.').any(str::is_empty) {
+            return Err(InvalidUrl::EmptyLabel);
+        }
+        if parsed.port() == Some(0) {
+            return Err(InvalidUrl::Port);
         }
         Ok(Self { text: text.to_owned(), parsed })
     }
@@ -124,6 +144,7 @@ mod tests {
             assert_eq!(EndpointUrl::try_new(text, UrlPolicy::Https).unwrap().as_str(), text);
         }
         assert!(EndpointUrl::try_new("http://example.com/", UrlPolicy::Any).is_ok());
+        assert!(EndpointUrl::try_new("https://example.com./", UrlPolicy::Https).is_ok());
     }
 
     #[test]
@@ -140,6 +161,17 @@ mod tests {
             ("https://user:pw@example.com", InvalidUrl::Credentials),
             ("https://example.com/#top", InvalidUrl::Fragment),
             ("https://", InvalidUrl::Host),
+            ("https:///x", InvalidUrl::Host),
+            ("https:example.com", InvalidUrl::Host),
+            ("https:/example.com/", InvalidUrl::Host),
+            ("https://example.com:0/", InvalidUrl::Port),
+            ("https://example.com:65536/", InvalidUrl::Port),
+            ("https://127.0.0.1:9\\@evil.test/x", InvalidUrl::Backslash),
+            ("https:\\\\example.com/", InvalidUrl::Backslash),
+            ("https://example.com/a\\b", InvalidUrl::Backslash),
+            ("https://hook..test/", InvalidUrl::EmptyLabel),
+            ("https://.hook.test/", InvalidUrl::EmptyLabel),
+            ("https://hook.test../", InvalidUrl::EmptyLabel),
             (&long, InvalidUrl::TooLong),
         ] {
             assert_eq!(EndpointUrl::try_new(text, UrlPolicy::Https).unwrap_err(), error, "{text}");

@@ -1,7 +1,9 @@
 //! A webhook request between the contract that renders it and the client that sends it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 
 /// A rendered request, ready to send as it is.
 #[derive(Debug, Clone)]
@@ -12,6 +14,16 @@ pub struct OutboundRequest {
     pub url: String,
     /// The headers, without `Host` and `Content-Length`.
     pub headers: HeaderMap,
+    /// Names of headers as HTTP/1.1 carries them, where that is not in lower case. HTTP/2 has lower case only (RFC 9113 §8.2.1).
+    pub spellings: Vec<Arc<str>>,
     /// The body.
     pub body: Bytes,
+}
+
+impl OutboundRequest {
+    /// A header's name as HTTP/1.1 carries it.
+    pub fn spelled<'r>(&'r self, name: &'r HeaderName) -> &'r str {
+        let spelled = self.spellings.iter().find(|spelled| spelled.eq_ignore_ascii_case(name.as_str()));
+        spelled.map_or(name.as_str(), |spelled| spelled)
+    }
 }

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use bellwire_domain::delivery::parse_retry_after;
 use bellwire_domain::{AttemptOutcome, Timestamp};
-use http::header::{CONTENT_ENCODING, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::StatusCode;
 
 use crate::excerpt::Excerpt;
 
@@ -18,12 +17,11 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// From the answer's head. `now` is the instant of the attempt; a `Retry-After` date is relative to it.
-    pub(crate) fn new(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Self {
-        let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    pub(crate) fn new(status: StatusCode, retry_after: Option<&str>, content_encoding: Option<&str>, now: Timestamp) -> Self {
         Self {
             status: status.as_u16(),
-            retry_after: text(RETRY_AFTER).and_then(|value| parse_retry_after(value, now)),
-            excerpt: Excerpt::new(text(CONTENT_ENCODING)),
+            retry_after: retry_after.and_then(|value| parse_retry_after(value, now)),
+            excerpt: Excerpt::new(content_encoding),
         }
     }
 

@@ -1,16 +1,12 @@
 //! HTTP/1.1 as bytes: a request's head, and an answer as it arrives. Nothing here does IO.
 
 use bellwire_domain::{AttemptOutcome, Timestamp};
-use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Method, Request};
-use ureq_proto::client::state::{RecvBody, RecvResponse};
-use ureq_proto::client::{Call, RecvBodyResult, RecvResponseResult, SendRequestResult};
-use ureq_proto::{BodyMode, Error};
+use http::{Method, StatusCode};
 
 use crate::answer::Answer;
-use crate::exchange::Outgoing;
 use crate::failure;
+use crate::framing::Framing;
+use crate::head;
 
 /// The longest head of an answer, and the longest of anything else that must be complete before it can be parsed.
 const HEAD_BYTES_MAX: usize = 64 * 1_024;
@@ -18,47 +14,15 @@ const HEAD_BYTES_MAX: usize = 64 * 1_024;
 const FRAMING_BYTES_MAX: usize = 256 * 1_024;
 /// Interim answers (1xx) before the real one.
 const INTERIM_ANSWERS_MAX: usize = 16;
-/// Bytes of a body decoded at once.
-const PIECE_BYTES: usize = 4 * 1_024;
-
-/// A request as bytes, head and body, and the reader of its answer.
-pub(crate) fn begin(request: Outgoing, now: Timestamp) -> Result<(Vec<u8>, Bytes, Reception), AttemptOutcome> {
-    let unbuildable = |error: Error| AttemptOutcome::Unbuildable { reason: error.to_string() };
-    let (mut parts, body) = request.into_parts();
-    if !body.is_empty() || matches!(parts.method, Method::POST | Method::PUT | Method::PATCH) {
-        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    }
-    let room = head_bytes(&parts);
-    let mut call = Call::new(Request::from_parts(parts, ())).map_err(unbuildable)?;
-    call.allow_non_standard_methods(true);
-    call.force_send_body();
-    let mut call = call.proceed();
-    let mut head = vec![0; room];
-    let written = call.write(&mut head).map_err(unbuildable)?;
-    head.truncate(written);
-    let call = match call.proceed().map_err(unbuildable)? {
-        Some(SendRequestResult::RecvResponse(call)) => Some(call),
-        Some(SendRequestResult::SendBody(mut call)) => {
-            call.consume_direct_write(body.len()).map_err(unbuildable)?;
-            call.proceed()
-        }
-        Some(SendRequestResult::Await100(_)) | None => None,
-    };
-    let call = call.ok_or_else(|| AttemptOutcome::Unbuildable { reason: "the request cannot be sent as it is".to_owned() })?;
-    Ok((head, body, Reception { state: State::Head(call), unread: Vec::new(), interim: 0, framing: 0, now }))
-}
-
-/// An upper bound for the bytes of a request's head.
-fn head_bytes(parts: &http::request::Parts) -> usize {
-    let line = parts.method.as_str().len() + parts.uri.path_and_query().map_or(1, |path| path.as_str().len()) + 16;
-    line + parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>()
-}
 
 /// An answer while it arrives.
 pub(crate) struct Reception {
+    method: Method,
     state: State,
     /// Bytes that cannot be parsed until more arrive.
     unread: Vec<u8>,
+    /// Whether anything has arrived.
+    has_begun: bool,
     interim: usize,
     /// Bytes of the body's framing so far.
     framing: usize,
@@ -67,8 +31,8 @@ pub(crate) struct Reception {
 
 #[expect(clippy::large_enum_variant, reason = "one for each attempt, which is in one of them for most of its time")]
 enum State {
-    Head(Call<RecvResponse>),
-    Body(Call<RecvBody>, Answer),
+    Head,
+    Body { framing: Framing, answer: Answer, stays_open: bool },
     Over,
 }
 
@@ -80,17 +44,28 @@ pub(crate) struct Received {
 }
 
 impl Reception {
+    /// Of the answer to a request with this method, sent at `now`.
+    pub(crate) const fn new(method: Method, now: Timestamp) -> Self {
+        Self { method, state: State::Head, unread: Vec::new(), has_begun: false, interim: 0, framing: 0, now }
+    }
+
     /// Whether the head is complete.
     pub(crate) const fn is_in_body(&self) -> bool {
-        matches!(self.state, State::Body(..))
+        matches!(self.state, State::Body { .. })
+    }
+
+    /// Whether a byte of the answer has come.
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     /// Takes bytes as they arrive.
     pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<Option<Received>, AttemptOutcome> {
+        self.has_begun = true;
         let mut unread = std::mem::take(&mut self.unread);
         let is_first = unread.is_empty();
-        // A head ends with a line. So a head that arrives byte by byte is not parsed again for each byte.
-        let may_say_more = is_first || self.is_in_body() || bytes.contains(&b'\n');
+        // What is waited for ends with a line. So a head that arrives byte by byte is not parsed again for each byte.
+        let may_say_more = is_first || bytes.contains(&b'\n');
         if !is_first {
             unread.extend_from_slice(bytes);
         }
@@ -116,137 +91,78 @@ impl Reception {
     /// The receiver has closed the connection. That ends an answer without a length, and breaks any other.
     pub(crate) fn end(&mut self) -> Result<Received, AttemptOutcome> {
         match std::mem::replace(&mut self.state, State::Over) {
-            State::Body(call, answer) if call.body_mode() == BodyMode::CloseDelimited => {
-                Ok(Received { answer, stays_open: false })
-            }
-            _ => Err(failure::closed("closed")),
+            State::Body { framing: Framing::UntilClose, answer, .. } => Ok(Received { answer, stays_open: false }),
+            State::Body { .. } | State::Head | State::Over => Err(failure::closed("closed")),
         }
     }
 
     /// How much of the input was used, and the answer, if it is complete.
     fn advance(&mut self, input: &[u8]) -> Result<(usize, Option<Received>), AttemptOutcome> {
-        let (used, received) = self.read_head(input)?;
-        if received.is_some() || !self.is_in_body() {
-            return Ok((used, received));
-        }
+        let used = self.read_head(input)?;
         let (used_by_body, received) = self.read_body(input.get(used..).unwrap_or_default())?;
         Ok((used + used_by_body, received))
     }
 
-    fn read_head(&mut self, input: &[u8]) -> Result<(usize, Option<Received>), AttemptOutcome> {
+    /// Reads a head, and those of interim answers before it.
+    fn read_head(&mut self, input: &[u8]) -> Result<usize, AttemptOutcome> {
         let mut used = 0;
-        while let State::Head(call) = &mut self.state {
-            match call.try_response(input.get(used..).unwrap_or_default(), false).map_err(broken)? {
-                (0, None) => break,
-                (interim, None) => {
-                    used += interim;
-                    self.interim += 1;
-                    if self.interim > INTERIM_ANSWERS_MAX {
-                        let detail = "too many interim answers (1xx) and no final one".to_owned();
-                        return Err(AttemptOutcome::Protocol { detail });
-                    }
+        while matches!(self.state, State::Head) {
+            let rest = input.get(used..).unwrap_or_default();
+            let Some((bytes, head)) = head::parse(rest, &self.method).map_err(malformed)? else { break };
+            used += bytes;
+            if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
+                self.interim += 1;
+                if self.interim > INTERIM_ANSWERS_MAX {
+                    return Err(malformed("too many interim answers (1xx) and no final one".to_owned()));
                 }
-                (head, Some(response)) => {
-                    used += head;
-                    let answer = Answer::new(response.status(), response.headers(), self.now);
-                    return Ok((used, self.begin_body(answer)));
-                }
+                continue;
             }
+            let answer = Answer::new(head.status, head.retry_after.as_deref(), head.content_encoding.as_deref(), self.now);
+            self.state = State::Body { framing: head.framing, answer, stays_open: head.stays_open };
         }
-        Ok((used, None))
-    }
-
-    /// The head is complete. The answer, if it has no body.
-    fn begin_body(&mut self, answer: Answer) -> Option<Received> {
-        let State::Head(call) = std::mem::replace(&mut self.state, State::Over) else { return None };
-        let must_close = match call.proceed() {
-            Some(RecvResponseResult::RecvBody(call)) => {
-                self.state = State::Body(call, answer);
-                return None;
-            }
-            Some(RecvResponseResult::Redirect(call)) => call.must_close_connection(),
-            Some(RecvResponseResult::Cleanup(call)) => call.must_close_connection(),
-            None => true,
-        };
-        Some(Received { answer, stays_open: !must_close })
+        Ok(used)
     }
 
     fn read_body(&mut self, input: &[u8]) -> Result<(usize, Option<Received>), AttemptOutcome> {
-        let State::Body(mut call, mut answer) = std::mem::replace(&mut self.state, State::Over) else { return Ok((0, None)) };
-        let (mut used, mut piece) = (0, [0; PIECE_BYTES]);
-        loop {
-            let (taken, given) = call.read(input.get(used..).unwrap_or_default(), &mut piece).map_err(broken)?;
-            used += taken;
-            if given > 0 && !answer.push(piece.get(..given).unwrap_or_default()) {
-                return Ok((used, Some(Received { answer, stays_open: false }))); // the rest is not drained
+        let State::Body { framing, answer, stays_open } = &mut self.state else { return Ok((0, None)) };
+        let (mut used, mut wants_more) = (0, true);
+        while wants_more && !framing.is_over() {
+            let taken = framing.take(input.get(used..).unwrap_or_default()).map_err(malformed)?;
+            if taken.used == 0 {
+                return Ok((used, None));
             }
-            if taken == 0 && given == 0 {
-                break;
-            }
-            self.framing += taken - given;
+            used += taken.used;
+            self.framing += taken.used - taken.piece.len();
             if self.framing > FRAMING_BYTES_MAX {
                 return Err(too_large("the framing"));
             }
+            wants_more = taken.piece.is_empty() || answer.push(taken.piece);
         }
-        if call.body_mode() == BodyMode::CloseDelimited || !call.can_proceed() {
-            self.state = State::Body(call, answer);
-            return Ok((used, None));
+        let stays_open = *stays_open && framing.is_over(); // if not, the rest is not drained
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Body { answer, .. } => Ok((used, Some(Received { answer, stays_open }))),
+            State::Head | State::Over => Ok((used, None)),
         }
-        let must_close = match call.proceed() {
-            Some(RecvBodyResult::Redirect(call)) => call.must_close_connection(),
-            Some(RecvBodyResult::Cleanup(call)) => call.must_close_connection(),
-            None => true,
-        };
-        Ok((used, Some(Received { answer, stays_open: !must_close })))
     }
 }
 
 fn too_large(part: &str) -> AttemptOutcome {
-    AttemptOutcome::Protocol { detail: format!("{part} of the answer is too large") }
+    malformed(format!("{part} of the answer is too large"))
 }
 
-fn broken(error: Error) -> AttemptOutcome {
-    let detail = match error {
-        Error::HttpParseFail(detail) => detail,
-        other => other.to_string(),
-    };
+fn malformed(detail: String) -> AttemptOutcome {
     AttemptOutcome::Protocol { detail }
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderMap;
     use proptest::prelude::*;
 
     use super::*;
 
-    fn request(method: Method, body: &'static str) -> Outgoing {
-        let mut request = Request::new(Bytes::from_static(body.as_bytes()));
-        *request.method_mut() = method;
-        *request.uri_mut() = "/hook?a=b".parse().unwrap();
-        *request.headers_mut() = HeaderMap::from_iter([(http::header::HOST, HeaderValue::from_static("a.example"))]);
-        request
-    }
-
-    fn head(method: Method, body: &'static str) -> String {
-        let (head, sent, _) = begin(request(method, body), Timestamp::default()).unwrap();
-        assert_eq!(sent, body);
-        String::from_utf8(head).unwrap()
-    }
-
-    #[test]
-    fn a_request_says_how_long_it_is() {
-        let head_of = |line: &str, length: &str| format!("{line} /hook?a=b HTTP/1.1\r\nhost: a.example\r\n{length}\r\n");
-        assert_eq!(head(Method::POST, "{}"), head_of("POST", "content-length: 2\r\n"));
-        assert_eq!(head(Method::PUT, ""), head_of("PUT", "content-length: 0\r\n"));
-        assert_eq!(head(Method::GET, ""), head_of("GET", ""));
-        assert_eq!(head(Method::DELETE, "{}"), head_of("DELETE", "content-length: 2\r\n"));
-        assert_eq!(head("NOTIFY".parse().unwrap(), "{}"), head_of("NOTIFY", "content-length: 2\r\n"));
-    }
-
     /// Feeds an answer in pieces that end at `cuts`, then the end of the connection: status, body, and whether it stays open.
     fn received(method: &Method, answer: &[u8], cuts: &[usize]) -> Result<(u16, String, bool), String> {
-        let (_, _, mut reception) = begin(request(method.clone(), "{}"), Timestamp::default()).unwrap();
+        let mut reception = Reception::new(method.clone(), Timestamp::default());
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (answer.len() + 1)).chain([0, answer.len()]).collect();
         cuts.sort_unstable();
         for piece in cuts.windows(2).map(|cut| &answer[cut[0]..cut[1]]).filter(|piece| !piece.is_empty()) {

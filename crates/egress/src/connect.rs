@@ -79,6 +79,11 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
+    /// Whether a new connection could be kept.
+    pub(crate) fn has_place(&self) -> bool {
+        self.places.available_permits() > 0
+    }
+
     pub(crate) async fn connect(&self, destination: &Destination, progress: &Progress) -> Result<CustomerStream, ConnectFailure> {
         let host = destination.host.as_str();
         progress.reach(TimeoutPhase::Dns);

@@ -1,7 +1,10 @@
 //! A URL, parsed once: where to connect, and what a request to it says.
 
-use http::header::HeaderValue;
-use http::{Request, Uri};
+use bellwire_domain::OutboundRequest;
+use http::header::{CONTENT_LENGTH, HeaderValue};
+use http::{Request, Uri, Version};
+
+use crate::head::states_length;
 
 /// Where an endpoint's URL leads.
 pub(crate) struct Destination {
@@ -14,9 +17,9 @@ pub(crate) struct Destination {
     /// As HTTP/2 wants it, with scheme and authority.
     absolute: Uri,
     /// As HTTP/1.1 wants it: path and query.
-    path: Uri,
+    pub(crate) path: String,
     /// The `Host` of HTTP/1.1.
-    host_header: HeaderValue,
+    pub(crate) authority: String,
 }
 
 impl Destination {
@@ -42,26 +45,32 @@ impl Destination {
             port: parsed.port().unwrap_or(if is_tls { 443 } else { 80 }),
             is_tls,
             absolute: Uri::try_from(format!("{origin}{path}")).map_err(|error| invalid(&error))?,
-            path: Uri::try_from(path).map_err(|error| invalid(&error))?,
-            host_header: HeaderValue::try_from(authority).map_err(|error| invalid(&error))?,
+            path,
+            authority,
             origin,
         })
     }
 
-    /// Addresses a request as HTTP/1.1 does.
-    pub(crate) fn address_http1<B>(&self, request: &mut Request<B>) {
-        *request.uri_mut() = self.path.clone();
-        request.headers_mut().entry(http::header::HOST).or_insert_with(|| self.host_header.clone());
-    }
-
-    /// Addresses a request as HTTP/2 does.
-    pub(crate) fn address_http2<B>(&self, request: &mut Request<B>) {
-        *request.uri_mut() = self.absolute.clone();
+    /// The head of a request as HTTP/2 wants it.
+    pub(crate) fn http2(&self, request: &OutboundRequest) -> Request<()> {
+        let mut head = Request::new(());
+        *head.method_mut() = request.method.clone();
+        *head.uri_mut() = self.absolute.clone();
+        *head.version_mut() = Version::HTTP_2;
+        *head.headers_mut() = request.headers.clone();
+        if states_length(&request.method, &request.body) {
+            head.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(request.body.len()));
+        }
+        head
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bellwire_domain::{EndpointUrl, UrlPolicy};
+    use proptest::prelude::*;
+    use url::Url;
+
     use super::*;
 
     #[test]
@@ -73,13 +82,45 @@ mod tests {
             ("http://user:word@127.1:81/é", "http://127.0.0.1:81", "127.0.0.1", 81, "/%C3%A9", "127.0.0.1:81"),
         ] {
             let destination = Destination::parse(url).unwrap();
-            let mut request = Request::new(());
-            destination.address_http2(&mut request);
-            assert_eq!(request.uri().to_string(), format!("{origin}{path}"));
-            destination.address_http1(&mut request);
+            assert_eq!(destination.absolute.to_string(), format!("{origin}{path}"));
             assert_eq!((destination.origin.as_str(), destination.host.as_str(), destination.port), (origin, host, port), "{url}");
-            assert_eq!(request.uri().to_string(), path, "{url}");
-            assert_eq!(request.headers()["host"], header, "{url}");
+            assert_eq!((destination.path.as_str(), destination.authority.as_str()), (path, header), "{url}");
+        }
+    }
+
+    proptest! {
+        /// A contract sees the parts of the parsed URL; the wire must say the same.
+        #[test]
+        fn the_wire_says_of_a_registered_url_what_a_contract_sees(
+            scheme in "[hH][tT]{2}[pP][sS]?",
+            host in "([a-zA-Z0-9é-]{1,8}|[0-9]{1,3})(\\.[a-zA-Z0-9-]{1,8}){0,3}\\.?|\\[::[0-9a-f]{1,4}\\]",
+            port in "(:[0-9]{0,5})?",
+            rest in "([/?][!-~é€]{0,20}){0,3}",
+        ) {
+            let Ok(registered) = EndpointUrl::try_new(&format!("{scheme}://{host}{port}{rest}"), UrlPolicy::Any) else {
+                return Ok(());
+            };
+            let (url, target) = (registered.parsed(), |url: &Url| match url.query() {
+                Some(query) => format!("{}?{query}", url.path()),
+                None => url.path().to_owned(),
+            });
+            // As a contract renders it: printed, and parsed again to be sent.
+            let destination = Destination::parse(url.as_str()).map_err(TestCaseError::fail)?;
+            let request = OutboundRequest {
+                method: http::Method::GET,
+                url: url.as_str().to_owned(),
+                headers: http::HeaderMap::new(),
+                spellings: Vec::new(),
+                body: bytes::Bytes::new(),
+            };
+            let head = String::from_utf8(crate::head::write(&request, &destination)).unwrap();
+            let authority = url.port().map_or(url.host_str().unwrap().to_owned(), |port| format!("{}:{port}", url.host_str().unwrap()));
+            prop_assert_eq!(head, format!("GET {} HTTP/1.1\r\nHost: {authority}\r\n\r\n", target(url)));
+            let http2 = destination.http2(&request);
+            let wire = http2.uri();
+            prop_assert_eq!(wire.authority().map(http::uri::Authority::as_str), Some(authority.as_str()));
+            prop_assert_eq!(wire.path_and_query().map(|target| target.as_str().to_owned()), Some(target(url)));
+            prop_assert_eq!(Destination::parse(registered.as_str()).unwrap().path, destination.path, "however it was typed");
         }
     }
 

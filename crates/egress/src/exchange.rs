@@ -1,25 +1,16 @@
-//! What goes over a connection, and what it means if no answer comes back.
+//! What it means if no answer comes back.
 
 use bellwire_domain::AttemptOutcome;
-use bytes::Bytes;
-use http::Request;
 
-/// A request on its way to a customer.
-pub(crate) type Outgoing = Request<Bytes>;
-
-/// Why there is no answer.
+/// Why there is no answer. If the request goes out no more, the value inside is the outcome of the attempt.
 pub(crate) enum Unanswered {
-    /// Nothing was sent, so another connection may carry the request. If there is none, this is the outcome.
-    Unsent(Box<Outgoing>, AttemptOutcome),
+    /// Nothing was sent, so another connection may carry the request.
+    Unsent(AttemptOutcome),
+    /// The receiver says that it did not process the request, so another connection may carry it.
+    Refused(AttemptOutcome),
+    /// The receiver closed a connection that had served before, and not a byte of an answer came. Most likely it closed an idle
+    /// connection just as the request went out.
+    Dropped,
     /// It may have arrived.
     Failed(AttemptOutcome),
-}
-
-impl Unanswered {
-    /// The outcome of the attempt.
-    pub(crate) fn into_outcome(self) -> AttemptOutcome {
-        match self {
-            Self::Unsent(_, outcome) | Self::Failed(outcome) => outcome,
-        }
-    }
 }

@@ -1,6 +1,5 @@
 //! What went wrong, sorted by where it went wrong.
 
-use std::error::Error;
 use std::io;
 
 use bellwire_domain::AttemptOutcome;
@@ -23,35 +22,21 @@ pub(crate) fn closed(how: &str) -> AttemptOutcome {
     AttemptOutcome::Closed { detail: format!("the connection was {how} before the answer was complete") }
 }
 
-/// What was wrong with an answer, in our own words, not a library's.
-pub(crate) fn broken(error: &(dyn Error + 'static)) -> AttemptOutcome {
-    if find::<hyper::Error>(error).is_some_and(|error| error.is_incomplete_message() || error.is_canceled()) {
-        return closed("closed");
-    }
-    match find::<io::Error>(error).map(io::Error::kind) {
-        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe) => closed("reset"),
-        Some(io::ErrorKind::UnexpectedEof) => closed("closed"),
-        Some(_) | None => AttemptOutcome::Protocol { detail: innermost(error) },
+/// What went wrong while a connection was read or written.
+pub(crate) fn broken(error: &io::Error) -> AttemptOutcome {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => closed("reset"),
+        io::ErrorKind::UnexpectedEof => closed("closed"),
+        _ => AttemptOutcome::Protocol { detail: error.to_string() },
     }
 }
 
-/// The first cause of this type.
-fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(found) = error.downcast_ref::<E>() {
-            return Some(found);
-        }
-        cause = error.source();
+/// The same over HTTP/2, where a connection may also be ended in words.
+pub(crate) fn broken_http2(error: &h2::Error) -> AttemptOutcome {
+    match error.get_io() {
+        // Its word for a connection that came to its end.
+        Some(ended) if ended.kind() == io::ErrorKind::BrokenPipe => closed("closed"),
+        Some(error) => broken(error),
+        None => AttemptOutcome::Protocol { detail: error.to_string() },
     }
-    None
-}
-
-/// The text of the cause at the bottom.
-fn innermost(error: &(dyn Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

@@ -13,17 +13,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker, ready};
 
-use bellwire_domain::{AttemptOutcome, TimeoutPhase, Timestamp};
+use bellwire_domain::{AttemptOutcome, OutboundRequest, TimeoutPhase, Timestamp};
 use bytes::buf::Chain;
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
-use crate::codec::{self, Received, Reception};
+use crate::codec::{Received, Reception};
 use crate::connect::Progress;
-use crate::exchange::{Outgoing, Unanswered};
-use crate::failure;
+use crate::destination::Destination;
+use crate::exchange::Unanswered;
 use crate::stream::CustomerStream;
+use crate::{failure, head};
 
 /// Bytes read from a connection at once.
 const READ_BYTES: usize = 8 * 1_024;
@@ -70,24 +71,34 @@ impl Http1 {
     /// Sends a request and reads the answer.
     pub(crate) async fn exchange(
         &mut self,
-        request: Outgoing,
+        request: &OutboundRequest,
+        destination: &Destination,
         progress: &Progress,
         now: Timestamp,
     ) -> Result<AttemptOutcome, Unanswered> {
         self.stirred.is_idle.store(false, Ordering::Release);
         if self.is_kept && poll_fn(|context| Poll::Ready(self.has_stirred(context))).await {
-            return Err(Unanswered::Unsent(Box::new(request), failure::closed("closed")));
+            return Err(Unanswered::Unsent(failure::closed("closed")));
         }
         self.is_over = true; // until the answer is complete
-        self.is_kept = true;
-        self.ask(request, progress, now).await.map_err(Unanswered::Failed)
+        let has_served = std::mem::replace(&mut self.is_kept, true);
+        let mut reception = Reception::new(request.method.clone(), now);
+        let head = head::write(request, destination);
+        self.ask(head, request.body.clone(), &mut reception, progress).await.map_err(|outcome| {
+            if has_served && !reception.has_begun() { Unanswered::Dropped } else { Unanswered::Failed(outcome) }
+        })
     }
 
-    async fn ask(&mut self, request: Outgoing, progress: &Progress, now: Timestamp) -> Result<AttemptOutcome, AttemptOutcome> {
-        let (head, body, mut reception) = codec::begin(request, now)?;
+    async fn ask(
+        &mut self,
+        head: Vec<u8>,
+        body: Bytes,
+        reception: &mut Reception,
+        progress: &Progress,
+    ) -> Result<AttemptOutcome, AttemptOutcome> {
         let mut exchange = Exchange { stream: &mut self.stream, outgoing: Cursor::new(head).chain(body), refused: None };
         let received = loop {
-            if let Some(received) = exchange.receive(&mut reception).await? {
+            if let Some(received) = exchange.receive(reception).await? {
                 break received;
             }
             if reception.is_in_body() {

@@ -9,8 +9,9 @@
 //! an error.
 //!
 //! The files: [`Sender`] makes one attempt; `destination` parses the URL; `guard` says where it may go; `connect` goes there;
-//! `http1`, with `codec`, and `http2` speak over the connection, and `pool` keeps it; `exchange` is what goes over it; `answer`
-//! is what is kept of the answer, and `excerpt` the beginning of its body; `failure` classifies what went wrong.
+//! `http1` and `http2` speak over the connection, and `pool` keeps it; `codec`, with `head` and `framing`, is HTTP/1.1 as bytes;
+//! `exchange` says what no answer means; `answer` is what is kept of one, and `excerpt` the beginning of its body; `failure`
+//! classifies what went wrong.
 //!
 //! What it must not know: contracts, deliveries, retries, the store.
 
@@ -22,7 +23,9 @@ mod dial;
 mod excerpt;
 mod exchange;
 mod failure;
+mod framing;
 mod guard;
+mod head;
 mod http1;
 mod http2;
 mod pool;

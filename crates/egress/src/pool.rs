@@ -22,9 +22,14 @@ const BEAT_MAX: Duration = Duration::from_secs(1);
 
 /// A kept connection, as handed to an attempt.
 pub(crate) enum Kept {
+    /// For one request at a time.
     Http1(Box<Http1>),
+    /// For many.
     Http2(Http2),
 }
+
+/// The turn to open a connection.
+pub(crate) type Turn = tokio::sync::Mutex<()>;
 
 /// The connections of one sender, by origin (scheme, host and port).
 pub(crate) struct Pool {
@@ -47,6 +52,8 @@ struct Host {
     /// Used last, taken first.
     idle: Vec<(Box<Http1>, Instant)>,
     shared: Option<(Http2, Instant)>,
+    /// Where requests share connections, whoever opens one holds this, and the others wait and share it.
+    opening: Option<Arc<Turn>>,
 }
 
 impl Pool {
@@ -85,17 +92,23 @@ impl Pool {
     /// Lets requests to `origin` share a connection, unless they already do.
     pub(crate) fn share(self: &Arc<Self>, origin: &str, http2: Http2) {
         self.keep(origin, |host| {
+            host.opening.get_or_insert_default();
             if host.shared.as_ref().is_none_or(|(shared, _)| shared.is_closed()) {
                 host.shared = Some((http2, Instant::now()));
             }
         });
     }
 
-    /// Forgets a shared connection that takes no more requests.
-    pub(crate) fn forget_shared(&self, origin: &str) {
+    /// Forgets a shared connection that takes no more requests, or refuses them.
+    pub(crate) fn forget_shared(&self, origin: &str, http2: &Http2) {
         if let Some(host) = self.kept.lock().hosts.get_mut(origin) {
-            host.shared = None;
+            host.shared.take_if(|(shared, _)| shared.is_same(http2));
         }
+    }
+
+    /// The turn to open a connection to `origin`, if requests to it share connections.
+    pub(crate) fn turn(&self, origin: &str) -> Option<Arc<Turn>> {
+        self.kept.lock().hosts.get(origin)?.opening.clone()
     }
 
     fn keep(self: &Arc<Self>, origin: &str, keep: impl FnOnce(&mut Host)) {

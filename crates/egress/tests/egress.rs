@@ -15,6 +15,8 @@ mod connections;
 mod guard;
 #[path = "egress/hostile_receivers.rs"]
 mod hostile_receivers;
+#[path = "egress/http2.rs"]
+mod http2;
 #[path = "egress/support.rs"]
 mod support;
 #[path = "egress/tls.rs"]

@@ -14,6 +14,7 @@ use bellwire_contract::{CapturedRequest, Verdict};
 use bellwire_domain::{Clock, DeliveryState, EndpointId, EventFilter, HealthStatus, Secret};
 use bellwire_store::{Delivery, EventQuery, LaneKey, NewEndpoint, PageRequest, Rotation};
 use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::world::{MINUTE, PATIENCE, World, next, receiver};
 
@@ -243,4 +244,25 @@ async fn an_endpoint_has_no_more_requests_in_flight_than_it_takes() {
     assert!(waiting.len() == 10 && waiting.iter().all(|delivery| delivery.state == DeliveryState::Pending));
     assert_eq!(world.engine.in_flight(), 2);
     world.engine.stop(Duration::ZERO).await;
+}
+
+/// Over HTTP/1.1; some receivers look headers up as their document writes them.
+#[tokio::test]
+async fn header_names_are_on_the_wire_as_the_contract_spells_them() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let world = World::new();
+    let account = world.account("silver").await;
+    let lane = world.endpoint(&account, "s", &url).await;
+    world.publish(&account, "adjudication_complete", "{}", 1).await;
+    let (mut stream, _) = tokio::time::timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(tokio::time::timeout(PATIENCE, stream.read_u8()).await.unwrap().unwrap());
+    }
+    stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    let head = String::from_utf8(head).unwrap();
+    let names: Vec<&str> = head.lines().skip(1).filter_map(|line| line.split_once(": ")).map(|(name, _)| name).collect();
+    assert_eq!(names, ["Host", "apiKey", "Content-Type", "User-Agent", "Content-Length"], "{head}");
+    world.until(&lane, |all| all[0].state == DeliveryState::Delivered).await;
 }

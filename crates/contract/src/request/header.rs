@@ -1,5 +1,7 @@
 //! The headers of a request or a published answer.
 
+use std::sync::Arc;
+
 use http::HeaderName;
 
 use crate::diagnostic::Report;
@@ -37,6 +39,8 @@ pub(crate) const HEADERS: KeySpec = KeySpec::optional(
 #[derive(Debug)]
 pub(crate) struct Header {
     pub(crate) name: HeaderName,
+    /// Its name as the contract writes it.
+    pub(crate) spelled: Arc<str>,
     pub(crate) optional: bool,
     pub(crate) values: Vec<Template>,
 }
@@ -74,6 +78,7 @@ pub(crate) fn read_headers(node: &Node, path: &str, locals: &[String], headers: 
             Some(name) => (name, true),
             None => (key.text.as_str(), false),
         };
+        let spelled = Arc::from(name);
         let parsed = HeaderName::from_bytes(name.as_bytes()).ok();
         let Some(name) = parsed.filter(|name| !is_connection_header(name.as_str())) else {
             report.add(
@@ -88,7 +93,7 @@ pub(crate) fn read_headers(node: &Node, path: &str, locals: &[String], headers: 
         let templates: Vec<_> = one_or_many(value).iter().map(|node| Template::read(node, &place, locals, report)).collect();
         headers.retain(|header| header.name != name);
         match templates.into_iter().collect::<Option<Vec<_>>>() {
-            Some(values) => headers.push(Header { name, optional, values }),
+            Some(values) => headers.push(Header { name, spelled, optional, values }),
             None => clean = false,
         }
     }

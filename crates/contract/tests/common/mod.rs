@@ -46,7 +46,7 @@ pub(crate) fn try_render(
         event: EventInput { id: EVENT_ID, event_type: &event_type, occurred_at: OCCURRED, seq: 42, data, is_test: false },
         attempt: AttemptInput { number: 2, at: NOW, random: core::array::from_fn(|index| index as u8) },
         delivery: DeliveryInput { id: "dlv_1", number: 9 },
-        endpoint: EndpointInput { id: "ep_1", url: URL, name: Some("main"), headers: &[("x-own".to_owned(), "1".to_owned())] },
+        endpoint: EndpointInput { id: "ep_1", url: URL, name: Some("main"), headers: &[("X-Own".to_owned(), "1".to_owned())] },
         account: AccountInput { id: "550e8400-e29b-41d4-a716-446655440000", name: None },
         secrets: &secrets,
     })

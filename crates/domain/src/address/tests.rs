@@ -4,7 +4,9 @@ use ipnet::Ipv6Net;
 
 use super::*;
 
-use AddressClass::{Documentation, LinkLocal, Loopback, Multicast, Private, Public, Reserved, SharedCarrier, Transition};
+use AddressClass::{
+    CloudService, Documentation, LinkLocal, Loopback, Multicast, Private, Public, Reserved, SharedCarrier, Transition,
+};
 
 /// Both address spaces, whole: the ranges of the IANA special-purpose, multicast and unicast registries. The narrowest range
 /// that holds an address says its class.
@@ -14,6 +16,9 @@ const RANGES: &[(&str, AddressClass)] = &[
     ("10.0.0.0/8", Private),
     ("100.64.0.0/10", SharedCarrier),
     ("127.0.0.0/8", Loopback),
+    ("161.26.0.0/16", CloudService),
+    ("166.8.0.0/14", CloudService),
+    ("168.63.129.16/32", CloudService),
     ("169.254.0.0/16", LinkLocal),
     ("172.16.0.0/12", Private),
     ("192.0.0.0/24", Reserved),
@@ -257,4 +262,29 @@ fn an_exception_written_as_v4_mapped_is_that_v4_network() {
     let policy = AddressPolicy::new(vec![all.into()]);
     assert_eq!(policy.check(address("::1")), Ok(()));
     assert_eq!(policy.check(address("::ffff:10.1.0.1")), Err(Private), "all of IPv6 says nothing of IPv4");
+}
+
+#[test]
+fn what_clouds_serve_their_own_machines_with_is_refused() {
+    let policy = AddressPolicy::default();
+    for address in [
+        "168.63.129.16",      // Azure: metadata, DNS, health
+        "169.254.169.254",    // most: metadata
+        "169.254.169.253",    // AWS: DNS
+        "169.254.170.2",      // AWS: credentials of containers
+        "fd00:ec2::254",      // AWS
+        "fd20:ce::254",       // Google
+        "fd00:c1::a9fe:a9fe", // Oracle
+        "192.0.0.192",        // Oracle
+        "100.100.100.200",    // Alibaba
+        "100.100.2.136",      // Alibaba: DNS
+        "161.26.0.10",        // IBM: DNS
+        "166.8.0.1",          // IBM: services
+        "::ffff:168.63.129.16",
+    ] {
+        assert!(policy.check(address.parse().unwrap()).is_err(), "{address}");
+    }
+    for address in ["168.63.129.15", "168.63.129.17", "161.25.255.255", "166.12.0.0"] {
+        assert!(policy.check(address.parse().unwrap()).is_ok(), "{address}");
+    }
 }

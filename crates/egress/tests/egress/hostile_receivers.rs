@@ -302,8 +302,17 @@ async fn a_refused_connection_is_a_connect_failure() {
 }
 
 #[tokio::test]
-async fn retry_after_is_read_in_both_forms() {
-    for (header, seconds) in [("120", Some(120)), ("Thu, 01 Jan 1970 00:01:00 GMT", Some(60)), ("soon", None), ("-1", None)] {
+async fn retry_after_is_read_in_every_form() {
+    for (header, seconds) in [
+        ("120", Some(120)),
+        ("4294967296", Some(4_294_967_296)),
+        ("Thu, 01 Jan 1970 00:01:00 GMT", Some(60)),
+        ("Thursday, 01-Jan-70 00:01:00 GMT", Some(60)),
+        ("Thu Jan  1 00:01:00 1970", Some(60)),
+        ("\r\n 60", Some(60)),
+        ("soon", None),
+        ("-1", None),
+    ] {
         let url = saying(format!("HTTP/1.1 429 Too Many Requests\r\nretry-after: {header}\r\ncontent-length: 0\r\n\r\n"));
         match send(&url, LONG).await {
             bellwire_domain::AttemptOutcome::Response { status: 429, retry_after, .. } => {
@@ -311,6 +320,30 @@ async fn retry_after_is_read_in_both_forms() {
             }
             other => panic!("{other:?}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn no_answer_is_thrown_away_for_the_shape_of_its_head() {
+    let few = "x-more: and more\r\n".repeat(129);
+    let many = "a:\r\n".repeat(15_000);
+    for head in
+        [few.as_str(), many.as_str(), "x-folded: one\r\n two\r\n\tthree\r\n", "x-spaced : one\r\n", "x-latin: caf\u{e9}\r\n", ""]
+    {
+        let answer = format!("HTTP/1.1 200 OK\r\n{head}content-length:\r\n 2\r\n\r\nok");
+        assert_eq!(answered(&send(&saying(answer), LONG).await, 200), b"ok", "{} bytes of head", head.len());
+    }
+    let chunked =
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2;signature=0123456789abcdef0123456789\r\nok\r\n0\r\n\r\n";
+    assert_eq!(answered(&send(&saying(chunked), LONG).await, 200), b"ok");
+}
+
+#[tokio::test]
+async fn a_head_is_bounded_by_its_bytes_alone() {
+    for (line_bytes, is_read) in [(65_000, true), (80_000, false)] {
+        let head = format!("HTTP/1.1 200 OK\r\nx-long: {}\r\ncontent-length: 0\r\n\r\n", "x".repeat(line_bytes));
+        let outcome = send(&saying(head), LONG).await;
+        assert_eq!(outcome.status(), is_read.then_some(200), "{line_bytes}: {outcome:?}");
     }
 }
 

@@ -28,7 +28,13 @@ pub(crate) fn local_sender() -> Sender {
 }
 
 pub(crate) fn post(url: &str) -> OutboundRequest {
-    OutboundRequest { method: Method::POST, url: url.to_owned(), headers: HeaderMap::new(), body: Bytes::from_static(b"{}") }
+    OutboundRequest {
+        method: Method::POST,
+        url: url.to_owned(),
+        headers: HeaderMap::new(),
+        spellings: Vec::new(),
+        body: Bytes::from_static(b"{}"),
+    }
 }
 
 /// Sends within `timeout`, and does not wait for ever when the sender does.

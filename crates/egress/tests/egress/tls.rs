@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::ServerConfig;
+use rustls::{HandshakeKind, ServerConfig};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
@@ -28,7 +28,7 @@ fn trusting(authority: &Authority) -> Sender {
     Sender::new(options(authority))
 }
 
-fn options(authority: &Authority) -> SenderOptions {
+pub(crate) fn options(authority: &Authority) -> SenderOptions {
     SenderOptions {
         resolver: Scripted::new(&[&["127.0.0.1"]]),
         addresses: loopback(),
@@ -41,6 +41,7 @@ fn options(authority: &Authority) -> SenderOptions {
 #[derive(Clone, Default)]
 struct Seen {
     connections: Arc<AtomicUsize>,
+    handshakes: Arc<Mutex<Vec<Option<HandshakeKind>>>>,
     ended: Arc<AtomicUsize>,
     versions: Arc<Mutex<Vec<Version>>>,
     /// Ends every open connection in good order.
@@ -62,7 +63,7 @@ impl Seen {
 }
 
 /// Agrees on TLS and on one of `protocols`.
-fn acceptor(identity: Identity, protocols: &[&str]) -> TlsAcceptor {
+pub(crate) fn acceptor(identity: Identity, protocols: &[&str]) -> TlsAcceptor {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = ServerConfig::builder().with_no_client_auth();
     let mut config = config.with_single_cert(vec![identity.certificate.into()], identity.key.try_into().unwrap()).unwrap();
@@ -82,6 +83,7 @@ fn serve(identity: Identity, protocols: &[&str], seen: &Seen) -> u16 {
             open.spawn(async move {
                 let Ok(stream) = acceptor.accept(stream).await else { return };
                 seen.connections.fetch_add(1, Ordering::SeqCst);
+                seen.handshakes.lock().unwrap().push(stream.get_ref().1.handshake_kind());
                 let service = service_fn(|request| answer(request, seen.clone()));
                 let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
                 let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -265,6 +267,19 @@ async fn an_http2_connection_that_the_receiver_ends_fails_no_attempt() {
             }
         };
         tokio::time::timeout(LONG, ending).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_second_connection_to_a_receiver_resumes_its_tls_session() {
+    for protocols in [&["h2"][..], &["http/1.1"]] {
+        let (authority, seen) = (Authority::new("ours"), Seen::default());
+        let port = serve(authority.issue("client.example"), protocols, &seen);
+        let sender = Sender::new(SenderOptions { kept_max: 0, ..options(&authority) });
+        for _ in 0..2 {
+            answered(&send_by(&sender, post(&format!("https://client.example:{port}/in")), LONG).await, 200);
+        }
+        assert_eq!(*seen.handshakes.lock().unwrap(), [Some(HandshakeKind::Full), Some(HandshakeKind::Resumed)]);
     }
 }
 

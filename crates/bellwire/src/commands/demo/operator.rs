@@ -92,7 +92,7 @@ impl Operator {
         headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {}", self.key))?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let url = format!("http://{}{path}", self.address);
-        let request = OutboundRequest { method: method.clone(), url, headers, body };
+        let request = OutboundRequest { method: method.clone(), url, headers, spellings: Vec::new(), body };
         match self.sender.send(request, TIMEOUT, Timestamp::default()).await {
             AttemptOutcome::Response { status: 200..=299, body, .. } => Ok(serde_json::from_slice(&body)?),
             AttemptOutcome::Response { status, body, .. } => {

@@ -44,7 +44,8 @@ impl Known<'_> {
         }
         if has_body && !headers.iter().any(|header| header.name == http::header::CONTENT_TYPE) {
             let value = Template { at: fields.at, parts: vec![Part::Text("application/json".to_owned())] };
-            headers.push(Header { name: http::header::CONTENT_TYPE, optional: false, values: vec![value] });
+            let (name, spelled) = (http::header::CONTENT_TYPE, "Content-Type".into());
+            headers.push(Header { name, spelled, optional: false, values: vec![value] });
         }
         Some(headers)
     }
