@@ -14,6 +14,7 @@ use http_body_util::{BodyExt, Limited};
 use serde::de::DeserializeOwned;
 
 use crate::Api;
+use crate::allowance::Shown;
 use crate::large_bodies::{COUNTED_BYTES_MIN, COUNTED_TIME_MAX, LargeBodies, keep};
 use crate::problem::{Code, Problem};
 
@@ -24,8 +25,11 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let bearer = bearer(&parts.headers);
-        Ok(Self(api.app.authenticate(bearer).await?))
+        let actor = api.app.authenticate(bearer(&parts.headers)).await?;
+        if let (Some(allowance), Some(shown)) = (actor.requests_left, parts.extensions.get::<Shown>()) {
+            shown.add(allowance);
+        }
+        Ok(Self(actor))
     }
 }
 

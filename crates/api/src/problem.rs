@@ -3,10 +3,12 @@
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use bellwire_app::{AppError, Conflict, Fault};
+use bellwire_app::{Allowance, AppError, Conflict, Fault};
 use bellwire_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::allowance;
 
 /// The most faults in one answer.
 const FAULTS_MAX: usize = 50;
@@ -97,7 +99,7 @@ codes! {
     /// The account has too many live deliveries.
     BacklogFull = "backlog_full" TOO_MANY_REQUESTS "Too many deliveries of the account are waiting";
     /// The key sends too many requests.
-    RateExceeded = "rate_exceeded" TOO_MANY_REQUESTS "The API key sends too many requests";
+    RateExceeded = "rate_exceeded" TOO_MANY_REQUESTS "It is asked for too often";
     /// A failure inside Bellwire.
     Internal = "internal" INTERNAL_SERVER_ERROR "Bellwire failed";
     /// Too many writes are waiting.
@@ -114,6 +116,8 @@ pub struct Problem {
     faults: Vec<Fault>,
     /// Seconds to wait before trying again.
     retry_after: Option<u64>,
+    /// What is not allowed any more for now.
+    allowance: Option<Box<Allowance>>,
     /// For the log; never sent.
     failure: Option<Failure>,
 }
@@ -159,7 +163,7 @@ impl Problem {
             Code::BacklogFull => Some(BACKLOG_RETRY_AFTER),
             _ => None,
         };
-        Self { code, detail: detail.into(), faults: Vec::new(), retry_after, failure: None }
+        Self { code, detail: detail.into(), faults: Vec::new(), retry_after, allowance: None, failure: None }
     }
 
     pub(crate) fn at(code: Code, detail: impl Into<String>, faults: Vec<Fault>) -> Self {
@@ -199,9 +203,10 @@ impl From<AppError> for Problem {
             AppError::TooLarge(fault) => Self::at(Code::TooLarge, detail, vec![fault]),
             AppError::BacklogFull { .. } => Self::new(Code::BacklogFull, detail),
             AppError::PreconditionFailed { .. } => Self::new(Code::PreconditionFailed, detail),
-            AppError::RateExceeded { retry_after } => {
+            AppError::RateExceeded { retry_after, allowance } => {
                 let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
-                Self { retry_after: Some(seconds.max(1)), ..Self::new(Code::RateExceeded, detail) }
+                let allowance = Some(Box::new(allowance));
+                Self { retry_after: Some(seconds.max(1)), allowance, ..Self::new(Code::RateExceeded, detail) }
             }
             AppError::Conflict(conflict) => Self::conflict(&conflict, detail),
             AppError::Store(StoreError::Busy) => Self::new(Code::Busy, "too much is waiting to be written: try again shortly"),
@@ -275,6 +280,9 @@ impl IntoResponse for Problem {
         }
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        if let Some(allowance) = &self.allowance {
+            allowance::write(allowance, response.headers_mut());
         }
         if let Some(failure) = self.failure {
             response.extensions_mut().insert(failure);

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bellwire_store::StoreError;
 
+use crate::Allowance;
+
 /// One thing that is wrong with the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -152,11 +154,13 @@ pub enum AppError {
         /// The stored version; `None`: there is no such resource.
         version: Option<i64>,
     },
-    /// The key sends too many requests.
-    #[error("this API key sends too many requests")]
+    /// It is asked for too often.
+    #[error("{}", rate_exceeded(.allowance))]
     RateExceeded {
-        /// When it may send the next one.
+        /// When it may be asked for again.
         retry_after: Duration,
+        /// What is limited, and how.
+        allowance: Allowance,
     },
     /// It conflicts with what is stored.
     #[error(transparent)]
@@ -171,6 +175,12 @@ impl AppError {
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::Invalid(vec![Fault::new(pointer, detail)])
     }
+}
+
+fn rate_exceeded(allowance: &Allowance) -> String {
+    let Allowance { policy, limit, span_s, .. } = allowance;
+    let whose = if *policy == "requests" { "this API key" } else { "this account" };
+    format!("{whose} is allowed {limit} {policy} in {span_s} s, and has had them: try again after `Retry-After`")
 }
 
 fn precondition_failed(version: Option<i64>) -> String {

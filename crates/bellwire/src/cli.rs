@@ -84,6 +84,9 @@ pub(crate) struct ServeArguments {
     /// Requests per second per API key; 0: no limit
     #[arg(long, value_name = "N", default_value = "0", env = "BELLWIRE_RATE_MAX")]
     pub(crate) rate_max: KeyRate,
+    /// Requests per second per consumer's API key, in place of --rate-max; 0: that one
+    #[arg(long, value_name = "N", default_value = "100", env = "BELLWIRE_CONSUMER_RATE_MAX")]
+    pub(crate) consumer_rate_max: KeyRate,
     /// On PostgreSQL: how long a node may be silent before others take over its work, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = StoreOptions::NODE_LEASE_S, env = "BELLWIRE_NODE_LEASE", value_parser = clap::value_parser!(u16).range(1..=600))]
     pub(crate) node_lease: u16,

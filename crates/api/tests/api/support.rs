@@ -149,6 +149,11 @@ impl Answer {
         parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
+    /// A header's text, which is empty where there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
     pub(crate) fn id(&self) -> String {
         self.json["id"].as_str().unwrap_or_else(|| panic!("no id in {}", self.text)).to_owned()
     }
