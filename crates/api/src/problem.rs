@@ -70,6 +70,8 @@ codes! {
     ContractNotLoaded = "contract_not_loaded" CONFLICT "The contract of this account is not loaded";
     /// No webhooks for sandbox accounts.
     SandboxAccount = "sandbox_account" CONFLICT "The contract has no webhooks for sandbox accounts";
+    /// The account is being deleted.
+    AccountDeleted = "account_deleted" CONFLICT "The account is being deleted";
     /// The account has reached its limit of endpoints.
     EndpointLimit = "endpoint_limit" CONFLICT "The account has reached its limit of endpoints";
     /// The contract has no test event.
@@ -230,6 +232,7 @@ impl Problem {
             Conflict::ContractFixed { .. } => Code::ContractFixed,
             Conflict::ContractNotLoaded { .. } => Code::ContractNotLoaded,
             Conflict::SandboxAccount => Code::SandboxAccount,
+            Conflict::AccountDeleted => Code::AccountDeleted,
             Conflict::EndpointLimit { .. } => Code::EndpointLimit,
             Conflict::NoTestEvent => Code::NoTestEvent,
             Conflict::AccountSecret => Code::AccountSecret,
@@ -244,6 +247,7 @@ impl Problem {
             Conflict::ContractFixed { .. } => vec![Fault::new("/contract", detail.as_str())],
             Conflict::ContractNotLoaded { .. }
             | Conflict::SandboxAccount
+            | Conflict::AccountDeleted
             | Conflict::EndpointLimit { .. }
             | Conflict::NoTestEvent
             | Conflict::AccountSecret

@@ -188,6 +188,11 @@ impl App {
         let not_found = || AppError::NotFound(Resource::Account);
         let id = AccountId::try_new(id).ok().filter(|id| scope.includes(id)).ok_or_else(not_found)?;
         let account = self.records().find_account(&id).await?.ok_or_else(not_found)?;
+        // Only the operator sees that an account is being deleted, and only of the account itself.
+        let shows_deleted = matches!(operation, Operation::AccountRead | Operation::AccountManage) && scope.only.is_none();
+        if account.deleting_since.is_some() && !shows_deleted {
+            return Err(not_found());
+        }
         let contract = self.contracts().get(&account.contract).cloned();
         let access = AccountAccess { account, contract };
         if operation == Operation::EndpointChange && scope.only.is_some() {

@@ -70,6 +70,9 @@ pub enum Conflict {
     /// The contract has no webhooks for sandbox accounts.
     #[error("this is a sandbox account, and its contract has no webhooks for sandboxes")]
     SandboxAccount,
+    /// The account is being deleted.
+    #[error("the account is being deleted; its id is free once that is done")]
+    AccountDeleted,
     /// The account has reached its limit of endpoints.
     #[error("the account already has {max} endpoints, which is the limit")]
     EndpointLimit {

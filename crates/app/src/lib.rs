@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use bellwire_contract::{Contract, Contracts};
 use bellwire_domain::{AccountId, AddressPolicy, Clock, Entropy, KeyId, Role};
-use bellwire_store::{Records, StoreError};
+use bellwire_store::{Account, Records, StoreError};
 
 use rate::Rates;
 
@@ -123,6 +123,12 @@ impl App {
 
     pub(crate) fn records(&self) -> &Records {
         &self.0.options.records
+    }
+
+    /// An account, unless it is being deleted.
+    pub(crate) async fn find_account(&self, id: &AccountId) -> Result<Option<Arc<Account>>, StoreError> {
+        let found = self.records().find_account(id).await?;
+        Ok(found.filter(|account| account.deleting_since.is_none()))
     }
 
     /// How often a key of this role may ask, if it is limited. A consumer's own limit goes before the general one.

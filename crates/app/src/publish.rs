@@ -100,7 +100,7 @@ impl App {
                 Err(PublishError::AccountChanged) => {}
                 Err(error) => return Err(error.into()),
             }
-            let found = self.records().find_account(&account.id).await.map_err(AppError::from)?;
+            let found = self.find_account(&account.id).await.map_err(AppError::from)?;
             account = found.ok_or(AppError::NotFound(Resource::Account))?;
         }
         Err(PublishFailure::AccountChanged)

@@ -56,7 +56,7 @@ impl App {
                 PublishFailure::App(error) => return Err(error),
                 PublishFailure::Conflict(_) => return Err(Conflict::ResourceEvent.into()),
                 PublishFailure::AccountChanged => {
-                    let found = self.records().find_account(&account.id).await?;
+                    let found = self.find_account(&account.id).await?;
                     account = found.ok_or(AppError::NotFound(Resource::Account))?;
                 }
             }

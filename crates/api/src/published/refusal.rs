@@ -93,6 +93,7 @@ const fn kind(code: Code) -> ErrorKind {
         | Code::ContractFixed
         | Code::ContractNotLoaded
         | Code::SandboxAccount
+        | Code::AccountDeleted
         | Code::EndpointLimit
         | Code::NoTestEvent
         | Code::AccountSecret

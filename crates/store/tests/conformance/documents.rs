@@ -65,7 +65,7 @@ async fn a_document_and_its_events_are_stored_and_handed_over() {
     assert_eq!(listed.items, [resource.head]);
     let others = fixture.store.records.list_resources(&account_id("a"), "refill", page(10)).await.unwrap();
     assert!(others.items.is_empty());
-    assert!(fixture.store.records.delete_account(&account_id("a")).await.unwrap());
+    assert!(fixture.delete_account(&account_id("a")).await);
     assert!(found(&fixture, "o").await.is_none());
     fixture.assert_sound();
 }
