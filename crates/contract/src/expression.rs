@@ -13,6 +13,10 @@ use crate::variables::{self, Scope, Variable};
 
 /// The longest expression, in bytes.
 const EXPRESSION_LENGTH_MAX: usize = 4_096;
+/// What it costs to start the library, in steps.
+const LIBRARY_STEPS: usize = 2_048;
+/// What it costs to evaluate an expression without the library, in steps.
+const DIRECT_STEPS: usize = 64;
 
 /// A checked expression.
 #[derive(Debug)]
@@ -66,13 +70,22 @@ impl Expression {
         if let Some(shown) = scope.values.shown(&self.text) {
             return Ok(Piece::text(shown));
         }
+        let charged = scope.meter().step(match &self.evaluation {
+            Evaluation::Library(_) => LIBRARY_STEPS,
+            Evaluation::Direct(..) | Evaluation::Sum(..) | Evaluation::Defined(..) => DIRECT_STEPS,
+        });
+        charged.map_err(|error| self.named(error))?;
         let value = match &self.evaluation {
             Evaluation::Direct(path, filters) => filtered(path, filters, scope),
             Evaluation::Sum(path, filters, added) => filtered(path, filters, scope).and_then(|value| sum(&value, *added)),
-            Evaluation::Defined(path, wanted) => Ok(Piece::Bool((path.find(scope) != Piece::Absent) == *wanted)),
+            Evaluation::Defined(path, wanted) => path.find(scope).map(|found| Piece::Bool((found != Piece::Absent) == *wanted)),
             Evaluation::Library(compiled) => jinja::evaluate(compiled, &self.paths, scope),
         };
-        value.map_err(|error| EvalError { message: format!("`{}` {}", self.text, error.message), absent: error.absent })
+        value.map_err(|error| self.named(error))
+    }
+
+    fn named(&self, error: EvalError) -> EvalError {
+        EvalError { message: format!("`{}` {}", self.text, error.message), absent: error.absent }
     }
 
     /// The variable and its filters, when the expression is nothing else.
@@ -89,9 +102,9 @@ impl Expression {
 }
 
 fn filtered<'a>(path: &Path, filters: &[Filter], scope: Scope<'a>) -> Result<Piece<'a>, EvalError> {
-    match path.find(scope) {
+    match path.find(scope)? {
         Piece::Absent => Ok(Piece::Absent),
-        found => filters.iter().try_fold(found, |value, filter| filter.apply(value)),
+        found => filters.iter().try_fold(found, |value, filter| filter.apply(value, scope.meter())),
     }
 }
 
@@ -154,11 +167,10 @@ fn is_argument_name(tokens: &[Token], index: usize) -> bool {
 }
 
 fn check_filter(name: &str) -> Result<(), Mistake> {
-    if jinja::has_filter(name) {
+    let known: Vec<&str> = jinja::filter_names().collect();
+    if known.contains(&name) {
         return Ok(());
     }
-    let mut known = FilterName::WORDS.to_vec();
-    known.extend(["default", "join", "length", "first", "last", "replace", "trim", "round", "int", "float"]);
     Err(Mistake::new(format!("unknown filter `{name}`"), suggestion(name, &known)))
 }
 

@@ -6,12 +6,15 @@
 mod document;
 mod read;
 
+use std::sync::Arc;
+
 use bellwire_domain::EventType;
 use bellwire_domain::resource::{Facts, FieldFact, Lifecycle, Past, Refusal, StateId, StateSet};
 use bytes::Bytes;
 
 use crate::failure::Failure;
 use crate::json;
+use crate::meter::Meter;
 use crate::piece::Piece;
 use crate::schema::DataError;
 use crate::template::Template;
@@ -225,7 +228,8 @@ impl EventRule {
     fn write(&self, text: &str, document: &Bytes, resource: &str, count: usize) -> Result<ResourceEvent, ResourceRefusal> {
         let document_local = Local { name: "document", value: Piece::Json(text.into()), outer: None };
         let resource_local = Local { name: "resource", value: Piece::Json(resource.into()), outer: Some(&document_local) };
-        let scope = Scope { values: &Nothing, locals: Some(&resource_local) };
+        let nothing = Nothing::default();
+        let scope = Scope { values: &nothing, locals: Some(&resource_local) };
         let failed = |failure: &Failure| wrong("", &format!("the event `{}`: {}", self.event_type, failure.message));
         let id = self.id.as_ref().map(|id| id.render_text(scope)).transpose().map_err(|failure| failed(&failure))?;
         let data = match &self.data {
@@ -241,11 +245,16 @@ impl EventRule {
 }
 
 /// Templates of resources know `document` and `resource`, and nothing of a request.
-struct Nothing;
+#[derive(Default)]
+struct Nothing(Arc<Meter>);
 
 impl Values for Nothing {
     fn get(&self, _variable: &Variable) -> Piece<'_> {
         Piece::Absent
+    }
+
+    fn meter(&self) -> &Arc<Meter> {
+        &self.0
     }
 }
 

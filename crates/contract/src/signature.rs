@@ -11,11 +11,13 @@ mod plain;
 mod scheme;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use crate::diagnostic::{Report, list};
 use crate::expression::Expression;
 use crate::failure::Failure;
 use crate::grammar::{Definition, KeySpec, Shape, Variant, names, union};
+use crate::meter::Meter;
 use crate::piece::Piece;
 use crate::reader::Fields;
 use crate::variables::{Builtin, Scope, Values, Variable};
@@ -165,5 +167,9 @@ impl Values for WithSecret<'_> {
 
     fn shown(&self, expression: &str) -> Option<&str> {
         if expression == Builtin::Secret.as_str() { None } else { self.values.shown(expression) }
+    }
+
+    fn meter(&self) -> &Arc<Meter> {
+        self.values.meter()
     }
 }

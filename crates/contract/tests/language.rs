@@ -142,6 +142,17 @@ request:
 
 /// Signature headers as published contracts have them: the header, the signature, and the value expected over `{}` at [`NOW`].
 #[test]
+fn the_length_of_bytes_counts_bytes() {
+    let contract = compile(&format!(
+        "contract: t\ntitle: T\nevents: [{{ type: \"*\", example: {DATA} }}]\nrequest:\n  headers:\n    x-a: \"{{{{ body | length }}}}\"\n    x-b: \"{{{{ (body | length) * 2 if body | length > 3 else 0 }}}}\"\n    x-c: \"{{{{ body | sha256 | length }}}} {{{{ (body | sha256 | length) / 1 }}}}\"\n    x-d: \"{{{{ event.data.id | length }}}}\"\n  body: {{ $text: \"é!\" }}\n"
+    ));
+    let request = render(&contract, "a.b", DATA, &[]);
+    for (name, expected) in [("x-a", "3"), ("x-b", "0"), ("x-c", "32 32.0"), ("x-d", "2")] {
+        assert_eq!(header(&request, name), expected, "{name}");
+    }
+}
+
+#[test]
 fn signatures_of_many_shapes_are_made_and_verified() {
     let hex_mac = |key: &[u8], text: &str| {
         use hmac::{Hmac, KeyInit, Mac};
