@@ -67,7 +67,7 @@ pub use bellwire_domain::OutboundRequest;
 pub use captured::CapturedRequest;
 pub use catalogue::{EventDefinition, TestEvent};
 pub use contract::Contract;
-pub use diagnostic::{ContractError, Diagnostic};
+pub use diagnostic::{ContractError, Diagnostic, nearest};
 pub use failure::RenderError;
 pub use identify::NamedEvent;
 pub use json_schema::json_schema;

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::json;
 use crate::meter::Meter;
 use crate::piece::Piece;
-use crate::schema::DataError;
+use crate::schema::{DataError, repeated_anywhere};
 use crate::template::Template;
 use crate::tree::{Spacing, Tree};
 use crate::variables::{Local, Scope, Values, Variable};
@@ -127,6 +127,9 @@ impl ResourceDefinition {
     /// Decides what a new document (valid JSON) of the resource `id` changes and causes.
     pub fn decide(&self, id: &str, old: Option<StoredResource<'_>>, document: &Bytes) -> Result<ResourceChange, ResourceRefusal> {
         let text = std::str::from_utf8(document).map_err(|_| wrong("", "not UTF-8"))?;
+        if let Some(error) = repeated_anywhere(text) {
+            return Err(ResourceRefusal::Invalid(vec![error]));
+        }
         let state = self.read_state(id, text)?;
         let past = old.as_ref().map(|old| self.past(old));
         let facts = self.facts(old.map(|old| old.document), text);
