@@ -26,6 +26,8 @@ pub(crate) struct Expression {
     pub(crate) text: String,
     /// The values it uses.
     pub(crate) paths: Vec<Path>,
+    /// The filter that can make far more than it is given, because a value of the event says how much.
+    pub(crate) grows_by: Option<&'static str>,
     evaluation: Evaluation,
 }
 
@@ -62,7 +64,8 @@ impl Expression {
             Some(evaluation) => evaluation.map_err(|message| quoted(message, ""))?,
             None => Evaluation::Library(compiled),
         };
-        Ok(Self { at, text, paths, evaluation })
+        let grows_by = growing_filter(&tokens);
+        Ok(Self { at, text, paths, grows_by, evaluation })
     }
 
     /// The value.
@@ -116,6 +119,35 @@ fn sum(value: &Piece<'_>, added: i64) -> Result<Piece<'static>, EvalError> {
     };
     let sum = number.and_then(|number| number.checked_add(added));
     sum.map(|sum| Piece::number(&sum)).ok_or_else(|| EvalError::new("adds to something that is not a whole number"))
+}
+
+/// The filters whose arguments say how much they make.
+const GROWING: &[&str] = &["batch", "indent", "join", "map", "replace", "slice"];
+
+/// The first filter that can make much and whose arguments hold more than constants.
+fn growing_filter(tokens: &[Token]) -> Option<&'static str> {
+    tokens.iter().enumerate().find_map(|(index, token)| {
+        let Token::Name(name) = token else { return None };
+        let filter = GROWING.iter().find(|filter| *filter == name)?;
+        let before = index.checked_sub(1).and_then(|before| tokens.get(before));
+        if before != Some(&Token::Sign('|')) || tokens.get(index + 1) != Some(&Token::Sign('(')) {
+            return None;
+        }
+        let mut depth = 0usize;
+        let arguments = tokens.iter().enumerate().skip(index + 1).take_while(|(_, token)| {
+            match token {
+                Token::Sign('(') => depth += 1,
+                Token::Sign(')') => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            depth > 0
+        });
+        let mut names = arguments.filter_map(|(index, token)| match token {
+            Token::Name(name) => Some((index, name)),
+            _ => None,
+        });
+        names.any(|(index, name)| !lexer::is_keyword(name) && !is_argument_name(tokens, index)).then_some(*filter)
+    })
 }
 
 fn is_function(name: &str) -> bool {

@@ -12,7 +12,7 @@
 //! - `diagnostic`, `yaml`, `grammar` and `reader`: a tree with places, tables of keys, and what is wrong where;
 //! - `json`, `piece`, `meter`, `filters`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
 //! - `signature`, `request`, `catalogue`, `policy`, `subscription`, `resource` and `published`: each reads one part of a contract;
-//! - `contract`: the compiled contract, and on top of it `render`, `captured`, `verify`, `identify` and `proofs`;
+//! - `contract`: the compiled contract, and on top of it `growth`, `render`, `captured`, `verify`, `identify` and `proofs`;
 //! - `trial`, `compile`, `json_schema` and `shipped`.
 //!
 //! To add
@@ -37,6 +37,7 @@ mod expression;
 mod failure;
 mod filters;
 mod grammar;
+mod growth;
 mod identify;
 mod jinja;
 mod json;
