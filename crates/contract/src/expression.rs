@@ -77,17 +77,17 @@ impl Expression {
             Evaluation::Library(_) => LIBRARY_STEPS,
             Evaluation::Direct(..) | Evaluation::Sum(..) | Evaluation::Defined(..) => DIRECT_STEPS,
         });
-        charged.map_err(|error| self.named(error))?;
+        charged.map_err(|error| self.named(&error))?;
         let value = match &self.evaluation {
             Evaluation::Direct(path, filters) => filtered(path, filters, scope),
             Evaluation::Sum(path, filters, added) => filtered(path, filters, scope).and_then(|value| sum(&value, *added)),
             Evaluation::Defined(path, wanted) => path.find(scope).map(|found| Piece::Bool((found != Piece::Absent) == *wanted)),
             Evaluation::Library(compiled) => jinja::evaluate(compiled, &self.paths, scope),
         };
-        value.map_err(|error| self.named(error))
+        value.map_err(|error| self.named(&error))
     }
 
-    fn named(&self, error: EvalError) -> EvalError {
+    fn named(&self, error: &EvalError) -> EvalError {
         EvalError { message: format!("`{}` {}", self.text, error.message), absent: error.absent }
     }
 

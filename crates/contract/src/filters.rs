@@ -140,16 +140,20 @@ impl Filter {
     fn made(self, bytes: usize) -> usize {
         let times = match self.name {
             FilterName::Base64 | FilterName::Base64Url | FilterName::Hex => 2,
-            FilterName::Upper | FilterName::Lower | FilterName::UrlEncode => 3,
             FilterName::Json | FilterName::Xml => json::ESCAPED_BYTES_MAX,
-            FilterName::String
+            // A character may take three times the bytes in the other case, and three when it is percent-encoded, as a URL is when
+            // it is read.
+            FilterName::Upper
+            | FilterName::Lower
+            | FilterName::UrlEncode
+            | FilterName::String
             | FilterName::UrlScheme
             | FilterName::UrlHost
             | FilterName::UrlPort
             | FilterName::UrlPath
             | FilterName::UrlQuery
             | FilterName::UrlOrigin
-            | FilterName::UrlTarget => 3, // a URL is percent-encoded when it is read
+            | FilterName::UrlTarget => 3,
             FilterName::Unix
             | FilterName::UnixMs
             | FilterName::Rfc3339

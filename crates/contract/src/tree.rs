@@ -279,9 +279,8 @@ impl Tree {
             loops > 0 && expression.paths.iter().any(is_whole)
         };
         match self {
-            Self::Constant(_) => {}
             Self::Value(expression) if whole(expression) => visitor(expression, Growth::Whole),
-            Self::Value(_) => {}
+            Self::Constant(_) | Self::Value(_) => {}
             Self::Text(template) => {
                 template.expressions().filter(|expression| whole(expression)).for_each(|found| visitor(found, Growth::Whole));
             }

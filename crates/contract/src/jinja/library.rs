@@ -125,7 +125,7 @@ fn made(name: &str, arguments: &[Value], meter: &Meter) -> Result<usize, Error> 
         }
         "indent" => indented(text(0), arguments),
         "sum" => {
-            if !option(arguments, 2, "start").is_none_or(|start| start.kind() == ValueKind::Number) {
+            if option(arguments, 2, "start").is_some_and(|start| start.kind() != ValueKind::Number) {
                 return Err(Error::new(ErrorKind::InvalidOperation, "is a sum that does not start with a number"));
             }
             0

@@ -1,6 +1,5 @@
 //! JSON that stays text until an expression looks inside.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -97,7 +96,7 @@ impl Object for RawJson {
         match self.index() {
             Ok(Index::List(items)) => Enumerator::Seq(items.len()),
             Ok(Index::Object(_)) => {
-                let names = json::members(self.text()).map(|(name, _)| text_value(name, &self.meter));
+                let names = json::members(self.text()).map(|(name, _)| text_value(&name, &self.meter));
                 Enumerator::Iter(Box::new(names.collect::<Vec<_>>().into_iter()))
             }
             Err(error) => Enumerator::Iter(Box::new(std::iter::once(invalid(error)))),
@@ -121,7 +120,7 @@ pub(super) fn json_value(raw: &Bytes, meter: &Arc<Meter>) -> Value {
     let text = std::str::from_utf8(raw).unwrap_or_default().trim();
     match text.as_bytes().first() {
         Some(b'{' | b'[') => Value::from_object(RawJson { raw: raw.clone(), meter: Arc::clone(meter), index: OnceLock::new() }),
-        Some(b'"') => json::unquote(text).map_or(Value::UNDEFINED, |text| text_value(text, meter)),
+        Some(b'"') => json::unquote(text).map_or(Value::UNDEFINED, |text| text_value(&text, meter)),
         Some(b't') => Value::from(true),
         Some(b'f') => Value::from(false),
         Some(b'n') => Value::from(()),
@@ -129,9 +128,9 @@ pub(super) fn json_value(raw: &Bytes, meter: &Arc<Meter>) -> Value {
     }
 }
 
-fn text_value(text: Cow<'_, str>, meter: &Meter) -> Value {
+fn text_value(text: &str, meter: &Meter) -> Value {
     match meter.make(text.len()) {
-        Ok(()) => Value::from(text.as_ref()),
+        Ok(()) => Value::from(text),
         Err(error) => invalid(error),
     }
 }

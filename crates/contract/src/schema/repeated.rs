@@ -4,6 +4,7 @@
 //! unseen. So where a schema closes an object, a name in it may occur once.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
 use bellwire_domain::escape_pointer;
 use serde_json::Value;
@@ -85,7 +86,7 @@ fn find(raw: &str, pointer: &mut String, closed: &Closed<'_>) -> Option<DataErro
         b'[' => {
             for (index, item) in json::elements(raw).enumerate() {
                 let Some(below) = closed.at(|schema| of_item(schema, index)) else { break };
-                pointer.push_str(&format!("/{index}"));
+                let _ = write!(pointer, "/{index}");
                 if let Some(found) = find(item, pointer, &below) {
                     return Some(found);
                 }
