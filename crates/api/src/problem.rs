@@ -200,7 +200,7 @@ impl From<AppError> for Problem {
         match error {
             AppError::Unauthenticated(_) => Self::new(Code::Unauthenticated, detail),
             AppError::Forbidden(_) => Self::new(Code::Forbidden, detail),
-            AppError::NotFound(_) => Self::new(Code::NotFound, detail),
+            AppError::NotFound(_) | AppError::NoSuchKind(_) => Self::new(Code::NotFound, detail),
             AppError::Invalid(faults) => Self::invalid(faults),
             AppError::TooLarge(fault) => Self::at(Code::TooLarge, detail, vec![fault]),
             AppError::BacklogFull { .. } => Self::new(Code::BacklogFull, detail),

@@ -45,7 +45,12 @@ impl App {
     pub async fn put_account(&self, _scope: &Scope, input: AccountInput<'_>) -> Result<PutAccountAnswer, AppError> {
         let mut faults = Vec::new();
         let id = AccountId::try_new(input.id).map_err(|error| AppError::invalid("/id", error.to_string()))?;
-        let unknown = || AppError::invalid("/contract", format!("no contract `{}` is loaded", input.contract));
+        let unknown = || {
+            AppError::invalid("/contract", {
+                let meant = self.contracts().did_you_mean(input.contract);
+                format!("no contract `{}` is loaded{meant}", input.contract)
+            })
+        };
         let contract = self.contracts().get(input.contract).cloned().ok_or_else(unknown)?;
         endpoint_rules::check_name(input.name.as_deref(), self.limits(), &mut faults);
         let entitlements = check_entitlements(&contract, &input.entitlements, self.limits().entitlements_max, &mut faults);

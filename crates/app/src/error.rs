@@ -37,8 +37,6 @@ bellwire_domain::words! {
         Delivery = "delivery",
         /// A replay.
         Replay = "replay",
-        /// A kind of resource.
-        ResourceKind = "kind of resource in the contract of this account",
         /// A resource.
         Resource = "resource",
     }
@@ -139,6 +137,9 @@ pub enum AppError {
     /// It does not exist, or this caller may not see it.
     #[error("no such {}", .0.as_str())]
     NotFound(Resource),
+    /// The account's contract has no such kind of resource; the text says which was meant.
+    #[error("{0}")]
+    NoSuchKind(String),
     /// The input is invalid.
     #[error("the input is not valid")]
     Invalid(Vec<Fault>),

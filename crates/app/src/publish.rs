@@ -210,8 +210,7 @@ fn check_event<'c>(
     }
     check_subjects(input, limits, faults);
     let Some(definition) = contract.event(&input.event_type).filter(|_| input.event_type != ANY) else {
-        let detail = format!("the contract `{}` has no event type `{}`", contract.name(), input.event_type);
-        faults.push(Fault::new(at("/type"), detail));
+        faults.push(Fault::new(at("/type"), contract.no_such_event(&input.event_type)));
         return None;
     };
     if !entitled(account, definition) {

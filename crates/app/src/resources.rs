@@ -201,7 +201,7 @@ impl App {
 }
 
 fn check_kind<'c>(contract: &'c Contract, kind: &str) -> Result<&'c bellwire_contract::ResourceDefinition, AppError> {
-    contract.resource(kind).ok_or(AppError::NotFound(Resource::ResourceKind))
+    contract.resource(kind).ok_or_else(|| AppError::NoSuchKind(contract.no_such_resource(kind)))
 }
 
 fn open(stored: &bellwire_store::Resource) -> Result<StoredResource<'_>, AppError> {

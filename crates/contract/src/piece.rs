@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bellwire_domain::Timestamp;
 
 use crate::json;
+use crate::meter::Meter;
 
 /// A value on its way into a request.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +66,27 @@ impl<'a> Piece<'a> {
             Self::Time(_) => true,
             Self::Json(raw) => !matches!(raw.trim(), "null" | "false" | "0" | "\"\"" | "[]" | "{}"),
         }
+    }
+
+    /// How much it holds, in bytes.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Absent | Self::Null | Self::Bool(_) | Self::Time(_) => 0,
+            Self::Number(text) | Self::Text(text) | Self::Json(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+
+    /// Appends the value as JSON, and charges what that makes.
+    pub(crate) fn write_json_charged(&self, out: &mut String, meter: &Meter) -> Result<(), EvalError> {
+        let room = match self {
+            Self::Text(_) | Self::Bytes(_) => self.len().saturating_mul(json::ESCAPED_BYTES_MAX),
+            _ => self.len(),
+        };
+        meter.check_room(room)?;
+        let before = out.len();
+        self.write_json(out)?;
+        meter.make(out.len().saturating_sub(before))
     }
 
     /// Appends the value as JSON.

@@ -49,6 +49,7 @@ impl Refusal {
                 };
                 Self { field: field.map(ToOwned::to_owned), ..Self::new(ErrorKind::NotFound, &message) }
             }
+            AppError::NoSuchKind(_) => Self::new(ErrorKind::NotFound, "there is no such thing"),
             other => Problem::from(other).into(),
         }
     }
@@ -78,7 +79,7 @@ const fn input_of(resource: Resource) -> &'static str {
         Resource::Account => "account.id",
         Resource::Endpoint => "endpoint.id",
         Resource::Resource => "resource.id",
-        Resource::Contract | Resource::Key | Resource::Delivery | Resource::Replay | Resource::ResourceKind => "",
+        Resource::Contract | Resource::Key | Resource::Delivery | Resource::Replay => "",
     }
 }
 

@@ -79,7 +79,10 @@ async fn serve(options: ServerOptions, grace: Duration) -> anyhow::Result<ExitCo
 fn check_published_listeners(listeners: &[PublishedListener], contracts: &Contracts) -> anyhow::Result<()> {
     for PublishedListener { contract, address } in listeners {
         match contracts.get(contract) {
-            None => bail!("--publish {contract}={address}: there is no contract `{contract}`; see `bellwire contract list`"),
+            None => {
+                let meant = contracts.did_you_mean(contract);
+                bail!("--publish {contract}={address}: there is no contract `{contract}`{meant}; see `bellwire contract list`");
+            }
             Some(found) if found.published().is_none() => {
                 bail!("--publish {contract}={address}: the contract `{contract}` declares no published API");
             }
