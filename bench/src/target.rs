@@ -33,7 +33,7 @@ const LARGE_BODY_FACTOR: f64 = 0.6;
 const PACED_P50_MS: f64 = 1.5;
 const PACED_P99_MS: f64 = 6.0;
 const MEMORY_MIB: f64 = 64.0;
-/// Bad neighbours may at most double a healthy endpoint's median.
+/// Bad neighbours may at most double a healthy endpoint's median; a hostile tenant that too, and make the slowest wait five times as long.
 const NEIGHBOURS_RATIO: f64 = 2.0;
 const HOSTILE_P50_RATIO: f64 = 2.0;
 const HOSTILE_P99_RATIO: f64 = 5.0;
