@@ -87,6 +87,12 @@ impl RateLimit {
         next.filter(|next| *next <= furthest).unwrap_or(now).max(now).plus(self.interval())
     }
 
+    /// The state without one request, which had started and was not sent after all.
+    #[must_use]
+    pub fn without_start(self, next: Timestamp) -> Timestamp {
+        next.minus(self.interval())
+    }
+
     /// How far requests may run ahead of the steady pace: one second's worth, less the request that starts.
     fn burst(self) -> Duration {
         Duration::from_secs(1).saturating_sub(self.interval())
