@@ -78,7 +78,7 @@ async fn an_account_may_have_so_many_test_events_sent_and_others_are_not_held_up
     let server = Server::with_limits(limits).await;
     let mut paths = Vec::new();
     for account in ["a", "b"] {
-        server.account(account, "choosy").await;
+        server.account(account, "noyo").await;
         let endpoint = server.endpoint(account).await;
         paths.push(format!("/v1/accounts/{account}/endpoints/{endpoint}/test"));
     }

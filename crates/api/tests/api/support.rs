@@ -1,6 +1,7 @@
 //! A server to talk to, and the check of its answers against the document.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -262,6 +263,13 @@ impl Server {
         assert_eq!(answer.status, 201, "{}", answer.text);
         answer.json["key"].as_str().unwrap().to_owned()
     }
+}
+
+/// These bytes as one gzip stream.
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&openapi_json()).unwrap());
