@@ -52,6 +52,8 @@ codes! {
     UnreadableBody = "unreadable_body" BAD_REQUEST "The body could not be read";
     /// A query parameter is unknown or wrong.
     InvalidQuery = "invalid_query" BAD_REQUEST "A query parameter is wrong";
+    /// A header is wrong.
+    InvalidHeader = "invalid_header" BAD_REQUEST "A header is wrong";
     /// No key, or none that works.
     Unauthenticated = "unauthenticated" UNAUTHORIZED "No valid API key";
     /// The key may not do this.

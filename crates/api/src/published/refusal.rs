@@ -90,7 +90,9 @@ const fn input_of(resource: Resource) -> &'static str {
 
 const fn kind(code: Code) -> ErrorKind {
     match code {
-        Code::MalformedJson | Code::UnreadableBody | Code::InvalidQuery | Code::Invalid => ErrorKind::Invalid,
+        Code::MalformedJson | Code::UnreadableBody | Code::InvalidQuery | Code::InvalidHeader | Code::Invalid => {
+            ErrorKind::Invalid
+        }
         Code::Unauthenticated => ErrorKind::Unauthenticated,
         Code::Forbidden => ErrorKind::Forbidden,
         Code::NotFound | Code::RouteNotFound => ErrorKind::NotFound,
