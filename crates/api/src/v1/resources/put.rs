@@ -73,16 +73,21 @@ impl PutAnswer {
         ("account" = String, Path, description = "The account's id."),
         ("kind" = String, Path, description = "A kind of resource of the account's contract."),
         ("id" = String, Path, description = "The resource's id."),
-        ("If-Match" = Option<String>, Header, description = "Only if the resource has one of these versions (its `ETag`s); `*`: any version."),
-        ("If-None-Match" = Option<String>, Header, description = "Only if the resource has none of these versions; `*`: only if it does not exist yet."),
+        ("If-Match" = Option<String>, Header, pattern = r#"^(\*|[ \t,]*(W/)?"[!#-~]*"([ \t]*,[ \t,]*(W/)?"[!#-~]*")*[ \t,]*)$"#,
+            description = "Only if the resource has one of these versions (its `ETag`s); `*`: any version."),
+        ("If-None-Match" = Option<String>, Header, pattern = r#"^(\*|[ \t,]*(W/)?"[!#-~]*"([ \t]*,[ \t,]*(W/)?"[!#-~]*")*[ \t,]*)$"#,
+            description = "Only if the resource has none of these versions; `*`: only if it does not exist yet."),
     ),
-    request_body(content = serde_json::Value, description = "The whole document, kept byte for byte.",
+    request_body(content = BTreeMap<String, serde_json::Value>, description = "The whole document, kept byte for byte.",
         example = json!({ "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78", "status": "processing" })),
     responses(
         (status = 200, description = "Changed, or the same as before.", body = PutAnswer,
             headers(("etag" = String, description = "The version.")), example = json!(PutAnswer::sample())),
         (status = 201, description = "Stored for the first time.", body = PutAnswer,
             headers(("etag" = String, description = "The version.")), example = json!(PutAnswer::sample())),
+        (status = 409, description = "The contract does not allow the change or is not loaded, or an event of it exists with other content."),
+        (status = 412, description = "What is stored is not what `If-Match` or `If-None-Match` asks for."),
+        (status = 429, description = "Too many deliveries of the account are waiting, or it is asked for too often."),
     )
 )]
 pub(super) async fn put(
