@@ -21,6 +21,7 @@
 mod allowance;
 mod answer;
 mod body;
+mod encoding;
 mod extract;
 mod health;
 mod large_bodies;

@@ -1,6 +1,6 @@
 //! Errors on the wire: RFC 9457 problems, and the one table of their codes.
 
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bellwire_app::{Allowance, AppError, Conflict, Fault};
@@ -8,7 +8,7 @@ use bellwire_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::allowance;
+use crate::{allowance, encoding};
 
 /// The most faults in one answer.
 const FAULTS_MAX: usize = 50;
@@ -48,10 +48,12 @@ macro_rules! codes {
 codes! {
     /// The body is not JSON.
     MalformedJson = "malformed_json" BAD_REQUEST "The body is not JSON";
-    /// The connection closed before the end of the body.
+    /// The connection closed before the end of the body, or its encoding is broken.
     UnreadableBody = "unreadable_body" BAD_REQUEST "The body could not be read";
     /// A query parameter is unknown or wrong.
     InvalidQuery = "invalid_query" BAD_REQUEST "A query parameter is wrong";
+    /// A header is wrong.
+    InvalidHeader = "invalid_header" BAD_REQUEST "A header is wrong";
     /// No key, or none that works.
     Unauthenticated = "unauthenticated" UNAUTHORIZED "No valid API key";
     /// The key may not do this.
@@ -96,6 +98,8 @@ codes! {
     TooLarge = "too_large" PAYLOAD_TOO_LARGE "Larger than allowed";
     /// The body is not declared as JSON.
     UnsupportedMediaType = "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body must be application/json";
+    /// The body has an encoding that is not taken.
+    UnsupportedEncoding = "unsupported_encoding" UNSUPPORTED_MEDIA_TYPE "The body must be encoded as gzip or not at all";
     /// The content is wrong; `errors` says where.
     Invalid = "invalid" UNPROCESSABLE_ENTITY "The content is not valid";
     /// The account has too many live deliveries.
@@ -281,6 +285,9 @@ impl IntoResponse for Problem {
         set(CONTENT_TYPE, "application/problem+json");
         if self.code == Code::Unauthenticated {
             set(WWW_AUTHENTICATE, "Bearer realm=\"bellwire\"");
+        }
+        if self.code == Code::UnsupportedEncoding {
+            set(ACCEPT_ENCODING, encoding::ACCEPTED);
         }
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());

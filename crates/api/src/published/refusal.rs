@@ -3,6 +3,7 @@
 use bellwire_app::{AppError, Fault, Resource};
 use bellwire_contract::{ErrorKind, FieldFault, PublishedRoute};
 
+use crate::encoding::ACCEPTED;
 use crate::problem::{Code, Failure, Problem};
 
 /// An error, to be put into the contract's envelope.
@@ -14,6 +15,8 @@ pub(super) struct Refusal {
     pub(super) field: Option<String>,
     /// How to authenticate.
     pub(super) challenge: Option<String>,
+    /// The encodings of bodies that would be taken, where that of this one is not.
+    pub(super) accept_encoding: Option<&'static str>,
     /// Seconds to wait before trying again.
     pub(super) retry_after: Option<u64>,
     /// For the log; never sent.
@@ -22,7 +25,8 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn new(kind: ErrorKind, message: &str) -> Self {
-        Self { kind, message: message.to_owned(), field: None, challenge: None, retry_after: None, failure: None }
+        let message = message.to_owned();
+        Self { kind, message, field: None, challenge: None, accept_encoding: None, retry_after: None, failure: None }
     }
 
     pub(super) fn internal(failure: Failure) -> Self {
@@ -70,7 +74,8 @@ impl Refusal {
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         let (code, detail, retry_after, failure) = problem.into_parts();
-        Self { retry_after, failure, ..Self::new(kind(code), &detail) }
+        let accept_encoding = (code == Code::UnsupportedEncoding).then_some(ACCEPTED);
+        Self { accept_encoding, retry_after, failure, ..Self::new(kind(code), &detail) }
     }
 }
 
@@ -85,7 +90,9 @@ const fn input_of(resource: Resource) -> &'static str {
 
 const fn kind(code: Code) -> ErrorKind {
     match code {
-        Code::MalformedJson | Code::UnreadableBody | Code::InvalidQuery | Code::Invalid => ErrorKind::Invalid,
+        Code::MalformedJson | Code::UnreadableBody | Code::InvalidQuery | Code::InvalidHeader | Code::Invalid => {
+            ErrorKind::Invalid
+        }
         Code::Unauthenticated => ErrorKind::Unauthenticated,
         Code::Forbidden => ErrorKind::Forbidden,
         Code::NotFound | Code::RouteNotFound => ErrorKind::NotFound,
@@ -106,7 +113,7 @@ const fn kind(code: Code) -> ErrorKind {
         | Code::IllegalTransition
         | Code::PreconditionFailed => ErrorKind::Conflict,
         Code::TooLarge => ErrorKind::TooLarge,
-        Code::UnsupportedMediaType => ErrorKind::UnsupportedMediaType,
+        Code::UnsupportedMediaType | Code::UnsupportedEncoding => ErrorKind::UnsupportedMediaType,
         Code::BacklogFull | Code::RateExceeded => ErrorKind::RateLimited,
         Code::Internal => ErrorKind::Internal,
         Code::Busy | Code::Unavailable => ErrorKind::Unavailable,

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{ALLOW, AUTHORIZATION, COOKIE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT_ENCODING, ALLOW, AUTHORIZATION, COOKIE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use bellwire_app::{AccountAccess, Actor, AppError, Operation, Resource};
@@ -155,6 +155,7 @@ fn refuse(published: &PublishedApi, refusal: Refusal) -> Response {
         }
     };
     set(WWW_AUTHENTICATE, refusal.challenge);
+    set(ACCEPT_ENCODING, refusal.accept_encoding.map(ToOwned::to_owned));
     set(RETRY_AFTER, refusal.retry_after.map(|seconds| seconds.to_string()));
     if let Some(failure) = refusal.failure {
         response.extensions_mut().insert(failure);

@@ -119,6 +119,9 @@ async fn a_version_can_be_asked_for() {
         (("if-none-match", "\"3\""), 4, "412 precondition_failed"),
         (("if-none-match", "\"1\""), 4, "200"),
         (("if-match", "*"), 5, "200"),
+        (("if-none-match", "W/\"5\""), 6, "412 precondition_failed"),
+        (("if-match", "5"), 6, "400 invalid_header"),
+        (("if-none-match", ""), 6, "400 invalid_header"),
     ] {
         let answer = put(&server, "difference", ID, &document(n), Some(header)).await;
         let got = if answer.status < 400 { answer.status.to_string() } else { answer.problem() };

@@ -157,6 +157,9 @@ async fn a_precondition_is_asked_of_what_is_stored() {
     assert_eq!(attempt(Precondition::Versions(vec![7, 1])).await, Ok(2));
     assert_eq!(attempt(Precondition::Versions(vec![1])).await, Err(Some(2)));
     assert_eq!(attempt(Precondition::Present).await, Ok(3));
+    let all = |versions| Precondition::All(vec![Precondition::Present, Precondition::OtherThan(versions)]);
+    assert_eq!(attempt(all(vec![3])).await, Err(Some(3)));
+    assert_eq!(attempt(all(vec![2])).await, Ok(4));
 }
 
 #[tokio::test]

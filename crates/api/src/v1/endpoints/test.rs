@@ -21,7 +21,9 @@ use crate::v1::events::Receipt;
         ("account" = String, Path, description = "The account's id."),
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
-    responses((status = 201, description = "The test event is on its way.", body = Receipt, example = json!(Receipt::sample())))
+    responses((status = 201, description = "The test event is on its way.", body = Receipt, example = json!(Receipt::sample())),
+        (status = 409, description = "The contract has no test event, or is not loaded."),
+    )
 )]
 pub(super) async fn test(
     State(api): State<Api>,
