@@ -6,6 +6,7 @@
 //! One attack is left to tests, since a name server that never answers is nothing that a machine can be made to have: names that
 //! are looked up for ever (`egress`'s tests have a resolver for that).
 
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::bench::Bench;
@@ -28,18 +29,26 @@ use crate::workload::Workload;
 
 /// The attacker's account.
 const HOSTILE: &str = "/v1/accounts/hostile";
-/// Endpoints that answer slowly, and events that each of them gets in a round.
+/// Endpoints that answer slowly, and events that each of them gets at once.
 const SLOW_ENDPOINTS: usize = 600;
-const SLOW_EVENTS: usize = 20;
+const SLOW_EVENTS: usize = 1;
+/// How often each of them gets one: together they ask for more slots than the server has.
+const SLOW_EVERY: Duration = Duration::from_millis(500);
 /// Sockets that declare a large body, and bytes that each declares and sends.
 const LARGE_SOCKETS: usize = 64;
 const LARGE_DECLARED: usize = 1 << 20;
 const LARGE_SENT: usize = 64 << 10;
 /// Half-sent heads: more than the listener has connections.
 const HALF_HEADS: usize = 4_200;
+/// Where the attacker's sockets come from: not the address of the healthy account's producer.
+const ATTACKS_FROM: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 2), 0));
+/// How often connections that were closed are opened again.
+const AGAIN_EVERY: Duration = Duration::from_millis(250);
 /// Endpoints that replay, and events that each replays.
 const REPLAYING: usize = 50;
 const REPLAYED: usize = 5_000;
+/// How often it asks for a replay and a test event.
+const ASKS_EVERY: Duration = Duration::from_millis(1);
 /// Deliveries that wait when their account is deleted.
 const WAITING: usize = 100_000;
 /// Events in a batch.
@@ -108,17 +117,16 @@ impl Attack {
         let stop = stop.clone();
         match self {
             Self::SlowEndpoints => {
-                publish(&mut client, SLOW_EVENTS).await?;
                 spawn(bench, stop, async move {
                     while publish(&mut client, SLOW_EVENTS).await.is_ok() {
-                        tokio::time::sleep(Duration::from_secs(1)).await;
+                        tokio::time::sleep(SLOW_EVERY).await;
                     }
                 });
             }
             Self::LargeBodies => {
-                let key = &server.key;
+                let key = consumer_key(&mut client).await?;
                 let head = format!(
-                    "POST {HOSTILE}/events HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n\
+                    "POST {HOSTILE}/endpoints HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n\
                      content-length: {LARGE_DECLARED}\r\n\r\n"
                 );
                 let sent = [head.into_bytes(), vec![b' '; LARGE_SENT]].concat();
@@ -126,9 +134,7 @@ impl Attack {
             }
             Self::HalfHeads => hold(bench, server, stop, HALF_HEADS, b"GET /healthz HTTP/1.1\r\nhost: a\r\nx-half: ").await?,
             Self::TestsAndReplays => {
-                let wanted = json!({ "role": "consumer", "account": "hostile" });
-                let made = client.json(Method::POST, "/v1/keys", &wanted).await?;
-                let key = made.get("key").and_then(Value::as_str).context("no key")?.to_owned();
+                let key = consumer_key(&mut client).await?;
                 let listed = client.json(Method::GET, &format!("{HOSTILE}/endpoints?limit=200"), &Value::Null).await?;
                 let endpoints: Vec<String> =
                     listed.get("items").and_then(Value::as_array).into_iter().flatten().filter_map(id).collect();
@@ -145,6 +151,8 @@ impl Attack {
                             if replay.is_err() || test.is_err() {
                                 return;
                             }
+                            // As many as come through a network: this machine's processors are the server's too.
+                            tokio::time::sleep(ASKS_EVERY).await;
                         }
                     }
                 });
@@ -210,16 +218,24 @@ async fn hold(bench: &Bench, server: &Process, stop: CancellationToken, count: u
                     *stream = again;
                 }
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(AGAIN_EVERY).await;
         }
     });
     Ok(())
 }
 
 async fn open(port: u16, sent: &[u8]) -> anyhow::Result<TcpStream> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(ATTACKS_FROM)?;
+    let mut stream = socket.connect((Ipv4Addr::LOCALHOST, port).into()).await?;
     let _ = stream.write_all(sent).await; // a server that refuses it has closed by then
     Ok(stream)
+}
+
+async fn consumer_key(client: &mut Client) -> anyhow::Result<String> {
+    let wanted = json!({ "role": "consumer", "account": "hostile" });
+    let made = client.json(Method::POST, "/v1/keys", &wanted).await?;
+    Ok(made.get("key").and_then(Value::as_str).context("no key")?.to_owned())
 }
 
 async fn register(client: &mut Client, urls: impl Iterator<Item = String>) -> anyhow::Result<()> {

@@ -58,6 +58,8 @@ pub struct ApiOptions {
     pub ready: Arc<AtomicBool>,
     /// Room for large bodies, shared by all listeners.
     pub large_bodies: LargeBodies,
+    /// Where people find the server, without a slash at the end: for links to the portal.
+    pub public_url: Arc<str>,
 }
 
 /// What handlers share.
@@ -69,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<dyn Fn() -> String + Send + Sync>,
     pub(crate) ready: Arc<AtomicBool>,
     pub(crate) large_bodies: LargeBodies,
+    pub(crate) public_url: Arc<str>,
     pub(crate) requests: RequestMetrics,
     /// The OpenAPI document, written once.
     pub(crate) document: Bytes,
@@ -76,9 +79,9 @@ pub(crate) struct Shared {
 
 impl Api {
     fn new(options: ApiOptions, document: String) -> Self {
-        let ApiOptions { app, metrics, ready, large_bodies } = options;
+        let ApiOptions { app, metrics, ready, large_bodies, public_url } = options;
         let requests = RequestMetrics::default();
-        Self(Arc::new(Shared { app, metrics, ready, large_bodies, requests, document: document.into() }))
+        Self(Arc::new(Shared { app, metrics, ready, large_bodies, public_url, requests, document: document.into() }))
     }
 }
 

@@ -12,16 +12,40 @@ use bellwire_store::{Account, key_hash};
 
 use crate::{Allowance, App, AppError, Conflict, Resource};
 
-/// A caller whose key is known.
+/// By what a caller is known.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Identity {
+    /// An API key.
+    Key(KeyId),
+    /// Whoever opened a link to this account's portal.
+    Portal(AccountId),
+    /// A person, as the identity provider calls them.
+    Person(Arc<str>),
+}
+
+impl Identity {
+    /// The key's id, the account's, or the person's name.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Key(id) => id.as_str(),
+            Self::Portal(account) => account.as_str(),
+            Self::Person(name) => name,
+        }
+    }
+}
+
+/// A caller who is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
-    /// Its key.
-    pub key_id: KeyId,
-    /// What the key may do.
+    /// By what.
+    pub identity: Identity,
+    /// What it may do.
     pub role: Role,
-    /// The one account the key is for.
+    /// The one account it is for.
     pub account: Option<AccountId>,
-    /// How often the key may still ask, if that is limited.
+    /// Whether it may change nothing.
+    pub read_only: bool,
+    /// How often it may still ask, if that is limited.
     pub requests_left: Option<Allowance>,
 }
 
@@ -70,6 +94,24 @@ impl Operation {
         Self::DeliveryRead,
         Self::DeliveryRetry,
     ];
+
+    /// Whether it changes anything.
+    pub const fn changes(self) -> bool {
+        match self {
+            Self::ContractRead
+            | Self::AccountRead
+            | Self::EndpointRead
+            | Self::EventRead
+            | Self::ResourceRead
+            | Self::DeliveryRead => false,
+            Self::KeyManage
+            | Self::AccountManage
+            | Self::EndpointChange
+            | Self::EventPublish
+            | Self::ResourcePut
+            | Self::DeliveryRetry => true,
+        }
+    }
 }
 
 /// How far a role reaches in an operation.
@@ -153,6 +195,7 @@ impl AccountAccess {
 }
 
 const ROLE: &str = "the role of this key does not allow it";
+const READ_ONLY: &str = "this session may look at everything and change nothing";
 const OPERATOR_ONLY: &str = "under this contract only the operator sets up endpoints";
 
 impl App {
@@ -164,10 +207,21 @@ impl App {
         let now = self.clock().now();
         let actor = key
             .filter(|key| key.expires_at.is_none_or(|end| now < end))
-            .map(|key| Actor { key_id: key.id, role: key.role, account: key.account_id, requests_left: None })
+            .map(|key| Actor {
+                identity: Identity::Key(key.id),
+                role: key.role,
+                account: key.account_id,
+                read_only: false,
+                requests_left: None,
+            })
             .ok_or(AppError::Unauthenticated("this API key is unknown, revoked or expired"))?;
+        self.count_request(actor)
+    }
+
+    /// Counts one request of a caller, and refuses it if there were too many.
+    pub(crate) fn count_request(&self, actor: Actor) -> Result<Actor, AppError> {
         let Some(requests) = self.requests_of(actor.role) else { return Ok(actor) };
-        match requests.admit(&actor.key_id, now) {
+        match requests.admit(&actor.identity, self.clock().now()) {
             Ok(allowance) => Ok(Actor { requests_left: Some(allowance), ..actor }),
             Err((retry_after, allowance)) => Err(AppError::RateExceeded { retry_after, allowance }),
         }
@@ -175,6 +229,9 @@ impl App {
 
     /// Permission for an operation that does not concern a single account.
     pub fn permit(&self, actor: &Actor, operation: Operation) -> Result<Scope, AppError> {
+        if actor.read_only && operation.changes() {
+            return Err(AppError::Forbidden(READ_ONLY));
+        }
         match reach(actor.role, operation) {
             Reach::Everywhere => Ok(Scope { only: None }),
             Reach::OwnAccount if actor.account.is_some() => Ok(Scope { only: actor.account.clone() }),

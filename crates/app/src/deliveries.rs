@@ -1,6 +1,6 @@
 //! Deliveries: read them, and retry them by hand.
 
-use bellwire_domain::{AccountId, DeliveryId, DeliveryState, EndpointId};
+use bellwire_domain::{AccountId, DeliveryId, DeliveryState, EndpointId, EventId};
 use bellwire_store::{Attempt, Delivery, DeliveryQuery, Page, PageRequest, RetryResult};
 
 use crate::{App, AppError, Conflict, Resource, Scope};
@@ -12,6 +12,8 @@ pub struct DeliveryFilter<'a> {
     pub account: Option<&'a str>,
     /// Of this endpoint.
     pub endpoint: Option<&'a str>,
+    /// Of this event, which is named within its account.
+    pub event: Option<&'a str>,
     /// In this state.
     pub state: Option<DeliveryState>,
 }
@@ -40,7 +42,16 @@ impl App {
             Some(Ok(id)) => Some(id),
             Some(Err(_)) => return Ok(Page::default()), // no endpoint has such an id
         };
-        Ok(self.records().list_deliveries(DeliveryQuery { account_id, endpoint_id, state: filter.state }, page).await?)
+        let event_id = match filter.event.map(EventId::try_new) {
+            None => None,
+            Some(Ok(_)) if account_id.is_none() => {
+                return Err(AppError::invalid("/event", "ids of events are unique within an account: name the account too"));
+            }
+            Some(Ok(id)) => Some(id),
+            Some(Err(_)) => return Ok(Page::default()), // no event has such an id
+        };
+        let query = DeliveryQuery { account_id, endpoint_id, event_id, state: filter.state };
+        Ok(self.records().list_deliveries(query, page).await?)
     }
 
     /// One delivery with its attempts.

@@ -1,11 +1,12 @@
 //! Endpoints: registered, changed, tested, enabled, disabled and deleted by whom the contract allows.
 
+use bellwire_contract::EventDefinition;
 use bellwire_domain::{EndpointId, EventFilter, HealthStatus, Secret};
 use bellwire_store::{Endpoint, EndpointChanges, EventReceipt, LaneKey, LimitedError, NewEndpoint, Page, PageRequest};
 
 use crate::endpoint_rules::{EndpointRules, check_name, check_rate_limit, entitled};
 use crate::error::no_faults;
-use crate::{AccountAccess, Allowance, App, AppError, Conflict, Resource};
+use crate::{AccountAccess, Allowance, App, AppError, Conflict, EventInput, Resource};
 
 /// An endpoint as asked for.
 #[derive(Debug, Clone, Default)]
@@ -108,6 +109,11 @@ impl App {
         }
     }
 
+    /// The events that an account may choose from, in the order of its contract.
+    pub fn account_events<'a>(&self, access: &'a AccountAccess) -> Result<Vec<&'a EventDefinition>, AppError> {
+        Ok(access.contract()?.events().iter().filter(|event| entitled(&access.account, event)).collect())
+    }
+
     /// Changes an endpoint.
     pub async fn update_endpoint(&self, access: &AccountAccess, id: &str, patch: EndpointPatch) -> Result<Endpoint, AppError> {
         let before = self.get_endpoint(access, id).await?;
@@ -159,12 +165,18 @@ impl App {
         if deleted { Ok(()) } else { Err(AppError::NotFound(Resource::Endpoint)) }
     }
 
-    /// Publishes the contract's test event to this endpoint only, and says how often that may be done again.
-    pub async fn test_endpoint(&self, access: &AccountAccess, id: &str) -> Result<(EventReceipt, Allowance), AppError> {
+    /// Publishes a test event to this endpoint only, the contract's own unless another is named, and says how often that may be
+    /// done again.
+    pub async fn test_endpoint(
+        &self,
+        access: &AccountAccess,
+        id: &str,
+        input: Option<EventInput<'_>>,
+    ) -> Result<(EventReceipt, Allowance), AppError> {
         let endpoint = self.get_endpoint(access, id).await?;
         let admitted = self.tests().admit(&access.account.id, self.clock().now());
         let left = admitted.map_err(|(retry_after, allowance)| AppError::RateExceeded { retry_after, allowance })?;
-        Ok((self.publish_test(access, endpoint.id).await?, left))
+        Ok((self.publish_test(access, endpoint.id, input.as_ref()).await?, left))
     }
 
     async fn change_endpoint(&self, access: &AccountAccess, id: &str, changes: EndpointChanges) -> Result<Endpoint, AppError> {

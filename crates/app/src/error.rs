@@ -33,6 +33,8 @@ bellwire_domain::words! {
         Account = "account",
         /// An endpoint.
         Endpoint = "endpoint",
+        /// An event.
+        Event = "event",
         /// A delivery.
         Delivery = "delivery",
         /// A replay.

@@ -1,9 +1,9 @@
 //! Reading an account's log of events.
 
-use bellwire_domain::EventFilter;
+use bellwire_domain::{EventFilter, EventId};
 use bellwire_store::{Arrival, Event, EventQuery, Page, PageRequest};
 
-use crate::{AccountAccess, App, AppError};
+use crate::{AccountAccess, App, AppError, Resource};
 
 /// Only events that were delivered, or only those that were not.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +15,13 @@ pub struct ArrivalInput<'a> {
 }
 
 impl App {
+    /// One event of the log.
+    pub async fn get_event(&self, access: &AccountAccess, id: &str) -> Result<Event, AppError> {
+        let not_found = || AppError::NotFound(Resource::Event);
+        let id = EventId::try_new(id).map_err(|_| not_found())?;
+        self.records().find_event(&access.account.id, &id).await?.ok_or_else(not_found)
+    }
+
     /// A page of the log in `seq` order; the cursor is the last `seq` examined. Events that an endpoint has not chosen do not
     /// count as undelivered there.
     pub async fn list_events(

@@ -28,16 +28,17 @@ mod rate;
 mod replays;
 mod resources;
 mod secrets;
+mod sessions;
 
 use std::sync::Arc;
 
 use bellwire_contract::{Contract, Contracts};
-use bellwire_domain::{AccountId, AddressPolicy, Clock, Entropy, KeyId, Role};
+use bellwire_domain::{AccountId, AddressPolicy, Clock, Entropy, Role};
 use bellwire_store::{Account, Records, StoreError};
 
 use rate::Rates;
 
-pub use access::{AccountAccess, Actor, Operation, Reach, Scope};
+pub use access::{AccountAccess, Actor, Identity, Operation, Reach, Scope};
 pub use accounts::{AccountInput, PutAccountAnswer};
 pub use deliveries::{DeliveryFilter, DeliveryWithAttempts};
 pub use endpoints::{EndpointInput, EndpointPatch};
@@ -50,6 +51,7 @@ pub use rate::Allowance;
 pub use replays::ReplayInput;
 pub use resources::ResourceInput;
 pub use secrets::SecretInput;
+pub use sessions::{PortalInput, SESSION_LASTS_S, SignedIn};
 
 /// What the use-cases need.
 pub struct AppOptions {
@@ -78,9 +80,9 @@ struct Inner {
     /// One account is created or changed at a time, so that its first secret is generated once.
     put_account: tokio::sync::Mutex<()>,
     /// How often each API key may ask, if it is limited.
-    requests: Option<Rates<KeyId>>,
+    requests: Option<Rates<Identity>>,
     /// The same for consumers' keys.
-    consumer_requests: Option<Rates<KeyId>>,
+    consumer_requests: Option<Rates<Identity>>,
     /// How often each account may have a test event sent.
     tests: Rates<AccountId>,
 }
@@ -132,7 +134,7 @@ impl App {
     }
 
     /// How often a key of this role may ask, if it is limited. A consumer's own limit goes before the general one.
-    pub(crate) fn requests_of(&self, role: Role) -> Option<&Rates<KeyId>> {
+    pub(crate) fn requests_of(&self, role: Role) -> Option<&Rates<Identity>> {
         let own = self.0.consumer_requests.as_ref().filter(|_| role == Role::Consumer);
         own.or(self.0.requests.as_ref())
     }

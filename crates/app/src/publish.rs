@@ -55,9 +55,19 @@ impl App {
         })
     }
 
-    /// Publishes the contract's test event to one endpoint.
-    pub(crate) async fn publish_test(&self, access: &AccountAccess, endpoint: EndpointId) -> Result<EventReceipt, AppError> {
-        let decide = |_: &Account, contract: &Contract| {
+    /// Publishes a test event to one endpoint: the contract's, or the one that is given.
+    pub(crate) async fn publish_test(
+        &self,
+        access: &AccountAccess,
+        endpoint: EndpointId,
+        input: Option<&EventInput<'_>>,
+    ) -> Result<EventReceipt, AppError> {
+        let to_endpoint = |event| NewEvent { is_test: true, only_endpoint: Some(endpoint.clone()), ..event };
+        let decide = |account: &Account, contract: &Contract| {
+            if let Some(input) = input {
+                let events = self.check_events(account, contract, std::slice::from_ref(input))?;
+                return Ok(events.into_iter().map(to_endpoint).collect());
+            }
             let test = contract.test_event().ok_or(Conflict::NoTestEvent)?;
             let now = self.clock().now();
             let data = Bytes::copy_from_slice(test.data.get().as_bytes());
@@ -71,9 +81,9 @@ impl App {
                 subjects: Vec::new(),
                 redeliver: false,
                 is_test: true,
-                only_endpoint: Some(endpoint.clone()),
+                only_endpoint: None,
             };
-            Ok(vec![event])
+            Ok(vec![to_endpoint(event)])
         };
         let receipts = self.decide_and_commit(access, decide).await.map_err(|error| match error {
             PublishFailure::App(error) => error,

@@ -11,6 +11,7 @@ use bellwire_store::{Location, StoreOptions};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
+use url::Url;
 
 /// Webhook delivery for healthcare platforms, in one binary.
 #[derive(Parser)]
@@ -87,6 +88,18 @@ pub(crate) struct ServeArguments {
     /// Requests per second per consumer's API key, in place of --rate-max; 0: that one
     #[arg(long, value_name = "N", default_value = "100", env = "BELLWIRE_CONSUMER_RATE_MAX")]
     pub(crate) consumer_rate_max: KeyRate,
+    /// Deliveries per second that the replays of one account add, together
+    #[arg(long, value_name = "N", default_value_t = StoreOptions::REPLAY_RATE_MAX, env = "BELLWIRE_REPLAY_RATE_MAX", value_parser = clap::value_parser!(u32).range(1..=i64::from(RATE_COUNT_MAX)))]
+    pub(crate) replay_rate_max: u32,
+    /// Where people find this server, for links to the portal; by default, the address that it listens on
+    #[arg(long, value_name = "URL", env = "BELLWIRE_PUBLIC_URL", value_parser = http_url)]
+    pub(crate) public_url: Option<String>,
+    /// Where somebody whose portal link has expired is sent for a new one
+    #[arg(long, value_name = "URL", env = "BELLWIRE_PORTAL_REFRESH_URL", value_parser = http_url)]
+    pub(crate) portal_refresh_url: Option<String>,
+    /// An origin that may show the portal in a frame, such as https://app.example (repeatable)
+    #[arg(long, value_name = "ORIGIN", env = "BELLWIRE_PORTAL_FRAME_ORIGIN", value_delimiter = ',', value_parser = origin)]
+    pub(crate) portal_frame_origin: Vec<String>,
     /// On PostgreSQL: how long a node may be silent before others take over its work, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = StoreOptions::NODE_LEASE_S, env = "BELLWIRE_NODE_LEASE", value_parser = clap::value_parser!(u16).range(1..=600))]
     pub(crate) node_lease: u16,
@@ -239,6 +252,19 @@ impl FromStr for KeyRate {
         let wrong = || format!("write a number from 1 to {RATE_COUNT_MAX}, or 0 for no limit");
         if text == "0" { Ok(Self(None)) } else { format!("{text}/s").parse().map(|limit| Self(Some(limit))).map_err(|_| wrong()) }
     }
+}
+
+/// An absolute URL of a web server, without the slash at its end.
+fn http_url(text: &str) -> Result<String, String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
+    url.map(|_| text.trim_end_matches('/').to_owned())
+        .ok_or_else(|| "write an absolute URL, such as https://hooks.example".to_owned())
+}
+
+/// An origin: a URL of a web server without a path (RFC 6454).
+fn origin(text: &str) -> Result<String, String> {
+    let origin = Url::parse(text).ok().map(|url| url.origin().ascii_serialization());
+    origin.filter(|origin| origin == text).ok_or_else(|| "write an origin, such as https://app.example".to_owned())
 }
 
 /// A consumer's own server.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use bellwire_api::{ApiOptions, LargeBodies};
 use bellwire_app::{App, AppError, AppOptions, Limits};
+use bellwire_console::ConsoleOptions;
 use bellwire_contract::Contracts;
 use bellwire_domain::{AddressPolicy, Clock, Entropy, RateLimit};
 use bellwire_egress::{Sender, SenderOptions};
@@ -43,10 +44,18 @@ pub(crate) struct ServerOptions {
     pub(crate) retention: Option<Duration>,
     /// Live deliveries per account.
     pub(crate) account_backlog_max: u32,
+    /// Deliveries per second that the replays of one account add.
+    pub(crate) replay_rate_max: u32,
     /// Requests that one API key may send.
     pub(crate) requests_per_key: Option<RateLimit>,
     /// Requests that a consumer's API key may send, if not those.
     pub(crate) requests_per_consumer_key: Option<RateLimit>,
+    /// Where people find the server; `None`: where it listens.
+    pub(crate) public_url: Option<String>,
+    /// Where an expired session of the portal is sent for a new link.
+    pub(crate) portal_refresh_url: Option<String>,
+    /// Origins that may show the portal in a frame.
+    pub(crate) portal_frame_origins: Vec<String>,
     pub(crate) metrics: PrometheusHandle,
 }
 
@@ -86,6 +95,7 @@ impl Server {
         let addresses = AddressPolicy::new(options.allow_network);
         let (records, queue) = bellwire_store::open(StoreOptions {
             account_backlog_max: options.account_backlog_max.into(),
+            replay_rate: RateLimit::per_second(options.replay_rate_max),
             node_lease: options.node_lease,
             ..StoreOptions::new(options.database, options.master_key, Arc::clone(&clock), Arc::clone(&entropy))
         })?;
@@ -119,11 +129,19 @@ impl Server {
         let stop_listening = CancellationToken::new();
         let tasks = TaskTracker::new();
         tasks.spawn(telemetry::keep_metrics_small(metrics.clone(), stop_listening.clone()));
+        let public_url = options.public_url.unwrap_or_else(|| format!("http://{address}"));
+        let console = ConsoleOptions {
+            app: app.clone(),
+            plain_http: address.ip().is_loopback() && !public_url.starts_with("https://"),
+            portal_refresh_url: options.portal_refresh_url,
+            frame_origins: options.portal_frame_origins,
+        };
         let api = ApiOptions {
             app,
             metrics: Arc::new(move || metrics.render()),
             ready: Arc::clone(&ready),
             large_bodies: LargeBodies::default(),
+            public_url: public_url.into(),
         };
         let mut published = Vec::with_capacity(published_listeners.len());
         for (contract, (listener, address)) in published_listeners {
@@ -136,7 +154,7 @@ impl Server {
             let router = bellwire_api::health_router(api.clone());
             tasks.spawn(listener::serve(listener, router, ListenerLimits::default(), stop_listening.clone()));
         }
-        let router = bellwire_api::router(api);
+        let router = bellwire_console::router(console).merge(bellwire_api::router(api));
         tasks.spawn(listener::serve(listener, router, ListenerLimits::default(), stop_listening.clone()));
         tasks.close();
         Ok(Self { address, metrics_address, published, new_admin_key, records, engine, ready, stop_listening, tasks })

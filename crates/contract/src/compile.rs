@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::catalogue::{self, Catalogue, EVENTS, TEST_EVENT, Undeclared};
+use crate::console::{self, CONSOLE};
 use crate::contract::Contract;
 use crate::diagnostic::{At, ContractError, Report};
 use crate::grammar::{KeySpec, Shape};
@@ -39,6 +40,7 @@ pub(crate) const KEYS: &[KeySpec] = &[
     KeySpec::optional("resources", Shape::MapOf(&RESOURCE), "Objects whose stored changes cause events, by kind."),
     KeySpec::optional("published", PUBLISHED, "The API that the platform has published."),
     KeySpec::optional("subscription", SUBSCRIPTION, "Who may register what."),
+    KeySpec::optional("console", CONSOLE, "How the platform speaks of the pages that its customers see."),
     KeySpec::required("request", REQUEST, "The request.", "write at least `request: { body: \"{{ event.data }}\" }`"),
     KeySpec::optional("signatures", Shape::MapOf(&SIGNATURE), "Named values computed with secrets."),
     KeySpec::optional("delivery", DELIVERY, "Success, retries and health."),
@@ -101,6 +103,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         endpoint_secrets: subscription.as_ref().is_some_and(|subscription| subscription.secret.is_read_with_endpoints()),
     };
     let published = fields.get("published").map(|node| published::read(node, &offered, report));
+    let console = console::read(fields.get("console"), report);
     let tolerance = match fields.get("verify") {
         Some(node) => Fields::open(node, "verify", VERIFY_KEYS, report)?.duration("tolerance", report),
         None => None,
@@ -123,6 +126,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
             None => None,
         },
         subscription: subscription?,
+        console: console?,
         delivery: delivery?,
         plan: plan?,
         signatures,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bellwire_domain::{DeliveryPolicy, EventType, Secret};
 
 use crate::catalogue::{EventDefinition, TestEvent};
+use crate::console::ConsoleWords;
 use crate::diagnostic::did_you_mean;
 use crate::published::PublishedApi;
 use crate::request::{RequestPlan, is_connection_header};
@@ -30,6 +31,7 @@ pub struct Contract {
     pub(crate) resources: Vec<ResourceDefinition>,
     pub(crate) published: Option<PublishedApi>,
     pub(crate) subscription: Subscription,
+    pub(crate) console: ConsoleWords,
     pub(crate) delivery: DeliveryPolicy,
     pub(crate) plan: RequestPlan,
     pub(crate) signatures: Vec<Signature>,
@@ -128,6 +130,11 @@ impl Contract {
         http::HeaderValue::from_str(value)
             .map(drop)
             .map_err(|_| format!("the value of `{name}` has characters that no header can carry"))
+    }
+
+    /// How the platform speaks of the pages that its customers see.
+    pub fn console(&self) -> &ConsoleWords {
+        &self.console
     }
 
     /// How deliveries are judged and retried.

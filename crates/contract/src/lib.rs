@@ -11,7 +11,7 @@
 //!
 //! - `diagnostic`, `yaml`, `grammar` and `reader`: a tree with places, tables of keys, and what is wrong where;
 //! - `json`, `piece`, `meter`, `filters`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
-//! - `signature`, `request`, `catalogue`, `policy`, `subscription`, `resource` and `published`: each reads one part of a contract;
+//! - `signature`, `request`, `catalogue`, `policy`, `subscription`, `console`, `resource` and `published`: each reads one part of a contract;
 //! - `contract`: the compiled contract, and on top of it `growth`, `render`, `captured`, `verify`, `identify` and `proofs`;
 //! - `trial`, `compile`, `json_schema` and `shipped`.
 //!
@@ -31,6 +31,7 @@
 mod captured;
 mod catalogue;
 mod compile;
+mod console;
 mod contract;
 mod diagnostic;
 mod expression;
@@ -67,6 +68,7 @@ mod yaml;
 pub use bellwire_domain::OutboundRequest;
 pub use captured::CapturedRequest;
 pub use catalogue::{EventDefinition, TestEvent};
+pub use console::{ConsoleWords, FieldWords};
 pub use contract::Contract;
 pub use diagnostic::{ContractError, Diagnostic, nearest};
 pub use failure::RenderError;

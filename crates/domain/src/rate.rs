@@ -73,6 +73,13 @@ impl RateLimit {
         Self { count, per: Span::Minute, sharers: 1, at_once: true }
     }
 
+    /// So many in a second. The count is at least 1.
+    #[must_use]
+    pub const fn per_second(count: u32) -> Self {
+        let count = if count == 0 { 1 } else { count };
+        Self { count, per: Span::Second, sharers: 1, at_once: false }
+    }
+
     /// How many requests it allows in its span.
     pub const fn count(self) -> u32 {
         self.count

@@ -134,8 +134,11 @@ async fn attempts_wait_for_room_while_outcomes_cannot_be_stored() {
 
     is_stuck.store(false, Ordering::SeqCst);
     let pending = || async {
-        let query =
-            DeliveryQuery { account_id: Some(account.id.clone()), endpoint_id: None, state: Some(DeliveryState::Pending) };
+        let query = DeliveryQuery {
+            account_id: Some(account.id.clone()),
+            state: Some(DeliveryState::Pending),
+            ..DeliveryQuery::default()
+        };
         records.list_deliveries(query, PageRequest { limit: 1, after: None }).await.unwrap().items.len()
     };
     let all_done = async {

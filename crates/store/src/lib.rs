@@ -70,5 +70,6 @@ pub use rows::queued::Origin;
 pub use rows::replay::Replay;
 pub use rows::resource::ResourceHead;
 pub use rows::secret::ActiveSecret;
+pub use rows::session::{PortalLink, Session};
 pub use seal::MasterKey;
 pub use sql::{InvalidUrl, PostgresUrl};

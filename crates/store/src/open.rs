@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{Clock, Entropy, RoomLimits};
+use bellwire_domain::{Clock, Entropy, RateLimit, RoomLimits};
 
 use crate::queue::access::{AccessOptions, Execution};
 use crate::{Location, MasterKey, OpenError, Queue, Records, postgres, sqlite};
@@ -27,6 +27,8 @@ pub struct StoreOptions {
     /// Live deliveries that one account may have; publishing more is refused as
     /// [`PublishError::BacklogFull`](crate::PublishError::BacklogFull).
     pub account_backlog_max: i64,
+    /// Deliveries per second that the replays of one account may add, together, on this node.
+    pub replay_rate: RateLimit,
     /// Where statements run.
     pub execution: Execution,
     /// On PostgreSQL, how long a node may be silent before others take over what it holds. It should exceed the longest time that
@@ -37,6 +39,8 @@ pub struct StoreOptions {
 impl StoreOptions {
     /// The default of [`account_backlog_max`](Self::account_backlog_max).
     pub const ACCOUNT_BACKLOG_MAX: u32 = 1_000_000;
+    /// The default of [`replay_rate`](Self::replay_rate), per second.
+    pub const REPLAY_RATE_MAX: u32 = 1_000;
     /// The default of [`node_lease`](Self::node_lease), in seconds.
     pub const NODE_LEASE_S: u16 = 15;
 
@@ -52,6 +56,7 @@ impl StoreOptions {
             jobs_max: 8_192,
             readers_max: 4,
             account_backlog_max: Self::ACCOUNT_BACKLOG_MAX.into(),
+            replay_rate: RateLimit::per_second(Self::REPLAY_RATE_MAX),
             execution: Execution::Threads,
             node_lease: Duration::from_secs(Self::NODE_LEASE_S.into()),
         }
@@ -61,9 +66,19 @@ impl StoreOptions {
 /// Opens or makes the database, migrates it, and takes over what a stopped process held.
 pub fn open(options: StoreOptions) -> Result<(Records, Queue), OpenError> {
     let StoreOptions { location, master_key, clock, entropy, room, jobs_max, readers_max, .. } = options;
-    let StoreOptions { account_backlog_max, execution, node_lease, .. } = options;
-    let options =
-        AccessOptions { master_key, clock, entropy, room, jobs_max, readers_max, account_backlog_max, execution, node_lease };
+    let StoreOptions { account_backlog_max, replay_rate, execution, node_lease, .. } = options;
+    let options = AccessOptions {
+        master_key,
+        clock,
+        entropy,
+        room,
+        jobs_max,
+        readers_max,
+        account_backlog_max,
+        replay_rate,
+        execution,
+        node_lease,
+    };
     let access = match &location {
         Location::Sqlite(path) => Arc::new(sqlite::open::open(&options, path)?),
         Location::Postgres(url) => postgres::open::open(&options, url)?,

@@ -35,6 +35,7 @@ pub(crate) mod payloads;
 pub(crate) mod plan;
 pub(crate) mod publication;
 pub(crate) mod replay;
+mod replay_pace;
 pub(crate) mod retention;
 pub(crate) mod tickets;
 

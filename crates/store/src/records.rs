@@ -14,6 +14,7 @@ pub(crate) mod facade;
 mod keys;
 mod replays;
 mod resources;
+pub(crate) mod sessions;
 
 pub use accounts::{PutAccount, PutAccountError};
 pub use deliveries::{Attempt, Delivery, DeliveryQuery, RetryResult};
@@ -28,7 +29,7 @@ pub use resources::{Precondition, PutResource, PutResourceAnswer, PutResourceErr
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
     let all = [accounts::statements(), deliveries::statements(), endpoints::statements(), events::statements()];
-    let others = [keys::statements(), replays::statements(), resources::statements()];
+    let others = [keys::statements(), replays::statements(), resources::statements(), sessions::statements()];
     all.into_iter().chain(others).flatten().collect()
 }
 

@@ -18,3 +18,4 @@ pub(crate) mod replay;
 pub(crate) mod resource;
 pub(crate) mod retention;
 pub(crate) mod secret;
+pub(crate) mod session;

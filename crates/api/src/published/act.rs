@@ -26,7 +26,7 @@ impl Caller {
         match self {
             Self::Anybody => "",
             Self::Consumer(access) => access.account().id.as_str(),
-            Self::Operator(actor, _) => actor.key_id.as_str(),
+            Self::Operator(actor, _) => actor.identity.as_str(),
         }
     }
 }

@@ -83,7 +83,7 @@ const fn input_of(resource: Resource) -> &'static str {
         Resource::Account => "account.id",
         Resource::Endpoint => "endpoint.id",
         Resource::Resource => "resource.id",
-        Resource::Contract | Resource::Key | Resource::Delivery | Resource::Replay => "",
+        Resource::Contract | Resource::Key | Resource::Event | Resource::Delivery | Resource::Replay => "",
     }
 }
 

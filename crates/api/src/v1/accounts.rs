@@ -3,6 +3,7 @@
 mod delete;
 mod get;
 mod list;
+mod portal;
 mod put;
 mod secrets;
 
@@ -20,6 +21,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(list::list))
         .routes(routes!(put::put, get::get, delete::delete))
         .routes(routes!(secrets::rotate))
+        .routes(routes!(portal::open, portal::close))
 }
 
 /// An account.

@@ -8,7 +8,7 @@ use crate::support::{ADMIN, Server};
 
 /// `id`: admin, publisher, consumer on its own account, consumer on another's, auditor, nobody.
 /// `+` allowed, `-` 403, `0` 404, `!` 401.
-const MATRIX: [(&str, &str); 35] = [
+const MATRIX: [(&str, &str); 37] = [
     ("keys.create", "+----!"),
     ("keys.list", "+----!"),
     ("keys.delete", "+----!"),
@@ -20,6 +20,8 @@ const MATRIX: [(&str, &str); 35] = [
     ("accounts.list", "+----!"),
     ("accounts.delete", "+----!"),
     ("accounts.rotate", "+-+0-!"),
+    ("accounts.open_portal", "+----!"),
+    ("accounts.close_portal", "+----!"),
     ("endpoints.create", "+-+0-!"),
     ("endpoints.list", "+-+0-!"),
     ("endpoints.get", "+-+0-!"),

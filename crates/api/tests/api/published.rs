@@ -307,6 +307,7 @@ async fn a_router_of_its_own_has_that_api_and_nothing_else() {
         metrics,
         ready: shop.server.ready.clone(),
         large_bodies: LargeBodies::default(),
+        public_url: "http://localhost".into(),
     };
     let router = published_router(options, "shop");
     for (path, status) in

@@ -194,7 +194,8 @@ impl Server {
         assert_eq!(app.ensure_admin_key(Some(ADMIN)).await.unwrap(), None);
         let ready = Arc::new(AtomicBool::new(true));
         let metrics = Arc::new(|| "bellwire_up 1\n".to_owned());
-        let router = router(ApiOptions { app: app.clone(), metrics, ready: ready.clone(), large_bodies: LargeBodies::default() });
+        let (large_bodies, public_url) = (LargeBodies::default(), "http://localhost".into());
+        let router = router(ApiOptions { app: app.clone(), metrics, ready: ready.clone(), large_bodies, public_url });
         Self { router, app, records, queue, clock, ready, _folder: folder }
     }
 

@@ -91,9 +91,13 @@ async fn start_server(folder: &std::path::Path, listen: SocketAddr) -> anyhow::R
         admin_key: None,
         in_flight_max: 64,
         account_backlog_max: 10_000,
+        replay_rate_max: 1_000,
         retention: None,
         requests_per_key: None,
         requests_per_consumer_key: None,
+        public_url: None,
+        portal_refresh_url: None,
+        portal_frame_origins: Vec::new(),
         metrics: telemetry::start_metrics()?,
     })
     .await

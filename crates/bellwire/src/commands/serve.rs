@@ -36,9 +36,13 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         admin_key: arguments.admin_key,
         in_flight_max: arguments.in_flight_max.into(),
         account_backlog_max: arguments.account_backlog_max,
+        replay_rate_max: arguments.replay_rate_max,
         retention: arguments.retention.map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60)),
         requests_per_key: arguments.rate_max.per_second(),
         requests_per_consumer_key: arguments.consumer_rate_max.per_second(),
+        public_url: arguments.public_url,
+        portal_refresh_url: arguments.portal_refresh_url,
+        portal_frame_origins: arguments.portal_frame_origin,
         metrics: telemetry::start_metrics()?,
     };
     let mut builder = Builder::new_multi_thread();

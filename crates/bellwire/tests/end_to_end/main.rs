@@ -24,6 +24,7 @@ mod logs_postgres;
 mod migrate;
 mod node;
 mod overload;
+mod pages;
 mod policy;
 mod published;
 mod readme;

@@ -135,8 +135,11 @@ impl World {
     }
 
     pub(crate) async fn deliveries(&self, lane: &LaneKey) -> Vec<Delivery> {
-        let query =
-            DeliveryQuery { account_id: Some(lane.account_id.clone()), endpoint_id: Some(lane.endpoint_id.clone()), state: None };
+        let query = DeliveryQuery {
+            account_id: Some(lane.account_id.clone()),
+            endpoint_id: Some(lane.endpoint_id.clone()),
+            ..DeliveryQuery::default()
+        };
         self.records.list_deliveries(query, PageRequest { limit: 10_000, after: None }).await.unwrap().items
     }
 

@@ -126,6 +126,7 @@ async fn send_again(run: &Run, records: &Records, lane: &LaneKey, random: &mut R
         account_id: Some(lane.account_id.clone()),
         endpoint_id: Some(lane.endpoint_id.clone()),
         state: Some(state),
+        ..DeliveryQuery::default()
     };
     let Ok(page) = records.list_deliveries(query, PageRequest { limit: 10, after: None }).await else { return };
     if page.items.is_empty() {

@@ -365,6 +365,7 @@ async fn settle(run: &Run, records: &Records) {
                 account_id: Some(lane.account_id),
                 endpoint_id: Some(lane.endpoint_id),
                 state: Some(DeliveryState::Pending),
+                ..DeliveryQuery::default()
             };
             if stored.enabled && stored.health.status.allows_attempts() {
                 waiting += records.list_deliveries(query, PageRequest { limit: 1, after: None }).await.unwrap().items.len();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{AccountId, Clock, Entropy, RoomLimits, Timestamp};
+use bellwire_domain::{AccountId, Clock, Entropy, RateLimit, RoomLimits, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc, oneshot};
 
@@ -18,6 +18,7 @@ use super::ids::DeliveryIds;
 use super::jobs::{Job, write_job};
 use super::lease::Lease;
 use super::notice::Notice;
+use super::replay_pace::ReplayPace;
 use super::tickets::Tickets;
 use crate::StoreError;
 use crate::rows::account::{self, Account};
@@ -41,6 +42,7 @@ pub(crate) struct AccessOptions {
     pub(crate) jobs_max: usize,
     pub(crate) readers_max: u32,
     pub(crate) account_backlog_max: i64,
+    pub(crate) replay_rate: RateLimit,
     pub(crate) execution: Execution,
     pub(crate) node_lease: Duration,
 }
@@ -81,6 +83,7 @@ impl Parts {
             handoff,
             lease: Arc::new(lease),
             account_backlog_max: options.account_backlog_max,
+            replay_pace: Arc::new(ReplayPace::new(options.replay_rate)),
             delivery_ids: Arc::new(delivery_ids),
         };
         Self { keyring, context, claimed }

@@ -13,6 +13,7 @@ use super::notice::Notice;
 use crate::StoreError;
 use crate::rows::account;
 use crate::rows::event::{SEQ_MAX, event_place, place_seq};
+use crate::rows::session;
 use crate::sql::{Db, Select, columns, params};
 
 /// Rows of a table that go in one step.
@@ -88,6 +89,7 @@ pub(crate) fn begin(db: Db<'_>, id: &AccountId, now: Timestamp) -> Result<bool, 
         db.execute(DISABLE, params![false, id.as_str()])?;
         db.execute(DELETE_KEYS, params![id.as_str()])?;
         db.execute(DELETE_REPLAYS, params![id.as_str()])?;
+        session::end_of_account(db, id)?;
         Notice::Account(id.clone()).tell(db)?;
         Notice::Keys.tell(db)?;
     }

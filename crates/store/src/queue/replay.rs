@@ -5,7 +5,8 @@
 //! goes on where it was, and sends no event twice. Its deliveries wait unclaimed in their lane like any backlog.
 //!
 //! A step adds deliveries only while few of the endpoint are live: what is published meanwhile queues behind those few, not
-//! behind everything that is replayed.
+//! behind everything that is replayed. And the replays of one account add so many per second, so that they leave others their
+//! pace.
 
 use std::collections::HashSet;
 
@@ -23,6 +24,8 @@ use crate::sql::{ColumnGroup, Db, Insert, Param, Select, columns, params};
 
 /// Events looked at in one step.
 const STEP_EVENTS_MAX: i64 = 500;
+/// Deliveries that one step makes: what is published meanwhile waits for a commit of no more than these.
+const STEP_CREATED_MAX: usize = 100;
 /// Live deliveries of an endpoint at which a replay waits until there are fewer.
 const ENDPOINT_LIVE_MAX: i64 = 2_000;
 
@@ -119,10 +122,15 @@ pub(crate) fn advance(db: Db<'_>, context: &WriteContext, after: Option<&ReplayI
     let live = find_live(db, target.refs())?;
     let count = i64::try_from(live.len()).unwrap_or(i64::MAX);
     let room = (ENDPOINT_LIVE_MAX - count).min(context.account_backlog_max.saturating_sub(target.pending));
-    let Some(room) = usize::try_from(room).ok().filter(|room| *room > 0) else { return Ok(Some(step(false, 0))) };
+    let room = usize::try_from(room).unwrap_or(0).min(STEP_CREATED_MAX);
+    let room = room.min(context.replay_pace.room(&replay.lane.account_id, now));
+    if room == 0 {
+        return Ok(Some(step(false, 0)));
+    }
     let found = look(db, &replay, &target, &live, room)?;
     enqueue(db, context, &replay, &target, &found.wanted)?;
     move_on(db, &replay, &found, now)?;
+    context.replay_pace.add(&replay.lane.account_id, found.wanted.len(), now);
     Ok(Some(step(true, found.wanted.len())))
 }
 

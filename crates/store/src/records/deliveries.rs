@@ -73,6 +73,8 @@ pub struct DeliveryQuery {
     pub account_id: Option<AccountId>,
     /// Of this endpoint.
     pub endpoint_id: Option<EndpointId>,
+    /// Of this event; only together with its account.
+    pub event_id: Option<EventId>,
     /// In this state.
     pub state: Option<DeliveryState>,
 }
@@ -157,6 +159,8 @@ const OF_ACCOUNT_QUEUED: (&str, &str) = ("d.lane > 0 AND d.lane IN (SELECT ref F
 const OF_ACCOUNT_ENDED: (&str, &str) = ("d.account = (SELECT ref FROM accounts WHERE id = ", ")");
 const OF_ENDPOINT: (&str, &str) = ("d.lane > 0 AND d.lane IN (SELECT ref FROM lanes WHERE endpoint_id = ", ")");
 const OF_LANE: (&str, &str) = ("d.lane > 0 AND d.lane = (SELECT ref FROM lanes WHERE account_id = $1 AND endpoint_id = ", ")");
+const OF_EVENT: (&str, &str) =
+    ("d.event = (SELECT place FROM events WHERE account = (SELECT ref FROM accounts WHERE id = $1) AND id = ", ")");
 const OF_STATE: (&str, &str) = ("d.state = ", "");
 const BEFORE: (&str, &str) = ("d.id < ", "");
 
@@ -164,9 +168,11 @@ const BEFORE: (&str, &str) = ("d.id < ", "");
 fn conditions(is_live: bool, query: &DeliveryQuery, state: Option<DeliveryState>, part: Part) -> (String, Vec<Param<'_>>) {
     let of_account = if is_live { OF_ACCOUNT_QUEUED } else { OF_ACCOUNT_ENDED };
     let of_endpoint = if query.account_id.is_some() { OF_LANE } else { OF_ENDPOINT };
-    let wanted: [(_, Option<Param<'_>>); 4] = [
+    let of_event = query.event_id.as_ref().filter(|_| query.account_id.is_some());
+    let wanted: [(_, Option<Param<'_>>); 5] = [
         (of_account, query.account_id.as_ref().map(|id| id.as_str().into())),
         (of_endpoint, query.endpoint_id.as_ref().map(|id| id.as_str().into())),
+        (OF_EVENT, of_event.map(|id| id.as_str().into())),
         (OF_STATE, state.map(|state| state.as_str().into())),
         (BEFORE, part.after.map(Param::from)),
     ];
@@ -280,6 +286,7 @@ pub(super) fn statements() -> Vec<String> {
     let query = DeliveryQuery {
         account_id: AccountId::try_new("a").ok(),
         endpoint_id: EndpointId::try_new("e").ok(),
+        event_id: EventId::try_new("v").ok(),
         state: Some(DeliveryState::Failed),
     };
     let part = Part { after: Some(DeliveryId::default()), fetch: 1 };

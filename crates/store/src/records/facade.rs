@@ -1,6 +1,7 @@
 //! The facade for the use-cases. What is read often is kept in memory, and forgotten by whoever changes it.
 
 mod publishing;
+mod sessions;
 
 use std::sync::Arc;
 

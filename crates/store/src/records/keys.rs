@@ -3,6 +3,7 @@
 use bellwire_domain::{AccountId, KeyId};
 use sha2::{Digest, Sha256};
 
+use super::sessions;
 use crate::StoreError;
 use crate::page::{Page, PageRequest};
 use crate::queue::notice::Notice;
@@ -46,6 +47,7 @@ pub(super) fn create(db: Db<'_>, key: &ApiKey, hash: &[u8; 32]) -> Result<(), St
 /// Stores the key of this id in place of the one that has the id, or the text, now.
 pub(super) fn replace(db: Db<'_>, key: &ApiKey, hash: &[u8; 32]) -> Result<(), StoreError> {
     db.execute(DELETE_BEFORE, params![key.id.as_str(), &hash[..]])?;
+    sessions::end_of_key(db, &key.id)?;
     create(db, key, hash)?;
     Notice::Keys.tell(db)
 }

@@ -82,8 +82,8 @@ mod tests {
 
     /// In the SQLite schema, and not copied: the order of rows there, and who held a delivery.
     const LEFT: [(&str, &str); 2] = [("resources", "row"), ("queue", "claim")];
-    /// Each database's own; that of the retention is changed when the move begins.
-    const OWN: [&str; 5] = ["meta", "bellwire_schema", "nodes", "retention", "sqlite_sequence"];
+    /// Each database's own; that of the retention is changed when the move begins, and people sign in again.
+    const OWN: [&str; 7] = ["meta", "sessions", "portal_links", "bellwire_schema", "nodes", "retention", "sqlite_sequence"];
 
     columns! {
         /// A column of the database's schema.

@@ -38,6 +38,7 @@ async fn live(fixture: &Fixture, lane: &LaneKey) -> Vec<(i64, String)> {
         account_id: Some(lane.account_id.clone()),
         endpoint_id: Some(lane.endpoint_id.clone()),
         state: Some(bellwire_domain::DeliveryState::Pending),
+        ..DeliveryQuery::default()
     };
     let found = fixture.store.records.list_deliveries(query, page(10_000)).await.unwrap();
     let mut all: Vec<_> = found.items.iter().map(|item| (item.number, item.event_id.to_string())).collect();

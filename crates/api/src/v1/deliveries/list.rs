@@ -20,6 +20,7 @@ use crate::query::Query;
     params(
         ("account" = Option<String>, Query, description = "Only deliveries of this account."),
         ("endpoint" = Option<String>, Query, description = "Only deliveries for this endpoint."),
+        ("event" = Option<String>, Query, description = "Only deliveries of this event of the account."),
         ("state" = Option<String>, Query, description = "Only `pending`, `delivered`, `failed` or `cancelled` ones."),
         ("limit" = Option<u32>, Query, description = "The most items to return."),
         ("after" = Option<String>, Query, description = "The `next` of the previous page."),
@@ -35,10 +36,10 @@ pub(super) async fn list(
     mut query: Query,
 ) -> Result<Json<List<DeliveryAnswer>>, Problem> {
     let scope = api.app.permit(&actor, Operation::DeliveryRead)?;
-    let (account, endpoint) = (query.text("account")?, query.text("endpoint")?);
+    let (account, endpoint, event) = (query.text("account")?, query.text("endpoint")?, query.text("event")?);
     let state = query.parsed("state", "is not one of pending, delivered, failed and cancelled", DeliveryState::parse)?;
     let page = query.only_page_after(api.app.limits(), |text| DeliveryId::try_new(text).is_ok())?;
-    let filter = DeliveryFilter { account: account.as_deref(), endpoint: endpoint.as_deref(), state };
+    let filter = DeliveryFilter { account: account.as_deref(), endpoint: endpoint.as_deref(), event: event.as_deref(), state };
     let deliveries = api.app.list_deliveries(&scope, filter, page).await?;
     Ok(Json(List::of(deliveries, |delivery| DeliveryAnswer::show(&delivery))))
 }

@@ -32,7 +32,7 @@ pub(super) async fn test(
     Extension(shown): Extension<Shown>,
 ) -> Result<(StatusCode, Json<Receipt>), Problem> {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
-    let (receipt, left) = api.app.test_endpoint(&access, &endpoint).await?;
+    let (receipt, left) = api.app.test_endpoint(&access, &endpoint, None).await?;
     shown.add(left);
     Ok((StatusCode::CREATED, Json(Receipt::show(&receipt))))
 }

@@ -1,0 +1,161 @@
+//! What surrounds every page: the heading, the ways to other pages, and who is signed in.
+
+use askama::Template;
+use axum::response::{Html, IntoResponse, Response};
+use bellwire_app::{AccountAccess, Identity};
+use bellwire_contract::ConsoleWords;
+
+use crate::query::Query;
+use crate::texts::said;
+use crate::visitor::Visitor;
+use crate::{Console, Refusal};
+
+/// A way to another page.
+pub(crate) struct Way {
+    pub(crate) label: String,
+    pub(crate) href: String,
+    /// The key after `g` that goes there.
+    pub(crate) key: &'static str,
+    pub(crate) is_current: bool,
+}
+
+/// What surrounds a page.
+pub(crate) struct Layout {
+    pub(crate) title: String,
+    /// The name at the top: Bellwire's, or the platform's for its pages.
+    pub(crate) brand: String,
+    pub(crate) home: String,
+    pub(crate) ways: Vec<Way>,
+    /// Who is signed in, in a word or two.
+    pub(crate) who: String,
+    pub(crate) read_only: bool,
+    pub(crate) style: String,
+    pub(crate) script: String,
+    pub(crate) icon: String,
+    pub(crate) accent: Option<String>,
+    /// What has just been done.
+    pub(crate) said: Option<&'static str>,
+    /// The call of the API that answers the same.
+    pub(crate) call: Option<String>,
+}
+
+/// Where in the pages something stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Area {
+    Overview,
+    Accounts,
+    Webhooks,
+    Events,
+    Deliveries,
+    Contracts,
+    Keys,
+    System,
+}
+
+impl Layout {
+    /// What surrounds one of the operator's pages.
+    pub(crate) fn of_operator(console: &Console, visitor: &Visitor, area: Area, title: &str, query: &Query) -> Self {
+        let way = |label: &str, href: &str, key, own| Way {
+            label: label.to_owned(),
+            href: href.to_owned(),
+            key,
+            is_current: own == area,
+        };
+        let ways = vec![
+            way("Overview", "/console", "o", Area::Overview),
+            way("Accounts", "/console/accounts", "a", Area::Accounts),
+            way("Deliveries", "/console/deliveries", "d", Area::Deliveries),
+            way("Contracts", "/console/contracts", "c", Area::Contracts),
+            way("Keys", "/console/keys", "k", Area::Keys),
+            way("System", "/console/system", "s", Area::System),
+        ];
+        Self::new(console, visitor, title, query, ("Bellwire".to_owned(), "/console".to_owned(), ways))
+    }
+
+    /// What surrounds a page of one account: for its own people the portal, for the operator the console.
+    pub(crate) fn of_account(
+        console: &Console,
+        visitor: &Visitor,
+        access: &AccountAccess,
+        area: Area,
+        title: &str,
+        query: &Query,
+    ) -> Self {
+        let words = words(access);
+        if visitor.is_operator() {
+            let area = if area == Area::Deliveries { area } else { Area::Accounts };
+            return Self { accent: accent(&words), ..Self::of_operator(console, visitor, area, title, query) };
+        }
+        let home = format!("/console/accounts/{}", access.account().id);
+        let way = |label: &str, rest: &str, key, own| Way {
+            label: label.to_owned(),
+            href: format!("{home}{rest}"),
+            key,
+            is_current: own == area,
+        };
+        let mut ways = vec![way(&words.section, "", "o", Area::Webhooks), way("Events", "/events", "e", Area::Events)];
+        ways.push(Way {
+            label: "Deliveries".to_owned(),
+            href: "/console/deliveries".to_owned(),
+            key: "d",
+            is_current: area == Area::Deliveries,
+        });
+        ways.push(Way {
+            label: "Reference".to_owned(),
+            href: format!("/console/contracts/{}", access.account().contract),
+            key: "c",
+            is_current: area == Area::Contracts,
+        });
+        let brand = words.title.clone().or_else(|| access.contract().ok().map(|contract| contract.title().to_owned()));
+        let brand = brand.unwrap_or_else(|| "Webhooks".to_owned());
+        Self { accent: accent(&words), ..Self::new(console, visitor, title, query, (brand, home, ways)) }
+    }
+
+    fn new(
+        console: &Console,
+        visitor: &Visitor,
+        title: &str,
+        query: &Query,
+        (brand, home, ways): (String, String, Vec<Way>),
+    ) -> Self {
+        let who = match &visitor.actor.identity {
+            Identity::Key(id) => format!("{} {id}", visitor.actor.role),
+            Identity::Portal(account) => account.to_string(),
+            Identity::Person(name) => name.to_string(),
+        };
+        Self {
+            title: title.to_owned(),
+            brand,
+            home,
+            ways,
+            who,
+            read_only: visitor.actor.read_only,
+            style: console.assets.style.path.clone(),
+            script: console.assets.script.path.clone(),
+            icon: console.assets.icon.path.clone(),
+            accent: None,
+            said: query.get("said").and_then(said),
+            call: None,
+        }
+    }
+
+    /// The same, offering the call of the API that answers what the page shows.
+    pub(crate) fn with_call(self, path: &str) -> Self {
+        Self { call: Some(path.to_owned()), ..self }
+    }
+}
+
+/// How the platform of an account speaks of these pages.
+pub(crate) fn words(access: &AccountAccess) -> ConsoleWords {
+    access.contract().map(|contract| contract.console().clone()).unwrap_or_default()
+}
+
+fn accent(words: &ConsoleWords) -> Option<String> {
+    let digits = words.accent.as_deref()?.strip_prefix('#')?;
+    Some(format!("/console/accent/{digits}.css"))
+}
+
+/// A rendered page.
+pub(crate) fn html(page: &impl Template) -> Result<Response, Refusal> {
+    Ok(Html(page.render()?).into_response())
+}

@@ -1,0 +1,58 @@
+//! The pages: one file each, with its template's struct and its handlers.
+
+mod account;
+mod accounts;
+mod contracts;
+mod deliveries;
+mod delivery;
+mod endpoint;
+mod endpoint_actions;
+mod endpoint_form;
+mod events;
+mod find;
+mod keys;
+mod overview;
+mod portal;
+mod rows;
+mod sign_in;
+mod system;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::{Console, Refusal};
+
+/// Every page's route, as it stands in the router: what a test of who may see what goes through.
+pub(crate) fn routes() -> Router<Console> {
+    Router::new()
+        .route("/console/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route("/console/sign-out", post(sign_in::sign_out))
+        .route("/console/portal/{token}", get(portal::ask).post(portal::open))
+        .route("/console", get(overview::show))
+        .route("/console/find", get(find::find))
+        .route("/console/accounts", get(accounts::list).post(accounts::add))
+        .route("/console/accounts/new", get(accounts::new))
+        .route("/console/accounts/{account}", get(account::show))
+        .route("/console/accounts/{account}/webhooks", post(endpoint_form::add))
+        .route("/console/accounts/{account}/webhooks/new", get(endpoint_form::new))
+        .route("/console/accounts/{account}/webhooks/{endpoint}", get(endpoint::show).post(endpoint_form::save))
+        .route("/console/accounts/{account}/webhooks/{endpoint}/edit", get(endpoint_form::edit))
+        .route("/console/accounts/{account}/webhooks/{endpoint}/active", post(endpoint_actions::switch))
+        .route("/console/accounts/{account}/webhooks/{endpoint}/test", post(endpoint_actions::test))
+        .route("/console/accounts/{account}/webhooks/{endpoint}/rotate", post(endpoint_actions::rotate))
+        .route("/console/accounts/{account}/webhooks/{endpoint}/resume", post(endpoint_actions::resume))
+        .route("/console/accounts/{account}/webhooks/{endpoint}/replay", post(endpoint_actions::replay))
+        .route("/console/accounts/{account}/webhooks/{endpoint}/delete", post(endpoint_actions::delete))
+        .route("/console/accounts/{account}/events", get(events::list))
+        .route("/console/accounts/{account}/events/{event}", get(events::show).post(events::show_payload))
+        .route("/console/deliveries", get(deliveries::list))
+        .route("/console/deliveries/{delivery}", get(delivery::show))
+        .route("/console/deliveries/{delivery}/payload", post(delivery::show_payload))
+        .route("/console/deliveries/{delivery}/retry", post(delivery::retry))
+        .route("/console/contracts", get(contracts::list))
+        .route("/console/contracts/{contract}", get(contracts::show))
+        .route("/console/keys", get(keys::list).post(keys::add))
+        .route("/console/keys/{key}/revoke", post(keys::revoke))
+        .route("/console/system", get(system::show))
+        .route("/console/{*rest}", get(async || Refusal::NoPage))
+}

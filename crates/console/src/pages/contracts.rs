@@ -1,0 +1,158 @@
+//! Contracts: what can happen, what is sent, and when it is tried again.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use bellwire_app::Operation;
+use bellwire_contract::Contract;
+use bellwire_store::PageRequest;
+
+use crate::layout::{Area, Layout, html};
+use crate::query::Query;
+use crate::show::{pretty, span};
+use crate::visitor::Visitor;
+use crate::{Console, Refusal};
+
+#[derive(Template)]
+#[template(path = "contracts.html")]
+struct ContractsPage {
+    layout: Layout,
+    rows: Vec<ContractRow>,
+}
+
+struct ContractRow {
+    name: String,
+    title: String,
+    description: String,
+    events: usize,
+}
+
+#[derive(Template)]
+#[template(path = "contract.html")]
+struct ContractPage {
+    layout: Layout,
+    row: ContractRow,
+    events: Vec<EventRow>,
+    takes_any: bool,
+    attempts: Vec<AttemptTime>,
+    timeout: String,
+    source: String,
+}
+
+struct EventRow {
+    event_type: String,
+    title: String,
+    description: String,
+    example: String,
+    schema: Option<String>,
+}
+
+/// One attempt on the time axis.
+struct AttemptTime {
+    number: usize,
+    /// From the first one on.
+    after: String,
+    /// Where it stands on an axis of a thousand units, which shrinks long spans.
+    x: u32,
+}
+
+fn row(contract: &Contract) -> ContractRow {
+    ContractRow {
+        name: contract.name().to_owned(),
+        title: contract.title().to_owned(),
+        description: contract.description().unwrap_or_default().to_owned(),
+        events: contract.events().len(),
+    }
+}
+
+pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query: Query) -> Result<Response, Refusal> {
+    let app = console.app();
+    let scope = app.permit(&visitor.actor, Operation::ContractRead)?;
+    let found = app.list_contracts(&scope, PageRequest { limit: 1_000, after: None }).await?;
+    let rows = found.items.iter().map(|contract| row(contract)).collect();
+    let layout = match &visitor.actor.account {
+        Some(account) => {
+            let access = app.open_account(&visitor.actor, Operation::AccountRead, account.as_str()).await?;
+            Layout::of_account(&console, &visitor, &access, Area::Contracts, "Contracts", &query)
+        }
+        None => Layout::of_operator(&console, &visitor, Area::Contracts, "Contracts", &query),
+    };
+    html(&ContractsPage { layout: layout.with_call("/v1/contracts"), rows })
+}
+
+pub(super) async fn show(
+    State(console): State<Console>,
+    visitor: Visitor,
+    Path(name): Path<String>,
+    query: Query,
+) -> Result<Response, Refusal> {
+    let app = console.app();
+    let scope = app.permit(&visitor.actor, Operation::ContractRead)?;
+    let contract = app.get_contract(&scope, &name).await?;
+    let layout = match &visitor.actor.account {
+        Some(account) => {
+            let access = app.open_account(&visitor.actor, Operation::AccountRead, account.as_str()).await?;
+            Layout::of_account(&console, &visitor, &access, Area::Contracts, "Reference", &query)
+        }
+        None => Layout::of_operator(&console, &visitor, Area::Contracts, contract.title(), &query),
+    };
+    let policy = contract.delivery();
+    html(&ContractPage {
+        layout: layout.with_call(&format!("/v1/contracts/{name}")),
+        row: row(&contract),
+        events: contract.events().iter().map(event_row).collect(),
+        takes_any: contract.any_event().is_some(),
+        attempts: axis(policy.schedule.delays()),
+        timeout: span(policy.timeout),
+        source: contract.source().to_owned(),
+    })
+}
+
+fn event_row(event: &bellwire_contract::EventDefinition) -> EventRow {
+    EventRow {
+        event_type: event.event_type.to_string(),
+        title: event.title.clone(),
+        description: event.description.clone().unwrap_or_default(),
+        example: pretty(event.example.get().as_bytes()),
+        schema: event.schema.as_ref().map(|schema| format!("{schema:#}")),
+    }
+}
+
+/// The attempts on an axis: the square root of the time since the first, so that the early ones can be told apart.
+fn axis(delays: &[Duration]) -> Vec<AttemptTime> {
+    let mut at = Duration::ZERO;
+    let times: Vec<Duration> = std::iter::once(Duration::ZERO)
+        .chain(delays.iter().map(|delay| {
+            at += *delay;
+            at
+        }))
+        .collect();
+    let longest = times.last().map_or(1, |last| last.as_millis().max(1).isqrt());
+    let place = |time: &Duration| u32::try_from(time.as_millis().isqrt() * 1_000 / longest).unwrap_or(1_000);
+    let numbered = times.iter().enumerate();
+    numbered
+        .map(|(index, time)| AttemptTime {
+            number: index + 1,
+            after: if time.is_zero() { "at once".to_owned() } else { span(*time) },
+            x: place(time),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_stand_in_their_order_from_one_end_of_the_axis_to_the_other() {
+        let delays = [5, 60, 3_600, 86_400].map(Duration::from_secs);
+        let attempts = axis(&delays);
+        let places: Vec<u32> = attempts.iter().map(|attempt| attempt.x).collect();
+        assert_eq!((places.first(), places.last(), places.len()), (Some(&0), Some(&1_000), 5));
+        assert!(places.is_sorted());
+        assert_eq!(axis(&[]).len(), 1);
+        assert_eq!(attempts[2].after, "1 min");
+    }
+}

@@ -1,0 +1,141 @@
+//! One delivery: its attempts in time, what each came to, in words, and what to do about it.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use bellwire_app::Operation;
+use bellwire_domain::{DeliveryState, Timestamp};
+use bellwire_store::{Attempt, Delivery};
+
+use super::account::label;
+use super::rows::DeliveryRow;
+use crate::layout::{Area, Layout, html};
+use crate::query::Query;
+use crate::show::{Badge, When, pretty, span};
+use crate::texts::words;
+use crate::visitor::Visitor;
+use crate::{Console, Refusal};
+
+#[derive(Template)]
+#[template(path = "delivery.html")]
+struct DeliveryPage {
+    layout: Layout,
+    row: DeliveryRow,
+    event: String,
+    endpoint_label: String,
+    endpoint_url: String,
+    ended: Option<When>,
+    /// What is to be said of it before anything else.
+    trouble: Option<Trouble>,
+    attempts: Vec<AttemptRow>,
+    /// The payload, for who asked for it.
+    payload: Option<String>,
+    may_retry: bool,
+    is_waiting: bool,
+}
+
+struct Trouble {
+    what: &'static str,
+    side: &'static str,
+    advice: &'static str,
+    detail: Option<String>,
+}
+
+struct AttemptRow {
+    number: u32,
+    badge: Badge,
+    started: When,
+    took: String,
+    /// How long it waited here before it started, if it was late.
+    waited: Option<String>,
+    /// Its part of the longest, in steps of a twentieth.
+    bar: u32,
+    what: String,
+    detail: Option<String>,
+    response: Option<String>,
+}
+
+const BAR_STEPS: u128 = 20;
+
+pub(super) async fn show(
+    State(console): State<Console>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    query: Query,
+) -> Result<Response, Refusal> {
+    page(&console, &visitor, &id, false, &query).await
+}
+
+pub(super) async fn show_payload(
+    State(console): State<Console>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    query: Query,
+) -> Result<Response, Refusal> {
+    page(&console, &visitor, &id, true, &query).await
+}
+
+async fn page(console: &Console, visitor: &Visitor, id: &str, shows_payload: bool, query: &Query) -> Result<Response, Refusal> {
+    let app = console.app();
+    let scope = app.permit(&visitor.actor, Operation::DeliveryRead)?;
+    let (delivery, attempts) = app.get_delivery(&scope, id).await?;
+    let account = delivery.account_id.as_str();
+    let access = app.open_account(&visitor.actor, Operation::DeliveryRead, account).await?;
+    let endpoint = app.get_endpoint(&access, delivery.endpoint_id.as_str()).await.ok(); // it may be gone by now
+    let payload = match shows_payload {
+        true => Some(pretty(&app.get_event(&access, delivery.event_id.as_str()).await?.data)),
+        false => None,
+    };
+    let now = app.clock().now();
+    let longest = attempts.iter().map(|attempt| attempt.duration.as_micros()).max().unwrap_or(0).max(1);
+    let rows = attempts.iter().map(|attempt| attempt_row(&delivery, attempt, longest, now));
+    let layout = Layout::of_account(console, visitor, &access, Area::Deliveries, &format!("Delivery {id}"), query);
+    html(&DeliveryPage {
+        layout: layout.with_call(&format!("/v1/deliveries/{id}")),
+        event: delivery.event_id.to_string(),
+        endpoint_label: endpoint.as_ref().map_or_else(|| "an endpoint that was deleted".to_owned(), label),
+        endpoint_url: endpoint.map(|endpoint| endpoint.url).unwrap_or_default(),
+        ended: delivery.ended_at.map(|at| When::new(at, now)),
+        trouble: trouble(&delivery, attempts.last()),
+        attempts: rows.rev().collect(),
+        payload,
+        may_retry: app.permit(&visitor.actor, Operation::DeliveryRetry).is_ok(),
+        is_waiting: delivery.state == DeliveryState::Pending,
+        row: DeliveryRow::new(&delivery, now),
+    })
+}
+
+/// Whether an attempt is the one that arrived.
+fn is_success(delivery: &Delivery, attempt: &Attempt) -> bool {
+    delivery.state == DeliveryState::Delivered && attempt.number == delivery.attempts
+}
+
+fn trouble(delivery: &Delivery, last: Option<&Attempt>) -> Option<Trouble> {
+    let last = last.filter(|last| !is_success(delivery, last))?;
+    let words = words(&last.outcome, last.status, false);
+    Some(Trouble { what: words.what, side: words.side.words(), advice: words.advice, detail: last.detail.clone() })
+}
+
+fn attempt_row(delivery: &Delivery, attempt: &Attempt, longest: u128, now: Timestamp) -> AttemptRow {
+    let arrived = is_success(delivery, attempt);
+    let words = words(&attempt.outcome, attempt.status, arrived);
+    let status = attempt.status.map(|status| format!(" ({status})")).unwrap_or_default();
+    let late = attempt.due_at.map(|due| attempt.started_at.since(due)).filter(|late| late.as_millis() > 0);
+    AttemptRow {
+        number: attempt.number,
+        badge: if arrived { Badge { word: "arrived", tone: "good" } } else { Badge { word: "failed", tone: "bad" } },
+        started: When::new(attempt.started_at, now),
+        took: span(attempt.duration),
+        waited: late.map(span),
+        bar: u32::try_from((attempt.duration.as_micros() * BAR_STEPS).div_ceil(longest)).unwrap_or(1).clamp(1, 20),
+        what: format!("{}{status}", words.what),
+        detail: attempt.detail.clone(),
+        response: attempt.response.as_deref().filter(|body| !body.is_empty()).map(pretty),
+    }
+}
+
+pub(super) async fn retry(State(console): State<Console>, visitor: Visitor, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let scope = console.app().permit(&visitor.actor, Operation::DeliveryRetry)?;
+    console.app().retry_delivery(&scope, &id).await?;
+    Ok(Redirect::to(&format!("/console/deliveries/{id}?said=retried")).into_response())
+}

@@ -1,0 +1,150 @@
+//! An endpoint's page: how it is and why, what it got, and what can be done with it.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use bellwire_app::{AccountAccess, App, DeliveryFilter, Operation};
+use bellwire_contract::{ConsoleWords, EventChoice, SecretSource};
+use bellwire_domain::{HealthStatus, ReplayState};
+use bellwire_store::{Endpoint, PageRequest};
+
+use super::account::{label, trouble};
+use super::rows::DeliveryRow;
+use crate::layout::{Area, Layout, html, words};
+use crate::query::Query;
+use crate::show::{Badge, When, count, health_badge, pretty};
+use crate::visitor::Visitor;
+use crate::{Console, Refusal};
+
+#[derive(Template)]
+#[template(path = "endpoint.html")]
+struct EndpointPage {
+    layout: Layout,
+    words: ConsoleWords,
+    account: String,
+    path: String,
+    id: String,
+    label: String,
+    url: String,
+    enabled: bool,
+    badge: Badge,
+    trouble: Option<String>,
+    /// Whether nothing is sent until somebody resumes it.
+    is_stopped: bool,
+    may_change: bool,
+    may_retry: bool,
+    events: Vec<String>,
+    gets_all: bool,
+    rate_limit: String,
+    created: When,
+    changed: When,
+    /// Types that a test event may have, each with its title and example.
+    tests: Vec<TestType>,
+    has_secret: bool,
+    secret_is_typed: bool,
+    replays: Vec<ReplayRow>,
+    rows: Vec<DeliveryRow>,
+    next: Option<String>,
+}
+
+struct TestType {
+    event_type: String,
+    title: String,
+    example: String,
+}
+
+struct ReplayRow {
+    id: String,
+    badge: Badge,
+    started: When,
+    examined: String,
+    created: String,
+}
+
+pub(super) async fn show(
+    State(console): State<Console>,
+    visitor: Visitor,
+    Path((account, id)): Path<(String, String)>,
+    query: Query,
+) -> Result<Response, Refusal> {
+    let app = console.app();
+    let access = app.open_account(&visitor.actor, Operation::EndpointRead, &account).await?;
+    let scope = app.permit(&visitor.actor, Operation::DeliveryRead)?;
+    let endpoint = app.get_endpoint(&access, &id).await?;
+    let now = app.clock().now();
+    let filter = DeliveryFilter { account: Some(&account), endpoint: Some(&id), ..DeliveryFilter::default() };
+    let found = app.list_deliveries(&scope, filter, query.page()).await?;
+    let replays = app.list_replays(&access, &id, PageRequest { limit: 5, after: None }).await?;
+    let may_change = app.open_account(&visitor.actor, Operation::EndpointChange, &account).await.is_ok();
+    let from = access.contract().map(|contract| contract.subscription().secret.from);
+    let label = label(&endpoint);
+    let path = format!("/console/accounts/{account}/webhooks/{id}");
+    html(&EndpointPage {
+        layout: Layout::of_account(&console, &visitor, &access, Area::Webhooks, &label, &query)
+            .with_call(&format!("/v1/accounts/{account}/endpoints/{id}")),
+        words: words(&access),
+        account: account.clone(),
+        path,
+        id,
+        label,
+        url: endpoint.url.clone(),
+        enabled: endpoint.enabled,
+        badge: health_badge(endpoint.enabled, endpoint.health.status),
+        trouble: trouble(&endpoint, now),
+        is_stopped: endpoint.health.status == HealthStatus::Failed,
+        may_change,
+        may_retry: app.permit(&visitor.actor, Operation::DeliveryRetry).is_ok(),
+        events: titles(app, &access, &endpoint),
+        gets_all: access.contract().is_ok_and(|contract| contract.subscription().events == EventChoice::All),
+        rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()).unwrap_or_default(),
+        created: When::new(endpoint.created_at, now),
+        changed: When::new(endpoint.updated_at, now),
+        tests: test_types(app, &access),
+        has_secret: from.as_ref().is_ok_and(|from| *from != SecretSource::Account),
+        secret_is_typed: from.as_ref().is_ok_and(|from| *from == SecretSource::Consumer),
+        replays: replays.items.iter().map(|replay| replay_row(replay, now)).collect(),
+        rows: DeliveryRow::all(&found.items, now),
+        next: query.next(found.next.as_ref()),
+    })
+}
+
+fn replay_row(replay: &bellwire_store::Replay, now: bellwire_domain::Timestamp) -> ReplayRow {
+    let badge = match replay.state {
+        ReplayState::Running => Badge { word: "running", tone: "wait" },
+        ReplayState::Done => Badge { word: "done", tone: "good" },
+        ReplayState::Cancelled => Badge { word: "cancelled", tone: "off" },
+    };
+    ReplayRow {
+        id: replay.id.to_string(),
+        badge,
+        started: When::new(replay.created_at, now),
+        examined: count(replay.examined),
+        created: count(replay.created),
+    }
+}
+
+/// The titles of the events that an endpoint gets.
+fn titles(app: &App, access: &AccountAccess, endpoint: &Endpoint) -> Vec<String> {
+    let title = |event_type: String| {
+        let event = access.contract().ok().and_then(|contract| contract.event(&event_type));
+        event.map(|event| event.title.clone()).filter(|title| !title.is_empty()).unwrap_or(event_type)
+    };
+    app.endpoint_events(access, endpoint).into_iter().map(title).collect()
+}
+
+/// What may be sent to try an endpoint: the contract's test event, then its catalogue.
+fn test_types(app: &App, access: &AccountAccess) -> Vec<TestType> {
+    let own = access.contract().ok().and_then(|contract| contract.test_event());
+    let own = own.map(|test| TestType {
+        event_type: String::new(),
+        title: if test.title.is_empty() { format!("Test event ({})", test.event_type) } else { test.title.clone() },
+        example: pretty(test.data.get().as_bytes()),
+    });
+    let events = app.account_events(access).unwrap_or_default();
+    let listed = events.into_iter().map(|event| TestType {
+        event_type: event.event_type.to_string(),
+        title: if event.title.is_empty() { event.event_type.to_string() } else { event.title.clone() },
+        example: pretty(event.example.get().as_bytes()),
+    });
+    own.into_iter().chain(listed).collect()
+}

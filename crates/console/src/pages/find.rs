@@ -1,0 +1,44 @@
+//! The search field: an id leads to its page.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use bellwire_app::{AppError, Operation};
+
+use crate::query::Query;
+use crate::visitor::Visitor;
+use crate::{Console, Refusal};
+
+/// Goes to what has this id: a delivery, an account, or an event or an endpoint of the account that is signed in.
+pub(super) async fn find(State(console): State<Console>, visitor: Visitor, query: Query) -> Result<Response, Refusal> {
+    let Some(wanted) = query.get("q") else { return Ok(Redirect::to("/console").into_response()) };
+    let app = console.app();
+    let go = |path: String| Ok(Redirect::to(&path).into_response());
+    let scope = app.permit(&visitor.actor, Operation::DeliveryRead)?;
+    if exists(app.get_delivery(&scope, wanted).await)? {
+        return go(format!("/console/deliveries/{wanted}"));
+    }
+    if exists(app.open_account(&visitor.actor, Operation::AccountRead, wanted).await)? {
+        return go(format!("/console/accounts/{wanted}"));
+    }
+    if let Some(account) = &visitor.actor.account {
+        let access = app.open_account(&visitor.actor, Operation::EventRead, account.as_str()).await?;
+        if exists(app.get_event(&access, wanted).await)? {
+            return go(format!("/console/accounts/{account}/events/{wanted}"));
+        }
+        if exists(app.get_endpoint(&access, wanted).await)? {
+            return go(format!("/console/accounts/{account}/webhooks/{wanted}"));
+        }
+        return Err(Refusal::NoPage);
+    }
+    // An endpoint is named within its account: the list of deliveries finds it.
+    let path = url::form_urlencoded::Serializer::new(String::new()).append_pair("endpoint", wanted).finish();
+    go(format!("/console/deliveries?{path}"))
+}
+
+fn exists<T>(found: Result<T, AppError>) -> Result<bool, Refusal> {
+    match found {
+        Ok(_) => Ok(true),
+        Err(AppError::NotFound(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,164 @@
+// The operator finds out what is wrong and mends it; links, keys and accounts keep to themselves.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { account, api, base, check, key, launch, newPage, portalLink, receiver, signIn } from "./browser.mjs";
+
+let browser;
+before(async () => { browser = await launch(); });
+after(async () => { await browser.close(); });
+
+async function endpoint(id, url) {
+  const events = ["benefit_verification.status_change"];
+  return api("POST", `/v1/accounts/${id}/endpoints`, { url, events, enabled: true, secret: "a secret that nobody guesses" });
+}
+
+function publish(id) {
+  const data = { id: "bv_2", object: "benefit_verification", status: "completed" };
+  return api("POST", `/v1/accounts/${id}/events`, { type: "benefit_verification.status_change", data });
+}
+
+test("a delivery that fails is found, explained, and retried until it arrives", async () => {
+  await account("clinic-1", "develop-health");
+  const hook = await receiver(503);
+  await endpoint("clinic-1", hook.url);
+  await publish("clinic-1");
+  await hook.request(1);
+  const page = await newPage(browser);
+  await signIn(page);
+  await page.getByRole("link", { name: "Deliveries" }).first().click();
+  await page.getByText("retrying").first().waitFor();
+  await check(page);
+  await page.getByRole("link", { name: /^dlv_/ }).first().click();
+  await page.getByText("on the receiver's side").waitFor();
+  await page.getByText("Response").click();
+  await page.getByText("the clinic is closed").waitFor();
+  assert.equal(await page.getByText("bv_2").count(), 0, "a payload is shown to who asks for it");
+  await check(page);
+  hook.status = 200;
+  await page.getByRole("button", { name: "Retry now" }).click();
+  await hook.request(2);
+  await page.getByText("delivered").first().waitFor();
+  await page.getByRole("button", { name: "Show payload" }).click();
+  await page.getByText("bv_2").waitFor();
+  await check(page);
+  hook.close();
+});
+
+test("every page of the operator can be read, in light and dark, on a phone, and without JavaScript", async () => {
+  await account("clinic-2", "develop-health");
+  const made = await endpoint("clinic-2", "http://127.0.0.1:9/closed");
+  await publish("clinic-2");
+  const page = await newPage(browser);
+  await signIn(page);
+  const paths = ["", "/accounts", "/accounts/new", "/accounts/clinic-2", "/accounts/clinic-2/webhooks/new",
+    `/accounts/clinic-2/webhooks/${made.id}`, `/accounts/clinic-2/webhooks/${made.id}/edit`, "/accounts/clinic-2/events",
+    "/deliveries", "/contracts", "/contracts/noyo", "/keys", "/system"];
+  for (const path of paths) {
+    await page.goto(`${base}/console${path}`);
+    await check(page);
+  }
+  const plain = await newPage(browser, { javaScriptEnabled: false });
+  await signIn(plain);
+  for (const path of paths) {
+    await plain.goto(`${base}/console${path}`);
+    assert.ok((await plain.getByRole("heading", { level: 1 }).textContent()).trim(), path);
+  }
+});
+
+test("an account, an endpoint and a test event by keyboard alone", async () => {
+  const hook = await receiver();
+  const page = await newPage(browser);
+  await signIn(page);
+  await page.keyboard.press("g");
+  await page.keyboard.press("a");
+  await page.getByRole("heading", { name: "Accounts" }).waitFor();
+  const reach = async (role, name) => {
+    const wanted = page.getByRole(role, { name }).first();
+    await wanted.waitFor();
+    for (let step = 0; step < 60; step += 1) {
+      if (await wanted.evaluate((element) => element === document.activeElement)) return;
+      await page.keyboard.press("Tab");
+    }
+    assert.fail(`${role} ${name} cannot be reached by Tab`);
+  };
+  await reach("link", "Add account");
+  await page.keyboard.press("Enter");
+  await reach("textbox", "Id");
+  await page.keyboard.type("clinic-3");
+  await reach("combobox", "Contract");
+  await page.keyboard.type("Noyo");
+  await page.keyboard.press("Enter");
+  if (page.url().endsWith("/new")) {
+    await reach("button", "Add account");
+    await page.keyboard.press("Enter");
+  }
+  await reach("link", "New subscription");
+  await page.keyboard.press("Enter");
+  await reach("textbox", "Destination");
+  await page.keyboard.type(hook.url);
+  await reach("textbox", "Secret");
+  await page.keyboard.type("0123456789abcdef0123456789abcdef");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: hook.url }).waitFor();
+  await page.keyboard.press("?");
+  await page.getByRole("dialog", { name: "Keys" }).waitFor();
+  await page.keyboard.press("Escape");
+  hook.close();
+});
+
+test("a link to the portal works once, and shows its own account alone", async () => {
+  await account("clinic-4", "develop-health");
+  await account("clinic-5", "develop-health");
+  const link = await portalLink("clinic-4");
+  const page = await newPage(browser);
+  await page.goto(link);
+  await page.getByRole("heading", { name: "Webhooks" }).waitFor();
+  await page.getByRole("button", { name: "Sign out" }).waitFor();
+  for (const path of ["/accounts/clinic-5", "/accounts/clinic-5/events", "/accounts", "/keys", "/system"]) {
+    const answer = await page.goto(`${base}/console${path}`);
+    assert.ok([403, 404].includes(answer.status()), `${path}: ${answer.status()}`);
+  }
+  const again = await newPage(browser);
+  await again.goto(link);
+  await again.getByText("This link has been used").waitFor();
+  await api("DELETE", "/v1/accounts/clinic-4/portal");
+  await page.goto(`${base}/console/accounts/clinic-4`);
+  await page.getByLabel("API key").waitFor();
+});
+
+test("a link that has expired opens nothing", async () => {
+  await account("clinic-6", "develop-health");
+  const link = await portalLink("clinic-6", { expires_in: "1ms" });
+  const page = await newPage(browser);
+  await page.goto(link);
+  await page.getByText("This link has been used").waitFor();
+});
+
+test("a link that only reads shows no button that changes anything, and changes nothing", async () => {
+  await account("clinic-7", "develop-health");
+  const made = await endpoint("clinic-7", "http://127.0.0.1:9/closed");
+  const page = await newPage(browser);
+  await page.goto(await portalLink("clinic-7", { read_only: true, path: `/webhooks/${made.id}` }));
+  await page.getByText("read only").waitFor();
+  assert.equal(await page.getByRole("switch").count(), 0);
+  assert.equal(await page.getByText("Rotate secret").count(), 0);
+  const status = await page.evaluate(async (path) => (await fetch(path, { method: "POST", body: new URLSearchParams({ active: "false" }) })).status,
+    `/console/accounts/clinic-7/webhooks/${made.id}/active`);
+  assert.equal(status, 403);
+  assert.equal((await api("GET", `/v1/accounts/clinic-7/endpoints/${made.id}`)).enabled, true);
+});
+
+test("a cookie is worth nothing after signing out, and a wrong key is refused", async () => {
+  const page = await newPage(browser);
+  await signIn(page);
+  const cookies = await page.context().cookies();
+  assert.ok(cookies.every((cookie) => cookie.httpOnly && cookie.sameSite === "Lax"));
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByLabel("API key").waitFor();
+  await page.context().addCookies(cookies);
+  await page.goto(`${base}/console/accounts`);
+  await page.getByLabel("API key").fill(`${key}x`);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByText("This key is unknown, revoked or expired.").waitFor();
+  await check(page);
+});
