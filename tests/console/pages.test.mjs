@@ -81,7 +81,7 @@ test("an account, an endpoint and a test event by keyboard alone", async () => {
     }
     assert.fail(`${role} ${name} cannot be reached by Tab`);
   };
-  await reach("link", "Add account");
+  await reach("button", "Add account");
   await page.keyboard.press("Enter");
   await reach("textbox", "Id");
   await page.keyboard.type("clinic-3");
@@ -92,7 +92,7 @@ test("an account, an endpoint and a test event by keyboard alone", async () => {
     await reach("button", "Add account");
     await page.keyboard.press("Enter");
   }
-  await reach("link", "New subscription");
+  await reach("button", "New subscription");
   await page.keyboard.press("Enter");
   await reach("textbox", "Destination");
   await page.keyboard.type(hook.url);
@@ -141,7 +141,7 @@ test("a link that only reads shows no button that changes anything, and changes 
   await page.goto(await portalLink("clinic-7", { read_only: true, path: `/webhooks/${made.id}` }));
   await page.getByText("read only").waitFor();
   assert.equal(await page.getByRole("switch").count(), 0);
-  assert.equal(await page.getByText("Rotate secret").count(), 0);
+  assert.equal(await page.getByRole("button", { name: "Rotate secret" }).count(), 0);
   const status = await page.evaluate(async (path) => (await fetch(path, { method: "POST", body: new URLSearchParams({ active: "false" }) })).status,
     `/console/accounts/clinic-7/webhooks/${made.id}/active`);
   assert.equal(status, 403);

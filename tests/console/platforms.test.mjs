@@ -21,13 +21,13 @@ test("Develop Health: add a webhook in the Admin Panel, switch it on, and an eve
   await page.getByRole("link", { name: "Admin Panel" }).waitFor();
   await page.getByRole("heading", { name: "Webhooks" }).waitFor();
   await check(page);
-  await page.getByRole("link", { name: "Add Webhook" }).click();
+  await page.getByRole("button", { name: "Add Webhook" }).click();
   await check(page);
   await page.getByLabel("Name", { exact: true }).fill("Our pharmacy");
   await page.getByLabel("URL", { exact: true }).fill(hook.url);
   await page.getByLabel("Secret Key", { exact: true }).fill("a secret that nobody guesses");
   await page.getByRole("checkbox", { name: "Benefit Verification Updated" }).check();
-  await page.getByRole("button").last().click();
+  await page.locator("main form button").last().click();
   await page.getByRole("heading", { name: "Our pharmacy" }).waitFor();
   await page.getByRole("link", { name: "Webhooks" }).first().click();
   await page.getByRole("link", { name: "Our pharmacy" }).waitFor();
@@ -52,13 +52,13 @@ test("Noyo: a new subscription in the Command Center gets a test event", async (
   const hook = await receiver();
   const page = await portal("carrier-1");
   await page.getByRole("link", { name: "Command Center" }).waitFor();
-  await page.getByRole("link", { name: "New subscription" }).click();
+  await page.getByRole("button", { name: "New subscription" }).click();
   await page.getByLabel("Destination", { exact: true }).fill(hook.url);
   await page.getByLabel("Secret", { exact: true }).fill("0123456789abcdef0123456789abcdef");
   await page.getByLabel("API key name", { exact: true }).fill("primary");
-  await page.getByRole("button").last().click();
+  await page.locator("main form button").last().click();
   await page.getByRole("heading", { name: "primary" }).waitFor();
-  await page.getByText("Send test event").click();
+  await page.getByRole("button", { name: "Send test event" }).click();
   await page.getByRole("button", { name: "Send", exact: true }).click();
   await page.getByText("delivered").first().waitFor();
   assert.match((await hook.request(1)).body, /Hello world!/);
@@ -72,16 +72,16 @@ test("Silver: the representative adds two URLs, and the customer sees whom to as
   await signIn(page);
   await page.goto(`${base}/console/accounts/admin-1`);
   for (const number of [1, 2]) {
-    await page.getByRole("link", { name: "Add webhook" }).click();
+    await page.getByRole("button", { name: "Add webhook" }).click();
     await page.getByLabel("URL", { exact: true }).fill(`http://127.0.0.1:9/hook-${number}`);
     for (const box of await page.getByRole("checkbox").all()) await box.check();
-    await page.getByRole("button").last().click();
+    await page.locator("main form button").last().click();
     await page.goto(`${base}/console/accounts/admin-1`);
     await page.getByRole("link", { name: `http://127.0.0.1:9/hook-${number}` }).waitFor();
   }
   const customer = await portal("admin-1");
   await customer.getByText("Ask your Silver representative").waitFor();
-  assert.equal(await customer.getByRole("link", { name: "Add webhook" }).count(), 0);
+  assert.equal(await customer.getByRole("button", { name: "Add webhook" }).count(), 0);
   await check(customer);
 });
 
@@ -90,10 +90,10 @@ test("b.well: URLs are named in the account settings", async () => {
   const hook = await receiver();
   const page = await portal("patient-app");
   await page.getByRole("link", { name: "Account settings" }).waitFor();
-  await page.getByRole("link", { name: "Add webhook" }).click();
+  await page.getByRole("button", { name: "Add webhook" }).click();
   await page.getByLabel("URL", { exact: true }).fill(hook.url);
   for (const box of await page.getByRole("checkbox").all()) await box.check();
-  await page.getByRole("button").last().click();
+  await page.locator("main form button").last().click();
   await page.getByLabel("Secret").waitFor();
   await check(page);
   await page.getByRole("link", { name: "Done" }).click();
@@ -104,12 +104,12 @@ test("b.well: URLs are named in the account settings", async () => {
 test("NovaMed: an endpoint made by its API is on the page, and one made on the page is in the API", async () => {
   await account("lab-1", "novamed");
   const page = await portal("lab-1");
-  await page.getByRole("link", { name: "Add webhook" }).click();
+  await page.getByRole("button", { name: "Add webhook" }).click();
   await page.getByLabel("URL", { exact: true }).fill("http://127.0.0.1:9/lab");
   const lines = page.getByLabel("Events", { exact: true });
   for (const box of await page.getByRole("checkbox").all()) await box.check();
   if (await lines.count() > 0 && await lines.first().evaluate((field) => field.tagName) === "TEXTAREA") await lines.first().fill("");
-  await page.getByRole("button").last().click();
+  await page.locator("main form button").last().click();
   const listed = await api("GET", "/v1/accounts/lab-1/endpoints");
   assert.deepEqual(listed.items.map((item) => item.url), ["http://127.0.0.1:9/lab"]);
 });

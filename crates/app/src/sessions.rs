@@ -98,7 +98,7 @@ impl App {
         let (token, now) = (self.draw_token("bwp_"), self.clock().now());
         let expires_at = now.plus(lasts);
         let link = PortalLink {
-            account_id: access.account.id.clone(),
+            account_id: Some(access.account.id.clone()),
             read_only: input.read_only,
             path: input.path,
             created_at: now,
@@ -108,18 +108,24 @@ impl App {
         if made { Ok((token, expires_at)) } else { Err(AppError::NotFound(Resource::Account)) }
     }
 
+    /// Makes a link that signs its reader in as the operator, once: for whoever has started the server.
+    pub async fn create_operator_link(&self) -> Result<Secret<String>, AppError> {
+        let (token, now) = (self.draw_token("bwp_"), self.clock().now());
+        let link = PortalLink { account_id: None, read_only: false, path: None, created_at: now, expires_at: session_end(now) };
+        self.records().create_portal_link(link, key_hash(token.expose())).await?;
+        Ok(token)
+    }
+
     /// Opens a session by a link, which works no more after that. `None`: it was used, has expired, or never was.
     pub async fn open_portal_link(&self, link: &str) -> Result<Option<SignedIn>, AppError> {
         let (token, now) = (self.draw_token("bws_"), self.clock().now());
         let opened = self.records().open_portal_link(key_hash(link), key_hash(token.expose()), session_end(now)).await?;
         Ok(opened.map(|link| {
-            let actor = Actor {
-                identity: Identity::Portal(link.account_id.clone()),
-                role: Role::Consumer,
-                account: Some(link.account_id),
-                read_only: link.read_only,
-                requests_left: None,
+            let (identity, role) = match &link.account_id {
+                Some(account) => (Identity::Portal(account.clone()), Role::Consumer),
+                None => (Identity::Person("operator".into()), Role::Admin),
             };
+            let actor = Actor { identity, role, account: link.account_id, read_only: link.read_only, requests_left: None };
             SignedIn { token, actor, path: link.path }
         }))
     }

@@ -69,6 +69,8 @@ pub(crate) struct Server {
     pub(crate) published: Vec<(String, SocketAddr)>,
     /// The admin key that was created because none was configured and none existed.
     pub(crate) new_admin_key: Option<String>,
+    /// The use-cases, for whoever has started it.
+    pub(crate) app: App,
     records: Records,
     engine: Engine,
     ready: Arc<AtomicBool>,
@@ -137,7 +139,7 @@ impl Server {
             frame_origins: options.portal_frame_origins,
         };
         let api = ApiOptions {
-            app,
+            app: app.clone(),
             metrics: Arc::new(move || metrics.render()),
             ready: Arc::clone(&ready),
             large_bodies: LargeBodies::default(),
@@ -157,7 +159,7 @@ impl Server {
         let router = bellwire_console::router(console).merge(bellwire_api::router(api));
         tasks.spawn(listener::serve(listener, router, ListenerLimits::default(), stop_listening.clone()));
         tasks.close();
-        Ok(Self { address, metrics_address, published, new_admin_key, records, engine, ready, stop_listening, tasks })
+        Ok(Self { address, metrics_address, published, new_admin_key, app, records, engine, ready, stop_listening, tasks })
     }
 
     /// Stops accepting, finishes what is in flight within `grace`, closes the store.

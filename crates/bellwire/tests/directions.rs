@@ -16,11 +16,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ("bellwire-engine", &["bellwire-contract", "bellwire-domain", "bellwire-egress", "bellwire-store"]),
     ("bellwire-app", &["bellwire-contract", "bellwire-domain", "bellwire-store"]),
     ("bellwire-api", &["bellwire-app", "bellwire-contract", "bellwire-domain", "bellwire-store"]),
+    ("bellwire-console", &["bellwire-app", "bellwire-contract", "bellwire-domain", "bellwire-store"]),
     (
         "bellwire",
         &[
             "bellwire-api",
             "bellwire-app",
+            "bellwire-console",
             "bellwire-contract",
             "bellwire-domain",
             "bellwire-egress",

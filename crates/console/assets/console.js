@@ -71,7 +71,7 @@
     if (link) link.focus();
   };
 
-  const keys = [["/", "Find an id"], ["?", "These keys"], ["j k", "Next and previous row"], ["Enter", "Open the row"], ["r", "Retry the delivery"], [".", "Live on and off"]];
+  const keys = [["/", "Search by id"], ["?", "These keys"], ["j k", "Next and previous row"], ["Enter", "Open the row"], ["r", "Retry the delivery"], [".", "Live on and off"]];
   const showKeys = () => {
     const dialog = one("#keys");
     if (!dialog) return;
@@ -148,12 +148,13 @@
   for (const shown of all("[data-copy]")) {
     const button = document.createElement("button");
     button.type = "button";
-    button.textContent = "Copy";
+    const name = shown.dataset.copy || "Copy";
+    button.textContent = name;
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(shown.textContent);
       button.textContent = "Copied";
     });
-    shown.after(button);
+    (shown.closest("details") ?? shown).after(button);
   }
   one("form[data-send-now]")?.submit();
   labelCells(document);

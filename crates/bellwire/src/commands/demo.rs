@@ -66,6 +66,7 @@ async fn demo(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
         failed.len()
     ));
     if arguments.keep {
+        operator.make_trouble("demo-develop-health").await?;
         keep(&server, &key).await?;
     }
     server.stop(Duration::from_secs(5)).await;
@@ -138,6 +139,9 @@ fn events(contract: &Contract) -> Vec<(String, String)> {
 /// Keeps everything running until Ctrl-C.
 async fn keep(server: &Server, key: &str) -> anyhow::Result<()> {
     telemetry::print(&format!("\nrunning at http://{} until Ctrl-C; the admin key is {key}", server.address));
+    let link = server.app.create_operator_link().await?;
     telemetry::print(&format!("  curl -H 'authorization: Bearer {key}' http://{}/v1/deliveries", server.address));
+    telemetry::print("\nthe console, where one endpoint is failing, and another was switched off and missed an event:");
+    telemetry::print(&format!("  http://{}/console/portal/{}", server.address, link.expose()));
     tokio::signal::ctrl_c().await.context("signals cannot be received")
 }

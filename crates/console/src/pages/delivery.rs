@@ -1,9 +1,11 @@
 //! One delivery: its attempts in time, what each came to, in words, and what to do about it.
 
+use std::fmt::Write as _;
+
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use bellwire_app::Operation;
+use bellwire_app::{Operation, ShownRequest};
 use bellwire_domain::{DeliveryState, Timestamp};
 use bellwire_store::{Attempt, Delivery};
 
@@ -28,10 +30,20 @@ struct DeliveryPage {
     /// What is to be said of it before anything else.
     trouble: Option<Trouble>,
     attempts: Vec<AttemptRow>,
-    /// The payload, for who asked for it.
+    /// The payload and the request, for who asked for them.
     payload: Option<String>,
+    request: Option<Request>,
+    /// Why there is no request.
+    no_request: Option<String>,
     may_retry: bool,
     is_waiting: bool,
+}
+
+struct Request {
+    line: String,
+    headers: Vec<(String, String)>,
+    body: String,
+    curl: String,
 }
 
 struct Trouble {
@@ -82,10 +94,16 @@ async fn page(console: &Console, visitor: &Visitor, id: &str, shows_payload: boo
     let account = delivery.account_id.as_str();
     let access = app.open_account(&visitor.actor, Operation::DeliveryRead, account).await?;
     let endpoint = app.get_endpoint(&access, delivery.endpoint_id.as_str()).await.ok(); // it may be gone by now
-    let payload = match shows_payload {
-        true => Some(pretty(&app.get_event(&access, delivery.event_id.as_str()).await?.data)),
-        false => None,
-    };
+    let (mut payload, mut request, mut no_request) = (None, None, None);
+    if shows_payload {
+        payload = Some(pretty(&app.get_event(&access, delivery.event_id.as_str()).await?.data));
+        if let (Some(last), true) = (attempts.last(), endpoint.is_some()) {
+            match app.show_request(&access, &delivery, last).await? {
+                Ok(shown) => request = Some(request_of(shown)),
+                Err(reason) => no_request = Some(reason),
+            }
+        }
+    }
     let now = app.clock().now();
     let longest = attempts.iter().map(|attempt| attempt.duration.as_micros()).max().unwrap_or(0).max(1);
     let rows = attempts.iter().map(|attempt| attempt_row(&delivery, attempt, longest, now));
@@ -99,10 +117,23 @@ async fn page(console: &Console, visitor: &Visitor, id: &str, shows_payload: boo
         trouble: trouble(&delivery, attempts.last()),
         attempts: rows.rev().collect(),
         payload,
+        request,
+        no_request,
         may_retry: app.permit(&visitor.actor, Operation::DeliveryRetry).is_ok(),
         is_waiting: delivery.state == DeliveryState::Pending,
         row: DeliveryRow::new(&delivery, now),
     })
+}
+
+fn request_of(shown: ShownRequest) -> Request {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    let mut curl = format!("curl -X {} {}", shown.method, quoted(&shown.url));
+    for (name, value) in &shown.headers {
+        let _ = write!(curl, " \\\n  -H {}", quoted(&format!("{name}: {value}")));
+    }
+    let _ = write!(curl, " \\\n  --data-raw {}", quoted(&shown.body));
+    let body = pretty(shown.body.as_bytes());
+    Request { line: format!("{} {}", shown.method, shown.url), headers: shown.headers, body, curl }
 }
 
 /// Whether an attempt is the one that arrived.

@@ -5,7 +5,6 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use bellwire_domain::AccountId;
 
 use super::sign_in::with_session;
 use crate::{Console, Refusal};
@@ -32,8 +31,11 @@ pub(super) async fn ask(State(console): State<Console>) -> Result<Html<String>, 
 pub(super) async fn open(State(console): State<Console>, Path(token): Path<String>) -> Result<Response, Refusal> {
     let opened = console.app().open_portal_link(&token).await?;
     if let Some(signed_in) = opened {
-        let account = signed_in.actor.account.as_ref().map(AccountId::as_str).unwrap_or_default();
-        let target = format!("/console/accounts/{account}{}", signed_in.path.as_deref().unwrap_or_default());
+        let home = signed_in.actor.account.as_ref().map_or_else(
+            || "/console".to_owned(), // the operator's
+            |account| format!("/console/accounts/{account}"),
+        );
+        let target = format!("{home}{}", signed_in.path.as_deref().unwrap_or_default());
         return Ok(with_session(&console, signed_in.token.expose(), target.trim_end_matches('/')));
     }
     match &console.options.portal_refresh_url {

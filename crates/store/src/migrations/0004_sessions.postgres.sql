@@ -14,11 +14,11 @@ CREATE INDEX sessions_by_account ON sessions (account_id) WHERE account_id IS NO
 
 CREATE TABLE portal_links (
     hash       BYTEA PRIMARY KEY NOT NULL,
-    account_id TEXT COLLATE "C" NOT NULL,
+    account_id TEXT COLLATE "C",                 -- the one account it shows; NULL: all
     read_only  BIGINT NOT NULL,
     path       TEXT COLLATE "C",                 -- the page that it opens; NULL: the account's
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 );
 CREATE INDEX portal_links_by_expiry ON portal_links (expires_at);
-CREATE INDEX portal_links_by_account ON portal_links (account_id);
+CREATE INDEX portal_links_by_account ON portal_links (account_id) WHERE account_id IS NOT NULL;

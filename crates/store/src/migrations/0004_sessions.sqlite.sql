@@ -14,11 +14,11 @@ CREATE INDEX sessions_by_account ON sessions (account_id) WHERE account_id IS NO
 
 CREATE TABLE portal_links (
     hash       BLOB PRIMARY KEY NOT NULL,
-    account_id TEXT NOT NULL,
+    account_id TEXT,                 -- the one account it shows; NULL: all
     read_only  INTEGER NOT NULL,
     path       TEXT,                 -- the page that it opens; NULL: the account's
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX portal_links_by_expiry ON portal_links (expires_at);
-CREATE INDEX portal_links_by_account ON portal_links (account_id);
+CREATE INDEX portal_links_by_account ON portal_links (account_id) WHERE account_id IS NOT NULL;

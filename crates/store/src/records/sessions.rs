@@ -51,12 +51,14 @@ pub(super) fn end_of_key(db: Db<'_>, id: &KeyId) -> Result<(), StoreError> {
 /// Stores a link, and removes those that have expired. `false`: there is no such account.
 pub(super) fn create_link(db: Db<'_>, link: &PortalLink, hash: &[u8; 32], now: Timestamp) -> Result<bool, StoreError> {
     db.execute(DROP_EXPIRED, params![now])?;
-    if account::find(db, &link.account_id)?.is_none_or(|account| account.deleting_since.is_some()) {
+    if let Some(id) = &link.account_id
+        && account::find(db, id)?.is_none_or(|account| account.deleting_since.is_some())
+    {
         return Ok(false);
     }
     let row = PortalLinkRow {
         hash,
-        account_id: link.account_id.as_str(),
+        account_id: link.account_id.as_ref().map(AccountId::as_str),
         read_only: link.read_only,
         path: link.path.as_deref(),
         created_at: link.created_at,
@@ -79,10 +81,10 @@ pub(super) fn open_link(
         return Ok(None);
     }
     let session = Session {
-        role: Role::Consumer,
-        account_id: Some(link.account_id.clone()),
+        role: if link.account_id.is_some() { Role::Consumer } else { Role::Admin },
+        account_id: link.account_id.clone(),
         key_id: None,
-        person: None,
+        person: link.account_id.is_none().then(|| "operator".to_owned()),
         read_only: link.read_only,
         created_at: now,
         expires_at: session_end,

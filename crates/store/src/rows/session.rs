@@ -28,11 +28,11 @@ columns! {
 }
 
 columns! {
-    /// A link that opens a session of one account, once.
+    /// A link that opens a session, once.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct PortalLink of "portal_links" {
-        /// The account.
-        pub account_id: AccountId = "account_id",
+        /// The one account; `None`: the operator's, for all.
+        pub account_id: Option<AccountId> = "account_id",
         /// Whether the session changes nothing.
         pub read_only: bool = "read_only",
         /// The page that it opens; `None`: the account's.
@@ -60,7 +60,7 @@ table! {
 table! {
     /// A link.
     pub(crate) struct PortalLinkRow<'a> in "portal_links" key { hash: &'a [u8] } {
-        account_id: &'a str,
+        account_id: Option<&'a str>,
         read_only: bool,
         path: Option<&'a str>,
         created_at: Timestamp,

@@ -82,6 +82,24 @@ impl Operator {
         }
     }
 
+    /// Something to look into on the console: an endpoint whose server is down, and one that was switched off and missed an event.
+    pub(super) async fn make_trouble(&self, account: &str) -> anyhow::Result<()> {
+        let path = format!("/v1/accounts/{account}");
+        let endpoints = format!("{path}/endpoints");
+        // Nobody listens on the discard port (RFC 863) of loopback.
+        let closed =
+            json!({ "url": "http://127.0.0.1:9/hook", "name": "A clinic that is closed", "secret": "demo", "enabled": true });
+        self.call(Method::POST, &endpoints, &closed).await?;
+        let off = json!({ "url": "http://127.0.0.1:9/off", "name": "A clinic that was switched off", "secret": "demo", "enabled": false });
+        let off = self.call(Method::POST, &endpoints, &off).await?;
+        let data = json!({ "id": "bv_demo", "object": "benefit_verification", "status": "completed" });
+        let event = json!({ "type": "benefit_verification.status_change", "data": data });
+        self.call(Method::POST, &format!("{path}/events"), &event).await?;
+        let id = off.get("id").and_then(Value::as_str).context("the new endpoint has no id")?;
+        self.call(Method::POST, &format!("{endpoints}/{id}/enable"), &Value::Null).await?;
+        Ok(())
+    }
+
     async fn call(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
         let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
         self.send(method, path, body).await

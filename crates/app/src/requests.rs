@@ -1,0 +1,108 @@
+//! Showing the request of an attempt. It is not stored, as it follows from what is: the contract, the event, the endpoint and the
+//! secrets. So it is rendered again, for the instant at which the attempt was made.
+
+use bellwire_contract::{
+    AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput as RenderedEvent, RenderInput, SecretSource,
+};
+use bellwire_domain::{OutboundRequest, Secret};
+use bellwire_store::{Attempt, Delivery};
+
+use crate::endpoints::lane;
+use crate::{AccountAccess, App, AppError};
+
+/// What stands for a secret that a request carries as it is.
+const HIDDEN: &str = "••••••••";
+
+/// A request for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownRequest {
+    /// Its method.
+    pub method: String,
+    /// Its URL.
+    pub url: String,
+    /// Its headers as HTTP/1.1 carries them.
+    pub headers: Vec<(String, String)>,
+    /// Its body.
+    pub body: String,
+}
+
+impl App {
+    /// The request of an attempt, or why it cannot be built. It is what was sent, as long as nobody has changed the endpoint or its
+    /// secrets since, except for what the contract draws at random. Secrets that it carries are hidden.
+    pub async fn show_request(
+        &self,
+        access: &AccountAccess,
+        delivery: &Delivery,
+        attempt: &Attempt,
+    ) -> Result<Result<ShownRequest, String>, AppError> {
+        let contract = access.contract()?;
+        let endpoint = self.get_endpoint(access, delivery.endpoint_id.as_str()).await?;
+        let event = self.get_event(access, delivery.event_id.as_str()).await?;
+        let active = match contract.subscription().secret.from {
+            SecretSource::Account => self.records().account_secrets(&access.account.id).await?,
+            SecretSource::Consumer | SecretSource::Generated => {
+                self.records().endpoint_secrets(&lane(access, delivery.endpoint_id.as_str())?).await?
+            }
+        };
+        let secrets: Vec<Secret<String>> = active.into_iter().map(|active| active.secret).collect();
+        let Ok(data) = std::str::from_utf8(&event.data) else { return Ok(Err("the payload is not text".to_owned())) };
+        let id = delivery.id.to_string();
+        let input = RenderInput {
+            event: RenderedEvent {
+                id: event.id.as_str(),
+                event_type: &event.event_type,
+                occurred_at: event.occurred_at,
+                seq: event.seq,
+                data,
+                is_test: event.is_test,
+            },
+            attempt: AttemptInput { number: attempt.number, at: attempt.started_at, random: self.entropy().bytes() },
+            delivery: DeliveryInput { id: &id, number: delivery.number },
+            endpoint: EndpointInput {
+                id: endpoint.id.as_str(),
+                url: &endpoint.url,
+                name: endpoint.name.as_deref(),
+                headers: &endpoint.headers,
+            },
+            account: AccountInput { id: access.account.id.as_str(), name: access.account.name.as_deref() },
+            secrets: &secrets,
+        };
+        Ok(contract.render(&input).map(|request| shown(&request, &secrets)).map_err(|error| error.to_string()))
+    }
+}
+
+fn shown(request: &OutboundRequest, secrets: &[Secret<String>]) -> ShownRequest {
+    let hide = |text: &str| {
+        let secrets = secrets.iter().map(|secret| secret.expose().as_str()).filter(|secret| !secret.is_empty());
+        secrets.fold(text.to_owned(), |text, secret| text.replace(secret, HIDDEN))
+    };
+    let headers = request.headers.iter();
+    ShownRequest {
+        method: request.method.to_string(),
+        url: hide(&request.url),
+        headers: headers
+            .map(|(name, value)| (request.spelled(name).to_owned(), hide(&String::from_utf8_lossy(value.as_bytes()))))
+            .collect(),
+        body: hide(&String::from_utf8_lossy(&request.body)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_a_request_carries_is_hidden_wherever_it_stands() {
+        let request = OutboundRequest {
+            method: "POST".parse().unwrap(),
+            url: "https://a.example/hook?key=hunter2".to_owned(),
+            headers: [("apikey".parse().unwrap(), "hunter2".parse().unwrap())].into_iter().collect(),
+            spellings: vec!["apiKey".into()],
+            body: "{\"key\":\"hunter2\"}".into(),
+        };
+        let shown = shown(&request, &[Secret::new("hunter2".to_owned()), Secret::new(String::new())]);
+        assert_eq!(shown.url, format!("https://a.example/hook?key={HIDDEN}"));
+        assert_eq!(shown.headers, [("apiKey".to_owned(), HIDDEN.to_owned())]);
+        assert_eq!(shown.body, format!("{{\"key\":\"{HIDDEN}\"}}"));
+    }
+}

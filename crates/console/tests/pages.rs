@@ -1,0 +1,172 @@
+//! Who may see and do what on the pages: every route of the router, for each kind of visitor.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod site;
+
+use std::collections::BTreeSet;
+
+use bellwire_app::{KeyInput, Operation, PortalInput};
+
+use crate::site::{ADMIN, Answer, Site, cookie};
+
+/// Method and route: admin, consumer on its own account, on another's, read-only portal, auditor, nobody.
+/// `+` served, `>` sent on, after a change or to where it belongs, `-` 403, `0` 404, `?` allowed and the empty form is wrong,
+/// `!` to sign in.
+const MATRIX: &[(&str, &str)] = &[
+    ("GET /console", "+>>>-!"),
+    ("GET /console/find", ">>>>>!"),
+    ("GET /console/accounts", "+----!"),
+    ("POST /console/accounts", "?----!"),
+    ("GET /console/accounts/new", "+----!"),
+    ("GET /console/accounts/{account}", "++0+-!"),
+    ("POST /console/accounts/{account}/webhooks", "??0--!"),
+    ("GET /console/accounts/{account}/webhooks/new", "++0--!"),
+    ("GET /console/accounts/{account}/webhooks/{endpoint}", "++0+-!"),
+    ("POST /console/accounts/{account}/webhooks/{endpoint}", "??0--!"),
+    ("GET /console/accounts/{account}/webhooks/{endpoint}/edit", "++0--!"),
+    ("POST /console/accounts/{account}/webhooks/{endpoint}/active", ">>0--!"),
+    ("POST /console/accounts/{account}/webhooks/{endpoint}/test", "??0--!"),
+    ("POST /console/accounts/{account}/webhooks/{endpoint}/rotate", "??0--!"),
+    ("POST /console/accounts/{account}/webhooks/{endpoint}/resume", ">>0--!"),
+    ("POST /console/accounts/{account}/webhooks/{endpoint}/replay", ">>0--!"),
+    ("POST /console/accounts/{account}/webhooks/{endpoint}/delete", ">>0--!"),
+    ("GET /console/accounts/{account}/events", "++0+-!"),
+    ("GET /console/accounts/{account}/events/{event}", "++0+-!"),
+    ("POST /console/accounts/{account}/events/{event}", "++0+-!"),
+    ("GET /console/deliveries", "++++-!"),
+    ("GET /console/deliveries/{delivery}", "++0+-!"),
+    ("POST /console/deliveries/{delivery}/payload", "++0+-!"),
+    ("POST /console/deliveries/{delivery}/retry", "??0--!"),
+    ("GET /console/contracts", "++++-!"),
+    ("GET /console/contracts/{contract}", "++0+-!"),
+    ("GET /console/keys", "+----!"),
+    ("POST /console/keys", "?----!"),
+    ("POST /console/keys/{key}/revoke", "0----!"),
+    ("GET /console/system", "+----!"),
+];
+
+/// Routes that need nobody to be signed in, or are nothing.
+const OPEN: &[&str] = &[
+    "GET /console/sign-in",
+    "POST /console/sign-in",
+    "POST /console/sign-out",
+    "GET /console/portal/{token}",
+    "POST /console/portal/{token}",
+    "GET /console/{*rest}",
+];
+
+/// Every route, as the router's source declares it.
+fn routes() -> BTreeSet<String> {
+    let source = include_str!("../src/pages.rs");
+    let mut routes = BTreeSet::new();
+    for line in source.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")) {
+        let (path, handlers) = line.split_once("\", ").unwrap();
+        for (word, method) in [("get(", "GET"), ("post(", "POST")] {
+            if handlers.starts_with(word) || handlers.contains(&format!(".{word}")) {
+                routes.insert(format!("{method} {path}"));
+            }
+        }
+    }
+    routes
+}
+
+fn sign(answer: &Answer) -> char {
+    let place = answer.headers.get("location").map(|place| place.to_str().unwrap()).unwrap_or_default();
+    match answer.status {
+        200 => '+',
+        303 if place.starts_with("/console/sign-in") => '!',
+        303 => '>',
+        403 => '-',
+        404 => '0',
+        409 | 422 => '?',
+        other => panic!("{other}: {}", answer.text),
+    }
+}
+
+/// The cookie of the visitor in this column.
+async fn visit(site: &Site, column: usize) -> Option<String> {
+    let admin = site.app.authenticate(Some(ADMIN)).await.unwrap();
+    let scope = site.app.permit(&admin, Operation::KeyManage).unwrap();
+    let key = async |role: &str, account| {
+        let input = KeyInput { role, account, expires_at: None };
+        site.app.create_key(&scope, input).await.unwrap().text.expose().clone()
+    };
+    match column {
+        0 => Some(site.sign_in(ADMIN).await),
+        1 | 2 => Some(site.sign_in(&key("consumer", Some("own")).await).await),
+        3 => {
+            let access = site.app.open_account(&admin, Operation::AccountManage, "own").await.unwrap();
+            let input = PortalInput { read_only: true, ..PortalInput::default() };
+            let (token, _) = site.app.create_portal_link(&access, input).await.unwrap();
+            Some(cookie(&site.send("POST", &format!("/console/portal/{}", token.expose()), &[], "").await))
+        }
+        4 => Some(site.sign_in(&key("auditor", None).await).await),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn who_may_see_and_do_what() {
+    let listed: BTreeSet<String> = MATRIX.iter().map(|(route, _)| (*route).to_owned()).collect();
+    let open: BTreeSet<String> = OPEN.iter().map(|route| (*route).to_owned()).collect();
+    assert_eq!(&listed | &open, routes(), "every route has its row");
+    let mut found = vec![String::new(); MATRIX.len()];
+    for column in 0..6 {
+        let site = Site::start().await;
+        site.account("own", "develop-health").await;
+        site.account("other", "noyo").await;
+        let cookie = visit(&site, column).await;
+        let headers: Vec<(&str, &str)> = cookie.iter().map(|cookie| ("cookie", cookie.as_str())).collect();
+        for ((route, _), signs) in MATRIX.iter().zip(&mut found) {
+            let (method, path) = route.split_once(' ').unwrap();
+            // What one row changes or deletes, the next does not miss.
+            let things = site.things(if column == 2 { "other" } else { "own" }).await;
+            let path = things.iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value));
+            signs.push(sign(&site.send(method, &path, &headers, "").await));
+        }
+    }
+    let rows = MATRIX.iter().zip(found).filter(|((_, expected), found)| expected != found);
+    let wrong: Vec<String> = rows.map(|((route, expected), found)| format!("{route}: {found}, not {expected}")).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn no_post_from_another_site_is_taken_and_every_answer_has_its_policy() {
+    let site = Site::start().await;
+    site.account("own", "develop-health").await;
+    let things = site.things("own").await;
+    let cookie = site.sign_in(ADMIN).await;
+    for route in routes() {
+        let (method, path) = route.split_once(' ').unwrap();
+        let path = things.iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value));
+        let path = path.replace("{token}", "bwp_1").replace("{*rest}", "nothing");
+        let answer = site.send(method, &path, &[("cookie", &cookie), ("sec-fetch-site", "cross-site")], "").await;
+        assert!(method == "GET" || answer.status == 403, "{route}: {}", answer.status);
+        let header = |name: &str| answer.headers[name].to_str().unwrap();
+        let policy = header("content-security-policy");
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{route}: {policy}");
+        assert!(!policy.contains("unsafe-inline"), "{policy}");
+        assert_eq!((header("cache-control"), header("x-content-type-options")), ("no-store", "nosniff"), "{route}");
+        let inline = [" style=", "<style", " onclick=", " onload=", "javascript:"];
+        assert!(!inline.iter().any(|text| answer.text.contains(text)), "{route}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_with_its_key_and_when_it_is_signed_out() {
+    let site = Site::start().await;
+    let admin = site.app.authenticate(Some(ADMIN)).await.unwrap();
+    let scope = site.app.permit(&admin, Operation::KeyManage).unwrap();
+    let made = site.app.create_key(&scope, KeyInput { role: "admin", account: None, expires_at: None }).await.unwrap();
+    let cookie = site.sign_in(made.text.expose()).await;
+    let look = async |cookie: &str| site.send("GET", "/console/accounts", &[("cookie", cookie)], "").await.status;
+    assert_eq!(look(&cookie).await, 200);
+    site.app.delete_key(&scope, made.key.id.as_str()).await.unwrap();
+    assert_eq!(look(&cookie).await, 303);
+
+    let cookie = site.sign_in(ADMIN).await;
+    assert_eq!(look(&cookie).await, 200);
+    site.send("POST", "/console/sign-out", &[("cookie", &cookie)], "").await;
+    assert_eq!(look(&cookie).await, 303);
+}
