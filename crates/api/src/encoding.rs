@@ -48,13 +48,13 @@ pub(crate) struct Broken;
 /// A stream of several members is not taken: each of a great many empty ones would cost a new start.
 pub(crate) fn decode(encoded: &[u8], max: usize) -> Result<Option<Vec<u8>>, Broken> {
     let mut decoder = GzDecoder::new(encoded);
-    let mut decoded = Vec::new();
+    let mut body = Vec::new();
     let one_more = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
-    decoder.by_ref().take(one_more).read_to_end(&mut decoded).map_err(|_| Broken)?;
-    if decoded.len() > max {
+    decoder.by_ref().take(one_more).read_to_end(&mut body).map_err(|_| Broken)?;
+    if body.len() > max {
         return Ok(None);
     }
-    if decoder.into_inner().is_empty() { Ok(Some(decoded)) } else { Err(Broken) }
+    if decoder.into_inner().is_empty() { Ok(Some(body)) } else { Err(Broken) }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Raw JSON enters as an object that hands out its children lazily, and it leaves as the same bytes. Whatever the library makes is
 //! charged to the rendering's meter.
 
+mod carried;
 mod guards;
 mod library;
 mod raw;
@@ -23,6 +24,7 @@ use crate::meter::Meter;
 use crate::path::Path;
 use crate::piece::{EvalError, Piece};
 use crate::variables::Scope;
+use carried::{METER, Shared, charged, meter_of, number_value};
 use raw::{RawJson, json_value};
 
 /// The most instructions of one expression. It has no loops, so its length bounds them too; this holds even if that changes.
@@ -31,8 +33,6 @@ const FUEL: u64 = 50_000;
 const DEPTH_MAX: usize = 64;
 /// The bytes that are copied in one step.
 const COPIED_PER_STEP: usize = 8;
-/// The name under which filters find the meter. No expression can spell it.
-const METER: &str = "the meter";
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
@@ -183,32 +183,6 @@ fn filter_value(filter: Filter, value: &Value, meter: &Meter) -> Result<Value, E
     })
 }
 
-/// An error of ours as one of the library.
-fn charged<T>(result: Result<T, EvalError>) -> Result<T, Error> {
-    result.map_err(|error| failed(error.message, error.absent))
-}
-
-fn failed(message: impl Into<Cow<'static, str>>, absent: bool) -> Error {
-    Error::new(if absent { ErrorKind::UndefinedError } else { ErrorKind::InvalidOperation }, message)
-}
-
-/// The meter of the rendering that a filter runs in.
-fn meter_of(state: &State<'_, '_>) -> Result<Arc<Meter>, Error> {
-    let value = state.lookup(METER);
-    let shared = value.as_ref().and_then(|value| value.downcast_object_ref::<Shared>());
-    shared.map(|shared| Arc::clone(&shared.0)).ok_or_else(|| failed("is evaluated outside of a rendering", false))
-}
-
-/// The meter as the library carries it.
-#[derive(Debug)]
-struct Shared(Arc<Meter>);
-
-impl Object for Shared {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-}
-
 /// A time as the library carries it.
 #[derive(Debug)]
 struct Time(Timestamp);
@@ -217,19 +191,6 @@ impl Object for Time {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
     }
-}
-
-/// The number as the library knows it. `-0` becomes a fraction, since no integer keeps its sign.
-fn number_value(text: &str) -> Value {
-    if text != "-0" {
-        if let Ok(number) = text.parse::<i64>() {
-            return Value::from(number);
-        }
-        if let Ok(number) = text.parse::<i128>() {
-            return Value::from(number);
-        }
-    }
-    text.parse::<f64>().map_or(Value::UNDEFINED, Value::from)
 }
 
 fn to_value(piece: &Piece<'_>, meter: &Arc<Meter>) -> Value {

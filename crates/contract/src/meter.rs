@@ -6,7 +6,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use crate::piece::EvalError;
+use crate::json;
+use crate::piece::{EvalError, Piece};
 
 /// The most bytes that one rendering makes, over and above those that it is given.
 pub(crate) const MADE_MAX: usize = 16 << 20;
@@ -64,6 +65,20 @@ impl Meter {
 
     fn made_max(&self) -> usize {
         MADE_MAX.saturating_add(self.allowed.load(Relaxed))
+    }
+}
+
+impl Piece<'_> {
+    /// Appends the value as JSON, and charges what that makes.
+    pub(crate) fn write_json_charged(&self, out: &mut String, meter: &Meter) -> Result<(), EvalError> {
+        let room = match self {
+            Self::Text(_) | Self::Bytes(_) => self.len().saturating_mul(json::ESCAPED_BYTES_MAX),
+            _ => self.len(),
+        };
+        meter.check_room(room)?;
+        let before = out.len();
+        self.write_json(out)?;
+        meter.make(out.len().saturating_sub(before))
     }
 }
 

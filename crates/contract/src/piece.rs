@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use bellwire_domain::Timestamp;
 
 use crate::json;
-use crate::meter::Meter;
 
 /// A value on its way into a request.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,18 +74,6 @@ impl<'a> Piece<'a> {
             Self::Number(text) | Self::Text(text) | Self::Json(text) => text.len(),
             Self::Bytes(bytes) => bytes.len(),
         }
-    }
-
-    /// Appends the value as JSON, and charges what that makes.
-    pub(crate) fn write_json_charged(&self, out: &mut String, meter: &Meter) -> Result<(), EvalError> {
-        let room = match self {
-            Self::Text(_) | Self::Bytes(_) => self.len().saturating_mul(json::ESCAPED_BYTES_MAX),
-            _ => self.len(),
-        };
-        meter.check_room(room)?;
-        let before = out.len();
-        self.write_json(out)?;
-        meter.make(out.len().saturating_sub(before))
     }
 
     /// Appends the value as JSON.

@@ -3,6 +3,7 @@
 //! A contract can close a schema: then undeclared fields are refused at every depth, so that nobody's data leaves by accident.
 //! Messages never repeat a value, because values are health data.
 
+mod data_error;
 mod repeated;
 
 use std::collections::{HashMap, HashSet};
@@ -13,16 +14,8 @@ use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+pub use data_error::DataError;
 pub(crate) use repeated::repeated_anywhere;
-
-/// Something in an event's data that does not match its schema.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DataError {
-    /// Where, as a JSON pointer inside the data; empty for the whole.
-    pub pointer: String,
-    /// What is wrong, without repeating a value.
-    pub message: String,
-}
 
 /// The most errors reported for one event.
 const ERRORS_MAX: usize = 20;

@@ -11,6 +11,7 @@
 
 pub mod address;
 pub mod admission;
+pub mod consumer;
 pub mod delivery;
 pub mod duration;
 pub mod endpoint;
@@ -39,6 +40,7 @@ pub mod words;
 
 pub use address::{AddressClass, AddressPolicy};
 pub use admission::{Admission, Gate};
+pub use consumer::Consumer;
 pub use delivery::{AttemptOutcome, Decision, DeliveryPolicy, DeliveryState, TimeoutPhase};
 pub use duration::{InvalidDuration, parse_duration, print_duration};
 pub use endpoint::{EndpointUrl, InvalidUrl, URL_LENGTH_MAX, UrlPolicy};

@@ -119,6 +119,12 @@ impl RateLimit {
         next.filter(|next| *next <= furthest).unwrap_or(now).max(now).plus(self.interval())
     }
 
+    /// The state without one request, which had started and was not sent after all.
+    #[must_use]
+    pub fn without_start(self, next: Timestamp) -> Timestamp {
+        next.minus(self.interval())
+    }
+
     /// How far requests may run ahead of the steady pace: a second's worth, or the whole span's, less the request that starts.
     fn burst(self) -> Duration {
         let ahead_s = if self.at_once { self.per.seconds() } else { 1 };

@@ -39,10 +39,16 @@ impl<A: Clone + Eq + Hash> Shares<A> {
         self.free
     }
 
-    /// Takes `amount` for an account, if that much is free and within its share. An account that holds nothing gets what is free.
-    pub fn take(&mut self, account: &A, amount: usize) -> bool {
+    /// Whether `amount` is free and within an account's share. An account that holds nothing gets what is free.
+    #[must_use]
+    pub fn has_room(&self, account: &A, amount: usize) -> bool {
         let held = self.held.get(account).copied().unwrap_or(0);
-        if amount > self.free || (held > 0 && held.saturating_add(amount) > account_max(self.free)) {
+        amount <= self.free && (held == 0 || held.saturating_add(amount) <= account_max(self.free))
+    }
+
+    /// Takes `amount` for an account, if there is [room](Self::has_room) for it.
+    pub fn take(&mut self, account: &A, amount: usize) -> bool {
+        if !self.has_room(account, amount) {
             return false;
         }
         self.free -= amount;

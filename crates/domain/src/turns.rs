@@ -119,6 +119,18 @@ impl<A: Clone + Eq + Hash, T> Turns<A, T> {
         None
     }
 
+    /// Takes the first thing of an account that is the one meant, out of its turn.
+    pub fn remove(&mut self, account: &A, is_meant: impl Fn(&T) -> bool) -> Option<T> {
+        let things = self.waiting.get_mut(account)?;
+        let thing = things.remove(things.iter().position(is_meant)?)?;
+        self.len -= 1;
+        if things.is_empty() {
+            self.waiting.remove(account);
+            self.ring.retain(|waiting| waiting != account);
+        }
+        Some(thing)
+    }
+
     /// Whether an account that waits `may` have a turn.
     pub fn any(&self, may: impl Fn(&A) -> bool) -> bool {
         self.ring.iter().any(may)
@@ -153,6 +165,15 @@ mod tests {
         assert_eq!(turns.pop(|_, thing| *thing == 2), None, "only the first of an account is asked for");
         assert!(turns.any(|account| *account == "a") && !turns.any(|account| *account == "b"));
         assert_eq!(std::iter::from_fn(|| turns.pop(|_, _| true)).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn what_gives_up_leaves_the_turns_of_the_others_as_they_are() {
+        let mut turns = turns(&[("a", 1), ("a", 2), ("b", 3), ("c", 4)]);
+        assert_eq!((turns.remove(&"a", |thing| *thing == 2), turns.remove(&"a", |thing| *thing == 2)), (Some(2), None));
+        assert_eq!((turns.remove(&"b", |_| true), turns.remove(&"b", |_| true)), (Some(3), None));
+        assert_eq!(turns.len(), 2);
+        assert_eq!(std::iter::from_fn(|| turns.pop(|_, _| true)).collect::<Vec<_>>(), [1, 4]);
     }
 
     #[test]

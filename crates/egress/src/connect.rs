@@ -13,6 +13,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::destination::Destination;
 use crate::guard::{Guard, NoAddress};
+use crate::lookups::Question;
 use crate::stream::{CustomerStream, Transport};
 use crate::{CheckedAddress, Dial};
 
@@ -84,10 +85,16 @@ impl Connector {
         self.places.available_permits() > 0
     }
 
-    pub(crate) async fn connect(&self, destination: &Destination, progress: &Progress) -> Result<CustomerStream, ConnectFailure> {
+    /// Connects to an address of the destination, once the question for them is answered.
+    pub(crate) async fn connect(
+        &self,
+        destination: &Destination,
+        addresses: Question,
+        progress: &Progress,
+    ) -> Result<CustomerStream, ConnectFailure> {
         let host = destination.host.as_str();
         progress.reach(TimeoutPhase::Dns);
-        let addresses = self.guard.check(host, destination.port).await?;
+        let addresses = self.guard.check(addresses, destination.port).await?;
         progress.reach(TimeoutPhase::Connect);
         let stream = self.dial_first(&addresses).await?;
         let transport = if destination.is_tls {

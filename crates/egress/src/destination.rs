@@ -2,13 +2,11 @@
 
 use bellwire_domain::OutboundRequest;
 use http::header::{CONTENT_LENGTH, HeaderValue};
-use http::{Request, Uri, Version};
-
-use crate::head::states_length;
+use http::{Method, Request, Uri, Version};
 
 /// Where an endpoint's URL leads.
 pub(crate) struct Destination {
-    /// The key of kept connections: scheme, host and port.
+    /// Scheme, host and port.
     pub(crate) origin: String,
     /// The host without brackets, as resolved and as named in certificates.
     pub(crate) host: String,
@@ -63,6 +61,11 @@ impl Destination {
         }
         head
     }
+}
+
+/// Whether a request says how long its body is (RFC 9110 §8.6).
+pub(crate) fn states_length(method: &Method, body: &[u8]) -> bool {
+    !body.is_empty() || matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! Which addresses of a host may be connected to.
 //!
 //! Only the guard makes a [`CheckedAddress`], and nothing else can be dialled, so what was checked is what is connected to. It is
-//! asked for every connection and caches nothing, so a name is always judged by what it resolves to now.
+//! asked for every connection: a name is looked up once in a while, and its addresses are judged each time.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use bellwire_domain::AddressPolicy;
+use bellwire_domain::{AccountId, AddressPolicy};
 
-use crate::Resolve;
+use crate::lookups::{Lookups, Question};
 
 /// Addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;
@@ -35,25 +35,30 @@ pub(crate) enum NoAddress {
 
 /// Resolves and checks.
 pub(crate) struct Guard {
-    resolver: Arc<dyn Resolve>,
+    lookups: Arc<Lookups>,
     policy: AddressPolicy,
 }
 
 impl Guard {
-    pub(crate) fn new(resolver: Arc<dyn Resolve>, policy: AddressPolicy) -> Self {
-        Self { resolver, policy }
+    pub(crate) fn new(lookups: Arc<Lookups>, policy: AddressPolicy) -> Self {
+        Self { lookups, policy }
     }
 
-    /// The addresses of `host` that may be connected to, in the resolver's order, at least one. If a name has both allowed and
+    /// Asks for the addresses of `host`, which may be one itself, on behalf of an account.
+    pub(crate) fn ask(&self, account: &AccountId, host: &str) -> Question {
+        match host.parse::<IpAddr>() {
+            Ok(address) => Question::answered(Ok([address].into())),
+            Err(_) => self.lookups.ask(account, host),
+        }
+    }
+
+    /// The addresses of a host that may be connected to, in the resolver's order, at least one. If a name has both allowed and
     /// refused addresses, only the allowed ones count.
-    pub(crate) async fn check(&self, host: &str, port: u16) -> Result<Vec<CheckedAddress>, NoAddress> {
-        let found = match host.parse::<IpAddr>() {
-            Ok(address) => vec![address],
-            Err(_) => self.resolver.resolve(host).await.map_err(|error| NoAddress::Dns(error.to_string()))?,
-        };
+    pub(crate) async fn check(&self, host: Question, port: u16) -> Result<Vec<CheckedAddress>, NoAddress> {
+        let found = host.answer().await.map_err(|why| NoAddress::Dns(why.to_string()))?;
         let mut refused = None;
         let mut checked = Vec::new();
-        for address in found {
+        for address in found.iter() {
             // In the form that is checked: a v4-mapped address counts, and is dialled, as the IPv4 address that it is.
             let address = address.to_canonical();
             match self.policy.check(address) {

@@ -4,18 +4,13 @@ use bellwire_domain::OutboundRequest;
 use http::{Method, StatusCode};
 use httparse::{EMPTY_HEADER, Header, ParserConfig, Status};
 
-use crate::destination::Destination;
+use crate::destination::{Destination, states_length};
 use crate::framing::Framing;
 
 /// Header lines of an answer that are parsed without allocation.
 const LINES_USUAL: usize = 64;
 /// The shortest header line: a letter, a colon, the line's end.
 const LINE_BYTES_MIN: usize = 4;
-
-/// Whether a request says how long its body is (RFC 9110 §8.6).
-pub(crate) fn states_length(method: &Method, body: &[u8]) -> bool {
-    !body.is_empty() || matches!(*method, Method::POST | Method::PUT | Method::PATCH)
-}
 
 /// The head of a request, with the names of headers as the request spells them.
 pub(crate) fn write(request: &OutboundRequest, destination: &Destination) -> Vec<u8> {

@@ -5,10 +5,11 @@
 //! environment are ignored, one deadline covers everything from name resolution to the last byte read, and at most
 //! [`RESPONSE_BYTES_MAX`] of an answer are kept, counted after decompression.
 //!
-//! The result is an [`AttemptOutcome`](bellwire_domain::AttemptOutcome), with a value for everything that can happen, and never
-//! an error.
+//! The result is an [`AttemptOutcome`](bellwire_domain::AttemptOutcome), with a value for everything that can happen to a request, or
+//! [`NoRoom`]: it was not sent, and no receiver is to blame.
 //!
-//! The files: [`Sender`] makes one attempt; `destination` parses the URL; `guard` says where it may go; `connect` goes there;
+//! The files: [`Sender`] makes one attempt; `destination` parses the URL; `guard` says where it may go, and
+//! `lookups` asks for it; `connect` goes there;
 //! `http1` and `http2` speak over the connection, and `pool` keeps it; `codec`, with `head` and `framing`, is HTTP/1.1 as bytes;
 //! `exchange` says what no answer means; `answer` is what is kept of one, and `excerpt` the beginning of its body; `failure`
 //! classifies what went wrong.
@@ -28,11 +29,11 @@ mod guard;
 mod head;
 mod http1;
 mod http2;
+mod lookups;
 mod pool;
 mod resolve;
 mod sender;
 mod stream;
-
 mod trust;
 
 pub use bellwire_domain::OutboundRequest;
@@ -41,4 +42,4 @@ pub use excerpt::RESPONSE_BYTES_MAX;
 pub use guard::CheckedAddress;
 pub use resolve::{Resolution, Resolve, SystemResolver};
 pub use rustls::pki_types::CertificateDer;
-pub use sender::{Sender, SenderOptions};
+pub use sender::{NoRoom, Sender, SenderOptions};

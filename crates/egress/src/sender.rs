@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{AddressPolicy, AttemptOutcome, OutboundRequest, TimeoutPhase, Timestamp};
+use bellwire_domain::{AddressPolicy, AttemptOutcome, Consumer, OutboundRequest, TimeoutPhase, Timestamp};
 use quick_cache::sync::Cache;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::Semaphore;
@@ -17,6 +17,7 @@ use crate::exchange::Unanswered;
 use crate::guard::Guard;
 use crate::http1::Http1;
 use crate::http2::Http2;
+use crate::lookups::{AT_ONCE_MAX, Lookups, Question};
 use crate::pool::{Kept, Pool};
 use crate::{Dial, Resolve, SystemDialer, SystemResolver, failure, trust};
 
@@ -41,13 +42,17 @@ pub struct SenderOptions {
     pub ping_interval: Duration,
     /// How long a request may wait until the receiver allows another stream on its HTTP/2 connection.
     pub stream_wait_max: Duration,
+    /// How long a request may wait until there is room to look its host's name up.
+    pub name_wait_max: Duration,
+    /// How long the addresses of a name are kept; that it has none, a tenth of that.
+    pub names_kept_for: Duration,
 }
 
 impl Default for SenderOptions {
     /// Through the operating system, to public addresses.
     fn default() -> Self {
         Self {
-            resolver: Arc::new(SystemResolver::default()),
+            resolver: Arc::new(SystemResolver),
             dialer: Arc::new(SystemDialer),
             addresses: AddressPolicy::default(),
             trusted: Vec::new(),
@@ -56,9 +61,16 @@ impl Default for SenderOptions {
             idle_timeout: Duration::from_secs(90),
             ping_interval: Duration::from_secs(8),
             stream_wait_max: Duration::from_secs(30),
+            name_wait_max: Duration::from_secs(5),
+            names_kept_for: Duration::from_secs(30),
         }
     }
 }
+
+/// A request was not sent, because something that many share has no room for it now. That is no attempt: nothing came of it, and the
+/// receiver is not to blame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoRoom;
 
 /// Sends requests over one pool of connections. Cheap to clone.
 #[derive(Clone)]
@@ -69,6 +81,7 @@ struct Shared {
     pool: Arc<Pool>,
     ping_interval: Duration,
     stream_wait_max: Duration,
+    name_wait_max: Duration,
     /// Parsed URLs: an endpoint rarely changes its URL.
     destinations: Cache<String, Arc<Destination>>,
 }
@@ -79,36 +92,45 @@ const DESTINATIONS_MAX: usize = 10_000;
 impl Sender {
     /// A sender with its own pool.
     pub fn new(options: SenderOptions) -> Self {
+        let lookups = Lookups::new(options.resolver, AT_ONCE_MAX, options.names_kept_for);
         let connector = Connector {
-            guard: Guard::new(options.resolver, options.addresses),
+            guard: Guard::new(lookups, options.addresses),
             dialer: options.dialer,
             tls: TlsConnector::from(Arc::new(trust::tls_config(options.trusted))),
             places: Arc::new(Semaphore::new(options.kept_max)),
         };
         let pool = Pool::new(options.idle_per_host_max, options.idle_timeout);
-        let SenderOptions { ping_interval, stream_wait_max, .. } = options;
-        let shared = Shared { connector, pool, ping_interval, stream_wait_max, destinations: Cache::new(DESTINATIONS_MAX) };
-        Self(Arc::new(shared))
+        let SenderOptions { ping_interval, stream_wait_max, name_wait_max, .. } = options;
+        let destinations = Cache::new(DESTINATIONS_MAX);
+        Self(Arc::new(Shared { connector, pool, ping_interval, stream_wait_max, name_wait_max, destinations }))
     }
 
-    /// Sends `request` and reads the answer, all within `timeout`. `now` is the instant of the attempt; a `Retry-After` date
-    /// is relative to it.
+    /// Sends `request` on behalf of `consumer` and reads the answer, all within `timeout`. `now` is the instant of the attempt; a
+    /// `Retry-After` date is relative to it.
     ///
-    /// Over HTTP/2, waiting until the receiver allows another stream is not counted; it has a bound of its own.
+    /// Two waits are not counted and have bounds of their own: until there is room to look the host's name up, and over HTTP/2 until
+    /// the receiver allows another stream. Where one takes too long, the request is not sent, and the answer is [`NoRoom`].
     ///
     /// A request may go out again over another connection if it did not arrive: nothing was sent, or the receiver says that it did
     /// not process it; and once if a kept connection was closed before a byte of the answer came.
-    pub async fn send(&self, request: OutboundRequest, timeout: Duration, now: Timestamp) -> AttemptOutcome {
+    pub async fn send(
+        &self,
+        consumer: Consumer<'_>,
+        request: OutboundRequest,
+        timeout: Duration,
+        now: Timestamp,
+    ) -> Result<AttemptOutcome, NoRoom> {
         let destination = match self.0.destination(&request.url) {
             Ok(destination) => destination,
-            Err(reason) => return AttemptOutcome::Unbuildable { reason },
+            Err(reason) => return Ok(AttemptOutcome::Unbuildable { reason }),
         };
-        let sending =
-            Sending { shared: &self.0, destination: &destination, request: &request, progress: Progress::default(), now };
-        let mut time = Time { left: timeout, wait_left: self.0.stream_wait_max };
+        let progress = Progress::default();
+        let sending = Sending { shared: &self.0, consumer, destination: &destination, request: &request, progress, now };
+        let mut time = Time { left: timeout, stream_wait_left: self.0.stream_wait_max, name_wait_left: self.0.name_wait_max };
         match sending.run(&mut time).await {
-            Ok(outcome) => outcome,
-            Err(Elapsed) => AttemptOutcome::Timeout { phase: sending.progress.phase() },
+            Ok(outcome) => Ok(outcome),
+            Err(Over::Timeout) => Ok(AttemptOutcome::Timeout { phase: sending.progress.phase() }),
+            Err(Over::NoRoom) => Err(NoRoom),
         }
     }
 }
@@ -130,6 +152,7 @@ const SENT_MAX: usize = 16;
 /// One request on its way.
 struct Sending<'s> {
     shared: &'s Shared,
+    consumer: Consumer<'s>,
     destination: &'s Destination,
     request: &'s OutboundRequest,
     progress: Progress,
@@ -147,10 +170,10 @@ enum Choice {
 
 impl Sending<'_> {
     /// Sends the request until it has an outcome.
-    async fn run(&self, time: &mut Time) -> Result<AttemptOutcome, Elapsed> {
+    async fn run(&self, time: &mut Time) -> Result<AttemptOutcome, Over> {
         let (mut choice, mut sent) = (Choice::Any, 0);
         loop {
-            let (connection, is_kept) = match time.count(self.connection(choice)).await? {
+            let (connection, is_kept) = match self.connection(choice, time).await? {
                 Ok(connection) => connection,
                 Err(outcome) => return Ok(outcome),
             };
@@ -169,30 +192,39 @@ impl Sending<'_> {
     }
 
     /// A connection, and whether it was kept from an earlier request.
-    async fn connection(&self, choice: Choice) -> Result<(Kept, bool), AttemptOutcome> {
-        let (pool, origin) = (&self.shared.pool, &self.destination.origin);
-        let kept = || if choice == Choice::Any { pool.take(origin) } else { None };
-        if let Some(kept) = kept() {
-            return Ok((kept, true));
+    async fn connection(&self, choice: Choice, time: &mut Time) -> Result<Result<(Kept, bool), AttemptOutcome>, Over> {
+        if let Some(kept) = self.kept(choice) {
+            return Ok(Ok((kept, true)));
         }
+        let mut addresses = self.shared.connector.guard.ask(self.consumer.account, &self.destination.host);
+        time.wait_for_name(addresses.has_room()).await?;
+        time.count(self.open_in_turn(choice, addresses)).await
+    }
+
+    fn kept(&self, choice: Choice) -> Option<Kept> {
+        if choice == Choice::Any { self.shared.pool.take(&self.destination.origin) } else { None }
+    }
+
+    async fn open_in_turn(&self, choice: Choice, addresses: Question) -> Result<(Kept, bool), AttemptOutcome> {
+        let (pool, origin) = (&self.shared.pool, &self.destination.origin);
         self.progress.reach(TimeoutPhase::Connect);
         let turn = if self.shared.connector.has_place() { pool.turn(origin) } else { None };
         let _turn = match &turn {
             Some(turn) => Some(turn.lock().await),
             None => None,
         };
-        match kept() {
+        match self.kept(choice) {
             Some(opened_by_another) => {
                 self.progress.reach(TimeoutPhase::Headers);
                 Ok((opened_by_another, true))
             }
-            None => Ok((self.open().await?, false)),
+            None => Ok((self.open(addresses).await?, false)),
         }
     }
 
-    async fn open(&self) -> Result<Kept, AttemptOutcome> {
+    async fn open(&self, addresses: Question) -> Result<Kept, AttemptOutcome> {
         let Shared { connector, pool, ping_interval, .. } = self.shared;
-        let stream = connector.connect(self.destination, &self.progress).await?;
+        let stream = connector.connect(self.destination, addresses, &self.progress).await?;
         let may_be_kept = stream.may_be_kept();
         if !stream.is_http2() {
             return Ok(Kept::Http1(Box::new(Http1::new(stream, Arc::clone(&pool.stirred)))));
@@ -204,8 +236,8 @@ impl Sending<'_> {
         Ok(Kept::Http2(http2))
     }
 
-    async fn send_over(&self, connection: Kept, time: &mut Time) -> Result<Result<AttemptOutcome, Unanswered>, Elapsed> {
-        let Self { shared, destination, request, progress, now } = self;
+    async fn send_over(&self, connection: Kept, time: &mut Time) -> Result<Result<AttemptOutcome, Unanswered>, Over> {
+        let Self { shared, destination, request, progress, now, .. } = self;
         match connection {
             Kept::Http1(mut http1) => {
                 let answered = time.count(http1.exchange(request, destination, progress, *now)).await?;
@@ -215,7 +247,7 @@ impl Sending<'_> {
                 Ok(answered)
             }
             Kept::Http2(http2) => {
-                let answered = match time.wait(http2.place()).await? {
+                let answered = match time.wait_for_stream(http2.place()).await? {
                     Some(place) => time.count(http2.exchange(place, request, destination, progress, *now)).await?,
                     None => Err(Unanswered::Unsent(failure::closed("closed"))),
                 };
@@ -232,28 +264,41 @@ impl Sending<'_> {
 struct Time {
     /// For what the receiver is answerable for.
     left: Duration,
-    /// For waiting until it may be sent to.
-    wait_left: Duration,
+    /// For waiting until the receiver allows another stream.
+    stream_wait_left: Duration,
+    /// For waiting until its name may be looked up.
+    name_wait_left: Duration,
 }
 
-/// It is over.
-struct Elapsed;
+/// Which time is over.
+enum Over {
+    /// The receiver's.
+    Timeout,
+    /// That for waiting.
+    NoRoom,
+}
 
 impl Time {
     /// Counts what `work` takes as the receiver's time.
-    async fn count<F: Future>(&mut self, work: F) -> Result<F::Output, Elapsed> {
-        spend(&mut self.left, work).await
+    async fn count<F: Future>(&mut self, work: F) -> Result<F::Output, Over> {
+        spend(&mut self.left, work).await.ok_or(Over::Timeout)
     }
 
-    /// Counts it as waiting.
-    async fn wait<F: Future>(&mut self, work: F) -> Result<F::Output, Elapsed> {
-        spend(&mut self.wait_left, work).await
+    /// Counts it as waiting for a stream.
+    async fn wait_for_stream<F: Future>(&mut self, work: F) -> Result<F::Output, Over> {
+        spend(&mut self.stream_wait_left, work).await.ok_or(Over::NoRoom)
+    }
+
+    /// Counts it as waiting for room to look a name up.
+    async fn wait_for_name<F: Future>(&mut self, work: F) -> Result<F::Output, Over> {
+        spend(&mut self.name_wait_left, work).await.ok_or(Over::NoRoom)
     }
 }
 
-async fn spend<F: Future>(left: &mut Duration, work: F) -> Result<F::Output, Elapsed> {
+/// What comes of `work`, if it is done in the time that is left.
+async fn spend<F: Future>(left: &mut Duration, work: F) -> Option<F::Output> {
     let began = Instant::now();
     let done = tokio::time::timeout(*left, work).await;
     *left = left.saturating_sub(began.elapsed());
-    done.map_err(|_| Elapsed)
+    done.ok()
 }

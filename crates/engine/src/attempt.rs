@@ -6,26 +6,26 @@ use std::time::Duration;
 use bellwire_contract::{
     AccountInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, RenderInput, SecretSource,
 };
-use bellwire_domain::{AttemptOutcome, Gate, OutboundRequest, Secret, Signal, Timestamp};
+use bellwire_domain::{AttemptOutcome, Consumer, Gate, OutboundRequest, Secret, Timestamp};
 use bellwire_store::{ActiveSecret, ClaimedDelivery, EndpointConfig, LaneKey, Outcome};
 
 use crate::scheduler::LaneLimits;
-use crate::shared::Shared;
+use crate::shared::{Ended, Shared};
 
 /// How long an attempt waits before it asks a failing store again.
 const STORE_PAUSE: Duration = Duration::from_millis(200);
 
 impl Shared {
-    /// Attempts one delivery, or puts it back when its endpoint takes nothing now. What the attempt told of the endpoint.
-    pub(crate) async fn attempt(self: &Arc<Self>, lane: &LaneKey, delivery: ClaimedDelivery) -> Option<Signal> {
+    /// Attempts one delivery, or puts it back when its endpoint takes nothing now.
+    pub(crate) async fn attempt(self: &Arc<Self>, lane: &LaneKey, delivery: ClaimedDelivery) -> Ended {
         let Some(config) = self.config(lane, delivery.endpoint_version).await else {
             self.put_back(vec![delivery]).await;
-            return None;
+            return Ended::Over(None);
         };
         let Some(contract) = self.contracts.get(&config.account.contract) else {
             tracing::error!(contract = %config.account.contract, account.id = %lane.account_id, "the contract is not loaded");
             self.unclaim(vec![delivery]).await;
-            return None;
+            return Ended::Over(None);
         };
         let policy = contract.delivery();
         let endpoint = &config.endpoint;
@@ -39,22 +39,29 @@ impl Shared {
         let gate = Gate { enabled: endpoint.enabled, health: endpoint.health.status };
         if !gate.admits(delivery.event.is_test) {
             self.put_back(vec![delivery]).await;
-            return None;
+            return Ended::Over(None);
         }
         let started_at = self.clock.now();
         let outcome = match self.request(contract, &config, &delivery, started_at) {
-            Ok(request) => self.transport.send(request, policy.timeout, started_at).await,
-            Err(reason) => AttemptOutcome::Unbuildable { reason },
+            Ok(request) => {
+                let consumer = Consumer { account: &config.account.id, contract: contract.name() };
+                self.transport.send(consumer, request, policy.timeout, started_at).await
+            }
+            Err(reason) => Ok(AttemptOutcome::Unbuildable { reason }),
         };
+        let Ok(outcome) = outcome else { return Ended::NoRoom(delivery) };
         let ended_at = self.clock.now();
         let decision = policy.decide(delivery.attempts + 1, &outcome, ended_at, self.random());
         let signal = policy.signal(&outcome);
         let outcome = if policy.keeps_answers { outcome } else { outcome.without_body() };
         let duration = ended_at.since(started_at);
         self.attempt_metrics.record(contract.name(), outcome.kind(), duration);
+        // Where the clock was set back meanwhile, by the clock as it is now: an attempt in the future tells that a retry was
+        // scheduled by a clock that was ahead.
+        let started_at = started_at.min(ended_at);
         let outcome = Outcome { delivery, started_at, duration, outcome, decision, health: policy.health };
         let _ = self.outcomes.send(outcome).await; // the recorder outlives every attempt
-        signal
+        Ended::Over(signal)
     }
 
     /// The endpoint's configuration; `None` when it is gone or the engine is stopping.

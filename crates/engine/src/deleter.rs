@@ -43,8 +43,9 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 
 fn tell(step: &DeletionStep) {
     let account = &step.account_id;
-    match &step.left {
-        Some(left) => tracing::debug!(account.id = %account, events = left.events, live = left.live_deliveries, "deleting an account"),
-        None => tracing::info!(account.id = %account, "an account is deleted"),
+    if let Some(left) = &step.left {
+        tracing::debug!(account.id = %account, events = left.events, live = left.live_deliveries, "deleting an account");
+    } else {
+        tracing::info!(account.id = %account, "an account is deleted");
     }
 }

@@ -28,4 +28,4 @@ mod transport;
 mod waking;
 
 pub use engine::{Engine, EngineOptions};
-pub use transport::Transport;
+pub use transport::{Sending, Transport};

@@ -4,7 +4,7 @@
 //! endpoint answers. Lanes that could start one take turns, account by account and then endpoint by endpoint, so an account with
 //! a thousand endpoints and one with a single endpoint get equal turns. An account may run so many times what is free, and no
 //! more: however many slow endpoints it has, a neighbour that was idle starts at once. A lane that has to pause, for its rate
-//! limit or because its endpoint asked for it, is held until an instant. Lanes whose endpoint has stopped answering take turns
+//! limit, because its endpoint asked for it, or because there was no room to send, is held until an instant. Lanes whose endpoint has stopped answering take turns
 //! of their own and share a quarter of all room, so that any number of dead endpoints leaves the rest to the others. A lane that
 //! is empty and idle, and whose past does not matter any more, is forgotten: endpoints that do nothing cost nothing.
 
@@ -68,13 +68,22 @@ struct Lane<D> {
     limits: LaneLimits,
     pace: Pace,
     rate_next: Option<Timestamp>,
+    /// Nothing is started before.
+    paused_until: Option<Timestamp>,
     standing: Standing,
 }
 
 impl<D> Lane<D> {
     fn new() -> Self {
-        let waiting = VecDeque::new();
-        Self { waiting, running: 0, limits: UNKNOWN_LANE, pace: Pace::default(), rate_next: None, standing: Standing::Nowhere }
+        Self {
+            waiting: VecDeque::new(),
+            running: 0,
+            limits: UNKNOWN_LANE,
+            pace: Pace::default(),
+            rate_next: None,
+            paused_until: None,
+            standing: Standing::Nowhere,
+        }
     }
 
     fn has_room(&self, scarce: bool) -> bool {
@@ -83,7 +92,7 @@ impl<D> Lane<D> {
 
     fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
         let rate = self.limits.rate_limit.and_then(|limit| limit.opens_at(self.rate_next, now));
-        self.pace.opens_at(now).max(rate)
+        self.pace.opens_at(now).max(rate).max(self.paused_until.filter(|until| *until > now))
     }
 
     /// Until when an empty lane is worth remembering.
@@ -203,6 +212,17 @@ impl<K: LaneName, D> Scheduler<K, D> {
         is_probing && !was_probing
     }
 
+    /// What was started could not be attempted, for want of something that has nothing to do with its endpoint: it is its lane's next
+    /// again, as if it had not been started, and the lane pauses.
+    pub fn put_off(&mut self, key: &K, delivery: D, pause: Duration, now: Timestamp) {
+        if let Some(lane) = self.lanes.get_mut(key) {
+            lane.waiting.push_front(delivery);
+            lane.rate_next = lane.rate_next.zip(lane.limits.rate_limit).map(|(next, limit)| limit.without_start(next));
+            lane.paused_until = Some(now.plus(pause));
+        }
+        self.finish(key, None, now);
+    }
+
     /// Takes what waits in a lane, but for the first `keep` deliveries.
     pub fn take_waiting(&mut self, key: &K, keep: usize, now: Timestamp) -> Vec<D> {
         let Some(lane) = self.lanes.get_mut(key) else { return Vec::new() };
@@ -252,6 +272,7 @@ impl<K: LaneName, D> Scheduler<K, D> {
 
     /// The clock was set back: everything held is looked at anew, as what it waits for may now be far off.
     pub fn clock_set_back(&mut self, now: Timestamp) {
+        self.lanes.values_mut().for_each(|lane| lane.paused_until = None);
         for (_, key) in std::mem::take(&mut self.held) {
             if let Some(lane) = self.lanes.get_mut(&key) {
                 lane.standing = Standing::Nowhere;

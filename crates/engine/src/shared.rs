@@ -19,6 +19,9 @@ use crate::waking::{NextLook, NextRound};
 /// How long an attempt waits before it asks again whether this node still holds the delivery.
 const LEASE_PAUSE: Duration = Duration::from_millis(200);
 
+/// How long a lane pauses that found no room to send.
+const ROOM_PAUSE: Duration = Duration::from_secs(1);
+
 /// What the loops share.
 pub(crate) struct Shared {
     pub(crate) queue: Queue,
@@ -34,6 +37,14 @@ pub(crate) struct Shared {
     pub(crate) soft_stop: CancellationToken,
     pub(crate) attempts: TaskTracker,
     pub(crate) attempt_metrics: AttemptMetrics,
+}
+
+/// How an attempt ended.
+pub(crate) enum Ended {
+    /// It was made, or its delivery was put back. What it told of the endpoint.
+    Over(Option<Signal>),
+    /// There was no room to send, so it was not made.
+    NoRoom(ClaimedDelivery),
 }
 
 impl Shared {
@@ -61,10 +72,10 @@ impl Shared {
     async fn work(self: Arc<Self>, lane: LaneKey, delivery: ClaimedDelivery) {
         let mut slot = Slot { shared: &self, held: Some((lane, delivery)) };
         while let Some((lane, delivery)) = slot.held.clone() {
-            let signal = if self.holds(&delivery).await { self.attempt(&lane, delivery).await } else { None };
+            let ended = if self.holds(&delivery).await { self.attempt(&lane, delivery).await } else { Ended::Over(None) };
             slot.held = None;
             let fell_silent;
-            (fell_silent, slot.held) = self.turn(&lane, signal);
+            (fell_silent, slot.held) = self.turn(&lane, ended);
             self.pump(); // one answer may make room for more than one request
             if fell_silent {
                 self.quieten(&lane).await;
@@ -90,11 +101,18 @@ impl Shared {
         }
     }
 
-    /// Ends an attempt and starts the next.
-    fn turn(&self, lane: &LaneKey, signal: Option<Signal>) -> (bool, Option<(LaneKey, ClaimedDelivery)>) {
+    /// Ends an attempt and starts the next. Where there was no room to send, the lane pauses.
+    fn turn(&self, lane: &LaneKey, ended: Ended) -> (bool, Option<(LaneKey, ClaimedDelivery)>) {
         let now = self.clock.now();
         let mut scheduler = self.scheduler.lock();
-        let fell_silent = scheduler.finish(lane, signal, now);
+        let fell_silent = match ended {
+            Ended::Over(signal) => scheduler.finish(lane, signal, now),
+            Ended::NoRoom(delivery) => {
+                metrics::counter!("bellwire_attempts_put_off_total").increment(1);
+                scheduler.put_off(lane, delivery, ROOM_PAUSE, now);
+                false
+            }
+        };
         (fell_silent, scheduler.start(now))
     }
 

@@ -4,27 +4,20 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use bellwire_domain::{AttemptOutcome, Timestamp};
-use bellwire_egress::{OutboundRequest, Sender};
+use bellwire_domain::{AttemptOutcome, Consumer, Timestamp};
+use bellwire_egress::{NoRoom, OutboundRequest, Sender};
+
+/// What comes of a request, or that there was no room to send it.
+pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<AttemptOutcome, NoRoom>> + Send + 'a>>;
 
 /// What sends requests: the egress crate's [`Sender`], or a simulated network.
 pub trait Transport: Send + Sync + 'static {
-    /// Sends `request`, all within `timeout`; `now` is the instant of the attempt.
-    fn send(
-        &self,
-        request: OutboundRequest,
-        timeout: Duration,
-        now: Timestamp,
-    ) -> Pin<Box<dyn Future<Output = AttemptOutcome> + Send + '_>>;
+    /// Sends `request` on behalf of `consumer`, all within `timeout`; `now` is the instant of the attempt.
+    fn send<'a>(&'a self, consumer: Consumer<'a>, request: OutboundRequest, timeout: Duration, now: Timestamp) -> Sending<'a>;
 }
 
 impl Transport for Sender {
-    fn send(
-        &self,
-        request: OutboundRequest,
-        timeout: Duration,
-        now: Timestamp,
-    ) -> Pin<Box<dyn Future<Output = AttemptOutcome> + Send + '_>> {
-        Box::pin(Self::send(self, request, timeout, now))
+    fn send<'a>(&'a self, consumer: Consumer<'a>, request: OutboundRequest, timeout: Duration, now: Timestamp) -> Sending<'a> {
+        Box::pin(Self::send(self, consumer, request, timeout, now))
     }
 }

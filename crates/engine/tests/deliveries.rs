@@ -4,6 +4,8 @@
 
 #[path = "deliveries/health.rs"]
 mod health;
+#[path = "deliveries/no_room.rs"]
+mod no_room;
 #[path = "deliveries/world.rs"]
 mod world;
 

@@ -3,17 +3,16 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic")]
 
 use std::collections::BTreeSet;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bellwire_contract::{Contract, Contracts};
 use bellwire_domain::{
-    AccountId, AttemptOutcome, Clock as _, DeliveryState, EndpointId, Entropy, EventFilter, EventId, EventType, HealthStatus,
-    OutboundRequest, RoomLimits, Timestamp,
+    AccountId, AttemptOutcome, Clock as _, Consumer, DeliveryState, EndpointId, Entropy, EventFilter, EventId, EventType,
+    HealthStatus, OutboundRequest, RoomLimits, Timestamp,
 };
-use bellwire_engine::{Engine, EngineOptions, Transport};
+use bellwire_engine::{Engine, EngineOptions, Sending, Transport};
 use bellwire_store::{
     Account, DeliveryQuery, Execution, Location, MasterKey, NewEndpoint, NewEvent, PageRequest, PutAccount, Records, StoreOptions,
 };
@@ -39,11 +38,11 @@ struct Counting {
 }
 
 impl Transport for Counting {
-    fn send(&self, _: OutboundRequest, _: Duration, _: Timestamp) -> Pin<Box<dyn Future<Output = AttemptOutcome> + Send + '_>> {
+    fn send<'a>(&'a self, _: Consumer<'a>, _: OutboundRequest, _: Duration, _: Timestamp) -> Sending<'a> {
         Box::pin(async {
             drop(self.gate.acquire().await);
             self.sent.fetch_add(1, Ordering::SeqCst);
-            AttemptOutcome::Response { status: 200, retry_after: None, body: Vec::new() }
+            Ok(AttemptOutcome::Response { status: 200, retry_after: None, body: Vec::new() })
         })
     }
 }

@@ -36,6 +36,7 @@ pub(crate) mod plan;
 pub(crate) mod publication;
 pub(crate) mod replay;
 pub(crate) mod retention;
+pub(crate) mod tickets;
 
 pub(crate) use backend::Backend;
 pub use facade::Queue;

@@ -28,7 +28,8 @@ fn queue_statements() -> Vec<String> {
         queue::retention::statements(),
         vec![queue::ids::STORED.sql()],
         queue::clock::statements(),
-        queue::late::statements(), queue::deletion::statements(),
+        queue::late::statements(),
+        queue::deletion::statements(),
     ];
     claims.into_iter().chain(others).flatten().collect()
 }

@@ -3,7 +3,6 @@
 use bellwire_app::{AppError, Fault, Resource};
 use bellwire_contract::{ErrorKind, FieldFault, PublishedRoute};
 
-use crate::encoding::ACCEPTED;
 use crate::problem::{Code, Failure, Problem};
 
 /// An error, to be put into the contract's envelope.
@@ -15,8 +14,8 @@ pub(super) struct Refusal {
     pub(super) field: Option<String>,
     /// How to authenticate.
     pub(super) challenge: Option<String>,
-    /// The encodings of bodies that would be taken, where that of this one is not.
-    pub(super) accept_encoding: Option<&'static str>,
+    /// Whether the body's encoding is not taken: the answer says which are.
+    pub(super) names_encodings: bool,
     /// Seconds to wait before trying again.
     pub(super) retry_after: Option<u64>,
     /// For the log; never sent.
@@ -26,7 +25,7 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) fn new(kind: ErrorKind, message: &str) -> Self {
         let message = message.to_owned();
-        Self { kind, message, field: None, challenge: None, accept_encoding: None, retry_after: None, failure: None }
+        Self { kind, message, field: None, challenge: None, names_encodings: false, retry_after: None, failure: None }
     }
 
     pub(super) fn internal(failure: Failure) -> Self {
@@ -74,8 +73,8 @@ impl Refusal {
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         let (code, detail, retry_after, failure) = problem.into_parts();
-        let accept_encoding = (code == Code::UnsupportedEncoding).then_some(ACCEPTED);
-        Self { accept_encoding, retry_after, failure, ..Self::new(kind(code), &detail) }
+        let names_encodings = code == Code::UnsupportedEncoding;
+        Self { names_encodings, retry_after, failure, ..Self::new(kind(code), &detail) }
     }
 }
 

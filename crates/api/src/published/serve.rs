@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use super::act::{Caller, act};
 use super::refusal::Refusal;
 use crate::Api;
+use crate::encoding::ACCEPTED;
 use crate::extract::JsonBody;
 use crate::problem::Failure;
 use crate::query::pairs;
@@ -155,7 +156,7 @@ fn refuse(published: &PublishedApi, refusal: Refusal) -> Response {
         }
     };
     set(WWW_AUTHENTICATE, refusal.challenge);
-    set(ACCEPT_ENCODING, refusal.accept_encoding.map(ToOwned::to_owned));
+    set(ACCEPT_ENCODING, refusal.names_encodings.then(|| ACCEPTED.to_owned()));
     set(RETRY_AFTER, refusal.retry_after.map(|seconds| seconds.to_string()));
     if let Some(failure) = refusal.failure {
         response.extensions_mut().insert(failure);

@@ -10,8 +10,8 @@ use std::sync::LazyLock;
 use minijinja::value::{Kwargs, Rest, Value, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, filters, functions};
 
+use super::carried::{charged, failed, meter_of};
 use super::guards::{NUMBER, SIZED};
-use super::{charged, failed, meter_of};
 use crate::meter::{Counter, Meter};
 
 /// The library's filters that look at their arguments and nothing else.

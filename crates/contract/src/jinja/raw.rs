@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 
-use super::{failed, number_value};
+use super::carried::{failed, number_value};
 use crate::json;
 use crate::meter::Meter;
 use crate::piece::EvalError;

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use bellwire_domain::escape_pointer;
 use serde_json::Value;
 
-use super::DataError;
+use super::data_error::DataError;
 use crate::json;
 
 /// The most schemas that apply to one place.

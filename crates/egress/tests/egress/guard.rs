@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bellwire_domain::{AddressPolicy, AttemptOutcome, EndpointUrl, UrlPolicy};
-use bellwire_egress::{Dial, Resolve, Sender, SenderOptions};
+use bellwire_egress::{Dial, NoRoom, Resolution, Resolve, Sender, SenderOptions};
 use tokio::io::AsyncWriteExt;
 
-use crate::support::{LONG, Notes, Scripted, answered, failed, local_sender, loopback, post, receiver, send, send_by};
+use crate::support::{
+    LONG, Notes, SHORT, Scripted, answered, failed, local_sender, loopback, post, receiver, send, send_by, send_for,
+};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
@@ -22,6 +25,15 @@ fn guarded(addresses: AddressPolicy, resolver: &Arc<Scripted>, dialer: &Arc<Note
 
 fn allowing(network: &str) -> AddressPolicy {
     AddressPolicy::new(vec![network.parse().unwrap()])
+}
+
+/// Answers for one name, and never for another.
+struct Only(&'static str);
+
+impl Resolve for Only {
+    fn resolve(&self, host: &str) -> Resolution {
+        if host == self.0 { Box::pin(async { Ok(vec!["8.8.8.8".parse().unwrap()]) }) } else { Box::pin(std::future::pending()) }
+    }
 }
 
 /// A URL that may be registered, as it reaches the sender.
@@ -156,15 +168,53 @@ async fn the_address_that_was_checked_is_the_one_connected_to() {
     assert_eq!((resolver.asked.load(Ordering::SeqCst), dialer.dialled()), (1, vec!["93.184.215.14:80".to_owned()]));
 }
 
-/// And the next attempt is judged by what the name says then.
+/// And once the answer is not kept any more, the next attempt is judged by what the name says then.
 #[tokio::test]
 async fn a_name_that_turns_inside_between_two_attempts_is_refused_at_the_second() {
     let url = well();
     let (resolver, dialer) = (Scripted::new(&[&["93.184.215.14"], &["127.0.0.1"]]), Notes::connecting_to(&url));
-    let sender = guarded(AddressPolicy::default(), &resolver, &dialer);
+    let sender = Sender::new(SenderOptions {
+        resolver: Arc::clone(&resolver) as Arc<dyn Resolve>,
+        dialer: Arc::clone(&dialer) as Arc<dyn Dial>,
+        names_kept_for: Duration::ZERO,
+        ..SenderOptions::default()
+    });
     answered(&send_by(&sender, post("http://rebind.example/"), LONG).await, 200);
     failed(&send_by(&sender, post("http://rebind.example/"), LONG).await, "blocked");
     assert_eq!(dialer.dialled(), ["93.184.215.14:80"]);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_kept_is_checked_at_each_use() {
+    let (resolver, dialer) = (Scripted::new(&[&["8.8.8.8", "10.0.0.1"], &["127.0.0.1"]]), Notes::refusing());
+    let sender = guarded(AddressPolicy::default(), &resolver, &dialer);
+    for _ in 0..3 {
+        failed(&send_by(&sender, post("http://kept.example/"), LONG).await, "connect");
+    }
+    assert_eq!((resolver.asked.load(Ordering::SeqCst), dialer.dialled()), (1, vec!["8.8.8.8:80".to_owned(); 3]));
+}
+
+#[tokio::test]
+async fn a_name_that_finds_no_room_to_be_looked_up_is_no_attempt() {
+    let url = well();
+    let dialer = Notes::connecting_to(&url);
+    let sender = Sender::new(SenderOptions {
+        resolver: Arc::new(Only("well.example")),
+        dialer: Arc::clone(&dialer) as Arc<dyn Dial>,
+        name_wait_max: SHORT,
+        ..SenderOptions::default()
+    });
+    let mut silent = tokio::task::JoinSet::new();
+    for number in 0..300 {
+        let sender = sender.clone();
+        silent.spawn(async move { send_for("one", &sender, post(&format!("http://{number}.example/")), LONG).await });
+    }
+    for _ in 0..204 {
+        let ended = tokio::time::timeout(LONG, silent.join_next()).await.unwrap().unwrap().unwrap();
+        assert_eq!(ended, Err(NoRoom), "96 wait for their answers, and the rest give up");
+    }
+    answered(&send_for("other", &sender, post("http://well.example/"), LONG).await.unwrap(), 200);
+    assert_eq!(dialer.dialled().len(), 1);
 }
 
 #[tokio::test]

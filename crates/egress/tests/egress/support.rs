@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bellwire_domain::{AddressPolicy, AttemptOutcome, Timestamp};
-use bellwire_egress::{CheckedAddress, Dial, Dialing, OutboundRequest, Resolution, Resolve, Sender, SenderOptions};
+use bellwire_domain::{AccountId, AddressPolicy, AttemptOutcome, Consumer, Timestamp};
+use bellwire_egress::{CheckedAddress, Dial, Dialing, NoRoom, OutboundRequest, Resolution, Resolve, Sender, SenderOptions};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tokio::io::AsyncReadExt;
@@ -37,10 +37,22 @@ pub(crate) fn post(url: &str) -> OutboundRequest {
     }
 }
 
-/// Sends within `timeout`, and does not wait for ever when the sender does.
-pub(crate) async fn send_by(sender: &Sender, request: OutboundRequest, timeout: Duration) -> AttemptOutcome {
-    let sent = sender.send(request, timeout, Timestamp::from_secs(0));
+/// Sends on behalf of an account within `timeout`, and does not wait for ever when the sender does.
+pub(crate) async fn send_for(
+    account: &str,
+    sender: &Sender,
+    request: OutboundRequest,
+    timeout: Duration,
+) -> Result<AttemptOutcome, NoRoom> {
+    let account = AccountId::try_new(account).unwrap();
+    let consumer = Consumer { account: &account, contract: "plain" };
+    let sent = sender.send(consumer, request, timeout, Timestamp::from_secs(0));
     tokio::time::timeout(timeout + LONG, sent).await.expect("the sender keeps its deadline")
+}
+
+/// Sends on behalf of the only account there is.
+pub(crate) async fn send_by(sender: &Sender, request: OutboundRequest, timeout: Duration) -> AttemptOutcome {
+    send_for("a", sender, request, timeout).await.expect("there is room for one")
 }
 
 /// One request to `url` from a sender of its own.

@@ -49,6 +49,35 @@ fn lanes_take_turns_whatever_their_length() {
 }
 
 #[test]
+fn a_lane_that_found_no_room_to_send_gives_its_slot_back_and_pauses() {
+    let pause = Duration::from_secs(1);
+    let mut scheduler = limited(1, &["unresolved"], 2, 1);
+    assert_eq!(drain(&mut scheduler, NOW), [("unresolved", 0)]);
+    scheduler.put_off(&"unresolved", 0, pause, NOW);
+    assert_eq!((drain(&mut scheduler, NOW), scheduler.next_deadline()), (vec![], Some(NOW.plus(pause))), "it does not spin");
+    scheduler.admit(&"other", 7, NOW);
+    assert_eq!(drain(&mut scheduler, NOW), [("other", 7)], "the slot is another's meanwhile");
+    scheduler.finish(&"other", Some(Signal::Answered), NOW);
+    assert_eq!(drain(&mut scheduler, NOW.plus(pause)), [("unresolved", 0)], "what was put off is next");
+    scheduler.put_off(&"unresolved", 0, pause, NOW.plus(pause));
+    scheduler.clock_set_back(NOW.minus(Duration::from_secs(3_600)));
+    assert_eq!(
+        drain(&mut scheduler, NOW.minus(Duration::from_secs(3_600))),
+        [("unresolved", 0)],
+        "no clock makes it wait longer"
+    );
+}
+
+#[test]
+fn what_was_not_sent_does_not_count_against_the_rate_limit() {
+    let mut scheduler = limited(10, &["a"], 2, 1);
+    scheduler.limit_lane(&"a", LaneLimits { in_flight_max: 1, rate_limit: Some("1/h".parse().unwrap()) }, NOW);
+    assert_eq!(drain(&mut scheduler, NOW).len(), 1);
+    scheduler.put_off(&"a", 0, Duration::from_secs(1), NOW);
+    assert_eq!(drain(&mut scheduler, NOW.plus(Duration::from_secs(1))).len(), 1, "an hour sooner than if it had counted");
+}
+
+#[test]
 fn one_slow_lane_takes_its_own_cap_and_no_more() {
     let mut scheduler = filled(100, &["slow"], 1_000);
     scheduler.limit_lane(&"slow", limits(3), NOW);

@@ -11,7 +11,7 @@ use bellwire_domain::{
     AccountId, AddressPolicy, Clock, EndpointId, Entropy, EventFilter, EventId, EventType, HealthStatus, Secret,
 };
 use bellwire_egress::{Sender, SenderOptions};
-use bellwire_engine::{Engine, EngineOptions};
+use bellwire_engine::{Engine, EngineOptions, Transport};
 use bellwire_store::{
     Account, Delivery, DeliveryQuery, LaneKey, Location, MasterKey, NewEndpoint, NewEvent, PageRequest, PutAccount, Queue,
     Records, StoreOptions,
@@ -38,7 +38,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::start(tempfile::tempdir().unwrap(), Arc::new(ManualClock::default()), None)
+        Self::sending_through(loopback())
+    }
+
+    /// With something else than sockets to send through.
+    pub(crate) fn sending_through(transport: Arc<dyn Transport>) -> Self {
+        Self::start(tempfile::tempdir().unwrap(), Arc::new(ManualClock::default()), None, transport)
     }
 
     /// Stops everything, and starts it again over the same file.
@@ -47,10 +52,10 @@ impl World {
         engine.stop(PATIENCE).await;
         records.close().await;
         drop(records);
-        Self::start(folder, clock, retention)
+        Self::start(folder, clock, retention, loopback())
     }
 
-    fn start(folder: TempDir, clock: Arc<ManualClock>, retention: Option<Duration>) -> Self {
+    fn start(folder: TempDir, clock: Arc<ManualClock>, retention: Option<Duration>, transport: Arc<dyn Transport>) -> Self {
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
         let contracts = Arc::new(Contracts::shipped().unwrap());
         let location = Location::Sqlite(folder.path().join("test.db"));
@@ -59,14 +64,10 @@ impl World {
             ..StoreOptions::new(location, MasterKey::new([1; 32]), Arc::clone(&clock) as _, Arc::clone(&entropy))
         })
         .unwrap();
-        let sender = Sender::new(SenderOptions {
-            addresses: AddressPolicy::new(vec!["127.0.0.0/8".parse().unwrap()]),
-            ..SenderOptions::default()
-        });
         let engine = Engine::start(EngineOptions {
             queue: queue.clone(),
             contracts: Arc::clone(&contracts),
-            transport: Arc::new(sender),
+            transport,
             clock: Arc::clone(&clock) as _,
             entropy,
             in_flight_max: 100,
@@ -155,6 +156,12 @@ impl World {
             Err(elapsed) => panic!("{elapsed}, still waiting: {:?}", self.deliveries(lane).await),
         }
     }
+}
+
+/// Sockets, to this machine only.
+fn loopback() -> Arc<dyn Transport> {
+    let addresses = AddressPolicy::new(vec!["127.0.0.0/8".parse().unwrap()]);
+    Arc::new(Sender::new(SenderOptions { addresses, ..SenderOptions::default() }))
 }
 
 /// Answers every request with the next status of `statuses`, the last one for ever; no status at all: never answers.

@@ -1,13 +1,11 @@
 //! The simulated network: endpoints that answer as the seed says.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{AttemptOutcome, TimeoutPhase, Timestamp};
+use bellwire_domain::{AttemptOutcome, Consumer, TimeoutPhase, Timestamp};
 use bellwire_egress::OutboundRequest;
-use bellwire_engine::Transport;
+use bellwire_engine::{Sending, Transport};
 use parking_lot::Mutex;
 
 use crate::ledger::{Ledger, Sent};
@@ -107,12 +105,7 @@ impl Network {
 }
 
 impl Transport for Network {
-    fn send(
-        &self,
-        request: OutboundRequest,
-        timeout: Duration,
-        now: Timestamp,
-    ) -> Pin<Box<dyn Future<Output = AttemptOutcome> + Send + '_>> {
+    fn send<'a>(&'a self, _: Consumer<'a>, request: OutboundRequest, timeout: Duration, now: Timestamp) -> Sending<'a> {
         Box::pin(async move {
             let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
             let text = |name: &str| body[name].as_str().unwrap().to_owned();
@@ -138,7 +131,7 @@ impl Transport for Network {
             };
             let ended = (self.time.elapsed(), self.time.wall(), outcome.clone());
             self.ledger.lock().sent[index].ended = Some(ended);
-            outcome
+            Ok(outcome)
         })
     }
 }

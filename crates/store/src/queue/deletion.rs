@@ -50,8 +50,7 @@ columns! {
 }
 
 static PROGRESS: Select<Progress> = Select::new("FROM accounts WHERE id = $1");
-const MARK: &str =
-    "UPDATE accounts SET deleting_since = $1, version = version + 1 WHERE id = $2 AND deleting_since IS NULL";
+const MARK: &str = "UPDATE accounts SET deleting_since = $1, version = version + 1 WHERE id = $2 AND deleting_since IS NULL";
 const DISABLE: &str = "UPDATE endpoints SET enabled = $1, version = version + 1 WHERE account_id = $2";
 const DELETE_KEYS: &str = "DELETE FROM api_keys WHERE account_id = $1";
 const DELETE_REPLAYS: &str = "DELETE FROM replays WHERE account_id = $1";

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use bellwire_contract::{Contract, SecretSource};
-use bellwire_domain::{AddressPolicy, AttemptOutcome, Entropy, Secret, Timestamp};
-use bellwire_egress::{OutboundRequest, Sender, SenderOptions};
+use bellwire_domain::{AccountId, AddressPolicy, AttemptOutcome, Consumer, Entropy, Secret, Timestamp};
+use bellwire_egress::{NoRoom, OutboundRequest, Sender, SenderOptions};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
@@ -93,12 +93,14 @@ impl Operator {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let url = format!("http://{}{path}", self.address);
         let request = OutboundRequest { method: method.clone(), url, headers, spellings: Vec::new(), body };
-        match self.sender.send(request, TIMEOUT, Timestamp::default()).await {
-            AttemptOutcome::Response { status: 200..=299, body, .. } => Ok(serde_json::from_slice(&body)?),
-            AttemptOutcome::Response { status, body, .. } => {
+        let consumer = Consumer { account: &AccountId::try_new("operator")?, contract: "none" };
+        match self.sender.send(consumer, request, TIMEOUT, Timestamp::default()).await {
+            Ok(AttemptOutcome::Response { status: 200..=299, body, .. }) => Ok(serde_json::from_slice(&body)?),
+            Ok(AttemptOutcome::Response { status, body, .. }) => {
                 bail!("{method} {path} was answered {status}: {}", String::from_utf8_lossy(&body))
             }
-            other => bail!("{method} {path}: {other}"),
+            Ok(other) => bail!("{method} {path}: {other}"),
+            Err(NoRoom) => bail!("{method} {path} could not be sent now"),
         }
     }
 }
