@@ -1,6 +1,6 @@
 //! The API does what its OpenAPI document says, tried with requests that schemathesis makes up from it: valid ones and wrong ones.
 //!
-//! A published API has no document of this kind: its bodies are the contract's own templates.
+//! That is `/v1` only. A published API has no document of this kind: its bodies and errors are the contract's own templates.
 
 use std::fs::File;
 use std::path::Path;
@@ -16,11 +16,17 @@ const RUN_MAX: Duration = Duration::from_secs(300);
 /// Where endpoints are, whatever was asked for: nobody listens there.
 const NOBODY: &str = "http://127.0.0.1:9/";
 
-/// A server with something of everything, and the key ids that may be deleted.
+/// The resource that there is, as the settings know it.
+const RESOURCE: &str = "eb73184b-ae3c-4411-aa82-3c3bd877cf78";
+
+/// A server with something of everything, and ids that the settings need: of a delivery, and of a key and an endpoint that may be
+/// deleted.
 struct Furnished {
     home: Home,
     server: Server,
-    spare_key_id: String,
+    delivery: String,
+    spare_key: String,
+    spare_endpoint: String,
 }
 
 impl Furnished {
@@ -32,13 +38,15 @@ impl Furnished {
             api.put(&format!("/v1/accounts/{account}"), &json!({ "contract": contract })).expect(201);
         }
         let endpoint = json!({ "url": NOBODY, "secret": "a secret that nobody can guess" });
-        for _ in 0..2 {
-            api.post("/v1/accounts/clinic-7/endpoints", &endpoint).expect(201);
-        }
-        api.publish("clinic-7", "difference.created", r#"{"id":"eb73184b-ae3c-4411-aa82-3c3bd877cf78"}"#);
-        let spare = api.post("/v1/keys", &json!({ "role": "auditor" })).expect(201);
-        let spare_key_id = spare["id"].as_str().unwrap().to_owned();
-        Self { home, server, spare_key_id }
+        let made = |path: &str, body: &Value| api.post(path, body).expect(201)["id"].as_str().unwrap().to_owned();
+        made("/v1/accounts/clinic-7/endpoints", &endpoint);
+        let event = api.publish("clinic-7", "difference.created", &json!({ "id": RESOURCE }).to_string());
+        let delivery = api.delivery("clinic-7", &event).unwrap()["id"].as_str().unwrap().to_owned();
+        let resource = json!({ "id": RESOURCE, "status": "processing" });
+        api.put(&format!("/v1/accounts/clinic-7/resources/difference/{RESOURCE}"), &resource).expect(201);
+        let spare_endpoint = made("/v1/accounts/clinic-7/endpoints", &endpoint);
+        let spare_key = made("/v1/keys", &json!({ "role": "auditor" }));
+        Self { home, server, delivery, spare_key, spare_endpoint }
     }
 
     fn key(&self, role: &str, account: Option<&str>) -> String {
@@ -56,7 +64,9 @@ impl Furnished {
         command.arg("--config-file").arg(here.join("schemathesis.toml")).arg("run");
         command.arg(format!("http://{}/v1/openapi.json", self.server.api.address)).args(more);
         command.current_dir(self.home.path("")).env("PYTHONPATH", here).env("PYTHONDONTWRITEBYTECODE", "1");
-        command.env("BELLWIRE_KEY", key).env("SPARE_KEY_ID", &self.spare_key_id);
+        let ids =
+            [("DELIVERY_ID", &self.delivery), ("SPARE_KEY_ID", &self.spare_key), ("SPARE_ENDPOINT_ID", &self.spare_endpoint)];
+        command.env("BELLWIRE_KEY", key).envs(ids);
         command
             .stdin(Stdio::null())
             .stdout(File::create(&said).unwrap())

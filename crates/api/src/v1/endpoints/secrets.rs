@@ -32,7 +32,7 @@ body! {
         ("account" = String, Path, description = "The account's id."),
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
-    request_body(content = SecretRotate, example = json!({ "secret": "another secret to guess", "overlap": "24h" })),
+    request_body(content = Option<SecretRotate>, example = json!({ "secret": "another secret to guess", "overlap": "24h" })),
     responses((status = 201, description = "The endpoint with its new secret.", body = EndpointAnswer,
         example = json!(EndpointAnswer {
             secret: Some("another secret to guess".to_owned()), ..EndpointAnswer::sample() })),
