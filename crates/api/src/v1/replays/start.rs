@@ -47,7 +47,7 @@ pub(super) async fn start(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<ReplayAnswer>), Problem> {
     let access = api.app.open_account(&actor, Operation::DeliveryRetry, &account).await?;
-    let body = body.read().await?;
+    let body = body.read(actor.key_id.as_str()).await?;
     let ReplayStart { since, until, states } = body::read(&body)?;
     let replay = api.app.start_replay(&access, &endpoint, ReplayInput { since, until, states }).await?;
     Ok((StatusCode::ACCEPTED, Json(ReplayAnswer::show(&replay))))
