@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Limited};
 use serde::de::DeserializeOwned;
 
 use crate::Api;
-use crate::allowance::Shown;
+use crate::allowance;
 use crate::encoding::{self, Encoding};
 use crate::large_bodies::{COUNTED_BYTES_MIN, COUNTED_TIME_MAX, Held, LargeBodies, keep};
 use crate::problem::{Code, Problem};
@@ -26,8 +26,8 @@ impl FromRequestParts<Api> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         let actor = api.app.authenticate(bearer(&parts.headers)).await?;
-        if let (Some(allowance), Some(shown)) = (actor.requests_left, parts.extensions.get::<Shown>()) {
-            shown.add(allowance);
+        if let Some(left) = actor.requests_left {
+            allowance::show(left);
         }
         Ok(Self(actor))
     }
