@@ -76,12 +76,11 @@ impl Furnished {
             until_within(RUN_MAX, "schemathesis has ended", || child.try_wait().unwrap())
         }));
         let said = || std::fs::read_to_string(&said).unwrap();
-        match ended {
-            Ok(status) => assert!(status.success(), "{}", said()),
-            Err(_) => {
-                let _ = child.kill();
-                panic!("{:?} {}", child.wait(), said());
-            }
+        if let Ok(status) = ended {
+            assert!(status.success(), "{}", said());
+        } else {
+            let _ = child.kill();
+            panic!("{:?} {}", child.wait(), said());
         }
     }
 
