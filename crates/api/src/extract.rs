@@ -1,6 +1,5 @@
 //! What handlers extract from a request: the caller, the path, the body.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -14,7 +13,7 @@ use http_body_util::{BodyExt, Limited};
 use serde::de::DeserializeOwned;
 
 use crate::Api;
-use crate::allowance::Shown;
+use crate::allowance;
 use crate::encoding::{self, Encoding};
 use crate::large_bodies::{COUNTED_BYTES_MIN, COUNTED_TIME_MAX, Held, LargeBodies, keep};
 use crate::problem::{Code, Problem};
@@ -27,8 +26,8 @@ impl FromRequestParts<Api> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         let actor = api.app.authenticate(bearer(&parts.headers)).await?;
-        if let (Some(allowance), Some(shown)) = (actor.requests_left, parts.extensions.get::<Shown>()) {
-            shown.add(allowance);
+        if let Some(left) = actor.requests_left {
+            allowance::show(left);
         }
         Ok(Self(actor))
     }
@@ -60,8 +59,6 @@ pub(crate) struct JsonBody {
     body: Body,
     bytes_max: usize,
     room: LargeBodies,
-    /// What names the sender.
-    sender: Arc<str>,
 }
 
 impl FromRequest<Api> for JsonBody {
@@ -69,18 +66,18 @@ impl FromRequest<Api> for JsonBody {
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let sender = bearer(&parts.headers).unwrap_or_default().into();
-        Ok(Self::new(parts.headers, body, sender, api))
+        Ok(Self::new(parts.headers, body, api))
     }
 }
 
 impl JsonBody {
-    pub(crate) fn new(headers: HeaderMap, body: Body, sender: Arc<str>, api: &Api) -> Self {
-        Self { headers, body, bytes_max: api.app.limits().body_bytes_max, room: api.large_bodies.clone(), sender }
+    pub(crate) fn new(headers: HeaderMap, body: Body, api: &Api) -> Self {
+        Self { headers, body, bytes_max: api.app.limits().body_bytes_max, room: api.large_bodies.clone() }
     }
 
-    /// Reads and decodes it, if its type is JSON and it is not too large, neither as sent nor decoded.
-    pub(crate) async fn read(self) -> Result<Bytes, Problem> {
+    /// Reads and decodes it, if its type is JSON and it is not too large, neither as sent nor decoded. A large one takes room in
+    /// the name of its `sender`.
+    pub(crate) async fn read(self, sender: &str) -> Result<Bytes, Problem> {
         if !is_json(&self.headers) {
             let detail = "send the body as `Content-Type: application/json`";
             return Err(Problem::new(Code::UnsupportedMediaType, detail));
@@ -89,17 +86,17 @@ impl JsonBody {
             let detail = "send the body as `Content-Encoding: gzip`, or without an encoding";
             return Err(Problem::new(Code::UnsupportedEncoding, detail));
         };
-        let (max, room, sender) = (self.bytes_max, self.room.clone(), Arc::clone(&self.sender));
-        let (bytes, held) = self.receive(encoding).await?;
+        let (max, room) = (self.bytes_max, self.room.clone());
+        let (bytes, held) = self.receive(encoding, sender).await?;
         match encoding {
             Encoding::Identity => Ok(keep(bytes, held)),
             Encoding::Gzip if bytes.is_empty() => Ok(bytes),
-            Encoding::Gzip => decode(&bytes, held, max, (&room, &sender)).await,
+            Encoding::Gzip => decode(&bytes, held, max, (&room, sender)).await,
         }
     }
 
     /// What was sent, with the room that it takes.
-    async fn receive(self, encoding: Encoding) -> Result<(Bytes, Option<Held>), Problem> {
+    async fn receive(self, encoding: Encoding, sender: &str) -> Result<(Bytes, Option<Held>), Problem> {
         let max = self.bytes_max;
         let declared = self.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if declared.is_some_and(|length| length > max) {
@@ -121,7 +118,7 @@ impl JsonBody {
             Encoding::Identity => 0,
             Encoding::Gzip => max,
         };
-        let held = self.room.admit(&self.sender, declared.unwrap_or(max).saturating_add(decoded)).await?;
+        let held = self.room.admit(sender, declared.unwrap_or(max).saturating_add(decoded)).await?;
         let reading = async {
             while pieces.length <= max {
                 let Some(piece) = next_piece(&mut body).await? else { return Ok(true) };
@@ -142,20 +139,15 @@ impl JsonBody {
     }
 
     /// Reads it; an empty body is the same as `{}`.
-    pub(crate) async fn read_or_empty(self) -> Result<Bytes, Problem> {
-        let bytes = self.read().await?;
+    pub(crate) async fn read_or_empty(self, sender: &str) -> Result<Bytes, Problem> {
+        let bytes = self.read(sender).await?;
         Ok(if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes })
     }
 }
 
 /// Decodes what was sent as gzip. More than a small body is decoded only within room: that which is `held`, or else one that is
 /// taken for it.
-async fn decode(
-    sent: &[u8],
-    held: Option<Held>,
-    max: usize,
-    (room, sender): (&LargeBodies, &Arc<str>),
-) -> Result<Bytes, Problem> {
+async fn decode(sent: &[u8], held: Option<Held>, max: usize, (room, sender): (&LargeBodies, &str)) -> Result<Bytes, Problem> {
     let broken =
         |_| Problem::new(Code::UnreadableBody, "the body is not one complete gzip stream, as its `Content-Encoding` says");
     let held = match held {
@@ -241,14 +233,30 @@ mod tests {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(&vec![b' '; COUNTED_BYTES_MIN + 1]).unwrap();
         let grows = encoder.finish().unwrap();
-        let (room, sender, max) = (LargeBodies::default(), Arc::from("a"), 1 << 20);
+        let (room, max) = (LargeBodies::default(), 1 << 20);
         let mut bodies = Vec::new();
         for _ in 0..3 {
-            bodies.push(decode(&grows, None, max, (&room, &sender)).await.unwrap());
+            bodies.push(decode(&grows, None, max, (&room, "a")).await.unwrap());
         }
-        let refused = decode(&grows, None, max, (&room, &sender)).await.unwrap_err();
+        let refused = decode(&grows, None, max, (&room, "a")).await.unwrap_err();
         assert_eq!(refused.into_response().status(), 503, "each decoded body keeps its room");
         bodies.clear();
-        assert!(decode(&grows, None, max, (&room, &sender)).await.is_ok());
+        assert!(decode(&grows, None, max, (&room, "a")).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_body_takes_room_in_the_name_of_its_sender_and_a_small_one_takes_none() {
+        let room = LargeBodies::default();
+        let read = async |sender: &str, length: usize| {
+            let (headers, body) = (HeaderMap::new(), Body::from(vec![b' '; length]));
+            JsonBody { headers, body, bytes_max: 1 << 20, room: room.clone() }.read(sender).await
+        };
+        let mut bodies = Vec::new();
+        for _ in 0..3 {
+            bodies.push(read("key_1", 1 << 20).await.unwrap());
+        }
+        assert_eq!(read("key_1", 1 << 20).await.unwrap_err().into_response().status(), 503, "it has its share");
+        assert!(read("key_2", 1 << 20).await.is_ok());
+        assert!(read("key_1", COUNTED_BYTES_MIN).await.is_ok());
     }
 }

@@ -43,13 +43,14 @@ impl Default for LargeBodies {
 
 impl LargeBodies {
     /// Waits for room for a body of `length` bytes.
-    pub(crate) async fn admit(&self, sender: &Arc<str>, length: usize) -> Result<Held, Problem> {
+    pub(crate) async fn admit(&self, sender: &str, length: usize) -> Result<Held, Problem> {
+        let sender = Arc::from(sender);
         let bytes = length.min(BYTES_MAX);
         let taking = async {
             let mut freed = std::pin::pin!(self.0.freed.notified());
             loop {
                 freed.as_mut().enable(); // before the look, so that nothing is missed
-                if self.0.shares.lock().take(sender, bytes) {
+                if self.0.shares.lock().take(&sender, bytes) {
                     return;
                 }
                 freed.as_mut().await;
@@ -57,7 +58,7 @@ impl LargeBodies {
             }
         };
         match tokio::time::timeout(WAIT_MAX, taking).await {
-            Ok(()) => Ok(Held { room: self.clone(), sender: Arc::clone(sender), bytes }),
+            Ok(()) => Ok(Held { room: self.clone(), sender, bytes }),
             Err(_) => Err(AppError::from(StoreError::Busy).into()),
         }
     }
@@ -109,8 +110,8 @@ mod tests {
 
     #[tokio::test]
     async fn room_is_given_back_with_the_last_part_of_a_body() {
-        let (room, sender) = (LargeBodies::default(), Arc::from("a"));
-        let body = keep(Bytes::from_static(b"{}"), Some(room.admit(&sender, MIB).await.unwrap()));
+        let room = LargeBodies::default();
+        let body = keep(Bytes::from_static(b"{}"), Some(room.admit("a", MIB).await.unwrap()));
         assert_eq!(free(&room), BYTES_MAX - MIB);
         let slice = body.slice(1..);
         drop(body);
@@ -121,15 +122,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_sender_leaves_room_for_another_and_waits_for_its_own() {
-        let (room, hostile, other) = (LargeBodies::default(), Arc::from("hostile"), Arc::from("other"));
+        let room = LargeBodies::default();
         let mut held = Vec::new();
         for _ in 0..3 {
-            held.push(room.admit(&hostile, MIB).await.unwrap());
+            held.push(room.admit("hostile", MIB).await.unwrap());
         }
-        let refused = room.admit(&hostile, MIB).await.err().unwrap();
+        let refused = room.admit("hostile", MIB).await.err().unwrap();
         assert_eq!(axum::response::IntoResponse::into_response(refused).status(), 503);
-        let others = room.admit(&other, MIB).await.unwrap();
-        let waiting = room.admit(&hostile, MIB);
+        let others = room.admit("other", MIB).await.unwrap();
+        let waiting = room.admit("hostile", MIB);
         let freeing = async {
             tokio::task::yield_now().await;
             drop(others);

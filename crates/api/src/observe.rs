@@ -5,24 +5,21 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::Api;
-use crate::allowance::Shown;
 use crate::problem::Failure;
 use crate::route_label::RouteLabel;
+use crate::{Api, allowance};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_LENGTH_MAX: usize = 128;
 
 /// Runs the request and records its result.
-pub(crate) async fn observe(State(api): State<Api>, mut request: Request, next: Next) -> Response {
-    let shown = Shown::default();
-    request.extensions_mut().insert(shown.clone());
+pub(crate) async fn observe(State(api): State<Api>, request: Request, next: Next) -> Response {
     let clock = api.app.clock();
     let started = clock.now();
     let id = request_id(&api, request.headers());
     let method = method_label(request.method());
     let path = request.extensions().get::<MatchedPath>().cloned();
-    let mut response = next.run(request).await;
+    let mut response = allowance::showing(next.run(request)).await;
 
     let published = response.extensions_mut().remove::<RouteLabel>();
     let route = published.as_ref().map(|RouteLabel(label)| label.as_ref());
@@ -41,7 +38,6 @@ pub(crate) async fn observe(State(api): State<Api>, mut request: Request, next: 
         "request answered"
     );
     api.requests.record(route, method, status.as_u16(), duration.as_secs_f64());
-    shown.write(response.headers_mut());
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }

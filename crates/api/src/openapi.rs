@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::schema::{SchemaType, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{Components, ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Schema, SecurityRequirement};
+use utoipa::openapi::{Components, Content, ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Schema, SecurityRequirement};
 use utoipa::{OpenApi as _, PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -54,6 +54,7 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().filter_map(Option::as_mut) {
             describe_parameters(operation);
+            describe_body(operation);
             add_problems(operation);
         }
     }
@@ -111,6 +112,19 @@ const ANY_BODY: &[Code] = &[
     Code::UnsupportedEncoding,
     Code::Invalid,
 ];
+
+/// A body that may be left out, which its operation declares as an `Option`, is never null.
+fn describe_body(operation: &mut Operation) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else { return };
+    for content in body.content.values_mut() {
+        let RefOr::T(Content { schema: Some(schema), .. }) = content else { continue };
+        if let RefOr::T(Schema::OneOf(one_of)) = schema
+            && let Some(declared) = one_of.items.iter().find(|item| matches!(item, RefOr::Ref(_)))
+        {
+            *schema = declared.clone();
+        }
+    }
+}
 
 /// A parameter may be left out, and is what its reader takes; it is never null.
 fn describe_parameters(operation: &mut Operation) {

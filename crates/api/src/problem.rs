@@ -264,7 +264,7 @@ impl Problem {
             | Conflict::ReplayLimit { .. }
             | Conflict::AccountReplayLimit { .. } => Vec::new(),
         };
-        Self::at(code, detail, faults)
+        Self { allowance: conflict.allowance().map(Box::new), ..Self::at(code, detail, faults) }
     }
 }
 

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 
 use bellwire_contract::{Contract, EventChoice, EventDefinition, SecretSource};
 use bellwire_domain::{
-    AddressPolicy, EndpointUrl, EventFilter, EventType, RateLimit, Secret, UrlPolicy, code_point, escape_pointer,
-    unseen_character,
+    AddressPolicy, EndpointUrl, EventFilter, EventType, RateLimit, Secret, UrlPolicy, escape_pointer, unseen_reason,
 };
 use bellwire_store::Account;
 
@@ -146,9 +145,8 @@ pub(crate) fn check_name(name: Option<&str>, limits: &Limits, faults: &mut Vec<F
     let Some(name) = name else { return };
     if name.trim().is_empty() || name.chars().count() > max {
         faults.push(Fault::new("/name", format!("a name has 1 to {max} characters")));
-    } else if let Some(unseen) = unseen_character(name) {
-        let detail = format!("a name has no {}: it cannot be seen, or changes how the rest is shown", code_point(unseen));
-        faults.push(Fault::new("/name", detail));
+    } else if let Some(reason) = unseen_reason("name", name) {
+        faults.push(Fault::new("/name", reason));
     }
 }
 

@@ -127,6 +127,17 @@ pub enum Conflict {
     },
 }
 
+impl Conflict {
+    /// The limit that is reached, where what is limited comes back by itself.
+    pub const fn allowance(&self) -> Option<Allowance> {
+        match self {
+            Self::ReplayLimit { max } => Some(Allowance::endpoint_replays(*max, *max)),
+            Self::AccountReplayLimit { max } => Some(Allowance::replays(*max, *max)),
+            _ => None,
+        }
+    }
+}
+
 /// Why a use-case refused.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -184,9 +195,10 @@ impl AppError {
 }
 
 fn rate_exceeded(allowance: &Allowance) -> String {
-    let Allowance { policy, limit, span_s, .. } = allowance;
+    let Allowance { policy, limit, window, .. } = allowance;
     let whose = if *policy == "requests" { "this API key" } else { "this account" };
-    format!("{whose} is allowed {limit} {policy} in {span_s} s, and has had them: try again after `Retry-After`")
+    let span = window.map_or_else(String::new, |window| format!(" in {} s", window.span_s));
+    format!("{whose} is allowed {limit} {policy}{span}, and has had them: try again after `Retry-After`")
 }
 
 fn precondition_failed(version: Option<i64>) -> String {

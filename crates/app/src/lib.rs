@@ -48,7 +48,7 @@ pub use events::ArrivalInput;
 pub use keys::{KeyInput, NewKey};
 pub use limits::Limits;
 pub use publish::EventInput;
-pub use rate::Allowance;
+pub use rate::{Allowance, Window};
 pub use replays::ReplayInput;
 pub use requests::ShownRequest;
 pub use resources::ResourceInput;

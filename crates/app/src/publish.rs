@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bellwire_contract::{Contract, EventDefinition};
-use bellwire_domain::{EndpointId, EventId, EventType, IdFormat, InvalidEventType, Timestamp};
+use bellwire_domain::{EndpointId, EventId, EventType, IdFormat, InvalidEventType, Timestamp, unseen_reason};
 use bellwire_store::{Account, EventReceipt, NewEvent, PublishError, StoreError};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -241,8 +241,9 @@ fn check_subjects(input: &EventInput<'_>, limits: &Limits, faults: &mut Vec<Faul
     }
     let max = limits.subject_length_max;
     for (index, subject) in input.subjects.iter().enumerate() {
-        if subject.is_empty() || subject.chars().count() > max {
-            let detail = format!("a subject has 1 to {max} characters");
+        let has_wrong_length = subject.is_empty() || subject.chars().count() > max;
+        let wrong = has_wrong_length.then(|| format!("a subject has 1 to {max} characters"));
+        if let Some(detail) = wrong.or_else(|| unseen_reason("subject", subject)) {
             faults.push(Fault::new(format!("{}/subjects/{index}", input.pointer), detail));
         }
     }

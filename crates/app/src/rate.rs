@@ -15,14 +15,37 @@ const NAMES_MAX: usize = 10_000;
 pub struct Allowance {
     /// What is limited, in a word.
     pub policy: &'static str,
-    /// How often in the span.
+    /// How often it may be done in the window's span, or how many there may be at once.
     pub limit: u32,
-    /// The span, in seconds.
-    pub span_s: u64,
     /// How often it may be done at once now.
     pub remaining: u32,
+    /// In what time it comes back; `None`: whenever one ends.
+    pub window: Option<Window>,
+}
+
+/// The time in which what is limited comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// The span, in seconds.
+    pub span_s: u64,
     /// How long until all of it may be done again.
     pub resets_in: Duration,
+}
+
+impl Allowance {
+    /// How many more replays may run of all of an account's endpoints, of `max` of which so many run.
+    pub(crate) const fn replays(max: u32, running: u32) -> Self {
+        Self::at_once("replays", max, running)
+    }
+
+    /// How many more replays may run of one endpoint, of `max` of which so many run.
+    pub(crate) const fn endpoint_replays(max: u32, running: u32) -> Self {
+        Self::at_once("endpoint-replays", max, running)
+    }
+
+    const fn at_once(policy: &'static str, limit: u32, taken: u32) -> Self {
+        Self { policy, limit, remaining: limit.saturating_sub(taken), window: None }
+    }
 }
 
 /// How often each of those named by `K` may do something.
@@ -50,8 +73,8 @@ impl<K: Clone + Eq + Hash> Rates<K> {
     }
 
     fn allowance(&self, remaining: u32, state: Timestamp, now: Timestamp) -> Allowance {
-        let resets_in = self.limit.resets_in(state, now);
-        Allowance { policy: self.policy, limit: self.limit.count(), span_s: self.limit.span_s(), remaining, resets_in }
+        let window = Window { span_s: self.limit.span_s(), resets_in: self.limit.resets_in(state, now) };
+        Allowance { policy: self.policy, limit: self.limit.count(), remaining, window: Some(window) }
     }
 }
 
@@ -72,7 +95,9 @@ mod tests {
         let left = |name: &str, now| rates.admit(&key(name), now).map(|allowance| allowance.remaining);
         assert_eq!((left("a", now), left("a", now)), (Ok(1), Ok(0)));
         let (wait, allowance) = left("a", now).unwrap_err();
-        assert_eq!((wait, allowance.remaining, allowance.limit, allowance.span_s), (Duration::from_millis(500), 0, 2, 1));
+        let window = Window { span_s: 1, resets_in: Duration::from_secs(1) };
+        assert_eq!((wait, allowance.remaining, allowance.limit), (Duration::from_millis(500), 0, 2));
+        assert_eq!(allowance.window, Some(window));
         assert_eq!(left("b", now), Ok(1));
         assert_eq!(left("a", now.plus(Duration::from_millis(500))), Ok(0));
     }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use bellwire_domain::ReplayCase;
 use bellwire_domain::{ReplayId, Timestamp};
-use bellwire_store::{NewReplay, Page, PageRequest, Replay, StartReplayError};
+use bellwire_store::{NewReplay, Page, PageRequest, Replay, StartReplayError, StartedReplay};
 
 use crate::endpoints::lane;
 use crate::error::no_faults;
-use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource};
+use crate::{AccountAccess, Allowance, App, AppError, Conflict, Fault, Resource};
 
 /// What is replayed by default.
 const CASES_DEFAULT: [ReplayCase; 2] = [ReplayCase::Failed, ReplayCase::Missed];
@@ -25,8 +25,13 @@ pub struct ReplayInput {
 }
 
 impl App {
-    /// Starts a replay of an endpoint.
-    pub async fn start_replay(&self, access: &AccountAccess, endpoint: &str, input: ReplayInput) -> Result<Replay, AppError> {
+    /// Starts a replay of an endpoint. The rest is how many more the account and the endpoint may have at once.
+    pub async fn start_replay(
+        &self,
+        access: &AccountAccess,
+        endpoint: &str,
+        input: ReplayInput,
+    ) -> Result<(Replay, [Allowance; 2]), AppError> {
         let lane = lane(access, endpoint)?;
         let mut faults = Vec::new();
         if input.until.is_some_and(|until| until <= input.since) {
@@ -35,21 +40,25 @@ impl App {
         let cases = check_states(input.states.as_deref(), &mut faults);
         no_faults(faults)?;
         let now = self.clock().now();
+        let (running_max, account_running_max) = (self.limits().replays_running_max, self.limits().account_replays_running_max);
         let new = NewReplay {
             id: ReplayId::draw(now, self.entropy().bytes()),
             lane,
             since: input.since,
             until: input.until,
             cases,
-            running_max: self.limits().replays_running_max,
-            account_running_max: self.limits().account_replays_running_max,
+            running_max,
+            account_running_max,
         };
-        self.records().start_replay(new).await.map_err(|error| match error {
+        let started = self.records().start_replay(new).await.map_err(|error| match error {
             StartReplayError::EndpointNotFound => AppError::NotFound(Resource::Endpoint),
             StartReplayError::TooMany { max } => Conflict::ReplayLimit { max }.into(),
             StartReplayError::TooManyOfAccount { max } => Conflict::AccountReplayLimit { max }.into(),
-            StartReplayError::Store(error) => error.into(),
-        })
+            StartReplayError::Store(error) => AppError::from(error),
+        })?;
+        let StartedReplay { replay, running, account_running } = started;
+        let left = [Allowance::replays(account_running_max, account_running), Allowance::endpoint_replays(running_max, running)];
+        Ok((replay, left))
     }
 
     /// A page of an endpoint's replays, newest first.

@@ -182,7 +182,7 @@ pub(crate) fn read<'n>(node: &'n Node, undeclared: Undeclared, report: &mut Repo
 
 fn read_event(fields: &Fields<'_>, undeclared: Undeclared, report: &mut Report) -> Option<EventDefinition> {
     let event_type = read_type(fields, report);
-    let title = fields.text("title", report);
+    let title = fields.label("title", report);
     let schema_value = match fields.get("schema") {
         Some(node) => Some(serde_json::from_str::<Value>(&node.to_json()).ok()?),
         None => None,
@@ -300,7 +300,7 @@ pub(crate) fn read_test_event(node: &Node, report: &mut Report) -> Option<TestEv
     let event_type = read_type(&fields, report)?;
     let data = fields.get("data").map_or_else(|| "{}".to_owned(), Node::to_json);
     Some(TestEvent {
-        title: fields.text("title", report).unwrap_or_else(|| "Test".to_owned()),
+        title: fields.label("title", report).unwrap_or_else(|| "Test".to_owned()),
         event_type,
         description: fields.text("description", report),
         data: RawValue::from_string(data).ok()?,

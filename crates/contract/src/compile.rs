@@ -75,7 +75,7 @@ impl Contract {
 fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec<At>)> {
     let fields = Fields::open(root, "", KEYS, report)?;
     let name = read_name(&fields, report);
-    let title = fields.text("title", report);
+    let title = fields.label("title", report);
     let description = fields.text("description", report);
     let ids = subscription::read_ids(fields.get("ids"), report);
     let undeclared = fields.word("data", report).unwrap_or(Undeclared::Open);

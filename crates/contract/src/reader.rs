@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use bellwire_domain::{UnknownWord, parse_duration};
+use bellwire_domain::{UnknownWord, parse_duration, unseen_reason};
 
 use crate::diagnostic::{At, Report, list, suggestion};
 use crate::grammar::{KeySpec, names};
@@ -72,6 +72,14 @@ impl<'n> Fields<'n> {
 
     pub(crate) fn text(&self, key: &str, report: &mut Report) -> Option<String> {
         text(self.get(key)?, &self.path_of(key), report)
+    }
+
+    /// A short text for people, in which every character can be seen.
+    pub(crate) fn label(&self, key: &str, report: &mut Report) -> Option<String> {
+        let text = self.text(key, report)?;
+        let Some(reason) = unseen_reason(key, &text) else { return Some(text) };
+        report.add(self.at(key), &self.path_of(key), reason, "leave it out");
+        None
     }
 
     pub(crate) fn flag(&self, key: &str, default: bool, report: &mut Report) -> bool {

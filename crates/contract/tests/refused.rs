@@ -28,6 +28,8 @@ const CASES: &[(&str, &str, &str)] = &[
     ("unknown key inside", "title: A", "titel: A"),
     ("unknown key of a signature", "over:", "overr:"),
     ("missing title", "title: T\n", ""),
+    ("title with what cannot be seen", "title: T", "title: \"T\\u202E\""),
+    ("title of an event with what cannot be seen", "title: A", "title: \"A\\u200B\""),
     ("missing type", "type: a.b\n    title", "title"),
     ("bad contract name", "contract: t", "contract: My Contract"),
     ("duplicate key", "title: T", "title: T\ntitle: U"),

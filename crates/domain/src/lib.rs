@@ -49,7 +49,7 @@ pub use fan_out::{Log, Offer, Recipient};
 pub use filter::EventFilter;
 pub use health::{Health, HealthPolicy, HealthStatus};
 pub use ids::{AccountId, DeliveryId, EndpointId, EventId, ID_LENGTH_MAX, IdFormat, InvalidId, KeyId, ReplayId, ResourceId};
-pub use name::{code_point, unseen_character};
+pub use name::unseen_reason;
 pub use pace::{Pace, Signal};
 pub use pointer::escape_pointer;
 pub use rate::{InvalidRateLimit, RateLimit};

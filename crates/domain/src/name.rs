@@ -5,7 +5,7 @@
 
 /// The first character that a name may not hold; `None` if there is none. Source: General_Category Cc, Cf, Zl and Zp, and
 /// Default_Ignorable_Code_Point, of the Unicode Character Database.
-pub fn unseen_character(text: &str) -> Option<char> {
+pub(crate) fn unseen_character(text: &str) -> Option<char> {
     let mut before: Option<char> = None;
     let mut rest = text.chars().peekable();
     while let Some(character) = rest.next() {
@@ -26,8 +26,14 @@ pub fn unseen_character(text: &str) -> Option<char> {
     None
 }
 
+/// Why a text for people, `what` it is, cannot stand as it is; `None` if it can.
+pub fn unseen_reason(what: &str, text: &str) -> Option<String> {
+    let unseen = code_point(unseen_character(text)?);
+    Some(format!("a {what} has no {unseen}: it cannot be seen, or changes how the rest is shown"))
+}
+
 /// A character as Unicode writes it, such as `U+202E`.
-pub fn code_point(character: char) -> String {
+pub(crate) fn code_point(character: char) -> String {
     format!("U+{:04X}", u32::from(character))
 }
 

@@ -59,7 +59,7 @@ pub use queue::retention::Removed;
 pub use records::{
     Arrival, Attempt, Delivery, DeliveryQuery, EndpointChanges, Event, EventQuery, LimitedError, NewEndpoint, NewReplay,
     Precondition, PutAccount, PutAccountError, PutResource, PutResourceAnswer, PutResourceError, Records, Resource,
-    ResourceDecision, ResourceUpdate, RetryResult, Rotation, StartReplayError, key_hash,
+    ResourceDecision, ResourceUpdate, RetryResult, Rotation, StartReplayError, StartedReplay, key_hash,
 };
 pub use relocation::{Relocated, Relocation, RelocationProgress, Report, TableRows, relocate};
 pub use rows::account::Account;

@@ -22,7 +22,7 @@ pub use endpoints::{EndpointChanges, LimitedError, NewEndpoint, Rotation};
 pub use events::{Arrival, Event, EventQuery};
 pub use facade::Records;
 pub use keys::key_hash;
-pub use replays::{NewReplay, StartReplayError};
+pub use replays::{NewReplay, StartReplayError, StartedReplay};
 pub use resources::{Precondition, PutResource, PutResourceAnswer, PutResourceError, Resource, ResourceDecision, ResourceUpdate};
 
 /// Every statement of this layer.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bellwire_app::Fault;
+use bellwire_contract::nearest;
 use bellwire_domain::escape_pointer;
 use serde::de::DeserializeSeed;
 use serde_json::value::RawValue;
@@ -84,7 +85,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn end(mut self, names: &[&str]) -> Vec<Fault> {
         for (key, _) in &self.members {
             let shown = shorten(key);
-            let detail = match nearest(shown, names) {
+            let detail = match nearest(shown, names.iter().copied()) {
                 Some(meant) => format!("unknown field `{shown}`; did you mean `{meant}`?"),
                 None => format!("unknown field `{shown}`"),
             };
@@ -113,11 +114,4 @@ fn parse<'a, S: DeserializeSeed<'a>>(body: &'a [u8], seed: S) -> Result<S::Value
 /// The start of a name that a stranger chose.
 fn shorten(name: &str) -> &str {
     name.char_indices().nth(64).and_then(|(end, _)| name.get(..end)).unwrap_or(name)
-}
-
-/// The known name that `word` was probably meant to be: a third of its letters may be wrong.
-fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
-    let distances = names.iter().map(|name| (strsim::osa_distance(word, name), *name));
-    let (distance, name) = distances.min_by_key(|(distance, _)| *distance)?;
-    (distance <= word.chars().count().div_ceil(3)).then_some(name)
 }

@@ -115,7 +115,7 @@ impl Serving<'_> {
         if !self.route.reads_body() {
             return Ok(None);
         }
-        let bytes = JsonBody::new(headers.clone(), body, sender.into(), self.api).read().await.map_err(Refusal::from)?;
+        let bytes = JsonBody::new(headers.clone(), body, self.api).read(sender).await.map_err(Refusal::from)?;
         if bytes.is_empty() {
             return Ok(None);
         }

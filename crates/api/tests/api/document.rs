@@ -123,6 +123,33 @@ fn examples_fit_their_schemas() {
     }
 }
 
+/// The path of an operation on what a test has made: two accounts, and an endpoint of the first.
+fn filled(template: &str, operation: &Value, endpoint: &str) -> String {
+    let account = if operation["operationId"] == "accounts.rotate" { "with-a-secret" } else { "clinic-7" };
+    template
+        .replace("{account}", account)
+        .replace("{endpoint}", endpoint)
+        .replace("{kind}", "difference")
+        .replace("{id}", "eb73184b-ae3c-4411-aa82-3c3bd877cf78")
+}
+
+#[tokio::test]
+async fn a_body_may_be_left_out_where_the_document_says_so_and_nowhere_else() {
+    let server = Server::start().await;
+    server.account("clinic-7", "choosy").await; // whose secrets are drawn
+    server.account("with-a-secret", "shared").await;
+    let endpoint = server.endpoint("clinic-7").await;
+    let mut optional = 0;
+    for (method, template, operation) in operations().filter(|(_, _, operation)| operation.get("requestBody").is_some()) {
+        let is_required = operation["requestBody"]["required"] == true;
+        let path = filled(template, operation, &endpoint);
+        let answer = server.call(&method.to_uppercase(), &path, Some(ADMIN), None).await;
+        assert_eq!(answer.status < 300, !is_required, "{method} {path}: {} {}", answer.status, answer.text);
+        optional += usize::from(!is_required);
+    }
+    assert_eq!(optional, 2, "an account's and an endpoint's new secret");
+}
+
 /// The examples of bodies are read and carried out as they stand in the document.
 #[tokio::test]
 async fn examples_of_bodies_are_accepted() {
@@ -133,12 +160,7 @@ async fn examples_of_bodies_are_accepted() {
     let mut sent = 0;
     for (method, template, operation) in operations() {
         let Some(media) = operation["requestBody"]["content"]["application/json"].as_object() else { continue };
-        let account = if operation["operationId"] == "accounts.rotate" { "with-a-secret" } else { "clinic-7" };
-        let path = template
-            .replace("{account}", account)
-            .replace("{endpoint}", &endpoint)
-            .replace("{kind}", "difference")
-            .replace("{id}", "eb73184b-ae3c-4411-aa82-3c3bd877cf78");
+        let path = filled(template, operation, &endpoint);
         let several = media.get("examples").and_then(Value::as_object).into_iter().flat_map(|all| all.values());
         for example in media.get("example").into_iter().chain(several.map(|example| &example["value"])) {
             let answer = server.call(&method.to_uppercase(), &path, Some(ADMIN), Some(&example.to_string())).await;

@@ -324,3 +324,15 @@ async fn occurred_at_takes_all_of_rfc3339_and_nothing_else() {
     let times: Vec<&str> = log["items"].as_array().unwrap().iter().filter_map(|event| event["occurred_at"].as_str()).collect();
     assert!(times.contains(&"9999-12-31T23:59:59.000000Z") && times.contains(&"0000-01-01T00:00:00.000000Z"), "{times:?}");
 }
+
+#[tokio::test]
+async fn a_subject_that_misleads_is_refused_and_one_of_any_script_is_taken() {
+    let server = server().await;
+    let event = |subject: &str| json!({ "type": "difference.created", "data": { "id": ID }, "subjects": [subject] });
+    for (subject, code_point) in [("a\u{202e}b", "U+202E"), ("\u{200b}", "U+200B"), ("a\n", "U+000A")] {
+        let answer = server.post(PATH, &event(subject)).await;
+        assert_eq!(answer.problem(), "422 invalid /subjects/0");
+        assert!(answer.text.contains(code_point), "{}", answer.text);
+    }
+    assert_eq!(server.post(PATH, &event("Дом 👩\u{200d}👧")).await.status, 201);
+}

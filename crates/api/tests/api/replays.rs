@@ -130,3 +130,25 @@ async fn a_cancelled_one_ends_and_so_many_run_at_once() {
     let second = server.post(&format!("{path}/replay"), &since).await;
     assert_eq!(second.status, 202, "{}", second.text);
 }
+
+#[tokio::test]
+async fn each_answer_says_how_many_more_replays_may_run_at_once() {
+    let limits = Limits { account_replays_running_max: 3, replays_running_max: 2, ..Limits::default() };
+    let server = Server::with_limits(limits).await;
+    server.account("c", "choosy").await;
+    let since = json!({ "since": "2025-01-01T00:00:00Z" });
+    let paths =
+        [server.endpoint("c").await, server.endpoint("c").await].map(|id| format!("/v1/accounts/c/endpoints/{id}/replay"));
+    let both = ["\"replays\";q=3", "\"endpoint-replays\";q=2"];
+    for (path, status, policies, left) in [
+        (&paths[0], 202, &both[..], &["\"replays\";r=2", "\"endpoint-replays\";r=1"][..]),
+        (&paths[0], 202, &both, &["\"replays\";r=1", "\"endpoint-replays\";r=0"]),
+        (&paths[0], 409, &both[1..], &["\"endpoint-replays\";r=0"]),
+        (&paths[1], 202, &both, &["\"replays\";r=0", "\"endpoint-replays\";r=1"]),
+        (&paths[1], 409, &both[..1], &["\"replays\";r=0"]),
+    ] {
+        let answer = server.post(path, &since).await;
+        let all = |name| answer.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect::<Vec<_>>();
+        assert_eq!((answer.status, all("ratelimit-policy"), all("ratelimit")), (status, policies.to_vec(), left.to_vec()));
+    }
+}

@@ -52,7 +52,7 @@ fn render(arguments: &RenderArguments) -> anyhow::Result<()> {
     let contract = find(&arguments.file)?;
     let Some(event) = contract.event(&arguments.event_type) else {
         let known: Vec<_> = contract.events().iter().map(|event| event.event_type.as_str()).collect();
-        bail!("--event: `{}` has no event `{}`; it has {}", contract.name(), arguments.event_type, known.join(", "));
+        bail!("--event: {} (it has {})", contract.no_such_event(&arguments.event_type), known.join(", "));
     };
     let event_type = bellwire_domain::EventType::try_new(&arguments.event_type).context("--event")?;
     let data = arguments.data.as_deref().unwrap_or_else(|| event.example.get());

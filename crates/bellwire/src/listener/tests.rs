@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use bellwire_testkit::waiting::PATIENCE;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
@@ -18,23 +19,29 @@ struct Running {
     tasks: TaskTracker,
     /// Lets `/slow` answer.
     go: Arc<Notify>,
+    /// One for each request that has reached `/slow`.
+    asked: Arc<Semaphore>,
 }
 
 impl Running {
     async fn start(limits: ListenerLimits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let go = Arc::new(Notify::new());
-        let waits = Arc::clone(&go);
+        let (go, asked) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
+        let (waits, asking) = (Arc::clone(&go), Arc::clone(&asked));
+        let slow = async move || {
+            asking.add_permits(1);
+            waits.notified().await;
+        };
         let router = Router::new()
             .route("/", get(async || "well"))
             .route("/large", get(async || "x".repeat(64 << 20)))
-            .route("/slow", get(async move || waits.notified().await))
+            .route("/slow", get(slow))
             .route("/body", post(async |body: Result<Bytes, _>| body.map_or(StatusCode::BAD_REQUEST, |_| StatusCode::OK)));
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(serve(listener, router, limits, stop.clone()));
         tasks.close();
-        Self { address, stop, tasks, go }
+        Self { address, stop, tasks, go, asked }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -187,6 +194,41 @@ async fn silent_connections_cannot_keep_others_out() {
     let mut stream = running.connect().await;
     stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     assert!(head(&mut stream).await.starts_with("HTTP/1.1 200"));
+}
+
+/// One address may not hold all connections: of four it may hold three.
+#[tokio::test]
+async fn a_connection_that_is_refused_is_counted_and_no_other() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _here = metrics::set_default_local_recorder(&recorder);
+    let refused = || {
+        recorder
+            .handle()
+            .render()
+            .lines()
+            .find_map(|line| line.strip_prefix("bellwire_connections_refused_total ").map(str::to_owned))
+    };
+    let running = Running::start(ListenerLimits { connections_max: 4, ..patient() }).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let mut stream = running.connect().await;
+        stream.write_all(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        held.push(stream);
+    }
+    let _answering = running.asked.acquire_many(3).await.unwrap();
+    assert_eq!(refused(), None);
+    for count in ["1", "2"] {
+        assert_eq!(rest(&mut running.connect().await).await, "", "its address has its share, and all of it is being answered");
+        assert_eq!(refused().as_deref(), Some(count));
+    }
+    running.go.notify_waiters();
+    for stream in &mut held {
+        assert!(head(stream).await.starts_with("HTTP/1.1 200"), "those that it has are answered");
+    }
+    let mut stream = running.connect().await;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    assert!(head(&mut stream).await.starts_with("HTTP/1.1 200"), "it takes the place of a quiet one");
+    assert_eq!(refused().as_deref(), Some("2"));
 }
 
 #[tokio::test]

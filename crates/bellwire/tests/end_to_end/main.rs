@@ -31,6 +31,7 @@ mod readme;
 mod receivers;
 mod replay;
 mod resources;
+mod schemathesis;
 mod shutdown;
 mod startup;
 mod verify;

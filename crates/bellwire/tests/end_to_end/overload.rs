@@ -1,6 +1,8 @@
 //! The limits that an operator sets hold, and say when to come back.
 
-use crate::harness::{Gate, Home, Platform, Sink, until};
+use serde_json::json;
+
+use crate::harness::{Answer, Gate, Home, Platform, Sink, until};
 
 const LOCAL: [&str; 3] = ["--allow-network", "127.0.0.0/8", "--allow-http"];
 
@@ -34,4 +36,17 @@ fn a_key_that_asks_too_often() {
         (answer.status != 200).then_some(answer)
     });
     assert_eq!((refused.problem(429).as_str(), refused.header("retry-after")), ("rate_exceeded", Some("1")));
+}
+
+#[test]
+fn a_consumers_key_has_the_limit_that_the_flag_gives_it_and_the_operators_key_has_none() {
+    let home = Home::new();
+    let server = home.start_with(&["--consumer-rate-max", "7"]);
+    server.api.put("/v1/accounts/a", &json!({ "contract": "silver" })).expect(201);
+    let made = server.api.post("/v1/keys", &json!({ "role": "consumer", "account": "a" })).expect(201);
+    let consumers = server.api.with_key(made["key"].as_str().unwrap());
+    let policy = |answer: &Answer| answer.header("ratelimit-policy").map(str::to_owned);
+    let answer = consumers.get("/v1/accounts/a/endpoints");
+    assert_eq!((answer.status, policy(&answer).as_deref()), (200, Some("\"requests\";q=7;w=1")));
+    assert_eq!(policy(&server.api.get("/v1/accounts/a/endpoints")), None);
 }

@@ -292,7 +292,7 @@ fn contract_render() {
     let render = |words: &[&str]| run(bellwire().args(["contract", "render"]).args(words));
     let shown = render(&["silver", "--event", "adjudication_complete", "--data", r#"{"paid": 1.10}"#, "--secret", "s3cret"]);
     let (head, body) = shown.success().split_once("\n\n").unwrap();
-    assert!(head.starts_with("POST https://client.example/webhooks\napikey: s3cret\ncontent-type: application/json"), "{head}");
+    assert!(head.starts_with("POST https://client.example/webhooks\n"), "{head}");
     assert!(body.contains(r#""eventType":"adjudication_complete","eventPayload":{"paid": 1.10}}"#), "{body}");
 
     let home = Home::new();
@@ -303,10 +303,23 @@ fn contract_render() {
     assert!(from_file.success().ends_with("\n\n{\"type\":\"thing.done\",\"data\":{\"id\":1}}"), "{from_file:?}");
 
     refused(&render(&["nobody", "--event", "x"]), &["nobody"]);
-    refused(&render(&["noyo", "--event", "x"]), &["--event", "`x`", "difference.created"]);
+    refused(&render(&["noyo", "--event", "x"]), &["--event", "`x`", "(it has difference.created, "]);
     refused(&render(&["noyo", "--event", "difference.created", "--data", "{"]), &["--data", "not JSON"]);
     refused(&render(&["noyo", "--event", "difference.created", "--data", r#"{"ssn":"078-05-1120"}"#]), &["--data", "ssn"]);
     refused(&render(&["b.well", "--event", "user-delete-completed", "--secret", "short"]), &["--secret", "whsec_"]);
     fs::write(&file, broken()).unwrap();
     refused(&render(&[file.to_str().unwrap(), "--event", "thing.done"]), &["mine.yaml:6:"]);
+}
+
+#[test]
+fn contract_render_spells_headers_as_the_contract_does() {
+    let shown = run(bellwire().args(["contract", "render", "silver", "--event", "adjudication_complete", "--secret", "s3cret"]));
+    let head = shown.success().split_once("\n\n").unwrap().0;
+    assert!(head.lines().any(|line| line == "apiKey: s3cret"), "{head}");
+}
+
+#[test]
+fn contract_render_names_the_event_type_that_was_meant() {
+    let shown = run(bellwire().args(["contract", "render", "noyo", "--event", "difference.craeted"]));
+    refused(&shown, &["--event", "`difference.craeted`", "did you mean `difference.created`?"]);
 }

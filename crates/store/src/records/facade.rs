@@ -12,7 +12,7 @@ use super::deliveries::{self, Attempt, Delivery, DeliveryQuery, RetryResult};
 use super::endpoints::{self, EndpointChanges, LimitedError, NewEndpoint, Rotation};
 use super::events::{self, Event, EventQuery};
 use super::keys;
-use super::replays::{self, NewReplay, StartReplayError};
+use super::replays::{self, NewReplay, StartReplayError, StartedReplay};
 use crate::StoreError;
 use crate::page::{Page, PageRequest};
 use crate::queue::access::Access;
@@ -263,11 +263,11 @@ impl Records {
 /// Replays.
 impl Records {
     /// Starts a replay of an endpoint. The queue does its work.
-    pub async fn start_replay(&self, new: NewReplay) -> Result<Replay, StartReplayError> {
+    pub async fn start_replay(&self, new: NewReplay) -> Result<StartedReplay, StartReplayError> {
         let now = self.0.now();
-        let replay = self.0.write(move |db| replays::start(db, &new, now)).await?;
+        let started = self.0.write(move |db| replays::start(db, &new, now)).await?;
         self.0.replay_started.notify_one();
-        Ok(replay)
+        Ok(started)
     }
 
     /// A page of an endpoint's replays, newest first.

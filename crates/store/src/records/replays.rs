@@ -35,6 +35,17 @@ pub struct NewReplay {
     pub account_running_max: u32,
 }
 
+/// A replay that has been started.
+#[derive(Debug, Clone)]
+pub struct StartedReplay {
+    /// The replay.
+    pub replay: Replay,
+    /// Replays of the endpoint that run now, this one included.
+    pub running: u32,
+    /// Replays of all the account's endpoints that run now, this one included.
+    pub account_running: u32,
+}
+
 /// Why a replay was not started.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StartReplayError {
@@ -76,16 +87,16 @@ pub(super) fn list(db: Db<'_>, lane: &LaneKey, page: &PageRequest) -> Result<Pag
 }
 
 /// Stores a replay that begins at the first event it may concern.
-pub(super) fn start(db: Db<'_>, new: &NewReplay, now: Timestamp) -> Result<Replay, StartReplayError> {
+pub(super) fn start(db: Db<'_>, new: &NewReplay, now: Timestamp) -> Result<StartedReplay, StartReplayError> {
     let (account_id, endpoint_id) = (new.lane.account_id.as_str(), new.lane.endpoint_id.as_str());
     account::lock(db, &new.lane.account_id)?;
     let target = find_target(db, &new.lane)?.ok_or(StartReplayError::EndpointNotFound)?;
-    let running: i64 = db.get("replays", COUNT_RUNNING, params![account_id, endpoint_id])?.value("count")?;
-    if running >= i64::from(new.running_max) {
+    let running: u32 = db.get("replays", COUNT_RUNNING, params![account_id, endpoint_id])?.value("count")?;
+    if running >= new.running_max {
         return Err(StartReplayError::TooMany { max: new.running_max });
     }
-    let of_account: i64 = db.get("replays", COUNT_RUNNING_OF_ACCOUNT, params![account_id])?.value("count")?;
-    if of_account >= i64::from(new.account_running_max) {
+    let account_running: u32 = db.get("replays", COUNT_RUNNING_OF_ACCOUNT, params![account_id])?.value("count")?;
+    if account_running >= new.account_running_max {
         return Err(StartReplayError::TooManyOfAccount { max: new.account_running_max });
     }
     let first = seq_at(db, &target, new.since.minus(CLOCK_STEP_MAX))?;
@@ -110,7 +121,8 @@ pub(super) fn start(db: Db<'_>, new: &NewReplay, now: Timestamp) -> Result<Repla
     };
     Insert::put(db, row, "")?;
     let inconsistent = || StoreError::Inconsistent { table: "replays", column: "id", id: new.id.to_string() };
-    Ok(replay::find(db, &new.lane, &new.id)?.ok_or_else(inconsistent)?)
+    let replay = replay::find(db, &new.lane, &new.id)?.ok_or_else(inconsistent)?;
+    Ok(StartedReplay { replay, running: running + 1, account_running: account_running + 1 })
 }
 
 /// The first `seq` whose event was accepted at `instant` or later, found by halving: the log is in the order of time.

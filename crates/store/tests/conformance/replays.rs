@@ -248,7 +248,7 @@ async fn a_cancelled_one_keeps_what_it_made_and_makes_no_more() {
     let account = fixture.account("a").await;
     publish_many(&fixture, &account, 600).await;
     let lane = fixture.endpoint("a", "e", EventFilter::All).await;
-    let started = fixture.store.records.start_replay(replay("rpl_1", &lane, &[ReplayCase::Missed])).await.unwrap();
+    let started = fixture.store.records.start_replay(replay("rpl_1", &lane, &[ReplayCase::Missed])).await.unwrap().replay;
     fixture.store.queue.advance_replay(None).await.unwrap();
     fixture.clock.advance(Duration::from_secs(1));
     let cancelled = fixture.store.records.cancel_replay(&lane, &started.id).await.unwrap().unwrap();

@@ -30,7 +30,7 @@ body! {
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/secrets", operation_id = "accounts.rotate", tag = "accounts",
     params(("account" = String, Path, description = "The account's id.")),
-    request_body(content = AccountSecretRotate, example = json!({ "secret": "another secret to guess", "overlap": "24h" })),
+    request_body(content = Option<AccountSecretRotate>, example = json!({ "secret": "another secret to guess", "overlap": "24h" })),
     responses((status = 201, description = "The account with its new secret.", body = AccountAnswer,
         example = json!(AccountAnswer {
             contract: "novamed".to_owned(), secret: Some("another secret to guess".to_owned()), ..AccountAnswer::sample() })),
@@ -44,7 +44,7 @@ pub(super) async fn rotate(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<AccountAnswer>), Problem> {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
-    let body = body.read_or_empty().await?;
+    let body = body.read_or_empty(actor.key_id.as_str()).await?;
     let AccountSecretRotate { secret, overlap } = body::read(&body)?;
     let input = SecretInput { secret, overlap: overlap.as_deref() };
     let (account, secret) = api.app.rotate_account_secret(&access, input).await?;

@@ -32,7 +32,7 @@ body! {
         ("account" = String, Path, description = "The account's id."),
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
-    request_body(content = SecretRotate, example = json!({ "secret": "another secret to guess", "overlap": "24h" })),
+    request_body(content = Option<SecretRotate>, example = json!({ "secret": "another secret to guess", "overlap": "24h" })),
     responses((status = 201, description = "The endpoint with its new secret.", body = EndpointAnswer,
         example = json!(EndpointAnswer {
             secret: Some("another secret to guess".to_owned()), ..EndpointAnswer::sample() })),
@@ -46,7 +46,7 @@ pub(super) async fn rotate(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<EndpointAnswer>), Problem> {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
-    let body = body.read_or_empty().await?;
+    let body = body.read_or_empty(actor.key_id.as_str()).await?;
     let SecretRotate { secret, overlap } = body::read(&body)?;
     let input = SecretInput { secret, overlap: overlap.as_deref() };
     let (endpoint, secret) = api.app.rotate_secret(&access, &endpoint, input).await?;

@@ -1,15 +1,14 @@
 //! `POST /v1/accounts/{account}/endpoints/{endpoint}/test`
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::{Extension, Json};
 use bellwire_app::Operation;
 
-use crate::Api;
-use crate::allowance::Shown;
 use crate::extract::{Caller, Params};
 use crate::problem::Problem;
 use crate::v1::events::Receipt;
+use crate::{Api, allowance};
 
 /// Send the contract's test event to this endpoint only
 ///
@@ -29,10 +28,9 @@ pub(super) async fn test(
     State(api): State<Api>,
     Caller(actor): Caller,
     Params((account, endpoint)): Params<(String, String)>,
-    Extension(shown): Extension<Shown>,
 ) -> Result<(StatusCode, Json<Receipt>), Problem> {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
     let (receipt, left) = api.app.test_endpoint(&access, &endpoint, None).await?;
-    shown.add(left);
+    allowance::show(left);
     Ok((StatusCode::CREATED, Json(Receipt::show(&receipt))))
 }

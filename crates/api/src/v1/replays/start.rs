@@ -7,10 +7,10 @@ use bellwire_app::{Operation, ReplayInput};
 use bellwire_domain::Timestamp;
 
 use super::ReplayAnswer;
-use crate::Api;
 use crate::body::{self, body};
 use crate::extract::{Caller, JsonBody, Params};
 use crate::problem::Problem;
+use crate::{Api, allowance};
 
 body! {
     pub(super) struct ReplayStart {
@@ -27,7 +27,8 @@ body! {
 /// Send again what failed or was missed
 ///
 /// It runs in the background, in small steps, after what is due anyway. Each event is sent at most once, as a new delivery;
-/// deliveries that are still waiting are left alone.
+/// deliveries that are still waiting are left alone. An account and an endpoint may have so many running at once; `RateLimit` in
+/// the answer says how many more there may be.
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/endpoints/{endpoint}/replay", operation_id = "replays.start", tag = "replays",
     params(
@@ -36,8 +37,16 @@ body! {
     ),
     request_body(content = ReplayStart, example = json!({ "since": "2025-01-15T00:00:00Z", "states": ["failed", "missed"] })),
     responses((status = 202, description = "The replay, which has started.", body = ReplayAnswer,
+        headers(
+            ("RateLimit-Policy" = String, description = "How many may run at once: `replays` of the account, `endpoint-replays` of the endpoint."),
+            ("RateLimit" = String, description = "How many more of each may be started now."),
+        ),
         example = json!(ReplayAnswer::sample())),
-        (status = 409, description = "As many replays are running as may."),
+        (status = 409, description = "As many replays are running as may.",
+            headers(
+                ("RateLimit-Policy" = String, description = "The limit that is reached."),
+                ("RateLimit" = String, description = "That nothing is left of it."),
+            )),
     )
 )]
 pub(super) async fn start(
@@ -47,8 +56,9 @@ pub(super) async fn start(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<ReplayAnswer>), Problem> {
     let access = api.app.open_account(&actor, Operation::DeliveryRetry, &account).await?;
-    let body = body.read().await?;
+    let body = body.read(actor.key_id.as_str()).await?;
     let ReplayStart { since, until, states } = body::read(&body)?;
-    let replay = api.app.start_replay(&access, &endpoint, ReplayInput { since, until, states }).await?;
+    let (replay, left) = api.app.start_replay(&access, &endpoint, ReplayInput { since, until, states }).await?;
+    left.into_iter().for_each(allowance::show);
     Ok((StatusCode::ACCEPTED, Json(ReplayAnswer::show(&replay))))
 }

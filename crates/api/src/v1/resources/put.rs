@@ -73,9 +73,9 @@ impl PutAnswer {
         ("account" = String, Path, description = "The account's id."),
         ("kind" = String, Path, description = "A kind of resource of the account's contract."),
         ("id" = String, Path, description = "The resource's id."),
-        ("If-Match" = Option<String>, Header, pattern = r#"^(\*|[ \t,]*(W/)?"[!#-~]*"([ \t]*,[ \t,]*(W/)?"[!#-~]*")*[ \t,]*)$"#,
+        ("If-Match" = Option<String>, Header, pattern = r#"^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$"#,
             description = "Only if the resource has one of these versions (its `ETag`s); `*`: any version."),
-        ("If-None-Match" = Option<String>, Header, pattern = r#"^(\*|[ \t,]*(W/)?"[!#-~]*"([ \t]*,[ \t,]*(W/)?"[!#-~]*")*[ \t,]*)$"#,
+        ("If-None-Match" = Option<String>, Header, pattern = r#"^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$"#,
             description = "Only if the resource has none of these versions; `*`: only if it does not exist yet."),
     ),
     request_body(content = BTreeMap<String, serde_json::Value>, description = "The whole document, kept byte for byte.",
@@ -99,7 +99,7 @@ pub(super) async fn put(
 ) -> Result<impl IntoResponse, Problem> {
     let access = api.app.open_account(&actor, Operation::ResourcePut, &account).await?;
     let precondition = precondition(&headers)?;
-    let body = body.read().await?;
+    let body = body.read(actor.key_id.as_str()).await?;
     drop(Fields::read(&body)?); // an object; what is in it is the contract's matter
     // Copied on purpose: a slice would keep the connection's whole read buffer in memory until the last delivery ends.
     let document = Bytes::copy_from_slice(&body);

@@ -36,11 +36,11 @@ impl Example {
     }
 }
 
-/// The request as `bellwire verify` reads it.
+/// The request as HTTP/1.1 carries it and `bellwire verify` reads it.
 pub(super) fn show(request: &OutboundRequest) -> Vec<u8> {
     let mut text = format!("{} {}\n", request.method, request.url).into_bytes();
     for (name, value) in &request.headers {
-        text.extend_from_slice(name.as_str().as_bytes());
+        text.extend_from_slice(request.spelled(name).as_bytes());
         text.extend_from_slice(b": ");
         text.extend_from_slice(value.as_bytes());
         text.push(b'\n');
