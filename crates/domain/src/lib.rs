@@ -37,7 +37,7 @@ pub mod time;
 pub mod turns;
 pub mod words;
 
-pub use address::{AddressClass, AddressPolicy};
+pub use address::{AddressClass, AddressPolicy, AllowedNetwork, InvalidNetwork, Scope};
 pub use admission::{Admission, Gate};
 pub use consumer::Consumer;
 pub use delivery::{AttemptOutcome, Decision, DeliveryPolicy, DeliveryState, TimeoutPhase};
