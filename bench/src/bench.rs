@@ -27,6 +27,8 @@ pub(crate) struct RunOptions {
     pub(crate) bodies: Vec<usize>,
     /// Whether to measure over PostgreSQL as well.
     pub(crate) postgres: bool,
+    /// Whether to measure hostile tenants, and nothing else.
+    pub(crate) neighbours: bool,
     /// Deliveries after which the queue's size is read; `None`: it is not.
     pub(crate) queue_size: Option<usize>,
     /// Past deliveries; none: not measured.

@@ -15,6 +15,7 @@ mod client;
 mod content;
 mod growth;
 mod host;
+mod hostile;
 mod measure;
 mod neighbours;
 mod past;
@@ -72,6 +73,9 @@ struct Arguments {
     /// Also measure ten endpoints, one of which refuses connections
     #[arg(long)]
     dead: bool,
+    /// Measure only what a hostile tenant costs a healthy one, over SQLite and, with --postgres, over PostgreSQL
+    #[arg(long)]
+    neighbours: bool,
     /// Also measure while this many deliveries wait for endpoints that refuse (each takes 100 bytes of disk or more)
     #[arg(long, value_name = "N")]
     waiting: Option<usize>,
@@ -129,6 +133,7 @@ fn options(arguments: Arguments) -> anyhow::Result<RunOptions> {
     let grown = |given: Option<usize>, full: usize| given.unwrap_or(if arguments.growth { full } else { 0 });
     Ok(RunOptions {
         postgres: arguments.postgres,
+        neighbours: arguments.neighbours,
         queue_size: arguments.queue_size,
         history: grown(arguments.history, GROWTH),
         endpoints: grown(arguments.endpoints, GROWTH_ENDPOINTS),

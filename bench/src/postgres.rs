@@ -20,11 +20,16 @@ const FLEETS: [usize; 2] = [2, 3];
 /// Turns a share of the bare loop into a figure.
 type Share = fn(f64) -> Figure;
 
-/// Adds the rows to `results`.
-pub(crate) async fn run(bench: &Bench, results: &mut Results) {
+/// A cluster for the run.
+pub(crate) async fn start(bench: &Bench, results: &mut Results) -> Option<Cluster> {
     say("PostgreSQL");
     let started = tokio::task::spawn_blocking(|| Cluster::start(&SETTINGS)).await.context("it does not start");
-    let Some(cluster) = bench.keep(&mut results.failures, "PostgreSQL", started).await else { return };
+    bench.keep(&mut results.failures, "PostgreSQL", started).await
+}
+
+/// Adds the rows to `results`.
+pub(crate) async fn run(bench: &Bench, results: &mut Results) {
+    let Some(cluster) = start(bench, results).await else { return };
     let bare_loops = bench.keep(&mut results.failures, "the bare loop", BareLoops::start(bench, bench.first_body()).await).await;
     let Some(mut bare_loops) = bare_loops else { return };
     let alone = measure_alone(bench, &cluster, &mut bare_loops).await;

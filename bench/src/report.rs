@@ -15,6 +15,8 @@ pub(crate) struct Results {
     pub(crate) producers: usize,
     pub(crate) sizes: Vec<Size>,
     pub(crate) neighbours: Option<Neighbours>,
+    /// With `--neighbours` only.
+    pub(crate) hostile: Vec<Hostile>,
     /// From startup on an empty store until requests are taken.
     pub(crate) ready_empty_ms: Option<Figure>,
     pub(crate) growth: Vec<Growth>,
@@ -36,6 +38,7 @@ impl Results {
             producers,
             sizes: Vec::new(),
             neighbours: None,
+            hostile: Vec::new(),
             ready_empty_ms: None,
             growth: Vec::new(),
             postgres: Vec::new(),
@@ -137,6 +140,28 @@ impl Neighbours {
     pub(crate) fn new(alone: &Measurement, beside: &Measurement) -> Self {
         let (alone_p50_ms, beside_p50_ms) = (alone.latency_p50_ms.value, beside.latency_p50_ms.value);
         Self { alone_p50_ms, beside_p50_ms, ratio: Figure::neighbours(beside_p50_ms / alone_p50_ms) }
+    }
+}
+
+/// What a hostile tenant costs a healthy one: from POST to arrival.
+#[derive(Serialize)]
+pub(crate) struct Hostile {
+    pub(crate) attack: String,
+    pub(crate) alone_p50_ms: f64,
+    pub(crate) alone_p99_ms: f64,
+    pub(crate) beside_p50_ms: f64,
+    pub(crate) beside_p99_ms: f64,
+    pub(crate) p50_ratio: Figure,
+    pub(crate) p99_ratio: Figure,
+}
+
+impl Hostile {
+    pub(crate) fn new(attack: String, alone: &Measurement, beside: &Measurement) -> Self {
+        let (alone_p50_ms, alone_p99_ms) = (alone.latency_p50_ms.value, alone.latency_p99_ms.value);
+        let (beside_p50_ms, beside_p99_ms) = (beside.latency_p50_ms.value, beside.latency_p99_ms.value);
+        let p50_ratio = Figure::hostile_p50(beside_p50_ms / alone_p50_ms);
+        let p99_ratio = Figure::hostile_p99(beside_p99_ms / alone_p99_ms);
+        Self { attack, alone_p50_ms, alone_p99_ms, beside_p50_ms, beside_p99_ms, p50_ratio, p99_ratio }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::measure::measure_empty;
 use crate::report::{Measurement, Neighbours, Results, Size};
 use crate::target::Figure;
 use crate::workload::Workload;
-use crate::{growth, neighbours, postgres};
+use crate::{growth, hostile, neighbours, postgres};
 
 /// Startups on an empty store; the median counts.
 const STARTS: usize = 5;
@@ -17,6 +17,15 @@ const STARTS: usize = 5;
 pub(crate) async fn run(options: RunOptions) -> anyhow::Result<Results> {
     let bench = Bench::start(options).await?;
     let mut results = Results::new(bench.options.producers);
+    if bench.options.neighbours {
+        hostile::run(&bench, None, &mut results).await;
+        if bench.options.postgres
+            && let Some(cluster) = postgres::start(&bench, &mut results).await
+        {
+            hostile::run(&bench, Some(&cluster), &mut results).await;
+        }
+        return Ok(results);
+    }
     let ready = ready_empty(&bench).await;
     results.ready_empty_ms = bench.keep(&mut results.failures, "start on an empty store", ready).await;
     for (index, size) in bench.options.bodies.iter().copied().enumerate() {

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::report::{
-    Comparison, Fleet, FleetRow, Growth, Made, Measurement, Neighbours, QueueSize, QueueSizes, Results, Size, Waiting,
+    Comparison, Fleet, FleetRow, Growth, Hostile, Made, Measurement, Neighbours, QueueSize, QueueSizes, Results, Size, Waiting,
 };
 
 /// A row's cells: work, delivered per second, of the bare loop, of an empty store, p50, p99, CPU, memory, and what the host took.
@@ -44,6 +44,7 @@ fn lines(results: &Results) -> Vec<String> {
     lines.extend(rows.iter().map(|cells| format!("| {} |", cells.join(" | "))));
     lines.push(String::new());
     lines.extend(results.neighbours.as_ref().map(neighbours));
+    lines.extend(hostile(&results.hostile));
     lines.extend(results.ready_empty_ms.map(|ready| format!("start to ready: {} on an empty store", ready.show(0, " ms"))));
     lines.extend(results.growth.iter().filter_map(made));
     lines.extend(results.waiting.as_ref().map(waiting));
@@ -115,6 +116,25 @@ fn neighbours(Neighbours { alone_p50_ms, beside_p50_ms, ratio }: &Neighbours) ->
         "neighbours: a healthy endpoint's median is {alone_p50_ms:.1} ms alone and {beside_p50_ms:.1} ms beside ill ones, × {}",
         ratio.show(2, "")
     )
+}
+
+fn hostile(rows: &[Hostile]) -> Vec<String> {
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let head = [
+        "| a neighbour attacks | alone p50 | p99 | attacked p50 | p99 | × p50 | × p99 |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ];
+    let row = |row: &Hostile| {
+        let Hostile { attack, alone_p50_ms, alone_p99_ms, beside_p50_ms, beside_p99_ms, p50_ratio, p99_ratio } = row;
+        format!(
+            "| {attack} | {alone_p50_ms:.1} ms | {alone_p99_ms:.1} ms | {beside_p50_ms:.1} ms | {beside_p99_ms:.1} ms | {} | {} |",
+            p50_ratio.show(2, ""),
+            p99_ratio.show(2, "")
+        )
+    };
+    head.map(str::to_owned).into_iter().chain(rows.iter().map(row)).chain([String::new()]).collect()
 }
 
 fn made(growth: &Growth) -> Option<String> {

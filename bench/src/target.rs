@@ -33,8 +33,10 @@ const LARGE_BODY_FACTOR: f64 = 0.6;
 const PACED_P50_MS: f64 = 1.5;
 const PACED_P99_MS: f64 = 6.0;
 const MEMORY_MIB: f64 = 64.0;
-/// Bad neighbours may at most double a healthy endpoint's median.
+/// Bad neighbours may at most double a healthy endpoint's median; a hostile tenant that too, and make the slowest wait five times as long.
 const NEIGHBOURS_RATIO: f64 = 2.0;
+const HOSTILE_P50_RATIO: f64 = 2.0;
+const HOSTILE_P99_RATIO: f64 = 5.0;
 /// A grown store may cost 15%.
 const GROWN_SPEED: f64 = 0.85;
 const GROWN_CPU: f64 = 1.15;
@@ -115,6 +117,16 @@ impl Figure {
     /// How many times as long deliveries take with bad neighbours.
     pub(crate) fn neighbours(value: f64) -> Self {
         Self::at_most(value, NEIGHBOURS_RATIO)
+    }
+
+    /// How many times as long a healthy tenant's deliveries take while another attacks: the median.
+    pub(crate) fn hostile_p50(value: f64) -> Self {
+        Self::at_most(value, HOSTILE_P50_RATIO)
+    }
+
+    /// The same, 99th percentile.
+    pub(crate) fn hostile_p99(value: f64) -> Self {
+        Self::at_most(value, HOSTILE_P99_RATIO)
     }
 
     /// Deliveries per second, as a share of those on an empty store.

@@ -6,6 +6,7 @@
 mod declare;
 mod fields;
 mod members;
+pub(crate) mod rules;
 mod value;
 
 pub(crate) use declare::{Body, body, name_of, object, with_field};

@@ -14,7 +14,9 @@ use http_body_util::{BodyExt, Limited};
 use serde::de::DeserializeOwned;
 
 use crate::Api;
-use crate::large_bodies::{COUNTED_BYTES_MIN, COUNTED_TIME_MAX, LargeBodies, keep};
+use crate::allowance::Shown;
+use crate::encoding::{self, Encoding};
+use crate::large_bodies::{COUNTED_BYTES_MIN, COUNTED_TIME_MAX, Held, LargeBodies, keep};
 use crate::problem::{Code, Problem};
 
 /// The caller, whose key is known.
@@ -24,8 +26,11 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let bearer = bearer(&parts.headers);
-        Ok(Self(api.app.authenticate(bearer).await?))
+        let actor = api.app.authenticate(bearer(&parts.headers)).await?;
+        if let (Some(allowance), Some(shown)) = (actor.requests_left, parts.extensions.get::<Shown>()) {
+            shown.add(allowance);
+        }
+        Ok(Self(actor))
     }
 }
 
@@ -74,34 +79,49 @@ impl JsonBody {
         Self { headers, body, bytes_max: api.app.limits().body_bytes_max, room: api.large_bodies.clone(), sender }
     }
 
-    /// Reads it, if its type is JSON and it is not too large.
+    /// Reads and decodes it, if its type is JSON and it is not too large, neither as sent nor decoded.
     pub(crate) async fn read(self) -> Result<Bytes, Problem> {
         if !is_json(&self.headers) {
             let detail = "send the body as `Content-Type: application/json`";
             return Err(Problem::new(Code::UnsupportedMediaType, detail));
         }
-        let max = self.bytes_max;
-        let too_large = || {
-            let detail = format!("the body of a request has at most {max} bytes");
-            Problem::at(Code::TooLarge, detail.clone(), vec![Fault::new("", detail)])
+        let Some(encoding) = Encoding::of(&self.headers) else {
+            let detail = "send the body as `Content-Encoding: gzip`, or without an encoding";
+            return Err(Problem::new(Code::UnsupportedEncoding, detail));
         };
+        let (max, room, sender) = (self.bytes_max, self.room.clone(), Arc::clone(&self.sender));
+        let (bytes, held) = self.receive(encoding).await?;
+        match encoding {
+            Encoding::Identity => Ok(keep(bytes, held)),
+            Encoding::Gzip if bytes.is_empty() => Ok(bytes),
+            Encoding::Gzip => decode(&bytes, held, max, (&room, &sender)).await,
+        }
+    }
+
+    /// What was sent, with the room that it takes.
+    async fn receive(self, encoding: Encoding) -> Result<(Bytes, Option<Held>), Problem> {
+        let max = self.bytes_max;
         let declared = self.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if declared.is_some_and(|length| length > max) {
             drain(self.body).await;
-            return Err(too_large());
+            return Err(too_large(max));
         }
         let mut body = self.body;
         let mut pieces = Pieces::default();
         while pieces.length <= COUNTED_BYTES_MIN {
             if pieces.length > max {
                 drain(body).await;
-                return Err(too_large());
+                return Err(too_large(max));
             }
-            let Some(piece) = next_piece(&mut body).await? else { return Ok(pieces.join()) };
+            let Some(piece) = next_piece(&mut body).await? else { return Ok((pieces.join(), None)) };
             pieces.push(piece);
         }
         // More has come than a small body has.
-        let held = self.room.admit(&self.sender, declared.unwrap_or(max)).await?;
+        let decoded = match encoding {
+            Encoding::Identity => 0,
+            Encoding::Gzip => max,
+        };
+        let held = self.room.admit(&self.sender, declared.unwrap_or(max).saturating_add(decoded)).await?;
         let reading = async {
             while pieces.length <= max {
                 let Some(piece) = next_piece(&mut body).await? else { return Ok(true) };
@@ -110,11 +130,11 @@ impl JsonBody {
             Ok(false)
         };
         match tokio::time::timeout(COUNTED_TIME_MAX, reading).await {
-            Ok(Ok(true)) => Ok(keep(pieces.join(), Some(held))),
+            Ok(Ok(true)) => Ok((pieces.join(), Some(held))),
             Ok(Ok(false)) => {
                 drop((pieces, held));
                 drain(body).await;
-                Err(too_large())
+                Err(too_large(max))
             }
             Ok(Err(broken)) => Err(broken),
             Err(_) => Err(Problem::new(Code::UnreadableBody, "the body took too long to arrive")),
@@ -126,6 +146,32 @@ impl JsonBody {
         let bytes = self.read().await?;
         Ok(if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes })
     }
+}
+
+/// Decodes what was sent as gzip. More than a small body is decoded only within room: that which is `held`, or else one that is
+/// taken for it.
+async fn decode(
+    sent: &[u8],
+    held: Option<Held>,
+    max: usize,
+    (room, sender): (&LargeBodies, &Arc<str>),
+) -> Result<Bytes, Problem> {
+    let broken =
+        |_| Problem::new(Code::UnreadableBody, "the body is not one complete gzip stream, as its `Content-Encoding` says");
+    let held = match held {
+        Some(held) => held,
+        None => match encoding::decode(sent, max.min(COUNTED_BYTES_MIN)).map_err(broken)? {
+            Some(small) => return Ok(small.into()),
+            None => room.admit(sender, max).await?,
+        },
+    };
+    let decoded = encoding::decode(sent, max).map_err(broken)?.ok_or_else(|| too_large(max))?;
+    Ok(keep(decoded.into(), Some(held)))
+}
+
+fn too_large(max: usize) -> Problem {
+    let detail = format!("the body of a request has at most {max} bytes, decoded or not");
+    Problem::at(Code::TooLarge, detail.clone(), vec![Fault::new("", detail)])
 }
 
 /// What has arrived of a body. Nearly all arrive in one piece, which is not copied.
@@ -178,4 +224,31 @@ fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE) else { return true };
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use axum::response::IntoResponse;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_grows_is_decoded_only_within_room() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&vec![b' '; COUNTED_BYTES_MIN + 1]).unwrap();
+        let grows = encoder.finish().unwrap();
+        let (room, sender, max) = (LargeBodies::default(), Arc::from("a"), 1 << 20);
+        let mut bodies = Vec::new();
+        for _ in 0..3 {
+            bodies.push(decode(&grows, None, max, (&room, &sender)).await.unwrap());
+        }
+        let refused = decode(&grows, None, max, (&room, &sender)).await.unwrap_err();
+        assert_eq!(refused.into_response().status(), 503, "each decoded body keeps its room");
+        bodies.clear();
+        assert!(decode(&grows, None, max, (&room, &sender)).await.is_ok());
+    }
 }

@@ -27,7 +27,8 @@ async fn healthz() -> &'static str {
 /// Whether the process takes requests and its store works
 #[utoipa::path(
     get, path = "/readyz", operation_id = "health.ready", tag = "health", security(()),
-    responses((status = 200, description = "It does.", body = String, content_type = "text/plain", example = json!("ready\n")))
+    responses((status = 200, description = "It does.", body = String, content_type = "text/plain", example = json!("ready\n")),
+        (status = 503, description = "It is starting or stopping, or its store does not work."))
 )]
 async fn readyz(State(api): State<Api>) -> Result<&'static str, Problem> {
     if !api.ready.load(Ordering::Acquire) {

@@ -18,8 +18,10 @@
 //! `tests/api/authorisation.rs`; tests fail until all of that is there. Then regenerate `docs/openapi.json` as
 //! `tests/api/document.rs` says.
 
+mod allowance;
 mod answer;
 mod body;
+mod encoding;
 mod extract;
 mod health;
 mod large_bodies;

@@ -6,6 +6,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::Api;
+use crate::allowance::Shown;
 use crate::problem::Failure;
 use crate::route_label::RouteLabel;
 
@@ -13,7 +14,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_LENGTH_MAX: usize = 128;
 
 /// Runs the request and records its result.
-pub(crate) async fn observe(State(api): State<Api>, request: Request, next: Next) -> Response {
+pub(crate) async fn observe(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+    let shown = Shown::default();
+    request.extensions_mut().insert(shown.clone());
     let clock = api.app.clock();
     let started = clock.now();
     let id = request_id(&api, request.headers());
@@ -38,6 +41,7 @@ pub(crate) async fn observe(State(api): State<Api>, request: Request, next: Next
         "request answered"
     );
     api.requests.record(route, method, status.as_u16(), duration.as_secs_f64());
+    shown.write(response.headers_mut());
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }

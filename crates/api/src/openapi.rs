@@ -1,13 +1,16 @@
 //! The OpenAPI document: collected from the handlers, plus what all operations share.
 
-use utoipa::openapi::path::Operation;
+use std::collections::BTreeMap;
+
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
+use utoipa::openapi::schema::{SchemaType, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{Components, ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder, SecurityRequirement};
+use utoipa::openapi::{Components, ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Schema, SecurityRequirement};
 use utoipa::{OpenApi as _, PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::problem::{FaultBody, ProblemBody};
-use crate::{Api, health, v1};
+use crate::problem::{Code, FaultBody, ProblemBody};
+use crate::{Api, health, query, v1};
 
 /// Every route, with its description.
 pub(crate) fn routes() -> OpenApiRouter<Api> {
@@ -49,16 +52,76 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
     components.schemas.insert(FaultBody::name().into_owned(), FaultBody::schema());
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
-        operations.into_iter().filter_map(Option::as_mut).for_each(add_problem);
+        for operation in operations.into_iter().filter_map(Option::as_mut) {
+            describe_parameters(operation);
+            add_problems(operation);
+        }
     }
     document
 }
 
-fn add_problem(operation: &mut Operation) {
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    let problem = ResponseBuilder::new()
-        .description("What went wrong: the codes are in docs/errors.md.")
-        .content("application/problem+json", content)
-        .build();
-    operation.responses.responses.insert("default".to_owned(), RefOr::T(problem));
+/// Adds the statuses of errors that follow from what an operation reads. Those of its own stand in its `#[utoipa::path]`; all of
+/// them are problems.
+fn add_problems(operation: &mut Operation) {
+    let is_public = operation.security.is_some();
+    let reads = |place: &ParameterIn| {
+        let mut parameters = operation.parameters.iter().flatten();
+        parameters.any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.parameter_in == *place))
+    };
+    let groups = [
+        (!is_public, ANY_CALLER),
+        (reads(&ParameterIn::Path), &[Code::NotFound]),
+        (reads(&ParameterIn::Query), &[Code::InvalidQuery]),
+        (reads(&ParameterIn::Header), &[Code::InvalidHeader]),
+        (operation.request_body.is_some(), ANY_BODY),
+    ];
+    let mut titles = BTreeMap::<String, Vec<&str>>::new();
+    for code in groups.into_iter().filter(|(applies, _)| *applies).flat_map(|(_, codes)| codes) {
+        titles.entry(code.status().as_str().to_owned()).or_default().push(code.title());
+    }
+    let responses = &mut operation.responses.responses;
+    for (status, titles) in titles {
+        let response = || RefOr::T(ResponseBuilder::new().description(titles.join("; ") + ".").build());
+        responses.entry(status).or_insert_with(response);
+    }
+    for (status, response) in responses {
+        if let (RefOr::T(response), true) = (response, status.starts_with(['4', '5'])) {
+            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+            response.content.insert("application/problem+json".to_owned(), RefOr::T(content));
+        }
+    }
+}
+
+/// What an operation that needs a key may answer.
+const ANY_CALLER: &[Code] = &[
+    Code::Unauthenticated,
+    Code::Forbidden,
+    Code::BacklogFull,
+    Code::RateExceeded,
+    Code::Internal,
+    Code::Busy,
+    Code::Unavailable,
+];
+/// What an operation that reads a body may answer.
+const ANY_BODY: &[Code] = &[
+    Code::MalformedJson,
+    Code::UnreadableBody,
+    Code::TooLarge,
+    Code::UnsupportedMediaType,
+    Code::UnsupportedEncoding,
+    Code::Invalid,
+];
+
+/// A parameter may be left out, and is what its reader takes; it is never null.
+fn describe_parameters(operation: &mut Operation) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        let RefOr::T(Parameter { name, schema: Some(RefOr::T(schema)), .. }) = parameter else { continue };
+        if let Schema::Object(object) = schema
+            && let SchemaType::Array(types) = &object.schema_type
+            && let [one] = types.iter().filter(|one| **one != Type::Null).collect::<Vec<_>>()[..]
+        {
+            object.schema_type = SchemaType::Type(one.clone());
+        }
+        query::describe(name, schema);
+    }
 }

@@ -1,12 +1,14 @@
 //! Errors on the wire: RFC 9457 problems, and the one table of their codes.
 
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use bellwire_app::{AppError, Conflict, Fault};
+use bellwire_app::{Allowance, AppError, Conflict, Fault};
 use bellwire_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::{allowance, encoding};
 
 /// The most faults in one answer.
 const FAULTS_MAX: usize = 50;
@@ -46,10 +48,12 @@ macro_rules! codes {
 codes! {
     /// The body is not JSON.
     MalformedJson = "malformed_json" BAD_REQUEST "The body is not JSON";
-    /// The connection closed before the end of the body.
+    /// The connection closed before the end of the body, or its encoding is broken.
     UnreadableBody = "unreadable_body" BAD_REQUEST "The body could not be read";
     /// A query parameter is unknown or wrong.
     InvalidQuery = "invalid_query" BAD_REQUEST "A query parameter is wrong";
+    /// A header is wrong.
+    InvalidHeader = "invalid_header" BAD_REQUEST "A header is wrong";
     /// No key, or none that works.
     Unauthenticated = "unauthenticated" UNAUTHORIZED "No valid API key";
     /// The key may not do this.
@@ -68,6 +72,8 @@ codes! {
     ContractNotLoaded = "contract_not_loaded" CONFLICT "The contract of this account is not loaded";
     /// No webhooks for sandbox accounts.
     SandboxAccount = "sandbox_account" CONFLICT "The contract has no webhooks for sandbox accounts";
+    /// The account is being deleted.
+    AccountDeleted = "account_deleted" CONFLICT "The account is being deleted";
     /// The account has reached its limit of endpoints.
     EndpointLimit = "endpoint_limit" CONFLICT "The account has reached its limit of endpoints";
     /// The contract has no test event.
@@ -92,12 +98,14 @@ codes! {
     TooLarge = "too_large" PAYLOAD_TOO_LARGE "Larger than allowed";
     /// The body is not declared as JSON.
     UnsupportedMediaType = "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body must be application/json";
+    /// The body has an encoding that is not taken.
+    UnsupportedEncoding = "unsupported_encoding" UNSUPPORTED_MEDIA_TYPE "The body must be encoded as gzip or not at all";
     /// The content is wrong; `errors` says where.
     Invalid = "invalid" UNPROCESSABLE_ENTITY "The content is not valid";
     /// The account has too many live deliveries.
     BacklogFull = "backlog_full" TOO_MANY_REQUESTS "Too many deliveries of the account are waiting";
     /// The key sends too many requests.
-    RateExceeded = "rate_exceeded" TOO_MANY_REQUESTS "The API key sends too many requests";
+    RateExceeded = "rate_exceeded" TOO_MANY_REQUESTS "It is asked for too often";
     /// A failure inside Bellwire.
     Internal = "internal" INTERNAL_SERVER_ERROR "Bellwire failed";
     /// Too many writes are waiting.
@@ -114,6 +122,8 @@ pub struct Problem {
     faults: Vec<Fault>,
     /// Seconds to wait before trying again.
     retry_after: Option<u64>,
+    /// What is not allowed any more for now.
+    allowance: Option<Box<Allowance>>,
     /// For the log; never sent.
     failure: Option<Failure>,
 }
@@ -159,7 +169,7 @@ impl Problem {
             Code::BacklogFull => Some(BACKLOG_RETRY_AFTER),
             _ => None,
         };
-        Self { code, detail: detail.into(), faults: Vec::new(), retry_after, failure: None }
+        Self { code, detail: detail.into(), faults: Vec::new(), retry_after, allowance: None, failure: None }
     }
 
     pub(crate) fn at(code: Code, detail: impl Into<String>, faults: Vec<Fault>) -> Self {
@@ -194,14 +204,15 @@ impl From<AppError> for Problem {
         match error {
             AppError::Unauthenticated(_) => Self::new(Code::Unauthenticated, detail),
             AppError::Forbidden(_) => Self::new(Code::Forbidden, detail),
-            AppError::NotFound(_) => Self::new(Code::NotFound, detail),
+            AppError::NotFound(_) | AppError::NoSuchKind(_) => Self::new(Code::NotFound, detail),
             AppError::Invalid(faults) => Self::invalid(faults),
             AppError::TooLarge(fault) => Self::at(Code::TooLarge, detail, vec![fault]),
             AppError::BacklogFull { .. } => Self::new(Code::BacklogFull, detail),
             AppError::PreconditionFailed { .. } => Self::new(Code::PreconditionFailed, detail),
-            AppError::RateExceeded { retry_after } => {
+            AppError::RateExceeded { retry_after, allowance } => {
                 let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
-                Self { retry_after: Some(seconds.max(1)), ..Self::new(Code::RateExceeded, detail) }
+                let allowance = Some(Box::new(allowance));
+                Self { retry_after: Some(seconds.max(1)), allowance, ..Self::new(Code::RateExceeded, detail) }
             }
             AppError::Conflict(conflict) => Self::conflict(&conflict, detail),
             AppError::Store(StoreError::Busy) => Self::new(Code::Busy, "too much is waiting to be written: try again shortly"),
@@ -225,6 +236,7 @@ impl Problem {
             Conflict::ContractFixed { .. } => Code::ContractFixed,
             Conflict::ContractNotLoaded { .. } => Code::ContractNotLoaded,
             Conflict::SandboxAccount => Code::SandboxAccount,
+            Conflict::AccountDeleted => Code::AccountDeleted,
             Conflict::EndpointLimit { .. } => Code::EndpointLimit,
             Conflict::NoTestEvent => Code::NoTestEvent,
             Conflict::AccountSecret => Code::AccountSecret,
@@ -239,6 +251,7 @@ impl Problem {
             Conflict::ContractFixed { .. } => vec![Fault::new("/contract", detail.as_str())],
             Conflict::ContractNotLoaded { .. }
             | Conflict::SandboxAccount
+            | Conflict::AccountDeleted
             | Conflict::EndpointLimit { .. }
             | Conflict::NoTestEvent
             | Conflict::AccountSecret
@@ -273,8 +286,14 @@ impl IntoResponse for Problem {
         if self.code == Code::Unauthenticated {
             set(WWW_AUTHENTICATE, "Bearer realm=\"bellwire\"");
         }
+        if self.code == Code::UnsupportedEncoding {
+            set(ACCEPT_ENCODING, encoding::ACCEPTED);
+        }
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        if let Some(allowance) = &self.allowance {
+            allowance::write(allowance, response.headers_mut());
         }
         if let Some(failure) = self.failure {
             response.extensions_mut().insert(failure);

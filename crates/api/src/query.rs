@@ -5,10 +5,12 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use bellwire_app::Limits;
-use bellwire_domain::Timestamp;
+use bellwire_domain::{DeliveryState, Timestamp};
 use bellwire_store::PageRequest;
 use url::form_urlencoded;
+use utoipa::openapi::schema::{Schema, SchemaType, Type};
 
+use crate::body::rules;
 use crate::problem::{Code, Problem};
 
 /// The most query parameters of a request.
@@ -34,7 +36,7 @@ pub(crate) fn instant(text: &str) -> Option<Timestamp> {
 
 /// A text that could be the `next` of a page.
 pub(crate) fn cursor(text: &str) -> Option<String> {
-    (!text.is_empty() && text.len() <= 200).then(|| text.to_owned())
+    (!text.is_empty() && text.len() <= CURSOR_LENGTH_MAX).then(|| text.to_owned())
 }
 
 /// Items of a page, from 1 to `max`.
@@ -45,6 +47,24 @@ pub(crate) fn page_limit(text: &str, max: u32) -> Option<u32> {
 /// What to say about a text that is not such a number.
 pub(crate) fn page_limit_expected(max: u32) -> String {
     format!("is not a number from 1 to {max}")
+}
+
+/// The longest `after`, in bytes.
+const CURSOR_LENGTH_MAX: usize = 200;
+
+/// Says in the schema of a parameter what is read here.
+pub(crate) fn describe(name: &str, schema: &mut Schema) {
+    match name {
+        "type" => rules::event_type(schema),
+        "state" => rules::words(schema, DeliveryState::WORDS),
+        "limit" => rules::range(schema, 1, Some(rules::LIMITS.page_limit_max)),
+        "after" => match schema {
+            Schema::Object(object) if object.schema_type == SchemaType::Type(Type::Integer) => rules::range(schema, 0, None),
+            _ => rules::length(schema, CURSOR_LENGTH_MAX),
+        },
+        "since" | "until" => rules::instant(schema),
+        _ => {}
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Query {

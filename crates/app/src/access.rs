@@ -10,7 +10,7 @@ use bellwire_domain::Role;
 use bellwire_domain::{AccountId, KeyId};
 use bellwire_store::{Account, key_hash};
 
-use crate::{App, AppError, Conflict, Resource};
+use crate::{Allowance, App, AppError, Conflict, Resource};
 
 /// A caller whose key is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Actor {
     pub role: Role,
     /// The one account the key is for.
     pub account: Option<AccountId>,
+    /// How often the key may still ask, if that is limited.
+    pub requests_left: Option<Allowance>,
 }
 
 /// What permissions are about.
@@ -162,11 +164,12 @@ impl App {
         let now = self.clock().now();
         let actor = key
             .filter(|key| key.expires_at.is_none_or(|end| now < end))
-            .map(|key| Actor { key_id: key.id, role: key.role, account: key.account_id })
+            .map(|key| Actor { key_id: key.id, role: key.role, account: key.account_id, requests_left: None })
             .ok_or(AppError::Unauthenticated("this API key is unknown, revoked or expired"))?;
-        match self.rates().map_or(Ok(()), |rates| rates.admit(&actor.key_id, now)) {
-            Ok(()) => Ok(actor),
-            Err(retry_after) => Err(AppError::RateExceeded { retry_after }),
+        let Some(requests) = self.requests_of(actor.role) else { return Ok(actor) };
+        match requests.admit(&actor.key_id, now) {
+            Ok(allowance) => Ok(Actor { requests_left: Some(allowance), ..actor }),
+            Err((retry_after, allowance)) => Err(AppError::RateExceeded { retry_after, allowance }),
         }
     }
 
@@ -185,6 +188,11 @@ impl App {
         let not_found = || AppError::NotFound(Resource::Account);
         let id = AccountId::try_new(id).ok().filter(|id| scope.includes(id)).ok_or_else(not_found)?;
         let account = self.records().find_account(&id).await?.ok_or_else(not_found)?;
+        // Only the operator sees that an account is being deleted, and only of the account itself.
+        let shows_deleted = matches!(operation, Operation::AccountRead | Operation::AccountManage) && scope.only.is_none();
+        if account.deleting_since.is_some() && !shows_deleted {
+            return Err(not_found());
+        }
         let contract = self.contracts().get(&account.contract).cloned();
         let access = AccountAccess { account, contract };
         if operation == Operation::EndpointChange && scope.only.is_some() {

@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 
 use bellwire_contract::{Contract, SecretSource};
 use bellwire_domain::{AccountId, Secret};
-use bellwire_store::{Account, Page, PageRequest, PutAccount, PutAccountError};
+use bellwire_store::{Account, Deletion, Page, PageRequest, PutAccount, PutAccountError};
 
 use crate::error::no_faults;
 use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource, Scope, endpoint_rules};
+
+/// Steps of a deletion that are taken before the caller is answered. A step removes a thousand rows of a table.
+const DELETION_STEPS_AT_ONCE: usize = 12;
 
 /// The wanted account. What is left out has its default, even if the account exists.
 #[derive(Debug, Clone)]
@@ -42,7 +45,12 @@ impl App {
     pub async fn put_account(&self, _scope: &Scope, input: AccountInput<'_>) -> Result<PutAccountAnswer, AppError> {
         let mut faults = Vec::new();
         let id = AccountId::try_new(input.id).map_err(|error| AppError::invalid("/id", error.to_string()))?;
-        let unknown = || AppError::invalid("/contract", format!("no contract `{}` is loaded", input.contract));
+        let unknown = || {
+            AppError::invalid("/contract", {
+                let meant = self.contracts().did_you_mean(input.contract);
+                format!("no contract `{}` is loaded{meant}", input.contract)
+            })
+        };
         let contract = self.contracts().get(input.contract).cloned().ok_or_else(unknown)?;
         endpoint_rules::check_name(input.name.as_deref(), self.limits(), &mut faults);
         let entitlements = check_entitlements(&contract, &input.entitlements, self.limits().entitlements_max, &mut faults);
@@ -61,6 +69,7 @@ impl App {
         };
         let (account, created) = self.records().put_account(wanted).await.map_err(|error| match error {
             PutAccountError::ContractFixed { contract } => Conflict::ContractFixed { contract }.into(),
+            PutAccountError::Deleting => Conflict::AccountDeleted.into(),
             PutAccountError::Store(error) => AppError::from(error),
         })?;
         Ok(PutAccountAnswer { account, created, secret: generated })
@@ -85,10 +94,29 @@ impl App {
         Ok(self.records().list_accounts(page).await?)
     }
 
-    /// Deletes an account and all that belongs to it: endpoints, events, deliveries, keys.
-    pub async fn delete_account(&self, access: &AccountAccess) -> Result<(), AppError> {
-        let deleted = self.records().delete_account(&access.account.id).await?;
-        if deleted { Ok(()) } else { Err(AppError::NotFound(Resource::Account)) }
+    /// Deletes an account and all that belongs to it: endpoints, events, deliveries, keys. A small one is gone when this returns
+    /// (`None`). A large one is gone for its users, its rows go in the background, and this returns what is left.
+    pub async fn delete_account(&self, access: &AccountAccess) -> Result<Option<Deletion>, AppError> {
+        let id = &access.account.id;
+        if !self.records().delete_account(id).await? {
+            return Err(AppError::NotFound(Resource::Account));
+        }
+        let mut left = self.records().find_deletion(id).await?;
+        for _ in 0..DELETION_STEPS_AT_ONCE {
+            if left.is_none() {
+                break;
+            }
+            left = self.records().delete_more(id).await?;
+        }
+        Ok(left)
+    }
+
+    /// What is left of an account that is being deleted.
+    pub async fn find_deletion(&self, access: &AccountAccess) -> Result<Option<Deletion>, AppError> {
+        match access.account.deleting_since {
+            Some(_) => Ok(self.records().find_deletion(&access.account.id).await?),
+            None => Ok(None),
+        }
     }
 }
 

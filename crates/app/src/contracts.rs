@@ -36,7 +36,7 @@ impl App {
     /// For a scope of one account, the name of its contract, if the account exists. `None`: the scope is all accounts.
     async fn own_contract(&self, scope: &Scope) -> Result<Option<Option<String>>, AppError> {
         let Some(id) = &scope.only else { return Ok(None) };
-        let account = self.records().find_account(id).await?;
+        let account = self.find_account(id).await?;
         Ok(Some(account.map(|account| account.contract.clone())))
     }
 }

@@ -33,7 +33,7 @@ impl App {
             Some(text) => Some(AccountId::try_new(text).ok().filter(|id| scope.includes(id)).ok_or_else(no_account)?),
         };
         if let (Some(id), true) = (&account_id, filter.account.is_some()) {
-            self.records().find_account(id).await?.ok_or_else(no_account)?;
+            self.find_account(id).await?.ok_or_else(no_account)?;
         }
         let endpoint_id = match filter.endpoint.map(EndpointId::try_new) {
             None => None,

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use bellwire_contract::{Contract, EventChoice, EventDefinition, SecretSource};
 use bellwire_domain::{
-    AddressPolicy, Consumer, EndpointUrl, EventFilter, EventType, RateLimit, Secret, UrlPolicy, escape_pointer,
+    AddressPolicy, Consumer, EndpointUrl, EventFilter, EventType, RateLimit, Secret, UrlPolicy, code_point, escape_pointer,
+    unseen_character,
 };
 use bellwire_store::Account;
 
@@ -60,7 +61,7 @@ impl EndpointRules<'_> {
                     types.insert(if event.event_type.as_str() == ANY { chosen } else { event.event_type.clone() });
                 }
                 (None, _) => {
-                    faults.push(Fault::new(place, format!("the contract `{}` has no event type `{text}`", self.contract.name())));
+                    faults.push(Fault::new(place, self.contract.no_such_event(text)));
                 }
                 (Some(_), Err(error)) => faults.push(Fault::new(place, error.to_string())),
             }
@@ -143,8 +144,12 @@ impl EndpointRules<'_> {
 /// A name for people.
 pub(crate) fn check_name(name: Option<&str>, limits: &Limits, faults: &mut Vec<Fault>) {
     let max = limits.name_length_max;
-    if name.is_some_and(|name| name.trim().is_empty() || name.chars().count() > max || name.chars().any(char::is_control)) {
-        faults.push(Fault::new("/name", format!("a name has 1 to {max} characters and no line breaks")));
+    let Some(name) = name else { return };
+    if name.trim().is_empty() || name.chars().count() > max {
+        faults.push(Fault::new("/name", format!("a name has 1 to {max} characters")));
+    } else if let Some(unseen) = unseen_character(name) {
+        let detail = format!("a name has no {}: it cannot be seen, or changes how the rest is shown", code_point(unseen));
+        faults.push(Fault::new("/name", detail));
     }
 }
 

@@ -5,7 +5,7 @@ use bellwire_store::{Endpoint, EndpointChanges, EventReceipt, LaneKey, LimitedEr
 
 use crate::endpoint_rules::{EndpointRules, check_name, check_rate_limit, entitled};
 use crate::error::no_faults;
-use crate::{AccountAccess, App, AppError, Conflict, Resource};
+use crate::{AccountAccess, Allowance, App, AppError, Conflict, Resource};
 
 /// An endpoint as asked for.
 #[derive(Debug, Clone, Default)]
@@ -159,10 +159,12 @@ impl App {
         if deleted { Ok(()) } else { Err(AppError::NotFound(Resource::Endpoint)) }
     }
 
-    /// Publishes the contract's test event to this endpoint only.
-    pub async fn test_endpoint(&self, access: &AccountAccess, id: &str) -> Result<EventReceipt, AppError> {
+    /// Publishes the contract's test event to this endpoint only, and says how often that may be done again.
+    pub async fn test_endpoint(&self, access: &AccountAccess, id: &str) -> Result<(EventReceipt, Allowance), AppError> {
         let endpoint = self.get_endpoint(access, id).await?;
-        self.publish_test(access, endpoint.id).await
+        let admitted = self.tests().admit(&access.account.id, self.clock().now());
+        let left = admitted.map_err(|(retry_after, allowance)| AppError::RateExceeded { retry_after, allowance })?;
+        Ok((self.publish_test(access, endpoint.id).await?, left))
     }
 
     async fn change_endpoint(&self, access: &AccountAccess, id: &str, changes: EndpointChanges) -> Result<Endpoint, AppError> {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bellwire_store::StoreError;
 
+use crate::Allowance;
+
 /// One thing that is wrong with the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -35,8 +37,6 @@ bellwire_domain::words! {
         Delivery = "delivery",
         /// A replay.
         Replay = "replay",
-        /// A kind of resource.
-        ResourceKind = "kind of resource in the contract of this account",
         /// A resource.
         Resource = "resource",
     }
@@ -68,6 +68,9 @@ pub enum Conflict {
     /// The contract has no webhooks for sandbox accounts.
     #[error("this is a sandbox account, and its contract has no webhooks for sandboxes")]
     SandboxAccount,
+    /// The account is being deleted.
+    #[error("the account is being deleted; its id is free once that is done")]
+    AccountDeleted,
     /// The account has reached its limit of endpoints.
     #[error("the account already has {max} endpoints, which is the limit")]
     EndpointLimit {
@@ -134,6 +137,9 @@ pub enum AppError {
     /// It does not exist, or this caller may not see it.
     #[error("no such {}", .0.as_str())]
     NotFound(Resource),
+    /// The account's contract has no such kind of resource; the text says which was meant.
+    #[error("{0}")]
+    NoSuchKind(String),
     /// The input is invalid.
     #[error("the input is not valid")]
     Invalid(Vec<Fault>),
@@ -152,11 +158,13 @@ pub enum AppError {
         /// The stored version; `None`: there is no such resource.
         version: Option<i64>,
     },
-    /// The key sends too many requests.
-    #[error("this API key sends too many requests")]
+    /// It is asked for too often.
+    #[error("{}", rate_exceeded(.allowance))]
     RateExceeded {
-        /// When it may send the next one.
+        /// When it may be asked for again.
         retry_after: Duration,
+        /// What is limited, and how.
+        allowance: Allowance,
     },
     /// It conflicts with what is stored.
     #[error(transparent)]
@@ -171,6 +179,12 @@ impl AppError {
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::Invalid(vec![Fault::new(pointer, detail)])
     }
+}
+
+fn rate_exceeded(allowance: &Allowance) -> String {
+    let Allowance { policy, limit, span_s, .. } = allowance;
+    let whose = if *policy == "requests" { "this API key" } else { "this account" };
+    format!("{whose} is allowed {limit} {policy} in {span_s} s, and has had them: try again after `Retry-After`")
 }
 
 fn precondition_failed(version: Option<i64>) -> String {

@@ -64,7 +64,7 @@ impl App {
             (Some(Role::Consumer), Some(text)) => {
                 let id = AccountId::try_new(text).ok();
                 let found = match &id {
-                    Some(id) => self.records().find_account(id).await?,
+                    Some(id) => self.find_account(id).await?,
                     None => None,
                 };
                 if found.is_some() {

@@ -32,10 +32,10 @@ mod secrets;
 use std::sync::Arc;
 
 use bellwire_contract::{Contract, Contracts};
-use bellwire_domain::{AddressPolicy, Clock, Entropy};
-use bellwire_store::{Records, StoreError};
+use bellwire_domain::{AccountId, AddressPolicy, Clock, Entropy, KeyId, Role};
+use bellwire_store::{Account, Records, StoreError};
 
-use rate::KeyRates;
+use rate::Rates;
 
 pub use access::{AccountAccess, Actor, Operation, Reach, Scope};
 pub use accounts::{AccountInput, PutAccountAnswer};
@@ -46,6 +46,7 @@ pub use events::ArrivalInput;
 pub use keys::{KeyInput, NewKey};
 pub use limits::Limits;
 pub use publish::EventInput;
+pub use rate::Allowance;
 pub use replays::ReplayInput;
 pub use resources::ResourceInput;
 pub use secrets::SecretInput;
@@ -76,15 +77,23 @@ struct Inner {
     options: AppOptions,
     /// One account is created or changed at a time, so that its first secret is generated once.
     put_account: tokio::sync::Mutex<()>,
-    /// The pace of each API key, if it is limited.
-    rates: Option<KeyRates>,
+    /// How often each API key may ask, if it is limited.
+    requests: Option<Rates<KeyId>>,
+    /// The same for consumers' keys.
+    consumer_requests: Option<Rates<KeyId>>,
+    /// How often each account may have a test event sent.
+    tests: Rates<AccountId>,
 }
 
 impl App {
     /// Use-cases over a store.
     pub fn new(options: AppOptions) -> Self {
-        let rates = options.limits.requests_per_key.map(KeyRates::new);
-        Self(Arc::new(Inner { options, put_account: tokio::sync::Mutex::default(), rates }))
+        let limits = &options.limits;
+        let requests = limits.requests_per_key.map(|limit| Rates::new("requests", limit));
+        let consumer_requests = limits.requests_per_consumer_key.map(|limit| Rates::new("requests", limit));
+        let tests = Rates::new("tests", limits.tests_per_account);
+        let put_account = tokio::sync::Mutex::default();
+        Self(Arc::new(Inner { options, put_account, requests, consumer_requests, tests }))
     }
 
     /// The limits.
@@ -116,8 +125,20 @@ impl App {
         &self.0.options.records
     }
 
-    pub(crate) fn rates(&self) -> Option<&KeyRates> {
-        self.0.rates.as_ref()
+    /// An account, unless it is being deleted.
+    pub(crate) async fn find_account(&self, id: &AccountId) -> Result<Option<Arc<Account>>, StoreError> {
+        let found = self.records().find_account(id).await?;
+        Ok(found.filter(|account| account.deleting_since.is_none()))
+    }
+
+    /// How often a key of this role may ask, if it is limited. A consumer's own limit goes before the general one.
+    pub(crate) fn requests_of(&self, role: Role) -> Option<&Rates<KeyId>> {
+        let own = self.0.consumer_requests.as_ref().filter(|_| role == Role::Consumer);
+        own.or(self.0.requests.as_ref())
+    }
+
+    pub(crate) fn tests(&self) -> &Rates<AccountId> {
+        &self.0.tests
     }
 
     pub(crate) fn options(&self) -> &AppOptions {

@@ -45,6 +45,10 @@ pub struct Limits {
     pub secrets_active_max: u32,
     /// The rate limit of an API key; `None`: no limit.
     pub requests_per_key: Option<RateLimit>,
+    /// The rate limit of a consumer's API key, in place of the one above; `None`: that one.
+    pub requests_per_consumer_key: Option<RateLimit>,
+    /// Test events of one account.
+    pub tests_per_account: RateLimit,
 }
 
 impl Default for Limits {
@@ -69,6 +73,8 @@ impl Default for Limits {
             secret_overlap_max: Duration::from_secs(30 * 24 * 3_600),
             secrets_active_max: 5,
             requests_per_key: None,
+            requests_per_consumer_key: None,
+            tests_per_account: RateLimit::per_minute_at_once(60),
         }
     }
 }

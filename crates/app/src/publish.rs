@@ -100,7 +100,7 @@ impl App {
                 Err(PublishError::AccountChanged) => {}
                 Err(error) => return Err(error.into()),
             }
-            let found = self.records().find_account(&account.id).await.map_err(AppError::from)?;
+            let found = self.find_account(&account.id).await.map_err(AppError::from)?;
             account = found.ok_or(AppError::NotFound(Resource::Account))?;
         }
         Err(PublishFailure::AccountChanged)
@@ -210,8 +210,7 @@ fn check_event<'c>(
     }
     check_subjects(input, limits, faults);
     let Some(definition) = contract.event(&input.event_type).filter(|_| input.event_type != ANY) else {
-        let detail = format!("the contract `{}` has no event type `{}`", contract.name(), input.event_type);
-        faults.push(Fault::new(at("/type"), detail));
+        faults.push(Fault::new(at("/type"), contract.no_such_event(&input.event_type)));
         return None;
     };
     if !entitled(account, definition) {

@@ -56,7 +56,7 @@ impl App {
                 PublishFailure::App(error) => return Err(error),
                 PublishFailure::Conflict(_) => return Err(Conflict::ResourceEvent.into()),
                 PublishFailure::AccountChanged => {
-                    let found = self.records().find_account(&account.id).await?;
+                    let found = self.find_account(&account.id).await?;
                     account = found.ok_or(AppError::NotFound(Resource::Account))?;
                 }
             }
@@ -201,7 +201,7 @@ impl App {
 }
 
 fn check_kind<'c>(contract: &'c Contract, kind: &str) -> Result<&'c bellwire_contract::ResourceDefinition, AppError> {
-    contract.resource(kind).ok_or(AppError::NotFound(Resource::ResourceKind))
+    contract.resource(kind).ok_or_else(|| AppError::NoSuchKind(contract.no_such_resource(kind)))
 }
 
 fn open(stored: &bellwire_store::Resource) -> Result<StoredResource<'_>, AppError> {

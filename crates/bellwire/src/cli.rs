@@ -85,6 +85,9 @@ pub(crate) struct ServeArguments {
     /// Requests per second per API key; 0: no limit
     #[arg(long, value_name = "N", default_value = "0", env = "BELLWIRE_RATE_MAX")]
     pub(crate) rate_max: KeyRate,
+    /// Requests per second per consumer's API key, in place of --rate-max; 0: that one
+    #[arg(long, value_name = "N", default_value = "100", env = "BELLWIRE_CONSUMER_RATE_MAX")]
+    pub(crate) consumer_rate_max: KeyRate,
     /// On PostgreSQL: how long a node may be silent before others take over its work, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = StoreOptions::NODE_LEASE_S, env = "BELLWIRE_NODE_LEASE", value_parser = clap::value_parser!(u16).range(1..=600))]
     pub(crate) node_lease: u16,
@@ -156,7 +159,7 @@ pub(crate) struct ListenArguments {
     /// The port, on the loopback interface; 0: any free one
     #[arg(long, value_name = "PORT", default_value_t = 9000)]
     pub(crate) port: u16,
-    /// Forward every request to this http server, and return its answer. Without a path in the URL, the request's is kept
+    /// Forward every request to this http server, and return its answer. Without a path in the URL, the request's is kept; a query in the URL is added before the request's
     #[arg(long, value_name = "URL")]
     pub(crate) forward: Option<ForwardUrl>,
     /// The status to answer with; by default, one that the contract counts as success
@@ -246,6 +249,8 @@ pub(crate) struct ForwardUrl {
     pub(crate) authority: String,
     /// `None`: each request keeps its own.
     pub(crate) path: Option<String>,
+    /// What stands before the request's own query.
+    pub(crate) query: Option<String>,
 }
 
 impl FromStr for ForwardUrl {
@@ -255,12 +260,13 @@ impl FromStr for ForwardUrl {
         let wrong = || "write an http URL, as in http://localhost:3000/webhooks".to_owned();
         let url: http::Uri = text.parse().map_err(|_| wrong())?;
         let authority = url.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(wrong)?;
-        if url.scheme() != Some(&http::uri::Scheme::HTTP) || url.query().is_some() || authority.host().is_empty() {
+        if url.scheme() != Some(&http::uri::Scheme::HTTP) || authority.host().is_empty() {
             return Err(wrong());
         }
         let port = authority.port_u16().unwrap_or(80);
         let path = Some(url.path()).filter(|path| *path != "/").map(ToOwned::to_owned);
-        Ok(Self { authority: format!("{}:{port}", authority.host()), path })
+        let query = url.query().filter(|query| !query.is_empty()).map(ToOwned::to_owned);
+        Ok(Self { authority: format!("{}:{port}", authority.host()), path, query })
     }
 }
 
@@ -336,13 +342,14 @@ mod tests {
 
     #[test]
     fn forward_urls() {
-        let forward = |text: &str| text.parse::<ForwardUrl>().map(|url| (url.authority, url.path)).ok();
-        assert_eq!(forward("http://localhost:3000"), Some(("localhost:3000".to_owned(), None)));
-        assert_eq!(forward("http://localhost/a/b"), Some(("localhost:80".to_owned(), Some("/a/b".to_owned()))));
-        assert_eq!(forward("http://[::1]:3000/"), Some(("[::1]:3000".to_owned(), None)));
-        for text in
-            ["", "localhost:3000", "https://localhost/", "http://", "http://u:p@localhost/", "http://localhost/?a=b", "/x"]
-        {
+        let forward = |text: &str| text.parse::<ForwardUrl>().map(|url| (url.authority, url.path, url.query)).ok();
+        assert_eq!(forward("http://localhost:3000"), Some(("localhost:3000".to_owned(), None, None)));
+        let path = || Some("/a/b".to_owned());
+        assert_eq!(forward("http://localhost/a/b"), Some(("localhost:80".to_owned(), path(), None)));
+        assert_eq!(forward("http://localhost/a/b?c=d&e"), Some(("localhost:80".to_owned(), path(), Some("c=d&e".to_owned()))));
+        assert_eq!(forward("http://localhost/?c=d"), Some(("localhost:80".to_owned(), None, Some("c=d".to_owned()))));
+        assert_eq!(forward("http://[::1]:3000/"), Some(("[::1]:3000".to_owned(), None, None)));
+        for text in ["", "localhost:3000", "https://localhost/", "http://", "http://u:p@localhost/", "/x"] {
             assert_eq!(forward(text), None, "{text}");
         }
     }

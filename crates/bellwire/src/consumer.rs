@@ -22,7 +22,8 @@ impl Consumer {
         let name = &arguments.contract;
         let contracts = contracts::load(arguments.contracts.as_deref())?;
         let Some(contract) = contracts.get(name) else {
-            bail!("--contract: there is no contract `{name}`; see `bellwire contract list`");
+            let meant = contracts.did_you_mean(name);
+            bail!("--contract: there is no contract `{name}`{meant}; see `bellwire contract list`");
         };
         if arguments.secrets.is_empty() && contract.subscription().secret.required {
             bail!("--secret: `{name}` cannot be verified without one; give it here or as BELLWIRE_SECRET");

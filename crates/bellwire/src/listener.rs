@@ -9,7 +9,6 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -28,8 +27,10 @@ use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+mod activity;
 mod visitors;
 
+use activity::Activity;
 use visitors::{Visitor, Visitors};
 
 /// How long to pause when the system cannot accept another connection.
@@ -148,37 +149,6 @@ async fn connection(stream: TcpStream, router: Router, limits: ListenerLimits, v
     }
 }
 
-/// What happens on a connection.
-#[derive(Default)]
-struct Activity {
-    answering: AtomicUsize,
-    /// Requests begun and ended.
-    changes: AtomicUsize,
-}
-
-impl Activity {
-    /// Whether a request is being answered.
-    fn is_answering(&self) -> bool {
-        self.answering.load(Ordering::Acquire) > 0
-    }
-
-    fn begin(&self) {
-        self.answering.fetch_add(1, Ordering::AcqRel);
-        self.changes.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Waits until nothing was being answered and nothing has changed for a whole `quiet`.
-    async fn ends(&self, quiet: Duration) {
-        loop {
-            let before = self.changes.load(Ordering::Acquire);
-            tokio::time::sleep(quiet).await;
-            if !self.is_answering() && self.changes.load(Ordering::Acquire) == before {
-                return;
-            }
-        }
-    }
-}
-
 /// A request that is being answered.
 struct Begun(Arc<Activity>);
 
@@ -191,8 +161,7 @@ impl Begun {
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        self.0.changes.fetch_add(1, Ordering::AcqRel);
-        self.0.answering.fetch_sub(1, Ordering::AcqRel);
+        self.0.end();
     }
 }
 

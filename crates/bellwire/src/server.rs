@@ -44,6 +44,8 @@ pub(crate) struct ServerOptions {
     pub(crate) account_backlog_max: u32,
     /// Requests that one API key may send.
     pub(crate) requests_per_key: Option<RateLimit>,
+    /// Requests that a consumer's API key may send, if not those.
+    pub(crate) requests_per_consumer_key: Option<RateLimit>,
     pub(crate) metrics: PrometheusHandle,
 }
 
@@ -94,7 +96,11 @@ impl Server {
             entropy: Arc::clone(&entropy),
             addresses: addresses.clone(),
             allow_http: options.allow_http,
-            limits: Limits { requests_per_key: options.requests_per_key, ..Limits::default() },
+            limits: Limits {
+                requests_per_key: options.requests_per_key,
+                requests_per_consumer_key: options.requests_per_consumer_key,
+                ..Limits::default()
+            },
         });
         let new_admin_key = app.ensure_admin_key(options.admin_key.as_deref()).await.map_err(refused_key)?;
         let sender = Sender::new(SenderOptions { addresses, ..SenderOptions::default() });

@@ -4,6 +4,8 @@
 //! that expression. Such text is trusted only where nothing better is known. What can be computed from the captured body and
 //! headers is computed, and the caller compares it.
 
+use std::sync::Arc;
+
 use bellwire_domain::Timestamp;
 use http::HeaderMap;
 
@@ -11,6 +13,7 @@ use crate::contract::Contract;
 use crate::expression::Expression;
 use crate::filters::{FilterName, UrlPart, url_part};
 use crate::json;
+use crate::meter::Meter;
 use crate::piece::Piece;
 use crate::request::{Body, RequestPlan};
 use crate::template::{Part, Template};
@@ -47,6 +50,7 @@ pub(crate) struct Captured<'a> {
     url: String,
     pub(crate) shown: Vec<Shown<'a>>,
     secret: &'a str,
+    meter: Arc<Meter>,
 }
 
 /// Whether the expression's value proves knowledge of a secret.
@@ -77,7 +81,7 @@ impl<'a> Captured<'a> {
     pub(crate) fn new(contract: &'a Contract, plan: &'a RequestPlan, request: &'a CapturedRequest<'a>) -> Self {
         let host = request.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         let url = if request.url.starts_with('/') { format!("https://{host}{}", request.url) } else { request.url.to_owned() };
-        let mut captured = Self { contract, request, url, shown: Vec::new(), secret: "" };
+        let mut captured = Self { contract, request, url, shown: Vec::new(), secret: "", meter: Arc::default() };
         match (&plan.body, std::str::from_utf8(request.body)) {
             (Body::Json(tree), Ok(text)) if serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok() => {
                 captured.read_tree(tree, text, "the body");
@@ -176,6 +180,10 @@ impl Values for Captured<'_> {
         let found = self.shown.iter().find(|shown| shown.expression.text == expression)?;
         let trusted = !proves(found.expression) && !follows(found.expression) && found.raw.is_none();
         trusted.then_some(found.text.as_str())
+    }
+
+    fn meter(&self) -> &Arc<Meter> {
+        &self.meter
     }
 }
 

@@ -1,7 +1,6 @@
 //! Reads `events` and `test_event`: the catalogue of what can happen.
 
 use bellwire_domain::EventType;
-use jsonschema::Validator;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -9,7 +8,7 @@ use crate::diagnostic::{At, Report};
 use crate::grammar::{Definition, KeySpec, Shape};
 use crate::reader::{Fields, items, text};
 use crate::request::{EVENT_REQUEST, RequestPlan};
-use crate::schema;
+use crate::schema::{self, DataSchema};
 use crate::yaml::{Kind, Node};
 
 /// The most events of a contract.
@@ -83,7 +82,7 @@ pub struct EventDefinition {
     /// Whether fields that the schema does not declare are refused.
     pub strict: bool,
     pub(crate) fields: Option<String>,
-    pub(crate) validator: Option<Validator>,
+    pub(crate) checked_by: Option<DataSchema>,
     pub(crate) plan: Option<RequestPlan>,
 }
 
@@ -200,9 +199,9 @@ fn read_event(fields: &Fields<'_>, undeclared: Undeclared, report: &mut Report) 
         );
     }
     let strict = fields.flag("strict", undeclared == Undeclared::DeclaredOnly, report);
-    let validator = match (&schema_value, fields.get("schema")) {
+    let checked_by = match (&schema_value, fields.get("schema")) {
         (Some(value), Some(node)) => match schema::compile(value, strict) {
-            Ok(validator) => Some(validator),
+            Ok(compiled) => Some(compiled),
             Err(message) => {
                 report.add(node.at, &fields.path_of("schema"), format!("not a valid JSON Schema: {message}"), "");
                 None
@@ -211,8 +210,8 @@ fn read_event(fields: &Fields<'_>, undeclared: Undeclared, report: &mut Report) 
         _ => None,
     };
     let example_json = fields.get("example").map_or_else(|| "{}".to_owned(), Node::to_json);
-    if let (Some(validator), Ok(value)) = (&validator, serde_json::from_str::<Value>(&example_json)) {
-        for error in schema::check(validator, &value) {
+    if let (Some(compiled), Ok(value)) = (&checked_by, serde_json::from_str::<Value>(&example_json)) {
+        for error in schema::check(compiled, &value) {
             let place = format!("{}{}", fields.path_of("example"), error.pointer.replace('/', "."));
             report.add(fields.at("example"), &place, format!("the example does not match the schema: {}", error.message), "");
         }
@@ -231,7 +230,7 @@ fn read_event(fields: &Fields<'_>, undeclared: Undeclared, report: &mut Report) 
         enabled_by_default,
         strict,
         fields: read_constants(fields, report),
-        validator,
+        checked_by,
         plan: None,
     })
 }
@@ -290,7 +289,7 @@ fn any_event() -> Option<EventDefinition> {
         enabled_by_default: true,
         strict: false,
         fields: None,
-        validator: None,
+        checked_by: None,
         plan: None,
     })
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bellwire_domain::{DeliveryPolicy, EventType, Secret};
 
 use crate::catalogue::{EventDefinition, TestEvent};
+use crate::diagnostic::did_you_mean;
 use crate::published::PublishedApi;
 use crate::request::{RequestPlan, is_connection_header};
 use crate::resource::ResourceDefinition;
@@ -71,16 +72,22 @@ impl Contract {
         self.events.iter().find(|event| event.is_named(event_type)).or(self.any.as_ref())
     }
 
+    /// That there is no such event type, and which one was probably meant.
+    pub fn no_such_event(&self, event_type: &str) -> String {
+        let names = self.events.iter().flat_map(|event| std::iter::once(&event.event_type).chain(&event.aliases));
+        let meant = did_you_mean(event_type, names.map(EventType::as_str));
+        format!("the contract `{}` has no event type `{event_type}`{meant}", self.name)
+    }
+
+    /// That there is no such kind of resource, and which one was probably meant.
+    pub fn no_such_resource(&self, kind: &str) -> String {
+        let meant = did_you_mean(kind, self.resources.iter().map(ResourceDefinition::kind));
+        format!("no such kind of resource in the contract of this account{meant}")
+    }
+
     /// Checks an event's data against its definition. Free when the contract declares no schema.
     pub fn check_data(&self, event: &EventDefinition, data: &[u8]) -> Result<(), Vec<DataError>> {
-        let Some(validator) = &event.validator else { return Ok(()) };
-        let errors = match schema::read(data) {
-            Ok(value) => schema::check(validator, &value),
-            Err(error) => vec![DataError {
-                pointer: String::new(),
-                message: format!("not valid JSON, line {}, column {}", error.line(), error.column()),
-            }],
-        };
+        let errors = event.checked_by.as_ref().map_or_else(Vec::new, |schema| schema::check_posted(schema, data));
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 

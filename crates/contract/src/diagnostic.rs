@@ -125,8 +125,8 @@ impl Report {
 /// The longest word that is compared with others, in characters.
 const WORD_LENGTH_MAX: usize = 64;
 
-/// The candidate that `word` was probably meant to be.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The candidate that `word` was probably meant to be: a third of its letters may be wrong.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
     if length > WORD_LENGTH_MAX {
         return None;
@@ -139,6 +139,11 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// "; did you mean `x`?", or nothing.
+pub(crate) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(word, candidates).map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"))
 }
 
 /// "did you mean `x`?", or the list of candidates.

@@ -13,6 +13,10 @@ use crate::variables::{self, Scope, Variable};
 
 /// The longest expression, in bytes.
 const EXPRESSION_LENGTH_MAX: usize = 4_096;
+/// What it costs to start the library, in steps.
+const LIBRARY_STEPS: usize = 2_048;
+/// What it costs to evaluate an expression without the library, in steps.
+const DIRECT_STEPS: usize = 64;
 
 /// A checked expression.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub(crate) struct Expression {
     pub(crate) text: String,
     /// The values it uses.
     pub(crate) paths: Vec<Path>,
+    /// The filter that can make far more than it is given, because a value of the event says how much.
+    pub(crate) grows_by: Option<&'static str>,
     evaluation: Evaluation,
 }
 
@@ -58,7 +64,8 @@ impl Expression {
             Some(evaluation) => evaluation.map_err(|message| quoted(message, ""))?,
             None => Evaluation::Library(compiled),
         };
-        Ok(Self { at, text, paths, evaluation })
+        let grows_by = growing_filter(&tokens);
+        Ok(Self { at, text, paths, grows_by, evaluation })
     }
 
     /// The value.
@@ -66,13 +73,22 @@ impl Expression {
         if let Some(shown) = scope.values.shown(&self.text) {
             return Ok(Piece::text(shown));
         }
+        let charged = scope.meter().step(match &self.evaluation {
+            Evaluation::Library(_) => LIBRARY_STEPS,
+            Evaluation::Direct(..) | Evaluation::Sum(..) | Evaluation::Defined(..) => DIRECT_STEPS,
+        });
+        charged.map_err(|error| self.named(&error))?;
         let value = match &self.evaluation {
             Evaluation::Direct(path, filters) => filtered(path, filters, scope),
             Evaluation::Sum(path, filters, added) => filtered(path, filters, scope).and_then(|value| sum(&value, *added)),
-            Evaluation::Defined(path, wanted) => Ok(Piece::Bool((path.find(scope) != Piece::Absent) == *wanted)),
+            Evaluation::Defined(path, wanted) => path.find(scope).map(|found| Piece::Bool((found != Piece::Absent) == *wanted)),
             Evaluation::Library(compiled) => jinja::evaluate(compiled, &self.paths, scope),
         };
-        value.map_err(|error| EvalError { message: format!("`{}` {}", self.text, error.message), absent: error.absent })
+        value.map_err(|error| self.named(&error))
+    }
+
+    fn named(&self, error: &EvalError) -> EvalError {
+        EvalError { message: format!("`{}` {}", self.text, error.message), absent: error.absent }
     }
 
     /// The variable and its filters, when the expression is nothing else.
@@ -89,9 +105,9 @@ impl Expression {
 }
 
 fn filtered<'a>(path: &Path, filters: &[Filter], scope: Scope<'a>) -> Result<Piece<'a>, EvalError> {
-    match path.find(scope) {
+    match path.find(scope)? {
         Piece::Absent => Ok(Piece::Absent),
-        found => filters.iter().try_fold(found, |value, filter| filter.apply(value)),
+        found => filters.iter().try_fold(found, |value, filter| filter.apply(value, scope.meter())),
     }
 }
 
@@ -103,6 +119,35 @@ fn sum(value: &Piece<'_>, added: i64) -> Result<Piece<'static>, EvalError> {
     };
     let sum = number.and_then(|number| number.checked_add(added));
     sum.map(|sum| Piece::number(&sum)).ok_or_else(|| EvalError::new("adds to something that is not a whole number"))
+}
+
+/// The filters whose arguments say how much they make.
+const GROWING: &[&str] = &["batch", "indent", "join", "map", "replace", "slice"];
+
+/// The first filter that can make much and whose arguments hold more than constants.
+fn growing_filter(tokens: &[Token]) -> Option<&'static str> {
+    tokens.iter().enumerate().find_map(|(index, token)| {
+        let Token::Name(name) = token else { return None };
+        let filter = GROWING.iter().find(|filter| *filter == name)?;
+        let before = index.checked_sub(1).and_then(|before| tokens.get(before));
+        if before != Some(&Token::Sign('|')) || tokens.get(index + 1) != Some(&Token::Sign('(')) {
+            return None;
+        }
+        let mut depth = 0usize;
+        let arguments = tokens.iter().enumerate().skip(index + 1).take_while(|(_, token)| {
+            match token {
+                Token::Sign('(') => depth += 1,
+                Token::Sign(')') => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            depth > 0
+        });
+        let mut names = arguments.filter_map(|(index, token)| match token {
+            Token::Name(name) => Some((index, name)),
+            _ => None,
+        });
+        names.any(|(index, name)| !lexer::is_keyword(name) && !is_argument_name(tokens, index)).then_some(*filter)
+    })
 }
 
 fn is_function(name: &str) -> bool {
@@ -154,11 +199,10 @@ fn is_argument_name(tokens: &[Token], index: usize) -> bool {
 }
 
 fn check_filter(name: &str) -> Result<(), Mistake> {
-    if jinja::has_filter(name) {
+    let known: Vec<&str> = jinja::filter_names().collect();
+    if known.contains(&name) {
         return Ok(());
     }
-    let mut known = FilterName::WORDS.to_vec();
-    known.extend(["default", "join", "length", "first", "last", "replace", "trim", "round", "int", "float"]);
     Err(Mistake::new(format!("unknown filter `{name}`"), suggestion(name, &known)))
 }
 

@@ -13,6 +13,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
+use crate::json;
+use crate::meter::Meter;
 use crate::piece::{EvalError, Piece};
 
 bellwire_domain::words! {
@@ -43,6 +45,7 @@ bellwire_domain::words! {
         UrlTarget = "url_target",
         UrlEncode = "urlencode",
         Xml = "xml",
+        Length = "length",
     }
 }
 
@@ -91,11 +94,12 @@ impl From<FilterName> for Filter {
 }
 
 impl Filter {
-    /// The filtered value.
-    pub(crate) fn apply(self, input: Piece<'_>) -> Result<Piece<'_>, EvalError> {
+    /// The filtered value. What it makes is charged before it is made.
+    pub(crate) fn apply<'p>(self, input: Piece<'p>, meter: &Meter) -> Result<Piece<'p>, EvalError> {
         if input == Piece::Absent {
             return Err(EvalError { message: "a filter was given a value that is missing".into(), absent: true });
         }
+        meter.make(self.made(input.len()))?;
         let owned = |text: String| Ok(Piece::Text(Cow::Owned(text)));
         let bytes = |bytes: Vec<u8>| Ok(Piece::Bytes(Cow::Owned(bytes)));
         match self.name {
@@ -128,15 +132,66 @@ impl Filter {
             FilterName::UrlTarget => owned(url_part(&input.into_string()?, UrlPart::Target)?),
             FilterName::UrlEncode => owned(utf8_percent_encode(&input.into_string()?, RESERVED).to_string()),
             FilterName::Xml => owned(xml(&input.into_string()?)),
+            FilterName::Length => length(&input),
         }
     }
+
+    /// The most bytes that it makes from so many.
+    fn made(self, bytes: usize) -> usize {
+        let times = match self.name {
+            FilterName::Base64 | FilterName::Base64Url | FilterName::Hex => 2,
+            FilterName::Json | FilterName::Xml => json::ESCAPED_BYTES_MAX,
+            // A character may take three times the bytes in the other case, and three when it is percent-encoded, as a URL is when
+            // it is read.
+            FilterName::Upper
+            | FilterName::Lower
+            | FilterName::UrlEncode
+            | FilterName::String
+            | FilterName::UrlScheme
+            | FilterName::UrlHost
+            | FilterName::UrlPort
+            | FilterName::UrlPath
+            | FilterName::UrlQuery
+            | FilterName::UrlOrigin
+            | FilterName::UrlTarget => 3,
+            FilterName::Unix
+            | FilterName::UnixMs
+            | FilterName::Rfc3339
+            | FilterName::HttpDate
+            | FilterName::Sha1
+            | FilterName::Sha256
+            | FilterName::Sha384
+            | FilterName::Sha512
+            | FilterName::Crc32
+            | FilterName::Length => 0,
+        };
+        bytes.saturating_mul(times)
+    }
+}
+
+/// Bytes are counted as bytes, text as characters, lists and objects by their items.
+fn length(input: &Piece<'_>) -> Result<Piece<'static>, EvalError> {
+    let length = match input {
+        Piece::Bytes(bytes) => bytes.len(),
+        Piece::Text(text) => text.chars().count(),
+        Piece::Json(raw) => match raw.trim_start().as_bytes().first() {
+            Some(b'"') => json::unquote(raw).unwrap_or_default().chars().count(),
+            Some(b'[') => json::elements(raw).count(),
+            Some(b'{') => json::members(raw).count(),
+            _ => return Err(EvalError::new("has no length")),
+        },
+        Piece::Absent | Piece::Null | Piece::Bool(_) | Piece::Number(_) | Piece::Time(_) => {
+            return Err(EvalError::new("has no length"));
+        }
+    };
+    Ok(Piece::number(&length))
 }
 
 fn time(input: &Piece<'_>) -> Result<bellwire_domain::Timestamp, EvalError> {
     match input {
         Piece::Time(at) => Ok(*at),
         Piece::Text(text) => parse_time(text),
-        Piece::Json(raw) => parse_time(&crate::json::unquote(raw).unwrap_or_default()),
+        Piece::Json(raw) => parse_time(&json::unquote(raw).unwrap_or_default()),
         _ => Err(EvalError::new("is not a time; this filter takes a time, or text in RFC 3339")),
     }
 }

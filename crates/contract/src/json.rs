@@ -4,6 +4,9 @@
 
 use std::borrow::Cow;
 
+/// The most bytes that one byte becomes in a JSON string: `\u0000`.
+pub(crate) const ESCAPED_BYTES_MAX: usize = 6;
+
 /// Appends `text` as a JSON string. Non-ASCII characters stay as they are.
 pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push('"');

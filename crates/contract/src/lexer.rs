@@ -9,40 +9,55 @@ pub(crate) enum Token {
     Sign(char),
 }
 
+/// A token with the bytes of the source that it covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Placed {
+    pub(crate) token: Token,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
 /// The tokens of `source`. A rough reading is enough: the library also parses the expression, and strictly.
 pub(crate) fn tokens(source: &str) -> Vec<Token> {
+    placed(source).into_iter().map(|placed| placed.token).collect()
+}
+
+/// The same, each with its place.
+pub(crate) fn placed(source: &str) -> Vec<Placed> {
     let mut out = Vec::new();
-    let mut rest = source.chars().peekable();
-    while let Some(first) = rest.next() {
-        match first {
-            ' ' | '\t' | '\n' | '\r' => {}
+    let mut rest = source.char_indices().peekable();
+    while let Some((start, first)) = rest.next() {
+        let token = match first {
+            ' ' | '\t' | '\n' | '\r' => continue,
             '"' | '\'' => {
                 let mut text = String::new();
-                while let Some(next) = rest.next() {
+                while let Some((_, next)) = rest.next() {
                     match next {
-                        '\\' => text.extend(rest.next()),
+                        '\\' => text.extend(rest.next().map(|(_, escaped)| escaped)),
                         quote if quote == first => break,
                         other => text.push(other),
                     }
                 }
-                out.push(Token::Text(text));
+                Token::Text(text)
             }
             first if first.is_alphabetic() || first == '_' => {
                 let mut name = String::from(first);
-                while let Some(next) = rest.next_if(|next| next.is_alphanumeric() || *next == '_') {
+                while let Some((_, next)) = rest.next_if(|(_, next)| next.is_alphanumeric() || *next == '_') {
                     name.push(next);
                 }
-                out.push(Token::Name(name));
+                Token::Name(name)
             }
             first if first.is_ascii_digit() => {
                 let mut number = String::from(first);
-                while let Some(next) = rest.next_if(char::is_ascii_digit) {
+                while let Some((_, next)) = rest.next_if(|(_, next)| next.is_ascii_digit()) {
                     number.push(next);
                 }
-                out.push(Token::Number(number));
+                Token::Number(number)
             }
-            sign => out.push(Token::Sign(sign)),
-        }
+            sign => Token::Sign(sign),
+        };
+        let end = rest.peek().map_or(source.len(), |(index, _)| *index);
+        out.push(Placed { token, start, end });
     }
     out
 }

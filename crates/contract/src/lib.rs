@@ -10,16 +10,17 @@
 //! The layers, lowest first:
 //!
 //! - `diagnostic`, `yaml`, `grammar` and `reader`: a tree with places, tables of keys, and what is wrong where;
-//! - `json`, `piece`, `filters`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
+//! - `json`, `piece`, `meter`, `filters`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
 //! - `signature`, `request`, `catalogue`, `policy`, `subscription`, `resource` and `published`: each reads one part of a contract;
-//! - `contract`: the compiled contract, and on top of it `render`, `captured`, `verify`, `identify` and `proofs`;
+//! - `contract`: the compiled contract, and on top of it `growth`, `render`, `captured`, `verify`, `identify` and `proofs`;
 //! - `trial`, `compile`, `json_schema` and `shipped`.
 //!
 //! To add
 //!
 //! - a **key**: a line in the table of its part (a `const` of `grammar::KeySpec`), and the code beside it that reads the key. The
 //!   JSON Schema and "did you mean" follow from the table. Then an example in `docs/contract-language.md`.
-//! - a **filter**: a variant in `filters::FilterName` and its arm in `Filter::apply`.
+//! - a **filter**: a variant in `filters::FilterName` and its arm in `Filter::apply`, which charges what it makes.
+//! - a filter **of the library**: its name in `jinja/library`, and what it makes at most.
 //! - a **value** that expressions can name: a variant in `variables::Builtin` and its arm in `render`.
 //! - a **signature scheme**: a file like `signature/hmac.rs`, and its line in `SCHEMES` in `signature.rs`.
 //! - a **verb** of published APIs: a variant in `published/verb.rs` with its inputs and names, and its sample in `trial/answers.rs`.
@@ -36,11 +37,13 @@ mod expression;
 mod failure;
 mod filters;
 mod grammar;
+mod growth;
 mod identify;
 mod jinja;
 mod json;
 mod json_schema;
 mod lexer;
+mod meter;
 mod path;
 mod piece;
 mod policy;
@@ -65,7 +68,7 @@ pub use bellwire_domain::OutboundRequest;
 pub use captured::CapturedRequest;
 pub use catalogue::{EventDefinition, TestEvent};
 pub use contract::Contract;
-pub use diagnostic::{ContractError, Diagnostic};
+pub use diagnostic::{ContractError, Diagnostic, nearest};
 pub use failure::RenderError;
 pub use identify::NamedEvent;
 pub use json_schema::json_schema;

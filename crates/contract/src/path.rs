@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::json;
-use crate::piece::Piece;
+use crate::piece::{EvalError, Piece};
 use crate::variables::{Scope, Variable};
 
 /// A variable, and the steps to a value inside it.
@@ -26,17 +26,18 @@ impl Path {
         self.inside.iter().map_while(Segment::key).collect()
     }
 
-    /// The value at its end, or `Absent`.
-    pub(crate) fn find<'a>(&self, scope: Scope<'a>) -> Piece<'a> {
+    /// The value at its end, or `Absent`. Looking for it is charged, since each step reads the value from its start.
+    pub(crate) fn find<'a>(&self, scope: Scope<'a>) -> Result<Piece<'a>, EvalError> {
         let value = scope.get(&self.variable);
         if self.inside.is_empty() {
-            return value;
+            return Ok(value);
         }
-        match value {
+        scope.meter().step(value.len())?;
+        Ok(match value {
             Piece::Json(Cow::Borrowed(raw)) => self.walk(raw).map_or(Piece::Absent, |raw| Piece::Json(Cow::Borrowed(raw))),
             Piece::Json(Cow::Owned(raw)) => self.walk(&raw).map_or(Piece::Absent, |raw| Piece::Json(Cow::Owned(raw.to_owned()))),
             _ => Piece::Absent,
-        }
+        })
     }
 
     fn walk<'r>(&self, raw: &'r str) -> Option<&'r str> {

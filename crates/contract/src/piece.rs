@@ -67,6 +67,15 @@ impl<'a> Piece<'a> {
         }
     }
 
+    /// How much it holds, in bytes.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Absent | Self::Null | Self::Bool(_) | Self::Time(_) => 0,
+            Self::Number(text) | Self::Text(text) | Self::Json(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+
     /// Appends the value as JSON.
     pub(crate) fn write_json(&self, out: &mut String) -> Result<(), EvalError> {
         match self {

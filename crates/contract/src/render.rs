@@ -13,6 +13,7 @@ use crate::contract::Contract;
 use crate::diagnostic::At;
 use crate::failure::{Failure, RenderError};
 use crate::filters::{UrlPart, url_part};
+use crate::meter::Meter;
 use crate::piece::Piece;
 use crate::published::PublishedApi;
 use crate::request::{Body, RequestPlan, Step, is_connection_header};
@@ -37,6 +38,7 @@ impl Contract {
             headers: vec![Vec::new(); plan.headers.len()],
             signatures: vec![None; self.signatures.len()],
             body: Vec::new(),
+            meter: Arc::default(),
         };
         for step in &plan.order {
             rendering.step(*step).map_err(|failure| RenderError::of(plan.name(*step, &self.signatures), failure))?;
@@ -54,6 +56,7 @@ struct Rendering<'a> {
     headers: Vec<Vec<String>>,
     signatures: Vec<Option<String>>,
     body: Vec<u8>,
+    meter: Arc<Meter>,
 }
 
 impl Rendering<'_> {
@@ -244,6 +247,10 @@ impl Values for Rendering<'_> {
             Variable::Local(_) => Piece::Absent,
         }
     }
+
+    fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
 }
 
 /// Pairs as `application/x-www-form-urlencoded`.
@@ -252,6 +259,8 @@ fn render_pairs(pairs: &[(String, bool, Template)], scope: Scope<'_>) -> Result<
     for (name, optional, template) in pairs {
         match template.render_text(scope) {
             Ok(text) => {
+                let room = scope.meter().make(text.len().saturating_mul(3));
+                room.map_err(|error| Failure::new(template.at, error.message).inside(name.clone()))?;
                 out.append_pair(name, &text);
             }
             Err(failure) if failure.absent && *optional => {}

@@ -6,14 +6,17 @@
 mod document;
 mod read;
 
+use std::sync::Arc;
+
 use bellwire_domain::EventType;
 use bellwire_domain::resource::{Facts, FieldFact, Lifecycle, Past, Refusal, StateId, StateSet};
 use bytes::Bytes;
 
 use crate::failure::Failure;
 use crate::json;
+use crate::meter::Meter;
 use crate::piece::Piece;
-use crate::schema::DataError;
+use crate::schema::{DataError, repeated_anywhere};
 use crate::template::Template;
 use crate::tree::{Spacing, Tree};
 use crate::variables::{Local, Scope, Values, Variable};
@@ -124,6 +127,9 @@ impl ResourceDefinition {
     /// Decides what a new document (valid JSON) of the resource `id` changes and causes.
     pub fn decide(&self, id: &str, old: Option<StoredResource<'_>>, document: &Bytes) -> Result<ResourceChange, ResourceRefusal> {
         let text = std::str::from_utf8(document).map_err(|_| wrong("", "not UTF-8"))?;
+        if let Some(error) = repeated_anywhere(text) {
+            return Err(ResourceRefusal::Invalid(vec![error]));
+        }
         let state = self.read_state(id, text)?;
         let past = old.as_ref().map(|old| self.past(old));
         let facts = self.facts(old.map(|old| old.document), text);
@@ -225,7 +231,8 @@ impl EventRule {
     fn write(&self, text: &str, document: &Bytes, resource: &str, count: usize) -> Result<ResourceEvent, ResourceRefusal> {
         let document_local = Local { name: "document", value: Piece::Json(text.into()), outer: None };
         let resource_local = Local { name: "resource", value: Piece::Json(resource.into()), outer: Some(&document_local) };
-        let scope = Scope { values: &Nothing, locals: Some(&resource_local) };
+        let nothing = Nothing::default();
+        let scope = Scope { values: &nothing, locals: Some(&resource_local) };
         let failed = |failure: &Failure| wrong("", &format!("the event `{}`: {}", self.event_type, failure.message));
         let id = self.id.as_ref().map(|id| id.render_text(scope)).transpose().map_err(|failure| failed(&failure))?;
         let data = match &self.data {
@@ -241,11 +248,16 @@ impl EventRule {
 }
 
 /// Templates of resources know `document` and `resource`, and nothing of a request.
-struct Nothing;
+#[derive(Default)]
+struct Nothing(Arc<Meter>);
 
 impl Values for Nothing {
     fn get(&self, _variable: &Variable) -> Piece<'_> {
         Piece::Absent
+    }
+
+    fn meter(&self) -> &Arc<Meter> {
+        &self.0
     }
 }
 

@@ -3,6 +3,9 @@
 //! A contract can close a schema: then undeclared fields are refused at every depth, so that nobody's data leaves by accident.
 //! Messages never repeat a value, because values are health data.
 
+mod data_error;
+mod repeated;
+
 use std::collections::{HashMap, HashSet};
 
 use bellwire_domain::escape_pointer;
@@ -11,26 +14,43 @@ use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Something in an event's data that does not match its schema.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DataError {
-    /// Where, as a JSON pointer inside the data; empty for the whole.
-    pub pointer: String,
-    /// What is wrong, without repeating a value.
-    pub message: String,
-}
+pub use data_error::DataError;
+pub(crate) use repeated::repeated_anywhere;
 
 /// The most errors reported for one event.
 const ERRORS_MAX: usize = 20;
 
+/// A schema that is ready to check data.
+#[derive(Debug)]
+pub(crate) struct DataSchema {
+    validator: Validator,
+    /// The schema, if it closes an object somewhere.
+    closing: Option<Value>,
+}
+
 /// Compiles a schema; with `closed`, undeclared fields are refused.
-pub(crate) fn compile(schema: &Value, closed: bool) -> Result<Validator, String> {
+pub(crate) fn compile(schema: &Value, closed: bool) -> Result<DataSchema, String> {
     let mut schema = schema.clone();
     if closed {
         close(&mut schema);
     }
     let options = jsonschema::options().should_validate_formats(true).offline();
-    options.build(&schema).map_err(|error| error.masked().to_string())
+    let validator = options.build(&schema).map_err(|error| error.masked().to_string())?;
+    Ok(DataSchema { validator, closing: repeated::closes_something(&schema).then_some(schema) })
+}
+
+/// Everything that is wrong with posted data. Its depth is bounded where it enters.
+pub(crate) fn check_posted(schema: &DataSchema, data: &[u8]) -> Vec<DataError> {
+    let value = match read(data) {
+        Ok(value) => value,
+        Err(error) => {
+            let message = format!("not valid JSON, line {}, column {}", error.line(), error.column());
+            return vec![DataError { pointer: String::new(), message }];
+        }
+    };
+    let text = std::str::from_utf8(data).unwrap_or_default();
+    let repeated = schema.closing.as_ref().and_then(|closing| repeated::repeated_where_closed(closing, text));
+    repeated.into_iter().chain(check(schema, &value)).collect()
 }
 
 /// Makes a schema refuse undeclared fields wherever it describes an object.
@@ -78,7 +98,7 @@ const DEPTH_MAX: usize = 128;
 
 /// An event's data as the validator takes it. The validator's numbers have 64 bits, so a larger one counts as the largest of its
 /// sign. This is only for checking: the posted bytes are what is delivered.
-pub(crate) fn read(data: &[u8]) -> Result<Value, serde_json::Error> {
+fn read(data: &[u8]) -> Result<Value, serde_json::Error> {
     serde_json::from_slice(data).or_else(|error| {
         let raw: &RawValue = serde_json::from_slice(data)?;
         clamp(raw, DEPTH_MAX).ok_or(error)
@@ -104,10 +124,10 @@ fn clamp(raw: &RawValue, depth: usize) -> Option<Value> {
 }
 
 /// Everything that the schema refuses in `data`.
-pub(crate) fn check(validator: &Validator, data: &Value) -> Vec<DataError> {
+pub(crate) fn check(schema: &DataSchema, data: &Value) -> Vec<DataError> {
     let mut errors = Vec::new();
     let mut seen = HashSet::new();
-    for error in validator.iter_errors(data).take(ERRORS_MAX) {
+    for error in schema.validator.iter_errors(data).take(ERRORS_MAX) {
         let pointer = error.instance_path().to_string();
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::contract::Contract;
-use crate::diagnostic::ContractError;
+use crate::diagnostic::{ContractError, did_you_mean};
 
 /// The shipped contracts: file name and text.
 const SHIPPED: &[(&str, &str)] = &[
@@ -54,6 +54,11 @@ impl Contracts {
     /// The contract with this name.
     pub fn get(&self, name: &str) -> Option<&Arc<Contract>> {
         self.by_name.get(name)
+    }
+
+    /// "; did you mean `x`?" for a name that no contract has, or nothing.
+    pub fn did_you_mean(&self, name: &str) -> String {
+        did_you_mean(name, self.by_name.keys().map(String::as_str))
     }
 
     /// All of them, in the order of their names.

@@ -11,11 +11,13 @@ mod plain;
 mod scheme;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use crate::diagnostic::{Report, list};
 use crate::expression::Expression;
 use crate::failure::Failure;
 use crate::grammar::{Definition, KeySpec, Shape, Variant, names, union};
+use crate::meter::Meter;
 use crate::piece::Piece;
 use crate::reader::Fields;
 use crate::variables::{Builtin, Scope, Values, Variable};
@@ -36,7 +38,7 @@ pub(crate) const SIGNATURE: Shape = Shape::Named(&Definition {
 });
 const COMMON_KEYS: &[KeySpec] = &[
     KeySpec::optional("prefix", Shape::TEXT, "Text before each value."),
-    KeySpec::optional("join", Shape::TEXT, "What stands between the values of several secrets; `,` unless given."),
+    KeySpec::optional("join", Shape::TEXT, "What stands between the values of several secrets. With it, all of them sign."),
     KeySpec::optional("secrets", Shape::Words(Secrets::WORDS), "Which of the active secrets sign."),
 ];
 
@@ -67,7 +69,13 @@ impl Signature {
             }
         }
         let scheme = (kind.read)(&fields, report);
-        let secrets = fields.word("secrets", report).unwrap_or(kind.secrets);
+        // Without `join` there is room for one value only. Then the oldest secret signs: until its overlap has ended, receivers that
+        // have not taken up the new one yet still know it, and those that have do, too.
+        let unless_said = match (kind.secrets, fields.get("join")) {
+            (Secrets::All, None) => Secrets::Oldest,
+            (default, _) => default,
+        };
+        let secrets = fields.word("secrets", report).unwrap_or(unless_said);
         let prefix = fields.text("prefix", report).unwrap_or_default();
         let join = fields.text("join", report).unwrap_or_else(|| ",".to_owned());
         Some(Self { name: name.to_owned(), scheme: scheme?, secrets, prefix, join })
@@ -165,5 +173,9 @@ impl Values for WithSecret<'_> {
 
     fn shown(&self, expression: &str) -> Option<&str> {
         if expression == Builtin::Secret.as_str() { None } else { self.values.shown(expression) }
+    }
+
+    fn meter(&self) -> &Arc<Meter> {
+        self.values.meter()
     }
 }

@@ -6,7 +6,8 @@ use crate::diagnostic::{At, Report};
 use crate::expression::Expression;
 use crate::failure::Failure;
 use crate::grammar::{Definition, Shape};
-use crate::piece::Piece;
+use crate::meter::Meter;
+use crate::piece::{EvalError, Piece};
 use crate::variables::{Scope, Variable};
 use crate::yaml::{Node, Scalar, Style};
 
@@ -120,23 +121,37 @@ impl Template {
 
     /// Feeds the rendered bytes, part by part, without joining them.
     pub(crate) fn feed(&self, scope: Scope<'_>, sink: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
-        for part in &self.parts {
-            match part {
-                Part::Text(text) => sink(text.as_bytes()),
-                Part::Expression(expression) => {
-                    let value = expression.evaluate(scope).map_err(|error| Failure::of(expression, error))?;
-                    sink(&text_of(expression, &value)?);
-                }
-            }
-        }
-        Ok(())
+        self.feed_charged(scope, Meter::step, sink)
     }
 
     /// The rendered bytes.
     pub(crate) fn render(&self, scope: Scope<'_>) -> Result<Vec<u8>, Failure> {
         let mut out = Vec::new();
-        self.feed(scope, &mut |bytes| out.extend_from_slice(bytes))?;
+        self.feed_charged(scope, Meter::make, &mut |bytes| out.extend_from_slice(bytes))?;
         Ok(out)
+    }
+
+    fn feed_charged(
+        &self,
+        scope: Scope<'_>,
+        charge: fn(&Meter, usize) -> Result<(), EvalError>,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), Failure> {
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => {
+                    charge(scope.meter(), text.len()).map_err(|error| Failure::new(self.at, error.message))?;
+                    sink(text.as_bytes());
+                }
+                Part::Expression(expression) => {
+                    let value = expression.evaluate(scope).map_err(|error| Failure::of(expression, error))?;
+                    let bytes = text_of(expression, &value)?;
+                    charge(scope.meter(), bytes.len()).map_err(|error| Failure::unnamed(expression, &error))?;
+                    sink(&bytes);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The rendered text.

@@ -9,8 +9,10 @@ use crate::diagnostic::{At, Report, suggestion};
 use crate::expression::Expression;
 use crate::grammar::{Definition, Shape};
 use crate::json;
+use crate::path::Path;
 use crate::reader::{entries, join};
 use crate::template::{TEMPLATE, Template};
+use crate::variables::{Builtin, Variable};
 use crate::yaml::{Kind, Meaning, Node};
 
 /// The value of a key that holds a tree.
@@ -255,6 +257,54 @@ impl Tree {
             Self::Each(each) => {
                 visitor(&each.list);
                 each.then.visit(visitor);
+            }
+        }
+    }
+}
+
+/// How a loop can make far more than it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Growth {
+    /// It stands in another loop, and goes through a list that is not of the outer item.
+    Product,
+    /// It repeats all of the event's data.
+    Whole,
+}
+
+impl Tree {
+    /// Shows the expressions by which loops grow. `loops` is how many stand around this tree.
+    pub(crate) fn visit_growth(&self, loops: usize, visitor: &mut dyn FnMut(&Expression, Growth)) {
+        let whole = |expression: &Expression| {
+            let is_whole = |path: &Path| path.inside.is_empty() && path.variable == Variable::Builtin(Builtin::EventData);
+            loops > 0 && expression.paths.iter().any(is_whole)
+        };
+        match self {
+            Self::Value(expression) if whole(expression) => visitor(expression, Growth::Whole),
+            Self::Constant(_) | Self::Value(_) => {}
+            Self::Text(template) => {
+                template.expressions().filter(|expression| whole(expression)).for_each(|found| visitor(found, Growth::Whole));
+            }
+            Self::Object(members) => {
+                for member in members {
+                    match member {
+                        Member::Field { value, .. } => value.visit_growth(loops, visitor),
+                        Member::Merge(expression) if whole(expression) => visitor(expression, Growth::Whole),
+                        Member::Merge(_) => {}
+                    }
+                }
+            }
+            Self::List(items) => items.iter().for_each(|item| item.visit_growth(loops, visitor)),
+            Self::When(when) => {
+                when.then.visit_growth(loops, visitor);
+                if let Some(otherwise) = &when.otherwise {
+                    otherwise.visit_growth(loops, visitor);
+                }
+            }
+            Self::Each(each) => {
+                if loops > 0 && !each.list.uses(|variable| matches!(variable, Variable::Local(_))) {
+                    visitor(&each.list, Growth::Product);
+                }
+                each.then.visit_growth(loops + 1, visitor);
             }
         }
     }

@@ -3,7 +3,10 @@
 //! To add a value: a variant with its name in [`Builtin`], its arm in `render`, a row in `docs/contract-language.md`, and an arm in
 //! `captured` where a captured request shows it in some other way than the contract does.
 
+use std::sync::Arc;
+
 use crate::diagnostic::{Mistake, list, suggestion};
+use crate::meter::Meter;
 use crate::piece::Piece;
 
 /// A name that an expression uses.
@@ -82,6 +85,9 @@ pub(crate) trait Values {
     /// The value of a variable; `Absent` when there is none.
     fn get(&self, variable: &Variable) -> Piece<'_>;
 
+    /// What rendering with these values may still cost.
+    fn meter(&self) -> &Arc<Meter>;
+
     /// The text that a captured request shows for a whole expression.
     fn shown(&self, _expression: &str) -> Option<&str> {
         None
@@ -105,6 +111,11 @@ pub(crate) struct Local<'a> {
 impl<'a> Scope<'a> {
     pub(crate) fn of(values: &'a dyn Values) -> Self {
         Self { values, locals: None }
+    }
+
+    /// What the rendering may still cost.
+    pub(crate) fn meter(&self) -> &'a Arc<Meter> {
+        self.values.meter()
     }
 
     pub(crate) fn get(&self, variable: &Variable) -> Piece<'a> {

@@ -168,7 +168,10 @@ pub(crate) fn parse(source: &str, report: &mut Report) -> Option<Node> {
             }
         };
         if let Err((message, help)) = loader.accept(event, span) {
-            report.add(place(&span.start), "", message, help);
+            match unquoted_expression(source, place(&span.start)) {
+                Some((at, expression)) => report.add(at, "", "an expression needs quotes", format!("write `\"{expression}\"`")),
+                None => report.add(place(&span.start), "", message, help),
+            }
             return None;
         }
     }
@@ -176,6 +179,16 @@ pub(crate) fn parse(source: &str, report: &mut Report) -> Option<Node> {
         report.add(start, "", "the file is empty", "write at least `contract`, `title` and `events`");
     }
     loader.root
+}
+
+/// The expression that YAML took for a mapping inside a mapping, and where it starts. `at` is the inner bracket.
+fn unquoted_expression(source: &str, at: At) -> Option<(At, &str)> {
+    let line = source.lines().nth(at.line.checked_sub(1)?)?;
+    let start = at.column.checked_sub(2)?;
+    let (from, _) = line.char_indices().nth(start)?;
+    let rest = line.get(from..).filter(|rest| rest.starts_with("{{"))?;
+    let end = rest.find("}}")?;
+    Some((At { line: at.line, column: start + 1 }, rest.get(..end + 2)?))
 }
 
 /// The parser recurses on brackets, so their depth is bounded before it starts. Brackets inside text count too; no sensible

@@ -179,6 +179,34 @@ request:
 
 /// Signature headers as published contracts have them: the header, the signature, and the value expected over `{}` at [`NOW`].
 #[test]
+fn without_a_join_a_signature_is_one_value_that_both_sides_of_a_rotation_know() {
+    let signed = |signature: &str| {
+        let contract = compile(&format!(
+            "contract: t\ntitle: T\nevents: any\nrequest:\n  headers: {{ x-hub-signature-256: \"sha256={{{{ signature.main }}}}\" }}\n  body: \"{{{{ event.data }}}}\"\nsignatures:\n  main: {{ hmac: sha256, over: \"{{{{ body }}}}\"{signature} }}\n"
+        ));
+        let value = |secrets: &[&str]| header(&render(&contract, "a.b", "{}", secrets), "x-hub-signature-256").to_owned();
+        (value(&["new", "old"]), value(&["new"]), value(&["old"]))
+    };
+    let (both, new, old) = signed("");
+    assert_eq!(both, old, "until the overlap ends, the old secret signs");
+    assert_ne!(new, old);
+    let (both, new, old) = signed(", join: \",\"");
+    assert_eq!(both, format!("{new},{}", old.trim_start_matches("sha256=")));
+    assert_eq!(signed(", secrets: newest").0, new);
+}
+
+#[test]
+fn the_length_of_bytes_counts_bytes() {
+    let contract = compile(&format!(
+        "contract: t\ntitle: T\nevents: [{{ type: \"*\", example: {DATA} }}]\nrequest:\n  headers:\n    x-a: \"{{{{ body | length }}}}\"\n    x-b: \"{{{{ (body | length) * 2 if body | length > 3 else 0 }}}}\"\n    x-c: \"{{{{ body | sha256 | length }}}} {{{{ (body | sha256 | length) / 1 }}}}\"\n    x-d: \"{{{{ event.data.id | length }}}}\"\n  body: {{ $text: \"é!\" }}\n"
+    ));
+    let request = render(&contract, "a.b", DATA, &[]);
+    for (name, expected) in [("x-a", "3"), ("x-b", "0"), ("x-c", "32 32.0"), ("x-d", "2")] {
+        assert_eq!(header(&request, name), expected, "{name}");
+    }
+}
+
+#[test]
 fn signatures_of_many_shapes_are_made_and_verified() {
     let hex_mac = |key: &[u8], text: &str| {
         use hmac::{Hmac, KeyInit, Mac};

@@ -147,6 +147,7 @@ const CASES: &[(&str, &str, &str)] = &[
         "resources: { o: { state: s, states: [a], events: [{ type: a.b, when: created, data: { id: \"{{ event.id }}\" } }] } }\ndelivery:",
     ),
     ("document in a request", "{{ event.id }}", "{{ document.id }}"),
+    ("expression without quotes", "{ data: \"{{ event.data }}\" }", "{ data: {{ event.data }} }"),
     ("several at once", "{{ event.id }}\"\n", "{{ evnt.id }}\"\n    y: \"{{ event.x }}\"\n"),
 ];
 

@@ -8,14 +8,36 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::Timestamp;
+use crate::name::{code_point, unseen_character};
 
 /// The longest id accepted, in bytes.
 pub const ID_LENGTH_MAX: usize = 200;
 
 /// A text that cannot be an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("an id has 1 to {ID_LENGTH_MAX} characters, each a letter, a digit or one of . _ - : ~ @")]
-pub struct InvalidId;
+pub enum InvalidId {
+    /// It has the wrong length.
+    #[error("an id has 1 to {ID_LENGTH_MAX} characters")]
+    Length,
+    /// It has this character, which no id has.
+    #[error("an id has letters, digits and . _ - : ~ @, and this one has {}", shown(*.0))]
+    Character(char),
+    /// It is not of the form that Bellwire draws.
+    #[error("an id of this kind has another form")]
+    Form,
+    /// It is `.` or `..`, which mean something else in a path.
+    #[error("an id is not `.` or `..`, which mean something else in a path")]
+    Dots,
+}
+
+/// A character for people: by its number if it could not be seen, or would change how the text around it is shown.
+fn shown(character: char) -> String {
+    match unseen_character(character.encode_utf8(&mut [0; 4])) {
+        Some(unseen) => code_point(unseen),
+        None if character.is_whitespace() => code_point(character),
+        None => format!("`{character}`"),
+    }
+}
 
 /// How ids of one kind look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,9 +74,16 @@ fn prefixed(prefix: &str, number: u128) -> String {
     text
 }
 
-fn is_id(text: &str) -> bool {
+fn check(text: &str) -> Result<(), InvalidId> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:~@".contains(&byte);
-    !text.is_empty() && text.len() <= ID_LENGTH_MAX && text.bytes().all(allowed)
+    if text.is_empty() || text.len() > ID_LENGTH_MAX {
+        return Err(InvalidId::Length);
+    }
+    if !text.bytes().all(allowed) {
+        let found = text.chars().find(|character| !u8::try_from(*character).is_ok_and(allowed));
+        return Err(InvalidId::Character(found.unwrap_or_default()));
+    }
+    if matches!(text, "." | "..") { Err(InvalidId::Dots) } else { Ok(()) }
 }
 
 macro_rules! id {
@@ -66,7 +95,7 @@ macro_rules! id {
         impl $name {
             /// Checks length and alphabet.
             pub fn try_new(text: &str) -> Result<Self, InvalidId> {
-                if is_id(text) { Ok(Self(text.into())) } else { Err(InvalidId) }
+                check(text).map(|()| Self(text.into()))
             }
 
             /// The id as text.
@@ -179,10 +208,10 @@ impl DeliveryId {
 
     /// Reads what [`DeliveryId`] shows, and nothing else.
     pub fn try_new(text: &str) -> Result<Self, InvalidId> {
-        let digits = text.strip_prefix(DELIVERY_PREFIX).filter(|digits| digits.len() == 13).ok_or(InvalidId)?;
+        let digits = text.strip_prefix(DELIVERY_PREFIX).filter(|digits| digits.len() == 13).ok_or(InvalidId::Form)?;
         let digit = |byte: u8| DIGITS.iter().position(|known| *known == byte).and_then(|digit| i64::try_from(digit).ok());
         let number = digits.bytes().try_fold(0i64, |number, byte| number.checked_mul(32)?.checked_add(digit(byte)?));
-        number.map(Self).ok_or(InvalidId)
+        number.map(Self).ok_or(InvalidId::Form)
     }
 }
 
@@ -228,10 +257,24 @@ mod tests {
     }
 
     #[test]
+    fn an_error_names_the_character_even_if_it_cannot_be_seen() {
+        for (text, named) in
+            [("a\u{202e}b", "U+202E"), ("a\u{200b}", "U+200B"), ("a b", "U+0020"), ("aü", "`ü`"), ("a\n", "U+000A")]
+        {
+            let error = AccountId::try_new(text).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("has {named}")), "{error}");
+        }
+    }
+
+    #[test]
     fn refuses_what_does_not_fit_a_path_or_a_column() {
         for text in ["", "a b", "a/b", "ü", "a\n", &"x".repeat(ID_LENGTH_MAX + 1)] {
-            assert_eq!(AccountId::try_new(text), Err(InvalidId), "{text:?}");
+            assert!(AccountId::try_new(text).is_err(), "{text:?}");
         }
+        for text in [".", ".."] {
+            assert_eq!(ResourceId::try_new(text), Err(InvalidId::Dots), "{text:?}");
+        }
+        assert!(AccountId::try_new("...").is_ok() && AccountId::try_new("a..b").is_ok());
         assert!(AccountId::try_new("550e8400-e29b-41d4-a716-446655440000").is_ok());
     }
 

@@ -1,6 +1,7 @@
 //! How many requests an endpoint takes per second, minute or hour.
 //!
-//! Written `10/s`, `600/m` or `1000/h`. Requests are spread evenly, after a burst of at most one second's worth. The only state is
+//! Written `10/s`, `600/m` or `1000/h`. Requests are spread evenly, after a burst of at most one second's worth; people, who do things
+//! in bursts, may be allowed all of a span [at once](RateLimit::at_once). The only state is
 //! the time at which the next one may start (the generic cell rate algorithm of ITU-T I.371).
 
 use std::fmt;
@@ -24,6 +25,8 @@ pub struct RateLimit {
     per: Span,
     /// How many senders share it. Each sends at its share of the pace.
     sharers: u32,
+    /// Whether all requests of a span may come at once.
+    at_once: bool,
 }
 
 crate::words! {
@@ -52,7 +55,7 @@ impl FromStr for RateLimit {
         let (count, span) = text.split_once('/').ok_or(InvalidRateLimit)?;
         let digits = !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit());
         let count = count.parse().ok().filter(|count| digits && (1..=RATE_COUNT_MAX).contains(count));
-        count.zip(Span::parse(span)).map(|(count, per)| Self { count, per, sharers: 1 }).ok_or(InvalidRateLimit)
+        count.zip(Span::parse(span)).map(|(count, per)| Self { count, per, sharers: 1, at_once: false }).ok_or(InvalidRateLimit)
     }
 }
 
@@ -63,6 +66,35 @@ impl fmt::Display for RateLimit {
 }
 
 impl RateLimit {
+    /// So many in a minute, which may come at once. The count is at least 1.
+    #[must_use]
+    pub const fn per_minute_at_once(count: u32) -> Self {
+        let count = if count == 0 { 1 } else { count };
+        Self { count, per: Span::Minute, sharers: 1, at_once: true }
+    }
+
+    /// How many requests it allows in its span.
+    pub const fn count(self) -> u32 {
+        self.count
+    }
+
+    /// Its span, in seconds.
+    pub const fn span_s(self) -> u64 {
+        self.per.seconds()
+    }
+
+    /// How many requests may start at once now, given the state after the last.
+    pub fn remaining(self, next: Timestamp, now: Timestamp) -> u32 {
+        let left = (self.burst() + self.interval()).saturating_sub(next.since(now));
+        let count = left.as_micros() / self.interval().as_micros().max(1);
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// How long it takes until as many may start at once as ever, given the state after the last.
+    pub fn resets_in(self, next: Timestamp, now: Timestamp) -> Duration {
+        next.since(now)
+    }
+
     /// The share that each of several senders may use.
     #[must_use]
     pub fn shared_by(self, sharers: u32) -> Self {
@@ -93,9 +125,10 @@ impl RateLimit {
         next.minus(self.interval())
     }
 
-    /// How far requests may run ahead of the steady pace: one second's worth, less the request that starts.
+    /// How far requests may run ahead of the steady pace: a second's worth, or the whole span's, less the request that starts.
     fn burst(self) -> Duration {
-        Duration::from_secs(1).saturating_sub(self.interval())
+        let ahead_s = if self.at_once { self.per.seconds() } else { 1 };
+        Duration::from_secs(ahead_s).saturating_sub(self.interval())
     }
 }
 
@@ -119,6 +152,22 @@ mod tests {
     fn shares_add_up_to_the_limit() {
         let limit: RateLimit = "6/m".parse().unwrap();
         assert_eq!((limit.shared_by(3).interval(), limit.shared_by(0)), (Duration::from_secs(30), limit));
+    }
+
+    #[test]
+    fn what_is_allowed_at_once_is_and_says_what_remains() {
+        let limit = RateLimit::per_minute_at_once(3);
+        let (now, mut next) = (Timestamp::from_secs(100), None);
+        for left in [2, 1, 0] {
+            assert_eq!(limit.opens_at(next, now), None);
+            let state = limit.after_start(next, now);
+            assert_eq!(limit.remaining(state, now), left);
+            next = Some(state);
+        }
+        assert_eq!(limit.opens_at(next, now), Some(now.plus(Duration::from_secs(20))));
+        assert_eq!(next.map(|next| limit.resets_in(next, now)), Some(Duration::from_secs(60)));
+        let steady: RateLimit = "5/s".parse().unwrap();
+        assert_eq!(steady.remaining(steady.after_start(None, now), now), 4);
     }
 
     #[test]

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
 
 /// An instant in microseconds since 1970-01-01T00:00:00Z, without leap seconds (POSIX time).
@@ -22,17 +24,28 @@ pub enum Zone {
 }
 
 /// Text that is not an RFC 3339 time.
-#[derive(Debug, thiserror::Error)]
-#[error("`{text}` is not a date and time as in RFC 3339, for example 2025-01-15T10:30:00Z")]
-pub struct InvalidTimestamp {
-    text: String,
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTimestamp {
+    /// It does not have the form, or names a day or an hour that there is not.
+    #[error("`{text}` is not a date and time as in RFC 3339, for example 2025-01-15T10:30:00Z")]
+    Form {
+        /// Its start.
+        text: String,
+    },
+    /// In UTC it is before the year 0 or after 9999, where it could not be written any more.
+    #[error("`{text}` is not between the years 0000 and 9999 in UTC")]
+    Range {
+        /// Its start.
+        text: String,
+    },
 }
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
-/// The latest instant that prints as RFC 3339: the end of the year 9999, less a few hours of margin.
-const PRINTABLE_MAX: i64 = 253_402_207_200 * MICROS_PER_SECOND;
-const PRINTABLE_MIN: i64 = -62_135_596_800 * MICROS_PER_SECOND;
+/// The first and the last instant that RFC 3339 can write in UTC: the years 0000 to 9999.
+const PRINTABLE_MIN: i64 = -62_167_219_200 * MICROS_PER_SECOND;
+const PRINTABLE_MAX: i64 = 253_402_300_800 * MICROS_PER_SECOND - 1;
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 impl Timestamp {
     /// From microseconds since the Unix epoch.
@@ -84,11 +97,19 @@ impl Timestamp {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// Reads an RFC 3339 date and time with any offset. Digits beyond microseconds are dropped.
+    /// Reads a date and time of RFC 3339 (the production `date-time` of section 5.6), with any offset, and nothing else.
+    ///
+    /// `t` and `z` may be in lower case; a space instead of `T`, which that section leaves to applications, is refused. Digits
+    /// beyond microseconds are dropped. A leap second, which POSIX time does not have, counts as the second after it; it can only
+    /// be the last of a month in UTC.
     pub fn parse_rfc3339(text: &str) -> Result<Self, InvalidTimestamp> {
-        text.parse::<jiff::Timestamp>()
-            .map(|parsed| Self(parsed.as_microsecond()))
-            .map_err(|_| InvalidTimestamp { text: text.chars().take(64).collect() })
+        let start = || text.chars().take(64).collect();
+        let micros = read_rfc3339(text).ok_or_else(|| InvalidTimestamp::Form { text: start() })?;
+        if (PRINTABLE_MIN..=PRINTABLE_MAX).contains(&micros) {
+            Ok(Self(micros))
+        } else {
+            Err(InvalidTimestamp::Range { text: start() })
+        }
     }
 
     /// RFC 3339 in UTC, with `digits` (0 to 6) digits of fractional seconds. They are cut and not rounded, so no time is printed
@@ -117,8 +138,7 @@ impl Timestamp {
 
     /// The fixed-length date of HTTP (RFC 9110 §5.6.7), such as `Sun, 06 Nov 1994 08:49:37 GMT`.
     pub fn http_date(self) -> String {
-        let printed = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&self.printable());
-        printed.unwrap_or_default() // only years before 0 have no such date, and those do not print
+        self.civil().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
     }
 
     /// Reads the date of an HTTP header: any of the three forms of RFC 9110 §5.6.7, or the format of mail, which some servers
@@ -133,14 +153,70 @@ impl Timestamp {
         Some(Self(zoned.timestamp().as_microsecond()))
     }
 
-    /// The instant, or the nearest one that prints.
-    fn printable(self) -> jiff::Timestamp {
-        jiff::Timestamp::from_microsecond(self.0.clamp(PRINTABLE_MIN, PRINTABLE_MAX)).unwrap_or_default()
+    /// The instant in UTC, or the nearest one that prints.
+    fn civil(self) -> DateTime {
+        let printable = self.0.clamp(PRINTABLE_MIN, PRINTABLE_MAX);
+        match jiff::Timestamp::from_microsecond(printable) {
+            Ok(instant) => instant.to_zoned(TimeZone::fixed(Offset::UTC)).datetime(),
+            // The library's instants leave room for offsets at both ends; its dates do not.
+            Err(_) => EPOCH.saturating_add(SignedDuration::from_micros(printable)),
+        }
     }
+}
 
-    fn civil(self) -> jiff::civil::DateTime {
-        self.printable().to_zoned(TimeZone::fixed(Offset::UTC)).datetime()
+/// The microseconds since the epoch that a `date-time` of RFC 3339 stands for.
+fn read_rfc3339(text: &str) -> Option<i64> {
+    let bytes = text.as_bytes();
+    let number = |start: usize, digits: usize| {
+        let digits = bytes.get(start..start + digits)?;
+        digits.iter().try_fold(0i16, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i16::from(byte - b'0')))
+    };
+    let two = |start: usize| number(start, 2).and_then(|number| i8::try_from(number).ok());
+    let is = |index: usize, expected: u8| bytes.get(index).is_some_and(|byte| byte.eq_ignore_ascii_case(&expected));
+    let separated = is(4, b'-') && is(7, b'-') && is(10, b't') && is(13, b':') && is(16, b':');
+    let date = Date::new(number(0, 4)?, two(5)?, two(8)?).ok().filter(|_| separated)?;
+    let second = two(17)?;
+    let time = Time::new(two(11)?, two(14)?, second.min(59), 0).ok().filter(|_| second <= 60)?;
+    let (fraction, zone) = read_fraction(bytes.get(19..)?)?;
+    let local = DateTime::from_parts(date, time).duration_since(EPOCH).as_secs();
+    let seconds = local - i64::from(read_offset(zone)?) * 60;
+    let leap = second == 60;
+    if leap && !ends_a_month(seconds) {
+        return None;
     }
+    Some((seconds + i64::from(leap)) * MICROS_PER_SECOND + fraction)
+}
+
+/// The microseconds of a fraction, if there is one, and what follows it.
+fn read_fraction(rest: &[u8]) -> Option<(i64, &[u8])> {
+    let Some(fraction) = rest.strip_prefix(b".") else { return Some((0, rest)) };
+    let length = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, after) = fraction.split_at_checked(length).filter(|_| length > 0)?;
+    let padded = digits.iter().copied().chain(std::iter::repeat(b'0')).take(6);
+    Some((padded.fold(0, |number, digit| number * 10 + i64::from(digit - b'0')), after))
+}
+
+/// The minutes of an offset: `Z`, or hours up to 23 and minutes up to 59 with a sign.
+fn read_offset(zone: &[u8]) -> Option<i32> {
+    let (sign, digits) = match zone {
+        [b'Z' | b'z'] => return Some(0),
+        [b'+', digits @ ..] => (1, digits),
+        [b'-', digits @ ..] => (-1, digits),
+        _ => return None,
+    };
+    let &[a, b, b':', c, d] = digits else { return None };
+    if ![a, b, c, d].iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let two = |tens: u8, ones: u8| i32::from(tens - b'0') * 10 + i32::from(ones - b'0');
+    let (hours, minutes) = (two(a, b), two(c, d));
+    (hours <= 23 && minutes <= 59).then_some(sign * (hours * 60 + minutes))
+}
+
+/// Whether a second of POSIX time is the last of a month in UTC.
+fn ends_a_month(seconds: i64) -> bool {
+    let after = Timestamp::from_secs(seconds.saturating_add(1)).civil();
+    seconds.rem_euclid(86_400) == 86_399 && (after.day() == 1 || after.date() == Date::MAX)
 }
 
 /// Appends the last `places` digits of `number`, which is not negative. Times are printed for every delivery, and formatting with
@@ -196,6 +272,52 @@ mod tests {
     }
 
     #[test]
+    fn takes_all_of_rfc3339_and_nothing_else() {
+        for (text, printed) in [
+            ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59.000000Z"),
+            ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"),
+            ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00.000000Z"),
+            ("0000-02-29T12:00:00Z", "0000-02-29T12:00:00.000000Z"),
+            ("2024-01-01t00:00:00z", "2024-01-01T00:00:00.000000Z"),
+            ("2024-01-01T00:00:00+23:59", "2023-12-31T00:01:00.000000Z"),
+            ("2024-01-01T00:00:00-23:59", "2024-01-01T23:59:00.000000Z"),
+            ("2024-01-01T00:00:00-00:00", "2024-01-01T00:00:00.000000Z"),
+            ("2024-01-01T00:00:00.1234567Z", "2024-01-01T00:00:00.123456Z"),
+            ("1969-12-31T23:59:59.5Z", "1969-12-31T23:59:59.500000Z"),
+            ("1990-12-31T23:59:60Z", "1991-01-01T00:00:00.000000Z"),
+            ("1990-12-31T15:59:60-08:00", "1991-01-01T00:00:00.000000Z"),
+        ] {
+            assert_eq!(Timestamp::parse_rfc3339(text).map(|at| at.to_string()), Ok(printed.to_owned()), "{text}");
+        }
+        for text in [
+            "20240101T000000Z",
+            "2024-01-01T00:00:00+24:00",
+            "2024-01-01T00:00:00+23:60",
+            "2024-01-01T00:00:00+0100",
+            "2024-01-01T00:00:00+01",
+            "2024-01-01T00:00:00Z[Europe/Berlin]",
+            "2024-01-01 00:00:00Z",
+            "2024-01-01T00:00:00,5Z",
+            "2024-01-01T00:00:00.Z",
+            "2024-01-01T00:00Z",
+            "2024-01-01T24:00:00Z",
+            "2024-02-30T00:00:00Z",
+            "2024-01-01T12:00:60Z",
+            "2024-06-30T23:59:61Z",
+            "+002024-01-01T00:00:00Z",
+            "-0001-01-01T00:00:00Z",
+            " 2024-01-01T00:00:00Z",
+            "2024-01-01T00:00:00Z ",
+            "２024-01-01T00:00:00Z",
+        ] {
+            assert!(matches!(Timestamp::parse_rfc3339(text), Err(InvalidTimestamp::Form { .. })), "{text}");
+        }
+        for text in ["9999-12-31T23:59:59-00:01", "0000-01-01T00:00:00+00:01", "9999-12-31T23:59:60Z"] {
+            assert!(matches!(Timestamp::parse_rfc3339(text), Err(InvalidTimestamp::Range { .. })), "{text}");
+        }
+    }
+
+    #[test]
     fn reads_http_dates() {
         let instant = Some(Timestamp::from_secs(784_111_777));
         for text in [
@@ -219,6 +341,7 @@ mod tests {
             (-1, "Wed, 31 Dec 1969 23:59:59 GMT"),
             (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
             (253_402_207_199, "Thu, 30 Dec 9999 21:59:59 GMT"),
+            (253_402_300_799, "Fri, 31 Dec 9999 23:59:59 GMT"),
         ] {
             assert_eq!(Timestamp::from_secs(seconds).http_date(), text);
         }
@@ -241,6 +364,22 @@ mod tests {
             let (rounded, step) = (at.rounded_up(Duration::from_micros(step)), i64::try_from(step).unwrap());
             prop_assert_eq!(rounded.as_micros() % step, 0);
             prop_assert!((0..step).contains(&(rounded.as_micros() - micros)));
+        }
+
+        #[test]
+        fn rfc3339_round_trips_at_every_offset(micros in PRINTABLE_MIN..=PRINTABLE_MAX, minutes in -1_439i32..=1_439) {
+            let at = Timestamp::from_micros(micros);
+            let local = Timestamp::from_micros(micros + i64::from(minutes) * 60 * MICROS_PER_SECOND);
+            prop_assume!((PRINTABLE_MIN..=PRINTABLE_MAX).contains(&local.0));
+            let sign = if minutes < 0 { '-' } else { '+' };
+            let (hours, rest) = (minutes.abs() / 60, minutes.abs() % 60);
+            let text = local.rfc3339(6, Zone::Zulu).replace('Z', &format!("{sign}{hours:02}:{rest:02}"));
+            prop_assert_eq!(Timestamp::parse_rfc3339(&text), Ok(at));
+        }
+
+        #[test]
+        fn nothing_makes_the_reader_panic(text in "[0-9TtZz:+. -]{0,40}|\\PC{0,40}") {
+            let _ = Timestamp::parse_rfc3339(&text);
         }
 
         #[test]

@@ -56,6 +56,9 @@ impl Shared {
         let outcome = if policy.keeps_answers { outcome } else { outcome.without_body() };
         let duration = ended_at.since(started_at);
         self.attempt_metrics.record(contract.name(), outcome.kind(), duration);
+        // Where the clock was set back meanwhile, by the clock as it is now: an attempt in the future tells that a retry was
+        // scheduled by a clock that was ahead.
+        let started_at = started_at.min(ended_at);
         let outcome = Outcome { delivery, started_at, duration, outcome, decision, health: policy.health };
         let _ = self.outcomes.send(outcome).await; // the recorder outlives every attempt
         Ended::Over(signal)

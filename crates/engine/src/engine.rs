@@ -16,7 +16,7 @@ use crate::scheduler::Scheduler;
 use crate::shared::Shared;
 use crate::transport::Transport;
 use crate::waking::{NextLook, NextRound};
-use crate::{claimer, pacer, recorder, replayer, retainer};
+use crate::{claimer, deleter, pacer, recorder, replayer, retainer};
 
 /// What an engine needs.
 pub struct EngineOptions {
@@ -71,6 +71,7 @@ impl Engine {
         loops.spawn(claimer::run(Arc::clone(&shared)));
         loops.spawn(pacer::run(Arc::clone(&shared)));
         loops.spawn(replayer::run(Arc::clone(&shared)));
+        loops.spawn(deleter::run(Arc::clone(&shared)));
         if let Some(retention) = options.retention {
             loops.spawn(retainer::run(Arc::clone(&shared), retention));
         }

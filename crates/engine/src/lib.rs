@@ -16,6 +16,7 @@
 mod attempt;
 mod attempt_metrics;
 mod claimer;
+mod deleter;
 mod engine;
 mod pacer;
 mod recorder;

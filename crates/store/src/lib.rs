@@ -50,6 +50,7 @@ pub use queue::Queue;
 pub use queue::access::Execution;
 pub use queue::claim::ClaimReport;
 pub use queue::config::EndpointConfig;
+pub use queue::deletion::{Deletion, DeletionStep};
 pub use queue::delivery::{ClaimedDelivery, ClaimedEvent};
 pub use queue::outcome::{HealthChange, Outcome, Recording};
 pub use queue::publication::{EventReceipt, NewEvent, PublishError};

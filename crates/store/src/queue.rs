@@ -1,7 +1,7 @@
 //! The queue of live deliveries: how they get into it, who holds them, and how they leave.
 //!
 //! [`publication`] and `plan` turn posted events into deliveries; `claim` takes what waits; `outcome` and `health_book` record
-//! what came of attempts, and `late` what came of cancelled ones; `cancel` and `replay` end and remake deliveries; `retention` removes what is old; `clock` mends what a clock that was
+//! what came of attempts, and `late` what came of cancelled ones; `cancel` and `replay` end and remake deliveries; `retention` removes what is old, `deletion` an account; `clock` mends what a clock that was
 //! ahead has left. `handoff` bounds what
 //! is in memory, and `lease` says whether this process still holds it.
 //!
@@ -19,6 +19,7 @@ pub(crate) mod clock;
 pub(crate) mod commit;
 pub(crate) mod config;
 pub(crate) mod context;
+pub(crate) mod deletion;
 pub(crate) mod delivery;
 pub(crate) mod facade;
 pub(crate) mod handoff;
@@ -35,6 +36,7 @@ pub(crate) mod plan;
 pub(crate) mod publication;
 pub(crate) mod replay;
 pub(crate) mod retention;
+pub(crate) mod tickets;
 
 pub(crate) use backend::Backend;
 pub use facade::Queue;

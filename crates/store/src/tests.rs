@@ -29,6 +29,7 @@ fn queue_statements() -> Vec<String> {
         vec![queue::ids::STORED.sql()],
         queue::clock::statements(),
         queue::late::statements(),
+        queue::deletion::statements(),
     ];
     claims.into_iter().chain(others).flatten().collect()
 }

@@ -4,6 +4,7 @@ use utoipa::openapi::Schema;
 use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, Type};
 
 use super::fields::Fields;
+use super::rules::Rule;
 use super::value::Field;
 
 /// A body that was declared with [`body!`].
@@ -16,7 +17,8 @@ pub(crate) trait Body<'a>: Sized {
 }
 
 /// Declares a body once: the struct, its OpenAPI schema and its reader. A field's type says what it may contain and whether it is
-/// required ([`Field`]); its doc comment becomes the description in the schema.
+/// required ([`Field`]); its doc comment becomes the description in the schema. `as` names a [rule](super::rules) that the use-case
+/// holds the value to.
 macro_rules! body {
     ($(#[doc = $doc:literal])* $visibility:vis struct $name:ident<$life:lifetime> $fields:tt) => {
         $crate::body::body!(@declare [$($doc)*] [$visibility $name] [$life] [<$life>] $fields);
@@ -25,7 +27,7 @@ macro_rules! body {
         $crate::body::body!(@declare [$($doc)*] [$visibility $name] ['body] [] $fields);
     };
     (@declare [$($doc:literal)*] [$visibility:vis $name:ident] [$life:lifetime] [$($generics:tt)*]
-        { $($(#[doc = $field_doc:literal])* $field:ident: $type:ty,)+ }) => {
+        { $($(#[doc = $field_doc:literal])* $field:ident: $type:ty $(as $rule:ident)?,)+ }) => {
         $(#[doc = $doc])*
         $visibility struct $name $($generics)* {
             $($(#[doc = $field_doc])* $field: $type,)+
@@ -44,7 +46,8 @@ macro_rules! body {
         impl<$life> utoipa::PartialSchema for $name $($generics)* {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
                 let object = $crate::body::object(&[$($doc),*]);
-                $(let object = $crate::body::with_field::<$type>(object, stringify!($field), &[$($field_doc),*]);)+
+                $(let object = $crate::body::with_field::<$type>(
+                    object, stringify!($field), &[$($field_doc),*], $crate::body::body!(@rule $($rule)?));)+
                 object.build().into()
             }
         }
@@ -55,6 +58,8 @@ macro_rules! body {
             }
         }
     };
+    (@rule) => { $crate::body::rules::anything };
+    (@rule $rule:ident) => { $crate::body::rules::$rule };
 }
 pub(crate) use body;
 
@@ -73,9 +78,15 @@ pub(crate) fn object(doc: &[&str]) -> ObjectBuilder {
 }
 
 /// Adds a field to the schema.
-pub(crate) fn with_field<'a, F: Field<'a>>(object: ObjectBuilder, field: &'static str, doc: &[&str]) -> ObjectBuilder {
+pub(crate) fn with_field<'a, F: Field<'a>>(
+    object: ObjectBuilder,
+    field: &'static str,
+    doc: &[&str],
+    rule: Rule,
+) -> ObjectBuilder {
     let name = name_of(field);
     let mut schema = F::schema();
+    rule(&mut schema);
     match &mut schema {
         Schema::Object(Object { description, .. }) => *description = text(doc),
         Schema::Array(array) => array.description = text(doc),

@@ -69,7 +69,7 @@ impl<'a> Fields<'a> {
     fn refuse_repeated(&mut self, name: &str) {
         if self.members.iter().any(|(key, _)| key == name) {
             self.members.retain(|(key, _)| key != name);
-            self.fault(name, "given more than once");
+            self.fault(name, "the name occurs twice");
         }
     }
 

@@ -51,7 +51,7 @@ fn everything_wrong_is_reported_at_once() {
             "/max must be a whole number",
             "/naem unknown field `naem`; did you mean `name`?",
             "/name missing",
-            "/note given more than once",
+            "/note the name occurs twice",
             "/on must be true or false",
             "/type must be a string",
             "/x~1y~0 unknown field `x/y~`",
@@ -71,7 +71,7 @@ fn a_list_of_objects_is_read_with_the_object_around_it() {
     let wrong: Vec<String> = list.into_iter().flat_map(faults_of).collect();
     assert_eq!(wrong, [1, 2, 3, 4, 6, 7, 8].map(|index| format!("/list/{index} must be an object")));
     for (body, expected) in
-        [(r#"{"list":{"x":1}}"#, "/list must be a list of objects"), (r#"{"list":[],"list":[]}"#, "/list given more than once")]
+        [(r#"{"list":{"x":1}}"#, "/list must be a list of objects"), (r#"{"list":[],"list":[]}"#, "/list the name occurs twice")]
     {
         let (outer, list) = Fields::read_with_list(body.as_bytes(), "list", 8).unwrap();
         let said: Vec<String> = outer.end(&[]).iter().map(|fault| format!("{} {}", fault.pointer, fault.detail)).collect();

@@ -197,7 +197,7 @@ pub(crate) struct InFlightMax(pub(crate) i64);
 impl<'a> Value<'a> for InFlightMax {
     fn schema() -> Schema {
         let format = SchemaFormat::KnownFormat(KnownFormat::Int32);
-        of_type(Type::Integer).format(Some(format)).minimum(Some(1)).maximum(Some(10_000)).into()
+        of_type(Type::Integer).format(Some(format)).into()
     }
 
     fn read(value: &'a RawValue, name: &str, fields: &mut Fields<'a>) -> Option<Self> {

@@ -14,6 +14,8 @@ pub(super) struct Refusal {
     pub(super) field: Option<String>,
     /// How to authenticate.
     pub(super) challenge: Option<String>,
+    /// Whether the body's encoding is not taken: the answer says which are.
+    pub(super) names_encodings: bool,
     /// Seconds to wait before trying again.
     pub(super) retry_after: Option<u64>,
     /// For the log; never sent.
@@ -22,7 +24,8 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn new(kind: ErrorKind, message: &str) -> Self {
-        Self { kind, message: message.to_owned(), field: None, challenge: None, retry_after: None, failure: None }
+        let message = message.to_owned();
+        Self { kind, message, field: None, challenge: None, names_encodings: false, retry_after: None, failure: None }
     }
 
     pub(super) fn internal(failure: Failure) -> Self {
@@ -49,6 +52,7 @@ impl Refusal {
                 };
                 Self { field: field.map(ToOwned::to_owned), ..Self::new(ErrorKind::NotFound, &message) }
             }
+            AppError::NoSuchKind(_) => Self::new(ErrorKind::NotFound, "there is no such thing"),
             other => Problem::from(other).into(),
         }
     }
@@ -69,7 +73,8 @@ impl Refusal {
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         let (code, detail, retry_after, failure) = problem.into_parts();
-        Self { retry_after, failure, ..Self::new(kind(code), &detail) }
+        let names_encodings = code == Code::UnsupportedEncoding;
+        Self { names_encodings, retry_after, failure, ..Self::new(kind(code), &detail) }
     }
 }
 
@@ -78,13 +83,15 @@ const fn input_of(resource: Resource) -> &'static str {
         Resource::Account => "account.id",
         Resource::Endpoint => "endpoint.id",
         Resource::Resource => "resource.id",
-        Resource::Contract | Resource::Key | Resource::Delivery | Resource::Replay | Resource::ResourceKind => "",
+        Resource::Contract | Resource::Key | Resource::Delivery | Resource::Replay => "",
     }
 }
 
 const fn kind(code: Code) -> ErrorKind {
     match code {
-        Code::MalformedJson | Code::UnreadableBody | Code::InvalidQuery | Code::Invalid => ErrorKind::Invalid,
+        Code::MalformedJson | Code::UnreadableBody | Code::InvalidQuery | Code::InvalidHeader | Code::Invalid => {
+            ErrorKind::Invalid
+        }
         Code::Unauthenticated => ErrorKind::Unauthenticated,
         Code::Forbidden => ErrorKind::Forbidden,
         Code::NotFound | Code::RouteNotFound => ErrorKind::NotFound,
@@ -93,6 +100,7 @@ const fn kind(code: Code) -> ErrorKind {
         | Code::ContractFixed
         | Code::ContractNotLoaded
         | Code::SandboxAccount
+        | Code::AccountDeleted
         | Code::EndpointLimit
         | Code::NoTestEvent
         | Code::AccountSecret
@@ -104,7 +112,7 @@ const fn kind(code: Code) -> ErrorKind {
         | Code::IllegalTransition
         | Code::PreconditionFailed => ErrorKind::Conflict,
         Code::TooLarge => ErrorKind::TooLarge,
-        Code::UnsupportedMediaType => ErrorKind::UnsupportedMediaType,
+        Code::UnsupportedMediaType | Code::UnsupportedEncoding => ErrorKind::UnsupportedMediaType,
         Code::BacklogFull | Code::RateExceeded => ErrorKind::RateLimited,
         Code::Internal => ErrorKind::Internal,
         Code::Busy | Code::Unavailable => ErrorKind::Unavailable,

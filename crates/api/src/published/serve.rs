@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{ALLOW, AUTHORIZATION, COOKIE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT_ENCODING, ALLOW, AUTHORIZATION, COOKIE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use bellwire_app::{AccountAccess, Actor, AppError, Operation, Resource};
@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use super::act::{Caller, act};
 use super::refusal::Refusal;
 use crate::Api;
+use crate::encoding::ACCEPTED;
 use crate::extract::JsonBody;
 use crate::problem::Failure;
 use crate::query::pairs;
@@ -155,6 +156,7 @@ fn refuse(published: &PublishedApi, refusal: Refusal) -> Response {
         }
     };
     set(WWW_AUTHENTICATE, refusal.challenge);
+    set(ACCEPT_ENCODING, refusal.names_encodings.then(|| ACCEPTED.to_owned()));
     set(RETRY_AFTER, refusal.retry_after.map(|seconds| seconds.to_string()));
     if let Some(failure) = refusal.failure {
         response.extensions_mut().insert(failure);

@@ -7,7 +7,7 @@ mod put;
 mod secrets;
 
 use bellwire_domain::Secret;
-use bellwire_store::Account;
+use bellwire_store::{Account, Deletion};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -43,6 +43,31 @@ struct AccountAnswer {
     /// The account's secret. Shown when it is generated or rotated; later only if the contract allows reading it.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
+    /// How far its deletion is. Only in an account that is being deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleting: Option<DeletionAnswer>,
+}
+
+/// How far the deletion of an account is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Deletion)]
+struct DeletionAnswer {
+    /// When it was asked for.
+    since: String,
+    /// Events left.
+    events_left: i64,
+    /// Live deliveries left.
+    live_deliveries_left: i64,
+}
+
+impl DeletionAnswer {
+    fn sample() -> Self {
+        Self { since: "2025-01-16T08:00:00.000000Z".to_owned(), events_left: 480_000, live_deliveries_left: 500_000 }
+    }
+
+    fn show(left: &Deletion) -> Self {
+        Self { since: left.since.to_string(), events_left: left.events, live_deliveries_left: left.live_deliveries }
+    }
 }
 
 impl AccountAnswer {
@@ -56,6 +81,7 @@ impl AccountAnswer {
             created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
             updated_at: "2025-01-16T08:00:00.000000Z".to_owned(),
             secret: None,
+            deleting: None,
         }
     }
 
@@ -69,6 +95,7 @@ impl AccountAnswer {
             created_at: account.created_at.to_string(),
             updated_at: account.updated_at.to_string(),
             secret: None,
+            deleting: None,
         }
     }
 

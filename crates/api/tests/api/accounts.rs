@@ -153,3 +153,26 @@ async fn a_secret_is_read_back_where_the_contract_says_so_and_nowhere_else() {
     let kept = server.endpoint("n").await;
     assert_eq!(server.get(&format!("/v1/accounts/n/endpoints/{kept}")).await.json.get("secret"), None);
 }
+
+#[tokio::test]
+async fn an_id_of_dots_and_a_name_that_misleads_are_refused() {
+    let server = Server::start().await;
+    for id in ["%2E", "%2E%2E"] {
+        let answer = server.put(&format!("/v1/accounts/{id}"), &json!({ "contract": "noyo" })).await;
+        assert_ne!(answer.status, 201, "{id}: {}", answer.text);
+    }
+    for (name, code_point) in [("a\u{202e}b", "U+202E"), ("\u{200b}", "U+200B"), ("a\u{feff}", "U+FEFF")] {
+        let answer = server.put("/v1/accounts/x", &json!({ "contract": "noyo", "name": name })).await;
+        assert_eq!(answer.problem(), "422 invalid /name");
+        assert!(answer.text.contains(code_point), "{}", answer.text);
+    }
+    let emoji = json!({ "contract": "noyo", "name": "Дом 👩\u{200d}👧" });
+    assert_eq!(server.put("/v1/accounts/x", &emoji).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_mistyped_contract_is_answered_with_the_one_that_was_meant() {
+    let server = Server::start().await;
+    let answer = server.put("/v1/accounts/x", &json!({ "contract": "nojo" })).await;
+    assert!(answer.text.contains("did you mean `noyo`?"), "{}", answer.text);
+}

@@ -1,7 +1,7 @@
 //! The OpenAPI document: complete, and the committed copy is current.
 
 use bellwire_api::openapi_json;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{ADMIN, DOCUMENT, Server};
 
@@ -55,11 +55,52 @@ fn every_operation_is_described_with_examples() {
             assert!(content.values().all(has_example), "{place}: no example of a body");
         }
         let responses = operation["responses"].as_object().unwrap();
-        assert!(responses.contains_key("default"), "{place}: errors are not described");
+        let needs_key = operation["security"].is_null();
+        for status in ["401", "403", "429", "500", "503"] {
+            assert!(responses.contains_key(status) || !needs_key, "{place}: {status} is not described");
+        }
+        for (status, response) in responses {
+            let status: u16 = status.parse().unwrap_or_else(|_| panic!("{place}: `{status}` is no status"));
+            let problem = &response["content"]["application/problem+json"]["schema"]["$ref"];
+            assert!(status < 400 || problem == "#/components/schemas/Problem", "{place}: {status} is no problem");
+        }
         for (status, response) in responses.iter().filter(|(status, _)| status.starts_with('2') && *status != "204") {
             let content = response["content"].as_object().unwrap_or_else(|| panic!("{place} {status}: no content"));
             assert!(content.values().all(has_example), "{place} {status}: no example");
         }
+    }
+}
+
+/// What a body's field may be is said where it is read; a few of each kind are held against the reader here.
+#[tokio::test]
+async fn the_document_says_what_the_reader_checks() {
+    let server = Server::start().await;
+    server.account("clinic-7", "noyo").await;
+    let endpoint = server.endpoint("clinic-7").await;
+    let text = |length: usize| "x".repeat(length);
+    for (field, value) in [
+        ("rate_limit", json!("1000000/h")),
+        ("rate_limit", json!("1000001/h")),
+        ("rate_limit", json!("0/s")),
+        ("rate_limit", json!("007/m")),
+        ("rate_limit", json!("5/d")),
+        ("in_flight_max", json!(10_000)),
+        ("in_flight_max", json!(10_001)),
+        ("in_flight_max", json!(0)),
+        ("name", json!(text(200))),
+        ("name", json!(text(201))),
+        ("name", json!(" ")),
+        ("events", json!([])),
+        ("url", json!("ftp://clinic.example/")),
+        ("url", json!("https://clinic.example/")),
+        ("url", json!(format!("https://clinic.example/{}", text(2_048)))),
+        ("unknown", json!(1)),
+    ] {
+        let body = json!({ field: value });
+        let schema = json!({ "$ref": "#/components/schemas/EndpointUpdate", "components": DOCUMENT["components"] });
+        let fits = jsonschema::draft202012::new(&schema).unwrap().is_valid(&body);
+        let answer = server.patch(&format!("/v1/accounts/clinic-7/endpoints/{endpoint}"), &body).await;
+        assert_eq!(answer.status, if fits { 200 } else { 422 }, "{body}: {}", answer.text);
     }
 }
 

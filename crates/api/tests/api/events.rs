@@ -281,3 +281,46 @@ async fn an_account_that_changes_meanwhile_is_decided_anew() {
     server.put("/v1/accounts/c", &json!({ "contract": "choosy" })).await;
     assert_eq!(server.post("/v1/accounts/c/events", &body).await.problem(), "422 invalid /type");
 }
+
+#[tokio::test]
+async fn a_name_that_occurs_twice_is_refused_where_the_contract_closes_its_data() {
+    let server = server().await;
+    for (data, pointer) in [
+        (format!(r#"{{"id":{{"ssn":"000-00-0000"}},"id":"{ID}"}}"#), "422 invalid /data/id"),
+        (format!(r#"{{"\u0069d":"x","id":"{ID}"}}"#), "422 invalid /data/id"),
+    ] {
+        let answer = post_text(&server, PATH, &format!(r#"{{"type":"difference.created","data":{data}}}"#)).await;
+        assert_eq!(answer.problem(), pointer, "{data}");
+        assert!(answer.text.contains("the name occurs twice") && !answer.text.contains("000-00"), "{}", answer.text);
+    }
+    let open = post_text(&server, "/v1/accounts/c/events", r#"{"type":"order.created","data":{"a":1,"a":2}}"#).await;
+    assert_eq!(open.status, 201, "an open contract lets bytes pass as they came: {}", open.text);
+}
+
+#[tokio::test]
+async fn a_mistyped_event_type_is_answered_with_the_one_that_was_meant() {
+    let server = server().await;
+    let answer = server.post(PATH, &json!({ "type": "diference.created", "data": { "id": ID } })).await;
+    assert_eq!(answer.problem(), "422 invalid /type");
+    assert!(answer.text.contains("did you mean `difference.created`?"), "{}", answer.text);
+    let endpoint = json!({ "url": "https://example.com/hooks", "events": ["order.creatd"] });
+    let answer = server.post("/v1/accounts/c/endpoints", &endpoint).await;
+    assert!(answer.problem().contains("/events/0") && answer.text.contains("did you mean `order.created`?"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn occurred_at_takes_all_of_rfc3339_and_nothing_else() {
+    let server = server().await;
+    for text in ["20240101T000000Z", "2024-01-01T00:00:00+24:00", "2024-01-01T00:00:00Z[Europe/Berlin]", "2024-01-01 00:00:00Z"] {
+        let event = json!({ "type": "difference.created", "data": { "id": ID }, "occurred_at": text });
+        assert_eq!(server.post(PATH, &event).await.problem(), "422 invalid /occurred_at", "{text}");
+    }
+    for text in ["9999-12-31T23:59:59Z", "0000-01-01T00:00:00Z", "2024-01-01t00:00:00z", "2016-12-31T23:59:60Z"] {
+        let event = json!({ "type": "difference.created", "data": { "id": ID }, "occurred_at": text });
+        let answer = server.post(PATH, &event).await;
+        assert_eq!(answer.status, 201, "{text}: {}", answer.text);
+    }
+    let log = server.get(PATH).await.json;
+    let times: Vec<&str> = log["items"].as_array().unwrap().iter().filter_map(|event| event["occurred_at"].as_str()).collect();
+    assert!(times.contains(&"9999-12-31T23:59:59.000000Z") && times.contains(&"0000-01-01T00:00:00.000000Z"), "{times:?}");
+}

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bellwire_app::Limits;
-use serde_json::json;
+use bellwire_domain::RateLimit;
+use serde_json::{Value, json};
 
 use crate::support::{ADMIN, Server};
 
@@ -46,15 +47,49 @@ async fn a_key_may_ask_so_often_and_others_are_not_held_up() {
     let server = Server::with_limits(limits).await;
     let key = server.key("publisher", None).await;
     let ask = async || server.call("GET", "/v1/contracts", Some(&key), None).await;
-    for _ in 0..5 {
-        assert_eq!(ask().await.status, 200);
+    for left in [4, 3, 2, 1, 0] {
+        let answer = ask().await;
+        assert_eq!((answer.status, answer.header("ratelimit-policy")), (200, "\"requests\";q=5;w=1"));
+        assert_eq!(answer.header("ratelimit"), format!("\"requests\";r={left};t=1"));
     }
     let refused = ask().await;
+    assert_eq!(refused.header("ratelimit"), "\"requests\";r=0;t=1");
     assert_eq!((refused.problem().as_str(), &refused.headers["retry-after"]), ("429 rate_exceeded", &"1".parse().unwrap()));
     assert_eq!(server.get("/v1/contracts").await.status, 200, "another key has its own pace");
     assert_eq!(server.call("GET", "/healthz", None, None).await.status, 200);
     server.clock.advance(Duration::from_millis(200));
     assert_eq!((ask().await.status, ask().await.status), (200, 429), "one more after a fifth of a second");
+}
+
+#[tokio::test]
+async fn a_consumer_s_key_has_a_limit_of_its_own() {
+    let limits = Limits { requests_per_consumer_key: Some("1/s".parse().unwrap()), ..Limits::default() };
+    let server = Server::with_limits(limits).await;
+    server.account("a", "choosy").await;
+    let key = server.key("consumer", Some("a")).await;
+    let ask = async || server.call("GET", "/v1/accounts/a/endpoints", Some(&key), None).await;
+    assert_eq!((ask().await.status, ask().await.status), (200, 429));
+    assert_eq!(server.get("/v1/contracts").await.status, 200, "the operator's has none");
+}
+
+#[tokio::test]
+async fn an_account_may_have_so_many_test_events_sent_and_others_are_not_held_up() {
+    let limits = Limits { tests_per_account: RateLimit::per_minute_at_once(2), ..Limits::default() };
+    let server = Server::with_limits(limits).await;
+    let mut paths = Vec::new();
+    for account in ["a", "b"] {
+        server.account(account, "noyo").await;
+        let endpoint = server.endpoint(account).await;
+        paths.push(format!("/v1/accounts/{account}/endpoints/{endpoint}/test"));
+    }
+    for left in [1, 0] {
+        let sent = server.post(&paths[0], &Value::Null).await;
+        assert_eq!((sent.status, sent.header("ratelimit-policy")), (201, "\"tests\";q=2;w=60"));
+        assert!(sent.header("ratelimit").starts_with(&format!("\"tests\";r={left};t=")));
+    }
+    let refused = server.post(&paths[0], &Value::Null).await;
+    assert_eq!((refused.problem().as_str(), refused.header("retry-after")), ("429 rate_exceeded", "30"));
+    assert_eq!(server.post(&paths[1], &Value::Null).await.status, 201, "another account has its own");
 }
 
 #[tokio::test]

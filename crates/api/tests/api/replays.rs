@@ -102,6 +102,21 @@ async fn what_does_not_exist_is_not_found() {
 }
 
 #[tokio::test]
+async fn so_many_run_at_once_for_all_endpoints_of_an_account() {
+    let server = Server::with_limits(Limits { account_replays_running_max: 2, ..Limits::default() }).await;
+    let since = json!({ "since": "2025-01-01T00:00:00Z" });
+    let mut answers = Vec::new();
+    for account in ["c", "d"] {
+        server.account(account, "choosy").await;
+        for _ in 0..3 {
+            let path = format!("/v1/accounts/{account}/endpoints/{}/replay", server.endpoint(account).await);
+            answers.push(server.post(&path, &since).await.status);
+        }
+    }
+    assert_eq!(answers, [202, 202, 409, 202, 202, 409]);
+}
+
+#[tokio::test]
 async fn a_cancelled_one_ends_and_so_many_run_at_once() {
     let server = Server::with_limits(Limits { replays_running_max: 1, ..Limits::default() }).await;
     server.account("c", "choosy").await;

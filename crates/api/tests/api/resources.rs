@@ -119,6 +119,9 @@ async fn a_version_can_be_asked_for() {
         (("if-none-match", "\"3\""), 4, "412 precondition_failed"),
         (("if-none-match", "\"1\""), 4, "200"),
         (("if-match", "*"), 5, "200"),
+        (("if-none-match", "W/\"5\""), 6, "412 precondition_failed"),
+        (("if-match", "5"), 6, "400 invalid_header"),
+        (("if-none-match", ""), 6, "400 invalid_header"),
     ] {
         let answer = put(&server, "difference", ID, &document(n), Some(header)).await;
         let got = if answer.status < 400 { answer.status.to_string() } else { answer.problem() };
@@ -168,4 +171,15 @@ async fn ids_from_documents_and_events_in_numbers_have_their_limits() {
     let taken = put(&server, "order", "q", &order(json!({ "event": "taken" })), None).await;
     assert_eq!(taken.problem(), "409 event_conflict");
     assert_eq!(server.get(&path("order", "q")).await.problem(), "404 not_found");
+}
+
+#[tokio::test]
+async fn a_document_has_each_name_once_and_a_mistyped_kind_is_answered_with_the_one_that_was_meant() {
+    let server = Server::start().await;
+    server.account("c", "noyo").await;
+    let twice = put(&server, "difference", ID, r#"{"status":"processing","x":[{"a":1,"a":2}]}"#, None).await;
+    assert_eq!(twice.problem(), "422 invalid /x/0/a", "{}", twice.text);
+    let mistyped = put(&server, "diference", ID, r#"{"status":"processing"}"#, None).await;
+    assert_eq!(mistyped.problem(), "404 not_found");
+    assert!(mistyped.text.contains("did you mean `difference`?"), "{}", mistyped.text);
 }

@@ -1,6 +1,7 @@
 //! A server to talk to, and the check of its answers against the document.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -149,6 +150,11 @@ impl Answer {
         parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
+    /// A header's text, which is empty where there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
     pub(crate) fn id(&self) -> String {
         self.json["id"].as_str().unwrap_or_else(|| panic!("no id in {}", self.text)).to_owned()
     }
@@ -259,6 +265,13 @@ impl Server {
     }
 }
 
+/// These bytes as one gzip stream.
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&openapi_json()).unwrap());
 
 /// The template of the document that `path` matches; one without parameters wins.
@@ -280,8 +293,7 @@ fn check_against_document(method: &str, path: &str, answer: &Answer) {
         return;
     }
     let place = format!("{method} {template} {}", answer.status);
-    let responses = &operation["responses"];
-    let response = if answer.status < 400 { &responses[answer.status.to_string()] } else { &responses["default"] };
+    let response = &operation["responses"][answer.status.to_string()];
     assert!(response.is_object(), "{place} is not documented");
     let Some(content) = response["content"].as_object() else {
         return assert!(answer.text.is_empty(), "{place} has a body");

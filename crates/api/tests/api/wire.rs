@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 use axum::body::Body;
 use axum::http::Request;
 use bellwire_api::problem::Code;
+use bellwire_app::Limits;
 use serde_json::json;
 
-use crate::support::{ADMIN, Server};
+use crate::support::{ADMIN, Answer, Server, gzip};
 
 #[tokio::test]
 async fn unknown_routes_and_methods_are_problems_too() {
@@ -35,6 +36,63 @@ async fn bodies_must_be_json_by_name() {
     for bad in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "application/json5"] {
         assert_eq!(send(Some(bad)).await.problem(), "415 unsupported_media_type", "{bad:?}");
     }
+}
+
+/// Posts a body with these `Content-Encoding`s.
+async fn post_encoded(server: &Server, encodings: &[&str], body: Vec<u8>) -> Answer {
+    let mut request = Request::post("/v1/keys").header("authorization", format!("Bearer {ADMIN}"));
+    for encoding in encodings {
+        request = request.header("content-encoding", *encoding);
+    }
+    server.send(request.body(Body::from(body)).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_gzip_body_is_read_and_other_encodings_are_refused_with_the_one_that_is_taken() {
+    let server = Server::start().await;
+    let body = br#"{"role":"publisher"}"#;
+    for good in [&["gzip"][..], &["GZIP"], &["x-gzip"]] {
+        assert_eq!(post_encoded(&server, good, gzip(body)).await.status, 201, "{good:?}");
+    }
+    for good in [&[][..], &["identity"]] {
+        assert_eq!(post_encoded(&server, good, body.to_vec()).await.status, 201, "{good:?}");
+    }
+    for bad in [&["br"][..], &["deflate"], &["gzip, gzip"], &["gzip", "identity"], &["*"]] {
+        let refused = post_encoded(&server, bad, gzip(body)).await;
+        assert_eq!(refused.problem(), "415 unsupported_encoding", "{bad:?}");
+        assert_eq!(refused.header("accept-encoding"), "gzip", "{bad:?}");
+    }
+    let padded = [&vec![b' '; 500_000], &body[..]].concat();
+    assert_eq!(post_encoded(&server, &["gzip"], gzip(&padded)).await.status, 201, "it may be large");
+    assert_eq!(post_encoded(&server, &["gzip"], vec![]).await.problem(), "400 malformed_json");
+}
+
+#[tokio::test]
+async fn a_gzip_body_that_is_broken_is_refused() {
+    let server = Server::start().await;
+    let whole = gzip(br#"{"role":"publisher"}"#);
+    let cut = whole[..whole.len() - 1].to_vec();
+    let followed = [&whole[..], b"x"].concat();
+    for broken in [b"{\"role\":\"publisher\"}".to_vec(), cut, followed] {
+        assert_eq!(post_encoded(&server, &["gzip"], broken.clone()).await.problem(), "400 unreadable_body", "{broken:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_gzip_body_is_bounded_by_what_it_decodes_to() {
+    let server = Server::start().await;
+    let bomb = gzip(&vec![0; 10 << 20]);
+    assert!(bomb.len() < 16 << 10, "small as sent: {}", bomb.len());
+    assert_eq!(post_encoded(&server, &["gzip"], bomb).await.problem(), "413 too_large");
+    let body = br#"{"role":"publisher"}"#;
+    let limited = Server::with_limits(Limits { body_bytes_max: body.len(), ..Limits::default() }).await;
+    assert_eq!(post_encoded(&limited, &["identity"], body.to_vec()).await.status, 201);
+    let over = [&b" "[..], body].concat();
+    assert_eq!(post_encoded(&limited, &["identity"], over).await.problem(), "413 too_large");
+    let spaces = Server::with_limits(Limits { body_bytes_max: 1_000, ..Limits::default() }).await;
+    let fill = |length: usize| gzip(&[&vec![b' '; length - body.len()], &body[..]].concat());
+    assert_eq!(post_encoded(&spaces, &["gzip"], fill(1_000)).await.status, 201);
+    assert_eq!(post_encoded(&spaces, &["gzip"], fill(1_001)).await.problem(), "413 too_large");
 }
 
 #[tokio::test]

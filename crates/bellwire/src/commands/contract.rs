@@ -22,6 +22,9 @@ pub(crate) fn run(command: ContractCommand) -> anyhow::Result<ExitCode> {
         ContractCommand::List { contracts } => list(contracts.as_deref())?,
         ContractCommand::Check { file } => {
             let contract = contracts::read(&file)?;
+            for warning in contract.warnings(&file.display().to_string()) {
+                telemetry::say(&format!("warning: {warning}"));
+            }
             telemetry::print(&format!(
                 "{}: contract `{}` is fine ({} events)",
                 file.display(),

@@ -93,6 +93,7 @@ async fn start_server(folder: &std::path::Path, listen: SocketAddr) -> anyhow::R
         account_backlog_max: 10_000,
         retention: None,
         requests_per_key: None,
+        requests_per_consumer_key: None,
         metrics: telemetry::start_metrics()?,
     })
     .await

@@ -40,6 +40,7 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         account_backlog_max: arguments.account_backlog_max,
         retention: arguments.retention.map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60)),
         requests_per_key: arguments.rate_max.per_second(),
+        requests_per_consumer_key: arguments.consumer_rate_max.per_second(),
         metrics: telemetry::start_metrics()?,
     };
     let mut builder = Builder::new_multi_thread();
@@ -91,7 +92,10 @@ fn check_allowed_networks(networks: &[AllowedNetwork], contracts: &Contracts) ->
 fn check_published_listeners(listeners: &[PublishedListener], contracts: &Contracts) -> anyhow::Result<()> {
     for PublishedListener { contract, address } in listeners {
         match contracts.get(contract) {
-            None => bail!("--publish {contract}={address}: there is no contract `{contract}`; see `bellwire contract list`"),
+            None => {
+                let meant = contracts.did_you_mean(contract);
+                bail!("--publish {contract}={address}: there is no contract `{contract}`{meant}; see `bellwire contract list`");
+            }
             Some(found) if found.published().is_none() => {
                 bail!("--publish {contract}={address}: the contract `{contract}` declares no published API");
             }

@@ -12,7 +12,7 @@ use bellwire_domain::Shares;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::Activity;
+use super::activity::Activity;
 
 /// The connections of one listener. Clones share them.
 #[derive(Clone)]

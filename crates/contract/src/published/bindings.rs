@@ -1,30 +1,38 @@
 //! The values behind the names in templates of published APIs, and answers written with them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 
 use crate::failure::RenderError;
 use crate::json;
+use crate::meter::Meter;
 use crate::piece::Piece;
 use crate::request::Header;
 use crate::tree::{Spacing, Tree};
 use crate::variables::{Builtin, Scope, Values, Variable};
+
+/// How often an answer may hold what it is made from: a page of events is longer than any request.
+const MADE_PER_BYTE: usize = 4;
 
 /// The values behind the names in templates of published APIs.
 #[derive(Debug, Default)]
 pub(crate) struct Bindings {
     url: Option<String>,
     values: Vec<(String, String)>,
+    meter: Arc<Meter>,
 }
 
 impl Bindings {
     /// Starts with `published.url` only.
     pub(crate) fn at(url: Option<&str>) -> Self {
-        Self { url: url.map(ToOwned::to_owned), values: Vec::new() }
+        Self { url: url.map(ToOwned::to_owned), values: Vec::new(), meter: Arc::default() }
     }
 
     /// Gives a name its value as JSON.
     pub(crate) fn set(&mut self, name: impl Into<String>, raw: String) {
+        self.meter.allow(raw.len().saturating_mul(MADE_PER_BYTE));
         self.values.push((name.into(), raw));
     }
 }
@@ -39,6 +47,10 @@ impl Values for Bindings {
             }
             Variable::Builtin(_) | Variable::Header(_) | Variable::Signature(_) => Piece::Absent,
         }
+    }
+
+    fn meter(&self) -> &Arc<Meter> {
+        &self.meter
     }
 }
 

@@ -119,6 +119,8 @@ impl Scheme for Jwt {
             }
             let mut json = String::new();
             tree.render(scope, Spacing::Compact, &mut json)?;
+            let room = scope.meter().make(json.len().saturating_mul(2));
+            room.map_err(|error| Failure::new(first_place(tree).unwrap_or_default(), error.message))?;
             URL_SAFE_NO_PAD.encode_string(json, out);
         }
         let key = self.key.key(secret);

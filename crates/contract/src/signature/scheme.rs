@@ -27,7 +27,7 @@ pub(crate) struct SchemeKind {
     pub(crate) keys: &'static [KeySpec],
     /// What to say of a key that only other schemes have: the message, and what would be right.
     pub(crate) stray_key: (&'static str, &'static str),
-    /// Which secrets sign unless the contract says so.
+    /// Which secrets sign unless the contract says so. All of them only do where it says how to join their values.
     pub(crate) secrets: Secrets,
     /// Reads a mapping whose keys have been checked.
     pub(crate) read: fn(&Fields<'_>, &mut Report) -> Option<Box<dyn Scheme>>,

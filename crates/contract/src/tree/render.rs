@@ -1,22 +1,35 @@
 //! Renders trees as JSON, spaced as the contract says.
 
 use super::{Each, Member, Spacing, Tree};
+use crate::diagnostic::At;
 use crate::expression::Expression;
 use crate::failure::Failure;
 use crate::json;
 use crate::piece::{EvalError, Piece};
 use crate::variables::{Local, Scope};
 
+/// What stands around the name and the value of a member, in bytes.
+const MEMBER_BYTES: usize = 8;
+/// What it costs to go on to the next item of a list, in steps.
+const ITEM_STEPS: usize = 64;
+
 impl Tree {
     /// Appends the tree as JSON. Returns `false` when a `$when` does not hold, so that there is no value.
     pub(crate) fn render(&self, scope: Scope<'_>, spacing: Spacing, out: &mut String) -> Result<bool, Failure> {
         match self {
-            Self::Constant(json) => out.push_str(json),
+            Self::Constant(json) => {
+                charge(scope, json.len())?;
+                out.push_str(json);
+            }
             Self::Value(expression) => {
                 let value = expression.evaluate(scope).map_err(|error| Failure::of(expression, error))?;
-                value.write_json(out).map_err(|error| Failure::unnamed(expression, &error))?;
+                write(&value, expression, scope, out)?;
             }
-            Self::Text(template) => json::write_string(out, &template.render_text(scope)?),
+            Self::Text(template) => {
+                let text = Piece::Text(template.render_text(scope)?.into());
+                let written = text.write_json_charged(out, scope.meter());
+                written.map_err(|error| Failure::new(template.at, error.message))?;
+            }
             Self::Object(members) => render_object(members, scope, spacing, out)?,
             Self::List(items) => {
                 out.push('[');
@@ -79,6 +92,8 @@ impl Each {
             }
         };
         for (index, item) in json::elements(raw).enumerate() {
+            let charged = scope.meter().step(ITEM_STEPS + item.len());
+            charged.map_err(|error| Failure::unnamed(&self.list, &error).inside("$each"))?;
             let index_local = Local { name: "index", value: Piece::number(&index), outer: scope.locals };
             let item_local = Local { name: &self.name, value: Piece::Json(item.into()), outer: Some(&index_local) };
             let inner = Scope { values: scope.values, locals: Some(&item_local) };
@@ -86,6 +101,16 @@ impl Each {
         }
         Ok(())
     }
+}
+
+/// Appends an expression's value.
+fn write(value: &Piece<'_>, expression: &Expression, scope: Scope<'_>, out: &mut String) -> Result<(), Failure> {
+    value.write_json_charged(out, scope.meter()).map_err(|error| Failure::unnamed(expression, &error))
+}
+
+/// Charges what the contract itself is about to add.
+fn charge(scope: Scope<'_>, bytes: usize) -> Result<(), Failure> {
+    scope.meter().make(bytes).map_err(|error| Failure::new(At::default(), error.message))
 }
 
 impl Spacing {
@@ -121,6 +146,7 @@ fn render_object(members: &[Member], scope: Scope<'_>, spacing: Spacing, out: &m
                 }
             }
             Member::Field { name, encoded, optional, value } => {
+                charge(scope, encoded.len() + MEMBER_BYTES)?;
                 out.push_str(encoded);
                 out.push_str(spacing.colon());
                 if !render_field(value, *optional, scope, spacing, out).map_err(|failure| failure.inside(name.clone()))? {
@@ -143,7 +169,7 @@ fn render_field(value: &Tree, optional: bool, scope: Scope<'_>, spacing: Spacing
                 Err(error) if error.absent => return Ok(false),
                 other => other.map_err(|error| Failure::of(expression, error))?,
             };
-            value.write_json(out).map_err(|error| Failure::unnamed(expression, &error))?;
+            write(&value, expression, scope, out)?;
             Ok(true)
         }
         Tree::Text(_) if optional => match value.render(scope, spacing, out) {
@@ -170,6 +196,7 @@ fn merge(expression: &Expression, scope: Scope<'_>, spacing: Spacing, out: &mut 
         return Err(Failure::unnamed(expression, &EvalError::new("is not an object")));
     }
     for (index, (key, value)) in json::members(raw).enumerate() {
+        charge(scope, key.len().saturating_mul(json::ESCAPED_BYTES_MAX) + value.len() + MEMBER_BYTES)?;
         if index > 0 {
             out.push_str(spacing.comma());
         }

@@ -231,8 +231,8 @@ mod tests {
             ("[fd00::/8]443", InvalidNetwork::Brackets),
             ("[10.1.0.0/16]:443", InvalidNetwork::Brackets),
             ("10.1.0.0/16@", InvalidNetwork::Scope),
-            ("10.1.0.0/16@account:", InvalidNetwork::Account(String::new(), crate::InvalidId)),
-            ("10.1.0.0/16@account:a b", InvalidNetwork::Account("a b".to_owned(), crate::InvalidId)),
+            ("10.1.0.0/16@account:", InvalidNetwork::Account(String::new(), crate::InvalidId::Length)),
+            ("10.1.0.0/16@account:a b", InvalidNetwork::Account("a b".to_owned(), crate::InvalidId::Character(' '))),
         ] {
             assert_eq!(text.parse::<AllowedNetwork>(), Err(expected), "{text}");
         }

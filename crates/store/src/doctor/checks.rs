@@ -72,9 +72,9 @@ pub(super) const ALL: &[Definition] = &[
              || COALESCE(e.high, 0) || ', and it says ' || a.first_seq || ' to ' || a.last_seq FROM accounts a \
              LEFT JOIN (SELECT place >> 40 AS account, COUNT(*) AS found, MIN(place) & 1099511627775 AS low, \
              MAX(place) & 1099511627775 AS high FROM events GROUP BY place >> 40) e ON e.account = a.ref \
-             WHERE COALESCE(e.found, 0) <> a.last_seq - a.first_seq + 1 OR COALESCE(e.high, a.last_seq) <> a.last_seq \
-             OR COALESCE(e.low, a.first_seq) <> a.first_seq \
-             OR (a.first_seq <> 1 AND (SELECT kept_from FROM retention) = 0)",
+             WHERE a.deleting_since IS NULL AND (COALESCE(e.found, 0) <> a.last_seq - a.first_seq + 1 \
+             OR COALESCE(e.high, a.last_seq) <> a.last_seq OR COALESCE(e.low, a.first_seq) <> a.first_seq \
+             OR (a.first_seq <> 1 AND (SELECT kept_from FROM retention) = 0))",
         ],
     },
     Definition {
@@ -86,7 +86,8 @@ pub(super) const ALL: &[Definition] = &[
              (SELECT e.account, e.id, e.deliveries, COALESCE(q.found, 0) + (SELECT COUNT(*) FROM deliveries d \
              WHERE d.event = e.place AND (d.origin IS NULL OR d.origin = 'test')) AS found FROM events e \
              LEFT JOIN (SELECT event, COUNT(*) AS found FROM queue WHERE origin IS NULL OR origin = 'test' GROUP BY event) q \
-             ON q.event = e.place WHERE e.created_at >= (SELECT kept_since FROM retention)) x WHERE found <> deliveries",
+             ON q.event = e.place WHERE e.created_at >= (SELECT kept_since FROM retention) \
+             AND e.account NOT IN (SELECT ref FROM accounts WHERE deleting_since IS NOT NULL)) x WHERE found <> deliveries",
         ],
     },
     Definition {
@@ -148,12 +149,14 @@ pub(super) const ALL: &[Definition] = &[
              AS before, LAG(id) OVER (PARTITION BY lane ORDER BY number) AS id_before \
              FROM (SELECT id, lane, number FROM queue UNION ALL SELECT id, lane, number FROM deliveries) x, retention \
              WHERE id >= kept_from) y, retention \
-             WHERE number <> before + 1 AND (kept_from = 0 OR id_before IS NULL OR id_before < id)",
+             WHERE number <> before + 1 AND (kept_from = 0 OR id_before IS NULL OR id_before < id) AND lane NOT IN \
+             (SELECT l.ref FROM lanes l JOIN accounts a ON a.ref = l.account WHERE a.deleting_since IS NOT NULL)",
             "SELECT 'endpoint ' || p.account_id || '/' || p.id || ': the last of its deliveries is ' || COALESCE(d.last, 0) \
              || ', and it says ' || p.last_number FROM endpoints p CROSS JOIN retention r \
              LEFT JOIN (SELECT lane, MAX(number) AS last FROM (SELECT id, lane, number FROM queue \
              UNION ALL SELECT id, lane, number FROM deliveries) x, retention WHERE id >= kept_from GROUP BY lane) d \
-             ON d.lane = p.lane WHERE d.last <> p.last_number OR (d.last IS NULL AND r.kept_from = 0 AND p.last_number <> 0)",
+             ON d.lane = p.lane WHERE (d.last <> p.last_number OR (d.last IS NULL AND r.kept_from = 0 AND p.last_number <> 0)) \
+             AND p.account_id NOT IN (SELECT id FROM accounts WHERE deleting_since IS NOT NULL)",
         ],
     },
     Definition {

@@ -11,12 +11,14 @@ use super::backend::Backend;
 use super::cache::Cache;
 use super::config::EndpointConfig;
 use super::context::WriteContext;
+use super::deletion::{self, DeletionStep};
 use super::delivery::ClaimedDelivery;
 use super::handoff::HandOff;
 use super::ids::DeliveryIds;
-use super::jobs::{Job, Tickets, write_job};
+use super::jobs::{Job, write_job};
 use super::lease::Lease;
 use super::notice::Notice;
+use super::tickets::Tickets;
 use crate::StoreError;
 use crate::rows::account::{self, Account};
 use crate::rows::key::ApiKey;
@@ -98,6 +100,7 @@ impl Parts {
             context: self.context,
             claimed: AsyncMutex::new(self.claimed),
             replay_started: Notify::new(),
+            deletion_begun: Notify::new(),
             accounts: Cache::new(ACCOUNTS_CACHED_MAX, age_max),
             configs: Cache::new(CONFIGS_CACHED_MAX, age_max),
             keys: Cache::new(KEYS_CACHED_MAX, age_max),
@@ -130,6 +133,8 @@ pub(crate) struct Access {
     pub(super) claimed: AsyncMutex<mpsc::UnboundedReceiver<Vec<ClaimedDelivery>>>,
     /// Told when a replay has been started.
     pub(crate) replay_started: Notify,
+    /// Told when an account is to be deleted.
+    pub(crate) deletion_begun: Notify,
     pub(crate) accounts: Cache<AccountId, Arc<Account>>,
     pub(crate) configs: Cache<LaneKey, Arc<EndpointConfig>>,
     pub(crate) keys: Cache<[u8; 32], ApiKey>,
@@ -232,6 +237,16 @@ impl Access {
         }
         let account = self.find_account(account_id).await?;
         account.map(|account| self.keyring.open_key(account_id, &account.data_key_sealed)).transpose()
+    }
+
+    /// Takes one step of the deletion of an account: of this one, or of the one that has waited longest.
+    pub(crate) async fn advance_deletion(&self, only: Option<AccountId>) -> Result<Option<DeletionStep>, StoreError> {
+        let step = self.write(move |db| deletion::advance(db, only.as_ref())).await?;
+        if let Some(DeletionStep { account_id, left: None }) = &step {
+            self.forget_account(account_id);
+            self.keyring.forget(account_id);
+        }
+        Ok(step)
     }
 
     /// Forgets what is in memory of an account that has changed.

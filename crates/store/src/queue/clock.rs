@@ -17,10 +17,11 @@ const SKEW_MAX: Duration = Duration::from_secs(60);
 /// In `meta`: of two deliveries in a lane the later one may have the lower id.
 const IDS_WENT_BACK: &str = "ids_went_back";
 
-/// `$1` is now, `$2` the end of what another node's clock may say.
-const RESCHEDULE: &str = "UPDATE queue SET wake_at = wake_at - (t.started_at - $1), due_at = due_at - (t.started_at - $1) \
+/// `$1` is now, `$2` the end of what another node's clock may say. A retry is looked for when it is due; the microsecond more that it
+/// gets here says that this has been done to it, so that it never is again.
+const RESCHEDULE: &str = "UPDATE queue SET wake_at = wake_at - (t.started_at - $1) + 1, due_at = due_at - (t.started_at - $1) \
      FROM (SELECT delivery_id, number, started_at FROM earlier_attempts WHERE started_at > $2) t \
-     WHERE t.delivery_id = queue.id AND t.number = queue.attempts AND queue.wake_at IS NOT NULL";
+     WHERE t.delivery_id = queue.id AND t.number = queue.attempts AND queue.wake_at = queue.due_at";
 
 /// Lets retries that were scheduled by a clock ahead wait from now on, as long as they were to wait. Returns how many.
 pub(crate) fn set_right(db: Db<'_>, now: Timestamp) -> Result<usize, StoreError> {

@@ -10,6 +10,7 @@ use super::backend::Mark;
 use super::claim::{self, ClaimReport};
 use super::clock;
 use super::config::{self, EndpointConfig};
+use super::deletion::DeletionStep;
 use super::delivery::ClaimedDelivery;
 use super::jobs::Job;
 use super::outcome::{Outcome, RecordJob, Recording, seal_response};
@@ -149,7 +150,7 @@ impl Queue {
     }
 }
 
-/// Replays and retention.
+/// Replays, deletions and retention.
 impl Queue {
     /// Takes one bounded step of the running replay that comes after `after` in the order of ids; `None` when there is none.
     pub async fn advance_replay(&self, after: Option<&ReplayId>) -> Result<Option<ReplayStep>, StoreError> {
@@ -164,6 +165,16 @@ impl Queue {
     /// Waits until a replay has been started.
     pub async fn replay_started(&self) {
         self.0.replay_started.notified().await;
+    }
+
+    /// Takes one bounded step of the deletion of the account that has waited longest for it; `None` when there is none.
+    pub async fn advance_deletion(&self) -> Result<Option<DeletionStep>, StoreError> {
+        self.0.advance_deletion(None).await
+    }
+
+    /// Waits until an account is to be deleted.
+    pub async fn deletion_begun(&self) {
+        self.0.deletion_begun.notified().await;
     }
 
     /// Removes what is older than `since`, in whole weeks: ended deliveries with their attempts, and events that no delivery

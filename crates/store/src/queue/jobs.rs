@@ -7,10 +7,8 @@
 //! New events are taken account by account in turn, and each account has a share of the tickets for those that may wait.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use bellwire_domain::{AccountId, Shares, Turns};
-use parking_lot::Mutex;
+use bellwire_domain::{AccountId, Turns};
 use tokio::sync::{mpsc, oneshot};
 
 use super::backend::Backend;
@@ -54,37 +52,6 @@ where
         (reply, keep)
     });
     (Job::Write(run), receiver)
-}
-
-/// So many publications may wait; each holds a ticket, and each account a share of them.
-#[derive(Clone)]
-pub(crate) struct Tickets(Arc<Mutex<Shares<AccountId>>>);
-
-impl Tickets {
-    pub(crate) fn new(jobs_max: usize) -> Self {
-        Self(Arc::new(Mutex::new(Shares::new(jobs_max))))
-    }
-
-    /// A ticket for a publication of `account`, unless it holds its share of them.
-    pub(crate) fn take(&self, account: &AccountId) -> Result<Ticket, StoreError> {
-        if self.0.lock().take(account, 1) {
-            Ok(Ticket { tickets: self.clone(), account: account.clone() })
-        } else {
-            Err(StoreError::Busy)
-        }
-    }
-}
-
-/// Lets one publication wait. Dropped, it lets another.
-pub(crate) struct Ticket {
-    tickets: Tickets,
-    account: AccountId,
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.tickets.0.lock().give_back(&self.account, 1);
-    }
 }
 
 /// Jobs of one commit, by kind.
@@ -225,6 +192,7 @@ mod tests {
 
     use super::*;
     use crate::queue::publication::{NewEvent, Publication, SealedEvent};
+    use crate::queue::tickets::Tickets;
 
     fn publishing(account: &str, events: usize) -> Job {
         let event = |number| NewEvent {
@@ -296,17 +264,6 @@ mod tests {
         }
         let first = jobs.next_on_thread().unwrap().publishes;
         assert!(first.iter().any(|job| job.publication.account_id.as_str() == "little"));
-    }
-
-    #[test]
-    fn the_places_to_wait_are_shared_between_accounts() {
-        let (much, little) = (AccountId::try_new("much").unwrap(), AccountId::try_new("little").unwrap());
-        let tickets = Tickets::new(100);
-        let held: Vec<Ticket> = std::iter::from_fn(|| tickets.take(&much).ok()).collect();
-        assert_eq!(held.len(), 75);
-        assert!(tickets.take(&little).is_ok());
-        drop(held);
-        assert!(tickets.take(&much).is_ok());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use bellwire_domain::{AccountId, EndpointId, Entropy, EventId, EventType, Offer,
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::jobs::Ticket;
+use super::tickets::Ticket;
 use crate::StoreError;
 use crate::seal::{DataKey, Place};
 

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use bellwire_domain::{AccountId, EndpointId, Entropy, Secret, Timestamp};
+use bellwire_domain::{AccountId, Entropy, Secret, Timestamp};
 
 use super::endpoints::{LimitedError, Rotation};
 use crate::StoreError;
 use crate::page::{Page, PageRequest};
-use crate::queue::cancel::cancel_waiting;
 use crate::queue::notice::Notice;
 use crate::rows::account::{self, Account, AccountRow};
-use crate::rows::lane::LaneKey;
 use crate::rows::secret::{self, SecretOwner};
 use crate::seal::{AccountSeal, Keyring};
 use crate::sql::{Db, Insert, Select, params, write_list};
@@ -41,6 +39,9 @@ pub enum PutAccountError {
         /// The contract it has.
         contract: String,
     },
+    /// It is being deleted.
+    #[error("the account is being deleted; its id is free once that is done")]
+    Deleting,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -52,23 +53,6 @@ const UPDATE: &str =
     "UPDATE accounts SET name = $1, sandbox = $2, entitlements = $3, version = version + 1, updated_at = $4 WHERE id = $5";
 const TOUCH: &str = "UPDATE accounts SET version = version + 1, updated_at = $1 WHERE id = $2";
 const TOUCH_ENDPOINTS: &str = "UPDATE endpoints SET version = version + 1 WHERE account_id = $1";
-const ENDPOINT_IDS: &str = "SELECT id FROM endpoints WHERE account_id = $1";
-
-/// What is deleted with an account, in this order.
-const DELETES: [&str; 12] = [
-    "DELETE FROM resources WHERE account_id = $1",
-    "DELETE FROM replays WHERE account_id = $1",
-    "DELETE FROM earlier_attempts WHERE account = (SELECT ref FROM accounts WHERE id = $1)",
-    "DELETE FROM deliveries WHERE account = (SELECT ref FROM accounts WHERE id = $1)",
-    "DELETE FROM queue WHERE lane > 0 AND lane IN (SELECT ref FROM lanes WHERE account_id = $1)",
-    "DELETE FROM event_subjects WHERE account_id = $1",
-    "DELETE FROM events WHERE account = (SELECT ref FROM accounts WHERE id = $1)",
-    "DELETE FROM secrets WHERE account_id = $1",
-    "DELETE FROM endpoints WHERE account_id = $1",
-    "DELETE FROM lanes WHERE account_id = $1",
-    "DELETE FROM api_keys WHERE account_id = $1",
-    "DELETE FROM accounts WHERE id = $1",
-];
 
 pub(super) fn list(db: Db<'_>, page: &PageRequest) -> Result<Page<Account>, StoreError> {
     let after = page.after.as_deref().unwrap_or("");
@@ -90,6 +74,7 @@ pub(super) fn put(
     let entitlements = entitlements.as_str();
     let created = existing.is_none();
     match existing {
+        Some(Account { deleting_since: Some(_), .. }) => return Err(PutAccountError::Deleting),
         Some(account) if account.contract != wanted.contract => {
             return Err(PutAccountError::ContractFixed { contract: account.contract });
         }
@@ -111,6 +96,7 @@ pub(super) fn put(
                 version: 1,
                 created_at: now,
                 updated_at: now,
+                deleting_since: None,
             };
             if Insert::put(db, row, INSERT_REST)? == 0 {
                 return Err(StoreError::Busy.into()); // another node has just made it
@@ -149,26 +135,8 @@ pub(super) fn rotate_secret(
     Ok(Some(stored))
 }
 
-/// Deletes an account and everything of it; `false` when there was none. Its data key goes too, so that copies of its payloads in
-/// backups no longer open without that backup's own accounts table.
-pub(super) fn delete(db: Db<'_>, id: &AccountId, now: Timestamp) -> Result<bool, StoreError> {
-    db.lift_timeouts()?;
-    account::lock(db, id)?;
-    for row in db.query("endpoints", ENDPOINT_IDS, params![id.as_str()])? {
-        let endpoint_id: EndpointId = row.value("id")?;
-        cancel_waiting(db, &LaneKey { account_id: id.clone(), endpoint_id }, now)?;
-    }
-    let mut deleted = 0;
-    for statement in DELETES {
-        deleted = db.execute(statement, params![id.as_str()])?;
-    }
-    Notice::Account(id.clone()).tell(db)?;
-    Notice::Keys.tell(db)?;
-    Ok(deleted > 0)
-}
-
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
-    let fixed = [UPDATE, TOUCH, TOUCH_ENDPOINTS, ENDPOINT_IDS].into_iter().chain(DELETES).map(str::to_owned);
-    fixed.chain([PAGE.sql(), Insert::one::<AccountRow<'_>>(INSERT_REST)]).collect()
+    let fixed = [UPDATE, TOUCH, TOUCH_ENDPOINTS].map(str::to_owned);
+    fixed.into_iter().chain([PAGE.sql(), Insert::one::<AccountRow<'_>>(INSERT_REST)]).collect()
 }

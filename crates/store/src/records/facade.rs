@@ -15,6 +15,7 @@ use super::replays::{self, NewReplay, StartReplayError};
 use crate::StoreError;
 use crate::page::{Page, PageRequest};
 use crate::queue::access::Access;
+use crate::queue::deletion::{self, Deletion};
 use crate::rows::account::Account;
 use crate::rows::endpoint::Endpoint;
 use crate::rows::key::ApiKey;
@@ -76,14 +77,26 @@ impl Records {
         result
     }
 
-    /// Deletes an account and all that belongs to it; `false` when there was none.
+    /// Begins to delete an account and all that belongs to it: for its users it is gone when this returns. `false` when there was
+    /// none. The queue goes on with it, and whoever calls [`Records::delete_more`].
     pub async fn delete_account(&self, id: &AccountId) -> Result<bool, StoreError> {
         let (wanted, now) = (id.clone(), self.0.now());
-        let deleted = self.0.write(move |db| accounts::delete(db, &wanted, now)).await;
+        let begun = self.0.write(move |db| deletion::begin(db, &wanted, now)).await;
         self.0.forget_account(id);
-        self.0.keyring.forget(id);
         self.0.keys.remove_where(|_| true);
-        deleted
+        self.0.deletion_begun.notify_one();
+        begun
+    }
+
+    /// Takes one step of an account's deletion: what is left then; `None`: nothing, or it was not being deleted.
+    pub async fn delete_more(&self, id: &AccountId) -> Result<Option<Deletion>, StoreError> {
+        self.0.advance_deletion(Some(id.clone())).await.map(|step| step.and_then(|step| step.left))
+    }
+
+    /// What is left of an account that is being deleted.
+    pub async fn find_deletion(&self, id: &AccountId) -> Result<Option<Deletion>, StoreError> {
+        let id = id.clone();
+        self.0.read(move |db| deletion::find(db, &id)).await
     }
 
     /// The account's own secrets that sign now, newest first.

@@ -58,6 +58,8 @@ pub enum Precondition {
     Versions(Vec<i64>),
     /// It has none of these versions.
     OtherThan(Vec<i64>),
+    /// Each of these.
+    All(Vec<Self>),
 }
 
 impl Precondition {
@@ -68,6 +70,7 @@ impl Precondition {
             Self::Present => version.is_some(),
             Self::Versions(versions) => version.is_some_and(|version| versions.contains(&version)),
             Self::OtherThan(versions) => version.is_none_or(|version| !versions.contains(&version)),
+            Self::All(all) => all.iter().all(|one| one.holds(version)),
         }
     }
 }

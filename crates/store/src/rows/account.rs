@@ -30,6 +30,8 @@ columns! {
         pub created_at: Timestamp = "created_at",
         /// When it was last changed.
         pub updated_at: Timestamp = "updated_at",
+        /// Since when it is being deleted.
+        pub deleting_since: Option<Timestamp> = "deleting_since",
         /// Its number in the store.
         pub(crate) reference: i64 = "ref",
         pub(crate) data_key_sealed: Vec<u8> = "data_key_sealed",
@@ -49,6 +51,7 @@ table! {
         version: i64,
         created_at: Timestamp,
         updated_at: Timestamp,
+        deleting_since: Option<Timestamp>,
     }
 }
 

@@ -80,14 +80,6 @@ impl<'c> Db<'c> {
         }
     }
 
-    /// Lifts the timeouts of the transaction's statements.
-    pub(crate) fn lift_timeouts(self) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite(_) => Ok(()),
-            Self::Postgres(session) => session.lift_timeouts(),
-        }
-    }
-
     /// Whether other processes may write at the same time: then rows are locked before they are changed, and others are told.
     pub(crate) const fn is_shared(self) -> bool {
         matches!(self, Self::Postgres(_))

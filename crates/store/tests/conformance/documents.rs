@@ -65,7 +65,7 @@ async fn a_document_and_its_events_are_stored_and_handed_over() {
     assert_eq!(listed.items, [resource.head]);
     let others = fixture.store.records.list_resources(&account_id("a"), "refill", page(10)).await.unwrap();
     assert!(others.items.is_empty());
-    assert!(fixture.store.records.delete_account(&account_id("a")).await.unwrap());
+    assert!(fixture.delete_account(&account_id("a")).await);
     assert!(found(&fixture, "o").await.is_none());
     fixture.assert_sound();
 }
@@ -157,6 +157,9 @@ async fn a_precondition_is_asked_of_what_is_stored() {
     assert_eq!(attempt(Precondition::Versions(vec![7, 1])).await, Ok(2));
     assert_eq!(attempt(Precondition::Versions(vec![1])).await, Err(Some(2)));
     assert_eq!(attempt(Precondition::Present).await, Ok(3));
+    let all = |versions| Precondition::All(vec![Precondition::Present, Precondition::OtherThan(versions)]);
+    assert_eq!(attempt(all(vec![3])).await, Err(Some(3)));
+    assert_eq!(attempt(all(vec![2])).await, Ok(4));
 }
 
 #[tokio::test]

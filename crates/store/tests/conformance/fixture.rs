@@ -135,6 +135,13 @@ impl Fixture {
         self.store.records.commit_events(account, events).await
     }
 
+    /// Deletes an account to its last row; `false`: there is none.
+    pub async fn delete_account(&self, id: &AccountId) -> bool {
+        let begun = self.store.records.delete_account(id).await.unwrap();
+        while begun && self.store.records.delete_more(id).await.unwrap().is_some() {}
+        begun
+    }
+
     /// What the hand-off holds now, without waiting.
     pub async fn take(&mut self) -> Vec<ClaimedDelivery> {
         self.store.take().await

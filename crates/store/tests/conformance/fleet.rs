@@ -261,7 +261,7 @@ async fn an_account_made_anew_elsewhere_is_another() {
     let two = one.another(2, LEASE * 100);
     let old = one.account("a").await;
     two.publish(&old, vec![event("e1", "x")]).await.unwrap();
-    one.store.records.delete_account(&old.id).await.unwrap();
+    one.delete_account(&old.id).await;
     one.clock.advance(Duration::from_secs(1));
     let new = one.account("a").await;
     assert!(two.publish(&old, vec![event("e2", "x")]).await.is_err(), "decided by an account that is gone");

@@ -119,7 +119,7 @@ async fn an_account_changed_since_it_was_read_refuses_the_call() {
     assert!(matches!(refused, PublishError::AccountChanged));
     let fresh = fixture.store.records.find_account(&account_id("a")).await.unwrap().unwrap();
     assert!(fixture.publish(&fresh, vec![event("e1", "x")]).await.is_ok());
-    fixture.store.records.delete_account(&fresh.id).await.unwrap();
+    fixture.delete_account(&fresh.id).await;
     let refused = fixture.publish(&fresh, vec![event("e2", "x")]).await.unwrap_err();
     assert!(matches!(refused, PublishError::AccountNotFound));
 }

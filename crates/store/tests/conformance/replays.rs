@@ -277,7 +277,7 @@ async fn deleting_the_endpoint_or_the_account_ends_it() {
     let two = fixture.endpoint("a", "e2", EventFilter::All).await;
     fixture.store.records.start_replay(replay("rpl_2", &two, &[ReplayCase::Missed])).await.unwrap();
     fixture.store.queue.advance_replay(None).await.unwrap();
-    fixture.store.records.delete_account(&account.id).await.unwrap();
+    fixture.delete_account(&account.id).await;
     assert_eq!(fixture.store.queue.advance_replay(None).await.unwrap(), None);
     assert_eq!(fixture.store.records.find_replay(&two, &ReplayId::try_new("rpl_2").unwrap()).await.unwrap(), None);
     fixture.assert_sound();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bellwire_domain::Role;
-use bellwire_domain::{EndpointId, EventFilter, KeyId, Secret, Timestamp};
+use bellwire_domain::{Decision, EndpointId, EventFilter, KeyId, Secret, Timestamp};
 use bellwire_store::{
     ApiKey, DeliveryQuery, EndpointChanges, EventQuery, LimitedError, PageRequest, PutAccount, PutAccountError, Rotation,
     key_hash,
@@ -185,13 +185,69 @@ async fn a_deleted_account_leaves_nothing() {
     let lane = fixture.endpoint("a", "e", EventFilter::All).await;
     fixture.publish(&account, vec![event("e1", "x")]).await.unwrap();
     let delivery = fixture.take().await.remove(0);
-    assert!(fixture.store.records.delete_account(&account.id).await.unwrap());
-    assert!(!fixture.store.records.delete_account(&account.id).await.unwrap());
+    assert!(fixture.delete_account(&account.id).await);
+    assert!(!fixture.delete_account(&account.id).await);
     assert!(fixture.store.records.find_account(&account.id).await.unwrap().is_none());
     assert!(fixture.store.queue.find_endpoint_config(&lane, 0).await.unwrap().is_none());
     assert!(fixture.store.records.find_delivery(delivery.id).await.unwrap().is_none());
     let anew = fixture.account("a").await;
     assert_eq!(fixture.publish(&anew, vec![event("e1", "x")]).await.unwrap()[0].seq, 1, "a new account, a new log");
+}
+
+#[tokio::test]
+async fn an_account_with_much_is_deleted_in_steps_that_survive_a_restart() {
+    const EVENTS: usize = 2_500;
+    let mut fixture = Fixture::new();
+    let (account, other) = (fixture.account("a").await, fixture.account("b").await);
+    for (account, endpoint) in [("a", "e1"), ("a", "e2"), ("b", "e3")] {
+        fixture.endpoint(account, endpoint, EventFilter::All).await;
+    }
+    for first in (0..EVENTS).step_by(500) {
+        fixture.publish(&account, (first..first + 500).map(|number| event(&format!("e{number}"), "x")).collect()).await.unwrap();
+    }
+    fixture.publish(&other, vec![event("kept", "x")]).await.unwrap();
+    for delivery in fixture.take().await {
+        fixture.record(&delivery, Decision::Delivered).await;
+    }
+    let key = ApiKey {
+        id: KeyId::try_new("key_a").unwrap(),
+        role: Role::Consumer,
+        account_id: Some(account.id.clone()),
+        created_at: fixture.now(),
+        expires_at: None,
+    };
+    fixture.store.records.create_key(key, key_hash("a's")).await.unwrap();
+
+    assert!(fixture.store.records.delete_account(&account.id).await.unwrap());
+    assert!(fixture.store.records.find_key(key_hash("a's")).await.unwrap().is_none(), "at once");
+    assert!(fixture.publish(&account, vec![event("late", "x")]).await.is_err());
+    let put = PutAccount {
+        id: account.id.clone(),
+        contract: "noyo".into(),
+        name: None,
+        secret: None,
+        sandbox: false,
+        entitlements: [].into(),
+    };
+    assert!(matches!(fixture.store.records.put_account(put).await, Err(PutAccountError::Deleting)));
+    let mut left = vec![fixture.store.records.find_deletion(&account.id).await.unwrap().unwrap()];
+    let mut steps = 0;
+    while let Some(step) = fixture.store.queue.advance_deletion().await.unwrap() {
+        fixture.assert_sound();
+        fixture.publish(&other, vec![event(&format!("beside{steps}"), "x")]).await.unwrap();
+        let Some(now) = step.left else { break };
+        assert!(now.events <= left[steps].events && now.live_deliveries <= left[steps].live_deliveries);
+        left.push(now);
+        steps += 1;
+        if steps % 3 == 0 {
+            fixture = fixture.reopen().await;
+        }
+    }
+    assert!(steps > 3, "{left:?}");
+    assert_eq!(fixture.store.queue.advance_deletion().await.unwrap(), None);
+    assert!(fixture.store.records.find_account(&account.id).await.unwrap().is_none());
+    fixture.account("a").await;
+    fixture.assert_sound();
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use bellwire_app::Operation;
 
-use super::AccountAnswer;
+use super::{AccountAnswer, DeletionAnswer};
 use crate::Api;
 use crate::extract::{Caller, Params};
 use crate::problem::Problem;
@@ -22,5 +22,7 @@ pub(super) async fn get(
 ) -> Result<Json<AccountAnswer>, Problem> {
     let access = api.app.open_account(&actor, Operation::AccountRead, &id).await?;
     let secret = api.app.read_account_secret(&access).await?;
-    Ok(Json(AccountAnswer::show(api.app.get_account(&access)).with_secret(secret.as_ref())))
+    let deleting = api.app.find_deletion(&access).await?;
+    let answer = AccountAnswer::show(api.app.get_account(&access)).with_secret(secret.as_ref());
+    Ok(Json(AccountAnswer { deleting: deleting.as_ref().map(DeletionAnswer::show), ..answer }))
 }

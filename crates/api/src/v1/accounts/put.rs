@@ -19,14 +19,14 @@ body! {
         /// The name of its contract; fixed once the account exists.
         contract: Cow<'a, str>,
         /// A name for people.
-        name: Option<String>,
+        name: Option<String> as name,
         /// The account's secret, if the contract has secrets per account. It replaces an older one at once; to keep both valid
         /// for a while, rotate it. If left out, it stays; a new account gets a generated one.
         secret: Option<Secret<String>>,
         /// Whether it is a sandbox.
         sandbox: Option<bool>,
         /// Event types granted beyond what the contract gives everyone.
-        entitlements: Option<Vec<String>>,
+        entitlements: Option<Vec<String>> as entitlements,
     }
 }
 
@@ -40,6 +40,7 @@ body! {
     responses(
         (status = 200, description = "Changed.", body = AccountAnswer, example = json!(AccountAnswer::sample())),
         (status = 201, description = "Created.", body = AccountAnswer, example = json!(AccountAnswer::sample())),
+        (status = 409, description = "It exists under another contract, or is being deleted."),
     )
 )]
 pub(super) async fn put(

@@ -19,7 +19,7 @@ body! {
         /// The new secret; by default, one is generated.
         secret: Option<Secret<String>>,
         /// How long the old secret stays valid, such as `0s`, `30m` or `24h`; by default, `24h`.
-        overlap: Option<Cow<'a, str>>,
+        overlap: Option<Cow<'a, str>> as duration,
     }
 }
 
@@ -33,7 +33,9 @@ body! {
     request_body(content = AccountSecretRotate, example = json!({ "secret": "another secret to guess", "overlap": "24h" })),
     responses((status = 201, description = "The account with its new secret.", body = AccountAnswer,
         example = json!(AccountAnswer {
-            contract: "novamed".to_owned(), secret: Some("another secret to guess".to_owned()), ..AccountAnswer::sample() })))
+            contract: "novamed".to_owned(), secret: Some("another secret to guess".to_owned()), ..AccountAnswer::sample() })),
+        (status = 409, description = "The endpoints have the secrets, so many are active as may be, or the contract is not loaded."),
+    )
 )]
 pub(super) async fn rotate(
     State(api): State<Api>,

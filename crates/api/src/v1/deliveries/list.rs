@@ -25,7 +25,9 @@ use crate::query::Query;
         ("after" = Option<String>, Query, description = "The `next` of the previous page."),
     ),
     responses((status = 200, description = "A page of deliveries.", body = List<DeliveryAnswer>,
-        example = json!(List::sample(DeliveryAnswer::sample()))))
+        example = json!(List::sample(DeliveryAnswer::sample()))),
+        (status = 404, description = "There is no such account."),
+    )
 )]
 pub(super) async fn list(
     State(api): State<Api>,

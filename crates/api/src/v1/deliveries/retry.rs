@@ -14,7 +14,9 @@ use crate::problem::Problem;
     post, path = "/v1/deliveries/{delivery}/retry", operation_id = "deliveries.retry", tag = "deliveries",
     params(("delivery" = String, Path, description = "The delivery's id.")),
     responses((status = 200, description = "The delivery.", body = DeliveryAnswer,
-        example = json!(DeliveryAnswer { attempts: vec![AttemptAnswer::sample()], ..DeliveryAnswer::sample() })))
+        example = json!(DeliveryAnswer { attempts: vec![AttemptAnswer::sample()], ..DeliveryAnswer::sample() })),
+        (status = 409, description = "It is in flight, or its endpoint was deleted."),
+    )
 )]
 pub(super) async fn retry(
     State(api): State<Api>,

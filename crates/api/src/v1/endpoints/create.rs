@@ -15,21 +15,21 @@ use crate::problem::Problem;
 body! {
     pub(super) struct EndpointCreate {
         /// Where deliveries go.
-        url: String,
+        url: String as url,
         /// A name for people.
-        name: Option<String>,
+        name: Option<String> as name,
         /// Its secret, if the contract allows one. By default, one is generated if the contract says so.
         secret: Option<Secret<String>>,
         /// The event types it wants, if the contract allows a choice; by default, all.
-        events: Option<Vec<String>>,
+        events: Option<Vec<String>> as event_types,
         /// Whether it starts enabled; by default, as the contract says.
         enabled: Option<bool>,
         /// Its own headers, if the contract allows them.
-        headers: Option<Vec<(String, String)>>,
+        headers: Option<Vec<(String, String)>> as headers,
         /// How many requests may be in flight to it at once; by default, the contract's limit.
-        in_flight_max: Option<InFlightMax>,
+        in_flight_max: Option<InFlightMax> as in_flight_max,
         /// Its rate limit, such as `10/s`, `600/m` or `1000/h`; by default, the contract's, if any.
-        rate_limit: Option<String>,
+        rate_limit: Option<String> as rate_limit,
     }
 }
 
@@ -43,7 +43,9 @@ body! {
         example = json!({ "url": "https://clinic.example/hooks", "name": "Intake", "secret": "a secret that nobody can guess" })),
     responses((status = 201, description = "The endpoint.", body = EndpointAnswer,
         example = json!(EndpointAnswer {
-            secret: Some("a secret that nobody can guess".to_owned()), ..EndpointAnswer::sample() })))
+            secret: Some("a secret that nobody can guess".to_owned()), ..EndpointAnswer::sample() })),
+        (status = 409, description = "The account has as many as it may, or is a sandbox without webhooks, or its contract is not loaded."),
+    )
 )]
 pub(super) async fn create(
     State(api): State<Api>,

@@ -15,7 +15,9 @@ use crate::problem::Problem;
         ("account" = String, Path, description = "The account's id."),
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
-    responses((status = 204, description = "Deleted."))
+    responses((status = 204, description = "Deleted."),
+        (status = 409, description = "The contract of the account is not loaded."),
+    )
 )]
 pub(super) async fn delete(
     State(api): State<Api>,

@@ -19,7 +19,7 @@ body! {
         /// The new secret; by default, one is generated if the contract says so.
         secret: Option<Secret<String>>,
         /// How long the old secret signs together with the new one, such as `0s`, `30m` or `24h`; by default, `24h`.
-        overlap: Option<Cow<'a, str>>,
+        overlap: Option<Cow<'a, str>> as duration,
     }
 }
 
@@ -35,7 +35,9 @@ body! {
     request_body(content = SecretRotate, example = json!({ "secret": "another secret to guess", "overlap": "24h" })),
     responses((status = 201, description = "The endpoint with its new secret.", body = EndpointAnswer,
         example = json!(EndpointAnswer {
-            secret: Some("another secret to guess".to_owned()), ..EndpointAnswer::sample() })))
+            secret: Some("another secret to guess".to_owned()), ..EndpointAnswer::sample() })),
+        (status = 409, description = "The account has the secret, so many are active as may be, or the contract is not loaded."),
+    )
 )]
 pub(super) async fn rotate(
     State(api): State<Api>,

@@ -20,7 +20,9 @@ type Answer = Result<Json<EndpointAnswer>, Problem>;
         ("account" = String, Path, description = "The account's id."),
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
-    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!(EndpointAnswer::sample())))
+    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!(EndpointAnswer::sample())),
+        (status = 409, description = "The contract of the account is not loaded."),
+    )
 )]
 pub(super) async fn enable(
     State(api): State<Api>,
@@ -40,7 +42,9 @@ pub(super) async fn enable(
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
     responses((status = 200, description = "The endpoint.", body = EndpointAnswer,
-        example = json!(EndpointAnswer { enabled: false, ..EndpointAnswer::sample() })))
+        example = json!(EndpointAnswer { enabled: false, ..EndpointAnswer::sample() })),
+        (status = 409, description = "The contract of the account is not loaded."),
+    )
 )]
 pub(super) async fn disable(
     State(api): State<Api>,
@@ -61,7 +65,9 @@ pub(super) async fn disable(
         ("account" = String, Path, description = "The account's id."),
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
-    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!(EndpointAnswer::sample())))
+    responses((status = 200, description = "The endpoint.", body = EndpointAnswer, example = json!(EndpointAnswer::sample())),
+        (status = 409, description = "The contract of the account is not loaded."),
+    )
 )]
 pub(super) async fn resume(
     State(api): State<Api>,

@@ -13,19 +13,19 @@ use crate::problem::Problem;
 body! {
     pub(super) struct EndpointUpdate {
         /// Where deliveries go.
-        url: Option<String>,
+        url: Option<String> as url,
         /// A name for people; null removes it.
-        name: Change<String>,
+        name: Change<String> as name,
         /// The event types it wants; null: all.
-        events: Change<Vec<String>>,
+        events: Change<Vec<String>> as event_types,
         /// Whether new events create deliveries for it.
         enabled: Option<bool>,
         /// Its own headers, replacing all of them.
-        headers: Option<Vec<(String, String)>>,
+        headers: Option<Vec<(String, String)>> as headers,
         /// How many requests may be in flight to it at once; null: the contract's limit.
-        in_flight_max: Change<InFlightMax>,
+        in_flight_max: Change<InFlightMax> as in_flight_max,
         /// Its rate limit, such as `10/s`, `600/m` or `1000/h`; null: the contract's, if any.
-        rate_limit: Change<String>,
+        rate_limit: Change<String> as rate_limit,
     }
 }
 
@@ -42,7 +42,9 @@ body! {
     responses((status = 200, description = "The endpoint.", body = EndpointAnswer,
         example = json!(EndpointAnswer {
             url: "https://clinic.example/hooks/v2".to_owned(), name: None, ..EndpointAnswer::sample()
-        })))
+        })),
+        (status = 409, description = "The contract of the account is not loaded."),
+    )
 )]
 pub(super) async fn update(
     State(api): State<Api>,

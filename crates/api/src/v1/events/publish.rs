@@ -12,10 +12,12 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
+use utoipa::openapi::Ref;
+use utoipa::openapi::schema::{Array, ArrayBuilder};
 
 use super::Receipt;
 use crate::Api;
-use crate::body::{self, Fields, body};
+use crate::body::{self, Fields, body, rules};
 use crate::extract::{Caller, JsonBody, Params};
 use crate::problem::Problem;
 
@@ -26,15 +28,15 @@ body! {
     /// An event.
     pub(super) struct EventPublish<'a> {
         /// Its type, from the contract's catalogue.
-        r#type: Cow<'a, str>,
+        r#type: Cow<'a, str> as event_type,
         /// What is delivered, kept byte for byte.
         data: &'a RawValue,
         /// An id of your choice; publishing it again changes nothing. By default, one is generated.
-        id: Option<Cow<'a, str>>,
+        id: Option<Cow<'a, str>> as id,
         /// When it happened (RFC 3339); by default, now.
         occurred_at: Option<Timestamp>,
         /// Whom it is about, for later erasure.
-        subjects: Option<Vec<String>>,
+        subjects: Option<Vec<String>> as subjects,
         /// If the event already exists, send it again to every endpoint that matches now.
         redeliver: Option<bool>,
     }
@@ -45,7 +47,15 @@ body! {
 #[serde(deny_unknown_fields)]
 pub(super) struct EventBatch<'a> {
     /// The events, in order.
+    #[schema(schema_with = batch)]
     events: Vec<EventPublish<'a>>,
+}
+
+/// The list of a batch.
+fn batch() -> Array {
+    let max = rules::LIMITS.batch_events_max;
+    let events = ArrayBuilder::new().items(Ref::from_schema_name("EventPublish"));
+    events.description(Some("The events, in order.")).min_items(Some(1)).max_items(Some(max)).build()
 }
 
 /// One event or several.
@@ -91,6 +101,8 @@ pub(super) enum EventPublishAnswer {
             example = json!(EventPublishAnswer::One(Receipt::sample()))),
         (status = 201, description = "Stored, with their deliveries.", body = EventPublishAnswer,
             example = json!(EventPublishAnswer::One(Receipt::sample()))),
+        (status = 409, description = "An event of this id has other content, or the contract is not loaded."),
+        (status = 429, description = "Too many deliveries of the account are waiting, or it is asked for too often."),
     )
 )]
 pub(super) async fn publish(

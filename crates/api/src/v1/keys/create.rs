@@ -18,9 +18,9 @@ body! {
     pub(super) struct KeyCreate<'a> {
         /// What the key may do: `admin` everything, `publisher` events and resources, `consumer` its account, `auditor` the audit
         /// log.
-        role: Cow<'a, str>,
+        role: Cow<'a, str> as role,
         /// The account of a consumer's key.
-        account: Option<Cow<'a, str>>,
+        account: Option<Cow<'a, str>> as id,
         /// When it stops working (RFC 3339); by default, never.
         expires: Option<Timestamp>,
     }

@@ -20,7 +20,7 @@ body! {
         until: Option<Timestamp>,
         /// Which events to send again, by what became of them at this endpoint: `failed`, `cancelled`, `missed` (the endpoint
         /// wants them and never got a delivery, even from before it existed) or `delivered`. By default, `failed` and `missed`.
-        states: Option<Vec<String>>,
+        states: Option<Vec<String>> as replay_cases,
     }
 }
 
@@ -36,7 +36,9 @@ body! {
     ),
     request_body(content = ReplayStart, example = json!({ "since": "2025-01-15T00:00:00Z", "states": ["failed", "missed"] })),
     responses((status = 202, description = "The replay, which has started.", body = ReplayAnswer,
-        example = json!(ReplayAnswer::sample())))
+        example = json!(ReplayAnswer::sample())),
+        (status = 409, description = "As many replays are running as may."),
+    )
 )]
 pub(super) async fn start(
     State(api): State<Api>,

@@ -20,7 +20,9 @@ use crate::problem::Problem;
     ),
     responses((status = 200, description = "The document.", body = serde_json::Value,
         headers(("etag" = String, description = "The version.")),
-        example = json!({ "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78", "status": "processing" })))
+        example = json!({ "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78", "status": "processing" })),
+        (status = 409, description = "The contract of the account is not loaded."),
+    )
 )]
 pub(super) async fn get(
     State(api): State<Api>,

@@ -65,7 +65,9 @@ impl ResourceAnswer {
         ("after" = Option<String>, Query, description = "The `next` of the previous page."),
     ),
     responses((status = 200, description = "A page of resources, without their documents.", body = List<ResourceAnswer>,
-        example = json!(List::sample(ResourceAnswer::sample()))))
+        example = json!(List::sample(ResourceAnswer::sample()))),
+        (status = 409, description = "The contract of the account is not loaded."),
+    )
 )]
 pub(super) async fn list(
     State(api): State<Api>,

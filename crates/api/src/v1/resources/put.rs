@@ -2,17 +2,18 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::header::ETAG;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use bellwire_app::{Operation, ResourceInput};
 use bellwire_domain::EventType;
-use bellwire_store::{EventReceipt, Precondition};
+use bellwire_store::EventReceipt;
 use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{etag, versions};
+use super::etag;
+use super::precondition::precondition;
 use crate::Api;
 use crate::body::Fields;
 use crate::extract::{Caller, JsonBody, Params};
@@ -72,16 +73,21 @@ impl PutAnswer {
         ("account" = String, Path, description = "The account's id."),
         ("kind" = String, Path, description = "A kind of resource of the account's contract."),
         ("id" = String, Path, description = "The resource's id."),
-        ("If-Match" = Option<String>, Header, description = "Only if the resource has this version (its `ETag`); `*`: any version."),
-        ("If-None-Match" = Option<String>, Header, description = "`*`: only if the resource does not exist yet."),
+        ("If-Match" = Option<String>, Header, pattern = r#"^(\*|[ \t,]*(W/)?"[!#-~]*"([ \t]*,[ \t,]*(W/)?"[!#-~]*")*[ \t,]*)$"#,
+            description = "Only if the resource has one of these versions (its `ETag`s); `*`: any version."),
+        ("If-None-Match" = Option<String>, Header, pattern = r#"^(\*|[ \t,]*(W/)?"[!#-~]*"([ \t]*,[ \t,]*(W/)?"[!#-~]*")*[ \t,]*)$"#,
+            description = "Only if the resource has none of these versions; `*`: only if it does not exist yet."),
     ),
-    request_body(content = serde_json::Value, description = "The whole document, kept byte for byte.",
+    request_body(content = BTreeMap<String, serde_json::Value>, description = "The whole document, kept byte for byte.",
         example = json!({ "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78", "status": "processing" })),
     responses(
         (status = 200, description = "Changed, or the same as before.", body = PutAnswer,
             headers(("etag" = String, description = "The version.")), example = json!(PutAnswer::sample())),
         (status = 201, description = "Stored for the first time.", body = PutAnswer,
             headers(("etag" = String, description = "The version.")), example = json!(PutAnswer::sample())),
+        (status = 409, description = "The contract does not allow the change or is not loaded, or an event of it exists with other content."),
+        (status = 412, description = "What is stored is not what `If-Match` or `If-None-Match` asks for."),
+        (status = 429, description = "Too many deliveries of the account are waiting, or it is asked for too often."),
     )
 )]
 pub(super) async fn put(
@@ -92,11 +98,12 @@ pub(super) async fn put(
     body: JsonBody,
 ) -> Result<impl IntoResponse, Problem> {
     let access = api.app.open_account(&actor, Operation::ResourcePut, &account).await?;
+    let precondition = precondition(&headers)?;
     let body = body.read().await?;
     drop(Fields::read(&body)?); // an object; what is in it is the contract's matter
     // Copied on purpose: a slice would keep the connection's whole read buffer in memory until the last delivery ends.
     let document = Bytes::copy_from_slice(&body);
-    let input = ResourceInput { kind: &kind, id: &id, document, precondition: precondition(&headers) };
+    let input = ResourceInput { kind: &kind, id: &id, document, precondition };
     let answer = api.app.put_resource(&access, input).await?;
     let status = if answer.created { StatusCode::CREATED } else { StatusCode::OK };
     let event = |(receipt, event_type): (EventReceipt, EventType)| CausedEvent {
@@ -107,19 +114,4 @@ pub(super) async fn put(
     let tag = etag(answer.version);
     let events = answer.events.into_iter().map(event).collect();
     Ok((status, [(ETAG, tag)], Json(PutAnswer { kind, id, state: answer.state, version: answer.version, events })))
-}
-
-/// The request's preconditions; `If-Match` comes first, as in RFC 9110 §13.2.2.
-fn precondition(headers: &HeaderMap) -> Precondition {
-    let tags = |name: HeaderName| {
-        let values: Vec<&str> = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default()).collect();
-        (!values.is_empty()).then(|| values.join(",").trim().to_owned())
-    };
-    match (tags(IF_MATCH), tags(IF_NONE_MATCH)) {
-        (Some(tags), _) if tags == "*" => Precondition::Present,
-        (Some(tags), _) => Precondition::Versions(versions(&tags)),
-        (None, Some(tags)) if tags == "*" => Precondition::Absent,
-        (None, Some(tags)) => Precondition::OtherThan(versions(&tags)),
-        (None, None) => Precondition::Any,
-    }
 }

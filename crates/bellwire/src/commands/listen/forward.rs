@@ -12,7 +12,6 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
-use http::uri::PathAndQuery;
 use http::{Request, StatusCode, Uri, Version};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -90,12 +89,7 @@ impl Forwarder {
     }
 
     fn request(&self, parts: Parts, body: Bytes) -> Result<Request<Body>, http::Error> {
-        let target = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        let target = match (&self.url.path, parts.uri.query()) {
-            (None, _) => target.to_owned(),
-            (Some(path), None) => path.clone(),
-            (Some(path), Some(query)) => format!("{path}?{query}"),
-        };
+        let target = target(&self.url, &parts.uri);
         let mut headers = parts.headers;
         drop_hop_by_hop(&mut headers);
         // HTTP/2 has the host elsewhere; HTTP/1.1 requires the header.
@@ -125,10 +119,39 @@ impl Forwarder {
     }
 }
 
+/// The path of the forward URL, or else the request's; then the queries of both.
+fn target(url: &ForwardUrl, received: &Uri) -> String {
+    let path = url.path.as_deref().unwrap_or_else(|| received.path());
+    match (url.query.as_deref(), received.query()) {
+        (None, None) => path.to_owned(),
+        (Some(query), None) | (None, Some(query)) => format!("{path}?{query}"),
+        (Some(own), Some(query)) => format!("{path}?{own}&{query}"),
+    }
+}
+
 fn drop_hop_by_hop(headers: &mut HeaderMap) {
     let named = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     let named: Vec<HeaderName> = named.filter_map(|name| name.trim().parse().ok()).collect();
     for name in HOP_BY_HOP.iter().chain(&named) {
         headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_query_of_the_forward_url_is_kept_before_that_of_the_request() {
+        for (forward, received, expected) in [
+            ("http://localhost/a?t=1", "/hooks", "/a?t=1"),
+            ("http://localhost/a?t=1", "/hooks?x=2", "/a?t=1&x=2"),
+            ("http://localhost?t=1", "/hooks?x=2", "/hooks?t=1&x=2"),
+            ("http://localhost/a", "/hooks?x=2", "/a?x=2"),
+            ("http://localhost", "/hooks?x=2", "/hooks?x=2"),
+            ("http://localhost", "/", "/"),
+        ] {
+            assert_eq!(target(&forward.parse().unwrap(), &received.parse().unwrap()), expected, "{forward} {received}");
+        }
     }
 }

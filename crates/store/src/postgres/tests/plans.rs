@@ -141,7 +141,7 @@ fn a_lane_s_deliveries_are_found_by_its_index() {
     let (session, _) = migrated();
     let all = all_statements().into_iter();
     let of_lanes: Vec<String> = all.filter(|text| text.contains("lane > 0") && text.contains("queue")).collect();
-    assert_eq!(of_lanes.len(), 8, "{of_lanes:#?}");
+    assert_eq!(of_lanes.len(), 11, "{of_lanes:#?}");
     for state in STATES {
         session.batch(state).unwrap();
         for statement in &of_lanes {
