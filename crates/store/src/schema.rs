@@ -5,7 +5,7 @@
 pub(crate) const FIRST_VERSION: i64 = 6;
 
 /// The version this code works with.
-pub(crate) const KNOWN_VERSION: i64 = 8;
+pub(crate) const KNOWN_VERSION: i64 = 9;
 
 /// One step from a version to the next, as each database takes it.
 pub(crate) struct Migration {
@@ -16,7 +16,7 @@ pub(crate) struct Migration {
 }
 
 /// All of them, in order.
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration {
         version: FIRST_VERSION,
         sqlite: include_str!("migrations/0001_initial.sqlite.sql"),
@@ -31,6 +31,11 @@ const MIGRATIONS: [Migration; 3] = [
         version: 8,
         sqlite: include_str!("migrations/0003_deleting_accounts.sqlite.sql"),
         postgres: include_str!("migrations/0003_deleting_accounts.postgres.sql"),
+    },
+    Migration {
+        version: 9,
+        sqlite: include_str!("migrations/0004_suspects.sqlite.sql"),
+        postgres: include_str!("migrations/0004_suspects.postgres.sql"),
     },
 ];
 

@@ -35,3 +35,5 @@ mod replays;
 mod resources;
 #[path = "conformance/retention.rs"]
 mod retention;
+#[path = "conformance/suspects.rs"]
+mod suspects;

@@ -32,4 +32,5 @@ mod replay;
 mod resources;
 mod shutdown;
 mod startup;
+mod suspects;
 mod verify;
