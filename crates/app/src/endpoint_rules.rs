@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use bellwire_contract::{Contract, EventChoice, EventDefinition, SecretSource};
 use bellwire_domain::{
-    AddressPolicy, EndpointUrl, EventFilter, EventType, RateLimit, Secret, UrlPolicy, escape_pointer, unseen_reason,
+    AddressPolicy, Consumer, EndpointUrl, EventFilter, EventType, RateLimit, Secret, UrlPolicy, escape_pointer, unseen_reason,
 };
 use bellwire_store::Account;
 
@@ -32,7 +32,8 @@ impl EndpointRules<'_> {
             Err(error) => return faults.push(Fault::new("/url", error.to_string())),
         };
         let Some(address) = url.literal_address() else { return };
-        if let Err(class) = self.addresses.check(address) {
+        let consumer = Consumer { account: &self.account.id, contract: self.contract.name() };
+        if let Err(class) = self.addresses.check(address, url.port(), consumer) {
             let detail =
                 format!("{address} is {}, to which nothing is delivered; only the operator can allow it", class.as_str());
             faults.push(Fault::new("/url", detail));

@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use bellwire_domain::rate::RATE_COUNT_MAX;
-use bellwire_domain::{RateLimit, Timestamp};
+use bellwire_domain::{AllowedNetwork, RateLimit, Timestamp};
 use bellwire_store::{Location, StoreOptions};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand};
-use ipnet::IpNet;
 use url::Url;
 
 /// Webhook delivery for healthcare platforms, in one binary.
@@ -57,9 +56,11 @@ pub(crate) struct ServeArguments {
     /// Serve a contract's published API at the root of its own listener (repeatable)
     #[arg(long, value_name = "NAME=ADDR", env = "BELLWIRE_PUBLISH", value_delimiter = ',')]
     pub(crate) publish: Vec<PublishedListener>,
-    /// Let endpoints resolve into this network, such as 10.1.0.0/16 (repeatable); other internal addresses are refused
-    #[arg(long, value_name = "CIDR", env = "BELLWIRE_ALLOW_NETWORK", value_delimiter = ',')]
-    pub(crate) allow_network: Vec<IpNet>,
+    /// Let endpoints resolve into this network, such as 10.1.0.0/16 (repeatable); other internal addresses are refused. It may be
+    /// narrowed to ports, and to a contract or an account: 10.1.0.0/16:443+8443, [fd00::/8]:443@noyo,
+    /// 10.1.0.0/16@account:clinic-1
+    #[arg(long, value_name = "NETWORK", env = "BELLWIRE_ALLOW_NETWORK", value_delimiter = ',')]
+    pub(crate) allow_network: Vec<AllowedNetwork>,
     /// Accept plain-http endpoints even if the contract says https; for local work only
     #[arg(long, env = "BELLWIRE_ALLOW_HTTP")]
     pub(crate) allow_http: bool,

@@ -10,11 +10,10 @@ use bellwire_api::{ApiOptions, LargeBodies};
 use bellwire_app::{App, AppError, AppOptions, Limits};
 use bellwire_console::ConsoleOptions;
 use bellwire_contract::Contracts;
-use bellwire_domain::{AddressPolicy, Clock, Entropy, RateLimit};
+use bellwire_domain::{AddressPolicy, AllowedNetwork, Clock, Entropy, RateLimit};
 use bellwire_egress::{Sender, SenderOptions};
 use bellwire_engine::{Engine, EngineOptions};
 use bellwire_store::{Location, MasterKey, PageRequest, Records, StoreOptions};
-use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -36,7 +35,7 @@ pub(crate) struct ServerOptions {
     pub(crate) node_lease: Duration,
     pub(crate) master_key: MasterKey,
     pub(crate) contracts: Contracts,
-    pub(crate) allow_network: Vec<IpNet>,
+    pub(crate) allow_network: Vec<AllowedNetwork>,
     pub(crate) allow_http: bool,
     pub(crate) admin_key: Option<String>,
     pub(crate) in_flight_max: usize,

@@ -3,11 +3,14 @@
 //! Endpoints are chosen by strangers, so a URL must not be a way into the operator's own network. Only globally routed
 //! unicast addresses are allowed; everything that the IANA special-purpose registries list is refused, and so are the
 //! IPv6 forms that carry an IPv4 address inside (the inner address decides). Exceptions are single networks, named by the
-//! operator.
+//! operator: for everybody, or for one contract or account, and for all ports or some.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::{IpNet, Ipv4Net};
+pub use self::allowed::{AllowedNetwork, InvalidNetwork, Scope};
+use crate::Consumer;
+
+mod allowed;
 
 crate::words! {
     /// What kind of address it is, in words for people.
@@ -38,38 +41,36 @@ crate::words! {
 /// The operator's rules.
 #[derive(Debug, Clone, Default)]
 pub struct AddressPolicy {
-    allowed: Vec<IpNet>,
+    allowed: Vec<AllowedNetwork>,
 }
 
 impl AddressPolicy {
     /// Public addresses and these networks.
-    pub fn new(allowed: Vec<IpNet>) -> Self {
-        Self { allowed: allowed.into_iter().map(canonical_network).collect() }
+    pub const fn new(allowed: Vec<AllowedNetwork>) -> Self {
+        Self { allowed }
     }
 
-    /// Whether `address` may be connected to; if not, what kind of address it is.
-    pub fn check(&self, address: IpAddr) -> Result<(), AddressClass> {
+    /// Whether `address` may be connected to at `port` on behalf of `consumer`. If so, for whom else: the widest scope that admits
+    /// it. If not, what kind of address it is.
+    pub fn check(&self, address: IpAddr, port: u16, consumer: Consumer<'_>) -> Result<&Scope, AddressClass> {
         let seen = address.to_canonical(); // ::ffff:a.b.c.d is that IPv4 address to the system, and so it is here
-        if self.allowed.iter().any(|network| network.contains(&seen)) {
-            return Ok(());
+        let class = classify(seen);
+        if class == AddressClass::Public {
+            return Ok(&Scope::Everybody);
         }
-        match classify(seen) {
-            AddressClass::Public => Ok(()),
-            class => Err(class),
-        }
+        let admitting = self.admitting(port, consumer).filter(|allowed| allowed.network.contains(&seen));
+        admitting.map(AllowedNetwork::scope).min().ok_or(class)
+    }
+
+    /// The scopes narrower than everybody in which a connection to `port` may have been opened that `consumer` may use as well.
+    pub fn scopes(&self, port: u16, consumer: Consumer<'_>) -> impl Iterator<Item = &Scope> {
+        self.admitting(port, consumer).map(AllowedNetwork::scope).filter(|scope| **scope != Scope::Everybody)
+    }
+
+    fn admitting(&self, port: u16, consumer: Consumer<'_>) -> impl Iterator<Item = &AllowedNetwork> {
+        self.allowed.iter().filter(move |allowed| allowed.admits(port, consumer))
     }
 }
-
-/// A network of v4-mapped addresses as the IPv4 network that it is; addresses are compared in that form.
-fn canonical_network(network: IpNet) -> IpNet {
-    let IpNet::V6(mapped) = network else { return network };
-    let inner = mapped.network().to_ipv4_mapped().zip(mapped.prefix_len().checked_sub(V4_MAPPED_PREFIX));
-    let inner = inner.and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok());
-    inner.map_or(network, IpNet::V4)
-}
-
-/// The length of ::ffff:0:0/96.
-const V4_MAPPED_PREFIX: u8 = 96;
 
 /// The kind of `address`.
 pub fn classify(address: IpAddr) -> AddressClass {

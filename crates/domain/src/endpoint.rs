@@ -112,6 +112,11 @@ impl EndpointUrl {
         &self.parsed
     }
 
+    /// The port it names, or its scheme's.
+    pub fn port(&self) -> u16 {
+        self.parsed.port_or_known_default().unwrap_or_default() // http and https have one
+    }
+
     /// The address, if the host is an address in any spelling (`127.1`, `0x7f.1`, `[::1]`) and not a name.
     pub fn literal_address(&self) -> Option<IpAddr> {
         match self.parsed.host()? {
@@ -180,6 +185,9 @@ mod tests {
 
     #[test]
     fn every_spelling_of_an_address_is_seen_as_one() {
+        for (text, port) in [("http://a.example/", 80), ("https://a.example/", 443), ("https://a.example:8443/", 8_443)] {
+            assert_eq!(EndpointUrl::try_new(text, UrlPolicy::Any).unwrap().port(), port);
+        }
         for text in ["http://127.0.0.1/", "http://127.1/", "http://2130706433/", "http://0x7f.0.0.1/", "http://0177.0.0.1/"] {
             let url = EndpointUrl::try_new(text, UrlPolicy::Any).unwrap();
             assert_eq!(url.literal_address(), Some("127.0.0.1".parse().unwrap()), "{text}");

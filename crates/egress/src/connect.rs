@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use bellwire_domain::TimeoutPhase;
+use bellwire_domain::{Consumer, Scope, TimeoutPhase};
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
+use crate::Dial;
 use crate::destination::Destination;
-use crate::guard::{Guard, NoAddress};
+use crate::guard::{Admitted, Guard, NoAddress};
 use crate::lookups::Question;
 use crate::stream::{CustomerStream, Transport};
-use crate::{CheckedAddress, Dial};
 
 /// How long to try an address when there are others.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(3);
@@ -85,18 +85,20 @@ impl Connector {
         self.places.available_permits() > 0
     }
 
-    /// Connects to an address of the destination, once the question for them is answered.
+    /// Connects on behalf of `consumer` to an address of the destination, once the question for them is answered. The scope is that of
+    /// the requests which the connection may carry.
     pub(crate) async fn connect(
         &self,
         destination: &Destination,
+        consumer: Consumer<'_>,
         addresses: Question,
         progress: &Progress,
-    ) -> Result<CustomerStream, ConnectFailure> {
+    ) -> Result<(CustomerStream, &Scope), ConnectFailure> {
         let host = destination.host.as_str();
         progress.reach(TimeoutPhase::Dns);
-        let addresses = self.guard.check(addresses, destination.port).await?;
+        let addresses = self.guard.check(addresses, destination.port, consumer).await?;
         progress.reach(TimeoutPhase::Connect);
-        let stream = self.dial_first(&addresses).await?;
+        let (stream, scope) = self.dial_first(&addresses).await?;
         let transport = if destination.is_tls {
             progress.reach(TimeoutPhase::Tls);
             let name = host.strip_suffix('.').unwrap_or(host).to_owned(); // certificates name hosts without the root's dot
@@ -107,13 +109,13 @@ impl Connector {
             Transport::Plain(stream)
         };
         progress.reach(TimeoutPhase::Headers);
-        Ok(CustomerStream::new(transport, Arc::clone(&self.places).try_acquire_owned().ok()))
+        Ok((CustomerStream::new(transport, Arc::clone(&self.places).try_acquire_owned().ok()), scope))
     }
 
     /// Tries the addresses in order. If we passed a name, the system would resolve it again, after the check.
-    async fn dial_first(&self, addresses: &[CheckedAddress]) -> Result<TcpStream, ConnectFailure> {
+    async fn dial_first<'p>(&self, addresses: &[Admitted<'p>]) -> Result<(TcpStream, &'p Scope), ConnectFailure> {
         let mut failure = ConnectFailure::Connect("no address".to_owned());
-        for (index, address) in addresses.iter().enumerate() {
+        for (index, (address, scope)) in addresses.iter().enumerate() {
             let connecting = self.dialer.dial(*address);
             let is_last = index + 1 == addresses.len();
             let result = if is_last {
@@ -123,7 +125,7 @@ impl Connector {
                 tokio::time::timeout(ADDRESS_TIMEOUT, connecting).await.unwrap_or_else(late)
             };
             match result {
-                Ok(stream) => return Ok(stream),
+                Ok(stream) => return Ok((stream, scope)),
                 Err(error) => failure = ConnectFailure::Connect(error.to_string()),
             }
         }

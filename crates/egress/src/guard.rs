@@ -6,7 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use bellwire_domain::{AccountId, AddressPolicy};
+use bellwire_domain::{AccountId, AddressPolicy, Consumer, Scope};
 
 use crate::lookups::{Lookups, Question};
 
@@ -23,6 +23,9 @@ impl CheckedAddress {
         self.0
     }
 }
+
+/// An address, and whose requests may go there.
+pub(crate) type Admitted<'p> = (CheckedAddress, &'p Scope);
 
 /// Why no address of a host may be connected to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,17 +55,22 @@ impl Guard {
         }
     }
 
-    /// The addresses of a host that may be connected to, in the resolver's order, at least one. If a name has both allowed and
-    /// refused addresses, only the allowed ones count.
-    pub(crate) async fn check(&self, host: Question, port: u16) -> Result<Vec<CheckedAddress>, NoAddress> {
+    /// The scopes narrower than everybody in which a connection to `port` may have been opened that `consumer` may use as well.
+    pub(crate) fn scopes(&self, port: u16, consumer: Consumer<'_>) -> impl Iterator<Item = &Scope> {
+        self.policy.scopes(port, consumer)
+    }
+
+    /// The addresses of a host that may be connected to on behalf of `consumer`, in the resolver's order, at least one; each with the
+    /// scope that admits it. If a name has both allowed and refused addresses, only the allowed ones count.
+    pub(crate) async fn check(&self, host: Question, port: u16, consumer: Consumer<'_>) -> Result<Vec<Admitted<'_>>, NoAddress> {
         let found = host.answer().await.map_err(|why| NoAddress::Dns(why.to_string()))?;
         let mut refused = None;
         let mut checked = Vec::new();
         for address in found.iter() {
             // In the form that is checked: a v4-mapped address counts, and is dialled, as the IPv4 address that it is.
             let address = address.to_canonical();
-            match self.policy.check(address) {
-                Ok(()) => checked.push(CheckedAddress(SocketAddr::new(address, port))),
+            match self.policy.check(address, port, consumer) {
+                Ok(scope) => checked.push((CheckedAddress(SocketAddr::new(address, port)), scope)),
                 Err(class) => refused = Some(class),
             }
         }

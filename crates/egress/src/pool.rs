@@ -4,10 +4,12 @@
 //! connections are bounded: per host here, and over all hosts by the room they take (see `stream`). They are dropped after a
 //! while, or when the receiver closes them. One task looks after them while there are any.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use bellwire_domain::Scope;
 use hyper::rt::Executor;
 use hyper_util::rt::TokioExecutor;
 use parking_lot::Mutex;
@@ -31,7 +33,16 @@ pub(crate) enum Kept {
 /// The turn to open a connection.
 pub(crate) type Turn = tokio::sync::Mutex<()>;
 
-/// The connections of one sender, by origin (scheme, host and port).
+/// What connections are kept by: their origin (scheme, host and port), and whose requests they may carry. An exception that the
+/// operator makes for one account or contract opens no connection for another.
+pub(crate) fn key<'o>(origin: &'o str, scope: &Scope) -> Cow<'o, str> {
+    match scope {
+        Scope::Everybody => Cow::Borrowed(origin),
+        Scope::Contract(_) | Scope::Account(_) => Cow::Owned(format!("{origin}{scope}")), // an origin has no @ of its own
+    }
+}
+
+/// The connections of one sender, by [`key`].
 pub(crate) struct Pool {
     idle_per_host_max: usize,
     idle_timeout: Duration,
@@ -61,10 +72,10 @@ impl Pool {
         Arc::new(Self { idle_per_host_max, idle_timeout, kept: Mutex::default(), stirred: Arc::default() })
     }
 
-    /// A free connection to `origin`.
-    pub(crate) fn take(&self, origin: &str) -> Option<Kept> {
+    /// A free connection of this key.
+    pub(crate) fn take(&self, key: &str) -> Option<Kept> {
         let mut kept = self.kept.lock();
-        let host = kept.hosts.get_mut(origin)?;
+        let host = kept.hosts.get_mut(key)?;
         if let Some((http2, used_at)) = host.shared.as_mut().filter(|(http2, _)| !http2.is_closed()) {
             *used_at = Instant::now();
             return Some(Kept::Http2(http2.clone()));
@@ -78,10 +89,10 @@ impl Pool {
     }
 
     /// Takes a connection back after its request, if it can be used again.
-    pub(crate) fn put(self: &Arc<Self>, origin: &str, mut http1: Box<Http1>) {
+    pub(crate) fn put(self: &Arc<Self>, key: &str, mut http1: Box<Http1>) {
         if http1.settle() {
             let max = self.idle_per_host_max;
-            self.keep(origin, |host| {
+            self.keep(key, |host| {
                 if host.idle.len() < max {
                     host.idle.push((http1, Instant::now()));
                 }
@@ -89,9 +100,9 @@ impl Pool {
         }
     }
 
-    /// Lets requests to `origin` share a connection, unless they already do.
-    pub(crate) fn share(self: &Arc<Self>, origin: &str, http2: Http2) {
-        self.keep(origin, |host| {
+    /// Lets requests of this key share a connection, unless they already do.
+    pub(crate) fn share(self: &Arc<Self>, key: &str, http2: Http2) {
+        self.keep(key, |host| {
             host.opening.get_or_insert_default();
             if host.shared.as_ref().is_none_or(|(shared, _)| shared.is_closed()) {
                 host.shared = Some((http2, Instant::now()));
@@ -100,22 +111,22 @@ impl Pool {
     }
 
     /// Forgets a shared connection that takes no more requests, or refuses them.
-    pub(crate) fn forget_shared(&self, origin: &str, http2: &Http2) {
-        if let Some(host) = self.kept.lock().hosts.get_mut(origin) {
+    pub(crate) fn forget_shared(&self, key: &str, http2: &Http2) {
+        if let Some(host) = self.kept.lock().hosts.get_mut(key) {
             host.shared.take_if(|(shared, _)| shared.is_same(http2));
         }
     }
 
-    /// The turn to open a connection to `origin`, if requests to it share connections.
-    pub(crate) fn turn(&self, origin: &str) -> Option<Arc<Turn>> {
-        self.kept.lock().hosts.get(origin)?.opening.clone()
+    /// The turn to open a connection of this key, if its requests share connections.
+    pub(crate) fn turn(&self, key: &str) -> Option<Arc<Turn>> {
+        self.kept.lock().hosts.get(key)?.opening.clone()
     }
 
-    fn keep(self: &Arc<Self>, origin: &str, keep: impl FnOnce(&mut Host)) {
+    fn keep(self: &Arc<Self>, key: &str, keep: impl FnOnce(&mut Host)) {
         let mut kept = self.kept.lock();
-        match kept.hosts.get_mut(origin) {
+        match kept.hosts.get_mut(key) {
             Some(host) => keep(host),
-            None => keep(kept.hosts.entry(origin.to_owned()).or_default()),
+            None => keep(kept.hosts.entry(key.to_owned()).or_default()),
         }
         if !kept.is_swept {
             kept.is_swept = true;

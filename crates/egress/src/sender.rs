@@ -1,10 +1,12 @@
 //! One attempt: a request out, an outcome back.
 
+use std::borrow::Cow;
 use std::future::Future;
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{AddressPolicy, AttemptOutcome, Consumer, OutboundRequest, TimeoutPhase, Timestamp};
+use bellwire_domain::{AddressPolicy, AttemptOutcome, Consumer, OutboundRequest, Scope, TimeoutPhase, Timestamp};
 use quick_cache::sync::Cache;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::Semaphore;
@@ -18,7 +20,7 @@ use crate::guard::Guard;
 use crate::http1::Http1;
 use crate::http2::Http2;
 use crate::lookups::{AT_ONCE_MAX, Lookups, Question};
-use crate::pool::{Kept, Pool};
+use crate::pool::{Kept, Pool, key};
 use crate::{Dial, Resolve, SystemDialer, SystemResolver, failure, trust};
 
 /// How to send.
@@ -149,6 +151,15 @@ impl Shared {
 /// How often a request goes out at most. A receiver that ends a connection after so many requests may refuse one several times.
 const SENT_MAX: usize = 16;
 
+/// A connection, as a request uses it.
+struct Connection<'s> {
+    kept: Kept,
+    /// What it is kept by.
+    key: Cow<'s, str>,
+    /// Whether it is left from an earlier request.
+    has_served: bool,
+}
+
 /// One request on its way.
 struct Sending<'s> {
     shared: &'s Shared,
@@ -168,18 +179,19 @@ enum Choice {
     New,
 }
 
-impl Sending<'_> {
+impl<'s> Sending<'s> {
     /// Sends the request until it has an outcome.
     async fn run(&self, time: &mut Time) -> Result<AttemptOutcome, Over> {
         let (mut choice, mut sent) = (Choice::Any, 0);
         loop {
-            let (connection, is_kept) = match self.connection(choice, time).await? {
+            let connection = match self.connection(choice, time).await? {
                 Ok(connection) => connection,
                 Err(outcome) => return Ok(outcome),
             };
+            let has_served = connection.has_served;
             match self.send_over(connection, time).await? {
                 Ok(outcome) | Err(Unanswered::Failed(outcome)) => return Ok(outcome),
-                Err(Unanswered::Unsent(_)) if is_kept => {}
+                Err(Unanswered::Unsent(_)) if has_served => {}
                 Err(Unanswered::Unsent(outcome) | Unanswered::Refused(outcome)) => {
                     sent += 1;
                     if sent >= SENT_MAX {
@@ -191,24 +203,31 @@ impl Sending<'_> {
         }
     }
 
-    /// A connection, and whether it was kept from an earlier request.
-    async fn connection(&self, choice: Choice, time: &mut Time) -> Result<Result<(Kept, bool), AttemptOutcome>, Over> {
+    async fn connection(&self, choice: Choice, time: &mut Time) -> Result<Result<Connection<'s>, AttemptOutcome>, Over> {
         if let Some(kept) = self.kept(choice) {
-            return Ok(Ok((kept, true)));
+            return Ok(Ok(kept));
         }
         let mut addresses = self.shared.connector.guard.ask(self.consumer.account, &self.destination.host);
         time.wait_for_name(addresses.has_room()).await?;
         time.count(self.open_in_turn(choice, addresses)).await
     }
 
-    fn kept(&self, choice: Choice) -> Option<Kept> {
-        if choice == Choice::Any { self.shared.pool.take(&self.destination.origin) } else { None }
+    /// What the connections that this request may use are kept by.
+    fn keys(&self) -> impl Iterator<Item = Cow<'s, str>> {
+        let Destination { origin, port, .. } = self.destination;
+        let scopes = self.shared.connector.guard.scopes(*port, self.consumer);
+        iter::once(&Scope::Everybody).chain(scopes).map(|scope| key(origin, scope))
     }
 
-    async fn open_in_turn(&self, choice: Choice, addresses: Question) -> Result<(Kept, bool), AttemptOutcome> {
-        let (pool, origin) = (&self.shared.pool, &self.destination.origin);
+    fn kept(&self, choice: Choice) -> Option<Connection<'s>> {
+        let take = |key: Cow<'s, str>| Some(Connection { kept: self.shared.pool.take(&key)?, key, has_served: true });
+        if choice == Choice::Any { self.keys().find_map(take) } else { None }
+    }
+
+    async fn open_in_turn(&self, choice: Choice, addresses: Question) -> Result<Connection<'s>, AttemptOutcome> {
+        let Shared { connector, pool, .. } = self.shared;
         self.progress.reach(TimeoutPhase::Connect);
-        let turn = if self.shared.connector.has_place() { pool.turn(origin) } else { None };
+        let turn = if connector.has_place() { self.keys().find_map(|key| pool.turn(&key)) } else { None };
         let _turn = match &turn {
             Some(turn) => Some(turn.lock().await),
             None => None,
@@ -216,33 +235,36 @@ impl Sending<'_> {
         match self.kept(choice) {
             Some(opened_by_another) => {
                 self.progress.reach(TimeoutPhase::Headers);
-                Ok((opened_by_another, true))
+                Ok(opened_by_another)
             }
-            None => Ok((self.open(addresses).await?, false)),
+            None => self.open(addresses).await,
         }
     }
 
-    async fn open(&self, addresses: Question) -> Result<Kept, AttemptOutcome> {
+    async fn open(&self, addresses: Question) -> Result<Connection<'s>, AttemptOutcome> {
         let Shared { connector, pool, ping_interval, .. } = self.shared;
-        let stream = connector.connect(self.destination, addresses, &self.progress).await?;
+        let (stream, scope) = connector.connect(self.destination, self.consumer, addresses, &self.progress).await?;
+        let key = key(&self.destination.origin, scope);
         let may_be_kept = stream.may_be_kept();
         if !stream.is_http2() {
-            return Ok(Kept::Http1(Box::new(Http1::new(stream, Arc::clone(&pool.stirred)))));
+            let kept = Kept::Http1(Box::new(Http1::new(stream, Arc::clone(&pool.stirred))));
+            return Ok(Connection { kept, key, has_served: false });
         }
         let http2 = Http2::open(stream, *ping_interval).await?;
         if may_be_kept {
-            pool.share(&self.destination.origin, http2.clone());
+            pool.share(&key, http2.clone());
         }
-        Ok(Kept::Http2(http2))
+        Ok(Connection { kept: Kept::Http2(http2), key, has_served: false })
     }
 
-    async fn send_over(&self, connection: Kept, time: &mut Time) -> Result<Result<AttemptOutcome, Unanswered>, Over> {
+    async fn send_over(&self, connection: Connection<'s>, time: &mut Time) -> Result<Result<AttemptOutcome, Unanswered>, Over> {
         let Self { shared, destination, request, progress, now, .. } = self;
-        match connection {
+        let Connection { kept, key, .. } = connection;
+        match kept {
             Kept::Http1(mut http1) => {
                 let answered = time.count(http1.exchange(request, destination, progress, *now)).await?;
                 if answered.is_ok() {
-                    shared.pool.put(&destination.origin, http1);
+                    shared.pool.put(&key, http1);
                 }
                 Ok(answered)
             }
@@ -252,7 +274,7 @@ impl Sending<'_> {
                     None => Err(Unanswered::Unsent(failure::closed("closed"))),
                 };
                 if http2.is_closed() || matches!(answered, Err(Unanswered::Unsent(_) | Unanswered::Refused(_))) {
-                    shared.pool.forget_shared(&destination.origin, &http2);
+                    shared.pool.forget_shared(&key, &http2);
                 }
                 Ok(answered)
             }

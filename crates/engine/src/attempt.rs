@@ -6,18 +6,19 @@ use std::time::Duration;
 use bellwire_contract::{
     AccountInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, RenderInput, SecretSource,
 };
-use bellwire_domain::{AttemptOutcome, Consumer, Gate, OutboundRequest, Secret, Timestamp};
+use bellwire_domain::{AttemptOutcome, Consumer, Gate, OutboundRequest, Secret, Suspicion, Timestamp};
 use bellwire_store::{ActiveSecret, ClaimedDelivery, EndpointConfig, LaneKey, Outcome};
 
 use crate::scheduler::LaneLimits;
 use crate::shared::{Ended, Shared};
+use crate::suspects;
 
 /// How long an attempt waits before it asks a failing store again.
 const STORE_PAUSE: Duration = Duration::from_millis(200);
 
 impl Shared {
     /// Attempts one delivery, or puts it back when its endpoint takes nothing now.
-    pub(crate) async fn attempt(self: &Arc<Self>, lane: &LaneKey, delivery: ClaimedDelivery) -> Ended {
+    pub(crate) async fn attempt(self: &Arc<Self>, lane: &LaneKey, mut delivery: ClaimedDelivery) -> Ended {
         let Some(config) = self.config(lane, delivery.endpoint_version).await else {
             self.put_back(vec![delivery]).await;
             return Ended::Over(None);
@@ -41,8 +42,12 @@ impl Shared {
             self.put_back(vec![delivery]).await;
             return Ended::Over(None);
         }
-        let started_at = self.clock.now();
-        let outcome = match self.request(contract, &config, &delivery, started_at) {
+        let build = |delivery: &ClaimedDelivery| {
+            let at = self.clock.now();
+            (at, self.request(contract, &config, delivery, at))
+        };
+        let Some((started_at, request)) = self.watched(&mut delivery, build).await else { return Ended::Over(None) };
+        let outcome = match request {
             Ok(request) => {
                 let consumer = Consumer { account: &config.account.id, contract: contract.name() };
                 self.transport.send(consumer, request, policy.timeout, started_at).await
@@ -110,6 +115,9 @@ impl Shared {
         delivery: &ClaimedDelivery,
         at: Timestamp,
     ) -> Result<OutboundRequest, String> {
+        if delivery.suspicion == Suspicion::Refused {
+            return Err(suspects::refusal(delivery));
+        }
         let Some(data) = delivery.event.data.as_deref() else {
             return Err("the stored payload does not open: it was changed, or sealed under another key".to_owned());
         };

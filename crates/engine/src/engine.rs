@@ -14,9 +14,10 @@ use tokio_util::task::TaskTracker;
 use crate::attempt_metrics::AttemptMetrics;
 use crate::scheduler::Scheduler;
 use crate::shared::Shared;
+use crate::suspects::Suspects;
 use crate::transport::Transport;
 use crate::waking::{NextLook, NextRound};
-use crate::{claimer, deleter, pacer, recorder, replayer, retainer};
+use crate::{claimer, deleter, pacer, recorder, replayer, retainer, suspects};
 
 /// What an engine needs.
 pub struct EngineOptions {
@@ -51,6 +52,7 @@ impl Engine {
     /// Starts the loops on the current runtime.
     pub fn start(options: EngineOptions) -> Self {
         let (outcomes, received) = mpsc::channel(OUTCOMES_MAX);
+        let (suspects, notes) = Suspects::new();
         let shared = Arc::new(Shared {
             queue: options.queue,
             contracts: options.contracts,
@@ -61,6 +63,7 @@ impl Engine {
             pacer: NextLook::default(),
             wake: NextRound::default(),
             outcomes,
+            suspects,
             soft_stop: CancellationToken::new(),
             attempts: TaskTracker::new(),
             attempt_metrics: AttemptMetrics::new(),
@@ -75,6 +78,7 @@ impl Engine {
         if let Some(retention) = options.retention {
             loops.spawn(retainer::run(Arc::clone(&shared), retention));
         }
+        loops.spawn(suspects::run(Arc::clone(&shared), notes, hard_stop.clone()));
         loops.spawn(recorder::run(Arc::clone(&shared), received, hard_stop.clone()));
         loops.close();
         Self { shared, loops, hard_stop }

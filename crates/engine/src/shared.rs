@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::attempt_metrics::AttemptMetrics;
 use crate::scheduler::Scheduler;
+use crate::suspects::Suspects;
 use crate::transport::Transport;
 use crate::waking::{NextLook, NextRound};
 
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) pacer: NextLook,
     pub(crate) wake: NextRound,
     pub(crate) outcomes: mpsc::Sender<Outcome>,
+    pub(crate) suspects: Suspects,
     /// No new work.
     pub(crate) soft_stop: CancellationToken,
     pub(crate) attempts: TaskTracker,
@@ -84,7 +86,7 @@ impl Shared {
     }
 
     /// Whether a delivery may be attempted: waits while this node is not sure to hold it still, and forgets it when it does not.
-    async fn holds(&self, delivery: &ClaimedDelivery) -> bool {
+    pub(crate) async fn holds(&self, delivery: &ClaimedDelivery) -> bool {
         loop {
             if self.queue.covers(delivery) {
                 return true;

@@ -3,7 +3,7 @@
 //! [`publication`] and `plan` turn posted events into deliveries; `claim` takes what waits; `outcome` and `health_book` record
 //! what came of attempts, and `late` what came of cancelled ones; `cancel` and `replay` end and remake deliveries; `retention` removes what is old, `deletion` an account; `clock` mends what a clock that was
 //! ahead has left. `handoff` bounds what
-//! is in memory, and `lease` says whether this process still holds it.
+//! is in memory, `lease` says whether this process still holds it, and `takeover` frees what it holds no more.
 //!
 //! The four hot operations differ between the databases, row by row on SQLite and set by set on PostgreSQL. They stand behind
 //! [`Backend`]. Everything else runs one text on both. `jobs` and `commit` say what shares a commit and who is told of it;
@@ -37,6 +37,7 @@ pub(crate) mod publication;
 pub(crate) mod replay;
 mod replay_pace;
 pub(crate) mod retention;
+pub(crate) mod takeover;
 pub(crate) mod tickets;
 
 pub(crate) use backend::Backend;

@@ -5,7 +5,7 @@
 pub(crate) const FIRST_VERSION: i64 = 6;
 
 /// The version this code works with.
-pub(crate) const KNOWN_VERSION: i64 = 9;
+pub(crate) const KNOWN_VERSION: i64 = 10;
 
 /// One step from a version to the next, as each database takes it.
 pub(crate) struct Migration {
@@ -16,7 +16,7 @@ pub(crate) struct Migration {
 }
 
 /// All of them, in order.
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration {
         version: FIRST_VERSION,
         sqlite: include_str!("migrations/0001_initial.sqlite.sql"),
@@ -34,8 +34,13 @@ const MIGRATIONS: [Migration; 4] = [
     },
     Migration {
         version: 9,
-        sqlite: include_str!("migrations/0004_sessions.sqlite.sql"),
-        postgres: include_str!("migrations/0004_sessions.postgres.sql"),
+        sqlite: include_str!("migrations/0004_suspects.sqlite.sql"),
+        postgres: include_str!("migrations/0004_suspects.postgres.sql"),
+    },
+    Migration {
+        version: 10,
+        sqlite: include_str!("migrations/0005_sessions.sqlite.sql"),
+        postgres: include_str!("migrations/0005_sessions.postgres.sql"),
     },
 ];
 

@@ -37,3 +37,5 @@ mod resources;
 mod retention;
 #[path = "conformance/sessions.rs"]
 mod sessions;
+#[path = "conformance/suspects.rs"]
+mod suspects;

@@ -34,3 +34,5 @@ mod resources;
 mod retention;
 #[path = "conformance/sessions.rs"]
 mod sessions;
+#[path = "conformance/suspects.rs"]
+mod suspects;

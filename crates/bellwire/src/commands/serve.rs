@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bellwire_contract::Contracts;
+use bellwire_domain::{AllowedNetwork, Scope};
 use tokio::runtime::Builder;
 
 use crate::cli::{PublishedListener, ServeArguments};
@@ -19,6 +20,7 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     raise_file_limit();
     let contracts = contracts::load(arguments.contracts.as_deref())?;
     check_published_listeners(&arguments.publish, &contracts)?;
+    check_allowed_networks(&arguments.allow_network, &contracts)?;
     if arguments.allow_http {
         tracing::warn!("--allow-http: endpoints may use plain http, which anybody on the network can read; for local work only");
     }
@@ -80,6 +82,17 @@ async fn serve(options: ServerOptions, grace: Duration) -> anyhow::Result<ExitCo
 }
 
 /// A published API can only be served if its contract declares one.
+fn check_allowed_networks(networks: &[AllowedNetwork], contracts: &Contracts) -> anyhow::Result<()> {
+    for network in networks {
+        if let Scope::Contract(contract) = network.scope()
+            && contracts.get(contract).is_none()
+        {
+            bail!("--allow-network {network}: there is no contract `{contract}`; see `bellwire contract list`");
+        }
+    }
+    Ok(())
+}
+
 fn check_published_listeners(listeners: &[PublishedListener], contracts: &Contracts) -> anyhow::Result<()> {
     for PublishedListener { contract, address } in listeners {
         match contracts.get(contract) {

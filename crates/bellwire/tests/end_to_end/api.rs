@@ -217,6 +217,33 @@ fn a_name_that_leads_inside_is_not_followed() {
 }
 
 #[test]
+fn an_allowed_network_is_open_to_the_account_and_the_port_that_it_names() {
+    let home = Home::new();
+    let sink = Sink::start(|_| 200);
+    let (url, elsewhere) = (sink.url("/in"), Sink::start(|_| 200).url("/in"));
+    let port = url.split(':').nth(2).and_then(|rest| rest.split('/').next()).unwrap();
+    let network = format!("127.0.0.0/8:{port}@account:clinic-1");
+    let server = home.start_with(&["--allow-http", "--allow-network", &network]);
+    for account in ["clinic-1", "other"] {
+        let wanted = json!({ "contract": "silver", "secret": "a secret of some length" });
+        server.api.put(&format!("/v1/accounts/{account}"), &wanted).expect(201);
+    }
+    let register = |account: &str, url: &str| {
+        server.api.post(&format!("/v1/accounts/{account}/endpoints"), &json!({ "url": url, "enabled": true }))
+    };
+    assert_eq!(register("other", &url).pointers(), ["/url"]);
+    assert_eq!(register("clinic-1", &elsewhere).pointers(), ["/url"], "another port");
+    register("other", &url.replace("127.0.0.1", "localhost")).expect(201); // a name is judged at each attempt
+    register("clinic-1", &url).expect(201);
+    for (account, outcome) in [("clinic-1", "response"), ("other", "blocked")] {
+        let event = server.api.publish(account, "adjudication_complete", "{}");
+        let delivery = server.api.attempted(account, &event, 1);
+        assert_eq!(delivery["attempts"][0]["outcome"], outcome, "{delivery}");
+    }
+    assert_eq!(sink.count(), 1);
+}
+
+#[test]
 fn the_same_event_twice_is_one_event() {
     let home = Home::new();
     let server = home.start();

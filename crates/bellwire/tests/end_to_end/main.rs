@@ -34,4 +34,5 @@ mod resources;
 mod schemathesis;
 mod shutdown;
 mod startup;
+mod suspects;
 mod verify;

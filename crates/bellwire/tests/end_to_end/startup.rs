@@ -42,7 +42,11 @@ fn a_wrong_flag() {
     refused_flags(&["--bogus"], &["--bogus"]);
     refused_flags(&["--databas", "sqlite:x.db"], &["--databas", "--database"]);
     refused_flags(&["--listen", "nowhere"], &["--listen", "address"]);
-    refused_flags(&["--allow-network", "10.0.0.0/33"], &["--allow-network"]);
+    refused_flags(&["--allow-network", "10.0.0.0/33"], &["--allow-network", "ADDRESS/BITS"]);
+    refused_flags(&["--allow-network", "10.0.0.0/8:https"], &["--allow-network", "`https`", "443+8443"]);
+    refused_flags(&["--allow-network", "fd00::/8:443"], &["--allow-network", "[fd00::/8]:443"]);
+    refused_flags(&["--allow-network", "10.0.0.0/8@account:"], &["--allow-network", "account"]);
+    refused_flags(&["--allow-network", "10.0.0.0/8,10.0.0.0/8@nobody"], &["--allow-network", "no contract `nobody`"]);
     refused_flags(&["--publish", "novamed"], &["--publish", "NAME=ADDR"]);
     refused_flags(&["--in-flight-max", "0"], &["--in-flight-max", "1..=65535"]);
     refused_flags(&["--worker-threads", "0"], &["--worker-threads", "1..=1024"]);

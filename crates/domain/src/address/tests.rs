@@ -1,8 +1,9 @@
 //! The policy against the registries, range by range and edge by edge.
 
-use ipnet::Ipv6Net;
+use ipnet::{IpNet, Ipv6Net};
 
 use super::*;
+use crate::AccountId;
 
 use AddressClass::{
     CloudService, Documentation, LinkLocal, Loopback, Multicast, Private, Public, Reserved, SharedCarrier, Transition,
@@ -89,6 +90,18 @@ fn around(address: IpAddr) -> Vec<IpAddr> {
     }
 }
 
+/// Judges for anybody, at a port that no network names.
+trait Judge {
+    fn judge(&self, address: IpAddr) -> Result<(), AddressClass>;
+}
+
+impl Judge for AddressPolicy {
+    fn judge(&self, address: IpAddr) -> Result<(), AddressClass> {
+        let account = AccountId::try_new("anybody").unwrap();
+        self.check(address, 8_080, Consumer { account: &account, contract: "any" }).map(drop)
+    }
+}
+
 fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
@@ -105,7 +118,7 @@ fn every_range_is_judged_from_its_first_to_its_last_address_and_no_further() {
             let seen = near.to_canonical(); // the last address before ::ffff:0:0/96 has v4-mapped neighbours
             let class = expected(seen);
             assert_eq!(classify(near), class, "{near} at an edge of {range}");
-            assert_eq!(policy.check(near), if class == Public { Ok(()) } else { Err(class) }, "{near} at an edge of {range}");
+            assert_eq!(policy.judge(near), if class == Public { Ok(()) } else { Err(class) }, "{near} at an edge of {range}");
         }
     }
 }
@@ -163,7 +176,7 @@ fn the_neighbours_of_special_ranges_are_ordinary_addresses() {
         "2606:4700::1111",
         "2a00::1",
     ] {
-        assert_eq!(AddressPolicy::default().check(address(public)), Ok(()), "{public}");
+        assert_eq!(AddressPolicy::default().judge(address(public)), Ok(()), "{public}");
     }
 }
 
@@ -178,7 +191,7 @@ fn metadata_services_are_refused() {
         ("fe80::a9fe:a9fe", LinkLocal),
         ("::ffff:169.254.169.254", LinkLocal),
     ] {
-        assert_eq!(AddressPolicy::default().check(address(metadata)), Err(class), "{metadata}");
+        assert_eq!(AddressPolicy::default().judge(address(metadata)), Err(class), "{metadata}");
     }
 }
 
@@ -189,10 +202,10 @@ fn v4_mapped_addresses_are_judged_as_the_v4_address_inside() {
         for near in around(range.network()).into_iter().chain(around(range.broadcast())) {
             let IpAddr::V4(inner) = near else { continue };
             let mapped = inner.to_ipv6_mapped().into();
-            assert_eq!((classify(mapped), policy.check(mapped)), (classify(near), policy.check(near)), "{mapped}");
+            assert_eq!((classify(mapped), policy.judge(mapped)), (classify(near), policy.judge(near)), "{mapped}");
         }
     }
-    assert_eq!(policy.check(address("::ffff:8.8.8.8")), Ok(()));
+    assert_eq!(policy.judge(address("::ffff:8.8.8.8")), Ok(()));
 }
 
 /// All the ways to write an IPv4 address inside an IPv6 one; which address it is does not matter, for what becomes of it is
@@ -214,7 +227,7 @@ fn forms_that_tunnel_or_translate_to_v4_are_refused_whatever_they_hold() {
             format!("2a00:1:2:3:200:5efe:{inner}"),
         ];
         for form in forms {
-            assert_eq!(AddressPolicy::default().check(address(&form)), Err(Transition), "{form}");
+            assert_eq!(AddressPolicy::default().judge(address(&form)), Err(Transition), "{form}");
         }
     }
 }
@@ -223,7 +236,7 @@ fn forms_that_tunnel_or_translate_to_v4_are_refused_whatever_they_hold() {
 fn an_exception_is_one_network_and_no_more() {
     let policy = allowing(&["127.0.0.0/8"]);
     for allowed in ["127.0.0.1", "127.255.255.255", "::ffff:127.0.0.1"] {
-        assert_eq!(policy.check(address(allowed)), Ok(()), "{allowed}");
+        assert_eq!(policy.judge(address(allowed)), Ok(()), "{allowed}");
     }
     for (refused, class) in [
         ("::1", Loopback),
@@ -235,7 +248,7 @@ fn an_exception_is_one_network_and_no_more() {
         ("2002:7f00:1::", Transition),
         ("128.0.0.1", Public),
     ] {
-        assert_eq!(policy.check(address(refused)), if class == Public { Ok(()) } else { Err(class) }, "{refused}");
+        assert_eq!(policy.judge(address(refused)), if class == Public { Ok(()) } else { Err(class) }, "{refused}");
     }
 }
 
@@ -245,23 +258,23 @@ fn an_exception_ends_where_its_network_ends() {
     for allowed in
         ["10.1.2.0", "10.1.2.255", "::ffff:10.1.2.3", "fd00:1::", "fd00:1:ffff:ffff:ffff:ffff:ffff:ffff", "192.168.7.7"]
     {
-        assert_eq!(policy.check(address(allowed)), Ok(()), "{allowed}");
+        assert_eq!(policy.judge(address(allowed)), Ok(()), "{allowed}");
     }
     for refused in ["10.1.1.255", "10.1.3.0", "::ffff:10.1.3.0", "fd00::", "fd00:2::", "192.168.7.6", "192.168.7.8"] {
-        assert_eq!(policy.check(address(refused)), Err(Private), "{refused}");
+        assert_eq!(policy.judge(address(refused)), Err(Private), "{refused}");
     }
 }
 
 #[test]
 fn an_exception_written_as_v4_mapped_is_that_v4_network() {
     let policy = allowing(&["::ffff:10.1.0.0/112"]);
-    assert_eq!(policy.check(address("10.1.255.255")), Ok(()));
-    assert_eq!(policy.check(address("::ffff:10.1.0.1")), Ok(()));
-    assert_eq!(policy.check(address("10.2.0.0")), Err(Private));
+    assert_eq!(policy.judge(address("10.1.255.255")), Ok(()));
+    assert_eq!(policy.judge(address("::ffff:10.1.0.1")), Ok(()));
+    assert_eq!(policy.judge(address("10.2.0.0")), Err(Private));
     let all: Ipv6Net = "::/0".parse().unwrap();
-    let policy = AddressPolicy::new(vec![all.into()]);
-    assert_eq!(policy.check(address("::1")), Ok(()));
-    assert_eq!(policy.check(address("::ffff:10.1.0.1")), Err(Private), "all of IPv6 says nothing of IPv4");
+    let policy = AddressPolicy::new(vec![IpNet::from(all).into()]);
+    assert_eq!(policy.judge(address("::1")), Ok(()));
+    assert_eq!(policy.judge(address("::ffff:10.1.0.1")), Err(Private), "all of IPv6 says nothing of IPv4");
 }
 
 #[test]
@@ -282,9 +295,49 @@ fn what_clouds_serve_their_own_machines_with_is_refused() {
         "166.8.0.1",          // IBM: services
         "::ffff:168.63.129.16",
     ] {
-        assert!(policy.check(address.parse().unwrap()).is_err(), "{address}");
+        assert!(policy.judge(address.parse().unwrap()).is_err(), "{address}");
     }
     for address in ["168.63.129.15", "168.63.129.17", "161.25.255.255", "166.12.0.0"] {
-        assert!(policy.check(address.parse().unwrap()).is_ok(), "{address}");
+        assert!(policy.judge(address.parse().unwrap()).is_ok(), "{address}");
     }
+}
+
+#[test]
+fn an_exception_holds_for_the_ports_the_contract_and_the_account_that_it_names() {
+    let policy =
+        allowing(&["10.1.0.0/16:443+8443", "10.2.0.0/16@noyo", "10.3.0.0/16:443@account:clinic-1", "[fd00::/8]:443@noyo"]);
+    let (clinic, other) = (AccountId::try_new("clinic-1").unwrap(), AccountId::try_new("other").unwrap());
+    for (to, port, account, contract, scope) in [
+        ("10.1.0.1", 443, &other, "silver", Some("")),
+        ("10.1.0.1", 8_443, &other, "silver", Some("")),
+        ("::ffff:10.1.0.1", 443, &other, "silver", Some("")),
+        ("10.1.0.1", 80, &other, "silver", None),
+        ("10.2.0.1", 80, &other, "noyo", Some("@noyo")),
+        ("10.2.0.1", 80, &clinic, "silver", None),
+        ("10.2.0.1", 80, &other, "account:noyo", None),
+        ("10.3.0.1", 443, &clinic, "silver", Some("@account:clinic-1")),
+        ("10.3.0.1", 443, &clinic, "noyo", Some("@account:clinic-1")),
+        ("10.3.0.1", 80, &clinic, "silver", None),
+        ("10.3.0.1", 443, &other, "clinic-1", None),
+        ("fd00::1", 443, &other, "noyo", Some("@noyo")),
+        ("fd00::1", 80, &other, "noyo", None),
+        ("8.8.8.8", 80, &other, "silver", Some("")),
+    ] {
+        let judged = policy.check(address(to), port, Consumer { account, contract });
+        let expected = scope.map(str::to_owned).ok_or(Private);
+        assert_eq!(judged.map(ToString::to_string), expected, "{to}:{port} for {account} under {contract}");
+    }
+}
+
+#[test]
+fn of_several_exceptions_the_widest_counts_and_public_addresses_need_none() {
+    let policy = allowing(&["10.0.0.0/8@account:a", "10.1.0.0/16@noyo", "10.1.1.0/24", "8.0.0.0/8@account:a"]);
+    let a = AccountId::try_new("a").unwrap();
+    let consumer = Consumer { account: &a, contract: "noyo" };
+    for (to, scope) in [("10.9.0.1", "@account:a"), ("10.1.9.1", "@noyo"), ("10.1.1.1", ""), ("8.8.8.8", "")] {
+        assert_eq!(policy.check(address(to), 443, consumer).unwrap().to_string(), scope, "{to}");
+    }
+    let scopes = |consumer| policy.scopes(443, consumer).map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(scopes(consumer), ["@account:a", "@noyo", "@account:a"]);
+    assert_eq!(scopes(Consumer { contract: "silver", account: &AccountId::try_new("b").unwrap() }), Vec::<String>::new());
 }

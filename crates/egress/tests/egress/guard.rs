@@ -9,7 +9,7 @@ use bellwire_egress::{Dial, NoRoom, Resolution, Resolve, Sender, SenderOptions};
 use tokio::io::AsyncWriteExt;
 
 use crate::support::{
-    LONG, Notes, SHORT, Scripted, answered, failed, local_sender, loopback, post, receiver, send, send_by, send_for,
+    LONG, Notes, SHORT, Scripted, answered, failed, local_sender, loopback, post, read_request, receiver, send, send_by, send_for,
 };
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -306,6 +306,41 @@ async fn a_kept_connection_serves_the_name_it_was_opened_for_only() {
     let sender = guarded(AddressPolicy::default(), &resolver, &dialer);
     answered(&send_by(&sender, post("http://one.example/"), LONG).await, 200);
     failed(&send_by(&sender, post("http://other.example/"), LONG).await, "blocked");
+}
+
+#[tokio::test]
+async fn a_connection_opened_under_an_exception_is_handed_to_nobody_whom_it_does_not_name() {
+    let url = receiver(|mut stream| async move {
+        loop {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            if !read_request(&mut stream).await {
+                break;
+            }
+        }
+    });
+    for (networks, accounts) in [
+        (&["10.1.0.0/16@account:one"][..], &[("one", Some(1)), ("one", Some(1)), ("two", None), ("one", Some(1))][..]),
+        (&["10.1.0.0/16@account:one", "10.1.0.0/16@account:two"], &[("one", Some(1)), ("two", Some(2)), ("one", Some(2))]),
+        (&["10.1.0.0/16:80@plain"], &[("one", Some(1)), ("two", Some(1))]),
+        (&["10.1.0.0/16:443", "10.1.0.0/16@account:one"], &[("one", Some(1)), ("two", None)]),
+        (&["10.1.0.0/16@other"], &[("one", None)]),
+        (&["10.1.0.0/16:80", "10.1.0.0/16@account:one"], &[("one", Some(1)), ("two", Some(1))]),
+    ] {
+        let (resolver, dialer) = (Scripted::new(&[&["10.1.2.3"]]), Notes::connecting_to(&url));
+        let policy = AddressPolicy::new(networks.iter().map(|network| network.parse().unwrap()).collect());
+        let sender = guarded(policy, &resolver, &dialer);
+        for (account, dialled) in accounts {
+            let outcome = send_for(account, &sender, post("http://inside.example/"), LONG).await.unwrap();
+            match dialled {
+                Some(dialled) => {
+                    answered(&outcome, 200);
+                    assert_eq!(dialer.dialled().len(), *dialled, "{account} with {networks:?}");
+                }
+                None => drop(failed(&outcome, "blocked")),
+            }
+        }
+        assert_eq!(resolver.asked.load(Ordering::SeqCst), 1, "one answer, judged for each account");
+    }
 }
 
 #[tokio::test]

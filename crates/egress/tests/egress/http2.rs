@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bellwire_domain::OutboundRequest;
+use bellwire_domain::{AddressPolicy, OutboundRequest};
 use bellwire_egress::{NoRoom, Sender, SenderOptions};
 use bellwire_testkit::authority::Authority;
 use bytes::Bytes;
@@ -228,6 +228,19 @@ async fn waiting_for_a_stream_comes_to_an_end() {
     receiver.answers.add_permits(1);
     answered(&first.await.unwrap(), 200);
     assert_eq!(receiver.came.load(Ordering::SeqCst), 1, "what waited was never sent");
+}
+
+#[tokio::test]
+async fn an_http2_connection_opened_under_an_exception_is_shared_with_nobody_whom_it_does_not_name() {
+    let receiver = Receiver::new();
+    let networks = ["127.0.0.0/8@account:one", "127.0.0.0/8@account:two"];
+    let addresses = AddressPolicy::new(networks.map(|network| network.parse().unwrap()).into());
+    let (sender, url) = receiver.start(|options| SenderOptions { addresses, ..options });
+    for (account, connections) in [("one", 1), ("one", 1), ("two", 2), ("one", 2), ("two", 2)] {
+        answered(&send_for(account, &sender, post(&url), LONG).await.unwrap(), 200);
+        assert_eq!(receiver.connections.load(Ordering::SeqCst), connections, "{account}");
+    }
+    failed(&send_for("three", &sender, post(&url), LONG).await.unwrap(), "blocked");
 }
 
 async fn until(condition: impl Fn() -> bool) {

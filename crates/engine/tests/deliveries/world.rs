@@ -1,8 +1,9 @@
 //! A store, an engine, receivers on loopback, and a clock set by hand.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bellwire_contract::Contracts;
@@ -43,7 +44,17 @@ impl World {
 
     /// With something else than sockets to send through.
     pub(crate) fn sending_through(transport: Arc<dyn Transport>) -> Self {
-        Self::start(tempfile::tempdir().unwrap(), Arc::new(ManualClock::default()), None, transport)
+        Self::start(tempfile::tempdir().unwrap(), Arc::new(ManualClock::default()), None, transport, drawn())
+    }
+
+    /// Starts it over what a killed process has left, with what it draws from.
+    pub(crate) fn over(left: TempDir, clock: Arc<ManualClock>, transport: Arc<dyn Transport>, entropy: Arc<dyn Entropy>) -> Self {
+        Self::start(left, clock, None, transport, entropy)
+    }
+
+    /// What is left of the process if it is killed at this instant.
+    pub(crate) fn killed(&self) -> TempDir {
+        left_by(self.folder.path())
     }
 
     /// Stops everything, and starts it again over the same file.
@@ -52,16 +63,21 @@ impl World {
         engine.stop(PATIENCE).await;
         records.close().await;
         drop(records);
-        Self::start(folder, clock, retention, loopback())
+        Self::start(folder, clock, retention, loopback(), drawn())
     }
 
-    fn start(folder: TempDir, clock: Arc<ManualClock>, retention: Option<Duration>, transport: Arc<dyn Transport>) -> Self {
-        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
+    fn start(
+        folder: TempDir,
+        clock: Arc<ManualClock>,
+        retention: Option<Duration>,
+        transport: Arc<dyn Transport>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
         let contracts = Arc::new(Contracts::shipped().unwrap());
         let location = Location::Sqlite(folder.path().join("test.db"));
         let (records, queue) = bellwire_store::open(StoreOptions {
             room: RoomLimits { lane_deliveries_max: 16, ..RoomLimits::default() },
-            ..StoreOptions::new(location, MasterKey::new([1; 32]), Arc::clone(&clock) as _, Arc::clone(&entropy))
+            ..StoreOptions::new(location, MasterKey::new([1; 32]), Arc::clone(&clock) as _, drawn())
         })
         .unwrap();
         let engine = Engine::start(EngineOptions {
@@ -159,6 +175,21 @@ impl World {
             Err(elapsed) => panic!("{elapsed}, still waiting: {:?}", self.deliveries(lane).await),
         }
     }
+}
+
+/// What a process in this folder leaves that is killed at this instant.
+pub(crate) fn left_by(folder: &Path) -> TempDir {
+    let left = tempfile::tempdir().unwrap();
+    for name in ["test.db", "test.db-wal"] {
+        std::fs::copy(folder.join(name), left.path().join(name)).unwrap();
+    }
+    left
+}
+
+/// What a process draws from. Two that drew the same would have the same token.
+pub(crate) fn drawn() -> Arc<dyn Entropy> {
+    static SEEDS: AtomicU64 = AtomicU64::new(1);
+    Arc::new(SeededEntropy::new(SEEDS.fetch_add(1, Ordering::SeqCst)))
 }
 
 /// Sockets, to this machine only.

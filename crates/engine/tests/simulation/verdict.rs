@@ -1,10 +1,12 @@
 //! The promises, held against what was seen.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::Duration;
 
 use bellwire_contract::Contracts;
 use bellwire_domain::{Decision, DeliveryPolicy, DeliveryState};
+use bellwire_store::Attempt;
 
 use crate::ledger::{Ledger, Sent, SimEndpoint, Stored};
 use crate::network::Behaviour;
@@ -98,6 +100,7 @@ impl<'l> Verdict<'l> {
                     self.found.push(format!("{id} is delivered, and its last attempt failed: {last:?}"));
                 }
                 DeliveryState::Failed if last.is_some_and(|last| last.status == Some(410)) => {}
+                DeliveryState::Failed if last.is_some_and(|last| self.is_set_aside(last)) => {}
                 DeliveryState::Failed if attempts < allowed || (attempts > allowed && !by_hand) => {
                     self.found.push(format!("{id} failed after {attempts} attempts, where {allowed} are to be made"));
                 }
@@ -107,6 +110,22 @@ impl<'l> Verdict<'l> {
                 self.found.push(format!("{id} counts {} attempts and has {attempts}", stored.delivery.attempts));
             }
         }
+    }
+
+    /// Whether an attempt says that the process died twice while it built the request. A death may come between two commits that
+    /// have nothing but that between them.
+    fn is_set_aside(&self, attempt: &Attempt) -> bool {
+        attempt.outcome == "unbuildable" && self.ledger.crashes + self.ledger.stops >= 2
+    }
+
+    /// Whether the attempts between two requests of a delivery are such.
+    fn are_set_aside(&self, id: &str, between: Range<u32>) -> bool {
+        let stored = self.ledger.stored.iter().find(|stored| stored.delivery.id.to_string() == id);
+        let is_one = |number| {
+            let attempts = stored.map_or(&[][..], |stored| &stored.attempts);
+            attempts.iter().any(|attempt| attempt.number == number && self.is_set_aside(attempt))
+        };
+        between.into_iter().all(is_one)
     }
 
     /// What the store says happened, happened on the network.
@@ -119,7 +138,7 @@ impl<'l> Verdict<'l> {
                     let ended = sent.ended.as_ref().is_some_and(|(_, _, outcome)| outcome.kind() == attempt.outcome);
                     sent.attempt == attempt.number && ended
                 });
-                if !made || attempt.number != expected {
+                if !(made || self.is_set_aside(attempt)) || attempt.number != expected {
                     self.found.push(format!("attempt {} of {id} is stored and was not made", attempt.number));
                 }
             }
@@ -153,7 +172,7 @@ impl<'l> Verdict<'l> {
         if after.attempt == before.attempt {
             return held.then(|| format!("attempt {} was sent twice in one life", after.attempt));
         }
-        if after.attempt != before.attempt + 1 {
+        if after.attempt <= before.attempt || !self.are_set_aside(&after.delivery, before.attempt + 1..after.attempt) {
             return Some(format!("attempt {} followed attempt {}", after.attempt, before.attempt));
         }
         if by_hand || !self.ledger.is_steady(*ended, after.started) {

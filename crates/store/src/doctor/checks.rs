@@ -195,6 +195,12 @@ pub(super) const ALL: &[Definition] = &[
              WHERE claim IS NOT NULL AND wake_at IS NOT NULL"],
     },
     Definition {
+        name: "queue.suspicion",
+        promise: "what is held against a delivery that a process died with has a meaning",
+        count: "SELECT COUNT(*) FROM queue WHERE suspicion IS NOT NULL",
+        violations: &["SELECT 'delivery #' || id || ': ' || suspicion FROM queue WHERE suspicion NOT IN (1, 2, 3, 4)"],
+    },
+    Definition {
         name: "accounts.pending",
         promise: "an account knows how many of its deliveries are live",
         count: COUNT_QUEUE,

@@ -38,6 +38,7 @@ const PAYLOADS: &str = "FROM events WHERE place = ANY($1)";
 const CLAIM: &str = "UPDATE queue SET claim = $2, wake_at = NULL WHERE id = ANY($1)";
 const PARK: &str = "UPDATE queue SET wake_at = NULL WHERE id = ANY($1)";
 const UNCLAIM: &str = "UPDATE queue SET claim = NULL WHERE id = ANY($1) AND claim = $2";
+const SUSPECT: &str = "UPDATE queue SET suspicion = $2 WHERE id = ANY($1) AND claim = $3";
 /// Lanes looked at for backlogs at once.
 const LOOK_MAX: usize = 2_000;
 /// Lane after lane, each found by one look into the index: a million deliveries may wait in one of them.
@@ -136,6 +137,7 @@ pub(super) fn mark(session: &Session, mark: Mark<'_>, ids: &[DeliveryId]) -> Res
         Mark::Claimed(token) => session.execute_set(CLAIM, &sets, params![token]),
         Mark::Parked => session.execute_set(PARK, &sets, &[]),
         Mark::Unclaimed(token) => session.execute_set(UNCLAIM, &sets, params![token]),
+        Mark::Suspect(suspicion, token) => session.execute_set(SUSPECT, &sets, params![suspicion, token]),
     }
     .map(drop)
 }
@@ -175,7 +177,7 @@ pub(super) fn all_lanes_waiting(session: &Session) -> Result<Vec<LaneKey>, Store
 
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
-    let fixed = [CLAIM, PARK, UNCLAIM].map(str::to_owned).into_iter();
+    let fixed = [CLAIM, PARK, UNCLAIM, SUSPECT].map(str::to_owned).into_iter();
     let queries = [select::<KnownLane>(LANES), select::<SealedPayload<'_>>(PAYLOADS), lanes_waiting()];
     fixed.chain(queries).chain([all_rows(), test_rows(), due_rows()]).collect()
 }

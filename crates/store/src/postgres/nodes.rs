@@ -16,6 +16,7 @@ use crate::StoreError;
 use crate::queue::clock;
 use crate::queue::ids::{DeliveryIds, SLOTS};
 use crate::queue::lease::{Claimant, Lease};
+use crate::queue::takeover::{self, Fate, Holder};
 use crate::sql::{Db, Select, Session, columns, params};
 
 /// Held while a slot is looked for.
@@ -29,15 +30,13 @@ static ALL: Select<Beat> = Select::new("FROM nodes ORDER BY token");
 const FENCE: &str = "SELECT token FROM nodes WHERE token = $1 FOR KEY SHARE";
 const ANY: &str = "SELECT EXISTS (SELECT 1 FROM nodes)";
 const REMOVE: &str = "DELETE FROM nodes WHERE token = $1 AND beat <= $2";
-const FREE: &str = "UPDATE queue SET claim = NULL WHERE claim = $1";
-const FREE_UNKNOWN: &str = "UPDATE queue SET claim = NULL WHERE claim IS NOT NULL AND claim NOT IN (SELECT token FROM nodes)";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: [&str; 8] = [FREE_SLOT, REGISTER, BEAT, FENCE, ANY, REMOVE, FREE, FREE_UNKNOWN];
+pub(super) const STATEMENTS: [&str; 6] = [FREE_SLOT, REGISTER, BEAT, FENCE, ANY, REMOVE];
 
 #[cfg(test)]
 pub(super) fn queries() -> Vec<String> {
-    vec![ALL.sql()]
+    takeover::statements(&[Holder::This, Holder::Unknown]).into_iter().chain([ALL.sql()]).collect()
 }
 
 columns! {
@@ -57,7 +56,7 @@ pub(super) fn register(session: &Session, token: &str, now: Timestamp, ids: &Del
         let free: Option<i64> = db.get("nodes", FREE_SLOT, params![SLOTS])?.value("slot")?;
         let slot = free.ok_or_else(|| StoreError::Unavailable(format!("there are {SLOTS} nodes already").into()))?;
         db.execute(REGISTER, params![token, slot, now])?;
-        db.execute(FREE_UNKNOWN, params![])?;
+        takeover::free(db, Holder::Unknown, token, Fate::Died)?;
         clock::set_right(db, now)?;
         ids.take_slot(db, slot, now)
     })
@@ -91,13 +90,22 @@ pub(super) fn taken_over(lease: &Lease, claimant: &Claimant) -> StoreError {
     StoreError::Unavailable("this node was taken for dead and begins anew".into())
 }
 
-/// Frees what a node holds, if its beat is still at most `beat`; how many deliveries that were, or `None`.
+/// Frees what a node holds that is gone, if its beat is still at most `beat`; how many deliveries that were, or `None`.
 pub(super) fn take_over(session: &Session, token: &str, beat: i64) -> Result<Option<usize>, StoreError> {
+    free(session, token, beat, Fate::Died)
+}
+
+/// Frees what this process holds under one of its own tokens, which it gives up; `None`: another node has taken it over.
+pub(super) fn release(session: &Session, token: &str) -> Result<Option<usize>, StoreError> {
+    free(session, token, i64::MAX, Fate::Released)
+}
+
+fn free(session: &Session, token: &str, beat: i64, fate: Fate) -> Result<Option<usize>, StoreError> {
     session.transaction(|| {
         if session.execute(REMOVE, params![token, beat])? == 0 {
             return Ok(None);
         }
-        session.execute(FREE, params![token]).map(Some)
+        takeover::free(Db::Postgres(session), Holder::This, token, fate).map(Some)
     })
 }
 

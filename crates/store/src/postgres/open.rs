@@ -77,7 +77,7 @@ fn register(options: &AccessOptions, url: &PostgresUrl, keyring: &Keyring) -> Re
     nodes::register(&session, &token, options.clock.now(), &delivery_ids)?;
     // Once more: whoever begins to fill this database makes sure that no node is registered, and keeps others out meanwhile.
     if let Err(error) = moves::admit_target(Db::Postgres(&session), url) {
-        nodes::take_over(&session, &token, i64::MAX)?;
+        nodes::release(&session, &token)?;
         return Err(error);
     }
     let lease = Lease::of(token, options.node_lease);

@@ -177,7 +177,7 @@ impl Writer {
             nodes::register(session, &token, self.context.clock.now(), &self.context.delivery_ids)?;
             self.context.lease.replace(token, at);
             tracing::warn!("this node goes on with a new token; what it held is free again");
-            if nodes::take_over(session, &old.token, i64::MAX)?.is_some() {
+            if nodes::release(session, &old.token)?.is_some() {
                 Notice::Waiting.tell(Db::Postgres(session))?;
             }
         }
@@ -315,7 +315,7 @@ impl Writer {
     /// The node stops: what it still holds is free at once.
     fn leave(&self) {
         let Some(session) = &self.session else { return };
-        let left = nodes::take_over(session, &self.context.lease.current().token, i64::MAX)
+        let left = nodes::release(session, &self.context.lease.current().token)
             .and_then(|_| Notice::Waiting.tell(Db::Postgres(session)));
         if let Err(error) = left {
             tracing::warn!(error = %error, "this node could not take its leave; others take over when its lease ends");

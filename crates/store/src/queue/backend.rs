@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use bellwire_domain::{DeliveryId, Timestamp};
+use bellwire_domain::{DeliveryId, Suspicion, Timestamp};
 
 use super::claimable::{Claimable, LaneSearch};
 use super::lease::Claimant;
@@ -25,6 +25,8 @@ pub(crate) enum Mark<'m> {
     Parked,
     /// Waiting in their lane; they were held by the process with this token.
     Unclaimed(&'m str),
+    /// Suspect so far, of those that the process with this token holds.
+    Suspect(Suspicion, &'m str),
 }
 
 /// A database within a transaction.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwire_domain::{AccountId, DeliveryId, EndpointId, EventId, EventType, PayloadSize, Timestamp};
+use bellwire_domain::{AccountId, DeliveryId, EndpointId, EventId, EventType, PayloadSize, Suspicion, Timestamp};
 
 use super::delivery::{ClaimedDelivery, ClaimedEvent};
 use super::handoff::TakesRoom;
@@ -26,6 +26,7 @@ columns! {
         due_at: Timestamp = "q.due_at",
         event_place: i64 = "q.event",
         origin: Origin = "q.origin",
+        suspicion: Suspicion = "q.suspicion",
         lane: i64 = "q.lane",
         event_id: EventId = "e.id",
         event_type: EventType = "e.type",
@@ -69,6 +70,7 @@ impl Claimable {
             created_at: columns.created_at,
             due_at: columns.due_at,
             origin: columns.origin,
+            suspicion: columns.suspicion,
             refs: LaneRefs { account: columns.account, lane: columns.lane },
             epoch: 0, // until it is marked as claimed
             event: Arc::new(event),

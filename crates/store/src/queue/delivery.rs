@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwire_domain::{AccountId, DeliveryId, EndpointId, EventId, EventType, PayloadSize, Timestamp};
+use bellwire_domain::{AccountId, DeliveryId, EndpointId, EventId, EventType, PayloadSize, Suspicion, Timestamp};
 
 use crate::rows::event::event_place;
 use crate::rows::lane::{LaneKey, LaneRefs};
@@ -48,6 +48,8 @@ pub struct ClaimedDelivery {
     pub due_at: Timestamp,
     /// Why it exists.
     pub origin: Origin,
+    /// What is held against it.
+    pub suspicion: Suspicion,
     /// The numbers of its lane in the store.
     pub(crate) refs: LaneRefs,
     /// Under which of this process's tokens it is held.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use bellwire_domain::{Decision, ReplayId, Timestamp};
+use bellwire_domain::{Decision, DeliveryId, ReplayId, Suspicion, Timestamp};
 use tokio::sync::oneshot;
 
 use super::access::{Access, answered};
-use super::backend::Mark;
+use super::backend::{Backend, Mark};
 use super::claim::{self, ClaimReport};
 use super::clock;
 use super::config::{self, EndpointConfig};
@@ -94,6 +94,25 @@ impl Queue {
             self.0.context.handoff.release_delivery(delivery);
         }
         Ok(())
+    }
+
+    /// Notes, and has committed once it returns, that the requests of these suspects are being built, and that those of others are
+    /// built: nothing is held against them any more. What this process does not hold any more stays as it is.
+    pub async fn note_building(&self, building: &[ClaimedDelivery], built: &[ClaimedDelivery]) -> Result<(), StoreError> {
+        let current = self.0.context.lease.current();
+        let own = |held: &[ClaimedDelivery]| -> Vec<DeliveryId> {
+            held.iter().filter(|held| held.epoch == current.epoch).map(|held| held.id).collect()
+        };
+        let (building, built) = (own(building), own(built));
+        let note = move |backend: &dyn Backend| {
+            let claimant = backend.claimant()?; // nobody counts what is being built meanwhile
+            if claimant.epoch != current.epoch {
+                return Ok(());
+            }
+            backend.mark(Mark::Suspect(Suspicion::Building, &claimant.token), &building)?;
+            backend.mark(Mark::Suspect(Suspicion::Nothing, &claimant.token), &built)
+        };
+        self.0.write_with(note).await
     }
 
     /// Lets the next claim round look for deliveries that wait in these lanes.

@@ -10,7 +10,7 @@ mod written;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use bellwire_domain::{AccountId, DeliveryId, EventId, Log, PayloadSize, Recipient, Timestamp};
+use bellwire_domain::{AccountId, DeliveryId, EventId, Log, PayloadSize, Recipient, Suspicion, Timestamp};
 use foldhash::HashMap;
 
 use super::context::WriteContext;
@@ -232,6 +232,7 @@ impl<'p> Plan<'p> {
                 created_at: self.now,
                 due_at: self.now,
                 origin: delivery.origin.clone(),
+                suspicion: Suspicion::Nothing,
                 refs: delivery.refs,
                 epoch: self.claimant.epoch,
                 event,

@@ -65,7 +65,7 @@ pub(super) fn tables() -> [CopiedTable; 12] {
         CopiedTable::of::<EventRow<'_>>(),
         CopiedTable::of::<SubjectRow<'_>>(),
         // Who held a delivery is gone: every row arrives free.
-        CopiedTable::of::<QueuedRow<'_>>().without("claim"),
+        CopiedTable::of::<QueuedRow<'_>>().without("claim").with(&["suspicion"]),
         CopiedTable::of::<EndedRow<'_>>().by_week(),
         CopiedTable::of::<AttemptRow<'_>>().by_week(),
         CopiedTable::of::<ReplayRow<'_>>(),

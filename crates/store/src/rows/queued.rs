@@ -1,6 +1,6 @@
 //! `queue`: live deliveries. It is small and hot; a row leaves when its delivery ends.
 
-use bellwire_domain::{DeliveryId, ReplayId, Timestamp};
+use bellwire_domain::{DeliveryId, ReplayId, Suspicion, Timestamp};
 use rusqlite::types::Value;
 
 use crate::sql::{Bind, Cell, Kind, Param, table};
@@ -51,8 +51,29 @@ impl Cell<'_> for Origin {
     }
 }
 
+/// What the column says where something is held against a delivery.
+const NUMBERS: [(Suspicion, i64); 4] =
+    [(Suspicion::Held, 1), (Suspicion::Building, 2), (Suspicion::Alone, 3), (Suspicion::Refused, 4)];
+
+impl From<Suspicion> for Param<'_> {
+    /// NULL for the many that nothing is held against.
+    fn from(suspicion: Suspicion) -> Self {
+        NUMBERS.iter().find(|(of, _)| *of == suspicion).map(|(_, number)| *number).into()
+    }
+}
+
+impl Cell<'_> for Suspicion {
+    fn read(cell: &Value) -> Option<Self> {
+        match Option::<i64>::read(cell)? {
+            None => Some(Self::Nothing),
+            Some(number) => NUMBERS.iter().find(|(_, of)| *of == number).map(|(suspicion, _)| *suspicion),
+        }
+    }
+}
+
 table! {
-    /// A live delivery.
+    /// A live delivery. Nothing is held against a new one: `suspicion` is written by what takes over from a process that is gone,
+    /// and when a suspect is built.
     ///
     /// | `claim` | `wake_at` | it |
     /// | --- | --- | --- |

@@ -28,6 +28,7 @@ const PAYLOAD: &str = "FROM events WHERE place = $1";
 const CLAIM: &str = "UPDATE queue SET claim = $1, wake_at = NULL WHERE id = $2";
 const PARK: &str = "UPDATE queue SET wake_at = NULL WHERE id = $1";
 const UNCLAIM: &str = "UPDATE queue SET claim = NULL WHERE id = $1 AND claim = $2";
+const SUSPECT: &str = "UPDATE queue SET suspicion = $1 WHERE id = $2 AND claim = $3";
 
 fn rows_where(conditions: &str) -> String {
     select::<ClaimableColumns>(&format!("FROM queue q {JOINS} {conditions}"))
@@ -71,12 +72,14 @@ pub(super) fn mark(db: Db<'_>, mark: Mark<'_>, ids: &[DeliveryId]) -> Result<(),
         Mark::Claimed(_) => CLAIM,
         Mark::Parked => PARK,
         Mark::Unclaimed(_) => UNCLAIM,
+        Mark::Suspect(..) => SUSPECT,
     })?;
     for id in ids {
         match mark {
             Mark::Claimed(token) => statement.execute(params![token, *id])?,
             Mark::Parked => statement.execute(params![*id])?,
             Mark::Unclaimed(token) => statement.execute(params![*id, token])?,
+            Mark::Suspect(suspicion, token) => statement.execute(params![suspicion, *id, token])?,
         };
     }
     Ok(())
@@ -93,7 +96,7 @@ pub(super) fn read_payloads(db: Db<'_>, places: &[i64]) -> Result<Vec<Row>, Stor
 
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
-    let fixed = [CLAIM, PARK, UNCLAIM].map(str::to_owned).into_iter();
+    let fixed = [CLAIM, PARK, UNCLAIM, SUSPECT].map(str::to_owned).into_iter();
     let rows = [LANE_ROWS, LANE_TESTS, DUE_ROWS].map(rows_where);
     fixed.chain(rows).chain([LANE.sql(), select::<SealedPayload<'_>>(PAYLOAD)]).collect()
 }

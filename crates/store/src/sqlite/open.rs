@@ -15,6 +15,7 @@ use crate::queue::access::{Access, AccessOptions, Execution, Parts, RunningWrite
 use crate::queue::clock;
 use crate::queue::ids::DeliveryIds;
 use crate::queue::lease::{Lease, draw_token};
+use crate::queue::takeover::{self, Fate, Holder};
 use crate::rows::endpoint::EndpointName;
 use crate::rows::lane::{LaneKey, keys};
 use crate::rows::meta;
@@ -28,12 +29,11 @@ const PAGE_BYTES: i64 = 8_192;
 const WRITER_CACHE_KIB: i64 = -4_096;
 const EXAMINING_CACHE_KIB: i64 = -65_536;
 
-const RECOVER: &str = "UPDATE queue SET claim = NULL WHERE claim IS NOT NULL AND claim <> $1";
 /// One look into the index per endpoint, not one per delivery: a million may wait.
 const LANES_WAITING: &str = "FROM endpoints p WHERE EXISTS (SELECT 1 FROM queue q \
      WHERE q.lane = p.lane AND q.wake_at IS NULL AND q.claim IS NULL)";
 
-/// Opens or makes the database, migrates it, and takes over what a stopped process held.
+/// Opens or makes the database, migrates it, and takes over what a process held that died.
 pub(crate) fn open(options: &AccessOptions, path: &Path) -> Result<Access, OpenError> {
     let lock = lock(path)?;
     let mut connection = open_connection(path)?;
@@ -63,9 +63,9 @@ pub(crate) fn open(options: &AccessOptions, path: &Path) -> Result<Access, OpenE
 
 /// Takes over what a dead process held; the lanes that have deliveries waiting.
 fn recover(db: Db<'_>, claim_token: &str) -> Result<Vec<LaneKey>, StoreError> {
-    let recovered = db.execute(RECOVER, params![claim_token])?;
+    let recovered = takeover::free(db, Holder::Other, claim_token, Fate::Died)?;
     if recovered > 0 {
-        tracing::info!(deliveries = recovered, "took over deliveries that a stopped process had held");
+        tracing::info!(deliveries = recovered, "took over deliveries that a process had held when it died");
     }
     keys::<EndpointName>(&db.query("queue", &select::<EndpointName>(LANES_WAITING), params![])?)
 }
@@ -129,5 +129,6 @@ pub(crate) fn open_read_only(path: &Path) -> Result<Connection, OpenError> {
 
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
-    vec![RECOVER.to_owned(), select::<EndpointName>(LANES_WAITING)]
+    let freed = takeover::statements(&[Holder::This, Holder::Other]);
+    freed.into_iter().chain([select::<EndpointName>(LANES_WAITING)]).collect()
 }

@@ -25,6 +25,7 @@ use crate::queue::jobs::{self, Group, Job, Jobs, Reply, Run};
 use crate::queue::outcome::RecordJob;
 use crate::queue::plan::Plan;
 use crate::queue::publication::PublishJob;
+use crate::queue::takeover::{self, Fate, Holder};
 use crate::sql::Db;
 
 /// Starts the writer on a thread, and one for checkpoints beside it. They end when every sender is gone.
@@ -36,6 +37,7 @@ pub(crate) fn start(mut writer: Writer, path: &Path, jobs_max: usize) -> Result<
         .name("bellwire-writer".to_owned())
         .spawn(move || {
             writer.run(jobs, &answers);
+            writer.leave();
             drop(writer);
             let _ = checkpoints.join();
         })
@@ -58,6 +60,7 @@ pub(crate) fn start_inline(
             tokio::task::yield_now().await; // committed and not yet answered: a simulated crash may come here
             done.answer(&writer.context.handoff);
         }
+        writer.leave();
     };
     #[expect(clippy::disallowed_methods, reason = "ends with the store's last sender, which `close` drops")]
     drop(tokio::spawn(task));
@@ -79,6 +82,14 @@ impl Writer {
     fn run(&mut self, mut jobs: Jobs, answers: &mpsc::UnboundedSender<Done>) {
         while let Some(group) = jobs.next_on_thread() {
             let _ = answers.send(self.commit(group));
+        }
+    }
+
+    /// The process stops: what it still holds is free.
+    fn leave(&self) {
+        let token = &self.context.lease.current().token;
+        if let Err(error) = takeover::free(Db::Sqlite(&self.connection), Holder::This, token, Fate::Released) {
+            tracing::warn!(error = %error, "what this process held could not be freed; the next one takes it over");
         }
     }
 

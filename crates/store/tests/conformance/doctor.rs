@@ -92,7 +92,7 @@ async fn a_store_in_use_is_sound_and_counted() {
 }
 
 /// What is done to the store, and the checks that notice.
-const DAMAGES: [(&str, &[&str]); 44] = [
+const DAMAGES: [(&str, &[&str]); 45] = [
     (
         "DELETE FROM accounts WHERE id = 'a'",
         &[
@@ -157,6 +157,7 @@ const DAMAGES: [(&str, &[&str]); 44] = [
     ("UPDATE deliveries SET state = 'lost' WHERE state = 'failed'", &["deliveries.state"]),
     ("UPDATE deliveries SET outcome = 'tls' WHERE outcome IS NOT NULL", &["deliveries.state"]),
     ("UPDATE queue SET claim = 'x' WHERE wake_at IS NOT NULL", &["queue.waiting"]),
+    ("UPDATE queue SET suspicion = 5", &["queue.suspicion"]),
     ("UPDATE accounts SET pending = pending - 1", &["accounts.pending"]),
     ("UPDATE accounts SET pending = 1 WHERE id = 'empty'", &["accounts.pending"]),
     ("UPDATE replays SET cursor_seq = last_seq + 1", &["replays"]),

@@ -1,6 +1,7 @@
 //! A store in a temporary folder, a clock set by hand, and short ways to say common things.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bellwire_domain::RoomLimits;
@@ -105,6 +106,17 @@ impl Fixture {
         drop(store);
         let store = Store::open(options(&place, &clock, limits, 2)).unwrap();
         Self { store, clock, place, limits }
+    }
+
+    /// Kills the process, and starts another over what it has left.
+    pub fn killed(self) -> Self {
+        /// A process that draws what another drew has its token.
+        static SEEDS: AtomicU64 = AtomicU64::new(1_000);
+        let Self { store, clock, place, limits } = self;
+        let left = place.after_a_kill();
+        drop(store);
+        let store = Store::open(options(&left, &clock, limits, SEEDS.fetch_add(1, Ordering::Relaxed))).unwrap();
+        Self { store, clock, place: left, limits }
     }
 
     /// Everything that is written keeps every promise.

@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bellwire_domain::{AttemptOutcome, Decision, EventFilter, HealthPolicy};
-use bellwire_domain::{Role, RoomLimits, Secret};
+use bellwire_domain::{Role, RoomLimits, Secret, Suspicion};
 use bellwire_store::{
     Account, ApiKey, ClaimedDelivery, EndpointChanges, EventQuery, NewEvent, Recording, Rotation, StoreError, StoreOptions,
     key_hash,
@@ -192,6 +192,10 @@ async fn a_node_that_falls_silent_is_taken_over_and_its_outcomes_are_fenced_off(
     ));
     let again = other.claim_some().await;
     assert_eq!(again.iter().map(|delivery| delivery.id).collect::<BTreeSet<_>>().len(), again.len());
+    assert!(again.iter().all(|delivery| delivery.suspicion == Suspicion::Held), "nobody knows that it lives");
+    // Of what it does not hold any more, it notes nothing.
+    let _ = silent.store.queue.note_building(&held, &[]).await;
+    assert_eq!(place.psql("SELECT COUNT(*) FROM queue WHERE suspicion = 2"), "0");
     let late = silent.record(&held[0], Decision::Delivered).await;
     assert_eq!(late, Recording::Lost);
     until("it knows", || async { !silent.store.queue.covers(&held[0]) }).await;
@@ -227,7 +231,8 @@ async fn a_node_that_leaves_frees_what_it_held_at_once() {
     one.publish(&account, vec![event("e1", "x")]).await.unwrap();
     assert_eq!(one.take().await.len(), 1);
     one.store.records.close().await;
-    assert_eq!(two.claim_some().await.len(), 1);
+    let freed = two.claim_some().await;
+    assert!(freed.len() == 1 && freed[0].suspicion == Suspicion::Nothing, "it took its leave");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,12 @@ impl Place {
         Self(Cluster::shared().database())
     }
 
+    /// What is left where the process dies at this instant, once its lease has ended.
+    pub fn after_a_kill(&self) -> Self {
+        self.psql("DELETE FROM nodes");
+        self.clone()
+    }
+
     pub fn location(&self) -> Location {
         self.0.parse().unwrap()
     }

@@ -17,6 +17,16 @@ impl Place {
         self.0.path().join("test.db")
     }
 
+    /// What is left where the process dies at this instant, for the next one.
+    pub fn after_a_kill(&self) -> Self {
+        let left = Self::new();
+        for ending in ["", "-wal"] {
+            let name = |place: &Self| format!("{}{ending}", place.path().display());
+            std::fs::copy(name(self), name(&left)).unwrap();
+        }
+        left
+    }
+
     pub fn location(&self) -> Location {
         Location::Sqlite(self.path())
     }

@@ -37,7 +37,8 @@ impl Sides {
         store.records.close().await;
         drop(store);
         // As a process leaves them that was killed.
-        let dead = "UPDATE queue SET claim = 'dead' WHERE wake_at IS NULL AND id % 2 = 0";
+        let dead = "UPDATE queue SET claim = 'dead' WHERE wake_at IS NULL AND id % 2 = 0; \
+             UPDATE queue SET suspicion = 1 + number % 4 WHERE number % 3 <> 0";
         rusqlite::Connection::open(place.path()).unwrap().execute_batch(dead).unwrap();
         Self { place, clock, url: Cluster::shared().database() }
     }

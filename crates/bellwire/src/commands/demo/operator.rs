@@ -10,6 +10,7 @@ use bellwire_egress::{NoRoom, OutboundRequest, Sender, SenderOptions};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
+use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use crate::environment::SystemEntropy;
@@ -25,7 +26,7 @@ pub(super) struct Operator {
 
 impl Operator {
     pub(super) fn new(address: SocketAddr, key: String) -> Self {
-        let loopback = AddressPolicy::new(vec![address.ip().into()]);
+        let loopback = AddressPolicy::new(vec![IpNet::from(address.ip()).into()]);
         let sender = Sender::new(SenderOptions { addresses: loopback, ..SenderOptions::default() });
         Self { sender, address, key }
     }
