@@ -100,9 +100,11 @@ fn put(word: &mut String, given: Option<String>) {
 
 fn word(fields: &Fields<'_>, key: &str, report: &mut Report) -> Option<String> {
     let text = fields.text(key, report)?;
-    if text.trim().is_empty() || text.chars().count() > WORD_LENGTH_MAX || bellwire_domain::unseen_character(&text).is_some() {
-        let help = format!("write 1 to {WORD_LENGTH_MAX} characters that can be seen");
-        report.add(fields.at(key), &fields.path_of(key), "this cannot be shown as a word of the pages", help);
+    let at = fields.at(key);
+    if let Some(unseen) = bellwire_domain::unseen_reason("word", &text) {
+        report.add(at, &fields.path_of(key), unseen, "");
+    } else if text.trim().is_empty() || text.chars().count() > WORD_LENGTH_MAX {
+        report.add(at, &fields.path_of(key), "this does not fit the pages", format!("write 1 to {WORD_LENGTH_MAX} characters"));
     }
     Some(text)
 }

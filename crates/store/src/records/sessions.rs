@@ -97,5 +97,10 @@ pub(super) fn open_link(
 pub(super) fn statements() -> Vec<String> {
     let fixed = [END, USE, END_EXPIRED, DROP_EXPIRED, END_OF_KEY].map(str::to_owned);
     let inserts = [Insert::one::<SessionRow<'_>>(""), Insert::one::<PortalLinkRow<'_>>("")];
-    fixed.into_iter().chain(inserts).chain(session::statements().map(str::to_owned)).chain([BY_HASH.sql(), LINK.sql()]).collect()
+    fixed
+        .into_iter()
+        .chain(inserts)
+        .chain(crate::rows::session::statements().map(str::to_owned))
+        .chain([BY_HASH.sql(), LINK.sql()])
+        .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bellwire_domain::{EventFilter, KeyId, Role};
+use bellwire_domain::{Decision, EventFilter, EventId, KeyId, Role};
 use bellwire_store::{ApiKey, DeliveryQuery, PortalLink, Session, key_hash};
 
 use crate::fixture::{Fixture, account_id, event, page};
@@ -119,28 +119,29 @@ async fn an_account_that_is_deleted_takes_its_sessions_and_links_with_it() {
     fixture.assert_sound();
 }
 
+/// The event of each delivery that is found by its event, and whether it has ended.
+async fn of_event(fixture: &Fixture, id: &str) -> Vec<(String, bool)> {
+    let (account_id, event_id) = (Some(account_id("a")), EventId::try_new(id).ok());
+    let query = DeliveryQuery { account_id, event_id, ..DeliveryQuery::default() };
+    let found = fixture.store.records.list_deliveries(query, page(10)).await.unwrap();
+    let mut found: Vec<_> =
+        found.items.iter().map(|delivery| (delivery.event_id.to_string(), delivery.ended_at.is_some())).collect();
+    found.sort();
+    found
+}
+
 #[tokio::test]
 async fn the_deliveries_of_an_event_are_found_live_and_ended() {
-    let fixture = Fixture::new();
+    let mut fixture = Fixture::new();
     let account = fixture.account("a").await;
     for endpoint in ["e1", "e2"] {
         fixture.endpoint("a", endpoint, EventFilter::All).await;
     }
     fixture.publish(&account, vec![event("one", "x"), event("two", "x")]).await.unwrap();
-    let of = async |id: &str| {
-        let query = DeliveryQuery {
-            account_id: Some(account_id("a")),
-            event_id: bellwire_domain::EventId::try_new(id).ok(),
-            ..DeliveryQuery::default()
-        };
-        let found = fixture.store.records.list_deliveries(query, page(10)).await.unwrap();
-        found.items.iter().map(|delivery| (delivery.event_id.to_string(), delivery.ended_at.is_some())).collect::<Vec<_>>()
-    };
-    assert_eq!(of("one").await, [("one".to_owned(), false), ("one".to_owned(), false)]);
+    let live = ("one".to_owned(), false);
+    assert_eq!(of_event(&fixture, "one").await, [live.clone(), live.clone()]);
     let first = fixture.take().await.into_iter().find(|delivery| delivery.event.id.as_str() == "one").unwrap();
-    fixture.record(&first, bellwire_domain::Decision::Delivered).await;
-    let mut found = of("one").await;
-    found.sort();
-    assert_eq!(found, [("one".to_owned(), false), ("one".to_owned(), true)]);
-    assert_eq!(of("three").await, []);
+    fixture.record(&first, Decision::Delivered).await;
+    assert_eq!(of_event(&fixture, "one").await, [live, ("one".to_owned(), true)]);
+    assert_eq!(of_event(&fixture, "three").await, []);
 }

@@ -42,7 +42,7 @@ pub(super) struct PortalLinkAnswer {
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/portal", operation_id = "accounts.open_portal", tag = "accounts",
     params(("account" = String, Path, description = "The account's id.")),
-    request_body(content = PortalOpen, example = json!({ "read_only": false, "expires_in": "10m", "path": "/events" })),
+    request_body(content = Option<PortalOpen>, example = json!({ "read_only": false, "expires_in": "10m", "path": "/events" })),
     responses((status = 201, description = "The link.", body = PortalLinkAnswer,
         example = json!(PortalLinkAnswer {
             url: "https://hooks.example/console/portal/bwp_5f0c".to_owned(), expires_at: "2026-11-22T06:14:55.039587Z".to_owned() })),
@@ -56,7 +56,7 @@ pub(super) async fn open(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<PortalLinkAnswer>), Problem> {
     let access = api.app.open_account(&actor, Operation::AccountManage, &account).await?;
-    let body = body.read_or_empty().await?;
+    let body = body.read_or_empty(actor.identity.as_str()).await?;
     let PortalOpen { read_only, expires_in, path } = body::read(&body)?;
     let input = PortalInput { read_only: read_only.unwrap_or(false), expires_in: expires_in.as_deref(), path };
     let (token, expires_at) = api.app.create_portal_link(&access, input).await?;

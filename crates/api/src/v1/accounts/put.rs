@@ -50,7 +50,7 @@ pub(super) async fn put(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<AccountAnswer>), Problem> {
     let scope = api.app.permit(&actor, Operation::AccountManage)?;
-    let body = body.read(actor.key_id.as_str()).await?;
+    let body = body.read(actor.identity.as_str()).await?;
     let AccountPut { contract, name, secret, sandbox, entitlements } = body::read(&body)?;
     let input = AccountInput {
         id: &id,

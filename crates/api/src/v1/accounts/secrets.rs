@@ -44,7 +44,7 @@ pub(super) async fn rotate(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<AccountAnswer>), Problem> {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
-    let body = body.read_or_empty(actor.key_id.as_str()).await?;
+    let body = body.read_or_empty(actor.identity.as_str()).await?;
     let AccountSecretRotate { secret, overlap } = body::read(&body)?;
     let input = SecretInput { secret, overlap: overlap.as_deref() };
     let (account, secret) = api.app.rotate_account_secret(&access, input).await?;

@@ -54,7 +54,7 @@ pub(super) async fn create(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<EndpointAnswer>), Problem> {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
-    let body = body.read(actor.key_id.as_str()).await?;
+    let body = body.read(actor.identity.as_str()).await?;
     let EndpointCreate { url, name, secret, events, enabled, headers, in_flight_max, rate_limit } = body::read(&body)?;
     let input = EndpointInput {
         url,

@@ -46,7 +46,7 @@ pub(super) async fn rotate(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<EndpointAnswer>), Problem> {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
-    let body = body.read_or_empty(actor.key_id.as_str()).await?;
+    let body = body.read_or_empty(actor.identity.as_str()).await?;
     let SecretRotate { secret, overlap } = body::read(&body)?;
     let input = SecretInput { secret, overlap: overlap.as_deref() };
     let (endpoint, secret) = api.app.rotate_secret(&access, &endpoint, input).await?;

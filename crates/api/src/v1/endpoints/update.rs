@@ -53,7 +53,7 @@ pub(super) async fn update(
     body: JsonBody,
 ) -> Result<Json<EndpointAnswer>, Problem> {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
-    let body = body.read(actor.key_id.as_str()).await?;
+    let body = body.read(actor.identity.as_str()).await?;
     let EndpointUpdate { url, name, events, enabled, headers, in_flight_max, rate_limit } = body::read(&body)?;
     let patch = EndpointPatch {
         url,

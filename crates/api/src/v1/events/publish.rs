@@ -112,7 +112,7 @@ pub(super) async fn publish(
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let access = api.app.open_account(&actor, Operation::EventPublish, &account).await?;
-    let bytes = body.read(actor.key_id.as_str()).await?;
+    let bytes = body.read(actor.identity.as_str()).await?;
     let (answer, receipts) = match EventPublishBody::read(&bytes, api.app.limits().batch_events_max)? {
         EventPublishBody::One(event) => {
             let receipts = api.app.publish(&access, &[event.into_input(&bytes, String::new())]).await?;

@@ -41,7 +41,7 @@ pub(super) async fn create(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<KeyAnswer>), Problem> {
     let scope = api.app.permit(&actor, Operation::KeyManage)?;
-    let body = body.read(actor.key_id.as_str()).await?;
+    let body = body.read(actor.identity.as_str()).await?;
     let KeyCreate { role, account, expires: expires_at } = body::read(&body)?;
     let made = api.app.create_key(&scope, KeyInput { role: &role, account: account.as_deref(), expires_at }).await?;
     let key = KeyAnswer { key: Some(made.text.expose().clone()), ..KeyAnswer::show(&made.key) };

@@ -56,7 +56,7 @@ pub(super) async fn start(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<ReplayAnswer>), Problem> {
     let access = api.app.open_account(&actor, Operation::DeliveryRetry, &account).await?;
-    let body = body.read(actor.key_id.as_str()).await?;
+    let body = body.read(actor.identity.as_str()).await?;
     let ReplayStart { since, until, states } = body::read(&body)?;
     let (replay, left) = api.app.start_replay(&access, &endpoint, ReplayInput { since, until, states }).await?;
     left.into_iter().for_each(allowance::show);

@@ -99,7 +99,7 @@ pub(super) async fn put(
 ) -> Result<impl IntoResponse, Problem> {
     let access = api.app.open_account(&actor, Operation::ResourcePut, &account).await?;
     let precondition = precondition(&headers)?;
-    let body = body.read(actor.key_id.as_str()).await?;
+    let body = body.read(actor.identity.as_str()).await?;
     drop(Fields::read(&body)?); // an object; what is in it is the contract's matter
     // Copied on purpose: a slice would keep the connection's whole read buffer in memory until the last delivery ends.
     let document = Bytes::copy_from_slice(&body);
