@@ -39,7 +39,7 @@ test("a delivery that fails is found, explained, and retried until it arrives", 
   await hook.request(2);
   await page.getByText("delivered").first().waitFor();
   await page.getByRole("button", { name: "Show payload" }).click();
-  await page.getByText("bv_2").waitFor();
+  await page.getByText("bv_2").first().waitFor();
   await check(page);
   hook.close();
 });

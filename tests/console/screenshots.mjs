@@ -21,14 +21,16 @@ const page = await context.newPage();
 await page.goto(link);
 await page.getByRole("button", { name: "Sign out" }).waitFor();
 
-const account = "/console/accounts/demo-develop-health";
+await page.goto(`${base}/console/deliveries?state=pending`);
+const account = await page.locator('td a[href^="/console/accounts/"]').first().getAttribute("href");
+const contract = account.replace("/console/accounts/demo-", "/console/contracts/");
 await page.goto(base + account);
 const endpoint = await page.getByRole("link", { name: "A clinic that is closed" }).getAttribute("href");
 await page.goto(base + endpoint);
 const delivery = await page.getByRole("link", { name: /^dlv_/ }).first().getAttribute("href");
 const pages = {
   overview: "/console", accounts: "/console/accounts", account, "add-webhook": `${account}/webhooks/new`, endpoint, delivery,
-  events: `${account}/events`, deliveries: "/console/deliveries", contract: "/console/contracts/develop-health",
+  events: `${account}/events`, deliveries: "/console/deliveries", contract,
   keys: "/console/keys", system: "/console/system",
 };
 

@@ -42,11 +42,10 @@
   const refresh = async () => {
     const part = one("[data-refresh]");
     if (!part) return;
-    const heading = part.id || part.getAttribute("aria-labelledby");
     const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
     if (answer && answer.ok && !answer.redirected) {
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const found = part.id ? fresh.getElementById(part.id) : one(`[aria-labelledby="${heading}"]`, fresh);
+      const found = fresh.getElementById(part.id);
       const open = all("details[open]", part).length > 0;
       if (found && !open && !part.contains(document.activeElement) && found.innerHTML !== part.innerHTML) {
         part.replaceWith(found);

@@ -29,7 +29,7 @@ impl When {
     }
 
     /// For people: `3 min ago`, `in 20 s`.
-    pub(crate) fn from_now(&self) -> String {
+    pub(crate) fn distance(&self) -> String {
         if self.at > self.now {
             let left = self.at.since(self.now);
             return if left < Duration::from_secs(1) { "now".to_owned() } else { format!("in {}", span(left)) };

@@ -26,7 +26,7 @@ const MATRIX: &[(&str, &str)] = &[
     ("POST /console/accounts/{account}/webhooks/{endpoint}", "??0--!"),
     ("GET /console/accounts/{account}/webhooks/{endpoint}/edit", "++0--!"),
     ("POST /console/accounts/{account}/webhooks/{endpoint}/active", ">>0--!"),
-    ("POST /console/accounts/{account}/webhooks/{endpoint}/test", "??0--!"),
+    ("POST /console/accounts/{account}/webhooks/{endpoint}/test", ">>0--!"),
     ("POST /console/accounts/{account}/webhooks/{endpoint}/rotate", "??0--!"),
     ("POST /console/accounts/{account}/webhooks/{endpoint}/resume", ">>0--!"),
     ("POST /console/accounts/{account}/webhooks/{endpoint}/replay", ">>0--!"),

@@ -3,10 +3,11 @@
 //! A request is built within bounds, so none should bring the process down. Should one do so all the same, be it by a bug in a
 //! library or by the kernel's out-of-memory killer, it must not do so again at each start. A process that dies leaves all that it
 //! held as suspect. Before a suspect's request is built, the store notes it; once it is built, before it is sent, the note goes and
-//! the suspicion with it. So a second death tells whose request was being built, and that delivery is refused.
+//! the suspicion with it.
 //!
-//! Suspects are built side by side, as there may be thousands of them. Where the death finds several notes, it does not tell which
-//! of them it was: those are built one at a time from then on, and the next death tells.
+//! A note alone proves nothing: to write it takes longer than to build a request, so a process that is killed at any moment may
+//! leave some. What proves it is a death while a request has been built for much longer than requests take, or while it was built
+//! for the second time, with no other suspect's beside it. Then that delivery is refused.
 
 /// What is held against a live delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,23 +17,24 @@ pub enum Suspicion {
     Nothing,
     /// A process died while it held this among others.
     Held,
-    /// So it was, or more, and its request is being built now.
+    /// So it was, and its request is being built now.
     Building,
-    /// A process died while it built this and others: its request is to be built while no other suspect's is.
+    /// A process died while it built this: its request is to be built while no other suspect's is.
     Alone,
-    /// A process died again while it built this and no other suspect: its request is not to be built any more.
+    /// Its request is being built alone, or has been for much longer than requests take: the next death would be its own.
+    Blamed,
+    /// A process died then: its request is not to be built any more.
     Refused,
 }
 
 impl Suspicion {
-    /// What the death of the process that holds the delivery makes of it, where that many requests of suspects were being built.
+    /// What the death of the process that holds the delivery makes of it.
     #[must_use]
-    pub const fn after_death(self, building: usize) -> Self {
+    pub const fn after_death(self) -> Self {
         match self {
             Self::Nothing | Self::Held => Self::Held,
-            Self::Building if building > 1 => Self::Alone,
-            Self::Building | Self::Refused => Self::Refused,
-            Self::Alone => Self::Alone,
+            Self::Building | Self::Alone => Self::Alone,
+            Self::Blamed | Self::Refused => Self::Refused,
         }
     }
 
@@ -40,7 +42,7 @@ impl Suspicion {
     #[must_use]
     pub const fn after_release(self) -> Self {
         match self {
-            Self::Building => Self::Alone,
+            Self::Building | Self::Blamed => Self::Alone,
             Self::Nothing | Self::Held | Self::Alone | Self::Refused => self,
         }
     }
@@ -50,29 +52,19 @@ impl Suspicion {
 mod tests {
     use proptest::prelude::*;
 
-    use super::Suspicion::{Alone, Building, Held, Nothing, Refused};
+    use super::Suspicion::{Alone, Blamed, Building, Held, Nothing, Refused};
 
     #[test]
-    fn what_a_death_makes_of_what_was_held() {
-        for (before, building, after) in [
-            (Nothing, 0, Held),
-            (Nothing, 1, Held),
-            (Held, 1, Held),
-            (Held, 7, Held),
-            (Building, 1, Refused),
-            (Building, 2, Alone),
-            (Alone, 0, Alone),
-            (Alone, 1, Alone),
-            (Refused, 0, Refused),
+    fn what_a_death_and_a_release_make_of_what_was_held() {
+        for (before, death, release) in [
+            (Nothing, Held, Nothing),
+            (Held, Held, Held),
+            (Building, Alone, Alone),
+            (Alone, Alone, Alone),
+            (Blamed, Refused, Alone),
+            (Refused, Refused, Refused),
         ] {
-            assert_eq!(before.after_death(building), after, "{before:?}, {building} being built");
-        }
-    }
-
-    #[test]
-    fn a_process_that_lives_blames_nobody() {
-        for (before, after) in [(Nothing, Nothing), (Held, Held), (Building, Alone), (Alone, Alone), (Refused, Refused)] {
-            assert_eq!(before.after_release(), after, "{before:?}");
+            assert_eq!((before.after_death(), before.after_release()), (death, release), "{before:?}");
         }
     }
 
@@ -90,14 +82,13 @@ mod tests {
                 for (index, suspicion) in all.iter_mut().enumerate() {
                     match *suspicion {
                         Nothing | Refused => {}
-                        _ if index == guilty => *suspicion = Building,
+                        _ if index == guilty => *suspicion = if is_alone { Blamed } else { Building },
                         Held | Alone if drawn[index] && is_alone => *suspicion = Nothing,
                         Held if drawn[index] => *suspicion = Building,
-                        Held | Alone | Building => {}
+                        Held | Alone | Building | Blamed => {}
                     }
                 }
-                let building = all.iter().filter(|suspicion| **suspicion == Building).count();
-                all = all.map(|suspicion| suspicion.after_death(building));
+                all = all.map(super::Suspicion::after_death);
             }
             let refused: Vec<usize> = (0..10).filter(|index| all[*index] == Refused).collect();
             prop_assert_eq!(refused, [guilty]);

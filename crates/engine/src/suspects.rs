@@ -15,6 +15,8 @@ use crate::shared::Shared;
 
 /// Notes that may wait to be written; who wants another waits for room.
 const NOTES_MAX: usize = 1_024;
+/// Requests take microseconds to build, and milliseconds where the machine is busy.
+const LONG: Duration = Duration::from_millis(500);
 /// Between two attempts to write notes, while the store fails.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -31,8 +33,7 @@ pub(crate) type Notes = mpsc::Receiver<Note>;
 /// What is to be noted of a delivery.
 pub(crate) struct Note {
     delivery: ClaimedDelivery,
-    /// Or it is built.
-    is_building: bool,
+    suspicion: Suspicion,
     /// Told once it is committed.
     committed: oneshot::Sender<()>,
 }
@@ -44,9 +45,9 @@ impl Suspects {
     }
 
     /// Whether it is committed; `false`: the engine stops.
-    async fn note(&self, delivery: &ClaimedDelivery, is_building: bool) -> bool {
+    async fn note(&self, delivery: &ClaimedDelivery, suspicion: Suspicion) -> bool {
         let (committed, told) = oneshot::channel();
-        let note = Note { delivery: delivery.clone(), is_building, committed };
+        let note = Note { delivery: delivery.clone(), suspicion, committed };
         self.notes.send(note).await.is_ok() && told.await.is_ok()
     }
 }
@@ -65,23 +66,36 @@ impl Shared {
     /// What `build` makes of a delivery, which is watched where it is a suspect; nothing is held against it then. `None`: this
     /// process does not hold it any more, or stops.
     pub(crate) async fn watched<T>(
-        &self,
+        self: &Arc<Self>,
         delivery: &mut ClaimedDelivery,
         build: impl FnOnce(&ClaimedDelivery) -> T,
     ) -> Option<T> {
         let building = &self.suspects.building;
-        let (_beside_others, _alone) = match delivery.suspicion {
+        let (_beside_others, alone) = match delivery.suspicion {
             Suspicion::Nothing | Suspicion::Refused => return Some(build(delivery)),
             Suspicion::Held => (Some(building.read().await), None),
-            Suspicion::Building | Suspicion::Alone => (None, Some(building.write().await)),
+            Suspicion::Building | Suspicion::Alone | Suspicion::Blamed => (None, Some(building.write().await)),
         };
-        if !self.suspects.note(delivery, true).await || !self.holds(delivery).await {
+        let noted = if alone.is_some() { Suspicion::Blamed } else { Suspicion::Building };
+        if !self.suspects.note(delivery, noted).await || !self.holds(delivery).await {
             return None;
         }
         metrics::counter!("bellwire_suspects_total").increment(1);
+        let watch = self.attempts.spawn(Arc::clone(self).blame_if_it_takes_long(delivery.clone()));
         let result = build(delivery);
+        watch.abort();
+        let _ = watch.await; // what it notes, it has noted before the note goes
         delivery.suspicion = Suspicion::Nothing;
-        self.suspects.note(delivery, false).await.then_some(result)
+        self.suspects.note(delivery, Suspicion::Nothing).await.then_some(result)
+    }
+
+    /// Notes that a request has been built for much longer than requests take. Another thread builds it meanwhile: where there is
+    /// none, only a second death tells.
+    async fn blame_if_it_takes_long(self: Arc<Self>, delivery: ClaimedDelivery) {
+        tokio::time::sleep(LONG).await;
+        if self.suspects.note(&delivery, Suspicion::Blamed).await {
+            tracing::warn!(delivery.id = %delivery.id, "building the request of a delivery that the process died with takes long");
+        }
     }
 }
 
@@ -94,12 +108,8 @@ pub(crate) async fn run(shared: Arc<Shared>, mut received: Notes, hard_stop: Can
             () = hard_stop.cancelled() => return,
             count = received.recv_many(&mut notes, NOTES_MAX) => if count == 0 { return },
         }
-        let of = |is_building: bool| -> Vec<ClaimedDelivery> {
-            let wanted = notes.iter().filter(|note| note.is_building == is_building);
-            wanted.map(|note| note.delivery.clone()).collect()
-        };
-        let (building, built) = (of(true), of(false));
-        while let Err(error) = shared.queue.note_building(&building, &built).await {
+        let wanted = || notes.iter().map(|note: &Note| (note.suspicion, note.delivery.clone())).collect();
+        while let Err(error) = shared.queue.note_suspicion(wanted()).await {
             if matches!(error, StoreError::Closed) || hard_stop.is_cancelled() {
                 return;
             }

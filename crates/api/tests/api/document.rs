@@ -147,7 +147,7 @@ async fn a_body_may_be_left_out_where_the_document_says_so_and_nowhere_else() {
         assert_eq!(answer.status < 300, !is_required, "{method} {path}: {} {}", answer.status, answer.text);
         optional += usize::from(!is_required);
     }
-    assert_eq!(optional, 2, "an account's and an endpoint's new secret");
+    assert_eq!(optional, 3, "an account's and an endpoint's new secret, and a link to the portal");
 }
 
 /// The examples of bodies are read and carried out as they stand in the document.

@@ -66,7 +66,9 @@ async fn demo(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
         failed.len()
     ));
     if arguments.keep {
-        operator.make_trouble("demo-develop-health").await?;
+        if let Some(contract) = contracts.iter().find(|contract| operator::can_have_trouble(contract)) {
+            operator.make_trouble(contract, &format!("demo-{}", contract.name())).await?;
+        }
         keep(&server, &key).await?;
     }
     server.stop(Duration::from_secs(5)).await;

@@ -3,18 +3,21 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{Home, KEY, run};
+use crate::harness::{Home, KEY};
 
 /// Runs the tests of a file against a server of their own.
 fn click(file: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let home = Home::new();
     let server = home.start();
-    let mut node = Command::new("node");
-    node.args(["--test", "--test-reporter=spec", "--test-timeout=120000", file]).current_dir(root.join("tests/console"));
+    // A run has a minute for each test, and an end whatever happens.
+    let mut node = Command::new("timeout");
+    node.args(["300", "node", "--test", "--test-reporter=spec", "--test-timeout=60000", file]);
+    node.current_dir(root.join("tests/console"));
     node.env("BELLWIRE_URL", format!("http://{}", server.api.address)).env("BELLWIRE_KEY", KEY);
     node.env("CHROMIUM", chromium(&root));
-    run(&mut node).success();
+    let run = node.output().unwrap();
+    assert!(run.status.success(), "{}\n{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
 }
 
 /// Where the browser is: as `scripts/setup` has put it, or else the machine's.

@@ -18,6 +18,7 @@ use crate::{Console, Refusal};
 
 #[derive(Template)]
 #[template(path = "endpoint.html")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a condition of the template")]
 struct EndpointPage {
     layout: Layout,
     words: ConsoleWords,

@@ -96,21 +96,20 @@ impl Queue {
         Ok(())
     }
 
-    /// Notes, and has committed once it returns, that the requests of these suspects are being built, and that those of others are
-    /// built: nothing is held against them any more. What this process does not hold any more stays as it is.
-    pub async fn note_building(&self, building: &[ClaimedDelivery], built: &[ClaimedDelivery]) -> Result<(), StoreError> {
+    /// Writes down what is held against suspects of this process, in one commit. What another has taken over meanwhile stays.
+    pub async fn note_suspicion(&self, notes: Vec<(Suspicion, ClaimedDelivery)>) -> Result<(), StoreError> {
         let current = self.0.context.lease.current();
-        let own = |held: &[ClaimedDelivery]| -> Vec<DeliveryId> {
-            held.iter().filter(|held| held.epoch == current.epoch).map(|held| held.id).collect()
+        let of = |wanted: Suspicion| -> Vec<DeliveryId> {
+            let own = notes.iter().filter(|(suspicion, held)| *suspicion == wanted && held.epoch == current.epoch);
+            own.map(|(_, held)| held.id).collect()
         };
-        let (building, built) = (own(building), own(built));
+        let groups = [Suspicion::Building, Suspicion::Blamed, Suspicion::Nothing].map(|suspicion| (suspicion, of(suspicion)));
         let note = move |backend: &dyn Backend| {
-            let claimant = backend.claimant()?; // nobody counts what is being built meanwhile
+            let claimant = backend.claimant()?; // nobody takes it over meanwhile
             if claimant.epoch != current.epoch {
                 return Ok(());
             }
-            backend.mark(Mark::Suspect(Suspicion::Building, &claimant.token), &building)?;
-            backend.mark(Mark::Suspect(Suspicion::Nothing, &claimant.token), &built)
+            groups.iter().try_for_each(|(suspicion, ids)| backend.mark(Mark::Suspect(*suspicion, &claimant.token), ids))
         };
         self.0.write_with(note).await
     }

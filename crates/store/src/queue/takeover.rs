@@ -38,35 +38,28 @@ impl Holder {
         }
     }
 
-    /// Suspects whose requests are being built.
-    fn building(self) -> String {
-        format!("SELECT COUNT(*) AS building FROM queue WHERE suspicion = $1 AND {}", self.condition(2))
-    }
-
-    /// What is being built becomes `$2`, and what nothing is held against `$3`.
+    /// What is being built becomes `$2`, what is blamed `$4`, and what nothing is held against `$5`.
     fn free(self) -> String {
         format!(
             "UPDATE queue SET claim = NULL, suspicion = CASE WHEN suspicion = $1 THEN CAST($2 AS BIGINT) \
-             ELSE COALESCE(suspicion, CAST($3 AS BIGINT)) END WHERE {}",
-            self.condition(4)
+             WHEN suspicion = $3 THEN CAST($4 AS BIGINT) ELSE COALESCE(suspicion, CAST($5 AS BIGINT)) END WHERE {}",
+            self.condition(6)
         )
     }
 }
 
 /// Frees what a holder holds: how many deliveries that were. In a transaction, or where nobody else writes.
 pub(crate) fn free(db: Db<'_>, holder: Holder, token: &str, fate: Fate) -> Result<usize, StoreError> {
-    let (building, nothing) = match fate {
-        Fate::Released => (Suspicion::Building.after_release(), Suspicion::Nothing.after_release()),
-        Fate::Died => {
-            let found = db.get("queue", &holder.building(), params![Suspicion::Building, token])?;
-            let count: usize = found.value("building")?;
-            (Suspicion::Building.after_death(count), Suspicion::Nothing.after_death(count))
-        }
+    let after = match fate {
+        Fate::Released => Suspicion::after_release,
+        Fate::Died => Suspicion::after_death,
     };
-    db.execute(&holder.free(), params![Suspicion::Building, building, nothing, token])
+    let (building, blamed) = (Suspicion::Building, Suspicion::Blamed);
+    let cells = params![building, after(building), blamed, after(blamed), after(Suspicion::Nothing), token];
+    db.execute(&holder.free(), cells)
 }
 
 #[cfg(test)]
 pub(crate) fn statements(holders: &[Holder]) -> Vec<String> {
-    holders.iter().flat_map(|holder| [holder.building(), holder.free()]).collect()
+    holders.iter().map(|holder| holder.free()).collect()
 }

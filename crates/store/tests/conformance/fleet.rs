@@ -194,7 +194,8 @@ async fn a_node_that_falls_silent_is_taken_over_and_its_outcomes_are_fenced_off(
     assert_eq!(again.iter().map(|delivery| delivery.id).collect::<BTreeSet<_>>().len(), again.len());
     assert!(again.iter().all(|delivery| delivery.suspicion == Suspicion::Held), "nobody knows that it lives");
     // Of what it does not hold any more, it notes nothing.
-    let _ = silent.store.queue.note_building(&held, &[]).await;
+    let notes = held.iter().map(|delivery| (Suspicion::Building, delivery.clone())).collect();
+    let _ = silent.store.queue.note_suspicion(notes).await;
     assert_eq!(place.psql("SELECT COUNT(*) FROM queue WHERE suspicion = 2"), "0");
     let late = silent.record(&held[0], Decision::Delivered).await;
     assert_eq!(late, Recording::Lost);

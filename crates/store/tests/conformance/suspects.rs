@@ -33,8 +33,10 @@ impl Fixture {
         (next, all)
     }
 
-    async fn note_building(&self, building: &[ClaimedDelivery]) {
-        self.store.queue.note_building(building, &[]).await.unwrap();
+    /// Notes the same of each.
+    async fn note(&self, suspicion: Suspicion, held: &[ClaimedDelivery]) {
+        let notes = held.iter().map(|delivery| (suspicion, delivery.clone())).collect();
+        self.store.queue.note_suspicion(notes).await.unwrap();
     }
 }
 
@@ -47,8 +49,8 @@ async fn what_a_process_held_when_it_died_is_suspect_until_it_is_built() {
     let (fixture, held) = holding(2).await.killed_and_claimed().await;
     assert_eq!(suspicions(&held), [Suspicion::Held; 2]);
     fixture.store.queue.unclaim(&held[..1]).await.unwrap();
-    fixture.note_building(&held[1..]).await;
-    fixture.store.queue.note_building(&[], &held[1..]).await.unwrap();
+    fixture.note(Suspicion::Building, &held[1..]).await;
+    fixture.note(Suspicion::Nothing, &held[1..]).await;
     let mut fixture = fixture.reopen().await;
     let claimed = fixture.claim_all().await;
     assert_eq!(suspicions(&claimed), [Suspicion::Held, Suspicion::Nothing], "the first was put back, the second is built");
@@ -60,16 +62,16 @@ async fn an_orderly_stop_leaves_no_suspects_and_blames_nobody() {
     let claimed = fixture.claim_all().await;
     assert_eq!(suspicions(&claimed), [Suspicion::Nothing]);
     let (fixture, held) = fixture.killed_and_claimed().await;
-    fixture.note_building(&held).await;
+    fixture.note(Suspicion::Blamed, &held).await;
     let mut fixture = fixture.reopen().await;
     let claimed = fixture.claim_all().await;
     assert_eq!(suspicions(&claimed), [Suspicion::Alone], "it was being built, and nobody died of it");
 }
 
 #[tokio::test]
-async fn what_was_being_built_at_the_second_death_is_refused_and_its_neighbours_are_not() {
+async fn what_had_long_been_built_at_the_second_death_is_refused_and_its_neighbours_are_not() {
     let (fixture, held) = holding(3).await.killed_and_claimed().await;
-    fixture.note_building(&held[1..2]).await;
+    fixture.note(Suspicion::Blamed, &held[1..2]).await;
     let (fixture, held) = fixture.killed_and_claimed().await;
     assert_eq!(suspicions(&held), [Suspicion::Held, Suspicion::Refused, Suspicion::Held]);
     assert_eq!(held.iter().map(|delivery| delivery.number).collect::<Vec<_>>(), [1, 2, 3], "the lane keeps its order");
@@ -93,21 +95,22 @@ async fn what_is_built_or_waits_is_never_refused_however_often_the_process_dies(
     let (mut fixture, mut held) = holding(2).await.killed_and_claimed().await;
     for _ in 0..4 {
         // The first is built and being sent at the next death, the second waits.
-        fixture.note_building(&held[..1]).await;
-        fixture.store.queue.note_building(&[], &held[..1]).await.unwrap();
+        fixture.note(Suspicion::Building, &held[..1]).await;
+        fixture.note(Suspicion::Nothing, &held[..1]).await;
         (fixture, held) = fixture.killed_and_claimed().await;
         assert_eq!(suspicions(&held), [Suspicion::Held; 2]);
     }
 }
 
 #[tokio::test]
-async fn of_several_that_were_being_built_none_is_refused_before_it_was_built_alone() {
+async fn what_was_being_built_when_the_process_was_killed_is_not_refused_before_it_was_built_alone() {
     let (fixture, held) = holding(3).await.killed_and_claimed().await;
-    fixture.note_building(&held[..2]).await;
+    fixture.note(Suspicion::Building, &held[..2]).await;
     let (fixture, held) = fixture.killed_and_claimed().await;
     assert_eq!(suspicions(&held), [Suspicion::Alone, Suspicion::Alone, Suspicion::Held]);
-    fixture.note_building(&held[..1]).await;
-    fixture.store.queue.note_building(&held[1..2], &held[..1]).await.unwrap();
+    fixture.note(Suspicion::Blamed, &held[..1]).await;
+    fixture.note(Suspicion::Nothing, &held[..1]).await;
+    fixture.note(Suspicion::Blamed, &held[1..2]).await;
     let (_, held) = fixture.killed_and_claimed().await;
     assert_eq!(suspicions(&held), [Suspicion::Held, Suspicion::Refused, Suspicion::Held]);
 }

@@ -84,7 +84,7 @@ impl Operator {
     }
 
     /// Something to look into on the console: an endpoint whose server is down, and one that was switched off and missed an event.
-    pub(super) async fn make_trouble(&self, account: &str) -> anyhow::Result<()> {
+    pub(super) async fn make_trouble(&self, contract: &Contract, account: &str) -> anyhow::Result<()> {
         let path = format!("/v1/accounts/{account}");
         let endpoints = format!("{path}/endpoints");
         // Nobody listens on the discard port (RFC 863) of loopback.
@@ -93,9 +93,9 @@ impl Operator {
         self.call(Method::POST, &endpoints, &closed).await?;
         let off = json!({ "url": "http://127.0.0.1:9/off", "name": "A clinic that was switched off", "secret": "demo", "enabled": false });
         let off = self.call(Method::POST, &endpoints, &off).await?;
-        let data = json!({ "id": "bv_demo", "object": "benefit_verification", "status": "completed" });
-        let event = json!({ "type": "benefit_verification.status_change", "data": data });
-        self.call(Method::POST, &format!("{path}/events"), &event).await?;
+        let event = contract.events().first().context("the contract lists no event")?;
+        let body = format!("{{\"type\":{},\"data\":{}}}", Value::from(event.event_type.as_str()), event.example.get());
+        self.send(Method::POST, &format!("{path}/events"), body.into()).await?;
         let id = off.get("id").and_then(Value::as_str).context("the new endpoint has no id")?;
         self.call(Method::POST, &format!("{endpoints}/{id}/enable"), &Value::Null).await?;
         Ok(())
@@ -122,6 +122,12 @@ impl Operator {
             Err(NoRoom) => bail!("{method} {path} could not be sent now"),
         }
     }
+}
+
+/// Whether its failures are worth looking at: it tries again for a while, and its secrets are typed.
+pub(super) fn can_have_trouble(contract: &Contract) -> bool {
+    let is_typed = contract.subscription().secret.from == SecretSource::Consumer;
+    is_typed && contract.delivery().schedule.delays().len() > 1 && !contract.events().is_empty()
 }
 
 fn set(object: &mut Value, field: &str, value: &str) {
