@@ -11,7 +11,7 @@ use bellwire_store::{ActiveSecret, ClaimedDelivery, EndpointConfig, LaneKey, Out
 
 use crate::scheduler::LaneLimits;
 use crate::shared::{Ended, Shared};
-use crate::suspects;
+use crate::watch;
 
 /// How long an attempt waits before it asks a failing store again.
 const STORE_PAUSE: Duration = Duration::from_millis(200);
@@ -116,7 +116,7 @@ impl Shared {
         at: Timestamp,
     ) -> Result<OutboundRequest, String> {
         if delivery.suspicion == Suspicion::Refused {
-            return Err(suspects::refusal(delivery));
+            return Err(watch::refusal(delivery));
         }
         let Some(data) = delivery.event.data.as_deref() else {
             return Err("the stored payload does not open: it was changed, or sealed under another key".to_owned());

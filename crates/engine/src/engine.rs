@@ -17,7 +17,7 @@ use crate::shared::Shared;
 use crate::suspects::Suspects;
 use crate::transport::Transport;
 use crate::waking::{NextLook, NextRound};
-use crate::{claimer, deleter, pacer, recorder, replayer, retainer, suspects};
+use crate::{claimer, deleter, pacer, recorder, replayer, retainer, watch};
 
 /// What an engine needs.
 pub struct EngineOptions {
@@ -78,7 +78,7 @@ impl Engine {
         if let Some(retention) = options.retention {
             loops.spawn(retainer::run(Arc::clone(&shared), retention));
         }
-        loops.spawn(suspects::run(Arc::clone(&shared), notes, hard_stop.clone()));
+        loops.spawn(watch::run(Arc::clone(&shared), notes, hard_stop.clone()));
         loops.spawn(recorder::run(Arc::clone(&shared), received, hard_stop.clone()));
         loops.close();
         Self { shared, loops, hard_stop }

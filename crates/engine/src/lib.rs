@@ -7,7 +7,7 @@
 //! What it may not know: the API, SQL, how a platform signs. It knows no platform by name.
 //!
 //! The way through the files: [`scheduler`] decides who goes next and is pure; `shared` is what the loops share; `attempt` makes
-//! one attempt; `suspects` watches over those that a process died with; `recorder` writes outcomes; `claimer` finds due work; `pacer` starts what had to pause; `replayer` advances
+//! one attempt; `watch` builds the requests of those that a process died with; `recorder` writes outcomes; `claimer` finds due work; `pacer` starts what had to pause; `replayer` advances
 //! replays; `retainer` removes what is old; `waking` says when they look again; [`Engine`] starts and stops them.
 //!
 //! To add a loop: make it `select(wake, deadline, shutdown)` around a bounded, idempotent tick, start it in `Engine::start` on
@@ -27,6 +27,7 @@ mod shared;
 mod suspects;
 mod transport;
 mod waking;
+mod watch;
 
 pub use engine::{Engine, EngineOptions};
 pub use transport::{Sending, Transport};

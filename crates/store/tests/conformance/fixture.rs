@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bellwire_domain::RoomLimits;
 use bellwire_domain::{
     AccountId, AttemptOutcome, Decision, EndpointId, Entropy, EventFilter, EventId, EventType, HealthPolicy, HealthStatus,
     Secret, Timestamp,
 };
+use bellwire_domain::{RateLimit, RoomLimits};
 use bellwire_store::{
     Account, ClaimedDelivery, EventReceipt, LaneKey, MasterKey, NewEndpoint, NewEvent, OpenError, Outcome, PageRequest,
     PublishError, PutAccount, Queue, Records, StoreOptions,
@@ -68,6 +68,7 @@ pub fn options(place: &Place, clock: &Arc<ManualClock>, limits: RoomLimits, seed
     StoreOptions {
         room: limits,
         node_lease: Duration::from_secs(600),
+        replay_rate: RateLimit::per_second(1_000_000),
         ..StoreOptions::new(place.location(), MasterKey::new([9; 32]), Arc::clone(clock) as _, entropy)
     }
 }
@@ -88,6 +89,14 @@ impl Fixture {
         let (place, clock, limits) = (Place::new(), Arc::new(ManualClock::default()), RoomLimits::default());
         let options = StoreOptions { account_backlog_max, ..options(&place, &clock, limits, 1) };
         let store = Store::open(options).unwrap();
+        Self { store, clock, place, limits }
+    }
+
+    /// One whose replays add so many deliveries per second.
+    pub fn with_replay_rate(rate: &str) -> Self {
+        let (place, clock, limits) = (Place::new(), Arc::new(ManualClock::default()), RoomLimits::default());
+        let replay_rate = rate.parse().unwrap();
+        let store = Store::open(StoreOptions { replay_rate, ..options(&place, &clock, limits, 1) }).unwrap();
         Self { store, clock, place, limits }
     }
 

@@ -178,10 +178,10 @@ async fn a_step_is_bounded_and_a_restart_goes_on_from_its_cursor() {
     publish_many(&fixture, &account, 1_200).await;
     let lane = fixture.endpoint("a", "e", EventFilter::All).await;
     fixture.store.records.start_replay(replay("rpl_1", &lane, &[ReplayCase::Missed])).await.unwrap();
-    assert_eq!(fixture.store.queue.advance_replay(None).await.unwrap().unwrap().created, 500);
+    assert_eq!(fixture.store.queue.advance_replay(None).await.unwrap().unwrap().created, 100);
     let fixture = fixture.reopen().await;
     let halfway = stored(&fixture, &lane, "rpl_1").await;
-    assert_eq!((halfway.state, halfway.examined, halfway.created), (ReplayState::Running, 500, 500));
+    assert_eq!((halfway.state, halfway.examined, halfway.created), (ReplayState::Running, 100, 100));
     run(&fixture).await;
     let events: BTreeSet<String> = live(&fixture, &lane).await.into_iter().map(|(_, id)| id).collect();
     assert_eq!(events.len(), 1_200, "each once");
@@ -209,6 +209,42 @@ async fn it_waits_while_much_is_live_and_goes_on_when_there_is_room() {
     run(&fixture).await;
     let created = usize::try_from(stored(&fixture, &lane, "rpl_1").await.created).unwrap();
     assert!(!taken.is_empty() && created == 2_000 + taken.len(), "as much as there is room: {created}");
+    fixture.assert_sound();
+}
+
+#[tokio::test]
+async fn the_replays_of_an_account_add_so_many_per_second_together_and_leave_others_theirs() {
+    let fixture = Fixture::with_replay_rate("150/s");
+    for account in ["a", "b"] {
+        let account = fixture.account(account).await;
+        publish_many(&fixture, &account, 500).await;
+    }
+    let mut lanes = Vec::new();
+    for (account, endpoint) in [("a", "e1"), ("a", "e2"), ("b", "e3")] {
+        let lane = fixture.endpoint(account, endpoint, EventFilter::All).await;
+        let new = replay(&format!("rpl_{endpoint}"), &lane, &[ReplayCase::Missed]);
+        fixture.store.records.start_replay(new).await.unwrap();
+        lanes.push(lane);
+    }
+    let created = async || {
+        let mut created = Vec::new();
+        for (lane, id) in lanes.iter().zip(["rpl_e1", "rpl_e2", "rpl_e3"]) {
+            created.push(stored(&fixture, lane, id).await.created);
+        }
+        (created[0] + created[1], created[2])
+    };
+    let steps = async || {
+        let mut after = None;
+        for _ in 0..12 {
+            let step = fixture.store.queue.advance_replay(after.as_ref()).await.unwrap();
+            after = step.map(|step| step.replay);
+        }
+    };
+    steps().await;
+    assert_eq!(created().await, (150, 150), "a second's worth at once");
+    fixture.clock.advance(Duration::from_millis(500));
+    steps().await;
+    assert_eq!(created().await, (225, 225));
     fixture.assert_sound();
 }
 
@@ -254,7 +290,7 @@ async fn a_cancelled_one_keeps_what_it_made_and_makes_no_more() {
     let cancelled = fixture.store.records.cancel_replay(&lane, &started.id).await.unwrap().unwrap();
     assert_eq!((cancelled.state, cancelled.ended_at), (ReplayState::Cancelled, Some(fixture.now())));
     assert_eq!(fixture.store.queue.advance_replay(None).await.unwrap(), None);
-    assert_eq!(live(&fixture, &lane).await.len(), 500);
+    assert_eq!(live(&fixture, &lane).await.len(), 100);
     fixture.clock.advance(Duration::from_secs(1));
     assert_eq!(fixture.store.records.cancel_replay(&lane, &started.id).await.unwrap(), Some(cancelled), "it stays as it ended");
     assert_eq!(fixture.store.records.cancel_replay(&lane, &ReplayId::try_new("rpl_x").unwrap()).await.unwrap(), None);
