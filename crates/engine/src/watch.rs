@@ -48,6 +48,7 @@ impl Shared {
         }
         metrics::counter!("bellwire_suspects_total").increment(1);
         let watch = self.attempts.spawn(Arc::clone(self).blame_if_it_takes_long(delivery.clone()));
+        tokio::task::yield_now().await; // it begins to wait before this thread has no time for it
         let result = build(delivery);
         watch.abort();
         let _ = watch.await; // what it notes, it has noted before the note goes
