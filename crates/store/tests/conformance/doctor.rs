@@ -157,7 +157,7 @@ const DAMAGES: [(&str, &[&str]); 45] = [
     ("UPDATE deliveries SET state = 'lost' WHERE state = 'failed'", &["deliveries.state"]),
     ("UPDATE deliveries SET outcome = 'tls' WHERE outcome IS NOT NULL", &["deliveries.state"]),
     ("UPDATE queue SET claim = 'x' WHERE wake_at IS NOT NULL", &["queue.waiting"]),
-    ("UPDATE queue SET suspicion = 5", &["queue.suspicion"]),
+    ("UPDATE queue SET suspicion = 6", &["queue.suspicion"]),
     ("UPDATE accounts SET pending = pending - 1", &["accounts.pending"]),
     ("UPDATE accounts SET pending = 1 WHERE id = 'empty'", &["accounts.pending"]),
     ("UPDATE replays SET cursor_seq = last_seq + 1", &["replays"]),
