@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bellwire_domain::Suspicion;
 use bellwire_store::{ClaimedDelivery, StoreError};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio_util::sync::CancellationToken;
 
 use crate::shared::Shared;
@@ -47,11 +48,17 @@ impl Shared {
             return None;
         }
         metrics::counter!("bellwire_suspects_total").increment(1);
-        let watch = self.attempts.spawn(Arc::clone(self).blame_if_it_takes_long(delivery.clone()));
-        tokio::task::yield_now().await; // it begins to wait before this thread has no time for it
+        // On the only thread, nothing else runs while a request is built.
+        let has_threads = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+        let watch = has_threads.then(|| self.attempts.spawn(Arc::clone(self).blame_if_it_takes_long(delivery.clone())));
+        if watch.is_some() {
+            tokio::task::yield_now().await; // it begins to wait before this thread has no time for it
+        }
         let result = build(delivery);
-        watch.abort();
-        let _ = watch.await; // what it notes, it has noted before the note goes
+        if let Some(watch) = watch {
+            watch.abort();
+            let _ = watch.await; // what it notes, it has noted before the note goes
+        }
         delivery.suspicion = Suspicion::Nothing;
         self.suspects.note(delivery, Suspicion::Nothing).await.then_some(result)
     }
