@@ -44,13 +44,8 @@ fn is_foreign(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return false };
     let origin = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok());
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let is_own = origin.zip(host).is_some_and(|(origin, host)| authority(&origin) == host);
+    let is_own = origin.zip(host).is_some_and(|(origin, host)| origin.authority() == host);
     !is_own
-}
-
-fn authority(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 #[cfg(test)]

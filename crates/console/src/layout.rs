@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
-use bellwire_app::{AccountAccess, Identity};
+use bellwire_app::{AccountAccess, Identity, Operation};
 use bellwire_contract::ConsoleWords;
 
 use crate::query::Query;
@@ -109,6 +109,21 @@ impl Layout {
         let brand = words.title.clone().or_else(|| access.contract().ok().map(|contract| contract.title().to_owned()));
         let brand = brand.unwrap_or_else(|| "Webhooks".to_owned());
         Self { accent: accent(&words), ..Self::new(console, visitor, title, query, (brand, home, ways)) }
+    }
+
+    /// What surrounds a page that is of no account in particular: its own people see it as one of their account's.
+    pub(crate) async fn of_visitor(
+        console: &Console,
+        visitor: &Visitor,
+        area: Area,
+        title: &str,
+        query: &Query,
+    ) -> Result<Self, Refusal> {
+        let Some(account) = &visitor.actor.account else {
+            return Ok(Self::of_operator(console, visitor, area, title, query));
+        };
+        let access = console.app().open_account(&visitor.actor, Operation::AccountRead, account.as_str()).await?;
+        Ok(Self::of_account(console, visitor, &access, area, title, query))
     }
 
     fn new(

@@ -72,13 +72,7 @@ pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query
     let scope = app.permit(&visitor.actor, Operation::ContractRead)?;
     let found = app.list_contracts(&scope, PageRequest { limit: 1_000, after: None }).await?;
     let rows = found.items.iter().map(|contract| row(contract)).collect();
-    let layout = match &visitor.actor.account {
-        Some(account) => {
-            let access = app.open_account(&visitor.actor, Operation::AccountRead, account.as_str()).await?;
-            Layout::of_account(&console, &visitor, &access, Area::Contracts, "Contracts", &query)
-        }
-        None => Layout::of_operator(&console, &visitor, Area::Contracts, "Contracts", &query),
-    };
+    let layout = Layout::of_visitor(&console, &visitor, Area::Contracts, "Contracts", &query).await?;
     html(&ContractsPage { layout: layout.with_call("/v1/contracts"), rows })
 }
 
@@ -91,13 +85,8 @@ pub(super) async fn show(
     let app = console.app();
     let scope = app.permit(&visitor.actor, Operation::ContractRead)?;
     let contract = app.get_contract(&scope, &name).await?;
-    let layout = match &visitor.actor.account {
-        Some(account) => {
-            let access = app.open_account(&visitor.actor, Operation::AccountRead, account.as_str()).await?;
-            Layout::of_account(&console, &visitor, &access, Area::Contracts, "Reference", &query)
-        }
-        None => Layout::of_operator(&console, &visitor, Area::Contracts, contract.title(), &query),
-    };
+    let title = if visitor.is_operator() { contract.title() } else { "Reference" };
+    let layout = Layout::of_visitor(&console, &visitor, Area::Contracts, title, &query).await?;
     let policy = contract.delivery();
     html(&ContractPage {
         layout: layout.with_call(&format!("/v1/contracts/{name}")),

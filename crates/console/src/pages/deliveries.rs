@@ -43,13 +43,7 @@ pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query
     let account = query.get("account").or(own.as_deref());
     let filter = DeliveryFilter { account, endpoint: query.get("endpoint"), event: query.get("event"), state };
     let found = app.list_deliveries(&scope, filter, query.page()).await?;
-    let layout = match &own {
-        Some(account) => {
-            let access = app.open_account(&visitor.actor, Operation::DeliveryRead, account).await?;
-            Layout::of_account(&console, &visitor, &access, Area::Deliveries, "Deliveries", &query)
-        }
-        None => Layout::of_operator(&console, &visitor, Area::Deliveries, "Deliveries", &query),
-    };
+    let layout = Layout::of_visitor(&console, &visitor, Area::Deliveries, "Deliveries", &query).await?;
     let choices = std::iter::once(None).chain(DeliveryState::ALL.iter().copied().map(Some));
     let states = choices.map(|choice| {
         let word = choice.map(DeliveryState::as_str);
