@@ -37,6 +37,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         (name = "resources", description = "Domain objects whose changes cause events"),
         (name = "deliveries", description = "Each is one event for one endpoint"),
         (name = "replays", description = "Sending again what failed or was missed"),
+        (name = "incidents", description = "What fails, told once for each cause"),
+        (name = "stats", description = "What attempts came to, by spans of time"),
         (name = "health", description = "For supervisors and metrics collectors"),
     )
 )]
@@ -128,6 +130,7 @@ fn describe_body(operation: &mut Operation) {
 
 /// A parameter may be left out, and is what its reader takes; it is never null.
 fn describe_parameters(operation: &mut Operation) {
+    let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
     for parameter in operation.parameters.iter_mut().flatten() {
         let RefOr::T(Parameter { name, schema: Some(RefOr::T(schema)), .. }) = parameter else { continue };
         if let Schema::Object(object) = schema
@@ -136,6 +139,6 @@ fn describe_parameters(operation: &mut Operation) {
         {
             object.schema_type = SchemaType::Type(one.clone());
         }
-        query::describe(name, schema);
+        query::describe(&tag, name, schema);
     }
 }

@@ -88,6 +88,8 @@ codes! {
     DeliveryInFlight = "delivery_in_flight" CONFLICT "The delivery is in flight";
     /// The delivery's endpoint was deleted.
     EndpointDeleted = "endpoint_deleted" CONFLICT "The endpoint of this delivery was deleted";
+    /// The incident is over.
+    IncidentResolved = "incident_resolved" CONFLICT "The incident is resolved";
     /// The limit of running replays is reached.
     ReplayLimit = "replay_limit" CONFLICT "The limit of running replays is reached";
     /// The contract does not allow the change of state.
@@ -244,6 +246,7 @@ impl Problem {
             Conflict::SecretLimit { .. } => Code::SecretLimit,
             Conflict::DeliveryInFlight => Code::DeliveryInFlight,
             Conflict::EndpointDeleted => Code::EndpointDeleted,
+            Conflict::IncidentResolved => Code::IncidentResolved,
             Conflict::ReplayLimit { .. } | Conflict::AccountReplayLimit { .. } => Code::ReplayLimit,
         };
         let faults = match conflict {
@@ -259,6 +262,7 @@ impl Problem {
             | Conflict::SecretLimit { .. }
             | Conflict::DeliveryInFlight
             | Conflict::EndpointDeleted
+            | Conflict::IncidentResolved
             | Conflict::IllegalTransition { .. }
             | Conflict::ResourceEvent
             | Conflict::ReplayLimit { .. }

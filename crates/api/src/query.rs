@@ -4,8 +4,8 @@ use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use bellwire_app::Limits;
-use bellwire_domain::{DeliveryState, Timestamp};
+use bellwire_app::{AppError, Fault, Limits};
+use bellwire_domain::{DeliveryState, IncidentState, Span, Timestamp};
 use bellwire_store::PageRequest;
 use url::form_urlencoded;
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
@@ -52,10 +52,12 @@ pub(crate) fn page_limit_expected(max: u32) -> String {
 /// The longest `after`, in bytes.
 const CURSOR_LENGTH_MAX: usize = 200;
 
-/// Says in the schema of a parameter what is read here.
-pub(crate) fn describe(name: &str, schema: &mut Schema) {
+/// Says in the schema of a parameter of an operation with this tag what is read here.
+pub(crate) fn describe(tag: &str, name: &str, schema: &mut Schema) {
     match name {
         "type" => rules::event_type(schema),
+        "by" => rules::words(schema, Span::WORDS),
+        "state" if tag == "incidents" => rules::words(schema, IncidentState::WORDS),
         "state" => rules::words(schema, DeliveryState::WORDS),
         "limit" => rules::range(schema, 1, Some(rules::LIMITS.page_limit_max)),
         "after" => match schema {
@@ -135,6 +137,18 @@ impl Query {
         let page = self.page(limits)?;
         self.finish()?;
         Ok(page)
+    }
+}
+
+/// The refusal of a use-case, where all of its input stands in the query.
+pub(crate) fn refused(error: AppError) -> Problem {
+    match error {
+        AppError::Invalid(faults) if !faults.is_empty() => {
+            let tell =
+                |fault: &Fault| format!("the query parameter `{}` {}", fault.pointer.trim_start_matches('/'), fault.detail);
+            Problem::new(Code::InvalidQuery, faults.iter().map(tell).collect::<Vec<_>>().join("; "))
+        }
+        other => other.into(),
     }
 }
 

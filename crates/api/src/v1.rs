@@ -6,9 +6,11 @@ pub(crate) mod deliveries;
 pub(crate) mod document;
 pub(crate) mod endpoints;
 pub(crate) mod events;
+pub(crate) mod incidents;
 pub(crate) mod keys;
 pub(crate) mod replays;
 pub(crate) mod resources;
+pub(crate) mod stats;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -24,5 +26,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .merge(resources::routes())
         .merge(deliveries::routes())
         .merge(replays::routes())
+        .merge(incidents::routes())
+        .merge(stats::routes())
         .merge(document::routes())
 }

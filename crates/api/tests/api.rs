@@ -22,6 +22,8 @@ mod document;
 mod endpoints;
 #[path = "api/events.rs"]
 mod events;
+#[path = "api/figures.rs"]
+mod figures;
 #[path = "api/keys.rs"]
 mod keys;
 #[path = "api/overload.rs"]

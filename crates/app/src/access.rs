@@ -76,11 +76,13 @@ pub enum Operation {
     DeliveryRead,
     /// Sending a delivery again.
     DeliveryRetry,
+    /// Acknowledging and resolving incidents.
+    IncidentChange,
 }
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::KeyManage,
         Self::ContractRead,
         Self::AccountManage,
@@ -93,6 +95,7 @@ impl Operation {
         Self::ResourceRead,
         Self::DeliveryRead,
         Self::DeliveryRetry,
+        Self::IncidentChange,
     ];
 
     /// Whether it changes anything.
@@ -109,7 +112,8 @@ impl Operation {
             | Self::EndpointChange
             | Self::EventPublish
             | Self::ResourcePut
-            | Self::DeliveryRetry => true,
+            | Self::DeliveryRetry
+            | Self::IncidentChange => true,
         }
     }
 }
@@ -142,7 +146,8 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
             | Operation::EventRead
             | Operation::ResourceRead
             | Operation::DeliveryRead
-            | Operation::DeliveryRetry,
+            | Operation::DeliveryRetry
+            | Operation::IncidentChange,
         ) => Reach::OwnAccount,
         (Role::Consumer, Operation::KeyManage | Operation::AccountManage | Operation::EventPublish | Operation::ResourcePut)
         | (
@@ -154,7 +159,8 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
             | Operation::EndpointChange
             | Operation::EventRead
             | Operation::DeliveryRead
-            | Operation::DeliveryRetry,
+            | Operation::DeliveryRetry
+            | Operation::IncidentChange,
         )
         | (Role::Auditor, _) => Reach::Nowhere,
     }
@@ -257,6 +263,13 @@ impl App {
         }
         Ok(access)
     }
+
+    /// Permission for an account that this process has for itself, whoever asks or does not.
+    pub(crate) async fn own_account(&self, id: &AccountId) -> Result<AccountAccess, AppError> {
+        let account = self.find_account(id).await?.ok_or(AppError::NotFound(Resource::Account))?;
+        let contract = self.contracts().get(&account.contract).cloned();
+        Ok(AccountAccess { account, contract })
+    }
 }
 
 fn require_registrar(contract: &Contract) -> Result<(), AppError> {
@@ -271,7 +284,7 @@ mod tests {
     use super::*;
 
     /// One line per operation: admin, publisher, consumer, auditor. `+` everywhere, `o` own account, `-` nowhere.
-    const MATRIX: [(Operation, &str); 12] = [
+    const MATRIX: [(Operation, &str); 13] = [
         (Operation::KeyManage, "+---"),
         (Operation::ContractRead, "++o-"),
         (Operation::AccountManage, "+---"),
@@ -284,6 +297,7 @@ mod tests {
         (Operation::ResourceRead, "++o-"),
         (Operation::DeliveryRead, "+-o-"),
         (Operation::DeliveryRetry, "+-o-"),
+        (Operation::IncidentChange, "+-o-"),
     ];
 
     #[test]

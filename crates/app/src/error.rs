@@ -39,6 +39,8 @@ bellwire_domain::words! {
         Delivery = "delivery",
         /// A replay.
         Replay = "replay",
+        /// An incident.
+        Incident = "incident",
         /// A resource.
         Resource = "resource",
     }
@@ -79,6 +81,9 @@ pub enum Conflict {
         /// The limit.
         max: u32,
     },
+    /// The incident is over.
+    #[error("the incident is resolved: there is nothing to acknowledge")]
+    IncidentResolved,
     /// The contract has no test event.
     #[error("the contract of this account has no test event")]
     NoTestEvent,

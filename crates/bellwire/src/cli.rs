@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use bellwire_domain::rate::RATE_COUNT_MAX;
-use bellwire_domain::{AllowedNetwork, RateLimit, Timestamp};
+use bellwire_domain::{AccountId, AllowedNetwork, RateLimit, Timestamp};
 use bellwire_store::{Location, StoreOptions};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand};
@@ -23,7 +23,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Run the server: the API, and delivery to every endpoint
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Show it all on a throw-away store: every built-in contract, real HTTP, each delivery verified
     Demo(DemoArguments),
     /// Check that a store keeps its promises, with or without its server running
@@ -92,6 +92,10 @@ pub(crate) struct ServeArguments {
     /// Deliveries per second that the replays of one account add, together
     #[arg(long, value_name = "N", default_value_t = StoreOptions::REPLAY_RATE_MAX, env = "BELLWIRE_REPLAY_RATE_MAX", value_parser = clap::value_parser!(u32).range(1..=i64::from(RATE_COUNT_MAX)))]
     pub(crate) replay_rate_max: u32,
+    /// An account whose events tell you what happens here: endpoints that fail or recover, deliveries that failed, accounts near
+    /// their limit. It is made if there is none
+    #[arg(long, value_name = "ID", env = "BELLWIRE_OPERATOR_ACCOUNT", value_parser = AccountId::try_new)]
+    pub(crate) operator_account: Option<AccountId>,
     /// Where people find this server, for links to the portal; by default, the address that it listens on
     #[arg(long, value_name = "URL", env = "BELLWIRE_PUBLIC_URL", value_parser = http_url)]
     pub(crate) public_url: Option<String>,

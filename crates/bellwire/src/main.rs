@@ -14,6 +14,7 @@ mod contracts;
 mod environment;
 mod listener;
 mod master_key;
+mod operations;
 mod server;
 mod signals;
 mod telemetry;
@@ -48,7 +49,7 @@ fn refuse(reason: &str) -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve(arguments) => commands::serve::run(arguments),
+        Command::Serve(arguments) => commands::serve::run(*arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Migrate(arguments) => commands::migrate::run(&arguments),

@@ -10,7 +10,7 @@ use bellwire_api::{ApiOptions, LargeBodies};
 use bellwire_app::{App, AppError, AppOptions, Limits};
 use bellwire_console::ConsoleOptions;
 use bellwire_contract::Contracts;
-use bellwire_domain::{AddressPolicy, AllowedNetwork, Clock, Entropy, RateLimit};
+use bellwire_domain::{AccountId, AddressPolicy, AllowedNetwork, Clock, Entropy, RateLimit};
 use bellwire_egress::{Sender, SenderOptions};
 use bellwire_engine::{Engine, EngineOptions};
 use bellwire_store::{Location, MasterKey, PageRequest, Records, StoreOptions};
@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::environment::{SystemClock, SystemEntropy};
 use crate::listener::{self, ListenerLimits};
-use crate::telemetry;
+use crate::{operations, telemetry};
 
 /// What a server is made of.
 pub(crate) struct ServerOptions {
@@ -45,6 +45,8 @@ pub(crate) struct ServerOptions {
     pub(crate) account_backlog_max: u32,
     /// Deliveries per second that the replays of one account add.
     pub(crate) replay_rate_max: u32,
+    /// The account whose events tell the operator what happens here.
+    pub(crate) operator_account: Option<AccountId>,
     /// Requests that one API key may send.
     pub(crate) requests_per_key: Option<RateLimit>,
     /// Requests that a consumer's API key may send, if not those.
@@ -97,6 +99,7 @@ impl Server {
         let (records, queue) = bellwire_store::open(StoreOptions {
             account_backlog_max: options.account_backlog_max.into(),
             replay_rate: RateLimit::per_second(options.replay_rate_max),
+            operator_account: options.operator_account.clone(),
             node_lease: options.node_lease,
             ..StoreOptions::new(options.database, options.master_key, Arc::clone(&clock), Arc::clone(&entropy))
         })?;
@@ -115,6 +118,9 @@ impl Server {
             },
         });
         let new_admin_key = app.ensure_admin_key(options.admin_key.as_deref()).await.map_err(refused_key)?;
+        if let Some(account) = &options.operator_account {
+            app.open_operator_account(account).await.context("--operator-account")?;
+        }
         let sender = Sender::new(SenderOptions { addresses, ..SenderOptions::default() });
         let engine = Engine::start(EngineOptions {
             queue,
@@ -130,6 +136,9 @@ impl Server {
         let stop_listening = CancellationToken::new();
         let tasks = TaskTracker::new();
         tasks.spawn(telemetry::keep_metrics_small(metrics.clone(), stop_listening.clone()));
+        if let Some(account) = options.operator_account {
+            tasks.spawn(operations::run(app.clone(), account, stop_listening.clone()));
+        }
         let public_url = options.public_url.unwrap_or_else(|| format!("http://{address}"));
         let console = ConsoleOptions {
             app: app.clone(),

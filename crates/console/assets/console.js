@@ -136,6 +136,39 @@
     setTimeout(look, 3000);
   };
 
+  // Dragging over a chart shows that time alone. A click on a column is a link already.
+  for (const chart of all("[data-zoom] svg.chart")) {
+    const [since, until] = [Date.parse(chart.dataset.since), Date.parse(chart.dataset.until)];
+    let from = null;
+    let mark = null;
+    const share = (event) => {
+      const box = chart.getBoundingClientRect();
+      return Math.max(0, Math.min(1, (event.clientX - box.left) / box.width));
+    };
+    chart.addEventListener("dragstart", (event) => event.preventDefault());
+    chart.addEventListener("pointerdown", (event) => { if (event.button === 0) from = share(event); });
+    chart.addEventListener("pointermove", (event) => {
+      if (from === null || Math.abs(share(event) - from) < 0.01) return;
+      if (!mark) {
+        chart.setPointerCapture(event.pointerId);
+        mark = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+        mark.setAttribute("class", "drag");
+        mark.setAttribute("height", "120");
+        chart.append(mark);
+      }
+      mark.setAttribute("x", String(Math.min(from, share(event)) * 720));
+      mark.setAttribute("width", String(Math.abs(share(event) - from) * 720));
+    });
+    chart.addEventListener("pointerup", (event) => {
+      const [start, end] = [from, share(event)];
+      from = null;
+      if (!mark || start === null) return;
+      const at = (place) => new Date(since + place * (until - since)).toISOString().replace(/\.\d+Z$/, "Z");
+      location.href = `/console?since=${at(Math.min(start, end))}&until=${at(Math.max(start, end))}`;
+    });
+    chart.addEventListener("click", (event) => { if (mark) event.preventDefault(); }, true);
+  }
+
   // The example follows the chosen type.
   for (const choice of all("select[data-examples]")) {
     choice.addEventListener("change", () => {

@@ -47,6 +47,7 @@ pub(crate) enum Area {
     Webhooks,
     Events,
     Deliveries,
+    Incidents,
     Contracts,
     Keys,
     System,
@@ -65,6 +66,7 @@ impl Layout {
             way("Overview", "/console", "o", Area::Overview),
             way("Accounts", "/console/accounts", "a", Area::Accounts),
             way("Deliveries", "/console/deliveries", "d", Area::Deliveries),
+            way("Incidents", "/console/incidents", "i", Area::Incidents),
             way("Contracts", "/console/contracts", "c", Area::Contracts),
             way("Keys", "/console/keys", "k", Area::Keys),
             way("System", "/console/system", "s", Area::System),
@@ -83,7 +85,7 @@ impl Layout {
     ) -> Self {
         let words = words(access);
         if visitor.is_operator() {
-            let area = if area == Area::Deliveries { area } else { Area::Accounts };
+            let area = if matches!(area, Area::Deliveries | Area::Incidents) { area } else { Area::Accounts };
             return Self { accent: accent(&words), ..Self::of_operator(console, visitor, area, title, query) };
         }
         let home = format!("/console/accounts/{}", access.account().id);
@@ -99,6 +101,12 @@ impl Layout {
             href: "/console/deliveries".to_owned(),
             key: "d",
             is_current: area == Area::Deliveries,
+        });
+        ways.push(Way {
+            label: "Incidents".to_owned(),
+            href: "/console/incidents".to_owned(),
+            key: "i",
+            is_current: area == Area::Incidents,
         });
         ways.push(Way {
             label: "Reference".to_owned(),

@@ -13,7 +13,9 @@
 //! [`pages::routes`], and a row in the matrix of `tests/pages.rs`.
 
 mod assets;
+mod charts;
 mod defence;
+mod figures;
 mod form;
 mod layout;
 mod pages;

@@ -10,6 +10,7 @@ mod endpoint_actions;
 mod endpoint_form;
 mod events;
 mod find;
+mod incidents;
 mod keys;
 mod overview;
 mod portal;
@@ -49,6 +50,9 @@ pub(crate) fn routes() -> Router<Console> {
         .route("/console/deliveries/{delivery}", get(delivery::show))
         .route("/console/deliveries/{delivery}/payload", post(delivery::show_payload))
         .route("/console/deliveries/{delivery}/retry", post(delivery::retry))
+        .route("/console/incidents", get(incidents::list))
+        .route("/console/incidents/{incident}/acknowledge", post(incidents::acknowledge))
+        .route("/console/incidents/{incident}/resolve", post(incidents::resolve))
         .route("/console/contracts", get(contracts::list))
         .route("/console/contracts/{contract}", get(contracts::show))
         .route("/console/keys", get(keys::list).post(keys::add))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bellwire_domain::time::Zone;
-use bellwire_domain::{DeliveryState, HealthStatus, Timestamp};
+use bellwire_domain::{DeliveryState, HealthStatus, IncidentState, Timestamp};
 
 /// An instant, as far from now as it is.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +94,15 @@ pub(crate) const fn state_badge(state: DeliveryState, attempts: u32) -> Badge {
         DeliveryState::Delivered => Badge { word: "delivered", tone: "good" },
         DeliveryState::Failed => Badge { word: "failed", tone: "bad" },
         DeliveryState::Cancelled => Badge { word: "cancelled", tone: "off" },
+    }
+}
+
+/// How an incident stands.
+pub(crate) const fn incident_badge(state: IncidentState) -> Badge {
+    match state {
+        IncidentState::Open => Badge { word: "open", tone: "bad" },
+        IncidentState::Acknowledged => Badge { word: "acknowledged", tone: "warn" },
+        IncidentState::Resolved => Badge { word: "resolved", tone: "good" },
     }
 }
 

@@ -192,6 +192,8 @@ pub(crate) fn said(word: &str) -> Option<&'static str> {
         "resumed" => "Resumed: what waits is sent now.",
         "retried" => "It is sent again now.",
         "tested" => "The test event is on its way.",
+        "acknowledged" => "Acknowledged: the incident stays until the endpoint succeeds.",
+        "resolved" => "Resolved. It opens again if the endpoint fails again.",
         "replaying" => "The replay has begun.",
         "revoked" => "Revoked: the key works no more.",
         _ => return None,

@@ -111,6 +111,27 @@ impl AttemptOutcome {
         }
     }
 
+    /// What attempts are counted by: the class of the status where there was an answer, such as `2xx`, or else [its
+    /// word](Self::kind).
+    pub const fn class(&self) -> &'static str {
+        match self {
+            Self::Response { status: 100..=199, .. } => "1xx",
+            Self::Response { status: 200..=299, .. } => "2xx",
+            Self::Response { status: 300..=399, .. } => "3xx",
+            Self::Response { status: 400..=499, .. } => "4xx",
+            Self::Response { status: 500..=599, .. } => "5xx",
+            Self::Response { .. } => "6xx",
+            Self::Timeout { .. }
+            | Self::Dns { .. }
+            | Self::Blocked { .. }
+            | Self::Tls { .. }
+            | Self::Connect { .. }
+            | Self::Closed { .. }
+            | Self::Protocol { .. }
+            | Self::Unbuildable { .. } => self.kind(),
+        }
+    }
+
     /// The same without the answer's body.
     #[must_use]
     pub fn without_body(self) -> Self {

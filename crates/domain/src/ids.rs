@@ -147,6 +147,10 @@ id!(
     ReplayId
 );
 id!(
+    /// An incident's id: `inc_…`.
+    IncidentId
+);
+id!(
     /// A resource's id, chosen by the publisher; unique among those of its kind in its account.
     ResourceId
 );
@@ -166,6 +170,7 @@ macro_rules! drawn {
 
 drawn!(KeyId, "key_");
 drawn!(ReplayId, "rpl_");
+drawn!(IncidentId, "inc_");
 
 /// A delivery's id: a number that ascends, shown as `dlv_` and 13 digits.
 ///

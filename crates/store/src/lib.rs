@@ -57,15 +57,18 @@ pub use queue::publication::{EventReceipt, NewEvent, PublishError};
 pub use queue::replay::ReplayStep;
 pub use queue::retention::Removed;
 pub use records::{
-    Arrival, Attempt, Delivery, DeliveryQuery, EndpointChanges, Event, EventQuery, LimitedError, NewEndpoint, NewReplay,
-    Precondition, PutAccount, PutAccountError, PutResource, PutResourceAnswer, PutResourceError, Records, Resource,
-    ResourceDecision, ResourceUpdate, RetryResult, Rotation, StartReplayError, StartedReplay, key_hash,
+    Arrival, Attempt, Delivery, DeliveryQuery, EndpointChanges, Event, EventQuery, FiguresOfSpan, FiguresQuery, IncidentChange,
+    IncidentQuery, LimitedError, NewEndpoint, NewReplay, Precondition, PutAccount, PutAccountError, PutResource,
+    PutResourceAnswer, PutResourceError, Records, Resource, ResourceDecision, ResourceUpdate, RetryResult, Rotation,
+    StartReplayError, StartedReplay, key_hash,
 };
 pub use relocation::{Relocated, Relocation, RelocationProgress, Report, TableRows, relocate};
 pub use rows::account::Account;
 pub use rows::endpoint::Endpoint;
+pub use rows::incident::Incident;
 pub use rows::key::ApiKey;
 pub use rows::lane::LaneKey;
+pub use rows::operator_notice::StoredNotice;
 pub use rows::queued::Origin;
 pub use rows::replay::Replay;
 pub use rows::resource::ResourceHead;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{Clock, Entropy, RateLimit, RoomLimits};
+use bellwire_domain::{AccountId, Clock, Entropy, RateLimit, RoomLimits};
 
 use crate::queue::access::{AccessOptions, Execution};
 use crate::{Location, MasterKey, OpenError, Queue, Records, postgres, sqlite};
@@ -29,6 +29,8 @@ pub struct StoreOptions {
     pub account_backlog_max: i64,
     /// Deliveries per second that the replays of one account may add, together, on this node.
     pub replay_rate: RateLimit,
+    /// The account whose events tell the operator what happens here; `None`: nobody is told.
+    pub operator_account: Option<AccountId>,
     /// Where statements run.
     pub execution: Execution,
     /// On PostgreSQL, how long a node may be silent before others take over what it holds. It should exceed the longest time that
@@ -57,6 +59,7 @@ impl StoreOptions {
             readers_max: 4,
             account_backlog_max: Self::ACCOUNT_BACKLOG_MAX.into(),
             replay_rate: RateLimit::per_second(Self::REPLAY_RATE_MAX),
+            operator_account: None,
             execution: Execution::Threads,
             node_lease: Duration::from_secs(Self::NODE_LEASE_S.into()),
         }
@@ -66,7 +69,7 @@ impl StoreOptions {
 /// Opens or makes the database, migrates it, and takes over what a stopped process held.
 pub fn open(options: StoreOptions) -> Result<(Records, Queue), OpenError> {
     let StoreOptions { location, master_key, clock, entropy, room, jobs_max, readers_max, .. } = options;
-    let StoreOptions { account_backlog_max, replay_rate, execution, node_lease, .. } = options;
+    let StoreOptions { account_backlog_max, replay_rate, operator_account, execution, node_lease, .. } = options;
     let options = AccessOptions {
         master_key,
         clock,
@@ -76,6 +79,7 @@ pub fn open(options: StoreOptions) -> Result<(Records, Queue), OpenError> {
         readers_max,
         account_backlog_max,
         replay_rate,
+        operator_account,
         execution,
         node_lease,
     };

@@ -1,7 +1,7 @@
 //! The queue of live deliveries: how they get into it, who holds them, and how they leave.
 //!
-//! [`publication`] and `plan` turn posted events into deliveries; `claim` takes what waits; `outcome` and `health_book` record
-//! what came of attempts, and `late` what came of cancelled ones; `cancel` and `replay` end and remake deliveries; `retention` removes what is old, `deletion` an account; `clock` mends what a clock that was
+//! [`publication`] and `plan` turn posted events into deliveries; `claim` takes what waits; `outcome`, `health_book`,
+//! `incident_book` and `rollup_book` record what came of attempts, and `late` what came of cancelled ones; `cancel` and `replay` end and remake deliveries; `retention` removes what is old, `deletion` an account; `clock` mends what a clock that was
 //! ahead has left. `handoff` bounds what
 //! is in memory, `lease` says whether this process still holds it, and `takeover` frees what it holds no more.
 //!
@@ -26,6 +26,7 @@ pub(crate) mod handoff;
 pub(crate) mod health_book;
 pub(crate) mod held_events;
 pub(crate) mod ids;
+pub(crate) mod incident_book;
 pub(crate) mod jobs;
 pub(crate) mod late;
 pub(crate) mod lease;
@@ -37,6 +38,7 @@ pub(crate) mod publication;
 pub(crate) mod replay;
 mod replay_pace;
 pub(crate) mod retention;
+pub(crate) mod rollup_book;
 pub(crate) mod takeover;
 pub(crate) mod tickets;
 

@@ -11,9 +11,11 @@ mod deliveries;
 mod endpoints;
 mod events;
 pub(crate) mod facade;
+mod incidents;
 mod keys;
 mod replays;
 mod resources;
+mod rollups;
 pub(crate) mod sessions;
 
 pub use accounts::{PutAccount, PutAccountError};
@@ -21,16 +23,18 @@ pub use deliveries::{Attempt, Delivery, DeliveryQuery, RetryResult};
 pub use endpoints::{EndpointChanges, LimitedError, NewEndpoint, Rotation};
 pub use events::{Arrival, Event, EventQuery};
 pub use facade::Records;
+pub use incidents::{IncidentChange, IncidentQuery};
 pub use keys::key_hash;
 pub use replays::{NewReplay, StartReplayError, StartedReplay};
 pub use resources::{Precondition, PutResource, PutResourceAnswer, PutResourceError, Resource, ResourceDecision, ResourceUpdate};
+pub use rollups::{FiguresOfSpan, FiguresQuery};
 
 /// Every statement of this layer.
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
     let all = [accounts::statements(), deliveries::statements(), endpoints::statements(), events::statements()];
     let others = [keys::statements(), replays::statements(), resources::statements(), sessions::statements()];
-    all.into_iter().chain(others).flatten().collect()
+    all.into_iter().chain(others).chain([incidents::statements()]).flatten().collect()
 }
 
 /// Those that read an account's log.

@@ -38,7 +38,9 @@ fn queue_statements() -> Vec<String> {
 fn row_statements() -> Vec<String> {
     let named = [rows::account::statements(), rows::lane::statements(), rows::endpoint::statements()];
     let others = [rows::secret::statements(), rows::replay::statements(), rows::retention::statements()];
-    named.into_iter().chain(others).chain([rows::meta::statements()]).flatten().collect()
+    let counts =
+        [rows::meta::statements(), rows::rollup::statements(), rows::incident::statements(), rows::operator_notice::statements()];
+    named.into_iter().chain(others).chain(counts).flatten().collect()
 }
 
 /// Every statement that may run on either database.

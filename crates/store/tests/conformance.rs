@@ -17,6 +17,8 @@ mod doctor;
 mod documents;
 #[path = "conformance/failing_commits.rs"]
 mod failing_commits;
+#[path = "conformance/figures.rs"]
+mod figures;
 #[path = "conformance/files.rs"]
 mod files;
 #[path = "conformance/fixture.rs"]

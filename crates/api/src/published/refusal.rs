@@ -83,7 +83,7 @@ const fn input_of(resource: Resource) -> &'static str {
         Resource::Account => "account.id",
         Resource::Endpoint => "endpoint.id",
         Resource::Resource => "resource.id",
-        Resource::Contract | Resource::Key | Resource::Event | Resource::Delivery | Resource::Replay => "",
+        Resource::Contract | Resource::Key | Resource::Event | Resource::Delivery | Resource::Replay | Resource::Incident => "",
     }
 }
 
@@ -107,6 +107,7 @@ const fn kind(code: Code) -> ErrorKind {
         | Code::EndpointSecret
         | Code::SecretLimit
         | Code::DeliveryInFlight
+        | Code::IncidentResolved
         | Code::EndpointDeleted
         | Code::ReplayLimit
         | Code::IllegalTransition

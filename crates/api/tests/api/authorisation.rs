@@ -8,7 +8,7 @@ use crate::support::{ADMIN, Server};
 
 /// `id`: admin, publisher, consumer on its own account, consumer on another's, auditor, nobody.
 /// `+` allowed, `-` 403, `0` 404, `!` 401.
-const MATRIX: [(&str, &str); 37] = [
+const MATRIX: [(&str, &str); 42] = [
     ("keys.create", "+----!"),
     ("keys.list", "+----!"),
     ("keys.delete", "+----!"),
@@ -44,6 +44,11 @@ const MATRIX: [(&str, &str); 37] = [
     ("replays.list", "+-+0-!"),
     ("replays.get", "+-+0-!"),
     ("replays.cancel", "+-+0-!"),
+    ("incidents.list", "+-++-!"),
+    ("incidents.get", "+-+0-!"),
+    ("incidents.acknowledge", "+-+0-!"),
+    ("incidents.resolve", "+-+0-!"),
+    ("stats", "+-++-!"),
     ("health.alive", "++++++"),
     ("document", "++++++"),
 ];
@@ -60,6 +65,7 @@ struct Things {
     contract: &'static str,
     endpoint: String,
     delivery: String,
+    incident: String,
     replay: String,
 }
 
@@ -82,10 +88,13 @@ async fn things(server: &Server, account: &str, contract: &'static str) -> Thing
             break mine;
         }
     };
-    server.queue.unclaim(std::slice::from_ref(&claimed)).await.unwrap(); // not in flight, so that it can be retried
+    let delivery = claimed.id.to_string();
+    server.fail(claimed).await; // not in flight any more, so that it can be retried
+    let incidents = server.get(&format!("/v1/incidents?account={account}")).await;
+    let incident = incidents.json["items"][0]["id"].as_str().unwrap().to_owned();
     let since = json!({ "since": "2025-01-01T00:00:00Z" });
     let replay = server.post(&format!("/v1/accounts/{account}/endpoints/{endpoint}/replay"), &since).await.id();
-    Things { account: account.to_owned(), contract, endpoint, delivery: claimed.id.to_string(), replay }
+    Things { account: account.to_owned(), contract, endpoint, delivery, incident, replay }
 }
 
 /// The example of the body, as it suits the account.
@@ -140,6 +149,7 @@ async fn try_once(server: &Server, (method, path, operation): (&str, &str, &Valu
         .replace("{contract}", own.contract)
         .replace("{endpoint}", &own.endpoint)
         .replace("{delivery}", &own.delivery)
+        .replace("{incident}", &own.incident)
         .replace("{replay}", &own.replay)
         .replace("{kind}", "difference")
         .replace("{id}", RESOURCE)
@@ -162,27 +172,34 @@ async fn another_account_looks_like_none() {
     let own = things(&server, "clinic-7", "noyo").await;
     let other = things(&server, "clinic-8", "choosy").await;
     let key = server.key("consumer", Some(&own.account)).await;
-    for (method, path, operation) in operations().filter(|(_, path, _)| path.contains("{account}") || path.contains("{delivery}"))
-    {
-        let at = |account: &str, endpoint: &str, delivery: &str| {
+    let belongs = |path: &str| ["{account}", "{delivery}", "{incident}"].iter().any(|part| path.contains(part));
+    for (method, path, operation) in operations().filter(|(_, path, _)| belongs(path)) {
+        let at = |account: &str, endpoint: &str, delivery: &str, incident: &str| {
             let path = path.replace("{account}", account).replace("{endpoint}", endpoint).replace("{delivery}", delivery);
-            path.replace("{kind}", "order").replace("{id}", RESOURCE)
+            path.replace("{incident}", incident).replace("{kind}", "order").replace("{id}", RESOURCE)
         };
         let body = example_body(operation);
         let method = method.to_ascii_uppercase();
-        let theirs = at(&other.account, &other.endpoint, &other.delivery);
+        let theirs = at(&other.account, &other.endpoint, &other.delivery, &other.incident);
         let theirs = server.call(&method, &theirs, Some(&key), body.as_deref()).await;
-        let nobodys = server.call(&method, &at("nobody", "nothing", "dlv_nothing"), Some(&key), body.as_deref()).await;
+        let nobodys =
+            server.call(&method, &at("nobody", "nothing", "dlv_nothing", "inc_nothing"), Some(&key), body.as_deref()).await;
         assert!(matches!(theirs.status, 403 | 404), "{method} {path}: {}", theirs.text);
         assert_eq!((theirs.status, &theirs.text), (nobodys.status, &nobodys.text), "{method} {path}");
     }
-    let theirs = server.call("GET", "/v1/deliveries?account=clinic-8", Some(&key), None).await;
-    let nobodys = server.call("GET", "/v1/deliveries?account=nobody", Some(&key), None).await;
-    assert_eq!((theirs.status, &theirs.text), (404, &nobodys.text));
+    for list in ["deliveries", "incidents", "stats"] {
+        let theirs = server.call("GET", &format!("/v1/{list}?account=clinic-8"), Some(&key), None).await;
+        let nobodys = server.call("GET", &format!("/v1/{list}?account=nobody"), Some(&key), None).await;
+        assert_eq!((theirs.status, &theirs.text), (404, &nobodys.text), "{list}");
+    }
     let endpoint = server.call("GET", &format!("/v1/deliveries?endpoint={}", other.endpoint), Some(&key), None).await;
     assert_eq!(endpoint.json["items"], json!([]));
     let mine = server.call("GET", "/v1/deliveries", Some(&key), None).await;
     assert_eq!(mine.json["items"].as_array().unwrap().len(), 1, "only its own");
+    let mine = server.call("GET", "/v1/incidents", Some(&key), None).await;
+    assert_eq!(mine.json["items"].as_array().unwrap().len(), 1, "only its own");
+    let mine = server.call("GET", "/v1/stats", Some(&key), None).await;
+    assert_eq!(mine.json["total"]["attempts"], 1, "only its own");
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! `/v1/deliveries`
 
-use bellwire_domain::{AttemptOutcome, Clock, Decision};
-use bellwire_store::Outcome;
+use bellwire_domain::Decision;
 use serde_json::json;
 
 use crate::support::Server;
@@ -48,25 +47,7 @@ async fn a_delivery_shows_its_attempts_and_can_be_sent_again() {
     assert_eq!((&pending.json["event"], &pending.json["endpoint"]), (&json!(event), &json!(endpoint)));
     assert_eq!(server.post(&format!("{path}/retry"), &json!({})).await.problem(), "409 delivery_in_flight");
 
-    let now = server.clock.now();
-    let outcome = AttemptOutcome::Response { status: 500, retry_after: None, body: b"no \xff".to_vec() };
-    let decision = Decision::Failed { endpoint_gone: false };
-    let health = bellwire_domain::HealthPolicy::default();
-    server
-        .queue
-        .record_outcomes(
-            [Outcome {
-                delivery: claimed,
-                started_at: now,
-                duration: std::time::Duration::from_micros(85_600),
-                outcome,
-                decision,
-                health,
-            }]
-            .into(),
-        )
-        .await
-        .unwrap();
+    server.record(claimed, 500, b"no \xff", Decision::Failed { endpoint_gone: false }).await;
     let failed = server.get(&path).await;
     assert_eq!((&failed.json["state"], &failed.json["attempt_count"]), (&json!("failed"), &json!(1)));
     assert_eq!(failed.json["ended_at"], "2025-01-15T10:30:00.000000Z");

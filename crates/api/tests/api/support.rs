@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -11,8 +12,8 @@ use axum::http::{HeaderMap, Request};
 use bellwire_api::{ApiOptions, LargeBodies, openapi_json, router};
 use bellwire_app::{App, AppOptions, Limits};
 use bellwire_contract::{Contract, Contracts};
-use bellwire_domain::AddressPolicy;
-use bellwire_store::{Location, MasterKey, Queue, Records, StoreOptions};
+use bellwire_domain::{AddressPolicy, AttemptOutcome, Clock, Decision, HealthPolicy};
+use bellwire_store::{ClaimedDelivery, Location, MasterKey, Outcome, Queue, Records, StoreOptions};
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -207,6 +208,25 @@ impl Server {
         }
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_owned()));
         self.send(request.header("content-type", "application/json").body(body).unwrap()).await
+    }
+
+    /// Records that a claimed delivery was answered so, and what follows.
+    pub(crate) async fn record(&self, delivery: ClaimedDelivery, status: u16, body: &[u8], decision: Decision) {
+        let outcome = Outcome {
+            delivery,
+            started_at: Clock::now(&*self.clock),
+            duration: Duration::from_micros(85_600),
+            outcome: AttemptOutcome::Response { status, retry_after: None, body: body.to_vec() },
+            decision,
+            health: HealthPolicy::default(),
+        };
+        self.queue.record_outcomes([outcome].into()).await.unwrap();
+    }
+
+    /// Records that a claimed delivery was refused, and is to be tried again now.
+    pub(crate) async fn fail(&self, delivery: ClaimedDelivery) {
+        let due_at = Clock::now(&*self.clock);
+        self.record(delivery, 503, b"", Decision::Retry { due_at }).await;
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

@@ -39,6 +39,7 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         in_flight_max: arguments.in_flight_max.into(),
         account_backlog_max: arguments.account_backlog_max,
         replay_rate_max: arguments.replay_rate_max,
+        operator_account: arguments.operator_account,
         retention: arguments.retention.map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60)),
         requests_per_key: arguments.rate_max.per_second(),
         requests_per_consumer_key: arguments.consumer_rate_max.per_second(),

@@ -23,6 +23,7 @@ mod listen;
 mod logs_postgres;
 mod migrate;
 mod node;
+mod operations;
 mod overload;
 mod pages;
 mod policy;

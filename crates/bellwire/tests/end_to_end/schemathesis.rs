@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Home, Server, until_within};
+use crate::harness::{Home, Server, until, until_within};
 
 /// How long one run may take.
 const RUN_MAX: Duration = Duration::from_secs(300);
@@ -19,12 +19,13 @@ const NOBODY: &str = "http://127.0.0.1:9/";
 /// The resource that there is, as the settings know it.
 const RESOURCE: &str = "eb73184b-ae3c-4411-aa82-3c3bd877cf78";
 
-/// A server with something of everything, and ids that the settings need: of a delivery, and of a key and an endpoint that may be
-/// deleted.
+/// A server with something of everything, and ids that the settings need: of a delivery, of an incident, and of a key and an endpoint
+/// that may be deleted.
 struct Furnished {
     home: Home,
     server: Server,
     delivery: String,
+    incident: String,
     spare_key: String,
     spare_endpoint: String,
 }
@@ -42,11 +43,15 @@ impl Furnished {
         made("/v1/accounts/clinic-7/endpoints", &endpoint);
         let event = api.publish("clinic-7", "difference.created", &json!({ "id": RESOURCE }).to_string());
         let delivery = api.delivery("clinic-7", &event).unwrap()["id"].as_str().unwrap().to_owned();
+        let incident = until("an incident is open, as nobody listens", || {
+            let incidents = api.get("/v1/incidents?account=clinic-7").expect(200);
+            incidents["items"][0]["id"].as_str().map(str::to_owned)
+        });
         let resource = json!({ "id": RESOURCE, "status": "processing" });
         api.put(&format!("/v1/accounts/clinic-7/resources/difference/{RESOURCE}"), &resource).expect(201);
         let spare_endpoint = made("/v1/accounts/clinic-7/endpoints", &endpoint);
         let spare_key = made("/v1/keys", &json!({ "role": "auditor" }));
-        Self { home, server, delivery, spare_key, spare_endpoint }
+        Self { home, server, delivery, incident, spare_key, spare_endpoint }
     }
 
     fn key(&self, role: &str, account: Option<&str>) -> String {
@@ -64,8 +69,12 @@ impl Furnished {
         command.arg("--config-file").arg(here.join("schemathesis.toml")).arg("run");
         command.arg(format!("http://{}/v1/openapi.json", self.server.api.address)).args(more);
         command.current_dir(self.home.path("")).env("PYTHONPATH", here).env("PYTHONDONTWRITEBYTECODE", "1");
-        let ids =
-            [("DELIVERY_ID", &self.delivery), ("SPARE_KEY_ID", &self.spare_key), ("SPARE_ENDPOINT_ID", &self.spare_endpoint)];
+        let ids = [
+            ("DELIVERY_ID", &self.delivery),
+            ("INCIDENT_ID", &self.incident),
+            ("SPARE_KEY_ID", &self.spare_key),
+            ("SPARE_ENDPOINT_ID", &self.spare_endpoint),
+        ];
         command.env("BELLWIRE_KEY", key).envs(ids);
         command
             .stdin(Stdio::null())

@@ -8,6 +8,7 @@ use bellwire_contract::{ConsoleWords, Registrar};
 use bellwire_domain::{Role, Timestamp};
 use bellwire_store::{Endpoint, PageRequest};
 
+use crate::figures::Day;
 use crate::layout::{Area, Layout, html, words};
 use crate::query::Query;
 use crate::show::{Badge, When, count, health_badge, span, state_badge};
@@ -40,6 +41,7 @@ struct EndpointRow {
     badge: Badge,
     trouble: Option<String>,
     last: Option<(Badge, When)>,
+    day: Day,
     sent: String,
 }
 
@@ -54,9 +56,11 @@ pub(super) async fn show(
     let scope = app.permit(&visitor.actor, Operation::DeliveryRead)?;
     let now = app.clock().now();
     let found = app.list_endpoints(&access, query.page()).await?;
+    let ids = found.items.iter().map(|endpoint| endpoint.id.clone()).collect();
+    let days = app.endpoint_days(&access, ids).await?;
     let mut rows = Vec::with_capacity(found.items.len());
-    for endpoint in &found.items {
-        rows.push(row(app, &scope, endpoint, now).await?);
+    for (endpoint, day) in found.items.iter().zip(&days) {
+        rows.push(row(app, &scope, endpoint, Day::new(day, now), now).await?);
     }
     let words = words(&access);
     let may_change = app.permit(&visitor.actor, Operation::EndpointChange).is_ok();
@@ -85,7 +89,7 @@ pub(super) async fn show(
 }
 
 /// An endpoint's row. Its figures are looked up for the rows of this page only.
-async fn row(app: &App, scope: &Scope, endpoint: &Endpoint, now: Timestamp) -> Result<EndpointRow, Refusal> {
+async fn row(app: &App, scope: &Scope, endpoint: &Endpoint, day: Day, now: Timestamp) -> Result<EndpointRow, Refusal> {
     let (account, id) = (endpoint.account_id.to_string(), endpoint.id.to_string());
     let filter = DeliveryFilter { account: Some(&account), endpoint: Some(&id), ..DeliveryFilter::default() };
     let last = app.list_deliveries(scope, filter, PageRequest { limit: 1, after: None }).await?;
@@ -100,6 +104,7 @@ async fn row(app: &App, scope: &Scope, endpoint: &Endpoint, now: Timestamp) -> R
         badge: health_badge(endpoint.enabled, endpoint.health.status),
         trouble: trouble(endpoint, now),
         last,
+        day,
         sent: count(endpoint.last_number),
         id,
     })

@@ -1,15 +1,18 @@
 //! The pages over a store of their own, without a network.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
-use bellwire_app::{AccountInput, Actor, App, AppOptions, DeliveryFilter, EndpointInput, EventInput, Limits, Operation};
+use bellwire_app::{
+    AccountInput, Actor, App, AppOptions, DeliveryFilter, EndpointInput, EventInput, IncidentFilter, Limits, Operation,
+};
 use bellwire_console::{ConsoleOptions, router};
 use bellwire_contract::Contracts;
-use bellwire_domain::{AddressPolicy, Secret};
-use bellwire_store::{Location, MasterKey, PageRequest, StoreOptions};
+use bellwire_domain::{AddressPolicy, AttemptOutcome, Decision, DeliveryId, HealthPolicy, Secret};
+use bellwire_store::{ClaimedDelivery, Location, MasterKey, Outcome, PageRequest, Queue, StoreOptions};
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -20,6 +23,7 @@ pub(crate) const ADMIN: &str = "test-admin-key";
 pub(crate) struct Site {
     router: Router,
     pub(crate) app: App,
+    queue: Queue,
     _folder: tempfile::TempDir,
 }
 
@@ -36,7 +40,7 @@ impl Site {
         let entropy = Arc::new(SeededEntropy::new(7));
         let location = Location::Sqlite(folder.path().join("bellwire.db"));
         let options = StoreOptions::new(location, MasterKey::new([7; 32]), clock.clone(), entropy.clone());
-        let (records, _) = bellwire_store::open(options).unwrap();
+        let (records, queue) = bellwire_store::open(options).unwrap();
         let app = App::new(AppOptions {
             records,
             contracts: Arc::new(Contracts::shipped().unwrap()),
@@ -48,7 +52,7 @@ impl Site {
         });
         assert_eq!(app.ensure_admin_key(Some(ADMIN)).await.unwrap(), None);
         let options = ConsoleOptions { app: app.clone(), plain_http: false, portal_refresh_url: None, frame_origins: Vec::new() };
-        Self { router: router(options), app, _folder: folder }
+        Self { router: router(options), app, queue, _folder: folder }
     }
 
     pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], form: &str) -> Answer {
@@ -80,7 +84,27 @@ impl Site {
         self.app.put_account(&scope, input).await.unwrap();
     }
 
-    /// A new endpoint of an account, an event and its delivery, as parts of paths.
+    /// Has a delivery, which is held in memory, refused once: that opens an incident.
+    pub(crate) async fn refuse(&self, id: DeliveryId) {
+        let delivery: ClaimedDelivery = loop {
+            let batch = self.queue.next_claimed().await.unwrap();
+            if let Some(found) = batch.into_iter().find(|delivery| delivery.id == id) {
+                break found;
+            }
+        };
+        let now = self.app.clock().now();
+        let outcome = Outcome {
+            delivery,
+            started_at: now,
+            duration: Duration::from_millis(84),
+            outcome: AttemptOutcome::Response { status: 503, retry_after: None, body: b"try later".to_vec() },
+            decision: Decision::Retry { due_at: now.plus(Duration::from_secs(60)) },
+            health: HealthPolicy::default(),
+        };
+        self.queue.record_outcomes([outcome].into()).await.unwrap();
+    }
+
+    /// A new endpoint of an account, an event and its delivery, and the incident that it opened, as parts of paths.
     pub(crate) async fn things(&self, account: &str) -> Vec<(&'static str, String)> {
         let admin = self.admin().await;
         let access = self.app.open_account(&admin, Operation::EndpointChange, account).await.unwrap();
@@ -108,12 +132,16 @@ impl Site {
         let scope = self.app.permit(&admin, Operation::DeliveryRead).unwrap();
         let filter = DeliveryFilter { account: Some(account), endpoint: Some(endpoint.id.as_str()), ..DeliveryFilter::default() };
         let page = PageRequest { limit: 1, after: None };
-        let delivery = self.app.list_deliveries(&scope, filter, page).await.unwrap().items.remove(0);
+        let delivery = self.app.list_deliveries(&scope, filter, page.clone()).await.unwrap().items.remove(0);
+        self.refuse(delivery.id).await;
+        let filter = IncidentFilter { account: Some(account), endpoint: Some(endpoint.id.as_str()), state: None };
+        let incident = self.app.list_incidents(&scope, filter, page).await.unwrap().items.remove(0);
         vec![
             ("{account}", account.to_owned()),
             ("{endpoint}", endpoint.id.to_string()),
             ("{event}", receipt.id.to_string()),
             ("{delivery}", delivery.id.to_string()),
+            ("{incident}", incident.id.to_string()),
             ("{contract}", contract.name().to_owned()),
             ("{key}", "key_none".to_owned()),
         ]

@@ -73,6 +73,8 @@ pub struct Ledger {
     /// When the process's clock jumped.
     pub clock_jumps: Vec<Duration>,
     pub stored: Vec<Stored>,
+    /// Attempts by the store's figures.
+    pub counted_attempts: i64,
     /// Event ids by account, in the order of `seq`.
     pub logs: BTreeMap<String, Vec<(i64, String)>>,
     /// What went wrong with the simulation itself.

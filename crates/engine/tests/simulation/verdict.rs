@@ -27,6 +27,7 @@ pub fn violations(ledger: &Ledger) -> Vec<String> {
         verdict.logs_have_no_gaps();
         verdict.every_delivery_ends();
         verdict.stored_attempts_were_made();
+        verdict.each_attempt_is_counted_once();
         verdict.each_delivery_is_sent_in_order();
         verdict.limits_hold();
         if ledger.punctual {
@@ -126,6 +127,15 @@ impl<'l> Verdict<'l> {
             attempts.iter().any(|attempt| attempt.number == number && self.is_set_aside(attempt))
         };
         between.into_iter().all(is_one)
+    }
+
+    /// The figures have every attempt that is stored, and no other.
+    fn each_attempt_is_counted_once(&mut self) {
+        let stored: usize = self.ledger.stored.iter().map(|stored| stored.attempts.len()).sum();
+        let counted = self.ledger.counted_attempts;
+        if i64::try_from(stored) != Ok(counted) {
+            self.found.push(format!("{stored} attempts are stored, and {counted} counted"));
+        }
     }
 
     /// What the store says happened, happened on the network.

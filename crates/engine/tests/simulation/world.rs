@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use bellwire_contract::{Contract, Contracts};
 use bellwire_domain::RoomLimits;
-use bellwire_domain::{AccountId, Clock, DeliveryState, EndpointId, EventFilter, HealthStatus, Secret, Timestamp};
+use bellwire_domain::{AccountId, Clock, DeliveryState, EndpointId, EventFilter, HealthStatus, Secret, Span, Timestamp};
 use bellwire_engine::{Engine, EngineOptions};
 use bellwire_store::{
-    DeliveryQuery, EndpointChanges, EventQuery, Execution, LaneKey, Location, MasterKey, NewEndpoint, PageRequest, PutAccount,
-    Records, StoreOptions,
+    DeliveryQuery, EndpointChanges, EventQuery, Execution, FiguresQuery, LaneKey, Location, MasterKey, NewEndpoint, PageRequest,
+    PutAccount, Records, StoreOptions,
 };
 use bellwire_testkit::SeededEntropy;
 use bellwire_testkit::postgres::{Cluster, psql};
@@ -380,6 +380,15 @@ async fn settle(run: &Run, records: &Records) {
 
 /// What the store says in the end.
 async fn gather(run: &Run, records: &Records) {
+    let all = FiguresQuery {
+        account_id: None,
+        endpoint_id: None,
+        since: Timestamp::from_secs(0),
+        until: Timestamp::from_secs(1 << 40),
+        by: Span::Hour,
+    };
+    let counted = records.read_figures(all).await.unwrap();
+    run.ledger.lock().counted_attempts = counted.iter().map(|(_, figures)| figures.tally.attempts).sum();
     for (contract, _) in CONTRACTS {
         let account = AccountId::try_new(&format!("of-{contract}")).unwrap();
         let page = PageRequest { limit: 100_000, after: None };

@@ -211,6 +211,28 @@ pub(super) const ALL: &[Definition] = &[
         ],
     },
     Definition {
+        name: "figures",
+        promise: "what all accounts came to is the sum of what each came to",
+        count: "SELECT COUNT(*) FROM rollups",
+        // A count moves within its day; the first day may be about to be forgotten.
+        violations: &[
+            "SELECT 'day ' || x.day || ': ' || x.of_all || ' attempts of all accounts, and ' || x.of_each || ' of each' FROM \
+             (SELECT CASE span WHEN 0 THEN number / 1440 WHEN 1 THEN number / 24 ELSE number END AS day, \
+             SUM(CASE WHEN account = 0 THEN attempts ELSE 0 END) AS of_all, \
+             SUM(CASE WHEN account > 0 AND lane > 0 THEN attempts ELSE 0 END) AS of_each FROM rollups WHERE span <= 2 GROUP BY 1) x \
+             WHERE x.of_all <> x.of_each AND x.day > COALESCE((SELECT MIN(number) FROM rollups WHERE span = 2), 0)",
+        ],
+    },
+    Definition {
+        name: "incidents",
+        promise: "an endpoint knows how many of its incidents are unresolved",
+        count: "SELECT COUNT(*) FROM incidents",
+        violations: &["SELECT 'endpoint ' || p.account_id || '/' || p.id || ': ' || COALESCE(i.found, 0) \
+             || ' unresolved incidents, and it says ' || p.incidents FROM endpoints p LEFT JOIN \
+             (SELECT lane, COUNT(*) AS found FROM incidents WHERE resolved_at IS NULL GROUP BY lane) i ON i.lane = p.lane \
+             WHERE COALESCE(i.found, 0) <> p.incidents"],
+    },
+    Definition {
         name: "replays",
         promise: "a replay keeps to its range, counts what it made, and sends no event twice",
         count: "SELECT COUNT(*) FROM replays",

@@ -11,11 +11,14 @@ use bellwire_domain::{Decision, Timestamp};
 use crate::StoreError;
 use crate::queue::context::WriteContext;
 use crate::queue::health_book::{EndpointState, HealthBook};
+use crate::queue::incident_book::IncidentBook;
 use crate::queue::late;
 use crate::queue::lease::Claimant;
 use crate::queue::outcome::{RecordJob, Recording, SealedOutcome};
+use crate::queue::rollup_book::{self, RollupBook};
 use crate::rows::attempt::AttemptRow;
 use crate::rows::delivery::EndedRow;
+use crate::rows::operator_notice;
 use crate::sql::{
     Bound, ColumnGroup, Columns, Db, Insert, Kind, Param, Row, Session, TableRow, columns, names, params, select, unnest,
 };
@@ -75,15 +78,16 @@ fn end() -> String {
 
 /// Records a group, whose accounts are locked already.
 pub(super) struct Recorder<'j> {
+    context: &'j WriteContext,
     now: Timestamp,
     claimant: Arc<Claimant>,
     all: Vec<SealedOutcome<'j>>,
 }
 
 impl<'j> Recorder<'j> {
-    pub(super) fn new(context: &WriteContext, jobs: &'j [RecordJob]) -> Self {
+    pub(super) fn new(context: &'j WriteContext, jobs: &'j [RecordJob]) -> Self {
         let all = jobs.iter().flat_map(RecordJob::sealed).collect();
-        Self { now: context.clock.now(), claimant: context.lease.current(), all }
+        Self { context, now: context.clock.now(), claimant: context.lease.current(), all }
     }
 
     /// What was held under an earlier token may be held anew, and is another's outcome then.
@@ -91,14 +95,16 @@ impl<'j> Recorder<'j> {
         sealed.outcome.delivery.epoch == self.claimant.epoch
     }
 
-    /// The statements that move deliveries on in the queue.
+    /// The statements that move deliveries on in the queue, and count their attempts as if all were still held.
     pub(super) fn moves(&self, session: &Session) -> Result<Vec<Bound<'_>>, StoreError> {
         let (mut ended, mut again): (Vec<Param<'_>>, Vec<Param<'_>>) = (Vec::new(), Vec::new());
         let mut offered = HashSet::with_capacity(self.all.len());
+        let mut rollups = RollupBook::new(self.now, &self.claimant);
         for sealed in self.all.iter().filter(|sealed| self.is_own(sealed)) {
             if !offered.insert(sealed.key()) {
                 continue; // held twice, and the first outcome counts
             }
+            rollups.count(sealed.outcome, 1);
             let delivery = &sealed.outcome.delivery;
             match (sealed.ended_as(), &sealed.outcome.decision) {
                 (Some(state), _) => sealed.ended_row(state, self.now).bind(&mut ended),
@@ -109,7 +115,7 @@ impl<'j> Recorder<'j> {
             }
         }
         let token = params![self.claimant.token.as_str()];
-        let mut moves = Vec::with_capacity(2);
+        let mut moves = Vec::with_capacity(3);
         if !ended.is_empty() {
             let kinds: Vec<Kind> = EndedRow::table().columns.iter().map(|(_, kind)| *kind).collect();
             moves.push(session.bind("queue", &end(), &[(&kinds, &ended)], token)?);
@@ -117,12 +123,15 @@ impl<'j> Recorder<'j> {
         if !again.is_empty() {
             moves.push(session.bind("queue", &reschedule(), &[(&[Kind::Int; 3], &again)], token)?);
         }
+        moves.extend(rollups.bind(session)?);
         Ok(moves)
     }
 
     /// Writes the rest, by what the moves answered; whether an endpoint's health has changed as well.
     pub(super) fn finish(&self, session: &Session, answers: &[Vec<Row>]) -> Result<(Vec<Recording>, bool), StoreError> {
         let (mut held, mut health) = (HashSet::with_capacity(self.all.len()), HealthBook::default());
+        let (mut incidents, mut rollups) = (IncidentBook::default(), RollupBook::new(self.now, &self.claimant));
+        let (mut offered, mut notices) = (HashSet::with_capacity(self.all.len()), Vec::new());
         for row in answers.iter().flatten() {
             let (endpoint, delivery): Answer = row.read()?;
             if let Some(endpoint) = endpoint {
@@ -134,24 +143,35 @@ impl<'j> Recorder<'j> {
         let mut recordings = Vec::with_capacity(self.all.len());
         let mut earlier: Vec<Param<'_>> = Vec::new();
         for sealed in &self.all {
+            let was_counted = self.is_own(sealed) && offered.insert(sealed.key());
             if !(self.is_own(sealed) && held.remove(&sealed.key())) {
                 let is_stored = late::record_late(db, sealed, self.now)?;
+                rollups.count(sealed.outcome, i64::from(is_stored) - i64::from(was_counted));
                 recordings.push(if is_stored { Recording::Stored(None) } else { Recording::Lost });
                 continue;
             }
             if sealed.ended_as().is_none() {
                 sealed.attempt_row().bind(&mut earlier);
             }
+            notices.extend(sealed.notice(self.context, self.now));
+            if let Some(has_incidents) = health.has_incidents(sealed.outcome) {
+                incidents.observe(sealed.outcome, has_incidents);
+            }
             recordings.push(Recording::Stored(health.observe(sealed.outcome)));
         }
         if !earlier.is_empty() {
             Insert::of::<AttemptRow<'_>>().run(db, &earlier)?;
         }
+        rollups.write(db, &rollup_book::counting())?;
+        incidents.write(db, &*self.context.clock, &*self.context.entropy)?;
+        notices.extend(health.notices(self.context, self.now));
+        operator_notice::put(db, &notices)?;
         Ok((recordings, health.write(db, self.now)?))
     }
 }
 
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
-    vec![end(), reschedule(), Insert::of::<AttemptRow<'_>>().set_sql().to_owned()]
+    let sets = [Insert::of::<AttemptRow<'_>>(), rollup_book::counting(), operator_notice::insertion()];
+    [end(), reschedule()].into_iter().chain(sets.map(|insert| insert.set_sql().to_owned())).collect()
 }

@@ -3,6 +3,7 @@
 use crate::StoreError;
 use crate::queue::plan::Plan;
 use crate::rows::event::{EventRow, SubjectRow};
+use crate::rows::operator_notice;
 use crate::rows::queued::QueuedRow;
 use crate::sql::{Bound, Insert, Kind, Param, Session, Set, TableRow, names, params, unnest_from};
 
@@ -58,6 +59,9 @@ pub(super) fn writes<'p>(session: &Session, plan: &'p Plan<'_>) -> Result<Vec<Bo
     let subjects = plan.subject_cells();
     if !subjects.is_empty() {
         writes.push(Insert::of::<SubjectRow<'_>>().bind(session, &subjects)?);
+    }
+    if !plan.notices().is_empty() {
+        writes.push(operator_notice::insertion().bind(session, &operator_notice::cells(plan.notices()))?);
     }
     Ok(writes)
 }

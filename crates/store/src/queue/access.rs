@@ -43,6 +43,7 @@ pub(crate) struct AccessOptions {
     pub(crate) readers_max: u32,
     pub(crate) account_backlog_max: i64,
     pub(crate) replay_rate: RateLimit,
+    pub(crate) operator_account: Option<AccountId>,
     pub(crate) execution: Execution,
     pub(crate) node_lease: Duration,
 }
@@ -83,6 +84,7 @@ impl Parts {
             handoff,
             lease: Arc::new(lease),
             account_backlog_max: options.account_backlog_max,
+            operator_account: options.operator_account.clone(),
             replay_pace: Arc::new(ReplayPace::new(options.replay_rate)),
             delivery_ids: Arc::new(delivery_ids),
         };

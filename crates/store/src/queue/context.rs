@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwire_domain::{Clock, Entropy};
+use bellwire_domain::{AccountId, Clock, Entropy};
 
 use super::handoff::HandOff;
 use super::ids::DeliveryIds;
@@ -19,8 +19,17 @@ pub(crate) struct WriteContext {
     pub(crate) lease: Arc<Lease>,
     /// Live deliveries that one account may have.
     pub(crate) account_backlog_max: i64,
+    /// The account whose events tell the operator what happens here.
+    pub(crate) operator_account: Option<AccountId>,
     /// How fast replays may add deliveries.
     pub(crate) replay_pace: Arc<ReplayPace>,
     /// Draws the ids of deliveries.
     pub(crate) delivery_ids: Arc<DeliveryIds>,
+}
+
+impl WriteContext {
+    /// Whether the operator is told of what happens to this account. Of its own account it is not: telling it that would fail too.
+    pub(crate) fn tells_of(&self, account_id: &AccountId) -> bool {
+        self.operator_account.as_ref().is_some_and(|operator| operator != account_id)
+    }
 }

@@ -13,7 +13,7 @@ use super::notice::Notice;
 use crate::StoreError;
 use crate::rows::account;
 use crate::rows::event::{SEQ_MAX, event_place, place_seq};
-use crate::rows::session;
+use crate::rows::{incident, session};
 use crate::sql::{Db, Select, columns, params};
 
 /// Rows of a table that go in one step.
@@ -90,6 +90,7 @@ pub(crate) fn begin(db: Db<'_>, id: &AccountId, now: Timestamp) -> Result<bool, 
         db.execute(DELETE_KEYS, params![id.as_str()])?;
         db.execute(DELETE_REPLAYS, params![id.as_str()])?;
         session::end_of_account(db, id)?;
+        incident::drop_of_account(db, id)?;
         Notice::Account(id.clone()).tell(db)?;
         Notice::Keys.tell(db)?;
     }
@@ -118,6 +119,7 @@ pub(crate) fn advance(db: Db<'_>, only: Option<&AccountId>) -> Result<Option<Del
         for statement in REST {
             db.execute(statement, params![account_id.as_str()])?;
         }
+        incident::drop_of_account(db, &account_id)?; // what was in flight may have opened some since
         Notice::Account(account_id.clone()).tell(db)?;
     }
     let left = find(db, &account_id)?;

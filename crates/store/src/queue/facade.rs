@@ -18,11 +18,13 @@ use super::replay::{self, ReplayStep};
 use super::retention::{self, Removed};
 use crate::StoreError;
 use crate::page::PageRequest;
-use crate::rows::account;
 use crate::rows::lane::LaneKey;
+use crate::rows::{account, incident, rollup};
 
 /// Accounts looked at with one read.
 const ACCOUNTS_PAGE: u32 = 100;
+/// Incidents removed in one transaction.
+const INCIDENTS_STEP: i64 = 1_000;
 
 /// The queue of live deliveries, as an engine works on it. Cheap to clone.
 #[derive(Clone)]
@@ -168,7 +170,7 @@ impl Queue {
     }
 }
 
-/// Replays, deletions and retention.
+/// Replays, deletions, figures and retention.
 impl Queue {
     /// Takes one bounded step of the running replay that comes after `after` in the order of ids; `None` when there is none.
     pub async fn advance_replay(&self, after: Option<&ReplayId>) -> Result<Option<ReplayStep>, StoreError> {
@@ -195,6 +197,12 @@ impl Queue {
         self.0.deletion_begun.notified().await;
     }
 
+    /// Takes one bounded step of moving old figures into longer spans; `false` when there was nothing to move.
+    pub async fn fold_figures(&self) -> Result<bool, StoreError> {
+        let now = self.0.now();
+        self.0.write(move |db| rollup::fold(db, now)).await
+    }
+
     /// Removes what is older than `since`, in whole weeks: ended deliveries with their attempts, and events that no delivery
     /// needs. What is live is kept, with everything made after it. May be interrupted, and asked by several nodes at once.
     pub async fn retain(&self, since: Timestamp) -> Result<Removed, StoreError> {
@@ -215,6 +223,7 @@ impl Queue {
                 removed.deliveries += some;
             },
         }
+        while self.0.write(move |db| incident::drop_ended(db, kept.since, INCIDENTS_STEP)).await? > 0 {}
         let mut after = None;
         loop {
             let page = PageRequest { limit: ACCOUNTS_PAGE, after };

@@ -5,16 +5,19 @@ use bellwire_domain::{Decision, Health, HealthStatus, Timestamp};
 use foldhash::HashMap;
 
 use super::cancel::cancel_waiting;
+use super::context::WriteContext;
 use super::outcome::{HealthChange, Outcome};
 use crate::StoreError;
 use crate::rows::endpoint::{EndpointName, HealthColumns};
 use crate::rows::lane::LaneKey;
+use crate::rows::operator_notice::OperatorNotice;
 use crate::sql::{Db, Select, columns, params};
 
 columns! {
-    /// Whether an endpoint is enabled.
+    /// Whether an endpoint is enabled, and how many incidents it has.
     pub(crate) struct Switch of "endpoints" {
         enabled: bool = "p.enabled",
+        incidents: u32 = "p.incidents",
     }
 }
 
@@ -30,6 +33,7 @@ struct EndpointHealth {
     before: Health,
     now: Health,
     was_enabled: bool,
+    has_incidents: bool,
     /// Whether the endpoint is to be disabled and its waiting deliveries cancelled.
     disable: bool,
 }
@@ -45,7 +49,8 @@ impl HealthBook {
     /// Keeps the state of an endpoint that was read with others.
     pub(crate) fn add(&mut self, (name, health, switch): EndpointState) {
         let before = health.into();
-        let health = EndpointHealth { before, now: before, was_enabled: switch.enabled, disable: false };
+        let (was_enabled, has_incidents) = (switch.enabled, switch.incidents > 0);
+        let health = EndpointHealth { before, now: before, was_enabled, has_incidents, disable: false };
         self.endpoints.insert(name.into(), Some(health));
     }
 
@@ -75,6 +80,39 @@ impl HealthBook {
         let disables = policy.failed.is_some_and(|(_, then)| then == FailedThen::Disable);
         endpoint.disable |= failed_now && disables || outcome.decision == Decision::Failed { endpoint_gone: true };
         (from != to).then_some(HealthChange { lane, from, to })
+    }
+
+    /// Whether an endpoint had unresolved incidents; `None`: it is gone.
+    pub(crate) fn has_incidents(&self, outcome: &Outcome) -> Option<bool> {
+        Some(self.endpoints.get(&outcome.delivery.lane())?.as_ref()?.has_incidents)
+    }
+
+    /// What the operator is told of the changes.
+    pub(crate) fn notices(&self, context: &WriteContext, now: Timestamp) -> Vec<OperatorNotice> {
+        let mut notices = Vec::new();
+        for (lane, endpoint) in self.endpoints.iter().filter(|(lane, _)| context.tells_of(&lane.account_id)) {
+            let Some(endpoint) = endpoint else { continue };
+            let (from, to) = (endpoint.before.status, endpoint.now.status);
+            let changed = (from != to).then_some(match to {
+                HealthStatus::Active => Some("endpoint.recovered"),
+                HealthStatus::Unhealthy => Some("endpoint.unhealthy"),
+                HealthStatus::Failed => Some("endpoint.failed"),
+                HealthStatus::Pending => None,
+            });
+            let disabled = endpoint.disable.then_some("endpoint.disabled");
+            for event_type in [changed.flatten(), disabled].into_iter().flatten() {
+                let data = serde_json::json!({
+                    "account": lane.account_id.as_str(),
+                    "endpoint": lane.endpoint_id.as_str(),
+                    "from": from.as_str(),
+                    "to": to.as_str(),
+                    "consecutive_failures": endpoint.now.consecutive_failures,
+                    "failing_since": endpoint.now.failing_since.or(endpoint.before.failing_since).map(|at| at.to_string()),
+                });
+                notices.push(OperatorNotice::new(now, &*context.entropy, event_type, &data));
+            }
+        }
+        notices
     }
 
     /// Writes what has changed; whether anything has.

@@ -11,11 +11,13 @@ use std::time::Duration;
 use bellwire_domain::{AttemptOutcome, Decision, DeliveryState, Entropy, HealthPolicy, HealthStatus, Timestamp};
 use tokio::sync::oneshot;
 
+use super::context::WriteContext;
 use super::delivery::ClaimedDelivery;
 use crate::StoreError;
 use crate::rows::attempt::{AttemptResult, AttemptRow};
 use crate::rows::delivery::EndedRow;
 use crate::rows::lane::LaneKey;
+use crate::rows::operator_notice::OperatorNotice;
 use crate::seal::{DataKey, Place};
 
 /// An attempt and what was decided from it.
@@ -105,6 +107,25 @@ impl SealedOutcome<'_> {
             Decision::Failed { .. } => Some(DeliveryState::Failed),
             Decision::Retry { .. } => None,
         }
+    }
+
+    /// What the operator is told of a delivery that failed for good.
+    pub(crate) fn notice(&self, context: &WriteContext, now: Timestamp) -> Option<OperatorNotice> {
+        let Outcome { delivery, outcome, decision, .. } = self.outcome;
+        if !matches!(decision, Decision::Failed { .. }) || !context.tells_of(&delivery.account_id) {
+            return None;
+        }
+        let data = serde_json::json!({
+            "account": delivery.account_id.as_str(),
+            "endpoint": delivery.endpoint_id.as_str(),
+            "delivery": delivery.id.to_string(),
+            "event": delivery.event.id.as_str(),
+            "event_type": delivery.event.event_type.as_str(),
+            "attempts": delivery.attempts + 1,
+            "outcome": outcome.kind(),
+            "status": outcome.status(),
+        });
+        Some(OperatorNotice::new(now, &*context.entropy, "delivery.failed", &data))
     }
 
     pub(super) fn result(&self) -> AttemptResult<'_> {

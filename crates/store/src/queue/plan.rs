@@ -21,6 +21,7 @@ use super::publication::{EventReceipt, Publication, PublishError, PublishResult,
 use crate::rows::endpoint::RecipientColumns;
 use crate::rows::event::{KnownEvent, event_place, place_seq};
 use crate::rows::lane::{LaneKey, LaneRefs};
+use crate::rows::operator_notice::OperatorNotice;
 use crate::rows::queued::Origin;
 use crate::sql::columns;
 
@@ -146,6 +147,7 @@ pub(crate) struct Plan<'p> {
     known: HashMap<AccountId, HashMap<EventId, Known>>,
     events: Vec<PlannedEvent<'p>>,
     deliveries: Vec<PlannedDelivery<'p>>,
+    notices: Vec<OperatorNotice>,
 }
 
 /// What a group of publications came to, to be told once it is committed. Dropped before that, it gives its room back.
@@ -164,11 +166,34 @@ impl<'p> Plan<'p> {
     ) -> (Self, Planned) {
         let now = context.clock.now();
         let Loaded { accounts, known } = loaded;
-        let mut plan = Self { now, claimant, accounts, known, events: Vec::new(), deliveries: Vec::new() };
+        let mut plan = Self { now, claimant, accounts, known, events: Vec::new(), deliveries: Vec::new(), notices: Vec::new() };
         let backlog_max = context.account_backlog_max;
+        let before = plan.pending(context);
         let results = publications.iter().map(|publication| plan.add(publication, backlog_max)).collect();
+        plan.tell_of_backlogs(&before, context);
         let claimed = plan.hand_off(context);
         (plan, Planned { results, claimed })
+    }
+
+    /// The live deliveries of each account that the operator may be told of.
+    fn pending(&self, context: &WriteContext) -> Vec<(AccountId, i64)> {
+        let told = self.accounts.iter().filter(|(id, _)| context.tells_of(id));
+        told.map(|(id, account)| (id.clone(), account.log.pending)).collect()
+    }
+
+    /// Notes the accounts that have just come near the most live deliveries that they may have.
+    fn tell_of_backlogs(&mut self, before: &[(AccountId, i64)], context: &WriteContext) {
+        let (max, now) = (context.account_backlog_max, self.now);
+        let near = max / 5 * 4;
+        for (id, _) in before.iter().filter(|(_, pending)| *pending < near) {
+            let Some(account) = self.accounts.get(id).filter(|account| account.log.pending >= near) else { continue };
+            self.notices.push(OperatorNotice::backlog(now, (id, account.reference), account.log.pending, max));
+        }
+    }
+
+    /// What the operator is told.
+    pub(crate) fn notices(&self) -> &[OperatorNotice] {
+        &self.notices
     }
 
     /// Plans one publication: all its events, or an error and none.

@@ -7,10 +7,10 @@ use crate::page::{Page, PageRequest};
 use crate::queue::cancel::cancel_waiting;
 use crate::queue::notice::Notice;
 use crate::queue::replay;
-use crate::rows::account;
 use crate::rows::endpoint::{self, Endpoint, select_where};
 use crate::rows::lane::{self, LaneKey};
 use crate::rows::secret::{self, SecretOwner};
+use crate::rows::{account, incident};
 use crate::seal::{AccountSeal, Keyring};
 use crate::sql::{Db, params};
 
@@ -210,6 +210,9 @@ pub(super) fn delete(db: Db<'_>, lane: &LaneKey, now: Timestamp) -> Result<bool,
     account::lock(db, &lane.account_id)?;
     replay::cancel_all(db, lane, now)?;
     cancel_waiting(db, lane, now)?;
+    if let Some(refs) = lane::find(db, lane)? {
+        incident::end_of_lane(db, refs.lane, incident::BY_DELETION, now)?;
+    }
     secret::delete(db, lane)?;
     Ok(db.execute(DELETE, params![lane.account_id.as_str(), lane.endpoint_id.as_str()])? > 0)
 }

@@ -1,5 +1,6 @@
 //! The facade for the use-cases. What is read often is kept in memory, and forgotten by whoever changes it.
 
+mod figures;
 mod publishing;
 mod sessions;
 

@@ -7,11 +7,14 @@ use crate::rows::attempt::AttemptRow;
 use crate::rows::delivery::EndedRow;
 use crate::rows::endpoint::EndpointRow;
 use crate::rows::event::{EventRow, SubjectRow};
+use crate::rows::incident::IncidentRow;
 use crate::rows::key::KeyRow;
 use crate::rows::lane::LaneRow;
+use crate::rows::operator_notice::NoticeRow;
 use crate::rows::queued::QueuedRow;
 use crate::rows::replay::ReplayRow;
 use crate::rows::resource::ResourceRow;
+use crate::rows::rollup::RollupRow;
 use crate::rows::secret::SecretRow;
 use crate::sql::{Column, Kind, TableRow};
 
@@ -55,12 +58,12 @@ impl CopiedTable {
 }
 
 /// In the order in which they are copied.
-pub(super) fn tables() -> [CopiedTable; 12] {
+pub(super) fn tables() -> [CopiedTable; 15] {
     [
         CopiedTable::of::<KeyRow<'_>>(),
         CopiedTable::of::<AccountRow<'_>>().with(&["ref", "first_seq"]),
         CopiedTable::of::<LaneRow<'_>>().with(&["ref"]).in_order_of("ref"),
-        CopiedTable::of::<EndpointRow<'_>>(),
+        CopiedTable::of::<EndpointRow<'_>>().with(&["incidents"]),
         CopiedTable::of::<SecretRow<'_>>(),
         CopiedTable::of::<EventRow<'_>>(),
         CopiedTable::of::<SubjectRow<'_>>(),
@@ -70,6 +73,9 @@ pub(super) fn tables() -> [CopiedTable; 12] {
         CopiedTable::of::<AttemptRow<'_>>().by_week(),
         CopiedTable::of::<ReplayRow<'_>>(),
         CopiedTable::of::<ResourceRow<'_>>().in_order_of("row"),
+        CopiedTable::of::<RollupRow<'_>>(),
+        CopiedTable::of::<IncidentRow<'_>>(),
+        CopiedTable::of::<NoticeRow<'_>>(),
     ]
 }
 

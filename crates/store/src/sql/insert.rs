@@ -28,6 +28,12 @@ impl Insert {
         Self { columns, row_sql, set_sql }
     }
 
+    /// The same with `rest` behind it: `ON CONFLICT …`.
+    pub(crate) fn then(self, rest: &str) -> Self {
+        let (row_sql, set_sql) = (format!("{} {rest}", self.row_sql), format!("{} {rest}", self.set_sql));
+        Self { row_sql, set_sql, ..self }
+    }
+
     /// Inserts every row that `cells` holds.
     pub(crate) fn run(&self, db: Db<'_>, cells: &[Param<'_>]) -> Result<(), StoreError> {
         if cells.is_empty() {

@@ -7,9 +7,11 @@ use super::write::Inserts;
 use crate::StoreError;
 use crate::queue::context::WriteContext;
 use crate::queue::health_book::HealthBook;
+use crate::queue::incident_book::IncidentBook;
 use crate::queue::late;
 use crate::queue::outcome::{Outcome, RecordJob, Recording, SealedOutcome};
-use crate::rows::account;
+use crate::queue::rollup_book::RollupBook;
+use crate::rows::{account, operator_notice};
 use crate::sql::{ColumnGroup, Db, Param, Prepared, params};
 
 const TAKE: &str = "DELETE FROM queue WHERE id = $1 AND claim = $2 AND attempts = $3";
@@ -27,7 +29,9 @@ pub(super) fn record(
     }
     let (now, claimant) = (context.clock.now(), context.lease.current());
     let all: Vec<SealedOutcome<'_>> = jobs.iter().flat_map(RecordJob::sealed).collect();
-    let mut health = HealthBook::default();
+    let (mut health, mut incidents) = (HealthBook::default(), IncidentBook::default());
+    let mut rollups = RollupBook::new(now, &claimant);
+    let mut notices = Vec::new();
     let mut recordings = Vec::with_capacity(all.len());
     let mut left: HashMap<&AccountId, i64> = HashMap::default();
     let (mut earlier, mut ended): (Vec<Param<'_>>, Vec<Param<'_>>) = (Vec::new(), Vec::new());
@@ -35,6 +39,9 @@ pub(super) fn record(
     for sealed in &all {
         if !queue.move_on(sealed.outcome)? {
             let is_stored = late::record_late(db, sealed, now)?;
+            if is_stored {
+                rollups.count(sealed.outcome, 1);
+            }
             recordings.push(if is_stored { Recording::Stored(None) } else { Recording::Lost });
             continue;
         }
@@ -46,14 +53,23 @@ pub(super) fn record(
                 *left.entry(&delivery.account_id).or_default() += 1;
             }
         }
+        rollups.count(sealed.outcome, 1);
+        notices.extend(sealed.notice(context, now));
         health.load(db, &delivery.lane())?;
+        if let Some(has_incidents) = health.has_incidents(sealed.outcome) {
+            incidents.observe(sealed.outcome, has_incidents);
+        }
         recordings.push(Recording::Stored(health.observe(sealed.outcome)));
     }
     inserts.attempts.run(db, &earlier)?;
     inserts.deliveries.run(db, &ended)?;
+    rollups.write(db, &inserts.rollups)?;
+    incidents.write(db, &*context.clock, &*context.entropy)?;
     for (account_id, count) in left {
         account::add_pending(db, account_id, -count)?;
     }
+    notices.extend(health.notices(context, now));
+    operator_notice::put(db, &notices)?;
     health.write(db, now)?;
     Ok(recordings)
 }

@@ -2,10 +2,12 @@
 
 use crate::StoreError;
 use crate::queue::plan::Plan;
+use crate::queue::rollup_book;
 use crate::rows::attempt::AttemptRow;
 use crate::rows::delivery::EndedRow;
 use crate::rows::endpoint::UPDATE_NUMBER;
 use crate::rows::event::{EventRow, SubjectRow};
+use crate::rows::operator_notice;
 use crate::rows::queued::QueuedRow;
 use crate::sql::{Db, Insert, params};
 
@@ -18,6 +20,7 @@ pub(crate) struct Inserts {
     queue: Insert,
     pub(super) deliveries: Insert,
     pub(super) attempts: Insert,
+    pub(super) rollups: Insert,
 }
 
 impl Inserts {
@@ -28,6 +31,7 @@ impl Inserts {
             queue: Insert::of::<QueuedRow<'_>>(),
             deliveries: Insert::of::<EndedRow<'_>>(),
             attempts: Insert::of::<AttemptRow<'_>>(),
+            rollups: rollup_book::counting(),
         }
     }
 }
@@ -41,6 +45,7 @@ pub(super) fn write(db: Db<'_>, inserts: &Inserts, plan: &Plan<'_>) -> Result<()
     for (_, account_id, endpoint) in plan.changed_endpoints() {
         db.execute(UPDATE_NUMBER, params![endpoint.last_number, account_id.as_str(), endpoint.id.as_str()])?;
     }
+    operator_notice::put(db, plan.notices())?;
     inserts.subjects.run(db, &plan.subject_cells())
 }
 
