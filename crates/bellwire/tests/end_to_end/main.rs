@@ -35,4 +35,5 @@ mod schemathesis;
 mod shutdown;
 mod startup;
 mod suspects;
+mod verification;
 mod verify;
