@@ -88,12 +88,9 @@ pub struct CodeError {
 impl Contract {
     /// A receiver's code that verifies the requests of this contract. The same contract always gives the same code.
     pub fn verification_code(&self, language: CodeLanguage) -> Result<VerificationCode, CodeError> {
-        let model = plan::plan(self)?;
-        let text = render(language, &model).map_err(|error| CodeError {
-            contract: self.name.clone(),
-            place: "contract".to_owned(),
-            message: error.to_string(),
-        })?;
+        let error = |(place, message)| CodeError { contract: self.name.clone(), place, message };
+        let model = plan::plan(self).map_err(error)?;
+        let text = render(language, &model).map_err(|fault| error(("contract".to_owned(), fault.to_string())))?;
         Ok(VerificationCode {
             text,
             takes_url: model.takes_url,

@@ -27,12 +27,14 @@ type VerificationError string
 
 func (refusal VerificationError) Error() string { return string(refusal) }
 
-// Verify returns a VerificationError unless the secret made the request.
-{%- if model.key.is_some() %} Another error means that the secret is not well-formed.{% endif %}
+// Verify returns a VerificationError unless the secret made the request. Another error means that the secret cannot be used.
 {%- if model.needs_now() %}
 // A zero time stands for the time of this machine.
 {%- endif %}
 func Verify({{ self.arguments() }}) error {
+	if secret == "" {
+		return errors.New("the secret is empty: anybody could sign with it")
+	}
 	{%- if model.needs_now() %}
 	if now.IsZero() {
 		now = time.Now()

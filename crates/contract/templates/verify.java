@@ -37,6 +37,9 @@ public final class WebhookVerifier {
 
     /** Throws unless the secret made the request. The headers may have their names in any case. */
     public static void verify({{ self.arguments(true) }}{% if model.needs_now() %}, Instant now{% endif %}) throws VerificationException {
+        if (secret.isEmpty()) {
+            throw new IllegalArgumentException("the secret is empty: anybody could sign with it");
+        }
         Map<String, String> anyCase = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
         anyCase.putAll(headers);
         {%- for read in model.reads %}

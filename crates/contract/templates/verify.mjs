@@ -30,6 +30,7 @@ export class VerificationError extends Error {}
  {%- endif %}
  */
 export function verify({{ self.arguments() }}{% if model.needs_now() %}, now = Date.now() / 1000{% endif %}) {
+  if (!secret) throw new TypeError("the secret is empty: anybody could sign with it");
   const lowerCase = new Map([...(headers.entries?.() ?? Object.entries(headers))].map(([name, value]) => [name.toLowerCase(), value]));
   {%- for read in model.reads %}
   const {{ self.variable(read.field) }} = {{ self.reading(read) }};

@@ -34,6 +34,9 @@ final class WebhookVerifier
         {%- if model.needs_now() %}
         $now ??= time();
         {%- endif %}
+        if ($secret === "") {
+            throw new \InvalidArgumentException("the secret is empty: anybody could sign with it");
+        }
         $headers = array_change_key_case($headers, CASE_LOWER);
         {%- for read in model.reads %}
         {{ self.variable(read.field) }} = {{ self.reading(read) }};

@@ -32,6 +32,8 @@ def verify({{ self.arguments() }}{% if model.needs_now() %}, now=None{% endif %}
     {%- if model.needs_now() %}
     now = time.time() if now is None else now
     {%- endif %}
+    if not secret:
+        raise ValueError("the secret is empty: anybody could sign with it")
     headers = {name.lower(): value for name, value in headers.items()}
     {%- for read in model.reads %}
     {{ read.field }} = {{ self.reading(read) }}

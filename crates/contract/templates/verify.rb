@@ -26,6 +26,7 @@ module WebhookVerifier
     # Raises a VerificationError unless the secret made the request. The headers are a Hash from names in any case to texts, or
     # the environment of Rack.
     def verify({{ self.arguments() }})
+      raise ArgumentError, "the secret is empty: anybody could sign with it" if secret.empty?
       plain = headers.to_h { |name, value| [name.to_s.downcase.tr("_", "-").delete_prefix("http-"), value] }
       body = body.b
       {%- for read in model.reads %}

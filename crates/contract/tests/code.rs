@@ -91,6 +91,7 @@ fn what_a_contract_says_stays_text_in_the_code() {
         let text = text(*language);
         let comment = text.lines().filter(|line| line.contains("quoted")).collect::<Vec<_>>();
         assert!(comment.iter().all(|line| line.starts_with("//") || line.starts_with('#')), "{comment:?}");
+        assert!(text.contains("the secret is empty"), "{text}");
         assert!(!text.contains("?>") && !text.contains(r"\u000a"), "{text}");
     }
     assert!(text(CodeLanguage::Ruby).contains(r#""\"\#{1}${2}$x`\\""#), "{}", text(CodeLanguage::Ruby));

@@ -364,7 +364,7 @@ request:
     // A plain hash of the secret and the body's base64.
     r#"
 request: { headers: { x-hash: "{{ signature.main }}" }, body: "{{ event.data }}" }
-signatures: { main: { hash: sha256, over: "{{ secret }}.{{ body | base64 }}" } }
+signatures: { main: { hash: sha256, over: '{{ secret }}é"$x#{1}${2}`\{{ body | base64 }}' } }
 "#,
     // A signature inside the body, over fields of it, with the time as a number.
     r#"
@@ -379,7 +379,7 @@ request: { headers: { authorization: "Bearer {{ signature.main }}" }, body: "{{ 
 signatures:
   main:
     key: hex
-    jwt: { alg: HS512, claims: { iss: acme, v: 2, live: true, sub: "{{ account.id }}", iat: "{{ attempt.at | unix }}", digest: "{{ body | sha512 | hex }}" } }
+    jwt: { alg: HS512, claims: { iss: "https://acme.example/a?b=\u00e9&<c>", v: 2, live: true, sub: "{{ account.id }}", iat: "{{ attempt.at | unix }}", digest: "{{ body | sha512 | hex }}" } }
 "#,
     // A header that is there only during a rotation.
     r#"

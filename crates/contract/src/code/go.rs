@@ -28,6 +28,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("base64.", "encoding/base64"),
     ("hex.", "encoding/hex"),
     ("json.", "encoding/json"),
+    ("errors.", "errors"),
     ("fmt.", "fmt"),
     ("hash.Hash", "hash"),
     ("http.", "net/http"),

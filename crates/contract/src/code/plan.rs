@@ -2,13 +2,13 @@
 //!
 //! What is checked, and what a value is computed from, is the same as in `verify`, which judges captured requests.
 
-use super::CodeError;
 use super::model::{Candidate, Claim, Field, Follow, Model, Parts, Proof, Read, Rule, Source, Time, Token, UrlText, Value};
 use super::sources::{Place, Shown, pattern, reaches, shown, snake, time_form};
 use super::translate::{Names, translate};
 use crate::captured::{follows, proves};
 use crate::contract::Contract;
 use crate::expression::Expression;
+use crate::json;
 use crate::path::Path;
 use crate::request::{Body, RequestPlan};
 use crate::signature::{KeyDerivation, Recipe, Secrets, Signature};
@@ -17,21 +17,20 @@ use crate::tree::Tree;
 use crate::variables::{Builtin, Variable};
 
 /// What to check, or the key of the contract that cannot be said.
-pub(super) fn plan(contract: &Contract) -> Result<Model, CodeError> {
-    let error = |(place, message)| CodeError { contract: contract.name.clone(), place, message };
-    let model = Planner::plan(contract, &contract.plan).map_err(error)?;
-    for event in contract.events() {
+pub(super) fn plan(contract: &Contract) -> Result<Model, Fault> {
+    let model = Planner::plan(contract, &contract.plan)?;
+    for event in contract.events().iter().chain(contract.any_event()) {
         let Some(plan) = &event.plan else { continue };
         if !Planner::plan(contract, plan).is_ok_and(|own| own == model) {
             let message = "requests of this event are verified in another way than those of the others".to_owned();
-            return Err(error((format!("events.{}.request", event.event_type), message)));
+            return Err((format!("events.{}.request", event.event_type), message));
         }
     }
     Ok(model)
 }
 
 /// The key of the contract, and what is wrong with it.
-type Fault = (String, String);
+pub(super) type Fault = (String, String);
 
 /// The parts that are taken from one text.
 struct Taken<'a> {
@@ -190,10 +189,12 @@ impl<'a> Planner<'a> {
     fn rule(&mut self, claim: &'a Tree) -> Result<Rule, String> {
         let matters = |expression: &&Expression| follows(expression) || time_form(expression).is_some();
         match claim {
-            Tree::Constant(json) if json.chars().all(|letter| matches!(letter, ' '..='~') && !"<>&\\/.".contains(letter)) => {
-                Ok(Rule::Constant(json.clone()))
-            }
-            Tree::Constant(_) => Err("the code cannot compare this constant".to_owned()),
+            Tree::Constant(json) => match json::unquote(json) {
+                Some(text) => Ok(Rule::Follows(Value::Literal(text.into_owned()))),
+                // A word or a whole number, which every language writes alike.
+                None if json.chars().all(|letter| letter.is_ascii_alphanumeric()) => Ok(Rule::Constant(json.clone())),
+                None => Err("the code cannot compare this constant".to_owned()),
+            },
             Tree::Value(expression) if follows(expression) => {
                 let expected = translate(expression, self)?;
                 check_text(&expected)?;

@@ -215,9 +215,28 @@ pub(super) fn settle(render: impl Fn(&str) -> askama::Result<String>) -> askama:
     // A definition may need an import, and so on: no chain is longer than this.
     let mut draft = String::new();
     for _ in 0..4 {
-        draft = render(&draft)?;
+        draft = render(&without_texts(&draft))?;
     }
     Ok(draft + "\n")
+}
+
+/// Code without its comments and texts: what only they speak of is not used.
+fn without_texts(code: &str) -> String {
+    let mut out = String::with_capacity(code.len());
+    for line in code.lines().filter(|line| !["#", "//", "/*", "*"].iter().any(|mark| line.trim_start().starts_with(mark))) {
+        let (mut quoted, mut escaped) = (false, false);
+        for letter in line.chars() {
+            match letter {
+                _ if escaped => escaped = false,
+                '\\' if quoted => escaped = true,
+                '"' => quoted = !quoted,
+                _ if quoted => {}
+                other => out.push(other),
+            }
+        }
+        out.push('\n');
+    }
+    out
 }
 
 /// An expression that a method can be called on: in parentheses if an operator stands outside of all of its own.
