@@ -65,6 +65,23 @@ test("every page of the operator can be read, in light and dark, on a phone, and
   }
 });
 
+test("a contract's verification code is there in every language without JavaScript, and can be copied", async () => {
+  const plain = await newPage(browser, { javaScriptEnabled: false });
+  await signIn(plain);
+  await plain.goto(`${base}/console/contracts/noyo`);
+  const languages = plain.getByRole("navigation", { name: "Language" });
+  for (const [name, line] of [["Go", "func Verify("], ["PHP", "final class WebhookVerifier"], ["Python", "def verify("]]) {
+    await languages.getByRole("link", { name, exact: true }).click();
+    await plain.getByText(line).waitFor();
+    assert.equal(await languages.locator("[aria-current]").textContent(), name);
+  }
+  const page = await newPage(browser);
+  await signIn(page);
+  await page.goto(`${base}/console/contracts/noyo?language=ruby`);
+  await page.getByRole("button", { name: "Copy code" }).waitFor();
+  await check(page);
+});
+
 test("an account, an endpoint and a test event by keyboard alone", async () => {
   const hook = await receiver();
   const page = await newPage(browser);

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use bellwire_contract::CodeLanguage;
 use bellwire_domain::rate::RATE_COUNT_MAX;
 use bellwire_domain::{AccountId, AllowedNetwork, RateLimit, Timestamp};
 use bellwire_store::{Location, StoreOptions};
@@ -218,6 +219,14 @@ pub(crate) enum ContractCommand {
     Docs {
         /// The contract's file, or the name of a built-in contract
         file: PathBuf,
+    },
+    /// Write the code with which a receiver verifies requests, in a language with nothing but its standard library
+    Code {
+        /// The contract's file, or the name of a built-in contract
+        file: PathBuf,
+        /// The language: python, node, go, ruby, java or php
+        #[arg(long, value_name = "LANGUAGE")]
+        language: CodeLanguage,
     },
 }
 

@@ -173,3 +173,21 @@ async fn a_session_ends_with_its_key_and_when_it_is_signed_out() {
     site.send("POST", "/console/sign-out", &[("cookie", &cookie)], "").await;
     assert_eq!(look(&cookie).await, 303);
 }
+
+#[tokio::test]
+async fn a_contract_shows_its_verification_code_in_the_language_that_the_address_names() {
+    let site = Site::start().await;
+    let cookie = site.sign_in(ADMIN).await;
+    let headers = [("cookie", cookie.as_str())];
+    for (query, title, line) in [
+        ("", "Python", "def verify(secret, headers, body, now=None):"),
+        ("?language=go", "Go", "func Verify(secret string, headers http.Header, body []byte, now time.Time) error {"),
+        ("?language=cobol", "Python", "def verify(secret, headers, body, now=None):"),
+    ] {
+        let text = site.send("GET", &format!("/console/contracts/noyo{query}"), &headers, "").await.text;
+        assert!(text.contains(line), "{query}: {text}");
+        assert_eq!(text.matches(&format!("aria-current=\"true\">{title}</a>")).count(), 1, "{query}");
+        let href = "/console/contracts/noyo?language=php#verification";
+        assert!(text.contains(href), "{query}: every language is a link");
+    }
+}

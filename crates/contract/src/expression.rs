@@ -24,6 +24,8 @@ pub(crate) struct Expression {
     pub(crate) at: At,
     /// The expression in canonical spelling, for messages and for recognising the same expression elsewhere.
     pub(crate) text: String,
+    /// Whether a text in it has escapes, which `text` does not keep.
+    pub(crate) has_escapes: bool,
     /// The values it uses.
     pub(crate) paths: Vec<Path>,
     /// The filter that can make far more than it is given, because a value of the event says how much.
@@ -65,7 +67,7 @@ impl Expression {
             None => Evaluation::Library(compiled),
         };
         let grows_by = growing_filter(&tokens);
-        Ok(Self { at, text, paths, grows_by, evaluation })
+        Ok(Self { at, text, has_escapes: source.contains('\\'), paths, grows_by, evaluation })
     }
 
     /// The value.
@@ -215,7 +217,7 @@ fn check_test(name: &str) -> Result<(), Mistake> {
 }
 
 /// Reads the path that starts at `start`. Returns it and the number of its tokens.
-fn read_path(tokens: &[Token], start: usize, locals: &[String]) -> Result<(Path, usize), Mistake> {
+pub(crate) fn read_path(tokens: &[Token], start: usize, locals: &[String]) -> Result<(Path, usize), Mistake> {
     let mut segments: Vec<(Segment, usize)> = Vec::new();
     let mut index = start;
     if let Some(Token::Name(root)) = tokens.get(index) {

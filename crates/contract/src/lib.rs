@@ -12,7 +12,7 @@
 //! - `diagnostic`, `yaml`, `grammar` and `reader`: a tree with places, tables of keys, and what is wrong where;
 //! - `json`, `piece`, `meter`, `filters`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
 //! - `signature`, `request`, `catalogue`, `policy`, `subscription`, `console`, `resource` and `published`: each reads one part of a contract;
-//! - `contract`: the compiled contract, and on top of it `growth`, `render`, `captured`, `verify`, `identify` and `proofs`;
+//! - `contract`: the compiled contract, and on top of it `growth`, `render`, `captured`, `verify`, `identify`, `proofs` and `code`;
 //! - `trial`, `compile`, `json_schema` and `shipped`.
 //!
 //! To add
@@ -30,6 +30,7 @@
 
 mod captured;
 mod catalogue;
+mod code;
 mod compile;
 mod console;
 mod contract;
@@ -68,6 +69,7 @@ mod yaml;
 pub use bellwire_domain::OutboundRequest;
 pub use captured::CapturedRequest;
 pub use catalogue::{EventDefinition, TestEvent};
+pub use code::{CodeError, CodeLanguage, VerificationCode};
 pub use console::{ConsoleWords, FieldWords};
 pub use contract::Contract;
 pub use diagnostic::{ContractError, Diagnostic, nearest};

@@ -23,8 +23,9 @@ use crate::reader::Fields;
 use crate::variables::{Builtin, Scope, Values, Variable};
 use crate::yaml::Node;
 
-pub(crate) use key::SecretEncoding;
-pub(crate) use scheme::{Receiver, Scheme, SchemeKind, Secrets, Token};
+pub(crate) use hash::{Encoding, Hash};
+pub(crate) use key::{KeyDerivation, SecretEncoding};
+pub(crate) use scheme::{Receiver, Recipe, Scheme, SchemeKind, Secrets, Token};
 
 /// Every scheme that there is.
 const SCHEMES: &[SchemeKind] = &[hmac::HMAC, digest::DIGEST, jwt::JWT, plain::PLAIN];
@@ -51,7 +52,7 @@ fn variants() -> Vec<Variant> {
 pub(crate) struct Signature {
     pub(crate) name: String,
     pub(crate) scheme: Box<dyn Scheme>,
-    secrets: Secrets,
+    pub(crate) secrets: Secrets,
     pub(crate) prefix: String,
     pub(crate) join: String,
 }

@@ -34,6 +34,9 @@ pub(crate) fn run(command: ContractCommand) -> anyhow::Result<ExitCode> {
         }
         ContractCommand::Render(arguments) => render(&arguments)?,
         ContractCommand::Docs { file } => telemetry::print(&page::write(&*find(&file)?)?),
+        ContractCommand::Code { file, language } => {
+            telemetry::print_exactly(find(&file)?.verification_code(language)?.text.as_bytes());
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

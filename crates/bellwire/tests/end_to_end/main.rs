@@ -36,4 +36,5 @@ mod schemathesis;
 mod shutdown;
 mod startup;
 mod suspects;
+mod verification;
 mod verify;

@@ -253,6 +253,7 @@ fn help() {
         ("contract-check", &["contract", "check"][..]),
         ("contract-render", &["contract", "render"][..]),
         ("contract-docs", &["contract", "docs"][..]),
+        ("contract-code", &["contract", "code"][..]),
     ] {
         let run = run(bellwire().args(words).arg("--help"));
         insta::assert_snapshot!(format!("help-{name}"), run.success());

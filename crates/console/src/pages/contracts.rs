@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use bellwire_app::Operation;
-use bellwire_contract::Contract;
+use bellwire_contract::{CodeLanguage, Contract};
 use bellwire_store::PageRequest;
 
 use crate::layout::{Area, Layout, html};
@@ -38,7 +38,22 @@ struct ContractPage {
     takes_any: bool,
     attempts: Vec<AttemptTime>,
     timeout: String,
+    languages: Vec<LanguageWay>,
+    code: Code,
     source: String,
+}
+
+/// A way to the verification code in another language.
+struct LanguageWay {
+    title: &'static str,
+    href: String,
+    is_current: bool,
+}
+
+/// The verification code, or why there is none.
+enum Code {
+    Written(String),
+    Refused(String),
 }
 
 struct EventRow {
@@ -88,6 +103,7 @@ pub(super) async fn show(
     let title = if visitor.is_operator() { contract.title() } else { "Reference" };
     let layout = Layout::of_visitor(&console, &visitor, Area::Contracts, title, &query).await?;
     let policy = contract.delivery();
+    let language = query.get("language").and_then(CodeLanguage::parse).unwrap_or(CodeLanguage::Python);
     html(&ContractPage {
         layout: layout.with_call(&format!("/v1/contracts/{name}")),
         row: row(&contract),
@@ -95,8 +111,22 @@ pub(super) async fn show(
         takes_any: contract.any_event().is_some(),
         attempts: axis(policy.schedule.delays()),
         timeout: span(policy.timeout),
+        languages: language_ways(language, &query),
+        code: match contract.verification_code(language) {
+            Ok(code) => Code::Written(code.text),
+            Err(error) => Code::Refused(format!("{}: {}", error.place, error.message)),
+        },
         source: contract.source().to_owned(),
     })
+}
+
+fn language_ways(current: CodeLanguage, query: &Query) -> Vec<LanguageWay> {
+    let way = |language: &CodeLanguage| LanguageWay {
+        title: language.title(),
+        href: query.with("language", Some(language.as_str())) + "#verification",
+        is_current: *language == current,
+    };
+    CodeLanguage::ALL.iter().map(way).collect()
 }
 
 fn event_row(event: &bellwire_contract::EventDefinition) -> EventRow {

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::grammar::{KeySpec, Shape};
 use crate::reader::Fields;
 use crate::signature::hash::{Encoding, Hash};
-use crate::signature::scheme::{ENCODE, OVER, Scheme, SchemeKind, Secrets};
+use crate::signature::scheme::{ENCODE, OVER, Recipe, Scheme, SchemeKind, Secrets};
 use crate::template::Template;
 use crate::variables::Scope;
 
@@ -41,6 +41,10 @@ impl Scheme for Digest {
 
     fn describe(&self) -> String {
         format!("{} in {} of `{}`", self.hash.title(), self.encode.title(), self.over.source())
+    }
+
+    fn recipe(&self) -> Recipe<'_> {
+        Recipe::Hash { hash: self.hash, over: &self.over, encode: self.encode }
     }
 
     fn visit<'s>(&'s self, visitor: &mut dyn FnMut(&'s Expression)) {

@@ -7,7 +7,7 @@ use crate::grammar::{KeySpec, Shape};
 use crate::reader::Fields;
 use crate::signature::hash::{Encoding, Hash};
 use crate::signature::key::{KEY, KeyDerivation};
-use crate::signature::scheme::{ENCODE, OVER, Scheme, SchemeKind, Secrets};
+use crate::signature::scheme::{ENCODE, OVER, Recipe, Scheme, SchemeKind, Secrets};
 use crate::template::Template;
 use crate::variables::Scope;
 
@@ -46,6 +46,10 @@ impl Scheme for HmacOver {
     fn describe(&self) -> String {
         let (hash, encoding, over) = (self.hash.title(), self.encode.title(), self.over.source());
         format!("HMAC-{hash} in {encoding} over `{over}`, with {} as its key", self.key.describe())
+    }
+
+    fn recipe(&self) -> Recipe<'_> {
+        Recipe::Hmac { hash: self.hash, key: &self.key, over: &self.over, encode: self.encode }
     }
 
     fn visit<'s>(&'s self, visitor: &mut dyn FnMut(&'s Expression)) {

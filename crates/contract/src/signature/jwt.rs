@@ -14,7 +14,7 @@ use crate::json;
 use crate::reader::Fields;
 use crate::signature::hash::Hash;
 use crate::signature::key::{KEY, KeyDerivation};
-use crate::signature::scheme::{Receiver, Scheme, SchemeKind, Secrets, Token};
+use crate::signature::scheme::{Receiver, Recipe, Scheme, SchemeKind, Secrets, Token};
 use crate::tree::{Member, Spacing, Tree, first_place};
 use crate::variables::Scope;
 
@@ -135,6 +135,10 @@ impl Scheme for Jwt {
         let claims: Vec<String> = self.claims.fields().map(|(name, _, _)| format!("`{name}`")).collect();
         let (algorithm, key) = (self.algorithm, self.key.describe());
         format!("a JWT ({algorithm}) with {key} as its key and the claims {}", claims.join(", "))
+    }
+
+    fn recipe(&self) -> Recipe<'_> {
+        Recipe::Token { algorithm: self.algorithm.as_str(), hash: self.algorithm.hash(), key: &self.key, claims: &self.claims }
     }
 
     fn visit<'s>(&'s self, visitor: &mut dyn FnMut(&'s Expression)) {

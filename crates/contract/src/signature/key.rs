@@ -15,10 +15,14 @@ use crate::yaml::Kind;
 /// How a secret becomes a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeyDerivation {
-    encoding: SecretEncoding,
-    strip: String,
-    prefix: String,
-    suffix: String,
+    /// What the rest of the secret is decoded from.
+    pub(crate) encoding: SecretEncoding,
+    /// Taken off the secret first, where it starts with it.
+    pub(crate) strip: String,
+    /// Before the decoded bytes.
+    pub(crate) prefix: String,
+    /// After the decoded bytes.
+    pub(crate) suffix: String,
 }
 
 bellwire_domain::words! {
@@ -71,6 +75,11 @@ impl KeyDerivation {
             prefix: fields.text("prefix", report).unwrap_or_default(),
             suffix: fields.text("suffix", report).unwrap_or_default(),
         })
+    }
+
+    /// Whether the secret is the key as it is.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.encoding == SecretEncoding::Text && [&self.strip, &self.prefix, &self.suffix].iter().all(|text| text.is_empty())
     }
 
     /// The key that a secret stands for; the error says what the secret must look like.

@@ -5,7 +5,7 @@ use crate::expression::Expression;
 use crate::failure::Failure;
 use crate::grammar::KeySpec;
 use crate::reader::Fields;
-use crate::signature::scheme::{Scheme, SchemeKind, Secrets};
+use crate::signature::scheme::{Recipe, Scheme, SchemeKind, Secrets};
 use crate::template::{TEMPLATE, Template};
 use crate::variables::{Scope, Variable};
 
@@ -38,6 +38,10 @@ impl Scheme for Plain {
 
     fn describe(&self) -> String {
         format!("`{}`, as it is", self.0.source())
+    }
+
+    fn recipe(&self) -> Recipe<'_> {
+        Recipe::Text(&self.0)
     }
 
     fn visit<'s>(&'s self, visitor: &mut dyn FnMut(&'s Expression)) {

@@ -12,8 +12,9 @@ use crate::expression::Expression;
 use crate::failure::Failure;
 use crate::grammar::{KeySpec, Shape};
 use crate::reader::Fields;
-use crate::signature::hash::Encoding;
-use crate::template::TEMPLATE;
+use crate::signature::hash::{Encoding, Hash};
+use crate::signature::key::KeyDerivation;
+use crate::template::{TEMPLATE, Template};
 use crate::tree::Tree;
 use crate::variables::Scope;
 
@@ -44,6 +45,9 @@ pub(crate) trait Scheme: fmt::Debug + Send + Sync {
     /// Shows every expression that the value is made of.
     fn visit<'s>(&'s self, visitor: &mut dyn FnMut(&'s Expression));
 
+    /// How its value is computed, for those who compute it elsewhere.
+    fn recipe(&self) -> Recipe<'_>;
+
     /// Whether a secret can sign; the error says what it must look like.
     fn check_secret(&self, _secret: &str) -> Result<(), String> {
         Ok(())
@@ -58,6 +62,18 @@ pub(crate) trait Scheme: fmt::Debug + Send + Sync {
     fn as_token(&self) -> Option<&dyn Token> {
         None
     }
+}
+
+/// How a value is computed, as data.
+pub(crate) enum Recipe<'a> {
+    /// A keyed hash of a text.
+    Hmac { hash: Hash, key: &'a KeyDerivation, over: &'a Template, encode: Encoding },
+    /// A plain hash of a text.
+    Hash { hash: Hash, over: &'a Template, encode: Encoding },
+    /// A JSON Web Token with the name of its algorithm, which is an HMAC with that hash.
+    Token { algorithm: &'static str, hash: Hash, key: &'a KeyDerivation, claims: &'a Tree },
+    /// A text as it is.
+    Text(&'a Template),
 }
 
 /// A signature that carries values of its own. No two are alike, so a captured one is opened, not computed again.
