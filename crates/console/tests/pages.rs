@@ -5,8 +5,11 @@
 mod site;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bellwire_app::{KeyInput, Operation, PortalInput};
+use bellwire_domain::{AttemptOutcome, Clock, Decision, HealthPolicy, Phases};
+use bellwire_store::Outcome;
 
 use crate::site::{ADMIN, Answer, Site, cookie};
 
@@ -169,4 +172,41 @@ async fn a_session_ends_with_its_key_and_when_it_is_signed_out() {
     assert_eq!(look(&cookie).await, 200);
     site.send("POST", "/console/sign-out", &[("cookie", &cookie)], "").await;
     assert_eq!(look(&cookie).await, 303);
+}
+
+/// Fails the only delivery there is, after an attempt whose time went so.
+async fn fail(site: &Site, phases: Phases) {
+    let delivery = site.queue.next_claimed().await.unwrap().remove(0);
+    site.clock.advance(Duration::from_millis(640));
+    let outcome = Outcome {
+        delivery,
+        started_at: site.clock.now(),
+        duration: Duration::from_millis(2_230),
+        phases,
+        outcome: AttemptOutcome::Response { status: 503, retry_after: None, body: b"later".to_vec() },
+        decision: Decision::Failed { endpoint_gone: false },
+        health: HealthPolicy::default(),
+    };
+    site.queue.record_outcomes([outcome].into()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_delivery_s_page_draws_where_the_time_went_and_says_it_in_words() {
+    let site = Site::start().await;
+    site.account("own", "develop-health").await;
+    let things = site.things("own").await;
+    let took = |millis| Some(Duration::from_millis(millis));
+    fail(&site, Phases { dns: took(4), connect: took(9), tls: took(87), answer: took(2_130) }).await;
+    let cookie = site.sign_in(ADMIN).await;
+    let id = &things.iter().find(|(name, _)| *name == "{delivery}").unwrap().1;
+    let page = site.send("GET", &format!("/console/deliveries/{id}"), &[("cookie", &cookie)], "").await;
+    for words in
+        ["waiting here 640 ms", "name look-up 4 ms", "connecting 9 ms", "TLS 87 ms", "<strong>their answer 2.1 s</strong>"]
+    {
+        assert!(page.text.contains(words), "{words}: {}", page.text);
+    }
+    assert!(page.text.contains("their answer took 2.1 s"), "the longest is named");
+    for phase in ["wait", "dns", "connect", "tls", "answer"] {
+        assert!(page.text.contains(&format!("<rect class=\"phase-{phase}\"")), "{phase} is drawn");
+    }
 }

@@ -1,6 +1,8 @@
 //! `/v1/deliveries`
 
-use bellwire_domain::{AttemptOutcome, Clock, Decision};
+use std::time::Duration;
+
+use bellwire_domain::{AttemptOutcome, Clock, Decision, Phases};
 use bellwire_store::Outcome;
 use serde_json::json;
 
@@ -48,7 +50,10 @@ async fn a_delivery_shows_its_attempts_and_can_be_sent_again() {
     assert_eq!((&pending.json["event"], &pending.json["endpoint"]), (&json!(event), &json!(endpoint)));
     assert_eq!(server.post(&format!("{path}/retry"), &json!({})).await.problem(), "409 delivery_in_flight");
 
+    server.clock.advance(Duration::from_micros(12_250));
     let now = server.clock.now();
+    let took = |micros| Some(Duration::from_micros(micros));
+    let phases = Phases { dns: None, connect: took(300), tls: took(41_000), answer: took(44_125) };
     let outcome = AttemptOutcome::Response { status: 500, retry_after: None, body: b"no \xff".to_vec() };
     let decision = Decision::Failed { endpoint_gone: false };
     let health = bellwire_domain::HealthPolicy::default();
@@ -59,6 +64,7 @@ async fn a_delivery_shows_its_attempts_and_can_be_sent_again() {
                 delivery: claimed,
                 started_at: now,
                 duration: std::time::Duration::from_micros(85_600),
+                phases,
                 outcome,
                 decision,
                 health,
@@ -69,12 +75,14 @@ async fn a_delivery_shows_its_attempts_and_can_be_sent_again() {
         .unwrap();
     let failed = server.get(&path).await;
     assert_eq!((&failed.json["state"], &failed.json["attempt_count"]), (&json!("failed"), &json!(1)));
-    assert_eq!(failed.json["ended_at"], "2025-01-15T10:30:00.000000Z");
+    assert_eq!(failed.json["ended_at"], "2025-01-15T10:30:00.012250Z");
     let attempt = &failed.json["attempts"][0];
     assert_eq!(
         (&attempt["status"], &attempt["duration_ms"], &attempt["response"]),
         (&json!(500), &json!(85), &json!("no \u{fffd}"))
     );
+    let expected = json!({ "wait_ms": 12.25, "dns_ms": null, "connect_ms": 0.3, "tls_ms": 41.0, "answer_ms": 44.125 });
+    assert_eq!(attempt["phases"], expected, "milliseconds, and null for what did not take place");
 
     let again = server.post(&format!("{path}/retry"), &json!({})).await;
     assert_eq!((again.status, &again.json["state"]), (200, &json!("pending")));

@@ -9,7 +9,7 @@ use bellwire_app::{AccountInput, Actor, App, AppOptions, DeliveryFilter, Endpoin
 use bellwire_console::{ConsoleOptions, router};
 use bellwire_contract::Contracts;
 use bellwire_domain::{AddressPolicy, Secret};
-use bellwire_store::{Location, MasterKey, PageRequest, StoreOptions};
+use bellwire_store::{Location, MasterKey, PageRequest, Queue, StoreOptions};
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -20,6 +20,8 @@ pub(crate) const ADMIN: &str = "test-admin-key";
 pub(crate) struct Site {
     router: Router,
     pub(crate) app: App,
+    pub(crate) queue: Queue,
+    pub(crate) clock: Arc<ManualClock>,
     _folder: tempfile::TempDir,
 }
 
@@ -36,11 +38,11 @@ impl Site {
         let entropy = Arc::new(SeededEntropy::new(7));
         let location = Location::Sqlite(folder.path().join("bellwire.db"));
         let options = StoreOptions::new(location, MasterKey::new([7; 32]), clock.clone(), entropy.clone());
-        let (records, _) = bellwire_store::open(options).unwrap();
+        let (records, queue) = bellwire_store::open(options).unwrap();
         let app = App::new(AppOptions {
             records,
             contracts: Arc::new(Contracts::shipped().unwrap()),
-            clock,
+            clock: clock.clone(),
             entropy,
             addresses: AddressPolicy::default(),
             allow_http: false,
@@ -48,7 +50,7 @@ impl Site {
         });
         assert_eq!(app.ensure_admin_key(Some(ADMIN)).await.unwrap(), None);
         let options = ConsoleOptions { app: app.clone(), plain_http: false, portal_refresh_url: None, frame_origins: Vec::new() };
-        Self { router: router(options), app, _folder: folder }
+        Self { router: router(options), app, queue, clock, _folder: folder }
     }
 
     pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], form: &str) -> Answer {

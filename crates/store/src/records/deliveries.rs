@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use bellwire_domain::{AccountId, DeliveryId, DeliveryState, EndpointId, EventId, EventType, Timestamp};
+use bellwire_domain::{AccountId, DeliveryId, DeliveryState, EndpointId, EventId, EventType, Phases, Timestamp};
 
 use crate::StoreError;
 use crate::page::{Page, PageRequest};
@@ -56,6 +56,8 @@ pub struct Attempt {
     pub started_at: Timestamp,
     /// How long it took.
     pub duration: Duration,
+    /// Where that time went; `None`: made before stores kept that.
+    pub phases: Option<Phases>,
     /// What happened, in one word.
     pub outcome: String,
     /// The HTTP status, when there was an answer.
@@ -64,6 +66,13 @@ pub struct Attempt {
     pub detail: Option<String>,
     /// The first bytes of the answer's body.
     pub response: Option<Vec<u8>>,
+}
+
+impl Attempt {
+    /// How long it waited after it was due; `None`: that was not kept.
+    pub fn waited(&self) -> Option<Duration> {
+        self.due_at.map(|due_at| self.started_at.since(due_at))
+    }
 }
 
 /// Which deliveries.
@@ -221,6 +230,7 @@ fn attempts(db: Db<'_>, keyring: &Keyring, delivery: &Delivery) -> Result<Vec<At
             due_at: stored.due_at,
             started_at: stored.started_at,
             duration: stored.duration,
+            phases: stored.phases,
             outcome: stored.outcome,
             status: stored.status,
             detail: stored.detail,
