@@ -4,8 +4,8 @@ use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use bellwire_app::Limits;
-use bellwire_domain::{DeliveryState, Timestamp};
+use bellwire_app::{Limits, STATUS_RANGE};
+use bellwire_domain::{DeliveryState, OutcomeKind, Timestamp};
 use bellwire_store::PageRequest;
 use url::form_urlencoded;
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
@@ -57,6 +57,9 @@ pub(crate) fn describe(name: &str, schema: &mut Schema) {
     match name {
         "type" => rules::event_type(schema),
         "state" => rules::words(schema, DeliveryState::WORDS),
+        "outcome" => rules::words(schema, OutcomeKind::WORDS),
+        "status" => rules::range(schema, u32::from(*STATUS_RANGE.start()), Some(u32::from(*STATUS_RANGE.end()))),
+        "attempts_min" => rules::range(schema, 0, Some(u32::MAX)),
         "limit" => rules::range(schema, 1, Some(rules::LIMITS.page_limit_max)),
         "after" => match schema {
             Schema::Object(object) if object.schema_type == SchemaType::Type(Type::Integer) => rules::range(schema, 0, None),
@@ -138,6 +141,7 @@ impl Query {
     }
 }
 
-fn wrong(name: &str, what: &str) -> Problem {
+/// A parameter that is wrong, and how: after its name, this makes a sentence.
+pub(crate) fn wrong(name: &str, what: &str) -> Problem {
     Problem::new(Code::InvalidQuery, format!("the query parameter `{name}` {what}"))
 }

@@ -210,3 +210,37 @@ async fn a_delivery_s_page_draws_where_the_time_went_and_says_it_in_words() {
         assert!(page.text.contains(&format!("<rect class=\"phase-{phase}\"")), "{phase} is drawn");
     }
 }
+
+#[tokio::test]
+async fn deliveries_are_filtered_by_every_field_of_the_form_and_a_filter_can_be_taken_away() {
+    let site = Site::start().await;
+    site.account("own", "develop-health").await;
+    let things = site.things("own").await;
+    let of = |name: &str| things.iter().find(|(known, _)| *known == name).unwrap().1.clone();
+    let (id, endpoint, event) = (of("{delivery}"), of("{endpoint}"), of("{event}"));
+    fail(&site, Phases::default()).await;
+    let cookie = site.sign_in(ADMIN).await;
+    let get = async |query: &str| site.send("GET", &format!("/console/deliveries?{query}"), &[("cookie", &cookie)], "").await;
+    let all = get("").await;
+    for label in ["Account", "Endpoint", "Type", "State", "Outcome", "Status", "Attempts", "Since", "Until", "Event", "Subject"] {
+        assert!(all.text.contains(&format!(">{label}</label>")), "{label}");
+    }
+    let good = format!(
+        "account=own&endpoint={endpoint}&event={event}&state=failed&outcome=response&status=503&attempts_min=1&since=1h&subject="
+    );
+    for (query, is_found) in
+        [(good.as_str(), true), ("state=delivered", false), ("status=500", false), ("attempts_min=2", false), ("until=1h", false)]
+    {
+        assert_eq!(get(query).await.text.contains(&id), is_found, "{query}");
+    }
+    let page = get("state=failed&since=1h").await;
+    assert!(
+        page.text.contains(r#"href="/console/deliveries?since=1h"><span class="hidden">Remove filter State<"#),
+        "{}",
+        page.text
+    );
+    assert!(page.text.contains("/v1/deliveries?state=failed&#38;since=2025-01-15T09%3A30%3A00.640000Z"), "{}", page.text);
+    let wrong = get("outcome=lost&state=failed").await;
+    assert!(wrong.status == 422 && wrong.text.contains("This is not one of response, timeout_dns"), "{}", wrong.text);
+    assert!(get("since=yesterday").await.text.contains("This is neither a span such as"));
+}

@@ -19,6 +19,8 @@ mod documents;
 mod failing_commits;
 #[path = "conformance/files.rs"]
 mod files;
+#[path = "conformance/filters.rs"]
+mod filters;
 #[path = "conformance/fixture.rs"]
 mod fixture;
 #[path = "conformance/log.rs"]

@@ -12,6 +12,8 @@ mod clocks;
 mod doctor;
 #[path = "conformance/documents.rs"]
 mod documents;
+#[path = "conformance/filters.rs"]
+mod filters;
 #[path = "conformance/fixture.rs"]
 mod fixture;
 #[path = "conformance/fleet.rs"]

@@ -38,6 +38,53 @@ async fn deliveries_are_listed_newest_first_and_filtered() {
 }
 
 #[tokio::test]
+async fn every_filter_of_deliveries_is_taken_and_what_means_nothing_is_named_with_what_it_may_be() {
+    let server = Server::start().await;
+    for account in ["a", "b"] {
+        server.account(account, "choosy").await;
+        server.endpoint(account).await;
+        let event = json!({ "type": "order.created", "data": 1, "subjects": ["patient-1"] });
+        assert_eq!(server.post(&format!("/v1/accounts/{account}/events"), &event).await.status, 201);
+    }
+    let count = async |key: Option<&str>, query: &str| {
+        let answer = server.call("GET", &format!("/v1/deliveries?{query}"), key, None).await;
+        answer.json["items"].as_array().unwrap_or_else(|| panic!("{query}: {}", answer.text)).len()
+    };
+    let admin = Some(crate::support::ADMIN);
+    for (query, expected) in [
+        ("type=order.created", 2),
+        ("type=order.shipped", 0),
+        ("outcome=response", 0),
+        ("status=503", 0),
+        ("attempts_min=0", 2),
+        ("attempts_min=1", 0),
+        ("since=2025-01-15T10:30:00Z", 2),
+        ("until=2025-01-15T10:30:00Z", 0),
+        ("since=2025-01-15T10:30:00Z&until=2025-01-15T11:30:00Z&subject=patient-1&type=order.created&state=pending", 2),
+        ("subject=patient-2", 0),
+    ] {
+        assert_eq!(count(admin, query).await, expected, "{query}");
+    }
+    let own = server.key("consumer", Some("a")).await;
+    assert_eq!(count(Some(&own), "subject=patient-1&type=order.created").await, 1, "its own account's");
+    for (query, name) in [
+        ("outcome=lost", "outcome"),
+        ("status=99", "status"),
+        ("attempts_min=many", "attempts_min"),
+        ("since=yesterday", "since"),
+        ("since=2025-01-15T10:30:00Z&until=2025-01-15T10:30:00Z", "until"),
+        ("type=", "type"),
+        ("status=200&status=500", "status"),
+    ] {
+        let answer = server.get(&format!("/v1/deliveries?{query}")).await;
+        assert_eq!(answer.problem(), "400 invalid_query", "{query}");
+        assert!(answer.text.contains(&format!("`{name}`")), "{query}: {}", answer.text);
+    }
+    let unknown = server.get("/v1/deliveries?outcome=lost").await;
+    assert!(unknown.text.contains("response, timeout_dns"), "the outcomes there are: {}", unknown.text);
+}
+
+#[tokio::test]
 async fn a_delivery_shows_its_attempts_and_can_be_sent_again() {
     let server = Server::start().await;
     server.account("a", "choosy").await;
