@@ -75,12 +75,9 @@ fn widths(times: &[Duration]) -> Vec<u64> {
 mod tests {
     use super::*;
 
-    fn millis(millis: u64) -> Option<Duration> {
-        Some(Duration::from_millis(millis))
-    }
-
     #[test]
     fn a_bar_is_divided_among_what_took_place_and_names_the_longest() {
+        let millis = |millis| Some(Duration::from_millis(millis));
         let phases = Phases { dns: millis(3), connect: millis(5), tls: millis(92), answer: millis(2_100) };
         let bar = Bar::new(&phases, millis(800));
         assert_eq!(bar.longest.as_deref(), Some("their answer took 2.1 s"));
@@ -100,7 +97,8 @@ mod tests {
 
     #[test]
     fn over_a_kept_connection_their_answer_is_all_there_is() {
-        let bar = Bar::new(&Phases { answer: millis(12), ..Phases::default() }, Some(Duration::from_micros(400)));
+        let phases = Phases { answer: Some(Duration::from_millis(12)), ..Phases::default() };
+        let bar = Bar::new(&phases, Some(Duration::from_micros(400)));
         assert_eq!(bar.parts.iter().map(|part| (part.words, part.width)).collect::<Vec<_>>(), [("their answer", STEPS)]);
         let nothing = Bar::new(&Phases::default(), None);
         assert!(nothing.parts.is_empty() && nothing.longest.is_none());

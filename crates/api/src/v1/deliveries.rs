@@ -78,6 +78,7 @@ struct AttemptAnswer {
 /// microsecond and measured by itself, so they need not add up to `duration_ms`, which is without `wait_ms`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Phases)]
+#[allow(clippy::struct_field_names, reason = "units come last, and these are one unit")]
 struct PhasesAnswer {
     /// From when it was due until it started: it waited here, for room in its lane, for its endpoint to be enabled, or for a process.
     #[schema(minimum = 0)]
