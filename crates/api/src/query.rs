@@ -4,8 +4,8 @@ use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use bellwire_app::{AppError, Fault, Limits};
-use bellwire_domain::{DeliveryState, IncidentState, Span, Timestamp};
+use bellwire_app::{AppError, Fault, Limits, STATUS_RANGE};
+use bellwire_domain::{DeliveryState, IncidentState, OutcomeKind, Span, Timestamp};
 use bellwire_store::PageRequest;
 use url::form_urlencoded;
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
@@ -59,6 +59,9 @@ pub(crate) fn describe(tag: &str, name: &str, schema: &mut Schema) {
         "by" => rules::words(schema, Span::WORDS),
         "state" if tag == "incidents" => rules::words(schema, IncidentState::WORDS),
         "state" => rules::words(schema, DeliveryState::WORDS),
+        "outcome" => rules::words(schema, OutcomeKind::WORDS),
+        "status" => rules::range(schema, u32::from(*STATUS_RANGE.start()), Some(u32::from(*STATUS_RANGE.end()))),
+        "attempts_min" => rules::range(schema, 0, Some(u32::MAX)),
         "limit" => rules::range(schema, 1, Some(rules::LIMITS.page_limit_max)),
         "after" => match schema {
             Schema::Object(object) if object.schema_type == SchemaType::Type(Type::Integer) => rules::range(schema, 0, None),
@@ -152,6 +155,7 @@ pub(crate) fn refused(error: AppError) -> Problem {
     }
 }
 
-fn wrong(name: &str, what: &str) -> Problem {
+/// A parameter that is wrong, and how: after its name, this makes a sentence.
+pub(crate) fn wrong(name: &str, what: &str) -> Problem {
     Problem::new(Code::InvalidQuery, format!("the query parameter `{name}` {what}"))
 }

@@ -1,22 +1,9 @@
 //! Deliveries: read them, and retry them by hand.
 
-use bellwire_domain::{AccountId, DeliveryId, DeliveryState, EndpointId, EventId};
+use bellwire_domain::{AccountId, DeliveryId, EndpointId, EventId};
 use bellwire_store::{Attempt, Delivery, DeliveryQuery, Page, PageRequest, RetryResult};
 
-use crate::{App, AppError, Conflict, Resource, Scope};
-
-/// Which deliveries.
-#[derive(Debug, Clone, Default)]
-pub struct DeliveryFilter<'a> {
-    /// Of this account.
-    pub account: Option<&'a str>,
-    /// Of this endpoint.
-    pub endpoint: Option<&'a str>,
-    /// Of this event, which is named within its account.
-    pub event: Option<&'a str>,
-    /// In this state.
-    pub state: Option<DeliveryState>,
-}
+use crate::{App, AppError, Conflict, DeliveryFilter, Resource, Scope};
 
 /// A delivery with all its attempts.
 pub type DeliveryWithAttempts = (Delivery, Vec<Attempt>);
@@ -50,7 +37,19 @@ impl App {
             Some(Ok(id)) => Some(id),
             Some(Err(_)) => return Ok(Page::default()), // no event has such an id
         };
-        let query = DeliveryQuery { account_id, endpoint_id, event_id, state: filter.state };
+        let query = DeliveryQuery {
+            account_id,
+            endpoint_id,
+            event_id,
+            state: filter.state,
+            event_type: filter.event_type,
+            outcome: filter.outcome,
+            status: filter.status,
+            attempts_min: filter.attempts_min,
+            since: filter.since,
+            until: filter.until,
+            subject: filter.subject.map(str::to_owned),
+        };
         Ok(self.records().list_deliveries(query, page).await?)
     }
 

@@ -17,6 +17,7 @@ pub mod access;
 mod accounts;
 mod contracts;
 mod deliveries;
+mod delivery_filter;
 mod endpoint_rules;
 mod endpoints;
 mod error;
@@ -44,7 +45,8 @@ use rate::Rates;
 
 pub use access::{AccountAccess, Actor, Identity, Operation, Reach, Scope};
 pub use accounts::{AccountInput, PutAccountAnswer};
-pub use deliveries::{DeliveryFilter, DeliveryWithAttempts};
+pub use deliveries::DeliveryWithAttempts;
+pub use delivery_filter::{DeliveryFilter, STATUS_RANGE, WrongFilter};
 pub use endpoints::{EndpointInput, EndpointPatch};
 pub use error::{AppError, Conflict, Fault, Resource};
 pub use events::ArrivalInput;

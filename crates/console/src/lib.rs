@@ -13,6 +13,7 @@
 //! [`pages::routes`], and a row in the matrix of `tests/pages.rs`.
 
 mod assets;
+mod bar;
 mod charts;
 mod defence;
 mod figures;

@@ -1,9 +1,11 @@
 //! What stands after the `?` of a page's address: its filters, and where its list goes on.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use bellwire_domain::{Timestamp, parse_duration};
 use bellwire_store::PageRequest;
 use url::form_urlencoded;
 
@@ -49,6 +51,18 @@ impl Query {
     }
 }
 
+/// An instant as somebody types it: in RFC 3339, as a day or a minute in UTC, or as a span before now such as `24h`.
+pub(crate) fn instant(text: &str, now: Timestamp) -> Option<Timestamp> {
+    if let Ok(span) = parse_duration(text) {
+        return Some(now.minus(span.min(SPAN_MAX)));
+    }
+    let forms = [text.to_owned(), format!("{text}Z"), format!("{text}:00Z"), format!("{text}T00:00:00Z")];
+    forms.iter().find_map(|form| Timestamp::parse_rfc3339(form).ok())
+}
+
+/// Ten years, before which there is nothing.
+const SPAN_MAX: Duration = Duration::from_secs(366 * 86_400 * 10);
+
 impl<S: Send + Sync> FromRequestParts<S> for Query {
     type Rejection = Infallible;
 
@@ -61,6 +75,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instant_is_typed_as_a_day_a_minute_a_time_or_a_span() {
+        let now = Timestamp::parse_rfc3339("2026-11-28T12:00:00Z").unwrap();
+        for (text, expected) in [
+            ("24h", "2026-11-27T12:00:00Z"),
+            ("2026-11-28", "2026-11-28T00:00:00Z"),
+            ("2026-11-28T06:30", "2026-11-28T06:30:00Z"),
+            ("2026-11-28T06:30:15", "2026-11-28T06:30:15Z"),
+            ("2026-11-28T06:30:15+01:00", "2026-11-28T05:30:15Z"),
+        ] {
+            assert_eq!(instant(text, now), Timestamp::parse_rfc3339(expected).ok(), "{text}");
+        }
+        assert_eq!(instant("yesterday", now), None);
+    }
 
     #[test]
     fn a_filter_is_added_changed_and_taken_away_and_begins_at_the_first_page() {

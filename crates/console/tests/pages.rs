@@ -5,8 +5,11 @@
 mod site;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bellwire_app::{KeyInput, Operation, PortalInput};
+use bellwire_domain::{AttemptOutcome, Clock, Decision, HealthPolicy, Phases};
+use bellwire_store::Outcome;
 
 use crate::site::{ADMIN, Answer, Site, cookie};
 
@@ -124,7 +127,7 @@ async fn who_may_see_and_do_what() {
         for ((route, _), signs) in MATRIX.iter().zip(&mut found) {
             let (method, path) = route.split_once(' ').unwrap();
             // What one row changes or deletes, the next does not miss.
-            let things = site.things(if column == 2 { "other" } else { "own" }).await;
+            let things = site.refused_things(if column == 2 { "other" } else { "own" }).await;
             let path = things.iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value));
             signs.push(sign(&site.send(method, &path, &headers, "").await));
         }
@@ -138,7 +141,7 @@ async fn who_may_see_and_do_what() {
 async fn no_post_from_another_site_is_taken_and_every_answer_has_its_policy() {
     let site = Site::start().await;
     site.account("own", "develop-health").await;
-    let things = site.things("own").await;
+    let things = site.refused_things("own").await;
     let cookie = site.sign_in(ADMIN).await;
     for route in routes() {
         let (method, path) = route.split_once(' ').unwrap();
@@ -190,4 +193,74 @@ async fn a_contract_shows_its_verification_code_in_the_language_that_the_address
         let href = "/console/contracts/noyo?language=php#verification";
         assert!(text.contains(href), "{query}: every language is a link");
     }
+}
+/// Fails the only delivery there is, after an attempt whose time went so.
+async fn fail(site: &Site, phases: Phases) {
+    let delivery = site.queue.next_claimed().await.unwrap().remove(0);
+    site.clock.advance(Duration::from_millis(640));
+    let outcome = Outcome {
+        delivery,
+        started_at: site.clock.now(),
+        duration: Duration::from_millis(2_230),
+        phases,
+        outcome: AttemptOutcome::Response { status: 503, retry_after: None, body: b"later".to_vec() },
+        decision: Decision::Failed { endpoint_gone: false },
+        health: HealthPolicy::default(),
+    };
+    site.queue.record_outcomes([outcome].into()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_delivery_s_page_draws_where_the_time_went_and_says_it_in_words() {
+    let site = Site::start().await;
+    site.account("own", "develop-health").await;
+    let things = site.things("own").await;
+    let took = |millis| Some(Duration::from_millis(millis));
+    fail(&site, Phases { dns: took(4), connect: took(9), tls: took(87), answer: took(2_130) }).await;
+    let cookie = site.sign_in(ADMIN).await;
+    let id = &things.iter().find(|(name, _)| *name == "{delivery}").unwrap().1;
+    let page = site.send("GET", &format!("/console/deliveries/{id}"), &[("cookie", &cookie)], "").await;
+    for words in
+        ["waiting here 640 ms", "name look-up 4 ms", "connecting 9 ms", "TLS 87 ms", "<strong>their answer 2.1 s</strong>"]
+    {
+        assert!(page.text.contains(words), "{words}: {}", page.text);
+    }
+    assert!(page.text.contains("their answer took 2.1 s"), "the longest is named");
+    for phase in ["wait", "dns", "connect", "tls", "answer"] {
+        assert!(page.text.contains(&format!("<rect class=\"phase-{phase}\"")), "{phase} is drawn");
+    }
+}
+
+#[tokio::test]
+async fn deliveries_are_filtered_by_every_field_of_the_form_and_a_filter_can_be_taken_away() {
+    let site = Site::start().await;
+    site.account("own", "develop-health").await;
+    let things = site.things("own").await;
+    let of = |name: &str| things.iter().find(|(known, _)| *known == name).unwrap().1.clone();
+    let (id, endpoint, event) = (of("{delivery}"), of("{endpoint}"), of("{event}"));
+    fail(&site, Phases::default()).await;
+    let cookie = site.sign_in(ADMIN).await;
+    let get = async |query: &str| site.send("GET", &format!("/console/deliveries?{query}"), &[("cookie", &cookie)], "").await;
+    let all = get("").await;
+    for label in ["Account", "Endpoint", "Type", "State", "Outcome", "Status", "Attempts", "Since", "Until", "Event", "Subject"] {
+        assert!(all.text.contains(&format!(">{label}</label>")), "{label}");
+    }
+    let good = format!(
+        "account=own&endpoint={endpoint}&event={event}&state=failed&outcome=response&status=503&attempts_min=1&since=1h&subject="
+    );
+    for (query, is_found) in
+        [(good.as_str(), true), ("state=delivered", false), ("status=500", false), ("attempts_min=2", false), ("until=1h", false)]
+    {
+        assert_eq!(get(query).await.text.contains(&id), is_found, "{query}");
+    }
+    let page = get("state=failed&since=1h").await;
+    assert!(
+        page.text.contains(r#"href="/console/deliveries?since=1h"><span class="hidden">Remove filter State<"#),
+        "{}",
+        page.text
+    );
+    assert!(page.text.contains("/v1/deliveries?state=failed&#38;since=2025-01-15T09%3A30%3A00.640000Z"), "{}", page.text);
+    let wrong = get("outcome=lost&state=failed").await;
+    assert!(wrong.status == 422 && wrong.text.contains("This is not one of response, timeout_dns"), "{}", wrong.text);
+    assert!(get("since=yesterday").await.text.contains("This is neither a span such as"));
 }

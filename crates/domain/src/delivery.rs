@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::{HealthPolicy, RateLimit, RetrySchedule, SuccessRule, Timestamp};
+use crate::{HealthPolicy, OutcomeKind, RateLimit, RetrySchedule, SuccessRule, Timestamp};
 
 crate::words! {
     /// The state of a delivery.
@@ -94,21 +94,22 @@ pub enum AttemptOutcome {
 impl AttemptOutcome {
     /// The word for it in the store, in the API and in metrics.
     pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Response { .. } => "response",
-            Self::Timeout { phase: TimeoutPhase::Dns } => "timeout_dns",
-            Self::Timeout { phase: TimeoutPhase::Connect } => "timeout_connect",
-            Self::Timeout { phase: TimeoutPhase::Tls } => "timeout_tls",
-            Self::Timeout { phase: TimeoutPhase::Headers } => "timeout_headers",
-            Self::Timeout { phase: TimeoutPhase::Body } => "timeout_body",
-            Self::Dns { .. } => "dns",
-            Self::Blocked { .. } => "blocked",
-            Self::Tls { .. } => "tls",
-            Self::Connect { .. } => "connect",
-            Self::Closed { .. } => "closed",
-            Self::Protocol { .. } => "protocol",
-            Self::Unbuildable { .. } => "unbuildable",
-        }
+        let kind = match self {
+            Self::Response { .. } => OutcomeKind::Response,
+            Self::Timeout { phase: TimeoutPhase::Dns } => OutcomeKind::TimeoutDns,
+            Self::Timeout { phase: TimeoutPhase::Connect } => OutcomeKind::TimeoutConnect,
+            Self::Timeout { phase: TimeoutPhase::Tls } => OutcomeKind::TimeoutTls,
+            Self::Timeout { phase: TimeoutPhase::Headers } => OutcomeKind::TimeoutHeaders,
+            Self::Timeout { phase: TimeoutPhase::Body } => OutcomeKind::TimeoutBody,
+            Self::Dns { .. } => OutcomeKind::Dns,
+            Self::Blocked { .. } => OutcomeKind::Blocked,
+            Self::Tls { .. } => OutcomeKind::Tls,
+            Self::Connect { .. } => OutcomeKind::Connect,
+            Self::Closed { .. } => OutcomeKind::Closed,
+            Self::Protocol { .. } => OutcomeKind::Protocol,
+            Self::Unbuildable { .. } => OutcomeKind::Unbuildable,
+        };
+        kind.as_str()
     }
 
     /// What attempts are counted by: the class of the status where there was an answer, such as `2xx`, or else [its

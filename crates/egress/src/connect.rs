@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use bellwire_domain::{Consumer, Scope, TimeoutPhase};
@@ -15,38 +14,11 @@ use crate::Dial;
 use crate::destination::Destination;
 use crate::guard::{Admitted, Guard, NoAddress};
 use crate::lookups::Question;
+use crate::progress::Progress;
 use crate::stream::{CustomerStream, Transport};
 
 /// How long to try an address when there are others.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// How far an attempt has got.
-#[derive(Default)]
-pub(crate) struct Progress(AtomicU8);
-
-impl Progress {
-    pub(crate) fn reach(&self, phase: TimeoutPhase) {
-        let number = match phase {
-            TimeoutPhase::Headers => 0,
-            TimeoutPhase::Dns => 1,
-            TimeoutPhase::Connect => 2,
-            TimeoutPhase::Tls => 3,
-            TimeoutPhase::Body => 4,
-        };
-        self.0.store(number, Ordering::Relaxed);
-    }
-
-    /// A connection from the pool skips all phases before the request itself.
-    pub(crate) fn phase(&self) -> TimeoutPhase {
-        match self.0.load(Ordering::Relaxed) {
-            1 => TimeoutPhase::Dns,
-            2 => TimeoutPhase::Connect,
-            3 => TimeoutPhase::Tls,
-            4 => TimeoutPhase::Body,
-            _ => TimeoutPhase::Headers,
-        }
-    }
-}
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +67,9 @@ impl Connector {
         progress: &Progress,
     ) -> Result<(CustomerStream, &Scope), ConnectFailure> {
         let host = destination.host.as_str();
-        progress.reach(TimeoutPhase::Dns);
+        if addresses.is_looked_up() {
+            progress.reach(TimeoutPhase::Dns);
+        }
         let addresses = self.guard.check(addresses, destination.port, consumer).await?;
         progress.reach(TimeoutPhase::Connect);
         let (stream, scope) = self.dial_first(&addresses).await?;

@@ -20,9 +20,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
 use crate::codec::{Received, Reception};
-use crate::connect::Progress;
 use crate::destination::Destination;
 use crate::exchange::Unanswered;
+use crate::progress::Progress;
 use crate::stream::CustomerStream;
 use crate::{failure, head};
 

@@ -20,10 +20,10 @@ use hyper_util::rt::TokioExecutor;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use crate::answer::Answer;
-use crate::connect::Progress;
 use crate::destination::Destination;
 use crate::exchange::Unanswered;
 use crate::failure;
+use crate::progress::Progress;
 use crate::stream::CustomerStream;
 
 /// What a receiver may send before we read it: per answer, and per connection.

@@ -5,11 +5,12 @@
 //! environment are ignored, one deadline covers everything from name resolution to the last byte read, and at most
 //! [`RESPONSE_BYTES_MAX`] of an answer are kept, counted after decompression.
 //!
-//! The result is an [`AttemptOutcome`](bellwire_domain::AttemptOutcome), with a value for everything that can happen to a request, or
-//! [`NoRoom`]: it was not sent, and no receiver is to blame.
+//! The result is an [`AttemptOutcome`](bellwire_domain::AttemptOutcome), with a value for everything that can happen to a request, and
+//! where its time went; or [`NoRoom`]: it was not sent, and no receiver is to blame.
 //!
 //! The files: [`Sender`] makes one attempt; `destination` parses the URL; `guard` says where it may go, and
 //! `lookups` asks for it; `connect` goes there;
+//! `progress` knows how far it is, and how long each phase took;
 //! `http1` and `http2` speak over the connection, and `pool` keeps it; `codec`, with `head` and `framing`, is HTTP/1.1 as bytes;
 //! `exchange` says what no answer means; `answer` is what is kept of one, and `excerpt` the beginning of its body; `failure`
 //! classifies what went wrong.
@@ -31,6 +32,7 @@ mod http1;
 mod http2;
 mod lookups;
 mod pool;
+mod progress;
 mod resolve;
 mod sender;
 mod stream;
@@ -42,4 +44,4 @@ pub use excerpt::RESPONSE_BYTES_MAX;
 pub use guard::CheckedAddress;
 pub use resolve::{Resolution, Resolve, SystemResolver};
 pub use rustls::pki_types::CertificateDer;
-pub use sender::{NoRoom, Sender, SenderOptions};
+pub use sender::{NoRoom, Sender, SenderOptions, Sent};

@@ -89,7 +89,7 @@ impl Lookups {
         let stage = table.asked.entry(Arc::clone(&name)).or_insert_with(|| watch::Sender::new(Stage::Waiting));
         let question = stage.subscribe();
         if !is_waiting(stage) {
-            return Question { stage: question, in_line: None };
+            return Question { stage: question, in_line: None, is_looked_up: true };
         }
         let place = Place { number: table.places, account: account.clone(), name };
         table.places += 1;
@@ -97,7 +97,8 @@ impl Lookups {
         let begun = table.begin();
         drop(table);
         self.run(begun);
-        Question { stage: question, in_line: Some(InLine { lookups: Arc::clone(self), place }) }
+        let in_line = Some(InLine { lookups: Arc::clone(self), place });
+        Question { stage: question, in_line, is_looked_up: true }
     }
 
     /// Runs what has begun.
@@ -185,6 +186,7 @@ impl Drop for Running {
 pub(crate) struct Question {
     stage: watch::Receiver<Stage>, // goes before the place does, which asks whether somebody else waits
     in_line: Option<InLine>,
+    is_looked_up: bool,
 }
 
 /// A place that is left with its question.
@@ -202,7 +204,12 @@ impl Drop for InLine {
 impl Question {
     /// One that is answered already.
     pub(crate) fn answered(answer: Answer) -> Self {
-        Self { stage: watch::channel(Stage::Answered(answer)).1, in_line: None }
+        Self { stage: watch::channel(Stage::Answered(answer)).1, in_line: None, is_looked_up: false }
+    }
+
+    /// Whether the name had to be looked up, when it was asked for.
+    pub(crate) const fn is_looked_up(&self) -> bool {
+        self.is_looked_up
     }
 
     /// Waits until the name is being looked up.

@@ -32,6 +32,8 @@ pub(crate) enum Kept {
 
 /// The turn to open a connection.
 pub(crate) type Turn = tokio::sync::Mutex<()>;
+/// Held by whoever has it.
+pub(crate) type TurnTaken<'t> = tokio::sync::MutexGuard<'t, ()>;
 
 /// What connections are kept by: their origin (scheme, host and port), and whose requests they may carry. An exception that the
 /// operator makes for one account or contract opens no connection for another.

@@ -6,21 +6,22 @@ use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{AddressPolicy, AttemptOutcome, Consumer, OutboundRequest, Scope, TimeoutPhase, Timestamp};
+use bellwire_domain::{AddressPolicy, AttemptOutcome, Consumer, OutboundRequest, Phases, Scope, TimeoutPhase, Timestamp};
 use quick_cache::sync::Cache;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
-use crate::connect::{Connector, Progress};
+use crate::connect::Connector;
 use crate::destination::Destination;
 use crate::exchange::Unanswered;
 use crate::guard::Guard;
 use crate::http1::Http1;
 use crate::http2::Http2;
 use crate::lookups::{AT_ONCE_MAX, Lookups, Question};
-use crate::pool::{Kept, Pool, key};
+use crate::pool::{Kept, Pool, Turn, TurnTaken, key};
+use crate::progress::Progress;
 use crate::{Dial, Resolve, SystemDialer, SystemResolver, failure, trust};
 
 /// How to send.
@@ -74,6 +75,22 @@ impl Default for SenderOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoRoom;
 
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// What happened.
+    pub outcome: AttemptOutcome,
+    /// Where the time went.
+    pub phases: Phases,
+}
+
+impl From<AttemptOutcome> for Sent {
+    /// Nothing was measured: no request went out.
+    fn from(outcome: AttemptOutcome) -> Self {
+        Self { outcome, phases: Phases::default() }
+    }
+}
+
 /// Sends requests over one pool of connections. Cheap to clone.
 #[derive(Clone)]
 pub struct Sender(Arc<Shared>);
@@ -121,19 +138,20 @@ impl Sender {
         request: OutboundRequest,
         timeout: Duration,
         now: Timestamp,
-    ) -> Result<AttemptOutcome, NoRoom> {
+    ) -> Result<Sent, NoRoom> {
         let destination = match self.0.destination(&request.url) {
             Ok(destination) => destination,
-            Err(reason) => return Ok(AttemptOutcome::Unbuildable { reason }),
+            Err(reason) => return Ok(AttemptOutcome::Unbuildable { reason }.into()),
         };
         let progress = Progress::default();
         let sending = Sending { shared: &self.0, consumer, destination: &destination, request: &request, progress, now };
         let mut time = Time { left: timeout, stream_wait_left: self.0.stream_wait_max, name_wait_left: self.0.name_wait_max };
-        match sending.run(&mut time).await {
-            Ok(outcome) => Ok(outcome),
-            Err(Over::Timeout) => Ok(AttemptOutcome::Timeout { phase: sending.progress.phase() }),
-            Err(Over::NoRoom) => Err(NoRoom),
-        }
+        let outcome = match sending.run(&mut time).await {
+            Ok(outcome) => outcome,
+            Err(Over::Timeout) => AttemptOutcome::Timeout { phase: sending.progress.phase() },
+            Err(Over::NoRoom) => return Err(NoRoom),
+        };
+        Ok(Sent { outcome, phases: sending.progress.phases() })
     }
 }
 
@@ -209,7 +227,9 @@ impl<'s> Sending<'s> {
         }
         let mut addresses = self.shared.connector.guard.ask(self.consumer.account, &self.destination.host);
         time.wait_for_name(addresses.has_room()).await?;
-        time.count(self.open_in_turn(choice, addresses)).await
+        let opened = time.count(self.open_in_turn(choice, addresses)).await;
+        self.progress.pause();
+        opened
     }
 
     /// What the connections that this request may use are kept by.
@@ -226,10 +246,9 @@ impl<'s> Sending<'s> {
 
     async fn open_in_turn(&self, choice: Choice, addresses: Question) -> Result<Connection<'s>, AttemptOutcome> {
         let Shared { connector, pool, .. } = self.shared;
-        self.progress.reach(TimeoutPhase::Connect);
         let turn = if connector.has_place() { self.keys().find_map(|key| pool.turn(&key)) } else { None };
         let _turn = match &turn {
-            Some(turn) => Some(turn.lock().await),
+            Some(turn) => Some(self.take(turn).await),
             None => None,
         };
         match self.kept(choice) {
@@ -239,6 +258,15 @@ impl<'s> Sending<'s> {
             }
             None => self.open(addresses).await,
         }
+    }
+
+    /// Takes the turn to open a connection, or waits while another request opens one for both.
+    async fn take<'t>(&self, turn: &'t Turn) -> TurnTaken<'t> {
+        if let Ok(taken) = turn.try_lock() {
+            return taken;
+        }
+        self.progress.reach(TimeoutPhase::Connect);
+        turn.lock().await
     }
 
     async fn open(&self, addresses: Question) -> Result<Connection<'s>, AttemptOutcome> {
@@ -257,12 +285,12 @@ impl<'s> Sending<'s> {
         Ok(Connection { kept: Kept::Http2(http2), key, has_served: false })
     }
 
-    async fn send_over(&self, connection: Connection<'s>, time: &mut Time) -> Result<Result<AttemptOutcome, Unanswered>, Over> {
+    async fn send_over(&self, connection: Connection<'s>, time: &mut Time) -> Result<Answered, Over> {
         let Self { shared, destination, request, progress, now, .. } = self;
         let Connection { kept, key, .. } = connection;
         match kept {
             Kept::Http1(mut http1) => {
-                let answered = time.count(http1.exchange(request, destination, progress, *now)).await?;
+                let answered = self.ask(time, http1.exchange(request, destination, progress, *now)).await?;
                 if answered.is_ok() {
                     shared.pool.put(&key, http1);
                 }
@@ -270,7 +298,7 @@ impl<'s> Sending<'s> {
             }
             Kept::Http2(http2) => {
                 let answered = match time.wait_for_stream(http2.place()).await? {
-                    Some(place) => time.count(http2.exchange(place, request, destination, progress, *now)).await?,
+                    Some(place) => self.ask(time, http2.exchange(place, request, destination, progress, *now)).await?,
                     None => Err(Unanswered::Unsent(failure::closed("closed"))),
                 };
                 if http2.is_closed() || matches!(answered, Err(Unanswered::Unsent(_) | Unanswered::Refused(_))) {
@@ -280,7 +308,20 @@ impl<'s> Sending<'s> {
             }
         }
     }
+
+    /// Counts an exchange as the receiver's time, and as that of its answer where anything went out.
+    async fn ask(&self, time: &mut Time, exchange: impl Future<Output = Answered>) -> Result<Answered, Over> {
+        let before = time.left;
+        let answered = time.count(exchange).await;
+        if !matches!(answered, Ok(Err(Unanswered::Unsent(_)))) {
+            self.progress.answered_in(before.saturating_sub(time.left));
+        }
+        answered
+    }
 }
+
+/// What comes of asking over one connection.
+type Answered = Result<AttemptOutcome, Unanswered>;
 
 /// What is left of an attempt's time.
 struct Time {

@@ -17,6 +17,8 @@ mod guard;
 mod hostile_receivers;
 #[path = "egress/http2.rs"]
 mod http2;
+#[path = "egress/phases.rs"]
+mod phases;
 #[path = "egress/support.rs"]
 mod support;
 #[path = "egress/tls.rs"]

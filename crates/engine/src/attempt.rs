@@ -7,6 +7,7 @@ use bellwire_contract::{
     AccountInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, RenderInput, SecretSource,
 };
 use bellwire_domain::{AttemptOutcome, Consumer, Gate, OutboundRequest, Secret, Suspicion, Timestamp};
+use bellwire_egress::Sent;
 use bellwire_store::{ActiveSecret, ClaimedDelivery, EndpointConfig, LaneKey, Outcome};
 
 use crate::scheduler::LaneLimits;
@@ -47,14 +48,14 @@ impl Shared {
             (at, self.request(contract, &config, delivery, at))
         };
         let Some((started_at, request)) = self.watched(&mut delivery, build).await else { return Ended::Over(None) };
-        let outcome = match request {
+        let sent = match request {
             Ok(request) => {
                 let consumer = Consumer { account: &config.account.id, contract: contract.name() };
                 self.transport.send(consumer, request, policy.timeout, started_at).await
             }
-            Err(reason) => Ok(AttemptOutcome::Unbuildable { reason }),
+            Err(reason) => Ok(AttemptOutcome::Unbuildable { reason }.into()),
         };
-        let Ok(outcome) = outcome else { return Ended::NoRoom(delivery) };
+        let Ok(Sent { outcome, phases }) = sent else { return Ended::NoRoom(delivery) };
         let ended_at = self.clock.now();
         let decision = policy.decide(delivery.attempts + 1, &outcome, ended_at, self.random());
         let signal = policy.signal(&outcome);
@@ -64,7 +65,7 @@ impl Shared {
         // Where the clock was set back meanwhile, by the clock as it is now: an attempt in the future tells that a retry was
         // scheduled by a clock that was ahead.
         let started_at = started_at.min(ended_at);
-        let outcome = Outcome { delivery, started_at, duration, outcome, decision, health: policy.health };
+        let outcome = Outcome { delivery, started_at, duration, phases, outcome, decision, health: policy.health };
         let _ = self.outcomes.send(outcome).await; // the recorder outlives every attempt
         Ended::Over(signal)
     }

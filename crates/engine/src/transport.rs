@@ -4,11 +4,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use bellwire_domain::{AttemptOutcome, Consumer, Timestamp};
-use bellwire_egress::{NoRoom, OutboundRequest, Sender};
+use bellwire_domain::{Consumer, Timestamp};
+use bellwire_egress::{NoRoom, OutboundRequest, Sender, Sent};
 
 /// What comes of a request, or that there was no room to send it.
-pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<AttemptOutcome, NoRoom>> + Send + 'a>>;
+pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<Sent, NoRoom>> + Send + 'a>>;
 
 /// What sends requests: the egress crate's [`Sender`], or a simulated network.
 pub trait Transport: Send + Sync + 'static {

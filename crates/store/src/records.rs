@@ -8,6 +8,7 @@
 
 mod accounts;
 mod deliveries;
+mod delivery_list;
 mod endpoints;
 mod events;
 pub(crate) mod facade;
@@ -19,7 +20,8 @@ mod rollups;
 pub(crate) mod sessions;
 
 pub use accounts::{PutAccount, PutAccountError};
-pub use deliveries::{Attempt, Delivery, DeliveryQuery, RetryResult};
+pub use deliveries::{Attempt, Delivery, RetryResult};
+pub use delivery_list::DeliveryQuery;
 pub use endpoints::{EndpointChanges, LimitedError, NewEndpoint, Rotation};
 pub use events::{Arrival, Event, EventQuery};
 pub use facade::Records;
@@ -34,7 +36,22 @@ pub use rollups::{FiguresOfSpan, FiguresQuery};
 pub(crate) fn statements() -> Vec<String> {
     let all = [accounts::statements(), deliveries::statements(), endpoints::statements(), events::statements()];
     let others = [keys::statements(), replays::statements(), resources::statements(), sessions::statements()];
-    all.into_iter().chain(others).chain([incidents::statements()]).flatten().collect()
+    let [lists, ..] = delivery_list::statements();
+    all.into_iter().chain(others).chain([incidents::statements(), lists]).flatten().collect()
+}
+
+/// Those that list deliveries.
+#[cfg(test)]
+pub(crate) fn list_statements() -> Vec<String> {
+    let [lists, ..] = delivery_list::statements();
+    lists
+}
+
+/// Those of one database alone: SQLite, PostgreSQL.
+#[cfg(test)]
+pub(crate) fn own_statements() -> [Vec<String>; 2] {
+    let [_, sqlite, postgres] = delivery_list::statements();
+    [sqlite, postgres]
 }
 
 /// Those that read an account's log.

@@ -5,7 +5,7 @@
 pub(crate) const FIRST_VERSION: i64 = 6;
 
 /// The version this code works with.
-pub(crate) const KNOWN_VERSION: i64 = 11;
+pub(crate) const KNOWN_VERSION: i64 = 12;
 
 /// One step from a version to the next, as each database takes it.
 pub(crate) struct Migration {
@@ -16,7 +16,7 @@ pub(crate) struct Migration {
 }
 
 /// All of them, in order.
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration {
         version: FIRST_VERSION,
         sqlite: include_str!("migrations/0001_initial.sqlite.sql"),
@@ -44,8 +44,13 @@ const MIGRATIONS: [Migration; 6] = [
     },
     Migration {
         version: 11,
-        sqlite: include_str!("migrations/0006_rollups.sqlite.sql"),
-        postgres: include_str!("migrations/0006_rollups.postgres.sql"),
+        sqlite: include_str!("migrations/0006_phases.sqlite.sql"),
+        postgres: include_str!("migrations/0006_phases.postgres.sql"),
+    },
+    Migration {
+        version: 12,
+        sqlite: include_str!("migrations/0007_rollups.sqlite.sql"),
+        postgres: include_str!("migrations/0007_rollups.postgres.sql"),
     },
 ];
 

@@ -60,7 +60,8 @@ fn plan(connection: &Connection, text: &str) -> Vec<String> {
 fn every_statement_prepares_on_sqlite_and_binds_in_order() {
     let connection = migrated_sqlite();
     let [own, _] = crate::doctor::own_statements();
-    for text in all_statements().into_iter().chain(own) {
+    let [listed, _] = records::own_statements();
+    for text in all_statements().into_iter().chain(own).chain(listed) {
         let statement = connection.prepare(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         for index in 1..=statement.parameter_count() {
             assert_eq!(statement.parameter_name(index), Some(format!("${index}").as_str()), "{text}");
@@ -103,4 +104,21 @@ fn both_databases_know_the_same_version() {
     assert_eq!(postgres::migrations::check(&session, &url).unwrap(), KNOWN_VERSION);
     let header = sqlite::migrations::read_header(&migrated_sqlite()).unwrap();
     assert_eq!(header.version, KNOWN_VERSION);
+}
+
+/// The first page is as cheap as any: what is read for it is in the order of an index, or bounded beforehand.
+#[test]
+fn lists_of_deliveries_scan_nothing_and_sort_only_what_is_little() {
+    let connection = migrated_sqlite();
+    let [own, _] = records::own_statements();
+    for text in records::list_statements().into_iter().chain(own) {
+        let is_little = ["d.lane IN (SELECT", "d.event = ", "d.event IN (SELECT"].iter().any(|by| text.contains(by));
+        // Between two ids, not far apart: how far, another statement has found out.
+        let is_of_rows =
+            text.contains(" JOIN events e ") && ["l.account_id = ", "l.endpoint_id = "].iter().any(|by| text.contains(by));
+        for step in plan(&connection, &text) {
+            assert!(!step.starts_with("SCAN"), "{text}: {step}");
+            assert!(!step.contains("TEMP B-TREE") || is_little || is_of_rows, "{text}: {step}");
+        }
+    }
 }

@@ -21,6 +21,8 @@ mod failing_commits;
 mod figures;
 #[path = "conformance/files.rs"]
 mod files;
+#[path = "conformance/filters.rs"]
+mod filters;
 #[path = "conformance/fixture.rs"]
 mod fixture;
 #[path = "conformance/log.rs"]

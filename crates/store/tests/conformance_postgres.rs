@@ -14,6 +14,8 @@ mod doctor;
 mod documents;
 #[path = "conformance/figures.rs"]
 mod figures;
+#[path = "conformance/filters.rs"]
+mod filters;
 #[path = "conformance/fixture.rs"]
 mod fixture;
 #[path = "conformance/fleet.rs"]

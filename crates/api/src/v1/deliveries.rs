@@ -4,7 +4,9 @@ mod get;
 mod list;
 mod retry;
 
-use bellwire_domain::DeliveryState;
+use std::time::Duration;
+
+use bellwire_domain::{DeliveryState, Phases};
 use bellwire_store::{Attempt, Delivery};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -59,6 +61,8 @@ struct AttemptAnswer {
     started_at: String,
     /// How long it took, in milliseconds.
     duration_ms: u64,
+    /// Where the time went; null for attempts made before Bellwire kept this.
+    phases: Option<PhasesAnswer>,
     /// What happened, in one word: `response`, `connect`, `tls`, `dns`, `timeout_headers`, …
     outcome: String,
     /// The HTTP status, if there was an answer.
@@ -67,6 +71,30 @@ struct AttemptAnswer {
     detail: Option<String>,
     /// The first bytes of the answer's body, as text.
     response: Option<String>,
+}
+
+/// Where the time of an attempt went: milliseconds, with three decimals at most. What did not take place is null: a connection that was
+/// kept is neither looked up nor opened, plain HTTP has no TLS, and nothing comes after what failed. Each is rounded down to the
+/// microsecond and measured by itself, so they need not add up to `duration_ms`, which is without `wait_ms`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Phases)]
+#[allow(clippy::struct_field_names, reason = "units come last, and these are one unit")]
+struct PhasesAnswer {
+    /// From when it was due until it started: it waited here, for room in its lane, for its endpoint to be enabled, or for a process.
+    #[schema(minimum = 0)]
+    wait_ms: Option<f64>,
+    /// Looking the host's name up. Null as well while the answer to an earlier look-up holds, and where the URL has an address.
+    #[schema(minimum = 0)]
+    dns_ms: Option<f64>,
+    /// Connecting by TCP, to as many of the name's addresses as it took.
+    #[schema(minimum = 0)]
+    connect_ms: Option<f64>,
+    /// The TLS handshake.
+    #[schema(minimum = 0)]
+    tls_ms: Option<f64>,
+    /// From the first byte of the request to the end of the answer, or until it was given up.
+    #[schema(minimum = 0)]
+    answer_ms: Option<f64>,
 }
 
 impl DeliveryAnswer {
@@ -116,6 +144,13 @@ impl AttemptAnswer {
             due_at: Some("2025-01-15T10:30:00.000000Z".to_owned()),
             started_at: "2025-01-15T10:30:00.012000Z".to_owned(),
             duration_ms: 85,
+            phases: Some(PhasesAnswer {
+                wait_ms: Some(12.0),
+                dns_ms: Some(1.731),
+                connect_ms: Some(9.204),
+                tls_ms: Some(21.5),
+                answer_ms: Some(52.118),
+            }),
             outcome: "response".to_owned(),
             status: Some(503),
             detail: None,
@@ -129,10 +164,28 @@ impl AttemptAnswer {
             due_at: attempt.due_at.map(|at| at.to_string()),
             started_at: attempt.started_at.to_string(),
             duration_ms: u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
+            phases: attempt.phases.map(|phases| PhasesAnswer::show(&phases, attempt.waited())),
             outcome: attempt.outcome.clone(),
             status: attempt.status,
             detail: attempt.detail.clone(),
             response: attempt.response.as_ref().map(|body| String::from_utf8_lossy(body).into_owned()),
         }
     }
+}
+
+impl PhasesAnswer {
+    fn show(phases: &Phases, waited: Option<Duration>) -> Self {
+        Self {
+            wait_ms: waited.map(millis),
+            dns_ms: phases.dns.map(millis),
+            connect_ms: phases.connect.map(millis),
+            tls_ms: phases.tls.map(millis),
+            answer_ms: phases.answer.map(millis),
+        }
+    }
+}
+
+/// Whole microseconds, as milliseconds: the number nearest to the decimals, so that it is printed with three of them at most.
+fn millis(span: Duration) -> f64 {
+    (span.as_secs_f64() * 1e6).round() / 1e3
 }

@@ -1,6 +1,9 @@
 //! `/v1/deliveries`
 
-use bellwire_domain::Decision;
+use std::time::Duration;
+
+use bellwire_domain::{AttemptOutcome, Clock, Decision, Phases};
+use bellwire_store::Outcome;
 use serde_json::json;
 
 use crate::support::Server;
@@ -35,6 +38,53 @@ async fn deliveries_are_listed_newest_first_and_filtered() {
 }
 
 #[tokio::test]
+async fn every_filter_of_deliveries_is_taken_and_what_means_nothing_is_named_with_what_it_may_be() {
+    let server = Server::start().await;
+    for account in ["a", "b"] {
+        server.account(account, "choosy").await;
+        server.endpoint(account).await;
+        let event = json!({ "type": "order.created", "data": 1, "subjects": ["patient-1"] });
+        assert_eq!(server.post(&format!("/v1/accounts/{account}/events"), &event).await.status, 201);
+    }
+    let count = async |key: Option<&str>, query: &str| {
+        let answer = server.call("GET", &format!("/v1/deliveries?{query}"), key, None).await;
+        answer.json["items"].as_array().unwrap_or_else(|| panic!("{query}: {}", answer.text)).len()
+    };
+    let admin = Some(crate::support::ADMIN);
+    for (query, expected) in [
+        ("type=order.created", 2),
+        ("type=order.shipped", 0),
+        ("outcome=response", 0),
+        ("status=503", 0),
+        ("attempts_min=0", 2),
+        ("attempts_min=1", 0),
+        ("since=2025-01-15T10:30:00Z", 2),
+        ("until=2025-01-15T10:30:00Z", 0),
+        ("since=2025-01-15T10:30:00Z&until=2025-01-15T11:30:00Z&subject=patient-1&type=order.created&state=pending", 2),
+        ("subject=patient-2", 0),
+    ] {
+        assert_eq!(count(admin, query).await, expected, "{query}");
+    }
+    let own = server.key("consumer", Some("a")).await;
+    assert_eq!(count(Some(&own), "subject=patient-1&type=order.created").await, 1, "its own account's");
+    for (query, name) in [
+        ("outcome=lost", "outcome"),
+        ("status=99", "status"),
+        ("attempts_min=many", "attempts_min"),
+        ("since=yesterday", "since"),
+        ("since=2025-01-15T10:30:00Z&until=2025-01-15T10:30:00Z", "until"),
+        ("type=", "type"),
+        ("status=200&status=500", "status"),
+    ] {
+        let answer = server.get(&format!("/v1/deliveries?{query}")).await;
+        assert_eq!(answer.problem(), "400 invalid_query", "{query}");
+        assert!(answer.text.contains(&format!("`{name}`")), "{query}: {}", answer.text);
+    }
+    let unknown = server.get("/v1/deliveries?outcome=lost").await;
+    assert!(unknown.text.contains("response, timeout_dns"), "the outcomes there are: {}", unknown.text);
+}
+
+#[tokio::test]
 async fn a_delivery_shows_its_attempts_and_can_be_sent_again() {
     let server = Server::start().await;
     server.account("a", "choosy").await;
@@ -47,15 +97,39 @@ async fn a_delivery_shows_its_attempts_and_can_be_sent_again() {
     assert_eq!((&pending.json["event"], &pending.json["endpoint"]), (&json!(event), &json!(endpoint)));
     assert_eq!(server.post(&format!("{path}/retry"), &json!({})).await.problem(), "409 delivery_in_flight");
 
-    server.record(claimed, 500, b"no \xff", Decision::Failed { endpoint_gone: false }).await;
+    server.clock.advance(Duration::from_micros(12_250));
+    let now = server.clock.now();
+    let took = |micros| Some(Duration::from_micros(micros));
+    let phases = Phases { dns: None, connect: took(300), tls: took(41_000), answer: took(44_125) };
+    let outcome = AttemptOutcome::Response { status: 500, retry_after: None, body: b"no \xff".to_vec() };
+    let decision = Decision::Failed { endpoint_gone: false };
+    let health = bellwire_domain::HealthPolicy::default();
+    server
+        .queue
+        .record_outcomes(
+            [Outcome {
+                delivery: claimed,
+                started_at: now,
+                duration: std::time::Duration::from_micros(85_600),
+                phases,
+                outcome,
+                decision,
+                health,
+            }]
+            .into(),
+        )
+        .await
+        .unwrap();
     let failed = server.get(&path).await;
     assert_eq!((&failed.json["state"], &failed.json["attempt_count"]), (&json!("failed"), &json!(1)));
-    assert_eq!(failed.json["ended_at"], "2025-01-15T10:30:00.000000Z");
+    assert_eq!(failed.json["ended_at"], "2025-01-15T10:30:00.012250Z");
     let attempt = &failed.json["attempts"][0];
     assert_eq!(
         (&attempt["status"], &attempt["duration_ms"], &attempt["response"]),
         (&json!(500), &json!(85), &json!("no \u{fffd}"))
     );
+    let expected = json!({ "wait_ms": 12.25, "dns_ms": null, "connect_ms": 0.3, "tls_ms": 41.0, "answer_ms": 44.125 });
+    assert_eq!(attempt["phases"], expected, "milliseconds, and null for what did not take place");
 
     let again = server.post(&format!("{path}/retry"), &json!({})).await;
     assert_eq!((again.status, &again.json["state"]), (200, &json!("pending")));

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, Request};
 use bellwire_api::{ApiOptions, LargeBodies, openapi_json, router};
 use bellwire_app::{App, AppOptions, Limits};
 use bellwire_contract::{Contract, Contracts};
-use bellwire_domain::{AddressPolicy, AttemptOutcome, Clock, Decision, HealthPolicy};
+use bellwire_domain::{AddressPolicy, AttemptOutcome, Clock, Decision, HealthPolicy, Phases};
 use bellwire_store::{ClaimedDelivery, Location, MasterKey, Outcome, Queue, Records, StoreOptions};
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use http_body_util::BodyExt;
@@ -216,6 +216,7 @@ impl Server {
             delivery,
             started_at: Clock::now(&*self.clock),
             duration: Duration::from_micros(85_600),
+            phases: Phases::default(),
             outcome: AttemptOutcome::Response { status, retry_after: None, body: body.to_vec() },
             decision,
             health: HealthPolicy::default(),

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Home, LOCAL, Sink, bellwire, shipped, until};
+use crate::harness::{Home, LOCAL, Request, Sink, bellwire, shipped, until};
 
 fn told(sink: &Sink, event_type: &str) -> Option<Value> {
-    sink.requests().iter().map(|request| request.json()).find(|body| body["type"] == event_type)
+    sink.requests().iter().map(Request::json).find(|body| body["type"] == event_type)
 }
 
 #[test]

@@ -11,6 +11,7 @@ use bellwire_store::{Attempt, Delivery};
 
 use super::account::label;
 use super::rows::DeliveryRow;
+use crate::bar::Bar;
 use crate::layout::{Area, Layout, html};
 use crate::query::Query;
 use crate::show::{Badge, When, pretty, span};
@@ -58,16 +59,14 @@ struct AttemptRow {
     badge: Badge,
     started: When,
     took: String,
-    /// How long it waited here before it started, if it was late.
+    /// How long it waited here before it started, if it was late and has no bar to say so.
     waited: Option<String>,
-    /// Its part of the longest, in steps of a twentieth.
-    bar: u32,
+    /// Where its time went, if that was kept.
+    bar: Option<Bar>,
     what: String,
     detail: Option<String>,
     response: Option<String>,
 }
-
-const BAR_STEPS: u128 = 20;
 
 pub(super) async fn show(
     State(console): State<Console>,
@@ -105,8 +104,7 @@ async fn page(console: &Console, visitor: &Visitor, id: &str, shows_payload: boo
         }
     }
     let now = app.clock().now();
-    let longest = attempts.iter().map(|attempt| attempt.duration.as_micros()).max().unwrap_or(0).max(1);
-    let rows = attempts.iter().map(|attempt| attempt_row(&delivery, attempt, longest, now));
+    let rows = attempts.iter().map(|attempt| attempt_row(&delivery, attempt, now));
     let layout = Layout::of_account(console, visitor, &access, Area::Deliveries, &format!("Delivery {id}"), query);
     html(&DeliveryPage {
         layout: layout.with_call(&format!("/v1/deliveries/{id}")),
@@ -147,18 +145,18 @@ fn trouble(delivery: &Delivery, last: Option<&Attempt>) -> Option<Trouble> {
     Some(Trouble { what: words.what, side: words.side.words(), advice: words.advice, detail: last.detail.clone() })
 }
 
-fn attempt_row(delivery: &Delivery, attempt: &Attempt, longest: u128, now: Timestamp) -> AttemptRow {
+fn attempt_row(delivery: &Delivery, attempt: &Attempt, now: Timestamp) -> AttemptRow {
     let arrived = is_success(delivery, attempt);
     let words = words(&attempt.outcome, attempt.status, arrived);
     let status = attempt.status.map(|status| format!(" ({status})")).unwrap_or_default();
-    let late = attempt.due_at.map(|due| attempt.started_at.since(due)).filter(|late| late.as_millis() > 0);
+    let late = attempt.waited().filter(|late| attempt.phases.is_none() && late.as_millis() > 0);
     AttemptRow {
         number: attempt.number,
         badge: if arrived { Badge { word: "arrived", tone: "good" } } else { Badge { word: "failed", tone: "bad" } },
         started: When::new(attempt.started_at, now),
         took: span(attempt.duration),
         waited: late.map(span),
-        bar: u32::try_from((attempt.duration.as_micros() * BAR_STEPS).div_ceil(longest)).unwrap_or(1).clamp(1, 20),
+        bar: attempt.phases.map(|phases| Bar::new(&phases, attempt.waited())),
         what: format!("{}{status}", words.what),
         detail: attempt.detail.clone(),
         response: attempt.response.as_deref().filter(|body| !body.is_empty()).map(pretty),

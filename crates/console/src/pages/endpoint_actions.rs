@@ -1,12 +1,11 @@
 //! What can be done with an endpoint: switched, tested, resumed, replayed, its secret rotated, removed.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use bellwire_app::{AccountAccess, AppError, EventInput, Operation, ReplayInput, SecretInput};
-use bellwire_domain::{Secret, Timestamp, parse_duration};
+use bellwire_domain::{Secret, Timestamp};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
@@ -14,7 +13,7 @@ use super::account::label;
 use super::endpoint_form::SecretPage;
 use crate::form::Form;
 use crate::layout::{Area, Layout, html, words};
-use crate::query::Query;
+use crate::query::{Query, instant};
 use crate::visitor::Visitor;
 use crate::{Console, Refusal};
 
@@ -140,9 +139,6 @@ pub(super) async fn replay(
 
 /// A span before now, such as `24h`, or an instant.
 fn since(text: &str, now: Timestamp) -> Result<Timestamp, AppError> {
-    if let Ok(span) = parse_duration(text) {
-        return Ok(now.minus(Duration::min(span, Duration::from_secs(366 * 86_400 * 10))));
-    }
     let wrong = || AppError::invalid("/since", "write a span such as `24h`, or an instant such as `2026-11-28T06:00:00Z`");
-    Timestamp::parse_rfc3339(text).map_err(|_| wrong())
+    instant(text, now).ok_or_else(wrong)
 }

@@ -11,7 +11,7 @@ use bellwire_app::{
 };
 use bellwire_console::{ConsoleOptions, router};
 use bellwire_contract::Contracts;
-use bellwire_domain::{AddressPolicy, AttemptOutcome, Decision, DeliveryId, HealthPolicy, Secret};
+use bellwire_domain::{AddressPolicy, AttemptOutcome, Decision, DeliveryId, HealthPolicy, Phases, Secret};
 use bellwire_store::{ClaimedDelivery, Location, MasterKey, Outcome, PageRequest, Queue, StoreOptions};
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
@@ -23,7 +23,8 @@ pub(crate) const ADMIN: &str = "test-admin-key";
 pub(crate) struct Site {
     router: Router,
     pub(crate) app: App,
-    queue: Queue,
+    pub(crate) queue: Queue,
+    pub(crate) clock: Arc<ManualClock>,
     _folder: tempfile::TempDir,
 }
 
@@ -44,7 +45,7 @@ impl Site {
         let app = App::new(AppOptions {
             records,
             contracts: Arc::new(Contracts::shipped().unwrap()),
-            clock,
+            clock: clock.clone(),
             entropy,
             addresses: AddressPolicy::default(),
             allow_http: false,
@@ -52,7 +53,7 @@ impl Site {
         });
         assert_eq!(app.ensure_admin_key(Some(ADMIN)).await.unwrap(), None);
         let options = ConsoleOptions { app: app.clone(), plain_http: false, portal_refresh_url: None, frame_origins: Vec::new() };
-        Self { router: router(options), app, queue, _folder: folder }
+        Self { router: router(options), app, queue, clock, _folder: folder }
     }
 
     pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], form: &str) -> Answer {
@@ -97,6 +98,7 @@ impl Site {
             delivery,
             started_at: now,
             duration: Duration::from_millis(84),
+            phases: Phases::default(),
             outcome: AttemptOutcome::Response { status: 503, retry_after: None, body: b"try later".to_vec() },
             decision: Decision::Retry { due_at: now.plus(Duration::from_secs(60)) },
             health: HealthPolicy::default(),
@@ -104,7 +106,21 @@ impl Site {
         self.queue.record_outcomes([outcome].into()).await.unwrap();
     }
 
-    /// A new endpoint of an account, an event and its delivery, and the incident that it opened, as parts of paths.
+    /// The same, once the delivery was refused, with the incident that it opened.
+    pub(crate) async fn refused_things(&self, account: &str) -> Vec<(&'static str, String)> {
+        let mut things = self.things(account).await;
+        let of = |name: &str| things.iter().find(|(known, _)| *known == name).unwrap().1.clone();
+        let (delivery, endpoint) = (of("{delivery}"), of("{endpoint}"));
+        self.refuse(DeliveryId::try_new(&delivery).unwrap()).await;
+        let scope = self.app.permit(&self.admin().await, Operation::DeliveryRead).unwrap();
+        let filter = IncidentFilter { account: Some(account), endpoint: Some(&endpoint), state: None };
+        let page = PageRequest { limit: 1, after: None };
+        let incident = self.app.list_incidents(&scope, filter, page).await.unwrap().items.remove(0);
+        things.push(("{incident}", incident.id.to_string()));
+        things
+    }
+
+    /// A new endpoint of an account, an event and its delivery, as parts of paths.
     pub(crate) async fn things(&self, account: &str) -> Vec<(&'static str, String)> {
         let admin = self.admin().await;
         let access = self.app.open_account(&admin, Operation::EndpointChange, account).await.unwrap();
@@ -132,16 +148,12 @@ impl Site {
         let scope = self.app.permit(&admin, Operation::DeliveryRead).unwrap();
         let filter = DeliveryFilter { account: Some(account), endpoint: Some(endpoint.id.as_str()), ..DeliveryFilter::default() };
         let page = PageRequest { limit: 1, after: None };
-        let delivery = self.app.list_deliveries(&scope, filter, page.clone()).await.unwrap().items.remove(0);
-        self.refuse(delivery.id).await;
-        let filter = IncidentFilter { account: Some(account), endpoint: Some(endpoint.id.as_str()), state: None };
-        let incident = self.app.list_incidents(&scope, filter, page).await.unwrap().items.remove(0);
+        let delivery = self.app.list_deliveries(&scope, filter, page).await.unwrap().items.remove(0);
         vec![
             ("{account}", account.to_owned()),
             ("{endpoint}", endpoint.id.to_string()),
             ("{event}", receipt.id.to_string()),
             ("{delivery}", delivery.id.to_string()),
-            ("{incident}", incident.id.to_string()),
             ("{contract}", contract.name().to_owned()),
             ("{key}", "key_none".to_owned()),
         ]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bellwire_domain::{AccountId, AddressPolicy, AttemptOutcome, Consumer, Timestamp};
-use bellwire_egress::{CheckedAddress, Dial, Dialing, NoRoom, OutboundRequest, Resolution, Resolve, Sender, SenderOptions};
+use bellwire_egress::{CheckedAddress, Dial, Dialing, NoRoom, OutboundRequest, Resolution, Resolve, Sender, SenderOptions, Sent};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tokio::io::AsyncReadExt;
@@ -44,6 +44,10 @@ pub(crate) async fn send_for(
     request: OutboundRequest,
     timeout: Duration,
 ) -> Result<AttemptOutcome, NoRoom> {
+    sent_for(account, sender, request, timeout).await.map(|sent| sent.outcome)
+}
+
+async fn sent_for(account: &str, sender: &Sender, request: OutboundRequest, timeout: Duration) -> Result<Sent, NoRoom> {
     let account = AccountId::try_new(account).unwrap();
     let consumer = Consumer { account: &account, contract: "plain" };
     let sent = sender.send(consumer, request, timeout, Timestamp::from_secs(0));
@@ -53,6 +57,11 @@ pub(crate) async fn send_for(
 /// Sends on behalf of the only account there is.
 pub(crate) async fn send_by(sender: &Sender, request: OutboundRequest, timeout: Duration) -> AttemptOutcome {
     send_for("a", sender, request, timeout).await.expect("there is room for one")
+}
+
+/// The same, with where the time went.
+pub(crate) async fn measured(sender: &Sender, request: OutboundRequest, timeout: Duration) -> Sent {
+    sent_for("a", sender, request, timeout).await.expect("there is room for one")
 }
 
 /// One request to `url` from a sender of its own.

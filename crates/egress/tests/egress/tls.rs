@@ -24,7 +24,7 @@ use crate::support::{LONG, SHORT, Scripted, answered, failed, listen, loopback, 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// A sender that trusts this authority, for which every name is this machine.
-fn trusting(authority: &Authority) -> Sender {
+pub(crate) fn trusting(authority: &Authority) -> Sender {
     Sender::new(options(authority))
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn options(authority: &Authority) -> SenderOptions {
 
 /// What a server saw.
 #[derive(Clone, Default)]
-struct Seen {
+pub(crate) struct Seen {
     connections: Arc<AtomicUsize>,
     handshakes: Arc<Mutex<Vec<Option<HandshakeKind>>>>,
     ended: Arc<AtomicUsize>,
@@ -72,7 +72,7 @@ pub(crate) fn acceptor(identity: Identity, protocols: &[&str]) -> TlsAcceptor {
 }
 
 /// A server that speaks `protocols`; its port.
-fn serve(identity: Identity, protocols: &[&str], seen: &Seen) -> u16 {
+pub(crate) fn serve(identity: Identity, protocols: &[&str], seen: &Seen) -> u16 {
     let acceptor = acceptor(identity, protocols);
     let (listener, address) = listen();
     let seen = seen.clone();

@@ -21,7 +21,7 @@ impl Transport for Crowded {
         let asked = self.0.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
             let answer = AttemptOutcome::Response { status: 200, retry_after: None, body: Vec::new() };
-            if asked < 2 { Err(NoRoom) } else { Ok(answer) }
+            if asked < 2 { Err(NoRoom) } else { Ok(answer.into()) }
         })
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{AttemptOutcome, Consumer, TimeoutPhase, Timestamp};
-use bellwire_egress::OutboundRequest;
+use bellwire_domain::{AttemptOutcome, Consumer, Phases, TimeoutPhase, Timestamp};
+use bellwire_egress::{OutboundRequest, Sent as Answered};
 use bellwire_engine::{Sending, Transport};
 use parking_lot::Mutex;
 
@@ -125,13 +125,14 @@ impl Transport for Network {
                 (ledger.endpoint(&endpoint).unwrap().behaviour, ledger.sent.len() - 1)
             };
             let (after, outcome) = self.behave(behaviour);
+            let began = tokio::time::Instant::now();
             let outcome = match tokio::time::timeout(timeout, tokio::time::sleep(after)).await {
                 Ok(()) => outcome,
                 Err(_) => AttemptOutcome::Timeout { phase: TimeoutPhase::Headers },
             };
             let ended = (self.time.elapsed(), self.time.wall(), outcome.clone());
             self.ledger.lock().sent[index].ended = Some(ended);
-            Ok(outcome)
+            Ok(Answered { outcome, phases: Phases { answer: Some(began.elapsed()), ..Phases::default() } })
         })
     }
 }

@@ -176,6 +176,13 @@ pub(super) const ALL: &[Definition] = &[
         ],
     },
     Definition {
+        name: "attempts.phases",
+        promise: "where the time of an attempt went can be read",
+        count: "SELECT COUNT(*) FROM attempts WHERE phases IS NOT NULL",
+        violations: &["SELECT 'attempt ' || number || ' of delivery #' || delivery_id || ': ' || LENGTH(phases) || ' bytes' \
+             FROM attempts WHERE LENGTH(phases) > 20"],
+    },
+    Definition {
         name: "deliveries.state",
         promise: "a delivery that ended was delivered by an answer, failed after an attempt, or was cancelled",
         count: "SELECT COUNT(*) FROM deliveries",

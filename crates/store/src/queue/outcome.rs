@@ -8,13 +8,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{AttemptOutcome, Decision, DeliveryState, Entropy, HealthPolicy, HealthStatus, Timestamp};
+use bellwire_domain::{AttemptOutcome, Decision, DeliveryState, Entropy, HealthPolicy, HealthStatus, Phases, Timestamp};
 use tokio::sync::oneshot;
 
 use super::context::WriteContext;
 use super::delivery::ClaimedDelivery;
 use crate::StoreError;
-use crate::rows::attempt::{AttemptResult, AttemptRow};
+use crate::rows::attempt::{AttemptResult, AttemptRow, PackedPhases};
 use crate::rows::delivery::EndedRow;
 use crate::rows::lane::LaneKey;
 use crate::rows::operator_notice::OperatorNotice;
@@ -29,6 +29,8 @@ pub struct Outcome {
     pub started_at: Timestamp,
     /// How long it took.
     pub duration: Duration,
+    /// Where that time went.
+    pub phases: Phases,
     /// What happened.
     pub outcome: AttemptOutcome,
     /// What that means for the delivery.
@@ -80,6 +82,7 @@ impl RecordJob {
             outcome,
             response: response.as_deref(),
             detail: (!outcome.outcome.is_answer()).then(|| outcome.outcome.to_string()),
+            phases: PackedPhases::of(&outcome.phases),
         })
     }
 }
@@ -90,6 +93,7 @@ pub(crate) struct SealedOutcome<'j> {
     response: Option<&'j [u8]>,
     /// One sentence, when there was no answer.
     detail: Option<String>,
+    phases: PackedPhases,
 }
 
 impl SealedOutcome<'_> {
@@ -138,6 +142,7 @@ impl SealedOutcome<'_> {
             detail: self.detail.as_deref(),
             response_sealed: self.response,
             due_at: delivery.due_at,
+            phases: Some(self.phases.bytes()),
         }
     }
 

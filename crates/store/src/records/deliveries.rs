@@ -1,22 +1,19 @@
 //! Reading deliveries and their attempts, and sending one again by hand.
 //!
-//! A delivery is in the queue while it lives and in the history when it has ended; a list merges the two, newest first.
+//! A delivery is in the queue while it lives and in the history when it has ended.
 
-use std::cmp::Reverse;
-use std::fmt::Write as _;
 use std::time::Duration;
 
-use bellwire_domain::{AccountId, DeliveryId, DeliveryState, EndpointId, EventId, EventType, Timestamp};
+use bellwire_domain::{AccountId, DeliveryId, DeliveryState, EndpointId, EventId, EventType, Phases, Timestamp};
 
 use crate::StoreError;
-use crate::page::{Page, PageRequest};
 use crate::rows::account;
 use crate::rows::attempt::{AttemptResult, StoredAttempt};
 use crate::rows::delivery::{DeliveryColumns, DueColumns, EndColumns};
 use crate::rows::endpoint::EndpointName;
 use crate::rows::lane::{LaneKey, LaneNames};
 use crate::seal::{Keyring, Place};
-use crate::sql::{ColumnGroup, Db, Insert, Param, Row, Select, params, select};
+use crate::sql::{ColumnGroup, Db, Insert, Row, Select, params, select};
 
 /// A delivery as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +53,8 @@ pub struct Attempt {
     pub started_at: Timestamp,
     /// How long it took.
     pub duration: Duration,
+    /// Where that time went; `None`: made before stores kept that.
+    pub phases: Option<Phases>,
     /// What happened, in one word.
     pub outcome: String,
     /// The HTTP status, when there was an answer.
@@ -66,17 +65,11 @@ pub struct Attempt {
     pub response: Option<Vec<u8>>,
 }
 
-/// Which deliveries.
-#[derive(Debug, Clone, Default)]
-pub struct DeliveryQuery {
-    /// Of this account.
-    pub account_id: Option<AccountId>,
-    /// Of this endpoint.
-    pub endpoint_id: Option<EndpointId>,
-    /// Of this event; only together with its account.
-    pub event_id: Option<EventId>,
-    /// In this state.
-    pub state: Option<DeliveryState>,
+impl Attempt {
+    /// How long it waited after it was due; `None`: that was not kept.
+    pub fn waited(&self) -> Option<Duration> {
+        self.due_at.map(|due_at| self.started_at.since(due_at))
+    }
 }
 
 /// What came of asking to send one again.
@@ -93,11 +86,11 @@ pub enum RetryResult {
 }
 
 /// A live delivery, and one that has ended.
-type Live = (DeliveryColumns, LaneNames, DueColumns);
-type Ended = (DeliveryColumns, LaneNames, EndColumns);
+pub(super) type Live = (DeliveryColumns, LaneNames, DueColumns);
+pub(super) type Ended = (DeliveryColumns, LaneNames, EndColumns);
 
-const FROM_QUEUE: &str = "FROM queue d JOIN events e ON e.place = d.event JOIN lanes l ON l.ref = d.lane ";
-const FROM_HISTORY: &str = "FROM deliveries d JOIN events e ON e.place = d.event JOIN lanes l ON l.ref = d.lane ";
+pub(super) const FROM_QUEUE: &str = "FROM queue d JOIN events e ON e.place = d.event JOIN lanes l ON l.ref = d.lane ";
+pub(super) const FROM_HISTORY: &str = "FROM deliveries d JOIN events e ON e.place = d.event JOIN lanes l ON l.ref = d.lane ";
 const BY_ID: &str = "WHERE d.id = $1";
 const ATTEMPTS: &str =
     "FROM attempts WHERE delivery_id = $1 AND account = (SELECT ref FROM accounts WHERE id = $2) ORDER BY number";
@@ -121,75 +114,6 @@ fn requeue() -> String {
     let same = ["id", "lane", "number", "event", "attempts", "created_at", "origin"].map(|name| (name, name));
     let columns: Vec<(&str, &str)> = [("due_at", "CAST($1 AS BIGINT)")].into_iter().chain(same).collect();
     Insert::copy("queue", &columns, "FROM deliveries WHERE id = $2")
-}
-
-/// A page of deliveries, newest first; the cursor is the last id.
-pub(super) fn list(db: Db<'_>, query: &DeliveryQuery, page: &PageRequest) -> Result<Page<Delivery>, StoreError> {
-    let after = match page.after.as_deref().map(DeliveryId::try_new) {
-        None => None,
-        Some(Ok(id)) => Some(id),
-        Some(Err(_)) => return Ok(Page::default()), // no page has ended with such an id
-    };
-    let part = Part { after, fetch: page.fetch() };
-    let mut items = Vec::new();
-    if query.state.is_none_or(|state| state == DeliveryState::Pending) {
-        let (conditions, cells) = conditions(true, query, None, part);
-        let rows = db.query("queue", &select::<Live>(&format!("{FROM_QUEUE}{conditions}")), &cells)?;
-        items.extend(rows.iter().map(read_live).collect::<Result<Vec<_>, _>>()?);
-    }
-    if query.state.is_none_or(|state| state != DeliveryState::Pending) {
-        let (conditions, cells) = conditions(false, query, query.state, part);
-        let rows = db.query("deliveries", &select::<Ended>(&format!("{FROM_HISTORY}{conditions}")), &cells)?;
-        items.extend(rows.iter().map(read_ended).collect::<Result<Vec<_>, _>>()?);
-    }
-    items.sort_by_key(|delivery| Reverse(delivery.id));
-    items.truncate(usize::try_from(page.fetch()).unwrap_or(usize::MAX));
-    Ok(page.cut(items, |delivery| delivery.id.to_string()))
-}
-
-/// Which part of a list.
-#[derive(Clone, Copy)]
-struct Part {
-    after: Option<DeliveryId>,
-    fetch: i64,
-}
-
-/// Conditions, each in two pieces around its parameter. That of the account comes first: another one names it as `$1`.
-const OF_ACCOUNT_QUEUED: (&str, &str) = ("d.lane > 0 AND d.lane IN (SELECT ref FROM lanes WHERE account_id = ", ")");
-const OF_ACCOUNT_ENDED: (&str, &str) = ("d.account = (SELECT ref FROM accounts WHERE id = ", ")");
-const OF_ENDPOINT: (&str, &str) = ("d.lane > 0 AND d.lane IN (SELECT ref FROM lanes WHERE endpoint_id = ", ")");
-const OF_LANE: (&str, &str) = ("d.lane > 0 AND d.lane = (SELECT ref FROM lanes WHERE account_id = $1 AND endpoint_id = ", ")");
-const OF_EVENT: (&str, &str) =
-    ("d.event = (SELECT place FROM events WHERE account = (SELECT ref FROM accounts WHERE id = $1) AND id = ", ")");
-const OF_STATE: (&str, &str) = ("d.state = ", "");
-const BEFORE: (&str, &str) = ("d.id < ", "");
-
-/// The WHERE clause with only the conditions that are asked for, so that each combination finds its index.
-fn conditions(is_live: bool, query: &DeliveryQuery, state: Option<DeliveryState>, part: Part) -> (String, Vec<Param<'_>>) {
-    let of_account = if is_live { OF_ACCOUNT_QUEUED } else { OF_ACCOUNT_ENDED };
-    let of_endpoint = if query.account_id.is_some() { OF_LANE } else { OF_ENDPOINT };
-    let of_event = query.event_id.as_ref().filter(|_| query.account_id.is_some());
-    let wanted: [(_, Option<Param<'_>>); 5] = [
-        (of_account, query.account_id.as_ref().map(|id| id.as_str().into())),
-        (of_endpoint, query.endpoint_id.as_ref().map(|id| id.as_str().into())),
-        (OF_EVENT, of_event.map(|id| id.as_str().into())),
-        (OF_STATE, state.map(|state| state.as_str().into())),
-        (BEFORE, part.after.map(Param::from)),
-    ];
-    let mut sql = String::new();
-    let mut cells = Vec::new();
-    for ((before, after), value) in wanted {
-        let Some(value) = value else { continue };
-        sql.push_str(if cells.is_empty() { "WHERE " } else { " AND " });
-        cells.push(value);
-        let _ = write!(sql, "{before}${}{after}", cells.len());
-    }
-    if state.is_some_and(|state| state != DeliveryState::Delivered) {
-        sql.push_str(" AND d.state <> 'delivered'"); // names the partial index, which is small
-    }
-    cells.push(Param::Int(part.fetch));
-    let _ = write!(sql, " ORDER BY d.id DESC LIMIT ${}", cells.len());
-    (sql, cells)
 }
 
 /// One delivery, live or ended.
@@ -221,6 +145,7 @@ fn attempts(db: Db<'_>, keyring: &Keyring, delivery: &Delivery) -> Result<Vec<At
             due_at: stored.due_at,
             started_at: stored.started_at,
             duration: stored.duration,
+            phases: stored.phases,
             outcome: stored.outcome,
             status: stored.status,
             detail: stored.detail,
@@ -252,12 +177,12 @@ pub(super) fn retry(db: Db<'_>, id: DeliveryId, now: Timestamp) -> Result<RetryR
     Ok(if find_one(db, id)?.is_some() { RetryResult::EndpointGone } else { RetryResult::NotFound })
 }
 
-fn read_live(row: &Row) -> Result<Delivery, StoreError> {
+pub(super) fn read_live(row: &Row) -> Result<Delivery, StoreError> {
     let (columns, names, due): Live = row.read()?;
     Ok(Delivery { due_at: Some(due.due_at), ..delivery(columns, names, DeliveryState::Pending) })
 }
 
-fn read_ended(row: &Row) -> Result<Delivery, StoreError> {
+pub(super) fn read_ended(row: &Row) -> Result<Delivery, StoreError> {
     let (columns, names, end): Ended = row.read()?;
     Ok(Delivery { ended_at: Some(end.ended_at), ..delivery(columns, names, end.state) })
 }
@@ -283,18 +208,6 @@ fn delivery(columns: DeliveryColumns, names: LaneNames, state: DeliveryState) ->
 pub(super) fn statements() -> Vec<String> {
     let mut all: Vec<String> = [WAKE_QUEUED, ACCOUNT, UNEND].map(str::to_owned).into();
     all.extend([unfold(), requeue(), QUEUED_LANE.sql(), ENDPOINT.sql(), select::<StoredAttempt<'_>>(ATTEMPTS)]);
-    let query = DeliveryQuery {
-        account_id: AccountId::try_new("a").ok(),
-        endpoint_id: EndpointId::try_new("e").ok(),
-        event_id: EventId::try_new("v").ok(),
-        state: Some(DeliveryState::Failed),
-    };
-    let part = Part { after: Some(DeliveryId::default()), fetch: 1 };
-    for rest in [BY_ID, &conditions(true, &query, None, part).0] {
-        all.push(select::<Live>(&format!("{FROM_QUEUE}{rest}")));
-    }
-    for rest in [BY_ID, &conditions(false, &query, query.state, part).0] {
-        all.push(select::<Ended>(&format!("{FROM_HISTORY}{rest}")));
-    }
+    all.extend([select::<Live>(&format!("{FROM_QUEUE}{BY_ID}")), select::<Ended>(&format!("{FROM_HISTORY}{BY_ID}"))]);
     all
 }

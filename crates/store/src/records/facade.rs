@@ -9,7 +9,8 @@ use std::sync::Arc;
 use bellwire_domain::{AccountId, DeliveryId, EventId, KeyId, ReplayId};
 
 use super::accounts::{self, PutAccount, PutAccountError};
-use super::deliveries::{self, Attempt, Delivery, DeliveryQuery, RetryResult};
+use super::deliveries::{self, Attempt, Delivery, RetryResult};
+use super::delivery_list::{self, DeliveryQuery};
 use super::endpoints::{self, EndpointChanges, LimitedError, NewEndpoint, Rotation};
 use super::events::{self, Event, EventQuery};
 use super::keys;
@@ -195,7 +196,7 @@ impl Records {
 
     /// A page of deliveries, newest first.
     pub async fn list_deliveries(&self, query: DeliveryQuery, page: PageRequest) -> Result<Page<Delivery>, StoreError> {
-        self.0.read(move |db| deliveries::list(db, &query, &page)).await
+        self.0.read(move |db| delivery_list::list(db, &query, &page)).await
     }
 
     /// A delivery and its attempts.

@@ -92,7 +92,7 @@ async fn a_store_in_use_is_sound_and_counted() {
 }
 
 /// What is done to the store, and the checks that notice.
-const DAMAGES: [(&str, &[&str]); 45] = [
+const DAMAGES: [(&str, &[&str]); 46] = [
     (
         "DELETE FROM accounts WHERE id = 'a'",
         &[
@@ -153,6 +153,7 @@ const DAMAGES: [(&str, &[&str]); 45] = [
     ("UPDATE earlier_attempts SET number = 2, response_sealed = NULL", &["deliveries.attempts"]),
     ("UPDATE earlier_attempts SET delivery_id = delivery_id + 1000000000, response_sealed = NULL", &["deliveries.attempts"]),
     ("UPDATE queue SET attempts = attempts + 1", &["deliveries.attempts"]),
+    ("UPDATE deliveries SET phases = x'000102030405060708090a0b0c0d0e0f1011121314' WHERE state = 'failed'", &["attempts.phases"]),
     ("UPDATE deliveries SET attempts = 0 WHERE state = 'failed'", &["deliveries.attempts", "deliveries.state", "sealed.answers"]),
     ("UPDATE deliveries SET state = 'lost' WHERE state = 'failed'", &["deliveries.state"]),
     ("UPDATE deliveries SET outcome = 'tls' WHERE outcome IS NOT NULL", &["deliveries.state"]),

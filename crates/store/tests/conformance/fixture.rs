@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bellwire_domain::{
     AccountId, AttemptOutcome, Decision, EndpointId, Entropy, EventFilter, EventId, EventType, HealthPolicy, HealthStatus,
-    Secret, Timestamp,
+    Phases, Secret, Timestamp,
 };
 use bellwire_domain::{RateLimit, RoomLimits};
 use bellwire_store::{
@@ -197,7 +197,8 @@ pub fn outcome(
     health: HealthPolicy,
     started_at: Timestamp,
 ) -> Outcome {
-    Outcome { delivery: delivery.clone(), started_at, duration: Duration::from_millis(3), outcome, decision, health }
+    let phases = Phases { answer: Some(Duration::from_micros(2_900)), ..Phases::default() };
+    Outcome { delivery: delivery.clone(), started_at, duration: Duration::from_millis(3), phases, outcome, decision, health }
 }
 
 pub fn account_id(id: &str) -> AccountId {

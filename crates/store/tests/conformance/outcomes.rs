@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bellwire_domain::health::{FailedAfter, FailedThen};
-use bellwire_domain::{AttemptOutcome, Decision, EventFilter, HealthPolicy, HealthStatus};
-use bellwire_store::{EndpointChanges, Recording, RetryResult};
+use bellwire_domain::{AttemptOutcome, Decision, EventFilter, HealthPolicy, HealthStatus, Phases};
+use bellwire_store::{EndpointChanges, Outcome, Recording, RetryResult};
 
 use crate::fixture::{Fixture, event, lane, outcome};
 
@@ -39,7 +39,30 @@ async fn a_delivery_is_retried_until_it_arrives_and_keeps_its_attempts() {
     assert_eq!(due, [Some(published_at), Some(due_at)], "when they were due, not when they started");
     assert!(attempts[1].started_at > due_at, "the second started late");
     assert_eq!(attempts[0].response.as_deref(), Some(&b"thanks"[..]));
+    let phases = Phases { answer: Some(Duration::from_micros(2_900)), ..Phases::default() };
+    assert_eq!((attempts[0].phases, attempts[1].phases), (Some(phases), Some(phases)), "of an earlier attempt and of the last");
+    assert_eq!(attempts[1].waited(), Some(MINUTE));
     assert_eq!(fixture.store.queue.held(), 0);
+}
+
+#[tokio::test]
+async fn every_phase_of_an_attempt_is_kept_also_when_the_delivery_is_sent_again() {
+    let mut fixture = Fixture::new();
+    let account = fixture.account("a").await;
+    fixture.endpoint("a", "e", EventFilter::All).await;
+    fixture.publish(&account, vec![event("e1", "x")]).await.unwrap();
+    let delivery = fixture.take().await.remove(0);
+    let took = |micros| Some(Duration::from_micros(micros));
+    let phases = Phases { dns: took(0), connect: took(31_000_000), tls: None, answer: None };
+    let refused = AttemptOutcome::Connect { detail: "refused".to_owned() };
+    let failed = Decision::Failed { endpoint_gone: false };
+    let outcome = Outcome { phases, ..outcome(&delivery, refused, failed, HealthPolicy::default(), fixture.now()) };
+    fixture.store.queue.record_outcomes([outcome].into()).await.unwrap();
+    let kept = async |fixture: &Fixture| fixture.store.records.find_delivery(delivery.id).await.unwrap().unwrap().1[0].phases;
+    assert_eq!(kept(&fixture).await, Some(phases), "in the row of the delivery");
+    fixture.store.records.retry_delivery(delivery.id).await.unwrap();
+    assert_eq!(kept(&fixture).await, Some(phases), "in a row of its own");
+    fixture.reopen().await;
 }
 
 #[tokio::test]

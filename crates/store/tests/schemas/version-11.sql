@@ -94,7 +94,8 @@ CREATE TABLE public.deliveries (
     status bigint,
     detail text COLLATE pg_catalog."C",
     response_sealed bytea,
-    due_at bigint
+    due_at bigint,
+    phases bytea
 )
 PARTITION BY RANGE (id);
 
@@ -113,7 +114,8 @@ CREATE TABLE public.earlier_attempts (
     status bigint,
     detail text COLLATE pg_catalog."C",
     response_sealed bytea,
-    due_at bigint
+    due_at bigint,
+    phases bytea
 )
 PARTITION BY RANGE (delivery_id);
 
@@ -132,7 +134,8 @@ CREATE VIEW public.attempts AS
     earlier_attempts.status,
     earlier_attempts.detail,
     earlier_attempts.response_sealed,
-    earlier_attempts.due_at
+    earlier_attempts.due_at,
+    earlier_attempts.phases
    FROM public.earlier_attempts
 UNION ALL
  SELECT deliveries.id AS delivery_id,
@@ -144,7 +147,8 @@ UNION ALL
     deliveries.status,
     deliveries.detail,
     deliveries.response_sealed,
-    deliveries.due_at
+    deliveries.due_at,
+    deliveries.phases
    FROM public.deliveries
   WHERE (deliveries.outcome IS NOT NULL);
 
@@ -179,7 +183,8 @@ CREATE TABLE public.deliveries_week_0263 (
     status bigint,
     detail text COLLATE pg_catalog."C",
     response_sealed bytea,
-    due_at bigint
+    due_at bigint,
+    phases bytea
 );
 
 
@@ -204,7 +209,8 @@ CREATE TABLE public.deliveries_week_0271 (
     status bigint,
     detail text COLLATE pg_catalog."C",
     response_sealed bytea,
-    due_at bigint
+    due_at bigint,
+    phases bytea
 );
 
 
@@ -229,7 +235,8 @@ CREATE TABLE public.deliveries_week_0272 (
     status bigint,
     detail text COLLATE pg_catalog."C",
     response_sealed bytea,
-    due_at bigint
+    due_at bigint,
+    phases bytea
 );
 
 
@@ -254,7 +261,8 @@ CREATE TABLE public.deliveries_week_0273 (
     status bigint,
     detail text COLLATE pg_catalog."C",
     response_sealed bytea,
-    due_at bigint
+    due_at bigint,
+    phases bytea
 );
 
 
@@ -279,7 +287,8 @@ CREATE TABLE public.deliveries_week_0274 (
     status bigint,
     detail text COLLATE pg_catalog."C",
     response_sealed bytea,
-    due_at bigint
+    due_at bigint,
+    phases bytea
 );
 
 
@@ -297,7 +306,8 @@ CREATE TABLE public.earlier_attempts_week_0263 (
     status bigint,
     detail text COLLATE pg_catalog."C",
     response_sealed bytea,
-    due_at bigint
+    due_at bigint,
+    phases bytea
 );
 
 
@@ -315,7 +325,8 @@ CREATE TABLE public.earlier_attempts_week_0271 (
     status bigint,
     detail text COLLATE pg_catalog."C",
     response_sealed bytea,
-    due_at bigint
+    due_at bigint,
+    phases bytea
 );
 
 
@@ -333,7 +344,8 @@ CREATE TABLE public.earlier_attempts_week_0272 (
     status bigint,
     detail text COLLATE pg_catalog."C",
     response_sealed bytea,
-    due_at bigint
+    due_at bigint,
+    phases bytea
 );
 
 
@@ -351,7 +363,8 @@ CREATE TABLE public.earlier_attempts_week_0273 (
     status bigint,
     detail text COLLATE pg_catalog."C",
     response_sealed bytea,
-    due_at bigint
+    due_at bigint,
+    phases bytea
 );
 
 
@@ -369,7 +382,8 @@ CREATE TABLE public.earlier_attempts_week_0274 (
     status bigint,
     detail text COLLATE pg_catalog."C",
     response_sealed bytea,
-    due_at bigint
+    due_at bigint,
+    phases bytea
 );
 
 
@@ -395,8 +409,7 @@ CREATE TABLE public.endpoints (
     last_number bigint NOT NULL,
     version bigint NOT NULL,
     created_at bigint NOT NULL,
-    updated_at bigint NOT NULL,
-    incidents bigint DEFAULT 0 NOT NULL
+    updated_at bigint NOT NULL
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_cost_delay='0');
 
@@ -430,28 +443,6 @@ CREATE TABLE public.events (
     payload_sealed bytea NOT NULL
 );
 ALTER TABLE ONLY public.events ALTER COLUMN payload_sealed SET STORAGE EXTERNAL;
-
-
---
--- Name: incidents; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.incidents (
-    id text NOT NULL COLLATE pg_catalog."C",
-    account_id text NOT NULL COLLATE pg_catalog."C",
-    endpoint_id text NOT NULL COLLATE pg_catalog."C",
-    lane bigint NOT NULL,
-    outcome text NOT NULL COLLATE pg_catalog."C",
-    status bigint,
-    failures bigint NOT NULL,
-    first_at bigint NOT NULL,
-    last_at bigint NOT NULL,
-    last_delivery bigint NOT NULL,
-    acknowledged_at bigint,
-    acknowledged_by text COLLATE pg_catalog."C",
-    resolved_at bigint,
-    resolved_by text COLLATE pg_catalog."C"
-);
 
 
 --
@@ -584,24 +575,6 @@ CREATE TABLE public.retention (
     kept_from bigint NOT NULL,
     kept_since bigint NOT NULL
 );
-
-
---
--- Name: rollups; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.rollups (
-    span bigint NOT NULL,
-    number bigint NOT NULL,
-    account bigint NOT NULL,
-    lane bigint NOT NULL,
-    class text NOT NULL COLLATE pg_catalog."C",
-    bin bigint NOT NULL,
-    attempts bigint NOT NULL,
-    delivered bigint NOT NULL,
-    failed bigint NOT NULL
-)
-WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_cost_delay='0');
 
 
 --
@@ -738,16 +711,16 @@ COPY public.bellwire_schema (version) FROM stdin;
 -- Data for Name: deliveries_week_0263; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-COPY public.deliveries_week_0263 (id, account, lane, number, event, state, attempts, created_at, ended_at, origin, started_at, duration_us, outcome, status, detail, response_sealed, due_at) FROM stdin;
-667314605260800000	1	1	1	1099511627777	delivered	1	1736937000000000	1736937005000000	\N	1736937005000000	3000	response	200	\N	\\x014dbdf2ea07431b4790e9b27ab4d5c671ab90c5ff2096a05a3796489b6e2ed4dcc34b	1736937000000000
-667314605260800001	1	2	1	1099511627777	cancelled	0	1736937000000000	1736937065000000	\N	\N	\N	\N	\N	\N	\N	\N
-667314609455104000	1	1	2	1099511627778	failed	1	1736937001000000	1736937005000000	\N	1736937005000000	3000	response	500	\N	\\x01f2221fc9415f5fab951de723643d39ed451593516a5b1858cce3b8be7d9ec0f84a2e	1736937001000000
-667314609455104001	1	2	2	1099511627778	cancelled	0	1736937001000000	1736937065000000	\N	\N	\N	\N	\N	\N	\N	\N
-667314613649408000	1	1	3	1099511627779	delivered	2	1736937002000000	1736937065000000	\N	1736937065000000	3000	response	200	\N	\\x01054ed3244dd9c61a139e36b9d9b9c8ee08752f545abd4aeeca61e37dd673d2022693	1736937060000000
-667314613649408001	1	2	3	1099511627779	cancelled	0	1736937002000000	1736937065000000	\N	\N	\N	\N	\N	\N	\N	\N
-667314617843712001	1	2	4	1099511627780	cancelled	0	1736937003000000	1736937065000000	\N	\N	\N	\N	\N	\N	\N	\N
-667314622038016000	1	1	5	1099511627781	delivered	1	1736937004000000	1736937005000000	\N	1736937005000000	3000	response	200	\N	\\x01e20bd75fcd7df7e27ae4a70011bd048d655d6d8713127d33cadd5afcda23425a67dd	1736937004000000
-667314622038016001	1	2	5	1099511627781	cancelled	0	1736937004000000	1736937065000000	\N	\N	\N	\N	\N	\N	\N	\N
+COPY public.deliveries_week_0263 (id, account, lane, number, event, state, attempts, created_at, ended_at, origin, started_at, duration_us, outcome, status, detail, response_sealed, due_at, phases) FROM stdin;
+667314605260800000	1	1	1	1099511627777	delivered	1	1736937000000000	1736937005000000	\N	1736937005000000	3000	response	200	\N	\\x014dbdf2ea07431b4790e9b27ab4d5c671ab90c5ff2096a05a3796489b6e2ed4dcc34b	1736937000000000	\\xd516
+667314605260800001	1	2	1	1099511627777	cancelled	0	1736937000000000	1736937065000000	\N	\N	\N	\N	\N	\N	\N	\N	\N
+667314609455104000	1	1	2	1099511627778	failed	1	1736937001000000	1736937005000000	\N	1736937005000000	3000	response	500	\N	\\x01f2221fc9415f5fab951de723643d39ed451593516a5b1858cce3b8be7d9ec0f84a2e	1736937001000000	\\xd516
+667314609455104001	1	2	2	1099511627778	cancelled	0	1736937001000000	1736937065000000	\N	\N	\N	\N	\N	\N	\N	\N	\N
+667314613649408000	1	1	3	1099511627779	delivered	2	1736937002000000	1736937065000000	\N	1736937065000000	3000	response	200	\N	\\x01e20bd75fcd7df7e27ae4a70011bd048d655d291c242da40046659943850c530198df	1736937060000000	\\xd516
+667314613649408001	1	2	3	1099511627779	cancelled	0	1736937002000000	1736937065000000	\N	\N	\N	\N	\N	\N	\N	\N	\N
+667314617843712001	1	2	4	1099511627780	cancelled	0	1736937003000000	1736937065000000	\N	\N	\N	\N	\N	\N	\N	\N	\N
+667314622038016000	1	1	5	1099511627781	delivered	1	1736937004000000	1736937005000000	\N	1736937005000000	3000	response	200	\N	\\x01c17d404c9e0aeba6dfbd8b0e79ffe2a7e59c8a2c1dd73788550b2065c5c81834742c	1736937004000000	\\xd516
+667314622038016001	1	2	5	1099511627781	cancelled	0	1736937004000000	1736937065000000	\N	\N	\N	\N	\N	\N	\N	\N	\N
 \.
 
 
@@ -755,9 +728,9 @@ COPY public.deliveries_week_0263 (id, account, lane, number, event, state, attem
 -- Data for Name: deliveries_week_0271; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-COPY public.deliveries_week_0271 (id, account, lane, number, event, state, attempts, created_at, ended_at, origin, started_at, duration_us, outcome, status, detail, response_sealed, due_at) FROM stdin;
-689058149826560000	2	3	1	2199023255553	delivered	1	1742121065000000	1742121065000000	\N	1742121065000000	3000	response	200	\N	\\x016078fbdd1432685a9ad84df11f6f86005cbeb1237fa2f6b9c4f2ddaf57ffd4bc2bf9	1742121065000000
-689058149826560001	2	3	2	2199023255554	delivered	1	1742121065000000	1742121065000000	\N	1742121065000000	3000	response	200	\N	\\x016e44ef0e2e89c35a2a20a697796745e76313e773ddfa05cbc2b60e0682878a502120	1742121065000000
+COPY public.deliveries_week_0271 (id, account, lane, number, event, state, attempts, created_at, ended_at, origin, started_at, duration_us, outcome, status, detail, response_sealed, due_at, phases) FROM stdin;
+689058149826560000	2	3	1	2199023255553	delivered	1	1742121065000000	1742121065000000	\N	1742121065000000	3000	response	200	\N	\\x012977f6df41c078b9e2fbcfbee3b581120602fa82d5c72d441b6a4a4187bc719f9973	1742121065000000	\\xd516
+689058149826560001	2	3	2	2199023255554	delivered	1	1742121065000000	1742121065000000	\N	1742121065000000	3000	response	200	\N	\\x016078fbdd1432685a9ad84df11f6f86005cbee862c86eb7a101428e2c7c0ebc00c496	1742121065000000	\\xd516
 \.
 
 
@@ -765,7 +738,7 @@ COPY public.deliveries_week_0271 (id, account, lane, number, event, state, attem
 -- Data for Name: deliveries_week_0272; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-COPY public.deliveries_week_0272 (id, account, lane, number, event, state, attempts, created_at, ended_at, origin, started_at, duration_us, outcome, status, detail, response_sealed, due_at) FROM stdin;
+COPY public.deliveries_week_0272 (id, account, lane, number, event, state, attempts, created_at, ended_at, origin, started_at, duration_us, outcome, status, detail, response_sealed, due_at, phases) FROM stdin;
 \.
 
 
@@ -773,7 +746,7 @@ COPY public.deliveries_week_0272 (id, account, lane, number, event, state, attem
 -- Data for Name: deliveries_week_0273; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-COPY public.deliveries_week_0273 (id, account, lane, number, event, state, attempts, created_at, ended_at, origin, started_at, duration_us, outcome, status, detail, response_sealed, due_at) FROM stdin;
+COPY public.deliveries_week_0273 (id, account, lane, number, event, state, attempts, created_at, ended_at, origin, started_at, duration_us, outcome, status, detail, response_sealed, due_at, phases) FROM stdin;
 \.
 
 
@@ -781,7 +754,7 @@ COPY public.deliveries_week_0273 (id, account, lane, number, event, state, attem
 -- Data for Name: deliveries_week_0274; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-COPY public.deliveries_week_0274 (id, account, lane, number, event, state, attempts, created_at, ended_at, origin, started_at, duration_us, outcome, status, detail, response_sealed, due_at) FROM stdin;
+COPY public.deliveries_week_0274 (id, account, lane, number, event, state, attempts, created_at, ended_at, origin, started_at, duration_us, outcome, status, detail, response_sealed, due_at, phases) FROM stdin;
 \.
 
 
@@ -789,9 +762,9 @@ COPY public.deliveries_week_0274 (id, account, lane, number, event, state, attem
 -- Data for Name: earlier_attempts_week_0263; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-COPY public.earlier_attempts_week_0263 (delivery_id, number, account, started_at, duration_us, outcome, status, detail, response_sealed, due_at) FROM stdin;
-667314613649408000	1	1	1736937005000000	3000	response	500	\N	\\x015cb9786bf6c27eeb559007df51ef70cf08bee09eb4711763e438cf9b0778be289968	1736937002000000
-667314617843712000	1	1	1736937005000000	3000	response	500	\N	\\x01c17d404c9e0aeba6dfbd8b0e79ffe2a7e59cfa79468faf5b6abab7d3aab28d0d8a1b	1736937003000000
+COPY public.earlier_attempts_week_0263 (delivery_id, number, account, started_at, duration_us, outcome, status, detail, response_sealed, due_at, phases) FROM stdin;
+667314613649408000	1	1	1736937005000000	3000	response	500	\N	\\x01957b273b655952f71220194a2e9905120f3b0f83a37bac2f8347b21610e1916f4c72	1736937002000000	\\xd516
+667314617843712000	1	1	1736937005000000	3000	response	500	\N	\\x015cb9786bf6c27eeb559007df51ef70cf08bee5d1a7fbd17e93958c406db11ab36f27	1736937003000000	\\xd516
 \.
 
 
@@ -799,7 +772,7 @@ COPY public.earlier_attempts_week_0263 (delivery_id, number, account, started_at
 -- Data for Name: earlier_attempts_week_0271; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-COPY public.earlier_attempts_week_0271 (delivery_id, number, account, started_at, duration_us, outcome, status, detail, response_sealed, due_at) FROM stdin;
+COPY public.earlier_attempts_week_0271 (delivery_id, number, account, started_at, duration_us, outcome, status, detail, response_sealed, due_at, phases) FROM stdin;
 \.
 
 
@@ -807,7 +780,7 @@ COPY public.earlier_attempts_week_0271 (delivery_id, number, account, started_at
 -- Data for Name: earlier_attempts_week_0272; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-COPY public.earlier_attempts_week_0272 (delivery_id, number, account, started_at, duration_us, outcome, status, detail, response_sealed, due_at) FROM stdin;
+COPY public.earlier_attempts_week_0272 (delivery_id, number, account, started_at, duration_us, outcome, status, detail, response_sealed, due_at, phases) FROM stdin;
 \.
 
 
@@ -815,7 +788,7 @@ COPY public.earlier_attempts_week_0272 (delivery_id, number, account, started_at
 -- Data for Name: earlier_attempts_week_0273; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-COPY public.earlier_attempts_week_0273 (delivery_id, number, account, started_at, duration_us, outcome, status, detail, response_sealed, due_at) FROM stdin;
+COPY public.earlier_attempts_week_0273 (delivery_id, number, account, started_at, duration_us, outcome, status, detail, response_sealed, due_at, phases) FROM stdin;
 \.
 
 
@@ -823,7 +796,7 @@ COPY public.earlier_attempts_week_0273 (delivery_id, number, account, started_at
 -- Data for Name: earlier_attempts_week_0274; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-COPY public.earlier_attempts_week_0274 (delivery_id, number, account, started_at, duration_us, outcome, status, detail, response_sealed, due_at) FROM stdin;
+COPY public.earlier_attempts_week_0274 (delivery_id, number, account, started_at, duration_us, outcome, status, detail, response_sealed, due_at, phases) FROM stdin;
 \.
 
 
@@ -831,9 +804,9 @@ COPY public.earlier_attempts_week_0274 (delivery_id, number, account, started_at
 -- Data for Name: endpoints; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-COPY public.endpoints (account_id, id, lane, url, name, events, headers_sealed, enabled, in_flight_max, rate_limit, health, consecutive_failures, failing_since, unhealthy_since, last_number, version, created_at, updated_at, incidents) FROM stdin;
-a	e1	1	https://e1.example/hook	\N	\N	\\x0109f26ac699747ca2f13c82f62ed0179564ffb5896abb8fee4454f1e85790e3ff9fab983d74739641044848	1	\N	\N	active	0	\N	\N	10	2	1736937000000000	1736937000000000	0
-b	e1	3	https://e1.example/hook	\N	\N	\N	1	\N	\N	active	0	\N	\N	12	1	1736937000000000	1736937000000000	0
+COPY public.endpoints (account_id, id, lane, url, name, events, headers_sealed, enabled, in_flight_max, rate_limit, health, consecutive_failures, failing_since, unhealthy_since, last_number, version, created_at, updated_at) FROM stdin;
+a	e1	1	https://e1.example/hook	\N	\N	\\x0109f26ac699747ca2f13c82f62ed0179564ffb5896abb8fee4454f1e85790e3ff9fab983d74739641044848	1	\N	\N	active	0	\N	\N	10	2	1736937000000000	1736937000000000
+b	e1	3	https://e1.example/hook	\N	\N	\N	1	\N	\N	active	0	\N	\N	12	1	1736937000000000	1736937000000000
 \.
 
 
@@ -873,28 +846,19 @@ COPY public.events (place, account, id, type, occurred_at, created_at, is_test, 
 1099511627779	1	ev3	x	1000000000	1736937002000000	0	2	\\xb5104bb7b379dcf62087c4307e6e4e96f967c81fe408864f9c8079eeefc87aaa	35	\\x0115ff0089f5612998d7e006b32bda262d11710753869cf65800c3136ce0955db6a5242a88fa164ec2e65e8861d965c06ea773275a5146771008c7d151fa70a0
 1099511627780	1	ev4	x	1000000000	1736937003000000	0	2	\\xb5104bb7b379dcf62087c4307e6e4e96f967c81fe408864f9c8079eeefc87aaa	35	\\x018d9a2b6856ed934cc55401b9c373cb140c95de38e785edf5420c76d9004b8e5e1da4a6f61d3f43ca2815cb16ab14820f7037a1af643a12203743bba5187520
 1099511627781	1	ev5	x	1000000000	1736937004000000	0	2	\\xb5104bb7b379dcf62087c4307e6e4e96f967c81fe408864f9c8079eeefc87aaa	35	\\x01e14562c3357b64f7b3a0aac00f7907b23189143b1152ec34fe303d06c40be6d20164efcd88929dee13affcf12078eeca9577fbb97eee586a6bc07f7db3773e
-1099511627782	1	later	x	1000000000	1742121065000000	0	1	\\xb5104bb7b379dcf62087c4307e6e4e96f967c81fe408864f9c8079eeefc87aaa	35	\\x01f3554c76da8f295d7b4bffe57726fcdc5191c61a433be58ac7477470d6515ba4fab96f617607d430d32dd66886cf52faae44b3d7a4126a78bd10e7c5c31ab2
-2199023255553	2	late0	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	2002	\\x022876d44442c9dccec7ed2846590f5a3e197bb93e5fd544f4ad2fe36a16eeee10b4d924ddfa220a5ed8698d5e0b2fa08fce2ed766
-2199023255554	2	late1	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	35	\\x0104e1e249f26d04f5a4ed28317e60b0016a06ddd2e2ec933e15905196d88911845b33ad6833bbebe7ce290eed10b343c2d7ea9bb270d986661f4218999bdef2
-2199023255555	2	late2	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	35	\\x01c9ac8609b90b98688607cf4038e442961c0a85ca3649f84f876b73dc29d9b7691ac6350b4f40616d2066e7b75c8fc4c6087c947375d7120176094ecadd3a0e
-2199023255556	2	late3	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	35	\\x016ebb67e242559cf2f611f22908c25ee4286daac8158ba613faacf03d9a26e7ef36ca581efd9529927e63d2d892e190c2f1ae78fda43ecb7a8fa99050731fd1
-2199023255557	2	late4	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	2002	\\x02d07e43ed38caeef4e2e56de747ea25fe174045ae619bdcbc1e6d077c6cfbd30c116483cc98f8407082bcba2e2e18ee3f89c8f835
-2199023255558	2	late5	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	35	\\x01914b1f50b7193f43c79426cbcc275098395597795d3363f3a28c11fd48dd9410e042894fa7a3df24fe9519f2933110a50f17463cba984cb1d0e17f1c3c203a
-2199023255559	2	late6	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	35	\\x01898c0d958e37e722ee191a90a58a5cfc1b246abfce6cf09e735c782978e32a6d73870210577a4d66faf8a8f4531503131a7ca1d7e2911ead6fe876724ad2a5
-2199023255560	2	late7	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	35	\\x01754ca30e47edd534c5740d96f42b6778f2efe2a8339bf6ee8b4a03020588b4639d9614d330368304d62168c53a973d6a3bfe9361d94650913c5d61557dcc40
-2199023255561	2	late8	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	2002	\\x020c2735a35822221ea40303dba34c094b924429dd01861269988e7df6eb90782864a5c41d3a424998c1fdbf347e3a1ec2498a64bf
-2199023255562	2	late9	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	35	\\x01041e8f57b5ebc44cf2b58b7c752cde921e1955035988724885403e097c95da03182bb66bb7b5f7d0a496d200e9bd1e7ba88a79124efc3fdfa56fac4e3c7d4c
-2199023255563	2	late10	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	35	\\x01eb286d212dbfb989a834cef3b827cc63583e7d66c117722391aeca726ca0b485daa0b828c3f569782f5a377c17dbfabfc525f392d3f68590ab8b390e1d1683
-2199023255564	2	late11	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	35	\\x012977f6df41c078b9e2fbcfbeecff825e57408b3c0a73a50ab038a74a8f9b4ca41e40d6144f58fc9d245234621e93bc240c48043e843244b603bba50f4af73d
-\.
-
-
---
--- Data for Name: incidents; Type: TABLE DATA; Schema: public; Owner: -
---
-
-COPY public.incidents (id, account_id, endpoint_id, lane, outcome, status, failures, first_at, last_at, last_delivery, acknowledged_at, acknowledged_by, resolved_at, resolved_by) FROM stdin;
-inc_01jhmr6qy8enxteev5b59fe4h0	a	e1	1	response	500	3	1736937005003000	1736937005003000	667314617843712000	\N	\N	1736937005003000	\N
+1099511627782	1	later	x	1000000000	1742121065000000	0	1	\\xb5104bb7b379dcf62087c4307e6e4e96f967c81fe408864f9c8079eeefc87aaa	35	\\x016e44ef0e2e89c35a2a20a697f40f005dd97e5cbe48ee7b2063d4238b9f6bac5d7d31c339c0d84f9d9237e4aaa9c2aaf7004d8bab1d13199503d6eae8938784
+2199023255553	2	late0	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	2002	\\x02054ed3244dd9c61a139e36b9b703c679653d95fdbcc90d245f0693de4c336d6cbe0b761a3ff38177ca983d7adda79bc13cc4588b
+2199023255554	2	late1	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	35	\\x012876d44442c9dccec7ed2846f02a381c0c68f60e6f06996a70ea2da79bbaba47e2807ccf9625d77e1107e074341815535198720a95811474baa7f4d6b569f3
+2199023255555	2	late2	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	35	\\x0104e1e249f26d04f5a4ed28317e60b0016a06ddd2e2ec933e15905196d88911845b33ad6833bbebe7ce290eed10b3431df7cfe55d92503f7243fbfce5ecf0a1
+2199023255556	2	late3	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	35	\\x01c9ac8609b90b98688607cf4038e442961c0a85ca3649f84f876b73dc29d9b7691ac6350b4f40616d2066e7b75c8fc48ce86041d62baf850d4261ed1ef0203f
+2199023255557	2	late4	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	2002	\\x026ebb67e242559cf2f611f229a1e73cc63d7ee5f825587b8d27693ef01772b3b86093000c015fb7739585af7f648162e2223072b6
+2199023255558	2	late5	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	35	\\x01d07e43ed38caeef4e2e56de7eecf47dc02530a9e51480122c3a8c9b1e1af875b473ddbdef41fd48720988f4a71a044437bac4e6392225400a469cfcad52daf
+2199023255559	2	late6	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	35	\\x01914b1f50b7193f43c79426cbcc275098395597795d3363f3a28c11fd48dd9410e042894fa7a3df24fe9519f29331107a2f3238d35811f5a58c589b604b0e69
+2199023255560	2	late7	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	35	\\x01898c0d958e37e722ee191a90a58a5cfc1b246abfce6cf09e735c782978e32a6d73870210577a4d66faf8a8f453150359fa607472bce989a15b80d5a667c894
+2199023255561	2	late8	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	2002	\\x02754ca30e47edd534c5740d965d0e055ae7fcad9803482b70568fcdcf88dce034cbcf4cc106a29d2d5e5ac5056cb0e1e81e442f23
+2199023255562	2	late9	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	35	\\x010c2735a35822221ea40303db0a696b69875766ed3155cff7454bb33b66c42c7f32fc9c0f943af40c370ba25e2b5dc6a259f7c3e0e24ff6469d0b2b094cd5cd
+2199023255563	2	late10	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	35	\\x01041e8f57b5ebc44cf2b58b7c752cde921e1955035988724885403e097c95da03182bb66bb7b5f7d0a496d200e9bd1e24f1f3e81a9b56d89094edfea3bd22ee
+2199023255564	2	late11	x	1000000000	1742121065000000	0	1	\\x5db42db341645907680bdd8ea777c251413842152b5633eac2ae6fe674fe7653	35	\\x01eb286d212dbfb989a834cef3b827cc63583e7d66c117722391aeca726ca0b485daa0b828c3f569782f5a377c17dbfa9a2dc5ef4776a8fd07a7bf51adc93b99
 \.
 
 
@@ -915,7 +879,7 @@ COPY public.lanes (ref, account, account_id, endpoint_id) FROM stdin;
 
 COPY public.meta (key, value) FROM stdin;
 canary	\\x01783825822a6f9e62da2190e8a5ecb5a7e13bc40b28905ccb0f4b7281f02ad1c92a53eb15
-move	\\x7b22636f6d706c657465223a747275652c2266726f6d223a222f746d702f2e746d703169683972612f746573742e6462222c226964223a223561316137303537373263303034626430376136666236316338353137396462222c2273746f7265223a223065373932333364636664303238346533626334653639303734353238363231222c227461626c6573223a7b7d7d
+move	\\x7b22636f6d706c657465223a747275652c2266726f6d223a222f746d702f2e746d705931707874412f746573742e6462222c226964223a223561316137303537373263303034626430376136666236316338353137396462222c2273746f7265223a223065373932333364636664303238346533626334653639303734353238363231222c227461626c6573223a7b7d7d
 \.
 
 
@@ -973,7 +937,7 @@ a	e1	rpl_1	done	0	\N	["failed","delivered"]	6	6	6	3	1742121065000000	17421210650
 --
 
 COPY public.resources (account_id, kind, id, state, states_ever, version, document_sealed, created_at, updated_at) FROM stdin;
-a	order	o	open	["open"]	1	\\x015ee4fec3d5a78ecde5f594bc02b75ca41a2936ede54d79cea70d9cdab939	1742121065000000	1742121065000000
+a	order	o	open	["open"]	1	\\x01802b2323a980b26a26964fbc4b9e300f4a52588201ed3e414f6aa399c61c	1742121065000000	1742121065000000
 \.
 
 
@@ -983,22 +947,6 @@ a	order	o	open	["open"]	1	\\x015ee4fec3d5a78ecde5f594bc02b75ca41a2936ede54d79cea
 
 COPY public.retention (kept_from, kept_since) FROM stdin;
 667156060569600000	1736899200000000
-\.
-
-
---
--- Data for Name: rollups; Type: TABLE DATA; Schema: public; Owner: -
---
-
-COPY public.rollups (span, number, account, lane, class, bin, attempts, delivered, failed) FROM stdin;
-0	28948950	0	12	2xx	45	2	2	0
-0	28948950	0	12	5xx	45	3	0	1
-0	28948950	1	1	2xx	45	2	2	0
-0	28948950	1	1	5xx	45	3	0	1
-0	28948951	0	12	2xx	45	1	1	0
-0	28948951	1	1	2xx	45	1	1	0
-0	29035351	0	12	2xx	45	2	2	0
-0	29035351	2	3	2xx	45	2	2	0
 \.
 
 
@@ -1188,14 +1136,6 @@ ALTER TABLE ONLY public.events
 
 
 --
--- Name: incidents incidents_pkey; Type: CONSTRAINT; Schema: public; Owner: -
---
-
-ALTER TABLE ONLY public.incidents
-    ADD CONSTRAINT incidents_pkey PRIMARY KEY (id);
-
-
---
 -- Name: lanes lanes_account_id_endpoint_id_key; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1268,14 +1208,6 @@ ALTER TABLE ONLY public.resources
 
 
 --
--- Name: rollups rollups_pkey; Type: CONSTRAINT; Schema: public; Owner: -
---
-
-ALTER TABLE ONLY public.rollups
-    ADD CONSTRAINT rollups_pkey PRIMARY KEY (span, number, account, lane, class, bin);
-
-
---
 -- Name: secrets secrets_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1334,6 +1266,13 @@ CREATE INDEX deliveries_failed ON ONLY public.deliveries USING btree (account, i
 
 
 --
+-- Name: deliveries_not_delivered; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX deliveries_not_delivered ON ONLY public.deliveries USING btree (state, id) WHERE (state <> 'delivered'::text);
+
+
+--
 -- Name: deliveries_week_0263_account_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1359,6 +1298,13 @@ CREATE INDEX deliveries_week_0263_event_lane_idx ON public.deliveries_week_0263 
 --
 
 CREATE INDEX deliveries_week_0263_lane_id_idx ON public.deliveries_week_0263 USING btree (lane, id);
+
+
+--
+-- Name: deliveries_week_0263_state_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX deliveries_week_0263_state_id_idx ON public.deliveries_week_0263 USING btree (state, id) WHERE (state <> 'delivered'::text);
 
 
 --
@@ -1390,6 +1336,13 @@ CREATE INDEX deliveries_week_0271_lane_id_idx ON public.deliveries_week_0271 USI
 
 
 --
+-- Name: deliveries_week_0271_state_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX deliveries_week_0271_state_id_idx ON public.deliveries_week_0271 USING btree (state, id) WHERE (state <> 'delivered'::text);
+
+
+--
 -- Name: deliveries_week_0272_account_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1415,6 +1368,13 @@ CREATE INDEX deliveries_week_0272_event_lane_idx ON public.deliveries_week_0272 
 --
 
 CREATE INDEX deliveries_week_0272_lane_id_idx ON public.deliveries_week_0272 USING btree (lane, id);
+
+
+--
+-- Name: deliveries_week_0272_state_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX deliveries_week_0272_state_id_idx ON public.deliveries_week_0272 USING btree (state, id) WHERE (state <> 'delivered'::text);
 
 
 --
@@ -1446,6 +1406,13 @@ CREATE INDEX deliveries_week_0273_lane_id_idx ON public.deliveries_week_0273 USI
 
 
 --
+-- Name: deliveries_week_0273_state_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX deliveries_week_0273_state_id_idx ON public.deliveries_week_0273 USING btree (state, id) WHERE (state <> 'delivered'::text);
+
+
+--
 -- Name: deliveries_week_0274_account_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1474,6 +1441,13 @@ CREATE INDEX deliveries_week_0274_lane_id_idx ON public.deliveries_week_0274 USI
 
 
 --
+-- Name: deliveries_week_0274_state_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX deliveries_week_0274_state_id_idx ON public.deliveries_week_0274 USING btree (state, id) WHERE (state <> 'delivered'::text);
+
+
+--
 -- Name: event_subjects_by_seq; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1488,31 +1462,10 @@ CREATE UNIQUE INDEX events_by_id ON public.events USING btree (account, id);
 
 
 --
--- Name: incidents_by_account; Type: INDEX; Schema: public; Owner: -
+-- Name: lanes_by_endpoint; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX incidents_by_account ON public.incidents USING btree (account_id, id);
-
-
---
--- Name: incidents_by_end; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX incidents_by_end ON public.incidents USING btree (resolved_at) WHERE (resolved_at IS NOT NULL);
-
-
---
--- Name: incidents_by_lane; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX incidents_by_lane ON public.incidents USING btree (lane, resolved_at);
-
-
---
--- Name: incidents_unresolved; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX incidents_unresolved ON public.incidents USING btree (id) WHERE (resolved_at IS NULL);
+CREATE INDEX lanes_by_endpoint ON public.lanes USING btree (endpoint_id);
 
 
 --
@@ -1621,6 +1574,13 @@ ALTER INDEX public.deliveries_pkey ATTACH PARTITION public.deliveries_week_0263_
 
 
 --
+-- Name: deliveries_week_0263_state_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.deliveries_not_delivered ATTACH PARTITION public.deliveries_week_0263_state_id_idx;
+
+
+--
 -- Name: deliveries_week_0271_account_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
 --
 
@@ -1653,6 +1613,13 @@ ALTER INDEX public.deliveries_by_lane ATTACH PARTITION public.deliveries_week_02
 --
 
 ALTER INDEX public.deliveries_pkey ATTACH PARTITION public.deliveries_week_0271_pkey;
+
+
+--
+-- Name: deliveries_week_0271_state_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.deliveries_not_delivered ATTACH PARTITION public.deliveries_week_0271_state_id_idx;
 
 
 --
@@ -1691,6 +1658,13 @@ ALTER INDEX public.deliveries_pkey ATTACH PARTITION public.deliveries_week_0272_
 
 
 --
+-- Name: deliveries_week_0272_state_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.deliveries_not_delivered ATTACH PARTITION public.deliveries_week_0272_state_id_idx;
+
+
+--
 -- Name: deliveries_week_0273_account_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
 --
 
@@ -1726,6 +1700,13 @@ ALTER INDEX public.deliveries_pkey ATTACH PARTITION public.deliveries_week_0273_
 
 
 --
+-- Name: deliveries_week_0273_state_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.deliveries_not_delivered ATTACH PARTITION public.deliveries_week_0273_state_id_idx;
+
+
+--
 -- Name: deliveries_week_0274_account_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
 --
 
@@ -1758,6 +1739,13 @@ ALTER INDEX public.deliveries_by_lane ATTACH PARTITION public.deliveries_week_02
 --
 
 ALTER INDEX public.deliveries_pkey ATTACH PARTITION public.deliveries_week_0274_pkey;
+
+
+--
+-- Name: deliveries_week_0274_state_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.deliveries_not_delivered ATTACH PARTITION public.deliveries_week_0274_state_id_idx;
 
 
 --

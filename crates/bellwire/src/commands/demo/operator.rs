@@ -113,7 +113,8 @@ impl Operator {
         let url = format!("http://{}{path}", self.address);
         let request = OutboundRequest { method: method.clone(), url, headers, spellings: Vec::new(), body };
         let consumer = Consumer { account: &AccountId::try_new("operator")?, contract: "none" };
-        match self.sender.send(consumer, request, TIMEOUT, Timestamp::default()).await {
+        let sent = self.sender.send(consumer, request, TIMEOUT, Timestamp::default()).await;
+        match sent.map(|sent| sent.outcome) {
             Ok(AttemptOutcome::Response { status: 200..=299, body, .. }) => Ok(serde_json::from_slice(&body)?),
             Ok(AttemptOutcome::Response { status, body, .. }) => {
                 bail!("{method} {path} was answered {status}: {}", String::from_utf8_lossy(&body))

@@ -12,7 +12,13 @@ use crate::tests::{all_statements, migrated};
 fn every_statement_prepares_on_postgres() {
     let (session, _) = migrated();
     let [_, own] = crate::doctor::own_statements();
-    let all = all_statements().into_iter().chain(own).chain(super::super::set_statements()).chain(super::super::statements());
+    let [_, listed] = crate::records::own_statements();
+    let all = all_statements()
+        .into_iter()
+        .chain(own)
+        .chain(listed)
+        .chain(super::super::set_statements())
+        .chain(super::super::statements());
     let only_here = crate::rows::account::POSTGRES_STATEMENTS.iter().chain(&crate::queue::notice::POSTGRES_STATEMENTS);
     let all = all.chain(only_here.map(|text| (*text).to_owned())).chain([crate::rows::meta::REPLACE_STATEMENT.to_owned()]);
     let wrong: Vec<String> =
