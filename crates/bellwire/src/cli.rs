@@ -106,6 +106,18 @@ pub(crate) struct ServeArguments {
     /// An origin that may show the portal in a frame, such as https://app.example (repeatable)
     #[arg(long, value_name = "ORIGIN", env = "BELLWIRE_PORTAL_FRAME_ORIGIN", value_delimiter = ',', value_parser = origin)]
     pub(crate) portal_frame_origin: Vec<String>,
+    /// Sign people in to the pages with this OpenID Connect provider; register PUBLIC-URL/console/sign-in/callback there
+    #[arg(long, value_name = "URL", env = "BELLWIRE_OIDC_ISSUER", requires = "oidc_client_id")]
+    pub(crate) oidc_issuer: Option<String>,
+    /// The client that Bellwire is to the provider
+    #[arg(long, value_name = "ID", env = "BELLWIRE_OIDC_CLIENT_ID", requires = "oidc_issuer")]
+    pub(crate) oidc_client_id: Option<String>,
+    /// That client's secret; without it, Bellwire is a public client
+    #[arg(long, value_name = "SECRET", env = "BELLWIRE_OIDC_CLIENT_SECRET", hide_env_values = true, requires = "oidc_issuer")]
+    pub(crate) oidc_client_secret: Option<String>,
+    /// The claim that says what somebody may do: `admin` or `auditor`, alone or in a list
+    #[arg(long, value_name = "CLAIM", default_value = "roles", env = "BELLWIRE_OIDC_ROLE_CLAIM")]
+    pub(crate) oidc_role_claim: String,
     /// On PostgreSQL: how long a node may be silent before others take over its work, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = StoreOptions::NODE_LEASE_S, env = "BELLWIRE_NODE_LEASE", value_parser = clap::value_parser!(u16).range(1..=600))]
     pub(crate) node_lease: u16,

@@ -10,9 +10,10 @@ use bellwire_api::{ApiOptions, LargeBodies};
 use bellwire_app::{App, AppError, AppOptions, Limits};
 use bellwire_console::ConsoleOptions;
 use bellwire_contract::Contracts;
-use bellwire_domain::{AccountId, AddressPolicy, AllowedNetwork, Clock, Entropy, RateLimit};
+use bellwire_domain::{AccountId, AddressPolicy, AllowedNetwork, Clock, Entropy, RateLimit, Secret};
 use bellwire_egress::{Sender, SenderOptions};
 use bellwire_engine::{Engine, EngineOptions};
+use bellwire_sso::{SingleSignOn, SingleSignOnOptions};
 use bellwire_store::{Location, MasterKey, PageRequest, Records, StoreOptions};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
@@ -57,7 +58,18 @@ pub(crate) struct ServerOptions {
     pub(crate) portal_refresh_url: Option<String>,
     /// Origins that may show the portal in a frame.
     pub(crate) portal_frame_origins: Vec<String>,
+    /// The identity provider to sign in with.
+    pub(crate) sso: Option<SsoArguments>,
     pub(crate) metrics: PrometheusHandle,
+}
+
+/// With whom people sign in, and as which client.
+pub(crate) struct SsoArguments {
+    pub(crate) issuer: String,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: Option<String>,
+    /// Which claim says what somebody may do.
+    pub(crate) role_claim: String,
 }
 
 /// A running server.
@@ -121,6 +133,8 @@ impl Server {
         if let Some(account) = &options.operator_account {
             app.open_operator_account(account).await.context("--operator-account")?;
         }
+        let public_url = options.public_url.unwrap_or_else(|| format!("http://{address}"));
+        let sso = options.sso.map(|arguments| single_sign_on(arguments, &public_url, &clock)).transpose()?;
         let sender = Sender::new(SenderOptions { addresses, ..SenderOptions::default() });
         let engine = Engine::start(EngineOptions {
             queue,
@@ -139,12 +153,12 @@ impl Server {
         if let Some(account) = options.operator_account {
             tasks.spawn(operations::run(app.clone(), account, stop_listening.clone()));
         }
-        let public_url = options.public_url.unwrap_or_else(|| format!("http://{address}"));
         let console = ConsoleOptions {
             app: app.clone(),
             plain_http: address.ip().is_loopback() && !public_url.starts_with("https://"),
             portal_refresh_url: options.portal_refresh_url,
             frame_origins: options.portal_frame_origins,
+            sso,
         };
         let api = ApiOptions {
             app: app.clone(),
@@ -184,6 +198,22 @@ async fn bind(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> 
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let bound = listener.local_addr().context("the listener has no address")?;
     Ok((listener, bound))
+}
+
+/// Signs people in with the provider, which the operator has named: it may be anywhere.
+fn single_sign_on(arguments: SsoArguments, public_url: &str, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<SingleSignOn>> {
+    let anywhere = ["0.0.0.0/0", "::/0"].iter().filter_map(|network| network.parse().ok()).collect();
+    let addresses = AddressPolicy::new(anywhere);
+    let sso = SingleSignOn::new(SingleSignOnOptions {
+        issuer: arguments.issuer,
+        client_id: arguments.client_id,
+        client_secret: arguments.client_secret.map(Secret::new),
+        role_claim: arguments.role_claim,
+        redirect_url: format!("{}/console/sign-in/callback", public_url.trim_end_matches('/')),
+        sender: Sender::new(SenderOptions { addresses, ..SenderOptions::default() }),
+        clock: Arc::clone(clock),
+    });
+    Ok(Arc::new(sso.context("--oidc-issuer")?))
 }
 
 /// What is wrong with the configured admin key.

@@ -16,7 +16,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("bellwire-engine", &["bellwire-contract", "bellwire-domain", "bellwire-egress", "bellwire-store"]),
     ("bellwire-app", &["bellwire-contract", "bellwire-domain", "bellwire-store"]),
     ("bellwire-api", &["bellwire-app", "bellwire-contract", "bellwire-domain", "bellwire-store"]),
-    ("bellwire-console", &["bellwire-app", "bellwire-contract", "bellwire-domain", "bellwire-store"]),
+    ("bellwire-sso", &["bellwire-domain", "bellwire-egress"]),
+    ("bellwire-console", &["bellwire-app", "bellwire-contract", "bellwire-domain", "bellwire-sso", "bellwire-store"]),
     (
         "bellwire",
         &[
@@ -27,6 +28,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "bellwire-domain",
             "bellwire-egress",
             "bellwire-engine",
+            "bellwire-sso",
             "bellwire-store",
         ],
     ),

@@ -31,6 +31,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use bellwire_app::App;
+use bellwire_sso::SingleSignOn;
 
 use crate::assets::Assets;
 use crate::refusal::Refusal;
@@ -46,6 +47,8 @@ pub struct ConsoleOptions {
     pub portal_refresh_url: Option<String>,
     /// Origins that may show the portal in a frame.
     pub frame_origins: Vec<String>,
+    /// The identity provider to sign in with, if there is one.
+    pub sso: Option<Arc<SingleSignOn>>,
 }
 
 /// What the handlers share.

@@ -16,6 +16,7 @@ mod overview;
 mod portal;
 mod rows;
 mod sign_in;
+mod sso;
 mod system;
 
 use axum::Router;
@@ -27,6 +28,8 @@ use crate::{Console, Refusal};
 pub(crate) fn routes() -> Router<Console> {
     Router::new()
         .route("/console/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route("/console/sign-in/sso", get(sso::begin))
+        .route("/console/sign-in/callback", get(sso::finish))
         .route("/console/sign-out", post(sign_in::sign_out))
         .route("/console/portal/{token}", get(portal::ask).post(portal::open))
         .route("/console", get(overview::show))

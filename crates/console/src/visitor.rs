@@ -27,9 +27,14 @@ impl Visitor {
 
 /// The session's token as the browser sent it.
 pub(crate) fn token(headers: &HeaderMap) -> Option<String> {
+    cookie(headers, SESSION)
+}
+
+/// A cookie as the browser sent it.
+pub(crate) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let sent = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut cookies = sent.flat_map(|line| Cookie::split_parse(line.to_owned()).filter_map(Result::ok));
-    cookies.find(|cookie| cookie.name() == SESSION).map(|cookie| cookie.value().to_owned())
+    cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
 }
 
 /// The cookie that keeps a session in the browser.

@@ -55,6 +55,8 @@ const MATRIX: &[(&str, &str)] = &[
 /// Routes that need nobody to be signed in, or are nothing.
 const OPEN: &[&str] = &[
     "GET /console/sign-in",
+    "GET /console/sign-in/sso",
+    "GET /console/sign-in/callback",
     "POST /console/sign-in",
     "POST /console/sign-out",
     "GET /console/portal/{token}",

@@ -96,6 +96,7 @@ async fn start_server(folder: &std::path::Path, listen: SocketAddr) -> anyhow::R
         account_backlog_max: 10_000,
         replay_rate_max: 1_000,
         operator_account: None,
+        sso: None,
         retention: None,
         requests_per_key: None,
         requests_per_consumer_key: None,

@@ -10,7 +10,7 @@ use tokio::runtime::Builder;
 
 use crate::cli::{PublishedListener, ServeArguments};
 use crate::environment::{SystemEntropy, raise_file_limit};
-use crate::server::{Server, ServerOptions};
+use crate::server::{Server, ServerOptions, SsoArguments};
 use crate::signals::Stops;
 use crate::{contracts, master_key, telemetry};
 
@@ -46,6 +46,12 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         public_url: arguments.public_url,
         portal_refresh_url: arguments.portal_refresh_url,
         portal_frame_origins: arguments.portal_frame_origin,
+        sso: arguments.oidc_issuer.zip(arguments.oidc_client_id).map(|(issuer, client_id)| SsoArguments {
+            issuer,
+            client_id,
+            client_secret: arguments.oidc_client_secret,
+            role_claim: arguments.oidc_role_claim,
+        }),
         metrics: telemetry::start_metrics()?,
     };
     let mut builder = Builder::new_multi_thread();

@@ -3,13 +3,18 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{Home, KEY};
+use bellwire_testkit::process::Process;
+
+use crate::harness::{Home, KEY, LOCAL, Server};
 
 /// Runs the tests of a file against a server of their own.
 fn click(file: &str) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let home = Home::new();
-    let server = home.start();
+    click_at(file, &home.start());
+}
+
+fn click_at(file: &str, server: &Server) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     // A file has its time, and an end whatever happens.
     let mut node = Command::new("timeout");
     node.args(["300", "node", "--test", "--test-reporter=spec", "--test-force-exit", "--test-timeout=240000", file]);
@@ -34,4 +39,14 @@ fn each_platforms_document_can_be_clicked() {
 #[test]
 fn the_operator_mends_what_failed_and_nobody_sees_what_is_not_theirs() {
     click("pages.test.mjs");
+}
+
+#[test]
+fn people_sign_in_with_an_identity_provider_and_only_those_with_a_role() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/console");
+    let provider = Process::start(Command::new("node").arg("provider.mjs").current_dir(folder));
+    let issuer = provider.line();
+    let sso = ["--oidc-issuer", &issuer, "--oidc-client-id", "bellwire", "--oidc-client-secret", "a secret between the two"];
+    let home = Home::new();
+    click_at("sso.test.mjs", &home.start_with(&[&LOCAL[..], &sso].concat()));
 }

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use bellwire_app::AppError;
+use url::form_urlencoded;
 
 use crate::form::Form;
 use crate::query::Query;
@@ -18,12 +19,18 @@ struct SignInPage {
     icon: String,
     to: String,
     wrong: Option<String>,
+    /// Where the identity provider's pages begin, if there is one.
+    sso: Option<String>,
 }
 
-fn page(console: &Console, to: &str, wrong: Option<String>) -> Result<String, Refusal> {
+pub(super) fn page(console: &Console, to: &str, wrong: Option<String>) -> Result<String, Refusal> {
     let assets = &console.assets;
     let (style, script, icon) = (assets.style.path.clone(), assets.script.path.clone(), assets.icon.path.clone());
-    Ok(SignInPage { style, script, icon, to: to.to_owned(), wrong }.render()?)
+    let sso = console.options.sso.is_some().then(|| {
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("to", to).finish();
+        format!("/console/sign-in/sso?{query}")
+    });
+    Ok(SignInPage { style, script, icon, to: to.to_owned(), wrong, sso }.render()?)
 }
 
 pub(super) async fn show(State(console): State<Console>, query: Query) -> Result<Html<String>, Refusal> {
@@ -72,7 +79,7 @@ pub(super) fn with_session(console: &Console, token: &str, to: &str) -> Response
 }
 
 /// Whether somebody may be sent there after signing in: to these pages, and nowhere else.
-fn is_own_page(to: &str) -> bool {
+pub(super) fn is_own_page(to: &str) -> bool {
     let rest = to.strip_prefix("/console");
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?'])) && !to.contains(['\\', '\r', '\n']) && to.is_ascii()
 }

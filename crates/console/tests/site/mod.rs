@@ -52,7 +52,13 @@ impl Site {
             limits: Limits::default(),
         });
         assert_eq!(app.ensure_admin_key(Some(ADMIN)).await.unwrap(), None);
-        let options = ConsoleOptions { app: app.clone(), plain_http: false, portal_refresh_url: None, frame_origins: Vec::new() };
+        let options = ConsoleOptions {
+            app: app.clone(),
+            plain_http: false,
+            portal_refresh_url: None,
+            frame_origins: Vec::new(),
+            sso: None,
+        };
         Self { router: router(options), app, queue, clock, _folder: folder }
     }
 
