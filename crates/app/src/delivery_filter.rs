@@ -1,6 +1,6 @@
 //! Which deliveries somebody wants to see, as words: of a query string, of a form, or of a body.
 
-use bellwire_domain::{DeliveryState, EventType, OutcomeKind, Timestamp};
+use bellwire_domain::{AccountId, DeliveryState, EventType, OutcomeKind, Timestamp};
 
 /// Which deliveries: those that all of it holds for.
 #[derive(Debug, Clone, Default)]
@@ -83,6 +83,16 @@ impl<'a> DeliveryFilter<'a> {
             _ => Ok(filter),
         }
     }
+
+    /// As a caller asks that has an account of its own, or none. An event is named within its account.
+    pub fn asked_by(self, own: Option<&'a AccountId>) -> Result<Self, WrongFilter> {
+        let account = self.account.or(own.map(AccountId::as_str));
+        if self.event.is_some() && account.is_none() {
+            let expected = "goes with `account`: ids of events are unique within one".to_owned();
+            return Err(WrongFilter { name: "event", expected });
+        }
+        Ok(Self { account, ..self })
+    }
 }
 
 /// Digits and nothing else.
@@ -128,6 +138,16 @@ mod tests {
     fn a_range_ends_after_it_starts() {
         let range = |name: &str| (name == "since" || name == "until").then_some("2025-01-15T10:30:00Z");
         assert_eq!(DeliveryFilter::read(range).unwrap_err().to_string(), "`until` is not after `since`");
+    }
+
+    #[test]
+    fn an_event_is_asked_for_with_its_account_or_by_one_who_has_an_account() {
+        let event = || DeliveryFilter { event: Some("e1"), ..DeliveryFilter::default() };
+        assert_eq!(event().asked_by(None).unwrap_err().name, "event");
+        let own = AccountId::try_new("a").unwrap();
+        assert_eq!(event().asked_by(Some(&own)).unwrap().account, Some("a"));
+        let named = DeliveryFilter { account: Some("b"), ..event() };
+        assert_eq!(named.asked_by(None).unwrap().account, Some("b"));
     }
 
     #[test]

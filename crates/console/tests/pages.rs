@@ -264,5 +264,6 @@ async fn deliveries_are_filtered_by_every_field_of_the_form_and_a_filter_can_be_
     assert!(page.text.contains("/v1/deliveries?state=failed&#38;since=2025-01-15T09%3A30%3A00.640000Z"), "{}", page.text);
     let wrong = get("outcome=lost&state=failed").await;
     assert!(wrong.status == 422 && wrong.text.contains("This is not one of response, timeout_dns"), "{}", wrong.text);
+    assert!(get(&format!("event={event}")).await.text.contains("This goes with `account`"));
     assert!(get("since=yesterday").await.text.contains("This is neither a span such as"));
 }

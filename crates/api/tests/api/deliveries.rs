@@ -67,6 +67,7 @@ async fn every_filter_of_deliveries_is_taken_and_what_means_nothing_is_named_wit
     }
     let own = server.key("consumer", Some("a")).await;
     assert_eq!(count(Some(&own), "subject=patient-1&type=order.created").await, 1, "its own account's");
+    assert_eq!(count(Some(&own), "event=e1").await, 0, "an event of its own account");
     for (query, name) in [
         ("outcome=lost", "outcome"),
         ("status=99", "status"),
@@ -74,6 +75,7 @@ async fn every_filter_of_deliveries_is_taken_and_what_means_nothing_is_named_wit
         ("since=yesterday", "since"),
         ("since=2025-01-15T10:30:00Z&until=2025-01-15T10:30:00Z", "until"),
         ("type=", "type"),
+        ("event=e1", "event"),
         ("status=200&status=500", "status"),
     ] {
         let answer = server.get(&format!("/v1/deliveries?{query}")).await;

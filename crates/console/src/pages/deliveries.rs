@@ -94,12 +94,8 @@ pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query
     let scope = app.permit(&visitor.actor, Operation::DeliveryRead)?;
     let now = app.clock().now();
     let texts = Texts::read(&query, now);
-    let own = visitor.actor.account.as_ref().map(ToString::to_string);
-    let (found, wrong) = match texts.filter() {
-        Ok(filter) => {
-            let filter = DeliveryFilter { account: filter.account.or(own.as_deref()), ..filter };
-            (app.list_deliveries(&scope, filter, query.page()).await?, None)
-        }
+    let (found, wrong) = match texts.filter().and_then(|filter| filter.asked_by(visitor.actor.account.as_ref())) {
+        Ok(filter) => (app.list_deliveries(&scope, filter, query.page()).await?, None),
         Err(wrong) => (Page::default(), Some(wrong)),
     };
     let layout = Layout::of_visitor(&console, &visitor, Area::Deliveries, "Deliveries", &query).await?;

@@ -50,7 +50,8 @@ pub(super) async fn list(
     let scope = api.app.permit(&actor, Operation::DeliveryRead)?;
     let texts = DeliveryFilter::NAMES.iter().map(|name| Ok((*name, query.text(name)?))).collect::<Result<Vec<_>, Problem>>()?;
     let text = |wanted: &str| texts.iter().find(|(name, _)| *name == wanted).and_then(|(_, text)| text.as_deref());
-    let filter = DeliveryFilter::read(text).map_err(|filter| wrong(filter.name, &filter.expected))?;
+    let filter = DeliveryFilter::read(text).and_then(|filter| filter.asked_by(actor.account.as_ref()));
+    let filter = filter.map_err(|filter| wrong(filter.name, &filter.expected))?;
     let page = query.only_page_after(api.app.limits(), |text| DeliveryId::try_new(text).is_ok())?;
     let deliveries = api.app.list_deliveries(&scope, filter, page).await?;
     Ok(Json(List::of(deliveries, |delivery| DeliveryAnswer::show(&delivery))))
