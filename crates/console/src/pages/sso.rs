@@ -21,7 +21,7 @@ pub(super) async fn begin(State(console): State<Console>, query: Query) -> Resul
         Ok(begun) => {
             let kept = format!("{}.{}", begun.flow.expose(), hex::encode(to));
             let mut response = Redirect::to(&begun.url).into_response();
-            keep(&mut response, flow_cookie(&console, kept, FLOW_LASTS));
+            keep(&mut response, &flow_cookie(&console, kept, FLOW_LASTS));
             Ok(response)
         }
         Err(error) => refuse(&console, to, &error),
@@ -46,7 +46,7 @@ pub(super) async fn finish(State(console): State<Console>, headers: HeaderMap, q
         }
         Err(error) => refuse(&console, to, &error)?,
     };
-    keep(&mut response, flow_cookie(&console, String::new(), cookie::time::Duration::ZERO));
+    keep(&mut response, &flow_cookie(&console, String::new(), cookie::time::Duration::ZERO));
     Ok(response)
 }
 
@@ -60,7 +60,7 @@ fn flow_cookie(console: &Console, value: String, lasts: cookie::time::Duration) 
         .build()
 }
 
-fn keep(response: &mut Response, cookie: Cookie<'static>) {
+fn keep(response: &mut Response, cookie: &Cookie<'static>) {
     if let Ok(value) = HeaderValue::from_str(&cookie.to_string()) {
         response.headers_mut().append(header::SET_COOKIE, value);
     }
