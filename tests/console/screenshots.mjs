@@ -30,7 +30,7 @@ await page.goto(base + endpoint);
 const delivery = await page.getByRole("link", { name: /^dlv_/ }).first().getAttribute("href");
 const pages = {
   overview: "/console", accounts: "/console/accounts", account, "add-webhook": `${account}/webhooks/new`, endpoint, delivery,
-  events: `${account}/events`, deliveries: "/console/deliveries", contract,
+  events: `${account}/events`, deliveries: "/console/deliveries", incidents: "/console/incidents", contract,
   keys: "/console/keys", system: "/console/system",
 };
 

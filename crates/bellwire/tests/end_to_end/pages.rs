@@ -42,6 +42,11 @@ fn the_operator_mends_what_failed_and_nobody_sees_what_is_not_theirs() {
 }
 
 #[test]
+fn what_fails_is_told_once_seen_to_and_drawn() {
+    click("incidents.test.mjs");
+}
+
+#[test]
 fn people_sign_in_with_an_identity_provider_and_only_those_with_a_role() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/console");
     let provider = Process::start(Command::new("node").arg("provider.mjs").current_dir(folder));

@@ -3,11 +3,12 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use bellwire_app::{App, AppError, IncidentFilter, Operation, Scope};
+use bellwire_app::{App, AppError, IncidentFilter, Operation};
 use bellwire_domain::time::Zone;
 use bellwire_domain::{IncidentState, Timestamp};
 use bellwire_store::{Incident, IncidentChange, PageRequest};
 
+use super::account::label;
 use crate::layout::{Area, Layout, html};
 use crate::query::Query;
 use crate::show::{Badge, When, count, incident_badge};
@@ -33,6 +34,8 @@ pub(super) struct IncidentRow {
     pub(super) badge: Badge,
     pub(super) account: String,
     pub(super) endpoint: String,
+    /// What the endpoint is called.
+    pub(super) label: String,
     /// The outcome or the status, in a word.
     pub(super) cause: String,
     pub(super) what: &'static str,
@@ -56,7 +59,7 @@ pub(super) struct Incidents {
 }
 
 impl IncidentRow {
-    fn new(incident: &Incident, now: Timestamp) -> Self {
+    fn new(incident: &Incident, label: String, now: Timestamp) -> Self {
         let failures = &incident.course.failures;
         let cause = &failures.cause;
         let words = texts::words(&cause.outcome, cause.status, false);
@@ -69,6 +72,7 @@ impl IncidentRow {
             badge: incident_badge(state),
             account: incident.lane.account_id.to_string(),
             endpoint: incident.lane.endpoint_id.to_string(),
+            label,
             cause: cause.status.map_or_else(|| cause.outcome.clone(), |status| status.to_string()),
             what: words.what,
             side: words.side.words(),
@@ -87,14 +91,27 @@ impl IncidentRow {
     /// A page of incidents.
     pub(super) async fn list(
         app: &App,
-        scope: &Scope,
+        visitor: &Visitor,
         filter: IncidentFilter<'_>,
         page: PageRequest,
     ) -> Result<Incidents, Refusal> {
+        let scope = app.permit(&visitor.actor, Operation::DeliveryRead)?;
         let now = app.clock().now();
-        let found = app.list_incidents(scope, filter, page).await?;
-        let rows = found.items.iter().map(|incident| Self::new(incident, now)).collect();
+        let found = app.list_incidents(&scope, filter, page).await?;
+        let mut rows = Vec::with_capacity(found.items.len());
+        for incident in &found.items {
+            rows.push(Self::new(incident, called(app, visitor, incident).await, now));
+        }
         Ok(Incidents { rows, next: found.next })
+    }
+}
+
+/// What the endpoint of an incident is called: it may be gone by now.
+async fn called(app: &App, visitor: &Visitor, incident: &Incident) -> String {
+    let (account, endpoint) = (incident.lane.account_id.as_str(), incident.lane.endpoint_id.as_str());
+    match app.open_account(&visitor.actor, Operation::EndpointRead, account).await {
+        Ok(access) => app.get_endpoint(&access, endpoint).await.map_or_else(|_| endpoint.to_owned(), |found| label(&found)),
+        Err(_) => endpoint.to_owned(),
     }
 }
 
@@ -103,7 +120,6 @@ const AROUND: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60)
 
 pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query: Query) -> Result<Response, Refusal> {
     let app = console.app();
-    let scope = app.permit(&visitor.actor, Operation::DeliveryRead)?;
     let state =
         match query.get("state").unwrap_or(IncidentState::Open.as_str()) {
             "all" => None,
@@ -112,7 +128,7 @@ pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query
             })?),
         };
     let filter = IncidentFilter { account: query.get("account"), endpoint: query.get("endpoint"), state };
-    let found = IncidentRow::list(app, &scope, filter, query.page()).await?;
+    let found = IncidentRow::list(app, &visitor, filter, query.page()).await?;
     let choices = IncidentState::ALL.iter().copied().map(Some).chain([None]);
     let states = choices.map(|choice| {
         let word = choice.map_or("all", IncidentState::as_str);

@@ -45,7 +45,7 @@ pub(super) async fn show(State(console): State<Console>, visitor: Visitor, query
     let app = console.app();
     let scope = app.permit(&visitor.actor, Operation::DeliveryRead)?;
     let now = app.clock().now();
-    let incidents = IncidentRow::list(app, &scope, unresolved(), page()).await?;
+    let incidents = IncidentRow::list(app, &visitor, unresolved(), page()).await?;
     let failed = deliveries(app, &scope, Some(DeliveryState::Failed), now).await?;
     let mut waiting = deliveries(app, &scope, Some(DeliveryState::Pending), now).await?;
     waiting.retain(|row| row.attempts > 0);

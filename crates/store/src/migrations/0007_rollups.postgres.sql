@@ -47,4 +47,4 @@ CREATE TABLE operator_notices (
     event_type TEXT COLLATE "C" NOT NULL,
     data       TEXT COLLATE "C" NOT NULL                -- JSON
 );
-CREATE INDEX operator_notices_by_time ON operator_notices (at, id);
+CREATE INDEX operator_notices_by_time ON operator_notices (at);

@@ -47,4 +47,4 @@ CREATE TABLE operator_notices (
     event_type TEXT NOT NULL,
     data       TEXT NOT NULL                -- JSON
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX operator_notices_by_time ON operator_notices (at, id);
+CREATE INDEX operator_notices_by_time ON operator_notices (at);

@@ -207,3 +207,55 @@ async fn resolved_incidents_go_with_what_they_were_about_and_unresolved_ones_sta
     assert_eq!(incidents(&fixture, IncidentQuery::default()).await.len(), 2);
     fixture.assert_sound();
 }
+
+/// What the operator is still to be told: types, and whose.
+async fn notices(fixture: &Fixture) -> Vec<(String, String)> {
+    let found = fixture.store.records.oldest_notices(100).await.unwrap();
+    let account = |data: &str| {
+        let data: serde_json::Value = serde_json::from_str(data).unwrap();
+        data["account"].as_str().unwrap().to_owned()
+    };
+    found.iter().map(|notice| (notice.event_type.clone(), account(&notice.data))).collect()
+}
+
+#[tokio::test]
+async fn the_operator_is_told_of_failures_with_what_was_recorded_and_not_of_its_own_account() {
+    let (mut fixture, claimed) = two_accounts().await;
+    fixture.record(&claimed[0], failed()).await;
+    fixture.record(&claimed[0], failed()).await; // lost
+    assert_eq!(notices(&fixture).await, [("delivery.failed".to_owned(), "a".to_owned())]);
+    let told = fixture.store.records.oldest_notices(100).await.unwrap();
+    fixture.store.records.remove_notices(told.into_iter().map(|notice| notice.id).collect()).await.unwrap();
+
+    let policy = HealthPolicy { unhealthy_after_failures: Some(1), failed: None };
+    let refused = AttemptOutcome::Connect { detail: "refused".to_owned() };
+    let retry = Decision::Retry { due_at: fixture.now() };
+    let outcome = outcome(&claimed[4], refused, retry, policy, fixture.now());
+    fixture.store.queue.record_outcomes([outcome].into()).await.unwrap();
+    assert_eq!(notices(&fixture).await, [("endpoint.unhealthy".to_owned(), "b".to_owned())]);
+
+    let operator = fixture.account("operator").await;
+    fixture.endpoint("operator", "e", EventFilter::All).await;
+    fixture.publish(&operator, vec![event("e1", "x")]).await.unwrap();
+    let own = fixture.take().await.remove(0);
+    fixture.record(&own, failed()).await;
+    assert_eq!(notices(&fixture).await.len(), 1, "what fails at its own account is not told");
+    fixture.assert_sound();
+}
+
+#[tokio::test]
+async fn the_operator_is_told_once_in_an_hour_that_an_account_comes_near_its_limit() {
+    let fixture = Fixture::with_backlog_max(10);
+    let account = fixture.account("a").await;
+    fixture.endpoint("a", "e", EventFilter::All).await;
+    let publish = async |from: usize, count: usize| {
+        let events = (from..from + count).map(|number| event(&format!("e{number}"), "x")).collect();
+        fixture.publish(&account, events).await.unwrap();
+    };
+    publish(0, 7).await;
+    assert_eq!(notices(&fixture).await, []);
+    publish(7, 1).await;
+    publish(8, 2).await;
+    assert_eq!(notices(&fixture).await, [("account.backlog".to_owned(), "a".to_owned())]);
+    fixture.assert_sound();
+}

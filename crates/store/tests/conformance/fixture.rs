@@ -69,6 +69,7 @@ pub fn options(place: &Place, clock: &Arc<ManualClock>, limits: RoomLimits, seed
         room: limits,
         node_lease: Duration::from_secs(600),
         replay_rate: RateLimit::per_second(1_000_000),
+        operator_account: AccountId::try_new("operator").ok(),
         ..StoreOptions::new(place.location(), MasterKey::new([9; 32]), Arc::clone(clock) as _, entropy)
     }
 }
