@@ -51,7 +51,7 @@ test("somebody says that an incident is over, and what failed is sent again", as
   const endpoint = await started("clinic-2", hook);
   const page = await newPage(browser);
   await page.goto(await portalLink("clinic-2"));
-  await page.getByRole("button").click();
+  await page.getByRole("button", { name: "Sign out" }).waitFor();
   await page.getByRole("link", { name: "Incidents", exact: true }).click();
   await page.getByText("410").waitFor();
   assert.equal(await page.getByText("clinic-1").count(), 0, "another account's are not shown");

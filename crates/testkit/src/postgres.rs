@@ -68,6 +68,8 @@ impl Cluster {
     pub fn database(&self) -> String {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        // A process's id is given to another one again while the server lives.
+        self.psql("postgres", &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
         self.psql("postgres", &format!("CREATE DATABASE {name}"));
         self.url(&name)
     }
