@@ -9,7 +9,7 @@ after(async () => { await browser.close(); });
 
 /** An account with an endpoint there, which has got an event. Its contract ends a delivery that is answered 410. */
 async function started(id, hook) {
-  await account(id, "standard-webhooks");
+  await account(id, "patient");
   const endpoint = await api("POST", `/v1/accounts/${id}/endpoints`, { url: hook.url, name: "Intake" });
   await api("POST", `/v1/accounts/${id}/events`, { type: "order.paid", data: { id: "or_1" } });
   await hook.request(1);

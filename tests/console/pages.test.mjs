@@ -18,9 +18,9 @@ function publish(id) {
 }
 
 test("a delivery that fails is found, explained, and retried until it arrives", async () => {
-  await account("clinic-1", "develop-health");
+  await account("clinic-1", "patient");
   const hook = await receiver(503);
-  await endpoint("clinic-1", hook.url);
+  await api("POST", "/v1/accounts/clinic-1/endpoints", { url: hook.url });
   await publish("clinic-1");
   await hook.request(1);
   const page = await newPage(browser);

@@ -264,6 +264,15 @@ impl App {
         Ok(access)
     }
 
+    /// The account that a list is asked for, which exists; without one, the caller's own, or `None`: all.
+    pub(crate) async fn asked_account(&self, scope: &Scope, asked: Option<&str>) -> Result<Option<AccountId>, AppError> {
+        let not_found = || AppError::NotFound(Resource::Account);
+        let Some(text) = asked else { return Ok(scope.only.clone()) };
+        let id = AccountId::try_new(text).ok().filter(|id| scope.includes(id)).ok_or_else(not_found)?;
+        self.find_account(&id).await?.ok_or_else(not_found)?;
+        Ok(Some(id))
+    }
+
     /// Permission for an account that this process has for itself, whoever asks or does not.
     pub(crate) async fn own_account(&self, id: &AccountId) -> Result<AccountAccess, AppError> {
         let account = self.find_account(id).await?.ok_or(AppError::NotFound(Resource::Account))?;

@@ -1,6 +1,6 @@
 //! Deliveries: read them, and retry them by hand.
 
-use bellwire_domain::{AccountId, DeliveryId, EndpointId, EventId};
+use bellwire_domain::{DeliveryId, EndpointId, EventId};
 use bellwire_store::{Attempt, Delivery, DeliveryQuery, Page, PageRequest, RetryResult};
 
 use crate::{App, AppError, Conflict, DeliveryFilter, Resource, Scope};
@@ -16,14 +16,7 @@ impl App {
         filter: DeliveryFilter<'_>,
         page: PageRequest,
     ) -> Result<Page<Delivery>, AppError> {
-        let no_account = || AppError::NotFound(Resource::Account);
-        let account_id = match filter.account {
-            None => scope.only.clone(),
-            Some(text) => Some(AccountId::try_new(text).ok().filter(|id| scope.includes(id)).ok_or_else(no_account)?),
-        };
-        if let (Some(id), true) = (&account_id, filter.account.is_some()) {
-            self.find_account(id).await?.ok_or_else(no_account)?;
-        }
+        let account_id = self.asked_account(scope, filter.account).await?;
         let endpoint_id = match filter.endpoint.map(EndpointId::try_new) {
             None => None,
             Some(Ok(id)) => Some(id),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bellwire_domain::{AccountId, EndpointId, Figures, Span, Timestamp};
+use bellwire_domain::{EndpointId, Figures, Span, Timestamp};
 use bellwire_store::{FiguresOfSpan, FiguresQuery};
 
 use crate::{AccountAccess, App, AppError, Resource, Scope};
@@ -49,7 +49,7 @@ const fn shown(by: Span) -> Duration {
 impl App {
     /// What attempts came to, over all accounts, of one, or of one endpoint. A consumer sees its own account's.
     pub async fn figures(&self, scope: &Scope, input: FiguresInput<'_>) -> Result<FiguresAnswer, AppError> {
-        let account_id = self.figures_account(scope, input.account).await?;
+        let account_id = self.asked_account(scope, input.account).await?;
         let endpoint_id = match (&account_id, input.endpoint) {
             (_, None) => None,
             (None, Some(_)) => {
@@ -65,14 +65,6 @@ impl App {
         let spans = self.records().read_figures(FiguresQuery { account_id, endpoint_id, since, until, by }).await?;
         let total = spans.iter().map(|(_, figures)| figures).sum();
         Ok(FiguresAnswer { by, since, until, spans, total })
-    }
-
-    async fn figures_account(&self, scope: &Scope, asked: Option<&str>) -> Result<Option<AccountId>, AppError> {
-        let not_found = || AppError::NotFound(Resource::Account);
-        let Some(text) = asked else { return Ok(scope.only.clone()) };
-        let id = AccountId::try_new(text).ok().filter(|id| scope.includes(id)).ok_or_else(not_found)?;
-        self.find_account(&id).await?.ok_or_else(not_found)?;
-        Ok(Some(id))
     }
 
     /// The last day of each of these endpoints, by hours: for the rows of a page.

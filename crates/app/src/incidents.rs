@@ -1,6 +1,6 @@
 //! Incidents: what fails, told once for each cause.
 
-use bellwire_domain::{AccountId, EndpointId, IncidentId, IncidentState};
+use bellwire_domain::{EndpointId, IncidentId, IncidentState};
 use bellwire_store::{Incident, IncidentChange, IncidentQuery, Page, PageRequest};
 
 use crate::{Actor, App, AppError, Conflict, Operation, Resource, Scope};
@@ -24,15 +24,7 @@ impl App {
         filter: IncidentFilter<'_>,
         page: PageRequest,
     ) -> Result<Page<Incident>, AppError> {
-        let no_account = || AppError::NotFound(Resource::Account);
-        let account_id = match filter.account {
-            None => scope.only.clone(),
-            Some(text) => {
-                let id = AccountId::try_new(text).ok().filter(|id| scope.includes(id)).ok_or_else(no_account)?;
-                self.find_account(&id).await?.ok_or_else(no_account)?;
-                Some(id)
-            }
-        };
+        let account_id = self.asked_account(scope, filter.account).await?;
         let endpoint_id = match filter.endpoint.map(EndpointId::try_new) {
             None => None,
             Some(Ok(id)) => Some(id),

@@ -38,12 +38,11 @@ impl Shared {
         build: impl FnOnce(&ClaimedDelivery) -> T,
     ) -> Option<T> {
         let building = &self.suspects.building;
-        let (_beside_others, alone) = match delivery.suspicion {
-            Suspicion::Nothing | Suspicion::Refused => return Some(build(delivery)),
-            Suspicion::Held => (Some(building.read().await), None),
-            Suspicion::Building | Suspicion::Alone | Suspicion::Blamed => (None, Some(building.write().await)),
+        let Some(noted) = delivery.suspicion.when_building() else { return Some(build(delivery)) };
+        let (_beside_others, _alone) = match noted {
+            Suspicion::Building => (Some(building.read().await), None),
+            _ => (None, Some(building.write().await)),
         };
-        let noted = if alone.is_some() { Suspicion::Blamed } else { Suspicion::Building };
         if !self.suspects.note(delivery, noted).await || !self.holds(delivery).await {
             return None;
         }

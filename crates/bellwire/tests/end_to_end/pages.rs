@@ -9,8 +9,14 @@ use crate::harness::{Home, KEY, LOCAL, Server};
 
 /// Runs the tests of a file against a server of their own.
 fn click(file: &str) {
+    click_with(file, &[]);
+}
+
+/// With these flags, and the contracts of these tests.
+fn click_with(file: &str, flags: &[&str]) {
     let home = Home::new();
-    click_at(file, &home.start());
+    let contracts = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/console/contracts");
+    click_at(file, &home.start_with(&[&LOCAL[..], &["--contracts", contracts], flags].concat()));
 }
 
 fn click_at(file: &str, server: &Server) {
@@ -52,6 +58,5 @@ fn people_sign_in_with_an_identity_provider_and_only_those_with_a_role() {
     let provider = Process::start(Command::new("node").arg("provider.mjs").current_dir(folder));
     let issuer = provider.line();
     let sso = ["--oidc-issuer", &issuer, "--oidc-client-id", "bellwire", "--oidc-client-secret", "a secret between the two"];
-    let home = Home::new();
-    click_at("sso.test.mjs", &home.start_with(&[&LOCAL[..], &sso].concat()));
+    click_with("sso.test.mjs", &sso);
 }

@@ -133,7 +133,7 @@ async fn nothing_is_noted_of_a_delivery_that_no_process_died_with() {
 async fn a_delivery_that_the_process_died_of_alone_fails_with_the_reason_and_its_lane_goes_on() {
     let (world, lane) = sending(3).await;
     let mut died = world.killed();
-    for suspicion in [Suspicion::Alone, Suspicion::Refused] {
+    for suspicion in [Suspicion::Alone, Suspicion::Accused, Suspicion::Refused] {
         let (next, witness) = Witness::start(died, &world.clock, true);
         next.until(&lane, all_delivered).await;
         let left = std::mem::take(&mut *witness.left_when_built.lock());
@@ -141,20 +141,20 @@ async fn a_delivery_that_the_process_died_of_alone_fails_with_the_reason_and_its
         died = left.into_iter().next().unwrap();
     }
 
-    let (third, witness) = Witness::start(died, &world.clock, true);
-    let ended = third.until(&lane, |all| all.iter().all(|delivery| delivery.ended_at.is_some())).await;
+    let (last, witness) = Witness::start(died, &world.clock, true);
+    let ended = last.until(&lane, |all| all.iter().all(|delivery| delivery.ended_at.is_some())).await;
     let states: Vec<_> = ended.iter().rev().map(|delivery| (delivery.number, delivery.state)).collect();
     let [failed, delivered] = [DeliveryState::Failed, DeliveryState::Delivered];
     assert_eq!(states, [(1, failed), (2, delivered), (3, delivered)]);
-    let (_, attempts) = third.records.find_delivery(ended[2].id).await.unwrap().unwrap();
+    let (_, attempts) = last.records.find_delivery(ended[2].id).await.unwrap().unwrap();
     assert_eq!((attempts.len(), attempts[0].outcome.as_str()), (1, "unbuildable"));
     let reason = "request not made: the process died twice while it built this request";
     assert_eq!(attempts[0].detail.as_deref(), Some(reason));
     assert_eq!(witness.left_when_built.lock().len(), 2, "it is not built once more");
 
-    let retried = third.records.retry_delivery(ended[2].id).await.unwrap();
+    let retried = last.records.retry_delivery(ended[2].id).await.unwrap();
     assert_eq!(retried, RetryResult::Due(lane.clone()));
-    let delivered = third.until(&lane, all_delivered).await;
+    let delivered = last.until(&lane, all_delivered).await;
     assert_eq!(delivered[2].attempts, 2);
 }
 

@@ -113,10 +113,10 @@ impl<'l> Verdict<'l> {
         }
     }
 
-    /// Whether an attempt says that the process died twice while it built the request. A death may come between two commits that
-    /// have nothing but that between them.
+    /// Whether an attempt says that the process died twice while it built the request. Deaths may come between two commits that
+    /// have nothing but that between them: the first leaves suspects, and each of three more takes one for it.
     fn is_set_aside(&self, attempt: &Attempt) -> bool {
-        attempt.outcome == "unbuildable" && self.ledger.crashes + self.ledger.stops >= 2
+        attempt.outcome == "unbuildable" && self.ledger.crashes + self.ledger.stops >= 4
     }
 
     /// Whether the attempts between two requests of a delivery are such.

@@ -105,7 +105,8 @@ impl Queue {
             let own = notes.iter().filter(|(suspicion, held)| *suspicion == wanted && held.epoch == current.epoch);
             own.map(|(_, held)| held.id).collect()
         };
-        let groups = [Suspicion::Building, Suspicion::Blamed, Suspicion::Nothing].map(|suspicion| (suspicion, of(suspicion)));
+        let [building, alone, blamed] = Suspicion::NOTED;
+        let groups = [building, alone, blamed, Suspicion::Nothing].map(|suspicion| (suspicion, of(suspicion)));
         let note = move |backend: &dyn Backend| {
             let claimant = backend.claimant()?; // nobody takes it over meanwhile
             if claimant.epoch != current.epoch {

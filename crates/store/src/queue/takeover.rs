@@ -38,12 +38,13 @@ impl Holder {
         }
     }
 
-    /// What is being built becomes `$2`, what is blamed `$4`, and what nothing is held against `$5`.
+    /// What is being built becomes `$2`, or `$4` where it is alone, what is blamed `$6`, and what nothing is held against `$7`.
     fn free(self) -> String {
         format!(
             "UPDATE queue SET claim = NULL, suspicion = CASE WHEN suspicion = $1 THEN CAST($2 AS BIGINT) \
-             WHEN suspicion = $3 THEN CAST($4 AS BIGINT) ELSE COALESCE(suspicion, CAST($5 AS BIGINT)) END WHERE {}",
-            self.condition(6)
+             WHEN suspicion = $3 THEN CAST($4 AS BIGINT) WHEN suspicion = $5 THEN CAST($6 AS BIGINT) \
+             ELSE COALESCE(suspicion, CAST($7 AS BIGINT)) END WHERE {}",
+            self.condition(8)
         )
     }
 }
@@ -54,8 +55,8 @@ pub(crate) fn free(db: Db<'_>, holder: Holder, token: &str, fate: Fate) -> Resul
         Fate::Released => Suspicion::after_release,
         Fate::Died => Suspicion::after_death,
     };
-    let (building, blamed) = (Suspicion::Building, Suspicion::Blamed);
-    let cells = params![building, after(building), blamed, after(blamed), after(Suspicion::Nothing), token];
+    let [building, alone, blamed] = Suspicion::NOTED;
+    let cells = params![building, after(building), alone, after(alone), blamed, after(blamed), after(Suspicion::Nothing), token];
     db.execute(&holder.free(), cells)
 }
 

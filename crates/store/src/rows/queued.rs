@@ -52,8 +52,15 @@ impl Cell<'_> for Origin {
 }
 
 /// What the column says where something is held against a delivery.
-const NUMBERS: [(Suspicion, i64); 5] =
-    [(Suspicion::Held, 1), (Suspicion::Building, 2), (Suspicion::Alone, 3), (Suspicion::Refused, 4), (Suspicion::Blamed, 5)];
+const NUMBERS: [(Suspicion, i64); 7] = [
+    (Suspicion::Held, 1),
+    (Suspicion::Building, 2),
+    (Suspicion::Alone, 3),
+    (Suspicion::Refused, 4),
+    (Suspicion::Blamed, 5),
+    (Suspicion::BuildingAlone, 6),
+    (Suspicion::Accused, 7),
+];
 
 impl From<Suspicion> for Param<'_> {
     /// NULL for the many that nothing is held against.

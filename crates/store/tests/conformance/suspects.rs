@@ -103,13 +103,16 @@ async fn what_is_built_or_waits_is_never_refused_however_often_the_process_dies(
 }
 
 #[tokio::test]
-async fn what_was_being_built_when_the_process_was_killed_is_not_refused_before_it_was_built_alone() {
+async fn what_was_being_built_when_the_process_was_killed_is_not_refused_before_it_was_built_alone_twice() {
     let (fixture, held) = holding(3).await.killed_and_claimed().await;
     fixture.note(Suspicion::Building, &held[..2]).await;
     let (fixture, held) = fixture.killed_and_claimed().await;
     assert_eq!(suspicions(&held), [Suspicion::Alone, Suspicion::Alone, Suspicion::Held]);
-    fixture.note(Suspicion::Blamed, &held[..1]).await;
+    fixture.note(Suspicion::BuildingAlone, &held[..1]).await;
     fixture.note(Suspicion::Nothing, &held[..1]).await;
+    fixture.note(Suspicion::BuildingAlone, &held[1..2]).await;
+    let (fixture, held) = fixture.killed_and_claimed().await;
+    assert_eq!(suspicions(&held), [Suspicion::Held, Suspicion::Accused, Suspicion::Held]);
     fixture.note(Suspicion::Blamed, &held[1..2]).await;
     let (_, held) = fixture.killed_and_claimed().await;
     assert_eq!(suspicions(&held), [Suspicion::Held, Suspicion::Refused, Suspicion::Held]);
