@@ -1,5 +1,6 @@
 //! Shapes that several answers share.
 
+use bellwire_store::Matched;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,5 +22,25 @@ impl<T> List<T> {
     /// A page of the store, each item as `show` shows it.
     pub(crate) fn of<S>(page: bellwire_store::Page<S>, show: impl FnMut(S) -> T) -> Self {
         Self { items: page.items.into_iter().map(show).collect(), next: page.next }
+    }
+}
+
+/// How many deliveries something would concern, or make.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Preview)]
+pub(crate) struct PreviewAnswer {
+    /// So many.
+    matched: i64,
+    /// Whether they were all counted; if not, there are more.
+    exact: bool,
+}
+
+impl PreviewAnswer {
+    pub(crate) const fn sample() -> Self {
+        Self { matched: 812, exact: true }
+    }
+
+    pub(crate) const fn show(matched: Matched) -> Self {
+        Self { matched: matched.count, exact: matched.is_exact }
     }
 }

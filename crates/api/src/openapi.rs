@@ -37,6 +37,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         (name = "resources", description = "Domain objects whose changes cause events"),
         (name = "deliveries", description = "Each is one event for one endpoint"),
         (name = "replays", description = "Sending again what failed or was missed"),
+        (name = "bulk retries", description = "Sending many deliveries again"),
         (name = "incidents", description = "What fails, told once for each cause"),
         (name = "stats", description = "What attempts came to, by spans of time"),
         (name = "health", description = "For supervisors and metrics collectors"),

@@ -92,6 +92,10 @@ codes! {
     IncidentResolved = "incident_resolved" CONFLICT "The incident is resolved";
     /// The limit of running replays is reached.
     ReplayLimit = "replay_limit" CONFLICT "The limit of running replays is reached";
+    /// Without the key nobody could administer the store.
+    LastAdminKey = "last_admin_key" CONFLICT "The last admin key cannot be revoked";
+    /// The limit of running retries of many deliveries is reached.
+    BulkRetryLimit = "bulk_retry_limit" CONFLICT "The limit of running bulk retries is reached";
     /// The contract does not allow the change of state.
     IllegalTransition = "illegal_transition" CONFLICT "The contract does not allow this change of state";
     /// What is stored is not what the request expects.
@@ -248,6 +252,8 @@ impl Problem {
             Conflict::EndpointDeleted => Code::EndpointDeleted,
             Conflict::IncidentResolved => Code::IncidentResolved,
             Conflict::ReplayLimit { .. } | Conflict::AccountReplayLimit { .. } => Code::ReplayLimit,
+            Conflict::BulkRetryLimit { .. } => Code::BulkRetryLimit,
+            Conflict::LastAdminKey => Code::LastAdminKey,
         };
         let faults = match conflict {
             Conflict::EventExists { pointer, .. } => vec![Fault::new(pointer.as_str(), detail.as_str())],
@@ -266,7 +272,9 @@ impl Problem {
             | Conflict::IllegalTransition { .. }
             | Conflict::ResourceEvent
             | Conflict::ReplayLimit { .. }
-            | Conflict::AccountReplayLimit { .. } => Vec::new(),
+            | Conflict::AccountReplayLimit { .. }
+            | Conflict::BulkRetryLimit { .. }
+            | Conflict::LastAdminKey => Vec::new(),
         };
         Self { allowance: conflict.allowance().map(Box::new), ..Self::at(code, detail, faults) }
     }

@@ -1,6 +1,7 @@
 //! The operator's API: one folder per resource, one file per operation.
 
 pub(crate) mod accounts;
+pub(crate) mod bulk_retries;
 pub(crate) mod contracts;
 pub(crate) mod deliveries;
 pub(crate) mod document;
@@ -27,6 +28,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .merge(deliveries::routes())
         .merge(replays::routes())
         .merge(incidents::routes())
+        .merge(bulk_retries::routes())
         .merge(stats::routes())
         .merge(document::routes())
 }

@@ -12,6 +12,8 @@
 mod accounts;
 #[path = "api/authorisation.rs"]
 mod authorisation;
+#[path = "api/bulk_retries.rs"]
+mod bulk_retries;
 #[path = "api/contracts.rs"]
 mod contracts;
 #[path = "api/deliveries.rs"]

@@ -16,11 +16,21 @@ impl App {
         filter: DeliveryFilter<'_>,
         page: PageRequest,
     ) -> Result<Page<Delivery>, AppError> {
+        let Some(query) = self.delivery_query(scope, filter).await? else { return Ok(Page::default()) };
+        Ok(self.records().list_deliveries(query, page).await?)
+    }
+
+    /// What the store is asked for under a filter. `None`: it names an id that nothing has.
+    pub(crate) async fn delivery_query(
+        &self,
+        scope: &Scope,
+        filter: DeliveryFilter<'_>,
+    ) -> Result<Option<DeliveryQuery>, AppError> {
         let account_id = self.asked_account(scope, filter.account).await?;
         let endpoint_id = match filter.endpoint.map(EndpointId::try_new) {
             None => None,
             Some(Ok(id)) => Some(id),
-            Some(Err(_)) => return Ok(Page::default()), // no endpoint has such an id
+            Some(Err(_)) => return Ok(None), // no endpoint has such an id
         };
         let event_id = match filter.event.map(EventId::try_new) {
             None => None,
@@ -28,9 +38,9 @@ impl App {
                 return Err(AppError::invalid("/event", "ids of events are unique within an account: name the account too"));
             }
             Some(Ok(id)) => Some(id),
-            Some(Err(_)) => return Ok(Page::default()), // no event has such an id
+            Some(Err(_)) => return Ok(None), // no event has such an id
         };
-        let query = DeliveryQuery {
+        Ok(Some(DeliveryQuery {
             account_id,
             endpoint_id,
             event_id,
@@ -42,8 +52,13 @@ impl App {
             since: filter.since,
             until: filter.until,
             subject: filter.subject.map(str::to_owned),
-        };
-        Ok(self.records().list_deliveries(query, page).await?)
+        }))
+    }
+
+    /// The delivery of any account that has been due for longest. Of very many live ones, the first made are looked at.
+    pub async fn oldest_due_delivery(&self, scope: &Scope) -> Result<Option<Delivery>, AppError> {
+        let found = self.records().oldest_due_delivery().await?;
+        Ok(found.filter(|delivery| scope.includes(&delivery.account_id)))
     }
 
     /// One delivery with its attempts.

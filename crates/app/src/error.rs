@@ -41,6 +41,8 @@ bellwire_domain::words! {
         Replay = "replay",
         /// An incident.
         Incident = "incident",
+        /// A retry of many deliveries.
+        BulkRetry = "bulk retry",
         /// A resource.
         Resource = "resource",
     }
@@ -128,6 +130,15 @@ pub enum Conflict {
     )]
     AccountReplayLimit {
         /// The limit.
+        max: u32,
+    },
+    /// Without this key, nobody could administer the store.
+    #[error("this is the last admin key that works: create another one first")]
+    LastAdminKey,
+    /// The limit of running retries of many deliveries is reached.
+    #[error("{max} bulk retries are already running, which is the limit: wait for one to end, or cancel one")]
+    BulkRetryLimit {
+        /// The limit, of an account or of those over all accounts.
         max: u32,
     },
 }

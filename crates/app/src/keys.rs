@@ -1,13 +1,17 @@
 //! API keys: created, listed, revoked. A key's text is shown once, when it is created.
 
+use std::collections::BTreeSet;
+
 use bellwire_domain::Role;
 use bellwire_domain::{AccountId, KeyId, Secret, Timestamp};
-use bellwire_store::{ApiKey, Page, PageRequest, key_hash};
+use bellwire_store::{ApiKey, KeyDeletion, Page, PageRequest, key_hash};
 
-use crate::{App, AppError, Fault, Resource, Scope, error::no_faults};
+use crate::{App, AppError, Conflict, Fault, Resource, Scope, error::no_faults};
 
-/// The longest admin key that can be configured, in bytes.
-const CONFIGURED_KEY_LENGTH_MAX: usize = 512;
+/// How long a configured admin key may be, in bytes.
+const CONFIGURED_KEY_LENGTH: std::ops::RangeInclusive<usize> = 16..=512;
+/// Different characters that it has at least: a random key of the shortest length nearly always has more.
+const CONFIGURED_KEY_CHARACTERS_MIN: usize = 8;
 
 /// The id of the admin key that is configured: when another is, the one before it works no more.
 const CONFIGURED_KEY_ID: &str = "key_configured";
@@ -96,17 +100,34 @@ impl App {
         Ok(self.records().list_keys(page).await?)
     }
 
-    /// Revokes a key at once.
+    /// Revokes a key at once, unless nobody could administer the store any more.
     pub async fn delete_key(&self, _scope: &Scope, id: &str) -> Result<(), AppError> {
-        let deleted = match KeyId::try_new(id) {
-            Ok(id) => self.records().delete_key(&id).await?,
-            Err(_) => false,
-        };
-        if deleted { Ok(()) } else { Err(AppError::NotFound(Resource::Key)) }
+        let not_found = || AppError::NotFound(Resource::Key);
+        let id = KeyId::try_new(id).map_err(|_| not_found())?;
+        match self.records().delete_key(&id).await? {
+            KeyDeletion::Deleted => Ok(()),
+            KeyDeletion::LastAdmin => Err(Conflict::LastAdminKey.into()),
+            KeyDeletion::NotFound => Err(not_found()),
+        }
     }
 
-    /// Makes sure that there is an admin key: stores the configured one in place of the one configured before, or, if none is configured and none exists, creates one
-    /// and returns its text, to be printed once.
+    /// Creates a key for whoever has the database and its master key, when nobody can sign in.
+    pub async fn create_key_offline(
+        &self,
+        role: Role,
+        account: Option<&str>,
+        end: Option<Timestamp>,
+    ) -> Result<NewKey, AppError> {
+        self.create_key(&Scope { only: None }, KeyInput { role: role.as_str(), account, expires_at: end }).await
+    }
+
+    /// When the last admin key that there is expires; `None`: one never does, or there is none.
+    pub async fn admin_keys_end(&self) -> Result<Option<Timestamp>, AppError> {
+        Ok(self.records().admin_keys_end().await?)
+    }
+
+    /// Makes sure that there is an admin key: stores the configured one in place of the one configured before, or, if none is
+    /// configured and none exists, creates one and returns its text, to be printed once.
     pub async fn ensure_admin_key(&self, from_config: Option<&str>) -> Result<Option<String>, AppError> {
         let Some(text) = from_config else {
             if self.records().has_admin_key().await? {
@@ -115,12 +136,7 @@ impl App {
             let made = self.store_new_key(Role::Admin, None, None).await?;
             return Ok(Some(made.text.expose().clone()));
         };
-        let printable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-        if !printable || text.len() > CONFIGURED_KEY_LENGTH_MAX {
-            let detail =
-                format!("the admin key must have 1 to {CONFIGURED_KEY_LENGTH_MAX} printable ASCII characters and no spaces");
-            return Err(AppError::invalid("", detail));
-        }
+        check_configured(text).map_err(|detail| AppError::invalid("", detail))?;
         let id = KeyId::try_new(CONFIGURED_KEY_ID).map_err(|error| AppError::invalid("", error.to_string()))?;
         match self.records().find_key(key_hash(text)).await? {
             Some(known) if known.id == id => return Ok(None),
@@ -133,4 +149,20 @@ impl App {
         self.records().replace_key(key, key_hash(text)).await?;
         Ok(None)
     }
+}
+
+/// What is wrong with a key that somebody has chosen.
+fn check_configured(text: &str) -> Result<(), String> {
+    let (min, max) = (CONFIGURED_KEY_LENGTH.start(), CONFIGURED_KEY_LENGTH.end());
+    if !CONFIGURED_KEY_LENGTH.contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(format!(
+            "the admin key must have {min} to {max} printable ASCII characters and no spaces: `openssl rand -hex 32` makes one"
+        ));
+    }
+    if text.bytes().collect::<BTreeSet<u8>>().len() < CONFIGURED_KEY_CHARACTERS_MIN {
+        return Err(format!(
+            "the admin key is easy to guess: it has fewer than {CONFIGURED_KEY_CHARACTERS_MIN} different characters; `openssl rand -hex 32` makes one"
+        ));
+    }
+    Ok(())
 }

@@ -15,6 +15,7 @@
 
 pub mod access;
 mod accounts;
+mod bulk_retries;
 mod contracts;
 mod deliveries;
 mod delivery_filter;
@@ -45,6 +46,7 @@ use rate::Rates;
 
 pub use access::{AccountAccess, Actor, Identity, Operation, Reach, Scope};
 pub use accounts::{AccountInput, PutAccountAnswer};
+pub use bulk_retries::BULK_RETRY_STATES;
 pub use deliveries::DeliveryWithAttempts;
 pub use delivery_filter::{DeliveryFilter, STATUS_RANGE, WrongFilter};
 pub use endpoints::{EndpointInput, EndpointPatch};

@@ -31,8 +31,12 @@ pub struct Limits {
     pub replays_running_max: u32,
     /// Running replays of all endpoints of one account.
     pub account_replays_running_max: u32,
+    /// Running retries of many deliveries, of one account and of those over all accounts.
+    pub bulk_retries_running_max: u32,
     /// Characters of a name.
     pub name_length_max: usize,
+    /// Characters of a reason.
+    pub reason_length_max: usize,
     /// Granted event types of one account.
     pub entitlements_max: usize,
     /// Own headers of an endpoint.
@@ -66,7 +70,9 @@ impl Default for Limits {
             endpoint_in_flight_max: 10_000,
             replays_running_max: 8,
             account_replays_running_max: 16,
+            bulk_retries_running_max: 4,
             name_length_max: 200,
+            reason_length_max: 500,
             entitlements_max: 200,
             headers_max: 20,
             headers_bytes_max: 4 << 10,

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use bellwire_domain::ReplayCase;
 use bellwire_domain::{ReplayId, Timestamp};
-use bellwire_store::{NewReplay, Page, PageRequest, Replay, StartReplayError, StartedReplay};
+use bellwire_store::{Matched, NewReplay, Page, PageRequest, Replay, StartReplayError, StartedReplay};
 
 use crate::endpoints::lane;
 use crate::error::no_faults;
-use crate::{AccountAccess, Allowance, App, AppError, Conflict, Fault, Resource};
+use crate::{AccountAccess, Allowance, App, AppError, Conflict, Fault, Resource, Scope};
 
 /// What is replayed by default.
 const CASES_DEFAULT: [ReplayCase; 2] = [ReplayCase::Failed, ReplayCase::Missed];
@@ -32,24 +32,8 @@ impl App {
         endpoint: &str,
         input: ReplayInput,
     ) -> Result<(Replay, [Allowance; 2]), AppError> {
-        let lane = lane(access, endpoint)?;
-        let mut faults = Vec::new();
-        if input.until.is_some_and(|until| until <= input.since) {
-            faults.push(Fault::new("/until", "the range must end after it starts"));
-        }
-        let cases = check_states(input.states.as_deref(), &mut faults);
-        no_faults(faults)?;
-        let now = self.clock().now();
-        let (running_max, account_running_max) = (self.limits().replays_running_max, self.limits().account_replays_running_max);
-        let new = NewReplay {
-            id: ReplayId::draw(now, self.entropy().bytes()),
-            lane,
-            since: input.since,
-            until: input.until,
-            cases,
-            running_max,
-            account_running_max,
-        };
+        let new = self.new_replay(access, endpoint, input)?;
+        let (running_max, account_running_max) = (new.running_max, new.account_running_max);
         let started = self.records().start_replay(new).await.map_err(|error| match error {
             StartReplayError::EndpointNotFound => AppError::NotFound(Resource::Endpoint),
             StartReplayError::TooMany { max } => Conflict::ReplayLimit { max }.into(),
@@ -61,6 +45,31 @@ impl App {
         Ok((replay, left))
     }
 
+    /// How many deliveries a replay would make now.
+    pub async fn preview_replay(&self, access: &AccountAccess, endpoint: &str, input: ReplayInput) -> Result<Matched, AppError> {
+        let new = self.new_replay(access, endpoint, input)?;
+        self.records().preview_replay(new).await?.ok_or(AppError::NotFound(Resource::Endpoint))
+    }
+
+    fn new_replay(&self, access: &AccountAccess, endpoint: &str, input: ReplayInput) -> Result<NewReplay, AppError> {
+        let lane = lane(access, endpoint)?;
+        let mut faults = Vec::new();
+        if input.until.is_some_and(|until| until <= input.since) {
+            faults.push(Fault::new("/until", "the range must end after it starts"));
+        }
+        let cases = check_states(input.states.as_deref(), &mut faults);
+        no_faults(faults)?;
+        Ok(NewReplay {
+            id: ReplayId::draw(self.clock().now(), self.entropy().bytes()),
+            lane,
+            since: input.since,
+            until: input.until,
+            cases,
+            running_max: self.limits().replays_running_max,
+            account_running_max: self.limits().account_replays_running_max,
+        })
+    }
+
     /// A page of an endpoint's replays, newest first.
     pub async fn list_replays(
         &self,
@@ -70,6 +79,11 @@ impl App {
     ) -> Result<Page<Replay>, AppError> {
         self.get_endpoint(access, endpoint).await?;
         Ok(self.records().list_replays(&lane(access, endpoint)?, page).await?)
+    }
+
+    /// A page of the replays that run, by id. A consumer sees its own account's.
+    pub async fn list_running_replays(&self, scope: &Scope, page: PageRequest) -> Result<Page<Replay>, AppError> {
+        Ok(self.records().list_running_replays(scope.only.clone(), page).await?)
     }
 
     /// One replay.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bellwire_contract::SecretSource;
-use bellwire_domain::{Secret, parse_duration, print_duration};
+use bellwire_domain::{Secret, Timestamp, parse_duration, print_duration};
 use bellwire_store::{Account, ActiveSecret, Endpoint, LaneKey, Rotation};
 
 use crate::endpoints::{lane, limited};
@@ -80,6 +80,16 @@ impl App {
             return Ok(None);
         }
         Ok(newest(self.endpoint_secrets(access, endpoint).await?))
+    }
+
+    /// When those of an endpoint's secrets end that sign beside the newest, the latest first.
+    pub async fn secret_overlaps(&self, access: &AccountAccess, endpoint: &Endpoint) -> Result<Vec<Timestamp>, AppError> {
+        let Ok(contract) = access.contract() else { return Ok(Vec::new()) };
+        let secrets = match contract.subscription().secret.from {
+            SecretSource::Account => self.records().account_secrets(&access.account.id).await?,
+            SecretSource::Consumer | SecretSource::Generated => self.endpoint_secrets(access, endpoint).await?,
+        };
+        Ok(secrets.into_iter().filter_map(|secret| secret.expires_at).collect())
     }
 
     /// The same for an account's.

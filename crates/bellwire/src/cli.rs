@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use bellwire_contract::CodeLanguage;
 use bellwire_domain::rate::RATE_COUNT_MAX;
-use bellwire_domain::{AccountId, AllowedNetwork, RateLimit, Timestamp};
+use bellwire_domain::{AccountId, AllowedNetwork, RateLimit, Role, Timestamp};
 use bellwire_store::{Location, StoreOptions};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand};
@@ -35,9 +35,41 @@ pub(crate) enum Command {
     Listen(ListenArguments),
     /// Verify a captured request from standard input: genuine (exit code 0), or not, and why (1)
     Verify(VerifyArguments),
+    /// Create an API key with the database and its master key alone, for when nobody can sign in
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// List, check and try contracts
     #[command(subcommand)]
     Contract(ContractCommand),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Create a key and print it once. An SQLite database may not be in use by a server
+    Create(KeysCreateArguments),
+}
+
+#[derive(Args)]
+pub(crate) struct KeysCreateArguments {
+    /// What the key may do: admin, publisher, consumer or auditor
+    #[arg(long, value_name = "ROLE", value_parser = parse_role)]
+    pub(crate) role: Role,
+    /// The account of a consumer's key
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: Option<String>,
+    /// When it stops working (RFC 3339); by default, never
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub(crate) expires: Option<Timestamp>,
+    /// The database: sqlite:FILE or postgres://USER@HOST/NAME
+    #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
+    pub(crate) database: Location,
+    /// The key that encrypts data at rest; without it, the one next to the database
+    #[arg(long, value_name = "BASE64", env = "BELLWIRE_MASTER_KEY", hide_env_values = true)]
+    pub(crate) master_key: Option<String>,
+}
+
+fn parse_role(text: &str) -> Result<Role, String> {
+    Role::parse(text).ok_or_else(|| format!("a role is one of {}", Role::WORDS.join(", ")))
 }
 
 #[derive(Args)]
@@ -90,6 +122,9 @@ pub(crate) struct ServeArguments {
     /// Requests per second per consumer's API key, in place of --rate-max; 0: that one
     #[arg(long, value_name = "N", default_value = "100", env = "BELLWIRE_CONSUMER_RATE_MAX")]
     pub(crate) consumer_rate_max: KeyRate,
+    /// Wrong keys per minute from one address that are answered at once; further ones wait for up to 10 s. 0: none waits
+    #[arg(long, value_name = "N", default_value_t = 30, env = "BELLWIRE_WRONG_KEYS_MAX", value_parser = clap::value_parser!(u32).range(..=i64::from(RATE_COUNT_MAX)))]
+    pub(crate) wrong_keys_max: u32,
     /// Deliveries per second that the replays of one account add, together
     #[arg(long, value_name = "N", default_value_t = StoreOptions::REPLAY_RATE_MAX, env = "BELLWIRE_REPLAY_RATE_MAX", value_parser = clap::value_parser!(u32).range(1..=i64::from(RATE_COUNT_MAX)))]
     pub(crate) replay_rate_max: u32,

@@ -1,8 +1,9 @@
 //! The API's listener. It bounds what a stranger can hold: connections, the size of a head, and the time that a head or
 //! a body may take.
 //!
-//! Each address has [its share](visitors) of the connections. One rule covers silent connections, half-sent heads, idle keep-alive and answers that nobody reads: a connection is closed if
-//! no request is being answered on it, and none has begun or ended for a while.
+//! Each address has [its share](visitors) of the connections, and whoever tries [many wrong keys](wrong_keys) is answered slowly. One
+//! rule covers silent connections, half-sent heads, idle keep-alive and answers that nobody reads: a connection is closed if no request
+//! is being answered on it, and none has begun or ended for a while.
 
 use std::convert::Infallible;
 use std::io;
@@ -14,8 +15,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use bellwire_domain::Clock;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -29,9 +31,12 @@ use tokio_util::task::TaskTracker;
 
 mod activity;
 mod visitors;
+mod wrong_keys;
 
+use crate::environment::SystemClock;
 use activity::Activity;
 use visitors::{Visitor, Visitors};
+use wrong_keys::WrongKeys;
 
 /// How long to pause when the system cannot accept another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -52,6 +57,8 @@ pub(crate) struct ListenerLimits {
     pub(crate) body_time_max: Duration,
     /// Concurrent requests on one HTTP/2 connection.
     pub(crate) streams_max: u32,
+    /// Wrong keys per minute from one address that are answered at once; 0: all.
+    pub(crate) wrong_keys_max: u32,
 }
 
 impl Default for ListenerLimits {
@@ -62,6 +69,7 @@ impl Default for ListenerLimits {
             quiet_max: Duration::from_secs(15),
             body_time_max: Duration::from_secs(30),
             streams_max: 256,
+            wrong_keys_max: 30,
         }
     }
 }
@@ -70,6 +78,7 @@ impl Default for ListenerLimits {
 pub(crate) async fn serve(listener: TcpListener, router: Router, limits: ListenerLimits, stop: CancellationToken) {
     let room = Arc::new(Semaphore::new(limits.connections_max));
     let visitors = Visitors::new(limits.connections_max);
+    let wrong_keys = WrongKeys::new(limits.wrong_keys_max);
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -82,11 +91,11 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Listene
                     metrics::counter!("bellwire_connections_refused_total").increment(1);
                     continue;
                 };
-                let (router, stop) = (router.clone(), stop.clone());
+                let (router, stop, guard) = (router.clone(), stop.clone(), KeyGuard { wrong_keys: wrong_keys.clone(), address });
                 connections.spawn(async move {
                     tokio::select! {
                         () = visitor.close.cancelled() => {}
-                        () = connection(stream, router, limits, &visitor, stop) => {}
+                        () = connection(stream, router, limits, &visitor, guard, stop) => {}
                     }
                     drop((visitor, place));
                 });
@@ -114,7 +123,14 @@ fn is_the_clients(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: ListenerLimits, visitor: &Visitor, stop: CancellationToken) {
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    limits: ListenerLimits,
+    visitor: &Visitor,
+    guard: KeyGuard,
+    stop: CancellationToken,
+) {
     let _ = stream.set_nodelay(true);
     let activity = &visitor.activity;
     let observed = Arc::clone(activity);
@@ -122,8 +138,12 @@ async fn connection(stream: TcpStream, router: Router, limits: ListenerLimits, v
     let service = service_fn(move |request: Request<Incoming>| {
         let begun = Begun::new(&observed);
         let answering = router.call(request.map(|body| Body::new(Timed::new(body, limits.body_time_max))));
+        let guard = guard.clone();
         async move {
             let answer: Result<Response<Body>, Infallible> = answering.await;
+            if answer.as_ref().is_ok_and(|answer| answer.status() == StatusCode::UNAUTHORIZED) {
+                guard.hold().await;
+            }
             drop(begun);
             answer
         }
@@ -145,6 +165,27 @@ async fn connection(stream: TcpStream, router: Router, limits: ListenerLimits, v
                 serving.as_mut().graceful_shutdown();
                 quiet_max = STOPPING_QUIET;
             }
+        }
+    }
+}
+
+/// What holds up answers that refuse the keys of one address.
+#[derive(Clone)]
+struct KeyGuard {
+    wrong_keys: WrongKeys,
+    address: IpAddr,
+}
+
+impl KeyGuard {
+    /// Waits as long as one more wrong key of this address has to.
+    async fn hold(&self) {
+        metrics::counter!("bellwire_wrong_keys_total").increment(1);
+        let held = self.wrong_keys.add(self.address, SystemClock.now());
+        if let Some(count) = held.told {
+            tracing::warn!(address = %self.address, count, "requests without a key that works");
+        }
+        if !held.for_long.is_zero() {
+            tokio::time::sleep(held.for_long).await;
         }
     }
 }

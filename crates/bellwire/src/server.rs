@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::environment::{SystemClock, SystemEntropy};
 use crate::listener::{self, ListenerLimits};
-use crate::{operations, telemetry};
+use crate::{bulk_retries, operations, telemetry};
 
 /// What a server is made of.
 pub(crate) struct ServerOptions {
@@ -39,6 +39,8 @@ pub(crate) struct ServerOptions {
     pub(crate) allow_network: Vec<AllowedNetwork>,
     pub(crate) allow_http: bool,
     pub(crate) admin_key: Option<String>,
+    /// From one address in a minute; 0: any number.
+    pub(crate) wrong_keys_max: u32,
     pub(crate) in_flight_max: usize,
     /// How long history and events are kept, at least.
     pub(crate) retention: Option<Duration>,
@@ -130,6 +132,9 @@ impl Server {
             },
         });
         let new_admin_key = app.ensure_admin_key(options.admin_key.as_deref()).await.map_err(refused_key)?;
+        if let Some(end) = app.admin_keys_end().await? {
+            tracing::warn!(expires_at = %end, "every admin key expires: nobody can administer this store after that");
+        }
         if let Some(account) = &options.operator_account {
             app.open_operator_account(account).await.context("--operator-account")?;
         }
@@ -148,8 +153,10 @@ impl Server {
         let ready = Arc::new(AtomicBool::new(true));
         let metrics = options.metrics;
         let stop_listening = CancellationToken::new();
+        let limits = ListenerLimits { wrong_keys_max: options.wrong_keys_max, ..ListenerLimits::default() };
         let tasks = TaskTracker::new();
         tasks.spawn(telemetry::keep_metrics_small(metrics.clone(), stop_listening.clone()));
+        tasks.spawn(bulk_retries::run(app.clone(), stop_listening.clone()));
         if let Some(account) = options.operator_account {
             tasks.spawn(operations::run(app.clone(), account, stop_listening.clone()));
         }
@@ -170,16 +177,16 @@ impl Server {
         let mut published = Vec::with_capacity(published_listeners.len());
         for (contract, (listener, address)) in published_listeners {
             let router = bellwire_api::published_router(api.clone(), &contract);
-            tasks.spawn(listener::serve(listener, router, ListenerLimits::default(), stop_listening.clone()));
+            tasks.spawn(listener::serve(listener, router, limits, stop_listening.clone()));
             published.push((contract, address));
         }
         let metrics_address = metrics_listener.as_ref().map(|(_, address)| *address);
         if let Some((listener, _)) = metrics_listener {
             let router = bellwire_api::health_router(api.clone());
-            tasks.spawn(listener::serve(listener, router, ListenerLimits::default(), stop_listening.clone()));
+            tasks.spawn(listener::serve(listener, router, limits, stop_listening.clone()));
         }
         let router = bellwire_console::router(console).merge(bellwire_api::router(api));
-        tasks.spawn(listener::serve(listener, router, ListenerLimits::default(), stop_listening.clone()));
+        tasks.spawn(listener::serve(listener, router, limits, stop_listening.clone()));
         tasks.close();
         Ok(Self { address, metrics_address, published, new_admin_key, app, records, engine, ready, stop_listening, tasks })
     }

@@ -48,6 +48,7 @@ pub(crate) enum Area {
     Events,
     Deliveries,
     Incidents,
+    Replays,
     Contracts,
     Keys,
     System,
@@ -67,6 +68,7 @@ impl Layout {
             way("Accounts", "/console/accounts", "a", Area::Accounts),
             way("Deliveries", "/console/deliveries", "d", Area::Deliveries),
             way("Incidents", "/console/incidents", "i", Area::Incidents),
+            way("Replays", "/console/replays", "r", Area::Replays),
             way("Contracts", "/console/contracts", "c", Area::Contracts),
             way("Keys", "/console/keys", "k", Area::Keys),
             way("System", "/console/system", "s", Area::System),
@@ -85,7 +87,7 @@ impl Layout {
     ) -> Self {
         let words = words(access);
         if visitor.is_operator() {
-            let area = if matches!(area, Area::Deliveries | Area::Incidents) { area } else { Area::Accounts };
+            let area = if matches!(area, Area::Deliveries | Area::Incidents | Area::Replays) { area } else { Area::Accounts };
             return Self { accent: accent(&words), ..Self::of_operator(console, visitor, area, title, query) };
         }
         let home = format!("/console/accounts/{}", access.account().id);
@@ -96,18 +98,10 @@ impl Layout {
             is_current: own == area,
         };
         let mut ways = vec![way(&words.section, "", "o", Area::Webhooks), way("Events", "/events", "e", Area::Events)];
-        ways.push(Way {
-            label: "Deliveries".to_owned(),
-            href: "/console/deliveries".to_owned(),
-            key: "d",
-            is_current: area == Area::Deliveries,
-        });
-        ways.push(Way {
-            label: "Incidents".to_owned(),
-            href: "/console/incidents".to_owned(),
-            key: "i",
-            is_current: area == Area::Incidents,
-        });
+        let whole = |label: &str, href: &str, key, own| Way { href: href.to_owned(), ..way(label, "", key, own) };
+        ways.push(whole("Deliveries", "/console/deliveries", "d", Area::Deliveries));
+        ways.push(whole("Incidents", "/console/incidents", "i", Area::Incidents));
+        ways.push(whole("Replays", "/console/replays", "r", Area::Replays));
         ways.push(Way {
             label: "Reference".to_owned(),
             href: format!("/console/contracts/{}", access.account().contract),

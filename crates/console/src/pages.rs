@@ -2,6 +2,7 @@
 
 mod account;
 mod accounts;
+mod bulk_retries;
 mod contracts;
 mod deliveries;
 mod delivery;
@@ -9,11 +10,13 @@ mod endpoint;
 mod endpoint_actions;
 mod endpoint_form;
 mod events;
+mod filter;
 mod find;
 mod incidents;
 mod keys;
 mod overview;
 mod portal;
+mod replays;
 mod rows;
 mod sign_in;
 mod sso;
@@ -45,7 +48,7 @@ pub(crate) fn routes() -> Router<Console> {
         .route("/console/accounts/{account}/webhooks/{endpoint}/test", post(endpoint_actions::test))
         .route("/console/accounts/{account}/webhooks/{endpoint}/rotate", post(endpoint_actions::rotate))
         .route("/console/accounts/{account}/webhooks/{endpoint}/resume", post(endpoint_actions::resume))
-        .route("/console/accounts/{account}/webhooks/{endpoint}/replay", post(endpoint_actions::replay))
+        .route("/console/accounts/{account}/webhooks/{endpoint}/replay", get(replays::preview).post(replays::start))
         .route("/console/accounts/{account}/webhooks/{endpoint}/delete", post(endpoint_actions::delete))
         .route("/console/accounts/{account}/events", get(events::list))
         .route("/console/accounts/{account}/events/{event}", get(events::show).post(events::show_payload))
@@ -56,6 +59,11 @@ pub(crate) fn routes() -> Router<Console> {
         .route("/console/incidents", get(incidents::list))
         .route("/console/incidents/{incident}/acknowledge", post(incidents::acknowledge))
         .route("/console/incidents/{incident}/resolve", post(incidents::resolve))
+        .route("/console/replays", get(replays::list))
+        .route("/console/bulk-retries", post(bulk_retries::start))
+        .route("/console/bulk-retries/new", get(bulk_retries::preview))
+        .route("/console/bulk-retries/{bulk_retry}", get(bulk_retries::show))
+        .route("/console/bulk-retries/{bulk_retry}/cancel", post(bulk_retries::cancel))
         .route("/console/contracts", get(contracts::list))
         .route("/console/contracts/{contract}", get(contracts::show))
         .route("/console/keys", get(keys::list).post(keys::add))

@@ -25,6 +25,11 @@ impl Query {
         self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
     }
 
+    /// All values of a name, such as the checked boxes of a group.
+    pub(crate) fn all<'q>(&'q self, name: &'q str) -> impl Iterator<Item = &'q str> {
+        self.pairs.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     /// The page of the list that is asked for.
     pub(crate) fn page(&self) -> PageRequest {
         PageRequest { limit: ROWS, after: self.get("after").map(str::to_owned) }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bellwire_domain::time::Zone;
-use bellwire_domain::{DeliveryState, HealthStatus, IncidentState, Timestamp};
+use bellwire_domain::{DeliveryState, HealthStatus, IncidentState, ReplayState, Timestamp};
 
 /// An instant, as far from now as it is.
 #[derive(Debug, Clone, Copy)]
@@ -103,6 +103,15 @@ pub(crate) const fn incident_badge(state: IncidentState) -> Badge {
         IncidentState::Open => Badge { word: "open", tone: "bad" },
         IncidentState::Acknowledged => Badge { word: "acknowledged", tone: "warn" },
         IncidentState::Resolved => Badge { word: "resolved", tone: "good" },
+    }
+}
+
+/// How a replay stands, or a retry of many deliveries.
+pub(crate) const fn replay_badge(state: ReplayState) -> Badge {
+    match state {
+        ReplayState::Running => Badge { word: "running", tone: "wait" },
+        ReplayState::Done => Badge { word: "done", tone: "good" },
+        ReplayState::Cancelled => Badge { word: "cancelled", tone: "off" },
     }
 }
 

@@ -195,6 +195,7 @@ pub(crate) fn said(word: &str) -> Option<&'static str> {
         "acknowledged" => "Acknowledged: the incident stays until the endpoint succeeds.",
         "resolved" => "Resolved. It opens again if the endpoint fails again.",
         "replaying" => "The replay has begun.",
+        "cancelled" => "Cancelled: what was sent again stays sent.",
         "revoked" => "Revoked: the key works no more.",
         _ => return None,
     })

@@ -147,6 +147,10 @@ id!(
     ReplayId
 );
 id!(
+    /// The id of a retry of many deliveries: `blk_…`.
+    BulkRetryId
+);
+id!(
     /// An incident's id: `inc_…`.
     IncidentId
 );
@@ -170,6 +174,7 @@ macro_rules! drawn {
 
 drawn!(KeyId, "key_");
 drawn!(ReplayId, "rpl_");
+drawn!(BulkRetryId, "blk_");
 drawn!(IncidentId, "inc_");
 
 /// A delivery's id: a number that ascends, shown as `dlv_` and 13 digits.

@@ -54,7 +54,8 @@ pub use fan_out::{Log, Offer, Recipient};
 pub use filter::EventFilter;
 pub use health::{Health, HealthPolicy, HealthStatus};
 pub use ids::{
-    AccountId, DeliveryId, EndpointId, EventId, ID_LENGTH_MAX, IdFormat, IncidentId, InvalidId, KeyId, ReplayId, ResourceId,
+    AccountId, BulkRetryId, DeliveryId, EndpointId, EventId, ID_LENGTH_MAX, IdFormat, IncidentId, InvalidId, KeyId, ReplayId,
+    ResourceId,
 };
 pub use incident::IncidentState;
 pub use name::unseen_reason;

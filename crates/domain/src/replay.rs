@@ -22,9 +22,9 @@ crate::words! {
 }
 
 crate::words! {
-    /// Where a replay stands.
+    /// Where a replay stands, or a retry of many deliveries.
     pub enum ReplayState {
-        /// It has events to look at.
+        /// It has some to look at.
         Running = "running",
         /// It has looked at all of them.
         Done = "done",

@@ -57,10 +57,10 @@ pub use queue::publication::{EventReceipt, NewEvent, PublishError};
 pub use queue::replay::ReplayStep;
 pub use queue::retention::Removed;
 pub use records::{
-    Arrival, Attempt, Delivery, DeliveryQuery, EndpointChanges, Event, EventQuery, FiguresOfSpan, FiguresQuery, IncidentChange,
-    IncidentQuery, LimitedError, NewEndpoint, NewReplay, Precondition, PutAccount, PutAccountError, PutResource,
-    PutResourceAnswer, PutResourceError, Records, Resource, ResourceDecision, ResourceUpdate, RetryResult, Rotation,
-    StartReplayError, StartedReplay, key_hash,
+    Arrival, Attempt, BulkRetry, BulkRetryStep, Delivery, DeliveryQuery, EndpointChanges, Event, EventQuery, FiguresOfSpan,
+    FiguresQuery, IncidentChange, IncidentQuery, KeyDeletion, LimitedError, Matched, NewBulkRetry, NewEndpoint, NewReplay,
+    Precondition, PutAccount, PutAccountError, PutResource, PutResourceAnswer, PutResourceError, Records, Resource,
+    ResourceDecision, ResourceUpdate, RetryResult, Rotation, StartBulkRetryError, StartReplayError, StartedReplay, key_hash,
 };
 pub use relocation::{Relocated, Relocation, RelocationProgress, Report, TableRows, relocate};
 pub use rows::account::Account;

@@ -7,6 +7,7 @@
 //! prepares on both databases; give [`Records`] a method; add a case to `tests/conformance`.
 
 mod accounts;
+mod bulk_retries;
 mod deliveries;
 mod delivery_list;
 mod endpoints;
@@ -20,13 +21,14 @@ mod rollups;
 pub(crate) mod sessions;
 
 pub use accounts::{PutAccount, PutAccountError};
+pub use bulk_retries::{BulkRetry, BulkRetryStep, Matched, NewBulkRetry, StartBulkRetryError};
 pub use deliveries::{Attempt, Delivery, RetryResult};
 pub use delivery_list::DeliveryQuery;
 pub use endpoints::{EndpointChanges, LimitedError, NewEndpoint, Rotation};
 pub use events::{Arrival, Event, EventQuery};
 pub use facade::Records;
 pub use incidents::{IncidentChange, IncidentQuery};
-pub use keys::key_hash;
+pub use keys::{KeyDeletion, key_hash};
 pub use replays::{NewReplay, StartReplayError, StartedReplay};
 pub use resources::{Precondition, PutResource, PutResourceAnswer, PutResourceError, Resource, ResourceDecision, ResourceUpdate};
 pub use rollups::{FiguresOfSpan, FiguresQuery};
@@ -37,7 +39,7 @@ pub(crate) fn statements() -> Vec<String> {
     let all = [accounts::statements(), deliveries::statements(), endpoints::statements(), events::statements()];
     let others = [keys::statements(), replays::statements(), resources::statements(), sessions::statements()];
     let [lists, ..] = delivery_list::statements();
-    all.into_iter().chain(others).chain([incidents::statements(), lists]).flatten().collect()
+    all.into_iter().chain(others).chain([bulk_retries::statements(), incidents::statements(), lists]).flatten().collect()
 }
 
 /// Those that list deliveries.

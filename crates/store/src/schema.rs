@@ -5,7 +5,7 @@
 pub(crate) const FIRST_VERSION: i64 = 6;
 
 /// The version this code works with.
-pub(crate) const KNOWN_VERSION: i64 = 12;
+pub(crate) const KNOWN_VERSION: i64 = 13;
 
 /// One step from a version to the next, as each database takes it.
 pub(crate) struct Migration {
@@ -16,7 +16,7 @@ pub(crate) struct Migration {
 }
 
 /// All of them, in order.
-const MIGRATIONS: [Migration; 7] = [
+const MIGRATIONS: [Migration; 8] = [
     Migration {
         version: FIRST_VERSION,
         sqlite: include_str!("migrations/0001_initial.sqlite.sql"),
@@ -51,6 +51,11 @@ const MIGRATIONS: [Migration; 7] = [
         version: 12,
         sqlite: include_str!("migrations/0007_rollups.sqlite.sql"),
         postgres: include_str!("migrations/0007_rollups.postgres.sql"),
+    },
+    Migration {
+        version: 13,
+        sqlite: include_str!("migrations/0008_bulk_retries.sqlite.sql"),
+        postgres: include_str!("migrations/0008_bulk_retries.postgres.sql"),
     },
 ];
 

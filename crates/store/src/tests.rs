@@ -38,8 +38,13 @@ fn queue_statements() -> Vec<String> {
 fn row_statements() -> Vec<String> {
     let named = [rows::account::statements(), rows::lane::statements(), rows::endpoint::statements()];
     let others = [rows::secret::statements(), rows::replay::statements(), rows::retention::statements()];
-    let counts =
-        [rows::meta::statements(), rows::rollup::statements(), rows::incident::statements(), rows::operator_notice::statements()];
+    let counts = [
+        rows::meta::statements(),
+        rows::rollup::statements(),
+        rows::incident::statements(),
+        rows::operator_notice::statements(),
+        rows::bulk_retry::statements(),
+    ];
     named.into_iter().chain(others).chain(counts).flatten().collect()
 }
 

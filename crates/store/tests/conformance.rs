@@ -5,6 +5,8 @@
 
 #[path = "conformance/sqlite.rs"]
 mod backend;
+#[path = "conformance/bulk_retries.rs"]
+mod bulk_retries;
 #[path = "conformance/checkpoints.rs"]
 mod checkpoints;
 #[path = "conformance/claims.rs"]

@@ -4,6 +4,8 @@
 
 #[path = "conformance/postgres.rs"]
 mod backend;
+#[path = "conformance/bulk_retries.rs"]
+mod bulk_retries;
 #[path = "conformance/claims.rs"]
 mod claims;
 #[path = "conformance/clocks.rs"]

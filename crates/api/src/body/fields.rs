@@ -74,8 +74,23 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The members of an object that is the member `name`, apart from those that are null. `None`: it is no object, or has members
+    /// other than these, and there is a fault.
+    pub(crate) fn inner(&mut self, value: &'a RawValue, name: &str, names: &[&str]) -> Option<Vec<(Cow<'a, str>, &'a RawValue)>> {
+        let Ok(members) = serde_json::from_str::<Members<'a>>(value.get()) else {
+            self.fault(name, "must be an object");
+            return None;
+        };
+        let mut inner = Self::new(format!("{}/{name}", self.pointer), members);
+        let found: Vec<_> = names.iter().filter_map(|name| Some((Cow::Owned((*name).to_owned()), inner.take(name)?))).collect();
+        let faults = inner.end(names);
+        let is_whole = faults.is_empty();
+        self.faults.extend(faults);
+        is_whole.then(|| found.into_iter().filter(|(_, value)| value.get() != "null").collect())
+    }
+
     /// Adds a fault of the member `name`.
-    pub(super) fn fault(&mut self, name: &str, detail: impl Into<String>) {
+    pub(crate) fn fault(&mut self, name: &str, detail: impl Into<String>) {
         if self.is_object {
             self.faults.push(Fault::new(format!("{}/{name}", self.pointer), detail));
         }

@@ -22,6 +22,12 @@ pub(crate) fn name(schema: &mut Schema) {
     pattern(schema, r"\S");
 }
 
+/// Why somebody does something.
+pub(crate) fn reason(schema: &mut Schema) {
+    length(schema, LIMITS.reason_length_max);
+    pattern(schema, r"\S");
+}
+
 /// An id.
 pub(crate) fn id(schema: &mut Schema) {
     length(schema, ID_LENGTH_MAX);

@@ -83,7 +83,13 @@ const fn input_of(resource: Resource) -> &'static str {
         Resource::Account => "account.id",
         Resource::Endpoint => "endpoint.id",
         Resource::Resource => "resource.id",
-        Resource::Contract | Resource::Key | Resource::Event | Resource::Delivery | Resource::Replay | Resource::Incident => "",
+        Resource::Contract
+        | Resource::Key
+        | Resource::Event
+        | Resource::Delivery
+        | Resource::Replay
+        | Resource::Incident
+        | Resource::BulkRetry => "",
     }
 }
 
@@ -110,6 +116,8 @@ const fn kind(code: Code) -> ErrorKind {
         | Code::IncidentResolved
         | Code::EndpointDeleted
         | Code::ReplayLimit
+        | Code::BulkRetryLimit
+        | Code::LastAdminKey
         | Code::IllegalTransition
         | Code::PreconditionFailed => ErrorKind::Conflict,
         Code::TooLarge => ErrorKind::TooLarge,

@@ -3,6 +3,7 @@
 mod cancel;
 mod get;
 mod list;
+mod running;
 mod start;
 
 use bellwire_domain::{ReplayCase, ReplayState};
@@ -15,7 +16,11 @@ use utoipa_axum::routes;
 use crate::Api;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(start::start)).routes(routes!(list::list)).routes(routes!(get::get, cancel::cancel))
+    OpenApiRouter::new()
+        .routes(routes!(start::start))
+        .routes(routes!(list::list))
+        .routes(routes!(running::running))
+        .routes(routes!(get::get, cancel::cancel))
 }
 
 /// A replay.
@@ -24,6 +29,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 struct ReplayAnswer {
     /// Its id.
     id: String,
+    /// The account.
+    account: String,
     /// The endpoint that it sends to.
     endpoint: String,
     /// `running`, `done` or `cancelled`.
@@ -48,6 +55,7 @@ impl ReplayAnswer {
     fn sample() -> Self {
         Self {
             id: "rpl_01jhmw8z0000000000000000aa".to_owned(),
+            account: "clinic-7".to_owned(),
             endpoint: "01946a2e-7c40-7000-8000-000000000001".to_owned(),
             state: ReplayState::Running.as_str(),
             since: "2025-01-15T00:00:00.000000Z".to_owned(),
@@ -63,6 +71,7 @@ impl ReplayAnswer {
     fn show(replay: &Replay) -> Self {
         Self {
             id: replay.id.to_string(),
+            account: replay.lane.account_id.to_string(),
             endpoint: replay.lane.endpoint_id.to_string(),
             state: replay.state.as_str(),
             since: replay.since.to_string(),

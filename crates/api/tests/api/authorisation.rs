@@ -8,7 +8,7 @@ use crate::support::{ADMIN, Server};
 
 /// `id`: admin, publisher, consumer on its own account, consumer on another's, auditor, nobody.
 /// `+` allowed, `-` 403, `0` 404, `!` 401.
-const MATRIX: [(&str, &str); 42] = [
+const MATRIX: [(&str, &str); 47] = [
     ("keys.create", "+----!"),
     ("keys.list", "+----!"),
     ("keys.delete", "+----!"),
@@ -42,12 +42,17 @@ const MATRIX: [(&str, &str); 42] = [
     ("deliveries.retry", "+-+0-!"),
     ("replays.start", "+-+0-!"),
     ("replays.list", "+-+0-!"),
+    ("replays.running", "+-++-!"),
     ("replays.get", "+-+0-!"),
     ("replays.cancel", "+-+0-!"),
     ("incidents.list", "+-++-!"),
     ("incidents.get", "+-+0-!"),
     ("incidents.acknowledge", "+-+0-!"),
     ("incidents.resolve", "+-+0-!"),
+    ("bulk_retries.start", "+-++-!"),
+    ("bulk_retries.list", "+-++-!"),
+    ("bulk_retries.get", "+-+0-!"),
+    ("bulk_retries.cancel", "+-+0-!"),
     ("stats", "+-++-!"),
     ("health.alive", "++++++"),
     ("document", "++++++"),
@@ -67,6 +72,7 @@ struct Things {
     delivery: String,
     incident: String,
     replay: String,
+    bulk_retry: String,
 }
 
 async fn things(server: &Server, account: &str, contract: &'static str) -> Things {
@@ -94,7 +100,9 @@ async fn things(server: &Server, account: &str, contract: &'static str) -> Thing
     let incident = incidents.json["items"][0]["id"].as_str().unwrap().to_owned();
     let since = json!({ "since": "2025-01-01T00:00:00Z" });
     let replay = server.post(&format!("/v1/accounts/{account}/endpoints/{endpoint}/replay"), &since).await.id();
-    Things { account: account.to_owned(), contract, endpoint, delivery, incident, replay }
+    let many = json!({ "filter": { "account": account, "status": 418 }, "reason": "to see" });
+    let bulk_retry = server.post("/v1/bulk/retries", &many).await.id();
+    Things { account: account.to_owned(), contract, endpoint, delivery, incident, replay, bulk_retry }
 }
 
 /// The example of the body, as it suits the account.
@@ -151,6 +159,7 @@ async fn try_once(server: &Server, (method, path, operation): (&str, &str, &Valu
         .replace("{delivery}", &own.delivery)
         .replace("{incident}", &own.incident)
         .replace("{replay}", &own.replay)
+        .replace("{bulk_retry}", &own.bulk_retry)
         .replace("{kind}", "difference")
         .replace("{id}", RESOURCE)
         .replace("{key}", &spare);
@@ -172,18 +181,26 @@ async fn another_account_looks_like_none() {
     let own = things(&server, "clinic-7", "noyo").await;
     let other = things(&server, "clinic-8", "choosy").await;
     let key = server.key("consumer", Some(&own.account)).await;
-    let belongs = |path: &str| ["{account}", "{delivery}", "{incident}"].iter().any(|part| path.contains(part));
+    let nothing = Things {
+        account: "nobody".to_owned(),
+        contract: "choosy",
+        endpoint: "nothing".to_owned(),
+        delivery: "dlv_nothing".to_owned(),
+        incident: "inc_nothing".to_owned(),
+        replay: "rpl_nothing".to_owned(),
+        bulk_retry: "blk_nothing".to_owned(),
+    };
+    let belongs = |path: &str| ["{account}", "{delivery}", "{incident}", "{bulk_retry}"].iter().any(|part| path.contains(part));
     for (method, path, operation) in operations().filter(|(_, path, _)| belongs(path)) {
-        let at = |account: &str, endpoint: &str, delivery: &str, incident: &str| {
-            let path = path.replace("{account}", account).replace("{endpoint}", endpoint).replace("{delivery}", delivery);
-            path.replace("{incident}", incident).replace("{kind}", "order").replace("{id}", RESOURCE)
+        let at = |things: &Things| {
+            let path = path.replace("{account}", &things.account).replace("{endpoint}", &things.endpoint);
+            let path = path.replace("{delivery}", &things.delivery).replace("{incident}", &things.incident);
+            path.replace("{bulk_retry}", &things.bulk_retry).replace("{kind}", "order").replace("{id}", RESOURCE)
         };
         let body = example_body(operation);
         let method = method.to_ascii_uppercase();
-        let theirs = at(&other.account, &other.endpoint, &other.delivery, &other.incident);
-        let theirs = server.call(&method, &theirs, Some(&key), body.as_deref()).await;
-        let nobodys =
-            server.call(&method, &at("nobody", "nothing", "dlv_nothing", "inc_nothing"), Some(&key), body.as_deref()).await;
+        let theirs = server.call(&method, &at(&other), Some(&key), body.as_deref()).await;
+        let nobodys = server.call(&method, &at(&nothing), Some(&key), body.as_deref()).await;
         assert!(matches!(theirs.status, 403 | 404), "{method} {path}: {}", theirs.text);
         assert_eq!((theirs.status, &theirs.text), (nobodys.status, &nobodys.text), "{method} {path}");
     }
@@ -197,6 +214,8 @@ async fn another_account_looks_like_none() {
     let mine = server.call("GET", "/v1/deliveries", Some(&key), None).await;
     assert_eq!(mine.json["items"].as_array().unwrap().len(), 1, "only its own");
     let mine = server.call("GET", "/v1/incidents", Some(&key), None).await;
+    assert_eq!(mine.json["items"].as_array().unwrap().len(), 1, "only its own");
+    let mine = server.call("GET", "/v1/bulk/retries", Some(&key), None).await;
     assert_eq!(mine.json["items"].as_array().unwrap().len(), 1, "only its own");
     let mine = server.call("GET", "/v1/stats", Some(&key), None).await;
     assert_eq!(mine.json["total"]["attempts"], 1, "only its own");

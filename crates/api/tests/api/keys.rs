@@ -103,7 +103,7 @@ async fn there_is_always_an_admin_key() {
     let server = Server::start().await;
     assert_eq!(server.app.ensure_admin_key(Some(ADMIN)).await.unwrap(), None, "the same again is fine");
     assert_eq!(server.app.ensure_admin_key(None).await.unwrap(), None, "there is one already");
-    for bad in ["", "two words", "umläut"] {
+    for bad in ["", "two words and more", "umläute-und-noch-mehr", "fifteen-letters", "abababababababababab"] {
         assert!(server.app.ensure_admin_key(Some(bad)).await.is_err(), "{bad:?}");
     }
     let publisher = server.key("publisher", None).await;
@@ -112,7 +112,10 @@ async fn there_is_always_an_admin_key() {
     let id =
         server.get("/v1/keys").await.json["items"].as_array().unwrap().iter().find(|key| key["role"] == "admin").unwrap()["id"]
             .clone();
-    assert_eq!(server.delete(&format!("/v1/keys/{}", id.as_str().unwrap())).await.status, 204);
-    let made = server.app.ensure_admin_key(None).await.unwrap().expect("one is made");
+    let path = format!("/v1/keys/{}", id.as_str().unwrap());
+    assert_eq!(server.delete(&path).await.problem(), "409 last_admin_key");
+    let made = server.post("/v1/keys", &json!({ "role": "admin" })).await.json["key"].as_str().unwrap().to_owned();
+    assert_eq!(server.delete(&path).await.status, 204);
     assert_eq!(server.call("GET", "/v1/keys", Some(&made), None).await.status, 200);
+    assert_eq!(server.get("/v1/keys").await.status, 401);
 }

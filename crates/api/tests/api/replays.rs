@@ -27,7 +27,7 @@ async fn a_replay_is_asked_for_watched_and_done() {
     assert_eq!(started.status, 202, "{}", started.text);
     assert!(started.id().starts_with("rpl_"));
     let expected = json!({
-        "id": started.id(), "endpoint": path.rsplit('/').next().unwrap(), "state": "running",
+        "id": started.id(), "account": "c", "endpoint": path.rsplit('/').next().unwrap(), "state": "running",
         "since": "2025-01-01T00:00:00.000000Z", "until": null, "states": ["failed", "missed"], "examined": 0, "created": 0,
         "created_at": "2025-01-15T10:30:00.000000Z", "ended_at": null
     });

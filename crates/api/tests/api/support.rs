@@ -19,7 +19,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-pub(crate) const ADMIN: &str = "test-admin-key";
+pub(crate) const ADMIN: &str = "the-admin-key-of-these-tests";
 
 /// Every endpoint gets everything, the consumer gives the secret, nothing in sandboxes, only declared fields.
 const NOYO: &str = r#"

@@ -92,6 +92,7 @@ async fn start_server(folder: &std::path::Path, listen: SocketAddr) -> anyhow::R
         allow_network: vec!["127.0.0.0/8".parse().context("loopback")?],
         allow_http: true,
         admin_key: None,
+        wrong_keys_max: 0,
         in_flight_max: 64,
         account_backlog_max: 10_000,
         replay_rate_max: 1_000,

@@ -6,12 +6,14 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use bellwire_contract::Contracts;
 use bellwire_domain::{AllowedNetwork, Scope};
+use bellwire_store::Location;
 use tokio::runtime::Builder;
 
 use crate::cli::{PublishedListener, ServeArguments};
 use crate::environment::{SystemEntropy, raise_file_limit};
 use crate::server::{Server, ServerOptions, SsoArguments};
 use crate::signals::Stops;
+
 use crate::{contracts, master_key, telemetry};
 
 /// Checks everything, then serves.
@@ -23,6 +25,13 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     check_allowed_networks(&arguments.allow_network, &contracts)?;
     if arguments.allow_http {
         tracing::warn!("--allow-http: endpoints may use plain http, which anybody on the network can read; for local work only");
+    }
+    if let Location::Postgres(url) = &arguments.database
+        && !url.is_private()
+    {
+        tracing::warn!(
+            "--database: without sslmode=verify-full, whoever is between here and the database can read and change what is stored"
+        );
     }
     let grace = Duration::from_secs(arguments.shutdown_grace.into());
     let options = ServerOptions {
@@ -36,6 +45,7 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         allow_network: arguments.allow_network,
         allow_http: arguments.allow_http,
         admin_key: arguments.admin_key,
+        wrong_keys_max: arguments.wrong_keys_max,
         in_flight_max: arguments.in_flight_max.into(),
         account_backlog_max: arguments.account_backlog_max,
         replay_rate_max: arguments.replay_rate_max,

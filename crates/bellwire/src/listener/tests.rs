@@ -37,6 +37,7 @@ impl Running {
             .route("/", get(async || "well"))
             .route("/large", get(async || "x".repeat(64 << 20)))
             .route("/slow", get(slow))
+            .route("/refused", get(async || StatusCode::UNAUTHORIZED))
             .route("/body", post(async |body: Result<Bytes, _>| body.map_or(StatusCode::BAD_REQUEST, |_| StatusCode::OK)));
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(serve(listener, router, limits, stop.clone()));
@@ -126,6 +127,19 @@ async fn a_request_that_takes_long_to_answer_is_answered() {
     assert!(quiet.is_err(), "it is waited for, and longer than a connection may be quiet");
     running.go.notify_one();
     assert!(head(&mut stream).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn an_answer_that_refuses_one_key_too_many_waits_and_no_other_does() {
+    let running = Running::start(ListenerLimits { wrong_keys_max: 1, ..patient() }).await;
+    let mut first = running.connect().await;
+    first.write_all(b"GET /refused HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(head(&mut first).await.starts_with("HTTP/1.1 401"));
+    first.write_all(b"GET /refused HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut other = running.connect().await;
+    other.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(head(&mut other).await.starts_with("HTTP/1.1 200"));
+    assert!(tokio::time::timeout(Duration::from_millis(200), head(&mut first)).await.is_err(), "it waits for seconds");
 }
 
 #[tokio::test]

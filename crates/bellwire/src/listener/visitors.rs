@@ -92,7 +92,7 @@ impl Drop for Visitor {
 }
 
 /// What counts as one address: with IPv6, everybody has a whole /64 (RFC 4291 §2.5.1).
-fn network_of(address: IpAddr) -> IpAddr {
+pub(super) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),

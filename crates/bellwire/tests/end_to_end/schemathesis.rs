@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Home, Server, until, until_within};
+use crate::harness::{Home, LOCAL, Server, until, until_within};
 
 /// How long one run may take.
 const RUN_MAX: Duration = Duration::from_secs(300);
@@ -26,6 +26,7 @@ struct Furnished {
     server: Server,
     delivery: String,
     incident: String,
+    bulk_retry: String,
     spare_key: String,
     spare_endpoint: String,
 }
@@ -33,7 +34,8 @@ struct Furnished {
 impl Furnished {
     fn new() -> Self {
         let home = Home::new();
-        let server = home.start();
+        // It tries each operation with a wrong key too.
+        let server = home.start_with(&[&LOCAL[..], &["--wrong-keys-max", "0"]].concat());
         let api = &server.api;
         for (account, contract) in [("clinic-7", "noyo"), ("passing", "noyo"), ("with-a-secret", "silver")] {
             api.put(&format!("/v1/accounts/{account}"), &json!({ "contract": contract })).expect(201);
@@ -47,11 +49,13 @@ impl Furnished {
             let incidents = api.get("/v1/incidents?account=clinic-7").expect(200);
             incidents["items"][0]["id"].as_str().map(str::to_owned)
         });
+        let many = json!({ "filter": { "account": "clinic-7" }, "reason": "to see" });
+        let bulk_retry = api.post("/v1/bulk/retries", &many).expect(202)["id"].as_str().unwrap().to_owned();
         let resource = json!({ "id": RESOURCE, "status": "processing" });
         api.put(&format!("/v1/accounts/clinic-7/resources/difference/{RESOURCE}"), &resource).expect(201);
         let spare_endpoint = made("/v1/accounts/clinic-7/endpoints", &endpoint);
         let spare_key = made("/v1/keys", &json!({ "role": "auditor" }));
-        Self { home, server, delivery, incident, spare_key, spare_endpoint }
+        Self { home, server, delivery, incident, bulk_retry, spare_key, spare_endpoint }
     }
 
     fn key(&self, role: &str, account: Option<&str>) -> String {
@@ -72,6 +76,7 @@ impl Furnished {
         let ids = [
             ("DELIVERY_ID", &self.delivery),
             ("INCIDENT_ID", &self.incident),
+            ("BULK_RETRY_ID", &self.bulk_retry),
             ("SPARE_KEY_ID", &self.spare_key),
             ("SPARE_ENDPOINT_ID", &self.spare_endpoint),
         ];

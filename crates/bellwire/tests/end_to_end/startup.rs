@@ -206,6 +206,23 @@ fn a_published_api_that_does_not_exist() {
 }
 
 #[test]
+fn whoever_holds_the_database_and_its_key_makes_an_admin_key_when_nobody_can_sign_in() {
+    let home = Home::new();
+    let database = home.database();
+    let create = |flags: &[&str]| run(bellwire().args(["keys", "create", "--database", &database]).args(flags));
+    refused(&create(&["--role", "admin"]), &["there is no database", "--database"]);
+    let server = home.start();
+    refused(&create(&["--role", "admin"]), &["another process", "stop that one"]);
+    server.kill();
+    refused(&create(&["--role", "nurse"]), &["admin, publisher, consumer"]);
+    refused(&create(&["--role", "consumer"]), &["--account", "needs an account"]);
+    let made = create(&["--role", "admin", "--expires", "2999-01-01T00:00:00Z"]);
+    let key = made.success().trim().to_owned();
+    let server = home.start();
+    server.api.with_key(&key).get("/v1/accounts").expect(200);
+}
+
+#[test]
 fn an_admin_key_is_made_once_and_shown_once() {
     let home = Home::new();
     let start = || {

@@ -4,14 +4,13 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use bellwire_app::{DeliveryFilter, Operation, WrongFilter};
-use bellwire_domain::{DeliveryState, OutcomeKind, Timestamp};
+use bellwire_app::{BULK_RETRY_STATES, Operation};
 use bellwire_store::Page;
-use url::form_urlencoded;
 
+use super::filter::{FIELDS, Texts, sentence};
 use super::rows::DeliveryRow;
 use crate::layout::{Area, Layout, html};
-use crate::query::{Query, instant};
+use crate::query::Query;
 use crate::visitor::Visitor;
 use crate::{Console, Refusal};
 
@@ -27,6 +26,8 @@ struct DeliveriesPage {
     is_first: bool,
     /// Why nothing is shown.
     is_wrong: bool,
+    /// Where all that these filters name are sent again.
+    retry: Option<String>,
 }
 
 /// A field of the form.
@@ -48,52 +49,11 @@ struct Active {
     without: String,
 }
 
-/// Name, label, what may be chosen, and an example.
-const FIELDS: [(&str, &str, &[&str], &str); 11] = [
-    ("account", "Account", &[], ""),
-    ("endpoint", "Endpoint", &[], ""),
-    ("type", "Type", &[], ""),
-    ("state", "State", DeliveryState::WORDS, ""),
-    ("outcome", "Outcome", OutcomeKind::WORDS, ""),
-    ("status", "Status", &[], "503"),
-    ("attempts_min", "Attempts", &[], "at least"),
-    ("since", "Since", &[], "24h, or a time in UTC"),
-    ("until", "Until", &[], "1h, or a time in UTC"),
-    ("event", "Event", &[], ""),
-    ("subject", "Subject", &[], ""),
-];
-
-/// The filters as the API takes them: what was typed as a time is the instant that it means.
-struct Texts(Vec<(&'static str, String)>);
-
-impl Texts {
-    fn read(query: &Query, now: Timestamp) -> Self {
-        let read = |name: &'static str| {
-            let text = query.get(name)?;
-            let at = if name == "since" || name == "until" { instant(text, now) } else { None };
-            Some((name, at.map_or_else(|| text.to_owned(), |at| at.to_string())))
-        };
-        Self(DeliveryFilter::NAMES.iter().copied().filter_map(read).collect())
-    }
-
-    fn filter(&self) -> Result<DeliveryFilter<'_>, WrongFilter> {
-        DeliveryFilter::read(|wanted| self.0.iter().find(|(name, _)| *name == wanted).map(|(_, text)| text.as_str()))
-    }
-
-    /// The call that answers the same.
-    fn call(&self) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(self.0.iter().map(|(name, text)| (*name, text.as_str())));
-        let query = query.finish();
-        if query.is_empty() { "/v1/deliveries".to_owned() } else { format!("/v1/deliveries?{query}") }
-    }
-}
-
 pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query: Query) -> Result<Response, Refusal> {
     let app = console.app();
     let scope = app.permit(&visitor.actor, Operation::DeliveryRead)?;
     let now = app.clock().now();
-    let texts = Texts::read(&query, now);
+    let texts = Texts::read(|name| query.get(name), now);
     let (found, wrong) = match texts.filter().and_then(|filter| filter.asked_by(visitor.actor.account.as_ref())) {
         Ok(filter) => (app.list_deliveries(&scope, filter, query.page()).await?, None),
         Err(wrong) => (Page::default(), Some(wrong)),
@@ -103,8 +63,14 @@ pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query
     let given = |name: &str| query.get(name).unwrap_or_default().to_owned();
     let shown = FIELDS.into_iter().filter(|(name, ..)| is_shown(name));
     let active = shown.clone().filter(|(name, ..)| query.get(name).is_some());
+    let is_retried = |state: &str| BULK_RETRY_STATES.iter().any(|known| known.as_str() == state);
+    let may_retry = wrong.is_none()
+        && !found.items.is_empty()
+        && texts.get("state").is_none_or(is_retried)
+        && app.permit(&visitor.actor, Operation::DeliveryRetry).is_ok();
     let page = DeliveriesPage {
-        layout: layout.with_call(&texts.call()),
+        layout: layout.with_call(&texts.address("/v1/deliveries")),
+        retry: may_retry.then(|| texts.address("/console/bulk-retries/new")),
         is_operator: visitor.is_operator(),
         active: active.map(|(name, label, ..)| Active { label, value: given(name), without: query.with(name, None) }).collect(),
         fields: shown
@@ -120,14 +86,4 @@ pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query
     };
     let answer = html(&page)?;
     Ok(if wrong.is_some() { (StatusCode::UNPROCESSABLE_ENTITY, answer).into_response() } else { answer })
-}
-
-fn sentence(wrong: &WrongFilter) -> String {
-    let expected = match wrong.name {
-        "since" | "until" if wrong.expected.contains("RFC") => {
-            "is neither a span such as `24h` nor a time such as `2026-11-28T06:00:00Z`"
-        }
-        _ => &wrong.expected,
-    };
-    format!("This {expected}.")
 }

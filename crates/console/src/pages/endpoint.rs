@@ -5,14 +5,14 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use bellwire_app::{AccountAccess, App, DeliveryFilter, Operation};
 use bellwire_contract::{ConsoleWords, EventChoice, SecretSource};
-use bellwire_domain::{HealthStatus, ReplayState};
+use bellwire_domain::HealthStatus;
 use bellwire_store::{Endpoint, PageRequest};
 
 use super::account::{label, trouble};
 use super::rows::DeliveryRow;
 use crate::layout::{Area, Layout, html, words};
 use crate::query::Query;
-use crate::show::{Badge, When, count, health_badge, pretty};
+use crate::show::{Badge, When, count, health_badge, pretty, replay_badge};
 use crate::visitor::Visitor;
 use crate::{Console, Refusal};
 
@@ -43,6 +43,8 @@ struct EndpointPage {
     tests: Vec<TestType>,
     has_secret: bool,
     secret_is_typed: bool,
+    /// When the secrets before the newest end.
+    overlaps: Vec<When>,
     replays: Vec<ReplayRow>,
     rows: Vec<DeliveryRow>,
     next: Option<String>,
@@ -103,6 +105,7 @@ pub(super) async fn show(
         tests: test_types(app, &access),
         has_secret: from.as_ref().is_ok_and(|from| *from != SecretSource::Account),
         secret_is_typed: from.as_ref().is_ok_and(|from| *from == SecretSource::Consumer),
+        overlaps: app.secret_overlaps(&access, &endpoint).await?.into_iter().map(|end| When::new(end, now)).collect(),
         replays: replays.items.iter().map(|replay| replay_row(replay, now)).collect(),
         rows: DeliveryRow::all(&found.items, now),
         next: query.next(found.next.as_ref()),
@@ -110,14 +113,9 @@ pub(super) async fn show(
 }
 
 fn replay_row(replay: &bellwire_store::Replay, now: bellwire_domain::Timestamp) -> ReplayRow {
-    let badge = match replay.state {
-        ReplayState::Running => Badge { word: "running", tone: "wait" },
-        ReplayState::Done => Badge { word: "done", tone: "good" },
-        ReplayState::Cancelled => Badge { word: "cancelled", tone: "off" },
-    };
     ReplayRow {
         id: replay.id.to_string(),
-        badge,
+        badge: replay_badge(replay.state),
         started: When::new(replay.created_at, now),
         examined: count(replay.examined),
         created: count(replay.created),

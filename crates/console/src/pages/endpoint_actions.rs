@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use bellwire_app::{AccountAccess, AppError, EventInput, Operation, ReplayInput, SecretInput};
-use bellwire_domain::{Secret, Timestamp};
+use bellwire_app::{AccountAccess, AppError, EventInput, Operation, SecretInput};
+use bellwire_domain::Secret;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
@@ -13,18 +13,18 @@ use super::account::label;
 use super::endpoint_form::SecretPage;
 use crate::form::Form;
 use crate::layout::{Area, Layout, html, words};
-use crate::query::{Query, instant};
+use crate::query::Query;
 use crate::visitor::Visitor;
 use crate::{Console, Refusal};
 
 /// Account and endpoint, from the path.
-type Place = Path<(String, String)>;
+pub(super) type Place = Path<(String, String)>;
 
 async fn open(console: &Console, visitor: &Visitor, account: &str) -> Result<AccountAccess, Refusal> {
     Ok(console.app().open_account(&visitor.actor, Operation::EndpointChange, account).await?)
 }
 
-fn back(account: &str, endpoint: &str, said: &str) -> Response {
+pub(super) fn back(account: &str, endpoint: &str, said: &str) -> Response {
     Redirect::to(&format!("/console/accounts/{account}/webhooks/{endpoint}?said={said}")).into_response()
 }
 
@@ -119,26 +119,4 @@ pub(super) async fn rotate(
         field,
         back: format!("/console/accounts/{account}/webhooks/{id}"),
     })
-}
-
-pub(super) async fn replay(
-    State(console): State<Console>,
-    visitor: Visitor,
-    Path((account, id)): Place,
-    form: Form,
-) -> Result<Response, Refusal> {
-    let app = console.app();
-    let access = app.open_account(&visitor.actor, Operation::DeliveryRetry, &account).await?;
-    let now = app.clock().now();
-    let since = since(form.text("since").unwrap_or("24h"), now)?;
-    let states: Vec<String> = form.all("states").map(str::to_owned).collect();
-    let input = ReplayInput { since, until: None, states: (!states.is_empty()).then_some(states) };
-    app.start_replay(&access, &id, input).await?;
-    Ok(back(&account, &id, "replaying"))
-}
-
-/// A span before now, such as `24h`, or an instant.
-fn since(text: &str, now: Timestamp) -> Result<Timestamp, AppError> {
-    let wrong = || AppError::invalid("/since", "write a span such as `24h`, or an instant such as `2026-11-28T06:00:00Z`");
-    instant(text, now).ok_or_else(wrong)
 }

@@ -4,8 +4,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use bellwire_app::{App, AppError, IncidentFilter, Operation};
-use bellwire_domain::time::Zone;
-use bellwire_domain::{IncidentState, Timestamp};
+use bellwire_domain::{DeliveryState, IncidentState, Timestamp};
 use bellwire_store::{Incident, IncidentChange, PageRequest};
 
 use super::account::label;
@@ -45,8 +44,8 @@ pub(super) struct IncidentRow {
     pub(super) first: When,
     pub(super) last: When,
     pub(super) delivery: String,
-    /// From when on a replay sends again what failed.
-    pub(super) replay_since: String,
+    /// The filters that name what has failed of it, and the reason of a retry.
+    pub(super) affected: Vec<(&'static str, String)>,
     pub(super) is_open: bool,
     pub(super) is_resolved: bool,
     /// Who acknowledged or resolved it, and when.
@@ -81,7 +80,7 @@ impl IncidentRow {
             first: When::new(failures.first_at, now),
             last: When::new(failures.last_at, now),
             delivery: failures.delivery.to_string(),
-            replay_since: failures.first_at.minus(AROUND).rfc3339(6, Zone::Zulu),
+            affected: affected(incident),
             is_open: state == IncidentState::Open,
             is_resolved: state == IncidentState::Resolved,
             by: resolved.or(acknowledged).map(|(verb, who, at)| (verb, who, When::new(at, now))),
@@ -115,8 +114,25 @@ async fn called(app: &App, visitor: &Visitor, incident: &Incident) -> String {
     }
 }
 
-/// What failed first had been accepted before: a replay goes by that.
-const AROUND: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+/// What has failed of an incident. Deliveries are made before they fail, and may be retried for weeks before they do.
+fn affected(incident: &Incident) -> Vec<(&'static str, String)> {
+    let cause = &incident.course.failures.cause;
+    let mut named = vec![
+        ("account", incident.lane.account_id.to_string()),
+        ("endpoint", incident.lane.endpoint_id.to_string()),
+        ("state", DeliveryState::Failed.to_string()),
+        ("outcome", cause.outcome.clone()),
+    ];
+    named.extend(cause.status.map(|status| ("status", status.to_string())));
+    named.extend([
+        ("since", incident.course.failures.first_at.minus(AROUND).to_string()),
+        ("reason", format!("incident {}", incident.id)),
+    ]);
+    named
+}
+
+/// How long before an incident's first failure what failed of it may have been made.
+const AROUND: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);
 
 pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query: Query) -> Result<Response, Refusal> {
     let app = console.app();

@@ -1,5 +1,7 @@
 //! The operator's first page: what is wrong, then how deliveries go.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -18,6 +20,8 @@ use crate::{Console, Refusal};
 
 /// Rows of each list.
 const ROWS: u32 = 10;
+/// From when on a delivery that is due is late enough to be shown.
+const LATE: Duration = Duration::from_secs(5);
 /// The time that is shown first.
 const RANGE: &str = "24h";
 
@@ -29,6 +33,8 @@ struct OverviewPage {
     failed: Vec<DeliveryRow>,
     waiting: Vec<DeliveryRow>,
     latest: Vec<DeliveryRow>,
+    /// The delivery that is late, and since when.
+    late: Option<(String, When)>,
     /// Times to choose from: label, address, whether it is shown.
     ranges: Vec<(&'static str, String, bool)>,
     since: When,
@@ -50,6 +56,8 @@ pub(super) async fn show(State(console): State<Console>, visitor: Visitor, query
     let mut waiting = deliveries(app, &scope, Some(DeliveryState::Pending), now).await?;
     waiting.retain(|row| row.attempts > 0);
     let latest = deliveries(app, &scope, None, now).await?;
+    let oldest = app.oldest_due_delivery(&scope).await?;
+    let late = oldest.and_then(|oldest| Some((oldest.id.to_string(), oldest.due_at.filter(|due| now.since(*due) >= LATE)?)));
     let input = asked(&query, now)?;
     let figures = app.figures(&scope, input.clone()).await?;
     let is_zoomed = query.get("since").is_some();
@@ -62,6 +70,7 @@ pub(super) async fn show(State(console): State<Console>, visitor: Visitor, query
         failed,
         waiting,
         latest,
+        late: late.map(|(id, due)| (id, When::new(due, now))),
         ranges: ranges.collect(),
         since: When::new(figures.since, now),
         until: When::new(figures.until, now),

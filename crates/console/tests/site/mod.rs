@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
-pub(crate) const ADMIN: &str = "test-admin-key";
+pub(crate) const ADMIN: &str = "the-admin-key-of-these-tests";
 
 pub(crate) struct Site {
     router: Router,
@@ -123,6 +123,10 @@ impl Site {
         let page = PageRequest { limit: 1, after: None };
         let incident = self.app.list_incidents(&scope, filter, page).await.unwrap().items.remove(0);
         things.push(("{incident}", incident.id.to_string()));
+        let filter = DeliveryFilter { account: Some(account), endpoint: Some(&endpoint), ..DeliveryFilter::default() };
+        let retry = self.app.start_bulk_retry(&self.admin().await, filter, Some("to see")).await.unwrap();
+        while self.app.advance_bulk_retry(None).await.unwrap().is_some() {}
+        things.push(("{bulk_retry}", retry.id.to_string()));
         things
     }
 

@@ -240,6 +240,19 @@ pub(super) const ALL: &[Definition] = &[
              WHERE COALESCE(i.found, 0) <> p.incidents"],
     },
     Definition {
+        name: "bulk_retries",
+        promise: "a retry of many deliveries has ended or runs, and counts no more than it named",
+        count: "SELECT COUNT(*) FROM bulk_retries",
+        violations: &[
+            "SELECT 'bulk retry ' || b.id || ': ' || b.state || ' at ' || b.cursor_id FROM bulk_retries b \
+             WHERE b.state NOT IN ('running', 'done', 'cancelled') OR b.wanted_state NOT IN ('failed', 'cancelled', 'pending') \
+             OR (b.state = 'running' AND b.ended_at IS NOT NULL) OR (b.state <> 'running' AND b.ended_at IS NULL) \
+             OR b.cursor_id < 0 OR b.retried < 0 OR b.skipped < 0",
+            "SELECT 'bulk retry ' || b.id || ': it runs, and its account is gone' FROM bulk_retries b \
+             LEFT JOIN accounts a ON a.id = b.account_id WHERE b.state = 'running' AND b.account_id IS NOT NULL AND a.id IS NULL",
+        ],
+    },
+    Definition {
         name: "replays",
         promise: "a replay keeps to its range, counts what it made, and sends no event twice",
         count: "SELECT COUNT(*) FROM replays",

@@ -105,6 +105,7 @@ impl Parts {
             context: self.context,
             claimed: AsyncMutex::new(self.claimed),
             replay_started: Notify::new(),
+            bulk_retry_started: Notify::new(),
             deletion_begun: Notify::new(),
             accounts: Cache::new(ACCOUNTS_CACHED_MAX, age_max),
             configs: Cache::new(CONFIGS_CACHED_MAX, age_max),
@@ -138,6 +139,8 @@ pub(crate) struct Access {
     pub(super) claimed: AsyncMutex<mpsc::UnboundedReceiver<Vec<ClaimedDelivery>>>,
     /// Told when a replay has been started.
     pub(crate) replay_started: Notify,
+    /// Rung when a retry of many deliveries has been asked for.
+    pub(crate) bulk_retry_started: Notify,
     /// Told when an account is to be deleted.
     pub(crate) deletion_begun: Notify,
     pub(crate) accounts: Cache<AccountId, Arc<Account>>,

@@ -13,7 +13,7 @@ use super::notice::Notice;
 use crate::StoreError;
 use crate::rows::account;
 use crate::rows::event::{SEQ_MAX, event_place, place_seq};
-use crate::rows::{incident, session};
+use crate::rows::{bulk_retry, incident, session};
 use crate::sql::{Db, Select, columns, params};
 
 /// Rows of a table that go in one step.
@@ -91,6 +91,7 @@ pub(crate) fn begin(db: Db<'_>, id: &AccountId, now: Timestamp) -> Result<bool, 
         db.execute(DELETE_REPLAYS, params![id.as_str()])?;
         session::end_of_account(db, id)?;
         incident::drop_of_account(db, id)?;
+        bulk_retry::drop_of_account(db, id)?;
         Notice::Account(id.clone()).tell(db)?;
         Notice::Keys.tell(db)?;
     }

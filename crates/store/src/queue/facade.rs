@@ -19,12 +19,14 @@ use super::retention::{self, Removed};
 use crate::StoreError;
 use crate::page::PageRequest;
 use crate::rows::lane::LaneKey;
-use crate::rows::{account, incident, rollup};
+use crate::rows::{account, bulk_retry, incident, rollup};
 
 /// Accounts looked at with one read.
 const ACCOUNTS_PAGE: u32 = 100;
 /// Incidents removed in one transaction.
 const INCIDENTS_STEP: i64 = 1_000;
+/// Retries of many deliveries that one step removes.
+const BULK_RETRIES_STEP: i64 = 1_000;
 
 /// The queue of live deliveries, as an engine works on it. Cheap to clone.
 #[derive(Clone)]
@@ -225,6 +227,7 @@ impl Queue {
             },
         }
         while self.0.write(move |db| incident::drop_ended(db, kept.since, INCIDENTS_STEP)).await? > 0 {}
+        while self.0.write(move |db| bulk_retry::drop_ended(db, kept.since, BULK_RETRIES_STEP)).await? > 0 {}
         let mut after = None;
         loop {
             let page = PageRequest { limit: ACCOUNTS_PAGE, after };

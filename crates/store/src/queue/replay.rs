@@ -171,6 +171,27 @@ fn look(db: Db<'_>, replay: &Replay, target: &ReplayTarget, live: &HashSet<i64>,
     Ok(found)
 }
 
+/// Events that a preview looks at before it says "at least".
+const PREVIEW_EVENTS_MAX: i64 = 10 * STEP_EVENTS_MAX;
+
+/// How many deliveries a replay would make now, and whether it has looked at all events.
+pub(crate) fn preview(db: Db<'_>, replay: &mut Replay, target: &ReplayTarget) -> Result<(usize, bool), StoreError> {
+    let live = find_live(db, target.refs())?;
+    let (mut wanted, mut looked) = (0, 0);
+    while replay.range.cursor_seq < replay.range.last_seq {
+        if looked >= PREVIEW_EVENTS_MAX {
+            return Ok((wanted, false));
+        }
+        let before = replay.range.cursor_seq;
+        let found = look(db, replay, target, &live, usize::MAX)?;
+        wanted += found.wanted.len();
+        // Retention may have left nothing up to the end.
+        replay.range.cursor_seq = if found.looked_at == before { replay.range.last_seq } else { found.looked_at };
+        looked += STEP_EVENTS_MAX;
+    }
+    Ok((wanted, true))
+}
+
 /// Writes down how far the replay has come.
 fn move_on(db: Db<'_>, replay: &Replay, found: &Found, now: Timestamp) -> Result<(), StoreError> {
     let (range, state) = replay.range.advance(found.looked_at);

@@ -2,6 +2,7 @@
 //!
 //! A delivery is in the queue while it lives and in the history when it has ended.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use bellwire_domain::{AccountId, DeliveryId, DeliveryState, EndpointId, EventId, EventType, Phases, Timestamp};
@@ -91,6 +92,8 @@ pub(super) type Ended = (DeliveryColumns, LaneNames, EndColumns);
 
 pub(super) const FROM_QUEUE: &str = "FROM queue d JOIN events e ON e.place = d.event JOIN lanes l ON l.ref = d.lane ";
 pub(super) const FROM_HISTORY: &str = "FROM deliveries d JOIN events e ON e.place = d.event JOIN lanes l ON l.ref = d.lane ";
+/// Live deliveries that are looked at for the one that has been due for longest.
+const OLDEST_MAX: i64 = 2_000;
 const BY_ID: &str = "WHERE d.id = $1";
 const ATTEMPTS: &str =
     "FROM attempts WHERE delivery_id = $1 AND account = (SELECT ref FROM accounts WHERE id = $2) ORDER BY number";
@@ -155,6 +158,20 @@ fn attempts(db: Db<'_>, keyring: &Keyring, delivery: &Delivery) -> Result<Vec<At
     rows.iter().map(read).collect()
 }
 
+/// Of the live deliveries that were made first, the one that has been due for longest.
+static OLDEST_DUE: LazyLock<String> = LazyLock::new(|| {
+    let oldest = format!("(SELECT * FROM queue ORDER BY id LIMIT {OLDEST_MAX})");
+    select::<Live>(&format!(
+        "{} WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT 1",
+        FROM_QUEUE.replacen("queue", &oldest, 1).trim_end()
+    ))
+});
+
+/// The delivery that has been due for longest, of those that were made first; `None`: none of them is due.
+pub(super) fn oldest_due(db: Db<'_>, now: Timestamp) -> Result<Option<Delivery>, StoreError> {
+    db.find("queue", &OLDEST_DUE, params![now])?.map(|row| read_live(&row)).transpose()
+}
+
 /// Makes a delivery due now: a waiting one early, an ended one once more, its attempts counted on.
 pub(super) fn retry(db: Db<'_>, id: DeliveryId, now: Timestamp) -> Result<RetryResult, StoreError> {
     if db.is_shared()
@@ -206,7 +223,7 @@ fn delivery(columns: DeliveryColumns, names: LaneNames, state: DeliveryState) ->
 
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
-    let mut all: Vec<String> = [WAKE_QUEUED, ACCOUNT, UNEND].map(str::to_owned).into();
+    let mut all: Vec<String> = [WAKE_QUEUED, ACCOUNT, UNEND, &OLDEST_DUE].map(str::to_owned).into();
     all.extend([unfold(), requeue(), QUEUED_LANE.sql(), ENDPOINT.sql(), select::<StoredAttempt<'_>>(ATTEMPTS)]);
     all.extend([select::<Live>(&format!("{FROM_QUEUE}{BY_ID}")), select::<Ended>(&format!("{FROM_HISTORY}{BY_ID}"))]);
     all

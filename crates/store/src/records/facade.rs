@@ -1,19 +1,21 @@
 //! The facade for the use-cases. What is read often is kept in memory, and forgotten by whoever changes it.
 
+mod bulk_retries;
 mod figures;
 mod publishing;
 mod sessions;
 
 use std::sync::Arc;
 
-use bellwire_domain::{AccountId, DeliveryId, EventId, KeyId, ReplayId};
+use bellwire_domain::{AccountId, DeliveryId, EventId, KeyId, ReplayId, Timestamp};
 
 use super::accounts::{self, PutAccount, PutAccountError};
+use super::bulk_retries::Matched;
 use super::deliveries::{self, Attempt, Delivery, RetryResult};
 use super::delivery_list::{self, DeliveryQuery};
 use super::endpoints::{self, EndpointChanges, LimitedError, NewEndpoint, Rotation};
 use super::events::{self, Event, EventQuery};
-use super::keys;
+use super::keys::{self, KeyDeletion};
 use super::replays::{self, NewReplay, StartReplayError, StartedReplay};
 use crate::StoreError;
 use crate::page::{Page, PageRequest};
@@ -194,6 +196,12 @@ impl Records {
         self.0.read(move |db| events::find(db, &keyring, &account_id, &id)).await
     }
 
+    /// The delivery that has been due for longest, of the live ones that were made first.
+    pub async fn oldest_due_delivery(&self) -> Result<Option<Delivery>, StoreError> {
+        let now = self.0.now();
+        self.0.read(move |db| deliveries::oldest_due(db, now)).await
+    }
+
     /// A page of deliveries, newest first.
     pub async fn list_deliveries(&self, query: DeliveryQuery, page: PageRequest) -> Result<Page<Delivery>, StoreError> {
         self.0.read(move |db| delivery_list::list(db, &query, &page)).await
@@ -253,10 +261,15 @@ impl Records {
         replaced
     }
 
-    /// Revokes a key at once; `false` when there is none.
-    pub async fn delete_key(&self, id: &KeyId) -> Result<bool, StoreError> {
-        let id = id.clone();
-        let deleted = self.0.write(move |db| keys::delete(db, &id)).await;
+    /// When the last admin key expires; `None`: one never does, or there is none.
+    pub async fn admin_keys_end(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.0.read(keys::admins_end).await
+    }
+
+    /// Revokes a key at once, unless it is the last admin key that works.
+    pub async fn delete_key(&self, id: &KeyId) -> Result<KeyDeletion, StoreError> {
+        let (id, now) = (id.clone(), self.0.now());
+        let deleted = self.0.write(move |db| keys::delete(db, &id, now)).await;
         self.0.keys.remove_where(|_| true);
         deleted
     }
@@ -272,10 +285,21 @@ impl Records {
         Ok(started)
     }
 
+    /// How many deliveries a replay would make now. `None`: there is no such endpoint.
+    pub async fn preview_replay(&self, new: NewReplay) -> Result<Option<Matched>, StoreError> {
+        let now = self.0.now();
+        self.0.read(move |db| replays::preview(db, &new, now)).await
+    }
+
     /// A page of an endpoint's replays, newest first.
     pub async fn list_replays(&self, lane: &LaneKey, page: PageRequest) -> Result<Page<Replay>, StoreError> {
         let lane = lane.clone();
         self.0.read(move |db| replays::list(db, &lane, &page)).await
+    }
+
+    /// A page of the replays that run, by id: of an account, or all there are.
+    pub async fn list_running_replays(&self, account: Option<AccountId>, page: PageRequest) -> Result<Page<Replay>, StoreError> {
+        self.0.read(move |db| replays::list_running(db, account.as_ref(), &page)).await
     }
 
     /// One replay of an endpoint.

@@ -1,6 +1,6 @@
 //! API keys.
 
-use bellwire_domain::{AccountId, KeyId};
+use bellwire_domain::{AccountId, KeyId, Role, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::sessions;
@@ -20,6 +20,12 @@ static PAGE: Select<ApiKey> = Select::new("FROM api_keys WHERE id > $1 ORDER BY 
 const INSERT_REST: &str = "ON CONFLICT (hash) DO NOTHING";
 const DELETE: &str = "DELETE FROM api_keys WHERE id = $1";
 const DELETE_BEFORE: &str = "DELETE FROM api_keys WHERE id = $1 OR hash = $2";
+const OTHER_ADMINS: &str =
+    "SELECT COUNT(*) FROM api_keys WHERE role = 'admin' AND id <> $1 AND (expires_at IS NULL OR expires_at > $2)";
+const ROLE: &str = "SELECT role FROM api_keys WHERE id = $1";
+/// Two nodes that revoke one key each, the last two there are, do so one after the other.
+const LOCK: &str = "SELECT id FROM api_keys WHERE role = 'admin' ORDER BY id FOR UPDATE";
+const ENDS: &str = "SELECT MAX(COALESCE(expires_at, $1)) AS last FROM api_keys WHERE role = 'admin'";
 const ANY_ADMIN: &str = "SELECT id FROM api_keys WHERE role = 'admin' LIMIT 1";
 
 pub(super) fn find_by_hash(db: Db<'_>, hash: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
@@ -52,10 +58,36 @@ pub(super) fn replace(db: Db<'_>, key: &ApiKey, hash: &[u8; 32]) -> Result<(), S
     Notice::Keys.tell(db)
 }
 
-pub(super) fn delete(db: Db<'_>, id: &KeyId) -> Result<bool, StoreError> {
-    let deleted = db.execute(DELETE, params![id.as_str()])? > 0;
+/// What came of asking to revoke a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyDeletion {
+    /// It works no more.
+    Deleted,
+    /// It is the last admin key that works, and stays.
+    LastAdmin,
+    /// There is no such key.
+    NotFound,
+}
+
+pub(super) fn delete(db: Db<'_>, id: &KeyId, now: Timestamp) -> Result<KeyDeletion, StoreError> {
+    if db.is_shared() {
+        db.query("api_keys", LOCK, params![])?;
+    }
+    let Some(row) = db.find("api_keys", ROLE, params![id.as_str()])? else { return Ok(KeyDeletion::NotFound) };
+    let is_admin = row.value::<Role>("role")? == Role::Admin;
+    if is_admin && db.get("api_keys", OTHER_ADMINS, params![id.as_str(), now])?.value::<i64>("count")? == 0 {
+        return Ok(KeyDeletion::LastAdmin);
+    }
+    db.execute(DELETE, params![id.as_str()])?;
     Notice::Keys.tell(db)?;
-    Ok(deleted)
+    Ok(KeyDeletion::Deleted)
+}
+
+/// When the last admin key expires; `None`: one never does, or there is none.
+pub(super) fn admins_end(db: Db<'_>) -> Result<Option<Timestamp>, StoreError> {
+    let never = Timestamp::from_micros(i64::MAX);
+    let last = db.get("api_keys", ENDS, params![never])?.value::<Option<Timestamp>>("last")?;
+    Ok(last.filter(|last| *last != never))
 }
 
 pub(super) fn any_admin(db: Db<'_>) -> Result<bool, StoreError> {
@@ -71,5 +103,8 @@ pub(super) fn statements() -> Vec<String> {
         DELETE.to_owned(),
         DELETE_BEFORE.to_owned(),
         ANY_ADMIN.to_owned(),
+        OTHER_ADMINS.to_owned(),
+        ROLE.to_owned(),
+        ENDS.to_owned(),
     ]
 }

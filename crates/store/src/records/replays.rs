@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bellwire_domain::{ReplayCase, ReplayId, ReplayState, Timestamp};
+use bellwire_domain::{AccountId, ReplayCase, ReplayId, ReplayRange, ReplayState, Timestamp};
 
+use super::bulk_retries::Matched;
 use crate::StoreError;
 use crate::page::{Page, PageRequest};
-use crate::queue::replay::{ReplayTarget, find_target};
+use crate::queue::{
+    self,
+    replay::{ReplayTarget, find_target},
+};
 use crate::rows::account;
 use crate::rows::lane::LaneKey;
 use crate::rows::replay::{self, Replay, ReplayRow, select_where};
@@ -71,6 +75,8 @@ pub enum StartReplayError {
 
 const PAGE: &str = "WHERE l.account_id = $1 AND l.endpoint_id = $2 AND (l.id < $3 OR CAST($4 AS TEXT) IS NULL) \
      ORDER BY l.id DESC LIMIT $5";
+const RUNNING: &str = "WHERE l.state = 'running' AND l.id > $1 ORDER BY l.id LIMIT $2";
+const RUNNING_OF_ACCOUNT: &str = "WHERE l.state = 'running' AND l.id > $1 AND l.account_id = $2 ORDER BY l.id LIMIT $3";
 const COUNT_RUNNING: &str = "SELECT COUNT(*) FROM replays WHERE account_id = $1 AND endpoint_id = $2 AND state = 'running'";
 const COUNT_RUNNING_OF_ACCOUNT: &str = "SELECT COUNT(*) FROM replays WHERE account_id = $1 AND state = 'running'";
 const EVENT_TIME: &str = "SELECT created_at FROM events WHERE place >= $1 AND place < $2 ORDER BY place LIMIT 1";
@@ -82,6 +88,17 @@ pub(super) fn list(db: Db<'_>, lane: &LaneKey, page: &PageRequest) -> Result<Pag
     let after = page.after.as_deref();
     let key = params![lane.account_id.as_str(), lane.endpoint_id.as_str(), after, after, page.fetch()];
     let rows = db.query("replays", &select_where(PAGE), key)?;
+    let items = rows.iter().map(replay::read).collect::<Result<Vec<_>, _>>()?;
+    Ok(page.cut(items, |replay| replay.id.to_string()))
+}
+
+/// A page of the replays that run, by id: of an account, or all there are.
+pub(super) fn list_running(db: Db<'_>, account: Option<&AccountId>, page: &PageRequest) -> Result<Page<Replay>, StoreError> {
+    let after = page.after.as_deref().unwrap_or_default();
+    let rows = match account {
+        Some(id) => db.query("replays", &select_where(RUNNING_OF_ACCOUNT), params![after, id.as_str(), page.fetch()])?,
+        None => db.query("replays", &select_where(RUNNING), params![after, page.fetch()])?,
+    };
     let items = rows.iter().map(replay::read).collect::<Result<Vec<_>, _>>()?;
     Ok(page.cut(items, |replay| replay.id.to_string()))
 }
@@ -99,11 +116,7 @@ pub(super) fn start(db: Db<'_>, new: &NewReplay, now: Timestamp) -> Result<Start
     if account_running >= new.account_running_max {
         return Err(StartReplayError::TooManyOfAccount { max: new.account_running_max });
     }
-    let first = seq_at(db, &target, new.since.minus(CLOCK_STEP_MAX))?;
-    let end = match new.until {
-        Some(until) => seq_at(db, &target, until.plus(CLOCK_STEP_MAX))?,
-        None => target.last_seq + 1,
-    };
+    let range = range(db, &target, new)?;
     let row = ReplayRow {
         account_id,
         endpoint_id,
@@ -112,8 +125,8 @@ pub(super) fn start(db: Db<'_>, new: &NewReplay, now: Timestamp) -> Result<Start
         since: new.since,
         until: new.until,
         states: &write_list(new.cases.iter().map(|case| case.as_str())),
-        cursor_seq: first - 1,
-        last_seq: (end - 1).max(first - 1),
+        cursor_seq: range.cursor_seq,
+        last_seq: range.last_seq,
         examined: 0,
         created: 0,
         created_at: now,
@@ -123,6 +136,36 @@ pub(super) fn start(db: Db<'_>, new: &NewReplay, now: Timestamp) -> Result<Start
     let inconsistent = || StoreError::Inconsistent { table: "replays", column: "id", id: new.id.to_string() };
     let replay = replay::find(db, &new.lane, &new.id)?.ok_or_else(inconsistent)?;
     Ok(StartedReplay { replay, running: running + 1, account_running: account_running + 1 })
+}
+
+/// Which events a new replay looks at.
+fn range(db: Db<'_>, target: &ReplayTarget, new: &NewReplay) -> Result<ReplayRange, StoreError> {
+    let first = seq_at(db, target, new.since.minus(CLOCK_STEP_MAX))?;
+    let end = match new.until {
+        Some(until) => seq_at(db, target, until.plus(CLOCK_STEP_MAX))?,
+        None => target.last_seq + 1,
+    };
+    Ok(ReplayRange { cursor_seq: first - 1, last_seq: (end - 1).max(first - 1) })
+}
+
+/// How many deliveries a new replay would make now, by bounded work. `None`: there is no such endpoint.
+pub(super) fn preview(db: Db<'_>, new: &NewReplay, now: Timestamp) -> Result<Option<Matched>, StoreError> {
+    let Some(target) = find_target(db, &new.lane)? else { return Ok(None) };
+    let mut replay = Replay {
+        id: new.id.clone(),
+        lane: new.lane.clone(),
+        state: ReplayState::Running,
+        since: new.since,
+        until: new.until,
+        cases: new.cases.clone(),
+        examined: 0,
+        created: 0,
+        created_at: now,
+        ended_at: None,
+        range: range(db, &target, new)?,
+    };
+    let (count, is_exact) = queue::replay::preview(db, &mut replay, &target)?;
+    Ok(Some(Matched { count: i64::try_from(count).unwrap_or(i64::MAX), is_exact }))
 }
 
 /// The first `seq` whose event was accepted at `instant` or later, found by halving: the log is in the order of time.
@@ -149,5 +192,8 @@ pub(super) fn cancel(db: Db<'_>, lane: &LaneKey, id: &ReplayId, now: Timestamp) 
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
     let fixed = [COUNT_RUNNING, COUNT_RUNNING_OF_ACCOUNT, EVENT_TIME, CANCEL].map(str::to_owned);
-    fixed.into_iter().chain([select_where(PAGE), Insert::one::<ReplayRow<'_>>("")]).collect()
+    fixed
+        .into_iter()
+        .chain([select_where(PAGE), select_where(RUNNING), select_where(RUNNING_OF_ACCOUNT), Insert::one::<ReplayRow<'_>>("")])
+        .collect()
 }

@@ -4,6 +4,7 @@
 
 use crate::rows::account::AccountRow;
 use crate::rows::attempt::AttemptRow;
+use crate::rows::bulk_retry::BulkRetryRow;
 use crate::rows::delivery::EndedRow;
 use crate::rows::endpoint::EndpointRow;
 use crate::rows::event::{EventRow, SubjectRow};
@@ -58,7 +59,7 @@ impl CopiedTable {
 }
 
 /// In the order in which they are copied.
-pub(super) fn tables() -> [CopiedTable; 15] {
+pub(super) fn tables() -> [CopiedTable; 16] {
     [
         CopiedTable::of::<KeyRow<'_>>(),
         CopiedTable::of::<AccountRow<'_>>().with(&["ref", "first_seq"]),
@@ -76,6 +77,7 @@ pub(super) fn tables() -> [CopiedTable; 15] {
         CopiedTable::of::<RollupRow<'_>>(),
         CopiedTable::of::<IncidentRow<'_>>(),
         CopiedTable::of::<NoticeRow<'_>>(),
+        CopiedTable::of::<BulkRetryRow<'_>>(),
     ]
 }
 

@@ -54,6 +54,14 @@ impl PostgresUrl {
         })
     }
 
+    /// Whether nobody between here and the server can read or change what is said: the server proves who it is, or is on this machine.
+    pub fn is_private(&self) -> bool {
+        let is_socket = |host: &Host| matches!(host, Host::Unix(_));
+        let hosts = self.config.get_hosts();
+        let is_local = !hosts.is_empty() && self.config.get_hostaddrs().is_empty() && hosts.iter().all(is_socket);
+        is_local || self.verification == Verification::SignerAndName
+    }
+
     /// How long it may take until a session stands, whichever of the hosts it is with.
     pub(super) fn connect_max(&self) -> Duration {
         let hosts = self.config.get_hosts().len().max(self.config.get_hostaddrs().len()).max(1);
@@ -159,6 +167,19 @@ mod tests {
     fn each_host_has_its_time_to_connect() {
         assert_eq!(url("postgres://h/d").connect_max(), CONNECT_MAX);
         assert_eq!(url("postgres://one,two/d?connect_timeout=7").connect_max(), Duration::from_secs(14));
+    }
+
+    #[test]
+    fn it_is_private_over_a_socket_or_where_the_server_proves_who_it_is() {
+        for (text, expected) in [
+            ("postgres://ada@db.example/bell?sslmode=verify-full", true),
+            ("postgres://ada@%2Frun%2Fpostgresql/bell", true),
+            ("postgres://ada@db.example/bell", false),
+            ("postgres://ada@db.example/bell?sslmode=verify-ca", false),
+            ("postgres://ada@127.0.0.1/bell?sslmode=disable", false),
+        ] {
+            assert_eq!(url(text).is_private(), expected, "{text}");
+        }
     }
 
     #[test]

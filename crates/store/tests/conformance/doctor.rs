@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bellwire_domain::{BulkRetryId, DeliveryState};
 use bellwire_domain::{Decision, EventFilter, ReplayId, ResourceId};
 use bellwire_domain::{ReplayCase, RoomLimits};
 use bellwire_store::doctor::{Examination, VIOLATIONS_NAMED_MAX, examine};
+use bellwire_store::{DeliveryQuery, Matched, NewBulkRetry};
 use bellwire_store::{
     EndpointChanges, Location, MasterKey, NewReplay, OpenError, Precondition, PutResource, ResourceDecision, ResourceUpdate,
 };
@@ -49,6 +51,16 @@ async fn furnished() -> Fixture {
     };
     fixture.store.records.start_replay(new).await.unwrap();
     assert_eq!(fixture.store.queue.advance_replay(None).await.unwrap().unwrap().created, 2, "ev2 and ev4");
+    let new = NewBulkRetry {
+        id: BulkRetryId::try_new("blk_1").unwrap(),
+        query: DeliveryQuery { account_id: Some(account.id.clone()), status: Some(418), ..DeliveryQuery::default() },
+        state: DeliveryState::Failed,
+        reason: "to see".to_owned(),
+        asked_by: "key_1".to_owned(),
+        running_max: 8,
+    };
+    fixture.store.records.start_bulk_retry(new, Matched { count: 0, is_exact: true }).await.unwrap();
+    fixture.store.records.advance_bulk_retry(None).await.unwrap();
     let document = PutResource {
         kind: "order".into(),
         id: ResourceId::try_new("o").unwrap(),
@@ -92,7 +104,7 @@ async fn a_store_in_use_is_sound_and_counted() {
 }
 
 /// What is done to the store, and the checks that notice.
-const DAMAGES: [(&str, &[&str]); 46] = [
+const DAMAGES: [(&str, &[&str]); 48] = [
     (
         "DELETE FROM accounts WHERE id = 'a'",
         &[
@@ -158,9 +170,11 @@ const DAMAGES: [(&str, &[&str]); 46] = [
     ("UPDATE deliveries SET state = 'lost' WHERE state = 'failed'", &["deliveries.state"]),
     ("UPDATE deliveries SET outcome = 'tls' WHERE outcome IS NOT NULL", &["deliveries.state"]),
     ("UPDATE queue SET claim = 'x' WHERE wake_at IS NOT NULL", &["queue.waiting"]),
-    ("UPDATE queue SET suspicion = 6", &["queue.suspicion"]),
+    ("UPDATE queue SET suspicion = 8", &["queue.suspicion"]),
     ("UPDATE accounts SET pending = pending - 1", &["accounts.pending"]),
     ("UPDATE accounts SET pending = 1 WHERE id = 'empty'", &["accounts.pending"]),
+    ("UPDATE bulk_retries SET ended_at = NULL", &["bulk_retries"]),
+    ("UPDATE bulk_retries SET state = 'running', ended_at = NULL, account_id = 'nobody'", &["bulk_retries"]),
     ("UPDATE replays SET cursor_seq = last_seq + 1", &["replays"]),
     ("UPDATE replays SET state = 'running'", &["replays"]),
     ("UPDATE replays SET created = created + 1", &["replays"]),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bellwire_domain::Role;
 use bellwire_domain::{Decision, EndpointId, EventFilter, KeyId, Secret, Timestamp};
+use bellwire_store::KeyDeletion;
 use bellwire_store::{
     ApiKey, DeliveryQuery, EndpointChanges, EventQuery, LimitedError, PageRequest, PutAccount, PutAccountError, Rotation,
     key_hash,
@@ -266,7 +267,18 @@ async fn keys_are_found_by_their_digest_until_revoked() {
     assert_eq!(fixture.store.records.list_keys(page(10)).await.unwrap().items, [key("key_1")], "the same key is stored once");
     assert_eq!(fixture.store.records.find_key(key_hash("bwk_one")).await.unwrap(), Some(key("key_1")));
     assert_eq!(fixture.store.records.find_key(key_hash("bwk_two")).await.unwrap(), None);
-    assert!(fixture.store.records.delete_key(&KeyId::try_new("key_1").unwrap()).await.unwrap());
+    let delete = async |id: &str| fixture.store.records.delete_key(&KeyId::try_new(id).unwrap()).await.unwrap();
+    assert_eq!(delete("key_1").await, KeyDeletion::LastAdmin);
+    let ended = ApiKey { expires_at: Some(fixture.now()), ..key("key_3") };
+    fixture.store.records.create_key(ended, key_hash("bwk_three")).await.unwrap();
+    assert_eq!(delete("key_1").await, KeyDeletion::LastAdmin, "one that has expired lets nobody in");
+    assert_eq!(fixture.store.records.admin_keys_end().await.unwrap(), None, "this one never expires");
+    let later = fixture.now().plus(Duration::from_secs(60));
+    let other = ApiKey { expires_at: Some(later), ..key("key_4") };
+    fixture.store.records.create_key(other, key_hash("bwk_four")).await.unwrap();
+    assert_eq!((delete("key_9").await, delete("key_1").await), (KeyDeletion::NotFound, KeyDeletion::Deleted));
+    assert_eq!(fixture.store.records.admin_keys_end().await.unwrap(), Some(later));
+    assert_eq!((delete("key_4").await, delete("key_3").await), (KeyDeletion::LastAdmin, KeyDeletion::Deleted));
     assert_eq!(fixture.store.records.find_key(key_hash("bwk_one")).await.unwrap(), None);
 }
 

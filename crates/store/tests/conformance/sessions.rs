@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bellwire_domain::{Decision, EventFilter, EventId, KeyId, Role};
+use bellwire_store::KeyDeletion;
 use bellwire_store::{ApiKey, DeliveryQuery, PortalLink, Session, key_hash};
 
 use crate::fixture::{Fixture, account_id, event, page};
@@ -45,17 +46,18 @@ async fn a_session_lasts_until_its_hour_has_come_or_it_is_ended() {
 async fn a_session_goes_with_its_key_and_with_the_key_that_takes_its_place() {
     let fixture = Fixture::new();
     let records = &fixture.store.records;
+    records.create_key(key(&fixture, "key_spare"), key_hash("spare")).await.unwrap(); // the last one could not be revoked
     for (name, ends) in [("revoked", 0), ("replaced", 1), ("expired", 2)] {
         let id = format!("key_{name}");
         records.create_key(key(&fixture, &id), key_hash(name)).await.unwrap();
         records.create_session(session(&fixture, None, Some(&id)), key_hash(&id)).await.unwrap();
         assert!(records.find_session(key_hash(&id)).await.unwrap().is_some());
         match ends {
-            0 => assert!(records.delete_key(&KeyId::try_new(&id).unwrap()).await.unwrap()),
+            0 => assert_eq!(records.delete_key(&KeyId::try_new(&id).unwrap()).await.unwrap(), KeyDeletion::Deleted),
             1 => records.replace_key(key(&fixture, &id), key_hash("another")).await.unwrap(),
             _ => {
                 let ended = ApiKey { expires_at: Some(fixture.now()), ..key(&fixture, &id) };
-                assert!(records.delete_key(&ended.id).await.unwrap());
+                assert_eq!(records.delete_key(&ended.id).await.unwrap(), KeyDeletion::Deleted);
                 records.create_key(ended, key_hash(name)).await.unwrap();
             }
         }

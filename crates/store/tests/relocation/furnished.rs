@@ -4,13 +4,16 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{Decision, Entropy, EventFilter, KeyId, ReplayId, ResourceId, Secret, Timestamp};
+use bellwire_domain::{
+    AccountId, BulkRetryId, Decision, DeliveryState, Entropy, EventFilter, KeyId, ReplayId, ResourceId, Secret, Timestamp,
+};
 use bellwire_domain::{ReplayCase, Role, RoomLimits};
 use bellwire_store::doctor::examine;
 use bellwire_store::{
     ApiKey, EndpointChanges, Location, MasterKey, NewReplay, OpenError, Precondition, PutAccount, PutResource, Relocated,
     Relocation, RelocationProgress, Removed, ResourceDecision, ResourceUpdate, StoreOptions, key_hash, relocate,
 };
+use bellwire_store::{DeliveryQuery, Matched, NewBulkRetry};
 use bellwire_testkit::postgres::{Cluster, psql};
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
@@ -171,6 +174,7 @@ async fn furnish(mut fixture: Fixture) -> Fixture {
     again.redeliver = true;
     fixture.publish(&account, vec![again]).await.unwrap();
     start_replay(&fixture).await;
+    start_bulk_retry(&fixture).await;
     put_resource(&fixture, account).await;
     let removed = fixture.store.queue.retain(fixture.now()).await.unwrap();
     assert_eq!(removed, Removed::default(), "what is live keeps what is old");
@@ -223,4 +227,16 @@ async fn put_resource(fixture: &Fixture, account: bellwire_store::Account) {
     let update = ResourceUpdate { state: "open".into(), states_ever: vec!["open".into()], events: Vec::new() };
     let decide = |_: Option<&_>| Ok::<_, ()>(ResourceDecision::Changed(update));
     fixture.store.records.put_resource(Arc::new(account), document, decide).await.unwrap();
+}
+
+async fn start_bulk_retry(fixture: &Fixture) {
+    let new = NewBulkRetry {
+        id: BulkRetryId::try_new("blk_1").unwrap(),
+        query: DeliveryQuery { account_id: AccountId::try_new("a").ok(), status: Some(503), ..DeliveryQuery::default() },
+        state: DeliveryState::Failed,
+        reason: "the clinic is open again".to_owned(),
+        asked_by: "key_1".to_owned(),
+        running_max: 8,
+    };
+    fixture.store.records.start_bulk_retry(new, Matched { count: 0, is_exact: true }).await.unwrap();
 }

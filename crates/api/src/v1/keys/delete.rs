@@ -12,7 +12,9 @@ use crate::problem::Problem;
 #[utoipa::path(
     delete, path = "/v1/keys/{key}", operation_id = "keys.delete", tag = "keys",
     params(("key" = String, Path, description = "The key's id.")),
-    responses((status = 204, description = "The key no longer works."))
+    responses((status = 204, description = "The key no longer works."),
+        (status = 409, description = "It is the last admin key that works."),
+    )
 )]
 pub(super) async fn delete(
     State(api): State<Api>,

@@ -1,0 +1,89 @@
+//! Which deliveries, as an object: the filters of `GET /v1/deliveries` by their names.
+
+use bellwire_app::{BULK_RETRY_STATES, DeliveryFilter, Fault};
+use bellwire_domain::{AccountId, DeliveryState, EndpointId, EventId, EventType};
+use bellwire_store::DeliveryQuery;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value as Json, json};
+use utoipa::openapi::Schema;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+
+use crate::body::{self, Fields, Value, rules};
+use crate::problem::Problem;
+use crate::query::describe;
+
+/// Those that are numbers; the others are texts.
+const NUMBERS: [&str; 2] = ["status", "attempts_min"];
+
+/// The filters that a body names, as texts.
+pub(super) struct FilterMembers(Vec<(String, String)>);
+
+impl FilterMembers {
+    /// As the use-cases read them.
+    pub(super) fn read<'f>(&'f self, own: Option<&'f AccountId>) -> Result<DeliveryFilter<'f>, Problem> {
+        let text = |wanted: &str| self.0.iter().find(|(name, _)| name == wanted).map(|(_, text)| text.as_str());
+        let filter = DeliveryFilter::read(text).and_then(|filter| filter.asked_by(own));
+        filter.map_err(|wrong| Problem::invalid(vec![Fault::new(format!("/filter/{}", wrong.name), wrong.expected)]))
+    }
+}
+
+impl<'a> Value<'a> for FilterMembers {
+    fn schema() -> Schema {
+        let mut object = body::object(&[]);
+        for name in DeliveryFilter::NAMES {
+            let kind = if NUMBERS.contains(&name) { Type::Integer } else { Type::String };
+            let mut schema = Schema::from(ObjectBuilder::new().schema_type(kind));
+            match name {
+                "state" => rules::words(&mut schema, &BULK_RETRY_STATES.map(DeliveryState::as_str)),
+                _ => describe("deliveries", name, &mut schema),
+            }
+            object = object.property(name, schema);
+        }
+        object.into()
+    }
+
+    fn read(value: &'a RawValue, name: &str, fields: &mut Fields<'a>) -> Option<Self> {
+        let found = fields.inner(value, name, &DeliveryFilter::NAMES)?;
+        let (mut texts, count) = (Vec::with_capacity(found.len()), found.len());
+        for (filter, value) in found {
+            let is_number = NUMBERS.contains(&&*filter);
+            let text = match serde_json::from_str(value.get()) {
+                Ok(Json::String(text)) if !is_number => Some(text),
+                Ok(Json::Number(number)) if is_number => Some(number.to_string()),
+                _ => None,
+            };
+            match text {
+                Some(text) => texts.push((filter.into_owned(), text)),
+                None => {
+                    fields.fault(&format!("{name}/{filter}"), if is_number { "must be a number" } else { "must be a string" })
+                }
+            }
+        }
+        (texts.len() == count).then_some(Self(texts))
+    }
+}
+
+/// An example.
+pub(super) fn sample() -> Map<String, Json> {
+    let members = json!({ "account": "clinic-7", "state": "failed", "outcome": "tls", "since": "2025-01-15T00:00:00Z" });
+    members.as_object().cloned().unwrap_or_default()
+}
+
+/// The filters that are set.
+pub(super) fn show(query: &DeliveryQuery) -> Map<String, Json> {
+    let text = |text: Option<&str>| text.map(Json::from);
+    let members = [
+        ("account", text(query.account_id.as_ref().map(AccountId::as_str))),
+        ("endpoint", text(query.endpoint_id.as_ref().map(EndpointId::as_str))),
+        ("event", text(query.event_id.as_ref().map(EventId::as_str))),
+        ("type", text(query.event_type.as_ref().map(EventType::as_str))),
+        ("state", text(query.state.map(DeliveryState::as_str))),
+        ("outcome", text(query.outcome.map(|outcome| outcome.as_str()))),
+        ("status", query.status.map(Json::from)),
+        ("attempts_min", query.attempts_min.map(Json::from)),
+        ("since", query.since.map(|at| Json::from(at.to_string()))),
+        ("until", query.until.map(|at| Json::from(at.to_string()))),
+        ("subject", text(query.subject.as_deref())),
+    ];
+    members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
