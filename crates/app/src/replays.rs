@@ -30,7 +30,7 @@ impl App {
         &self,
         access: &AccountAccess,
         endpoint: &str,
-        input: ReplayInput,
+        input: &ReplayInput,
     ) -> Result<(Replay, [Allowance; 2]), AppError> {
         let new = self.new_replay(access, endpoint, input)?;
         let (running_max, account_running_max) = (new.running_max, new.account_running_max);
@@ -46,12 +46,12 @@ impl App {
     }
 
     /// How many deliveries a replay would make now.
-    pub async fn preview_replay(&self, access: &AccountAccess, endpoint: &str, input: ReplayInput) -> Result<Matched, AppError> {
+    pub async fn preview_replay(&self, access: &AccountAccess, endpoint: &str, input: &ReplayInput) -> Result<Matched, AppError> {
         let new = self.new_replay(access, endpoint, input)?;
         self.records().preview_replay(new).await?.ok_or(AppError::NotFound(Resource::Endpoint))
     }
 
-    fn new_replay(&self, access: &AccountAccess, endpoint: &str, input: ReplayInput) -> Result<NewReplay, AppError> {
+    fn new_replay(&self, access: &AccountAccess, endpoint: &str, input: &ReplayInput) -> Result<NewReplay, AppError> {
         let lane = lane(access, endpoint)?;
         let mut faults = Vec::new();
         if input.until.is_some_and(|until| until <= input.since) {

@@ -19,9 +19,9 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
     let (mut after, mut advanced) = (None, false);
     loop {
         let wait = match app.advance_bulk_retry(after.as_ref()).await {
-            Ok(Some(step)) => {
-                advanced |= step.advanced;
-                after = Some(step.id);
+            Ok(Some(made)) => {
+                advanced |= made.advanced;
+                after = Some(made.id);
                 PACE
             }
             // All that run have had their turn.

@@ -217,7 +217,8 @@ fn whoever_holds_the_database_and_its_key_makes_an_admin_key_when_nobody_can_sig
     refused(&create(&["--role", "nurse"]), &["admin, publisher, consumer"]);
     refused(&create(&["--role", "consumer"]), &["--account", "needs an account"]);
     let made = create(&["--role", "admin", "--expires", "2999-01-01T00:00:00Z"]);
-    let key = made.success().trim().to_owned();
+    assert!(made.code == Some(0) && made.stderr.contains("shown this once"), "{made:?}");
+    let key = made.stdout.trim().to_owned();
     let server = home.start();
     server.api.with_key(&key).get("/v1/accounts").expect(200);
 }

@@ -91,7 +91,7 @@ pub(super) async fn preview(
     let endpoint = app.get_endpoint(&access, &id).await?;
     let input = replay_input(query.get("since"), query.all("states"), app.clock().now())?;
     let (since, states) = (input.since.to_string(), input.states.clone().unwrap_or_default());
-    let matched = app.preview_replay(&access, &id, input).await?;
+    let matched = app.preview_replay(&access, &id, &input).await?;
     html(&PreviewPage {
         layout: Layout::of_account(&console, &visitor, &access, Area::Webhooks, "Replay", &query),
         back: format!("/console/accounts/{account}/webhooks/{id}"),
@@ -113,7 +113,7 @@ pub(super) async fn start(
     let app = console.app();
     let access = app.open_account(&visitor.actor, Operation::DeliveryRetry, &account).await?;
     let input = replay_input(form.text("since"), form.all("states"), app.clock().now())?;
-    app.start_replay(&access, &id, input).await?;
+    app.start_replay(&access, &id, &input).await?;
     Ok(back(&account, &id, "replaying"))
 }
 

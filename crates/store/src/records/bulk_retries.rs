@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bellwire_domain::{
-    AccountId, BulkRetryId, DeliveryId, DeliveryState, EndpointId, EventId, EventType, ReplayState, Timestamp,
+    AccountId, BulkRetryId, DeliveryId, DeliveryState, EndpointId, EventId, EventType, OutcomeKind, ReplayState, Timestamp,
 };
 
 use super::deliveries::{self, Delivery, RetryResult};
@@ -181,7 +181,7 @@ pub(super) fn start(
         event_id: query.event_id.as_ref().map(EventId::as_str),
         event_type: query.event_type.as_ref().map(EventType::as_str),
         wanted_state: new.state.as_str(),
-        outcome: query.outcome.map(|outcome| outcome.as_str()),
+        outcome: query.outcome.map(OutcomeKind::as_str),
         status: query.status,
         attempts_min: query.attempts_min,
         since: query.since,

@@ -1,7 +1,7 @@
 //! Which deliveries, as an object: the filters of `GET /v1/deliveries` by their names.
 
 use bellwire_app::{BULK_RETRY_STATES, DeliveryFilter, Fault};
-use bellwire_domain::{AccountId, DeliveryState, EndpointId, EventId, EventType};
+use bellwire_domain::{AccountId, DeliveryState, EndpointId, EventId, EventType, OutcomeKind};
 use bellwire_store::DeliveryQuery;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
@@ -55,7 +55,7 @@ impl<'a> Value<'a> for FilterMembers {
             match text {
                 Some(text) => texts.push((filter.into_owned(), text)),
                 None => {
-                    fields.fault(&format!("{name}/{filter}"), if is_number { "must be a number" } else { "must be a string" })
+                    fields.fault(&format!("{name}/{filter}"), if is_number { "must be a number" } else { "must be a string" });
                 }
             }
         }
@@ -78,7 +78,7 @@ pub(super) fn show(query: &DeliveryQuery) -> Map<String, Json> {
         ("event", text(query.event_id.as_ref().map(EventId::as_str))),
         ("type", text(query.event_type.as_ref().map(EventType::as_str))),
         ("state", text(query.state.map(DeliveryState::as_str))),
-        ("outcome", text(query.outcome.map(|outcome| outcome.as_str()))),
+        ("outcome", text(query.outcome.map(OutcomeKind::as_str))),
         ("status", query.status.map(Json::from)),
         ("attempts_min", query.attempts_min.map(Json::from)),
         ("since", query.since.map(|at| Json::from(at.to_string()))),

@@ -68,10 +68,10 @@ pub(super) async fn start(
     let ReplayStart { since, until, states, preview } = body::read(&body)?;
     let input = ReplayInput { since, until, states };
     if preview == Some(true) {
-        let matched = api.app.preview_replay(&access, &endpoint, input).await?;
+        let matched = api.app.preview_replay(&access, &endpoint, &input).await?;
         return Ok(Json(PreviewAnswer::show(matched)).into_response());
     }
-    let (replay, left) = api.app.start_replay(&access, &endpoint, input).await?;
+    let (replay, left) = api.app.start_replay(&access, &endpoint, &input).await?;
     left.into_iter().for_each(allowance::show);
     Ok((StatusCode::ACCEPTED, Json(ReplayAnswer::show(&replay))).into_response())
 }
