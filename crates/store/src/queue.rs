@@ -39,6 +39,7 @@ pub(crate) mod replay;
 mod replay_pace;
 pub(crate) mod retention;
 pub(crate) mod rollup_book;
+pub(crate) mod scrub;
 pub(crate) mod takeover;
 pub(crate) mod tickets;
 

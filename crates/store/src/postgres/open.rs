@@ -49,7 +49,7 @@ pub(crate) fn open(options: &AccessOptions, url: &PostgresUrl) -> Result<Arc<Acc
     };
     let dropped_at = url.clone();
     let drop_history: DropHistory = Arc::new(move |from| drop_history(&dropped_at, from));
-    let running = RunningWriter { jobs, closing, drop_history: Some(drop_history) };
+    let running = RunningWriter { jobs, closing, drop_history: Some(drop_history), scrub: None };
     let access = Arc::new(parts.assemble(options, Source::Postgres(url.clone()), running));
     let told = Arc::downgrade(&access);
     if matches!(options.execution, Execution::Inline { .. }) {

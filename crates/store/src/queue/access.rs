@@ -19,6 +19,7 @@ use super::jobs::{Job, write_job};
 use super::lease::Lease;
 use super::notice::Notice;
 use super::replay_pace::ReplayPace;
+use super::scrub::Scrub;
 use super::tickets::Tickets;
 use crate::StoreError;
 use crate::rows::account::{self, Account};
@@ -112,6 +113,7 @@ impl Parts {
             keys: Cache::new(KEYS_CACHED_MAX, age_max),
             is_shared,
             drop_history: writer.drop_history,
+            scrub: writer.scrub,
             closing: Mutex::new(writer.closing),
         }
     }
@@ -127,6 +129,8 @@ pub(crate) struct RunningWriter {
     pub(crate) closing: Closing,
     /// On PostgreSQL.
     pub(crate) drop_history: Option<DropHistory>,
+    /// On SQLite.
+    pub(crate) scrub: Option<Scrub>,
 }
 
 /// What the store's facades share.
@@ -149,6 +153,7 @@ pub(crate) struct Access {
     /// Whether other nodes write to the database as well.
     is_shared: bool,
     pub(super) drop_history: Option<DropHistory>,
+    pub(super) scrub: Option<Scrub>,
     closing: Mutex<Closing>,
 }
 
@@ -253,6 +258,7 @@ impl Access {
         if let Some(DeletionStep { account_id, left: None }) = &step {
             self.forget_account(account_id);
             self.keyring.forget(account_id);
+            self.scrub().await?;
         }
         Ok(step)
     }

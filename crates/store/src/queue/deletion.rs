@@ -10,6 +10,7 @@ use std::fmt;
 use bellwire_domain::{AccountId, Timestamp};
 
 use super::notice::Notice;
+use super::scrub;
 use crate::StoreError;
 use crate::rows::account;
 use crate::rows::event::{SEQ_MAX, event_place, place_seq};
@@ -120,6 +121,7 @@ pub(crate) fn advance(db: Db<'_>, only: Option<&AccountId>) -> Result<Option<Del
         for statement in REST {
             db.execute(statement, params![account_id.as_str()])?;
         }
+        scrub::want(db)?;
         incident::drop_of_account(db, &account_id)?; // what was in flight may have opened some since
         Notice::Account(account_id.clone()).tell(db)?;
     }

@@ -16,6 +16,7 @@ use super::jobs::Job;
 use super::outcome::{Outcome, RecordJob, Recording, seal_response};
 use super::replay::{self, ReplayStep};
 use super::retention::{self, Removed};
+use super::scrub;
 use crate::StoreError;
 use crate::page::PageRequest;
 use crate::rows::lane::LaneKey;
@@ -192,7 +193,11 @@ impl Queue {
 
     /// Takes one bounded step of the deletion of the account that has waited longest for it; `None` when there is none.
     pub async fn advance_deletion(&self) -> Result<Option<DeletionStep>, StoreError> {
-        self.0.advance_deletion(None).await
+        let step = self.0.advance_deletion(None).await?;
+        if step.is_none() {
+            self.0.scrub().await?; // what a reader has kept in the log
+        }
+        Ok(step)
     }
 
     /// Waits until an account is to be deleted.
@@ -243,8 +248,13 @@ impl Queue {
             }
             after = page.next;
             if after.is_none() {
-                return Ok(removed);
+                break;
             }
         }
+        if removed.deliveries + removed.events > 0 {
+            self.0.write(scrub::want).await?;
+            self.0.scrub().await?;
+        }
+        Ok(removed)
     }
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -15,6 +16,7 @@ use crate::queue::access::{Access, AccessOptions, Execution, Parts, RunningWrite
 use crate::queue::clock;
 use crate::queue::ids::DeliveryIds;
 use crate::queue::lease::{Lease, draw_token};
+use crate::queue::scrub::{self, Scrub};
 use crate::queue::takeover::{self, Fate, Holder};
 use crate::rows::endpoint::EndpointName;
 use crate::rows::lane::{LaneKey, keys};
@@ -29,6 +31,10 @@ const PAGE_BYTES: i64 = 8_192;
 const WRITER_CACHE_KIB: i64 = -4_096;
 const EXAMINING_CACHE_KIB: i64 = -65_536;
 
+/// How long a statement waits for another connection, and how long the emptying of the log holds up commits for its readers.
+const BUSY: Duration = Duration::from_secs(5);
+const SCRUB_BUSY: Duration = Duration::from_millis(100);
+
 /// One look into the index per endpoint, not one per delivery: a million may wait.
 const LANES_WAITING: &str = "FROM endpoints p WHERE EXISTS (SELECT 1 FROM queue q \
      WHERE q.lane = p.lane AND q.wake_at IS NULL AND q.claim IS NULL)";
@@ -42,6 +48,9 @@ pub(crate) fn open(options: &AccessOptions, path: &Path) -> Result<Access, OpenE
     migrations::migrate(&mut connection, version)?;
     let db = Db::Sqlite(&connection);
     moves::admit_source(db, path)?;
+    if scrub::is_wanted(db)? && empty_log(&connection).map_err(StoreError::from)? {
+        scrub::done(db)?;
+    }
     let keyring = Arc::new(Keyring::new(&options.master_key));
     meta::adopt_master_key(db, &keyring, &*options.entropy)?;
     let lease = Lease::lasting(draw_token(&*options.entropy));
@@ -51,14 +60,27 @@ pub(crate) fn open(options: &AccessOptions, path: &Path) -> Result<Access, OpenE
     let parts = Parts::new(options, keyring, lease, DeliveryIds::open(db, now)?);
     parts.context.handoff.mark_backlog(waiting);
     let writer = Writer::new(connection, parts.context.clone());
-    let (jobs, mut closing) = match &options.execution {
-        Execution::Threads => writer::start(writer, path, options.jobs_max)?,
-        Execution::Inline { commits } => (writer::start_inline(writer, Arc::clone(commits), options.jobs_max)?, Vec::new()),
+    let scrubbed = path.to_owned();
+    let (jobs, mut closing, scrub) = match &options.execution {
+        Execution::Threads => {
+            let (jobs, closing) = writer::start(writer, path, options.jobs_max)?;
+            let scrub: Scrub = Arc::new(move || Ok(empty_log(&Connection::open(&scrubbed)?)?));
+            (jobs, closing, Some(scrub))
+        }
+        Execution::Inline { commits } => (writer::start_inline(writer, Arc::clone(commits), options.jobs_max)?, Vec::new(), None),
     };
     // The last to go: another process may have the file once this one has written all of it.
     closing.push(Box::new(move || drop(lock)));
-    let running = RunningWriter { jobs, closing, drop_history: None };
+    let running = RunningWriter { jobs, closing, drop_history: None, scrub };
     Ok(parts.assemble(options, Source::Sqlite(path.to_owned()), running))
+}
+
+/// Moves everything from the log into the database, and empties it; `false`: somebody reads it.
+fn empty_log(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.busy_timeout(SCRUB_BUSY)?;
+    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    connection.busy_timeout(BUSY)?;
+    Ok(!is_busy)
 }
 
 /// Takes over what a dead process held; the lanes that have deliveries waiting.
@@ -100,7 +122,9 @@ pub(crate) fn open_connection(path: &Path) -> Result<Connection, OpenError> {
         }
         _ => not_writable(path, &error),
     })?;
-    let settings = [("cache_size", WRITER_CACHE_KIB), ("busy_timeout", 5_000)];
+    connection.busy_timeout(BUSY).map_err(StoreError::from)?;
+    // What is deleted is overwritten with zeros: an account's wrapped key goes with its row.
+    let settings = [("cache_size", WRITER_CACHE_KIB), ("secure_delete", 1)];
     for (name, value) in settings {
         connection.pragma_update(None, name, value).map_err(StoreError::from)?;
     }

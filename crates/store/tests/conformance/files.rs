@@ -1,15 +1,16 @@
 //! What may go wrong when an SQLite file is opened has a name and a way out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use bellwire_domain::EventFilter;
 use bellwire_domain::RoomLimits;
+use bellwire_domain::{Decision, EventFilter};
 use bellwire_store::doctor::examine;
-use bellwire_store::{Location, OpenError};
+use bellwire_store::{Location, NewEvent, OpenError};
 use bellwire_testkit::ManualClock;
 
 use crate::backend::Place;
-use crate::fixture::{Fixture, Store, event, options};
+use crate::fixture::{Fixture, Store, account_id, event, options};
 
 #[tokio::test]
 async fn a_second_process_is_refused_and_a_closed_store_is_free() {
@@ -71,4 +72,86 @@ fn what_is_no_store_is_refused() {
     std::fs::remove_file(&path).unwrap();
     rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (n INTEGER)").unwrap();
     assert!(matches!(examine(&location, None), Err(OpenError::NotADatabase { .. })));
+}
+
+/// What is in every file of the database.
+fn all_bytes(fixture: &Fixture) -> Vec<u8> {
+    let folder = std::fs::read_dir(fixture.place.path().parent().unwrap()).unwrap();
+    folder.flat_map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect()
+}
+
+/// How many of these stand in the files.
+fn carved(fixture: &Fixture, sealed: &[Vec<u8>]) -> usize {
+    let bytes = all_bytes(fixture);
+    sealed.iter().filter(|needle| bytes.windows(needle.len()).any(|window| window == needle.as_slice())).count()
+}
+
+/// The starts of everything sealed that a query finds.
+fn sealed(fixture: &Fixture, sql: &str) -> Vec<Vec<u8>> {
+    let connection = rusqlite::Connection::open(fixture.place.path()).unwrap();
+    let mut statement = connection.prepare(sql).unwrap();
+    let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
+    rows.map(|sealed| sealed.unwrap().into_iter().take(32).collect()).collect()
+}
+
+/// An account with events of all sizes: within a page, and over many.
+async fn with_events(fixture: &mut Fixture, id: &str) {
+    let account = fixture.account(id).await;
+    fixture.endpoint(id, "e", EventFilter::All).await;
+    for number in 0..40 {
+        let data = format!("{{\"n\":\"{}\"}}", "health".repeat(number * number));
+        let posted = NewEvent { data: data.into(), ..event(&format!("{id}{number}"), "x") };
+        fixture.publish(&account, vec![posted]).await.unwrap();
+        for delivery in fixture.take().await {
+            fixture.record(&delivery, Decision::Delivered).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_a_deleted_account_can_be_carved_from_the_files() {
+    let mut fixture = Fixture::new();
+    for id in ["a", "b"] {
+        with_events(&mut fixture, id).await;
+    }
+    let of = |id: &str| {
+        let mut all = sealed(&fixture, &format!("SELECT data_key_sealed FROM accounts WHERE id = '{id}'"));
+        let events = "SELECT e.payload_sealed FROM events e JOIN accounts a ON a.ref = e.account WHERE a.id = ";
+        all.extend(sealed(&fixture, &format!("{events}'{id}'")));
+        all
+    };
+    let (gone, kept) = (of("a"), of("b"));
+    assert_eq!((carved(&fixture, &gone), carved(&fixture, &kept)), (41, 41));
+    assert!(fixture.store.records.delete_account(&account_id("a")).await.unwrap());
+    while fixture.store.queue.advance_deletion().await.unwrap().is_some_and(|step| step.left.is_some()) {}
+    assert_eq!((carved(&fixture, &gone), carved(&fixture, &kept)), (0, 41));
+    fixture.assert_sound();
+}
+
+#[tokio::test]
+async fn nothing_that_retention_removed_can_be_carved_from_the_files() {
+    let mut fixture = Fixture::new();
+    with_events(&mut fixture, "a").await;
+    let gone = sealed(&fixture, "SELECT payload_sealed FROM events");
+    assert_eq!(carved(&fixture, &gone), 40);
+    fixture.clock.advance(Duration::from_secs(60 * 24 * 60 * 60));
+    let removed = fixture.store.queue.retain(fixture.now().minus(Duration::from_secs(24 * 60 * 60))).await.unwrap();
+    assert_eq!(removed.events, 40);
+    assert_eq!(carved(&fixture, &gone), 0);
+}
+
+#[tokio::test]
+async fn a_log_that_was_not_emptied_before_a_death_is_emptied_at_the_start() {
+    let mut fixture = Fixture::new();
+    with_events(&mut fixture, "a").await;
+    let gone = sealed(&fixture, "SELECT data_key_sealed FROM accounts");
+    // What a process leaves that dies between the last commit of a deletion and the emptying of the log.
+    let reader = rusqlite::Connection::open(fixture.place.path()).unwrap();
+    reader.execute_batch("BEGIN; SELECT COUNT(*) FROM accounts;").unwrap();
+    assert!(fixture.store.records.delete_account(&account_id("a")).await.unwrap());
+    while fixture.store.queue.advance_deletion().await.unwrap().is_some_and(|step| step.left.is_some()) {}
+    assert_eq!(carved(&fixture, &gone), 1, "a reader kept it");
+    drop(reader);
+    let fixture = fixture.killed();
+    assert_eq!(carved(&fixture, &gone), 0);
 }
