@@ -1,6 +1,7 @@
 //! Which deliveries somebody wants to see, as words: of a query string, of a form, or of a body.
 
 use bellwire_domain::{AccountId, DeliveryState, EventType, OutcomeKind, Timestamp};
+use bellwire_store::DeliveryQuery;
 
 /// Which deliveries: those that all of it holds for.
 #[derive(Debug, Clone, Default)]
@@ -84,6 +85,24 @@ impl<'a> DeliveryFilter<'a> {
         }
     }
 
+    /// The text of each that a stored query has, by name: what [`DeliveryFilter::read`] would read.
+    pub fn texts_of(query: &DeliveryQuery) -> Vec<(&'static str, String)> {
+        let texts = [
+            query.account_id.as_ref().map(ToString::to_string),
+            query.endpoint_id.as_ref().map(ToString::to_string),
+            query.event_id.as_ref().map(ToString::to_string),
+            query.event_type.as_ref().map(ToString::to_string),
+            query.state.map(|state| state.to_string()),
+            query.outcome.map(|outcome| outcome.to_string()),
+            query.status.map(|status| status.to_string()),
+            query.attempts_min.map(|attempts| attempts.to_string()),
+            query.since.map(|at| at.to_string()),
+            query.until.map(|at| at.to_string()),
+            query.subject.clone(),
+        ];
+        Self::NAMES.into_iter().zip(texts).filter_map(|(name, text)| Some((name, text?))).collect()
+    }
+
     /// As a caller asks that has an account of its own, or none. An event is named within its account.
     pub fn asked_by(self, own: Option<&'a AccountId>) -> Result<Self, WrongFilter> {
         let account = self.account.or(own.map(AccountId::as_str));
@@ -148,6 +167,32 @@ mod tests {
         assert_eq!(event().asked_by(Some(&own)).unwrap().account, Some("a"));
         let named = DeliveryFilter { account: Some("b"), ..event() };
         assert_eq!(named.asked_by(None).unwrap().account, Some("b"));
+    }
+
+    #[test]
+    fn a_stored_query_is_named_as_it_is_read() {
+        let at = Timestamp::parse_rfc3339("2025-01-15T10:30:00Z").unwrap();
+        let query = DeliveryQuery {
+            account_id: AccountId::try_new("a").ok(),
+            endpoint_id: bellwire_domain::EndpointId::try_new("e").ok(),
+            event_id: bellwire_domain::EventId::try_new("v").ok(),
+            state: Some(DeliveryState::Failed),
+            event_type: EventType::try_new("t").ok(),
+            outcome: Some(OutcomeKind::Tls),
+            status: Some(503),
+            attempts_min: Some(2),
+            since: Some(at),
+            until: Some(at.plus(std::time::Duration::from_secs(1))),
+            subject: Some("s".to_owned()),
+        };
+        let texts = DeliveryFilter::texts_of(&query);
+        assert_eq!(texts.len(), DeliveryFilter::NAMES.len());
+        let text = |wanted: &str| texts.iter().find(|(name, _)| *name == wanted).map(|(_, text)| text.as_str());
+        let filter = DeliveryFilter::read(text).unwrap();
+        assert_eq!((filter.account, filter.endpoint, filter.event, filter.subject), (Some("a"), Some("e"), Some("v"), Some("s")));
+        assert_eq!((filter.state, filter.outcome, filter.status), (query.state, query.outcome, query.status));
+        assert_eq!((filter.event_type, filter.attempts_min), (query.event_type, query.attempts_min));
+        assert_eq!((filter.since, filter.until), (query.since, query.until));
     }
 
     #[test]

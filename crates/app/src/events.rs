@@ -1,9 +1,9 @@
 //! Reading an account's log of events.
 
 use bellwire_domain::{EventFilter, EventId};
-use bellwire_store::{Arrival, Event, EventQuery, Page, PageRequest};
+use bellwire_store::{Arrival, Event, EventQuery, Found, Page, PageRequest};
 
-use crate::{AccountAccess, App, AppError, Resource};
+use crate::{AccountAccess, App, AppError, Resource, Scope};
 
 /// Only events that were delivered, or only those that were not.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +15,19 @@ pub struct ArrivalInput<'a> {
 }
 
 impl App {
+    /// The `seq` of an account's last event; 0: it has none.
+    pub async fn last_seq(&self, access: &AccountAccess) -> Result<i64, AppError> {
+        Ok(self.records().last_seq(&access.account().id).await?)
+    }
+
+    /// The first event or endpoint with this id, of whichever account, or the first endpoint with this URL: for who sees all accounts.
+    pub async fn find_anywhere(&self, scope: &Scope, wanted: &str) -> Result<Option<Found>, AppError> {
+        if scope.only.is_some() {
+            return Ok(None);
+        }
+        Ok(self.records().find_anywhere(wanted).await?)
+    }
+
     /// One event of the log.
     pub async fn get_event(&self, access: &AccountAccess, id: &str) -> Result<Event, AppError> {
         let not_found = || AppError::NotFound(Resource::Event);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bellwire_app::{KeyInput, Operation, PortalInput};
 use bellwire_domain::{AttemptOutcome, Clock, Decision, HealthPolicy, Phases};
 use bellwire_store::Outcome;
+use url::form_urlencoded;
 
 use crate::site::{ADMIN, Answer, Site, cookie};
 
@@ -272,4 +273,58 @@ async fn deliveries_are_filtered_by_every_field_of_the_form_and_a_filter_can_be_
     assert!(wrong.status == 422 && wrong.text.contains("This is not one of response, timeout_dns"), "{}", wrong.text);
     assert!(get(&format!("event={event}")).await.text.contains("This goes with `account`"));
     assert!(get("since=yesterday").await.text.contains("This is neither a span such as"));
+}
+
+#[tokio::test]
+async fn an_id_or_a_url_leads_to_its_page_and_to_nobody_elses() {
+    let site = Site::start().await;
+    site.account("own", "develop-health").await;
+    site.account("other", "develop-health").await;
+    let things = site.refused_things("own").await;
+    let of = |name: &str| things.iter().find(|(known, _)| *known == name).unwrap().1.clone();
+    let (delivery, event, endpoint, retry) = (of("{delivery}"), of("{event}"), of("{endpoint}"), of("{bulk_retry}"));
+    let expected = [
+        (delivery.clone(), format!("/console/deliveries/{delivery}")),
+        (event.clone(), format!("/console/accounts/own/events/{event}")),
+        (endpoint.clone(), format!("/console/accounts/own/webhooks/{endpoint}")),
+        ("https://clinic.example/hook".to_owned(), format!("/console/accounts/own/webhooks/{endpoint}")),
+        (retry.clone(), format!("/console/bulk-retries/{retry}")),
+        ("own".to_owned(), "/console/accounts/own".to_owned()),
+    ];
+    let (admin, other) = (site.sign_in(ADMIN).await, visit_as(&site, "other").await);
+    for (wanted, place) in expected {
+        let path =
+            format!("/console/find?{}", form_urlencoded::Serializer::new(String::new()).append_pair("q", &wanted).finish());
+        let found = site.send("GET", &path, &[("cookie", &admin)], "").await;
+        assert_eq!(found.headers.get("location").map(|place| place.to_str().unwrap()), Some(place.as_str()), "{wanted}");
+        assert_eq!(site.send("GET", &path, &[("cookie", &other)], "").await.status, 404, "{wanted}");
+    }
+    assert_eq!(site.send("GET", "/console/find?q=nothing", &[("cookie", &admin)], "").await.status, 404);
+}
+
+/// The cookie of a consumer of this account.
+async fn visit_as(site: &Site, account: &str) -> String {
+    let admin = site.app.authenticate(Some(ADMIN)).await.unwrap();
+    let scope = site.app.permit(&admin, Operation::KeyManage).unwrap();
+    let input = KeyInput { role: "consumer", account: Some(account), expires_at: None };
+    let key = site.app.create_key(&scope, input).await.unwrap().text.expose().clone();
+    site.sign_in(&key).await
+}
+
+#[tokio::test]
+async fn the_log_is_shown_from_its_end_and_older_pages_lead_to_its_beginning() {
+    let site = Site::start().await;
+    site.account("own", "develop-health").await;
+    for _ in 0..60 {
+        site.things("own").await;
+    }
+    let cookie = site.sign_in(ADMIN).await;
+    let first = site.send("GET", "/console/accounts/own/events", &[("cookie", &cookie)], "").await.text;
+    let number = |page: &str, seq: u32| page.contains(&format!("<tr><td class=\"number\">{seq}</td>"));
+    assert!(number(&first, 60) && number(&first, 11) && !number(&first, 10), "{first}");
+    let older = "/console/accounts/own/events?before=11";
+    assert!(first.contains(&format!("href=\"{older}\"")), "{first}");
+    let second = site.send("GET", older, &[("cookie", &cookie)], "").await.text;
+    assert!(number(&second, 10) && number(&second, 1) && !number(&second, 11), "{second}");
+    assert!(!second.contains("before="), "there are none before them");
 }

@@ -58,7 +58,7 @@ pub use queue::replay::ReplayStep;
 pub use queue::retention::Removed;
 pub use records::{
     Arrival, Attempt, BulkRetry, BulkRetryStep, Delivery, DeliveryQuery, EndpointChanges, Event, EventQuery, FiguresOfSpan,
-    FiguresQuery, IncidentChange, IncidentQuery, KeyDeletion, LimitedError, Matched, NewBulkRetry, NewEndpoint, NewReplay,
+    FiguresQuery, Found, IncidentChange, IncidentQuery, KeyDeletion, LimitedError, Matched, NewBulkRetry, NewEndpoint, NewReplay,
     Precondition, PutAccount, PutAccountError, PutResource, PutResourceAnswer, PutResourceError, Records, Resource,
     ResourceDecision, ResourceUpdate, RetryResult, Rotation, StartBulkRetryError, StartReplayError, StartedReplay, key_hash,
 };

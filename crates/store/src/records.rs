@@ -13,6 +13,7 @@ mod delivery_list;
 mod endpoints;
 mod events;
 pub(crate) mod facade;
+mod finding;
 mod incidents;
 mod keys;
 mod replays;
@@ -27,6 +28,7 @@ pub use delivery_list::DeliveryQuery;
 pub use endpoints::{EndpointChanges, LimitedError, NewEndpoint, Rotation};
 pub use events::{Arrival, Event, EventQuery};
 pub use facade::Records;
+pub use finding::Found;
 pub use incidents::{IncidentChange, IncidentQuery};
 pub use keys::{KeyDeletion, key_hash};
 pub use replays::{NewReplay, StartReplayError, StartedReplay};
@@ -39,7 +41,11 @@ pub(crate) fn statements() -> Vec<String> {
     let all = [accounts::statements(), deliveries::statements(), endpoints::statements(), events::statements()];
     let others = [keys::statements(), replays::statements(), resources::statements(), sessions::statements()];
     let [lists, ..] = delivery_list::statements();
-    all.into_iter().chain(others).chain([bulk_retries::statements(), incidents::statements(), lists]).flatten().collect()
+    all.into_iter()
+        .chain(others)
+        .chain([bulk_retries::statements(), finding::statements(), incidents::statements(), lists])
+        .flatten()
+        .collect()
 }
 
 /// Those that list deliveries.

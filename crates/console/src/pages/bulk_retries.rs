@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use bellwire_app::{AppError, BULK_RETRY_STATES, Fault, Operation, WrongFilter};
+use bellwire_app::{AppError, Fault, Operation, WrongFilter};
 use bellwire_domain::{DeliveryState, ReplayState, Timestamp};
 use bellwire_store::{BulkRetry, Matched};
 
@@ -127,7 +127,7 @@ pub(super) async fn show(
     let app = console.app();
     let scope = app.permit(&visitor.actor, Operation::DeliveryRead)?;
     let found = app.get_bulk_retry(&scope, &id).await?;
-    let texts = texts(&found);
+    let texts = Texts::of(&found.query);
     let row = BulkRetryRow::new(&found, app.clock().now());
     let may_cancel = row.is_running && app.permit(&visitor.actor, Operation::DeliveryRetry).is_ok();
     let layout = Layout::of_visitor(&console, &visitor, Area::Replays, "Retry", &query).await?;
@@ -147,24 +147,4 @@ pub(super) async fn cancel(
 ) -> Result<Response, Refusal> {
     let cancelled = console.app().cancel_bulk_retry(&visitor.actor, &id).await?;
     Ok(Redirect::to(&format!("/console/bulk-retries/{}?said=cancelled", cancelled.id)).into_response())
-}
-
-/// The filters of one that is stored. What it sent again is in another state since.
-fn texts(found: &BulkRetry) -> Texts {
-    let query = &found.query;
-    let text = |name: &str| match name {
-        "account" => query.account_id.as_ref().map(ToString::to_string),
-        "endpoint" => query.endpoint_id.as_ref().map(ToString::to_string),
-        "event" => query.event_id.as_ref().map(ToString::to_string),
-        "type" => query.event_type.as_ref().map(ToString::to_string),
-        "state" => query.state.filter(|state| BULK_RETRY_STATES.contains(state)).map(|state| state.to_string()),
-        "outcome" => query.outcome.map(|outcome| outcome.to_string()),
-        "status" => query.status.map(|status| status.to_string()),
-        "attempts_min" => query.attempts_min.map(|attempts| attempts.to_string()),
-        "since" => query.since.map(|at| at.to_string()),
-        "until" => query.until.map(|at| at.to_string()),
-        "subject" => query.subject.clone(),
-        _ => None,
-    };
-    Texts::of(text)
 }

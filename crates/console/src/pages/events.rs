@@ -5,11 +5,11 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use bellwire_app::{AccountAccess, DeliveryFilter, Operation};
 use bellwire_domain::EventType;
-use bellwire_store::{Event, EventQuery};
+use bellwire_store::{Event, EventQuery, Page, PageRequest};
 
 use super::rows::DeliveryRow;
 use crate::layout::{Area, Layout, html};
-use crate::query::Query;
+use crate::query::{Query, ROWS};
 use crate::show::{When, count, pretty};
 use crate::visitor::Visitor;
 use crate::{Console, Refusal};
@@ -23,6 +23,8 @@ struct EventsPage {
     types: Vec<(String, bool)>,
     rows: Vec<EventRow>,
     next: Option<String>,
+    /// Whether the log is shown from its beginning.
+    is_by_type: bool,
 }
 
 struct EventRow {
@@ -58,6 +60,22 @@ fn row(event: &Event, now: bellwire_domain::Timestamp) -> EventRow {
     }
 }
 
+/// The log is read in its order, and shown from its end: so many rows after this `seq`.
+struct End {
+    after_seq: i64,
+    rows: u32,
+}
+
+impl End {
+    /// Those before the `seq` that the address names, or the last ones.
+    fn of(query: &Query, last_seq: i64) -> Self {
+        let before = query.get("before").and_then(|text| text.parse().ok()).unwrap_or(i64::MAX);
+        let last = last_seq.min(before - 1).max(0);
+        let after_seq = (last - i64::from(ROWS)).max(0);
+        Self { after_seq, rows: u32::try_from(last - after_seq).unwrap_or(ROWS) }
+    }
+}
+
 pub(super) async fn list(
     State(console): State<Console>,
     visitor: Visitor,
@@ -68,19 +86,33 @@ pub(super) async fn list(
     let access = app.open_account(&visitor.actor, Operation::EventRead, &account).await?;
     let now = app.clock().now();
     let chosen = query.get("type").unwrap_or_default();
-    let page = query.page();
-    // The log is read in its order; the first page shows its end.
-    let newest = i64::from(page.limit);
-    let after_seq = if page.after.is_none() && chosen.is_empty() { (access.account().last_seq - newest).max(0) } else { 0 };
-    let wanted = EventQuery { after_seq, event_type: EventType::try_new(chosen).ok(), ..EventQuery::default() };
-    let found = app.list_events(&access, wanted, None, page).await?;
+    let event_type = EventType::try_new(chosen).ok();
+    let last_seq = app.last_seq(&access).await?;
+    let from_its_end = event_type.is_none().then(|| End::of(&query, last_seq));
+    let (after_seq, page) = match &from_its_end {
+        Some(end) => (end.after_seq, PageRequest { limit: end.rows, after: None }),
+        None => (0, query.page()),
+    };
+    let wanted = EventQuery { after_seq, event_type, ..EventQuery::default() };
+    let found = if page.limit == 0 { Page::default() } else { app.list_events(&access, wanted, None, page).await? };
+    let older = from_its_end.filter(|end| end.after_seq > 0 && !found.items.is_empty());
     let mut rows: Vec<EventRow> = found.items.iter().map(|event| row(event, now)).collect();
     rows.reverse();
     let events = app.account_events(&access).unwrap_or_default();
     let types = events.iter().map(|event| (event.event_type.to_string(), event.event_type.as_str() == chosen)).collect();
-    let next = query.next(found.next.as_ref());
+    let next = match older {
+        Some(end) => Some(query.with("before", Some(&(end.after_seq + 1).to_string()))),
+        None => query.next(found.next.as_ref()).filter(|_| !chosen.is_empty()),
+    };
     let layout = Layout::of_account(&console, &visitor, &access, Area::Events, "Events", &query);
-    html(&EventsPage { layout: layout.with_call(&format!("/v1/accounts/{account}/events")), account, types, rows, next })
+    html(&EventsPage {
+        layout: layout.with_call(&format!("/v1/accounts/{account}/events")),
+        is_by_type: !chosen.is_empty(),
+        account,
+        types,
+        rows,
+        next,
+    })
 }
 
 async fn page(

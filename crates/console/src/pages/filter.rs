@@ -2,6 +2,7 @@
 
 use bellwire_app::{DeliveryFilter, WrongFilter};
 use bellwire_domain::{DeliveryState, OutcomeKind, Timestamp};
+use bellwire_store::DeliveryQuery;
 use url::form_urlencoded;
 
 use crate::query::instant;
@@ -35,9 +36,9 @@ impl Texts {
         Self(DeliveryFilter::NAMES.iter().copied().filter_map(read).collect())
     }
 
-    /// From texts that are as the API takes them.
-    pub(super) fn of(given: impl Fn(&str) -> Option<String>) -> Self {
-        Self(DeliveryFilter::NAMES.iter().copied().filter_map(|name| Some((name, given(name)?))).collect())
+    /// Those of a stored query.
+    pub(super) fn of(query: &DeliveryQuery) -> Self {
+        Self(DeliveryFilter::texts_of(query))
     }
 
     /// As the use-cases take them.

@@ -1,14 +1,15 @@
-//! The search field: an id leads to its page.
+//! The search field: an id leads to its page, and a URL to its endpoint's.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use bellwire_app::{AppError, Operation};
+use bellwire_store::Found;
 
 use crate::query::Query;
 use crate::visitor::Visitor;
 use crate::{Console, Refusal};
 
-/// Goes to what has this id: a delivery, an account, or an event or an endpoint of the account that is signed in.
+/// Goes to what has this id: a delivery, a retry of many, an account, an event or an endpoint; or to the endpoint with this URL.
 pub(super) async fn find(State(console): State<Console>, visitor: Visitor, query: Query) -> Result<Response, Refusal> {
     let Some(wanted) = query.get("q") else { return Ok(Redirect::to("/console").into_response()) };
     let app = console.app();
@@ -16,6 +17,9 @@ pub(super) async fn find(State(console): State<Console>, visitor: Visitor, query
     let scope = app.permit(&visitor.actor, Operation::DeliveryRead)?;
     if exists(app.get_delivery(&scope, wanted).await)? {
         return go(format!("/console/deliveries/{wanted}"));
+    }
+    if exists(app.get_bulk_retry(&scope, wanted).await)? {
+        return go(format!("/console/bulk-retries/{wanted}"));
     }
     if exists(app.open_account(&visitor.actor, Operation::AccountRead, wanted).await)? {
         return go(format!("/console/accounts/{wanted}"));
@@ -30,9 +34,14 @@ pub(super) async fn find(State(console): State<Console>, visitor: Visitor, query
         }
         return Err(Refusal::NoPage);
     }
-    // An endpoint is named within its account: the list of deliveries finds it.
-    let path = url::form_urlencoded::Serializer::new(String::new()).append_pair("endpoint", wanted).finish();
-    go(format!("/console/deliveries?{path}"))
+    if wanted.starts_with("key_") {
+        return go("/console/keys".to_owned());
+    }
+    match app.find_anywhere(&scope, wanted).await? {
+        Some(Found::Event(account, event)) => go(format!("/console/accounts/{account}/events/{event}")),
+        Some(Found::Endpoint(lane)) => go(format!("/console/accounts/{}/webhooks/{}", lane.account_id, lane.endpoint_id)),
+        None => Err(Refusal::NoPage),
+    }
 }
 
 fn exists<T>(found: Result<T, AppError>) -> Result<bool, Refusal> {

@@ -19,7 +19,7 @@ use super::jobs::{Job, write_job};
 use super::lease::Lease;
 use super::notice::Notice;
 use super::replay_pace::ReplayPace;
-use super::scrub::Scrub;
+use super::scrub::{self, Scrub};
 use super::tickets::Tickets;
 use crate::StoreError;
 use crate::rows::account::{self, Account};
@@ -261,6 +261,25 @@ impl Access {
             self.scrub().await?;
         }
         Ok(step)
+    }
+
+    /// Empties the log if that is wanted. While a long reader keeps something in it, it is tried again each time that deletions are looked for, and at the next start.
+    pub(crate) async fn scrub(&self) -> Result<(), StoreError> {
+        let Some(empty) = &self.scrub else { return Ok(()) };
+        if !self.read(scrub::is_wanted).await? {
+            return Ok(());
+        }
+        for _ in 0..scrub::TRIES {
+            let empty = Arc::clone(empty);
+            if tokio::task::spawn_blocking(move || empty()).await.map_err(|_| StoreError::Closed)?? {
+                return self.write(scrub::done).await;
+            }
+            tokio::time::sleep(scrub::PAUSE).await;
+        }
+        tracing::warn!(
+            "the database's log could not be emptied of what was deleted, as somebody reads for long; it is tried again"
+        );
+        Ok(())
     }
 
     /// Forgets what is in memory of an account that has changed.

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::access::Access;
 use crate::StoreError;
 use crate::rows::meta;
 use crate::sql::Db;
@@ -17,9 +16,9 @@ pub(crate) type Scrub = Arc<dyn Fn() -> Result<bool, StoreError> + Send + Sync>;
 
 const WANTED: &str = "scrub";
 /// How often it is tried; readers are done within a page.
-const TRIES: u32 = 10;
+pub(super) const TRIES: u32 = 10;
 /// Between two tries.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 /// Notes that the log has to be emptied.
 pub(crate) fn want(db: Db<'_>) -> Result<(), StoreError> {
@@ -34,25 +33,4 @@ pub(crate) fn is_wanted(db: Db<'_>) -> Result<bool, StoreError> {
 /// It is done.
 pub(crate) fn done(db: Db<'_>) -> Result<(), StoreError> {
     meta::delete(db, WANTED)
-}
-
-impl Access {
-    /// Empties the log if that is wanted. While a long reader keeps something in it, it is tried again each time that deletions are looked for, and at the next start.
-    pub(crate) async fn scrub(&self) -> Result<(), StoreError> {
-        let Some(scrub) = &self.scrub else { return Ok(()) };
-        if !self.read(is_wanted).await? {
-            return Ok(());
-        }
-        for _ in 0..TRIES {
-            let scrub = Arc::clone(scrub);
-            if tokio::task::spawn_blocking(move || scrub()).await.map_err(|_| StoreError::Closed)?? {
-                return self.write(done).await;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        tracing::warn!(
-            "the database's log could not be emptied of what was deleted, as somebody reads for long; it is tried again"
-        );
-        Ok(())
-    }
 }

@@ -15,13 +15,14 @@ use super::deliveries::{self, Attempt, Delivery, RetryResult};
 use super::delivery_list::{self, DeliveryQuery};
 use super::endpoints::{self, EndpointChanges, LimitedError, NewEndpoint, Rotation};
 use super::events::{self, Event, EventQuery};
+use super::finding::{self, Found};
 use super::keys::{self, KeyDeletion};
 use super::replays::{self, NewReplay, StartReplayError, StartedReplay};
 use crate::StoreError;
 use crate::page::{Page, PageRequest};
 use crate::queue::access::Access;
 use crate::queue::deletion::{self, Deletion};
-use crate::rows::account::Account;
+use crate::rows::account::{self, Account};
 use crate::rows::endpoint::Endpoint;
 use crate::rows::key::ApiKey;
 use crate::rows::lane::LaneKey;
@@ -44,6 +45,12 @@ impl Records {
         self.0.close().await;
     }
 
+    /// The first event or endpoint with this id, of whichever account, or the first endpoint with this URL.
+    pub async fn find_anywhere(&self, wanted: &str) -> Result<Option<Found>, StoreError> {
+        let wanted = wanted.to_owned();
+        self.0.read(move |db| finding::find(db, &wanted)).await
+    }
+
     /// Writes and reads a little, to say whether the store works.
     pub async fn check(&self) -> Result<(), StoreError> {
         self.0.write(|_| Ok::<_, StoreError>(())).await?;
@@ -56,6 +63,13 @@ impl Records {
     /// An account.
     pub async fn find_account(&self, id: &AccountId) -> Result<Option<Arc<Account>>, StoreError> {
         self.0.find_account(id).await
+    }
+
+    /// The `seq` of an account's last event, read anew: an account in memory may be older than its log. 0: there is none.
+    pub async fn last_seq(&self, id: &AccountId) -> Result<i64, StoreError> {
+        let id = id.clone();
+        let found = self.0.read(move |db| account::find(db, &id)).await?;
+        Ok(found.map_or(0, |account| account.last_seq))
     }
 
     /// A page of accounts, by id.

@@ -1,7 +1,7 @@
 //! Which deliveries, as an object: the filters of `GET /v1/deliveries` by their names.
 
 use bellwire_app::{BULK_RETRY_STATES, DeliveryFilter, Fault};
-use bellwire_domain::{AccountId, DeliveryState, EndpointId, EventId, EventType, OutcomeKind};
+use bellwire_domain::{AccountId, DeliveryState};
 use bellwire_store::DeliveryQuery;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
@@ -71,19 +71,7 @@ pub(super) fn sample() -> Map<String, Json> {
 
 /// The filters that are set.
 pub(super) fn show(query: &DeliveryQuery) -> Map<String, Json> {
-    let text = |text: Option<&str>| text.map(Json::from);
-    let members = [
-        ("account", text(query.account_id.as_ref().map(AccountId::as_str))),
-        ("endpoint", text(query.endpoint_id.as_ref().map(EndpointId::as_str))),
-        ("event", text(query.event_id.as_ref().map(EventId::as_str))),
-        ("type", text(query.event_type.as_ref().map(EventType::as_str))),
-        ("state", text(query.state.map(DeliveryState::as_str))),
-        ("outcome", text(query.outcome.map(OutcomeKind::as_str))),
-        ("status", query.status.map(Json::from)),
-        ("attempts_min", query.attempts_min.map(Json::from)),
-        ("since", query.since.map(|at| Json::from(at.to_string()))),
-        ("until", query.until.map(|at| Json::from(at.to_string()))),
-        ("subject", text(query.subject.as_deref())),
-    ];
-    members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    let number = |text: &str| text.parse::<u32>().map_or_else(|_| Json::from(text), Json::from);
+    let value = |name: &str, text: String| if NUMBERS.contains(&name) { number(&text) } else { Json::from(text) };
+    DeliveryFilter::texts_of(query).into_iter().map(|(name, text)| (name.to_owned(), value(name, text))).collect()
 }
