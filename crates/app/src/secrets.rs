@@ -82,6 +82,14 @@ impl App {
         Ok(newest(self.endpoint_secrets(access, endpoint).await?))
     }
 
+    /// The same for an account's.
+    pub async fn read_account_secret(&self, access: &AccountAccess) -> Result<Option<Secret<String>>, AppError> {
+        if !access.contract().is_ok_and(|contract| contract.subscription().secret.is_read_with_accounts()) {
+            return Ok(None);
+        }
+        Ok(newest(self.records().account_secrets(&access.account.id).await?))
+    }
+
     /// When those of an endpoint's secrets end that sign beside the newest, the latest first.
     pub async fn secret_overlaps(&self, access: &AccountAccess, endpoint: &Endpoint) -> Result<Vec<Timestamp>, AppError> {
         let Ok(contract) = access.contract() else { return Ok(Vec::new()) };
@@ -90,14 +98,6 @@ impl App {
             SecretSource::Consumer | SecretSource::Generated => self.endpoint_secrets(access, endpoint).await?,
         };
         Ok(secrets.into_iter().filter_map(|secret| secret.expires_at).collect())
-    }
-
-    /// The same for an account's.
-    pub async fn read_account_secret(&self, access: &AccountAccess) -> Result<Option<Secret<String>>, AppError> {
-        if !access.contract().is_ok_and(|contract| contract.subscription().secret.is_read_with_accounts()) {
-            return Ok(None);
-        }
-        Ok(newest(self.records().account_secrets(&access.account.id).await?))
     }
 
     fn check_overlap(&self, overlap: Option<&str>, faults: &mut Vec<Fault>) -> Duration {

@@ -76,13 +76,18 @@ impl<'a> Fields<'a> {
 
     /// The members of an object that is the member `name`, apart from those that are null. `None`: it is no object, or has members
     /// other than these, and there is a fault.
-    pub(crate) fn inner(&mut self, value: &'a RawValue, name: &str, names: &[&str]) -> Option<Vec<(Cow<'a, str>, &'a RawValue)>> {
+    pub(crate) fn inner(
+        &mut self,
+        value: &'a RawValue,
+        name: &str,
+        names: &[&'static str],
+    ) -> Option<Vec<(&'static str, &'a RawValue)>> {
         let Ok(members) = serde_json::from_str::<Members<'a>>(value.get()) else {
             self.fault(name, "must be an object");
             return None;
         };
         let mut inner = Self::new(format!("{}/{name}", self.pointer), members);
-        let found: Vec<_> = names.iter().filter_map(|name| Some((Cow::Owned((*name).to_owned()), inner.take(name)?))).collect();
+        let found: Vec<_> = names.iter().filter_map(|name| Some((*name, inner.take(name)?))).collect();
         let faults = inner.end(names);
         let is_whole = faults.is_empty();
         self.faults.extend(faults);

@@ -245,7 +245,7 @@ pub(super) fn advance(
             skipped += 1;
             continue;
         };
-        match deliveries::retry(db, delivery.id, now)? {
+        match deliveries::retry_locked(db, delivery.id, now)? {
             RetryResult::Due(lane) => {
                 *room -= 1;
                 retried += 1;

@@ -179,6 +179,11 @@ pub(super) fn retry(db: Db<'_>, id: DeliveryId, now: Timestamp) -> Result<RetryR
     {
         account::lock(db, &row.value("account_id")?)?;
     }
+    retry_locked(db, id, now)
+}
+
+/// The same, where its account is locked.
+pub(super) fn retry_locked(db: Db<'_>, id: DeliveryId, now: Timestamp) -> Result<RetryResult, StoreError> {
     if let Some(names) = QUEUED_LANE.find(db, params![id])? {
         let woken = db.execute(WAKE_QUEUED, params![now, id])? > 0;
         return Ok(if woken { RetryResult::Due(names.into()) } else { RetryResult::InFlight });

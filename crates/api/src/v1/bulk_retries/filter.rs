@@ -16,12 +16,12 @@ use crate::query::describe;
 const NUMBERS: [&str; 2] = ["status", "attempts_min"];
 
 /// The filters that a body names, as texts.
-pub(super) struct FilterMembers(Vec<(String, String)>);
+pub(super) struct FilterMembers(Vec<(&'static str, String)>);
 
 impl FilterMembers {
     /// As the use-cases read them.
     pub(super) fn read<'f>(&'f self, own: Option<&'f AccountId>) -> Result<DeliveryFilter<'f>, Problem> {
-        let text = |wanted: &str| self.0.iter().find(|(name, _)| name == wanted).map(|(_, text)| text.as_str());
+        let text = |wanted: &str| self.0.iter().find(|(name, _)| *name == wanted).map(|(_, text)| text.as_str());
         let filter = DeliveryFilter::read(text).and_then(|filter| filter.asked_by(own));
         filter.map_err(|wrong| Problem::invalid(vec![Fault::new(format!("/filter/{}", wrong.name), wrong.expected)]))
     }
@@ -46,14 +46,14 @@ impl<'a> Value<'a> for FilterMembers {
         let found = fields.inner(value, name, &DeliveryFilter::NAMES)?;
         let (mut texts, count) = (Vec::with_capacity(found.len()), found.len());
         for (filter, value) in found {
-            let is_number = NUMBERS.contains(&&*filter);
+            let is_number = NUMBERS.contains(&filter);
             let text = match serde_json::from_str(value.get()) {
                 Ok(Json::String(text)) if !is_number => Some(text),
                 Ok(Json::Number(number)) if is_number => Some(number.to_string()),
                 _ => None,
             };
             match text {
-                Some(text) => texts.push((filter.into_owned(), text)),
+                Some(text) => texts.push((filter, text)),
                 None => {
                     fields.fault(&format!("{name}/{filter}"), if is_number { "must be a number" } else { "must be a string" });
                 }
