@@ -7,7 +7,8 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
-use bellwire_app::{Actor, Fault};
+use bellwire_app::{Actor, ClientAddress, Fault};
+use bellwire_domain::AuditVia;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use serde::de::DeserializeOwned;
@@ -25,7 +26,8 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let actor = api.app.authenticate(bearer(&parts.headers)).await?;
+        let origin = ClientAddress::origin(parts.extensions.get(), AuditVia::Api);
+        let actor = api.app.authenticate(bearer(&parts.headers), origin).await?;
         if let Some(left) = actor.requests_left {
             allowance::show(left);
         }

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use bellwire_app::{AppError, Fault, Limits, STATUS_RANGE};
-use bellwire_domain::{DeliveryState, IncidentState, OutcomeKind, Span, Timestamp};
+use bellwire_domain::{AuditAction, DeliveryState, IncidentState, OutcomeKind, Span, Timestamp};
 use bellwire_store::PageRequest;
 use url::form_urlencoded;
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
@@ -60,6 +60,7 @@ pub(crate) fn describe(tag: &str, name: &str, schema: &mut Schema) {
         "state" if tag == "incidents" => rules::words(schema, IncidentState::WORDS),
         "state" => rules::words(schema, DeliveryState::WORDS),
         "outcome" => rules::words(schema, OutcomeKind::WORDS),
+        "action" => rules::words(schema, AuditAction::WORDS),
         "status" => rules::range(schema, u32::from(*STATUS_RANGE.start()), Some(u32::from(*STATUS_RANGE.end()))),
         "attempts_min" => rules::range(schema, 0, Some(u32::MAX)),
         "limit" => rules::range(schema, 1, Some(rules::LIMITS.page_limit_max)),

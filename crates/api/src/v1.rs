@@ -1,6 +1,7 @@
 //! The operator's API: one folder per resource, one file per operation.
 
 pub(crate) mod accounts;
+pub(crate) mod audit;
 pub(crate) mod bulk_retries;
 pub(crate) mod contracts;
 pub(crate) mod deliveries;
@@ -30,5 +31,6 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .merge(incidents::routes())
         .merge(bulk_retries::routes())
         .merge(stats::routes())
+        .merge(audit::routes())
         .merge(document::routes())
 }

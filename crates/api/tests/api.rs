@@ -10,6 +10,8 @@
 
 #[path = "api/accounts.rs"]
 mod accounts;
+#[path = "api/audit.rs"]
+mod audit;
 #[path = "api/authorisation.rs"]
 mod authorisation;
 #[path = "api/bulk_retries.rs"]

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use bellwire_contract::{Contract, Registrar};
-use bellwire_domain::Role;
-use bellwire_domain::{AccountId, KeyId};
+use bellwire_domain::{AccountId, AuditOrigin, KeyId, Role};
 use bellwire_store::{Account, key_hash};
 
+use crate::audit::Author;
 use crate::{Allowance, App, AppError, Conflict, Resource};
 
 /// By what a caller is known.
@@ -45,6 +45,8 @@ pub struct Actor {
     pub account: Option<AccountId>,
     /// Whether it may change nothing.
     pub read_only: bool,
+    /// From where it asks.
+    pub origin: AuditOrigin,
     /// How often it may still ask, if that is limited.
     pub requests_left: Option<Allowance>,
 }
@@ -58,6 +60,8 @@ pub enum Operation {
     ContractRead,
     /// Creating, changing, listing and deleting accounts.
     AccountManage,
+    /// Listing all accounts.
+    AccountList,
     /// Reading one account.
     AccountRead,
     /// Reading endpoints.
@@ -68,6 +72,8 @@ pub enum Operation {
     EventPublish,
     /// Reading the log of events.
     EventRead,
+    /// Reading the payloads of events, the requests that carried them, and what was answered.
+    PayloadRead,
     /// Putting resources.
     ResourcePut,
     /// Reading resources.
@@ -78,35 +84,43 @@ pub enum Operation {
     DeliveryRetry,
     /// Acknowledging and resolving incidents.
     IncidentChange,
+    /// Reading the audit log.
+    AuditRead,
 }
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::KeyManage,
         Self::ContractRead,
         Self::AccountManage,
+        Self::AccountList,
         Self::AccountRead,
         Self::EndpointRead,
         Self::EndpointChange,
         Self::EventPublish,
         Self::EventRead,
+        Self::PayloadRead,
         Self::ResourcePut,
         Self::ResourceRead,
         Self::DeliveryRead,
         Self::DeliveryRetry,
         Self::IncidentChange,
+        Self::AuditRead,
     ];
 
     /// Whether it changes anything.
     pub const fn changes(self) -> bool {
         match self {
             Self::ContractRead
+            | Self::AccountList
             | Self::AccountRead
             | Self::EndpointRead
             | Self::EventRead
+            | Self::PayloadRead
             | Self::ResourceRead
-            | Self::DeliveryRead => false,
+            | Self::DeliveryRead
+            | Self::AuditRead => false,
             Self::KeyManage
             | Self::AccountManage
             | Self::EndpointChange
@@ -136,6 +150,16 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
         | (
             Role::Publisher,
             Operation::EventPublish | Operation::ResourcePut | Operation::ResourceRead | Operation::ContractRead,
+        )
+        | (
+            Role::Auditor,
+            Operation::AuditRead
+            | Operation::ContractRead
+            | Operation::AccountList
+            | Operation::AccountRead
+            | Operation::EndpointRead
+            | Operation::EventRead
+            | Operation::DeliveryRead,
         ) => Reach::Everywhere,
         (
             Role::Consumer,
@@ -144,25 +168,48 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
             | Operation::EndpointRead
             | Operation::EndpointChange
             | Operation::EventRead
+            | Operation::PayloadRead
             | Operation::ResourceRead
             | Operation::DeliveryRead
             | Operation::DeliveryRetry
             | Operation::IncidentChange,
         ) => Reach::OwnAccount,
-        (Role::Consumer, Operation::KeyManage | Operation::AccountManage | Operation::EventPublish | Operation::ResourcePut)
+        (
+            Role::Consumer,
+            Operation::KeyManage
+            | Operation::AccountManage
+            | Operation::AccountList
+            | Operation::EventPublish
+            | Operation::ResourcePut
+            | Operation::AuditRead,
+        )
         | (
             Role::Publisher,
             Operation::KeyManage
             | Operation::AccountManage
+            | Operation::AccountList
             | Operation::AccountRead
             | Operation::EndpointRead
             | Operation::EndpointChange
             | Operation::EventRead
+            | Operation::PayloadRead
             | Operation::DeliveryRead
             | Operation::DeliveryRetry
-            | Operation::IncidentChange,
+            | Operation::IncidentChange
+            | Operation::AuditRead,
         )
-        | (Role::Auditor, _) => Reach::Nowhere,
+        | (
+            Role::Auditor,
+            Operation::KeyManage
+            | Operation::AccountManage
+            | Operation::EndpointChange
+            | Operation::EventPublish
+            | Operation::PayloadRead
+            | Operation::ResourcePut
+            | Operation::ResourceRead
+            | Operation::DeliveryRetry
+            | Operation::IncidentChange,
+        ) => Reach::Nowhere,
     }
 }
 
@@ -171,9 +218,18 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
 pub struct Scope {
     /// Only this account; `None`: all.
     pub(crate) only: Option<AccountId>,
+    /// Who has it.
+    pub(crate) by: Author,
+    /// Whether payloads and answers are shown.
+    pub(crate) shows_contents: bool,
 }
 
 impl Scope {
+    /// For what the process does on its own or a command's account.
+    pub(crate) const fn of_process(by: Author) -> Self {
+        Self { only: None, by, shows_contents: true }
+    }
+
     /// Whether it includes that account.
     pub(crate) fn includes(&self, account_id: &AccountId) -> bool {
         self.only.as_ref().is_none_or(|only| only == account_id)
@@ -184,6 +240,10 @@ impl Scope {
 #[derive(Clone)]
 pub struct AccountAccess {
     pub(crate) account: Arc<Account>,
+    /// Who has it.
+    pub(crate) by: Author,
+    /// Whether payloads and answers are shown, and what endpoints keep for themselves.
+    pub(crate) shows_contents: bool,
     contract: Option<Arc<Contract>>,
 }
 
@@ -191,6 +251,11 @@ impl AccountAccess {
     /// The account.
     pub fn account(&self) -> &Arc<Account> {
         &self.account
+    }
+
+    /// Whether payloads, answers and what endpoints keep for themselves are shown.
+    pub const fn shows_contents(&self) -> bool {
+        self.shows_contents
     }
 
     /// The account's contract, which may no longer be loaded.
@@ -206,21 +271,23 @@ const OPERATOR_ONLY: &str = "under this contract only the operator sets up endpo
 
 impl App {
     /// Who holds `bearer`, the key as given. Call it once per request: this is where requests are counted.
-    pub async fn authenticate(&self, bearer: Option<&str>) -> Result<Actor, AppError> {
+    pub async fn authenticate(&self, bearer: Option<&str>, origin: AuditOrigin) -> Result<Actor, AppError> {
         let bearer = bearer.map(str::trim).filter(|bearer| !bearer.is_empty());
         let bearer = bearer.ok_or(AppError::Unauthenticated("send an API key as `Authorization: Bearer <key>`"))?;
         let key = self.records().find_key(key_hash(bearer)).await?;
         let now = self.clock().now();
-        let actor = key
-            .filter(|key| key.expires_at.is_none_or(|end| now < end))
-            .map(|key| Actor {
-                identity: Identity::Key(key.id),
-                role: key.role,
-                account: key.account_id,
-                read_only: false,
-                requests_left: None,
-            })
-            .ok_or(AppError::Unauthenticated("this API key is unknown, revoked or expired"))?;
+        let actor = key.filter(|key| key.expires_at.is_none_or(|end| now < end)).map(|key| Actor {
+            identity: Identity::Key(key.id),
+            role: key.role,
+            account: key.account_id,
+            read_only: false,
+            origin,
+            requests_left: None,
+        });
+        let Some(actor) = actor else {
+            self.count_refused(bearer, origin);
+            return Err(AppError::Unauthenticated("this API key is unknown, revoked or expired"));
+        };
         self.count_request(actor)
     }
 
@@ -238,9 +305,14 @@ impl App {
         if actor.read_only && operation.changes() {
             return Err(AppError::Forbidden(READ_ONLY));
         }
+        let scope = |only| Scope {
+            only,
+            by: Author::of(actor),
+            shows_contents: reach(actor.role, Operation::PayloadRead) != Reach::Nowhere,
+        };
         match reach(actor.role, operation) {
-            Reach::Everywhere => Ok(Scope { only: None }),
-            Reach::OwnAccount if actor.account.is_some() => Ok(Scope { only: actor.account.clone() }),
+            Reach::Everywhere => Ok(scope(None)),
+            Reach::OwnAccount if actor.account.is_some() => Ok(scope(actor.account.clone())),
             Reach::OwnAccount | Reach::Nowhere => Err(AppError::Forbidden(ROLE)),
         }
     }
@@ -257,8 +329,9 @@ impl App {
             return Err(not_found());
         }
         let contract = self.contracts().get(&account.contract).cloned();
-        let access = AccountAccess { account, contract };
-        if operation == Operation::EndpointChange && scope.only.is_some() {
+        let Scope { only, by, shows_contents } = scope;
+        let access = AccountAccess { account, by, shows_contents, contract };
+        if operation == Operation::EndpointChange && only.is_some() {
             require_registrar(access.contract()?)?;
         }
         Ok(access)
@@ -277,7 +350,7 @@ impl App {
     pub(crate) async fn own_account(&self, id: &AccountId) -> Result<AccountAccess, AppError> {
         let account = self.find_account(id).await?.ok_or(AppError::NotFound(Resource::Account))?;
         let contract = self.contracts().get(&account.contract).cloned();
-        Ok(AccountAccess { account, contract })
+        Ok(AccountAccess { account, by: Author::node(), shows_contents: true, contract })
     }
 }
 
@@ -293,20 +366,23 @@ mod tests {
     use super::*;
 
     /// One line per operation: admin, publisher, consumer, auditor. `+` everywhere, `o` own account, `-` nowhere.
-    const MATRIX: [(Operation, &str); 13] = [
+    const MATRIX: [(Operation, &str); 16] = [
         (Operation::KeyManage, "+---"),
-        (Operation::ContractRead, "++o-"),
+        (Operation::ContractRead, "++o+"),
         (Operation::AccountManage, "+---"),
-        (Operation::AccountRead, "+-o-"),
-        (Operation::EndpointRead, "+-o-"),
+        (Operation::AccountList, "+--+"),
+        (Operation::AccountRead, "+-o+"),
+        (Operation::EndpointRead, "+-o+"),
         (Operation::EndpointChange, "+-o-"),
         (Operation::EventPublish, "++--"),
-        (Operation::EventRead, "+-o-"),
+        (Operation::EventRead, "+-o+"),
+        (Operation::PayloadRead, "+-o-"),
         (Operation::ResourcePut, "++--"),
         (Operation::ResourceRead, "++o-"),
-        (Operation::DeliveryRead, "+-o-"),
+        (Operation::DeliveryRead, "+-o+"),
         (Operation::DeliveryRetry, "+-o-"),
         (Operation::IncidentChange, "+-o-"),
+        (Operation::AuditRead, "+--+"),
     ];
 
     #[test]

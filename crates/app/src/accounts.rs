@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bellwire_contract::{Contract, SecretSource};
-use bellwire_domain::{AccountId, Secret};
+use bellwire_domain::{AccountId, AuditAction, AuditDetail, Secret};
 use bellwire_store::{Account, Deletion, Page, PageRequest, PutAccount, PutAccountError};
 
 use crate::error::no_faults;
@@ -42,7 +42,7 @@ pub struct PutAccountAnswer {
 
 impl App {
     /// Creates or changes an account.
-    pub async fn put_account(&self, _scope: &Scope, input: AccountInput<'_>) -> Result<PutAccountAnswer, AppError> {
+    pub async fn put_account(&self, scope: &Scope, input: AccountInput<'_>) -> Result<PutAccountAnswer, AppError> {
         let mut faults = Vec::new();
         let id = AccountId::try_new(input.id).map_err(|error| AppError::invalid("/id", error.to_string()))?;
         let unknown = || {
@@ -59,6 +59,8 @@ impl App {
 
         let _one_at_a_time = self.0.put_account.lock().await;
         let generated = self.first_secret(&id, &contract, input.secret.is_some()).await?;
+        let entry = scope.entry(AuditAction::AccountChanged).in_account(&id);
+        let entry = entry.with("contract", AuditDetail::Text(contract.name().to_owned()));
         let wanted = PutAccount {
             id,
             contract: contract.name().to_owned(),
@@ -67,7 +69,7 @@ impl App {
             sandbox: input.sandbox,
             entitlements,
         };
-        let (account, created) = self.records().put_account(wanted).await.map_err(|error| match error {
+        let (account, created) = self.records().audited(entry).put_account(wanted).await.map_err(|error| match error {
             PutAccountError::ContractFixed { contract } => Conflict::ContractFixed { contract }.into(),
             PutAccountError::Deleting => Conflict::AccountDeleted.into(),
             PutAccountError::Store(error) => AppError::from(error),
@@ -98,7 +100,7 @@ impl App {
     /// (`None`). A large one is gone for its users, its rows go in the background, and this returns what is left.
     pub async fn delete_account(&self, access: &AccountAccess) -> Result<Option<Deletion>, AppError> {
         let id = &access.account.id;
-        if !self.records().delete_account(id).await? {
+        if !self.records().audited(access.entry(AuditAction::AccountDeleted)).delete_account(id).await? {
             return Err(AppError::NotFound(Resource::Account));
         }
         let mut left = self.records().find_deletion(id).await?;

@@ -1,6 +1,6 @@
 //! Retries of many deliveries at once: those that a filter names, as they are when it is asked for.
 
-use bellwire_domain::{BulkRetryId, DeliveryState};
+use bellwire_domain::{AuditAction, AuditDetail, AuditEntry, BulkRetryId, DeliveryState};
 use bellwire_store::{BulkRetry, BulkRetryStep, DeliveryQuery, Matched, NewBulkRetry, Page, PageRequest, StartBulkRetryError};
 
 use crate::error::no_faults;
@@ -37,15 +37,20 @@ impl App {
         let query = self.delivery_query(&scope, filter).await?;
         let query = query.ok_or_else(|| AppError::invalid("/filter", "names an endpoint or an event that does not exist"))?;
         let matched = self.count_matched(Some(query.clone()), state).await?;
+        let id = BulkRetryId::draw(self.clock().now(), self.entropy().bytes());
+        let entry = scope.entry(AuditAction::BulkRetryStarted).to(id.as_str());
+        let entry = AuditEntry { account: query.account_id.clone(), ..entry };
+        let entry = entry.with("reason", AuditDetail::Personal(reason.to_owned()));
+        let entry = entry.with("matched", AuditDetail::Number(matched.count.unsigned_abs()));
         let new = NewBulkRetry {
-            id: BulkRetryId::draw(self.clock().now(), self.entropy().bytes()),
+            id,
             query,
             state,
             reason: reason.to_owned(),
             asked_by: actor.identity.as_str().to_owned(),
             running_max: self.limits().bulk_retries_running_max,
         };
-        self.records().start_bulk_retry(new, matched).await.map_err(|error| match error {
+        self.records().audited(entry).start_bulk_retry(new, matched).await.map_err(|error| match error {
             StartBulkRetryError::TooMany { max } => Conflict::BulkRetryLimit { max }.into(),
             StartBulkRetryError::Store(error) => error.into(),
         })
@@ -77,7 +82,9 @@ impl App {
     pub async fn cancel_bulk_retry(&self, actor: &Actor, id: &str) -> Result<BulkRetry, AppError> {
         let scope = self.permit(actor, Operation::DeliveryRetry)?;
         let found = self.get_bulk_retry(&scope, id).await?;
-        self.records().cancel_bulk_retry(&found.id).await?.ok_or(AppError::NotFound(Resource::BulkRetry))
+        let entry = scope.entry(AuditAction::BulkRetryCancelled).to(found.id.as_str());
+        let entry = AuditEntry { account: found.query.account_id, ..entry };
+        self.records().audited(entry).cancel_bulk_retry(&found.id).await?.ok_or(AppError::NotFound(Resource::BulkRetry))
     }
 
     /// Takes one step of the running one after `after`, for the process itself. `None`: there is none.

@@ -1,6 +1,6 @@
 //! Deliveries: read them, and retry them by hand.
 
-use bellwire_domain::{DeliveryId, EndpointId, EventId};
+use bellwire_domain::{AuditAction, AuditDetail, DeliveryId, EndpointId, EventId};
 use bellwire_store::{Attempt, Delivery, DeliveryQuery, Page, PageRequest, RetryResult};
 
 use crate::{App, AppError, Conflict, DeliveryFilter, Resource, Scope};
@@ -61,8 +61,28 @@ impl App {
         Ok(found.filter(|delivery| scope.includes(&delivery.account_id)))
     }
 
-    /// One delivery with its attempts.
+    /// One delivery with its attempts and what was answered to them. That the answers were read is recorded before they are shown; who
+    /// may not see them gets none.
     pub async fn get_delivery(&self, scope: &Scope, id: &str) -> Result<DeliveryWithAttempts, AppError> {
+        let (delivery, attempts) = self.find_delivery(scope, id).await?;
+        if !scope.shows_contents {
+            return Ok((delivery, without_answers(attempts)));
+        }
+        let read: Vec<u32> = attempts.iter().filter(|found| found.response.is_some()).map(|found| found.number).collect();
+        if !read.is_empty() {
+            let entry = scope.entry(AuditAction::AnswersRead).in_account(&delivery.account_id).to(id);
+            self.records().note(entry.with("attempts", AuditDetail::Texts(read.iter().map(u32::to_string).collect()))).await?;
+        }
+        Ok((delivery, attempts))
+    }
+
+    /// One delivery with its attempts, without what was answered to them.
+    pub async fn get_delivery_head(&self, scope: &Scope, id: &str) -> Result<DeliveryWithAttempts, AppError> {
+        let (delivery, attempts) = self.find_delivery(scope, id).await?;
+        Ok((delivery, without_answers(attempts)))
+    }
+
+    async fn find_delivery(&self, scope: &Scope, id: &str) -> Result<DeliveryWithAttempts, AppError> {
         let not_found = || AppError::NotFound(Resource::Delivery);
         let id = DeliveryId::try_new(id).map_err(|_| not_found())?;
         let found = self.records().find_delivery(id).await?;
@@ -71,12 +91,17 @@ impl App {
 
     /// Makes a delivery due now, whether it waits or has ended.
     pub async fn retry_delivery(&self, scope: &Scope, id: &str) -> Result<DeliveryWithAttempts, AppError> {
-        let (delivery, _) = self.get_delivery(scope, id).await?;
-        match self.records().retry_delivery(delivery.id).await? {
+        let (delivery, _) = self.get_delivery_head(scope, id).await?;
+        let entry = scope.entry(AuditAction::DeliveryRetried).in_account(&delivery.account_id).to(id);
+        match self.records().audited(entry).retry_delivery(delivery.id).await? {
             RetryResult::Due(_) => self.get_delivery(scope, id).await,
             RetryResult::InFlight => Err(Conflict::DeliveryInFlight.into()),
             RetryResult::EndpointGone => Err(Conflict::EndpointDeleted.into()),
             RetryResult::NotFound => Err(AppError::NotFound(Resource::Delivery)),
         }
     }
+}
+
+fn without_answers(attempts: Vec<Attempt>) -> Vec<Attempt> {
+    attempts.into_iter().map(|attempt| Attempt { response: None, ..attempt }).collect()
 }

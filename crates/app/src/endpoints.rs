@@ -1,7 +1,7 @@
 //! Endpoints: registered, changed, tested, enabled, disabled and deleted by whom the contract allows.
 
 use bellwire_contract::EventDefinition;
-use bellwire_domain::{EndpointId, EventFilter, HealthStatus, Secret};
+use bellwire_domain::{AuditAction, AuditDetail, AuditEntry, EndpointId, EventFilter, HealthStatus, Secret};
 use bellwire_store::{Endpoint, EndpointChanges, EventReceipt, LaneKey, LimitedError, NewEndpoint, Page, PageRequest};
 
 use crate::endpoint_rules::{EndpointRules, check_name, check_rate_limit, entitled};
@@ -81,20 +81,23 @@ impl App {
             health: HealthStatus::Active,
             secret: secret.clone(),
         };
-        let created = self.records().create_endpoint(new, rules.limits.endpoints_per_account_max).await;
+        let entry = access.entry(AuditAction::EndpointCreated).to(new.id.as_str());
+        let entry = entry.with("receiver", AuditDetail::Text(receiver(&new.url)));
+        let created = self.records().audited(entry).create_endpoint(new, rules.limits.endpoints_per_account_max).await;
         let created = created.map_err(|error| limited(error, |max| Conflict::EndpointLimit { max }))?;
         Ok((created.ok_or(AppError::NotFound(Resource::Account))?, secret))
     }
 
-    /// One endpoint.
+    /// One endpoint. Who is not shown contents sees its URL without a query, and its headers without values: both hold tokens.
     pub async fn get_endpoint(&self, access: &AccountAccess, id: &str) -> Result<Endpoint, AppError> {
         let found = self.records().find_endpoint(&lane(access, id)?).await?;
-        found.ok_or(AppError::NotFound(Resource::Endpoint))
+        found.map(|endpoint| shown(access, endpoint)).ok_or(AppError::NotFound(Resource::Endpoint))
     }
 
     /// A page of an account's endpoints, by id.
     pub async fn list_endpoints(&self, access: &AccountAccess, page: PageRequest) -> Result<Page<Endpoint>, AppError> {
-        Ok(self.records().list_endpoints(&access.account.id, page).await?)
+        let Page { items, next } = self.records().list_endpoints(&access.account.id, page).await?;
+        Ok(Page { items: items.into_iter().map(|endpoint| shown(access, endpoint)).collect(), next })
     }
 
     /// The event types that an endpoint gets: its choice, or all that the account is entitled to.
@@ -161,7 +164,8 @@ impl App {
 
     /// Deletes an endpoint and cancels its waiting deliveries.
     pub async fn delete_endpoint(&self, access: &AccountAccess, id: &str) -> Result<(), AppError> {
-        let deleted = self.records().delete_endpoint(&lane(access, id)?).await?;
+        let entry = access.entry(AuditAction::EndpointDeleted).to(id);
+        let deleted = self.records().audited(entry).delete_endpoint(&lane(access, id)?).await?;
         if deleted { Ok(()) } else { Err(AppError::NotFound(Resource::Endpoint)) }
     }
 
@@ -176,11 +180,15 @@ impl App {
         let endpoint = self.get_endpoint(access, id).await?;
         let admitted = self.tests().admit(&access.account.id, self.clock().now());
         let left = admitted.map_err(|(retry_after, allowance)| AppError::RateExceeded { retry_after, allowance })?;
-        Ok((self.publish_test(access, endpoint.id, input.as_ref()).await?, left))
+        let entry = access.entry(AuditAction::EndpointTested).to(id);
+        let receipt = self.publish_test(access, endpoint.id, input.as_ref()).await?;
+        self.records().note(entry.with("event", AuditDetail::Text(receipt.id.to_string()))).await?;
+        Ok((receipt, left))
     }
 
     async fn change_endpoint(&self, access: &AccountAccess, id: &str, changes: EndpointChanges) -> Result<Endpoint, AppError> {
-        let endpoint = self.records().update_endpoint(&lane(access, id)?, changes).await?;
+        let entry = described(access.entry(AuditAction::EndpointChanged).to(id), &changes);
+        let endpoint = self.records().audited(entry).update_endpoint(&lane(access, id)?, changes).await?;
         endpoint.ok_or(AppError::NotFound(Resource::Endpoint))
     }
 
@@ -198,6 +206,49 @@ impl App {
             allow_http: self.options().allow_http,
             limits: self.limits(),
         })
+    }
+}
+
+/// What stands for what is not shown.
+const HIDDEN: &str = "…";
+
+/// An endpoint as it is shown with that permission.
+fn shown(access: &AccountAccess, mut endpoint: Endpoint) -> Endpoint {
+    if access.shows_contents {
+        return endpoint;
+    }
+    if let Some((path, _)) = endpoint.url.split_once('?') {
+        endpoint.url = format!("{path}?{HIDDEN}");
+    }
+    endpoint.headers.iter_mut().for_each(|(_, value)| HIDDEN.clone_into(value));
+    endpoint
+}
+
+/// Where an endpoint's requests go, without what may be secret in its URL.
+fn receiver(url: &str) -> String {
+    url::Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
+}
+
+/// A record of a change, with what was changed and not to what: headers and URLs hold secrets.
+fn described(entry: AuditEntry, changes: &EndpointChanges) -> AuditEntry {
+    let fields = [
+        ("url", changes.url.is_some()),
+        ("name", changes.name.is_some()),
+        ("events", changes.filter.is_some()),
+        ("headers", changes.headers.is_some()),
+        ("in_flight_max", changes.in_flight_max.is_some()),
+        ("rate_limit", changes.rate_limit.is_some()),
+        ("health", changes.resume),
+    ];
+    let changed = fields.iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| (*name).to_owned()).collect();
+    let entry = entry.with("changed", AuditDetail::Texts(changed));
+    let entry = match changes.enabled {
+        Some(enabled) => entry.with("enabled", AuditDetail::Text(enabled.to_string())),
+        None => entry,
+    };
+    match &changes.url {
+        Some(url) => entry.with("receiver", AuditDetail::Text(receiver(url))),
+        None => entry,
     }
 }
 

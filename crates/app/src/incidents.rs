@@ -1,6 +1,6 @@
 //! Incidents: what fails, told once for each cause.
 
-use bellwire_domain::{EndpointId, IncidentId, IncidentState};
+use bellwire_domain::{AuditAction, AuditDetail, EndpointId, IncidentId, IncidentState};
 use bellwire_store::{Incident, IncidentChange, IncidentQuery, Page, PageRequest};
 
 use crate::{Actor, App, AppError, Conflict, Operation, Resource, Scope};
@@ -48,7 +48,13 @@ impl App {
         let found = self.get_incident(&scope, id).await?;
         let not_found = || AppError::NotFound(Resource::Incident);
         let by = actor.identity.as_str().to_owned();
-        let changed = self.records().change_incident(found.id, change, by).await?.ok_or_else(not_found)?;
+        let word = match change {
+            IncidentChange::Acknowledge => "acknowledged",
+            IncidentChange::Resolve => "resolved",
+        };
+        let entry = scope.entry(AuditAction::IncidentChanged).in_account(&found.lane.account_id).to(found.id.as_str());
+        let entry = entry.with("change", AuditDetail::Text(word.to_owned()));
+        let changed = self.records().audited(entry).change_incident(found.id, change, by).await?.ok_or_else(not_found)?;
         if change == IncidentChange::Acknowledge && changed.state() == IncidentState::Resolved {
             return Err(Conflict::IncidentResolved.into());
         }

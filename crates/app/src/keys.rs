@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use bellwire_domain::Role;
-use bellwire_domain::{AccountId, KeyId, Secret, Timestamp};
+use bellwire_domain::{AccountId, AuditAction, AuditDetail, AuditEntry, KeyId, Role, Secret, Timestamp};
 use bellwire_store::{ApiKey, KeyDeletion, Page, PageRequest, key_hash};
 
+use crate::audit::Author;
 use crate::{App, AppError, Conflict, Fault, Resource, Scope, error::no_faults};
 
 /// How long a configured admin key may be, in bytes.
@@ -38,7 +38,7 @@ pub struct NewKey {
 
 impl App {
     /// Creates a key.
-    pub async fn create_key(&self, _scope: &Scope, input: KeyInput<'_>) -> Result<NewKey, AppError> {
+    pub async fn create_key(&self, scope: &Scope, input: KeyInput<'_>) -> Result<NewKey, AppError> {
         let mut faults = Vec::new();
         let role = Role::parse(input.role);
         let now = self.clock().now();
@@ -51,7 +51,7 @@ impl App {
             return Err(AppError::Invalid(faults));
         };
         no_faults(faults)?;
-        self.store_new_key(role, account_id, input.expires_at).await
+        self.store_new_key(&scope.by, role, account_id, input.expires_at).await
     }
 
     /// A consumer's key is for one existing account; the other roles have no account.
@@ -82,10 +82,16 @@ impl App {
         Ok(None)
     }
 
-    async fn store_new_key(&self, role: Role, account_id: Option<AccountId>, end: Option<Timestamp>) -> Result<NewKey, AppError> {
+    async fn store_new_key(
+        &self,
+        by: &Author,
+        role: Role,
+        account_id: Option<AccountId>,
+        end: Option<Timestamp>,
+    ) -> Result<NewKey, AppError> {
         let text = format!("bwk_{}", hex::encode(self.entropy().bytes::<32>()));
         let key = self.draw_key(role, account_id, end);
-        self.records().create_key(key.clone(), key_hash(&text)).await?;
+        self.records().audited(created(by, &key)).create_key(key.clone(), key_hash(&text)).await?;
         Ok(NewKey { key, text: Secret::new(text) })
     }
 
@@ -101,10 +107,11 @@ impl App {
     }
 
     /// Revokes a key at once, unless nobody could administer the store any more.
-    pub async fn delete_key(&self, _scope: &Scope, id: &str) -> Result<(), AppError> {
+    pub async fn delete_key(&self, scope: &Scope, id: &str) -> Result<(), AppError> {
         let not_found = || AppError::NotFound(Resource::Key);
         let id = KeyId::try_new(id).map_err(|_| not_found())?;
-        match self.records().delete_key(&id).await? {
+        let entry = scope.entry(AuditAction::KeyDeleted).to(id.as_str());
+        match self.records().audited(entry).delete_key(&id).await? {
             KeyDeletion::Deleted => Ok(()),
             KeyDeletion::LastAdmin => Err(Conflict::LastAdminKey.into()),
             KeyDeletion::NotFound => Err(not_found()),
@@ -118,7 +125,7 @@ impl App {
         account: Option<&str>,
         end: Option<Timestamp>,
     ) -> Result<NewKey, AppError> {
-        self.create_key(&Scope { only: None }, KeyInput { role: role.as_str(), account, expires_at: end }).await
+        self.create_key(&Scope::of_process(Author::command()), KeyInput { role: role.as_str(), account, expires_at: end }).await
     }
 
     /// When the last admin key that there is expires; `None`: one never does, or there is none.
@@ -133,7 +140,7 @@ impl App {
             if self.records().has_admin_key().await? {
                 return Ok(None);
             }
-            let made = self.store_new_key(Role::Admin, None, None).await?;
+            let made = self.store_new_key(&Author::node(), Role::Admin, None, None).await?;
             return Ok(Some(made.text.expose().clone()));
         };
         check_configured(text).map_err(|detail| AppError::invalid("", detail))?;
@@ -146,8 +153,20 @@ impl App {
             Some(_) | None => {}
         }
         let key = ApiKey { id, ..self.draw_key(Role::Admin, None, None) };
-        self.records().replace_key(key, key_hash(text)).await?;
+        let entry = created(&Author::node(), &key);
+        self.records().audited(entry).replace_key(key, key_hash(text)).await?;
         Ok(None)
+    }
+}
+
+/// That a key was created.
+fn created(by: &Author, key: &ApiKey) -> AuditEntry {
+    let entry = by.entry(AuditAction::KeyCreated).to(key.id.as_str());
+    let entry = entry.with("role", AuditDetail::Text(key.role.to_string()));
+    let entry = AuditEntry { account: key.account_id.clone(), ..entry };
+    match key.expires_at {
+        Some(end) => entry.with("expires", AuditDetail::Text(end.to_string())),
+        None => entry,
     }
 }
 

@@ -15,6 +15,7 @@
 
 pub mod access;
 mod accounts;
+mod audit;
 mod bulk_retries;
 mod contracts;
 mod deliveries;
@@ -35,6 +36,7 @@ mod requests;
 mod resources;
 mod secrets;
 mod sessions;
+mod tally;
 
 use std::sync::Arc;
 
@@ -43,9 +45,11 @@ use bellwire_domain::{AccountId, AddressPolicy, Clock, Entropy, Role};
 use bellwire_store::{Account, Records, StoreError};
 
 use rate::Rates;
+use tally::Tally;
 
 pub use access::{AccountAccess, Actor, Identity, Operation, Reach, Scope};
 pub use accounts::{AccountInput, PutAccountAnswer};
+pub use audit::{Author, ClientAddress, KEY_PREFIX_LENGTH};
 pub use bulk_retries::BULK_RETRY_STATES;
 pub use deliveries::DeliveryWithAttempts;
 pub use delivery_filter::{DeliveryFilter, STATUS_RANGE, WrongFilter};
@@ -97,6 +101,8 @@ struct Inner {
     consumer_requests: Option<Rates<Identity>>,
     /// How often each account may have a test event sent.
     tests: Rates<AccountId>,
+    /// What is recorded once a minute.
+    tally: Tally,
 }
 
 impl App {
@@ -107,7 +113,7 @@ impl App {
         let consumer_requests = limits.requests_per_consumer_key.map(|limit| Rates::new("requests", limit));
         let tests = Rates::new("tests", limits.tests_per_account);
         let put_account = tokio::sync::Mutex::default();
-        Self(Arc::new(Inner { options, put_account, requests, consumer_requests, tests }))
+        Self(Arc::new(Inner { options, put_account, requests, consumer_requests, tests, tally: Tally::default() }))
     }
 
     /// The limits.
@@ -149,6 +155,10 @@ impl App {
     pub(crate) fn requests_of(&self, role: Role) -> Option<&Rates<Identity>> {
         let own = self.0.consumer_requests.as_ref().filter(|_| role == Role::Consumer);
         own.or(self.0.requests.as_ref())
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.0.tally
     }
 
     pub(crate) fn tests(&self) -> &Rates<AccountId> {

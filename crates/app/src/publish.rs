@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bellwire_contract::{Contract, EventDefinition};
-use bellwire_domain::{EndpointId, EventId, EventType, IdFormat, InvalidEventType, Timestamp, unseen_reason};
+use bellwire_domain::{AuditAction, EndpointId, EventId, EventType, IdFormat, InvalidEventType, Timestamp, unseen_reason};
 use bellwire_store::{Account, EventReceipt, NewEvent, PublishError, StoreError};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -45,14 +45,16 @@ impl App {
         }
         let conflict = |index: usize| inputs.get(index).map(|input| (format!("{}/id", input.pointer), input.id.as_deref()));
         let decide = |account: &Account, contract: &Contract| self.check_events(account, contract, inputs);
-        self.decide_and_commit(access, decide).await.map_err(|error| match error {
+        let receipts = self.decide_and_commit(access, decide).await.map_err(|error| match error {
             PublishFailure::App(error) => error,
-            PublishFailure::AccountChanged => StoreError::Busy.into(),
+            PublishFailure::AccountChanged => AppError::from(StoreError::Busy),
             PublishFailure::Conflict(index) => {
                 let (pointer, id) = conflict(index).unwrap_or_default();
                 Conflict::EventExists { pointer, id: id.unwrap_or_default().to_owned() }.into()
             }
-        })
+        })?;
+        self.count_published(&access.by, AuditAction::EventsPublished, &access.account.id, receipts.len());
+        Ok(receipts)
     }
 
     /// Publishes a test event to one endpoint: the contract's, or the one that is given.

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bellwire_domain::ReplayCase;
-use bellwire_domain::{ReplayId, Timestamp};
+use bellwire_domain::{AuditAction, AuditDetail, ReplayCase, ReplayId, Timestamp};
 use bellwire_store::{Matched, NewReplay, Page, PageRequest, Replay, StartReplayError, StartedReplay};
 
 use crate::endpoints::lane;
@@ -34,7 +33,9 @@ impl App {
     ) -> Result<(Replay, [Allowance; 2]), AppError> {
         let new = self.new_replay(access, endpoint, input)?;
         let (running_max, account_running_max) = (new.running_max, new.account_running_max);
-        let started = self.records().start_replay(new).await.map_err(|error| match error {
+        let entry = access.entry(AuditAction::ReplayStarted).to(new.id.as_str());
+        let entry = entry.with("endpoint", AuditDetail::Text(endpoint.to_owned()));
+        let started = self.records().audited(entry).start_replay(new).await.map_err(|error| match error {
             StartReplayError::EndpointNotFound => AppError::NotFound(Resource::Endpoint),
             StartReplayError::TooMany { max } => Conflict::ReplayLimit { max }.into(),
             StartReplayError::TooManyOfAccount { max } => Conflict::AccountReplayLimit { max }.into(),
@@ -94,7 +95,9 @@ impl App {
 
     /// Stops a replay; the deliveries it has created stay. A replay that has ended does not change.
     pub async fn cancel_replay(&self, access: &AccountAccess, endpoint: &str, id: &str) -> Result<Replay, AppError> {
-        let found = self.records().cancel_replay(&lane(access, endpoint)?, &parse(id)?).await?;
+        let id = parse(id)?;
+        let entry = access.entry(AuditAction::ReplayCancelled).to(id.as_str());
+        let found = self.records().audited(entry).cancel_replay(&lane(access, endpoint)?, &id).await?;
         found.ok_or(AppError::NotFound(Resource::Replay))
     }
 }

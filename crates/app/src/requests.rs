@@ -5,7 +5,7 @@ use bellwire_contract::{
     AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput as RenderedEvent, RenderInput, SecretSource,
 };
 use bellwire_domain::{OutboundRequest, Secret};
-use bellwire_store::{Attempt, Delivery};
+use bellwire_store::{Attempt, Delivery, Event};
 
 use crate::endpoints::lane;
 use crate::{AccountAccess, App, AppError};
@@ -28,16 +28,20 @@ pub struct ShownRequest {
 
 impl App {
     /// The request of an attempt, or why it cannot be built. It is what was sent, as long as nobody has changed the endpoint or its
-    /// secrets since, except for what the contract draws at random. Secrets that it carries are hidden.
+    /// secrets since, except for what the contract draws at random. Secrets that it carries are hidden. The event is the delivery's, as
+    /// [`App::get_event`] has recorded that it was read.
     pub async fn show_request(
         &self,
         access: &AccountAccess,
         delivery: &Delivery,
         attempt: &Attempt,
+        event: &Event,
     ) -> Result<Result<ShownRequest, String>, AppError> {
+        if !access.shows_contents {
+            return Ok(Err("this role is not shown requests".to_owned()));
+        }
         let contract = access.contract()?;
         let endpoint = self.get_endpoint(access, delivery.endpoint_id.as_str()).await?;
-        let event = self.get_event(access, delivery.event_id.as_str()).await?;
         let active = match contract.subscription().secret.from {
             SecretSource::Account => self.records().account_secrets(&access.account.id).await?,
             SecretSource::Consumer | SecretSource::Generated => {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use bellwire_contract::{Contract, ResourceEvent, ResourceRefusal, StoredResource};
-use bellwire_domain::{EventId, ResourceId};
+use bellwire_domain::{AuditAction, AuditDetail, EventId, ResourceId};
 use bellwire_store::{
     Account, NewEvent, Page, PageRequest, Precondition, PutResource, PutResourceAnswer, PutResourceError, ResourceDecision,
     ResourceHead, ResourceUpdate, StoreError,
 };
 use bytes::Bytes;
 
+use crate::audit::reading;
 use crate::endpoint_rules::entitled;
 use crate::publish::{DECISIONS_MAX, PublishFailure, count_accepted, fingerprint, is_nested_at_most};
 use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource};
@@ -45,6 +46,7 @@ impl App {
                 move |stored: Option<&bellwire_store::Resource>| app.decide_resource(&deciding, &contract, &document, stored);
             let failure = match self.records().put_resource(Arc::clone(&account), wanted.clone(), decide).await {
                 Ok(answer) => {
+                    self.count_published(&access.by, AuditAction::ResourcesPut, &account.id, 1);
                     count_accepted(&account.contract, answer.events.iter().map(|(receipt, _)| receipt));
                     return Ok(answer);
                 }
@@ -69,7 +71,9 @@ impl App {
         check_kind(access.contract()?, kind)?;
         let not_found = || AppError::NotFound(Resource::Resource);
         let id = ResourceId::try_new(id).map_err(|_| not_found())?;
-        self.records().find_resource(&access.account.id, kind, &id).await?.ok_or_else(not_found)
+        let found = self.records().find_resource(&access.account.id, kind, &id).await?.ok_or_else(not_found)?;
+        self.note_documents(access, kind, std::slice::from_ref(&found)).await?;
+        Ok(found)
     }
 
     /// A page of the resources of a kind, by id, without their documents.
@@ -101,8 +105,23 @@ impl App {
                 break;
             }
         }
+        if !items.is_empty() {
+            self.note_documents(access, kind, &items).await?;
+        }
         let cut = left.next().and(items.last()).map(|last| last.head.id.to_string());
         Ok(Page { items, next: cut.or(heads.next) })
+    }
+
+    /// Records that documents were read.
+    async fn note_documents(
+        &self,
+        access: &AccountAccess,
+        kind: &str,
+        read: &[bellwire_store::Resource],
+    ) -> Result<(), AppError> {
+        let ids: Vec<&ResourceId> = read.iter().map(|found| &found.head.id).collect();
+        let entry = access.entry(AuditAction::PayloadsRead).with("kind", AuditDetail::Text(kind.to_owned()));
+        Ok(self.records().note(reading(entry, &ids)).await?)
     }
 
     fn check_document(&self, document: &[u8]) -> Result<(), AppError> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bellwire_contract::SecretSource;
-use bellwire_domain::{Secret, Timestamp, parse_duration, print_duration};
+use bellwire_domain::{AuditAction, AuditEntry, Secret, Timestamp, parse_duration, print_duration};
 use bellwire_store::{Account, ActiveSecret, Endpoint, LaneKey, Rotation};
 
 use crate::endpoints::{lane, limited};
@@ -43,7 +43,9 @@ impl App {
         }
         no_faults(faults)?;
         let secret = secret.ok_or_else(|| AppError::invalid("/secret", "give a secret"))?;
-        let rotated = self.records().rotate_endpoint_secret(&lane(access, id)?, self.rotation(&secret, overlap)).await;
+        let entry = access.entry(AuditAction::EndpointSecretRotated).to(id);
+        let rotated =
+            self.records().audited(entry).rotate_endpoint_secret(&lane(access, id)?, self.rotation(&secret, overlap)).await;
         let rotated = rotated.map_err(|error| limited(error, |max| Conflict::SecretLimit { max }))?;
         Ok((rotated.ok_or(AppError::NotFound(Resource::Endpoint))?, secret))
     }
@@ -65,7 +67,9 @@ impl App {
         }
         no_faults(faults)?;
         let secret = input.secret.unwrap_or_else(|| contract.draw_secret(self.entropy().bytes()));
-        let rotated = self.records().rotate_account_secret(&access.account.id, self.rotation(&secret, overlap)).await;
+        let entry = access.entry(AuditAction::AccountSecretRotated);
+        let rotated =
+            self.records().audited(entry).rotate_account_secret(&access.account.id, self.rotation(&secret, overlap)).await;
         let rotated = rotated.map_err(|error| limited(error, |max| Conflict::SecretLimit { max }))?;
         Ok((rotated.ok_or(AppError::NotFound(Resource::Account))?, secret))
     }
@@ -79,7 +83,8 @@ impl App {
         if !access.contract().is_ok_and(|contract| contract.subscription().secret.is_read_with_endpoints()) {
             return Ok(None);
         }
-        Ok(newest(self.endpoint_secrets(access, endpoint).await?))
+        let found = newest(self.endpoint_secrets(access, endpoint).await?);
+        self.note_secret(access.entry(AuditAction::SecretRead).to(endpoint.id.as_str()), found).await
     }
 
     /// The same for an account's.
@@ -87,7 +92,16 @@ impl App {
         if !access.contract().is_ok_and(|contract| contract.subscription().secret.is_read_with_accounts()) {
             return Ok(None);
         }
-        Ok(newest(self.records().account_secrets(&access.account.id).await?))
+        let found = newest(self.records().account_secrets(&access.account.id).await?);
+        self.note_secret(access.entry(AuditAction::SecretRead), found).await
+    }
+
+    /// Records that a secret is shown, if there is one.
+    async fn note_secret(&self, entry: AuditEntry, found: Option<Secret<String>>) -> Result<Option<Secret<String>>, AppError> {
+        if found.is_some() {
+            self.records().note(entry).await?;
+        }
+        Ok(found)
     }
 
     /// When those of an endpoint's secrets end that sign beside the newest, the latest first.

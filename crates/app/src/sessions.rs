@@ -4,10 +4,11 @@
 
 use std::time::Duration;
 
-use bellwire_domain::{Role, Secret, Timestamp, parse_duration};
+use bellwire_domain::{AuditAction, AuditDetail, AuditEntry, AuditOrigin, Role, Secret, Timestamp, parse_duration};
 use bellwire_store::{PortalLink, Session, key_hash};
 
 use crate::access::Identity;
+use crate::audit::Author;
 use crate::error::no_faults;
 use crate::{AccountAccess, Actor, App, AppError, Fault, Resource};
 
@@ -44,8 +45,8 @@ pub struct SignedIn {
 
 impl App {
     /// Signs in with an API key.
-    pub async fn sign_in(&self, key: &str) -> Result<SignedIn, AppError> {
-        let actor = self.authenticate(Some(key)).await?;
+    pub async fn sign_in(&self, key: &str, origin: AuditOrigin) -> Result<SignedIn, AppError> {
+        let actor = self.authenticate(Some(key), origin).await?;
         if actor.role == Role::Publisher {
             return Err(AppError::Forbidden("a publisher's key posts events; there is nothing to see with it"));
         }
@@ -62,12 +63,20 @@ impl App {
             created_at: now,
             expires_at: session_end(now),
         };
-        self.records().create_session(session, key_hash(token.expose())).await?;
+        self.open_session(&actor, session, &token).await?;
         Ok(SignedIn { token, actor, path: None })
     }
 
+    /// Stores a session, and records who opened it.
+    async fn open_session(&self, actor: &Actor, session: Session, token: &Secret<String>) -> Result<(), AppError> {
+        let entry = Author::of(actor).entry(AuditAction::SessionOpened);
+        let entry = AuditEntry { account: actor.account.clone(), ..entry };
+        let entry = entry.with("role", AuditDetail::Text(actor.role.to_string()));
+        Ok(self.records().audited(entry).create_session(session, key_hash(token.expose())).await?)
+    }
+
     /// Signs in a person whom the identity provider knows.
-    pub async fn sign_in_person(&self, name: &str, role: Role) -> Result<SignedIn, AppError> {
+    pub async fn sign_in_person(&self, name: &str, role: Role, origin: AuditOrigin) -> Result<SignedIn, AppError> {
         let (token, now) = (self.draw_token("bws_"), self.clock().now());
         let session = Session {
             role,
@@ -78,20 +87,22 @@ impl App {
             created_at: now,
             expires_at: session_end(now),
         };
-        let actor = actor_of(session.clone())?;
-        self.records().create_session(session, key_hash(token.expose())).await?;
+        let actor = actor_of(session.clone(), origin)?;
+        self.open_session(&actor, session, &token).await?;
         Ok(SignedIn { token, actor, path: None })
     }
 
     /// Who holds a session, if it lasts. Call it once per request: this is where requests are counted.
-    pub async fn find_session(&self, token: &str) -> Result<Option<Actor>, AppError> {
+    pub async fn find_session(&self, token: &str, origin: AuditOrigin) -> Result<Option<Actor>, AppError> {
         let Some(session) = self.records().find_session(key_hash(token)).await? else { return Ok(None) };
-        self.count_request(actor_of(session)?).map(Some)
+        self.count_request(actor_of(session, origin)?).map(Some)
     }
 
     /// Ends a session at once.
-    pub async fn sign_out(&self, token: &str) -> Result<(), AppError> {
-        Ok(self.records().end_session(key_hash(token)).await?)
+    pub async fn sign_out(&self, token: &str, origin: AuditOrigin) -> Result<(), AppError> {
+        let Some(session) = self.records().find_session(key_hash(token)).await? else { return Ok(()) };
+        let entry = Author::of(&actor_of(session, origin)?).entry(AuditAction::SessionEnded);
+        Ok(self.records().audited(entry).end_session(key_hash(token)).await?)
     }
 
     /// Makes a link that signs its reader in to an account's portal, once: its token, and when it stops working.
@@ -121,7 +132,8 @@ impl App {
             created_at: now,
             expires_at,
         };
-        let made = self.records().create_portal_link(link, key_hash(token.expose())).await?;
+        let entry = access.entry(AuditAction::PortalLinkCreated);
+        let made = self.records().audited(entry).create_portal_link(link, key_hash(token.expose())).await?;
         if made { Ok((token, expires_at)) } else { Err(AppError::NotFound(Resource::Account)) }
     }
 
@@ -134,22 +146,30 @@ impl App {
     }
 
     /// Opens a session by a link, which works no more after that. `None`: it was used, has expired, or never was.
-    pub async fn open_portal_link(&self, link: &str) -> Result<Option<SignedIn>, AppError> {
+    pub async fn open_portal_link(&self, link: &str, origin: AuditOrigin) -> Result<Option<SignedIn>, AppError> {
         let (token, now) = (self.draw_token("bws_"), self.clock().now());
-        let opened = self.records().open_portal_link(key_hash(link), key_hash(token.expose()), session_end(now)).await?;
+        let entry = Author::of(&operator(origin)).entry(AuditAction::SessionOpened);
+        let opened =
+            self.records().audited(entry).open_portal_link(key_hash(link), key_hash(token.expose()), session_end(now)).await?;
         Ok(opened.map(|link| {
-            let (identity, role) = match &link.account_id {
-                Some(account) => (Identity::Portal(account.clone()), Role::Consumer),
-                None => (Identity::Person("operator".into()), Role::Admin),
+            let actor = match link.account_id {
+                Some(account) => Actor {
+                    identity: Identity::Portal(account.clone()),
+                    role: Role::Consumer,
+                    account: Some(account),
+                    read_only: link.read_only,
+                    origin,
+                    requests_left: None,
+                },
+                None => operator(origin),
             };
-            let actor = Actor { identity, role, account: link.account_id, read_only: link.read_only, requests_left: None };
             SignedIn { token, actor, path: link.path }
         }))
     }
 
     /// Ends all sessions of an account's portal, and makes its links useless.
     pub async fn end_portal(&self, access: &AccountAccess) -> Result<(), AppError> {
-        self.records().end_account_sessions(&access.account.id).await?;
+        self.records().audited(access.entry(AuditAction::PortalEnded)).end_account_sessions(&access.account.id).await?;
         Ok(())
     }
 
@@ -162,7 +182,13 @@ fn session_end(now: Timestamp) -> Timestamp {
     now.plus(Duration::from_secs(SESSION_LASTS_S))
 }
 
-fn actor_of(session: Session) -> Result<Actor, AppError> {
+/// Whoever opens the link that a server prints when it starts.
+fn operator(origin: AuditOrigin) -> Actor {
+    let identity = Identity::Person("operator".into());
+    Actor { identity, role: Role::Admin, account: None, read_only: false, origin, requests_left: None }
+}
+
+fn actor_of(session: Session, origin: AuditOrigin) -> Result<Actor, AppError> {
     let Session { role, account_id, key_id, person, read_only, .. } = session;
     let identity = match (key_id, person, &account_id) {
         (Some(key), _, _) => Identity::Key(key),
@@ -170,7 +196,7 @@ fn actor_of(session: Session) -> Result<Actor, AppError> {
         (None, None, Some(account)) => Identity::Portal(account.clone()),
         (None, None, None) => return Err(AppError::Unauthenticated("this session belongs to nobody")),
     };
-    Ok(Actor { identity, role, account: account_id, read_only, requests_left: None })
+    Ok(Actor { identity, role, account: account_id, read_only, origin, requests_left: None })
 }
 
 /// Whether a text is the path of a page: it leads nowhere else.

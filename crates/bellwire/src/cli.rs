@@ -13,8 +13,10 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 use url::Url;
 
+mod audit;
 mod keys;
 
+pub(crate) use audit::{AuditCommand, AuditExportArguments, AuditVerifyArguments};
 pub(crate) use keys::{KeysCommand, KeysCreateArguments};
 
 /// Webhook delivery for healthcare platforms, in one binary.
@@ -42,6 +44,9 @@ pub(crate) enum Command {
     /// Create an API key with the database and its master key alone, for when nobody can sign in
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Verify and export the audit log, with or without a running server
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// List, check and try contracts
     #[command(subcommand)]
     Contract(ContractCommand),
@@ -107,6 +112,9 @@ pub(crate) struct ServeArguments {
     /// their limit. It is made if there is none
     #[arg(long, value_name = "ID", env = "BELLWIRE_OPERATOR_ACCOUNT", value_parser = AccountId::try_new)]
     pub(crate) operator_account: Option<AccountId>,
+    /// A file to which each signed checkpoint of the audit log is added; keep it where this server's operators cannot change it
+    #[arg(long, value_name = "FILE", env = "BELLWIRE_AUDIT_CHECKPOINTS")]
+    pub(crate) audit_checkpoints: Option<PathBuf>,
     /// Where people find this server, for links to the portal; by default, the address that it listens on
     #[arg(long, value_name = "URL", env = "BELLWIRE_PUBLIC_URL", value_parser = http_url)]
     pub(crate) public_url: Option<String>,

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use bellwire_app::ClientAddress;
 use bellwire_domain::Clock;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -135,7 +136,9 @@ async fn connection(
     let activity = &visitor.activity;
     let observed = Arc::clone(activity);
     let router = TowerToHyperService::new(router);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let address = guard.address;
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ClientAddress(address));
         let begun = Begun::new(&observed);
         let answering = router.call(request.map(|body| Body::new(Timed::new(body, limits.body_time_max))));
         let guard = guard.clone();

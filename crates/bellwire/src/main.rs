@@ -7,6 +7,7 @@
 //!
 //! To add a command: a file in `commands/`, a variant in [`cli::Command`], an arm in [`run`].
 
+mod audit;
 mod bulk_retries;
 mod cli;
 mod commands;
@@ -55,6 +56,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Migrate(arguments) => commands::migrate::run(&arguments),
         Command::Listen(arguments) => commands::listen::run(arguments),
+        Command::Audit(command) => commands::audit::run(command),
         Command::Keys(command) => commands::keys::run(command),
         Command::Verify(arguments) => commands::verify::run(&arguments),
         Command::Contract(arguments) => commands::contract::run(arguments),

@@ -1,6 +1,7 @@
 //! A running server: store, engine, API and listener, wired together.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,9 +21,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::environment::{SystemClock, SystemEntropy};
+use crate::environment::{SystemClock, SystemEntropy, given_flags};
 use crate::listener::{self, ListenerLimits};
-use crate::{bulk_retries, operations, telemetry};
+use crate::{audit, bulk_retries, operations, telemetry};
 
 /// What a server is made of.
 pub(crate) struct ServerOptions {
@@ -54,6 +55,8 @@ pub(crate) struct ServerOptions {
     pub(crate) requests_per_key: Option<RateLimit>,
     /// Requests that a consumer's API key may send, if not those.
     pub(crate) requests_per_consumer_key: Option<RateLimit>,
+    /// A file to which checkpoints of the audit log are added.
+    pub(crate) audit_checkpoints: Option<PathBuf>,
     /// Where people find the server; `None`: where it listens.
     pub(crate) public_url: Option<String>,
     /// Where an expired session of the portal is sent for a new link.
@@ -91,6 +94,7 @@ pub(crate) struct Server {
     ready: Arc<AtomicBool>,
     stop_listening: CancellationToken,
     tasks: TaskTracker,
+    audit_checkpoints: Option<PathBuf>,
 }
 
 impl Server {
@@ -138,6 +142,7 @@ impl Server {
         if let Some(account) = &options.operator_account {
             app.open_operator_account(account).await.context("--operator-account")?;
         }
+        app.record_start(env!("CARGO_PKG_VERSION"), given_flags()).await?;
         let public_url = options.public_url.unwrap_or_else(|| format!("http://{address}"));
         let sso = options.sso.map(|arguments| single_sign_on(arguments, &public_url, &clock)).transpose()?;
         let sender = Sender::new(SenderOptions { addresses, ..SenderOptions::default() });
@@ -157,6 +162,8 @@ impl Server {
         let tasks = TaskTracker::new();
         tasks.spawn(telemetry::keep_metrics_small(metrics.clone(), stop_listening.clone()));
         tasks.spawn(bulk_retries::run(app.clone(), stop_listening.clone()));
+        let audit_checkpoints = options.audit_checkpoints;
+        tasks.spawn(audit::run(app.clone(), audit_checkpoints.clone(), stop_listening.clone()));
         if let Some(account) = options.operator_account {
             tasks.spawn(operations::run(app.clone(), account, stop_listening.clone()));
         }
@@ -188,7 +195,19 @@ impl Server {
         let router = bellwire_console::router(console).merge(bellwire_api::router(api));
         tasks.spawn(listener::serve(listener, router, limits, stop_listening.clone()));
         tasks.close();
-        Ok(Self { address, metrics_address, published, new_admin_key, app, records, engine, ready, stop_listening, tasks })
+        Ok(Self {
+            address,
+            metrics_address,
+            published,
+            new_admin_key,
+            app,
+            records,
+            engine,
+            ready,
+            stop_listening,
+            tasks,
+            audit_checkpoints,
+        })
     }
 
     /// Stops accepting, finishes what is in flight within `grace`, closes the store.
@@ -197,6 +216,7 @@ impl Server {
         self.stop_listening.cancel();
         let listener_ends = tokio::time::timeout(grace, self.tasks.wait());
         let _ = tokio::join!(listener_ends, self.engine.stop(grace));
+        audit::finish(&self.app, self.audit_checkpoints.as_deref()).await;
         self.records.close().await;
     }
 }

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use bellwire_app::{AccountAccess, Identity, Operation};
 use bellwire_contract::ConsoleWords;
+use bellwire_domain::Role;
 
 use crate::query::Query;
 use crate::texts::said;
@@ -51,6 +52,7 @@ pub(crate) enum Area {
     Replays,
     Contracts,
     Keys,
+    Audit,
     System,
 }
 
@@ -63,16 +65,20 @@ impl Layout {
             key,
             is_current: own == area,
         };
-        let ways = vec![
+        let mut ways = vec![
             way("Overview", "/console", "o", Area::Overview),
             way("Accounts", "/console/accounts", "a", Area::Accounts),
             way("Deliveries", "/console/deliveries", "d", Area::Deliveries),
             way("Incidents", "/console/incidents", "i", Area::Incidents),
             way("Replays", "/console/replays", "r", Area::Replays),
             way("Contracts", "/console/contracts", "c", Area::Contracts),
-            way("Keys", "/console/keys", "k", Area::Keys),
-            way("System", "/console/system", "s", Area::System),
+            way("Audit", "/console/audit", "u", Area::Audit),
         ];
+        if visitor.actor.role == Role::Admin {
+            let keys = way("Keys", "/console/keys", "k", Area::Keys);
+            ways.insert(ways.len() - 1, keys);
+            ways.push(way("System", "/console/system", "s", Area::System));
+        }
         Self::new(console, visitor, title, query, ("Bellwire".to_owned(), "/console".to_owned(), ways))
     }
 
@@ -86,7 +92,7 @@ impl Layout {
         query: &Query,
     ) -> Self {
         let words = words(access);
-        if visitor.is_operator() {
+        if visitor.sees_all() {
             let area = if matches!(area, Area::Deliveries | Area::Incidents | Area::Replays) { area } else { Area::Accounts };
             return Self { accent: accent(&words), ..Self::of_operator(console, visitor, area, title, query) };
         }

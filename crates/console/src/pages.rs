@@ -2,6 +2,7 @@
 
 mod account;
 mod accounts;
+mod audit;
 mod bulk_retries;
 mod contracts;
 mod deliveries;
@@ -68,6 +69,8 @@ pub(crate) fn routes() -> Router<Console> {
         .route("/console/contracts/{contract}", get(contracts::show))
         .route("/console/keys", get(keys::list).post(keys::add))
         .route("/console/keys/{key}/revoke", post(keys::revoke))
+        .route("/console/audit", get(audit::list))
+        .route("/console/audit/checkpoint", get(audit::checkpoint))
         .route("/console/system", get(system::show))
         .route("/console/{*rest}", get(async || Refusal::NoPage))
 }

@@ -2,9 +2,9 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, header};
-use bellwire_app::{Actor, SESSION_LASTS_S};
-use bellwire_domain::Role;
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, header};
+use bellwire_app::{Actor, ClientAddress, SESSION_LASTS_S};
+use bellwire_domain::{AuditOrigin, AuditVia};
 use cookie::time::Duration;
 use cookie::{Cookie, SameSite};
 
@@ -19,10 +19,15 @@ pub(crate) struct Visitor {
 }
 
 impl Visitor {
-    /// Whether it is the operator, who sees every account.
-    pub(crate) fn is_operator(&self) -> bool {
-        self.actor.role == Role::Admin
+    /// Whether it sees every account: the operator, or an auditor.
+    pub(crate) const fn sees_all(&self) -> bool {
+        self.actor.account.is_none()
     }
+}
+
+/// From where a request for a page comes.
+pub(crate) fn origin(extensions: &Extensions) -> AuditOrigin {
+    ClientAddress::origin(extensions.get(), AuditVia::Console)
 }
 
 /// The session's token as the browser sent it.
@@ -64,7 +69,7 @@ impl FromRequestParts<Console> for Visitor {
     async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Refusal> {
         let to = if parts.method == Method::GET { parts.uri.path_and_query().map(ToString::to_string) } else { None };
         let token = token(&parts.headers).ok_or_else(|| Refusal::SignIn { to: to.clone() })?;
-        match console.app().find_session(&token).await {
+        match console.app().find_session(&token, origin(&parts.extensions)).await {
             Ok(Some(actor)) => Ok(Self { actor }),
             Ok(None) => Err(Refusal::SignIn { to }),
             Err(error) => Err(error.into()),

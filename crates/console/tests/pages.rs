@@ -12,21 +12,21 @@ use bellwire_domain::{AttemptOutcome, Clock, Decision, HealthPolicy, Phases};
 use bellwire_store::Outcome;
 use url::form_urlencoded;
 
-use crate::site::{ADMIN, Answer, Site, cookie};
+use crate::site::{ADMIN, Answer, NOWHERE, Site, cookie};
 
 /// Method and route: admin, consumer on its own account, on another's, read-only portal, auditor, nobody.
 /// `+` served, `>` sent on, after a change or to where it belongs, `-` 403, `0` 404, `?` allowed and the empty form is wrong,
 /// `!` to sign in.
 const MATRIX: &[(&str, &str)] = &[
-    ("GET /console", "+>>>-!"),
+    ("GET /console", "+>>>+!"),
     ("GET /console/find", ">>>>>!"),
-    ("GET /console/accounts", "+----!"),
+    ("GET /console/accounts", "+---+!"),
     ("POST /console/accounts", "?----!"),
     ("GET /console/accounts/new", "+----!"),
-    ("GET /console/accounts/{account}", "++0+-!"),
+    ("GET /console/accounts/{account}", "++0++!"),
     ("POST /console/accounts/{account}/webhooks", "??0--!"),
     ("GET /console/accounts/{account}/webhooks/new", "++0--!"),
-    ("GET /console/accounts/{account}/webhooks/{endpoint}", "++0+-!"),
+    ("GET /console/accounts/{account}/webhooks/{endpoint}", "++0++!"),
     ("POST /console/accounts/{account}/webhooks/{endpoint}", "??0--!"),
     ("GET /console/accounts/{account}/webhooks/{endpoint}/edit", "++0--!"),
     ("POST /console/accounts/{account}/webhooks/{endpoint}/active", ">>0--!"),
@@ -36,26 +36,28 @@ const MATRIX: &[(&str, &str)] = &[
     ("GET /console/accounts/{account}/webhooks/{endpoint}/replay", "++0--!"),
     ("POST /console/accounts/{account}/webhooks/{endpoint}/replay", ">>0--!"),
     ("POST /console/accounts/{account}/webhooks/{endpoint}/delete", ">>0--!"),
-    ("GET /console/accounts/{account}/events", "++0+-!"),
-    ("GET /console/accounts/{account}/events/{event}", "++0+-!"),
+    ("GET /console/accounts/{account}/events", "++0++!"),
+    ("GET /console/accounts/{account}/events/{event}", "++0++!"),
     ("POST /console/accounts/{account}/events/{event}", "++0+-!"),
-    ("GET /console/deliveries", "++++-!"),
-    ("GET /console/deliveries/{delivery}", "++0+-!"),
+    ("GET /console/deliveries", "+++++!"),
+    ("GET /console/deliveries/{delivery}", "++0++!"),
     ("POST /console/deliveries/{delivery}/payload", "++0+-!"),
     ("POST /console/deliveries/{delivery}/retry", ">>0--!"),
-    ("GET /console/incidents", "++++-!"),
+    ("GET /console/incidents", "+++++!"),
     ("POST /console/incidents/{incident}/acknowledge", ">>0--!"),
     ("POST /console/incidents/{incident}/resolve", ">>0--!"),
-    ("GET /console/replays", "++++-!"),
+    ("GET /console/replays", "+++++!"),
     ("POST /console/bulk-retries", "???--!"),
     ("GET /console/bulk-retries/new", "+++--!"),
-    ("GET /console/bulk-retries/{bulk_retry}", "++0+-!"),
+    ("GET /console/bulk-retries/{bulk_retry}", "++0++!"),
     ("POST /console/bulk-retries/{bulk_retry}/cancel", ">>0--!"),
-    ("GET /console/contracts", "++++-!"),
-    ("GET /console/contracts/{contract}", "++0+-!"),
+    ("GET /console/contracts", "+++++!"),
+    ("GET /console/contracts/{contract}", "++0++!"),
     ("GET /console/keys", "+----!"),
     ("POST /console/keys", "?----!"),
     ("POST /console/keys/{key}/revoke", "0----!"),
+    ("GET /console/audit", "+---+!"),
+    ("GET /console/audit/checkpoint", "+---+!"),
     ("GET /console/system", "+----!"),
 ];
 
@@ -101,7 +103,7 @@ fn sign(answer: &Answer) -> char {
 
 /// The cookie of the visitor in this column.
 async fn visit(site: &Site, column: usize) -> Option<String> {
-    let admin = site.app.authenticate(Some(ADMIN)).await.unwrap();
+    let admin = site.app.authenticate(Some(ADMIN), NOWHERE).await.unwrap();
     let scope = site.app.permit(&admin, Operation::KeyManage).unwrap();
     let key = async |role: &str, account| {
         let input = KeyInput { role, account, expires_at: None };
@@ -171,7 +173,7 @@ async fn no_post_from_another_site_is_taken_and_every_answer_has_its_policy() {
 #[tokio::test]
 async fn a_session_ends_with_its_key_and_when_it_is_signed_out() {
     let site = Site::start().await;
-    let admin = site.app.authenticate(Some(ADMIN)).await.unwrap();
+    let admin = site.app.authenticate(Some(ADMIN), NOWHERE).await.unwrap();
     let scope = site.app.permit(&admin, Operation::KeyManage).unwrap();
     let made = site.app.create_key(&scope, KeyInput { role: "admin", account: None, expires_at: None }).await.unwrap();
     let cookie = site.sign_in(made.text.expose()).await;
@@ -304,7 +306,7 @@ async fn an_id_or_a_url_leads_to_its_page_and_to_nobody_elses() {
 
 /// The cookie of a consumer of this account.
 async fn visit_as(site: &Site, account: &str) -> String {
-    let admin = site.app.authenticate(Some(ADMIN)).await.unwrap();
+    let admin = site.app.authenticate(Some(ADMIN), NOWHERE).await.unwrap();
     let scope = site.app.permit(&admin, Operation::KeyManage).unwrap();
     let input = KeyInput { role: "consumer", account: Some(account), expires_at: None };
     let key = site.app.create_key(&scope, input).await.unwrap().text.expose().clone();

@@ -11,6 +11,7 @@
 
 pub mod address;
 pub mod admission;
+pub mod audit;
 pub mod consumer;
 pub mod delivery;
 pub mod duration;
@@ -45,6 +46,7 @@ pub mod words;
 
 pub use address::{AddressClass, AddressPolicy, AllowedNetwork, InvalidNetwork, Scope};
 pub use admission::{Admission, Gate};
+pub use audit::{AuditAction, AuditActor, AuditDetail, AuditEntry, AuditOrigin, AuditVia};
 pub use consumer::Consumer;
 pub use delivery::{AttemptOutcome, Decision, DeliveryPolicy, DeliveryState, TimeoutPhase};
 pub use duration::{InvalidDuration, parse_duration, print_duration};

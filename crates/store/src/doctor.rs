@@ -12,6 +12,7 @@ use bellwire_domain::DeliveryId;
 
 pub use examination::{Check, Examination, VIOLATIONS_NAMED_MAX};
 
+use crate::audit::{self, AuditEvidence};
 use crate::rows::meta;
 use crate::seal::Keyring;
 use crate::sql::{Db, Row, aside, params};
@@ -19,32 +20,60 @@ use crate::{Location, MasterKey, OpenError, StoreError, postgres, sqlite};
 
 /// Examines a store. Without the master key everything is examined but what is sealed.
 pub fn examine(location: &Location, master_key: Option<&MasterKey>) -> Result<Examination, OpenError> {
+    let own = match location {
+        Location::Sqlite(_) => &checks::SQLITE[..],
+        Location::Postgres(_) => &checks::POSTGRES[..],
+    };
+    in_snapshot(location, master_key, |db, keyring| examine_all(db, own, keyring))
+}
+
+/// Runs `read` on one snapshot of a store, beside whatever server works on it. A master key that is given has to be the store's.
+pub(crate) fn in_snapshot<T: Send, E: From<OpenError> + From<StoreError> + Send>(
+    location: &Location,
+    master_key: Option<&MasterKey>,
+    read: impl FnOnce(Db<'_>, Option<&Keyring>) -> Result<T, E> + Send,
+) -> Result<T, E> {
+    let keyring = master_key.map(Keyring::new);
+    let read = |db: Db<'_>| {
+        if let Some(keyring) = &keyring {
+            meta::check_master_key(db, keyring)?;
+        }
+        read(db, keyring.as_ref())
+    };
     match location {
         Location::Sqlite(path) => {
             let mut connection = sqlite::open::open_read_only(path)?;
             let snapshot = connection.transaction().map_err(StoreError::from)?;
-            examine_all(Db::Sqlite(&snapshot), &checks::SQLITE, master_key)
+            read(Db::Sqlite(&snapshot))
         }
         Location::Postgres(url) => aside(|| {
             let session = postgres::open::examined(url)?;
             session.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
             session.lift_timeouts()?;
-            examine_all(Db::Postgres(&session), &checks::POSTGRES, master_key)
+            read(Db::Postgres(&session))
         }),
     }
 }
 
-fn examine_all(db: Db<'_>, own: &[checks::Definition], master_key: Option<&MasterKey>) -> Result<Examination, OpenError> {
-    let keyring = master_key.map(Keyring::new);
-    if let Some(keyring) = &keyring {
-        meta::check_master_key(db, keyring)?;
-    }
+fn examine_all(db: Db<'_>, own: &[checks::Definition], keyring: Option<&Keyring>) -> Result<Examination, OpenError> {
     let mut checks = Vec::with_capacity(own.len() + checks::ALL.len());
     for definition in own.iter().chain(checks::ALL) {
         checks.push(run(db, definition)?);
     }
-    checks.extend(seals::check(db, keyring.as_ref())?);
+    checks.extend(seals::check(db, keyring)?);
+    checks.push(check_audit(db, keyring)?);
     Ok(Examination { checks })
+}
+
+/// The audit log as a whole: its promise is about how its records hang together.
+fn check_audit(db: Db<'_>, keyring: Option<&Keyring>) -> Result<Check, StoreError> {
+    let found = audit::verify::verify(db, keyring, &AuditEvidence::default())?;
+    let mut check = Check::new("audit", "every record of the audit log is as it was written, and the log fits its checkpoints");
+    check.counted = u64::try_from(found.size).unwrap_or(0);
+    let named = found.faults.len();
+    found.faults.into_iter().for_each(|fault| check.violate(fault));
+    check.violated += found.fault_count.saturating_sub(u64::try_from(named).unwrap_or(0));
+    Ok(check)
 }
 
 fn run(db: Db<'_>, definition: &checks::Definition) -> Result<Check, StoreError> {

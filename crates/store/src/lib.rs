@@ -15,17 +15,20 @@
 //! ```text
 //! error page sql                  either database, without a table's name
 //! location seal rows schema moves what is stored, and how it is sealed
+//! audit                           what was done, in a log that tells when it was changed
 //! queue                           live deliveries: publish, claim, record
 //! records                         everything else that is asked of the store
 //! sqlite postgres                 the two databases: opening, writing, the hot operations
-//! open doctor relocation          on top
+//! open doctor evidence relocation on top
 //! ```
 //!
 //! To add a column: a migration for each database in `migrations/`, a field in its table's file in `rows/`, and whatever uses it.
 //! To add an operation: see `records`.
 
+mod audit;
 pub mod doctor;
 mod error;
+pub mod evidence;
 mod location;
 mod moves;
 mod open;
@@ -42,6 +45,7 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{AuditCheckpoint, AuditEvidence, AuditQuery, AuditRecord, AuditVerification};
 pub use error::{OpenError, StoreError};
 pub use location::{InvalidLocation, Location};
 pub use open::{StoreOptions, open};

@@ -180,7 +180,7 @@ impl Mover<'_> {
         self.tell(RelocationProgress::Announced)?;
         let from = std::path::absolute(from).unwrap_or_else(|_| from.clone()).display().to_string();
         let mark = TargetMark { id, store, from, complete: false, tables: [].into() };
-        target.begin(&mark, (&source.canary()?, source.kept()?), anew)?;
+        target.begin(&mark, (&source.said()?, source.kept()?), anew)?;
         self.tell(RelocationProgress::Begun)?;
         Ok(mark)
     }

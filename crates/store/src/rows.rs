@@ -7,6 +7,7 @@
 
 pub(crate) mod account;
 pub(crate) mod attempt;
+pub(crate) mod audit;
 pub(crate) mod bulk_retry;
 pub(crate) mod delivery;
 pub(crate) mod endpoint;

@@ -5,7 +5,7 @@
 pub(crate) const FIRST_VERSION: i64 = 6;
 
 /// The version this code works with.
-pub(crate) const KNOWN_VERSION: i64 = 13;
+pub(crate) const KNOWN_VERSION: i64 = 14;
 
 /// One step from a version to the next, as each database takes it.
 pub(crate) struct Migration {
@@ -16,7 +16,7 @@ pub(crate) struct Migration {
 }
 
 /// All of them, in order.
-const MIGRATIONS: [Migration; 8] = [
+const MIGRATIONS: [Migration; 9] = [
     Migration {
         version: FIRST_VERSION,
         sqlite: include_str!("migrations/0001_initial.sqlite.sql"),
@@ -56,6 +56,11 @@ const MIGRATIONS: [Migration; 8] = [
         version: 13,
         sqlite: include_str!("migrations/0008_bulk_retries.sqlite.sql"),
         postgres: include_str!("migrations/0008_bulk_retries.postgres.sql"),
+    },
+    Migration {
+        version: 14,
+        sqlite: include_str!("migrations/0009_audit.sqlite.sql"),
+        postgres: include_str!("migrations/0009_audit.postgres.sql"),
     },
 ];
 

@@ -51,6 +51,7 @@ fn row_statements() -> Vec<String> {
 /// Every statement that may run on either database.
 pub(crate) fn all_statements() -> Vec<String> {
     let shared = queue_statements().into_iter().chain(row_statements()).chain(records::statements());
+    let shared = shared.chain(crate::audit::statements());
     shared.chain(sqlite::statements()).chain(crate::doctor::statements()).collect()
 }
 

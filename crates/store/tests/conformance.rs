@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub, reason = "a test may panic")]
 
+#[path = "conformance/audit.rs"]
+mod audit;
 #[path = "conformance/sqlite.rs"]
 mod backend;
 #[path = "conformance/bulk_retries.rs"]

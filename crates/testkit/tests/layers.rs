@@ -19,10 +19,11 @@ const STORE_LAYERS: &[&[&str]] = &[
     &["sql"],
     &["location", "schema", "seal"],
     &["rows"],
-    &["moves", "queue"],
+    &["moves", "audit"],
+    &["queue"],
     &["records"],
     &["sqlite", "postgres"],
-    &["open", "doctor", "relocation"],
+    &["open", "doctor", "evidence", "relocation"],
 ];
 
 struct Krate {

@@ -3,12 +3,14 @@
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{ACCEPT_ENCODING, ALLOW, AUTHORIZATION, COOKIE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
-use bellwire_app::{AccountAccess, Actor, AppError, Operation, Resource};
+use bellwire_app::{AccountAccess, Actor, AppError, ClientAddress, Operation, Resource};
 use bellwire_contract::{
     Contract, ErrorKind, Passed, PublishedAnswer, PublishedApi, PublishedRequest, PublishedRoute, RouteMatch, Verb,
 };
+use bellwire_domain::AuditVia;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
@@ -59,7 +61,7 @@ impl Serving<'_> {
     /// First who the caller is and what it may do, then what it asks for.
     async fn answer(&self, parameters: &[(String, String)], request: Request) -> Result<PublishedAnswer, Refusal> {
         let (parts, body) = request.into_parts();
-        let caller = if self.route.is_public() { Caller::Anybody } else { self.caller(&parts.headers).await? };
+        let caller = if self.route.is_public() { Caller::Anybody } else { self.caller(&parts).await? };
         let body = self.read_body(&parts.headers, body, caller.name()).await?;
         let query = pairs(parts.uri.query());
         let headers = self.without_keys(parts.headers);
@@ -73,8 +75,9 @@ impl Serving<'_> {
     }
 
     /// The caller, by the published header. A key of another contract counts as unknown.
-    async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    async fn caller(&self, parts: &Parts) -> Result<Caller, Refusal> {
         let authentication = self.published.authentication();
+        let (headers, address) = (&parts.headers, parts.extensions.get());
         let key = headers.get(&authentication.header).and_then(|value| value.to_str().ok());
         let key = match (&authentication.scheme, key) {
             (Some(scheme), Some(text)) => {
@@ -88,7 +91,7 @@ impl Serving<'_> {
         };
         let app = &self.api.app;
         let refused = |error| Refusal::of(error, self.route);
-        let actor: Actor = match app.authenticate(Some(key)).await {
+        let actor: Actor = match app.authenticate(Some(key), ClientAddress::origin(address, AuditVia::Published)).await {
             Err(AppError::Unauthenticated(detail)) => return Err(self.unauthenticated(detail)),
             other => other.map_err(refused)?,
         };

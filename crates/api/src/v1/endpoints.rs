@@ -38,7 +38,7 @@ struct EndpointAnswer {
     id: String,
     /// Its account.
     account: String,
-    /// Its URL, as registered.
+    /// Its URL, as registered. An auditor is not shown its query, which may hold a token.
     url: String,
     /// A name for people.
     name: Option<String>,
@@ -48,7 +48,7 @@ struct EndpointAnswer {
     enabled: bool,
     /// `active`, `unhealthy`, `failed` (its queue is paused until it is resumed) or `pending`.
     health: &'static str,
-    /// Its own headers, sent with every delivery.
+    /// Its own headers, sent with every delivery. An auditor is not shown their values.
     #[schema(value_type = BTreeMap<String, String>)]
     headers: Headers,
     /// How many requests may be in flight to it at once; null: the contract's limit.

@@ -1,6 +1,7 @@
 //! Who may do what, generated from the document: each operation for each role, on its own account and on others. An operation
 //! without a row here fails the test.
 
+use bellwire_domain::{Clock, Decision};
 use serde_json::{Value, json};
 
 use crate::document::operations;
@@ -8,23 +9,23 @@ use crate::support::{ADMIN, Server};
 
 /// `id`: admin, publisher, consumer on its own account, consumer on another's, auditor, nobody.
 /// `+` allowed, `-` 403, `0` 404, `!` 401.
-const MATRIX: [(&str, &str); 47] = [
+const MATRIX: [(&str, &str); 49] = [
     ("keys.create", "+----!"),
     ("keys.list", "+----!"),
     ("keys.delete", "+----!"),
-    ("contracts.list", "++++-!"),
-    ("contracts.get", "+++0-!"),
-    ("contracts.webhooks", "+++0-!"),
+    ("contracts.list", "+++++!"),
+    ("contracts.get", "+++0+!"),
+    ("contracts.webhooks", "+++0+!"),
     ("accounts.put", "+----!"),
-    ("accounts.get", "+-+0-!"),
-    ("accounts.list", "+----!"),
+    ("accounts.get", "+-+0+!"),
+    ("accounts.list", "+---+!"),
     ("accounts.delete", "+----!"),
     ("accounts.rotate", "+-+0-!"),
     ("accounts.open_portal", "+----!"),
     ("accounts.close_portal", "+----!"),
     ("endpoints.create", "+-+0-!"),
-    ("endpoints.list", "+-+0-!"),
-    ("endpoints.get", "+-+0-!"),
+    ("endpoints.list", "+-+0+!"),
+    ("endpoints.get", "+-+0+!"),
     ("endpoints.update", "+-+0-!"),
     ("endpoints.delete", "+-+0-!"),
     ("endpoints.test", "+-+0-!"),
@@ -33,27 +34,29 @@ const MATRIX: [(&str, &str); 47] = [
     ("endpoints.resume", "+-+0-!"),
     ("endpoints.rotate", "+-+0-!"),
     ("events.publish", "++---!"),
-    ("events.list", "+-+0-!"),
+    ("events.list", "+-+0+!"),
     ("resources.put", "++---!"),
     ("resources.get", "+++0-!"),
     ("resources.list", "+++0-!"),
-    ("deliveries.list", "+-++-!"),
-    ("deliveries.get", "+-+0-!"),
+    ("deliveries.list", "+-+++!"),
+    ("deliveries.get", "+-+0+!"),
     ("deliveries.retry", "+-+0-!"),
     ("replays.start", "+-+0-!"),
-    ("replays.list", "+-+0-!"),
-    ("replays.running", "+-++-!"),
-    ("replays.get", "+-+0-!"),
+    ("replays.list", "+-+0+!"),
+    ("replays.running", "+-+++!"),
+    ("replays.get", "+-+0+!"),
     ("replays.cancel", "+-+0-!"),
-    ("incidents.list", "+-++-!"),
-    ("incidents.get", "+-+0-!"),
+    ("incidents.list", "+-+++!"),
+    ("incidents.get", "+-+0+!"),
     ("incidents.acknowledge", "+-+0-!"),
     ("incidents.resolve", "+-+0-!"),
     ("bulk_retries.start", "+-++-!"),
-    ("bulk_retries.list", "+-++-!"),
-    ("bulk_retries.get", "+-+0-!"),
+    ("bulk_retries.list", "+-+++!"),
+    ("bulk_retries.get", "+-+0+!"),
     ("bulk_retries.cancel", "+-+0-!"),
-    ("stats", "+-++-!"),
+    ("stats", "+-+++!"),
+    ("audit.list", "+---+!"),
+    ("audit.checkpoint", "+---+!"),
     ("health.alive", "++++++"),
     ("document", "++++++"),
 ];
@@ -62,20 +65,20 @@ const MATRIX: [(&str, &str); 47] = [
 const OPEN: [&str; 2] = ["health.ready", "health.metrics"];
 
 /// The id of the resource that every account has.
-const RESOURCE: &str = "eb73184b-ae3c-4411-aa82-3c3bd877cf78";
+pub(crate) const RESOURCE: &str = "eb73184b-ae3c-4411-aa82-3c3bd877cf78";
 
 /// What an account has to be asked about.
-struct Things {
-    account: String,
-    contract: &'static str,
-    endpoint: String,
-    delivery: String,
-    incident: String,
-    replay: String,
-    bulk_retry: String,
+pub(crate) struct Things {
+    pub(crate) account: String,
+    pub(crate) contract: &'static str,
+    pub(crate) endpoint: String,
+    pub(crate) delivery: String,
+    pub(crate) incident: String,
+    pub(crate) replay: String,
+    pub(crate) bulk_retry: String,
 }
 
-async fn things(server: &Server, account: &str, contract: &'static str) -> Things {
+pub(crate) async fn things(server: &Server, account: &str, contract: &'static str) -> Things {
     server.account(account, contract).await;
     let (kind, document) = if contract == "noyo" {
         ("difference", json!({ "id": RESOURCE, "status": "processing" }))
@@ -95,7 +98,8 @@ async fn things(server: &Server, account: &str, contract: &'static str) -> Thing
         }
     };
     let delivery = claimed.id.to_string();
-    server.fail(claimed).await; // not in flight any more, so that it can be retried
+    let due_at = Clock::now(&*server.clock);
+    server.record(claimed, 503, b"busy", Decision::Retry { due_at }).await; // not in flight any more, so that it can be retried
     let incidents = server.get(&format!("/v1/incidents?account={account}")).await;
     let incident = incidents.json["items"][0]["id"].as_str().unwrap().to_owned();
     let since = json!({ "since": "2025-01-01T00:00:00Z" });
@@ -106,7 +110,7 @@ async fn things(server: &Server, account: &str, contract: &'static str) -> Thing
 }
 
 /// The example of the body, as it suits the account.
-fn example_body(operation: &Value) -> Option<String> {
+pub(crate) fn example_body(operation: &Value) -> Option<String> {
     let media = &operation["requestBody"]["content"]["application/json"];
     let example = match &media["example"] {
         Value::Null => &media["examples"]["one"]["value"],

@@ -96,6 +96,7 @@ async fn start_server(folder: &std::path::Path, listen: SocketAddr) -> anyhow::R
         in_flight_max: 64,
         account_backlog_max: 10_000,
         replay_rate_max: 1_000,
+        audit_checkpoints: None,
         operator_account: None,
         sso: None,
         retention: None,

@@ -9,6 +9,7 @@
 )]
 
 mod api;
+mod audit;
 mod bytes;
 mod caps_postgres;
 mod crash;

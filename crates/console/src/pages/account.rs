@@ -24,7 +24,7 @@ struct AccountPage {
     name: String,
     contract: String,
     sandbox: bool,
-    is_operator: bool,
+    sees_all: bool,
     /// Whether this visitor may add an endpoint.
     may_add: bool,
     /// Why not, when nothing but the contract forbids it.
@@ -67,8 +67,7 @@ pub(super) async fn show(
     let by_operator = access.contract().is_ok_and(|contract| contract.subscription().register == Registrar::Operator);
     let may_add = may_change && (visitor.actor.role == Role::Admin || !by_operator);
     let platform = access.contract().map(|contract| contract.title().to_owned()).unwrap_or_default();
-    let ask =
-        (by_operator && !visitor.is_operator()).then(|| format!("Ask your {platform} representative to add or change a URL."));
+    let ask = (by_operator && !visitor.sees_all()).then(|| format!("Ask your {platform} representative to add or change a URL."));
     let section = words.section.clone();
     let layout = Layout::of_account(&console, &visitor, &access, Area::Webhooks, &section, &query);
     let next = query.next(found.next.as_ref());
@@ -80,7 +79,7 @@ pub(super) async fn show(
         name: account.name.clone().unwrap_or_default(),
         contract: account.contract.clone(),
         sandbox: account.sandbox,
-        is_operator: visitor.is_operator(),
+        sees_all: visitor.sees_all(),
         may_add,
         ask,
         rows,

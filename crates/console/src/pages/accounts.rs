@@ -20,6 +20,7 @@ use crate::{Console, Refusal};
 #[template(path = "accounts.html")]
 struct AccountsPage {
     layout: Layout,
+    may_add: bool,
     search: String,
     rows: Vec<AccountRow>,
     next: Option<String>,
@@ -52,7 +53,7 @@ struct AccountFormPage {
 
 pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query: Query) -> Result<Response, Refusal> {
     let app = console.app();
-    let scope = app.permit(&visitor.actor, Operation::AccountManage)?;
+    let scope = app.permit(&visitor.actor, Operation::AccountList)?;
     let now = app.clock().now();
     let mut page = query.page();
     let search = query.get("q").unwrap_or_default().to_owned();
@@ -73,7 +74,8 @@ pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query
     let rows: Vec<AccountRow> = rows.collect();
     let next = query.next(found.next.as_ref().filter(|_| more));
     let layout = Layout::of_operator(&console, &visitor, Area::Accounts, "Accounts", &query).with_call("/v1/accounts");
-    html(&AccountsPage { layout, search, rows, next })
+    let may_add = app.permit(&visitor.actor, Operation::AccountManage).is_ok();
+    html(&AccountsPage { layout, may_add, search, rows, next })
 }
 
 /// The largest text before all that begin with `search`; `None`: every text is after it.

@@ -100,7 +100,7 @@ pub(super) async fn show(
     let app = console.app();
     let scope = app.permit(&visitor.actor, Operation::ContractRead)?;
     let contract = app.get_contract(&scope, &name).await?;
-    let title = if visitor.is_operator() { contract.title() } else { "Reference" };
+    let title = if visitor.sees_all() { contract.title() } else { "Reference" };
     let layout = Layout::of_visitor(&console, &visitor, Area::Contracts, title, &query).await?;
     let policy = contract.delivery();
     let language = query.get("language").and_then(CodeLanguage::parse).unwrap_or(CodeLanguage::Python);

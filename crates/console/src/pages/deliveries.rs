@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use bellwire_app::{BULK_RETRY_STATES, Operation};
 use bellwire_store::Page;
 
-use super::filter::{FIELDS, Texts, sentence};
+use super::filter::{FIELDS, Field, Texts, sentence};
 use super::rows::DeliveryRow;
 use crate::layout::{Area, Layout, html};
 use crate::query::Query;
@@ -18,7 +18,7 @@ use crate::{Console, Refusal};
 #[template(path = "deliveries.html")]
 struct DeliveriesPage {
     layout: Layout,
-    is_operator: bool,
+    sees_all: bool,
     fields: Vec<Field>,
     active: Vec<Active>,
     rows: Vec<DeliveryRow>,
@@ -28,17 +28,6 @@ struct DeliveriesPage {
     is_wrong: bool,
     /// Where all that these filters name are sent again.
     retry: Option<String>,
-}
-
-/// A field of the form.
-struct Field {
-    name: &'static str,
-    label: &'static str,
-    value: String,
-    /// What may be chosen; empty: it is typed.
-    words: &'static [&'static str],
-    hint: &'static str,
-    wrong: Option<String>,
 }
 
 /// A filter that is in force.
@@ -59,7 +48,7 @@ pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query
         Err(wrong) => (Page::default(), Some(wrong)),
     };
     let layout = Layout::of_visitor(&console, &visitor, Area::Deliveries, "Deliveries", &query).await?;
-    let is_shown = |name: &str| name != "account" || visitor.is_operator();
+    let is_shown = |name: &str| name != "account" || visitor.sees_all();
     let given = |name: &str| query.get(name).unwrap_or_default().to_owned();
     let shown = FIELDS.into_iter().filter(|(name, ..)| is_shown(name));
     let active = shown.clone().filter(|(name, ..)| query.get(name).is_some());
@@ -71,7 +60,7 @@ pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query
     let page = DeliveriesPage {
         layout: layout.with_call(&texts.address("/v1/deliveries")),
         retry: may_retry.then(|| texts.address("/console/bulk-retries/new")),
-        is_operator: visitor.is_operator(),
+        sees_all: visitor.sees_all(),
         active: active.map(|(name, label, ..)| Active { label, value: given(name), without: query.with(name, None) }).collect(),
         fields: shown
             .map(|(name, label, words, hint)| {

@@ -32,6 +32,8 @@ struct DeliveryPage {
     trouble: Option<Trouble>,
     attempts: Vec<AttemptRow>,
     /// The payload and the request, for who asked for them.
+    /// Whether payloads are shown to who asks.
+    may_read: bool,
     payload: Option<String>,
     request: Option<Request>,
     /// Why there is no request.
@@ -83,6 +85,7 @@ pub(super) async fn show_payload(
     Path(id): Path<String>,
     query: Query,
 ) -> Result<Response, Refusal> {
+    console.app().permit(&visitor.actor, Operation::PayloadRead)?;
     page(&console, &visitor, &id, true, &query).await
 }
 
@@ -95,9 +98,10 @@ async fn page(console: &Console, visitor: &Visitor, id: &str, shows_payload: boo
     let endpoint = app.get_endpoint(&access, delivery.endpoint_id.as_str()).await.ok(); // it may be gone by now
     let (mut payload, mut request, mut no_request) = (None, None, None);
     if shows_payload {
-        payload = Some(pretty(&app.get_event(&access, delivery.event_id.as_str()).await?.data));
+        let event = app.get_event(&access, delivery.event_id.as_str()).await?;
+        payload = Some(pretty(&event.data));
         if let (Some(last), true) = (attempts.last(), endpoint.is_some()) {
-            match app.show_request(&access, &delivery, last).await? {
+            match app.show_request(&access, &delivery, last, &event).await? {
                 Ok(shown) => request = Some(request_of(shown)),
                 Err(reason) => no_request = Some(reason),
             }
@@ -114,6 +118,7 @@ async fn page(console: &Console, visitor: &Visitor, id: &str, shows_payload: boo
         ended: delivery.ended_at.map(|at| When::new(at, now)),
         trouble: trouble(&delivery, attempts.last()),
         attempts: rows.rev().collect(),
+        may_read: access.shows_contents(),
         payload,
         request,
         no_request,

@@ -44,6 +44,8 @@ struct EventPage {
     row: EventRow,
     accepted: When,
     /// The payload, for who asked for it.
+    /// Whether payloads are shown to who asks.
+    may_read: bool,
     payload: Option<String>,
     rows: Vec<DeliveryRow>,
     is_waiting: bool,
@@ -94,7 +96,7 @@ pub(super) async fn list(
         None => (0, query.page()),
     };
     let wanted = EventQuery { after_seq, event_type, ..EventQuery::default() };
-    let found = if page.limit == 0 { Page::default() } else { app.list_events(&access, wanted, None, page).await? };
+    let found = if page.limit == 0 { Page::default() } else { app.list_event_heads(&access, wanted, None, page).await? };
     let older = from_its_end.filter(|end| end.after_seq > 0 && !found.items.is_empty());
     let mut rows: Vec<EventRow> = found.items.iter().map(|event| row(event, now)).collect();
     rows.reverse();
@@ -122,7 +124,7 @@ async fn page(
     (id, shows_payload, query): (&str, bool, &Query),
 ) -> Result<Response, Refusal> {
     let app = console.app();
-    let event = app.get_event(access, id).await?;
+    let event = if shows_payload { app.get_event(access, id).await? } else { app.get_event_head(access, id).await? };
     let now = app.clock().now();
     let scope = app.permit(&visitor.actor, Operation::DeliveryRead)?;
     let account = access.account().id.to_string();
@@ -135,6 +137,7 @@ async fn page(
         account,
         row: row(&event, now),
         accepted: When::new(event.created_at, now),
+        may_read: access.shows_contents(),
         payload: shows_payload.then(|| pretty(&event.data)),
         rows: DeliveryRow::all(&found.items, now),
         is_waiting,
@@ -157,6 +160,6 @@ pub(super) async fn show_payload(
     Path((account, event)): Path<(String, String)>,
     query: Query,
 ) -> Result<Response, Refusal> {
-    let access = console.app().open_account(&visitor.actor, Operation::EventRead, &account).await?;
+    let access = console.app().open_account(&visitor.actor, Operation::PayloadRead, &account).await?;
     page(&console, &visitor, &access, (&event, true, &query)).await
 }

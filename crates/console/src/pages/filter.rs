@@ -7,6 +7,17 @@ use url::form_urlencoded;
 
 use crate::query::instant;
 
+/// A field of a form of filters.
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) label: &'static str,
+    pub(super) value: String,
+    /// What may be chosen; empty: it is typed.
+    pub(super) words: &'static [&'static str],
+    pub(super) hint: &'static str,
+    pub(super) wrong: Option<String>,
+}
+
 /// Name, label, what may be chosen, and an example.
 pub(super) const FIELDS: [(&str, &str, &[&str], &str); 11] = [
     ("account", "Account", &[], ""),

@@ -15,7 +15,7 @@ pub(super) async fn find(State(console): State<Console>, visitor: Visitor, query
     let app = console.app();
     let go = |path: String| Ok(Redirect::to(&path).into_response());
     let scope = app.permit(&visitor.actor, Operation::DeliveryRead)?;
-    if exists(app.get_delivery(&scope, wanted).await)? {
+    if exists(app.get_delivery_head(&scope, wanted).await)? {
         return go(format!("/console/deliveries/{wanted}"));
     }
     if exists(app.get_bulk_retry(&scope, wanted).await)? {
@@ -26,7 +26,7 @@ pub(super) async fn find(State(console): State<Console>, visitor: Visitor, query
     }
     if let Some(account) = &visitor.actor.account {
         let access = app.open_account(&visitor.actor, Operation::EventRead, account.as_str()).await?;
-        if exists(app.get_event(&access, wanted).await)? {
+        if exists(app.get_event_head(&access, wanted).await)? {
             return go(format!("/console/accounts/{account}/events/{wanted}"));
         }
         if exists(app.get_endpoint(&access, wanted).await)? {

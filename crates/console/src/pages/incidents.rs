@@ -19,7 +19,7 @@ use crate::{Console, Refusal};
 #[template(path = "incidents.html")]
 struct IncidentsPage {
     layout: Layout,
-    is_operator: bool,
+    sees_all: bool,
     may_change: bool,
     /// States to choose from: label, address, whether it is chosen.
     states: Vec<(&'static str, String, bool)>,
@@ -154,7 +154,7 @@ pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query
     let call = format!("/v1/incidents{}", state.map(|state| format!("?state={state}")).unwrap_or_default());
     html(&IncidentsPage {
         layout: layout.with_call(&call),
-        is_operator: visitor.is_operator(),
+        sees_all: visitor.sees_all(),
         may_change: app.permit(&visitor.actor, Operation::IncidentChange).is_ok(),
         states: states.collect(),
         rows: found.rows,

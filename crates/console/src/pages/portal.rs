@@ -3,11 +3,11 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{Extensions, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use super::sign_in::with_session;
-use crate::{Console, Refusal};
+use crate::{Console, Refusal, visitor};
 
 #[derive(Template)]
 #[template(path = "portal.html")]
@@ -28,8 +28,12 @@ pub(super) async fn ask(State(console): State<Console>) -> Result<Html<String>, 
     page(&console, false).map(Html)
 }
 
-pub(super) async fn open(State(console): State<Console>, Path(token): Path<String>) -> Result<Response, Refusal> {
-    let opened = console.app().open_portal_link(&token).await?;
+pub(super) async fn open(
+    State(console): State<Console>,
+    extensions: Extensions,
+    Path(token): Path<String>,
+) -> Result<Response, Refusal> {
+    let opened = console.app().open_portal_link(&token, visitor::origin(&extensions)).await?;
     if let Some(signed_in) = opened {
         let home = signed_in.actor.account.as_ref().map_or_else(
             || "/console".to_owned(), // the operator's

@@ -21,7 +21,7 @@ use crate::{Console, Refusal};
 #[template(path = "replays.html")]
 struct ReplaysPage {
     layout: Layout,
-    is_operator: bool,
+    sees_all: bool,
     running: Vec<ReplayRow>,
     /// Whether more of them run than are shown.
     has_more: bool,
@@ -47,7 +47,7 @@ pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query
     let found = app.list_bulk_retries(&scope, query.page()).await?;
     html(&ReplaysPage {
         layout: Layout::of_visitor(&console, &visitor, Area::Replays, "Replays", &query).await?.with_call("/v1/bulk/retries"),
-        is_operator: visitor.is_operator(),
+        sees_all: visitor.sees_all(),
         has_more: running.next.is_some(),
         running: running
             .items

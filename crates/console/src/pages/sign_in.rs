@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use bellwire_app::AppError;
 use url::form_urlencoded;
@@ -37,9 +37,9 @@ pub(super) async fn show(State(console): State<Console>, query: Query) -> Result
     page(&console, query.get("to").unwrap_or_default(), None).map(Html)
 }
 
-pub(super) async fn sign_in(State(console): State<Console>, form: Form) -> Result<Response, Refusal> {
+pub(super) async fn sign_in(State(console): State<Console>, extensions: Extensions, form: Form) -> Result<Response, Refusal> {
     let to = form.text("to").unwrap_or_default();
-    match console.app().sign_in(form.text("key").unwrap_or_default()).await {
+    match console.app().sign_in(form.text("key").unwrap_or_default(), visitor::origin(&extensions)).await {
         Ok(signed_in) => {
             let target = if is_own_page(to) { to } else { "/console" };
             Ok(with_session(&console, signed_in.token.expose(), target))
@@ -55,9 +55,13 @@ pub(super) async fn sign_in(State(console): State<Console>, form: Form) -> Resul
     }
 }
 
-pub(super) async fn sign_out(State(console): State<Console>, headers: HeaderMap) -> Result<Response, Refusal> {
+pub(super) async fn sign_out(
+    State(console): State<Console>,
+    extensions: Extensions,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     if let Some(token) = visitor::token(&headers) {
-        console.app().sign_out(&token).await?;
+        console.app().sign_out(&token, visitor::origin(&extensions)).await?;
     }
     let mut response = Redirect::to("/console/sign-in").into_response();
     if let Some(cookie) = visitor::forget(&console) {

@@ -1,7 +1,7 @@
 //! Signing in with the identity provider: to it, and back.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use bellwire_sso::{Returned, SignOnError};
 use cookie::{Cookie, SameSite};
@@ -28,7 +28,12 @@ pub(super) async fn begin(State(console): State<Console>, query: Query) -> Resul
     }
 }
 
-pub(super) async fn finish(State(console): State<Console>, headers: HeaderMap, query: Query) -> Result<Response, Refusal> {
+pub(super) async fn finish(
+    State(console): State<Console>,
+    extensions: Extensions,
+    headers: HeaderMap,
+    query: Query,
+) -> Result<Response, Refusal> {
     let Some(sso) = &console.options.sso else { return Err(Refusal::NoPage) };
     let kept = visitor::cookie(&headers, FLOW).unwrap_or_default();
     let (flow, to) = kept.split_once('.').unwrap_or_default();
@@ -41,10 +46,13 @@ pub(super) async fn finish(State(console): State<Console>, headers: HeaderMap, q
     });
     let mut response = match sso.finish(flow, Returned { code: text("code"), state: text("state"), error }).await {
         Ok(person) => {
-            let signed_in = console.app().sign_in_person(&person.name, person.role).await?;
+            let signed_in = console.app().sign_in_person(&person.name, person.role, visitor::origin(&extensions)).await?;
             with_session(&console, signed_in.token.expose(), to)
         }
-        Err(error) => refuse(&console, to, &error)?,
+        Err(error) => {
+            console.app().count_refused_person(visitor::origin(&extensions));
+            refuse(&console, to, &error)?
+        }
     };
     keep(&mut response, &flow_cookie(&console, String::new(), cookie::time::Duration::ZERO));
     Ok(response)

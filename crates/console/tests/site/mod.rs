@@ -11,13 +11,15 @@ use bellwire_app::{
 };
 use bellwire_console::{ConsoleOptions, router};
 use bellwire_contract::Contracts;
-use bellwire_domain::{AddressPolicy, AttemptOutcome, Decision, DeliveryId, HealthPolicy, Phases, Secret};
+use bellwire_domain::{AddressPolicy, AttemptOutcome, AuditOrigin, AuditVia, Decision, DeliveryId, HealthPolicy, Phases, Secret};
 use bellwire_store::{ClaimedDelivery, Location, MasterKey, Outcome, PageRequest, Queue, StoreOptions};
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
+/// From where the tests ask, where that is of no interest.
+pub(crate) const NOWHERE: AuditOrigin = AuditOrigin { via: AuditVia::Console, address: None };
 pub(crate) const ADMIN: &str = "the-admin-key-of-these-tests";
 
 pub(crate) struct Site {
@@ -82,7 +84,7 @@ impl Site {
     }
 
     async fn admin(&self) -> Actor {
-        self.app.authenticate(Some(ADMIN)).await.unwrap()
+        self.app.authenticate(Some(ADMIN), NOWHERE).await.unwrap()
     }
 
     pub(crate) async fn account(&self, id: &str, contract: &str) {

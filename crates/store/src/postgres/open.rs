@@ -6,6 +6,7 @@ use bellwire_domain::Timestamp;
 
 use super::keeper::{self, Duties, Keeper};
 use super::{claim, history, migrations, nodes, writer};
+use crate::audit::keys::AuditKeys;
 use crate::moves;
 use crate::queue::access::{Access, AccessOptions, DropHistory, Execution, Parts, RunningWriter};
 use crate::queue::ids::DeliveryIds;
@@ -20,6 +21,7 @@ use crate::{OpenError, StoreError};
 /// A database that is ready to be worked on.
 struct Opened {
     session: Session,
+    audit: AuditKeys,
     lease: Lease,
     delivery_ids: DeliveryIds,
     /// The lanes that have deliveries waiting.
@@ -29,8 +31,8 @@ struct Opened {
 /// Opens the database as one more node, and starts the writer and the keeper.
 pub(crate) fn open(options: &AccessOptions, url: &PostgresUrl) -> Result<Arc<Access>, OpenError> {
     let keyring = Arc::new(Keyring::new(&options.master_key));
-    let Opened { session, lease, delivery_ids, waiting } = aside(|| register(options, url, &keyring))?;
-    let parts = Parts::new(options, keyring, lease, delivery_ids);
+    let Opened { session, audit, lease, delivery_ids, waiting } = aside(|| register(options, url, &keyring))?;
+    let parts = Parts::new(options, (keyring, audit), lease, delivery_ids);
     parts.context.handoff.mark_backlog(waiting);
     let duties = Duties {
         url: url.clone(),
@@ -70,6 +72,7 @@ fn register(options: &AccessOptions, url: &PostgresUrl, keyring: &Keyring) -> Re
     let session = prepared(url, options.clock.now())?;
     moves::admit_target(Db::Postgres(&session), url)?;
     meta::adopt_master_key(Db::Postgres(&session), keyring, &*options.entropy)?;
+    let audit = AuditKeys::adopt(Db::Postgres(&session), keyring, &*options.entropy)?;
     history::make_queued(&session)?;
     let token = draw_token(&*options.entropy);
     let delivery_ids = DeliveryIds::without_slot();
@@ -83,7 +86,7 @@ fn register(options: &AccessOptions, url: &PostgresUrl, keyring: &Keyring) -> Re
     let lease = Lease::of(token, options.node_lease);
     lease.renew(0, at);
     let waiting = claim::all_lanes_waiting(&session)?;
-    Ok(Opened { session, lease, delivery_ids, waiting })
+    Ok(Opened { session, audit, lease, delivery_ids, waiting })
 }
 
 /// A connection to a database that is migrated.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{AccountId, Clock, Entropy, RateLimit, RoomLimits, Timestamp};
+use bellwire_domain::{AccountId, AuditEntry, Clock, Entropy, RateLimit, RoomLimits, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc, oneshot};
 
@@ -15,13 +15,16 @@ use super::deletion::{self, DeletionStep};
 use super::delivery::ClaimedDelivery;
 use super::handoff::HandOff;
 use super::ids::DeliveryIds;
-use super::jobs::{Job, write_job};
+use super::jobs::{Job, Reply, Run, write_job};
 use super::lease::Lease;
 use super::notice::Notice;
 use super::replay_pace::ReplayPace;
 use super::scrub::{self, Scrub};
 use super::tickets::Tickets;
 use crate::StoreError;
+use crate::audit::append;
+use crate::audit::effect::Effect;
+use crate::audit::keys::AuditKeys;
 use crate::rows::account::{self, Account};
 use crate::rows::key::ApiKey;
 use crate::rows::lane::LaneKey;
@@ -77,7 +80,12 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    pub(crate) fn new(options: &AccessOptions, keyring: Arc<Keyring>, lease: Lease, delivery_ids: DeliveryIds) -> Self {
+    pub(crate) fn new(
+        options: &AccessOptions,
+        (keyring, audit): (Arc<Keyring>, AuditKeys),
+        lease: Lease,
+        delivery_ids: DeliveryIds,
+    ) -> Self {
         let (handoff, claimed) = HandOff::new(options.room);
         let context = WriteContext {
             clock: Arc::clone(&options.clock),
@@ -87,6 +95,7 @@ impl Parts {
             account_backlog_max: options.account_backlog_max,
             operator_account: options.operator_account.clone(),
             replay_pace: Arc::new(ReplayPace::new(options.replay_rate)),
+            audit: Arc::new(audit),
             delivery_ids: Arc::new(delivery_ids),
         };
         Self { keyring, context, claimed }
@@ -111,6 +120,7 @@ impl Parts {
             accounts: Cache::new(ACCOUNTS_CACHED_MAX, age_max),
             configs: Cache::new(CONFIGS_CACHED_MAX, age_max),
             keys: Cache::new(KEYS_CACHED_MAX, age_max),
+            noted: Arc::default(),
             is_shared,
             drop_history: writer.drop_history,
             scrub: writer.scrub,
@@ -133,6 +143,9 @@ pub(crate) struct RunningWriter {
     pub(crate) scrub: Option<Scrub>,
 }
 
+/// A record that waits to be written, and whom to tell.
+type Noted = (AuditEntry, oneshot::Sender<Result<(), StoreError>>);
+
 /// What the store's facades share.
 pub(crate) struct Access {
     jobs: RwLock<Option<mpsc::Sender<Job>>>,
@@ -150,6 +163,8 @@ pub(crate) struct Access {
     pub(crate) accounts: Cache<AccountId, Arc<Account>>,
     pub(crate) configs: Cache<LaneKey, Arc<EndpointConfig>>,
     pub(crate) keys: Cache<[u8; 32], ApiKey>,
+    /// What is to be recorded by itself, and who waits for that.
+    noted: Arc<Mutex<Vec<Noted>>>,
     /// Whether other nodes write to the database as well.
     is_shared: bool,
     pub(super) drop_history: Option<DropHistory>,
@@ -213,6 +228,60 @@ impl Access {
         E: From<StoreError> + Send + 'static,
     {
         self.write_with(move |backend| work(backend.db())).await
+    }
+
+    /// The same for an act of somebody: it is recorded with what it changed, and not at all if it changed nothing.
+    pub(crate) async fn act<T, E>(
+        &self,
+        entry: Option<AuditEntry>,
+        work: impl FnOnce(Db<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Effect + Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let Some(mut entry) = entry else { return self.write(work).await };
+        let (context, now) = (self.context.clone(), self.now());
+        let recorded = move |db: Db<'_>| {
+            let done = work(db)?;
+            if done.happened() {
+                done.refine(&mut entry);
+                append::append(db, &context.audit, &*context.entropy, now, &[entry])?;
+            }
+            Ok(done)
+        };
+        self.write(recorded).await
+    }
+
+    /// Records what changes nothing else: that something was read, or refused. Whoever asks while such a write waits shares it.
+    pub(crate) async fn note(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        let (sender, receiver) = oneshot::channel();
+        let is_first = {
+            let mut waiting = self.noted.lock();
+            waiting.push((entry, sender));
+            waiting.len() == 1
+        };
+        if is_first && let Err(error) = self.try_send(Job::Write(self.notes())) {
+            let waiting = std::mem::take(&mut *self.noted.lock());
+            waiting.into_iter().for_each(|(_, sender)| drop(sender.send(Err(error.clone()))));
+        }
+        answered(receiver).await?
+    }
+
+    /// Writes every note that waits by then.
+    fn notes(&self) -> Run {
+        let (noted, context, now) = (Arc::clone(&self.noted), self.context.clone(), self.now());
+        Box::new(move |backend| {
+            let (entries, senders): (Vec<_>, Vec<_>) = std::mem::take(&mut *noted.lock()).into_iter().unzip();
+            let written =
+                backend.and_then(|backend| append::append(backend.db(), &context.audit, &*context.entropy, now, &entries));
+            let is_kept = written.is_ok();
+            let reply: Reply = Box::new(move |committed| {
+                let result = committed.and(written);
+                senders.into_iter().for_each(|sender| drop(sender.send(result.clone())));
+            });
+            (reply, is_kept)
+        })
     }
 
     /// The same, for work with an operation that each database does in its own way.

@@ -8,6 +8,7 @@ use super::handoff::HandOff;
 use super::ids::DeliveryIds;
 use super::lease::Lease;
 use super::replay_pace::ReplayPace;
+use crate::audit::keys::AuditKeys;
 
 /// What the writing side needs besides the connection.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ pub(crate) struct WriteContext {
     pub(crate) operator_account: Option<AccountId>,
     /// How fast replays may add deliveries.
     pub(crate) replay_pace: Arc<ReplayPace>,
+    /// The keys of the audit log.
+    pub(crate) audit: Arc<AuditKeys>,
     /// Draws the ids of deliveries.
     pub(crate) delivery_ids: Arc<DeliveryIds>,
 }

@@ -54,6 +54,8 @@ pub struct BulkRetry {
     cursor: DeliveryId,
 }
 
+crate::audit::effect::always!(BulkRetry);
+
 /// How many deliveries a filter names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Matched {

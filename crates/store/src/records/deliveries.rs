@@ -8,6 +8,7 @@ use std::time::Duration;
 use bellwire_domain::{AccountId, DeliveryId, DeliveryState, EndpointId, EventId, EventType, Phases, Timestamp};
 
 use crate::StoreError;
+use crate::audit::effect::Effect;
 use crate::rows::account;
 use crate::rows::attempt::{AttemptResult, StoredAttempt};
 use crate::rows::delivery::{DeliveryColumns, DueColumns, EndColumns};
@@ -84,6 +85,12 @@ pub enum RetryResult {
     EndpointGone,
     /// There is no such delivery.
     NotFound,
+}
+
+impl Effect for RetryResult {
+    fn happened(&self) -> bool {
+        matches!(self, Self::Due(_))
+    }
 }
 
 /// A live delivery, and one that has ended.

@@ -1,5 +1,6 @@
 //! The facade for the use-cases. What is read often is kept in memory, and forgotten by whoever changes it.
 
+mod audit;
 mod bulk_retries;
 mod figures;
 mod publishing;
@@ -7,7 +8,7 @@ mod sessions;
 
 use std::sync::Arc;
 
-use bellwire_domain::{AccountId, DeliveryId, EventId, KeyId, ReplayId, Timestamp};
+use bellwire_domain::{AccountId, AuditEntry, DeliveryId, EventId, KeyId, ReplayId, Timestamp};
 
 use super::accounts::{self, PutAccount, PutAccountError};
 use super::bulk_retries::Matched;
@@ -33,28 +34,32 @@ use crate::sql::Db;
 
 /// The records of a store. Cheap to clone.
 #[derive(Clone)]
-pub struct Records(Arc<Access>);
+pub struct Records {
+    access: Arc<Access>,
+    /// What the next change is recorded as.
+    entry: Option<Box<AuditEntry>>,
+}
 
 impl Records {
     pub(crate) const fn new(access: Arc<Access>) -> Self {
-        Self(access)
+        Self { access, entry: None }
     }
 
     /// Finishes the writes that wait, then closes the store, its queue too. Later operations fail with [`StoreError::Closed`].
     pub async fn close(&self) {
-        self.0.close().await;
+        self.access.close().await;
     }
 
     /// The first event or endpoint with this id, of whichever account, or the first endpoint with this URL.
     pub async fn find_anywhere(&self, wanted: &str) -> Result<Option<Found>, StoreError> {
         let wanted = wanted.to_owned();
-        self.0.read(move |db| finding::find(db, &wanted)).await
+        self.access.read(move |db| finding::find(db, &wanted)).await
     }
 
     /// Writes and reads a little, to say whether the store works.
     pub async fn check(&self) -> Result<(), StoreError> {
-        self.0.write(|_| Ok::<_, StoreError>(())).await?;
-        self.0.read(|db| keys::any_admin(db).map(drop)).await
+        self.access.write(|_| Ok::<_, StoreError>(())).await?;
+        self.access.read(|db| keys::any_admin(db).map(drop)).await
     }
 }
 
@@ -62,67 +67,67 @@ impl Records {
 impl Records {
     /// An account.
     pub async fn find_account(&self, id: &AccountId) -> Result<Option<Arc<Account>>, StoreError> {
-        self.0.find_account(id).await
+        self.access.find_account(id).await
     }
 
     /// The `seq` of an account's last event, read anew: an account in memory may be older than its log. 0: there is none.
     pub async fn last_seq(&self, id: &AccountId) -> Result<i64, StoreError> {
         let id = id.clone();
-        let found = self.0.read(move |db| account::find(db, &id)).await?;
+        let found = self.access.read(move |db| account::find(db, &id)).await?;
         Ok(found.map_or(0, |account| account.last_seq))
     }
 
     /// A page of accounts, by id.
     pub async fn list_accounts(&self, page: PageRequest) -> Result<Page<Account>, StoreError> {
-        self.0.read(move |db| accounts::list(db, &page)).await
+        self.access.read(move |db| accounts::list(db, &page)).await
     }
 
     /// Creates or changes an account. The flag says whether it was created.
     pub async fn put_account(&self, wanted: PutAccount) -> Result<(Account, bool), PutAccountError> {
-        let (keyring, context) = (Arc::clone(&self.0.keyring), self.0.context.clone());
-        let (id, now) = (wanted.id.clone(), self.0.now());
-        let result = self.0.write(move |db| accounts::put(db, &keyring, &*context.entropy, &wanted, now)).await;
-        self.0.forget_account(&id);
+        let (keyring, context) = (Arc::clone(&self.access.keyring), self.access.context.clone());
+        let (id, now) = (wanted.id.clone(), self.access.now());
+        let result = self.access.act(self.entry(), move |db| accounts::put(db, &keyring, &*context.entropy, &wanted, now)).await;
+        self.access.forget_account(&id);
         result
     }
 
     /// Gives an account a new secret. `None` when there is no such account.
     pub async fn rotate_account_secret(&self, id: &AccountId, rotation: Rotation) -> Result<Option<Account>, LimitedError> {
-        let (keyring, context) = (Arc::clone(&self.0.keyring), self.0.context.clone());
-        let (wanted, now) = (id.clone(), self.0.now());
+        let (keyring, context) = (Arc::clone(&self.access.keyring), self.access.context.clone());
+        let (wanted, now) = (id.clone(), self.access.now());
         let rotate = move |db: Db<'_>| accounts::rotate_secret(db, &keyring, &*context.entropy, &wanted, &rotation, now);
-        let result = self.0.write(rotate).await;
-        self.0.forget_account(id);
+        let result = self.access.act(self.entry(), rotate).await;
+        self.access.forget_account(id);
         result
     }
 
     /// Begins to delete an account and all that belongs to it: for its users it is gone when this returns. `false` when there was
     /// none. The queue goes on with it, and whoever calls [`Records::delete_more`].
     pub async fn delete_account(&self, id: &AccountId) -> Result<bool, StoreError> {
-        let (wanted, now) = (id.clone(), self.0.now());
-        let begun = self.0.write(move |db| deletion::begin(db, &wanted, now)).await;
-        self.0.forget_account(id);
-        self.0.keys.remove_where(|_| true);
-        self.0.deletion_begun.notify_one();
+        let (wanted, now) = (id.clone(), self.access.now());
+        let begun = self.access.act(self.entry(), move |db| deletion::begin(db, &wanted, now)).await;
+        self.access.forget_account(id);
+        self.access.keys.remove_where(|_| true);
+        self.access.deletion_begun.notify_one();
         begun
     }
 
     /// Takes one step of an account's deletion: what is left then; `None`: nothing, or it was not being deleted.
     pub async fn delete_more(&self, id: &AccountId) -> Result<Option<Deletion>, StoreError> {
-        self.0.advance_deletion(Some(id.clone())).await.map(|step| step.and_then(|step| step.left))
+        self.access.advance_deletion(Some(id.clone())).await.map(|step| step.and_then(|step| step.left))
     }
 
     /// What is left of an account that is being deleted.
     pub async fn find_deletion(&self, id: &AccountId) -> Result<Option<Deletion>, StoreError> {
         let id = id.clone();
-        self.0.read(move |db| deletion::find(db, &id)).await
+        self.access.read(move |db| deletion::find(db, &id)).await
     }
 
     /// The account's own secrets that sign now, newest first.
     pub async fn account_secrets(&self, id: &AccountId) -> Result<Vec<ActiveSecret>, StoreError> {
-        let Some(key) = self.0.data_key(id).await? else { return Ok(Vec::new()) };
-        let (id, now) = (id.clone(), self.0.now());
-        self.0.read(move |db| secret::active(db, SecretOwner::account(&id), &key, now)).await
+        let Some(key) = self.access.data_key(id).await? else { return Ok(Vec::new()) };
+        let (id, now) = (id.clone(), self.access.now());
+        self.access.read(move |db| secret::active(db, SecretOwner::account(&id), &key, now)).await
     }
 }
 
@@ -130,63 +135,63 @@ impl Records {
 impl Records {
     /// An endpoint.
     pub async fn find_endpoint(&self, lane: &LaneKey) -> Result<Option<Endpoint>, StoreError> {
-        let (keyring, lane) = (Arc::clone(&self.0.keyring), lane.clone());
-        self.0.read(move |db| endpoints::find(db, &keyring, &lane)).await
+        let (keyring, lane) = (Arc::clone(&self.access.keyring), lane.clone());
+        self.access.read(move |db| endpoints::find(db, &keyring, &lane)).await
     }
 
     /// An endpoint's own secrets that sign now, newest first.
     pub async fn endpoint_secrets(&self, lane: &LaneKey) -> Result<Vec<ActiveSecret>, StoreError> {
-        let Some(key) = self.0.data_key(&lane.account_id).await? else { return Ok(Vec::new()) };
-        let (lane, now) = (lane.clone(), self.0.now());
-        self.0.read(move |db| secret::active(db, SecretOwner::endpoint(&lane), &key, now)).await
+        let Some(key) = self.access.data_key(&lane.account_id).await? else { return Ok(Vec::new()) };
+        let (lane, now) = (lane.clone(), self.access.now());
+        self.access.read(move |db| secret::active(db, SecretOwner::endpoint(&lane), &key, now)).await
     }
 
     /// A page of an account's endpoints, by id.
     pub async fn list_endpoints(&self, account_id: &AccountId, page: PageRequest) -> Result<Page<Endpoint>, StoreError> {
-        let (keyring, account_id) = (Arc::clone(&self.0.keyring), account_id.clone());
-        self.0.read(move |db| endpoints::list(db, &keyring, &account_id, &page)).await
+        let (keyring, account_id) = (Arc::clone(&self.access.keyring), account_id.clone());
+        self.access.read(move |db| endpoints::list(db, &keyring, &account_id, &page)).await
     }
 
     /// Stores a new endpoint, one of `account_max` at most; `None` when its account does not exist.
     pub async fn create_endpoint(&self, new: NewEndpoint, account_max: u32) -> Result<Option<Endpoint>, LimitedError> {
-        let Some(key) = self.0.data_key(&new.account_id).await? else { return Ok(None) };
-        let (context, now) = (self.0.context.clone(), self.0.now());
+        let Some(key) = self.access.data_key(&new.account_id).await? else { return Ok(None) };
+        let (context, now) = (self.access.context.clone(), self.access.now());
         let create = move |db: Db<'_>| {
             let seal = AccountSeal { key, entropy: &*context.entropy };
             endpoints::create(db, &seal, new, account_max, now)
         };
-        self.0.write(create).await
+        self.access.act(self.entry(), create).await
     }
 
     /// Changes an endpoint; `None` when there is none.
     pub async fn update_endpoint(&self, lane: &LaneKey, changes: EndpointChanges) -> Result<Option<Endpoint>, StoreError> {
-        let Some(key) = self.0.data_key(&lane.account_id).await? else { return Ok(None) };
-        let (context, now, wanted) = (self.0.context.clone(), self.0.now(), lane.clone());
+        let Some(key) = self.access.data_key(&lane.account_id).await? else { return Ok(None) };
+        let (context, now, wanted) = (self.access.context.clone(), self.access.now(), lane.clone());
         let update =
             move |db: Db<'_>| endpoints::update(db, &AccountSeal { key, entropy: &*context.entropy }, &wanted, changes, now);
-        let endpoint = self.0.write(update).await;
-        self.0.configs.remove(lane);
-        self.0.context.handoff.mark_backlog([lane.clone()]); // what waited while it was paused or disabled
+        let endpoint = self.access.act(self.entry(), update).await;
+        self.access.configs.remove(lane);
+        self.access.context.handoff.mark_backlog([lane.clone()]); // what waited while it was paused or disabled
         endpoint
     }
 
     /// Gives an endpoint a new secret. `None` when there is no such endpoint.
     pub async fn rotate_endpoint_secret(&self, lane: &LaneKey, rotation: Rotation) -> Result<Option<Endpoint>, LimitedError> {
-        let Some(key) = self.0.data_key(&lane.account_id).await? else { return Ok(None) };
-        let (context, wanted, now) = (self.0.context.clone(), lane.clone(), self.0.now());
+        let Some(key) = self.access.data_key(&lane.account_id).await? else { return Ok(None) };
+        let (context, wanted, now) = (self.access.context.clone(), lane.clone(), self.access.now());
         let rotate = move |db: Db<'_>| {
             endpoints::rotate_secret(db, &AccountSeal { key, entropy: &*context.entropy }, &wanted, &rotation, now)
         };
-        let endpoint = self.0.write(rotate).await;
-        self.0.configs.remove(lane);
+        let endpoint = self.access.act(self.entry(), rotate).await;
+        self.access.configs.remove(lane);
         endpoint
     }
 
     /// Deletes an endpoint and cancels what waits for it; `false` when there is none.
     pub async fn delete_endpoint(&self, lane: &LaneKey) -> Result<bool, StoreError> {
-        let (now, wanted) = (self.0.now(), lane.clone());
-        let deleted = self.0.write(move |db| endpoints::delete(db, &wanted, now)).await;
-        self.0.configs.remove(lane);
+        let (now, wanted) = (self.access.now(), lane.clone());
+        let deleted = self.access.act(self.entry(), move |db| endpoints::delete(db, &wanted, now)).await;
+        self.access.configs.remove(lane);
         deleted
     }
 }
@@ -200,39 +205,39 @@ impl Records {
         query: EventQuery,
         page: PageRequest,
     ) -> Result<Page<Event>, StoreError> {
-        let (keyring, account_id) = (Arc::clone(&self.0.keyring), account_id.clone());
-        self.0.read(move |db| events::list(db, &keyring, &account_id, &query, &page)).await
+        let (keyring, account_id) = (Arc::clone(&self.access.keyring), account_id.clone());
+        self.access.read(move |db| events::list(db, &keyring, &account_id, &query, &page)).await
     }
 
     /// One event.
     pub async fn find_event(&self, account_id: &AccountId, id: &EventId) -> Result<Option<Event>, StoreError> {
-        let (keyring, account_id, id) = (Arc::clone(&self.0.keyring), account_id.clone(), id.clone());
-        self.0.read(move |db| events::find(db, &keyring, &account_id, &id)).await
+        let (keyring, account_id, id) = (Arc::clone(&self.access.keyring), account_id.clone(), id.clone());
+        self.access.read(move |db| events::find(db, &keyring, &account_id, &id)).await
     }
 
     /// The delivery that has been due for longest, of the live ones that were made first.
     pub async fn oldest_due_delivery(&self) -> Result<Option<Delivery>, StoreError> {
-        let now = self.0.now();
-        self.0.read(move |db| deliveries::oldest_due(db, now)).await
+        let now = self.access.now();
+        self.access.read(move |db| deliveries::oldest_due(db, now)).await
     }
 
     /// A page of deliveries, newest first.
     pub async fn list_deliveries(&self, query: DeliveryQuery, page: PageRequest) -> Result<Page<Delivery>, StoreError> {
-        self.0.read(move |db| delivery_list::list(db, &query, &page)).await
+        self.access.read(move |db| delivery_list::list(db, &query, &page)).await
     }
 
     /// A delivery and its attempts.
     pub async fn find_delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
-        let keyring = Arc::clone(&self.0.keyring);
-        self.0.read(move |db| deliveries::find(db, &keyring, id)).await
+        let keyring = Arc::clone(&self.access.keyring);
+        self.access.read(move |db| deliveries::find(db, &keyring, id)).await
     }
 
     /// Makes a delivery due now.
     pub async fn retry_delivery(&self, id: DeliveryId) -> Result<RetryResult, StoreError> {
-        let now = self.0.now();
-        let result = self.0.write(move |db| deliveries::retry(db, id, now)).await?;
+        let now = self.access.now();
+        let result = self.access.act(self.entry(), move |db| deliveries::retry(db, id, now)).await?;
         if let RetryResult::Due(lane) = &result {
-            self.0.context.handoff.mark_backlog([lane.clone()]);
+            self.access.context.handoff.mark_backlog([lane.clone()]);
         }
         Ok(result)
     }
@@ -242,49 +247,49 @@ impl Records {
 impl Records {
     /// The key with this digest.
     pub async fn find_key(&self, hash: [u8; 32]) -> Result<Option<ApiKey>, StoreError> {
-        if let Some(key) = self.0.keys.get(&hash) {
+        if let Some(key) = self.access.keys.get(&hash) {
             return Ok(Some(key));
         }
-        let generation = self.0.keys.generation();
-        let key = self.0.read(move |db| keys::find_by_hash(db, &hash)).await?;
+        let generation = self.access.keys.generation();
+        let key = self.access.read(move |db| keys::find_by_hash(db, &hash)).await?;
         if let Some(key) = &key {
-            self.0.keys.insert(generation, hash, key.clone());
+            self.access.keys.insert(generation, hash, key.clone());
         }
         Ok(key)
     }
 
     /// Whether any admin key exists.
     pub async fn has_admin_key(&self) -> Result<bool, StoreError> {
-        self.0.read(keys::any_admin).await
+        self.access.read(keys::any_admin).await
     }
 
     /// A page of keys, by id.
     pub async fn list_keys(&self, page: PageRequest) -> Result<Page<ApiKey>, StoreError> {
-        self.0.read(move |db| keys::list(db, &page)).await
+        self.access.read(move |db| keys::list(db, &page)).await
     }
 
     /// Stores a key under its digest; one that is stored already stays as it is.
     pub async fn create_key(&self, key: ApiKey, hash: [u8; 32]) -> Result<(), StoreError> {
-        self.0.write(move |db| keys::create(db, &key, &hash)).await
+        self.access.act(self.entry(), move |db| keys::create(db, &key, &hash)).await
     }
 
     /// Stores a key under its id, in place of the one that has the id, or the text, now.
     pub async fn replace_key(&self, key: ApiKey, hash: [u8; 32]) -> Result<(), StoreError> {
-        let replaced = self.0.write(move |db| keys::replace(db, &key, &hash)).await;
-        self.0.keys.remove_where(|_| true);
+        let replaced = self.access.act(self.entry(), move |db| keys::replace(db, &key, &hash)).await;
+        self.access.keys.remove_where(|_| true);
         replaced
     }
 
     /// When the last admin key expires; `None`: one never does, or there is none.
     pub async fn admin_keys_end(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.0.read(keys::admins_end).await
+        self.access.read(keys::admins_end).await
     }
 
     /// Revokes a key at once, unless it is the last admin key that works.
     pub async fn delete_key(&self, id: &KeyId) -> Result<KeyDeletion, StoreError> {
-        let (id, now) = (id.clone(), self.0.now());
-        let deleted = self.0.write(move |db| keys::delete(db, &id, now)).await;
-        self.0.keys.remove_where(|_| true);
+        let (id, now) = (id.clone(), self.access.now());
+        let deleted = self.access.act(self.entry(), move |db| keys::delete(db, &id, now)).await;
+        self.access.keys.remove_where(|_| true);
         deleted
     }
 }
@@ -293,38 +298,38 @@ impl Records {
 impl Records {
     /// Starts a replay of an endpoint. The queue does its work.
     pub async fn start_replay(&self, new: NewReplay) -> Result<StartedReplay, StartReplayError> {
-        let now = self.0.now();
-        let started = self.0.write(move |db| replays::start(db, &new, now)).await?;
-        self.0.replay_started.notify_one();
+        let now = self.access.now();
+        let started = self.access.act(self.entry(), move |db| replays::start(db, &new, now)).await?;
+        self.access.replay_started.notify_one();
         Ok(started)
     }
 
     /// How many deliveries a replay would make now. `None`: there is no such endpoint.
     pub async fn preview_replay(&self, new: NewReplay) -> Result<Option<Matched>, StoreError> {
-        let now = self.0.now();
-        self.0.read(move |db| replays::preview(db, &new, now)).await
+        let now = self.access.now();
+        self.access.read(move |db| replays::preview(db, &new, now)).await
     }
 
     /// A page of an endpoint's replays, newest first.
     pub async fn list_replays(&self, lane: &LaneKey, page: PageRequest) -> Result<Page<Replay>, StoreError> {
         let lane = lane.clone();
-        self.0.read(move |db| replays::list(db, &lane, &page)).await
+        self.access.read(move |db| replays::list(db, &lane, &page)).await
     }
 
     /// A page of the replays that run, by id: of an account, or all there are.
     pub async fn list_running_replays(&self, account: Option<AccountId>, page: PageRequest) -> Result<Page<Replay>, StoreError> {
-        self.0.read(move |db| replays::list_running(db, account.as_ref(), &page)).await
+        self.access.read(move |db| replays::list_running(db, account.as_ref(), &page)).await
     }
 
     /// One replay of an endpoint.
     pub async fn find_replay(&self, lane: &LaneKey, id: &ReplayId) -> Result<Option<Replay>, StoreError> {
         let (lane, id) = (lane.clone(), id.clone());
-        self.0.read(move |db| replay::find(db, &lane, &id)).await
+        self.access.read(move |db| replay::find(db, &lane, &id)).await
     }
 
     /// Stops a replay; what it has made stays. One that has ended stays as it ended. `None` when there is none.
     pub async fn cancel_replay(&self, lane: &LaneKey, id: &ReplayId) -> Result<Option<Replay>, StoreError> {
-        let (lane, id, now) = (lane.clone(), id.clone(), self.0.now());
-        self.0.write(move |db| replays::cancel(db, &lane, &id, now)).await
+        let (lane, id, now) = (lane.clone(), id.clone(), self.access.now());
+        self.access.act(self.entry(), move |db| replays::cancel(db, &lane, &id, now)).await
     }
 }

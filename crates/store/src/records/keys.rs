@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::sessions;
 use crate::StoreError;
+use crate::audit::effect::Effect;
 use crate::page::{Page, PageRequest};
 use crate::queue::notice::Notice;
 use crate::rows::key::{ApiKey, KeyRow};
@@ -67,6 +68,12 @@ pub enum KeyDeletion {
     LastAdmin,
     /// There is no such key.
     NotFound,
+}
+
+impl Effect for KeyDeletion {
+    fn happened(&self) -> bool {
+        *self == Self::Deleted
+    }
 }
 
 pub(super) fn delete(db: Db<'_>, id: &KeyId, now: Timestamp) -> Result<KeyDeletion, StoreError> {

@@ -50,6 +50,8 @@ pub struct StartedReplay {
     pub account_running: u32,
 }
 
+crate::audit::effect::always!(StartedReplay);
+
 /// Why a replay was not started.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StartReplayError {

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value as Cell;
 
 use super::tables::CopiedTable;
+use crate::audit::keys::{HEAD, SIGNER, STORE_KEY};
 use crate::moves::{self, SourceMark};
 use crate::queue::lease::draw_token;
 use crate::rows::meta;
@@ -18,6 +19,10 @@ use crate::{OpenError, StoreError, sqlite};
 
 /// The store's own id, made for its first move.
 const STORE: &str = "store";
+
+/// A name and a value of `meta`.
+pub(super) type Said = (&'static str, Vec<u8>);
+
 /// An SQLite store that no server has open, and cannot open meanwhile.
 pub(super) struct Source {
     connection: Connection,
@@ -48,9 +53,13 @@ impl Source {
         Ok(id)
     }
 
-    /// By this a key that opens the store is recognized.
-    pub(super) fn canary(&self) -> Result<Vec<u8>, StoreError> {
-        meta::canary(self.db())
+    /// What the store says of itself and the copy has to say too: its keys, and how long the audit log is.
+    pub(super) fn said(&self) -> Result<Vec<Said>, StoreError> {
+        let mut said = vec![(meta::CANARY, meta::canary(self.db())?)];
+        for name in [STORE_KEY, SIGNER, HEAD] {
+            said.extend(meta::find(self.db(), name)?.map(|value| (name, value)));
+        }
+        Ok(said)
     }
 
     /// From where on everything is kept.

@@ -4,6 +4,7 @@
 
 use crate::rows::account::AccountRow;
 use crate::rows::attempt::AttemptRow;
+use crate::rows::audit::{CheckpointRow, NodeRow, PersonalRow, RecordRow};
 use crate::rows::bulk_retry::BulkRetryRow;
 use crate::rows::delivery::EndedRow;
 use crate::rows::endpoint::EndpointRow;
@@ -59,7 +60,7 @@ impl CopiedTable {
 }
 
 /// In the order in which they are copied.
-pub(super) fn tables() -> [CopiedTable; 16] {
+pub(super) fn tables() -> [CopiedTable; 20] {
     [
         CopiedTable::of::<KeyRow<'_>>(),
         CopiedTable::of::<AccountRow<'_>>().with(&["ref", "first_seq"]),
@@ -78,6 +79,10 @@ pub(super) fn tables() -> [CopiedTable; 16] {
         CopiedTable::of::<IncidentRow<'_>>(),
         CopiedTable::of::<NoticeRow<'_>>(),
         CopiedTable::of::<BulkRetryRow<'_>>(),
+        CopiedTable::of::<RecordRow<'_>>(),
+        CopiedTable::of::<NodeRow<'_>>(),
+        CopiedTable::of::<PersonalRow<'_>>(),
+        CopiedTable::of::<CheckpointRow<'_>>(),
     ]
 }
 

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use bellwire_domain::Timestamp;
 use rusqlite::types::Value as Cell;
 
+use super::source::Said;
 use super::tables::{CopiedTable, tables};
 use crate::moves::{self, Found, TargetMark};
 use crate::postgres;
@@ -124,7 +125,7 @@ impl<'u> Target<'u> {
     }
 
     /// Makes it an unfinished target, unless a node is at work on it or somebody has filled it meanwhile.
-    pub(super) fn begin(&self, mark: &TargetMark, (canary, kept): (&[u8], Kept), anew: bool) -> Result<(), OpenError> {
+    pub(super) fn begin(&self, mark: &TargetMark, (said, kept): (&[Said], Kept), anew: bool) -> Result<(), OpenError> {
         let bytes = mark.write();
         self.session.transaction(|| {
             self.keep_nodes_out()?;
@@ -138,7 +139,9 @@ impl<'u> Target<'u> {
             } else if self.is_filled()? {
                 return Err(self.contested());
             }
-            meta::put_canary(self.db(), canary)?;
+            for (name, value) in said {
+                meta::put(self.db(), name, value)?;
+            }
             moves::set_target_mark(self.db(), &bytes)?;
             keep(self.db(), kept)?;
             Ok(())

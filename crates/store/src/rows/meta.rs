@@ -7,7 +7,7 @@ use crate::sql::{Db, params};
 use crate::{OpenError, StoreError};
 
 /// By this a key is recognized as the one that the store was made with.
-const CANARY: &str = "canary";
+pub(crate) const CANARY: &str = "canary";
 
 const GET: &str = "SELECT value FROM meta WHERE key = $1";
 const PUT: &str = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
@@ -31,6 +31,11 @@ pub(crate) fn replace(db: Db<'_>, key: &str, before: &[u8], value: &[u8]) -> Res
     Ok(db.execute(REPLACE, params![key, before, value])? > 0)
 }
 
+/// Gives a name a value unless it has one.
+pub(crate) fn put_first(db: Db<'_>, key: &str, value: &[u8]) -> Result<(), StoreError> {
+    db.execute(PUT_FIRST, params![key, value]).map(drop)
+}
+
 pub(crate) fn delete(db: Db<'_>, key: &str) -> Result<(), StoreError> {
     db.execute(DELETE, params![key]).map(drop)
 }
@@ -38,11 +43,6 @@ pub(crate) fn delete(db: Db<'_>, key: &str) -> Result<(), StoreError> {
 /// The value that another database needs, so that the same key opens it.
 pub(crate) fn canary(db: Db<'_>) -> Result<Vec<u8>, StoreError> {
     find(db, CANARY)?.ok_or_else(|| inconsistent(CANARY))
-}
-
-/// Makes a database one of that key.
-pub(crate) fn put_canary(db: Db<'_>, canary: &[u8]) -> Result<(), StoreError> {
-    put(db, CANARY, canary)
 }
 
 /// Whether this is the key that the store was made with.
@@ -56,7 +56,7 @@ pub(crate) fn check_master_key(db: Db<'_>, keyring: &Keyring) -> Result<(), Open
 /// The same; a database that is new remembers the key.
 pub(crate) fn adopt_master_key(db: Db<'_>, keyring: &Keyring, entropy: &dyn Entropy) -> Result<(), OpenError> {
     let canary = keyring.seal_canary(entropy);
-    db.execute(PUT_FIRST, params![CANARY, &canary[..]])?;
+    put_first(db, CANARY, &canary)?;
     check_master_key(db, keyring)
 }
 

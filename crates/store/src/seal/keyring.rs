@@ -57,6 +57,19 @@ impl Keyring {
         self.master.open(&Place::canary(), sealed).is_ok()
     }
 
+    /// A new key of the store's own, in its wrapped form.
+    pub(crate) fn draw_store_key(&self, entropy: &dyn Entropy) -> Vec<u8> {
+        self.master.seal(entropy, &Place::store_key(), &entropy.bytes::<32>())
+    }
+
+    /// The store's own key, from its wrapped form.
+    pub(crate) fn open_store_key(&self, wrapped: &[u8]) -> Result<DataKey, StoreError> {
+        let place = Place::store_key();
+        let bytes = self.master.open(&place, wrapped)?;
+        let bytes = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| place.unsealable())?;
+        Ok(DataKey::new(&bytes))
+    }
+
     /// A new data key for `account`, and its wrapped form for the accounts table.
     pub(crate) fn draw(&self, entropy: &dyn Entropy, account: &AccountId) -> (Arc<DataKey>, Vec<u8>) {
         let bytes: [u8; 32] = entropy.bytes();

@@ -49,6 +49,21 @@ impl Place {
         Self { table: "resources", name: format!("resources:{account}/{kind}/{id}") }
     }
 
+    /// The store's own key.
+    pub(crate) fn store_key() -> Self {
+        Self { table: "meta", name: "meta:store_key".to_owned() }
+    }
+
+    /// The key that signs heads of the audit log.
+    pub(crate) fn audit_signer() -> Self {
+        Self { table: "meta", name: "meta:audit.signer".to_owned() }
+    }
+
+    /// What is personal in a record of the audit log.
+    pub(crate) fn audit_personal(seq: i64, field: &str) -> Self {
+        Self { table: "audit_personal", name: format!("audit_personal:{seq}/{field}") }
+    }
+
     pub(super) fn as_bytes(&self) -> &[u8] {
         self.name.as_bytes()
     }

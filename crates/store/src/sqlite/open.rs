@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::migrations;
 use super::writer::{self, Writer};
+use crate::audit::keys::AuditKeys;
 use crate::moves;
 use crate::queue::access::{Access, AccessOptions, Execution, Parts, RunningWriter};
 use crate::queue::clock;
@@ -53,11 +54,12 @@ pub(crate) fn open(options: &AccessOptions, path: &Path) -> Result<Access, OpenE
     }
     let keyring = Arc::new(Keyring::new(&options.master_key));
     meta::adopt_master_key(db, &keyring, &*options.entropy)?;
+    let audit = AuditKeys::adopt(db, &keyring, &*options.entropy)?;
     let lease = Lease::lasting(draw_token(&*options.entropy));
     let waiting = recover(db, &lease.current().token)?;
     let now = options.clock.now();
     clock::set_right(db, now)?;
-    let parts = Parts::new(options, keyring, lease, DeliveryIds::open(db, now)?);
+    let parts = Parts::new(options, (keyring, audit), lease, DeliveryIds::open(db, now)?);
     parts.context.handoff.mark_backlog(waiting);
     let writer = Writer::new(connection, parts.context.clone());
     let scrubbed = path.to_owned();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{BulkRetryId, DeliveryState};
+use bellwire_domain::{AuditAction, AuditActor, AuditEntry, AuditOrigin, AuditVia, BulkRetryId, DeliveryState};
 use bellwire_domain::{Decision, EventFilter, ReplayId, ResourceId};
 use bellwire_domain::{ReplayCase, RoomLimits};
 use bellwire_store::doctor::{Examination, VIOLATIONS_NAMED_MAX, examine};
@@ -70,6 +70,11 @@ async fn furnished() -> Fixture {
     let update = ResourceUpdate { state: "open".into(), states_ever: vec!["open".into()], events: Vec::new() };
     let decide = |_: Option<&_>| Ok::<_, ()>(ResourceDecision::Changed(update));
     fixture.store.records.put_resource(Arc::new(account), document, decide).await.unwrap();
+    let origin = AuditOrigin { via: AuditVia::Api, address: None };
+    for action in [AuditAction::PayloadsRead, AuditAction::SecretRead] {
+        fixture.store.records.note(AuditEntry::new(AuditActor::Person("Ada".to_owned()), origin, action)).await.unwrap();
+    }
+    fixture.store.records.audit_checkpoint().await.unwrap();
     fixture
 }
 
@@ -104,7 +109,7 @@ async fn a_store_in_use_is_sound_and_counted() {
 }
 
 /// What is done to the store, and the checks that notice.
-const DAMAGES: [(&str, &[&str]); 48] = [
+const DAMAGES: [(&str, &[&str]); 52] = [
     (
         "DELETE FROM accounts WHERE id = 'a'",
         &[
@@ -187,6 +192,10 @@ const DAMAGES: [(&str, &[&str]); 48] = [
         "UPDATE accounts SET data_key_sealed = x'0102' WHERE id = 'a'",
         &["sealed.keys", "sealed.secrets", "sealed.headers", "sealed.payloads", "sealed.documents", "sealed.answers"],
     ),
+    ("UPDATE audit SET actor = 'node' WHERE seq = 1", &["audit"]),
+    ("DELETE FROM audit WHERE seq = 2", &["audit"]),
+    ("UPDATE audit_checkpoints SET note = 'x'", &["audit"]),
+    ("UPDATE audit_personal SET salt = x'00' WHERE seq = 1", &["audit"]),
     ("UPDATE events SET id = 'moved' WHERE id = 'ev1'", &["sealed.payloads"]),
     ("UPDATE events SET payload_length = payload_length + 1 WHERE id = 'ev1'", &["sealed.payloads"]),
 ];

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bellwire_domain::{
     AccountId, BulkRetryId, Decision, DeliveryState, Entropy, EventFilter, KeyId, ReplayId, ResourceId, Secret, Timestamp,
 };
-use bellwire_domain::{ReplayCase, Role, RoomLimits};
+use bellwire_domain::{AuditAction, AuditActor, AuditEntry, AuditOrigin, AuditVia, ReplayCase, Role, RoomLimits};
 use bellwire_store::doctor::examine;
 use bellwire_store::{
     ApiKey, EndpointChanges, Location, MasterKey, NewReplay, OpenError, Precondition, PutAccount, PutResource, Relocated,
@@ -175,6 +175,7 @@ async fn furnish(mut fixture: Fixture) -> Fixture {
     fixture.publish(&account, vec![again]).await.unwrap();
     start_replay(&fixture).await;
     start_bulk_retry(&fixture).await;
+    act(&fixture).await;
     put_resource(&fixture, account).await;
     let removed = fixture.store.queue.retain(fixture.now()).await.unwrap();
     assert_eq!(removed, Removed::default(), "what is live keeps what is old");
@@ -239,4 +240,14 @@ async fn start_bulk_retry(fixture: &Fixture) {
         running_max: 8,
     };
     fixture.store.records.start_bulk_retry(new, Matched { count: 0, is_exact: true }).await.unwrap();
+}
+
+/// Somebody reads, and the head of the audit log is signed.
+async fn act(fixture: &Fixture) {
+    let origin = AuditOrigin { via: AuditVia::Api, address: None };
+    for _ in 0..3 {
+        let entry = AuditEntry::new(AuditActor::Person("Ada".to_owned()), origin, AuditAction::PayloadsRead);
+        fixture.store.records.note(entry).await.unwrap();
+    }
+    fixture.store.records.audit_checkpoint().await.unwrap();
 }

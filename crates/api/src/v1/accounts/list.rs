@@ -26,7 +26,7 @@ pub(super) async fn list(
     Caller(actor): Caller,
     query: Query,
 ) -> Result<Json<List<AccountAnswer>>, Problem> {
-    let scope = api.app.permit(&actor, Operation::AccountManage)?;
+    let scope = api.app.permit(&actor, Operation::AccountList)?;
     let page = query.only_page(api.app.limits())?;
     let accounts = api.app.list_accounts(&scope, page).await?;
     Ok(Json(List::of(accounts, |account| AccountAnswer::show(&account))))

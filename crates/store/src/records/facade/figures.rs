@@ -13,7 +13,7 @@ use crate::rows::operator_notice::{self, StoredNotice};
 impl Records {
     /// What attempts came to, by spans of time.
     pub async fn read_figures(&self, query: FiguresQuery) -> Result<Vec<FiguresOfSpan>, StoreError> {
-        self.0.read(move |db| rollups::read(db, &query)).await
+        self.access.read(move |db| rollups::read(db, &query)).await
     }
 
     /// The same for each of these endpoints of an account: for the rows of a page.
@@ -35,17 +35,17 @@ impl Records {
             };
             endpoints.iter().map(|id| rollups::read(db, &query(id.clone()))).collect()
         };
-        self.0.read(read).await
+        self.access.read(read).await
     }
 
     /// A page of incidents, the latest first.
     pub async fn list_incidents(&self, query: IncidentQuery, page: PageRequest) -> Result<Page<Incident>, StoreError> {
-        self.0.read(move |db| incidents::list(db, &query, &page)).await
+        self.access.read(move |db| incidents::list(db, &query, &page)).await
     }
 
     /// One incident.
     pub async fn find_incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError> {
-        self.0.read(move |db| incidents::find(db, &id)).await
+        self.access.read(move |db| incidents::find(db, &id)).await
     }
 
     /// Notes that somebody knows of an incident, or says that it is over. One that is resolved stays as it is. `None`: there is
@@ -56,17 +56,17 @@ impl Records {
         change: IncidentChange,
         by: String,
     ) -> Result<Option<Incident>, StoreError> {
-        let now = self.0.now();
-        self.0.write(move |db| incidents::change(db, &id, change, &by, now)).await
+        let now = self.access.now();
+        self.access.act(self.entry(), move |db| incidents::change(db, &id, change, &by, now)).await
     }
 
     /// The first of what the operator is still to be told.
     pub async fn oldest_notices(&self, limit: u32) -> Result<Vec<StoredNotice>, StoreError> {
-        self.0.read(move |db| operator_notice::oldest(db, limit.into())).await
+        self.access.read(move |db| operator_notice::oldest(db, limit.into())).await
     }
 
     /// Forgets what the operator has been told.
     pub async fn remove_notices(&self, ids: Vec<String>) -> Result<(), StoreError> {
-        self.0.write(move |db| ids.iter().try_for_each(|id| operator_notice::remove(db, id))).await
+        self.access.write(move |db| ids.iter().try_for_each(|id| operator_notice::remove(db, id))).await
     }
 }

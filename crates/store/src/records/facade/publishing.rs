@@ -20,20 +20,20 @@ impl Records {
     /// Publishes events of one account, all or none: stored with all their deliveries when this returns. `account` is what the
     /// caller decided by; when it has changed since, nothing is published.
     pub async fn commit_events(&self, account: &Account, new: Vec<NewEvent>) -> Result<Vec<EventReceipt>, PublishError> {
-        let key = self.0.keyring.open_key(&account.id, &account.data_key_sealed)?;
-        let seal = |event| SealedEvent::new(event, &key, &*self.0.context.entropy, &account.id);
+        let key = self.access.keyring.open_key(&account.id, &account.data_key_sealed)?;
+        let seal = |event| SealedEvent::new(event, &key, &*self.access.context.entropy, &account.id);
         let publication = Publication {
             account_id: account.id.clone(),
             account_created_at: account.created_at,
             account_version: account.version,
             events: new.into_iter().map(seal).collect(),
         };
-        let ticket = self.0.tickets.take(&account.id)?;
+        let ticket = self.access.tickets.take(&account.id)?;
         let (reply, receiver) = oneshot::channel();
-        self.0.try_send(Job::Publish(PublishJob { publication, ticket, reply }))?;
+        self.access.try_send(Job::Publish(PublishJob { publication, ticket, reply }))?;
         let result = answered(receiver).await?;
         if matches!(result, Err(PublishError::AccountChanged | PublishError::AccountNotFound)) {
-            self.0.accounts.remove(&account.id);
+            self.access.accounts.remove(&account.id);
         }
         result
     }
@@ -46,9 +46,9 @@ impl Records {
         wanted: PutResource,
         decide: impl FnOnce(Option<&Resource>) -> Result<ResourceDecision, R> + Send + 'static,
     ) -> Result<PutResourceAnswer, PutResourceError<R>> {
-        let key = self.0.keyring.open_key(&account.id, &account.data_key_sealed)?;
-        let (account_id, context) = (account.id.clone(), self.0.context.clone());
-        let ticket = self.0.tickets.take(&account_id)?;
+        let key = self.access.keyring.open_key(&account.id, &account.data_key_sealed)?;
+        let (account_id, context) = (account.id.clone(), self.access.context.clone());
+        let ticket = self.access.tickets.take(&account_id)?;
         let (sender, receiver) = oneshot::channel();
         // Not a plain write: what is committed is handed to the engine even when nobody waits for the answer any more.
         let run = move |backend: Result<&dyn Backend, StoreError>| {
@@ -65,10 +65,10 @@ impl Records {
             });
             (reply, is_kept)
         };
-        self.0.try_send(Job::Write(Box::new(run)))?;
+        self.access.try_send(Job::Write(Box::new(run)))?;
         let result = answered(receiver).await?;
         if matches!(result, Err(PutResourceError::Publish(PublishError::AccountChanged | PublishError::AccountNotFound))) {
-            self.0.accounts.remove(&account_id);
+            self.access.accounts.remove(&account_id);
         }
         result
     }
@@ -80,9 +80,9 @@ impl Records {
         kind: &str,
         id: &ResourceId,
     ) -> Result<Option<Resource>, StoreError> {
-        let (keyring, account_id) = (Arc::clone(&self.0.keyring), account_id.clone());
+        let (keyring, account_id) = (Arc::clone(&self.access.keyring), account_id.clone());
         let (kind, id) = (kind.to_owned(), id.clone());
-        self.0.read(move |db| resources::find(db, &keyring, &account_id, &kind, &id)).await
+        self.access.read(move |db| resources::find(db, &keyring, &account_id, &kind, &id)).await
     }
 
     /// A page of the resources of a kind, by id, without their documents.
@@ -93,6 +93,6 @@ impl Records {
         page: PageRequest,
     ) -> Result<Page<ResourceHead>, StoreError> {
         let (account_id, kind) = (account_id.clone(), kind.to_owned());
-        self.0.read(move |db| resources::list(db, &account_id, &kind, &page)).await
+        self.access.read(move |db| resources::list(db, &account_id, &kind, &page)).await
     }
 }
