@@ -15,9 +15,11 @@ use url::Url;
 
 mod audit;
 mod keys;
+mod tls;
 
 pub(crate) use audit::{AuditCommand, AuditExportArguments, AuditVerifyArguments};
 pub(crate) use keys::{KeysCommand, KeysCreateArguments};
+pub(crate) use tls::TlsArguments;
 
 /// Webhook delivery for healthcare platforms, in one binary.
 #[derive(Parser)]
@@ -60,6 +62,8 @@ pub(crate) struct ServeArguments {
     /// Serve /healthz, /readyz and /metrics at a listener of their own too, where no client can take its connections
     #[arg(long, value_name = "ADDR", env = "BELLWIRE_METRICS_LISTEN")]
     pub(crate) metrics_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) tls: TlsArguments,
     /// Where everything is stored: sqlite:FILE, or postgres://USER@HOST/NAME for any number of nodes
     #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
     pub(crate) database: Location,

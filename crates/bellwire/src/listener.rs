@@ -3,7 +3,7 @@
 //!
 //! Each address has [its share](visitors) of the connections, and whoever tries [many wrong keys](wrong_keys) is answered slowly. One
 //! rule covers silent connections, half-sent heads, idle keep-alive and answers that nobody reads: a connection is closed if no request
-//! is being answered on it, and none has begun or ended for a while.
+//! is being answered on it, and none has begun or ended for a while. A handshake of [TLS](tls) has to end within that while.
 
 use std::convert::Infallible;
 use std::io;
@@ -24,6 +24,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
@@ -31,8 +32,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 mod activity;
+mod tls;
 mod visitors;
 mod wrong_keys;
+
+pub(crate) use tls::{Tls, TlsFiles, keep_tls_fresh};
 
 use crate::environment::SystemClock;
 use activity::Activity;
@@ -76,7 +80,13 @@ impl Default for ListenerLimits {
 }
 
 /// Accepts and serves until `stop`, then until the last request is answered.
-pub(crate) async fn serve(listener: TcpListener, router: Router, limits: ListenerLimits, stop: CancellationToken) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: ListenerLimits,
+    tls: Option<Tls>,
+    stop: CancellationToken,
+) {
     let room = Arc::new(Semaphore::new(limits.connections_max));
     let visitors = Visitors::new(limits.connections_max);
     let wrong_keys = WrongKeys::new(limits.wrong_keys_max);
@@ -92,11 +102,12 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Listene
                     metrics::counter!("bellwire_connections_refused_total").increment(1);
                     continue;
                 };
-                let (router, stop, guard) = (router.clone(), stop.clone(), KeyGuard { wrong_keys: wrong_keys.clone(), address });
+                let served = Served { router: router.clone(), limits, stop: stop.clone() };
+                let (tls, guard) = (tls.clone(), KeyGuard { wrong_keys: wrong_keys.clone(), address });
                 connections.spawn(async move {
                     tokio::select! {
                         () = visitor.close.cancelled() => {}
-                        () = connection(stream, router, limits, &visitor, guard, stop) => {}
+                        () = visit(stream, tls, served, &visitor, guard) => {}
                     }
                     drop((visitor, place));
                 });
@@ -124,15 +135,37 @@ fn is_the_clients(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }
 
-async fn connection(
-    stream: TcpStream,
+/// What a connection gets, and until when.
+struct Served {
     router: Router,
     limits: ListenerLimits,
+    stop: CancellationToken,
+}
+
+/// One connection, from its first byte on.
+async fn visit(stream: TcpStream, tls: Option<Tls>, served: Served, visitor: &Visitor, guard: KeyGuard) {
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return connection(stream, served, visitor, guard).await };
+    // On the heap: what TLS needs must not make every connection's task as large.
+    Box::pin(async move {
+        let accepted = tokio::select! {
+            () = served.stop.cancelled() => return, // nothing can have been asked yet
+            accepted = tls.accept(stream, served.limits.quiet_max) => accepted,
+        };
+        if let Some(stream) = accepted {
+            connection(stream, served, visitor, guard).await;
+        }
+    })
+    .await;
+}
+
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    served: Served,
     visitor: &Visitor,
     guard: KeyGuard,
-    stop: CancellationToken,
 ) {
-    let _ = stream.set_nodelay(true);
+    let Served { router, limits, stop } = served;
     let activity = &visitor.activity;
     let observed = Arc::clone(activity);
     let router = TowerToHyperService::new(router);

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use axum::Router;
 use bellwire_api::{ApiOptions, LargeBodies};
 use bellwire_app::{App, AppError, AppOptions, Limits};
 use bellwire_console::ConsoleOptions;
@@ -22,14 +23,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::environment::{SystemClock, SystemEntropy, given_flags};
-use crate::listener::{self, ListenerLimits};
-use crate::{audit, bulk_retries, operations, telemetry};
+use crate::listener::{self, ListenerLimits, Tls};
+use crate::{audit, bulk_retries, operations, signals, telemetry};
 
 /// What a server is made of.
 pub(crate) struct ServerOptions {
     pub(crate) listen: SocketAddr,
     /// Where health and metrics have a listener of their own.
     pub(crate) metrics_listen: Option<SocketAddr>,
+    /// What every listener speaks TLS with; `None`: they speak plain HTTP.
+    pub(crate) tls: Option<Tls>,
     /// Contracts whose published API has its own listener, and its address.
     pub(crate) publish: Vec<(String, SocketAddr)>,
     pub(crate) database: Location,
@@ -79,6 +82,8 @@ pub(crate) struct SsoArguments {
 
 /// A running server.
 pub(crate) struct Server {
+    /// What the URLs of its listeners begin with.
+    pub(crate) scheme: &'static str,
     /// Where the API listens.
     pub(crate) address: SocketAddr,
     /// Where health and metrics listen, if they have a listener of their own.
@@ -100,16 +105,10 @@ pub(crate) struct Server {
 impl Server {
     /// Binds the ports, opens the store and starts everything.
     pub(crate) async fn start(options: ServerOptions) -> anyhow::Result<Self> {
-        let (listener, address) = bind(options.listen).await?;
-        let mut published_listeners = Vec::with_capacity(options.publish.len());
-        for (contract, wanted) in options.publish {
-            let bound = bind(wanted).await.with_context(|| format!("--publish {contract}={wanted}"))?;
-            published_listeners.push((contract, bound));
-        }
-        let metrics_listener = match options.metrics_listen {
-            Some(wanted) => Some(bind(wanted).await.context("--metrics-listen")?),
-            None => None,
-        };
+        let listeners = Listeners::bind(&options).await?;
+        let address = listeners.main.1;
+        let tls = options.tls;
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
         let contracts = Arc::new(options.contracts);
@@ -143,7 +142,7 @@ impl Server {
             app.open_operator_account(account).await.context("--operator-account")?;
         }
         app.record_start(env!("CARGO_PKG_VERSION"), given_flags()).await?;
-        let public_url = options.public_url.unwrap_or_else(|| format!("http://{address}"));
+        let public_url = options.public_url.unwrap_or_else(|| format!("{scheme}://{address}"));
         let sso = options.sso.map(|arguments| single_sign_on(arguments, &public_url, &clock)).transpose()?;
         let sender = Sender::new(SenderOptions { addresses, ..SenderOptions::default() });
         let engine = Engine::start(EngineOptions {
@@ -164,12 +163,15 @@ impl Server {
         tasks.spawn(bulk_retries::run(app.clone(), stop_listening.clone()));
         let audit_checkpoints = options.audit_checkpoints;
         tasks.spawn(audit::run(app.clone(), audit_checkpoints.clone(), stop_listening.clone()));
+        if let Some(tls) = &tls {
+            tasks.spawn(listener::keep_tls_fresh(tls.clone(), signals::hangups()?, stop_listening.clone()));
+        }
         if let Some(account) = options.operator_account {
             tasks.spawn(operations::run(app.clone(), account, stop_listening.clone()));
         }
         let console = ConsoleOptions {
             app: app.clone(),
-            plain_http: address.ip().is_loopback() && !public_url.starts_with("https://"),
+            plain_http: tls.is_none() && address.ip().is_loopback() && !public_url.starts_with("https://"),
             portal_refresh_url: options.portal_refresh_url,
             frame_origins: options.portal_frame_origins,
             sso,
@@ -181,21 +183,13 @@ impl Server {
             large_bodies: LargeBodies::default(),
             public_url: public_url.into(),
         };
-        let mut published = Vec::with_capacity(published_listeners.len());
-        for (contract, (listener, address)) in published_listeners {
-            let router = bellwire_api::published_router(api.clone(), &contract);
-            tasks.spawn(listener::serve(listener, router, limits, stop_listening.clone()));
-            published.push((contract, address));
-        }
-        let metrics_address = metrics_listener.as_ref().map(|(_, address)| *address);
-        if let Some((listener, _)) = metrics_listener {
-            let router = bellwire_api::health_router(api.clone());
-            tasks.spawn(listener::serve(listener, router, limits, stop_listening.clone()));
-        }
-        let router = bellwire_console::router(console).merge(bellwire_api::router(api));
-        tasks.spawn(listener::serve(listener, router, limits, stop_listening.clone()));
+        let (metrics_address, published) = listeners.addresses();
+        listeners.serve(&api, console, |listener, router| {
+            tasks.spawn(listener::serve(listener, router, limits, tls.clone(), stop_listening.clone()));
+        });
         tasks.close();
         Ok(Self {
+            scheme,
             address,
             metrics_address,
             published,
@@ -221,7 +215,51 @@ impl Server {
     }
 }
 
-async fn bind(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
+/// A listener and the port that it got.
+type Bound = (TcpListener, SocketAddr);
+
+/// Every listener, before anything is served.
+struct Listeners {
+    main: Bound,
+    metrics: Option<Bound>,
+    /// By contract.
+    published: Vec<(String, Bound)>,
+}
+
+impl Listeners {
+    async fn bind(options: &ServerOptions) -> anyhow::Result<Self> {
+        let main = bind(options.listen).await?;
+        let mut published = Vec::with_capacity(options.publish.len());
+        for (contract, wanted) in &options.publish {
+            let bound = bind(*wanted).await.with_context(|| format!("--publish {contract}={wanted}"))?;
+            published.push((contract.clone(), bound));
+        }
+        let metrics = match options.metrics_listen {
+            Some(wanted) => Some(bind(wanted).await.context("--metrics-listen")?),
+            None => None,
+        };
+        Ok(Self { main, metrics, published })
+    }
+
+    /// Those beside the API's: for health and metrics, and by contract.
+    fn addresses(&self) -> (Option<SocketAddr>, Vec<(String, SocketAddr)>) {
+        let published = self.published.iter().map(|(contract, (_, address))| (contract.clone(), *address));
+        (self.metrics.as_ref().map(|(_, address)| *address), published.collect())
+    }
+
+    /// Serves at each what it is for.
+    fn serve(self, api: &ApiOptions, console: ConsoleOptions, serve: impl Fn(TcpListener, Router)) {
+        for (contract, (listener, _)) in self.published {
+            serve(listener, bellwire_api::published_router(api.clone(), &contract));
+        }
+        if let Some((listener, _)) = self.metrics {
+            serve(listener, bellwire_api::health_router(api.clone()));
+        }
+        serve(self.main.0, bellwire_console::router(console).merge(bellwire_api::router(api.clone())));
+    }
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<Bound> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let bound = listener.local_addr().context("the listener has no address")?;
     Ok((listener, bound))

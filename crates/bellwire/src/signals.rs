@@ -1,4 +1,4 @@
-//! The signals that ask a command to stop.
+//! The signals that ask a command to stop, and the one that asks it to read its files again.
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -12,7 +12,6 @@ pub(crate) struct Stops {
 impl Stops {
     /// Listens for them from now on.
     pub(crate) fn new() -> anyhow::Result<Self> {
-        let listen = |kind| signal(kind).context("signals cannot be received");
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
@@ -23,4 +22,13 @@ impl Stops {
             _ = self.interrupt.recv() => {}
         }
     }
+}
+
+/// SIGHUP, from now on. Whoever does not listen to it is ended by it.
+pub(crate) fn hangups() -> anyhow::Result<Signal> {
+    listen(SignalKind::hangup())
+}
+
+fn listen(kind: SignalKind) -> anyhow::Result<Signal> {
+    signal(kind).context("signals cannot be received")
 }

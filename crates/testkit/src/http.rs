@@ -109,8 +109,20 @@ pub fn send(address: SocketAddr, method: &str, path: &str, headers: &[(String, S
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_nodelay(true)?;
+    exchange(&mut stream, &address.to_string(), method, path, headers, body)
+}
+
+/// The same over a connection that there is, to its end.
+pub fn exchange(
+    stream: &mut (impl Read + Write),
+    host: &str,
+    method: &str,
+    path: &str,
+    headers: &[(String, String)],
+    body: &[u8],
+) -> io::Result<Answer> {
     let mut request = Vec::new();
-    write!(request, "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n", body.len())?;
+    write!(request, "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\n", body.len())?;
     for (name, value) in headers {
         write!(request, "{name}: {value}\r\n")?;
     }

@@ -84,6 +84,7 @@ async fn start_server(folder: &std::path::Path, listen: SocketAddr) -> anyhow::R
     Server::start(ServerOptions {
         listen,
         metrics_listen: None,
+        tls: None,
         publish: Vec::new(),
         database: Location::Sqlite(folder.join("demo.db")),
         node_lease: Duration::from_secs(15),

@@ -64,7 +64,7 @@ async fn listen(receiver: Arc<Receiver>, port: u16) -> anyhow::Result<ExitCode> 
     telemetry::print(&format!("listening on http://{address} under the contract `{}`; {}", receiver.contract(), receiver.way()));
     let router = Router::new().fallback(receive).with_state(Arc::clone(&receiver));
     let stop = CancellationToken::new();
-    let mut serving = std::pin::pin!(listener::serve(listener, router, ListenerLimits::default(), stop.clone()));
+    let mut serving = std::pin::pin!(listener::serve(listener, router, ListenerLimits::default(), None, stop.clone()));
     tokio::select! {
         () = serving.as_mut() => {}
         () = stops.recv() => stop.cancel(),

@@ -11,6 +11,7 @@ use tokio::runtime::Builder;
 
 use crate::cli::{PublishedListener, ServeArguments};
 use crate::environment::{SystemEntropy, raise_file_limit};
+use crate::listener::Tls;
 use crate::server::{Server, ServerOptions, SsoArguments};
 use crate::signals::Stops;
 
@@ -33,10 +34,12 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
             "--database: without sslmode=verify-full, whoever is between here and the database can read and change what is stored"
         );
     }
+    let tls = arguments.tls.files().map(Tls::load).transpose()?;
     let grace = Duration::from_secs(arguments.shutdown_grace.into());
     let options = ServerOptions {
         listen: arguments.listen,
         metrics_listen: arguments.metrics_listen,
+        tls,
         publish: arguments.publish.into_iter().map(|listener| (listener.contract, listener.address)).collect(),
         master_key: master_key::load(arguments.master_key.as_deref(), &arguments.database, &SystemEntropy::default())?,
         database: arguments.database,
@@ -81,12 +84,13 @@ async fn serve(options: ServerOptions, grace: Duration) -> anyhow::Result<ExitCo
     if let Some(key) = &server.new_admin_key {
         telemetry::print(&format!("admin key (shown once): {key}"));
     }
-    telemetry::print(&format!("listening on http://{}", server.address));
+    let scheme = server.scheme;
+    telemetry::print(&format!("listening on {scheme}://{}", server.address));
     if let Some(address) = server.metrics_address {
-        telemetry::print(&format!("health and metrics on http://{address}"));
+        telemetry::print(&format!("health and metrics on {scheme}://{address}"));
     }
     for (contract, address) in &server.published {
-        telemetry::print(&format!("publishing {contract} on http://{address}"));
+        telemetry::print(&format!("publishing {contract} on {scheme}://{address}"));
     }
     stops.recv().await;
     tracing::info!(grace_s = grace.as_secs(), "stopping: waiting for requests in flight; signal again to exit at once");

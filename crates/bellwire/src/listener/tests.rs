@@ -40,7 +40,7 @@ impl Running {
             .route("/refused", get(async || StatusCode::UNAUTHORIZED))
             .route("/body", post(async |body: Result<Bytes, _>| body.map_or(StatusCode::BAD_REQUEST, |_| StatusCode::OK)));
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(serve(listener, router, limits, stop.clone()));
+        tasks.spawn(serve(listener, router, limits, None, stop.clone()));
         tasks.close();
         Self { address, stop, tasks, go, asked }
     }

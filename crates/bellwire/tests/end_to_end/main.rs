@@ -37,5 +37,6 @@ mod schemathesis;
 mod shutdown;
 mod startup;
 mod suspects;
+mod tls;
 mod verification;
 mod verify;

@@ -77,32 +77,31 @@ impl Home {
         command.stderr(File::options().create(true).append(true).open(&log).unwrap());
         let process = Process::start(&mut command);
         let line = process.next_line().unwrap_or_else(|| panic!("no start: {}", std::fs::read_to_string(log).unwrap()));
-        let address = line.strip_prefix("listening on http://").unwrap_or_else(|| panic!("{line}"));
-        Server { process, api: Api::new(address.parse().unwrap(), KEY) }
+        let scheme = if flags.contains(&"--tls-cert") { "https" } else { "http" };
+        let address = address_in(&line, &format!("listening on {scheme}://"));
+        Server { process, api: Api::new(address, KEY), scheme }
     }
 }
 
 /// A running server; it is killed when dropped.
 pub(crate) struct Server {
     process: Process,
+    /// With TLS, only its address is of use.
     pub(crate) api: Api,
+    scheme: &'static str,
 }
 
 impl Server {
     /// Where it publishes the API of a contract, as it says itself.
     #[track_caller]
     pub(crate) fn publishes(&self, contract: &str) -> SocketAddr {
-        let line = self.process.line();
-        let address = line.strip_prefix(&format!("publishing {contract} on http://"));
-        address.unwrap_or_else(|| panic!("{line}")).parse().unwrap()
+        address_in(&self.process.line(), &format!("publishing {contract} on {}://", self.scheme))
     }
 
     /// Where health and metrics have a listener of their own, as it says itself.
     #[track_caller]
     pub(crate) fn metrics_address(&self) -> SocketAddr {
-        let line = self.process.line();
-        let address = line.strip_prefix("health and metrics on http://");
-        address.unwrap_or_else(|| panic!("{line}")).parse().unwrap()
+        address_in(&self.process.line(), &format!("health and metrics on {}://", self.scheme))
     }
 
     /// What it has printed since.
@@ -134,4 +133,10 @@ impl Server {
     pub(crate) fn end(&mut self) -> ExitStatus {
         self.process.end()
     }
+}
+
+/// The address that a line names after these words.
+#[track_caller]
+fn address_in(line: &str, words: &str) -> SocketAddr {
+    line.strip_prefix(words).unwrap_or_else(|| panic!("{line}")).parse().unwrap()
 }
