@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bellwire_contract::{Contract, Registrar};
 use bellwire_domain::{AccountId, AuditOrigin, KeyId, Role};
-use bellwire_store::{Account, key_hash};
+use bellwire_store::{Account, KeyBounds, key_hash};
 
 use crate::audit::Author;
 use crate::{Allowance, App, AppError, Conflict, Resource};
@@ -45,6 +45,8 @@ pub struct Actor {
     pub account: Option<AccountId>,
     /// Whether it may change nothing.
     pub read_only: bool,
+    /// What its key is narrowed to.
+    pub bounds: KeyBounds,
     /// From where it asks.
     pub origin: AuditOrigin,
     /// How often it may still ask, if that is limited.
@@ -266,6 +268,7 @@ impl AccountAccess {
 }
 
 const ROLE: &str = "the role of this key does not allow it";
+const WRITE_ONLY: &str = "this key posts events and documents, and reads none";
 const READ_ONLY: &str = "this session may look at everything and change nothing";
 const OPERATOR_ONLY: &str = "under this contract only the operator sets up endpoints";
 
@@ -281,6 +284,7 @@ impl App {
             role: key.role,
             account: key.account_id,
             read_only: false,
+            bounds: key.bounds,
             origin,
             requests_left: None,
         });
@@ -288,6 +292,9 @@ impl App {
             self.count_refused(bearer, origin);
             return Err(AppError::Unauthenticated("this API key is unknown, revoked or expired"));
         };
+        if let Identity::Key(id) = &actor.identity {
+            self.used_keys().note(id, now);
+        }
         self.count_request(actor)
     }
 
@@ -304,6 +311,9 @@ impl App {
     pub fn permit(&self, actor: &Actor, operation: Operation) -> Result<Scope, AppError> {
         if actor.read_only && operation.changes() {
             return Err(AppError::Forbidden(READ_ONLY));
+        }
+        if actor.bounds.write_only && operation == Operation::ResourceRead {
+            return Err(AppError::Forbidden(WRITE_ONLY));
         }
         let scope = |only| Scope {
             only,
@@ -322,7 +332,8 @@ impl App {
         let scope = self.permit(actor, operation)?;
         let not_found = || AppError::NotFound(Resource::Account);
         let id = AccountId::try_new(id).ok().filter(|id| scope.includes(id)).ok_or_else(not_found)?;
-        let account = self.records().find_account(&id).await?.ok_or_else(not_found)?;
+        let found = self.records().find_account(&id).await?;
+        let account = found.filter(|account| is_within(&actor.bounds, account)).ok_or_else(not_found)?;
         // Only the operator sees that an account is being deleted, and only of the account itself.
         let shows_deleted = matches!(operation, Operation::AccountRead | Operation::AccountManage) && scope.only.is_none();
         if account.deleting_since.is_some() && !shows_deleted {
@@ -352,6 +363,12 @@ impl App {
         let contract = self.contracts().get(&account.contract).cloned();
         Ok(AccountAccess { account, by: Author::node(), shows_contents: true, contract })
     }
+}
+
+/// Whether a key that is narrowed so is for that account.
+fn is_within(bounds: &KeyBounds, account: &Account) -> bool {
+    (bounds.accounts.is_empty() || bounds.accounts.contains(account.id.as_str()))
+        && bounds.contract.as_ref().is_none_or(|contract| *contract == account.contract)
 }
 
 fn require_registrar(contract: &Contract) -> Result<(), AppError> {

@@ -119,8 +119,12 @@ impl App {
         Ok(self.records().note(Author::node().entry(AuditAction::NodeStopped)).await?)
     }
 
-    /// Records what was counted since the last time.
+    /// Records what was counted since the last time, and when keys were used.
     pub async fn record_tally(&self) -> Result<(), AppError> {
+        let used = self.used_keys().take();
+        if !used.is_empty() {
+            self.records().note_key_use(used).await?;
+        }
         for entry in self.tally().take() {
             self.records().note(entry).await?;
         }

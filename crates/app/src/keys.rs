@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use bellwire_domain::{AccountId, AuditAction, AuditDetail, AuditEntry, KeyId, Role, Secret, Timestamp};
-use bellwire_store::{ApiKey, KeyDeletion, Page, PageRequest, key_hash};
+use bellwire_store::{ApiKey, KeyBounds, KeyDeletion, Page, PageRequest, key_hash};
 
-use crate::audit::Author;
+use crate::audit::{Author, visible_prefix};
+use crate::endpoint_rules::check_name;
 use crate::{App, AppError, Conflict, Fault, Resource, Scope, error::no_faults};
 
 /// How long a configured admin key may be, in bytes.
@@ -17,7 +18,7 @@ const CONFIGURED_KEY_CHARACTERS_MIN: usize = 8;
 const CONFIGURED_KEY_ID: &str = "key_configured";
 
 /// A key as asked for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct KeyInput<'a> {
     /// Its role.
     pub role: &'a str,
@@ -25,6 +26,14 @@ pub struct KeyInput<'a> {
     pub account: Option<&'a str>,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
+    /// What people call it.
+    pub name: Option<String>,
+    /// The only accounts of a publisher's key; empty: all.
+    pub accounts: Vec<String>,
+    /// The one contract whose accounts a publisher's key is for.
+    pub contract: Option<&'a str>,
+    /// Whether a publisher's key reads no documents.
+    pub write_only: bool,
 }
 
 /// A new key.
@@ -45,13 +54,16 @@ impl App {
         if input.expires_at.is_some_and(|end| end <= now) {
             faults.push(Fault::new("/expires", "this time is in the past"));
         }
+        check_name(input.name.as_deref(), self.limits(), &mut faults);
         let account_id = self.key_account(role, input.account, &mut faults).await?;
+        let bounds = self.key_bounds(role, &input, &mut faults).await?;
         let Some(role) = role else {
             faults.insert(0, Fault::new("/role", format!("a role is one of {}", Role::WORDS.join(", "))));
             return Err(AppError::Invalid(faults));
         };
         no_faults(faults)?;
-        self.store_new_key(&scope.by, role, account_id, input.expires_at).await
+        let key = ApiKey { account_id, bounds, name: input.name, expires_at: input.expires_at, ..self.draw_key(role) };
+        self.store_new_key(&scope.by, key).await
     }
 
     /// A consumer's key is for one existing account; the other roles have no account.
@@ -82,23 +94,50 @@ impl App {
         Ok(None)
     }
 
-    async fn store_new_key(
-        &self,
-        by: &Author,
-        role: Role,
-        account_id: Option<AccountId>,
-        end: Option<Timestamp>,
-    ) -> Result<NewKey, AppError> {
+    async fn store_new_key(&self, by: &Author, key: ApiKey) -> Result<NewKey, AppError> {
         let text = format!("bwk_{}", hex::encode(self.entropy().bytes::<32>()));
-        let key = self.draw_key(role, account_id, end);
+        let key = ApiKey { prefix: visible_prefix(&text).map(str::to_owned), ..key };
         self.records().audited(created(by, &key)).create_key(key.clone(), key_hash(&text)).await?;
         Ok(NewKey { key, text: Secret::new(text) })
     }
 
-    fn draw_key(&self, role: Role, account_id: Option<AccountId>, expires_at: Option<Timestamp>) -> ApiKey {
+    fn draw_key(&self, role: Role) -> ApiKey {
         let created_at = self.clock().now();
-        let id = KeyId::draw(created_at, self.entropy().bytes());
-        ApiKey { id, role, account_id, created_at, expires_at }
+        ApiKey::new(KeyId::draw(created_at, self.entropy().bytes()), role, created_at)
+    }
+
+    /// What a publisher's key is narrowed to; other roles' keys are not.
+    async fn key_bounds(&self, role: Option<Role>, input: &KeyInput<'_>, faults: &mut Vec<Fault>) -> Result<KeyBounds, AppError> {
+        let is_publishers = role == Some(Role::Publisher);
+        let given = [
+            ("/accounts", !input.accounts.is_empty()),
+            ("/contract", input.contract.is_some()),
+            ("/write_only", input.write_only),
+        ];
+        for (pointer, _) in given.iter().filter(|(_, is_given)| *is_given && role.is_some() && !is_publishers) {
+            faults.push(Fault::new(*pointer, "only a publisher's key is narrowed so"));
+        }
+        if input.accounts.len() > self.limits().key_accounts_max {
+            faults.push(Fault::new("/accounts", format!("at most {} accounts", self.limits().key_accounts_max)));
+            return Ok(KeyBounds::default());
+        }
+        for (index, text) in input.accounts.iter().enumerate().filter(|_| is_publishers) {
+            let found = match AccountId::try_new(text) {
+                Ok(id) => self.find_account(&id).await?,
+                Err(_) => None,
+            };
+            if found.is_none() {
+                faults.push(Fault::new(format!("/accounts/{index}"), "no such account"));
+            }
+        }
+        if let Some(name) = input.contract.filter(|_| is_publishers)
+            && self.contracts().get(name).is_none()
+        {
+            let meant = self.contracts().did_you_mean(name);
+            faults.push(Fault::new("/contract", format!("no contract `{name}` is loaded{meant}")));
+        }
+        let accounts = input.accounts.iter().cloned().collect();
+        Ok(KeyBounds { accounts, contract: input.contract.map(str::to_owned), write_only: input.write_only })
     }
 
     /// A page of keys, by id.
@@ -119,13 +158,8 @@ impl App {
     }
 
     /// Creates a key for whoever has the database and its master key, when nobody can sign in.
-    pub async fn create_key_offline(
-        &self,
-        role: Role,
-        account: Option<&str>,
-        end: Option<Timestamp>,
-    ) -> Result<NewKey, AppError> {
-        self.create_key(&Scope::of_process(Author::command()), KeyInput { role: role.as_str(), account, expires_at: end }).await
+    pub async fn create_key_offline(&self, input: KeyInput<'_>) -> Result<NewKey, AppError> {
+        self.create_key(&Scope::of_process(Author::command()), input).await
     }
 
     /// When the last admin key that there is expires; `None`: one never does, or there is none.
@@ -140,7 +174,7 @@ impl App {
             if self.records().has_admin_key().await? {
                 return Ok(None);
             }
-            let made = self.store_new_key(&Author::node(), Role::Admin, None, None).await?;
+            let made = self.store_new_key(&Author::node(), self.draw_key(Role::Admin)).await?;
             return Ok(Some(made.text.expose().clone()));
         };
         check_configured(text).map_err(|detail| AppError::invalid("", detail))?;
@@ -152,7 +186,7 @@ impl App {
             }
             Some(_) | None => {}
         }
-        let key = ApiKey { id, ..self.draw_key(Role::Admin, None, None) };
+        let key = ApiKey { id, name: Some("configured".to_owned()), ..self.draw_key(Role::Admin) };
         let entry = created(&Author::node(), &key);
         self.records().audited(entry).replace_key(key, key_hash(text)).await?;
         Ok(None)
@@ -164,6 +198,10 @@ fn created(by: &Author, key: &ApiKey) -> AuditEntry {
     let entry = by.entry(AuditAction::KeyCreated).to(key.id.as_str());
     let entry = entry.with("role", AuditDetail::Text(key.role.to_string()));
     let entry = AuditEntry { account: key.account_id.clone(), ..entry };
+    let entry = match &key.name {
+        Some(name) => entry.with("name", AuditDetail::Personal(name.clone())),
+        None => entry,
+    };
     match key.expires_at {
         Some(end) => entry.with("expires", AuditDetail::Text(end.to_string())),
         None => entry,

@@ -37,6 +37,7 @@ mod resources;
 mod secrets;
 mod sessions;
 mod tally;
+mod used_keys;
 
 use std::sync::Arc;
 
@@ -46,6 +47,7 @@ use bellwire_store::{Account, Records, StoreError};
 
 use rate::Rates;
 use tally::Tally;
+use used_keys::UsedKeys;
 
 pub use access::{AccountAccess, Actor, Identity, Operation, Reach, Scope};
 pub use accounts::{AccountInput, PutAccountAnswer};
@@ -103,6 +105,8 @@ struct Inner {
     tests: Rates<AccountId>,
     /// What is recorded once a minute.
     tally: Tally,
+    /// When keys were used last, until that is stored.
+    used_keys: UsedKeys,
 }
 
 impl App {
@@ -113,7 +117,15 @@ impl App {
         let consumer_requests = limits.requests_per_consumer_key.map(|limit| Rates::new("requests", limit));
         let tests = Rates::new("tests", limits.tests_per_account);
         let put_account = tokio::sync::Mutex::default();
-        Self(Arc::new(Inner { options, put_account, requests, consumer_requests, tests, tally: Tally::default() }))
+        Self(Arc::new(Inner {
+            options,
+            put_account,
+            requests,
+            consumer_requests,
+            tests,
+            tally: Tally::default(),
+            used_keys: UsedKeys::default(),
+        }))
     }
 
     /// The limits.
@@ -155,6 +167,10 @@ impl App {
     pub(crate) fn requests_of(&self, role: Role) -> Option<&Rates<Identity>> {
         let own = self.0.consumer_requests.as_ref().filter(|_| role == Role::Consumer);
         own.or(self.0.requests.as_ref())
+    }
+
+    pub(crate) fn used_keys(&self) -> &UsedKeys {
+        &self.0.used_keys
     }
 
     pub(crate) fn tally(&self) -> &Tally {

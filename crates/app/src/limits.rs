@@ -39,6 +39,8 @@ pub struct Limits {
     pub reason_length_max: usize,
     /// Granted event types of one account.
     pub entitlements_max: usize,
+    /// Accounts that a publisher's key is narrowed to.
+    pub key_accounts_max: usize,
     /// Own headers of an endpoint.
     pub headers_max: usize,
     /// Bytes of all those headers, names and values together.
@@ -74,6 +76,7 @@ impl Default for Limits {
             name_length_max: 200,
             reason_length_max: 500,
             entitlements_max: 200,
+            key_accounts_max: 1_000,
             headers_max: 20,
             headers_bytes_max: 4 << 10,
             secret_overlap_max: Duration::from_secs(30 * 24 * 3_600),

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use bellwire_domain::{AuditAction, AuditDetail, AuditEntry, AuditOrigin, Role, Secret, Timestamp, parse_duration};
-use bellwire_store::{PortalLink, Session, key_hash};
+use bellwire_store::{KeyBounds, PortalLink, Session, key_hash};
 
 use crate::access::Identity;
 use crate::audit::Author;
@@ -158,6 +158,7 @@ impl App {
                     role: Role::Consumer,
                     account: Some(account),
                     read_only: link.read_only,
+                    bounds: KeyBounds::default(),
                     origin,
                     requests_left: None,
                 },
@@ -185,7 +186,15 @@ fn session_end(now: Timestamp) -> Timestamp {
 /// Whoever opens the link that a server prints when it starts.
 fn operator(origin: AuditOrigin) -> Actor {
     let identity = Identity::Person("operator".into());
-    Actor { identity, role: Role::Admin, account: None, read_only: false, origin, requests_left: None }
+    Actor {
+        identity,
+        role: Role::Admin,
+        account: None,
+        read_only: false,
+        bounds: KeyBounds::default(),
+        origin,
+        requests_left: None,
+    }
 }
 
 fn actor_of(session: Session, origin: AuditOrigin) -> Result<Actor, AppError> {
@@ -196,7 +205,7 @@ fn actor_of(session: Session, origin: AuditOrigin) -> Result<Actor, AppError> {
         (None, None, Some(account)) => Identity::Portal(account.clone()),
         (None, None, None) => return Err(AppError::Unauthenticated("this session belongs to nobody")),
     };
-    Ok(Actor { identity, role, account: account_id, read_only, origin, requests_left: None })
+    Ok(Actor { identity, role, account: account_id, read_only, bounds: KeyBounds::default(), origin, requests_left: None })
 }
 
 /// Whether a text is the path of a page: it leads nowhere else.

@@ -106,7 +106,7 @@ async fn visit(site: &Site, column: usize) -> Option<String> {
     let admin = site.app.authenticate(Some(ADMIN), NOWHERE).await.unwrap();
     let scope = site.app.permit(&admin, Operation::KeyManage).unwrap();
     let key = async |role: &str, account| {
-        let input = KeyInput { role, account, expires_at: None };
+        let input = KeyInput { role, account, ..KeyInput::default() };
         site.app.create_key(&scope, input).await.unwrap().text.expose().clone()
     };
     match column {
@@ -175,7 +175,7 @@ async fn a_session_ends_with_its_key_and_when_it_is_signed_out() {
     let site = Site::start().await;
     let admin = site.app.authenticate(Some(ADMIN), NOWHERE).await.unwrap();
     let scope = site.app.permit(&admin, Operation::KeyManage).unwrap();
-    let made = site.app.create_key(&scope, KeyInput { role: "admin", account: None, expires_at: None }).await.unwrap();
+    let made = site.app.create_key(&scope, KeyInput { role: "admin", ..KeyInput::default() }).await.unwrap();
     let cookie = site.sign_in(made.text.expose()).await;
     let look = async |cookie: &str| site.send("GET", "/console/accounts", &[("cookie", cookie)], "").await.status;
     assert_eq!(look(&cookie).await, 200);
@@ -308,7 +308,7 @@ async fn an_id_or_a_url_leads_to_its_page_and_to_nobody_elses() {
 async fn visit_as(site: &Site, account: &str) -> String {
     let admin = site.app.authenticate(Some(ADMIN), NOWHERE).await.unwrap();
     let scope = site.app.permit(&admin, Operation::KeyManage).unwrap();
-    let input = KeyInput { role: "consumer", account: Some(account), expires_at: None };
+    let input = KeyInput { role: "consumer", account: Some(account), ..KeyInput::default() };
     let key = site.app.create_key(&scope, input).await.unwrap().text.expose().clone();
     site.sign_in(&key).await
 }

@@ -70,7 +70,7 @@ pub use relocation::{Relocated, Relocation, RelocationProgress, Report, TableRow
 pub use rows::account::Account;
 pub use rows::endpoint::Endpoint;
 pub use rows::incident::Incident;
-pub use rows::key::ApiKey;
+pub use rows::key::{ApiKey, KeyBounds};
 pub use rows::lane::LaneKey;
 pub use rows::operator_notice::StoredNotice;
 pub use rows::queued::Origin;

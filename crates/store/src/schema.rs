@@ -59,8 +59,8 @@ const MIGRATIONS: [Migration; 9] = [
     },
     Migration {
         version: 14,
-        sqlite: include_str!("migrations/0009_audit.sqlite.sql"),
-        postgres: include_str!("migrations/0009_audit.postgres.sql"),
+        sqlite: include_str!("migrations/0009_audit_and_keys.sqlite.sql"),
+        postgres: include_str!("migrations/0009_audit_and_keys.postgres.sql"),
     },
 ];
 

@@ -44,6 +44,7 @@ fn row_statements() -> Vec<String> {
         rows::incident::statements(),
         rows::operator_notice::statements(),
         rows::bulk_retry::statements(),
+        rows::key::statements(),
     ];
     named.into_iter().chain(others).chain(counts).flatten().collect()
 }

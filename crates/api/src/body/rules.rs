@@ -60,6 +60,11 @@ pub(crate) fn replay_cases(schema: &mut Schema) {
     items(schema, 1, None, |item| words(item, ReplayCase::WORDS));
 }
 
+/// The accounts of a publisher's key.
+pub(crate) fn key_accounts(schema: &mut Schema) {
+    items(schema, 0, Some(LIMITS.key_accounts_max), id);
+}
+
 /// What a key may do.
 pub(crate) fn role(schema: &mut Schema) {
     words(schema, Role::WORDS);

@@ -46,6 +46,57 @@ async fn what_makes_no_key_says_where() {
 }
 
 #[tokio::test]
+async fn a_publishers_key_is_narrowed_to_accounts_or_a_contract_and_to_posting() {
+    let server = Server::start().await;
+    for (account, contract) in [("a", "noyo"), ("b", "noyo"), ("c", "choosy")] {
+        server.account(account, contract).await;
+    }
+    let data = json!({ "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78" });
+    let noyo = json!({ "type": "difference.created", "data": data }).to_string();
+    let choosy = json!({ "type": "order.created", "data": {} }).to_string();
+    let allowed = async |bounds: serde_json::Value| {
+        let mut body = json!({ "role": "publisher" });
+        body.as_object_mut().unwrap().extend(bounds.as_object().unwrap().clone());
+        let key = server.post("/v1/keys", &body).await.json["key"].as_str().unwrap().to_owned();
+        let mut allowed = String::new();
+        for (account, event) in [("a", &noyo), ("b", &noyo), ("c", &choosy)] {
+            let path = format!("/v1/accounts/{account}/events");
+            let answer = server.call("POST", &path, Some(&key), Some(event)).await;
+            allowed.push(if answer.status == 201 { '+' } else { answer.problem().chars().nth(2).unwrap() });
+        }
+        let path = "/v1/accounts/a/resources/difference";
+        let read = server.call("GET", path, Some(&key), None).await.status;
+        (allowed, read)
+    };
+    assert_eq!(allowed(json!({})).await, ("+++".to_owned(), 200));
+    assert_eq!(allowed(json!({ "accounts": ["a"] })).await, ("+44".to_owned(), 200));
+    assert_eq!(allowed(json!({ "contract": "choosy" })).await, ("44+".to_owned(), 404));
+    assert_eq!(allowed(json!({ "accounts": ["a", "c"], "contract": "noyo", "write_only": true })).await, ("+44".to_owned(), 403));
+    for (body, expected) in [
+        (json!({ "role": "publisher", "accounts": ["a", "nobody"] }), "422 invalid /accounts/1"),
+        (json!({ "role": "publisher", "contract": "noyoo" }), "422 invalid /contract"),
+        (json!({ "role": "admin", "contract": "noyo", "write_only": true }), "422 invalid /contract /write_only"),
+        (json!({ "role": "admin", "name": "" }), "422 invalid /name"),
+    ] {
+        assert_eq!(server.post("/v1/keys", &body).await.problem(), expected, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_told_from_others_by_its_name_its_beginning_and_its_last_use() {
+    let server = Server::start().await;
+    let made = server.post("/v1/keys", &json!({ "role": "publisher", "name": "Intake" })).await;
+    let text = made.json["key"].as_str().unwrap();
+    assert_eq!((&made.json["name"], &made.json["prefix"]), (&json!("Intake"), &json!(text[..12])));
+    assert_eq!(made.json["last_used_at"], json!(null));
+    assert_eq!(server.call("GET", "/v1/contracts", Some(text), None).await.status, 200);
+    server.app.record_tally().await.unwrap();
+    let list = server.get("/v1/keys").await;
+    let found = list.json["items"].as_array().unwrap().iter().find(|key| key["id"] == made.json["id"]).unwrap();
+    assert_eq!(found["last_used_at"], "2025-01-15T10:30:00.000000Z");
+}
+
+#[tokio::test]
 async fn a_key_ends_when_it_says() {
     let server = Server::start().await;
     let made = server.post("/v1/keys", &json!({ "role": "admin", "expires": "2025-01-15T10:31:00Z" })).await;

@@ -20,6 +20,9 @@ pub(crate) struct KeysCreateArguments {
     /// The account of a consumer's key
     #[arg(long, value_name = "ID")]
     pub(crate) account: Option<String>,
+    /// What people call it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
     /// When it stops working (RFC 3339); by default, never
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub(crate) expires: Option<Timestamp>,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use bellwire_app::{App, AppError, AppOptions, Limits};
+use bellwire_app::{App, AppError, AppOptions, KeyInput, Limits};
 use bellwire_contract::Contracts;
 use bellwire_domain::{AddressPolicy, Entropy};
 use bellwire_store::{Location, StoreOptions};
@@ -43,7 +43,14 @@ async fn create(arguments: KeysCreateArguments) -> anyhow::Result<ExitCode> {
         allow_http: false,
         limits: Limits::default(),
     });
-    let made = app.create_key_offline(arguments.role, arguments.account.as_deref(), arguments.expires).await;
+    let input = KeyInput {
+        role: arguments.role.as_str(),
+        account: arguments.account.as_deref(),
+        expires_at: arguments.expires,
+        name: arguments.name,
+        ..KeyInput::default()
+    };
+    let made = app.create_key_offline(input).await;
     records.close().await;
     let made = made.map_err(|error| match error {
         AppError::Invalid(faults) => {

@@ -24,14 +24,19 @@ struct KeysPage {
     roles: &'static [&'static str],
     wrong_role: Option<String>,
     wrong_account: Option<String>,
+    wrong_name: Option<String>,
     /// The new key, shown once.
     made: Option<String>,
 }
 
 struct KeyRow {
     id: String,
+    /// Its name, or the beginning of its text.
+    label: String,
     role: &'static str,
     account: String,
+    is_genuine: bool,
+    used: Option<When>,
     created: When,
     expires: Option<When>,
 }
@@ -43,6 +48,9 @@ async fn page(console: &Console, visitor: &Visitor, query: &Query) -> Result<Key
     let found = app.list_keys(&scope, query.page()).await?;
     let rows = found.items.iter().map(|key| KeyRow {
         id: key.id.to_string(),
+        label: key.name.clone().or_else(|| key.prefix.as_ref().map(|prefix| format!("{prefix}…"))).unwrap_or_default(),
+        is_genuine: key.is_genuine,
+        used: key.last_used_at.map(|at| When::new(at, now)),
         role: key.role.as_str(),
         account: key.account_id.as_ref().map(ToString::to_string).unwrap_or_default(),
         created: When::new(key.created_at, now),
@@ -55,6 +63,7 @@ async fn page(console: &Console, visitor: &Visitor, query: &Query) -> Result<Key
         roles: Role::WORDS,
         wrong_role: None,
         wrong_account: None,
+        wrong_name: None,
         made: None,
     })
 }
@@ -65,7 +74,12 @@ pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query
 
 pub(super) async fn add(State(console): State<Console>, visitor: Visitor, query: Query, form: Form) -> Result<Response, Refusal> {
     let scope = console.app().permit(&visitor.actor, Operation::KeyManage)?;
-    let input = KeyInput { role: form.text("role").unwrap_or_default(), account: form.text("account"), expires_at: None };
+    let input = KeyInput {
+        role: form.text("role").unwrap_or_default(),
+        account: form.text("account"),
+        name: form.text("name").map(str::to_owned),
+        ..KeyInput::default()
+    };
     match console.app().create_key(&scope, input).await {
         Ok(new) => {
             let mut page = page(&console, &visitor, &query).await?;
@@ -76,6 +90,7 @@ pub(super) async fn add(State(console): State<Console>, visitor: Visitor, query:
             let mut page = page(&console, &visitor, &query).await?;
             page.wrong_role = fault_of(&faults, "/role");
             page.wrong_account = fault_of(&faults, "/account");
+            page.wrong_name = fault_of(&faults, "/name");
             Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(page.render()?)).into_response())
         }
         Err(error) => Err(error.into()),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use signed_note::{StandardSigner, generate_key};
 
-use crate::rows::meta;
+use crate::rows::{key, meta};
 use crate::seal::{DataKey, Keyring, Place};
 use crate::sql::Db;
 use crate::{OpenError, StoreError};
@@ -36,7 +36,7 @@ impl AuditKeys {
     /// The keys of this store, drawn if it has none.
     pub(crate) fn adopt(db: Db<'_>, keyring: &Keyring, entropy: &dyn Entropy) -> Result<Self, OpenError> {
         if meta::find(db, STORE_KEY)?.is_none() {
-            meta::put_first(db, STORE_KEY, &keyring.draw_store_key(entropy))?;
+            db.transaction(|db| draw_store_key(db, keyring, entropy))?;
         }
         let wrapped = meta::find(db, STORE_KEY)?.ok_or_else(|| meta::inconsistent(STORE_KEY))?;
         let store_key = keyring.open_store_key(&wrapped)?;
@@ -57,6 +57,11 @@ impl AuditKeys {
         Ok(Self { store_key, signer, origin, verifier })
     }
 
+    /// The store's own key.
+    pub(crate) const fn store_key(&self) -> &DataKey {
+        &self.store_key
+    }
+
     /// The key that verifies checkpoints.
     pub(crate) fn verifier(&self) -> &str {
         &self.verifier
@@ -69,8 +74,14 @@ impl AuditKeys {
     }
 }
 
+/// Draws the store's key, and seals what was there before it with it. Of nodes that open a database at once, one does so.
+fn draw_store_key(db: Db<'_>, keyring: &Keyring, entropy: &dyn Entropy) -> Result<(), StoreError> {
+    let wrapped = keyring.draw_store_key(entropy);
+    if meta::put_first(db, STORE_KEY, &wrapped)? { key::seal_all(db, &keyring.open_store_key(&wrapped)?) } else { Ok(()) }
+}
+
 /// The store's key, where the master key is known: for reading without a server.
-pub(super) fn store_key(db: Db<'_>, keyring: &Keyring) -> Result<Option<DataKey>, StoreError> {
+pub(crate) fn store_key(db: Db<'_>, keyring: &Keyring) -> Result<Option<DataKey>, StoreError> {
     meta::find(db, STORE_KEY)?.map(|wrapped| keyring.open_store_key(&wrapped)).transpose()
 }
 

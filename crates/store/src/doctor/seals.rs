@@ -8,6 +8,8 @@ use bellwire_domain::{AccountId, DeliveryId, EventId, ResourceId};
 
 use super::examination::Check;
 use crate::StoreError;
+use crate::audit::keys::store_key;
+use crate::rows::key;
 use crate::seal::{DataKey, Keyring, Place};
 use crate::sql::{Db, Row, columns, select};
 
@@ -139,12 +141,29 @@ const ALL: &[Definition] = &[
     },
 ];
 
+const API_KEYS: &str = "sealed.api_keys";
+const API_KEYS_PROMISE: &str = "what every API key may do is what was written";
+
+/// An API key's seal opens nothing: it is compared.
+fn check_api_keys(db: Db<'_>, keyring: &Keyring) -> Result<Check, StoreError> {
+    let mut check = Check::new(API_KEYS, API_KEYS_PROMISE);
+    let Some(store_key) = store_key(db, keyring)? else { return Ok(check) };
+    for key in key::all(db, &store_key)? {
+        check.counted += 1;
+        if !key.is_genuine {
+            check.violate(format!("key {}", key.id));
+        }
+    }
+    Ok(check)
+}
+
 /// All checks of this kind; marked as skipped without a keyring.
 pub(super) fn check(db: Db<'_>, keyring: Option<&Keyring>) -> Result<Vec<Check>, StoreError> {
     let mut keys_check = Check::new("sealed.keys", "the data key of every account opens under the master key");
     let Some(keyring) = keyring else {
         let skipped = |definition: &Definition| Check::new(definition.name, definition.promise);
-        let all = [keys_check].into_iter().chain(ALL.iter().map(skipped));
+        let api_keys = Check::new(API_KEYS, API_KEYS_PROMISE);
+        let all = [keys_check, api_keys].into_iter().chain(ALL.iter().map(skipped));
         return Ok(all.map(|check| Check { skipped: Some(NO_KEY), ..check }).collect());
     };
     let mut keys = HashMap::new();
@@ -157,7 +176,7 @@ pub(super) fn check(db: Db<'_>, keyring: Option<&Keyring>) -> Result<Vec<Check>,
         }
         Ok(())
     })?;
-    let mut checks = vec![keys_check];
+    let mut checks = vec![keys_check, check_api_keys(db, keyring)?];
     for definition in ALL {
         checks.push(open_all(db, definition, &keys)?);
     }

@@ -251,7 +251,8 @@ impl Records {
             return Ok(Some(key));
         }
         let generation = self.access.keys.generation();
-        let key = self.access.read(move |db| keys::find_by_hash(db, &hash)).await?;
+        let audit = Arc::clone(&self.access.context.audit);
+        let key = self.access.read(move |db| keys::find_by_hash(db, audit.store_key(), &hash)).await?;
         if let Some(key) = &key {
             self.access.keys.insert(generation, hash, key.clone());
         }
@@ -265,19 +266,27 @@ impl Records {
 
     /// A page of keys, by id.
     pub async fn list_keys(&self, page: PageRequest) -> Result<Page<ApiKey>, StoreError> {
-        self.access.read(move |db| keys::list(db, &page)).await
+        let audit = Arc::clone(&self.access.context.audit);
+        self.access.read(move |db| keys::list(db, audit.store_key(), &page)).await
     }
 
     /// Stores a key under its digest; one that is stored already stays as it is.
     pub async fn create_key(&self, key: ApiKey, hash: [u8; 32]) -> Result<(), StoreError> {
-        self.access.act(self.entry(), move |db| keys::create(db, &key, &hash)).await
+        let audit = Arc::clone(&self.access.context.audit);
+        self.access.act(self.entry(), move |db| keys::create(db, audit.store_key(), &key, &hash)).await
     }
 
     /// Stores a key under its id, in place of the one that has the id, or the text, now.
     pub async fn replace_key(&self, key: ApiKey, hash: [u8; 32]) -> Result<(), StoreError> {
-        let replaced = self.access.act(self.entry(), move |db| keys::replace(db, &key, &hash)).await;
+        let audit = Arc::clone(&self.access.context.audit);
+        let replaced = self.access.act(self.entry(), move |db| keys::replace(db, audit.store_key(), &key, &hash)).await;
         self.access.keys.remove_where(|_| true);
         replaced
+    }
+
+    /// Notes when keys were used last, to the minute.
+    pub async fn note_key_use(&self, used: Vec<(KeyId, Timestamp)>) -> Result<(), StoreError> {
+        self.access.write(move |db| keys::note_use(db, &used)).await
     }
 
     /// When the last admin key expires; `None`: one never does, or there is none.

@@ -8,7 +8,8 @@ use crate::StoreError;
 use crate::audit::effect::Effect;
 use crate::page::{Page, PageRequest};
 use crate::queue::notice::Notice;
-use crate::rows::key::{ApiKey, KeyRow};
+use crate::rows::key::{self, ApiKey, KeyColumns, KeyRow};
+use crate::seal::DataKey;
 use crate::sql::{Db, Insert, Select, params};
 
 /// The digest under which a key is stored and found.
@@ -16,8 +17,10 @@ pub fn key_hash(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }
 
-static BY_HASH: Select<ApiKey> = Select::new("FROM api_keys WHERE hash = $1");
-static PAGE: Select<ApiKey> = Select::new("FROM api_keys WHERE id > $1 ORDER BY id LIMIT $2");
+static BY_HASH: Select<KeyColumns> = Select::new("FROM api_keys k WHERE k.hash = $1");
+static PAGE: Select<KeyColumns> = Select::new("FROM api_keys k WHERE k.id > $1 ORDER BY k.id LIMIT $2");
+/// To the minute, and never back: several nodes may say so.
+const USED: &str = "UPDATE api_keys SET last_used_at = $1 WHERE id = $2 AND (last_used_at IS NULL OR last_used_at < $1)";
 const INSERT_REST: &str = "ON CONFLICT (hash) DO NOTHING";
 const DELETE: &str = "DELETE FROM api_keys WHERE id = $1";
 const DELETE_BEFORE: &str = "DELETE FROM api_keys WHERE id = $1 OR hash = $2";
@@ -29,33 +32,53 @@ const LOCK: &str = "SELECT id FROM api_keys WHERE role = 'admin' ORDER BY id FOR
 const ENDS: &str = "SELECT MAX(COALESCE(expires_at, $1)) AS last FROM api_keys WHERE role = 'admin'";
 const ANY_ADMIN: &str = "SELECT id FROM api_keys WHERE role = 'admin' LIMIT 1";
 
-pub(super) fn find_by_hash(db: Db<'_>, hash: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
-    BY_HASH.find(db, params![&hash[..]])
+/// The key with that digest. One whose row is not as it was written is none.
+pub(super) fn find_by_hash(db: Db<'_>, store_key: &DataKey, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
+    let found = BY_HASH.find(db, params![&key::lookup(store_key, digest)[..]])?.map(|row| row.opened(store_key));
+    if let Some(forged) = found.as_ref().filter(|key| !key.is_genuine) {
+        tracing::error!(key.id = %forged.id, "the row of this API key was changed in the database: it lets nobody in");
+    }
+    Ok(found.filter(|key| key.is_genuine))
 }
 
-pub(super) fn list(db: Db<'_>, page: &PageRequest) -> Result<Page<ApiKey>, StoreError> {
+pub(super) fn list(db: Db<'_>, store_key: &DataKey, page: &PageRequest) -> Result<Page<ApiKey>, StoreError> {
     let after = page.after.as_deref().unwrap_or("");
-    Ok(page.cut(PAGE.list(db, params![after, page.fetch()])?, |key| key.id.to_string()))
+    let rows = PAGE.list(db, params![after, page.fetch()])?;
+    Ok(page.cut(rows.into_iter().map(|row| row.opened(store_key)).collect(), |key: &ApiKey| key.id.to_string()))
 }
 
 /// Stores a key; one that is stored already stays as it is.
-pub(super) fn create(db: Db<'_>, key: &ApiKey, hash: &[u8; 32]) -> Result<(), StoreError> {
+pub(super) fn create(db: Db<'_>, store_key: &DataKey, key: &ApiKey, digest: &[u8; 32]) -> Result<(), StoreError> {
+    let hash = key::lookup(store_key, digest);
+    let (accounts, seal) = (key::write_accounts(&key.bounds), key::seal(store_key, key, &hash));
     let row = KeyRow {
         id: key.id.as_str(),
         role: key.role.as_str(),
         account_id: key.account_id.as_ref().map(AccountId::as_str),
-        hash,
+        accounts: &accounts,
+        contract: key.bounds.contract.as_deref(),
+        write_only: key.bounds.write_only,
+        name: key.name.as_deref(),
+        prefix: key.prefix.as_deref(),
+        hash: &hash,
+        seal: Some(&seal),
         created_at: key.created_at,
+        last_used_at: key.last_used_at,
         expires_at: key.expires_at,
     };
     Insert::put(db, row, INSERT_REST).map(drop)
 }
 
+/// Notes when keys were used last.
+pub(super) fn note_use(db: Db<'_>, used: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
+    used.iter().try_for_each(|(id, at)| db.execute(USED, params![*at, id.as_str()]).map(drop))
+}
+
 /// Stores the key of this id in place of the one that has the id, or the text, now.
-pub(super) fn replace(db: Db<'_>, key: &ApiKey, hash: &[u8; 32]) -> Result<(), StoreError> {
-    db.execute(DELETE_BEFORE, params![key.id.as_str(), &hash[..]])?;
+pub(super) fn replace(db: Db<'_>, store_key: &DataKey, key: &ApiKey, digest: &[u8; 32]) -> Result<(), StoreError> {
+    db.execute(DELETE_BEFORE, params![key.id.as_str(), &key::lookup(store_key, digest)[..]])?;
     sessions::end_of_key(db, &key.id)?;
-    create(db, key, hash)?;
+    create(db, store_key, key, digest)?;
     Notice::Keys.tell(db)
 }
 
@@ -108,6 +131,7 @@ pub(super) fn statements() -> Vec<String> {
         PAGE.sql(),
         Insert::one::<KeyRow<'_>>(INSERT_REST),
         DELETE.to_owned(),
+        USED.to_owned(),
         DELETE_BEFORE.to_owned(),
         ANY_ADMIN.to_owned(),
         OTHER_ADMINS.to_owned(),

@@ -31,9 +31,9 @@ pub(crate) fn replace(db: Db<'_>, key: &str, before: &[u8], value: &[u8]) -> Res
     Ok(db.execute(REPLACE, params![key, before, value])? > 0)
 }
 
-/// Gives a name a value unless it has one.
-pub(crate) fn put_first(db: Db<'_>, key: &str, value: &[u8]) -> Result<(), StoreError> {
-    db.execute(PUT_FIRST, params![key, value]).map(drop)
+/// Gives a name a value unless it has one; whether it had none.
+pub(crate) fn put_first(db: Db<'_>, key: &str, value: &[u8]) -> Result<bool, StoreError> {
+    Ok(db.execute(PUT_FIRST, params![key, value])? > 0)
 }
 
 pub(crate) fn delete(db: Db<'_>, key: &str) -> Result<(), StoreError> {

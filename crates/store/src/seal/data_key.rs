@@ -38,7 +38,7 @@ pub(crate) struct DataKey {
 }
 
 impl DataKey {
-    pub(super) fn new(bytes: &[u8; 32]) -> Self {
+    pub(crate) fn new(bytes: &[u8; 32]) -> Self {
         let derived = hmac(bytes).chain_update(FINGERPRINTS).finalize().into_bytes();
         Self { cipher: Aes256Gcm::new(&Key::<Aes256Gcm>::from(*bytes)), fingerprints: hmac(&derived.into()) }
     }

@@ -80,6 +80,19 @@ impl<'c> Db<'c> {
         }
     }
 
+    /// Runs statements in a transaction, where none is open.
+    pub(crate) fn transaction<T, E: From<StoreError>>(self, work: impl FnOnce(Self) -> Result<T, E>) -> Result<T, E> {
+        match self {
+            Self::Sqlite(connection) => {
+                let transaction = connection.unchecked_transaction().map_err(StoreError::from)?;
+                let done = work(Self::Sqlite(connection))?;
+                transaction.commit().map_err(StoreError::from)?;
+                Ok(done)
+            }
+            Self::Postgres(session) => session.transaction(|| work(self)),
+        }
+    }
+
     /// Whether other processes may write at the same time: then rows are locked before they are changed, and others are told.
     pub(crate) const fn is_shared(self) -> bool {
         matches!(self, Self::Postgres(_))

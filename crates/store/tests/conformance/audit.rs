@@ -69,13 +69,7 @@ async fn what_changes_nothing_is_not_recorded_and_what_fails_neither() {
     let before = list(&fixture, AuditQuery::default()).await.len();
     let gone = records.audited(by(key("key_1"), AuditAction::EndpointDeleted)).delete_endpoint(&lane("a", "nobody")).await;
     assert!(!gone.unwrap());
-    let admin = ApiKey {
-        id: KeyId::try_new("key_1").unwrap(),
-        role: Role::Admin,
-        account_id: None,
-        created_at: fixture.now(),
-        expires_at: None,
-    };
+    let admin = ApiKey::new(KeyId::try_new("key_1").unwrap(), Role::Admin, fixture.now());
     records.create_key(admin.clone(), key_hash("one")).await.unwrap();
     let revoked = records.audited(by(key("key_1"), AuditAction::KeyDeleted)).delete_key(&admin.id).await.unwrap();
     assert_eq!(revoked, KeyDeletion::LastAdmin);

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{AuditAction, AuditActor, AuditEntry, AuditOrigin, AuditVia, BulkRetryId, DeliveryState};
+use bellwire_domain::{AuditAction, AuditActor, AuditEntry, AuditOrigin, AuditVia, BulkRetryId, DeliveryState, KeyId, Role};
 use bellwire_domain::{Decision, EventFilter, ReplayId, ResourceId};
 use bellwire_domain::{ReplayCase, RoomLimits};
 use bellwire_store::doctor::{Examination, VIOLATIONS_NAMED_MAX, examine};
-use bellwire_store::{DeliveryQuery, Matched, NewBulkRetry};
+use bellwire_store::{ApiKey, DeliveryQuery, Matched, NewBulkRetry, key_hash};
 use bellwire_store::{
     EndpointChanges, Location, MasterKey, NewReplay, OpenError, Precondition, PutResource, ResourceDecision, ResourceUpdate,
 };
@@ -75,6 +75,8 @@ async fn furnished() -> Fixture {
         fixture.store.records.note(AuditEntry::new(AuditActor::Person("Ada".to_owned()), origin, action)).await.unwrap();
     }
     fixture.store.records.audit_checkpoint().await.unwrap();
+    let key = ApiKey::new(KeyId::try_new("key_1").unwrap(), Role::Publisher, fixture.now());
+    fixture.store.records.create_key(key, key_hash("one")).await.unwrap();
     fixture
 }
 
@@ -96,7 +98,8 @@ async fn a_store_in_use_is_sound_and_counted() {
     let without_key = examine(&place, None).unwrap();
     assert!(without_key.is_sound());
     let skipped = without_key.checks.iter().filter(|check| check.skipped.is_some()).map(|check| check.name);
-    let sealed = ["keys", "secrets", "headers", "payloads", "documents", "answers"].map(|name| format!("sealed.{name}"));
+    let sealed =
+        ["keys", "api_keys", "secrets", "headers", "payloads", "documents", "answers"].map(|name| format!("sealed.{name}"));
     assert!(skipped.eq(sealed));
     fixture.store.records.close().await;
     let held = |check: &bellwire_store::doctor::Check| check.name != "queue.holders";
@@ -109,7 +112,7 @@ async fn a_store_in_use_is_sound_and_counted() {
 }
 
 /// What is done to the store, and the checks that notice.
-const DAMAGES: [(&str, &[&str]); 52] = [
+const DAMAGES: [(&str, &[&str]); 54] = [
     (
         "DELETE FROM accounts WHERE id = 'a'",
         &[
@@ -192,6 +195,8 @@ const DAMAGES: [(&str, &[&str]); 52] = [
         "UPDATE accounts SET data_key_sealed = x'0102' WHERE id = 'a'",
         &["sealed.keys", "sealed.secrets", "sealed.headers", "sealed.payloads", "sealed.documents", "sealed.answers"],
     ),
+    ("UPDATE api_keys SET role = 'admin'", &["sealed.api_keys"]),
+    ("UPDATE api_keys SET hash = leaf FROM audit WHERE seq = 1", &["sealed.api_keys"]),
     ("UPDATE audit SET actor = 'node' WHERE seq = 1", &["audit"]),
     ("DELETE FROM audit WHERE seq = 2", &["audit"]),
     ("UPDATE audit_checkpoints SET note = 'x'", &["audit"]),

@@ -240,13 +240,7 @@ async fn a_node_that_leaves_frees_what_it_held_at_once() {
 async fn what_one_node_changes_the_others_see() {
     let one = Fixture::new();
     let two = one.another(2, LEASE * 100);
-    let key = ApiKey {
-        id: bellwire_domain::KeyId::try_new("key_1").unwrap(),
-        role: Role::Publisher,
-        account_id: None,
-        created_at: one.now(),
-        expires_at: None,
-    };
+    let key = ApiKey::new(bellwire_domain::KeyId::try_new("key_1").unwrap(), Role::Publisher, one.now());
     let account = one.account("a").await;
     one.store.records.create_key(key.clone(), key_hash("secret")).await.unwrap();
     assert!(two.store.records.find_key(key_hash("secret")).await.unwrap().is_some());

@@ -12,7 +12,7 @@ use bellwire_store::{
 
 use tokio::task::JoinSet;
 
-use crate::fixture::{Fixture, account_id, event, lane, new_endpoint, page};
+use crate::fixture::{Fixture, Store, account_id, event, lane, new_endpoint, options, page};
 
 #[tokio::test]
 async fn an_account_keeps_its_contract_and_its_data_key() {
@@ -211,11 +211,8 @@ async fn an_account_with_much_is_deleted_in_steps_that_survive_a_restart() {
         fixture.record(&delivery, Decision::Delivered).await;
     }
     let key = ApiKey {
-        id: KeyId::try_new("key_a").unwrap(),
-        role: Role::Consumer,
         account_id: Some(account.id.clone()),
-        created_at: fixture.now(),
-        expires_at: None,
+        ..ApiKey::new(KeyId::try_new("key_a").unwrap(), Role::Consumer, fixture.now())
     };
     fixture.store.records.create_key(key, key_hash("a's")).await.unwrap();
 
@@ -254,13 +251,7 @@ async fn an_account_with_much_is_deleted_in_steps_that_survive_a_restart() {
 #[tokio::test]
 async fn keys_are_found_by_their_digest_until_revoked() {
     let fixture = Fixture::new();
-    let key = |id: &str| ApiKey {
-        id: KeyId::try_new(id).unwrap(),
-        role: Role::Admin,
-        account_id: None,
-        created_at: fixture.now(),
-        expires_at: None,
-    };
+    let key = |id: &str| ApiKey::new(KeyId::try_new(id).unwrap(), Role::Admin, fixture.now());
     assert!(!fixture.store.records.has_admin_key().await.unwrap());
     fixture.store.records.create_key(key("key_1"), key_hash("bwk_one")).await.unwrap();
     fixture.store.records.create_key(key("key_2"), key_hash("bwk_one")).await.unwrap();
@@ -280,6 +271,39 @@ async fn keys_are_found_by_their_digest_until_revoked() {
     assert_eq!(fixture.store.records.admin_keys_end().await.unwrap(), Some(later));
     assert_eq!((delete("key_4").await, delete("key_3").await), (KeyDeletion::LastAdmin, KeyDeletion::Deleted));
     assert_eq!(fixture.store.records.find_key(key_hash("bwk_one")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn when_a_key_was_used_goes_forward_only() {
+    let fixture = Fixture::new();
+    let (records, id) = (&fixture.store.records, KeyId::try_new("key_1").unwrap());
+    let key = ApiKey { name: Some("Intake".to_owned()), ..ApiKey::new(id.clone(), Role::Admin, fixture.now()) };
+    records.create_key(key, key_hash("one")).await.unwrap();
+    let later = fixture.now().plus(Duration::from_secs(60));
+    for at in [later, fixture.now()] {
+        records.note_key_use(vec![(id.clone(), at)]).await.unwrap();
+    }
+    let listed = records.list_keys(page(10)).await.unwrap().items.remove(0);
+    assert_eq!((listed.last_used_at, listed.name.as_deref(), listed.is_genuine), (Some(later), Some("Intake"), true));
+}
+
+#[tokio::test]
+async fn a_key_that_somebody_writes_into_the_database_lets_nobody_in() {
+    let fixture = Fixture::new();
+    let key = ApiKey::new(KeyId::try_new("key_1").unwrap(), Role::Consumer, fixture.now());
+    fixture.store.records.create_key(key, key_hash("mine")).await.unwrap();
+    fixture.store.records.close().await;
+    let inserted = "INSERT INTO api_keys (id, role, hash, created_at) VALUES ('key_2', 'admin', x'00', 0)";
+    for (forgery, genuine) in [("UPDATE api_keys SET role = 'admin'", 0), (inserted, 1)] {
+        let copy = crate::backend::damaged_copy(&fixture.place.location(), forgery);
+        let forged = Store::open(options(&copy, &fixture.clock, fixture.limits, 4)).unwrap();
+        let found = forged.records.find_key(key_hash("mine")).await.unwrap();
+        assert_eq!(found.is_some(), genuine == 1, "{forgery}");
+        let listed = forged.records.list_keys(page(10)).await;
+        let listed = listed.map(|page| page.items.iter().filter(|key| key.is_genuine).count());
+        assert!(matches!(listed, Ok(count) if count == genuine) || forgery == inserted, "{forgery}: {listed:?}");
+        forged.records.close().await;
+    }
 }
 
 #[tokio::test]

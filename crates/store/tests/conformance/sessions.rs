@@ -24,7 +24,7 @@ fn session(fixture: &Fixture, account: Option<&str>, key: Option<&str>) -> Sessi
 
 fn key(fixture: &Fixture, id: &str) -> ApiKey {
     let (id, created_at) = (KeyId::try_new(id).unwrap(), fixture.now());
-    ApiKey { id, role: Role::Admin, account_id: None, created_at, expires_at: None }
+    ApiKey::new(id, Role::Admin, created_at)
 }
 
 #[tokio::test]

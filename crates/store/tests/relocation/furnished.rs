@@ -135,7 +135,7 @@ fn texts(connection: &rusqlite::Connection, sql: &str) -> Vec<String> {
 async fn furnish(mut fixture: Fixture) -> Fixture {
     for (id, role, account_id) in [("key_1", Role::Admin, None), ("key_2", Role::Consumer, Some(account_id("a")))] {
         let expires_at = account_id.is_some().then(|| fixture.now().plus(Duration::from_secs(1 << 30)));
-        let key = ApiKey { id: KeyId::try_new(id).unwrap(), role, account_id, created_at: fixture.now(), expires_at };
+        let key = ApiKey { account_id, expires_at, ..ApiKey::new(KeyId::try_new(id).unwrap(), role, fixture.now()) };
         fixture.store.records.create_key(key, key_hash(id)).await.unwrap();
     }
     let account = PutAccount {

@@ -23,6 +23,14 @@ body! {
         account: Option<Cow<'a, str>> as id,
         /// When it stops working (RFC 3339); by default, never.
         expires: Option<Timestamp>,
+        /// What people call it.
+        name: Option<String> as name,
+        /// Narrows a publisher's key to these accounts.
+        accounts: Option<Vec<String>> as key_accounts,
+        /// Narrows a publisher's key to accounts under this contract.
+        contract: Option<Cow<'a, str>>,
+        /// Whether a publisher's key only posts, and reads no documents.
+        write_only: Option<bool>,
     }
 }
 
@@ -31,7 +39,7 @@ body! {
 /// The key itself is in this answer and never shown again; only its digest is stored.
 #[utoipa::path(
     post, path = "/v1/keys", operation_id = "keys.create", tag = "keys",
-    request_body(content = KeyCreate, example = json!({ "role": "consumer", "account": "clinic-7" })),
+    request_body(content = KeyCreate, example = json!({ "role": "consumer", "account": "clinic-7", "name": "Intake" })),
     responses((status = 201, description = "The key.", body = KeyAnswer,
         example = json!(KeyAnswer { key: Some("bwk_5f0c…".to_owned()), ..KeyAnswer::sample() })))
 )]
@@ -42,8 +50,17 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<KeyAnswer>), Problem> {
     let scope = api.app.permit(&actor, Operation::KeyManage)?;
     let body = body.read(actor.identity.as_str()).await?;
-    let KeyCreate { role, account, expires: expires_at } = body::read(&body)?;
-    let made = api.app.create_key(&scope, KeyInput { role: &role, account: account.as_deref(), expires_at }).await?;
+    let KeyCreate { role, account, expires: expires_at, name, accounts, contract, write_only } = body::read(&body)?;
+    let input = KeyInput {
+        role: &role,
+        account: account.as_deref(),
+        expires_at,
+        name,
+        accounts: accounts.unwrap_or_default(),
+        contract: contract.as_deref(),
+        write_only: write_only.unwrap_or(false),
+    };
+    let made = api.app.create_key(&scope, input).await?;
     let key = KeyAnswer { key: Some(made.text.expose().clone()), ..KeyAnswer::show(&made.key) };
     Ok((StatusCode::CREATED, Json(key)))
 }

@@ -36,3 +36,11 @@ CREATE TABLE audit_checkpoints (
     at   INTEGER NOT NULL,
     note TEXT NOT NULL
 ) STRICT;
+-- Keys: names for people, what a publisher's key is narrowed to, and a seal over what a key may do.
+ALTER TABLE api_keys ADD COLUMN name TEXT;
+ALTER TABLE api_keys ADD COLUMN prefix TEXT;
+ALTER TABLE api_keys ADD COLUMN accounts TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE api_keys ADD COLUMN contract TEXT;
+ALTER TABLE api_keys ADD COLUMN write_only INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE api_keys ADD COLUMN last_used_at INTEGER;
+ALTER TABLE api_keys ADD COLUMN seal BLOB;

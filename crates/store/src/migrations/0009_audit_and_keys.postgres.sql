@@ -36,3 +36,11 @@ CREATE TABLE audit_checkpoints (
     at   BIGINT NOT NULL,
     note TEXT COLLATE "C" NOT NULL
 );
+-- Keys: names for people, what a publisher's key is narrowed to, and a seal over what a key may do.
+ALTER TABLE api_keys ADD COLUMN name TEXT COLLATE "C";
+ALTER TABLE api_keys ADD COLUMN prefix TEXT COLLATE "C";
+ALTER TABLE api_keys ADD COLUMN accounts TEXT COLLATE "C" NOT NULL DEFAULT '[]';
+ALTER TABLE api_keys ADD COLUMN contract TEXT COLLATE "C";
+ALTER TABLE api_keys ADD COLUMN write_only BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE api_keys ADD COLUMN last_used_at BIGINT;
+ALTER TABLE api_keys ADD COLUMN seal BYTEA;
