@@ -1,6 +1,6 @@
 //! Who the caller is, and what it may do.
 //!
-//! The rules are one pure function, [`reach`]. What it allows is passed on as a [`Scope`] or an [`AccountAccess`], which only
+//! The rules are one pure function, [`reach`](crate::operation::reach). What it allows is passed on as a [`Scope`] or an [`AccountAccess`], which only
 //! this module can make.
 
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use bellwire_domain::{AccountId, AuditOrigin, KeyId, Role};
 use bellwire_store::{Account, KeyBounds, key_hash};
 
 use crate::audit::Author;
+use crate::operation::{Operation, Reach, reach};
 use crate::{Allowance, App, AppError, Conflict, Resource};
 
 /// By what a caller is known.
@@ -51,168 +52,6 @@ pub struct Actor {
     pub origin: AuditOrigin,
     /// How often it may still ask, if that is limited.
     pub requests_left: Option<Allowance>,
-}
-
-/// What permissions are about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// Creating, listing and revoking keys.
-    KeyManage,
-    /// Reading contracts.
-    ContractRead,
-    /// Creating, changing, listing and deleting accounts.
-    AccountManage,
-    /// Listing all accounts.
-    AccountList,
-    /// Reading one account.
-    AccountRead,
-    /// Reading endpoints.
-    EndpointRead,
-    /// Creating, changing, testing and deleting endpoints.
-    EndpointChange,
-    /// Publishing events.
-    EventPublish,
-    /// Reading the log of events.
-    EventRead,
-    /// Reading the payloads of events, the requests that carried them, and what was answered.
-    PayloadRead,
-    /// Putting resources.
-    ResourcePut,
-    /// Reading resources.
-    ResourceRead,
-    /// Reading deliveries.
-    DeliveryRead,
-    /// Sending a delivery again.
-    DeliveryRetry,
-    /// Acknowledging and resolving incidents.
-    IncidentChange,
-    /// Reading the audit log.
-    AuditRead,
-}
-
-impl Operation {
-    /// All of them.
-    pub const ALL: [Self; 16] = [
-        Self::KeyManage,
-        Self::ContractRead,
-        Self::AccountManage,
-        Self::AccountList,
-        Self::AccountRead,
-        Self::EndpointRead,
-        Self::EndpointChange,
-        Self::EventPublish,
-        Self::EventRead,
-        Self::PayloadRead,
-        Self::ResourcePut,
-        Self::ResourceRead,
-        Self::DeliveryRead,
-        Self::DeliveryRetry,
-        Self::IncidentChange,
-        Self::AuditRead,
-    ];
-
-    /// Whether it changes anything.
-    pub const fn changes(self) -> bool {
-        match self {
-            Self::ContractRead
-            | Self::AccountList
-            | Self::AccountRead
-            | Self::EndpointRead
-            | Self::EventRead
-            | Self::PayloadRead
-            | Self::ResourceRead
-            | Self::DeliveryRead
-            | Self::AuditRead => false,
-            Self::KeyManage
-            | Self::AccountManage
-            | Self::EndpointChange
-            | Self::EventPublish
-            | Self::ResourcePut
-            | Self::DeliveryRetry
-            | Self::IncidentChange => true,
-        }
-    }
-}
-
-/// How far a role reaches in an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// All accounts.
-    Everywhere,
-    /// The key's own account; others do not exist for it.
-    OwnAccount,
-    /// Not at all.
-    Nowhere,
-}
-
-/// The rules.
-pub const fn reach(role: Role, operation: Operation) -> Reach {
-    match (role, operation) {
-        (Role::Admin, _)
-        | (
-            Role::Publisher,
-            Operation::EventPublish | Operation::ResourcePut | Operation::ResourceRead | Operation::ContractRead,
-        )
-        | (
-            Role::Auditor,
-            Operation::AuditRead
-            | Operation::ContractRead
-            | Operation::AccountList
-            | Operation::AccountRead
-            | Operation::EndpointRead
-            | Operation::EventRead
-            | Operation::DeliveryRead,
-        ) => Reach::Everywhere,
-        (
-            Role::Consumer,
-            Operation::ContractRead
-            | Operation::AccountRead
-            | Operation::EndpointRead
-            | Operation::EndpointChange
-            | Operation::EventRead
-            | Operation::PayloadRead
-            | Operation::ResourceRead
-            | Operation::DeliveryRead
-            | Operation::DeliveryRetry
-            | Operation::IncidentChange,
-        ) => Reach::OwnAccount,
-        (
-            Role::Consumer,
-            Operation::KeyManage
-            | Operation::AccountManage
-            | Operation::AccountList
-            | Operation::EventPublish
-            | Operation::ResourcePut
-            | Operation::AuditRead,
-        )
-        | (
-            Role::Publisher,
-            Operation::KeyManage
-            | Operation::AccountManage
-            | Operation::AccountList
-            | Operation::AccountRead
-            | Operation::EndpointRead
-            | Operation::EndpointChange
-            | Operation::EventRead
-            | Operation::PayloadRead
-            | Operation::DeliveryRead
-            | Operation::DeliveryRetry
-            | Operation::IncidentChange
-            | Operation::AuditRead,
-        )
-        | (
-            Role::Auditor,
-            Operation::KeyManage
-            | Operation::AccountManage
-            | Operation::EndpointChange
-            | Operation::EventPublish
-            | Operation::PayloadRead
-            | Operation::ResourcePut
-            | Operation::ResourceRead
-            | Operation::DeliveryRetry
-            | Operation::IncidentChange,
-        ) => Reach::Nowhere,
-    }
 }
 
 /// Permission for an operation, and for which accounts.
@@ -375,46 +214,5 @@ fn require_registrar(contract: &Contract) -> Result<(), AppError> {
     match contract.subscription().register {
         Registrar::Consumer => Ok(()),
         Registrar::Operator => Err(AppError::Forbidden(OPERATOR_ONLY)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// One line per operation: admin, publisher, consumer, auditor. `+` everywhere, `o` own account, `-` nowhere.
-    const MATRIX: [(Operation, &str); 16] = [
-        (Operation::KeyManage, "+---"),
-        (Operation::ContractRead, "++o+"),
-        (Operation::AccountManage, "+---"),
-        (Operation::AccountList, "+--+"),
-        (Operation::AccountRead, "+-o+"),
-        (Operation::EndpointRead, "+-o+"),
-        (Operation::EndpointChange, "+-o-"),
-        (Operation::EventPublish, "++--"),
-        (Operation::EventRead, "+-o+"),
-        (Operation::PayloadRead, "+-o-"),
-        (Operation::ResourcePut, "++--"),
-        (Operation::ResourceRead, "++o-"),
-        (Operation::DeliveryRead, "+-o+"),
-        (Operation::DeliveryRetry, "+-o-"),
-        (Operation::IncidentChange, "+-o-"),
-        (Operation::AuditRead, "+--+"),
-    ];
-
-    #[test]
-    fn the_matrix() {
-        assert_eq!(MATRIX.map(|(operation, _)| operation), Operation::ALL);
-        for (operation, expected) in MATRIX {
-            let line: String = Role::ALL
-                .iter()
-                .map(|role| match reach(*role, operation) {
-                    Reach::Everywhere => '+',
-                    Reach::OwnAccount => 'o',
-                    Reach::Nowhere => '-',
-                })
-                .collect();
-            assert_eq!(line, expected, "{operation:?}");
-        }
     }
 }

@@ -240,8 +240,8 @@ fn described(entry: AuditEntry, changes: &EndpointChanges) -> AuditEntry {
         ("rate_limit", changes.rate_limit.is_some()),
         ("health", changes.resume),
     ];
-    let changed = fields.iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| (*name).to_owned()).collect();
-    let entry = entry.with("changed", AuditDetail::Texts(changed));
+    let touched = fields.iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| (*name).to_owned()).collect();
+    let entry = entry.with("changed", AuditDetail::Texts(touched));
     let entry = match changes.enabled {
         Some(enabled) => entry.with("enabled", AuditDetail::Text(enabled.to_string())),
         None => entry,

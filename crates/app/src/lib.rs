@@ -10,7 +10,7 @@
 //!
 //! What it must not know: HTTP, JSON bodies, sockets, SQL, any platform by name.
 //!
-//! To add a use-case: add its [`Operation`] (the compiler then asks for its row in [`access::reach`]), write it as a method of
+//! To add a use-case: add its [`Operation`] (the compiler then asks for its row in [`operation::reach`]), write it as a method of
 //! [`App`] in the file of its resource, taking the scope or the access, and give its refusals a variant of [`AppError`].
 
 pub mod access;
@@ -28,6 +28,7 @@ mod figures;
 mod incidents;
 mod keys;
 mod limits;
+pub mod operation;
 mod operations;
 mod publish;
 mod rate;
@@ -49,7 +50,7 @@ use rate::Rates;
 use tally::Tally;
 use used_keys::UsedKeys;
 
-pub use access::{AccountAccess, Actor, Identity, Operation, Reach, Scope};
+pub use access::{AccountAccess, Actor, Identity, Scope};
 pub use accounts::{AccountInput, PutAccountAnswer};
 pub use audit::{Author, ClientAddress, KEY_PREFIX_LENGTH};
 pub use bulk_retries::BULK_RETRY_STATES;
@@ -62,6 +63,7 @@ pub use figures::{FiguresAnswer, FiguresInput};
 pub use incidents::IncidentFilter;
 pub use keys::{KeyInput, NewKey};
 pub use limits::Limits;
+pub use operation::{Operation, Reach};
 pub use operations::{OPERATOR_EVENTS, OperatorAccountError};
 pub use publish::EventInput;
 pub use rate::{Allowance, Window};

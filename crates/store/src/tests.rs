@@ -129,3 +129,20 @@ fn lists_of_deliveries_scan_nothing_and_sort_only_what_is_little() {
         }
     }
 }
+
+/// `docs/security.md` says of every column whether it can hold health data.
+#[test]
+fn every_column_is_in_the_table_of_the_security_page() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/security.md")).unwrap();
+    let connection = migrated_sqlite();
+    let columns = "SELECT t.name || '.' || c.name FROM sqlite_schema t, pragma_table_info(t.name) c \
+         WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'";
+    let mut statement = connection.prepare(columns).unwrap();
+    let columns: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let is_named = |column: &str| page.contains(&format!("`{column}`"));
+    let table_of = |column: &str| format!("{}.*", column.split('.').next().unwrap_or_default());
+    let missing: Vec<&String> = columns.iter().filter(|column| !is_named(column) && !is_named(&table_of(column))).collect();
+    assert!(missing.is_empty(), "say what they can hold: {missing:?}");
+    let sealed = |column: &&String| column.ends_with("_sealed") && !is_named(column);
+    assert!(!columns.iter().any(|column| sealed(&column)), "what is sealed is named for itself");
+}

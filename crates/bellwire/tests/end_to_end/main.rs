@@ -27,6 +27,7 @@ mod node;
 mod operations;
 mod overload;
 mod pages;
+mod planted;
 mod policy;
 mod published;
 mod readme;

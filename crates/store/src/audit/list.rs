@@ -59,8 +59,8 @@ pub struct AuditRecord {
 
 /// What a person's records are found by, if a text is a person's name.
 fn is_person(actor: &str) -> bool {
-    !(actor.starts_with("key_") || actor.starts_with("portal:") || actor.starts_with("person:"))
-        && !["command", "node", "unknown"].contains(&actor)
+    let is_other = ["key_", "portal:", "person:"].iter().any(|beginning| actor.starts_with(beginning));
+    !is_other && !["command", "node", "unknown"].contains(&actor)
 }
 
 /// The statement for a query, and what is bound to it.

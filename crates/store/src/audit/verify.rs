@@ -193,7 +193,7 @@ fn is_met(expected: &Expected, size: i64, root: Hash, found: &mut AuditVerificat
         (true, false) => found.checkpoints += 1,
         (false, true) => found.fault(format!("the first {size} records are not those that a given checkpoint was signed over")),
         (false, false) => {
-            found.fault(format!("the first {size} records are not those that the checkpoint over them was signed for"))
+            found.fault(format!("the first {size} records are not those that the checkpoint over them was signed for"));
         }
     }
     true

@@ -263,7 +263,9 @@ impl Access {
         };
         if is_first && let Err(error) = self.try_send(Job::Write(self.notes())) {
             let waiting = std::mem::take(&mut *self.noted.lock());
-            waiting.into_iter().for_each(|(_, sender)| drop(sender.send(Err(error.clone()))));
+            for (_, sender) in waiting {
+                drop(sender.send(Err(error.clone())));
+            }
         }
         answered(receiver).await?
     }
@@ -278,7 +280,9 @@ impl Access {
             let is_kept = written.is_ok();
             let reply: Reply = Box::new(move |committed| {
                 let result = committed.and(written);
-                senders.into_iter().for_each(|sender| drop(sender.send(result.clone())));
+                for sender in senders {
+                    drop(sender.send(result.clone()));
+                }
             });
             (reply, is_kept)
         })

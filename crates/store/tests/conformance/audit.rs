@@ -106,12 +106,9 @@ async fn records_are_found_by_who_did_what_to_what_and_when() {
 #[tokio::test]
 async fn many_at_once_leave_no_gap() {
     let fixture = furnished().await;
-    let noting = (0..64).map(|_| {
-        let records = fixture.store.records.clone();
-        tokio::spawn(async move { records.note(by(key("key_2"), AuditAction::AnswersRead)).await })
-    });
-    for noted in noting.collect::<Vec<_>>() {
-        noted.await.unwrap().unwrap();
+    let noting = (0..64).map(|_| fixture.store.records.note(by(key("key_2"), AuditAction::AnswersRead)));
+    for noted in futures_util::future::join_all(noting).await {
+        noted.unwrap();
     }
     let found = verify(&fixture.place.location(), None);
     assert!(found.is_sound() && found.size == 71, "{found:?}");
