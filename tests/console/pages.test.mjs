@@ -65,7 +65,7 @@ test("every page of the operator can be read, in light and dark, on a phone, and
   await signIn(page);
   const paths = ["", "/accounts", "/accounts/new", "/accounts/clinic-2", "/accounts/clinic-2/webhooks/new",
     `/accounts/clinic-2/webhooks/${made.id}`, `/accounts/clinic-2/webhooks/${made.id}/edit`, "/accounts/clinic-2/events",
-    "/deliveries", "/contracts", "/contracts/noyo", "/keys", "/system"];
+    "/deliveries", "/contracts", "/contracts/noyo", "/keys", "/audit", "/system"];
   for (const path of paths) {
     await page.goto(`${base}/console${path}`);
     await check(page);
@@ -227,4 +227,38 @@ test("many deliveries are retried together, with a count, a reason and progress"
   await page.getByText("its overlap ends in 23 h").waitFor();
   await check(page);
   hook.close();
+});
+
+test("an auditor sees who was shown a payload, keeps a checkpoint, and is shown no payload", async () => {
+  await account("clinic-10", "develop-health");
+  await endpoint("clinic-10", "http://127.0.0.1:9/closed?token=hidden");
+  await publish("clinic-10");
+  const operator = await newPage(browser);
+  await signIn(operator);
+  await operator.goto(`${base}/console/accounts/clinic-10/events`);
+  await operator.getByRole("link", { name: /^evt?_|^[0-9a-f-]{36}$/ }).first().click();
+  await operator.getByRole("button", { name: "Show payload" }).click();
+  await operator.getByText("bv_2").first().waitFor();
+  const event = operator.url().split("/").pop();
+
+  const made = await api("POST", "/v1/keys", { role: "auditor", name: "Audit" });
+  const auditor = await newPage(browser);
+  await signIn(auditor, made.key);
+  await auditor.getByRole("link", { name: "Audit", exact: true }).click();
+  await auditor.getByLabel("What").selectOption("payloads.read");
+  await auditor.getByLabel("Account").fill("clinic-10");
+  await auditor.getByRole("button", { name: "Show" }).click();
+  await auditor.getByText(`ids: ${event}`).first().waitFor();
+  await auditor.getByText("console, 127.0.0.1").first().waitFor();
+  await check(auditor);
+  const saving = auditor.waitForEvent("download");
+  await auditor.getByRole("link", { name: "Take a checkpoint" }).click();
+  assert.match((await saving).suggestedFilename(), /^checkpoint-\d+\.txt$/);
+  assert.equal(await auditor.getByRole("link", { name: "Keys", exact: true }).count(), 0);
+  await auditor.goto(`${base}/console/accounts/clinic-10/events/${event}`);
+  await auditor.getByText("This role is not shown payloads.").waitFor();
+  await auditor.goto(`${base}/console/accounts/clinic-10`);
+  assert.equal(await auditor.getByText("hidden").count(), 0);
+  assert.equal(await auditor.getByRole("button", { name: /^(Add|Test|Rotate|Delete|Resume)/ }).count(), 0);
+  await check(auditor);
 });
