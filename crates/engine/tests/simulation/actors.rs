@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bellwire_domain::ReplayCase;
-use bellwire_domain::{AccountId, DeliveryState, EventId, EventType, ReplayId, Secret};
+use bellwire_domain::{
+    AccountId, AuditAction, AuditActor, AuditEntry, AuditOrigin, AuditVia, DeliveryState, EventId, EventType, ReplayCase,
+    ReplayId, Secret,
+};
 use bellwire_store::{DeliveryQuery, EndpointChanges, LaneKey, NewEvent, NewReplay, PageRequest, Records, RetryResult, Rotation};
 use bytes::Bytes;
 use tokio::task::JoinSet;
@@ -103,7 +105,8 @@ async fn meddle(run: Arc<Run>, records: Records, mut random: Random) {
                 let expires_at = run.time.wall().plus(random.millis(0..5_000));
                 let secret = Secret::new("another".to_owned());
                 let rotation = Rotation { secret, old_expire_at: expires_at, active_max: 8 };
-                let _ = records.rotate_endpoint_secret(&lane, rotation).await;
+                let rotated = acting(&records, AuditAction::EndpointSecretRotated).rotate_endpoint_secret(&lane, rotation).await;
+                count_recorded(&run, matches!(rotated, Ok(Some(_))));
                 harmless
             }
             4 => {
@@ -116,8 +119,20 @@ async fn meddle(run: Arc<Run>, records: Records, mut random: Random) {
             }
             _ => harmless,
         };
-        let _ = records.update_endpoint(&lane, changes).await; // a failing disk may refuse it
+        let changed = acting(&records, AuditAction::EndpointChanged).update_endpoint(&lane, changes).await;
+        count_recorded(&run, matches!(changed, Ok(Some(_)))); // a failing disk may refuse it
     }
+}
+
+/// The records, for an act that goes into the audit log.
+fn acting(records: &Records, action: AuditAction) -> Records {
+    let origin = AuditOrigin { via: AuditVia::Api, address: None };
+    records.audited(AuditEntry::new(AuditActor::Node, origin, action))
+}
+
+/// An act that was acknowledged is in the audit log, whatever happens afterwards.
+fn count_recorded(run: &Run, is_acknowledged: bool) {
+    run.ledger.lock().recorded += u64::from(is_acknowledged);
 }
 
 async fn send_again(run: &Run, records: &Records, lane: &LaneKey, random: &mut Random) {

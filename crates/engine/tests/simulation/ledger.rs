@@ -65,6 +65,8 @@ pub struct Ledger {
     pub accepted: Vec<Accepted>,
     /// Deliveries that somebody asked to send again.
     pub retried_by_hand: BTreeSet<String>,
+    /// Acts that were acknowledged, and have to be in the audit log.
+    pub recorded: u64,
     pub crashes: usize,
     pub stops: usize,
     pub commits_failed: usize,

@@ -185,6 +185,10 @@ fn run_over(seed: u64, location: &Location, between_lives: impl Fn()) -> Ledger 
         for check in examined.checks.iter().filter(|check| check.violated > 0) {
             shared.ledger.lock().broken.push(format!("after life {life}, {}: {:?}", check.name, check.violations));
         }
+        let recorded = shared.ledger.lock().recorded;
+        if examined.checks.iter().any(|check| check.name == "audit" && check.counted < recorded) {
+            shared.ledger.lock().broken.push(format!("after life {life}: the audit log has lost some of {recorded} acts"));
+        }
         between_lives();
     }
     std::mem::take(&mut *shared.ledger.lock())

@@ -62,7 +62,7 @@ fn sign(keys: &AuditKeys, size: i64, root: Hash) -> Result<String, StoreError> {
     let head =
         Checkpoint::new(&keys.origin, u64::try_from(size).unwrap_or(0), root, "").map_err(|error| failed(error.to_string()))?;
     let mut note = Note::new(&head.to_bytes(), &[]).map_err(|error| failed(error.to_string()))?;
-    note.add_sigs(&[&keys.signer]).map_err(|error| failed(error.to_string()))?;
+    note.add_sigs(&[&keys.signer()?]).map_err(|error| failed(error.to_string()))?;
     String::from_utf8(note.to_bytes()).map_err(|error| failed(error.to_string()))
 }
 

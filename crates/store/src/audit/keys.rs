@@ -25,7 +25,8 @@ pub(crate) const HEAD: &str = "audit.head";
 pub(crate) struct AuditKeys {
     /// Seals what is personal, and makes the hashes by which it is found.
     pub(super) store_key: DataKey,
-    pub(super) signer: StandardSigner,
+    /// The signing key, sealed: it is needed once an hour.
+    signer_sealed: Vec<u8>,
     /// Names the log, and its signing key: the first line of each checkpoint.
     pub(super) origin: String,
     /// The key that verifies checkpoints, as C2SP `signed-note` writes it.
@@ -50,11 +51,17 @@ impl AuditKeys {
     fn read(db: Db<'_>, store_key: DataKey) -> Result<Self, StoreError> {
         let broken = || meta::inconsistent(SIGNER);
         let SignerValue { verifier, sealed } = signer(db)?.ok_or_else(broken)?;
-        let signing = store_key.open(&Place::audit_signer(), &sealed)?;
-        let signing = String::from_utf8(signing).map_err(|_| broken())?;
-        let signer = StandardSigner::new(&signing).map_err(|_| broken())?;
+        store_key.open(&Place::audit_signer(), &sealed)?;
         let origin = verifier.split('+').next().unwrap_or_default().to_owned();
-        Ok(Self { store_key, signer, origin, verifier })
+        Ok(Self { store_key, signer_sealed: sealed, origin, verifier })
+    }
+
+    /// The signing key.
+    pub(super) fn signer(&self) -> Result<StandardSigner, StoreError> {
+        let broken = || meta::inconsistent(SIGNER);
+        let signing = self.store_key.open(&Place::audit_signer(), &self.signer_sealed)?;
+        let signing = String::from_utf8(signing).map_err(|_| broken())?;
+        StandardSigner::new(&signing).map_err(|_| broken())
     }
 
     /// The store's own key.
