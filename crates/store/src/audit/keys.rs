@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use signed_note::{StandardSigner, generate_key};
 
-use crate::rows::meta;
+use crate::rows::{master_key, meta};
 use crate::seal::{DataKey, Keyring, Place};
 use crate::sql::Db;
 use crate::{OpenError, StoreError};
@@ -36,7 +36,8 @@ impl AuditKeys {
     /// The keys of this store, drawn if it has none.
     pub(crate) fn adopt(db: Db<'_>, keyring: &Keyring, entropy: &dyn Entropy) -> Result<Self, OpenError> {
         if meta::find(db, STORE_KEY)?.is_none() {
-            meta::put_first(db, STORE_KEY, &keyring.draw_store_key(entropy))?;
+            let wrapper = master_key::wrapper(db, keyring)?;
+            meta::put_first(db, STORE_KEY, &keyring.draw_store_key(entropy, wrapper))?;
         }
         let wrapped = meta::find(db, STORE_KEY)?.ok_or_else(|| meta::inconsistent(STORE_KEY))?;
         let store_key = keyring.open_store_key(&wrapped)?;
