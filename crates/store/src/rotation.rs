@@ -16,6 +16,7 @@ use bellwire_domain::{AccountId, AuditAction, AuditActor, AuditDetail, AuditEntr
 use self::held::Held;
 use crate::audit::append;
 use crate::audit::keys::{AuditKeys, STORE_KEY};
+use crate::doctor::in_snapshot;
 use crate::queue::scrub;
 use crate::rows::master_key::{self, Canaries, RotationState};
 use crate::rows::{account, meta};
@@ -82,9 +83,6 @@ pub enum RotationError {
     /// It cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The keys are the same.
-    #[error("the new master key is the old one: draw another")]
-    SameKey,
     /// There are servers that do not know the new key.
     #[error(
         "servers that run on this database know only the old master key ({servers} of them): set BELLWIRE_NEW_MASTER_KEY to the new key, \
@@ -112,7 +110,8 @@ pub type Report<'r> = &'r mut (dyn FnMut(RotationProgress) -> ControlFlow<()> + 
 pub fn rotate_master_key(rotation: &MasterKeyRotation, report: Report<'_>) -> Result<RotationEnd, RotationError> {
     let keyring = Keyring::new(&rotation.from.clone().replaced_by(rotation.to.clone()));
     if !keyring.has_next() {
-        return Err(RotationError::SameKey);
+        let admit = |db: Db<'_>, _: Option<&Keyring>| master_key::admit(db, &keyring).map(|()| RotationEnd::Already);
+        return Ok(in_snapshot(&rotation.database, None, admit)?);
     }
     aside(move || Rotator { rotation, keyring }.run(report))
 }
