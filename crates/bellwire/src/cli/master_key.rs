@@ -9,13 +9,7 @@ pub(crate) struct MasterKeyArguments {
     #[arg(long, value_name = "BASE64", env = "BELLWIRE_MASTER_KEY", hide_env_values = true)]
     pub(crate) master_key: Option<String>,
     /// A command that prints that key, such as one that asks KMS or Vault for it; `sh -c` runs it
-    #[arg(
-        long,
-        value_name = "CMD",
-        env = "BELLWIRE_MASTER_KEY_COMMAND",
-        hide_env_values = true,
-        conflicts_with = "master_key"
-    )]
+    #[arg(long, value_name = "CMD", env = "BELLWIRE_MASTER_KEY_COMMAND", hide_env_values = true, conflicts_with = "master_key")]
     pub(crate) master_key_command: Option<String>,
 }
 

@@ -87,7 +87,9 @@ fn rotate_master(arguments: RotateMasterArguments) -> anyhow::Result<ExitCode> {
     let mut told_at = Instant::now();
     let ended = rotate_master_key(&rotation, &mut |progress| {
         let line = match progress {
-            RotationProgress::Begun => format!("rotating the master key of {}; if interrupted, run the same again", rotation.database),
+            RotationProgress::Begun => {
+                format!("rotating the master key of {}; if interrupted, run the same again", rotation.database)
+            }
             RotationProgress::Resumed => format!("going on with the rotation of the master key of {}", rotation.database),
             RotationProgress::Rewrapped { .. } if told_at.elapsed() < TELL => return ControlFlow::Continue(()),
             RotationProgress::Rewrapped { keys } => format!("{keys} data keys are wrapped by the new master key"),

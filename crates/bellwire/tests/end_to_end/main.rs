@@ -33,6 +33,7 @@ mod readme;
 mod receivers;
 mod replay;
 mod resources;
+mod rotation;
 mod schemathesis;
 mod shutdown;
 mod startup;

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use bellwire_domain::Timestamp;
 
 use super::locks::lock_until_end;
-use crate::{OpenError, StoreError};
 use crate::queue::clock;
 use crate::queue::ids::{DeliveryIds, SLOTS};
 use crate::queue::lease::{Claimant, Lease};
@@ -20,6 +19,7 @@ use crate::queue::takeover::{self, Fate, Holder};
 use crate::rows::master_key::{self, NODE};
 use crate::seal::Keyring;
 use crate::sql::{Db, Select, Session, columns, params};
+use crate::{OpenError, StoreError};
 
 /// Held while a slot is looked for.
 const REGISTERING: i64 = 0x6265_6c6c_0001;

@@ -20,7 +20,6 @@ use tokio::sync::mpsc;
 use super::backend::SetBackend;
 use super::record::Recorder;
 use super::{history, load, nodes, write};
-use crate::{OpenError, StoreError};
 use crate::queue::access::Closing;
 use crate::queue::commit::{Committed, Done, answering};
 use crate::queue::context::WriteContext;
@@ -31,6 +30,7 @@ use crate::queue::outcome::RecordJob;
 use crate::queue::plan::Plan;
 use crate::queue::publication::PublishJob;
 use crate::sql::{CommitFaults, Db, Fault, Kind, Param, PostgresUrl, Select, Session, Step, aside, columns, params};
+use crate::{OpenError, StoreError};
 
 /// How often a group is tried that meets conflicts or a lost connection.
 const TRIES_MAX: u32 = 8;

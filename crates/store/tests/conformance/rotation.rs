@@ -153,7 +153,7 @@ async fn it_goes_on_wherever_it_was_interrupted_and_every_other_key_is_refused_m
         }
         open_at(&fixture, place, both(), 100 + stops).unwrap().records.close().await;
     }
-    assert_eq!(stops, 4, "once begun, and three times through some accounts");
+    assert_eq!(stops, 6, "once begun, three times with accounts to wrap anew, and twice without");
     assert_rotated(&fixture);
 }
 
@@ -179,9 +179,10 @@ async fn a_server_with_both_keys_works_before_meanwhile_and_after() {
 #[tokio::test(flavor = "multi_thread")]
 async fn accounts_that_are_made_at_the_same_time_are_wrapped_by_the_new_key() {
     let fixture = restarted(furnished().await, both(), 2).await;
-    let (done, rotating) = (std::sync::atomic::AtomicBool::new(false), rotation(&fixture, (OLD, NEW)));
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let rotating = MasterKeyRotation { accounts_at_once: 50, ..rotation(&fixture, (OLD, NEW)) };
     let making = async {
-        for number in 0.. {
+        for number in 0..500 {
             fixture.account(&format!("made{number}")).await;
             if done.load(std::sync::atomic::Ordering::SeqCst) {
                 break;
