@@ -15,10 +15,12 @@ use url::Url;
 
 mod audit;
 mod keys;
+mod master_key;
 mod tls;
 
 pub(crate) use audit::{AuditCommand, AuditExportArguments, AuditVerifyArguments};
-pub(crate) use keys::{KeysCommand, KeysCreateArguments};
+pub(crate) use keys::{KeysCommand, KeysCreateArguments, RotateMasterArguments};
+pub(crate) use master_key::{MasterKeyArguments, MasterKeysArguments};
 pub(crate) use tls::TlsArguments;
 
 /// Webhook delivery for healthcare platforms, in one binary.
@@ -43,7 +45,7 @@ pub(crate) enum Command {
     Listen(ListenArguments),
     /// Verify a captured request from standard input: genuine (exit code 0), or not, and why (1)
     Verify(VerifyArguments),
-    /// Create an API key with the database and its master key alone, for when nobody can sign in
+    /// Create an API key, or replace the master key, with the database and its master key alone
     #[command(subcommand)]
     Keys(KeysCommand),
     /// Verify and export the audit log, with or without a running server
@@ -84,9 +86,8 @@ pub(crate) struct ServeArguments {
     /// The admin key; another one at a later start takes its place. Without any, one is created and printed once
     #[arg(long, value_name = "KEY", env = "BELLWIRE_ADMIN_KEY", hide_env_values = true)]
     pub(crate) admin_key: Option<String>,
-    /// The key that encrypts data at rest: 32 bytes in base64; without it, one is kept next to an SQLite database
-    #[arg(long, value_name = "BASE64", env = "BELLWIRE_MASTER_KEY", hide_env_values = true)]
-    pub(crate) master_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) master_key: MasterKeysArguments,
     /// Requests in flight at once, over all endpoints
     #[arg(long, value_name = "N", default_value_t = 1_024, env = "BELLWIRE_IN_FLIGHT_MAX", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) in_flight_max: u16,
@@ -169,9 +170,8 @@ pub(crate) struct DoctorArguments {
     /// The database: sqlite:FILE or postgres://USER@HOST/NAME
     #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
     pub(crate) database: Location,
-    /// The key that encrypts data at rest; without it, and without one next to the database, sealed data is not checked
-    #[arg(long, value_name = "BASE64", env = "BELLWIRE_MASTER_KEY", hide_env_values = true)]
-    pub(crate) master_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) master_key: MasterKeysArguments,
 }
 
 #[derive(Args)]
@@ -182,9 +182,8 @@ pub(crate) struct MigrateArguments {
     /// The database to move it to, empty or from an interrupted move: postgres://USER@HOST/NAME
     #[arg(long, value_name = "URL", env = "BELLWIRE_TO", hide_env_values = true)]
     pub(crate) to: Location,
-    /// The key that encrypts data at rest, the store's and from then on every node's: 32 bytes in base64
-    #[arg(long, value_name = "BASE64", env = "BELLWIRE_MASTER_KEY", hide_env_values = true)]
-    pub(crate) master_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) master_key: MasterKeyArguments,
 }
 
 /// What a consumer has: the contract and the secret.

@@ -1,27 +1,35 @@
-//! The master key: from the environment, or kept next to the database.
+//! The master key: from the environment, from a command, or kept next to the database; and the one that takes its place.
 
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+mod command;
+mod file;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bellwire_domain::Entropy;
+use bellwire_domain::{Entropy, Secret};
 use bellwire_store::{Location, MasterKey};
 
-/// The configured key, or the one in the file next to the database, which is created on first use.
-pub(crate) fn load(configured: Option<&str>, location: &Location, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
-    let key = find(configured, location)?;
+use crate::cli::{MasterKeyArguments, MasterKeysArguments};
+
+/// A key's 32 bytes.
+type Bytes = Secret<[u8; 32]>;
+
+/// The configured keys, or those in the files next to the database, where one is made on first use.
+pub(crate) fn load(arguments: &MasterKeysArguments, location: &Location, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
+    let current = find_current(&arguments.current, location)?;
     let database = match location {
         Location::Sqlite(database) => database,
         // Every node needs the same key, and no node is the place to keep it.
-        Location::Postgres(_) => return key.context("set BELLWIRE_MASTER_KEY, the same for every node over this database"),
+        Location::Postgres(_) => {
+            let current = current.context("set BELLWIRE_MASTER_KEY, the same for every node over this database")?;
+            return together(current, arguments);
+        }
     };
-    let path = beside(database);
-    match key {
-        Some(key) => Ok(key),
+    let path = file::beside(database);
+    match current {
+        Some(current) => together(current, arguments),
         None if database.exists() => {
             bail!(
                 "the database {} has no master key next to it ({}); set BELLWIRE_MASTER_KEY",
@@ -29,79 +37,194 @@ pub(crate) fn load(configured: Option<&str>, location: &Location, entropy: &dyn 
                 path.display()
             )
         }
-        None => make(&path, entropy),
+        None => together(Current { key: file::make(&path, entropy)?, file: Some(path) }, arguments),
+    }
+}
+
+/// The configured keys, or those in the files next to the database, if there are any.
+pub(crate) fn find(arguments: &MasterKeysArguments, location: &Location) -> anyhow::Result<Option<MasterKey>> {
+    match find_current(&arguments.current, location)? {
+        Some(current) => together(current, arguments).map(Some),
+        None => Ok(configured_next(arguments)?.map(known)),
     }
 }
 
 /// The configured key, or the one in the file next to the database, if there is one.
-pub(crate) fn find(configured: Option<&str>, location: &Location) -> anyhow::Result<Option<MasterKey>> {
-    if let Some(text) = configured {
-        return decode(text).context("BELLWIRE_MASTER_KEY").map(Some);
-    }
-    let Location::Sqlite(database) = location else { return Ok(None) };
-    let path = beside(database);
-    match fs::read_to_string(&path) {
-        Ok(text) => decode(&text).with_context(|| path.display().to_string()).map(Some),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("cannot read the master key {}", path.display())),
+pub(crate) fn find_one(arguments: &MasterKeyArguments, location: &Location) -> anyhow::Result<Option<MasterKey>> {
+    Ok(find_current(arguments, location)?.map(|current| known(current.key)))
+}
+
+/// The keys of a rotation.
+pub(crate) struct Replacement {
+    pub(crate) from: MasterKey,
+    pub(crate) to: MasterKey,
+    to_bytes: Bytes,
+    /// Where the old one is kept next to the database.
+    file: Option<PathBuf>,
+    /// Where the new one is kept there meanwhile, if it was not configured.
+    pub(crate) kept: Option<PathBuf>,
+}
+
+/// The keys of a rotation. Where the old one is kept next to the database and no new one is configured, the new one is drawn, and
+/// kept there too before anything is done with it.
+pub(crate) fn replacement(
+    arguments: &MasterKeysArguments,
+    location: &Location,
+    entropy: &dyn Entropy,
+) -> anyhow::Result<Replacement> {
+    let current = find_current(&arguments.current, location)?
+        .context("there is no master key: set BELLWIRE_MASTER_KEY to the one that the database has")?;
+    let (next, kept) = match (configured_next(arguments)?, current.file.as_deref()) {
+        (Some(next), _) => (next, None),
+        (None, Some(file)) => {
+            let kept = file::next(file);
+            let next = match read_file(&kept)? {
+                Some(next) => next,
+                None => file::draw(&kept, entropy)?,
+            };
+            (next, Some(kept))
+        }
+        (None, None) => {
+            bail!("set BELLWIRE_NEW_MASTER_KEY to the new key: 32 bytes in base64, as `openssl rand -base64 32` prints")
+        }
+    };
+    let (from, to) = (known(current.key), known(next.clone()));
+    Ok(Replacement { from, to, to_bytes: next, file: current.file, kept })
+}
+
+impl Replacement {
+    /// Puts the new key in the place of the old one where that is kept next to the database; where that is.
+    pub(crate) fn conclude(&self) -> anyhow::Result<Option<&Path>> {
+        let Some(path) = &self.file else { return Ok(None) };
+        file::replace(path, &self.to_bytes)?;
+        Ok(Some(path))
     }
 }
 
 /// The file next to the database, if it exists.
 pub(crate) fn beside_if_any(database: &Path) -> Option<PathBuf> {
-    Some(beside(database)).filter(|path| path.exists())
+    Some(file::beside(database)).filter(|path| path.exists())
 }
 
-fn beside(database: &Path) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
-    path.push(".master-key");
-    path.into()
+/// A key, and the file that it comes from if it was not configured.
+struct Current {
+    key: Bytes,
+    file: Option<PathBuf>,
 }
 
-fn make(path: &Path, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
-    let bytes: [u8; 32] = entropy.bytes();
-    let write = || -> std::io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(STANDARD.encode(bytes).as_bytes())?;
-        file.sync_all()
+fn find_current(arguments: &MasterKeyArguments, location: &Location) -> anyhow::Result<Option<Current>> {
+    if let Some(text) = &arguments.master_key {
+        return Ok(Some(Current { key: decode(text).context("BELLWIRE_MASTER_KEY")?, file: None }));
+    }
+    if let Some(command) = &arguments.master_key_command {
+        let printed = command::run(command, command::TIME_MAX).context("--master-key-command")?;
+        return Ok(Some(Current { key: decode(&printed).context("--master-key-command")?, file: None }));
+    }
+    let Location::Sqlite(database) = location else { return Ok(None) };
+    let path = file::beside(database);
+    Ok(read_file(&path)?.map(|key| Current { key, file: Some(path) }))
+}
+
+fn configured_next(arguments: &MasterKeysArguments) -> anyhow::Result<Option<Bytes>> {
+    arguments.new_master_key.as_deref().map(decode).transpose().context("BELLWIRE_NEW_MASTER_KEY")
+}
+
+/// The key with the one that takes its place, if there is one.
+fn together(current: Current, arguments: &MasterKeysArguments) -> anyhow::Result<MasterKey> {
+    let next = match (configured_next(arguments)?, &current.file) {
+        (None, Some(file)) => read_file(&file::next(file))?,
+        (next, _) => next,
     };
-    write().with_context(|| format!("cannot write a master key to {}", path.display()))?;
-    tracing::warn!(
-        path = %path.display(),
-        "created a master key next to the database; without it the database cannot be read, so back it up elsewhere, or set BELLWIRE_MASTER_KEY"
-    );
-    Ok(MasterKey::new(bytes))
+    let key = known(current.key);
+    Ok(match next {
+        Some(next) => key.replaced_by(known(next)),
+        None => key,
+    })
 }
 
-fn decode(text: &str) -> anyhow::Result<MasterKey> {
+fn known(bytes: Bytes) -> MasterKey {
+    MasterKey::new(*bytes.expose())
+}
+
+fn read_file(path: &Path) -> anyhow::Result<Option<Bytes>> {
+    match file::read(path)? {
+        Some(text) => decode(&text).with_context(|| path.display().to_string()).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn decode(text: &str) -> anyhow::Result<Bytes> {
     let bytes = STANDARD.decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     match bytes {
-        Some(bytes) => Ok(MasterKey::new(bytes)),
+        Some(bytes) => Ok(Secret::new(bytes)),
         None => bail!("a master key is 32 bytes in base64, as `openssl rand -base64 32` prints"),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
     use crate::environment::SystemEntropy;
+
+    fn nothing() -> MasterKeysArguments {
+        let current = MasterKeyArguments { master_key: None, master_key_command: None };
+        MasterKeysArguments { current, new_master_key: None }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
 
     #[test]
     fn is_made_once_and_readable_by_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("b.db");
         let location = Location::Sqlite(database.clone());
-        load(None, &location, &SystemEntropy::default()).unwrap();
-        let file = beside(&database);
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        load(&nothing(), &location, &SystemEntropy::default()).unwrap();
+        let file = file::beside(&database);
+        assert_eq!(mode(&file), 0o600);
         let first = fs::read(&file).unwrap();
         fs::write(&database, b"").unwrap();
-        load(None, &location, &SystemEntropy::default()).unwrap();
+        load(&nothing(), &location, &SystemEntropy::default()).unwrap();
         assert_eq!(fs::read(&file).unwrap(), first);
         fs::remove_file(&file).unwrap();
-        assert!(load(None, &location, &SystemEntropy::default()).is_err(), "a database never gets a second key");
+        assert!(load(&nothing(), &location, &SystemEntropy::default()).is_err(), "a database never gets a second key");
+    }
+
+    #[test]
+    fn a_key_that_is_drawn_for_a_rotation_is_kept_until_it_takes_the_place_of_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("b.db");
+        let location = Location::Sqlite(database.clone());
+        let entropy = SystemEntropy::default();
+        load(&nothing(), &location, &entropy).unwrap();
+        let (file, before) = (file::beside(&database), fs::read(file::beside(&database)).unwrap());
+        let first = replacement(&nothing(), &location, &entropy).unwrap();
+        let kept = first.kept.clone().unwrap();
+        assert_eq!((mode(&kept), fs::read(&file).unwrap()), (0o600, before.clone()));
+        let again = replacement(&nothing(), &location, &entropy).unwrap();
+        assert_eq!(first.to_bytes.expose(), again.to_bytes.expose(), "the next one goes on with the same");
+        assert_eq!(again.conclude().unwrap(), Some(file.as_path()));
+        assert_eq!(decode(&fs::read_to_string(&file).unwrap()).unwrap().expose(), first.to_bytes.expose());
+        assert_eq!((mode(&file), kept.exists()), (0o600, false));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left there");
+    }
+
+    #[test]
+    fn without_a_file_nothing_is_drawn_and_nothing_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::Sqlite(folder.path().join("b.db"));
+        let mut arguments = nothing();
+        arguments.current.master_key = Some(STANDARD.encode([7; 32]));
+        let refused = replacement(&arguments, &location, &SystemEntropy::default()).err().unwrap();
+        assert!(refused.to_string().contains("BELLWIRE_NEW_MASTER_KEY"), "{refused}");
+        arguments.new_master_key = Some(STANDARD.encode([8; 32]));
+        let made = replacement(&arguments, &location, &SystemEntropy::default()).unwrap();
+        assert_eq!(made.conclude().unwrap(), None);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -47,6 +47,10 @@ crate::words! {
         KeyCreated = "key.created",
         /// An API key was revoked.
         KeyDeleted = "key.deleted",
+        /// The new master key is the store's.
+        MasterKeyRotated = "master_key.rotated",
+        /// The store's keys began to be wrapped by a new master key.
+        MasterKeyRotationStarted = "master_key.rotation_started",
         /// A server began to work on the store.
         NodeStarted = "node.started",
         /// A server stopped in good order.

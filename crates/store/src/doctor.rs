@@ -13,7 +13,7 @@ use bellwire_domain::DeliveryId;
 pub use examination::{Check, Examination, VIOLATIONS_NAMED_MAX};
 
 use crate::audit::{self, AuditEvidence};
-use crate::rows::meta;
+use crate::rows::master_key;
 use crate::seal::Keyring;
 use crate::sql::{Db, Row, aside, params};
 use crate::{Location, MasterKey, OpenError, StoreError, postgres, sqlite};
@@ -27,7 +27,8 @@ pub fn examine(location: &Location, master_key: Option<&MasterKey>) -> Result<Ex
     in_snapshot(location, master_key, |db, keyring| examine_all(db, own, keyring))
 }
 
-/// Runs `read` on one snapshot of a store, beside whatever server works on it. A master key that is given has to be the store's.
+/// Runs `read` on one snapshot of a store, beside whatever server works on it. A master key that is given has to be the store's,
+/// or one of both while it is being rotated.
 pub(crate) fn in_snapshot<T: Send, E: From<OpenError> + From<StoreError> + Send>(
     location: &Location,
     master_key: Option<&MasterKey>,
@@ -35,10 +36,9 @@ pub(crate) fn in_snapshot<T: Send, E: From<OpenError> + From<StoreError> + Send>
 ) -> Result<T, E> {
     let keyring = master_key.map(Keyring::new);
     let read = |db: Db<'_>| {
-        if let Some(keyring) = &keyring {
-            meta::check_master_key(db, keyring)?;
-        }
-        read(db, keyring.as_ref())
+        // While the master key is being rotated, one of both keys says too little: what it does not open may be sealed by the other.
+        let opens_all = keyring.as_ref().map(|keyring| master_key::check(db, keyring)).transpose()?;
+        read(db, keyring.as_ref().filter(|_| opens_all == Some(true)))
     };
     match location {
         Location::Sqlite(path) => {

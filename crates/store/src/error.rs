@@ -135,6 +135,30 @@ pub enum OpenError {
         /// The file that is being moved.
         from: String,
     },
+    /// A rotation of the master key is under way, and only the old key is known.
+    #[error(
+        "the master key of this database is being rotated: set BELLWIRE_NEW_MASTER_KEY to the new key, beside BELLWIRE_MASTER_KEY \
+         with the old one, until `bellwire keys rotate-master` has ended"
+    )]
+    NewMasterKeyMissing,
+    /// The same, and only the new key is known.
+    #[error(
+        "the database is not rotated to this master key yet: set BELLWIRE_MASTER_KEY to the old key and BELLWIRE_NEW_MASTER_KEY to \
+         this one, until `bellwire keys rotate-master` has ended"
+    )]
+    OldMasterKeyMissing,
+    /// The same, to another key than the new one that is given.
+    #[error(
+        "the master key of this database is being rotated to another key than the new one that is given: set \
+         BELLWIRE_NEW_MASTER_KEY to the key with which that was begun"
+    )]
+    WrongNewMasterKey,
+    /// A rotation has ended, and the key is the one from before.
+    #[error("the master key of this database has been rotated, and this is the old one: set BELLWIRE_MASTER_KEY to the new key")]
+    ReplacedMasterKey,
+    /// A store is to be moved while its master key is being rotated.
+    #[error("the master key of this database is being rotated: finish that with `bellwire keys rotate-master` first")]
+    BeingRotated,
     /// The master key is not the one that sealed it.
     #[error("the master key does not open this database; set BELLWIRE_MASTER_KEY to the key it was made with")]
     WrongMasterKey,

@@ -7,6 +7,7 @@ use bellwire_domain::{AuditEntry, Clock, Entropy};
 use crate::audit::keys::AuditKeys;
 use crate::audit::{AuditEvidence, AuditVerification, append, export, verify};
 use crate::doctor::in_snapshot;
+use crate::rows::master_key;
 use crate::seal::Keyring;
 use crate::sql::{Db, aside};
 use crate::{Location, MasterKey, OpenError, StoreError, postgres, sqlite};
@@ -65,6 +66,7 @@ pub fn record_act(
 ) -> Result<(), OpenError> {
     let keyring = Keyring::new(master_key);
     let record = |db: Db<'_>| -> Result<(), OpenError> {
+        master_key::admit(db, &keyring)?;
         let keys = AuditKeys::adopt(db, &keyring, entropy)?;
         Ok(append::append(db, &keys, entropy, clock.now(), std::slice::from_ref(entry))?)
     };

@@ -19,7 +19,7 @@
 //! queue                           live deliveries: publish, claim, record
 //! records                         everything else that is asked of the store
 //! sqlite postgres                 the two databases: opening, writing, the hot operations
-//! open doctor evidence relocation on top
+//! open doctor evidence relocation rotation on top
 //! ```
 //!
 //! To add a column: a migration for each database in `migrations/`, a field in its table's file in `rows/`, and whatever uses it.
@@ -37,6 +37,7 @@ mod postgres;
 mod queue;
 mod records;
 mod relocation;
+pub mod rotation;
 mod rows;
 mod schema;
 mod seal;

@@ -15,6 +15,7 @@ pub(crate) mod event;
 pub(crate) mod incident;
 pub(crate) mod key;
 pub(crate) mod lane;
+pub(crate) mod master_key;
 pub(crate) mod meta;
 pub(crate) mod operator_notice;
 pub(crate) mod queued;

@@ -10,5 +10,5 @@ mod place;
 
 pub(crate) use data_key::DataKey;
 pub use keyring::MasterKey;
-pub(crate) use keyring::{AccountSeal, Keyring};
+pub(crate) use keyring::{AccountSeal, Keyring, Wrapper};
 pub(crate) use place::Place;

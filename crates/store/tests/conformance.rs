@@ -43,6 +43,8 @@ mod replays;
 mod resources;
 #[path = "conformance/retention.rs"]
 mod retention;
+#[path = "conformance/rotation.rs"]
+mod rotation;
 #[path = "conformance/sessions.rs"]
 mod sessions;
 #[path = "conformance/suspects.rs"]

@@ -40,6 +40,10 @@ mod replays;
 mod resources;
 #[path = "conformance/retention.rs"]
 mod retention;
+#[path = "conformance/rotation.rs"]
+mod rotation;
+#[path = "conformance/rotation_fleet.rs"]
+mod rotation_fleet;
 #[path = "conformance/sessions.rs"]
 mod sessions;
 #[path = "conformance/suspects.rs"]

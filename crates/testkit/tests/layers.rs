@@ -23,7 +23,7 @@ const STORE_LAYERS: &[&[&str]] = &[
     &["queue"],
     &["records"],
     &["sqlite", "postgres"],
-    &["open", "doctor", "evidence", "relocation"],
+    &["open", "doctor", "evidence", "relocation", "rotation"],
 ];
 
 struct Krate {

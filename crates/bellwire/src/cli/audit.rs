@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use bellwire_store::Location;
 use clap::{Args, Subcommand};
 
+use super::MasterKeysArguments;
+
 #[derive(Subcommand)]
 pub(crate) enum AuditCommand {
     /// Check that no record of the audit log was changed, removed or inserted; the exit code is 1 if one was
@@ -19,9 +21,8 @@ pub(crate) struct AuditedStore {
     /// The database: sqlite:FILE or postgres://USER@HOST/NAME; its server may run
     #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
     pub(crate) database: Location,
-    /// The key that encrypts data at rest; without it, and without one next to the database, names and addresses stay sealed
-    #[arg(long, value_name = "BASE64", env = "BELLWIRE_MASTER_KEY", hide_env_values = true)]
-    pub(crate) master_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) master_key: MasterKeysArguments,
 }
 
 #[derive(Args)]

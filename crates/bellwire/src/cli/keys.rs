@@ -4,12 +4,14 @@ use bellwire_domain::{Role, Timestamp};
 use bellwire_store::Location;
 use clap::{Args, Subcommand};
 
-use super::instant;
+use super::{MasterKeysArguments, instant};
 
 #[derive(Subcommand)]
 pub(crate) enum KeysCommand {
     /// Create a key and print it once. An SQLite database may not be in use by a server
     Create(KeysCreateArguments),
+    /// Replace the master key: wrap everything by a new one, beside running servers. It may be interrupted, and run again
+    RotateMaster(RotateMasterArguments),
 }
 
 #[derive(Args)]
@@ -29,9 +31,17 @@ pub(crate) struct KeysCreateArguments {
     /// The database: sqlite:FILE or postgres://USER@HOST/NAME
     #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
     pub(crate) database: Location,
-    /// The key that encrypts data at rest; without it, the one next to the database
-    #[arg(long, value_name = "BASE64", env = "BELLWIRE_MASTER_KEY", hide_env_values = true)]
-    pub(crate) master_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) master_key: MasterKeysArguments,
+}
+
+#[derive(Args)]
+pub(crate) struct RotateMasterArguments {
+    /// The database: sqlite:FILE or postgres://USER@HOST/NAME; its servers may run if they were started with both keys
+    #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
+    pub(crate) database: Location,
+    #[command(flatten)]
+    pub(crate) master_key: MasterKeysArguments,
 }
 
 fn parse_role(text: &str) -> Result<Role, String> {

@@ -21,7 +21,7 @@ pub(crate) fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
 
 fn verify(arguments: AuditVerifyArguments) -> anyhow::Result<ExitCode> {
     let store = arguments.store;
-    let master_key = master_key::find(store.master_key.as_deref(), &store.database)?;
+    let master_key = master_key::find(&store.master_key, &store.database)?;
     let kept = match &arguments.since {
         None => Vec::new(),
         Some(path) => {
@@ -83,7 +83,7 @@ fn split(text: &str) -> Vec<String> {
 
 fn export(arguments: &AuditExportArguments) -> anyhow::Result<ExitCode> {
     let store = &arguments.store;
-    let master_key = master_key::find(store.master_key.as_deref(), &store.database)?;
+    let master_key = master_key::find(&store.master_key, &store.database)?;
     match &master_key {
         Some(key) => record_act(&store.database, key, (&SystemClock, &SystemEntropy::default()), &exporting(arguments))?,
         None => telemetry::say("the master key is not given: names stay sealed, and the log does not record this export"),

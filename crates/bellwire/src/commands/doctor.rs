@@ -10,7 +10,7 @@ use crate::{master_key, telemetry};
 /// Checks the database, with or without a running server. The exit code is 1 if a promise is broken.
 pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
     let database = &arguments.database;
-    let master_key = master_key::find(arguments.master_key.as_deref(), database)?;
+    let master_key = master_key::find(&arguments.master_key, database)?;
     let examination = examine(database, master_key.as_ref())?;
     for check in &examination.checks {
         print(check);

@@ -13,7 +13,7 @@ use bellwire_store::{
 };
 
 use super::doctor;
-use crate::cli::MigrateArguments;
+use crate::cli::{MasterKeyArguments, MigrateArguments};
 use crate::environment::{SystemClock, SystemEntropy};
 use crate::{master_key, telemetry};
 
@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &MigrateArguments) -> anyhow::Result<ExitCode> {
     let relocation = Relocation {
         from: path.clone(),
         to: url.clone(),
-        master_key: load_key(arguments.master_key.as_deref(), path, to)?,
+        master_key: load_key(&arguments.master_key, path, to)?,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::default()),
         batch_bytes_max: BATCH_BYTES_MAX,
@@ -49,8 +49,8 @@ pub(crate) fn run(arguments: &MigrateArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Nodes over PostgreSQL need the key in their environment, so it must be there now, and be the key of this store.
-fn load_key(configured: Option<&str>, path: &Path, to: &Location) -> anyhow::Result<MasterKey> {
-    master_key::find(configured, to)?.with_context(|| {
+fn load_key(arguments: &MasterKeyArguments, path: &Path, to: &Location) -> anyhow::Result<MasterKey> {
+    master_key::find_one(arguments, to)?.with_context(|| {
         let place = match master_key::beside_if_any(path) {
             Some(file) => format!("that is in {}", file.display()),
             None => "that this store was made with".to_owned(),

@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         metrics_listen: arguments.metrics_listen,
         tls,
         publish: arguments.publish.into_iter().map(|listener| (listener.contract, listener.address)).collect(),
-        master_key: master_key::load(arguments.master_key.as_deref(), &arguments.database, &SystemEntropy::default())?,
+        master_key: master_key::load(&arguments.master_key, &arguments.database, &SystemEntropy::default())?,
         database: arguments.database,
         node_lease: Duration::from_secs(arguments.node_lease.into()),
         contracts,

@@ -34,6 +34,7 @@ mod readme;
 mod receivers;
 mod replay;
 mod resources;
+mod rotation;
 mod schemathesis;
 mod shutdown;
 mod startup;

@@ -264,6 +264,8 @@ fn help() {
         ("demo", &["demo"][..]),
         ("doctor", &["doctor"][..]),
         ("migrate", &["migrate"][..]),
+        ("keys-create", &["keys", "create"][..]),
+        ("keys-rotate-master", &["keys", "rotate-master"][..]),
         ("listen", &["listen"][..]),
         ("verify", &["verify"][..]),
         ("contract", &["contract"][..]),

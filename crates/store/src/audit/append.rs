@@ -13,21 +13,20 @@ use crate::StoreError;
 use crate::rows::audit::{NodeRow, PersonalRow, RecordRow};
 use crate::rows::meta;
 use crate::seal::Place;
-use crate::sql::{ColumnGroup, Db, Insert, params};
-
-const LOCK: &str = "SELECT value FROM meta WHERE key = $1 FOR UPDATE";
+use crate::sql::{ColumnGroup, Db, Insert};
 
 /// How many records there are, held until the transaction ends.
 pub(super) fn locked_size(db: Db<'_>) -> Result<i64, StoreError> {
-    if db.is_shared() {
-        db.query("meta", LOCK, params![HEAD])?;
-    }
-    size(db)
+    read_size(meta::lock(db, HEAD)?)
 }
 
 /// How many records there are.
 pub(super) fn size(db: Db<'_>) -> Result<i64, StoreError> {
-    let head = meta::find(db, HEAD)?.unwrap_or_else(|| 0_i64.to_be_bytes().into());
+    read_size(meta::find(db, HEAD)?)
+}
+
+fn read_size(head: Option<Vec<u8>>) -> Result<i64, StoreError> {
+    let head = head.unwrap_or_else(|| 0_i64.to_be_bytes().into());
     head.as_slice().try_into().map(i64::from_be_bytes).map_err(|_| meta::inconsistent(HEAD))
 }
 
@@ -97,6 +96,3 @@ fn add_nodes(db: Db<'_>, seq: i64, leaf: Hash) -> Result<(), StoreError> {
 pub(super) fn statements() -> Vec<String> {
     vec![Insert::one::<RecordRow<'_>>(""), Insert::one::<NodeRow<'_>>(""), Insert::one::<PersonalRow<'_>>("")]
 }
-
-#[cfg(test)]
-pub(crate) const POSTGRES_STATEMENTS: [&str; 1] = [LOCK];

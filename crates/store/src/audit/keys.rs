@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use signed_note::{StandardSigner, generate_key};
 
-use crate::rows::{key, meta};
+use crate::rows::{key, master_key, meta};
 use crate::seal::{DataKey, Keyring, Place};
 use crate::sql::Db;
 use crate::{OpenError, StoreError};
@@ -83,7 +83,7 @@ impl AuditKeys {
 
 /// Draws the store's key, and seals what was there before it with it. Of nodes that open a database at once, one does so.
 fn draw_store_key(db: Db<'_>, keyring: &Keyring, entropy: &dyn Entropy) -> Result<(), StoreError> {
-    let wrapped = keyring.draw_store_key(entropy);
+    let wrapped = keyring.draw_store_key(entropy, master_key::wrapper(db, keyring)?);
     if meta::put_first(db, STORE_KEY, &wrapped)? { key::seal_all(db, &keyring.open_store_key(&wrapped)?) } else { Ok(()) }
 }
 

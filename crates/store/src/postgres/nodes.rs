@@ -12,12 +12,14 @@ use std::time::{Duration, Instant};
 use bellwire_domain::Timestamp;
 
 use super::locks::lock_until_end;
-use crate::StoreError;
 use crate::queue::clock;
 use crate::queue::ids::{DeliveryIds, SLOTS};
 use crate::queue::lease::{Claimant, Lease};
 use crate::queue::takeover::{self, Fate, Holder};
+use crate::rows::master_key::{self, NODE};
+use crate::seal::Keyring;
 use crate::sql::{Db, Select, Session, columns, params};
+use crate::{OpenError, StoreError};
 
 /// Held while a slot is looked for.
 const REGISTERING: i64 = 0x6265_6c6c_0001;
@@ -29,10 +31,12 @@ const BEAT: &str = "UPDATE nodes SET beat = beat + 1 WHERE token = $1";
 static ALL: Select<Beat> = Select::new("FROM nodes ORDER BY token");
 const FENCE: &str = "SELECT token FROM nodes WHERE token = $1 FOR KEY SHARE";
 const ANY: &str = "SELECT EXISTS (SELECT 1 FROM nodes)";
+const UNPREPARED: &str = "SELECT COUNT(*) FROM nodes n \
+     WHERE NOT EXISTS (SELECT 1 FROM meta m WHERE m.key = CAST($1 AS TEXT) || n.token AND m.value = $2)";
 const REMOVE: &str = "DELETE FROM nodes WHERE token = $1 AND beat <= $2";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: [&str; 6] = [FREE_SLOT, REGISTER, BEAT, FENCE, ANY, REMOVE];
+pub(super) const STATEMENTS: [&str; 7] = [FREE_SLOT, REGISTER, BEAT, FENCE, ANY, UNPREPARED, REMOVE];
 
 #[cfg(test)]
 pub(super) fn queries() -> Vec<String> {
@@ -49,16 +53,22 @@ columns! {
 }
 
 /// Registers a node; its delivery ids are of its own slot from now on.
-pub(super) fn register(session: &Session, token: &str, now: Timestamp, ids: &DeliveryIds) -> Result<(), StoreError> {
+pub(super) fn register(
+    session: &Session,
+    (token, keyring): (&str, &Keyring),
+    now: Timestamp,
+    ids: &DeliveryIds,
+) -> Result<(), OpenError> {
     let db = Db::Postgres(session);
     session.transaction(|| {
         lock_until_end(session, REGISTERING)?;
         let free: Option<i64> = db.get("nodes", FREE_SLOT, params![SLOTS])?.value("slot")?;
         let slot = free.ok_or_else(|| StoreError::Unavailable(format!("there are {SLOTS} nodes already").into()))?;
         db.execute(REGISTER, params![token, slot, now])?;
+        master_key::register(db, keyring, token)?;
         takeover::free(db, Holder::Unknown, token, Fate::Died)?;
         clock::set_right(db, now)?;
-        ids.take_slot(db, slot, now)
+        Ok(ids.take_slot(db, slot, now)?)
     })
 }
 
@@ -67,6 +77,13 @@ pub(crate) fn keep_nodes_out(session: &Session) -> Result<bool, StoreError> {
     lock_until_end(session, REGISTERING)?;
     let any: bool = Db::Postgres(session).get("nodes", ANY, params![])?.value("any")?;
     Ok(!any)
+}
+
+/// Keeps nodes from registering until the transaction ends. How many are registered that do not know the master key that this canary
+/// is sealed by, beside the store's.
+pub(crate) fn keep_out_unprepared(session: &Session, canary: &[u8]) -> Result<i64, StoreError> {
+    lock_until_end(session, REGISTERING)?;
+    Db::Postgres(session).get("nodes", UNPREPARED, params![NODE, canary])?.value("count")
 }
 
 /// Says that a node lives; `false`: it has been taken over.
@@ -105,6 +122,7 @@ fn free(session: &Session, token: &str, beat: i64, fate: Fate) -> Result<Option<
         if session.execute(REMOVE, params![token, beat])? == 0 {
             return Ok(None);
         }
+        master_key::unregister(Db::Postgres(session), token)?;
         takeover::free(Db::Postgres(session), Holder::This, token, fate).map(Some)
     })
 }

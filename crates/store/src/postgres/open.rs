@@ -12,7 +12,7 @@ use crate::queue::access::{Access, AccessOptions, DropHistory, Execution, Parts,
 use crate::queue::ids::DeliveryIds;
 use crate::queue::lease::{Lease, draw_token};
 use crate::rows::lane::LaneKey;
-use crate::rows::meta;
+use crate::rows::master_key;
 use crate::schema::KNOWN_VERSION;
 use crate::seal::Keyring;
 use crate::sql::{CommitFaults, Db, PostgresUrl, Session, Source, aside};
@@ -71,13 +71,13 @@ pub(crate) fn open(options: &AccessOptions, url: &PostgresUrl) -> Result<Arc<Acc
 fn register(options: &AccessOptions, url: &PostgresUrl, keyring: &Keyring) -> Result<Opened, OpenError> {
     let session = prepared(url, options.clock.now())?;
     moves::admit_target(Db::Postgres(&session), url)?;
-    meta::adopt_master_key(Db::Postgres(&session), keyring, &*options.entropy)?;
+    session.transaction(|| master_key::adopt(Db::Postgres(&session), keyring, &*options.entropy))?;
     let audit = AuditKeys::adopt(Db::Postgres(&session), keyring, &*options.entropy)?;
     history::make_queued(&session)?;
     let token = draw_token(&*options.entropy);
     let delivery_ids = DeliveryIds::without_slot();
     let at = std::time::Instant::now();
-    nodes::register(&session, &token, options.clock.now(), &delivery_ids)?;
+    nodes::register(&session, (&token, keyring), options.clock.now(), &delivery_ids)?;
     // Once more: whoever begins to fill this database makes sure that no node is registered, and keeps others out meanwhile.
     if let Err(error) = moves::admit_target(Db::Postgres(&session), url) {
         nodes::release(&session, &token)?;
@@ -101,10 +101,22 @@ pub(crate) fn examined(url: &PostgresUrl) -> Result<Session, OpenError> {
     let session = connect(url)?;
     session.batch("SET idle_in_transaction_session_timeout = 0")?;
     session.plan_freely()?;
-    let found = migrations::check(&session, url)?;
-    if found < KNOWN_VERSION {
-        return Err(OpenError::OlderSchema { found, known: KNOWN_VERSION });
+    check(&session, url)?;
+    Ok(session)
+}
+
+/// Whether the database has the schema known here.
+fn check(session: &Session, url: &PostgresUrl) -> Result<(), OpenError> {
+    match migrations::check(session, url)? {
+        found if found < KNOWN_VERSION => Err(OpenError::OlderSchema { found, known: KNOWN_VERSION }),
+        _ => Ok(()),
     }
+}
+
+/// A connection to such a database, for short transactions beside its nodes.
+pub(crate) fn beside(url: &PostgresUrl) -> Result<Session, OpenError> {
+    let session = connect(url)?;
+    check(&session, url)?;
     Ok(session)
 }
 

@@ -20,7 +20,6 @@ use tokio::sync::mpsc;
 use super::backend::SetBackend;
 use super::record::Recorder;
 use super::{history, load, nodes, write};
-use crate::StoreError;
 use crate::queue::access::Closing;
 use crate::queue::commit::{Committed, Done, answering};
 use crate::queue::context::WriteContext;
@@ -31,6 +30,7 @@ use crate::queue::outcome::RecordJob;
 use crate::queue::plan::Plan;
 use crate::queue::publication::PublishJob;
 use crate::sql::{CommitFaults, Db, Fault, Kind, Param, PostgresUrl, Select, Session, Step, aside, columns, params};
+use crate::{OpenError, StoreError};
 
 /// How often a group is tried that meets conflicts or a lost connection.
 const TRIES_MAX: u32 = 8;
@@ -174,7 +174,11 @@ impl Writer {
             let old = self.context.lease.current();
             let token = draw_token(&*self.context.entropy);
             let at = Instant::now();
-            nodes::register(session, &token, self.context.clock.now(), &self.context.delivery_ids)?;
+            let WriteContext { keyring, clock, delivery_ids, .. } = &self.context;
+            nodes::register(session, (&token, keyring), clock.now(), delivery_ids).map_err(|error| match error {
+                OpenError::Store(error) => error,
+                refused => StoreError::Unavailable(refused.to_string().into()),
+            })?;
             self.context.lease.replace(token, at);
             tracing::warn!("this node goes on with a new token; what it held is free again");
             if nodes::release(session, &old.token)?.is_some() {

@@ -97,6 +97,7 @@ impl Parts {
             replay_pace: Arc::new(ReplayPace::new(options.replay_rate)),
             audit: Arc::new(audit),
             delivery_ids: Arc::new(delivery_ids),
+            keyring: Arc::clone(&keyring),
         };
         Self { keyring, context, claimed }
     }

@@ -9,6 +9,7 @@ use super::ids::DeliveryIds;
 use super::lease::Lease;
 use super::replay_pace::ReplayPace;
 use crate::audit::keys::AuditKeys;
+use crate::seal::Keyring;
 
 /// What the writing side needs besides the connection.
 #[derive(Clone)]
@@ -28,6 +29,8 @@ pub(crate) struct WriteContext {
     pub(crate) audit: Arc<AuditKeys>,
     /// Draws the ids of deliveries.
     pub(crate) delivery_ids: Arc<DeliveryIds>,
+    /// The master key, and the data keys it has opened.
+    pub(crate) keyring: Arc<Keyring>,
 }
 
 impl WriteContext {

@@ -9,6 +9,7 @@ use crate::StoreError;
 use crate::page::{Page, PageRequest};
 use crate::queue::notice::Notice;
 use crate::rows::account::{self, Account, AccountRow};
+use crate::rows::master_key;
 use crate::rows::secret::{self, SecretOwner};
 use crate::seal::{AccountSeal, Keyring};
 use crate::sql::{Db, Insert, Select, params, write_list};
@@ -83,7 +84,7 @@ pub(super) fn put(
             db.execute(TOUCH_ENDPOINTS, params![id])?;
         }
         None => {
-            let (_, wrapped) = keyring.draw(entropy, &wanted.id);
+            let wrapped = keyring.draw(entropy, &wanted.id, master_key::wrapper(db, keyring)?);
             let row = AccountRow {
                 id,
                 contract: &wanted.contract,

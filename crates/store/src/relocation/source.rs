@@ -11,8 +11,8 @@ use super::tables::CopiedTable;
 use crate::audit::keys::{HEAD, SIGNER, STORE_KEY};
 use crate::moves::{self, SourceMark};
 use crate::queue::lease::draw_token;
-use crate::rows::meta;
 use crate::rows::retention::{Kept, kept};
+use crate::rows::{master_key, meta};
 use crate::seal::Keyring;
 use crate::sql::{Column, Db, names, params};
 use crate::{OpenError, StoreError, sqlite};
@@ -35,7 +35,10 @@ impl Source {
         sqlite::open::open_read_only(path)?;
         let lock = sqlite::open::lock(path)?;
         let connection = sqlite::open::open_connection(path)?;
-        meta::check_master_key(Db::Sqlite(&connection), keyring)?;
+        if master_key::is_being_rotated(Db::Sqlite(&connection))? {
+            return Err(OpenError::BeingRotated);
+        }
+        master_key::admit(Db::Sqlite(&connection), keyring)?;
         Ok(Self { connection, _lock: lock })
     }
 
@@ -55,7 +58,7 @@ impl Source {
 
     /// What the store says of itself and the copy has to say too: its keys, and how long the audit log is.
     pub(super) fn said(&self) -> Result<Vec<Said>, StoreError> {
-        let mut said = vec![(meta::CANARY, meta::canary(self.db())?)];
+        let mut said = vec![(master_key::CANARY, master_key::canary(self.db())?)];
         for name in [STORE_KEY, SIGNER, HEAD] {
             said.extend(meta::find(self.db(), name)?.map(|value| (name, value)));
         }

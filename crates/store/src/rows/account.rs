@@ -59,6 +59,16 @@ static BY_ID: Select<Account> = Select::new("FROM accounts WHERE id = $1");
 const LOCK: &str = "SELECT id FROM accounts WHERE id = $1 FOR UPDATE";
 const ADD_PENDING: &str = "UPDATE accounts SET pending = pending + $1 WHERE id = $2";
 
+columns! {
+    /// An account's wrapped data key.
+    pub(crate) struct WrappedKey of "accounts" {
+        pub(crate) id: AccountId = "id",
+        pub(crate) wrapped: Vec<u8> = "data_key_sealed",
+    }
+}
+
+static WRAPPED: Select<WrappedKey> = Select::new("FROM accounts WHERE id > $1 ORDER BY id LIMIT $2");
+const REPLACE_KEY: &str = "UPDATE accounts SET data_key_sealed = $1 WHERE id = $2 AND data_key_sealed = $3";
 const IDS: &str = "SELECT id FROM accounts WHERE id > $1 ORDER BY id LIMIT $2";
 
 /// A page of accounts' ids, in their order.
@@ -67,6 +77,17 @@ pub(crate) fn list_ids(db: Db<'_>, page: &PageRequest) -> Result<Page<AccountId>
     let rows = db.query("accounts", IDS, params![after, page.fetch()])?;
     let ids = rows.iter().map(|row| row.value("id")).collect::<Result<_, _>>()?;
     Ok(page.cut(ids, AccountId::to_string))
+}
+
+/// Wrapped data keys in the order of accounts' ids.
+pub(crate) fn list_wrapped(db: Db<'_>, after: &str, limit: u32) -> Result<Vec<WrappedKey>, StoreError> {
+    WRAPPED.list(db, params![after, i64::from(limit)])
+}
+
+/// Wraps an account's data key anew; `false`: it is not wrapped in the way `before` any more.
+pub(crate) fn replace_key(db: Db<'_>, id: &AccountId, before: &[u8], wrapped: &[u8]) -> Result<bool, StoreError> {
+    lock(db, id)?;
+    Ok(db.execute(REPLACE_KEY, params![wrapped, id.as_str(), before])? > 0)
 }
 
 pub(crate) fn find(db: Db<'_>, id: &AccountId) -> Result<Option<Account>, StoreError> {
@@ -99,7 +120,7 @@ pub(crate) fn missing(id: &AccountId) -> StoreError {
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    vec![BY_ID.sql(), ADD_PENDING.to_owned(), IDS.to_owned()]
+    vec![BY_ID.sql(), WRAPPED.sql(), REPLACE_KEY.to_owned(), ADD_PENDING.to_owned(), IDS.to_owned()]
 }
 
 #[cfg(test)]

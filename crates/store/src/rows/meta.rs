@@ -1,20 +1,17 @@
 //! `meta`: what a database says of itself, by name.
 
-use bellwire_domain::Entropy;
-
-use crate::seal::Keyring;
+use crate::StoreError;
 use crate::sql::{Db, params};
-use crate::{OpenError, StoreError};
-
-/// By this a key is recognized as the one that the store was made with.
-pub(crate) const CANARY: &str = "canary";
 
 const GET: &str = "SELECT value FROM meta WHERE key = $1";
 const PUT: &str = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 const PUT_FIRST: &str = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
 /// Only over what this process has written itself: two that fill one database must not both go on.
-const REPLACE: &str = "UPDATE meta SET value = $3 WHERE key = $1 AND value = $2";
+const REPLACE: &str = "UPDATE meta SET value = $1 WHERE key = $2 AND value = $3";
 const DELETE: &str = "DELETE FROM meta WHERE key = $1";
+const DELETE_BETWEEN: &str = "DELETE FROM meta WHERE key >= $1 AND key < $2";
+const LOCK: &str = "SELECT value FROM meta WHERE key = $1 FOR UPDATE";
+const SHARE: &str = "SELECT value FROM meta WHERE key = $1 FOR SHARE";
 
 /// The value of a name.
 pub(crate) fn find(db: Db<'_>, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -28,7 +25,7 @@ pub(crate) fn put(db: Db<'_>, key: &str, value: &[u8]) -> Result<(), StoreError>
 
 /// Gives a name another value in place of the one that it has; `false`: it has another one.
 pub(crate) fn replace(db: Db<'_>, key: &str, before: &[u8], value: &[u8]) -> Result<bool, StoreError> {
-    Ok(db.execute(REPLACE, params![key, before, value])? > 0)
+    Ok(db.execute(REPLACE, params![value, key, before])? > 0)
 }
 
 /// Gives a name a value unless it has one; whether it had none.
@@ -40,24 +37,25 @@ pub(crate) fn delete(db: Db<'_>, key: &str) -> Result<(), StoreError> {
     db.execute(DELETE, params![key]).map(drop)
 }
 
-/// The value that another database needs, so that the same key opens it.
-pub(crate) fn canary(db: Db<'_>) -> Result<Vec<u8>, StoreError> {
-    find(db, CANARY)?.ok_or_else(|| inconsistent(CANARY))
+/// Forgets every name that begins with `prefix`, which ends with a dot.
+pub(crate) fn delete_below(db: Db<'_>, prefix: &str) -> Result<(), StoreError> {
+    let end = prefix.strip_suffix('.').map(|name| format!("{name}/")).unwrap_or_default(); // a slash follows a dot
+    db.execute(DELETE_BETWEEN, params![prefix, end.as_str()]).map(drop)
 }
 
-/// Whether this is the key that the store was made with.
-pub(crate) fn check_master_key(db: Db<'_>, keyring: &Keyring) -> Result<(), OpenError> {
-    match find(db, CANARY)? {
-        Some(canary) if keyring.opens_canary(&canary) => Ok(()),
-        _ => Err(OpenError::WrongMasterKey),
-    }
+/// The value of a name, which no other node changes until the transaction ends.
+pub(crate) fn lock(db: Db<'_>, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    locked(db, key, LOCK)
 }
 
-/// The same; a database that is new remembers the key.
-pub(crate) fn adopt_master_key(db: Db<'_>, keyring: &Keyring, entropy: &dyn Entropy) -> Result<(), OpenError> {
-    let canary = keyring.seal_canary(entropy);
-    put_first(db, CANARY, &canary)?;
-    check_master_key(db, keyring)
+/// The same, for several at once: whoever changes it waits for all of them.
+pub(crate) fn share(db: Db<'_>, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    locked(db, key, SHARE)
+}
+
+fn locked(db: Db<'_>, key: &str, sql: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    let sql = if db.is_shared() { sql } else { GET };
+    db.find("meta", sql, params![key])?.map(|row| row.value("value")).transpose()
 }
 
 /// A value that cannot be understood.
@@ -67,8 +65,8 @@ pub(crate) fn inconsistent(key: &str) -> StoreError {
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    [GET, PUT, PUT_FIRST, DELETE].map(str::to_owned).into()
+    [GET, PUT, PUT_FIRST, REPLACE, DELETE, DELETE_BETWEEN].map(str::to_owned).into()
 }
 
 #[cfg(test)]
-pub(crate) const REPLACE_STATEMENT: &str = REPLACE;
+pub(crate) const POSTGRES_STATEMENTS: [&str; 2] = [LOCK, SHARE];

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::migrations;
 use super::writer::{self, Writer};
@@ -21,7 +21,7 @@ use crate::queue::scrub::{self, Scrub};
 use crate::queue::takeover::{self, Fate, Holder};
 use crate::rows::endpoint::EndpointName;
 use crate::rows::lane::{LaneKey, keys};
-use crate::rows::meta;
+use crate::rows::master_key;
 use crate::seal::Keyring;
 use crate::sql::{Db, Source, params, select};
 use crate::{OpenError, StoreError};
@@ -53,7 +53,9 @@ pub(crate) fn open(options: &AccessOptions, path: &Path) -> Result<Access, OpenE
         scrub::done(db)?;
     }
     let keyring = Arc::new(Keyring::new(&options.master_key));
-    meta::adopt_master_key(db, &keyring, &*options.entropy)?;
+    let begun = rusqlite::Transaction::new_unchecked(&connection, TransactionBehavior::Immediate).map_err(StoreError::from)?;
+    master_key::adopt(Db::Sqlite(&begun), &keyring, &*options.entropy)?;
+    begun.commit().map_err(StoreError::from)?;
     let audit = AuditKeys::adopt(db, &keyring, &*options.entropy)?;
     let lease = Lease::lasting(draw_token(&*options.entropy));
     let waiting = recover(db, &lease.current().token)?;

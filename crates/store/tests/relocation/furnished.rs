@@ -73,6 +73,11 @@ impl Sides {
         Store::open(options(&self.place, &self.clock, LIMITS, 7))
     }
 
+    /// As a server opens it that has these keys.
+    pub fn open_source_with(&self, master_key: MasterKey) -> Result<Store, OpenError> {
+        Store::open(StoreOptions { master_key, ..options(&self.place, &self.clock, LIMITS, 7) })
+    }
+
     pub fn open_target(&self) -> Result<Store, OpenError> {
         let limits = RoomLimits::default();
         Store::open(StoreOptions { location: self.target(), ..options(&self.place, &self.clock, limits, 8) })

@@ -3,7 +3,7 @@
 use bellwire_store::{MasterKey, OpenError, Relocated, Relocation, RelocationProgress, relocate};
 use rusqlite::Connection;
 
-use crate::furnished::Sides;
+use crate::furnished::{KEY, Sides};
 
 #[track_caller]
 fn refused(sides: &Sides, words: &[&str]) {
@@ -84,6 +84,15 @@ async fn another_master_key() {
     let refused = relocate(&wrong, &mut |_| std::ops::ControlFlow::Continue(())).unwrap_err();
     assert!(matches!(refused, OpenError::WrongMasterKey));
     assert_eq!(sides.psql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0", "nothing is made there");
+}
+
+#[tokio::test]
+async fn a_source_whose_master_key_is_being_rotated() {
+    let sides = Sides::new().await;
+    let prepared = sides.open_source_with(KEY.replaced_by(MasterKey::new([1; 32]))).unwrap();
+    prepared.records.close().await;
+    drop(prepared);
+    refused(&sides, &["is being rotated", "finish that with `bellwire keys rotate-master` first"]);
 }
 
 #[tokio::test]

@@ -62,10 +62,11 @@ impl Home {
     /// The same in an environment.
     pub(crate) fn start_in(&self, environment: &[(&str, &str)], flags: &[&str]) -> Server {
         let mut command = bellwire();
-        command.env("BELLWIRE_ADMIN_KEY", KEY).envs(environment.iter().copied());
+        command.env("BELLWIRE_ADMIN_KEY", KEY);
         if self.elsewhere.is_some() {
             command.env("BELLWIRE_MASTER_KEY", MASTER_KEY);
         }
+        command.envs(environment.iter().copied());
         command.args(["serve", "--database", &self.database()]).args(flags);
         if !flags.contains(&"--log") {
             command.args(["--log", "warn"]);

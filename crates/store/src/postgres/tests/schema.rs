@@ -22,8 +22,8 @@ fn every_statement_prepares_on_postgres() {
     let only_here = crate::rows::account::POSTGRES_STATEMENTS
         .iter()
         .chain(&crate::queue::notice::POSTGRES_STATEMENTS)
-        .chain(&crate::audit::append::POSTGRES_STATEMENTS);
-    let all = all.chain(only_here.map(|text| (*text).to_owned())).chain([crate::rows::meta::REPLACE_STATEMENT.to_owned()]);
+        .chain(&crate::rows::meta::POSTGRES_STATEMENTS);
+    let all = all.chain(only_here.map(|text| (*text).to_owned()));
     let wrong: Vec<String> =
         all.filter_map(|text| session.prepare(&text).err().map(|error| format!("{error}: {text}"))).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
