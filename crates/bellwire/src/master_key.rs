@@ -51,7 +51,7 @@ pub(crate) fn find(arguments: &MasterKeysArguments, location: &Location) -> anyh
 
 /// The configured key, or the one in the file next to the database, if there is one.
 pub(crate) fn find_one(arguments: &MasterKeyArguments, location: &Location) -> anyhow::Result<Option<MasterKey>> {
-    Ok(find_current(arguments, location)?.map(|current| known(current.key)))
+    Ok(find_current(arguments, location)?.map(|current| known(&current.key)))
 }
 
 /// The keys of a rotation.
@@ -88,7 +88,7 @@ pub(crate) fn replacement(
             bail!("set BELLWIRE_NEW_MASTER_KEY to the new key: 32 bytes in base64, as `openssl rand -base64 32` prints")
         }
     };
-    let (from, to) = (known(current.key), known(next.clone()));
+    let (from, to) = (known(&current.key), known(&next));
     Ok(Replacement { from, to, to_bytes: next, file: current.file, kept })
 }
 
@@ -135,14 +135,14 @@ fn together(current: Current, arguments: &MasterKeysArguments) -> anyhow::Result
         (None, Some(file)) => read_file(&file::next(file))?,
         (next, _) => next,
     };
-    let key = known(current.key);
+    let key = known(&current.key);
     Ok(match next {
-        Some(next) => key.replaced_by(known(next)),
+        Some(next) => key.replaced_by(known(&next)),
         None => key,
     })
 }
 
-fn known(bytes: Bytes) -> MasterKey {
+fn known(bytes: &Bytes) -> MasterKey {
     MasterKey::new(*bytes.expose())
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bellwire_domain::{AccountId, AuditAction, AuditActor, AuditDetail, AuditEntry, AuditOrigin, AuditVia, Clock, Entropy};
 
-use self::held::Held;
+use self::held::{Held, Unprepared};
 use crate::audit::append;
 use crate::audit::keys::{AuditKeys, STORE_KEY};
 use crate::doctor::in_snapshot;
@@ -150,11 +150,7 @@ impl Rotator<'_> {
 
     /// Begins unless that has been done; `None`: it has even ended. `unprepared` counts the servers that do not know the key by
     /// which this canary is sealed, or any new key.
-    fn begin(
-        &self,
-        db: Db<'_>,
-        unprepared: &dyn Fn(Option<&[u8]>) -> Result<i64, StoreError>,
-    ) -> Result<Option<RotationProgress>, RotationError> {
+    fn begin(&self, db: Db<'_>, unprepared: Unprepared<'_>) -> Result<Option<RotationProgress>, RotationError> {
         master_key::lock(db)?;
         let canaries = Canaries::find(db)?;
         if canaries.are_rotated(&self.keyring) {

@@ -8,7 +8,7 @@ use crate::{Location, OpenError, StoreError, moves, postgres, sqlite};
 /// A connection that writes.
 pub(super) enum Held {
     Sqlite(Connection),
-    Postgres(Session),
+    Postgres(Box<Session>),
 }
 
 impl Held {
@@ -19,7 +19,7 @@ impl Held {
                 sqlite::open::open_read_only(path)?;
                 Ok(Self::Sqlite(sqlite::open::open_connection(path)?))
             }
-            Location::Postgres(url) => Ok(Self::Postgres(postgres::open::beside(url)?)),
+            Location::Postgres(url) => Ok(Self::Postgres(Box::new(postgres::open::beside(url)?))),
         }
     }
 
@@ -46,11 +46,14 @@ impl Held {
     }
 }
 
+/// Counts the servers that do not know the key by which this canary is sealed, or any new key.
+pub(super) type Unprepared<'a> = &'a dyn Fn(Option<&[u8]>) -> Result<i64, StoreError>;
+
 /// Runs `work` in a transaction in which no server begins to work on the store. The function that it gets counts the servers there
 /// are that do not know the new master key of a canary.
 pub(super) fn alone_or_prepared<T, E: From<StoreError> + From<OpenError>>(
     location: &Location,
-    work: impl FnOnce(Db<'_>, &dyn Fn(Option<&[u8]>) -> Result<i64, StoreError>) -> Result<T, E>,
+    work: impl FnOnce(Db<'_>, Unprepared<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
     let path = match location {
         Location::Sqlite(path) => path,

@@ -116,8 +116,8 @@ impl Keyring {
 
     /// The same value wrapped by the next key; `None`: it is already.
     fn rewrap(&self, entropy: &dyn Entropy, place: &Place, wrapped: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let (bytes, wrapper) = self.unwrap(place, wrapped)?;
-        Ok((wrapper == Wrapper::Current).then(|| self.key(Wrapper::Next).seal(entropy, place, &bytes)))
+        let (bytes, by) = self.unwrap(place, wrapped)?;
+        Ok((by == Wrapper::Current).then(|| self.key(Wrapper::Next).seal(entropy, place, &bytes)))
     }
 
     /// An account's wrapped data key, wrapped by the next key; `None`: it is already.
