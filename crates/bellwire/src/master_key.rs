@@ -24,12 +24,12 @@ pub(crate) fn load(arguments: &MasterKeysArguments, location: &Location, entropy
         // Every node needs the same key, and no node is the place to keep it.
         Location::Postgres(_) => {
             let current = current.context("set BELLWIRE_MASTER_KEY, the same for every node over this database")?;
-            return together(current, arguments);
+            return together(&current, arguments);
         }
     };
     let path = file::beside(database);
     match current {
-        Some(current) => together(current, arguments),
+        Some(current) => together(&current, arguments),
         None if database.exists() => {
             bail!(
                 "the database {} has no master key next to it ({}); set BELLWIRE_MASTER_KEY",
@@ -37,15 +37,15 @@ pub(crate) fn load(arguments: &MasterKeysArguments, location: &Location, entropy
                 path.display()
             )
         }
-        None => together(Current { key: file::make(&path, entropy)?, file: Some(path) }, arguments),
+        None => together(&Current { key: file::make(&path, entropy)?, file: Some(path) }, arguments),
     }
 }
 
 /// The configured keys, or those in the files next to the database, if there are any.
 pub(crate) fn find(arguments: &MasterKeysArguments, location: &Location) -> anyhow::Result<Option<MasterKey>> {
     match find_current(&arguments.current, location)? {
-        Some(current) => together(current, arguments).map(Some),
-        None => Ok(configured_next(arguments)?.map(known)),
+        Some(current) => together(&current, arguments).map(Some),
+        None => Ok(configured_next(arguments)?.as_ref().map(known)),
     }
 }
 
@@ -130,7 +130,7 @@ fn configured_next(arguments: &MasterKeysArguments) -> anyhow::Result<Option<Byt
 }
 
 /// The key with the one that takes its place, if there is one.
-fn together(current: Current, arguments: &MasterKeysArguments) -> anyhow::Result<MasterKey> {
+fn together(current: &Current, arguments: &MasterKeysArguments) -> anyhow::Result<MasterKey> {
     let next = match (configured_next(arguments)?, &current.file) {
         (None, Some(file)) => read_file(&file::next(file))?,
         (next, _) => next,
