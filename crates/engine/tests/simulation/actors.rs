@@ -119,8 +119,8 @@ async fn meddle(run: Arc<Run>, records: Records, mut random: Random) {
             }
             _ => harmless,
         };
-        let changed = acting(&records, AuditAction::EndpointChanged).update_endpoint(&lane, changes).await;
-        count_recorded(&run, matches!(changed, Ok(Some(_)))); // a failing disk may refuse it
+        let updated = acting(&records, AuditAction::EndpointChanged).update_endpoint(&lane, changes).await;
+        count_recorded(&run, matches!(updated, Ok(Some(_)))); // a failing disk may refuse it
     }
 }
 

@@ -85,7 +85,7 @@ async fn deliver(fixture: &Fixture, id: &str) {
             break;
         }
     }
-    let delivery = &found.expect("it is handed over");
+    let delivery = &found.unwrap();
     assert!(fixture.store.records.find_endpoint(&lane("a", "e1")).await.unwrap().is_some());
     assert_eq!(fixture.store.records.endpoint_secrets(&lane("a", "e1")).await.unwrap().len(), 1);
     fixture.record(delivery, Decision::Delivered).await;
