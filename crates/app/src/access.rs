@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use bellwire_contract::{Contract, Registrar};
-use bellwire_domain::{AccountId, AuditOrigin, KeyId, Role};
+use bellwire_domain::{AccountId, AuditAction, AuditActor, AuditEntry, AuditOrigin, KeyId, Role};
 use bellwire_store::{Account, KeyBounds, key_hash};
 
-use crate::audit::Author;
+use crate::author::Author;
 use crate::operation::{Operation, Reach, reach};
 use crate::{Allowance, App, AppError, Conflict, Resource};
 
@@ -54,6 +54,18 @@ pub struct Actor {
     pub requests_left: Option<Allowance>,
 }
 
+impl Actor {
+    /// Who it is, as the audit log names them.
+    pub(crate) fn author(&self) -> Author {
+        let who = match &self.identity {
+            Identity::Key(id) => AuditActor::Key(id.clone()),
+            Identity::Portal(account) => AuditActor::Portal(account.clone()),
+            Identity::Person(name) => AuditActor::Person(name.to_string()),
+        };
+        Author::new(who, self.origin)
+    }
+}
+
 /// Permission for an operation, and for which accounts.
 #[derive(Debug, Clone)]
 pub struct Scope {
@@ -66,6 +78,10 @@ pub struct Scope {
 }
 
 impl Scope {
+    pub(crate) fn entry(&self, action: AuditAction) -> AuditEntry {
+        self.by.entry(action)
+    }
+
     /// For what the process does on its own or a command's account.
     pub(crate) const fn of_process(by: Author) -> Self {
         Self { only: None, by, shows_contents: true }
@@ -89,6 +105,10 @@ pub struct AccountAccess {
 }
 
 impl AccountAccess {
+    pub(crate) fn entry(&self, action: AuditAction) -> AuditEntry {
+        self.by.entry(action).in_account(&self.account.id)
+    }
+
     /// The account.
     pub fn account(&self) -> &Arc<Account> {
         &self.account
@@ -156,7 +176,7 @@ impl App {
         }
         let scope = |only| Scope {
             only,
-            by: Author::of(actor),
+            by: actor.author(),
             shows_contents: reach(actor.role, Operation::PayloadRead) != Reach::Nowhere,
         };
         match reach(actor.role, operation) {

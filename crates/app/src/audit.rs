@@ -4,74 +4,11 @@
 //! are made that go into the log together with the change. What has been read is recorded before it is shown. What happens very often,
 //! publishing and refused keys, is counted and recorded once a minute (`tally`).
 
-use std::net::IpAddr;
-
-use bellwire_domain::{AccountId, AuditAction, AuditActor, AuditDetail, AuditEntry, AuditOrigin, AuditVia};
+use bellwire_domain::{AccountId, AuditAction, AuditDetail, AuditEntry, AuditOrigin};
 use bellwire_store::{AuditCheckpoint, AuditQuery, AuditRecord, Page, PageRequest};
 
-use crate::access::{AccountAccess, Identity, Scope};
+use crate::author::Author;
 use crate::{Actor, App, AppError, Operation};
-
-/// Who does something, and from where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Author {
-    actor: AuditActor,
-    origin: AuditOrigin,
-}
-
-impl Author {
-    /// A caller who is known.
-    pub(crate) fn of(actor: &Actor) -> Self {
-        let who = match &actor.identity {
-            Identity::Key(id) => AuditActor::Key(id.clone()),
-            Identity::Portal(account) => AuditActor::Portal(account.clone()),
-            Identity::Person(name) => AuditActor::Person(name.to_string()),
-        };
-        Self { actor: who, origin: actor.origin }
-    }
-
-    /// The server by itself.
-    pub(crate) const fn node() -> Self {
-        Self { actor: AuditActor::Node, origin: AuditOrigin { via: AuditVia::Node, address: None } }
-    }
-
-    /// A command over the database.
-    pub(crate) const fn command() -> Self {
-        Self { actor: AuditActor::Command, origin: AuditOrigin { via: AuditVia::Command, address: None } }
-    }
-
-    /// Somebody whom nothing identifies.
-    pub(crate) const fn unknown(origin: AuditOrigin) -> Self {
-        Self { actor: AuditActor::Unknown, origin }
-    }
-
-    pub(crate) fn entry(&self, action: AuditAction) -> AuditEntry {
-        AuditEntry::new(self.actor.clone(), self.origin, action)
-    }
-}
-
-impl Scope {
-    pub(crate) fn entry(&self, action: AuditAction) -> AuditEntry {
-        self.by.entry(action)
-    }
-}
-
-impl AccountAccess {
-    pub(crate) fn entry(&self, action: AuditAction) -> AuditEntry {
-        self.by.entry(action).in_account(&self.account.id)
-    }
-}
-
-/// The address at the other end of a connection, as a listener tells it to whoever handles its requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClientAddress(pub IpAddr);
-
-impl ClientAddress {
-    /// From where a request comes in by that way.
-    pub fn origin(address: Option<&Self>, via: AuditVia) -> AuditOrigin {
-        AuditOrigin { via, address: address.map(|address| address.0) }
-    }
-}
 
 /// Ids that one record names; of more, it has the number.
 const NAMED_MAX: usize = 1_000;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use bellwire_domain::{AccountId, AuditAction, AuditDetail, AuditEntry, KeyId, Role, Secret, Timestamp};
 use bellwire_store::{ApiKey, KeyBounds, KeyDeletion, Page, PageRequest, key_hash};
 
-use crate::audit::{Author, visible_prefix};
+use crate::audit::visible_prefix;
+use crate::author::Author;
 use crate::endpoint_rules::check_name;
 use crate::{App, AppError, Conflict, Fault, Resource, Scope, error::no_faults};
 

@@ -16,6 +16,7 @@
 pub mod access;
 mod accounts;
 mod audit;
+mod author;
 mod bulk_retries;
 mod contracts;
 mod deliveries;
@@ -52,7 +53,8 @@ use used_keys::UsedKeys;
 
 pub use access::{AccountAccess, Actor, Identity, Scope};
 pub use accounts::{AccountInput, PutAccountAnswer};
-pub use audit::{Author, ClientAddress, KEY_PREFIX_LENGTH};
+pub use audit::KEY_PREFIX_LENGTH;
+pub use author::{Author, ClientAddress};
 pub use bulk_retries::BULK_RETRY_STATES;
 pub use deliveries::DeliveryWithAttempts;
 pub use delivery_filter::{DeliveryFilter, STATUS_RANGE, WrongFilter};

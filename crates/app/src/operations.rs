@@ -8,7 +8,7 @@ use bellwire_store::StoredNotice;
 use bytes::Bytes;
 
 use crate::accounts::AccountInput;
-use crate::audit::Author;
+use crate::author::Author;
 use crate::{AccountAccess, App, AppError, Conflict, EventInput, Scope};
 
 /// The types of the events that tell the operator something. `audit.checkpoint` is one more, where the contract has it.

@@ -8,7 +8,6 @@ use bellwire_domain::{AuditAction, AuditDetail, AuditEntry, AuditOrigin, Role, S
 use bellwire_store::{KeyBounds, PortalLink, Session, key_hash};
 
 use crate::access::Identity;
-use crate::audit::Author;
 use crate::error::no_faults;
 use crate::{AccountAccess, Actor, App, AppError, Fault, Resource};
 
@@ -69,7 +68,7 @@ impl App {
 
     /// Stores a session, and records who opened it.
     async fn open_session(&self, actor: &Actor, session: Session, token: &Secret<String>) -> Result<(), AppError> {
-        let entry = Author::of(actor).entry(AuditAction::SessionOpened);
+        let entry = actor.author().entry(AuditAction::SessionOpened);
         let entry = AuditEntry { account: actor.account.clone(), ..entry };
         let entry = entry.with("role", AuditDetail::Text(actor.role.to_string()));
         Ok(self.records().audited(entry).create_session(session, key_hash(token.expose())).await?)
@@ -101,7 +100,7 @@ impl App {
     /// Ends a session at once.
     pub async fn sign_out(&self, token: &str, origin: AuditOrigin) -> Result<(), AppError> {
         let Some(session) = self.records().find_session(key_hash(token)).await? else { return Ok(()) };
-        let entry = Author::of(&actor_of(session, origin)?).entry(AuditAction::SessionEnded);
+        let entry = actor_of(session, origin)?.author().entry(AuditAction::SessionEnded);
         Ok(self.records().audited(entry).end_session(key_hash(token)).await?)
     }
 
@@ -148,7 +147,7 @@ impl App {
     /// Opens a session by a link, which works no more after that. `None`: it was used, has expired, or never was.
     pub async fn open_portal_link(&self, link: &str, origin: AuditOrigin) -> Result<Option<SignedIn>, AppError> {
         let (token, now) = (self.draw_token("bws_"), self.clock().now());
-        let entry = Author::of(&operator(origin)).entry(AuditAction::SessionOpened);
+        let entry = operator(origin).author().entry(AuditAction::SessionOpened);
         let opened =
             self.records().audited(entry).open_portal_link(key_hash(link), key_hash(token.expose()), session_end(now)).await?;
         Ok(opened.map(|link| {

@@ -3,6 +3,8 @@
 mod command;
 mod file;
 
+use file::Bytes;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -12,9 +14,6 @@ use bellwire_domain::{Entropy, Secret};
 use bellwire_store::{Location, MasterKey};
 
 use crate::cli::{MasterKeyArguments, MasterKeysArguments};
-
-/// A key's 32 bytes.
-type Bytes = Secret<[u8; 32]>;
 
 /// The configured keys, or those in the files next to the database, where one is made on first use.
 pub(crate) fn load(arguments: &MasterKeysArguments, location: &Location, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {

@@ -9,7 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bellwire_domain::{Entropy, Secret};
 
-use super::Bytes;
+/// A key's 32 bytes.
+pub(super) type Bytes = Secret<[u8; 32]>;
 
 /// The file that belongs to a database.
 pub(super) fn beside(database: &Path) -> PathBuf {
