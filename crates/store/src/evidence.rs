@@ -7,10 +7,11 @@ use bellwire_domain::{AuditEntry, Clock, Entropy};
 use crate::audit::keys::AuditKeys;
 use crate::audit::{AuditEvidence, AuditVerification, append, export, verify};
 use crate::doctor::in_snapshot;
+use crate::rotation::held::Held;
 use crate::rows::master_key;
 use crate::seal::Keyring;
 use crate::sql::{Db, aside};
-use crate::{Location, MasterKey, OpenError, StoreError, postgres, sqlite};
+use crate::{Location, MasterKey, OpenError, StoreError};
 
 /// Why a log was not written out.
 #[derive(Debug, thiserror::Error)]
@@ -70,18 +71,5 @@ pub fn record_act(
         let keys = AuditKeys::adopt(db, &keyring, entropy)?;
         Ok(append::append(db, &keys, entropy, clock.now(), std::slice::from_ref(entry))?)
     };
-    match location {
-        Location::Sqlite(path) => {
-            sqlite::open::open_read_only(path)?;
-            let mut connection = sqlite::open::open_connection(path)?;
-            let transaction =
-                connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(StoreError::from)?;
-            record(Db::Sqlite(&transaction))?;
-            Ok(transaction.commit().map_err(StoreError::from)?)
-        }
-        Location::Postgres(url) => aside(|| {
-            let session = postgres::open::examined(url)?;
-            session.transaction(|| record(Db::Postgres(&session)))
-        }),
-    }
+    aside(|| Held::open(location)?.transaction(record))
 }

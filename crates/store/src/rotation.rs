@@ -5,7 +5,7 @@
 //! also notes how far that is: it may be stopped at any instant, and the next one goes on. New accounts are wrapped by the new key from the
 //! beginning on. The last time through the accounts finds none that is wrapped by the old key. Then the new key is the store's.
 
-mod held;
+pub(crate) mod held;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

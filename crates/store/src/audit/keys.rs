@@ -106,7 +106,7 @@ fn signer(db: Db<'_>) -> Result<Option<SignerValue>, StoreError> {
     let Some(stored) = meta::find(db, SIGNER)? else { return Ok(None) };
     let value: Value = serde_json::from_slice(&stored).map_err(|_| meta::inconsistent(SIGNER))?;
     let text = |name: &str| value.get(name).and_then(Value::as_str).ok_or_else(|| meta::inconsistent(SIGNER));
-    let sealed = from_hex(text("sealed")?).ok_or_else(|| meta::inconsistent(SIGNER))?;
+    let sealed = hex::decode(text("sealed")?).map_err(|_| meta::inconsistent(SIGNER))?;
     Ok(Some(SignerValue { verifier: text("verifier")?.to_owned(), sealed }))
 }
 
@@ -116,10 +116,6 @@ fn draw_signer(store_key: &DataKey, entropy: &dyn Entropy) -> String {
     let (signing, verifier) = generate_key(&mut Drawn(entropy), &name);
     let sealed = store_key.seal(entropy, &Place::audit_signer(), signing.as_bytes());
     json!({ "verifier": verifier, "sealed": hex::encode(sealed) }).to_string()
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    hex::decode(text).ok()
 }
 
 /// Entropy as the signing crate takes it.

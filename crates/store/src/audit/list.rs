@@ -126,20 +126,15 @@ pub(crate) fn list(
     let rows = db.query("audit", &select::<RecordColumns>(&statement.rest), &statement.params)?;
     let found = rows.iter().map(crate::sql::Row::read).collect::<Result<Vec<RecordColumns>, _>>()?;
     let cut = page.cut(found, |record| record.seq.to_string());
-    let items = cut.items.into_iter().map(|record| with_personal(db, Some(&keys.store_key), record)).collect::<Result<_, _>>()?;
+    let items = cut.items.into_iter().map(|record| with_personal(db, &keys.store_key, record)).collect::<Result<_, _>>()?;
     Ok(Page { items, next: cut.next })
 }
 
 static PERSONAL: Select<PersonalColumns> = Select::new("FROM audit_personal p WHERE p.seq = $1 ORDER BY p.seq, p.field");
 
-/// A record with what it commits to, as far as that is there and the key is known.
-pub(super) fn with_personal(db: Db<'_>, store_key: Option<&DataKey>, record: RecordColumns) -> Result<AuditRecord, StoreError> {
-    let mut personal = BTreeMap::new();
-    if let Some(key) = store_key {
-        for (field, _, value) in personal_of(db, key, record.seq)? {
-            personal.insert(field, value);
-        }
-    }
+/// A record with what it commits to, as far as that is there.
+fn with_personal(db: Db<'_>, store_key: &DataKey, record: RecordColumns) -> Result<AuditRecord, StoreError> {
+    let personal = personal_of(db, store_key, record.seq)?.into_iter().map(|(field, _, value)| (field, value)).collect();
     let RecordColumns { seq, at, actor, action, account, object, origin, detail, leaf } = record;
     Ok(AuditRecord { seq, at, actor, action, account, object, origin, detail, leaf, personal })
 }

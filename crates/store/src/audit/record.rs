@@ -78,21 +78,13 @@ impl Draft {
 }
 
 /// A salted hash by which a value can be recognized and not found.
-pub(super) fn commitment(salt: &[u8], value: &str) -> String {
-    format!("{COMMITMENT}{:x}", HexOf(Sha256::new().chain_update(salt).chain_update(value.as_bytes()).finalize().into()))
+fn commitment(salt: &[u8], value: &str) -> String {
+    format!("{COMMITMENT}{}", hex::encode(Sha256::new().chain_update(salt).chain_update(value).finalize()))
 }
 
 /// Whether `text`, the field of a record, commits to that value.
 pub(super) fn commits_to(text: &str, salt: &[u8], value: &str) -> bool {
-    text.ends_with(&commitment(salt, value))
-}
-
-struct HexOf([u8; 32]);
-
-impl std::fmt::LowerHex for HexOf {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
-    }
+    text.contains(&commitment(salt, value))
 }
 
 /// The fields in the order of their names.

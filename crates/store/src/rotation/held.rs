@@ -1,4 +1,4 @@
-//! The database of a rotation, beside whatever servers work on it.
+//! A database that a command writes to, beside whatever servers work on it.
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -6,14 +6,14 @@ use crate::sql::{Db, Fault, Session};
 use crate::{Location, OpenError, StoreError, moves, postgres, sqlite};
 
 /// A connection that writes.
-pub(super) enum Held {
+pub(crate) enum Held {
     Sqlite(Connection),
     Postgres(Box<Session>),
 }
 
 impl Held {
     /// Connects to a store that has the schema known here.
-    pub(super) fn open(location: &Location) -> Result<Self, OpenError> {
+    pub(crate) fn open(location: &Location) -> Result<Self, OpenError> {
         match location {
             Location::Sqlite(path) => {
                 sqlite::open::open_read_only(path)?;
@@ -24,7 +24,7 @@ impl Held {
     }
 
     /// Runs `work` in a transaction of its own.
-    pub(super) fn transaction<T, E: From<StoreError>>(&mut self, work: impl FnOnce(Db<'_>) -> Result<T, E>) -> Result<T, E> {
+    pub(crate) fn transaction<T, E: From<StoreError>>(&mut self, work: impl FnOnce(Db<'_>) -> Result<T, E>) -> Result<T, E> {
         match self {
             Self::Sqlite(connection) => {
                 let transaction =
