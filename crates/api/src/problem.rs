@@ -96,6 +96,12 @@ codes! {
     LastAdminKey = "last_admin_key" CONFLICT "The last admin key cannot be revoked";
     /// The limit of running retries of many deliveries is reached.
     BulkRetryLimit = "bulk_retry_limit" CONFLICT "The limit of running bulk retries is reached";
+    /// The data of the event is gone.
+    DataRemoved = "data_removed" CONFLICT "The data of this event was removed";
+    /// The subject is under a hold.
+    SubjectHeld = "subject_held" CONFLICT "The subject is under a hold";
+    /// The limit of running erasures is reached.
+    ErasureLimit = "erasure_limit" CONFLICT "The limit of running erasures is reached";
     /// The contract does not allow the change of state.
     IllegalTransition = "illegal_transition" CONFLICT "The contract does not allow this change of state";
     /// What is stored is not what the request expects.
@@ -254,6 +260,9 @@ impl Problem {
             Conflict::ReplayLimit { .. } | Conflict::AccountReplayLimit { .. } => Code::ReplayLimit,
             Conflict::BulkRetryLimit { .. } => Code::BulkRetryLimit,
             Conflict::LastAdminKey => Code::LastAdminKey,
+            Conflict::DataRemoved => Code::DataRemoved,
+            Conflict::SubjectHeld => Code::SubjectHeld,
+            Conflict::ErasureLimit { .. } => Code::ErasureLimit,
         };
         let faults = match conflict {
             Conflict::EventExists { pointer, .. } => vec![Fault::new(pointer.as_str(), detail.as_str())],
@@ -274,7 +283,10 @@ impl Problem {
             | Conflict::ReplayLimit { .. }
             | Conflict::AccountReplayLimit { .. }
             | Conflict::BulkRetryLimit { .. }
-            | Conflict::LastAdminKey => Vec::new(),
+            | Conflict::LastAdminKey
+            | Conflict::DataRemoved
+            | Conflict::SubjectHeld
+            | Conflict::ErasureLimit { .. } => Vec::new(),
         };
         Self { allowance: conflict.allowance().map(Box::new), ..Self::at(code, detail, faults) }
     }

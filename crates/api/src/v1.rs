@@ -5,9 +5,12 @@ pub(crate) mod audit;
 pub(crate) mod bulk_retries;
 pub(crate) mod contracts;
 pub(crate) mod deliveries;
+pub(crate) mod disclosures;
 pub(crate) mod document;
 pub(crate) mod endpoints;
+pub(crate) mod erasures;
 pub(crate) mod events;
+pub(crate) mod holds;
 pub(crate) mod incidents;
 pub(crate) mod keys;
 pub(crate) mod replays;
@@ -32,5 +35,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .merge(bulk_retries::routes())
         .merge(stats::routes())
         .merge(audit::routes())
+        .merge(disclosures::routes())
+        .merge(erasures::routes())
+        .merge(holds::routes())
         .merge(document::routes())
 }

@@ -1,7 +1,7 @@
 //! Deliveries: read them, and retry them by hand.
 
 use bellwire_domain::{AuditAction, AuditDetail, DeliveryId, EndpointId, EventId};
-use bellwire_store::{Attempt, Delivery, DeliveryQuery, Page, PageRequest, RetryResult};
+use bellwire_store::{Attempt, Delivery, DeliveryQuery, Page, PageRequest, RetryResult, SubjectHash};
 
 use crate::{App, AppError, Conflict, DeliveryFilter, Resource, Scope};
 
@@ -40,6 +40,16 @@ impl App {
             Some(Ok(id)) => Some(id),
             Some(Err(_)) => return Ok(None), // no event has such an id
         };
+        let subject = match (filter.subject, &account_id) {
+            (None, _) => None,
+            (Some(_), None) => {
+                return Err(AppError::invalid("/subject", "a subject is looked up within an account: name the account too"));
+            }
+            (Some(subject), Some(account_id)) => match SubjectHash::parse(subject) {
+                Some(hash) => Some(hash), // of a stored filter
+                None => self.records().hash_subject(account_id, subject).await?,
+            },
+        };
         Ok(Some(DeliveryQuery {
             account_id,
             endpoint_id,
@@ -51,7 +61,7 @@ impl App {
             attempts_min: filter.attempts_min,
             since: filter.since,
             until: filter.until,
-            subject: filter.subject.map(str::to_owned),
+            subject,
         }))
     }
 
@@ -96,6 +106,7 @@ impl App {
         match self.records().audited(entry).retry_delivery(delivery.id).await? {
             RetryResult::Due(_) => self.get_delivery(scope, id).await,
             RetryResult::InFlight => Err(Conflict::DeliveryInFlight.into()),
+            RetryResult::DataRemoved => Err(Conflict::DataRemoved.into()),
             RetryResult::EndpointGone => Err(Conflict::EndpointDeleted.into()),
             RetryResult::NotFound => Err(AppError::NotFound(Resource::Delivery)),
         }

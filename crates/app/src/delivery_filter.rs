@@ -98,17 +98,21 @@ impl<'a> DeliveryFilter<'a> {
             query.attempts_min.map(|attempts| attempts.to_string()),
             query.since.map(|at| at.to_string()),
             query.until.map(|at| at.to_string()),
-            query.subject.clone(),
+            query.subject.map(|subject| subject.to_string()),
         ];
         Self::NAMES.into_iter().zip(texts).filter_map(|(name, text)| Some((name, text?))).collect()
     }
 
-    /// As a caller asks that has an account of its own, or none. An event is named within its account.
+    /// As a caller asks that has an account of its own, or none. An event is named within its account, and so is a subject.
     pub fn asked_by(self, own: Option<&'a AccountId>) -> Result<Self, WrongFilter> {
         let account = self.account.or(own.map(AccountId::as_str));
         if self.event.is_some() && account.is_none() {
             let expected = "goes with `account`: ids of events are unique within one".to_owned();
             return Err(WrongFilter { name: "event", expected });
+        }
+        if self.subject.is_some() && account.is_none() {
+            let expected = "goes with `account`: a subject is looked up within one".to_owned();
+            return Err(WrongFilter { name: "subject", expected });
         }
         Ok(Self { account, ..self })
     }
@@ -126,6 +130,8 @@ fn status(text: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SUBJECT: &str = "sub_abababababababababababababababab";
 
     fn read(name: &str, text: &str) -> Result<(), String> {
         let result = DeliveryFilter::read(|known| (known == name).then_some(text));
@@ -163,6 +169,8 @@ mod tests {
     fn an_event_is_asked_for_with_its_account_or_by_one_who_has_an_account() {
         let event = || DeliveryFilter { event: Some("e1"), ..DeliveryFilter::default() };
         assert_eq!(event().asked_by(None).unwrap_err().name, "event");
+        let subject = DeliveryFilter { subject: Some("patient:1"), ..DeliveryFilter::default() };
+        assert_eq!(subject.asked_by(None).unwrap_err().name, "subject");
         let own = AccountId::try_new("a").unwrap();
         assert_eq!(event().asked_by(Some(&own)).unwrap().account, Some("a"));
         let named = DeliveryFilter { account: Some("b"), ..event() };
@@ -183,13 +191,14 @@ mod tests {
             attempts_min: Some(2),
             since: Some(at),
             until: Some(at.plus(std::time::Duration::from_secs(1))),
-            subject: Some("s".to_owned()),
+            subject: bellwire_store::SubjectHash::parse(SUBJECT),
         };
         let texts = DeliveryFilter::texts_of(&query);
         assert_eq!(texts.len(), DeliveryFilter::NAMES.len());
         let text = |wanted: &str| texts.iter().find(|(name, _)| *name == wanted).map(|(_, text)| text.as_str());
         let filter = DeliveryFilter::read(text).unwrap();
-        assert_eq!((filter.account, filter.endpoint, filter.event, filter.subject), (Some("a"), Some("e"), Some("v"), Some("s")));
+        assert_eq!((filter.account, filter.endpoint, filter.event), (Some("a"), Some("e"), Some("v")));
+        assert_eq!(filter.subject, Some(SUBJECT), "as the database knows it");
         assert_eq!((filter.state, filter.outcome, filter.status), (query.state, query.outcome, query.status));
         assert_eq!((filter.event_type, filter.attempts_min), (query.event_type, query.attempts_min));
         assert_eq!((filter.since, filter.until), (query.since, query.until));

@@ -43,6 +43,10 @@ bellwire_domain::words! {
         Incident = "incident",
         /// A retry of many deliveries.
         BulkRetry = "bulk retry",
+        /// An erasure.
+        Erasure = "erasure",
+        /// A hold.
+        Hold = "hold",
         /// A resource.
         Resource = "resource",
     }
@@ -135,6 +139,18 @@ pub enum Conflict {
     /// Without this key, nobody could administer the store.
     #[error("this is the last admin key that works: create another one first")]
     LastAdminKey,
+    /// The data of the event is gone.
+    #[error("the data of this event was removed, and it cannot be sent again")]
+    DataRemoved,
+    /// The subject is under a hold.
+    #[error("the subject is under a hold: nothing about it is removed until the hold is lifted")]
+    SubjectHeld,
+    /// The limit of running erasures is reached.
+    #[error("{max} erasures of this account are already running, which is the limit: wait for one to end")]
+    ErasureLimit {
+        /// The limit.
+        max: u32,
+    },
     /// The limit of running retries of many deliveries is reached.
     #[error("{max} bulk retries are already running, which is the limit: wait for one to end, or cancel one")]
     BulkRetryLimit {

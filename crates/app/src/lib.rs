@@ -21,11 +21,14 @@ mod bulk_retries;
 mod contracts;
 mod deliveries;
 mod delivery_filter;
+mod disclosures;
 mod endpoint_rules;
 mod endpoints;
+mod erasures;
 mod error;
 mod events;
 mod figures;
+mod holds;
 mod incidents;
 mod keys;
 mod limits;
@@ -58,7 +61,9 @@ pub use author::{Author, ClientAddress};
 pub use bulk_retries::BULK_RETRY_STATES;
 pub use deliveries::DeliveryWithAttempts;
 pub use delivery_filter::{DeliveryFilter, STATUS_RANGE, WrongFilter};
+pub use disclosures::DisclosureInput;
 pub use endpoints::{EndpointInput, EndpointPatch};
+pub use erasures::{ErasureList, ListedErasure};
 pub use error::{AppError, Conflict, Fault, Resource};
 pub use events::ArrivalInput;
 pub use figures::{FiguresAnswer, FiguresInput};
@@ -91,6 +96,8 @@ pub struct AppOptions {
     pub allow_http: bool,
     /// The limits.
     pub limits: Limits,
+    /// Where erasures are listed outside the store, to be done again when an older backup is restored.
+    pub erasure_list: Option<Arc<dyn ErasureList>>,
 }
 
 /// The use-cases. Cheap to clone.

@@ -33,6 +33,8 @@ pub struct Limits {
     pub account_replays_running_max: u32,
     /// Running retries of many deliveries, of one account and of those over all accounts.
     pub bulk_retries_running_max: u32,
+    /// Running erasures of one account.
+    pub erasures_running_max: u32,
     /// Characters of a name.
     pub name_length_max: usize,
     /// Characters of a reason.
@@ -73,6 +75,7 @@ impl Default for Limits {
             replays_running_max: 8,
             account_replays_running_max: 16,
             bulk_retries_running_max: 4,
+            erasures_running_max: 100,
             name_length_max: 200,
             reason_length_max: 500,
             entitlements_max: 200,

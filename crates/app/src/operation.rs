@@ -37,11 +37,15 @@ pub enum Operation {
     IncidentChange,
     /// Reading the audit log.
     AuditRead,
+    /// Reading who was told about somebody, and erasures and holds.
+    DisclosureRead,
+    /// Erasing what is about somebody, and placing and lifting holds.
+    SubjectManage,
 }
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::KeyManage,
         Self::ContractRead,
         Self::AccountManage,
@@ -58,6 +62,8 @@ impl Operation {
         Self::DeliveryRetry,
         Self::IncidentChange,
         Self::AuditRead,
+        Self::DisclosureRead,
+        Self::SubjectManage,
     ];
 
     /// Whether it changes anything.
@@ -71,14 +77,16 @@ impl Operation {
             | Self::PayloadRead
             | Self::ResourceRead
             | Self::DeliveryRead
-            | Self::AuditRead => false,
+            | Self::AuditRead
+            | Self::DisclosureRead => false,
             Self::KeyManage
             | Self::AccountManage
             | Self::EndpointChange
             | Self::EventPublish
             | Self::ResourcePut
             | Self::DeliveryRetry
-            | Self::IncidentChange => true,
+            | Self::IncidentChange
+            | Self::SubjectManage => true,
         }
     }
 }
@@ -105,6 +113,7 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
         | (
             Role::Auditor,
             Operation::AuditRead
+            | Operation::DisclosureRead
             | Operation::ContractRead
             | Operation::AccountList
             | Operation::AccountRead
@@ -132,7 +141,9 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
             | Operation::AccountList
             | Operation::EventPublish
             | Operation::ResourcePut
-            | Operation::AuditRead,
+            | Operation::AuditRead
+            | Operation::DisclosureRead
+            | Operation::SubjectManage,
         )
         | (
             Role::Publisher,
@@ -147,7 +158,9 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
             | Operation::DeliveryRead
             | Operation::DeliveryRetry
             | Operation::IncidentChange
-            | Operation::AuditRead,
+            | Operation::AuditRead
+            | Operation::DisclosureRead
+            | Operation::SubjectManage,
         )
         | (
             Role::Auditor,
@@ -159,7 +172,8 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
             | Operation::ResourcePut
             | Operation::ResourceRead
             | Operation::DeliveryRetry
-            | Operation::IncidentChange,
+            | Operation::IncidentChange
+            | Operation::SubjectManage,
         ) => Reach::Nowhere,
     }
 }
@@ -169,7 +183,7 @@ mod tests {
     use super::*;
 
     /// One line per operation: admin, publisher, consumer, auditor. `+` everywhere, `o` own account, `-` nowhere.
-    const MATRIX: [(Operation, &str); 16] = [
+    const MATRIX: [(Operation, &str); 18] = [
         (Operation::KeyManage, "+---"),
         (Operation::ContractRead, "++o+"),
         (Operation::AccountManage, "+---"),
@@ -186,6 +200,8 @@ mod tests {
         (Operation::DeliveryRetry, "+-o-"),
         (Operation::IncidentChange, "+-o-"),
         (Operation::AuditRead, "+--+"),
+        (Operation::DisclosureRead, "+--+"),
+        (Operation::SubjectManage, "+---"),
     ];
 
     #[test]

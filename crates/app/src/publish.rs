@@ -187,6 +187,7 @@ impl From<PublishError> for PublishFailure {
                 Self::App(AppError::BacklogFull { pending })
             }
             PublishError::Conflict { index } => Self::Conflict(index),
+            PublishError::DataRemoved { .. } => Self::App(Conflict::DataRemoved.into()),
             PublishError::Store(error) => Self::App(error.into()),
         }
     }

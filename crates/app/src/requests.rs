@@ -40,6 +40,9 @@ impl App {
         if !access.shows_contents {
             return Ok(Err("this role is not shown requests".to_owned()));
         }
+        if event.removed.is_some() {
+            return Ok(Err("the data of this event was removed".to_owned()));
+        }
         let contract = access.contract()?;
         let endpoint = self.get_endpoint(access, delivery.endpoint_id.as_str()).await?;
         let active = match contract.subscription().secret.from {

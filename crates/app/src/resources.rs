@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwire_contract::{Contract, ResourceEvent, ResourceRefusal, StoredResource};
+use bellwire_contract::{Contract, ResourceChange, ResourceEvent, ResourceRefusal, StoredResource};
 use bellwire_domain::{AuditAction, AuditDetail, EventId, ResourceId};
 use bellwire_store::{
     Account, NewEvent, Page, PageRequest, Precondition, PutResource, PutResourceAnswer, PutResourceError, ResourceDecision,
@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use crate::audit::reading;
 use crate::endpoint_rules::entitled;
+use crate::error::no_faults;
 use crate::publish::{DECISIONS_MAX, PublishFailure, count_accepted, fingerprint, is_nested_at_most};
 use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource};
 
@@ -150,8 +151,11 @@ impl App {
         if change.is_same {
             return Ok(ResourceDecision::Same);
         }
-        let events = self.resource_events(account, contract, change.events)?;
-        Ok(ResourceDecision::Changed(ResourceUpdate { state: change.state, states_ever: change.states_ever, events }))
+        let ResourceChange { state, states_ever, events, subjects, .. } = change;
+        let faults: Vec<Fault> = subjects.iter().flat_map(|subject| self.subject_faults("", subject)).collect();
+        no_faults(faults)?;
+        let events = self.resource_events(account, contract, events, &subjects)?;
+        Ok(ResourceDecision::Changed(ResourceUpdate { state, states_ever, events, subjects }))
     }
 
     fn resource_events(
@@ -159,6 +163,7 @@ impl App {
         account: &Account,
         contract: &Contract,
         caused: Vec<ResourceEvent>,
+        subjects: &[String],
     ) -> Result<Vec<NewEvent>, AppError> {
         let may_have = |event: &ResourceEvent| {
             contract.event(event.event_type.as_str()).is_some_and(|definition| entitled(account, definition))
@@ -173,7 +178,7 @@ impl App {
         for event in caused {
             self.check_caused(contract, &event)?;
             for _ in 0..event.count {
-                events.push(self.caused_event(contract, &event)?);
+                events.push(self.caused_event(contract, &event, subjects)?);
             }
         }
         Ok(events)
@@ -197,7 +202,7 @@ impl App {
         checked.map_err(|errors| AppError::Invalid(errors.into_iter().map(fault).collect()))
     }
 
-    fn caused_event(&self, contract: &Contract, event: &ResourceEvent) -> Result<NewEvent, AppError> {
+    fn caused_event(&self, contract: &Contract, event: &ResourceEvent, subjects: &[String]) -> Result<NewEvent, AppError> {
         let now = self.clock().now();
         let id = match &event.id {
             Some(id) => EventId::try_new(id)
@@ -210,7 +215,7 @@ impl App {
             event_type: event.event_type.clone(),
             occurred_at: now,
             data: event.data.clone(),
-            subjects: Vec::new(),
+            subjects: subjects.to_vec(),
             fingerprint: fingerprint(event.event_type.as_str(), &event.data, None, &[]),
             redeliver: false,
             is_test: false,

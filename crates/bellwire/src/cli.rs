@@ -120,6 +120,10 @@ pub(crate) struct ServeArguments {
     /// A file to which each signed checkpoint of the audit log is added; keep it where this server's operators cannot change it
     #[arg(long, value_name = "FILE", env = "BELLWIRE_AUDIT_CHECKPOINTS")]
     pub(crate) audit_checkpoints: Option<PathBuf>,
+    /// A file to which each erasure of what is about somebody is added; those that the database does not know, as an older backup of
+    /// it was restored, are done again at the start
+    #[arg(long, value_name = "FILE", env = "BELLWIRE_ERASURES")]
+    pub(crate) erasures: Option<PathBuf>,
     /// Where people find this server, for links to the portal; by default, the address that it listens on
     #[arg(long, value_name = "URL", env = "BELLWIRE_PUBLIC_URL", value_parser = http_url)]
     pub(crate) public_url: Option<String>,

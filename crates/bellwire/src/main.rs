@@ -14,6 +14,7 @@ mod commands;
 mod consumer;
 mod contracts;
 mod environment;
+mod erasures;
 mod listener;
 mod master_key;
 mod operations;

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::environment::{SystemClock, SystemEntropy, given_flags};
+use crate::erasures::ErasureFile;
 use crate::listener::{self, ListenerLimits, Tls};
 use crate::{audit, bulk_retries, operations, signals, telemetry};
 
@@ -60,6 +61,8 @@ pub(crate) struct ServerOptions {
     pub(crate) requests_per_consumer_key: Option<RateLimit>,
     /// A file to which checkpoints of the audit log are added.
     pub(crate) audit_checkpoints: Option<PathBuf>,
+    /// A file to which erasures are added.
+    pub(crate) erasures: Option<PathBuf>,
     /// Where people find the server; `None`: where it listens.
     pub(crate) public_url: Option<String>,
     /// Where an expired session of the portal is sent for a new link.
@@ -121,6 +124,7 @@ impl Server {
             ..StoreOptions::new(options.database, options.master_key, Arc::clone(&clock), Arc::clone(&entropy))
         })?;
         check_contracts(&records, &contracts).await?;
+        let erasures = options.erasures.map(ErasureFile::open).transpose()?.map(Arc::new);
         let app = App::new(AppOptions {
             records: records.clone(),
             contracts: Arc::clone(&contracts),
@@ -133,6 +137,7 @@ impl Server {
                 requests_per_consumer_key: options.requests_per_consumer_key,
                 ..Limits::default()
             },
+            erasure_list: erasures.clone().map(|list| list as _),
         });
         let new_admin_key = app.ensure_admin_key(options.admin_key.as_deref()).await.map_err(refused_key)?;
         if let Some(end) = app.admin_keys_end().await? {
@@ -142,6 +147,9 @@ impl Server {
             app.open_operator_account(account).await.context("--operator-account")?;
         }
         app.record_start(env!("CARGO_PKG_VERSION"), given_flags()).await?;
+        if let Some(list) = &erasures {
+            list.repeat(&app).await?;
+        }
         let public_url = options.public_url.unwrap_or_else(|| format!("{scheme}://{address}"));
         let sso = options.sso.map(|arguments| single_sign_on(arguments, &public_url, &clock)).transpose()?;
         let sender = Sender::new(SenderOptions { addresses, ..SenderOptions::default() });

@@ -53,6 +53,7 @@ pub(crate) enum Area {
     Contracts,
     Keys,
     Audit,
+    Disclosures,
     System,
 }
 
@@ -73,10 +74,11 @@ impl Layout {
             way("Replays", "/console/replays", "r", Area::Replays),
             way("Contracts", "/console/contracts", "c", Area::Contracts),
             way("Audit", "/console/audit", "u", Area::Audit),
+            way("Disclosures", "/console/disclosures", "l", Area::Disclosures),
         ];
         if visitor.actor.role == Role::Admin {
             let keys = way("Keys", "/console/keys", "k", Area::Keys);
-            ways.insert(ways.len() - 1, keys);
+            ways.insert(ways.len() - 2, keys);
             ways.push(way("System", "/console/system", "s", Area::System));
         }
         Self::new(console, visitor, title, query, ("Bellwire".to_owned(), "/console".to_owned(), ways))

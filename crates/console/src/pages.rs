@@ -7,6 +7,7 @@ mod bulk_retries;
 mod contracts;
 mod deliveries;
 mod delivery;
+mod disclosures;
 mod endpoint;
 mod endpoint_actions;
 mod endpoint_form;
@@ -71,6 +72,10 @@ pub(crate) fn routes() -> Router<Console> {
         .route("/console/keys/{key}/revoke", post(keys::revoke))
         .route("/console/audit", get(audit::list))
         .route("/console/audit/checkpoint", get(audit::checkpoint))
+        .route("/console/disclosures", get(disclosures::list))
+        .route("/console/disclosures/hold", post(disclosures::hold))
+        .route("/console/disclosures/release", post(disclosures::release))
+        .route("/console/disclosures/erase", post(disclosures::erase))
         .route("/console/system", get(system::show))
         .route("/console/{*rest}", get(async || Refusal::NoPage))
 }

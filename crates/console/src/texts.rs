@@ -196,6 +196,9 @@ pub(crate) fn said(word: &str) -> Option<&'static str> {
         "resolved" => "Resolved. It opens again if the endpoint fails again.",
         "replaying" => "The replay has begun.",
         "cancelled" => "Cancelled: what was sent again stays sent.",
+        "held" => "Held: nothing about this subject is removed.",
+        "released" => "Lifted: this subject is not under a hold any more.",
+        "erasing" => "The erasure has begun.",
         "revoked" => "Revoked: the key works no more.",
         _ => return None,
     })

@@ -58,6 +58,10 @@ const MATRIX: &[(&str, &str)] = &[
     ("POST /console/keys/{key}/revoke", "0----!"),
     ("GET /console/audit", "+---+!"),
     ("GET /console/audit/checkpoint", "+---+!"),
+    ("GET /console/disclosures", "+---+!"),
+    ("POST /console/disclosures/hold", "?----!"),
+    ("POST /console/disclosures/release", "?----!"),
+    ("POST /console/disclosures/erase", "?----!"),
     ("GET /console/system", "+----!"),
 ];
 
@@ -217,6 +221,7 @@ async fn fail(site: &Site, phases: Phases) {
         outcome: AttemptOutcome::Response { status: 503, retry_after: None, body: b"later".to_vec() },
         decision: Decision::Failed { endpoint_gone: false },
         health: HealthPolicy::default(),
+        told: None,
     };
     site.queue.record_outcomes([outcome].into()).await.unwrap();
 }

@@ -40,6 +40,8 @@ pub struct ResourceDefinition {
     conditions: Vec<Condition>,
     /// What each rule of the lifecycle causes.
     events: Vec<EventRule>,
+    /// Whom a document is about.
+    subjects: Vec<Template>,
 }
 
 /// What a rule causes.
@@ -70,6 +72,8 @@ pub struct ResourceChange {
     pub states_ever: Vec<String>,
     /// The events that it causes, in the order of the contract's rules.
     pub events: Vec<ResourceEvent>,
+    /// Whom the document, and so each of the events, is about.
+    pub subjects: Vec<String>,
     /// Nothing changed, so there is nothing to store.
     pub is_same: bool,
 }
@@ -141,6 +145,7 @@ impl ResourceDefinition {
             let Some(rule) = self.events.get(emission.rule) else { continue };
             events.push(rule.write(text, document, &local, emission.count)?);
         }
+        let subjects = self.name_subjects(text, &local);
         let is_same = |old: StoredResource<'_>| {
             old.document == text || (events.is_empty() && old.state == name && document::equal(old.document, text))
         };
@@ -149,9 +154,10 @@ impl ResourceDefinition {
                 state: old.state.to_owned(),
                 states_ever: old.states_ever.to_vec(),
                 events: Vec::new(),
+                subjects,
                 is_same: true,
             },
-            _ => ResourceChange { state: name.to_owned(), states_ever: ever(old, name), events, is_same: false },
+            _ => ResourceChange { state: name.to_owned(), states_ever: ever(old, name), events, subjects, is_same: false },
         })
     }
 
@@ -213,6 +219,15 @@ impl ResourceDefinition {
             }
         };
         ResourceRefusal::Transition { rule: format!("resources.{kind}.{rule}"), detail }
+    }
+
+    /// Whom a document is about. What it lacks names nobody.
+    fn name_subjects(&self, text: &str, resource: &str) -> Vec<String> {
+        let document_local = Local { name: "document", value: Piece::Json(text.into()), outer: None };
+        let resource_local = Local { name: "resource", value: Piece::Json(resource.into()), outer: Some(&document_local) };
+        let nothing = Nothing::default();
+        let scope = Scope { values: &nothing, locals: Some(&resource_local) };
+        self.subjects.iter().filter_map(|template| template.render_text(scope).ok()).collect()
     }
 
     /// What `resource` stands for in templates.

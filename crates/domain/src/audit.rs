@@ -39,8 +39,18 @@ crate::words! {
         EndpointTested = "endpoint.tested",
         /// The audit log was written out to a file.
         AuditExported = "audit.exported",
+        /// Somebody was told to whom something about a subject was disclosed.
+        DisclosuresRead = "disclosures.read",
+        /// An erasure of what is about a subject was done.
+        ErasureDone = "erasure.done",
+        /// An erasure of what is about a subject was started.
+        ErasureStarted = "erasure.started",
         /// Events were published; one record for all of a minute.
         EventsPublished = "events.published",
+        /// A subject was put under a hold: nothing about it is removed.
+        HoldPlaced = "hold.placed",
+        /// A hold was lifted.
+        HoldReleased = "hold.released",
         /// An incident was acknowledged or resolved.
         IncidentChanged = "incident.changed",
         /// An API key was created.

@@ -149,6 +149,22 @@ impl AttemptOutcome {
         }
     }
 
+    /// Whether the request may have reached a receiver: all of it may have gone out before this happened.
+    pub const fn may_have_arrived(&self) -> bool {
+        match self {
+            Self::Response { .. }
+            | Self::Closed { .. }
+            | Self::Protocol { .. }
+            | Self::Timeout { phase: TimeoutPhase::Headers | TimeoutPhase::Body } => true,
+            Self::Timeout { phase: TimeoutPhase::Dns | TimeoutPhase::Connect | TimeoutPhase::Tls }
+            | Self::Dns { .. }
+            | Self::Blocked { .. }
+            | Self::Tls { .. }
+            | Self::Connect { .. }
+            | Self::Unbuildable { .. } => false,
+        }
+    }
+
     /// Whether the receiver answered, whatever it said.
     pub const fn is_answer(&self) -> bool {
         matches!(self, Self::Response { .. })

@@ -1,4 +1,4 @@
-//! Event types: the names by which a contract's catalogue lists what can happen.
+//! Event types, the names by which a contract's catalogue lists what can happen; and what becomes of events' data.
 
 use std::fmt;
 use std::sync::Arc;
@@ -40,6 +40,26 @@ impl fmt::Display for EventType {
 impl fmt::Debug for EventType {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, formatter)
+    }
+}
+
+crate::words! {
+    /// Why the data of an event is not kept any more.
+    pub enum DataRemoval {
+        /// Somebody whom it was about had it erased.
+        Erased = "erased",
+        /// It is older than payloads are kept.
+        Expired = "expired",
+    }
+}
+
+crate::words! {
+    /// Where an erasure stands.
+    pub enum ErasureState {
+        /// It removes step by step.
+        Running = "running",
+        /// Nothing is left.
+        Done = "done",
     }
 }
 

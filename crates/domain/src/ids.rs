@@ -151,6 +151,10 @@ id!(
     BulkRetryId
 );
 id!(
+    /// The id of an erasure: `era_…`.
+    ErasureId
+);
+id!(
     /// An incident's id: `inc_…`.
     IncidentId
 );
@@ -175,6 +179,7 @@ macro_rules! drawn {
 drawn!(KeyId, "key_");
 drawn!(ReplayId, "rpl_");
 drawn!(BulkRetryId, "blk_");
+drawn!(ErasureId, "era_");
 drawn!(IncidentId, "inc_");
 
 /// A delivery's id: a number that ascends, shown as `dlv_` and 13 digits.

@@ -51,13 +51,13 @@ pub use consumer::Consumer;
 pub use delivery::{AttemptOutcome, Decision, DeliveryPolicy, DeliveryState, TimeoutPhase};
 pub use duration::{InvalidDuration, parse_duration, print_duration};
 pub use endpoint::{EndpointUrl, InvalidUrl, URL_LENGTH_MAX, UrlPolicy};
-pub use event::{EVENT_TYPE_LENGTH_MAX, EventType, InvalidEventType};
+pub use event::{DataRemoval, EVENT_TYPE_LENGTH_MAX, ErasureState, EventType, InvalidEventType};
 pub use fan_out::{Log, Offer, Recipient};
 pub use filter::EventFilter;
 pub use health::{Health, HealthPolicy, HealthStatus};
 pub use ids::{
-    AccountId, BulkRetryId, DeliveryId, EndpointId, EventId, ID_LENGTH_MAX, IdFormat, IncidentId, InvalidId, KeyId, ReplayId,
-    ResourceId,
+    AccountId, BulkRetryId, DeliveryId, EndpointId, ErasureId, EventId, ID_LENGTH_MAX, IdFormat, IncidentId, InvalidId, KeyId,
+    ReplayId, ResourceId,
 };
 pub use incident::IncidentState;
 pub use name::unseen_reason;

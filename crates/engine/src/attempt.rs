@@ -8,7 +8,8 @@ use bellwire_contract::{
 };
 use bellwire_domain::{AttemptOutcome, Consumer, Gate, OutboundRequest, Secret, Suspicion, Timestamp};
 use bellwire_egress::Sent;
-use bellwire_store::{ActiveSecret, ClaimedDelivery, EndpointConfig, LaneKey, Outcome};
+use bellwire_store::{ActiveSecret, ClaimedDelivery, EndpointConfig, LaneKey, Outcome, Told};
+use sha2::{Digest, Sha256};
 
 use crate::scheduler::LaneLimits;
 use crate::shared::{Ended, Shared};
@@ -43,11 +44,24 @@ impl Shared {
             self.put_back(vec![delivery]).await;
             return Ended::Over(None);
         }
+        match self.queue.forget_erased(&delivery).await {
+            Ok(false) => {}
+            Ok(true) => return Ended::Over(None),
+            Err(error) => {
+                tracing::warn!(error = %error, "whether a delivery was erased could not be read; it is put back");
+                self.put_back(vec![delivery]).await;
+                return Ended::Over(None);
+            }
+        }
         let build = |delivery: &ClaimedDelivery| {
             let at = self.clock.now();
             (at, self.request(contract, &config, delivery, at))
         };
         let Some((started_at, request)) = self.watched(&mut delivery, build).await else { return Ended::Over(None) };
+        let told = match &request {
+            Ok(request) if delivery.event.has_subjects => Some(told(contract, request)),
+            _ => None,
+        };
         let sent = match request {
             Ok(request) => {
                 let consumer = Consumer { account: &config.account.id, contract: contract.name() };
@@ -59,13 +73,14 @@ impl Shared {
         let ended_at = self.clock.now();
         let decision = policy.decide(delivery.attempts + 1, &outcome, ended_at, self.random());
         let signal = policy.signal(&outcome);
+        let told = told.filter(|_| outcome.may_have_arrived());
         let outcome = if policy.keeps_answers { outcome } else { outcome.without_body() };
         let duration = ended_at.since(started_at);
         self.attempt_metrics.record(contract.name(), outcome.kind(), duration);
         // Where the clock was set back meanwhile, by the clock as it is now: an attempt in the future tells that a retry was
         // scheduled by a clock that was ahead.
         let started_at = started_at.min(ended_at);
-        let outcome = Outcome { delivery, started_at, duration, phases, outcome, decision, health: policy.health };
+        let outcome = Outcome { delivery, started_at, duration, phases, outcome, decision, health: policy.health, told };
         let _ = self.outcomes.send(outcome).await; // the recorder outlives every attempt
         Ended::Over(signal)
     }
@@ -155,6 +170,12 @@ impl Shared {
         let bytes: [u8; 4] = self.entropy.bytes();
         f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
     }
+}
+
+/// What a receiver is told by a request.
+fn told(contract: &Contract, request: &OutboundRequest) -> Told {
+    let digest = Sha256::digest(&request.body).into();
+    Told { url: request.url.clone(), contract: contract.name().to_owned(), fields: None, digest }
 }
 
 /// The secrets whose overlap has not ended at `at`, newest first.

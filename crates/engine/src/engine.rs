@@ -17,7 +17,7 @@ use crate::shared::Shared;
 use crate::suspects::Suspects;
 use crate::transport::Transport;
 use crate::waking::{NextLook, NextRound};
-use crate::{claimer, deleter, pacer, recorder, replayer, retainer, rollups, watch};
+use crate::{claimer, deleter, eraser, pacer, recorder, replayer, retainer, rollups, watch};
 
 /// What an engine needs.
 pub struct EngineOptions {
@@ -75,6 +75,7 @@ impl Engine {
         loops.spawn(pacer::run(Arc::clone(&shared)));
         loops.spawn(replayer::run(Arc::clone(&shared)));
         loops.spawn(deleter::run(Arc::clone(&shared)));
+        loops.spawn(eraser::run(Arc::clone(&shared)));
         loops.spawn(rollups::run(Arc::clone(&shared)));
         if let Some(retention) = options.retention {
             loops.spawn(retainer::run(Arc::clone(&shared), retention));

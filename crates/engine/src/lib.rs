@@ -18,6 +18,7 @@ mod attempt_metrics;
 mod claimer;
 mod deleter;
 mod engine;
+mod eraser;
 mod pacer;
 mod recorder;
 mod replayer;

@@ -57,19 +57,22 @@ pub use queue::claim::ClaimReport;
 pub use queue::config::EndpointConfig;
 pub use queue::deletion::{Deletion, DeletionStep};
 pub use queue::delivery::{ClaimedDelivery, ClaimedEvent};
-pub use queue::outcome::{HealthChange, Outcome, Recording};
+pub use queue::erasure::{ErasureStep, StepState};
+pub use queue::outcome::{HealthChange, Outcome, Recording, Told};
 pub use queue::publication::{EventReceipt, NewEvent, PublishError};
 pub use queue::replay::ReplayStep;
 pub use queue::retention::Removed;
 pub use records::{
-    Arrival, Attempt, BulkRetry, BulkRetryStep, Delivery, DeliveryQuery, EndpointChanges, Event, EventQuery, FiguresOfSpan,
-    FiguresQuery, Found, IncidentChange, IncidentQuery, KeyDeletion, LimitedError, Matched, NewBulkRetry, NewEndpoint, NewReplay,
-    Precondition, PutAccount, PutAccountError, PutResource, PutResourceAnswer, PutResourceError, Records, Resource,
-    ResourceDecision, ResourceUpdate, RetryResult, Rotation, StartBulkRetryError, StartReplayError, StartedReplay, key_hash,
+    Arrival, Attempt, BulkRetry, BulkRetryStep, Delivery, DeliveryQuery, Disclosure, DisclosureQuery, EndpointChanges,
+    ErasedSubject, Erasure, Event, EventQuery, FiguresOfSpan, FiguresQuery, Found, Hold, IncidentChange, IncidentQuery,
+    KeyDeletion, LimitedError, Matched, NewBulkRetry, NewEndpoint, NewErasure, NewHold, NewReplay, Precondition, PutAccount,
+    PutAccountError, PutResource, PutResourceAnswer, PutResourceError, Records, Resource, ResourceDecision, ResourceUpdate,
+    RetryResult, Rotation, StartBulkRetryError, StartErasureError, StartReplayError, StartedReplay, key_hash,
 };
 pub use relocation::{Relocated, Relocation, RelocationProgress, Report, TableRows, relocate};
 pub use rows::account::Account;
 pub use rows::endpoint::Endpoint;
+pub use rows::erasure::Erased;
 pub use rows::incident::Incident;
 pub use rows::key::{ApiKey, KeyBounds};
 pub use rows::lane::LaneKey;
@@ -79,5 +82,5 @@ pub use rows::replay::Replay;
 pub use rows::resource::ResourceHead;
 pub use rows::secret::ActiveSecret;
 pub use rows::session::{PortalLink, Session};
-pub use seal::MasterKey;
+pub use seal::{MasterKey, SubjectHash};
 pub use sql::{InvalidUrl, PostgresUrl};

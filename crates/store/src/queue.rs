@@ -1,8 +1,8 @@
 //! The queue of live deliveries: how they get into it, who holds them, and how they leave.
 //!
 //! [`publication`] and `plan` turn posted events into deliveries; `claim` takes what waits; `outcome`, `health_book`,
-//! `incident_book` and `rollup_book` record what came of attempts, and `late` what came of cancelled ones; `cancel` and `replay` end and remake deliveries; `retention` removes what is old, `deletion` an account; `clock` mends what a clock that was
-//! ahead has left. `handoff` bounds what
+//! `incident_book` and `rollup_book` record what came of attempts, and `late` what came of cancelled ones; `cancel` and `replay` end and remake deliveries; `retention` removes what is old, `deletion` an account, `erasure` what is about somebody; `clock` mends what a clock that was
+//! ahead has left, and `clear_subjects` what an earlier version kept in the clear. `handoff` bounds what
 //! is in memory, `lease` says whether this process still holds it, and `takeover` frees what it holds no more.
 //!
 //! The four hot operations differ between the databases, row by row on SQLite and set by set on PostgreSQL. They stand behind
@@ -15,12 +15,14 @@ pub(crate) mod cache;
 pub(crate) mod cancel;
 pub(crate) mod claim;
 pub(crate) mod claimable;
+pub(crate) mod clear_subjects;
 pub(crate) mod clock;
 pub(crate) mod commit;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod deletion;
 pub(crate) mod delivery;
+pub(crate) mod erasure;
 pub(crate) mod facade;
 pub(crate) mod handoff;
 pub(crate) mod health_book;

@@ -10,10 +10,13 @@ mod accounts;
 mod bulk_retries;
 mod deliveries;
 mod delivery_list;
+mod disclosures;
 mod endpoints;
+mod erasures;
 mod events;
 pub(crate) mod facade;
 mod finding;
+mod holds;
 mod incidents;
 mod keys;
 mod replays;
@@ -25,10 +28,13 @@ pub use accounts::{PutAccount, PutAccountError};
 pub use bulk_retries::{BulkRetry, BulkRetryStep, Matched, NewBulkRetry, StartBulkRetryError};
 pub use deliveries::{Attempt, Delivery, RetryResult};
 pub use delivery_list::DeliveryQuery;
+pub use disclosures::{Disclosure, DisclosureQuery};
 pub use endpoints::{EndpointChanges, LimitedError, NewEndpoint, Rotation};
+pub use erasures::{ErasedSubject, Erasure, NewErasure, StartErasureError};
 pub use events::{Arrival, Event, EventQuery};
 pub use facade::Records;
 pub use finding::Found;
+pub use holds::{Hold, NewHold};
 pub use incidents::{IncidentChange, IncidentQuery};
 pub use keys::{KeyDeletion, key_hash};
 pub use replays::{NewReplay, StartReplayError, StartedReplay};
@@ -43,6 +49,7 @@ pub(crate) fn statements() -> Vec<String> {
     let [lists, ..] = delivery_list::statements();
     all.into_iter()
         .chain(others)
+        .chain([disclosures::statements()])
         .chain([bulk_retries::statements(), finding::statements(), incidents::statements(), lists])
         .flatten()
         .collect()

@@ -7,8 +7,10 @@
 mod data_key;
 mod keyring;
 mod place;
+mod subject;
 
 pub(crate) use data_key::DataKey;
 pub use keyring::MasterKey;
 pub(crate) use keyring::{AccountSeal, Keyring, Wrapper};
 pub(crate) use place::Place;
+pub use subject::SubjectHash;

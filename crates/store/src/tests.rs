@@ -31,6 +31,8 @@ fn queue_statements() -> Vec<String> {
         queue::clock::statements(),
         queue::late::statements(),
         queue::deletion::statements(),
+        queue::clear_subjects::statements(),
+        queue::erasure::statements(),
     ];
     claims.into_iter().chain(others).flatten().collect()
 }
@@ -45,6 +47,9 @@ fn row_statements() -> Vec<String> {
         rows::operator_notice::statements(),
         rows::bulk_retry::statements(),
         rows::key::statements(),
+        rows::event::statements(),
+        rows::erasure::statements(),
+        rows::hold::statements(),
     ];
     named.into_iter().chain(others).chain(counts).flatten().collect()
 }

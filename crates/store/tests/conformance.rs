@@ -35,6 +35,8 @@ mod log;
 mod opening;
 #[path = "conformance/outcomes.rs"]
 mod outcomes;
+#[path = "conformance/privacy.rs"]
+mod privacy;
 #[path = "conformance/publishing.rs"]
 mod publishing;
 #[path = "conformance/replays.rs"]

@@ -32,6 +32,8 @@ mod opening;
 mod outcomes;
 #[path = "conformance/plans.rs"]
 mod plans;
+#[path = "conformance/privacy.rs"]
+mod privacy;
 #[path = "conformance/publishing.rs"]
 mod publishing;
 #[path = "conformance/replays.rs"]

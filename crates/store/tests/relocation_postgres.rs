@@ -15,6 +15,9 @@ mod fixture;
 mod furnished;
 #[path = "relocation/kept_schemas.rs"]
 mod kept_schemas;
+#[allow(dead_code, reason = "shared with the suite")]
+#[path = "conformance/privacy.rs"]
+mod privacy;
 #[path = "relocation/refusals.rs"]
 mod refusals;
 #[path = "relocation/stops.rs"]

@@ -55,6 +55,11 @@ pub(crate) fn subjects(schema: &mut Schema) {
     items(schema, 0, Some(LIMITS.subjects_max), |item| length(item, LIMITS.subject_length_max));
 }
 
+/// One of them.
+pub(crate) fn subject(schema: &mut Schema) {
+    length(schema, LIMITS.subject_length_max);
+}
+
 /// What became of events.
 pub(crate) fn replay_cases(schema: &mut Schema) {
     items(schema, 1, None, |item| words(item, ReplayCase::WORDS));

@@ -89,7 +89,9 @@ const fn input_of(resource: Resource) -> &'static str {
         | Resource::Delivery
         | Resource::Replay
         | Resource::Incident
-        | Resource::BulkRetry => "",
+        | Resource::BulkRetry
+        | Resource::Erasure
+        | Resource::Hold => "",
     }
 }
 
@@ -118,6 +120,9 @@ const fn kind(code: Code) -> ErrorKind {
         | Code::ReplayLimit
         | Code::BulkRetryLimit
         | Code::LastAdminKey
+        | Code::DataRemoved
+        | Code::SubjectHeld
+        | Code::ErasureLimit
         | Code::IllegalTransition
         | Code::PreconditionFailed => ErrorKind::Conflict,
         Code::TooLarge => ErrorKind::TooLarge,

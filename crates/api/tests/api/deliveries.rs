@@ -110,6 +110,7 @@ async fn a_delivery_shows_its_attempts_and_can_be_sent_again() {
         .queue
         .record_outcomes(
             [Outcome {
+                told: None,
                 delivery: claimed,
                 started_at: now,
                 duration: std::time::Duration::from_micros(85_600),

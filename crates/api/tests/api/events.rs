@@ -220,6 +220,7 @@ async fn what_was_missed_is_asked_for() {
         outcome: bellwire_domain::AttemptOutcome::Response { status: 200, retry_after: None, body: Vec::new() },
         decision: bellwire_domain::Decision::Delivered,
         health: bellwire_domain::HealthPolicy::default(),
+        told: None,
     };
     server.queue.record_outcomes([outcome].into()).await.unwrap();
     let seqs = async |query: &str| {

@@ -191,6 +191,7 @@ impl Server {
             addresses: AddressPolicy::default(),
             allow_http: false,
             limits,
+            erasure_list: None,
         });
         assert_eq!(app.ensure_admin_key(Some(ADMIN)).await.unwrap(), None);
         let ready = Arc::new(AtomicBool::new(true));
@@ -220,6 +221,7 @@ impl Server {
             outcome: AttemptOutcome::Response { status, retry_after: None, body: body.to_vec() },
             decision,
             health: HealthPolicy::default(),
+            told: None,
         };
         self.queue.record_outcomes([outcome].into()).await.unwrap();
     }

@@ -98,6 +98,7 @@ async fn start_server(folder: &std::path::Path, listen: SocketAddr) -> anyhow::R
         account_backlog_max: 10_000,
         replay_rate_max: 1_000,
         audit_checkpoints: None,
+        erasures: None,
         operator_account: None,
         sso: None,
         retention: None,

@@ -47,6 +47,7 @@ async fn create(arguments: KeysCreateArguments) -> anyhow::Result<ExitCode> {
         addresses: AddressPolicy::default(),
         allow_http: false,
         limits: Limits::default(),
+        erasure_list: None,
     });
     let input = KeyInput {
         role: arguments.role.as_str(),

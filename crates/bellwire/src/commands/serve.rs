@@ -54,6 +54,7 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         replay_rate_max: arguments.replay_rate_max,
         operator_account: arguments.operator_account,
         audit_checkpoints: arguments.audit_checkpoints,
+        erasures: arguments.erasures,
         retention: arguments.retention.map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60)),
         requests_per_key: arguments.rate_max.per_second(),
         requests_per_consumer_key: arguments.consumer_rate_max.per_second(),

@@ -16,6 +16,7 @@ mod crash;
 mod cut_off_postgres;
 mod demo;
 mod doctor;
+mod erasure;
 mod fleet_postgres;
 mod flows;
 mod harness;

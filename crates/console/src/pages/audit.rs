@@ -95,7 +95,7 @@ pub(super) async fn checkpoint(State(console): State<Console>, visitor: Visitor)
 }
 
 /// An instant that was typed, or what is wrong with it.
-fn typed(text: Option<&str>, now: Timestamp) -> (Option<Timestamp>, Option<String>) {
+pub(super) fn typed(text: Option<&str>, now: Timestamp) -> (Option<Timestamp>, Option<String>) {
     match text.map(|text| instant(text, now)) {
         None => (None, None),
         Some(Some(at)) => (Some(at), None),

@@ -52,6 +52,7 @@ impl Site {
             addresses: AddressPolicy::default(),
             allow_http: false,
             limits: Limits::default(),
+            erasure_list: None,
         });
         assert_eq!(app.ensure_admin_key(Some(ADMIN)).await.unwrap(), None);
         let options = ConsoleOptions {
@@ -110,6 +111,7 @@ impl Site {
             outcome: AttemptOutcome::Response { status: 503, retry_after: None, body: b"try later".to_vec() },
             decision: Decision::Retry { due_at: now.plus(Duration::from_secs(60)) },
             health: HealthPolicy::default(),
+            told: None,
         };
         self.queue.record_outcomes([outcome].into()).await.unwrap();
     }

@@ -18,6 +18,8 @@ use crate::yaml::{Kind, Node};
 /// The most kinds in a contract, and rules in a kind.
 const KINDS_MAX: usize = 100;
 const RULES_MAX: usize = 200;
+/// Of the subjects that events may have at most.
+const SUBJECTS_MAX: usize = 32;
 const KEYS: &[KeySpec] = &[
     KeySpec::optional("title", Shape::TEXT, "A name for people."),
     KeySpec::optional("description", Shape::TEXT, "What it is."),
@@ -37,6 +39,11 @@ const KEYS: &[KeySpec] = &[
     KeySpec::optional("starts_in", Shape::SCALAR, "The state before any change."),
     KeySpec::optional("transitions", Shape::MapOf(&SOME_STATES), "What may follow a state; any may follow those left out."),
     KeySpec::optional("final", SOME_STATES, "States that nothing follows."),
+    KeySpec::optional(
+        "subjects",
+        Shape::List { of: &TEMPLATE, min: None, max: Some(SUBJECTS_MAX) },
+        "Whom a document is about; one whose value the document lacks is left out.",
+    ),
     KeySpec::required(
         "events",
         Shape::List { of: &RULE, min: None, max: None },
@@ -168,6 +175,7 @@ fn read_kind(kind: &str, path: &str, node: &Node, catalogue: &Catalogue<'_>, rep
         fields: fields_named,
         conditions,
         events,
+        subjects: read_subjects(&fields, report),
     })
 }
 
@@ -351,6 +359,21 @@ fn read_templates(fields: &Fields<'_>, report: &mut Report) -> (Option<Template>
         data.visit(&mut |expression| refuse_request_values(expression, &data_path, report));
     }
     (id, data)
+}
+
+fn read_subjects(fields: &Fields<'_>, report: &mut Report) -> Vec<Template> {
+    let locals = LOCALS.map(str::to_owned);
+    let path = fields.path_of("subjects");
+    let Some(node) = fields.get("subjects") else { return Vec::new() };
+    let help = "list templates: `subjects: [\"patient:{{ document.patient.id }}\"]`";
+    let nodes = items(node, &path, help, report).unwrap_or_default();
+    let read = |(index, node): (usize, &Node)| {
+        let path = format!("{path}[{index}]");
+        let template = Template::read(node, &path, &locals, report)?;
+        template.expressions().for_each(|expression| refuse_request_values(expression, &path, report));
+        Some(template)
+    };
+    nodes.iter().enumerate().filter_map(read).collect()
 }
 
 /// Events are made when a document is stored, before there is a request.

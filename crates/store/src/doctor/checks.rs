@@ -93,10 +93,38 @@ pub(super) const ALL: &[Definition] = &[
     Definition {
         name: "events.subjects",
         promise: "a subject names an event that exists",
-        count: "SELECT COUNT(*) FROM event_subjects",
-        violations: &["SELECT 'a subject of event ' || s.account_id || '/' || s.event_seq FROM event_subjects s \
-             LEFT JOIN accounts a ON a.id = s.account_id \
-             LEFT JOIN events e ON e.place = (a.ref << 40) + s.event_seq WHERE e.place IS NULL"],
+        count: "SELECT COUNT(*) FROM subjects",
+        violations: &[
+            "SELECT 'a subject of event ' || (s.event & 1099511627775) || ' of account number ' || (s.event >> 40) FROM subjects s \
+             LEFT JOIN events e ON e.place = s.event WHERE e.place IS NULL",
+            "SELECT 'live delivery #' || q.id || ': it does not say that its event has subjects' FROM queue q \
+             WHERE q.about IS NULL AND EXISTS (SELECT 1 FROM subjects s WHERE s.event = q.event)",
+        ],
+    },
+    Definition {
+        name: "events.removed",
+        promise: "of an event whose data was removed nothing is left to be sent, and no answer",
+        count: "SELECT COUNT(*) FROM events WHERE payload_length < 0",
+        violations: &[
+            "SELECT 'event ' || id || ' of account number ' || account || ': a payload of ' || LENGTH(payload_sealed) || ' bytes' \
+             FROM events WHERE payload_length < 0 AND LENGTH(payload_sealed) > 0",
+            "SELECT 'live delivery #' || q.id FROM queue q JOIN events e ON e.place = q.event WHERE e.payload_length < 0",
+            "SELECT 'answer to delivery #' || d.id FROM deliveries d JOIN events e ON e.place = d.event \
+             WHERE e.payload_length = -1 AND d.response_sealed IS NOT NULL",
+        ],
+    },
+    Definition {
+        name: "erasures",
+        promise: "what is about a subject that was erased is gone",
+        count: "SELECT COUNT(*) FROM erasures",
+        violations: &[
+            "SELECT 'erasure ' || id || ': ' || state FROM erasures WHERE state NOT IN ('running', 'done') \
+             OR (state = 'running' AND ended_at IS NOT NULL) OR (state = 'done' AND ended_at IS NULL)",
+            "SELECT 'erasure ' || x.id || ': event ' || e.id || ' of account number ' || e.account || ' has its data' \
+             FROM erasures x JOIN accounts a ON a.id = x.account_id JOIN subjects s ON s.subject = x.subject \
+             JOIN events e ON e.place = s.event AND e.account = a.ref \
+             WHERE x.state = 'done' AND e.payload_length >= 0 AND e.created_at < x.created_at",
+        ],
     },
     Definition {
         name: "deliveries.event",

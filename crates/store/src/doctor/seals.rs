@@ -4,13 +4,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bellwire_domain::{AccountId, DeliveryId, EventId, ResourceId};
+use bellwire_domain::{AccountId, DeliveryId, ErasureId, EventId, ResourceId};
 
 use super::examination::Check;
 use crate::StoreError;
 use crate::audit::keys::store_key;
 use crate::rows::key;
-use crate::seal::{DataKey, Keyring, Place};
+use crate::seal::{DataKey, Keyring, Place, SubjectHash};
 use crate::sql::{Db, Row, columns, select};
 
 const NO_KEY: &str = "the master key is not given";
@@ -67,6 +67,31 @@ columns! {
     }
 }
 
+columns! {
+    struct SealedUrl<'r> of "disclosures" {
+        account: AccountId = "COALESCE(a.id, 'unknown')",
+        delivery: DeliveryId = "d.delivery",
+        attempt: u32 = "d.attempt",
+        sealed: &'r [u8] = "d.url_sealed",
+    }
+}
+
+columns! {
+    struct SealedReason<'r> of "erasures" {
+        account: AccountId = "account_id",
+        id: ErasureId = "id",
+        sealed: &'r [u8] = "reason_sealed",
+    }
+}
+
+columns! {
+    struct SealedHold<'r> of "holds" {
+        account: AccountId = "account_id",
+        subject: &'r [u8] = "subject",
+        sealed: &'r [u8] = "subject_sealed",
+    }
+}
+
 /// A sealed value as it was found.
 struct Found<'r> {
     account: AccountId,
@@ -110,7 +135,9 @@ const ALL: &[Definition] = &[
         name: "sealed.payloads",
         promise: "every payload opens in its place, and is as long as its event says",
         table: "events",
-        select: || select::<SealedPayload<'_>>("FROM events e LEFT JOIN accounts a ON a.ref = e.account"),
+        select: || {
+            select::<SealedPayload<'_>>("FROM events e LEFT JOIN accounts a ON a.ref = e.account WHERE e.payload_length >= 0")
+        },
         read: |row| {
             let SealedPayload { account, event, length, sealed } = row.read()?;
             Ok(Found { place: Place::payload(&account, &event), account, sealed, length: Some(length) })
@@ -137,6 +164,37 @@ const ALL: &[Definition] = &[
         read: |row| {
             let SealedAnswer { account, delivery, number, sealed } = row.read()?;
             Ok(Found { place: Place::response(delivery, number), account, sealed, length: None })
+        },
+    },
+    Definition {
+        name: "sealed.disclosures",
+        promise: "the URL of every disclosure opens in its place",
+        table: "disclosures",
+        select: || select::<SealedUrl<'_>>("FROM disclosures d LEFT JOIN accounts a ON a.ref = d.account"),
+        read: |row| {
+            let SealedUrl { account, delivery, attempt, sealed } = row.read()?;
+            Ok(Found { place: Place::disclosed_url(delivery, attempt), account, sealed, length: None })
+        },
+    },
+    Definition {
+        name: "sealed.erasures",
+        promise: "why an erasure was asked for opens in its place",
+        table: "erasures",
+        select: || select::<SealedReason<'_>>("FROM erasures"),
+        read: |row| {
+            let SealedReason { account, id, sealed } = row.read()?;
+            Ok(Found { place: Place::erasure_reason(&id), account, sealed, length: None })
+        },
+    },
+    Definition {
+        name: "sealed.holds",
+        promise: "the subject of every hold opens in its place",
+        table: "holds",
+        select: || select::<SealedHold<'_>>("FROM holds"),
+        read: |row| {
+            let SealedHold { account, subject, sealed } = row.read()?;
+            let name = SubjectHash::read(subject).map(|subject| subject.to_string()).unwrap_or_default();
+            Ok(Found { place: Place::hold(&account, &name, "subject"), account, sealed, length: None })
         },
     },
 ];

@@ -9,14 +9,19 @@ use super::{claim, history, migrations, nodes, writer};
 use crate::audit::keys::AuditKeys;
 use crate::moves;
 use crate::queue::access::{Access, AccessOptions, DropHistory, Execution, Parts, RunningWriter};
+use crate::queue::clear_subjects;
 use crate::queue::ids::DeliveryIds;
 use crate::queue::lease::{Lease, draw_token};
+use crate::queue::scrub::Scrub;
 use crate::rows::lane::LaneKey;
 use crate::rows::master_key;
 use crate::schema::KNOWN_VERSION;
 use crate::seal::Keyring;
 use crate::sql::{CommitFaults, Db, PostgresUrl, Session, Source, aside};
 use crate::{OpenError, StoreError};
+
+/// Where contents stand.
+const VACUUM: &str = "VACUUM events, deliveries, earlier_attempts, resources";
 
 /// A database that is ready to be worked on.
 struct Opened {
@@ -51,7 +56,11 @@ pub(crate) fn open(options: &AccessOptions, url: &PostgresUrl) -> Result<Arc<Acc
     };
     let dropped_at = url.clone();
     let drop_history: DropHistory = Arc::new(move |from| drop_history(&dropped_at, from));
-    let running = RunningWriter { jobs, closing, drop_history: Some(drop_history), scrub: None };
+    let vacuumed = url.clone();
+    let vacuum: Scrub = Arc::new(move || vacuum(&vacuumed));
+    let is_inline = matches!(options.execution, Execution::Inline { .. });
+    let scrub = (!is_inline).then_some(vacuum);
+    let running = RunningWriter { jobs, closing, drop_history: Some(drop_history), scrub };
     let access = Arc::new(parts.assemble(options, Source::Postgres(url.clone()), running));
     let told = Arc::downgrade(&access);
     if matches!(options.execution, Execution::Inline { .. }) {
@@ -73,6 +82,7 @@ fn register(options: &AccessOptions, url: &PostgresUrl, keyring: &Keyring) -> Re
     moves::admit_target(Db::Postgres(&session), url)?;
     session.transaction(|| master_key::adopt(Db::Postgres(&session), keyring, &*options.entropy))?;
     let audit = AuditKeys::adopt(Db::Postgres(&session), keyring, &*options.entropy)?;
+    clear_subjects::adopt(Db::Postgres(&session), keyring)?;
     history::make_queued(&session)?;
     let token = draw_token(&*options.entropy);
     let delivery_ids = DeliveryIds::without_slot();
@@ -126,6 +136,14 @@ fn drop_history(url: &PostgresUrl, from: i64) -> Result<usize, StoreError> {
     let session = Session::connect(url, None)?;
     session.lift_timeouts_always()?;
     history::drop_before(&session, from)
+}
+
+/// Clears away what was deleted, over a connection of its own. Not for a thread that runs tasks.
+fn vacuum(url: &PostgresUrl) -> Result<bool, StoreError> {
+    let session = Session::connect(url, None)?;
+    session.lift_timeouts_always()?;
+    session.batch(VACUUM)?;
+    Ok(true)
 }
 
 fn connect(url: &PostgresUrl) -> Result<Session, OpenError> {

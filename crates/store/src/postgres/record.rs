@@ -18,6 +18,7 @@ use crate::queue::outcome::{RecordJob, Recording, SealedOutcome};
 use crate::queue::rollup_book::{self, RollupBook};
 use crate::rows::attempt::AttemptRow;
 use crate::rows::delivery::EndedRow;
+use crate::rows::disclosure::Disclosing;
 use crate::rows::operator_notice;
 use crate::sql::{
     Bound, ColumnGroup, Columns, Db, Insert, Kind, Param, Row, Session, TableRow, columns, names, params, select, unnest,
@@ -114,8 +115,10 @@ impl<'j> Recorder<'j> {
                 (None, Decision::Delivered | Decision::Failed { .. }) => {}
             }
         }
+        let mut disclosed: Vec<Param<'_>> = Vec::new();
+        self.all.iter().for_each(|sealed| sealed.disclose(&mut disclosed));
         let token = params![self.claimant.token.as_str()];
-        let mut moves = Vec::with_capacity(3);
+        let mut moves = Vec::with_capacity(4);
         if !ended.is_empty() {
             let kinds: Vec<Kind> = EndedRow::table().columns.iter().map(|(_, kind)| *kind).collect();
             moves.push(session.bind("queue", &end(), &[(&kinds, &ended)], token)?);
@@ -124,6 +127,9 @@ impl<'j> Recorder<'j> {
             moves.push(session.bind("queue", &reschedule(), &[(&[Kind::Int; 3], &again)], token)?);
         }
         moves.extend(rollups.bind(session)?);
+        if !disclosed.is_empty() {
+            moves.push(Disclosing::new().bind(session, &disclosed)?);
+        }
         Ok(moves)
     }
 
@@ -173,5 +179,6 @@ impl<'j> Recorder<'j> {
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
     let sets = [Insert::of::<AttemptRow<'_>>(), rollup_book::counting(), operator_notice::insertion()];
-    [end(), reschedule()].into_iter().chain(sets.map(|insert| insert.set_sql().to_owned())).collect()
+    let [_, disclosing] = Disclosing::new().texts();
+    [end(), reschedule(), disclosing].into_iter().chain(sets.map(|insert| insert.set_sql().to_owned())).collect()
 }

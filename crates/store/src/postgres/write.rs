@@ -2,9 +2,10 @@
 
 use crate::StoreError;
 use crate::queue::plan::Plan;
-use crate::rows::event::{EventRow, SubjectRow};
+use crate::rows::event::EventRow;
 use crate::rows::operator_notice;
 use crate::rows::queued::QueuedRow;
+use crate::rows::subject::SubjectRow;
 use crate::sql::{Bound, Insert, Kind, Param, Session, Set, TableRow, names, params, unnest_from};
 
 /// Of an endpoint: its lane and its last number. Of an account: its number and its counters.

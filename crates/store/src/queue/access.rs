@@ -1,5 +1,6 @@
 //! What the store's two facades share: the way to the writer and to the readers, the keys, and what is kept in memory.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,6 +119,8 @@ impl Parts {
             replay_started: Notify::new(),
             bulk_retry_started: Notify::new(),
             deletion_begun: Notify::new(),
+            erasure_started: Notify::new(),
+            erasing: RwLock::default(),
             accounts: Cache::new(ACCOUNTS_CACHED_MAX, age_max),
             configs: Cache::new(CONFIGS_CACHED_MAX, age_max),
             keys: Cache::new(KEYS_CACHED_MAX, age_max),
@@ -140,7 +143,7 @@ pub(crate) struct RunningWriter {
     pub(crate) closing: Closing,
     /// On PostgreSQL.
     pub(crate) drop_history: Option<DropHistory>,
-    /// On SQLite.
+    /// Where something is left behind at all.
     pub(crate) scrub: Option<Scrub>,
 }
 
@@ -161,6 +164,10 @@ pub(crate) struct Access {
     pub(crate) bulk_retry_started: Notify,
     /// Told when an account is to be deleted.
     pub(crate) deletion_begun: Notify,
+    /// Told when an erasure has been started.
+    pub(crate) erasure_started: Notify,
+    /// Accounts in which something was erased since this process started: few. What it held before may not exist any more.
+    erasing: RwLock<HashSet<AccountId>>,
     pub(crate) accounts: Cache<AccountId, Arc<Account>>,
     pub(crate) configs: Cache<LaneKey, Arc<EndpointConfig>>,
     pub(crate) keys: Cache<[u8; 32], ApiKey>,
@@ -337,7 +344,8 @@ impl Access {
         Ok(step)
     }
 
-    /// Empties the log if that is wanted. While a long reader keeps something in it, it is tried again each time that deletions are looked for, and at the next start.
+    /// Leaves nothing behind, if that is wanted. While a long reader keeps something, it is tried again each time that deletions or
+    /// erasures are looked for, and at the next start.
     pub(crate) async fn scrub(&self) -> Result<(), StoreError> {
         let Some(empty) = &self.scrub else { return Ok(()) };
         if !self.read(scrub::is_wanted).await? {
@@ -362,10 +370,23 @@ impl Access {
         self.configs.remove_where(|lane| lane.account_id == *id);
     }
 
+    /// Something is being erased in an account.
+    pub(crate) fn note_erasing(&self, id: &AccountId) {
+        if !self.is_erasing(id) {
+            self.erasing.write().insert(id.clone());
+        }
+    }
+
+    /// Whether something was erased in an account since this process started.
+    pub(crate) fn is_erasing(&self, id: &AccountId) -> bool {
+        self.erasing.read().contains(id)
+    }
+
     /// Another node has told something.
     pub(crate) fn hear(&self, notice: &Notice) {
         match notice {
             Notice::Account(id) => self.forget_account(id),
+            Notice::Erasing(id) => self.note_erasing(id),
             Notice::Keys => self.keys.remove_where(|_| true),
             Notice::Waiting => self.context.handoff.claimable.notify_one(),
             Notice::Deaf => {

@@ -14,7 +14,7 @@ use super::scrub;
 use crate::StoreError;
 use crate::rows::account;
 use crate::rows::event::{SEQ_MAX, event_place, place_seq};
-use crate::rows::{bulk_retry, incident, session};
+use crate::rows::{bulk_retry, erasure, hold, incident, session};
 use crate::sql::{Db, Select, columns, params};
 
 /// Rows of a table that go in one step.
@@ -70,13 +70,17 @@ const EARLIER_OF_LIVE: &str = "DELETE FROM earlier_attempts WHERE delivery_id IN
      (SELECT id FROM queue WHERE lane = $1 AND lane > 0 AND id < $2)";
 const LIVE: &str = "DELETE FROM queue WHERE lane = $1 AND lane > 0 AND id < $2";
 const EVENTS_STEP: &str = "SELECT place FROM events WHERE place >= $1 AND place <= $2 ORDER BY place LIMIT 1 OFFSET $3";
-const SUBJECTS: &str = "DELETE FROM event_subjects WHERE account_id = $1 AND event_seq < $2";
+const SUBJECTS: &str = "DELETE FROM subjects WHERE event >= $1 AND event < $2";
 const EVENTS: &str = "DELETE FROM events WHERE place >= $1 AND place < $2";
 const LOG_START: &str = "UPDATE accounts SET first_seq = $1 WHERE ref = $2";
+/// Of what receivers were told, likewise.
+const DISCLOSED_STEP: &str = "SELECT at FROM disclosures WHERE account = $1 ORDER BY at LIMIT 1 OFFSET $2";
+const DISCLOSED: &str = "DELETE FROM disclosures WHERE account = $1 AND at < $2";
 const RESOURCES: &str = "DELETE FROM resources WHERE account_id = $1 AND (kind, id) IN \
      (SELECT kind, id FROM resources WHERE account_id = $1 ORDER BY kind, id LIMIT $2)";
 /// What is left then is as much as an account has endpoints.
-const REST: [&str; 4] = [
+const REST: [&str; 5] = [
+    "DELETE FROM resource_subjects WHERE account_id = $1",
     "DELETE FROM secrets WHERE account_id = $1",
     "DELETE FROM endpoints WHERE account_id = $1",
     "DELETE FROM lanes WHERE account_id = $1",
@@ -93,6 +97,8 @@ pub(crate) fn begin(db: Db<'_>, id: &AccountId, now: Timestamp) -> Result<bool, 
         session::end_of_account(db, id)?;
         incident::drop_of_account(db, id)?;
         bulk_retry::drop_of_account(db, id)?;
+        erasure::drop_of_account(db, id)?;
+        hold::drop_of_account(db, id)?;
         Notice::Account(id.clone()).tell(db)?;
         Notice::Keys.tell(db)?;
     }
@@ -115,7 +121,8 @@ pub(crate) fn advance(db: Db<'_>, only: Option<&AccountId>) -> Result<Option<Del
     };
     let removed = delete_ended(db, progress.account)?
         || delete_live(db, &account_id)?
-        || delete_events(db, &account_id, &progress)?
+        || delete_events(db, &progress)?
+        || delete_disclosures(db, progress.account)?
         || db.execute(RESOURCES, params![account_id.as_str(), STEP])? > 0;
     if !removed {
         for statement in REST {
@@ -157,11 +164,17 @@ fn delete_live(db: Db<'_>, id: &AccountId) -> Result<bool, StoreError> {
     Ok(deleted > 0)
 }
 
-fn delete_events(db: Db<'_>, id: &AccountId, progress: &Progress) -> Result<bool, StoreError> {
+/// Rows of one instant go together.
+fn delete_disclosures(db: Db<'_>, account: i64) -> Result<bool, StoreError> {
+    let end = step_end(db.find("disclosures", DISCLOSED_STEP, params![account, STEP])?, "at")?;
+    Ok(db.execute(DISCLOSED, params![account, end.saturating_add(1)])? > 0)
+}
+
+fn delete_events(db: Db<'_>, progress: &Progress) -> Result<bool, StoreError> {
     let (begin, last) = (event_place(progress.account, 0), event_place(progress.account, SEQ_MAX));
     let end = step_end(db.find("events", EVENTS_STEP, params![begin, last, STEP])?, "place")?.min(last);
     let next_seq = if end == last { progress.last_seq + 1 } else { place_seq(end) };
-    db.execute(SUBJECTS, params![id.as_str(), next_seq])?;
+    db.execute(SUBJECTS, params![begin, end])?;
     db.execute(LOG_START, params![next_seq, progress.account])?;
     Ok(db.execute(EVENTS, params![begin, end])? > 0)
 }
@@ -176,7 +189,7 @@ impl fmt::Display for Deletion {
 pub(crate) fn statements() -> Vec<String> {
     let marks = [MARK, DISABLE, DELETE_KEYS, DELETE_REPLAYS, NEXT, RESOURCES];
     let deliveries = [ENDED_STEP, EARLIER_OF_ENDED, ENDED, LIVE_LANE, LIVE_STEP, EARLIER_OF_LIVE, LIVE];
-    let events = [EVENTS_STEP, SUBJECTS, EVENTS, LOG_START];
+    let events = [EVENTS_STEP, SUBJECTS, EVENTS, LOG_START, DISCLOSED_STEP, DISCLOSED];
     let all = marks.into_iter().chain(deliveries).chain(events).chain(REST);
     all.map(str::to_owned).chain([PROGRESS.sql()]).collect()
 }

@@ -21,6 +21,8 @@ pub struct ClaimedEvent {
     pub seq: i64,
     /// Whether it is a test event.
     pub is_test: bool,
+    /// Whether it names whom it is about: what receivers are told then is a disclosure.
+    pub has_subjects: bool,
     /// The length of the payload in bytes, by which room is counted.
     pub size: usize,
     /// The posted text of `data`; `None` when the sealed payload does not open any more.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwire_domain::{Decision, DeliveryId, ReplayId, Suspicion, Timestamp};
+use bellwire_domain::{Decision, DeliveryId, ErasureId, ReplayId, Suspicion, Timestamp};
 use tokio::sync::oneshot;
 
 use super::access::{Access, answered};
@@ -12,8 +12,9 @@ use super::clock;
 use super::config::{self, EndpointConfig};
 use super::deletion::DeletionStep;
 use super::delivery::ClaimedDelivery;
+use super::erasure::{self, ErasureStep, StepState};
 use super::jobs::Job;
-use super::outcome::{Outcome, RecordJob, Recording, seal_response};
+use super::outcome::{Outcome, RecordJob, Recording, SealedParts};
 use super::replay::{self, ReplayStep};
 use super::retention::{self, Removed};
 use super::scrub;
@@ -21,6 +22,9 @@ use crate::StoreError;
 use crate::page::PageRequest;
 use crate::rows::lane::LaneKey;
 use crate::rows::{account, bulk_retry, incident, rollup};
+use crate::sql::params;
+
+const IS_LIVE: &str = "SELECT id FROM queue WHERE id = $1";
 
 /// Accounts looked at with one read.
 const ACCOUNTS_PAGE: u32 = 100;
@@ -61,13 +65,13 @@ impl Queue {
 
     /// Records attempts and what follows from them, in one transaction.
     pub async fn record_outcomes(&self, outcomes: Arc<[Outcome]>) -> Result<Vec<Recording>, StoreError> {
-        let mut responses_sealed = Vec::with_capacity(outcomes.len());
+        let mut sealed = Vec::with_capacity(outcomes.len());
         for outcome in outcomes.iter() {
             let key = self.0.data_key(&outcome.delivery.account_id).await?;
-            responses_sealed.push(key.and_then(|key| seal_response(outcome, &key, &*self.0.context.entropy)));
+            sealed.push(key.map(|key| SealedParts::of(outcome, &key, &*self.0.context.entropy)).unwrap_or_default());
         }
         let (reply, receiver) = oneshot::channel();
-        self.0.send(Job::Record(RecordJob { outcomes: Arc::clone(&outcomes), responses_sealed, reply })).await?;
+        self.0.send(Job::Record(RecordJob { outcomes: Arc::clone(&outcomes), sealed, reply })).await?;
         let recordings = answered(receiver).await??;
         for (outcome, recording) in outcomes.iter().zip(&recordings) {
             let gone = outcome.decision == Decision::Failed { endpoint_gone: true };
@@ -203,6 +207,39 @@ impl Queue {
     /// Waits until an account is to be deleted.
     pub async fn deletion_begun(&self) {
         self.0.deletion_begun.notified().await;
+    }
+
+    /// Takes one bounded step of the running erasure that comes after `after` in the order of ids; `None` when there is none.
+    pub async fn advance_erasure(&self, after: Option<&ErasureId>) -> Result<Option<ErasureStep>, StoreError> {
+        let (context, after) = (self.0.context.clone(), after.cloned());
+        let overwrites = self.0.scrub.is_some();
+        let step = self.0.write(move |db| erasure::advance(db, &context, after.as_ref(), overwrites)).await?;
+        if let Some(step) = &step {
+            self.0.note_erasing(&step.account_id);
+            if step.state != StepState::Removed {
+                self.0.scrub().await?;
+            }
+        }
+        Ok(step)
+    }
+
+    /// Waits until an erasure has been started.
+    pub async fn erasure_started(&self) {
+        self.0.erasure_started.notified().await;
+    }
+
+    /// Forgets a held delivery that was erased meanwhile, and says whether it was. Only what is about somebody is looked up, and only
+    /// in accounts where something was erased.
+    pub async fn forget_erased(&self, delivery: &ClaimedDelivery) -> Result<bool, StoreError> {
+        if !delivery.event.has_subjects || !self.0.is_erasing(&delivery.account_id) {
+            return Ok(false);
+        }
+        let id = delivery.id;
+        let is_live = self.0.read(move |db| Ok::<_, StoreError>(db.find("queue", IS_LIVE, params![id])?.is_some())).await?;
+        if !is_live {
+            self.0.context.handoff.release_delivery(delivery);
+        }
+        Ok(!is_live)
     }
 
     /// Takes one bounded step of moving old figures into longer spans; `false` when there was nothing to move.

@@ -55,6 +55,7 @@ mod tests {
             occurred_at: Timestamp::from_micros(0),
             seq: 1,
             is_test: false,
+            has_subjects: false,
             size: 0,
             data: None,
         })

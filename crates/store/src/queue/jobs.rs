@@ -207,7 +207,8 @@ mod tests {
             is_test: false,
             only_endpoint: None,
         };
-        let sealed = |number| SealedEvent { event: event(number), sealed: Vec::new(), fingerprint: [0; 32] };
+        let sealed =
+            |number| SealedEvent { event: event(number), sealed: Vec::new(), fingerprint: [0; 32], subjects: Vec::new() };
         let publication = Publication {
             account_id: AccountId::try_new(account).unwrap(),
             account_created_at: Timestamp::default(),
@@ -219,7 +220,7 @@ mod tests {
     }
 
     fn recording() -> Job {
-        Job::Record(RecordJob { outcomes: [].into(), responses_sealed: Vec::new(), reply: oneshot::channel().0 })
+        Job::Record(RecordJob { outcomes: [].into(), sealed: Vec::new(), reply: oneshot::channel().0 })
     }
 
     fn writing() -> Job {

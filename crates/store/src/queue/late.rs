@@ -40,10 +40,18 @@ pub(crate) fn record_late(db: Db<'_>, sealed: &SealedOutcome<'_>, now: Timestamp
     let mut cells: Vec<Param<'_>> = Vec::new();
     sealed.result().bind(&mut cells);
     cells.extend_from_slice(params![now, state, delivery.id, delivery.attempts, cancelled]);
-    Ok(db.execute(&update(), &cells)? > 0)
+    let is_recorded = db.execute(&update(), &cells)? > 0;
+    if is_recorded {
+        db.execute(DROP_ANSWER, params![delivery.id])?;
+    }
+    Ok(is_recorded)
 }
+
+/// What was answered goes with the event's data, if that has gone meanwhile.
+const DROP_ANSWER: &str = "UPDATE deliveries SET response_sealed = NULL WHERE id = $1 AND response_sealed IS NOT NULL \
+     AND EXISTS (SELECT 1 FROM events e WHERE e.place = deliveries.event AND e.payload_length < 0)";
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    vec![update()]
+    vec![update(), DROP_ANSWER.to_owned()]
 }

@@ -13,6 +13,8 @@ use crate::sql::{Db, params};
 pub(crate) enum Notice {
     /// This account, or what is read together with it, has changed.
     Account(AccountId),
+    /// What is about somebody is being erased in this account: a delivery in memory may not exist any more.
+    Erasing(AccountId),
     /// A key has been revoked.
     Keys,
     /// Deliveries wait that no node has in its lanes.
@@ -30,6 +32,7 @@ impl Notice {
     fn payload(&self) -> String {
         match self {
             Self::Account(id) => format!("account {id}"),
+            Self::Erasing(id) => format!("erasing {id}"),
             Self::Keys => "keys".to_owned(),
             Self::Waiting => "waiting".to_owned(),
             Self::Deaf => "deaf".to_owned(),
@@ -40,6 +43,7 @@ impl Notice {
     pub(crate) fn read(payload: &str) -> Option<Self> {
         match payload.split_once(' ') {
             Some(("account", id)) => AccountId::try_new(id).ok().map(Self::Account),
+            Some(("erasing", id)) => AccountId::try_new(id).ok().map(Self::Erasing),
             None if payload == "keys" => Some(Self::Keys),
             None if payload == "waiting" => Some(Self::Waiting),
             _ => None,
@@ -61,7 +65,8 @@ mod tests {
 
     #[test]
     fn notices_are_read_as_they_were_told() {
-        for notice in [Notice::Account(AccountId::try_new("a").unwrap()), Notice::Keys, Notice::Waiting] {
+        let account = AccountId::try_new("a").unwrap();
+        for notice in [Notice::Account(account.clone()), Notice::Erasing(account), Notice::Keys, Notice::Waiting] {
             assert_eq!(Notice::read(&notice.payload()), Some(notice));
         }
         for payload in ["", "what is new", "account", "account a b"] {

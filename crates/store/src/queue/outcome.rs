@@ -16,9 +16,11 @@ use super::delivery::ClaimedDelivery;
 use crate::StoreError;
 use crate::rows::attempt::{AttemptResult, AttemptRow, PackedPhases};
 use crate::rows::delivery::EndedRow;
+use crate::rows::disclosure::{Disclosing, DisclosureRow};
 use crate::rows::lane::LaneKey;
 use crate::rows::operator_notice::OperatorNotice;
 use crate::seal::{DataKey, Place};
+use crate::sql::{Param, write_list};
 
 /// An attempt and what was decided from it.
 #[derive(Debug, Clone)]
@@ -37,6 +39,21 @@ pub struct Outcome {
     pub decision: Decision,
     /// The contract's rules for the endpoint's health.
     pub health: HealthPolicy,
+    /// What the receiver was told, where the event has subjects and the request may have reached somebody.
+    pub told: Option<Told>,
+}
+
+/// What a receiver was told, as a disclosure keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Where the request went.
+    pub url: String,
+    /// Under which contract.
+    pub contract: String,
+    /// Which fields of `data` it had, as JSON pointers; `None`: all of it.
+    pub fields: Option<Vec<String>>,
+    /// The SHA-256 of its body.
+    pub digest: [u8; 32],
 }
 
 /// A change of an endpoint's health that an outcome caused.
@@ -59,10 +76,38 @@ pub enum Recording {
     Lost,
 }
 
-/// One caller's outcomes, with the bodies of the answers sealed beside them.
+/// What is sealed of an outcome.
+#[derive(Debug, Default)]
+pub(crate) struct SealedParts {
+    /// The answer's body.
+    response: Option<Vec<u8>>,
+    /// Of what the receiver was told: the URL, sealed, and the fields as JSON.
+    told: Option<(Vec<u8>, Option<String>)>,
+}
+
+impl SealedParts {
+    /// Seals what is stored of an outcome for its places.
+    pub(crate) fn of(outcome: &Outcome, key: &DataKey, entropy: &dyn Entropy) -> Self {
+        let (delivery, attempt) = (outcome.delivery.id, outcome.delivery.attempts + 1);
+        let response = match &outcome.outcome {
+            AttemptOutcome::Response { body, .. } if !body.is_empty() => {
+                Some(key.seal(entropy, &Place::response(delivery, attempt), body))
+            }
+            _ => None,
+        };
+        let told = outcome.told.as_ref().map(|told| {
+            let url = key.seal(entropy, &Place::disclosed_url(delivery, attempt), told.url.as_bytes());
+            let fields = told.fields.as_ref().map(|fields| write_list(fields.iter().map(String::as_str)));
+            (url, fields)
+        });
+        Self { response, told }
+    }
+}
+
+/// One caller's outcomes, with what is sealed of each beside them.
 pub(crate) struct RecordJob {
     pub(crate) outcomes: Arc<[Outcome]>,
-    pub(crate) responses_sealed: Vec<Option<Vec<u8>>>,
+    pub(crate) sealed: Vec<SealedParts>,
     pub(crate) reply: oneshot::Sender<Result<Vec<Recording>, StoreError>>,
 }
 
@@ -78,9 +123,9 @@ impl RecordJob {
 
     /// Its outcomes with what is stored beside them.
     pub(crate) fn sealed(&self) -> impl Iterator<Item = SealedOutcome<'_>> {
-        self.outcomes.iter().zip(&self.responses_sealed).map(|(outcome, response)| SealedOutcome {
+        self.outcomes.iter().zip(&self.sealed).map(|(outcome, parts)| SealedOutcome {
             outcome,
-            response: response.as_deref(),
+            parts,
             detail: (!outcome.outcome.is_answer()).then(|| outcome.outcome.to_string()),
             phases: PackedPhases::of(&outcome.phases),
         })
@@ -90,7 +135,7 @@ impl RecordJob {
 /// One outcome with what is stored beside it.
 pub(crate) struct SealedOutcome<'j> {
     pub(crate) outcome: &'j Outcome,
-    response: Option<&'j [u8]>,
+    parts: &'j SealedParts,
     /// One sentence, when there was no answer.
     detail: Option<String>,
     phases: PackedPhases,
@@ -140,10 +185,34 @@ impl SealedOutcome<'_> {
             outcome: outcome.kind(),
             status: outcome.status(),
             detail: self.detail.as_deref(),
-            response_sealed: self.response,
+            response_sealed: self.parts.response.as_deref(),
             due_at: delivery.due_at,
             phases: Some(self.phases.bytes()),
         }
+    }
+
+    /// Adds the cells of what the receiver was told, if it was told anything about somebody. That is so whoever holds the delivery by
+    /// now: a request that went out is not taken back.
+    pub(crate) fn disclose<'a>(&'a self, cells: &mut Vec<Param<'a>>) {
+        let (Some(told), Some((url_sealed, fields))) = (&self.outcome.told, &self.parts.told) else { return };
+        let Outcome { delivery, started_at, outcome, .. } = self.outcome;
+        let row = DisclosureRow {
+            subject: &[],
+            at: *started_at,
+            delivery: delivery.id,
+            attempt: delivery.attempts + 1,
+            account: delivery.refs.account,
+            endpoint: delivery.endpoint_id.as_str(),
+            url_sealed,
+            event: delivery.event.id.as_str(),
+            event_type: delivery.event.event_type.as_str(),
+            contract: &told.contract,
+            fields: fields.as_deref(),
+            digest: &told.digest,
+            outcome: outcome.kind(),
+            status: outcome.status(),
+        };
+        Disclosing::add(cells, row, delivery.event_place());
     }
 
     /// The row of an attempt that did not end its delivery.
@@ -169,16 +238,5 @@ impl SealedOutcome<'_> {
             origin: &delivery.origin,
             result: self.result(),
         }
-    }
-}
-
-/// Seals the answer's body for its place.
-pub(crate) fn seal_response(outcome: &Outcome, key: &DataKey, entropy: &dyn Entropy) -> Option<Vec<u8>> {
-    match &outcome.outcome {
-        AttemptOutcome::Response { body, .. } if !body.is_empty() => {
-            let place = Place::response(outcome.delivery.id, outcome.delivery.attempts + 1);
-            Some(key.seal(entropy, &place, body))
-        }
-        _ => None,
     }
 }

@@ -19,7 +19,7 @@ use super::handoff::Reserved;
 use super::lease::Claimant;
 use super::publication::{EventReceipt, Publication, PublishError, PublishResult, SealedEvent};
 use crate::rows::endpoint::RecipientColumns;
-use crate::rows::event::{KnownEvent, event_place, place_seq};
+use crate::rows::event::{KnownEvent, event_place, place_seq, removal};
 use crate::rows::lane::{LaneKey, LaneRefs};
 use crate::rows::operator_notice::OperatorNotice;
 use crate::rows::queued::Origin;
@@ -61,8 +61,9 @@ impl Loaded {
 
     /// Keeps an event that has an id offered again.
     pub(crate) fn add_known(&mut self, account_id: AccountId, event: KnownEvent) {
-        let KnownEvent { id, place, deliveries, fingerprint, occurred_at } = event;
-        let known = Known { seq: place_seq(place), deliveries, fingerprint, occurred_at };
+        let KnownEvent { id, place, deliveries, fingerprint, occurred_at, payload_length } = event;
+        let is_removed = removal(payload_length).is_some();
+        let known = Known { seq: place_seq(place), deliveries, fingerprint, occurred_at, is_removed };
         self.known.entry(account_id).or_default().insert(id, known);
     }
 
@@ -84,6 +85,8 @@ struct Known {
     deliveries: i64,
     fingerprint: [u8; 32],
     occurred_at: Timestamp,
+    /// Whether its data is gone.
+    is_removed: bool,
 }
 
 struct PlannedAccount {
@@ -110,10 +113,8 @@ impl PlannedEndpoint {
 }
 
 struct PlannedEvent<'p> {
-    account_id: &'p AccountId,
     place: i64,
     account: i64,
-    seq: i64,
     deliveries: i64,
     sealed: &'p SealedEvent,
 }
@@ -207,9 +208,12 @@ impl<'p> Plan<'p> {
         check_conflicts(known, publication)?;
         account.check_backlog(known, publication, backlog_max)?;
         let mut receipts = Vec::with_capacity(publication.events.len());
-        for sealed in &publication.events {
+        for (index, sealed) in publication.events.iter().enumerate() {
             let id = &sealed.event.id;
-            if let Some(Known { seq, deliveries, occurred_at, .. }) = known.get(id).copied() {
+            if let Some(Known { seq, deliveries, occurred_at, is_removed, .. }) = known.get(id).copied() {
+                if sealed.event.redeliver && is_removed {
+                    return Err(PublishError::DataRemoved { index });
+                }
                 if sealed.event.redeliver {
                     account.fan_out(account_id, sealed, (seq, occurred_at), &Origin::Redelivered, &mut self.deliveries);
                 }
@@ -221,9 +225,12 @@ impl<'p> Plan<'p> {
             let origin = if sealed.event.is_test { Origin::Tested } else { Origin::Published };
             let deliveries = account.fan_out(account_id, sealed, (seq, occurred_at), &origin, &mut self.deliveries);
             let place = event_place(account.reference, seq);
-            self.events.push(PlannedEvent { account_id, place, account: account.reference, seq, deliveries, sealed });
+            self.events.push(PlannedEvent { place, account: account.reference, deliveries, sealed });
             if sealed.event.id_chosen {
-                known.insert(id.clone(), Known { seq, deliveries, fingerprint: sealed.fingerprint, occurred_at });
+                known.insert(
+                    id.clone(),
+                    Known { seq, deliveries, fingerprint: sealed.fingerprint, occurred_at, is_removed: false },
+                );
             }
             receipts.push(EventReceipt { id: id.clone(), seq, deliveries, created: true });
         }
@@ -356,6 +363,7 @@ fn claimed_event(delivery: &PlannedDelivery<'_>) -> ClaimedEvent {
         occurred_at: delivery.occurred_at,
         seq: delivery.event_seq,
         is_test: event.is_test,
+        has_subjects: !event.subjects.is_empty(),
         size: event.data.len(),
         // A copy, on purpose: what was posted may be a slice of a whole batch or of a connection's read buffer, and would keep
         // that in memory until the last delivery ends.

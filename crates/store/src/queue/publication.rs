@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::tickets::Ticket;
 use crate::StoreError;
-use crate::seal::{DataKey, Place};
+use crate::seal::{DataKey, Place, SubjectHash};
 
 /// An event to be published.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub struct NewEvent {
     pub occurred_at: Timestamp,
     /// The posted bytes of `data`.
     pub data: Bytes,
-    /// Whom it is about, for erasure.
+    /// Whom it is about.
     pub subjects: Vec<String>,
     /// A digest of what the publisher posted: the same id with another fingerprint is a conflict.
     pub fingerprint: [u8; 32],
@@ -52,6 +52,12 @@ pub enum PublishError {
     /// An event with this id and other content exists.
     #[error("event {index}: an event with this id and other content exists")]
     Conflict {
+        /// The event's place in the call.
+        index: usize,
+    },
+    /// The event exists, and cannot be sent again: its data is gone.
+    #[error("event {index}: its data is gone, and it cannot be sent again")]
+    DataRemoved {
         /// The event's place in the call.
         index: usize,
     },
@@ -96,6 +102,8 @@ pub(crate) struct SealedEvent {
     pub(crate) sealed: Vec<u8>,
     /// The event's, as it is stored.
     pub(crate) fingerprint: [u8; 32],
+    /// Whom it is about, each once.
+    pub(crate) subjects: Vec<SubjectHash>,
 }
 
 impl SealedEvent {
@@ -108,7 +116,10 @@ impl SealedEvent {
     pub(crate) fn new(event: NewEvent, key: &DataKey, entropy: &dyn Entropy, account: &AccountId) -> Self {
         let sealed = key.seal(entropy, &Place::payload(account, &event.id), &event.data);
         let fingerprint = key.conceal(&event.fingerprint);
-        Self { event, sealed, fingerprint }
+        let mut subjects: Vec<SubjectHash> = event.subjects.iter().map(|subject| key.hash_subject(subject)).collect();
+        subjects.sort_unstable();
+        subjects.dedup();
+        Self { event, sealed, fingerprint, subjects }
     }
 }
 

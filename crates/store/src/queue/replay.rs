@@ -16,7 +16,7 @@ use super::context::WriteContext;
 use crate::StoreError;
 use crate::rows::account;
 use crate::rows::endpoint::UPDATE_NUMBER;
-use crate::rows::event::{event_place, place_seq};
+use crate::rows::event::{event_place, place_seq, removal};
 use crate::rows::lane::{LaneKey, LaneRefs};
 use crate::rows::queued::{Origin, QueuedRow};
 use crate::rows::replay::{self, Replay, select_where};
@@ -76,9 +76,11 @@ columns! {
         place: i64 = "e.place",
         event_type: EventType = "e.type",
         is_test: bool = "e.is_test",
+        payload_length: i64 = "e.payload_length",
         created_at: Timestamp = "e.created_at",
         latest: Option<DeliveryState> = "(SELECT d.state FROM deliveries d WHERE d.event = e.place AND d.lane = $1 \
              ORDER BY d.ended_at DESC, d.number DESC LIMIT 1)",
+        about: Option<i64> = "(SELECT CAST(1 AS BIGINT) FROM subjects s WHERE s.event = e.place LIMIT 1)",
     }
 }
 
@@ -136,8 +138,8 @@ pub(crate) fn advance(db: Db<'_>, context: &WriteContext, after: Option<&ReplayI
 
 /// What a step found in the log.
 struct Found {
-    /// Events to be sent again.
-    wanted: Vec<i64>,
+    /// Events to be sent again, and whether each has subjects.
+    wanted: Vec<(i64, bool)>,
     /// Events in the replay's range of time.
     examined: i64,
     /// Everything up to this `seq` has been looked at.
@@ -164,8 +166,8 @@ fn look(db: Db<'_>, replay: &Replay, target: &ReplayTarget, live: &HashSet<i64>,
             is_live: live.contains(&found.looked_at),
             latest: event.latest,
         };
-        if past.is_wanted(&replay.cases) {
-            found.wanted.push(found.looked_at);
+        if removal(event.payload_length).is_none() && past.is_wanted(&replay.cases) {
+            found.wanted.push((found.looked_at, event.about.is_some()));
         }
     }
     Ok(found)
@@ -215,15 +217,15 @@ fn enqueue(
     context: &WriteContext,
     replay: &Replay,
     target: &ReplayTarget,
-    event_seqs: &[i64],
+    events: &[(i64, bool)],
 ) -> Result<(), StoreError> {
-    if event_seqs.is_empty() {
+    if events.is_empty() {
         return Ok(());
     }
     let (now, origin) = (context.clock.now(), Origin::Replayed(replay.id.clone()));
     let mut number = target.last_number;
     let mut cells: Vec<Param<'_>> = Vec::new();
-    for event_seq in event_seqs {
+    for (event_seq, has_subjects) in events {
         number += 1;
         let row = QueuedRow {
             id: context.delivery_ids.draw(now),
@@ -236,6 +238,7 @@ fn enqueue(
             wake_at: None,
             claim: None,
             origin: &origin,
+            about: has_subjects.then_some(true),
         };
         row.bind(&mut cells);
     }

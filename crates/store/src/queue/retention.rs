@@ -62,7 +62,7 @@ const NEEDED_OF_ALL: &str = "SELECT MIN(event) FROM (SELECT MIN(event) AS event 
 const DELETE_EARLIER_AHEAD: &str = "DELETE FROM earlier_attempts WHERE delivery_id IN \
      (SELECT id FROM deliveries WHERE event >= $1 AND event < $2 AND id >= $3)";
 const DELETE_ENDED_AHEAD: &str = "DELETE FROM deliveries WHERE event >= $1 AND event < $2 AND id >= $3";
-const DELETE_SUBJECTS: &str = "DELETE FROM event_subjects WHERE account_id = $1 AND event_seq < $2";
+const DELETE_SUBJECTS: &str = "DELETE FROM subjects WHERE event >= $1 AND event < $2";
 const DELETE_EVENTS: &str = "DELETE FROM events WHERE place >= $1 AND place < $2";
 const MOVE_LOG: &str = "UPDATE accounts SET first_seq = $1 WHERE ref = $2";
 
@@ -132,7 +132,7 @@ pub(crate) fn delete_events(db: Db<'_>, account_id: &AccountId, kept: Kept, now:
         return Ok(nothing);
     }
     let seq = place_seq(past);
-    db.execute(DELETE_SUBJECTS, params![account_id.as_str(), seq])?;
+    db.execute(DELETE_SUBJECTS, params![begin, past])?;
     let deleted = db.execute(DELETE_EVENTS, params![begin, past])?;
     db.execute(MOVE_LOG, params![seq, account])?;
     Ok((deleted, is_full))

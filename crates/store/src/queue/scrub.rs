@@ -1,8 +1,9 @@
-//! Leaving nothing behind: what is deleted is overwritten in the database's file, and still stands in its write-ahead log.
+//! Leaving nothing behind. On SQLite what is deleted is overwritten in the database's file, and still stands in its write-ahead log:
+//! that is emptied. On PostgreSQL old rows stand in their tables until these are vacuumed: that is done. Its log is kept as long as its
+//! operator says: nothing here can change that.
 //!
-//! Where rows go for good, with their account or by age, the transaction that removes the last of them notes that the log has to
-//! be emptied. The note stays until that is done, also over a death in between. PostgreSQL keeps old rows until it vacuums, and its log
-//! as long as its operator says: nothing here can change that.
+//! Where rows go for good, with their account, by age, or because somebody had them erased, the transaction that removes them notes that
+//! this has to be done. The note stays until it is, also over a death in between.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use crate::StoreError;
 use crate::rows::meta;
 use crate::sql::Db;
 
-/// Empties the log; `false`: a reader still looks at it.
+/// Empties the log, or vacuums; `false`: a reader still looks at it.
 pub(crate) type Scrub = Arc<dyn Fn() -> Result<bool, StoreError> + Send + Sync>;
 
 const WANTED: &str = "scrub";
@@ -22,7 +23,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 /// Notes that the log has to be emptied.
 pub(crate) fn want(db: Db<'_>) -> Result<(), StoreError> {
-    if db.is_shared() { Ok(()) } else { meta::put(db, WANTED, b"") }
+    meta::put(db, WANTED, b"")
 }
 
 /// Whether it still has to be.

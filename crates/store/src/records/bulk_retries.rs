@@ -20,6 +20,7 @@ use crate::queue::context::WriteContext;
 use crate::rows::account;
 use crate::rows::bulk_retry::{self, BulkRetryColumns, BulkRetryRow};
 use crate::rows::lane::LaneKey;
+use crate::seal::SubjectHash;
 use crate::sql::{Db, Insert, Select, columns, params};
 
 /// Deliveries that one step looks at: what is published meanwhile waits for a commit of no more than these.
@@ -132,7 +133,7 @@ impl From<BulkRetryColumns> for BulkRetry {
                 attempts_min: stored.attempts_min,
                 since: stored.since,
                 until: stored.until,
-                subject: stored.subject,
+                subject: stored.subject.as_deref().and_then(SubjectHash::parse),
             },
             reason: stored.reason,
             asked_by: stored.asked_by,
@@ -176,6 +177,7 @@ pub(super) fn start(
         return Err(StartBulkRetryError::TooMany { max: new.running_max });
     }
     let query = &new.query;
+    let subject = query.subject.map(|subject| subject.to_string());
     let row = BulkRetryRow {
         id: new.id.as_str(),
         account_id: query.account_id.as_ref().map(AccountId::as_str),
@@ -188,7 +190,7 @@ pub(super) fn start(
         attempts_min: query.attempts_min,
         since: query.since,
         until: query.until,
-        subject: query.subject.as_deref(),
+        subject: subject.as_deref(),
         reason: &new.reason,
         asked_by: &new.asked_by,
         state: ReplayState::Running.as_str(),
@@ -254,7 +256,9 @@ pub(super) fn advance(
                 context.replay_pace.add(&lane.account_id, 1, now);
                 *step.due.entry(lane).or_default() += 1;
             }
-            RetryResult::InFlight | RetryResult::EndpointGone | RetryResult::NotFound => skipped += 1,
+            RetryResult::InFlight | RetryResult::EndpointGone | RetryResult::DataRemoved | RetryResult::NotFound => {
+                skipped += 1;
+            }
         }
     }
     bulk_retry::count(db, &found.id, retried, skipped)?;

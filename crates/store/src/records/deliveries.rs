@@ -13,9 +13,11 @@ use crate::rows::account;
 use crate::rows::attempt::{AttemptResult, StoredAttempt};
 use crate::rows::delivery::{DeliveryColumns, DueColumns, EndColumns};
 use crate::rows::endpoint::EndpointName;
+use crate::rows::event::removal;
 use crate::rows::lane::{LaneKey, LaneNames};
+use crate::rows::subject::is_about;
 use crate::seal::{Keyring, Place};
-use crate::sql::{ColumnGroup, Db, Insert, Row, Select, params, select};
+use crate::sql::{ColumnGroup, Db, Insert, Row, Select, columns, params, select};
 
 /// A delivery as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +85,8 @@ pub enum RetryResult {
     InFlight,
     /// Its endpoint does not exist any more.
     EndpointGone,
+    /// The data of its event is gone.
+    DataRemoved,
     /// There is no such delivery.
     NotFound,
 }
@@ -107,8 +111,16 @@ const ATTEMPTS: &str =
 const WAKE_QUEUED: &str = "UPDATE queue SET due_at = $1, wake_at = NULL WHERE id = $2 AND claim IS NULL";
 static QUEUED_LANE: Select<LaneNames> = Select::new("FROM queue d JOIN lanes l ON l.ref = d.lane WHERE d.id = $1");
 const ACCOUNT: &str = "SELECT a.id FROM deliveries d JOIN accounts a ON a.ref = d.account WHERE d.id = $1";
-static ENDPOINT: Select<EndpointName> = Select::new("FROM deliveries d JOIN endpoints p ON p.lane = d.lane WHERE d.id = $1");
+static ENDPOINT: Select<(EndpointName, PayloadLength)> =
+    Select::new("FROM deliveries d JOIN endpoints p ON p.lane = d.lane JOIN events e ON e.place = d.event WHERE d.id = $1");
 const UNEND: &str = "DELETE FROM deliveries WHERE id = $1";
+
+columns! {
+    /// How long an event's payload is, or why it is gone.
+    struct PayloadLength of "events" {
+        payload_length: i64 = "e.payload_length",
+    }
+}
 
 /// Gives the attempt that ended a delivery a row of its own.
 fn unfold() -> String {
@@ -122,7 +134,9 @@ fn unfold() -> String {
 /// Puts a delivery that has ended back into the queue.
 fn requeue() -> String {
     let same = ["id", "lane", "number", "event", "attempts", "created_at", "origin"].map(|name| (name, name));
-    let columns: Vec<(&str, &str)> = [("due_at", "CAST($1 AS BIGINT)")].into_iter().chain(same).collect();
+    let about = is_about("deliveries.event");
+    let own = [("due_at", "CAST($1 AS BIGINT)"), ("about", about.as_str())];
+    let columns: Vec<(&str, &str)> = own.into_iter().chain(same).collect();
     Insert::copy("queue", &columns, "FROM deliveries WHERE id = $2")
 }
 
@@ -195,7 +209,10 @@ pub(super) fn retry_locked(db: Db<'_>, id: DeliveryId, now: Timestamp) -> Result
         let woken = db.execute(WAKE_QUEUED, params![now, id])? > 0;
         return Ok(if woken { RetryResult::Due(names.into()) } else { RetryResult::InFlight });
     }
-    if let Some(name) = ENDPOINT.find(db, params![id])? {
+    if let Some((name, PayloadLength { payload_length })) = ENDPOINT.find(db, params![id])? {
+        if removal(payload_length).is_some() {
+            return Ok(RetryResult::DataRemoved);
+        }
         db.execute(&unfold(), params![id])?;
         db.execute(&requeue(), params![now, id])?;
         db.execute(UNEND, params![id])?;

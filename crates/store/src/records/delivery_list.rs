@@ -12,7 +12,7 @@ use bellwire_domain::{AccountId, DeliveryId, DeliveryState, EndpointId, EventId,
 use super::deliveries::{Delivery, Ended, FROM_HISTORY, FROM_QUEUE, Live, read_ended, read_live};
 use crate::StoreError;
 use crate::page::{Page, PageRequest};
-use crate::rows::event::event_place;
+use crate::seal::SubjectHash;
 use crate::sql::{Db, Param, Select, columns, params, select};
 
 /// Which deliveries: those that all of it holds for.
@@ -39,7 +39,7 @@ pub struct DeliveryQuery {
     /// Made before this instant.
     pub until: Option<Timestamp>,
     /// Of an event about this subject.
-    pub subject: Option<String>,
+    pub subject: Option<SubjectHash>,
 }
 
 /// Rows of the queue, and of the history, that a page looks at when it leaves some out.
@@ -61,8 +61,7 @@ static OWNER: Select<Owner> = Select::new("FROM accounts a WHERE a.id = $1");
 const LANE: &str = "SELECT ref FROM lanes WHERE account_id = $1 AND endpoint_id = $2";
 const LANES: &str = "SELECT ref FROM lanes WHERE endpoint_id = $1 ORDER BY ref LIMIT 2";
 const EVENT: &str = "SELECT place FROM events WHERE account = $1 AND id = $2";
-const SUBJECT_END: &str =
-    "SELECT event_seq FROM event_subjects WHERE account_id = $1 AND subject = $2 ORDER BY event_seq LIMIT 1 OFFSET $3";
+const SUBJECT_END: &str = "SELECT event FROM subjects WHERE subject = $1 ORDER BY event LIMIT 1 OFFSET $2";
 
 /// The lanes of an account, before and after its id. PostgreSQL would not take rows for values to look up, and read the whole index.
 const LANES_AS_ROWS: [&str; 2] = ["d.lane > 0 AND d.lane IN (SELECT ref FROM lanes WHERE account_id = ", ")"];
@@ -118,11 +117,9 @@ impl<'q> Named<'q> {
             },
             _ => None,
         };
-        let is_by_subject = match (&query.subject, account_id) {
-            (Some(subject), Some(account)) => {
-                db.find("event_subjects", SUBJECT_END, params![account, subject.as_str(), SUBJECT_EVENTS_MAX])?.is_none()
-            }
-            _ => false,
+        let is_by_subject = match &query.subject {
+            Some(subject) => db.find("subjects", SUBJECT_END, params![subject.as_bytes(), SUBJECT_EVENTS_MAX])?.is_none(),
+            None => false,
         };
         let first_at = |at: Timestamp| DeliveryId::after(DeliveryId::default(), at).number();
         let before = [after.map(DeliveryId::number), query.until.map(first_at)].into_iter().flatten().min();
@@ -185,12 +182,9 @@ impl<'q> Named<'q> {
                 }
                 asked.is_small = true;
             }
-            (None, lane, Some(owner)) if self.is_by_subject => {
-                let (account_id, subject) = (query.account_id.as_ref().map(AccountId::as_str), query.subject.as_deref());
-                asked.by("d.event IN (SELECT ", event_place(owner.number, 0), " + event_seq FROM event_subjects");
-                asked.go_on(" WHERE account_id = ", account_id);
-                asked.go_on(" AND subject = ", subject);
-                asked.close(")");
+            (None, lane, _) if self.is_by_subject => {
+                let subject = query.subject.as_ref().map(SubjectHash::as_bytes);
+                asked.by("d.event IN (SELECT event FROM subjects WHERE subject = ", subject, ")");
                 if let Lane::One(lane) = lane {
                     asked.also("d.lane = ", lane, "");
                 }
@@ -235,10 +229,9 @@ impl<'q> Named<'q> {
         if let Some(attempts) = query.attempts_min {
             asked.also("d.attempts >= ", attempts, "");
         }
-        if let Some(subject) = query.subject.as_deref().filter(|_| !is_by_subject) {
-            let about = "(SELECT s.event_seq FROM event_subjects s WHERE s.account_id = l.account_id \
-                 AND s.event_seq = (d.event & 1099511627775) AND s.subject = ";
-            asked.also(about, subject, ") IS NOT NULL");
+        if let Some(subject) = query.subject.as_ref().filter(|_| !is_by_subject) {
+            let about = "(SELECT s.event FROM subjects s WHERE s.event = d.event AND s.subject = ";
+            asked.also(about, subject.as_bytes(), ") IS NOT NULL");
         }
     }
 }
@@ -288,15 +281,6 @@ impl<'a> Asked<'a> {
 
     fn by(&mut self, before: &str, value: impl Into<Param<'a>>, after: &str) {
         self.by.and(before, value, after);
-    }
-
-    /// More of the same condition.
-    fn go_on(&mut self, before: &str, value: impl Into<Param<'a>>) {
-        self.by.put(before, value);
-    }
-
-    fn close(&mut self, after: &str) {
-        self.by.sql.push_str(after);
     }
 
     fn between(&mut self, from: i64, before: i64) {
@@ -374,7 +358,7 @@ pub(super) fn statements() -> [Vec<String>; 3] {
         outcome: Some(OutcomeKind::Tls),
         status: Some(500),
         attempts_min: Some(2),
-        subject: Some("s".to_owned()),
+        subject: SubjectHash::parse("sub_abababababababababababababababab"),
         ..DeliveryQuery::default()
     };
     for query in [DeliveryQuery::default(), rest.clone(), DeliveryQuery { state: Some(DeliveryState::Failed), ..rest }] {

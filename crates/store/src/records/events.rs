@@ -1,13 +1,13 @@
 //! Reading an account's log of events: the polling fallback and the check for gaps.
 
-use bellwire_domain::{AccountId, EndpointId, EventFilter, EventId, EventType, Timestamp};
+use bellwire_domain::{AccountId, DataRemoval, EndpointId, EventFilter, EventId, EventType, Timestamp};
 use bytes::Bytes;
 
 use crate::StoreError;
 use crate::page::{Page, PageRequest};
 use crate::rows::account::{self, Account};
 use crate::rows::endpoint::types_between_commas;
-use crate::rows::event::{SEQ_MAX, StoredEvent, event_place, place_seq};
+use crate::rows::event::{SEQ_MAX, StoredEvent, event_place, place_seq, removal};
 use crate::rows::lane::{self, LaneKey};
 use crate::seal::{Keyring, Place};
 use crate::sql::{Db, Row, params, select};
@@ -29,8 +29,10 @@ pub struct Event {
     pub is_test: bool,
     /// How many deliveries its first publication caused.
     pub deliveries: i64,
-    /// The posted bytes of `data`.
+    /// The posted bytes of `data`; `null` where they are gone.
     pub data: Bytes,
+    /// Why they are gone.
+    pub removed: Option<DataRemoval>,
 }
 
 /// Which events of a log.
@@ -138,7 +140,11 @@ fn open(keyring: &Keyring, account: &Account, rows: &[Row]) -> Result<Vec<Event>
     let key = keyring.open_key(&account.id, &account.data_key_sealed)?;
     let read = |row: &Row| {
         let stored: StoredEvent<'_> = row.read()?;
-        let data = key.open(&Place::payload(&account.id, &stored.id), stored.payload_sealed)?;
+        let removed = removal(stored.payload_length);
+        let data = match removed {
+            Some(_) => b"null".to_vec(),
+            None => key.open(&Place::payload(&account.id, &stored.id), stored.payload_sealed)?,
+        };
         Ok(Event {
             id: stored.id,
             seq: place_seq(stored.place),
@@ -148,6 +154,7 @@ fn open(keyring: &Keyring, account: &Account, rows: &[Row]) -> Result<Vec<Event>
             is_test: stored.is_test,
             deliveries: stored.deliveries,
             data: data.into(),
+            removed,
         })
     };
     rows.iter().map(read).collect()

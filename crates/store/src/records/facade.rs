@@ -3,6 +3,7 @@
 mod audit;
 mod bulk_retries;
 mod figures;
+mod privacy;
 mod publishing;
 mod sessions;
 

@@ -16,7 +16,8 @@ use crate::queue::handoff::Reserved;
 use crate::queue::plan::Plan;
 use crate::queue::publication::{EventReceipt, NewEvent, Publication, PublishError, SealedEvent};
 use crate::rows::account::{self, Account};
-use crate::rows::resource::{ResourceBody, ResourceHead, ResourceRow};
+use crate::rows::event::removal;
+use crate::rows::resource::{ResourceBody, ResourceHead, ResourceRow, ResourceSubjectRow};
 use crate::seal::{DataKey, Keyring, Place};
 use crate::sql::{Db, Insert, Select, columns, params, select, write_list};
 
@@ -93,6 +94,8 @@ pub struct ResourceUpdate {
     pub states_ever: Vec<String>,
     /// The events. One with a chosen id that exists is sent again, as it was.
     pub events: Vec<NewEvent>,
+    /// Whom the document is about.
+    pub subjects: Vec<String>,
 }
 
 /// What became of a document.
@@ -137,6 +140,7 @@ columns! {
         event_type: EventType = "type",
         occurred_at: Timestamp = "occurred_at",
         fingerprint: [u8; 32] = "fingerprint",
+        payload_length: i64 = "payload_length",
         payload_sealed: &'r [u8] = "payload_sealed",
     }
 }
@@ -149,6 +153,7 @@ static PAGE: Select<ResourceHead> =
 const PUT_REST: &str = "ON CONFLICT (account_id, kind, id) DO UPDATE SET state = excluded.state, \
      states_ever = excluded.states_ever, version = excluded.version, document_sealed = excluded.document_sealed, \
      updated_at = excluded.updated_at";
+const DROP_SUBJECTS: &str = "DELETE FROM resource_subjects WHERE account_id = $1 AND kind = $2 AND id = $3";
 const EVENT: &str = "FROM events WHERE account = $1 AND id = $2";
 
 /// One resource.
@@ -220,7 +225,25 @@ pub(in crate::records) fn put<R>(
         updated_at: now,
     };
     Insert::put(db, row, PUT_REST)?;
+    put_subjects(db, key, (&account.id, wanted), &update.subjects)?;
     Ok((PutResourceAnswer { state: update.state, version, created: stored.is_none(), events }, claimed))
+}
+
+/// Writes down whom a document is about, in place of whom it was about before.
+fn put_subjects(
+    db: Db<'_>,
+    key: &DataKey,
+    (account, put): (&AccountId, &PutResource),
+    subjects: &[String],
+) -> Result<(), StoreError> {
+    db.execute(DROP_SUBJECTS, params![account.as_str(), put.kind.as_str(), put.id.as_str()])?;
+    for subject in subjects {
+        let subject = key.hash_subject(subject);
+        let (kind, id) = (put.kind.as_str(), put.id.as_str());
+        let row = ResourceSubjectRow { account_id: account.as_str(), subject: subject.as_bytes(), kind, id };
+        Insert::put(db, row, "ON CONFLICT DO NOTHING")?;
+    }
+    Ok(())
 }
 
 type Caused = (Vec<(EventReceipt, EventType)>, Reserved<ClaimedDelivery>);
@@ -268,6 +291,9 @@ fn repeated(db: Db<'_>, key: &DataKey, account: &Account, event: NewEvent) -> Re
     if stored.event_type != event.event_type {
         return Ok((event, None)); // another event has the id: publishing finds the conflict
     }
+    if removal(stored.payload_length).is_some() {
+        return Ok((event, Some(stored.fingerprint))); // as it was, it cannot be sent again
+    }
     let data = key.open(&Place::payload(&account.id, &event.id), stored.payload_sealed)?;
     let event = NewEvent { occurred_at: stored.occurred_at, data: data.into(), redeliver: true, ..event };
     Ok((event, Some(stored.fingerprint)))
@@ -288,5 +314,7 @@ fn missing(id: &ResourceId) -> StoreError {
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
     let put = Insert::one::<ResourceRow<'_>>(PUT_REST);
-    vec![select::<Stored<'_>>(BY_ID), PAGE.sql(), put, select::<Repeated<'_>>(EVENT)]
+    let put_subject = Insert::one::<ResourceSubjectRow<'_>>("ON CONFLICT DO NOTHING");
+    let subjects = [DROP_SUBJECTS.to_owned(), put_subject];
+    [select::<Stored<'_>>(BY_ID), PAGE.sql(), put, select::<Repeated<'_>>(EVENT)].into_iter().chain(subjects).collect()
 }

@@ -7,17 +7,21 @@ use crate::rows::attempt::AttemptRow;
 use crate::rows::audit::{CheckpointRow, NodeRow, PersonalRow, RecordRow};
 use crate::rows::bulk_retry::BulkRetryRow;
 use crate::rows::delivery::EndedRow;
+use crate::rows::disclosure::DisclosureRow;
 use crate::rows::endpoint::EndpointRow;
-use crate::rows::event::{EventRow, SubjectRow};
+use crate::rows::erasure::ErasureRow;
+use crate::rows::event::EventRow;
+use crate::rows::hold::HoldRow;
 use crate::rows::incident::IncidentRow;
 use crate::rows::key::KeyRow;
 use crate::rows::lane::LaneRow;
 use crate::rows::operator_notice::NoticeRow;
 use crate::rows::queued::QueuedRow;
 use crate::rows::replay::ReplayRow;
-use crate::rows::resource::ResourceRow;
+use crate::rows::resource::{ResourceRow, ResourceSubjectRow};
 use crate::rows::rollup::RollupRow;
 use crate::rows::secret::SecretRow;
+use crate::rows::subject::{ClearSubjectRow, SubjectRow};
 use crate::sql::{Column, Kind, TableRow};
 
 /// A table of which every row is copied.
@@ -60,7 +64,7 @@ impl CopiedTable {
 }
 
 /// In the order in which they are copied.
-pub(super) fn tables() -> [CopiedTable; 20] {
+pub(super) fn tables() -> [CopiedTable; 25] {
     [
         CopiedTable::of::<KeyRow<'_>>(),
         CopiedTable::of::<AccountRow<'_>>().with(&["ref", "first_seq"]),
@@ -68,7 +72,12 @@ pub(super) fn tables() -> [CopiedTable; 20] {
         CopiedTable::of::<EndpointRow<'_>>().with(&["incidents"]),
         CopiedTable::of::<SecretRow<'_>>(),
         CopiedTable::of::<EventRow<'_>>(),
+        CopiedTable::of::<ClearSubjectRow<'_>>(),
         CopiedTable::of::<SubjectRow<'_>>(),
+        CopiedTable::of::<DisclosureRow<'_>>(),
+        CopiedTable::of::<ErasureRow<'_>>(),
+        CopiedTable::of::<HoldRow<'_>>(),
+        CopiedTable::of::<ResourceSubjectRow<'_>>(),
         // Who held a delivery is gone: every row arrives free.
         CopiedTable::of::<QueuedRow<'_>>().without("claim").with(&["suspicion"]),
         CopiedTable::of::<EndedRow<'_>>().by_week(),

@@ -1,8 +1,9 @@
-//! `events`, an account's log, and `event_subjects`, whom its events are about.
+//! `events`, an account's log.
 
-use bellwire_domain::{EventId, EventType, Timestamp};
+use bellwire_domain::{DataRemoval, EventId, EventType, Timestamp};
 
-use crate::sql::{columns, table};
+use crate::StoreError;
+use crate::sql::{Db, columns, params, table};
 
 /// The bits of an event's place that are its `seq`: an account may have 2^40 events, and a store 2^23 accounts.
 const SEQ_BITS: u32 = 40;
@@ -20,6 +21,28 @@ pub(crate) const fn place_seq(place: i64) -> i64 {
     place & SEQ_MAX
 }
 
+/// What stands in place of the length of a payload that is gone.
+const REMOVALS: [(DataRemoval, i64); 2] = [(DataRemoval::Erased, -1), (DataRemoval::Expired, -2)];
+
+/// Why a payload is gone, if it is.
+pub(crate) fn removal(payload_length: i64) -> Option<DataRemoval> {
+    REMOVALS.iter().find(|(_, number)| *number == payload_length).map(|(removal, _)| *removal)
+}
+
+/// Removes the payload of an event, if it is there: its length says why from then on.
+const REMOVE: &str = "UPDATE events SET payload_length = $1, payload_sealed = $2 WHERE place = $3 AND payload_length >= 0";
+
+/// Removes the payload of an event; `false`: it was gone already.
+pub(crate) fn remove_payload(db: Db<'_>, place: i64, why: DataRemoval) -> Result<bool, StoreError> {
+    let number = REMOVALS.iter().find(|(removal, _)| *removal == why).map(|(_, number)| *number);
+    Ok(db.execute(REMOVE, params![number, &[] as &[u8], place])? > 0)
+}
+
+#[cfg(test)]
+pub(crate) fn statements() -> Vec<String> {
+    vec![REMOVE.to_owned()]
+}
+
 table! {
     /// A new event.
     pub(crate) struct EventRow<'a> in "events" key { place: i64 } {
@@ -31,15 +54,10 @@ table! {
         is_test: bool,
         deliveries: i64,
         fingerprint: &'a [u8],
-        /// Opened, in bytes; it stands before the payload, so that it is found without reading that.
+        /// Opened, in bytes, or [why it is gone](removal); it stands before the payload, so that it is found without reading that.
         payload_length: i64,
         payload_sealed: &'a [u8],
     }
-}
-
-table! {
-    /// Whom an event is about.
-    pub(crate) struct SubjectRow<'a> in "event_subjects" key { account_id: &'a str, subject: &'a str, event_seq: i64 } {}
 }
 
 columns! {
@@ -52,6 +70,7 @@ columns! {
         pub(crate) created_at: Timestamp = "created_at",
         pub(crate) is_test: bool = "is_test",
         pub(crate) deliveries: i64 = "deliveries",
+        pub(crate) payload_length: i64 = "payload_length",
         pub(crate) payload_sealed: &'r [u8] = "payload_sealed",
     }
 }
@@ -65,6 +84,7 @@ columns! {
         pub(crate) deliveries: i64 = "e.deliveries",
         pub(crate) fingerprint: [u8; 32] = "e.fingerprint",
         pub(crate) occurred_at: Timestamp = "e.occurred_at",
+        pub(crate) payload_length: i64 = "e.payload_length",
     }
 }
 

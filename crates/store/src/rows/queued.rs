@@ -97,5 +97,7 @@ table! {
         wake_at: Option<Timestamp>,
         claim: Option<&'a str>,
         origin: &'a Origin,
+        /// 1: its event has subjects; NULL: it has none.
+        about: Option<bool>,
     }
 }

@@ -41,3 +41,10 @@ table! {
         updated_at: Timestamp,
     }
 }
+
+table! {
+    /// Whom a document is about.
+    pub(crate) struct ResourceSubjectRow<'a> in "resource_subjects"
+        key { account_id: &'a str, subject: &'a [u8], kind: &'a str, id: &'a str }
+    {}
+}

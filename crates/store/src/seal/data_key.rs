@@ -5,6 +5,8 @@
 //! A large value that repeats itself, as JSON does, is compressed before it is sealed (form 2). One thread writes and flushes the
 //! log and the database's file, and so it writes a third of the bytes. `docs/adr/0007` says what that gives away.
 //!
+//! Subjects are kept as hashes under a second key that is derived from it.
+//!
 //! Fingerprints tell whether something was posted before. A fingerprint is a digest of the content under a key that is derived
 //! from the data key.
 
@@ -18,6 +20,7 @@ use lz4_flex::block::{compress_prepend_size, decompress_size_prepended};
 use sha2::Sha256;
 
 use super::place::Place;
+use super::subject::SubjectHash;
 use crate::StoreError;
 
 /// The forms of a sealed value, its first byte.
@@ -30,23 +33,35 @@ const TAG_LENGTH: usize = 16;
 
 /// What the key of fingerprints is derived for.
 const FINGERPRINTS: &[u8] = b"bellwire fingerprints";
+/// What the key of subjects is derived for.
+const SUBJECTS: &[u8] = b"bellwire subjects";
 
 /// One AES-256-GCM key, ready to use, and what is derived from it.
 pub(crate) struct DataKey {
     cipher: Aes256Gcm,
     fingerprints: Hmac<Sha256>,
+    subjects: Hmac<Sha256>,
 }
 
 impl DataKey {
     pub(crate) fn new(bytes: &[u8; 32]) -> Self {
-        let derived = hmac(bytes).chain_update(FINGERPRINTS).finalize().into_bytes();
-        Self { cipher: Aes256Gcm::new(&Key::<Aes256Gcm>::from(*bytes)), fingerprints: hmac(&derived.into()) }
+        let derived = |purpose: &[u8]| hmac(&hmac(bytes).chain_update(purpose).finalize().into_bytes().into());
+        let cipher = Aes256Gcm::new(&Key::<Aes256Gcm>::from(*bytes));
+        Self { cipher, fingerprints: derived(FINGERPRINTS), subjects: derived(SUBJECTS) }
     }
 
     /// A digest that says nothing without this key. A plain digest of something short, such as a date of birth, can be found by
     /// trying every value.
     pub(crate) fn conceal(&self, digest: &[u8; 32]) -> [u8; 32] {
         self.fingerprints.clone().chain_update(digest).finalize().into_bytes().into()
+    }
+
+    /// The first half of a hash by which a subject is found and not guessed.
+    pub(crate) fn hash_subject(&self, subject: &str) -> SubjectHash {
+        let digest: [u8; 32] = self.subjects.clone().chain_update(subject).finalize().into_bytes().into();
+        let mut half = [0; 16];
+        half.iter_mut().zip(digest).for_each(|(byte, of_digest)| *byte = of_digest);
+        SubjectHash::new(half)
     }
 
     /// Whether it is the same key.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bellwire_domain::{AccountId, DeliveryId, EventId, ResourceId};
+use bellwire_domain::{AccountId, DeliveryId, ErasureId, EventId, ResourceId};
 
 use crate::StoreError;
 
@@ -42,6 +42,21 @@ impl Place {
     /// The body of the answer to an attempt.
     pub(crate) fn response(delivery: DeliveryId, attempt: u32) -> Self {
         Self { table: "attempts", name: format!("attempts:{delivery}/{attempt}") }
+    }
+
+    /// The URL that an attempt went to, in a disclosure.
+    pub(crate) fn disclosed_url(delivery: DeliveryId, attempt: u32) -> Self {
+        Self { table: "disclosures", name: format!("disclosures:{delivery}/{attempt}/url") }
+    }
+
+    /// A text of a hold.
+    pub(crate) fn hold(account: &AccountId, subject: &str, what: &'static str) -> Self {
+        Self { table: "holds", name: format!("holds:{account}/{subject}/{what}") }
+    }
+
+    /// Why an erasure was asked for.
+    pub(crate) fn erasure_reason(id: &ErasureId) -> Self {
+        Self { table: "erasures", name: format!("erasures:{id}/reason") }
     }
 
     /// A resource's document.

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bellwire_domain::{
-    AccountId, BulkRetryId, DeliveryId, DeliveryState, EndpointId, EventFilter, EventId, EventType, HealthStatus, IncidentId,
-    KeyId, OutcomeKind, RateLimit, ReplayCase, ReplayId, ReplayState, ResourceId, Role, Timestamp,
+    AccountId, BulkRetryId, DeliveryId, DeliveryState, EndpointId, ErasureId, ErasureState, EventFilter, EventId, EventType,
+    HealthStatus, IncidentId, KeyId, OutcomeKind, RateLimit, ReplayCase, ReplayId, ReplayState, ResourceId, Role, Timestamp,
 };
 use rusqlite::types::Value;
 
@@ -86,8 +86,8 @@ cells! {
 macro_rules! parsed {
     ($($type:ty),+ $(,)?) => { $(cells! { $type = |text| <$type>::from_str(text).ok(); })+ };
 }
-parsed!(AccountId, BulkRetryId, EndpointId, EventId, IncidentId, KeyId, ReplayId, ResourceId);
-parsed!(DeliveryState, HealthStatus, OutcomeKind, ReplayState, Role, RateLimit);
+parsed!(AccountId, BulkRetryId, EndpointId, ErasureId, EventId, IncidentId, KeyId, ReplayId, ResourceId);
+parsed!(DeliveryState, ErasureState, HealthStatus, OutcomeKind, ReplayState, Role, RateLimit);
 
 /// A list of texts, which a column holds as JSON.
 fn list(text: &str) -> Option<Vec<String>> {

@@ -14,6 +14,7 @@ use super::writer::{self, Writer};
 use crate::audit::keys::AuditKeys;
 use crate::moves;
 use crate::queue::access::{Access, AccessOptions, Execution, Parts, RunningWriter};
+use crate::queue::clear_subjects;
 use crate::queue::clock;
 use crate::queue::ids::DeliveryIds;
 use crate::queue::lease::{Lease, draw_token};
@@ -57,6 +58,7 @@ pub(crate) fn open(options: &AccessOptions, path: &Path) -> Result<Access, OpenE
     master_key::adopt(Db::Sqlite(&begun), &keyring, &*options.entropy)?;
     begun.commit().map_err(StoreError::from)?;
     let audit = AuditKeys::adopt(db, &keyring, &*options.entropy)?;
+    clear_subjects::adopt(db, &keyring)?;
     let lease = Lease::lasting(draw_token(&*options.entropy));
     let waiting = recover(db, &lease.current().token)?;
     let now = options.clock.now();

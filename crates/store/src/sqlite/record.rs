@@ -35,8 +35,10 @@ pub(super) fn record(
     let mut recordings = Vec::with_capacity(all.len());
     let mut left: HashMap<&AccountId, i64> = HashMap::default();
     let (mut earlier, mut ended): (Vec<Param<'_>>, Vec<Param<'_>>) = (Vec::new(), Vec::new());
+    let mut disclosed: Vec<Param<'_>> = Vec::new();
     let mut queue = Queue { take: db.prepare(TAKE)?, reschedule: db.prepare(RESCHEDULE)?, token: &claimant.token };
     for sealed in &all {
+        sealed.disclose(&mut disclosed);
         if !queue.move_on(sealed.outcome)? {
             let is_stored = late::record_late(db, sealed, now)?;
             if is_stored {
@@ -63,6 +65,7 @@ pub(super) fn record(
     }
     inserts.attempts.run(db, &earlier)?;
     inserts.deliveries.run(db, &ended)?;
+    inserts.disclosures.run(db, &disclosed)?;
     rollups.write(db, &inserts.rollups)?;
     incidents.write(db, &*context.clock, &*context.entropy)?;
     for (account_id, count) in left {
@@ -97,5 +100,6 @@ impl Queue<'_> {
 
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
-    [TAKE, RESCHEDULE].map(str::to_owned).into()
+    let [disclosing, _] = crate::rows::disclosure::Disclosing::new().texts();
+    vec![TAKE.to_owned(), RESCHEDULE.to_owned(), disclosing]
 }

@@ -5,10 +5,12 @@ use crate::queue::plan::Plan;
 use crate::queue::rollup_book;
 use crate::rows::attempt::AttemptRow;
 use crate::rows::delivery::EndedRow;
+use crate::rows::disclosure::Disclosing;
 use crate::rows::endpoint::UPDATE_NUMBER;
-use crate::rows::event::{EventRow, SubjectRow};
+use crate::rows::event::EventRow;
 use crate::rows::operator_notice;
 use crate::rows::queued::QueuedRow;
+use crate::rows::subject::SubjectRow;
 use crate::sql::{Db, Insert, params};
 
 const UPDATE_COUNTERS: &str = "UPDATE accounts SET last_seq = $1, pending = $2 WHERE ref = $3";
@@ -21,6 +23,7 @@ pub(crate) struct Inserts {
     pub(super) deliveries: Insert,
     pub(super) attempts: Insert,
     pub(super) rollups: Insert,
+    pub(super) disclosures: Disclosing,
 }
 
 impl Inserts {
@@ -32,6 +35,7 @@ impl Inserts {
             deliveries: Insert::of::<EndedRow<'_>>(),
             attempts: Insert::of::<AttemptRow<'_>>(),
             rollups: rollup_book::counting(),
+            disclosures: Disclosing::new(),
         }
     }
 }

@@ -13,6 +13,7 @@ use bellwire_store::{
 };
 
 use crate::fixture::{Fixture, event, lane};
+use crate::privacy;
 
 const KEY: MasterKey = MasterKey::new([9; 32]);
 
@@ -67,9 +68,15 @@ async fn furnished() -> Fixture {
         document: "{}".into(),
         precondition: Precondition::Any,
     };
-    let update = ResourceUpdate { state: "open".into(), states_ever: vec!["open".into()], events: Vec::new() };
+    let update = ResourceUpdate {
+        state: "open".into(),
+        states_ever: vec!["open".into()],
+        events: Vec::new(),
+        subjects: vec!["patient:1".into()],
+    };
     let decide = |_: Option<&_>| Ok::<_, ()>(ResourceDecision::Changed(update));
     fixture.store.records.put_resource(Arc::new(account), document, decide).await.unwrap();
+    privacy::erase_and_hold(&fixture).await;
     let origin = AuditOrigin { via: AuditVia::Api, address: None };
     for action in [AuditAction::PayloadsRead, AuditAction::SecretRead] {
         fixture.store.records.note(AuditEntry::new(AuditActor::Person("Ada".to_owned()), origin, action)).await.unwrap();
@@ -99,7 +106,8 @@ async fn a_store_in_use_is_sound_and_counted() {
     assert!(without_key.is_sound());
     let skipped = without_key.checks.iter().filter(|check| check.skipped.is_some()).map(|check| check.name);
     let sealed =
-        ["keys", "api_keys", "secrets", "headers", "payloads", "documents", "answers"].map(|name| format!("sealed.{name}"));
+        ["keys", "api_keys", "secrets", "headers", "payloads", "documents", "answers", "disclosures", "erasures", "holds"]
+            .map(|name| format!("sealed.{name}"));
     assert!(skipped.eq(sealed));
     fixture.store.records.close().await;
     let held = |check: &bellwire_store::doctor::Check| check.name != "queue.holders";
@@ -112,17 +120,18 @@ async fn a_store_in_use_is_sound_and_counted() {
 }
 
 /// What is done to the store, and the checks that notice.
-const DAMAGES: [(&str, &[&str]); 54] = [
+const DAMAGES: [(&str, &[&str]); 61] = [
     (
         "DELETE FROM accounts WHERE id = 'a'",
         &[
             "accounts",
-            "events.subjects",
             "sealed.secrets",
             "sealed.headers",
             "sealed.payloads",
             "sealed.documents",
             "sealed.answers",
+            "sealed.disclosures",
+            "sealed.holds",
         ],
     ),
     ("UPDATE resources SET kind = 'refill'", &["sealed.documents"]),
@@ -145,7 +154,14 @@ const DAMAGES: [(&str, &[&str]); 54] = [
         "DELETE FROM deliveries WHERE event & 255 = 1 AND lane = (SELECT ref FROM lanes WHERE endpoint_id = 'e1')",
         &["events.deliveries", "deliveries.number"],
     ),
-    ("INSERT INTO event_subjects VALUES ('a', 'x', 99)", &["events.subjects"]),
+    ("UPDATE subjects SET event = event + 99", &["events.subjects"]),
+    ("UPDATE queue SET about = NULL", &["events.subjects"]),
+    ("UPDATE events SET payload_length = -1 WHERE id = 'ev2'", &["events.removed"]),
+    ("UPDATE erasures SET state = 'running'", &["erasures"]),
+    ("UPDATE events SET payload_length = 1, payload_sealed = x'00' WHERE payload_length = -1", &["erasures", "sealed.payloads"]),
+    ("UPDATE disclosures SET attempt = attempt + 1", &["sealed.disclosures"]),
+    ("UPDATE erasures SET reason_sealed = x'00'", &["sealed.erasures"]),
+    ("UPDATE holds SET subject = x'00'", &["sealed.holds"]),
     ("UPDATE queue SET event = event + 96 WHERE event & 255 = 3", &["events.deliveries", "deliveries.event"]),
     ("UPDATE deliveries SET event = event + 97 WHERE event & 255 = 2", &["events.deliveries", "deliveries.event"]),
     ("DELETE FROM endpoints WHERE id = 'e1'", &["deliveries.endpoint", "secrets.owner"]),
@@ -193,7 +209,16 @@ const DAMAGES: [(&str, &[&str]); 54] = [
     ),
     (
         "UPDATE accounts SET data_key_sealed = x'0102' WHERE id = 'a'",
-        &["sealed.keys", "sealed.secrets", "sealed.headers", "sealed.payloads", "sealed.documents", "sealed.answers"],
+        &[
+            "sealed.keys",
+            "sealed.secrets",
+            "sealed.headers",
+            "sealed.payloads",
+            "sealed.documents",
+            "sealed.answers",
+            "sealed.disclosures",
+            "sealed.holds",
+        ],
     ),
     ("UPDATE api_keys SET role = 'admin'", &["sealed.api_keys"]),
     ("UPDATE api_keys SET hash = leaf FROM audit WHERE seq = 1", &["sealed.api_keys"]),
@@ -232,9 +257,9 @@ async fn so_many_violations_are_named_and_all_are_counted() {
     let fixture = furnished().await;
     fixture.store.records.close().await;
     let damage = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50) \
-        INSERT INTO event_subjects SELECT 'a', 'x', 100 + i FROM n";
+        INSERT INTO subjects SELECT leaf, 1099511627776 + 100 + i FROM n, audit WHERE seq = 1";
     let examination = damaged(&fixture.place.location(), damage);
     let check = examination.checks.iter().find(|check| check.name == "events.subjects").unwrap();
     assert_eq!((check.violated, check.violations.len()), (50, VIOLATIONS_NAMED_MAX));
-    assert_eq!(check.violations[0], "a subject of event a/101");
+    assert_eq!(check.violations[0], "a subject of event 101 of account number 1");
 }

@@ -29,7 +29,12 @@ pub fn update(state: &str, events: &[(&str, bool)]) -> ResourceDecision {
         event.id_chosen = *id_chosen;
         event
     });
-    ResourceDecision::Changed(ResourceUpdate { state: state.into(), states_ever: vec![state.into()], events: events.collect() })
+    ResourceDecision::Changed(ResourceUpdate {
+        state: state.into(),
+        states_ever: vec![state.into()],
+        events: events.collect(),
+        subjects: Vec::new(),
+    })
 }
 
 pub async fn put(fixture: &Fixture, account: &Account, wanted: PutResource, decision: ResourceDecision) -> Answer {
@@ -83,7 +88,8 @@ async fn what_is_refused_leaves_nothing_behind() {
     assert!(matches!(refused, Err(PutResourceError::Refused("no"))));
     let mut taken = event("e1", "another.type");
     taken.fingerprint = [2; 32];
-    let conflict = ResourceUpdate { state: "s".into(), states_ever: vec![], events: vec![event("e9", "x"), taken] };
+    let conflict =
+        ResourceUpdate { state: "s".into(), states_ever: vec![], events: vec![event("e9", "x"), taken], subjects: vec![] };
     let conflict = put(&fixture, &account, wanted("o", "2"), ResourceDecision::Changed(conflict)).await;
     assert!(matches!(conflict, Err(PutResourceError::Publish(PublishError::Conflict { index: 1 }))), "{conflict:?}");
     let many = update("s", &[("m1", false), ("m2", false), ("m3", false)]);
@@ -180,7 +186,7 @@ async fn an_event_with_a_known_id_is_sent_again_as_it_was() {
     put(&fixture, &account, wanted("o", "1"), update("s", &[("e1", true)])).await.unwrap();
     let mut again = event("e1", "x");
     (again.data, again.fingerprint) = (Bytes::from_static(b"\"other\""), [7; 32]);
-    let again = ResourceUpdate { state: "s".into(), states_ever: vec![], events: vec![again] };
+    let again = ResourceUpdate { state: "s".into(), states_ever: vec![], events: vec![again], subjects: vec![] };
     let answer = put(&fixture, &account, wanted("o", "2"), ResourceDecision::Changed(again)).await.unwrap();
     assert_eq!((answer.version, answer.events[0].0.seq, answer.events[0].0.created), (2, 1, false));
     let held = fixture.take().await;

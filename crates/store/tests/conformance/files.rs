@@ -129,6 +129,36 @@ async fn nothing_of_a_deleted_account_can_be_carved_from_the_files() {
 }
 
 #[tokio::test]
+async fn nothing_that_was_erased_can_be_carved_from_the_files_also_after_a_crash_in_the_middle() {
+    let mut fixture = Fixture::new();
+    with_events(&mut fixture, "a").await; // all about `patient-1`
+    let account = fixture.store.records.find_account(&account_id("a")).await.unwrap().unwrap();
+    for number in 0..80 {
+        let subjects = vec![if number % 4 == 0 { "patient-2" } else { "patient-1" }.to_owned()];
+        let data = format!("{{\"n\":\"{}\"}}", "health".repeat(number)).into();
+        let posted = NewEvent { subjects, data, ..event(&format!("more{number}"), "x") };
+        fixture.publish(&account, vec![posted]).await.unwrap();
+    }
+    let about = |name: &str, column: &str, table: &str, place: &str| {
+        let is_about = if name == "patient-2" { "IN" } else { "NOT IN" };
+        let kept = "SELECT place FROM events WHERE id LIKE 'more%' AND CAST(SUBSTR(id, 5) AS INTEGER) % 4 = 0";
+        sealed(&fixture, &format!("SELECT {column} FROM {table} WHERE {place} {is_about} ({kept}) AND {column} IS NOT NULL"))
+    };
+    let mut gone = about("patient-1", "payload_sealed", "events", "place");
+    gone.extend(about("patient-1", "response_sealed", "deliveries", "event"));
+    let kept = about("patient-2", "payload_sealed", "events", "place");
+    assert_eq!((gone.len(), kept.len()), (140, 20));
+    assert_eq!((carved(&fixture, &gone), carved(&fixture, &kept)), (140, 20));
+    fixture.store.records.start_erasure(crate::privacy::new_erasure("era_1", "a", "patient-1")).await.unwrap();
+    fixture.store.queue.advance_erasure(None).await.unwrap();
+    fixture = fixture.killed();
+    assert!(carved(&fixture, &gone) > 0);
+    crate::privacy::run(&fixture).await;
+    assert_eq!((carved(&fixture, &gone), carved(&fixture, &kept)), (0, 20));
+    fixture.assert_sound();
+}
+
+#[tokio::test]
 async fn nothing_that_retention_removed_can_be_carved_from_the_files() {
     let mut fixture = Fixture::new();
     with_events(&mut fixture, "a").await;

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bellwire_domain::{AttemptOutcome, Decision, DeliveryId, DeliveryState, EventFilter, EventType, HealthPolicy, OutcomeKind};
-use bellwire_store::{Attempt, ClaimedDelivery, Delivery, DeliveryQuery, NewEvent, PageRequest};
+use bellwire_domain::{
+    AccountId, AttemptOutcome, Decision, DeliveryId, DeliveryState, EventFilter, EventType, HealthPolicy, OutcomeKind,
+};
+use bellwire_store::{Attempt, ClaimedDelivery, Delivery, DeliveryQuery, NewEvent, PageRequest, SubjectHash};
 
 use crate::fixture::{Fixture, account_id, event, lane, outcome};
 
@@ -12,7 +14,7 @@ use crate::fixture::{Fixture, account_id, event, lane, outcome};
 struct Known {
     delivery: Delivery,
     last: Option<Attempt>,
-    subject: String,
+    subject: SubjectHash,
 }
 
 impl Known {
@@ -53,6 +55,10 @@ async fn listed(fixture: &Fixture, query: &DeliveryQuery, limit: u32) -> (Vec<De
     }
 }
 
+async fn hash(fixture: &Fixture, account: &AccountId, subject: &str) -> SubjectHash {
+    fixture.store.records.hash_subject(account, subject).await.unwrap().unwrap()
+}
+
 fn about(id: &str, event_type: &str, subject: &str) -> NewEvent {
     NewEvent { subjects: vec![subject.to_owned()], ..event(id, event_type) }
 }
@@ -81,6 +87,7 @@ async fn varied() -> (Fixture, Vec<Known>) {
             let (id, subject) = (format!("ev{round}"), format!("patient-{}", round % 2));
             let event_type = ["order.created", "order.shipped", "refill"][round % 3];
             fixture.publish(&account, vec![about(&id, event_type, &subject)]).await.unwrap();
+            let subject = hash(&fixture, &account.id, &subject).await;
             subjects.insert((account.id.clone(), id), subject);
             let held = fixture.take().await;
             for (index, delivery) in held.iter().enumerate() {
@@ -107,7 +114,7 @@ async fn varied() -> (Fixture, Vec<Known>) {
     let mut known = Vec::new();
     for delivery in all {
         let (_, attempts) = fixture.store.records.find_delivery(delivery.id).await.unwrap().unwrap();
-        let subject = subjects[&(delivery.account_id.clone(), delivery.event_id.to_string())].clone();
+        let subject = subjects[&(delivery.account_id.clone(), delivery.event_id.to_string())];
         known.push(Known { delivery, last: attempts.into_iter().next_back(), subject });
     }
     assert_eq!(known.len(), 36);
@@ -120,7 +127,7 @@ async fn varied() -> (Fixture, Vec<Known>) {
 }
 
 /// What may be asked, each by itself.
-fn single(fixture: &Fixture) -> Vec<DeliveryQuery> {
+fn single(fixture: &Fixture, subject: SubjectHash) -> Vec<DeliveryQuery> {
     let (all, start) = (DeliveryQuery::default, fixture.now().minus(Duration::from_secs(12)));
     let account_id = Some(account_id("a"));
     let mut single = vec![
@@ -134,7 +141,7 @@ fn single(fixture: &Fixture) -> Vec<DeliveryQuery> {
         DeliveryQuery { attempts_min: Some(2), ..all() },
         DeliveryQuery { since: Some(start.plus(Duration::from_secs(4))), ..all() },
         DeliveryQuery { until: Some(start.plus(Duration::from_secs(8))), ..all() },
-        DeliveryQuery { subject: Some("patient-1".to_owned()), ..all() },
+        DeliveryQuery { subject: Some(subject), ..all() },
     ];
     single.extend(DeliveryState::ALL.iter().map(|state| DeliveryQuery { state: Some(*state), ..all() }));
     let outcomes = [OutcomeKind::Response, OutcomeKind::Connect, OutcomeKind::Tls];
@@ -162,7 +169,7 @@ fn both(one: &DeliveryQuery, other: &DeliveryQuery) -> DeliveryQuery {
 #[tokio::test]
 async fn every_filter_and_every_three_of_them_find_what_they_mean_and_each_match_once() {
     let (fixture, known) = varied().await;
-    let single = single(&fixture);
+    let single = single(&fixture, hash(&fixture, &account_id("a"), "patient-1").await);
     let mut queries = single.clone();
     for (index, one) in single.iter().enumerate() {
         for (place, other) in single.iter().enumerate().skip(index + 1) {
@@ -188,7 +195,7 @@ async fn what_is_not_there_is_not_found() {
         DeliveryQuery { endpoint_id: "nothing".parse().ok(), ..DeliveryQuery::default() },
         DeliveryQuery { account_id: Some(account_id("a")), endpoint_id: "nothing".parse().ok(), ..DeliveryQuery::default() },
         DeliveryQuery { account_id: Some(account_id("a")), event_id: "nothing".parse().ok(), ..DeliveryQuery::default() },
-        DeliveryQuery { subject: Some("nobody".to_owned()), ..DeliveryQuery::default() },
+        DeliveryQuery { subject: Some(hash(&fixture, &account_id("a"), "nobody").await), ..DeliveryQuery::default() },
     ] {
         assert_eq!(listed(&fixture, &query, 10).await.0, [], "{query:?}");
     }
@@ -219,12 +226,14 @@ async fn a_page_looks_at_so_many_deliveries_and_the_next_goes_on_from_there() {
         }
     }
     let rare = EventType::try_new("rare").ok();
+    let common = hash(&fixture, &account.id, "patient-1").await;
+    let rare_subject = hash(&fixture, &account.id, "patient-rare").await;
     let of_account = DeliveryQuery { account_id: Some(account_id("a")), ..DeliveryQuery::default() };
     for query in [
         DeliveryQuery { event_type: rare.clone(), ..DeliveryQuery::default() },
         DeliveryQuery { event_type: rare.clone(), ..of_account.clone() },
         DeliveryQuery { event_type: rare.clone(), endpoint_id: "e".parse().ok(), ..DeliveryQuery::default() },
-        DeliveryQuery { event_type: rare, subject: Some("patient-1".to_owned()), ..of_account.clone() },
+        DeliveryQuery { event_type: rare, subject: Some(common), ..of_account.clone() },
     ] {
         let first = fixture.store.records.list_deliveries(query.clone(), PageRequest { limit: 10, after: None }).await.unwrap();
         assert!(first.items.is_empty() && first.next.is_some(), "{query:?}");
@@ -235,7 +244,7 @@ async fn a_page_looks_at_so_many_deliveries_and_the_next_goes_on_from_there() {
     // What an index finds is found at once.
     for query in [
         DeliveryQuery { event_id: "first".parse().ok(), ..of_account.clone() },
-        DeliveryQuery { subject: Some("patient-rare".to_owned()), ..of_account.clone() },
+        DeliveryQuery { subject: Some(rare_subject), ..of_account.clone() },
         DeliveryQuery { until: Some(fixture.now().minus(Duration::from_secs(8))), ..of_account },
         DeliveryQuery { state: Some(DeliveryState::Failed), ..DeliveryQuery::default() },
     ] {

@@ -11,7 +11,7 @@ use bellwire_domain::{
 use bellwire_domain::{RateLimit, RoomLimits};
 use bellwire_store::{
     Account, ClaimedDelivery, EventReceipt, LaneKey, MasterKey, NewEndpoint, NewEvent, OpenError, Outcome, PageRequest,
-    PublishError, PutAccount, Queue, Records, StoreOptions,
+    PublishError, PutAccount, Queue, Records, StoreOptions, Told,
 };
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
@@ -199,7 +199,16 @@ pub fn outcome(
     started_at: Timestamp,
 ) -> Outcome {
     let phases = Phases { answer: Some(Duration::from_micros(2_900)), ..Phases::default() };
-    Outcome { delivery: delivery.clone(), started_at, duration: Duration::from_millis(3), phases, outcome, decision, health }
+    Outcome {
+        delivery: delivery.clone(),
+        started_at,
+        duration: Duration::from_millis(3),
+        phases,
+        outcome,
+        decision,
+        health,
+        told: told(delivery),
+    }
 }
 
 pub fn account_id(id: &str) -> AccountId {
@@ -212,6 +221,12 @@ pub fn lane(account: &str, endpoint: &str) -> LaneKey {
 
 pub fn page(limit: u32) -> PageRequest {
     PageRequest { limit, after: None }
+}
+
+/// What the receiver was told, as the engine says it.
+fn told(delivery: &ClaimedDelivery) -> Option<Told> {
+    let url = format!("https://{}.example/hook?token=hunter2", delivery.endpoint_id);
+    delivery.event.has_subjects.then(|| Told { url, contract: "noyo".to_owned(), fields: None, digest: [7; 32] })
 }
 
 pub fn event(id: &str, event_type: &str) -> NewEvent {

@@ -33,7 +33,7 @@ use crate::query::{Query, wrong};
         ("since" = Option<String>, Query,
             description = "Only deliveries made at this instant or later, to the millisecond, by the time in their id."),
         ("until" = Option<String>, Query, description = "Only deliveries made before this instant. It is after `since`."),
-        ("subject" = Option<String>, Query, description = "Only deliveries of events about this subject."),
+        ("subject" = Option<String>, Query, description = "Only deliveries of events of the account about this subject."),
         ("limit" = Option<u32>, Query, description = "The most items to return."),
         ("after" = Option<String>, Query, description = "The `next` of the previous page."),
     ),

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bellwire_app::{ArrivalInput, Operation};
-use bellwire_domain::EventType;
+use bellwire_domain::{DataRemoval, EventType};
 use bellwire_store::{Event, EventQuery};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -34,9 +34,11 @@ pub(super) struct EventAnswer<'a> {
     test: bool,
     /// How many deliveries it created when it was first published.
     deliveries: i64,
-    /// The posted data, byte for byte.
+    /// The posted data, byte for byte; `null` where it was removed.
     #[schema(value_type = serde_json::Value)]
     data: &'a RawValue,
+    /// Why the data is not there any more: `erased` or `expired`.
+    removed: Option<&'static str>,
 }
 
 impl<'a> EventAnswer<'a> {
@@ -50,6 +52,7 @@ impl<'a> EventAnswer<'a> {
             created_at: event.created_at.to_string(),
             test: event.is_test,
             deliveries: event.deliveries,
+            removed: event.removed.map(DataRemoval::as_str),
             data: data.map_err(|error| Problem::internal(&format!("the data of event {} is not JSON: {error}", event.seq)))?,
         })
     }
@@ -66,6 +69,7 @@ impl EventAnswer<'static> {
             test: false,
             deliveries: 2,
             data: serde_json::from_str(r#"{ "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78" }"#).unwrap_or(RawValue::NULL),
+            removed: None,
         }
     }
 }

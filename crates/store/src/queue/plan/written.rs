@@ -1,12 +1,11 @@
 //! What a plan writes: the cells of its new rows, and the counters that it has changed.
 
-use std::collections::HashSet;
-
 use bellwire_domain::{AccountId, Log, Recipient};
 
 use super::{Plan, PlannedEvent};
-use crate::rows::event::{EventRow, SubjectRow};
+use crate::rows::event::EventRow;
 use crate::rows::queued::QueuedRow;
+use crate::rows::subject::SubjectRow;
 use crate::sql::{ColumnGroup, Param};
 
 impl Plan<'_> {
@@ -41,10 +40,9 @@ impl Plan<'_> {
     /// The cells of whom the new events are about.
     pub(crate) fn subject_cells(&self) -> Vec<Param<'_>> {
         let mut cells = Vec::new();
-        for PlannedEvent { account_id, seq, sealed, .. } in &self.events {
-            let distinct: HashSet<&String> = sealed.event.subjects.iter().collect();
-            for subject in distinct {
-                SubjectRow { account_id: account_id.as_str(), subject, event_seq: *seq }.bind(&mut cells);
+        for PlannedEvent { place, sealed, .. } in &self.events {
+            for subject in &sealed.subjects {
+                SubjectRow { subject: subject.as_bytes(), event: *place }.bind(&mut cells);
             }
         }
         cells
@@ -52,7 +50,7 @@ impl Plan<'_> {
 
     /// The cells of the new deliveries.
     pub(crate) fn queue_cells(&self) -> Vec<Param<'_>> {
-        let mut cells = Vec::with_capacity(self.deliveries.len() * 10);
+        let mut cells = Vec::with_capacity(self.deliveries.len() * 11);
         for delivery in &self.deliveries {
             let row = QueuedRow {
                 id: delivery.id,
@@ -65,6 +63,7 @@ impl Plan<'_> {
                 wake_at: None,
                 claim: delivery.is_claimed.then_some(self.claimant.token.as_str()),
                 origin: &delivery.origin,
+                about: (!delivery.event.subjects.is_empty()).then_some(true),
             };
             row.bind(&mut cells);
         }
