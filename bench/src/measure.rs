@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::bench::{Bench, per_second, precise};
 use crate::host::HostTime;
-use crate::produce::{Load, Post, events, produce};
+use crate::produce::{Load, Post, event_about, events, produce};
 use crate::report::{Measurement, say};
 use crate::server::Process;
 use crate::sink::{Findings, millis};
@@ -73,8 +73,14 @@ async fn measure_nodes(bench: &Bench, nodes: &[Process], account: &Account, work
     let posts = workload.posts(bench.options.deliveries);
     let expected = posts * workload.events_per_post * workload.endpoints;
     let path = format!("/v1/accounts/{}/events", account.id);
-    let (events_per_post, size) = (workload.events_per_post, workload.size);
-    let request = move |_| Post { method: Method::POST, path: path.clone(), body: events("bench.event", events_per_post, size) };
+    let (events_per_post, size, has_subjects) = (workload.events_per_post, workload.size, workload.has_subjects);
+    let request = move |number| {
+        let body = match has_subjects {
+            true => event_about("bench.event", number, size),
+            false => events("bench.event", events_per_post, size),
+        };
+        Post { method: Method::POST, path: path.clone(), body }
+    };
     let watch = Watch::start(nodes)?;
     let load = Load { count: posts, rate: workload.rate, said_as: None };
     produce(bench, nodes, load, request).await.with_context(|| workload.name.clone())?;

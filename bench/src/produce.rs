@@ -113,6 +113,15 @@ impl<'a> Progress<'a> {
     }
 }
 
+/// People that events are about.
+const PEOPLE: usize = 1_000;
+
+/// A body with one event about one of so many people.
+pub(crate) fn event_about(event_type: &str, number: usize, size: usize) -> Bytes {
+    let (person, data) = (number % PEOPLE, data(size));
+    format!("{{\"type\":\"{event_type}\",\"subjects\":[\"patient:{person}\"],\"data\":{data}}}").into()
+}
+
 /// A body with one event or several.
 pub(crate) fn events(event_type: &str, count: usize, size: usize) -> Bytes {
     let event = || format!("{{\"type\":\"{event_type}\",\"data\":{}}}", data(size));

@@ -53,6 +53,9 @@ async fn measure_size(bench: &Bench, size: usize, first: bool) -> anyhow::Result
     }
     let mut neighbours = None;
     if first {
+        let workload = Workload::about_somebody(size);
+        let about = measure_empty(bench, &workload, &[]);
+        measurements.push(bare_loops.around(about, Figure::plain).await?);
         let (rows, compared) = measure_paced(bench, size).await?;
         measurements.extend(rows);
         neighbours = Some(compared);

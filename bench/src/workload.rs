@@ -25,6 +25,8 @@ pub(crate) struct Workload {
     pub(crate) size: usize,
     /// Share of the run's deliveries, as a divisor.
     pub(crate) divisor: usize,
+    /// Whether each event names whom it is about.
+    pub(crate) has_subjects: bool,
 }
 
 impl Workload {
@@ -38,7 +40,13 @@ impl Workload {
     /// One event per POST, one endpoint.
     pub(crate) fn single(size: usize) -> Self {
         let name = "one event per POST, one endpoint".to_owned();
-        Self { name, events_per_post: 1, endpoints: 1, rate: None, size, divisor: size_divisor(size) }
+        Self { name, events_per_post: 1, endpoints: 1, rate: None, size, divisor: size_divisor(size), has_subjects: false }
+    }
+
+    /// One event per POST that names whom it is about, one endpoint.
+    pub(crate) fn about_somebody(size: usize) -> Self {
+        let name = "one event per POST about somebody, one endpoint".to_owned();
+        Self { name, has_subjects: true, ..Self::single(size) }
     }
 
     /// One event per POST, several endpoints.

@@ -12,9 +12,9 @@ async function endpoint(id, url) {
   return api("POST", `/v1/accounts/${id}/endpoints`, { url, events, enabled: true, secret: "a secret that nobody guesses" });
 }
 
-function publish(id) {
+function publish(id, subjects = []) {
   const data = { id: "bv_2", object: "benefit_verification", status: "completed" };
-  return api("POST", `/v1/accounts/${id}/events`, { type: "benefit_verification.status_change", data });
+  return api("POST", `/v1/accounts/${id}/events`, { type: "benefit_verification.status_change", data, subjects });
 }
 
 test("a delivery that fails is found, explained, and retried until it arrives", async () => {
@@ -65,7 +65,7 @@ test("every page of the operator can be read, in light and dark, on a phone, and
   await signIn(page);
   const paths = ["", "/accounts", "/accounts/new", "/accounts/clinic-2", "/accounts/clinic-2/webhooks/new",
     `/accounts/clinic-2/webhooks/${made.id}`, `/accounts/clinic-2/webhooks/${made.id}/edit`, "/accounts/clinic-2/events",
-    "/deliveries", "/contracts", "/contracts/noyo", "/keys", "/audit", "/system"];
+    "/deliveries", "/contracts", "/contracts/noyo", "/keys", "/audit", "/disclosures", "/system"];
   for (const path of paths) {
     await page.goto(`${base}/console${path}`);
     await check(page);
@@ -261,4 +261,42 @@ test("an auditor sees who was shown a payload, keeps a checkpoint, and is shown 
   assert.equal(await auditor.getByText("hidden").count(), 0);
   assert.equal(await auditor.getByRole("button", { name: /^(Add|Test|Rotate|Delete|Resume)/ }).count(), 0);
   await check(auditor);
+});
+
+test("an operator sees who was told about somebody, places a hold, lifts it, and erases", async () => {
+  const hook = await receiver();
+  await account("clinic-11", "develop-health");
+  await endpoint("clinic-11", hook.url);
+  await publish("clinic-11", ["patient:123"]);
+  const page = await newPage(browser);
+  await signIn(page);
+  await page.getByRole("link", { name: "Disclosures", exact: true }).click();
+  await page.getByLabel("Account").fill("clinic-11");
+  await page.getByLabel("Subject").fill("patient:123");
+  const told = page.getByRole("region", { name: "Disclosures" }).getByText(hook.url);
+  for (let tries = 0; tries < 50 && await told.count() === 0; tries++) {
+    await page.getByRole("button", { name: "Show" }).click(); // until the delivery's attempt is recorded
+    await page.getByRole("heading", { name: "Hold" }).waitFor();
+  }
+  await told.first().waitFor();
+  await check(page);
+  await page.getByLabel("Reason of the hold").fill("Doe v. Clinic");
+  await page.getByRole("button", { name: "Place hold" }).click();
+  await page.getByText("Under a hold: Doe v. Clinic").waitFor();
+  assert.equal(await page.getByRole("button", { name: "Erase" }).count(), 0, "while it stands nothing can be erased");
+  await check(page);
+  await page.getByRole("button", { name: "Lift hold" }).click();
+  await page.getByLabel("Reason of the erasure").fill("asked for by the patient");
+  await page.getByRole("button", { name: "Erase" }).click();
+  await page.getByText("The erasure has begun.").waitFor();
+  const done = page.getByRole("region", { name: "Erasures" }).getByText("1 payload", { exact: false });
+  for (let tries = 0; tries < 50 && await done.count() === 0; tries++) {
+    await page.reload();
+  }
+  await check(page);
+  await page.getByRole("region", { name: "Disclosures" }).getByRole("link").nth(1).click();
+  await page.getByText("The data of this event was erased.").waitFor();
+  assert.equal(await page.getByRole("button", { name: "Show payload" }).count(), 0);
+  await check(page);
+  hook.close();
 });

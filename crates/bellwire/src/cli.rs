@@ -99,8 +99,17 @@ pub(crate) struct ServeArguments {
     pub(crate) account_backlog_max: u32,
     /// How long finished deliveries, and events that no delivery needs, are kept at least; whole weeks are removed. Without it,
     /// everything is kept
-    #[arg(long, value_name = "DAYS", env = "BELLWIRE_RETENTION", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) retention: Option<u16>,
+    #[arg(long, alias = "retention", value_name = "DAYS", env = "BELLWIRE_RETENTION", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) retain_history: Option<u16>,
+    /// How long payloads of events are kept at least; without it, as long as the event
+    #[arg(long, value_name = "DAYS", env = "BELLWIRE_RETAIN_PAYLOADS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) retain_payloads: Option<u16>,
+    /// How long the answers of receivers are kept at least; without it, as long as their deliveries
+    #[arg(long, value_name = "DAYS", env = "BELLWIRE_RETAIN_ANSWERS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) retain_answers: Option<u16>,
+    /// How long it is kept at least who was told about whom; without it, for ever
+    #[arg(long, value_name = "DAYS", env = "BELLWIRE_RETAIN_DISCLOSURES", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) retain_disclosures: Option<u16>,
     /// Requests per second per API key; 0: no limit
     #[arg(long, value_name = "N", default_value = "0", env = "BELLWIRE_RATE_MAX")]
     pub(crate) rate_max: KeyRate,

@@ -14,7 +14,7 @@ use bellwire_console::ConsoleOptions;
 use bellwire_contract::Contracts;
 use bellwire_domain::{AccountId, AddressPolicy, AllowedNetwork, Clock, Entropy, RateLimit, Secret};
 use bellwire_egress::{Sender, SenderOptions};
-use bellwire_engine::{Engine, EngineOptions};
+use bellwire_engine::{Engine, EngineOptions, RetentionPeriods};
 use bellwire_sso::{SingleSignOn, SingleSignOnOptions};
 use bellwire_store::{Location, MasterKey, PageRequest, Records, StoreOptions};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -47,8 +47,8 @@ pub(crate) struct ServerOptions {
     /// From one address in a minute; 0: any number.
     pub(crate) wrong_keys_max: u32,
     pub(crate) in_flight_max: usize,
-    /// How long history and events are kept, at least.
-    pub(crate) retention: Option<Duration>,
+    /// How long everything is kept, at least.
+    pub(crate) retention: RetentionPeriods,
     /// Live deliveries per account.
     pub(crate) account_backlog_max: u32,
     /// Deliveries per second that the replays of one account add.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bellwire_domain::time::Zone;
-use bellwire_domain::{DeliveryState, HealthStatus, IncidentState, ReplayState, Timestamp};
+use bellwire_domain::{DataRemoval, DeliveryState, HealthStatus, IncidentState, ReplayState, Timestamp};
 
 /// An instant, as far from now as it is.
 #[derive(Debug, Clone, Copy)]
@@ -123,6 +123,14 @@ pub(crate) const fn health_badge(enabled: bool, status: HealthStatus) -> Badge {
         (true, HealthStatus::Unhealthy) => Badge { word: "unhealthy", tone: "warn" },
         (true, HealthStatus::Pending) => Badge { word: "unverified", tone: "wait" },
         (true, HealthStatus::Failed) => Badge { word: "failed", tone: "bad" },
+    }
+}
+
+/// Why there is no payload any more, in a sentence.
+pub(crate) const fn gone(why: DataRemoval) -> &'static str {
+    match why {
+        DataRemoval::Erased => "The data of this event was erased.",
+        DataRemoval::Expired => "The data of this event is older than payloads are kept.",
     }
 }
 

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::attempt_metrics::AttemptMetrics;
+use crate::retainer::RetentionPeriods;
 use crate::scheduler::Scheduler;
 use crate::shared::Shared;
 use crate::suspects::Suspects;
@@ -33,8 +34,8 @@ pub struct EngineOptions {
     pub entropy: Arc<dyn Entropy>,
     /// Requests in flight at once, over all endpoints.
     pub in_flight_max: usize,
-    /// How long history and events are kept at least; `None`: for ever.
-    pub retention: Option<Duration>,
+    /// How long everything is kept, at least.
+    pub retention: RetentionPeriods,
 }
 
 /// Outcomes that may wait to be recorded; attempts wait for room.
@@ -77,8 +78,8 @@ impl Engine {
         loops.spawn(deleter::run(Arc::clone(&shared)));
         loops.spawn(eraser::run(Arc::clone(&shared)));
         loops.spawn(rollups::run(Arc::clone(&shared)));
-        if let Some(retention) = options.retention {
-            loops.spawn(retainer::run(Arc::clone(&shared), retention));
+        if options.retention.is_any() {
+            loops.spawn(retainer::run(Arc::clone(&shared), options.retention));
         }
         loops.spawn(watch::run(Arc::clone(&shared), notes, hard_stop.clone()));
         loops.spawn(recorder::run(Arc::clone(&shared), received, hard_stop.clone()));

@@ -12,7 +12,7 @@ use bellwire_domain::{
     AccountId, AttemptOutcome, Clock as _, Consumer, DeliveryState, EndpointId, Entropy, EventFilter, EventId, EventType,
     HealthStatus, OutboundRequest, RoomLimits, Timestamp,
 };
-use bellwire_engine::{Engine, EngineOptions, Sending, Transport};
+use bellwire_engine::{Engine, EngineOptions, RetentionPeriods, Sending, Transport};
 use bellwire_store::{
     Account, DeliveryQuery, Execution, Location, MasterKey, NewEndpoint, NewEvent, PageRequest, PutAccount, Records, StoreOptions,
 };
@@ -119,7 +119,7 @@ async fn attempts_wait_for_room_while_outcomes_cannot_be_stored() {
         clock: Arc::clone(&clock) as _,
         entropy,
         in_flight_max: IN_FLIGHT_MAX,
-        retention: None,
+        retention: RetentionPeriods::default(),
     });
     let account = account_with_endpoints(&records).await;
     publish(&records, &account, &clock).await;

@@ -58,6 +58,7 @@ pub use queue::config::EndpointConfig;
 pub use queue::deletion::{Deletion, DeletionStep};
 pub use queue::delivery::{ClaimedDelivery, ClaimedEvent};
 pub use queue::erasure::{ErasureStep, StepState};
+pub use queue::expiry::{Expired, Expiry};
 pub use queue::outcome::{HealthChange, Outcome, Recording, Told};
 pub use queue::publication::{EventReceipt, NewEvent, PublishError};
 pub use queue::replay::ReplayStep;

@@ -1,7 +1,7 @@
 //! The queue of live deliveries: how they get into it, who holds them, and how they leave.
 //!
 //! [`publication`] and `plan` turn posted events into deliveries; `claim` takes what waits; `outcome`, `health_book`,
-//! `incident_book` and `rollup_book` record what came of attempts, and `late` what came of cancelled ones; `cancel` and `replay` end and remake deliveries; `retention` removes what is old, `deletion` an account, `erasure` what is about somebody; `clock` mends what a clock that was
+//! `incident_book` and `rollup_book` record what came of attempts, and `late` what came of cancelled ones; `cancel` and `replay` end and remake deliveries; `retention` removes what is old, `expiry` its contents before that, `deletion` an account, `erasure` what is about somebody; `clock` mends what a clock that was
 //! ahead has left, and `clear_subjects` what an earlier version kept in the clear. `handoff` bounds what
 //! is in memory, `lease` says whether this process still holds it, and `takeover` frees what it holds no more.
 //!
@@ -23,6 +23,7 @@ pub(crate) mod context;
 pub(crate) mod deletion;
 pub(crate) mod delivery;
 pub(crate) mod erasure;
+pub(crate) mod expiry;
 pub(crate) mod facade;
 pub(crate) mod handoff;
 pub(crate) mod health_book;

@@ -33,6 +33,7 @@ fn queue_statements() -> Vec<String> {
         queue::deletion::statements(),
         queue::clear_subjects::statements(),
         queue::erasure::statements(),
+        queue::expiry::statements(),
     ];
     claims.into_iter().chain(others).flatten().collect()
 }

@@ -3,12 +3,12 @@
 use bellwire_domain::{AuditAction, Decision};
 use serde_json::{Value, json};
 
-use crate::authorisation::{RESOURCE, Things, example_body, things};
+use crate::authorisation::{HELD, RESOURCE, Things, example_body, things, with_required};
 use crate::document::operations;
 use crate::support::{ADMIN, Server};
 
 /// The records of each operation; empty: it leaves none.
-const RECORDS: [(&str, &str); 49] = [
+const RECORDS: [(&str, &str); 57] = [
     ("keys.create", "key.created"),
     ("keys.list", ""),
     ("keys.delete", "key.deleted"),
@@ -56,6 +56,14 @@ const RECORDS: [(&str, &str); 49] = [
     ("stats", ""),
     ("audit.list", ""),
     ("audit.checkpoint", ""),
+    ("disclosures.list", "disclosures.read"),
+    ("erasures.start", "erasure.started"),
+    ("erasures.get", ""),
+    ("erasures.list", ""),
+    ("holds.put", "hold.placed"),
+    ("holds.get", ""),
+    ("holds.list", ""),
+    ("holds.delete", "hold.released"),
     ("health.alive", ""),
     ("document", ""),
 ];
@@ -95,7 +103,16 @@ async fn things_of(server: &Server, account: &str, contract: &'static str) -> Th
     let endpoint = server.endpoint(account).await;
     let none = String::new;
     let account = account.to_owned();
-    Things { account, contract, endpoint, delivery: none(), incident: none(), replay: none(), bulk_retry: none() }
+    Things {
+        account,
+        contract,
+        endpoint,
+        delivery: none(),
+        incident: none(),
+        replay: none(),
+        bulk_retry: none(),
+        erasure: none(),
+    }
 }
 
 #[tokio::test]
@@ -120,6 +137,8 @@ async fn every_operation_that_changes_or_shows_something_leaves_its_record() {
             .replace("{incident}", &own.incident)
             .replace("{replay}", &own.replay)
             .replace("{bulk_retry}", &own.bulk_retry)
+            .replace("{erasure}", &own.erasure)
+            .replace("{subject}", HELD)
             .replace("{kind}", "difference")
             .replace("{id}", RESOURCE)
             .replace("{key}", &spare);
@@ -128,6 +147,7 @@ async fn every_operation_that_changes_or_shows_something_leaves_its_record() {
         }
         server.app.record_tally().await.unwrap();
         let before = records(&server).await.len();
+        let path = with_required(&path, operation);
         let answer = server.call(&method.to_ascii_uppercase(), &path, Some(ADMIN), example_body(operation).as_deref()).await;
         assert!(answer.status < 300, "{method} {path}: {}", answer.text);
         server.app.record_tally().await.unwrap();

@@ -9,7 +9,7 @@ use crate::support::{ADMIN, Server};
 
 /// `id`: admin, publisher, consumer on its own account, consumer on another's, auditor, nobody.
 /// `+` allowed, `-` 403, `0` 404, `!` 401.
-const MATRIX: [(&str, &str); 49] = [
+const MATRIX: [(&str, &str); 57] = [
     ("keys.create", "+----!"),
     ("keys.list", "+----!"),
     ("keys.delete", "+----!"),
@@ -57,6 +57,14 @@ const MATRIX: [(&str, &str); 49] = [
     ("stats", "+-+++!"),
     ("audit.list", "+---+!"),
     ("audit.checkpoint", "+---+!"),
+    ("disclosures.list", "+---+!"),
+    ("erasures.start", "+----!"),
+    ("erasures.get", "+---+!"),
+    ("erasures.list", "+---+!"),
+    ("holds.put", "+----!"),
+    ("holds.get", "+---+!"),
+    ("holds.list", "+---+!"),
+    ("holds.delete", "+----!"),
     ("health.alive", "++++++"),
     ("document", "++++++"),
 ];
@@ -76,7 +84,11 @@ pub(crate) struct Things {
     pub(crate) incident: String,
     pub(crate) replay: String,
     pub(crate) bulk_retry: String,
+    pub(crate) erasure: String,
 }
+
+/// A subject that is under a hold in every account.
+pub(crate) const HELD: &str = "patient:held";
 
 pub(crate) async fn things(server: &Server, account: &str, contract: &'static str) -> Things {
     server.account(account, contract).await;
@@ -106,7 +118,10 @@ pub(crate) async fn things(server: &Server, account: &str, contract: &'static st
     let replay = server.post(&format!("/v1/accounts/{account}/endpoints/{endpoint}/replay"), &since).await.id();
     let many = json!({ "filter": { "account": account, "status": 418 }, "reason": "to see" });
     let bulk_retry = server.post("/v1/bulk/retries", &many).await.id();
-    Things { account: account.to_owned(), contract, endpoint, delivery, incident, replay, bulk_retry }
+    let asked = json!({ "subject": "patient:7", "reason": "to see" });
+    let erasure = server.post(&format!("/v1/accounts/{account}/erasures"), &asked).await.id();
+    server.put(&format!("/v1/accounts/{account}/holds/{HELD}"), &json!({ "reason": "to see" })).await;
+    Things { account: account.to_owned(), contract, endpoint, delivery, incident, replay, bulk_retry, erasure }
 }
 
 /// The example of the body, as it suits the account.
@@ -117,6 +132,16 @@ pub(crate) fn example_body(operation: &Value) -> Option<String> {
         example => example,
     };
     (!example.is_null()).then(|| example.to_string())
+}
+
+/// The path with the examples of the query parameters that are required.
+pub(crate) fn with_required(path: &str, operation: &Value) -> String {
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let required = parameters.filter(|parameter| parameter["in"] == "query" && parameter["required"] == true);
+    let query: Vec<String> = required
+        .map(|parameter| format!("{}={}", parameter["name"].as_str().unwrap(), parameter["example"].as_str().unwrap()))
+        .collect();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
 }
 
 #[tokio::test]
@@ -164,9 +189,12 @@ async fn try_once(server: &Server, (method, path, operation): (&str, &str, &Valu
         .replace("{incident}", &own.incident)
         .replace("{replay}", &own.replay)
         .replace("{bulk_retry}", &own.bulk_retry)
+        .replace("{erasure}", &own.erasure)
+        .replace("{subject}", HELD)
         .replace("{kind}", "difference")
         .replace("{id}", RESOURCE)
         .replace("{key}", &spare);
+    let path = with_required(&path, operation);
     let answer = server.call(&method.to_ascii_uppercase(), &path, Some(key), example_body(operation).as_deref()).await;
     match answer.status {
         200..=299 => '+',
@@ -193,13 +221,15 @@ async fn another_account_looks_like_none() {
         incident: "inc_nothing".to_owned(),
         replay: "rpl_nothing".to_owned(),
         bulk_retry: "blk_nothing".to_owned(),
+        erasure: "era_nothing".to_owned(),
     };
     let belongs = |path: &str| ["{account}", "{delivery}", "{incident}", "{bulk_retry}"].iter().any(|part| path.contains(part));
     for (method, path, operation) in operations().filter(|(_, path, _)| belongs(path)) {
         let at = |things: &Things| {
             let path = path.replace("{account}", &things.account).replace("{endpoint}", &things.endpoint);
             let path = path.replace("{delivery}", &things.delivery).replace("{incident}", &things.incident);
-            path.replace("{bulk_retry}", &things.bulk_retry).replace("{kind}", "order").replace("{id}", RESOURCE)
+            let path = path.replace("{bulk_retry}", &things.bulk_retry).replace("{kind}", "order").replace("{id}", RESOURCE);
+            with_required(&path.replace("{erasure}", &things.erasure).replace("{subject}", HELD), operation)
         };
         let body = example_body(operation);
         let method = method.to_ascii_uppercase();

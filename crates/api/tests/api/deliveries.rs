@@ -60,8 +60,9 @@ async fn every_filter_of_deliveries_is_taken_and_what_means_nothing_is_named_wit
         ("attempts_min=1", 0),
         ("since=2025-01-15T10:30:00Z", 2),
         ("until=2025-01-15T10:30:00Z", 0),
-        ("since=2025-01-15T10:30:00Z&until=2025-01-15T11:30:00Z&subject=patient-1&type=order.created&state=pending", 2),
-        ("subject=patient-2", 0),
+        ("since=2025-01-15T10:30:00Z&until=2025-01-15T11:30:00Z&type=order.created&state=pending", 2),
+        ("account=a&subject=patient-1&type=order.created&state=pending", 1),
+        ("account=a&subject=patient-2", 0),
     ] {
         assert_eq!(count(admin, query).await, expected, "{query}");
     }
@@ -70,6 +71,7 @@ async fn every_filter_of_deliveries_is_taken_and_what_means_nothing_is_named_wit
     assert_eq!(count(Some(&own), "event=e1").await, 0, "an event of its own account");
     for (query, name) in [
         ("outcome=lost", "outcome"),
+        ("subject=patient-1", "subject"),
         ("status=99", "status"),
         ("attempts_min=many", "attempts_min"),
         ("since=yesterday", "since"),

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bellwire_contract::{Contract, EventDefinition};
+use bellwire_engine::RetentionPeriods;
 use bellwire_store::{Location, MasterKey};
 
 use crate::cli::DemoArguments;
@@ -101,7 +102,7 @@ async fn start_server(folder: &std::path::Path, listen: SocketAddr) -> anyhow::R
         erasures: None,
         operator_account: None,
         sso: None,
-        retention: None,
+        retention: RetentionPeriods::default(),
         requests_per_key: None,
         requests_per_consumer_key: None,
         public_url: None,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use bellwire_contract::Contracts;
 use bellwire_domain::{AllowedNetwork, Scope};
+use bellwire_engine::RetentionPeriods;
 use bellwire_store::Location;
 use tokio::runtime::Builder;
 
@@ -16,6 +17,10 @@ use crate::server::{Server, ServerOptions, SsoArguments};
 use crate::signals::Stops;
 
 use crate::{contracts, master_key, telemetry};
+
+fn days(days: u16) -> Duration {
+    Duration::from_secs(u64::from(days) * 24 * 60 * 60)
+}
 
 /// Checks everything, then serves.
 pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
@@ -55,7 +60,12 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         operator_account: arguments.operator_account,
         audit_checkpoints: arguments.audit_checkpoints,
         erasures: arguments.erasures,
-        retention: arguments.retention.map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60)),
+        retention: RetentionPeriods {
+            history: arguments.retain_history.map(days),
+            payloads: arguments.retain_payloads.map(days),
+            answers: arguments.retain_answers.map(days),
+            disclosures: arguments.retain_disclosures.map(days),
+        },
         requests_per_key: arguments.rate_max.per_second(),
         requests_per_consumer_key: arguments.consumer_rate_max.per_second(),
         public_url: arguments.public_url,

@@ -27,6 +27,7 @@ struct Furnished {
     delivery: String,
     incident: String,
     bulk_retry: String,
+    erasure: String,
     spare_key: String,
     spare_endpoint: String,
 }
@@ -51,11 +52,16 @@ impl Furnished {
         });
         let many = json!({ "filter": { "account": "clinic-7" }, "reason": "to see" });
         let bulk_retry = api.post("/v1/bulk/retries", &many).expect(202)["id"].as_str().unwrap().to_owned();
+        let erase = json!({ "subject": "patient:gone", "reason": "to see" });
+        let erasure = api.post("/v1/accounts/clinic-7/erasures", &erase).expect(202)["id"].as_str().unwrap().to_owned();
+        for subject in ["patient:held", "patient:spare"] {
+            api.put(&format!("/v1/accounts/clinic-7/holds/{subject}"), &json!({ "reason": "to see" })).expect(200);
+        }
         let resource = json!({ "id": RESOURCE, "status": "processing" });
         api.put(&format!("/v1/accounts/clinic-7/resources/difference/{RESOURCE}"), &resource).expect(201);
         let spare_endpoint = made("/v1/accounts/clinic-7/endpoints", &endpoint);
         let spare_key = made("/v1/keys", &json!({ "role": "auditor" }));
-        Self { home, server, delivery, incident, bulk_retry, spare_key, spare_endpoint }
+        Self { home, server, delivery, incident, bulk_retry, erasure, spare_key, spare_endpoint }
     }
 
     fn key(&self, role: &str, account: Option<&str>) -> String {
@@ -77,6 +83,7 @@ impl Furnished {
             ("DELIVERY_ID", &self.delivery),
             ("INCIDENT_ID", &self.incident),
             ("BULK_RETRY_ID", &self.bulk_retry),
+            ("ERASURE_ID", &self.erasure),
             ("SPARE_KEY_ID", &self.spare_key),
             ("SPARE_ENDPOINT_ID", &self.spare_endpoint),
         ];

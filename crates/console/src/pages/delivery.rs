@@ -14,7 +14,7 @@ use super::rows::DeliveryRow;
 use crate::bar::Bar;
 use crate::layout::{Area, Layout, html};
 use crate::query::Query;
-use crate::show::{Badge, When, pretty, span};
+use crate::show::{Badge, When, gone, pretty, span};
 use crate::texts::words;
 use crate::visitor::Visitor;
 use crate::{Console, Refusal};
@@ -99,7 +99,7 @@ async fn page(console: &Console, visitor: &Visitor, id: &str, shows_payload: boo
     let (mut payload, mut request, mut no_request) = (None, None, None);
     if shows_payload {
         let event = app.get_event(&access, delivery.event_id.as_str()).await?;
-        payload = Some(pretty(&event.data));
+        payload = Some(event.removed.map_or_else(|| pretty(&event.data), |why| gone(why).to_owned()));
         if let (Some(last), true) = (attempts.last(), endpoint.is_some()) {
             match app.show_request(&access, &delivery, last, &event).await? {
                 Ok(shown) => request = Some(request_of(shown)),

@@ -10,7 +10,7 @@ use bellwire_store::{Event, EventQuery, Page, PageRequest};
 use super::rows::DeliveryRow;
 use crate::layout::{Area, Layout, html};
 use crate::query::{Query, ROWS};
-use crate::show::{When, count, pretty};
+use crate::show::{When, count, gone, pretty};
 use crate::visitor::Visitor;
 use crate::{Console, Refusal};
 
@@ -47,6 +47,8 @@ struct EventPage {
     /// Whether payloads are shown to who asks.
     may_read: bool,
     payload: Option<String>,
+    /// Why there is none any more.
+    removed: Option<&'static str>,
     rows: Vec<DeliveryRow>,
     is_waiting: bool,
 }
@@ -138,7 +140,8 @@ async fn page(
         row: row(&event, now),
         accepted: When::new(event.created_at, now),
         may_read: access.shows_contents(),
-        payload: shows_payload.then(|| pretty(&event.data)),
+        removed: event.removed.map(gone),
+        payload: (shows_payload && event.removed.is_none()).then(|| pretty(&event.data)),
         rows: DeliveryRow::all(&found.items, now),
         is_waiting,
     })

@@ -12,7 +12,7 @@ use bellwire_domain::{
     AccountId, AddressPolicy, Clock, EndpointId, Entropy, EventFilter, EventId, EventType, HealthStatus, Secret,
 };
 use bellwire_egress::{Sender, SenderOptions};
-use bellwire_engine::{Engine, EngineOptions, Transport};
+use bellwire_engine::{Engine, EngineOptions, RetentionPeriods, Transport};
 use bellwire_store::{
     Account, Delivery, DeliveryQuery, LaneKey, Location, MasterKey, NewEndpoint, NewEvent, PageRequest, PutAccount, Queue,
     Records, StoreOptions,
@@ -87,7 +87,7 @@ impl World {
             clock: Arc::clone(&clock) as _,
             entropy,
             in_flight_max: 100,
-            retention,
+            retention: RetentionPeriods { history: retention, ..RetentionPeriods::default() },
         });
         Self { records, queue, engine, clock, contracts, published: AtomicUsize::new(0), folder }
     }

@@ -5,14 +5,17 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bellwire_domain::{
-    AccountId, AuditAction, AuditActor, AuditEntry, AuditOrigin, AuditVia, DeliveryState, EventId, EventType, ReplayCase,
-    ReplayId, Secret,
+    AccountId, AuditAction, AuditActor, AuditEntry, AuditOrigin, AuditVia, DeliveryState, ErasureId, EventId, EventType,
+    ReplayCase, ReplayId, Secret,
 };
-use bellwire_store::{DeliveryQuery, EndpointChanges, LaneKey, NewEvent, NewReplay, PageRequest, Records, RetryResult, Rotation};
+use bellwire_store::{
+    DeliveryQuery, EndpointChanges, ErasedSubject, LaneKey, NewErasure, NewEvent, NewReplay, PageRequest, Records, RetryResult,
+    Rotation,
+};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
-use crate::ledger::Accepted;
+use crate::ledger::{Accepted, SUBJECT, is_about_subject};
 use crate::random::Random;
 use crate::world::{CALM_AT, Run, lane};
 
@@ -70,7 +73,7 @@ async fn offer(run: &Run, records: &Records, call: &Unanswered, life: usize) -> 
         event_type: EventType::try_new("thing.happened").unwrap(),
         occurred_at: run.time.wall(),
         data: Bytes::from(format!("{{\"of\":\"{id}\"}}")),
-        subjects: Vec::new(),
+        subjects: if is_about_subject(id) { vec![SUBJECT.to_owned()] } else { Vec::new() },
         fingerprint: [7; 32],
         redeliver: false,
         is_test: false,
@@ -97,7 +100,7 @@ async fn meddle(run: Arc<Run>, records: Records, mut random: Random) {
         };
         let lane = lane(&endpoint);
         let harmless = EndpointChanges { name: Some(Some("renamed".to_owned())), ..EndpointChanges::default() };
-        let changes = match random.within(0..6) {
+        let changes = match random.within(0..7) {
             0 if !endpoint.left_alone => EndpointChanges { enabled: Some(false), ..EndpointChanges::default() },
             1 if !endpoint.left_alone => EndpointChanges { enabled: Some(true), ..EndpointChanges::default() },
             2 if !endpoint.left_alone => EndpointChanges { resume: true, ..EndpointChanges::default() },
@@ -111,6 +114,10 @@ async fn meddle(run: Arc<Run>, records: Records, mut random: Random) {
             }
             4 => {
                 send_again(&run, &records, &lane, &mut random).await;
+                continue;
+            }
+            6 => {
+                erase(&run, &records, &endpoint.account, &mut random).await;
                 continue;
             }
             5 => {
@@ -152,6 +159,27 @@ async fn send_again(run: &Run, records: &Records, lane: &LaneKey, random: &mut R
     run.ledger.lock().retried_by_hand.insert(id.to_string());
     if let Ok(RetryResult::NotFound | RetryResult::EndpointGone) = records.retry_delivery(id).await {
         run.ledger.lock().broken.push(format!("delivery {id} was listed and cannot be found"));
+    }
+}
+
+/// Erases what is about the subject, now and then.
+async fn erase(run: &Run, records: &Records, account: &str, random: &mut Random) {
+    if !random.chance(30) {
+        return;
+    }
+    let number = run.next_event.fetch_add(1, Ordering::SeqCst);
+    let new = NewErasure {
+        id: ErasureId::try_new(&format!("era_{number}")).unwrap(),
+        account_id: AccountId::try_new(account).unwrap(),
+        subject: ErasedSubject::Named(SUBJECT.to_owned()),
+        reason: "simulated".to_owned(),
+        asked_by: "nobody".to_owned(),
+        running_max: 4,
+    };
+    let at = run.time.elapsed();
+    if let Ok(started) = acting(records, AuditAction::ErasureStarted).start_erasure(new).await {
+        count_recorded(run, true);
+        run.ledger.lock().erasures.push((account.to_owned(), started.id.to_string(), at));
     }
 }
 

@@ -67,6 +67,8 @@ pub struct Ledger {
     pub retried_by_hand: BTreeSet<String>,
     /// Acts that were acknowledged, and have to be in the audit log.
     pub recorded: u64,
+    /// Erasures that were acknowledged: their account and id, and when.
+    pub erasures: Vec<(String, String, Duration)>,
     pub crashes: usize,
     pub stops: usize,
     pub commits_failed: usize,
@@ -81,6 +83,14 @@ pub struct Ledger {
     pub logs: BTreeMap<String, Vec<(i64, String)>>,
     /// What went wrong with the simulation itself.
     pub broken: Vec<String>,
+}
+
+/// The subject of some events.
+pub const SUBJECT: &str = "patient:1";
+
+/// Whether an event is about the subject: one in five is, by its number.
+pub fn is_about_subject(event: &str) -> bool {
+    event.trim_start_matches("evt_").parse::<usize>().is_ok_and(|number| number % 5 == 0)
 }
 
 impl Ledger {

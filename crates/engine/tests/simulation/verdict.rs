@@ -8,7 +8,7 @@ use bellwire_contract::Contracts;
 use bellwire_domain::{Decision, DeliveryPolicy, DeliveryState};
 use bellwire_store::Attempt;
 
-use crate::ledger::{Ledger, Sent, SimEndpoint, Stored};
+use crate::ledger::{Ledger, Sent, SimEndpoint, Stored, is_about_subject};
 use crate::network::Behaviour;
 use crate::world::contracts;
 
@@ -47,6 +47,10 @@ struct Verdict<'l> {
 impl<'l> Verdict<'l> {
     fn policy(&self, endpoint: &SimEndpoint) -> &'l DeliveryPolicy {
         self.contracts.get(endpoint.contract).unwrap().delivery()
+    }
+
+    fn has_erasures(&self) -> bool {
+        !self.ledger.erasures.is_empty()
     }
 
     fn endpoint_of(&self, stored: &Stored) -> &'l SimEndpoint {
@@ -96,6 +100,8 @@ impl<'l> Verdict<'l> {
             let by_hand = self.ledger.retried_by_hand.contains(&id.to_string());
             match stored.delivery.state {
                 DeliveryState::Pending if endpoint.left_alone => self.found.push(format!("{id} is still pending")),
+                // Somebody had it erased.
+                DeliveryState::Cancelled if is_about_subject(stored.delivery.event_id.as_str()) && self.has_erasures() => {}
                 DeliveryState::Cancelled if endpoint.left_alone => self.found.push(format!("{id} was cancelled")),
                 DeliveryState::Delivered if !last.is_some_and(|last| success(last.status)) => {
                     self.found.push(format!("{id} is delivered, and its last attempt failed: {last:?}"));
@@ -242,6 +248,9 @@ impl<'l> Verdict<'l> {
             let to = self.ledger.endpoints.iter().filter(|endpoint| endpoint.account == accepted.account);
             for endpoint in to.filter(|endpoint| Self::is_prompt(endpoint)) {
                 let first = self.ledger.sent.iter().find(|sent| sent.event == accepted.event && sent.endpoint == endpoint.id);
+                if first.is_none() && is_about_subject(&accepted.event) && self.has_erasures() {
+                    continue;
+                }
                 let late = first.is_none_or(|first| first.started.saturating_sub(accepted.at) > LATENESS_MAX);
                 if late {
                     let when = first.map(|first| first.started);

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use bellwire_contract::{Contract, Contracts};
 use bellwire_domain::RoomLimits;
-use bellwire_domain::{AccountId, Clock, DeliveryState, EndpointId, EventFilter, HealthStatus, Secret, Span, Timestamp};
-use bellwire_engine::{Engine, EngineOptions};
+use bellwire_domain::{
+    AccountId, Clock, DeliveryState, EndpointId, ErasureState, EventFilter, HealthStatus, Secret, Span, Timestamp,
+};
+use bellwire_engine::{Engine, EngineOptions, RetentionPeriods};
 use bellwire_store::{
-    DeliveryQuery, EndpointChanges, EventQuery, Execution, FiguresQuery, LaneKey, Location, MasterKey, NewEndpoint, PageRequest,
-    PutAccount, Records, StoreOptions,
+    DeliveryQuery, EndpointChanges, Event, EventQuery, Execution, FiguresQuery, LaneKey, Location, MasterKey, NewEndpoint,
+    PageRequest, PutAccount, Records, StoreOptions,
 };
 use bellwire_testkit::SeededEntropy;
 use bellwire_testkit::postgres::{Cluster, psql};
@@ -20,7 +22,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::actors::{self, Unanswered};
-use crate::ledger::{Ledger, SimEndpoint, Stored};
+use crate::ledger::{Ledger, SimEndpoint, Stored, is_about_subject};
 use crate::network::{Behaviour, Network};
 use crate::random::Random;
 
@@ -300,7 +302,7 @@ fn start(run: &Arc<Run>, location: &Location, life: usize, random: &mut Random) 
         clock: Arc::clone(&run.time) as _,
         entropy: Arc::clone(&run.entropy) as _,
         in_flight_max: 16,
-        retention: None,
+        retention: RetentionPeriods::default(),
     });
     (records, engine)
 }
@@ -382,6 +384,27 @@ async fn settle(run: &Run, records: &Records) {
     run.ledger.lock().broken.push("deliveries were still pending long after all was calm".to_owned());
 }
 
+/// Every erasure that was acknowledged is done, and what it was to remove is gone.
+async fn look_at_erasures(run: &Run, records: &Records, (account, events): (&AccountId, &[Event])) {
+    let (erasures, accepted) = {
+        let ledger = run.ledger.lock();
+        (ledger.erasures.clone(), ledger.accepted.clone())
+    };
+    for (_, id, at) in erasures.iter().filter(|(of, ..)| of == account.as_str()) {
+        let found = records.find_erasure(account, &id.parse().unwrap()).await.unwrap();
+        if !found.is_some_and(|found| found.state == ErasureState::Done) {
+            run.ledger.lock().broken.push(format!("{id} was acknowledged and is not done"));
+        }
+        let before = accepted.iter().filter(|accepted| accepted.account == account.as_str() && accepted.at < *at);
+        let about: Vec<&str> = before.map(|accepted| accepted.event.as_str()).filter(|event| is_about_subject(event)).collect();
+        for event in events.iter().filter(|event| about.contains(&event.id.as_str())) {
+            if event.removed.is_none() {
+                run.ledger.lock().broken.push(format!("{} was to be removed by {id}", event.id));
+            }
+        }
+    }
+}
+
 /// What the store says in the end.
 async fn gather(run: &Run, records: &Records) {
     let all = FiguresQuery {
@@ -402,6 +425,7 @@ async fn gather(run: &Run, records: &Records) {
             run.ledger.lock().stored.push(Stored { delivery, attempts });
         }
         let events = records.list_events(&account, EventQuery::default(), page).await.unwrap().items;
+        look_at_erasures(run, records, (&account, &events)).await;
         let log = events.into_iter().map(|event| (event.seq, event.id.to_string())).collect();
         run.ledger.lock().logs.insert(account.to_string(), log);
     }

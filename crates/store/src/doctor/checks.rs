@@ -123,7 +123,7 @@ pub(super) const ALL: &[Definition] = &[
             "SELECT 'erasure ' || x.id || ': event ' || e.id || ' of account number ' || e.account || ' has its data' \
              FROM erasures x JOIN accounts a ON a.id = x.account_id JOIN subjects s ON s.subject = x.subject \
              JOIN events e ON e.place = s.event AND e.account = a.ref \
-             WHERE x.state = 'done' AND e.payload_length >= 0 AND e.created_at < x.created_at",
+             WHERE x.state = 'done' AND e.payload_length >= 0 AND e.place <= x.last_event",
         ],
     },
     Definition {

@@ -46,6 +46,7 @@ CREATE TABLE erasures (
     asked_by      TEXT COLLATE "C" NOT NULL,
     state         TEXT COLLATE "C" NOT NULL,          -- running or done
     cursor_event  BIGINT NOT NULL,       -- every event up to this place has been looked at
+    last_event    BIGINT NOT NULL,       -- what was published later is not part of it
     payloads      BIGINT NOT NULL,
     answers       BIGINT NOT NULL,
     documents     BIGINT NOT NULL,
@@ -65,3 +66,5 @@ CREATE TABLE holds (
     created_at     BIGINT NOT NULL,
     PRIMARY KEY (account_id, subject)
 );
+-- Up to which of its events payloads have gone by their age.
+ALTER TABLE accounts ADD COLUMN expired_seq BIGINT NOT NULL DEFAULT 0;

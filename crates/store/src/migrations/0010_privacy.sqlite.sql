@@ -46,6 +46,7 @@ CREATE TABLE erasures (
     asked_by      TEXT NOT NULL,
     state         TEXT NOT NULL,          -- running or done
     cursor_event  INTEGER NOT NULL,       -- every event up to this place has been looked at
+    last_event    INTEGER NOT NULL,       -- what was published later is not part of it
     payloads      INTEGER NOT NULL,
     answers       INTEGER NOT NULL,
     documents     INTEGER NOT NULL,
@@ -65,3 +66,5 @@ CREATE TABLE holds (
     created_at     INTEGER NOT NULL,
     PRIMARY KEY (account_id, subject)
 ) STRICT, WITHOUT ROWID;
+-- Up to which of its events payloads have gone by their age.
+ALTER TABLE accounts ADD COLUMN expired_seq INTEGER NOT NULL DEFAULT 0;

@@ -26,7 +26,7 @@ const ACCOUNTS: &str = "FROM accounts a LEFT JOIN endpoints p ON p.account_id = 
      ORDER BY a.id, p.id";
 const KNOWN: &str = "FROM UNNEST($1::text[], $2::text[]) t (account_id, id) \
      JOIN accounts a ON a.id = ANY(ARRAY[t.account_id]) \
-     CROSS JOIN LATERAL (SELECT id, place, deliveries, fingerprint, occurred_at FROM events \
+     CROSS JOIN LATERAL (SELECT id, place, deliveries, fingerprint, occurred_at, payload_length FROM events \
      WHERE account = a.ref AND id = t.id LIMIT 1) e";
 
 /// The statements whose rows [`keep`] keeps: the accounts, and, where publishers chose ids, the events that have them.

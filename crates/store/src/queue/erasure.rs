@@ -27,7 +27,7 @@ use crate::sql::{Db, Insert, params};
 /// Events, or documents, that one step looks at: what is published meanwhile waits for a commit of no more than these.
 const STEP: i64 = 50;
 
-const EVENTS: &str = "SELECT event FROM subjects WHERE subject = $1 AND event > $2 ORDER BY event LIMIT $3";
+const EVENTS: &str = "SELECT event FROM subjects WHERE subject = $1 AND event > $2 AND event <= $3 ORDER BY event LIMIT $4";
 const ANSWERS: &str = "UPDATE deliveries SET response_sealed = NULL WHERE event = $1 AND response_sealed IS NOT NULL";
 const EARLIER_ANSWERS: &str = "UPDATE earlier_attempts SET response_sealed = NULL WHERE response_sealed IS NOT NULL \
      AND delivery_id IN (SELECT id FROM deliveries WHERE event = $1)";
@@ -128,7 +128,8 @@ fn done(erasure: &RunningErasure) -> AuditEntry {
 
 /// Removes what the next events hold: how much, and the place of the last; `None`: there are no more.
 fn erase_events(db: Db<'_>, erasure: &RunningErasure, account: i64, now: Timestamp) -> Result<(Erased, Option<i64>), StoreError> {
-    let rows = db.query("subjects", EVENTS, params![erasure.subject.as_slice(), erasure.cursor_event, STEP])?;
+    let rows =
+        db.query("subjects", EVENTS, params![erasure.subject.as_slice(), erasure.cursor_event, erasure.last_event, STEP])?;
     let (mut erased, mut last) = (Erased::default(), None);
     for row in &rows {
         let place: i64 = row.value("event")?;

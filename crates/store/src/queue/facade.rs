@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwire_domain::{Decision, DeliveryId, ErasureId, ReplayId, Suspicion, Timestamp};
+use bellwire_domain::{AccountId, Decision, DeliveryId, ErasureId, ReplayId, Suspicion, Timestamp};
 use tokio::sync::oneshot;
 
 use super::access::{Access, answered};
@@ -13,6 +13,7 @@ use super::config::{self, EndpointConfig};
 use super::deletion::DeletionStep;
 use super::delivery::ClaimedDelivery;
 use super::erasure::{self, ErasureStep, StepState};
+use super::expiry::{self, Expired, Expiry};
 use super::jobs::Job;
 use super::outcome::{Outcome, RecordJob, Recording, SealedParts};
 use super::replay::{self, ReplayStep};
@@ -246,6 +247,54 @@ impl Queue {
     pub async fn fold_figures(&self) -> Result<bool, StoreError> {
         let now = self.0.now();
         self.0.write(move |db| rollup::fold(db, now)).await
+    }
+
+    /// Removes contents by their age; what they belong to stays. May be interrupted, and asked by several nodes at once.
+    pub async fn expire(&self, expiry: Expiry) -> Result<Expired, StoreError> {
+        let mut expired = Expired::default();
+        if let Some(before) = expiry.answers {
+            let mut more = true;
+            while more {
+                let removed;
+                (removed, more) = self.0.write(move |db| expiry::expire_answers(db, before)).await?;
+                expired.answers += removed;
+            }
+        }
+        let mut after = None;
+        loop {
+            let page = PageRequest { limit: ACCOUNTS_PAGE, after };
+            let page = self.0.read(move |db| account::list_ids(db, &page)).await?;
+            for id in page.items {
+                self.expire_account(&id, expiry, &mut expired).await?;
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        if expired != Expired::default() {
+            self.0.write(scrub::want).await?;
+            self.0.scrub().await?;
+        }
+        Ok(expired)
+    }
+
+    async fn expire_account(&self, id: &AccountId, expiry: Expiry, expired: &mut Expired) -> Result<(), StoreError> {
+        let mut more = expiry.payloads.is_some();
+        while let (true, Some(before)) = (more, expiry.payloads) {
+            let (id, removed) = (id.clone(), &mut expired.payloads);
+            let gone;
+            (gone, more) = self.0.write(move |db| expiry::expire_payloads(db, &id, before)).await?;
+            *removed += gone;
+        }
+        let mut from = expiry.disclosures.map(|_| Timestamp::from_micros(0));
+        while let (Some(start), Some(before)) = (from, expiry.disclosures) {
+            let (id, removed) = (id.clone(), &mut expired.disclosures);
+            let gone;
+            (gone, from) = self.0.write(move |db| expiry::expire_disclosures(db, &id, (start, before))).await?;
+            *removed += gone;
+        }
+        Ok(())
     }
 
     /// Removes what is older than `since`, in whole weeks: ended deliveries with their attempts, and events that no delivery

@@ -3,8 +3,8 @@
 //! The history goes first: ended deliveries with their attempts, by the week they were made in (on PostgreSQL a week is a
 //! partition, see `history.rs`). The row of `retention` says from where on everything is kept, and says so before anything is
 //! removed, so that nobody mistakes an unfinished removal for a loss. A week stays as long as a delivery made in it is live, and
-//! so do the weeks after it. Then events go, account by account, from the start of each log up to the first one that is young
-//! enough or that a delivery still needs. A log never has holes; it only begins later.
+//! so do the weeks after it; so does a week with a delivery about somebody who is under a hold. Then events go, account by account, from the start of each log up to the first one that is young
+//! enough or that a delivery or a hold still needs. A log never has holes; it only begins later.
 //!
 //! Everything goes in small transactions, and others write in between.
 
@@ -13,9 +13,9 @@ use bellwire_domain::{AccountId, DeliveryId, Timestamp};
 use super::clock;
 use super::ids::{WEEK, ahead_of};
 use crate::StoreError;
-use crate::rows::account;
 use crate::rows::event::{SEQ_MAX, event_place, place_seq};
 use crate::rows::retention::{Kept, keep, kept};
+use crate::rows::{account, hold};
 use crate::sql::{Db, Select, columns, params};
 
 /// Rows removed in one transaction.
@@ -83,7 +83,8 @@ pub(crate) fn begin(db: Db<'_>, since: Timestamp) -> Result<Kept, StoreError> {
     let week_of = |id: i64| id - id.rem_euclid(WEEK);
     let wanted = week_of(DeliveryId::after(DeliveryId::default(), since).number());
     let oldest: Option<i64> = db.get("queue", OLDEST_LIVE, params![])?.value("id")?;
-    let from = oldest.map_or(wanted, |oldest| wanted.min(week_of(oldest)));
+    let first = [oldest, hold::first_delivery(db)?].into_iter().flatten().min();
+    let from = first.map_or(wanted, |first| wanted.min(week_of(first)));
     let before = kept(db)?;
     if from <= before.from {
         return Ok(before);
@@ -127,7 +128,7 @@ pub(crate) fn delete_events(db: Db<'_>, account_id: &AccountId, kept: Kept, now:
     }
     let needed = if clock::ids_ascend(db)? { NEEDED } else { NEEDED_OF_ALL };
     let needed: Option<i64> = db.get("events", needed, params![begin, end, account_id.as_str()])?.value("event")?;
-    past = needed.map_or(past, |needed| past.min(needed));
+    past = [needed, hold::first_event(db, account_id)?].into_iter().flatten().fold(past, i64::min);
     if past <= begin {
         return Ok(nothing);
     }

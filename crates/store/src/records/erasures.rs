@@ -6,6 +6,7 @@ use crate::StoreError;
 use crate::page::{Page, PageRequest};
 use crate::queue::notice::Notice;
 use crate::rows::erasure::{self, BY_ID, Erased, ErasureRow, PAGE, StoredErasure};
+use crate::rows::event::event_place;
 use crate::rows::{account, hold};
 use crate::seal::{DataKey, Keyring, Place, SubjectHash};
 use crate::sql::{Db, Insert, Row, params, select};
@@ -112,6 +113,7 @@ pub(super) fn start(
         asked_by: &new.asked_by,
         state: ErasureState::Running.as_str(),
         cursor_event: 0,
+        last_event: event_place(account.reference, account.last_seq),
         payloads: 0,
         answers: 0,
         documents: 0,

@@ -4,6 +4,7 @@ use bellwire_domain::{AccountId, Entropy, Timestamp};
 
 use crate::StoreError;
 use crate::page::{Page, PageRequest};
+use crate::queue::expiry;
 use crate::rows::account;
 use crate::rows::hold::{self, BY_SUBJECT, HoldRow, PAGE, StoredHold};
 use crate::seal::{DataKey, Keyring, Place, SubjectHash};
@@ -91,7 +92,12 @@ pub(super) fn list(db: Db<'_>, keyring: &Keyring, account_id: &AccountId, page: 
 pub(super) fn delete(db: Db<'_>, keyring: &Keyring, account_id: &AccountId, subject: &str) -> Result<bool, StoreError> {
     account::lock(db, account_id)?;
     let Some(key) = key(db, keyring, account_id)? else { return Ok(false) };
-    hold::delete(db, account_id, key.hash_subject(subject))
+    let subject = key.hash_subject(subject);
+    let is_lifted = hold::delete(db, account_id, subject)?;
+    if is_lifted {
+        expiry::look_again(db, account_id, hold::first_about(db, subject)?)?;
+    }
+    Ok(is_lifted)
 }
 
 fn key(db: Db<'_>, keyring: &Keyring, account_id: &AccountId) -> Result<Option<std::sync::Arc<DataKey>>, StoreError> {

@@ -17,6 +17,8 @@ table! {
         state: &'a str,
         /// Every event up to this place has been looked at.
         cursor_event: i64,
+        /// The last event when it was asked for.
+        last_event: i64,
         payloads: i64,
         answers: i64,
         documents: i64,
@@ -63,6 +65,7 @@ columns! {
         pub(crate) subject: Vec<u8> = "x.subject",
         pub(crate) state: ErasureState = "x.state",
         pub(crate) cursor_event: i64 = "x.cursor_event",
+        pub(crate) last_event: i64 = "x.last_event",
         pub(crate) asked_by: String = "x.asked_by",
     }
 }

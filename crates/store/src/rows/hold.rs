@@ -38,12 +38,37 @@ const DROP_OF_ACCOUNT: &str = "DELETE FROM holds WHERE account_id = $1";
 const PUT_REST: &str = "ON CONFLICT (account_id, subject) DO UPDATE SET reason_sealed = excluded.reason_sealed, \
      placed_by = excluded.placed_by";
 
-/// In SQL: the event at this place is about a subject under a hold.
-pub(crate) fn is_held(place: &str) -> String {
-    format!(
-        "EXISTS (SELECT 1 FROM subjects s JOIN accounts a ON a.ref = s.event >> 40 \
-         JOIN holds h ON h.account_id = a.id AND h.subject = s.subject WHERE s.event = {place})"
-    )
+/// Of each hold, the first event about its subject.
+const FIRST_EVENTS: &str = "SELECT (SELECT s.event FROM subjects s WHERE s.subject = h.subject ORDER BY s.event LIMIT 1) AS event \
+     FROM holds h WHERE h.account_id = $1";
+/// Of all holds, the first delivery of an event about its subject.
+const FIRST_DELIVERY: &str = "SELECT MIN(d.id) AS id FROM holds h JOIN subjects s ON s.subject = h.subject \
+     JOIN deliveries d ON d.event = s.event WHERE h.created_at >= 0";
+
+const KEEPS: &str =
+    "SELECT s.event FROM subjects s JOIN holds h ON h.subject = s.subject WHERE s.event = $1 AND h.account_id = $2 LIMIT 1";
+const FIRST_ABOUT: &str = "SELECT event FROM subjects WHERE subject = $1 ORDER BY event LIMIT 1";
+
+/// The first event of an account that a hold keeps, by its place.
+pub(crate) fn first_event(db: Db<'_>, account: &AccountId) -> Result<Option<i64>, StoreError> {
+    let rows = db.query("holds", FIRST_EVENTS, params![account.as_str()])?;
+    let firsts = rows.iter().map(|row| row.value("event")).collect::<Result<Vec<Option<i64>>, _>>()?;
+    Ok(firsts.into_iter().flatten().min())
+}
+
+/// Whether a hold keeps the event at this place.
+pub(crate) fn keeps(db: Db<'_>, account: &AccountId, place: i64) -> Result<bool, StoreError> {
+    Ok(db.find("holds", KEEPS, params![place, account.as_str()])?.is_some())
+}
+
+/// The first event about a subject.
+pub(crate) fn first_about(db: Db<'_>, subject: SubjectHash) -> Result<Option<i64>, StoreError> {
+    db.find("subjects", FIRST_ABOUT, params![subject.as_bytes()])?.map(|row| row.value("event")).transpose()
+}
+
+/// The first delivery that a hold keeps, of any account.
+pub(crate) fn first_delivery(db: Db<'_>) -> Result<Option<i64>, StoreError> {
+    db.get("holds", FIRST_DELIVERY, params![])?.value("id")
 }
 
 /// Stores a hold, or gives it another reason.
@@ -69,6 +94,6 @@ pub(crate) fn drop_of_account(db: Db<'_>, account: &AccountId) -> Result<(), Sto
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
     let selects = [PAGE, BY_SUBJECT].map(select::<StoredHold<'_>>);
-    let fixed = [IS_HELD, DELETE, DROP_OF_ACCOUNT].map(str::to_owned);
+    let fixed = [IS_HELD, DELETE, DROP_OF_ACCOUNT, FIRST_EVENTS, FIRST_DELIVERY, KEEPS, FIRST_ABOUT].map(str::to_owned);
     selects.into_iter().chain(fixed).chain([Insert::one::<HoldRow<'_>>(PUT_REST)]).collect()
 }

@@ -3,8 +3,8 @@
 use bellwire_domain::{AttemptOutcome, DataRemoval, Decision, ErasureId, ErasureState, EventFilter, HealthPolicy, ReplayId};
 use bellwire_domain::{ReplayCase, Timestamp};
 use bellwire_store::{
-    DeliveryQuery, Disclosure, DisclosureQuery, ErasedSubject, Erasure, NewErasure, NewEvent, NewHold, NewReplay, PageRequest,
-    PublishError, RetryResult, StartErasureError, StepState,
+    DeliveryQuery, Disclosure, DisclosureQuery, ErasedSubject, Erasure, Expiry, NewErasure, NewEvent, NewHold, NewReplay,
+    PageRequest, PublishError, RetryResult, StartErasureError, StepState,
 };
 
 use crate::fixture::{Fixture, account_id, event, lane, outcome, page};
@@ -260,6 +260,73 @@ async fn a_hold_refuses_erasures_until_it_is_lifted() {
     assert!(!records.delete_hold(&id, "gone").await.unwrap());
     assert_eq!(records.find_hold(&id, "gone").await.unwrap(), None);
     erase(&fixture, "era_1", "a", "gone").await;
+    fixture.assert_sound();
+}
+
+#[tokio::test]
+async fn retention_passes_over_what_a_hold_keeps_and_removes_it_once_it_is_lifted() {
+    let mut fixture = Fixture::new();
+    let account = fixture.account("a").await;
+    fixture.endpoint("a", "e", EventFilter::All).await;
+    for (id, subject) in [("e0", "other"), ("e1", "held"), ("e2", "other")] {
+        fixture.publish(&account, vec![about(id, subject)]).await.unwrap();
+        for delivery in fixture.take().await {
+            fixture.record(&delivery, Decision::Delivered).await;
+        }
+        fixture.clock.advance(std::time::Duration::from_secs(14 * 24 * 3_600));
+    }
+    let records = fixture.store.records.clone();
+    records.put_hold(new_hold("a", "held")).await.unwrap();
+    fixture.store.queue.retain(fixture.now()).await.unwrap();
+    let ids = async || {
+        let events = records.list_events(&account_id("a"), bellwire_store::EventQuery::default(), page(10)).await.unwrap();
+        events.items.into_iter().map(|event| event.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids().await, ["e1", "e2"], "a log has no holes");
+    assert_eq!(fixture.states("a").await.len(), 2, "the history of what is held, and what came later");
+    fixture.assert_sound();
+    records.delete_hold(&account_id("a"), "held").await.unwrap();
+    fixture.store.queue.retain(fixture.now()).await.unwrap();
+    assert_eq!(ids().await, Vec::<String>::new());
+    assert_eq!(disclosures(&fixture, "a", "held", 10).await.len(), 1, "disclosures outlive it");
+    fixture.assert_sound();
+}
+
+#[tokio::test]
+async fn contents_go_by_their_age_while_their_rows_stay_and_what_is_live_or_held_keeps_its_own() {
+    let mut fixture = Fixture::new();
+    let account = fixture.account("a").await;
+    fixture.endpoint("a", "e", EventFilter::All).await;
+    let events = [("e0", "other"), ("e1", "held"), ("e2", "other"), ("live", "other"), ("later", "other"), ("young", "other")];
+    for (id, subject) in events {
+        if id == "young" {
+            fixture.clock.advance(std::time::Duration::from_secs(10 * 24 * 3_600));
+        }
+        fixture.publish(&account, vec![about(id, subject)]).await.unwrap();
+        for delivery in fixture.take().await.iter().filter(|_| id != "live") {
+            fixture.record(delivery, Decision::Delivered).await;
+        }
+    }
+    let (records, queue) = (fixture.store.records.clone(), fixture.store.queue.clone());
+    records.put_hold(new_hold("a", "held")).await.unwrap();
+    let week_ago = Some(fixture.now().minus(std::time::Duration::from_secs(7 * 24 * 3_600)));
+    let expiry = Expiry { payloads: week_ago, answers: week_ago, disclosures: week_ago };
+    let expired = queue.expire(expiry).await.unwrap();
+    assert_eq!((expired.payloads, expired.answers, expired.disclosures), (2, 3, 3), "e0 and e2; the live one stops it");
+    let gone = async || {
+        let events = records.list_events(&account_id("a"), bellwire_store::EventQuery::default(), page(10)).await.unwrap();
+        let gone = events.items.into_iter().filter(|event| event.removed == Some(DataRemoval::Expired));
+        gone.map(|event| event.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(gone().await, ["e0", "e2"]);
+    assert_eq!(disclosures(&fixture, "a", "held", 10).await.len(), 1);
+    assert_eq!(disclosures(&fixture, "a", "other", 10).await.len(), 1, "of the young one");
+    assert_eq!(queue.expire(expiry).await.unwrap(), bellwire_store::Expired::default(), "once is enough");
+    fixture.assert_sound();
+    records.delete_hold(&account_id("a"), "held").await.unwrap();
+    let expired = queue.expire(expiry).await.unwrap();
+    assert_eq!((expired.payloads, expired.answers, expired.disclosures), (1, 1, 1), "what was passed over");
+    assert_eq!(gone().await, ["e0", "e1", "e2"]);
     fixture.assert_sound();
 }
 
