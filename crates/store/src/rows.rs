@@ -11,6 +11,7 @@ pub(crate) mod audit;
 pub(crate) mod bulk_retry;
 pub(crate) mod delivery;
 pub(crate) mod endpoint;
+mod endpoint_config;
 pub(crate) mod event;
 pub(crate) mod incident;
 pub(crate) mod key;
