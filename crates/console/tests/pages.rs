@@ -305,7 +305,7 @@ async fn an_id_or_a_url_leads_to_its_page_and_to_nobody_elses() {
         (delivery.clone(), format!("/console/deliveries/{delivery}")),
         (event.clone(), format!("/console/accounts/own/events/{event}")),
         (endpoint.clone(), format!("/console/accounts/own/webhooks/{endpoint}")),
-        ("https://clinic.example/hook".to_owned(), format!("/console/accounts/own/webhooks/{endpoint}")),
+        ("https://clinic.example/hook?token=another".to_owned(), format!("/console/accounts/own/webhooks/{endpoint}")),
         (retry.clone(), format!("/console/bulk-retries/{retry}")),
         ("own".to_owned(), "/console/accounts/own".to_owned()),
     ];

@@ -16,6 +16,8 @@ mod clocks;
 mod doctor;
 #[path = "conformance/documents.rs"]
 mod documents;
+#[path = "conformance/earlier_nodes.rs"]
+mod earlier_nodes;
 #[path = "conformance/endpoints.rs"]
 mod endpoints;
 #[path = "conformance/figures.rs"]
