@@ -234,7 +234,10 @@ impl From<AppError> for Problem {
                 Self { failure: Some(Failure(error.to_string())), ..Self::new(Code::Unavailable, detail) }
             }
             AppError::Store(
-                error @ (StoreError::Database(_) | StoreError::Inconsistent { .. } | StoreError::Unsealable { .. }),
+                error @ (StoreError::Database(_)
+                | StoreError::Inconsistent { .. }
+                | StoreError::Unsealable { .. }
+                | StoreError::Altered { .. }),
             ) => Self::internal(&error),
         }
     }

@@ -99,8 +99,10 @@ pub struct AccountAccess {
     pub(crate) account: Arc<Account>,
     /// Who has it.
     pub(crate) by: Author,
-    /// Whether payloads and answers are shown, and what endpoints keep for themselves.
+    /// Whether payloads and answers are shown.
     pub(crate) shows_contents: bool,
+    /// Whether endpoints are shown whole, with the values in their URLs' queries and headers, which may be tokens: to whom may change them.
+    pub(crate) shows_tokens: bool,
     contract: Option<Arc<Contract>>,
 }
 
@@ -114,7 +116,7 @@ impl AccountAccess {
         &self.account
     }
 
-    /// Whether payloads, answers and what endpoints keep for themselves are shown.
+    /// Whether payloads and answers are shown.
     pub const fn shows_contents(&self) -> bool {
         self.shows_contents
     }
@@ -200,7 +202,10 @@ impl App {
         }
         let contract = self.contracts().get(&account.contract).cloned();
         let Scope { only, by, shows_contents } = scope;
-        let access = AccountAccess { account, by, shows_contents, contract };
+        let may_change = self.permit(actor, Operation::EndpointChange);
+        let mut access = AccountAccess { account, by, shows_contents, shows_tokens: may_change.is_ok(), contract };
+        let is_registrar = only.is_none() || access.contract().and_then(require_registrar).is_ok();
+        access.shows_tokens &= is_registrar;
         if operation == Operation::EndpointChange && only.is_some() {
             require_registrar(access.contract()?)?;
         }
@@ -220,7 +225,7 @@ impl App {
     pub(crate) async fn own_account(&self, id: &AccountId) -> Result<AccountAccess, AppError> {
         let account = self.find_account(id).await?.ok_or(AppError::NotFound(Resource::Account))?;
         let contract = self.contracts().get(&account.contract).cloned();
-        Ok(AccountAccess { account, by: Author::node(), shows_contents: true, contract })
+        Ok(AccountAccess { account, by: Author::node(), shows_contents: true, shows_tokens: true, contract })
     }
 }
 
@@ -230,7 +235,7 @@ fn is_within(bounds: &KeyBounds, account: &Account) -> bool {
         && bounds.contract.as_ref().is_none_or(|contract| *contract == account.contract)
 }
 
-fn require_registrar(contract: &Contract) -> Result<(), AppError> {
+fn require_registrar(contract: &Arc<Contract>) -> Result<(), AppError> {
     match contract.subscription().register {
         Registrar::Consumer => Ok(()),
         Registrar::Operator => Err(AppError::Forbidden(OPERATOR_ONLY)),

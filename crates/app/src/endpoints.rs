@@ -1,7 +1,7 @@
 //! Endpoints: registered, changed, tested, enabled, disabled and deleted by whom the contract allows.
 
 use bellwire_contract::EventDefinition;
-use bellwire_domain::{AuditAction, AuditDetail, AuditEntry, EndpointId, EventFilter, HealthStatus, Secret};
+use bellwire_domain::{AuditAction, AuditDetail, AuditEntry, EndpointId, EventFilter, HealthStatus, MASK, Secret, mask_query};
 use bellwire_store::{Endpoint, EndpointChanges, EventReceipt, LaneKey, LimitedError, NewEndpoint, Page, PageRequest};
 
 use crate::endpoint_rules::{EndpointRules, check_name, check_rate_limit, entitled};
@@ -88,7 +88,7 @@ impl App {
         Ok((created.ok_or(AppError::NotFound(Resource::Account))?, secret))
     }
 
-    /// One endpoint. Who is not shown contents sees its URL without a query, and its headers without values: both hold tokens.
+    /// One endpoint. Who may not change it sees its URL and its headers without values: they may be tokens.
     pub async fn get_endpoint(&self, access: &AccountAccess, id: &str) -> Result<Endpoint, AppError> {
         let found = self.records().find_endpoint(&lane(access, id)?).await?;
         found.map(|endpoint| shown(access, endpoint)).ok_or(AppError::NotFound(Resource::Endpoint))
@@ -209,18 +209,12 @@ impl App {
     }
 }
 
-/// What stands for what is not shown.
-const HIDDEN: &str = "…";
-
 /// An endpoint as it is shown with that permission.
 fn shown(access: &AccountAccess, mut endpoint: Endpoint) -> Endpoint {
-    if access.shows_contents {
-        return endpoint;
+    if !access.shows_tokens {
+        endpoint.url = mask_query(&endpoint.url);
+        endpoint.headers.iter_mut().for_each(|(_, value)| MASK.clone_into(value));
     }
-    if let Some((path, _)) = endpoint.url.split_once('?') {
-        endpoint.url = format!("{path}?{HIDDEN}");
-    }
-    endpoint.headers.iter_mut().for_each(|(_, value)| HIDDEN.clone_into(value));
     endpoint
 }
 

@@ -4,11 +4,11 @@
 use bellwire_contract::{
     AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput as RenderedEvent, RenderInput, SecretSource,
 };
-use bellwire_domain::{OutboundRequest, Secret};
-use bellwire_store::{Attempt, Delivery, Event};
+use bellwire_domain::{MASK, OutboundRequest, Secret, mask_query};
+use bellwire_store::{Attempt, Delivery, Endpoint, Event};
 
 use crate::endpoints::lane;
-use crate::{AccountAccess, App, AppError};
+use crate::{AccountAccess, App, AppError, Resource};
 
 /// What stands for a secret that a request carries as it is.
 const HIDDEN: &str = "••••••••";
@@ -44,7 +44,9 @@ impl App {
             return Ok(Err("the data of this event was removed".to_owned()));
         }
         let contract = access.contract()?;
-        let endpoint = self.get_endpoint(access, delivery.endpoint_id.as_str()).await?;
+        // Whole, as the request is made from it.
+        let endpoint = self.records().find_endpoint(&lane(access, delivery.endpoint_id.as_str())?).await?;
+        let endpoint = endpoint.ok_or(AppError::NotFound(Resource::Endpoint))?;
         let active = match contract.subscription().secret.from {
             SecretSource::Account => self.records().account_secrets(&access.account.id).await?,
             SecretSource::Consumer | SecretSource::Generated => {
@@ -74,7 +76,21 @@ impl App {
             account: AccountInput { id: access.account.id.as_str(), name: access.account.name.as_deref() },
             secrets: &secrets,
         };
-        Ok(contract.render(&input).map(|request| shown(&request, &secrets)).map_err(|error| error.to_string()))
+        let rendered = contract.render(&input).map(|request| shown(&request, &secrets));
+        let shown = rendered.map(|request| if access.shows_tokens { request } else { request.without_tokens(&endpoint) });
+        Ok(shown.map_err(|error| error.to_string()))
+    }
+}
+
+impl ShownRequest {
+    /// For who is not shown the values in the endpoint's URL and headers.
+    fn without_tokens(mut self, endpoint: &Endpoint) -> Self {
+        let masked = mask_query(&endpoint.url);
+        let is_own = |name: &str| endpoint.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+        for (name, value) in &mut self.headers {
+            *value = if is_own(name) { MASK.to_owned() } else { value.replace(&endpoint.url, &masked) };
+        }
+        Self { url: mask_query(&self.url), body: self.body.replace(&endpoint.url, &masked), ..self }
     }
 }
 

@@ -175,6 +175,22 @@ async fn no_post_from_another_site_is_taken_and_every_answer_has_its_policy() {
 }
 
 #[tokio::test]
+async fn a_token_in_a_url_is_shown_to_who_may_change_the_endpoint() {
+    for (column, is_shown) in [(0, true), (1, true), (3, false), (4, false)] {
+        let site = Site::start().await;
+        site.account("own", "develop-health").await;
+        let cookie = visit(&site, column).await.unwrap();
+        let things = site.refused_things("own").await;
+        for path in ["accounts/{account}", "accounts/{account}/webhooks/{endpoint}", "deliveries/{delivery}"] {
+            let path = things.iter().fold(format!("/console/{path}"), |path, (name, value)| path.replace(name, value));
+            let page = site.send("GET", &path, &[("cookie", &cookie)], "").await.text;
+            assert_eq!(page.contains("token=planted"), is_shown, "{column} {path}: {page}");
+            assert_eq!(page.contains("token=…"), !is_shown, "{column} {path}: {page}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_session_ends_with_its_key_and_when_it_is_signed_out() {
     let site = Site::start().await;
     let admin = site.app.authenticate(Some(ADMIN), NOWHERE).await.unwrap();
@@ -294,7 +310,7 @@ async fn an_id_or_a_url_leads_to_its_page_and_to_nobody_elses() {
         (delivery.clone(), format!("/console/deliveries/{delivery}")),
         (event.clone(), format!("/console/accounts/own/events/{event}")),
         (endpoint.clone(), format!("/console/accounts/own/webhooks/{endpoint}")),
-        ("https://clinic.example/hook".to_owned(), format!("/console/accounts/own/webhooks/{endpoint}")),
+        ("https://clinic.example/hook?token=another".to_owned(), format!("/console/accounts/own/webhooks/{endpoint}")),
         (retry.clone(), format!("/console/bulk-retries/{retry}")),
         ("own".to_owned(), "/console/accounts/own".to_owned()),
     ];

@@ -127,6 +127,20 @@ impl EndpointUrl {
     }
 }
 
+/// What stands for a value that is not shown.
+pub const MASK: &str = "…";
+
+/// A URL without the values in its query, which may be tokens. A part that is no more than a name, or has nothing behind its name, may be
+/// a token itself.
+pub fn mask_query(url: &str) -> String {
+    let Some((place, query)) = url.split_once('?') else { return url.to_owned() };
+    let masked = query.split('&').map(|part| match part.split_once('=') {
+        Some((name, value)) if !value.trim_matches('=').is_empty() => format!("{name}={MASK}"),
+        _ => MASK.to_owned(),
+    });
+    format!("{place}?{}", masked.collect::<Vec<_>>().join("&"))
+}
+
 impl fmt::Display for EndpointUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.text)
@@ -180,6 +194,27 @@ mod tests {
             (&long, InvalidUrl::TooLong),
         ] {
             assert_eq!(EndpointUrl::try_new(text, UrlPolicy::Https).unwrap_err(), error, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_masked_keeps_its_place_and_its_names() {
+        for (url, masked) in [
+            ("https://h.example", "https://h.example"),
+            ("https://h.example/p/t0ken", "https://h.example/p/t0ken"),
+            ("https://h.example/p?token=a", "https://h.example/p?token=…"),
+            ("https://h.example/p?token=a&x=1&token=b", "https://h.example/p?token=…&x=…&token=…"),
+            ("https://h.example/p?a=b=c?d", "https://h.example/p?a=…"),
+            ("https://h.example/p?t0ken", "https://h.example/p?…"),
+            ("https://h.example/p?x=1&t0ken&", "https://h.example/p?x=…&…&…"),
+            ("https://h.example/p?dDBrZW4==&x=", "https://h.example/p?…&…"),
+            ("https://h.example/p?", "https://h.example/p?…"),
+            ("https://h.example?=a", "https://h.example?=…"),
+            ("no URL", "no URL"),
+            ("", ""),
+        ] {
+            assert_eq!(mask_query(url), masked, "{url}");
+            assert_eq!(mask_query(masked), masked, "what is masked stays as it is");
         }
     }
 

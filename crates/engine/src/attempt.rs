@@ -18,12 +18,25 @@ use crate::watch;
 /// How long an attempt waits before it asks a failing store again.
 const STORE_PAUSE: Duration = Duration::from_millis(200);
 
+/// What the store says of an endpoint that is to be sent to.
+enum Config {
+    Found(Arc<EndpointConfig>),
+    /// It is gone, or the engine is stopping.
+    Gone,
+    /// What is stored of it is not what was stored.
+    Refused,
+}
+
 impl Shared {
     /// Attempts one delivery, or puts it back when its endpoint takes nothing now.
     pub(crate) async fn attempt(self: &Arc<Self>, lane: &LaneKey, mut delivery: ClaimedDelivery) -> Ended {
-        let Some(config) = self.config(lane, delivery.endpoint_version).await else {
-            self.put_back(vec![delivery]).await;
-            return Ended::Over(None);
+        let config = match self.config(lane, delivery.endpoint_version).await {
+            Config::Found(config) => config,
+            Config::Refused => return Ended::Refused(delivery),
+            Config::Gone => {
+                self.put_back(vec![delivery]).await;
+                return Ended::Over(None);
+            }
         };
         let Some(contract) = self.contracts.get(&config.account.contract) else {
             tracing::error!(contract = %config.account.contract, account.id = %lane.account_id, "the contract is not loaded");
@@ -85,16 +98,21 @@ impl Shared {
         Ended::Over(signal)
     }
 
-    /// The endpoint's configuration; `None` when it is gone or the engine is stopping.
-    async fn config(&self, lane: &LaneKey, version: i64) -> Option<Arc<EndpointConfig>> {
+    /// The endpoint's configuration.
+    async fn config(&self, lane: &LaneKey, version: i64) -> Config {
         loop {
             match self.queue.find_endpoint_config(lane, version).await {
-                Ok(config) => return config,
+                Ok(config) => return config.map_or(Config::Gone, Config::Found),
+                Err(error) if error.is_of_row() => {
+                    let LaneKey { account_id, endpoint_id } = lane;
+                    tracing::error!(account.id = %account_id, endpoint.id = %endpoint_id, error = %error, "an endpoint is not sent to");
+                    return Config::Refused;
+                }
                 Err(error) => tracing::warn!(error = %error, "an endpoint could not be read; trying again"),
             }
             tokio::select! {
                 biased;
-                () = self.soft_stop.cancelled() => return None,
+                () = self.soft_stop.cancelled() => return Config::Gone,
                 () = tokio::time::sleep(STORE_PAUSE) => {}
             }
         }

@@ -23,6 +23,9 @@ const LEASE_PAUSE: Duration = Duration::from_millis(200);
 /// How long a lane pauses that found no room to send.
 const ROOM_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long a lane pauses whose endpoint is refused. Somebody has to mend or delete it first.
+const REFUSED_PAUSE: Duration = Duration::from_secs(10);
+
 /// What the loops share.
 pub(crate) struct Shared {
     pub(crate) queue: Queue,
@@ -47,6 +50,8 @@ pub(crate) enum Ended {
     Over(Option<Signal>),
     /// There was no room to send, so it was not made.
     NoRoom(ClaimedDelivery),
+    /// What is stored of its endpoint was changed by somebody else, so it was not made.
+    Refused(ClaimedDelivery),
 }
 
 impl Shared {
@@ -76,10 +81,14 @@ impl Shared {
         while let Some((lane, delivery)) = slot.held.clone() {
             let ended = if self.holds(&delivery).await { self.attempt(&lane, delivery).await } else { Ended::Over(None) };
             slot.held = None;
+            let is_refused = matches!(ended, Ended::Refused(_));
             let fell_silent;
             (fell_silent, slot.held) = self.turn(&lane, ended);
             self.pump(); // one answer may make room for more than one request
             if fell_silent {
+                tracing::info!(endpoint.id = %lane.endpoint_id, "an endpoint does not answer; it is only probed until it does");
+            }
+            if fell_silent || is_refused {
                 self.quieten(&lane).await;
             }
         }
@@ -103,7 +112,7 @@ impl Shared {
         }
     }
 
-    /// Ends an attempt and starts the next. Where there was no room to send, the lane pauses.
+    /// Ends an attempt and starts the next. Where none was made, the lane pauses.
     fn turn(&self, lane: &LaneKey, ended: Ended) -> (bool, Option<(LaneKey, ClaimedDelivery)>) {
         let now = self.clock.now();
         let mut scheduler = self.scheduler.lock();
@@ -114,15 +123,19 @@ impl Shared {
                 scheduler.put_off(lane, delivery, ROOM_PAUSE, now);
                 false
             }
+            Ended::Refused(delivery) => {
+                metrics::counter!("bellwire_attempts_refused_total").increment(1);
+                scheduler.put_off(lane, delivery, REFUSED_PAUSE, now);
+                false
+            }
         };
         (fell_silent, scheduler.start(now))
     }
 
-    /// An endpoint has stopped answering: what it holds in memory goes back to the store, but for the next probe.
+    /// An endpoint has stopped answering, or is refused: what it holds in memory goes back to the store, but for the next probe.
     async fn quieten(&self, lane: &LaneKey) {
         let excess = self.scheduler.lock().take_waiting(lane, 1, self.clock.now());
         self.queue.throttle(lane);
-        tracing::info!(endpoint.id = %lane.endpoint_id, "an endpoint does not answer; it is only probed until it does");
         if !excess.is_empty() {
             self.put_back(excess).await;
         }

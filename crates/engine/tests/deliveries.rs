@@ -6,6 +6,8 @@
 mod health;
 #[path = "deliveries/no_room.rs"]
 mod no_room;
+#[path = "deliveries/refused.rs"]
+mod refused;
 #[path = "deliveries/suspects.rs"]
 mod suspects;
 #[path = "deliveries/world.rs"]

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bellwire_domain::{AccountId, EndpointId};
 use rusqlite::ErrorCode;
 
 /// A failed operation. Nothing of it is stored.
@@ -37,6 +38,24 @@ pub enum StoreError {
         /// The table.
         table: &'static str,
     },
+    /// An endpoint's row does not say what was sealed with it.
+    #[error("endpoint {endpoint_id} of account {account_id} is not as it was stored: its row was changed in the database")]
+    Altered {
+        /// Its account.
+        account_id: AccountId,
+        /// The endpoint.
+        endpoint_id: EndpointId,
+    },
+}
+
+impl StoreError {
+    /// Whether a stored row is at fault, and not the database: asking again changes nothing.
+    pub const fn is_of_row(&self) -> bool {
+        match self {
+            Self::Inconsistent { .. } | Self::Unsealable { .. } | Self::Altered { .. } => true,
+            Self::Busy | Self::Closed | Self::Unavailable(_) | Self::Database(_) => false,
+        }
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {

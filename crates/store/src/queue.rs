@@ -3,13 +3,15 @@
 //! [`publication`] and `plan` turn posted events into deliveries; `claim` takes what waits; `outcome`, `health_book`,
 //! `incident_book` and `rollup_book` record what came of attempts, and `late` what came of cancelled ones; `cancel` and `replay` end and remake deliveries; `retention` removes what is old, `expiry` its contents before that, `deletion` an account, `erasure` what is about somebody; `clock` mends what a clock that was
 //! ahead has left, and `clear_subjects` what an earlier version kept in the clear. `handoff` bounds what
-//! is in memory, `lease` says whether this process still holds it, and `takeover` frees what it holds no more.
+//! is in memory, `lease` says whether this process still holds it, and `takeover` frees what it holds no more. `adoption`
+//! seals the endpoints of a store that comes from an earlier version.
 //!
 //! The four hot operations differ between the databases, row by row on SQLite and set by set on PostgreSQL. They stand behind
 //! [`Backend`]. Everything else runs one text on both. `jobs` and `commit` say what shares a commit and who is told of it;
 //! `access` sends work to the writer and to readers; [`Queue`] is the facade for the engine.
 
 pub(crate) mod access;
+pub(crate) mod adoption;
 pub(crate) mod backend;
 pub(crate) mod cache;
 pub(crate) mod cancel;

@@ -12,6 +12,7 @@ pub(crate) mod bulk_retry;
 pub(crate) mod delivery;
 pub(crate) mod disclosure;
 pub(crate) mod endpoint;
+mod endpoint_config;
 pub(crate) mod erasure;
 pub(crate) mod event;
 pub(crate) mod hold;

@@ -19,6 +19,8 @@ mod clocks;
 mod doctor;
 #[path = "conformance/documents.rs"]
 mod documents;
+#[path = "conformance/endpoints.rs"]
+mod endpoints;
 #[path = "conformance/failing_commits.rs"]
 mod failing_commits;
 #[path = "conformance/figures.rs"]

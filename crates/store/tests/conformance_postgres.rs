@@ -16,6 +16,10 @@ mod clocks;
 mod doctor;
 #[path = "conformance/documents.rs"]
 mod documents;
+#[path = "conformance/earlier_nodes.rs"]
+mod earlier_nodes;
+#[path = "conformance/endpoints.rs"]
+mod endpoints;
 #[path = "conformance/figures.rs"]
 mod figures;
 #[path = "conformance/filters.rs"]

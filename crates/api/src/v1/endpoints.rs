@@ -38,7 +38,7 @@ struct EndpointAnswer {
     id: String,
     /// Its account.
     account: String,
-    /// Its URL, as registered. An auditor is not shown its query, which may hold a token.
+    /// Its URL, as registered. Who may not change the endpoint sees the values of its query, which may be tokens, as `…`.
     url: String,
     /// A name for people.
     name: Option<String>,

@@ -231,6 +231,10 @@ async fn an_auditor_is_shown_no_contents_and_nothing_is_recorded_as_read() {
         assert_eq!(answer.status, 200, "{}", answer.text);
         assert!(!answer.text.contains("planted"), "{path}: {}", answer.text);
     }
+    let one = format!("/v1/accounts/a/endpoints/{endpoint}");
+    let masked = server.call("GET", &one, Some(&key), None).await.json;
+    assert_eq!((&masked["url"], &masked["headers"]["x-own"]), (&json!("https://c.example/in?token=…"), &json!("…")));
+    assert_eq!(server.get(&one).await.json["url"], made["url"], "who may change it sees all of it");
     assert_eq!(records(&server).await.len(), before);
     let shown = server.get(&format!("/v1/deliveries/{delivery}")).await;
     assert!(shown.text.contains("planted"));

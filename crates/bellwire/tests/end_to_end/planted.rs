@@ -15,7 +15,7 @@ const WRONG_KEY: &str = "planted-wrong-key-c0ffee";
 const DOCUMENT: &str = "planted-document-8e8e";
 
 /// What no file of the database may hold in the clear.
-const SEALED: [&str; 5] = [PAYLOAD, SECRET, HEADER, WRONG_KEY, DOCUMENT];
+const SEALED: [&str; 6] = [PAYLOAD, SECRET, HEADER, URL_TOKEN, WRONG_KEY, DOCUMENT];
 /// What is written nowhere else either: not in the log, the metrics, problems, the audit log or its export.
 const ALL: [&str; 7] = [PAYLOAD, SECRET, HEADER, URL_TOKEN, SUBJECT, WRONG_KEY, DOCUMENT];
 

@@ -141,7 +141,7 @@ impl Site {
         let contract = access.contract().unwrap();
         let event = &contract.events()[0];
         let endpoint = EndpointInput {
-            url: "https://clinic.example/hook".to_owned(),
+            url: "https://clinic.example/hook?token=planted".to_owned(),
             secret: Some(Secret::new("a secret that nobody guesses".to_owned())),
             events: (contract.name() != "noyo").then(|| vec![event.event_type.to_string()]),
             enabled: Some(true),

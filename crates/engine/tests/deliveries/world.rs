@@ -59,10 +59,16 @@ impl World {
 
     /// Stops everything, and starts it again over the same file.
     pub(crate) async fn restart(self, retention: Option<Duration>) -> Self {
+        self.restart_over(retention, |_| {}).await
+    }
+
+    /// The same, after something has happened to the file.
+    pub(crate) async fn restart_over(self, retention: Option<Duration>, change: impl FnOnce(&Path)) -> Self {
         let Self { records, engine, clock, folder, .. } = self;
         engine.stop(PATIENCE).await;
         records.close().await;
         drop(records);
+        change(&folder.path().join("test.db"));
         Self::start(folder, clock, retention, loopback(), drawn())
     }
 

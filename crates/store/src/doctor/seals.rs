@@ -9,7 +9,8 @@ use bellwire_domain::{AccountId, DeliveryId, ErasureId, EventId, ResourceId};
 use super::examination::Check;
 use crate::StoreError;
 use crate::audit::keys::store_key;
-use crate::rows::key;
+use crate::queue::adoption;
+use crate::rows::{endpoint, key};
 use crate::seal::{DataKey, Keyring, Place, SubjectHash};
 use crate::sql::{Db, Row, columns, select};
 
@@ -199,6 +200,9 @@ const ALL: &[Definition] = &[
     },
 ];
 
+const ALL_ENDPOINTS: &str = "FROM endpoints p";
+const SEALED_ENDPOINTS: &str = "FROM endpoints p WHERE p.config_sealed IS NOT NULL";
+
 const API_KEYS: &str = "sealed.api_keys";
 const API_KEYS_PROMISE: &str = "what every API key may do is what was written";
 
@@ -215,13 +219,31 @@ fn check_api_keys(db: Db<'_>, keyring: &Keyring) -> Result<Check, StoreError> {
     Ok(check)
 }
 
+const ENDPOINTS: &str = "sealed.endpoints";
+const ENDPOINTS_PROMISE: &str = "every endpoint is sent to as it was stored";
+
+/// What decides where and how an endpoint is sent to is sealed, and compared with what its columns say.
+fn check_endpoints(db: Db<'_>, keys: &HashMap<AccountId, Arc<DataKey>>) -> Result<Check, StoreError> {
+    let mut check = Check::new(ENDPOINTS, ENDPOINTS_PROMISE);
+    // A store that was only migrated may have some without a seal.
+    let rest = if adoption::is_done(db)? { ALL_ENDPOINTS } else { SEALED_ENDPOINTS };
+    db.for_each("endpoints", &endpoint::select_sealed(rest), &mut |row| {
+        check.counted += 1;
+        if let Err(error) = endpoint::check(row, |account| keys.get(account).map(Arc::as_ref)) {
+            check.violate(error.to_string());
+        }
+        Ok(())
+    })?;
+    Ok(check)
+}
+
 /// All checks of this kind; marked as skipped without a keyring.
 pub(super) fn check(db: Db<'_>, keyring: Option<&Keyring>) -> Result<Vec<Check>, StoreError> {
     let mut keys_check = Check::new("sealed.keys", "the data key of every account opens under the master key");
     let Some(keyring) = keyring else {
         let skipped = |definition: &Definition| Check::new(definition.name, definition.promise);
-        let api_keys = Check::new(API_KEYS, API_KEYS_PROMISE);
-        let all = [keys_check, api_keys].into_iter().chain(ALL.iter().map(skipped));
+        let own = [(API_KEYS, API_KEYS_PROMISE), (ENDPOINTS, ENDPOINTS_PROMISE)].map(|(name, promise)| Check::new(name, promise));
+        let all = [keys_check].into_iter().chain(own).chain(ALL.iter().map(skipped));
         return Ok(all.map(|check| Check { skipped: Some(NO_KEY), ..check }).collect());
     };
     let mut keys = HashMap::new();
@@ -234,7 +256,7 @@ pub(super) fn check(db: Db<'_>, keyring: Option<&Keyring>) -> Result<Vec<Check>,
         }
         Ok(())
     })?;
-    let mut checks = vec![keys_check, check_api_keys(db, keyring)?];
+    let mut checks = vec![keys_check, check_api_keys(db, keyring)?, check_endpoints(db, &keys)?];
     for definition in ALL {
         checks.push(open_all(db, definition, &keys)?);
     }
@@ -258,5 +280,6 @@ fn open_all(db: Db<'_>, definition: &Definition, keys: &HashMap<AccountId, Arc<D
 
 #[cfg(test)]
 pub(super) fn statements() -> impl Iterator<Item = String> {
-    ALL.iter().map(|definition| (definition.select)())
+    let endpoints = [ALL_ENDPOINTS, SEALED_ENDPOINTS].map(endpoint::select_sealed);
+    ALL.iter().map(|definition| (definition.select)()).chain(endpoints)
 }

@@ -68,3 +68,6 @@ CREATE TABLE holds (
 ) STRICT, WITHOUT ROWID;
 -- Up to which of its events payloads have gone by their age.
 ALTER TABLE accounts ADD COLUMN expired_seq INTEGER NOT NULL DEFAULT 0;
+-- What decides where and how an endpoint is sent to, sealed. NULL until the store is next opened: `url` is whole until then, and masked
+-- from then on.
+ALTER TABLE endpoints ADD COLUMN config_sealed BLOB;

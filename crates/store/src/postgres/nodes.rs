@@ -127,6 +127,22 @@ fn free(session: &Session, token: &str, beat: i64, fate: Fate) -> Result<Option<
     })
 }
 
+/// Waits, for the length of a lease at most, until no node is registered: those that stand still meanwhile are taken over. `false`: one
+/// lives. For what must not be done beside nodes of an earlier version, before this one is registered.
+pub(super) fn outlive(session: &Session, lease: Duration) -> Result<bool, StoreError> {
+    let db = Db::Postgres(session);
+    let before = ALL.list(db, params![])?;
+    if before.is_empty() {
+        return Ok(true);
+    }
+    tracing::info!(nodes = before.len(), "waiting to see whether nodes of an earlier version are alive");
+    std::thread::sleep(lease);
+    for dead in ALL.list(db, params![])?.into_iter().filter(|beat| before.contains(beat)) {
+        take_over(session, &dead.token, dead.beat)?;
+    }
+    Ok(ALL.list(db, params![])?.is_empty())
+}
+
 /// The beats of others, as one node has seen them.
 #[derive(Default)]
 pub(super) struct Watch {

@@ -9,6 +9,7 @@ use super::{claim, history, migrations, nodes, writer};
 use crate::audit::keys::AuditKeys;
 use crate::moves;
 use crate::queue::access::{Access, AccessOptions, DropHistory, Execution, Parts, RunningWriter};
+use crate::queue::adoption;
 use crate::queue::clear_subjects;
 use crate::queue::ids::DeliveryIds;
 use crate::queue::lease::{Lease, draw_token};
@@ -82,6 +83,12 @@ fn register(options: &AccessOptions, url: &PostgresUrl, keyring: &Keyring) -> Re
     moves::admit_target(Db::Postgres(&session), url)?;
     session.transaction(|| master_key::adopt(Db::Postgres(&session), keyring, &*options.entropy))?;
     let audit = AuditKeys::adopt(Db::Postgres(&session), keyring, &*options.entropy)?;
+    if !adoption::is_done(Db::Postgres(&session))? && !nodes::outlive(&session, options.node_lease)? {
+        let reason =
+            "a node of an earlier version runs on it, which could not send to what this version seals: stop every one first";
+        return Err(OpenError::Unusable { database: url.to_string(), reason: reason.to_owned() });
+    }
+    adoption::adopt(Db::Postgres(&session), keyring, &*options.entropy)?;
     clear_subjects::adopt(Db::Postgres(&session), keyring)?;
     history::make_queued(&session)?;
     let token = draw_token(&*options.entropy);

@@ -2,7 +2,7 @@
 //!
 //! Both are named within their account, so their accounts are gone through, as far as is little work.
 
-use bellwire_domain::{AccountId, EndpointId, EventId};
+use bellwire_domain::{AccountId, EndpointId, EventId, mask_query};
 
 use crate::StoreError;
 use crate::rows::lane::LaneKey;
@@ -41,13 +41,14 @@ static URL: Select<FoundEndpoint> = Select::new(
     "FROM (SELECT account_id, id, url FROM endpoints ORDER BY account_id, id LIMIT 20000) p WHERE p.url = $1 LIMIT 1",
 );
 
-/// The first event or endpoint with this id, or the first endpoint with this URL.
+/// The first event or endpoint with this id, or the first endpoint with this URL. The values in
+/// a URL's query are not compared: they are sealed.
 pub(super) fn find(db: Db<'_>, wanted: &str) -> Result<Option<Found>, StoreError> {
     if let (Ok(event_id), Some(owner)) = (EventId::try_new(wanted), EVENT.find(db, params![wanted])?) {
         return Ok(Some(Found::Event(owner.account_id, event_id)));
     }
     let by_id = ENDPOINT.find(db, params![wanted])?;
-    let found = if by_id.is_some() { by_id } else { URL.find(db, params![wanted])? };
+    let found = if by_id.is_some() { by_id } else { URL.find(db, params![mask_query(wanted).as_str()])? };
     let lane = |found: FoundEndpoint| LaneKey { account_id: found.account_id, endpoint_id: found.endpoint_id };
     Ok(found.map(|found| Found::Endpoint(lane(found))))
 }

@@ -10,6 +10,7 @@ use rusqlite::types::Value as Cell;
 use super::tables::CopiedTable;
 use crate::audit::keys::{HEAD, SIGNER, STORE_KEY};
 use crate::moves::{self, SourceMark};
+use crate::queue::adoption::SEALED;
 use crate::queue::lease::draw_token;
 use crate::rows::retention::{Kept, kept};
 use crate::rows::{master_key, meta};
@@ -56,10 +57,11 @@ impl Source {
         Ok(id)
     }
 
-    /// What the store says of itself and the copy has to say too: its keys, and how long the audit log is.
+    /// What the store says of itself and the copy has to say too: its keys, how long the audit log is, and
+    /// that its endpoints are sealed.
     pub(super) fn said(&self) -> Result<Vec<Said>, StoreError> {
         let mut said = vec![(master_key::CANARY, master_key::canary(self.db())?)];
-        for name in [STORE_KEY, SIGNER, HEAD] {
+        for name in [STORE_KEY, SIGNER, HEAD, SEALED] {
             said.extend(meta::find(self.db(), name)?.map(|value| (name, value)));
         }
         Ok(said)

@@ -1,13 +1,14 @@
 //! `endpoints`: the URLs that an account has registered.
 
 use bellwire_domain::{
-    AccountId, EndpointId, EventFilter, EventType, Gate, Health, HealthStatus, RateLimit, Recipient, Timestamp,
+    AccountId, EndpointId, EventFilter, EventType, Gate, Health, HealthStatus, RateLimit, Recipient, Timestamp, mask_query,
 };
 
+use super::endpoint_config::{SealedConfig, digest};
 use super::lane::LaneKey;
 use crate::StoreError;
 use crate::seal::{AccountSeal, DataKey, Place};
-use crate::sql::{Db, Insert, Row, columns, params, select, table};
+use crate::sql::{Db, Insert, Row, Select, columns, params, select, table, write_filter};
 
 /// A stored endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub struct Endpoint {
     pub id: EndpointId,
     /// Its account.
     pub account_id: AccountId,
-    /// Its URL, as registered.
+    /// Its URL, as registered. Its column holds it without the values of its query.
     pub url: String,
     /// A name for people.
     pub name: Option<String>,
@@ -53,6 +54,8 @@ table! {
         /// Event types as a JSON list; NULL: all.
         events: Option<&'a str>,
         headers_sealed: Option<&'a [u8]>,
+        /// What decides where and how is sent; NULL: of a store that has not been opened since.
+        config_sealed: Option<&'a [u8]>,
         enabled: bool,
         in_flight_max: Option<u32>,
         /// Such as `10/s`.
@@ -69,7 +72,7 @@ table! {
 }
 
 columns! {
-    /// A stored endpoint without its health, its headers still sealed.
+    /// A stored endpoint without its health, its URL and headers still sealed.
     struct EndpointColumns<'r> of "endpoints" {
         id: EndpointId = "p.id",
         account_id: AccountId = "p.account_id",
@@ -77,6 +80,7 @@ columns! {
         name: Option<String> = "p.name",
         filter: EventFilter = "p.events",
         headers_sealed: Option<&'r [u8]> = "p.headers_sealed",
+        config_sealed: Option<&'r [u8]> = "p.config_sealed",
         enabled: bool = "p.enabled",
         in_flight_max: Option<u32> = "p.in_flight_max",
         rate_limit: Option<RateLimit> = "p.rate_limit",
@@ -85,6 +89,34 @@ columns! {
         created_at: Timestamp = "p.created_at",
         updated_at: Timestamp = "p.updated_at",
         lane: i64 = "p.lane",
+    }
+}
+
+impl EndpointColumns<'_> {
+    fn lane_key(&self) -> LaneKey {
+        LaneKey { account_id: self.account_id.clone(), endpoint_id: self.id.clone() }
+    }
+
+    /// What the columns say that is also sealed.
+    fn readable(&self) -> SealedConfig {
+        SealedConfig {
+            url: self.url.clone(),
+            events: write_filter(&self.filter),
+            headers: self.headers_sealed.map(digest),
+            enabled: self.enabled,
+            in_flight_max: self.in_flight_max,
+            rate_limit: self.rate_limit.map(|limit| limit.to_string()),
+        }
+    }
+
+    /// What was sealed with the row; `None`: it does not open, or the row says something else.
+    fn opened(&self, key: &DataKey) -> Option<SealedConfig> {
+        let sealed = SealedConfig::open(key, &self.lane_key(), self.config_sealed?)?;
+        sealed.agrees_with(&self.readable()).then_some(sealed)
+    }
+
+    fn altered(&self) -> StoreError {
+        StoreError::Altered { account_id: self.account_id.clone(), endpoint_id: self.id.clone() }
     }
 }
 
@@ -173,12 +205,21 @@ pub(crate) fn admits_some() -> String {
 }
 
 const BY_ID: &str = "FROM endpoints p WHERE p.account_id = $1 AND p.id = $2";
+static PAGE: Select<EndpointName> =
+    Select::new("FROM endpoints p WHERE (p.account_id, p.id) > ($1, $2) ORDER BY p.account_id, p.id LIMIT $3");
+const SEAL: &str = "UPDATE endpoints SET url = $1, config_sealed = $2 WHERE account_id = $3 AND id = $4";
 pub(crate) const UPDATE_NUMBER: &str = "UPDATE endpoints SET last_number = $1 WHERE account_id = $2 AND id = $3";
 
 pub(crate) fn find(db: Db<'_>, key: &DataKey, lane: &LaneKey) -> Result<Option<Endpoint>, StoreError> {
     let sql = select::<(EndpointColumns<'_>, HealthColumns)>(BY_ID);
     let row = db.find("endpoints", &sql, params![lane.account_id.as_str(), lane.endpoint_id.as_str()])?;
     row.map(|row| read(&row, key)).transpose()
+}
+
+/// The names of all endpoints, in their order, from the first one after `after` on.
+pub(crate) fn list_names(db: Db<'_>, after: (&str, &str), limit: u32) -> Result<Vec<LaneKey>, StoreError> {
+    let names = PAGE.list(db, params![after.0, after.1, i64::from(limit)])?;
+    Ok(names.into_iter().map(LaneKey::from).collect())
 }
 
 /// The text of a query for whole endpoints.
@@ -189,6 +230,9 @@ pub(crate) fn select_where(rest: &str) -> String {
 /// Reads a row of [`select_where`].
 pub(crate) fn read(row: &Row, key: &DataKey) -> Result<Endpoint, StoreError> {
     let (columns, health): (EndpointColumns<'_>, HealthColumns) = row.read()?;
+    let Some(sealed) = columns.opened(key) else {
+        return Err(columns.altered());
+    };
     let headers = match columns.headers_sealed {
         None => Vec::new(),
         Some(sealed) => {
@@ -199,7 +243,7 @@ pub(crate) fn read(row: &Row, key: &DataKey) -> Result<Endpoint, StoreError> {
     Ok(Endpoint {
         id: columns.id,
         account_id: columns.account_id,
-        url: columns.url,
+        url: sealed.url,
         name: columns.name,
         filter: columns.filter,
         headers,
@@ -215,22 +259,57 @@ pub(crate) fn read(row: &Row, key: &DataKey) -> Result<Endpoint, StoreError> {
     })
 }
 
+/// The text of a query for what [`check`] looks at.
+pub(crate) fn select_sealed(rest: &str) -> String {
+    select::<EndpointColumns<'_>>(rest)
+}
+
+/// Refuses a row of [`select_sealed`] that does not say what was sealed with it under its account's key.
+pub(crate) fn check<'k>(row: &Row, key_of: impl FnOnce(&AccountId) -> Option<&'k DataKey>) -> Result<(), StoreError> {
+    let columns: EndpointColumns<'_> = row.read()?;
+    let opened = key_of(&columns.account_id).and_then(|key| columns.opened(key));
+    opened.map(drop).ok_or_else(|| columns.altered())
+}
+
+/// Seals an endpoint as its columns say that it is, and masks its URL, unless that is done; whether it was not.
+pub(crate) fn seal(db: Db<'_>, seal: &AccountSeal<'_>, lane: &LaneKey) -> Result<bool, StoreError> {
+    let key = params![lane.account_id.as_str(), lane.endpoint_id.as_str()];
+    let Some(row) = db.find("endpoints", &select_sealed(BY_ID), key)? else { return Ok(false) };
+    let columns: EndpointColumns<'_> = row.read()?;
+    if columns.config_sealed.is_some() {
+        return Ok(false);
+    }
+    let sealed = columns.readable().seal(seal, lane);
+    let url = mask_query(&columns.url);
+    db.execute(SEAL, params![url.as_str(), &sealed[..], lane.account_id.as_str(), lane.endpoint_id.as_str()])?;
+    Ok(true)
+}
+
 /// Hands the row of an endpoint to `write`.
 fn with_row<T>(seal: &AccountSeal<'_>, endpoint: &Endpoint, write: impl FnOnce(EndpointRow<'_>) -> T) -> T {
     let headers_sealed = seal_headers(seal, endpoint);
-    let events = crate::sql::write_filter(&endpoint.filter);
-    let rate_limit = endpoint.rate_limit.map(|limit| limit.to_string());
+    let config = SealedConfig {
+        url: endpoint.url.clone(),
+        events: write_filter(&endpoint.filter),
+        headers: headers_sealed.as_deref().map(digest),
+        enabled: endpoint.enabled,
+        in_flight_max: endpoint.in_flight_max,
+        rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()),
+    };
+    let lane = LaneKey { account_id: endpoint.account_id.clone(), endpoint_id: endpoint.id.clone() };
+    let config_sealed = config.seal(seal, &lane);
     write(EndpointRow {
         account_id: endpoint.account_id.as_str(),
         id: endpoint.id.as_str(),
         lane: endpoint.lane,
-        url: &endpoint.url,
+        url: &mask_query(&endpoint.url),
         name: endpoint.name.as_deref(),
-        events: events.as_deref(),
+        events: config.events.as_deref(),
         headers_sealed: headers_sealed.as_deref(),
+        config_sealed: Some(&config_sealed),
         enabled: endpoint.enabled,
         in_flight_max: endpoint.in_flight_max,
-        rate_limit: rate_limit.as_deref(),
+        rate_limit: config.rate_limit.as_deref(),
         health: endpoint.health.status.as_str(),
         consecutive_failures: endpoint.health.consecutive_failures,
         failing_since: endpoint.health.failing_since,
@@ -275,6 +354,9 @@ pub(crate) fn statements() -> Vec<String> {
         Insert::one::<EndpointRow<'_>>(""),
         Insert::replacement::<EndpointRow<'_>>(),
         UPDATE_NUMBER.to_owned(),
+        PAGE.sql(),
+        select_sealed(BY_ID),
+        SEAL.to_owned(),
     ]
 }
 

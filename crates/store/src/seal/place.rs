@@ -39,6 +39,11 @@ impl Place {
         Self { table: "endpoints", name: format!("endpoints:{account}/{endpoint}/headers") }
     }
 
+    /// What decides where and how an endpoint is sent to.
+    pub(crate) fn endpoint_config(account: &AccountId, endpoint: &str) -> Self {
+        Self { table: "endpoints", name: format!("endpoints:{account}/{endpoint}/config") }
+    }
+
     /// The body of the answer to an attempt.
     pub(crate) fn response(delivery: DeliveryId, attempt: u32) -> Self {
         Self { table: "attempts", name: format!("attempts:{delivery}/{attempt}") }

@@ -14,6 +14,7 @@ use super::writer::{self, Writer};
 use crate::audit::keys::AuditKeys;
 use crate::moves;
 use crate::queue::access::{Access, AccessOptions, Execution, Parts, RunningWriter};
+use crate::queue::adoption;
 use crate::queue::clear_subjects;
 use crate::queue::clock;
 use crate::queue::ids::DeliveryIds;
@@ -50,15 +51,16 @@ pub(crate) fn open(options: &AccessOptions, path: &Path) -> Result<Access, OpenE
     migrations::migrate(&mut connection, version)?;
     let db = Db::Sqlite(&connection);
     moves::admit_source(db, path)?;
-    if scrub::is_wanted(db)? && empty_log(&connection).map_err(StoreError::from)? {
-        scrub::done(db)?;
-    }
     let keyring = Arc::new(Keyring::new(&options.master_key));
     let begun = rusqlite::Transaction::new_unchecked(&connection, TransactionBehavior::Immediate).map_err(StoreError::from)?;
     master_key::adopt(Db::Sqlite(&begun), &keyring, &*options.entropy)?;
     begun.commit().map_err(StoreError::from)?;
     let audit = AuditKeys::adopt(db, &keyring, &*options.entropy)?;
     clear_subjects::adopt(db, &keyring)?;
+    adoption::adopt(db, &keyring, &*options.entropy)?;
+    if scrub::is_wanted(db)? && empty_log(&connection).map_err(StoreError::from)? {
+        scrub::done(db)?;
+    }
     let lease = Lease::lasting(draw_token(&*options.entropy));
     let waiting = recover(db, &lease.current().token)?;
     let now = options.clock.now();

@@ -7,12 +7,12 @@ use bellwire_domain::{AuditAction, AuditActor, AuditEntry, AuditOrigin, AuditVia
 use bellwire_domain::{Decision, EventFilter, ReplayId, ResourceId};
 use bellwire_domain::{ReplayCase, RoomLimits};
 use bellwire_store::doctor::{Examination, VIOLATIONS_NAMED_MAX, examine};
-use bellwire_store::{ApiKey, DeliveryQuery, Matched, NewBulkRetry, key_hash};
+use bellwire_store::{ApiKey, DeliveryQuery, Matched, NewBulkRetry, NewEndpoint, key_hash};
 use bellwire_store::{
     EndpointChanges, Location, MasterKey, NewReplay, OpenError, Precondition, PutResource, ResourceDecision, ResourceUpdate,
 };
 
-use crate::fixture::{Fixture, event, lane};
+use crate::fixture::{Fixture, event, lane, new_endpoint};
 use crate::privacy;
 
 const KEY: MasterKey = MasterKey::new([9; 32]);
@@ -26,6 +26,8 @@ async fn furnished() -> Fixture {
     fixture.store.records.update_endpoint(&fixture.endpoint("a", "e1", EventFilter::All).await, headers).await.unwrap();
     fixture.store.queue.claim_due(fixture.now(), 10).await.unwrap(); // a changed endpoint is looked at first
     fixture.endpoint("a", "gone", EventFilter::All).await;
+    let off = NewEndpoint { enabled: false, secret: None, ..new_endpoint("empty", "e2", EventFilter::All) };
+    fixture.store.records.create_endpoint(off, 8).await.unwrap().unwrap();
     for id in ["ev1", "ev2", "ev3", "ev4", "ev5", "ev6"] {
         fixture.publish(&account, vec![event(id, "x")]).await.unwrap();
         fixture.clock.advance(Duration::from_secs(1));
@@ -102,11 +104,12 @@ async fn a_store_in_use_is_sound_and_counted() {
     assert_eq!((counted("accounts.pending"), counted("replays"), counted("sealed.payloads")), (6, 1, 6));
     assert_eq!(counted("sealed.documents"), 1);
     assert_eq!((counted("sealed.secrets"), counted("sealed.headers"), counted("sealed.answers")), (1, 1, 4));
+    assert_eq!(counted("sealed.endpoints"), 2);
     let without_key = examine(&place, None).unwrap();
     assert!(without_key.is_sound());
     let skipped = without_key.checks.iter().filter(|check| check.skipped.is_some()).map(|check| check.name);
     let sealed =
-        ["keys", "api_keys", "secrets", "headers", "payloads", "documents", "answers", "disclosures", "erasures", "holds"]
+        ["keys", "api_keys", "endpoints", "secrets", "headers", "payloads", "documents", "answers", "disclosures", "erasures", "holds"]
             .map(|name| format!("sealed.{name}"));
     assert!(skipped.eq(sealed));
     fixture.store.records.close().await;
@@ -120,11 +123,12 @@ async fn a_store_in_use_is_sound_and_counted() {
 }
 
 /// What is done to the store, and the checks that notice.
-const DAMAGES: [(&str, &[&str]); 61] = [
+const DAMAGES: [(&str, &[&str]); 66] = [
     (
         "DELETE FROM accounts WHERE id = 'a'",
         &[
             "accounts",
+            "sealed.endpoints",
             "sealed.secrets",
             "sealed.headers",
             "sealed.payloads",
@@ -211,6 +215,7 @@ const DAMAGES: [(&str, &[&str]); 61] = [
         "UPDATE accounts SET data_key_sealed = x'0102' WHERE id = 'a'",
         &[
             "sealed.keys",
+            "sealed.endpoints",
             "sealed.secrets",
             "sealed.headers",
             "sealed.payloads",
@@ -220,6 +225,15 @@ const DAMAGES: [(&str, &[&str]); 61] = [
             "sealed.holds",
         ],
     ),
+    ("UPDATE endpoints SET url = 'https://evil.example/hook'", &["sealed.endpoints"]),
+    (
+        "UPDATE endpoints SET url = (SELECT p.url FROM endpoints p WHERE p.id = 'e2'), \
+         config_sealed = (SELECT p.config_sealed FROM endpoints p WHERE p.id = 'e2') WHERE id = 'e1'",
+        &["sealed.endpoints"],
+    ),
+    ("UPDATE endpoints SET config_sealed = NULL WHERE id = 'e2'", &["sealed.endpoints"]),
+    ("UPDATE endpoints SET events = '[\"y\"]', enabled = 0 WHERE id = 'e1'", &["sealed.endpoints"]),
+    ("UPDATE endpoints SET enabled = 1 WHERE id = 'e2'", &["sealed.endpoints"]),
     ("UPDATE api_keys SET role = 'admin'", &["sealed.api_keys"]),
     ("UPDATE api_keys SET hash = leaf FROM audit WHERE seq = 1", &["sealed.api_keys"]),
     ("UPDATE audit SET actor = 'node' WHERE seq = 1", &["audit"]),

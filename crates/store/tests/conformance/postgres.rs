@@ -38,6 +38,16 @@ impl Place {
     }
 }
 
+/// Changes a store in use as somebody with the database does.
+pub fn damage(place: &Place, damage: &str) {
+    place.psql(damage);
+}
+
+/// The one text that a query finds.
+pub fn read(place: &Place, query: &str) -> String {
+    place.psql(query)
+}
+
 /// A copy of a closed store, changed by `damage`.
 pub fn damaged_copy(original: &Location, damage: &str) -> Place {
     static COPIES: AtomicU32 = AtomicU32::new(0);

@@ -32,6 +32,18 @@ impl Place {
     }
 }
 
+/// Changes a store in use as somebody with the database does.
+pub fn damage(place: &Place, damage: &str) {
+    let connection = rusqlite::Connection::open(place.path()).unwrap();
+    connection.execute_batch(damage).unwrap_or_else(|error| panic!("{damage}: {error}"));
+    assert!(connection.total_changes() > 0, "{damage} changes nothing");
+}
+
+/// The one text that a query finds.
+pub fn read(place: &Place, query: &str) -> String {
+    rusqlite::Connection::open(place.path()).unwrap().query_row(query, [], |row| row.get(0)).unwrap()
+}
+
 /// A copy of a closed store, changed by `damage`.
 pub fn damaged_copy(original: &Location, damage: &str) -> Place {
     let Location::Sqlite(original) = original else { panic!("{original} is no file") };
