@@ -1,6 +1,6 @@
 //! To whom something about somebody was disclosed.
 
-use bellwire_domain::{AuditAction, Timestamp};
+use bellwire_domain::{AuditAction, Timestamp, mask_query};
 use bellwire_store::{Disclosure, DisclosureQuery, Page, PageRequest};
 
 use crate::error::no_faults;
@@ -18,7 +18,8 @@ pub struct DisclosureInput {
 }
 
 impl App {
-    /// A page of what receivers were told about a subject, the latest first. That it was asked for is recorded before it is shown.
+    /// A page of what receivers were told about a subject, the latest first. That it was asked for is recorded before it is shown. Who may
+    /// not change endpoints sees the values of the URLs' queries masked.
     pub async fn list_disclosures(
         &self,
         access: &AccountAccess,
@@ -34,7 +35,11 @@ impl App {
         let entry = access.entry(AuditAction::DisclosuresRead).to(self.hash_subject(access, &subject).await?);
         self.records().note(entry).await?;
         let query = DisclosureQuery { account_id: access.account.id.clone(), subject, since, until };
-        Ok(self.records().list_disclosures(query, page).await?)
+        let mut found = self.records().list_disclosures(query, page).await?;
+        if !access.shows_tokens {
+            found.items.iter_mut().for_each(|disclosure| disclosure.url = mask_query(&disclosure.url));
+        }
+        Ok(found)
     }
 
     /// A subject as the database knows it, and as the audit log names it.
