@@ -58,7 +58,7 @@ pub use author::{Author, ClientAddress};
 pub use bulk_retries::BULK_RETRY_STATES;
 pub use deliveries::DeliveryWithAttempts;
 pub use delivery_filter::{DeliveryFilter, STATUS_RANGE, WrongFilter};
-pub use endpoints::{EndpointInput, EndpointPatch};
+pub use endpoints::{EndpointInput, EndpointPatch, PayloadInput};
 pub use error::{AppError, Conflict, Fault, Resource};
 pub use events::ArrivalInput;
 pub use figures::{FiguresAnswer, FiguresInput};

@@ -59,7 +59,7 @@ impl Shared {
         let ended_at = self.clock.now();
         let decision = policy.decide(delivery.attempts + 1, &outcome, ended_at, self.random());
         let signal = policy.signal(&outcome);
-        let outcome = if policy.keeps_answers { outcome } else { outcome.without_body() };
+        let outcome = if policy.keeps_answers && endpoint.keep_answers { outcome } else { outcome.without_body() };
         let duration = ended_at.since(started_at);
         self.attempt_metrics.record(contract.name(), outcome.kind(), duration);
         // Where the clock was set back meanwhile, by the clock as it is now: an attempt in the future tells that a retry was
@@ -122,6 +122,8 @@ impl Shared {
         let Some(data) = delivery.event.data.as_deref() else {
             return Err("the stored payload does not open: it was changed, or sealed under another key".to_owned());
         };
+        // What the endpoint is not sent is gone before a template or a signature sees any of it.
+        let data = &*contract.minimise(data, config.endpoint.payload.as_ref());
         let active = match contract.subscription().secret.from {
             SecretSource::Account => &config.account_secrets,
             SecretSource::Consumer | SecretSource::Generated => &config.secrets,

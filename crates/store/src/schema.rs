@@ -5,7 +5,7 @@
 pub(crate) const FIRST_VERSION: i64 = 6;
 
 /// The version this code works with.
-pub(crate) const KNOWN_VERSION: i64 = 14;
+pub(crate) const KNOWN_VERSION: i64 = 15;
 
 /// One step from a version to the next, as each database takes it.
 pub(crate) struct Migration {
@@ -16,7 +16,7 @@ pub(crate) struct Migration {
 }
 
 /// All of them, in order.
-const MIGRATIONS: [Migration; 9] = [
+const MIGRATIONS: [Migration; 10] = [
     Migration {
         version: FIRST_VERSION,
         sqlite: include_str!("migrations/0001_initial.sqlite.sql"),
@@ -61,6 +61,11 @@ const MIGRATIONS: [Migration; 9] = [
         version: 14,
         sqlite: include_str!("migrations/0009_audit_and_keys.sqlite.sql"),
         postgres: include_str!("migrations/0009_audit_and_keys.postgres.sql"),
+    },
+    Migration {
+        version: 15,
+        sqlite: include_str!("migrations/0010_privacy.sqlite.sql"),
+        postgres: include_str!("migrations/0010_privacy.postgres.sql"),
     },
 ];
 
