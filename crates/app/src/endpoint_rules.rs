@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 
 use bellwire_contract::{Contract, EventChoice, EventDefinition, SecretSource};
 use bellwire_domain::{
-    AddressPolicy, Consumer, EndpointUrl, EventFilter, EventType, RateLimit, Secret, UrlPolicy, escape_pointer, unseen_reason,
+    AddressPolicy, Consumer, EndpointUrl, EventFilter, EventType, PAYLOAD_FIELDS_MAX, PayloadChoice, PayloadLevel, Pointer,
+    RateLimit, Secret, UrlPolicy, escape_pointer, unseen_reason,
 };
 use bellwire_store::Account;
 
-use crate::{Fault, Limits};
+use crate::{Fault, Limits, PayloadInput};
 
 /// The rules of one account.
 pub(crate) struct EndpointRules<'a> {
@@ -113,6 +114,34 @@ impl EndpointRules<'_> {
         fits
     }
 
+    /// How much of an event's data the endpoint is sent.
+    pub(crate) fn check_payload(&self, wanted: Option<PayloadInput>, faults: &mut Vec<Fault>) -> Option<PayloadChoice> {
+        let wanted = wanted?;
+        let rules = &self.contract.subscription().payload;
+        if !rules.is_declared {
+            faults.push(Fault::new("/payload", "under this contract every endpoint gets everything: leave `payload` out"));
+            return None;
+        }
+        let before = faults.len();
+        let choice = match wanted {
+            PayloadInput::Word(word) => match PayloadLevel::parse(&word) {
+                Some(PayloadLevel::Full) => Some(PayloadChoice::Full),
+                Some(PayloadLevel::Ids) => Some(PayloadChoice::Ids),
+                Some(PayloadLevel::Fields) | None => None,
+            },
+            PayloadInput::Fields(fields) => Some(PayloadChoice::Fields(check_fields(&fields, faults))),
+        };
+        if faults.len() > before {
+            return None;
+        }
+        let allowed = choice.filter(|choice| rules.allow.contains(&choice.level()));
+        if allowed.is_none() {
+            let words: Vec<&str> = rules.allow.iter().map(|level| in_words(*level)).collect();
+            faults.push(Fault::new("/payload", format!("this contract allows {}", words.join(" or "))));
+        }
+        allowed
+    }
+
     /// The secret to store, as the contract says: the given one, a generated one, or none.
     pub(crate) fn check_secret(
         &self,
@@ -138,6 +167,31 @@ impl EndpointRules<'_> {
         }
         given
     }
+}
+
+/// A level as it is asked for.
+const fn in_words(level: PayloadLevel) -> &'static str {
+    match level {
+        PayloadLevel::Full => "`full`",
+        PayloadLevel::Ids => "`ids`",
+        PayloadLevel::Fields => "a list of JSON pointers",
+    }
+}
+
+/// Fields that an endpoint names.
+fn check_fields(texts: &[String], faults: &mut Vec<Fault>) -> Vec<Pointer> {
+    if texts.is_empty() || texts.len() > PAYLOAD_FIELDS_MAX {
+        faults.push(Fault::new("/payload", format!("name 1 to {PAYLOAD_FIELDS_MAX} fields, each as a JSON pointer")));
+        return Vec::new();
+    }
+    let mut fields = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        match Pointer::try_new(text) {
+            Ok(field) => fields.push(field),
+            Err(error) => faults.push(Fault::new(format!("/payload/{index}"), error.to_string())),
+        }
+    }
+    fields
 }
 
 /// A name for people.

@@ -27,6 +27,19 @@ pub struct EndpointInput {
     pub in_flight_max: Option<i64>,
     /// Its rate limit, such as `10/s`; `None`: the contract's, if it has one.
     pub rate_limit: Option<String>,
+    /// How much of an event's data it is sent; `None`: what the contract gives.
+    pub payload: Option<PayloadInput>,
+    /// Whether its answers are kept; `None`: yes.
+    pub keep_answers: Option<bool>,
+}
+
+/// How much of an event's data is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PayloadInput {
+    /// In a word: `full` or `ids`.
+    Word(String),
+    /// These fields, as JSON pointers.
+    Fields(Vec<String>),
 }
 
 /// Changes to an endpoint; `None` leaves a value as it is.
@@ -46,6 +59,10 @@ pub struct EndpointPatch {
     pub in_flight_max: Option<Option<i64>>,
     /// Its rate limit, or none of its own.
     pub rate_limit: Option<Option<String>>,
+    /// How much of an event's data it is sent, or what the contract gives.
+    pub payload: Option<Option<PayloadInput>>,
+    /// Whether its answers are kept.
+    pub keep_answers: Option<bool>,
 }
 
 impl App {
@@ -66,6 +83,7 @@ impl App {
         rules.check_headers(&input.headers, &mut faults);
         let in_flight_max = rules.check_in_flight_max(input.in_flight_max, &mut faults);
         let rate_limit = check_rate_limit(input.rate_limit.as_deref(), &mut faults);
+        let payload = rules.check_payload(input.payload, &mut faults);
         let secret = rules.check_secret(input.secret, self.entropy().bytes(), &mut faults);
         no_faults(faults)?;
         let new = NewEndpoint {
@@ -78,6 +96,8 @@ impl App {
             enabled: input.enabled.unwrap_or(rules.contract.subscription().enabled),
             in_flight_max,
             rate_limit,
+            payload,
+            keep_answers: input.keep_answers.unwrap_or(true),
             health: HealthStatus::Active,
             secret: secret.clone(),
         };
@@ -132,6 +152,7 @@ impl App {
         rules.check_headers(patch.headers.as_deref().unwrap_or_default(), &mut faults);
         let in_flight_max = patch.in_flight_max.map(|wanted| rules.check_in_flight_max(wanted, &mut faults));
         let rate_limit = patch.rate_limit.map(|wanted| check_rate_limit(wanted.as_deref(), &mut faults));
+        let payload = patch.payload.map(|wanted| rules.check_payload(wanted, &mut faults));
         no_faults(faults)?;
         let changes = EndpointChanges {
             url: patch.url,
@@ -141,6 +162,8 @@ impl App {
             enabled: patch.enabled,
             in_flight_max,
             rate_limit,
+            payload,
+            keep_answers: patch.keep_answers,
             resume: patch.enabled == Some(true) && revives(&before),
         };
         self.change_endpoint(access, id, changes).await
@@ -232,6 +255,8 @@ fn described(entry: AuditEntry, changes: &EndpointChanges) -> AuditEntry {
         ("headers", changes.headers.is_some()),
         ("in_flight_max", changes.in_flight_max.is_some()),
         ("rate_limit", changes.rate_limit.is_some()),
+        ("payload", changes.payload.is_some()),
+        ("keep_answers", changes.keep_answers.is_some()),
         ("health", changes.resume),
     ];
     let touched = fields.iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| (*name).to_owned()).collect();

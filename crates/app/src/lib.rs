@@ -62,7 +62,7 @@ pub use bulk_retries::BULK_RETRY_STATES;
 pub use deliveries::DeliveryWithAttempts;
 pub use delivery_filter::{DeliveryFilter, STATUS_RANGE, WrongFilter};
 pub use disclosures::DisclosureInput;
-pub use endpoints::{EndpointInput, EndpointPatch};
+pub use endpoints::{EndpointInput, EndpointPatch, PayloadInput};
 pub use erasures::{ErasureList, ListedErasure};
 pub use error::{AppError, Conflict, Fault, Resource};
 pub use events::ArrivalInput;

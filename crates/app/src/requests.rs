@@ -55,6 +55,7 @@ impl App {
         };
         let secrets: Vec<Secret<String>> = active.into_iter().map(|active| active.secret).collect();
         let Ok(data) = std::str::from_utf8(&event.data) else { return Ok(Err("the payload is not text".to_owned())) };
+        let data = &*contract.minimise(data, endpoint.payload.as_ref());
         let id = delivery.id.to_string();
         let input = RenderInput {
             event: RenderedEvent {

@@ -286,6 +286,10 @@ pub(crate) struct RenderArguments {
     /// JSON to send as the event's data; by default, the contract's own example
     #[arg(long, value_name = "JSON")]
     pub(crate) data: Option<String>,
+    /// How much of the data an endpoint gets: full, ids, or JSON pointers such as /status,/patient/id; by default, what the contract
+    /// gives to endpoints that choose nothing
+    #[arg(long, value_name = "PAYLOAD")]
+    pub(crate) payload: Option<String>,
     /// The secret to sign with; by default, one in the contract's format, the same each time
     #[arg(long, value_name = "SECRET")]
     pub(crate) secret: Option<String>,

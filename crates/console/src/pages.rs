@@ -18,6 +18,7 @@ mod incidents;
 mod keys;
 mod overview;
 mod portal;
+mod privacy;
 mod replays;
 mod rows;
 mod sign_in;

@@ -1,9 +1,10 @@
 //! Reads `subscription` and `ids`: who may register what, and how secrets and ids look.
 
-use bellwire_domain::{IdFormat, Secret, UrlPolicy};
+use bellwire_domain::{IdFormat, PayloadRules, Secret, UrlPolicy};
 
 use crate::diagnostic::Report;
 use crate::grammar::{Definition, KeySpec, Shape};
+use crate::minimise::{self, PAYLOAD};
 use crate::reader::{Fields, text};
 use crate::signature::SecretEncoding;
 use crate::yaml::Node;
@@ -35,6 +36,8 @@ pub struct Subscription {
     pub register: Registrar,
     /// Whether an endpoint may have headers of its own.
     pub custom_headers: bool,
+    /// How much of an event's data an endpoint may be sent.
+    pub payload: PayloadRules,
 }
 
 bellwire_domain::words! {
@@ -98,6 +101,7 @@ const KEYS: &[KeySpec] = &[
     KeySpec::optional("enabled", Shape::FLAG, "Whether a new endpoint is enabled at once."),
     KeySpec::optional("sandbox", Shape::FLAG, "Whether sandbox accounts may have endpoints."),
     KeySpec::optional("register", Shape::Words(Registrar::WORDS), "Who registers endpoints."),
+    KeySpec::optional("payload", PAYLOAD, "How much of an event's data an endpoint may choose to be sent."),
 ];
 const SECRET_KEYS: &[KeySpec] = &[
     KeySpec::required(
@@ -188,6 +192,7 @@ pub(crate) fn read(node: Option<&Node>, custom_headers: bool, uses_secret: bool,
         sandbox: true,
         register: Registrar::Consumer,
         custom_headers,
+        payload: PayloadRules::default(),
     };
     let Some(node) = node else { return Some(subscription) };
     let fields = Fields::open(node, "subscription", KEYS, report)?;
@@ -196,6 +201,9 @@ pub(crate) fn read(node: Option<&Node>, custom_headers: bool, uses_secret: bool,
     subscription.register = fields.word("register", report).unwrap_or(subscription.register);
     subscription.enabled = fields.flag("enabled", true, report);
     subscription.sandbox = fields.flag("sandbox", true, report);
+    if let Some(node) = fields.get("payload") {
+        subscription.payload = minimise::read(node, report)?;
+    }
     if let Some(node) = fields.get("secret") {
         read_secret(node, &mut subscription.secret, report)?;
     }

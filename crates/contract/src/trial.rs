@@ -2,10 +2,11 @@
 
 mod answers;
 
-use bellwire_domain::{EventType, Timestamp};
+use bellwire_domain::{EventType, PayloadLevel, PayloadRules, Pointer, Secret, Timestamp};
 
 use crate::contract::Contract;
 use crate::diagnostic::{At, Report};
+use crate::reduce::reduce;
 use crate::render::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, RenderInput};
 
 /// Renders all events. `places` are those of their examples.
@@ -23,20 +24,55 @@ pub(crate) fn run(contract: &Contract, places: &[At], report: &mut Report) {
     if let Some(event) = contract.test_event() {
         trials.push((event.event_type.clone(), event.data.get(), true, start));
     }
+    let levels = levels(&contract.subscription().payload);
     for (event_type, data, is_test, at) in trials {
-        let now = Timestamp::from_secs(1_760_000_000);
-        let event = EventInput { id: "example", event_type: &event_type, occurred_at: now, seq: 1, data, is_test };
-        let result = contract.render(&RenderInput {
-            event,
-            attempt: AttemptInput { number: 1, at: now, random: [7; 24] },
-            delivery: DeliveryInput { id: "dlv_example", number: 1 },
-            endpoint: EndpointInput { id: "example", url: "https://example.com/webhooks", name: Some("Example"), headers: &[] },
-            account: AccountInput { id: "example", name: Some("Example") },
-            secrets: &secrets,
-        });
-        if let Err(error) = result {
-            let at = if error.line == 0 { at } else { At { line: error.line, column: error.column } };
-            report.add(at, &error.path, format!("{}, in the example of `{event_type}`", error.message), "");
+        for (level, fields) in &levels {
+            try_event(contract, (&event_type, data, is_test, at), (*level, *fields), &secrets, report);
         }
+    }
+}
+
+/// What is left of the data at each level that an endpoint may choose; `None`: all of it. Which fields endpoints will name is not
+/// known, so nothing is left of it then: a template that lives without any of them lives without some.
+fn levels(rules: &PayloadRules) -> Vec<(PayloadLevel, Option<&[Pointer]>)> {
+    let of = |level| match level {
+        PayloadLevel::Full => None,
+        PayloadLevel::Ids => Some(&*rules.ids),
+        PayloadLevel::Fields => Some(&[][..]),
+    };
+    rules.allow.iter().map(|level| (*level, of(*level))).collect()
+}
+
+fn try_event(
+    contract: &Contract,
+    (event_type, data, is_test, at): (&EventType, &str, bool, At),
+    (level, fields): (PayloadLevel, Option<&[Pointer]>),
+    secrets: &[Secret<String>],
+    report: &mut Report,
+) {
+    let reduced = fields.map(|fields| reduce(data, fields));
+    let data = reduced.as_deref().unwrap_or(data);
+    let now = Timestamp::from_secs(1_760_000_000);
+    let event = EventInput { id: "example", event_type, occurred_at: now, seq: 1, data, is_test };
+    let result = contract.render(&RenderInput {
+        event,
+        attempt: AttemptInput { number: 1, at: now, random: [7; 24] },
+        delivery: DeliveryInput { id: "dlv_example", number: 1 },
+        endpoint: EndpointInput { id: "example", url: "https://example.com/webhooks", name: Some("Example"), headers: &[] },
+        account: AccountInput { id: "example", name: Some("Example") },
+        secrets,
+    });
+    if let Err(error) = result {
+        let at = if error.line == 0 { at } else { At { line: error.line, column: error.column } };
+        report.add(at, &error.path, format!("{}, in the example of `{event_type}`{}", error.message, left(level)), "");
+    }
+}
+
+/// What an example was reduced to, for messages.
+const fn left(level: PayloadLevel) -> &'static str {
+    match level {
+        PayloadLevel::Full => "",
+        PayloadLevel::Ids => " for an endpoint that gets ids only (`payload: ids`)",
+        PayloadLevel::Fields => " for an endpoint that names the fields it gets (`payload: fields`)",
     }
 }

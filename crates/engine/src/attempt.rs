@@ -72,7 +72,7 @@ impl Shared {
         };
         let Some((started_at, request)) = self.watched(&mut delivery, build).await else { return Ended::Over(None) };
         let told = match &request {
-            Ok(request) if delivery.event.has_subjects => Some(told(contract, request)),
+            Ok(request) if delivery.event.has_subjects => Some(told(contract, &config, request)),
             _ => None,
         };
         let sent = match request {
@@ -87,7 +87,7 @@ impl Shared {
         let decision = policy.decide(delivery.attempts + 1, &outcome, ended_at, self.random());
         let signal = policy.signal(&outcome);
         let told = told.filter(|_| outcome.may_have_arrived());
-        let outcome = if policy.keeps_answers { outcome } else { outcome.without_body() };
+        let outcome = if policy.keeps_answers && endpoint.keep_answers { outcome } else { outcome.without_body() };
         let duration = ended_at.since(started_at);
         self.attempt_metrics.record(contract.name(), outcome.kind(), duration);
         // Where the clock was set back meanwhile, by the clock as it is now: an attempt in the future tells that a retry was
@@ -155,6 +155,8 @@ impl Shared {
         let Some(data) = delivery.event.data.as_deref() else {
             return Err("the stored payload does not open: it was changed, or sealed under another key".to_owned());
         };
+        // What the endpoint is not sent is gone before a template or a signature sees any of it.
+        let data = &*contract.minimise(data, config.endpoint.payload.as_ref());
         let active = match contract.subscription().secret.from {
             SecretSource::Account => &config.account_secrets,
             SecretSource::Consumer | SecretSource::Generated => &config.secrets,
@@ -191,9 +193,14 @@ impl Shared {
 }
 
 /// What a receiver is told by a request.
-fn told(contract: &Contract, request: &OutboundRequest) -> Told {
-    let digest = Sha256::digest(&request.body).into();
-    Told { url: request.url.clone(), contract: contract.name().to_owned(), fields: None, digest }
+fn told(contract: &Contract, config: &EndpointConfig, request: &OutboundRequest) -> Told {
+    let fields = contract.subscription().payload.fields(config.endpoint.payload.as_ref());
+    Told {
+        url: request.url.clone(),
+        contract: contract.name().to_owned(),
+        fields: fields.map(|fields| fields.iter().map(ToString::to_string).collect()),
+        digest: Sha256::digest(&request.body).into(),
+    }
 }
 
 /// The secrets whose overlap has not ended at `at`, newest first.

@@ -183,6 +183,8 @@ async fn what_cannot_be_signed_ends_as_failed_with_the_reason() {
         enabled: true,
         in_flight_max: None,
         rate_limit: None,
+        payload: None,
+        keep_answers: true,
         health: HealthStatus::Active,
         secret: None,
     };

@@ -68,6 +68,8 @@ async fn account_with_endpoints(records: &Records) -> Account {
             enabled: true,
             in_flight_max: None,
             rate_limit: None,
+            payload: None,
+            keep_answers: true,
             health: HealthStatus::Active,
             secret: None,
         };

@@ -30,7 +30,7 @@ mod values;
 
 pub use address::{InvalidUrl, PostgresUrl};
 pub(crate) use bound::{Bound, Step};
-pub(crate) use cell::{Bind, Cell, write_filter, write_list};
+pub(crate) use cell::{Bind, Cell, write_filter, write_list, write_payload};
 pub(crate) use columns::{Columns, columns, select};
 pub(crate) use db::{Db, Prepared, aside};
 pub(crate) use fault::{CommitFaults, Fault};

@@ -90,6 +90,7 @@ pub(crate) fn with_field<'a, F: Field<'a>>(
     match &mut schema {
         Schema::Object(Object { description, .. }) => *description = text(doc),
         Schema::Array(array) => array.description = text(doc),
+        Schema::OneOf(any) => any.description = text(doc),
         _ => {}
     }
     let object = object.property(name, schema);

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use bellwire_domain::{Secret, Timestamp, escape_pointer};
+use bellwire_app::PayloadInput;
+use bellwire_domain::{PAYLOAD_FIELDS_MAX, POINTER_LENGTH_MAX, PayloadLevel, Secret, Timestamp, escape_pointer};
 use serde_json::value::RawValue;
-use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, Schema, SchemaFormat};
 
 use super::fields::Fields;
@@ -133,6 +134,10 @@ fn nullable(schema: Schema) -> Schema {
             array.schema_type = or_null(array.schema_type);
             array.into()
         }
+        Schema::OneOf(mut any) => {
+            any.items.push(Schema::from(of_type(Type::Null)).into());
+            any.into()
+        }
         other => other,
     }
 }
@@ -236,6 +241,31 @@ impl<'a> Value<'a> for Vec<String> {
         }
         (texts.len() == items.len()).then_some(texts)
     }
+}
+
+/// How much an endpoint is sent: a word, or a list of fields.
+impl<'a> Value<'a> for PayloadInput {
+    fn schema() -> Schema {
+        let words = [PayloadLevel::Full, PayloadLevel::Ids].map(PayloadLevel::as_str);
+        let pointer = of_type(Type::String).pattern(Some("^/")).max_length(Some(POINTER_LENGTH_MAX));
+        let fields = ArrayBuilder::new().items(pointer).min_items(Some(1)).max_items(Some(PAYLOAD_FIELDS_MAX));
+        OneOfBuilder::new().item(of_type(Type::String).enum_values(Some(words))).item(fields).into()
+    }
+
+    fn read(value: &'a RawValue, name: &str, fields: &mut Fields<'a>) -> Option<Self> {
+        if let Some(word) = string(value) {
+            return Some(Self::Word(word.into_owned()));
+        }
+        if !value.get().starts_with('[') {
+            return unfit(fields, name, "must be `full`, `ids` or a list of JSON pointers");
+        }
+        <Vec<String> as Value<'a>>::read(value, name, fields).map(Self::Fields)
+    }
+}
+
+/// How much an endpoint is sent, in an answer.
+pub(crate) fn payload_schema() -> Schema {
+    nullable(<PayloadInput as Value<'_>>::schema())
 }
 
 /// An object with strings as values, in its order.

@@ -10,7 +10,7 @@ mod test;
 mod update;
 
 use bellwire_app::{AccountAccess, App};
-use bellwire_domain::{HealthStatus, Secret};
+use bellwire_domain::{HealthStatus, PayloadChoice, Pointer, Secret};
 use bellwire_store::Endpoint;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
@@ -18,6 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Api;
+use crate::body::payload_schema;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -55,6 +56,11 @@ struct EndpointAnswer {
     in_flight_max: Option<u32>,
     /// Its rate limit, such as `10/s`, `600/m` or `1000/h`; null: the contract's, if any.
     rate_limit: Option<String>,
+    /// How much of an event's data it chose to be sent: `full`, `ids`, or a list of JSON pointers; null: what its contract gives.
+    #[schema(schema_with = payload_schema)]
+    payload: Option<Payload>,
+    /// Whether its answers are kept with its attempts, where its contract keeps answers.
+    keep_answers: bool,
     /// When it was created.
     created_at: String,
     /// When it was last changed.
@@ -77,6 +83,8 @@ impl EndpointAnswer {
             headers: Headers(Vec::new()),
             in_flight_max: None,
             rate_limit: Some("10/s".to_owned()),
+            payload: None,
+            keep_answers: true,
             created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
             updated_at: "2025-01-16T08:00:00.000000Z".to_owned(),
             secret: None,
@@ -95,6 +103,8 @@ impl EndpointAnswer {
             headers: Headers(endpoint.headers),
             in_flight_max: endpoint.in_flight_max,
             rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()),
+            payload: endpoint.payload.map(Payload),
+            keep_answers: endpoint.keep_answers,
             created_at: endpoint.created_at.to_string(),
             updated_at: endpoint.updated_at.to_string(),
             secret: None,
@@ -103,6 +113,18 @@ impl EndpointAnswer {
 
     fn with_secret(self, secret: Option<&Secret<String>>) -> Self {
         Self { secret: secret.map(|secret| secret.expose().clone()), ..self }
+    }
+}
+
+/// How much it is sent: a word, or a list.
+struct Payload(PayloadChoice);
+
+impl Serialize for Payload {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            PayloadChoice::Full | PayloadChoice::Ids => serializer.serialize_str(self.0.level().as_str()),
+            PayloadChoice::Fields(fields) => serializer.collect_seq(fields.iter().map(Pointer::as_str)),
+        }
     }
 }
 

@@ -249,3 +249,39 @@ async fn an_endpoint_has_limits_of_its_own() {
     }
     assert_eq!(limits(&server.get(&path).await), (json!(null), json!(null)), "nothing of that was stored");
 }
+
+#[tokio::test]
+async fn an_endpoint_says_how_much_it_is_sent_and_whether_its_answers_are_kept() {
+    let server = server().await;
+    let choice = |answer: &crate::support::Answer| (answer.json["payload"].clone(), answer.json["keep_answers"].clone());
+    let plain = server.post(CHOOSY, &json!({ "url": "https://c.example" })).await;
+    assert_eq!((plain.status, choice(&plain)), (201, (json!(null), json!(true))));
+    let created = server.post(CHOOSY, &json!({ "url": "https://c.example", "payload": "ids", "keep_answers": false })).await;
+    assert_eq!((created.status, choice(&created)), (201, (json!("ids"), json!(false))));
+    let path = format!("{CHOOSY}/{}", created.id());
+    let fields = json!(["/n", "/a~1b/0"]);
+    assert_eq!(choice(&server.patch(&path, &json!({ "payload": fields })).await), (fields.clone(), json!(false)));
+    assert_eq!(choice(&server.patch(&path, &json!({ "keep_answers": true })).await), (fields.clone(), json!(true)));
+    assert_eq!(choice(&server.get(&path).await), (fields, json!(true)), "what is left out stays");
+    let too_many: Vec<String> = (0..65).map(|number| format!("/{number}")).collect();
+    for (wrong, place) in [
+        (json!("fields"), "/payload"),
+        (json!("some"), "/payload"),
+        (json!(1), "/payload"),
+        (json!({}), "/payload"),
+        (json!([]), "/payload"),
+        (json!(too_many), "/payload"),
+        (json!(["/n", "n"]), "/payload/1"),
+        (json!([""]), "/payload/0"),
+        (json!(["/n", 1]), "/payload/1"),
+        (json!([format!("/{}", "x".repeat(256))]), "/payload/0"),
+    ] {
+        let body = json!({ "url": "https://c.example", "payload": wrong });
+        assert_eq!(server.post(CHOOSY, &body).await.problem(), format!("422 invalid {place}"), "{wrong}");
+        assert_eq!(server.patch(&path, &json!({ "payload": wrong })).await.problem(), format!("422 invalid {place}"));
+    }
+    assert_eq!(choice(&server.patch(&path, &json!({ "payload": null })).await), (json!(null), json!(true)));
+    let body = json!({ "url": "https://c.example", "secret": "a secret that nobody can guess", "payload": "full" });
+    let elsewhere = server.post("/v1/accounts/n/endpoints", &body).await;
+    assert_eq!(elsewhere.problem(), "422 invalid /payload", "its contract leaves no choice");
+}

@@ -71,7 +71,8 @@ resources:
       - { type: order.created, when: created, id: "{{ document.event }}" }
       - { type: order.audited, when: { changed: audit } }
       - { type: order.shipped, when: { grew: parcels }, each_item: true }
-subscription: { events: choose, url: any, secret: { from: generated }, enabled: false }
+subscription:
+  { events: choose, url: any, secret: { from: generated }, enabled: false, payload: { allow: [full, ids, fields], ids: [/n] } }
 request:
   custom_headers: true
   headers: { x-signature: "{{ signature.main }}" }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use bellwire_contract::Contract;
-use bellwire_domain::{Clock, Secret};
+use bellwire_domain::{Clock, PayloadChoice, PayloadLevel, Pointer, Secret};
 
 use crate::cli::{ContractCommand, RenderArguments};
 use crate::environment::SystemClock;
@@ -64,6 +64,8 @@ fn render(arguments: &RenderArguments) -> anyhow::Result<()> {
         let lines: Vec<_> = errors.iter().map(|error| format!("{}: {}", error.pointer, error.message)).collect();
         bail!("--data does not fit the event: {}", lines.join("; "));
     }
+    let choice = arguments.payload.as_deref().map(|text| payload(&contract, text)).transpose()?;
+    let data = &*contract.minimise(data, choice.as_ref());
     let secret = match &arguments.secret {
         Some(secret) => {
             contract.check_secret(secret).map_err(|reason| anyhow::anyhow!("--secret: {reason}"))?;
@@ -77,6 +79,24 @@ fn render(arguments: &RenderArguments) -> anyhow::Result<()> {
     let request = contract.render(&input)?;
     telemetry::print_exactly(&show(&request));
     Ok(())
+}
+
+/// What `--payload` asks for, if the contract allows it.
+fn payload(contract: &Contract, text: &str) -> anyhow::Result<PayloadChoice> {
+    let choice = match PayloadLevel::parse(text) {
+        Some(PayloadLevel::Full) => PayloadChoice::Full,
+        Some(PayloadLevel::Ids) => PayloadChoice::Ids,
+        Some(PayloadLevel::Fields) | None => {
+            let fields: Result<Vec<_>, _> = text.split(',').map(Pointer::try_new).collect();
+            PayloadChoice::Fields(fields.context("--payload: write `full`, `ids`, or JSON pointers with commas between them")?)
+        }
+    };
+    let allowed = &contract.subscription().payload.allow;
+    if !allowed.contains(&choice.level()) {
+        let words: Vec<_> = allowed.iter().map(|level| level.as_str()).collect();
+        bail!("--payload: this contract does not allow `{}`; it allows {}", choice.level(), words.join(", "));
+    }
+    Ok(choice)
 }
 
 /// Finds a contract by its file or by a built-in name.

@@ -24,6 +24,7 @@ mod lessons;
 mod listen;
 mod logs_postgres;
 mod migrate;
+mod minimise;
 mod node;
 mod operations;
 mod overload;

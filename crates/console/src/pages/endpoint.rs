@@ -9,6 +9,7 @@ use bellwire_domain::HealthStatus;
 use bellwire_store::{Endpoint, PageRequest};
 
 use super::account::{label, trouble};
+use super::privacy;
 use super::rows::DeliveryRow;
 use crate::layout::{Area, Layout, html, words};
 use crate::query::Query;
@@ -37,6 +38,9 @@ struct EndpointPage {
     events: Vec<String>,
     gets_all: bool,
     rate_limit: String,
+    /// What of an event it is sent, where that can be chosen.
+    sent: Option<String>,
+    drops_answers: bool,
     created: When,
     changed: When,
     /// Types that a test event may have, each with its title and example.
@@ -100,6 +104,8 @@ pub(super) async fn show(
         events: titles(app, &access, &endpoint),
         gets_all: access.contract().is_ok_and(|contract| contract.subscription().events == EventChoice::All),
         rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()).unwrap_or_default(),
+        sent: access.contract().ok().and_then(|contract| privacy::sent(contract, &endpoint)),
+        drops_answers: !endpoint.keep_answers,
         created: When::new(endpoint.created_at, now),
         changed: When::new(endpoint.updated_at, now),
         tests: test_types(app, &access),

@@ -10,6 +10,7 @@ use bellwire_domain::{EventFilter, Secret};
 use bellwire_store::Endpoint;
 
 use super::account::label;
+use super::privacy::{AnswersField, PayloadField, Privacy};
 use crate::form::Form;
 use crate::layout::{Area, Layout, html, words};
 use crate::query::Query;
@@ -33,6 +34,8 @@ struct EndpointFormPage {
     https_only: bool,
     secret: SecretField,
     events: EventsField,
+    payload: Option<PayloadField>,
+    answers: Option<AnswersField>,
     wrong: Wrong,
 }
 
@@ -68,6 +71,7 @@ struct Wrong {
     secret: Option<String>,
     events: Option<String>,
     rate_limit: Option<String>,
+    payload: Option<String>,
     /// What belongs to no field.
     other: Option<String>,
 }
@@ -75,7 +79,7 @@ struct Wrong {
 impl Wrong {
     fn new(error: &AppError) -> Self {
         let AppError::Invalid(faults) = error else { return Self { other: Some(sentence(error)), ..Self::default() } };
-        let known = ["/url", "/name", "/secret", "/events", "/rate_limit"];
+        let known = ["/url", "/name", "/secret", "/events", "/rate_limit", "/payload"];
         let rest: Vec<_> = faults.iter().filter(|fault| !known.iter().any(|field| fault.pointer.starts_with(field))).collect();
         let other: Vec<&str> = rest.iter().map(|fault| fault.detail.as_str()).collect();
         let of = |field| fault_of(faults, field);
@@ -85,6 +89,7 @@ impl Wrong {
             secret: of("/secret"),
             events: of("/events"),
             rate_limit: of("/rate_limit"),
+            payload: of("/payload"),
             other: (!other.is_empty()).then(|| other.join("; ")),
         }
     }
@@ -97,12 +102,19 @@ struct Values {
     rate_limit: String,
     /// The types chosen; `None`: nothing was chosen yet.
     chosen: Option<Vec<String>>,
+    privacy: Privacy,
 }
 
 impl Values {
     fn typed(form: &Form) -> Self {
         let text = |name| form.text(name).unwrap_or_default().to_owned();
-        Self { url: text("url"), name: text("name"), rate_limit: text("rate_limit"), chosen: Some(chosen(form)) }
+        Self {
+            url: text("url"),
+            name: text("name"),
+            rate_limit: text("rate_limit"),
+            chosen: Some(chosen(form)),
+            privacy: Privacy::typed(form),
+        }
     }
 
     fn stored(app: &App, access: &AccountAccess, endpoint: &Endpoint) -> Self {
@@ -115,6 +127,7 @@ impl Values {
             name: endpoint.name.clone().unwrap_or_default(),
             rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()).unwrap_or_default(),
             chosen: Some(chosen),
+            privacy: Privacy::stored(endpoint),
         }
     }
 }
@@ -156,6 +169,8 @@ fn page(
         back,
         is_new: endpoint.is_none(),
         https_only: subscription.url == bellwire_domain::UrlPolicy::Https,
+        payload: PayloadField::new(contract, &values.privacy),
+        answers: AnswersField::new(contract, &values.privacy),
         events: events_field(console.app(), access, values.chosen.as_deref())?,
         url: values.url,
         name: values.name,
@@ -193,7 +208,8 @@ pub(super) async fn new(
     query: Query,
 ) -> Result<Response, Refusal> {
     let access = console.app().open_account(&visitor.actor, Operation::EndpointChange, &account).await?;
-    let values = Values { url: String::new(), name: String::new(), rate_limit: String::new(), chosen: None };
+    let values =
+        Values { url: String::new(), name: String::new(), rate_limit: String::new(), chosen: None, privacy: Privacy::default() };
     html(&page(&console, &visitor, &access, (None, values, &query))?)
 }
 
@@ -223,6 +239,8 @@ pub(super) async fn add(
         secret: form.raw("secret").filter(|secret| !secret.is_empty()).map(|secret| Secret::new(secret.to_owned())),
         events: wanted(&access, &form)?,
         rate_limit: form.text("rate_limit").map(str::to_owned),
+        payload: Privacy::payload(access.contract()?, &form),
+        keep_answers: Privacy::keep_answers(access.contract()?, &form),
         ..EndpointInput::default()
     };
     let was_typed = input.secret.is_some();
@@ -290,6 +308,8 @@ pub(super) async fn save(
         name: Some(form.text("name").map(str::to_owned)),
         events: if chooses { Some(wanted(&access, &form)?) } else { None },
         rate_limit: Some(form.text("rate_limit").map(str::to_owned)),
+        payload: Privacy::payload(access.contract()?, &form).map(Some),
+        keep_answers: Privacy::keep_answers(access.contract()?, &form),
         ..EndpointPatch::default()
     };
     match app.update_endpoint(&access, &id, patch).await {

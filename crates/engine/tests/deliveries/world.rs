@@ -132,6 +132,8 @@ impl World {
             enabled: true,
             in_flight_max,
             rate_limit: rate_limit.map(|limit| limit.parse().unwrap()),
+            payload: None,
+            keep_answers: true,
             health: HealthStatus::Active,
             secret: Some(Secret::new("endpoint-secret".to_owned())),
         };

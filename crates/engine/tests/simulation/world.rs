@@ -331,6 +331,8 @@ async fn set_up(run: &Run, records: &Records) {
             enabled: true,
             in_flight_max: None,
             rate_limit: None,
+            payload: None,
+            keep_answers: true,
             health: HealthStatus::Active,
             secret: Some(Secret::new("simulated".to_owned())),
         };

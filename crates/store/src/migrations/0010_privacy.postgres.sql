@@ -71,3 +71,7 @@ ALTER TABLE accounts ADD COLUMN expired_seq BIGINT NOT NULL DEFAULT 0;
 -- What decides where and how an endpoint is sent to, sealed. NULL until the store is next opened: `url` is whole until then, and masked
 -- from then on.
 ALTER TABLE endpoints ADD COLUMN config_sealed BYTEA;
+-- How much an endpoint is sent: `full`, `ids`, or fields as a JSON list of pointers; NULL: what its contract gives.
+ALTER TABLE endpoints ADD COLUMN payload TEXT COLLATE "C";
+-- Whether what an endpoint answers is kept.
+ALTER TABLE endpoints ADD COLUMN keep_answers BIGINT NOT NULL DEFAULT 1;

@@ -1,6 +1,6 @@
 //! Endpoints: the URLs that an account has registered.
 
-use bellwire_domain::{AccountId, EndpointId, EventFilter, Health, HealthStatus, RateLimit, Secret, Timestamp};
+use bellwire_domain::{AccountId, EndpointId, EventFilter, Health, HealthStatus, PayloadChoice, RateLimit, Secret, Timestamp};
 
 use crate::StoreError;
 use crate::page::{Page, PageRequest};
@@ -35,6 +35,10 @@ pub struct NewEndpoint {
     pub in_flight_max: Option<u32>,
     /// Requests in a span of time that it takes.
     pub rate_limit: Option<RateLimit>,
+    /// How much of an event's data it chose to be sent.
+    pub payload: Option<PayloadChoice>,
+    /// Whether its answers are kept.
+    pub keep_answers: bool,
     /// The health it starts with.
     pub health: HealthStatus,
     /// Its own secret, where the contract has one per endpoint.
@@ -79,6 +83,10 @@ pub struct EndpointChanges {
     pub in_flight_max: Option<Option<u32>>,
     /// Requests in a span of time that it takes, or any number.
     pub rate_limit: Option<Option<RateLimit>>,
+    /// How much of an event's data it chose to be sent, or what its contract gives.
+    pub payload: Option<Option<PayloadChoice>>,
+    /// Whether its answers are kept.
+    pub keep_answers: Option<bool>,
     /// Health back to active.
     pub resume: bool,
 }
@@ -128,6 +136,8 @@ pub(super) fn create(
         enabled: new.enabled,
         in_flight_max: new.in_flight_max,
         rate_limit: new.rate_limit,
+        payload: new.payload,
+        keep_answers: new.keep_answers,
         health: Health { status: new.health, ..Health::default() },
         last_number: 0,
         version: 1,
@@ -160,6 +170,8 @@ pub(super) fn update(
         enabled: changes.enabled.unwrap_or(stored.enabled),
         in_flight_max: changes.in_flight_max.unwrap_or(stored.in_flight_max),
         rate_limit: changes.rate_limit.unwrap_or(stored.rate_limit),
+        payload: changes.payload.unwrap_or(stored.payload),
+        keep_answers: changes.keep_answers.unwrap_or(stored.keep_answers),
         health: if changes.resume { Health::default() } else { stored.health },
         version: stored.version + 1,
         updated_at: now,

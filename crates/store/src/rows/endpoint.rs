@@ -1,7 +1,8 @@
 //! `endpoints`: the URLs that an account has registered.
 
 use bellwire_domain::{
-    AccountId, EndpointId, EventFilter, EventType, Gate, Health, HealthStatus, RateLimit, Recipient, Timestamp, mask_query,
+    AccountId, EndpointId, EventFilter, EventType, Gate, Health, HealthStatus, PayloadChoice, RateLimit, Recipient, Timestamp,
+    mask_query,
 };
 
 use super::endpoint_config::{SealedConfig, digest};
@@ -31,6 +32,10 @@ pub struct Endpoint {
     pub in_flight_max: Option<u32>,
     /// Requests in a span of time that it takes; `None`: any number.
     pub rate_limit: Option<RateLimit>,
+    /// How much of an event's data it chose to be sent; `None`: what its contract gives.
+    pub payload: Option<PayloadChoice>,
+    /// Whether its answers are kept, where the contract keeps any.
+    pub keep_answers: bool,
     /// Its health.
     pub health: Health,
     /// The `number` of its latest delivery.
@@ -60,6 +65,9 @@ table! {
         in_flight_max: Option<u32>,
         /// Such as `10/s`.
         rate_limit: Option<&'a str>,
+        /// `full`, `ids` or a JSON list of pointers; NULL: what its contract gives.
+        payload: Option<&'a str>,
+        keep_answers: bool,
         health: &'a str,
         consecutive_failures: u32,
         failing_since: Option<Timestamp>,
@@ -84,6 +92,8 @@ columns! {
         enabled: bool = "p.enabled",
         in_flight_max: Option<u32> = "p.in_flight_max",
         rate_limit: Option<RateLimit> = "p.rate_limit",
+        payload: Option<PayloadChoice> = "p.payload",
+        keep_answers: bool = "p.keep_answers",
         last_number: i64 = "p.last_number",
         version: i64 = "p.version",
         created_at: Timestamp = "p.created_at",
@@ -106,6 +116,8 @@ impl EndpointColumns<'_> {
             enabled: self.enabled,
             in_flight_max: self.in_flight_max,
             rate_limit: self.rate_limit.map(|limit| limit.to_string()),
+            payload: self.payload.as_ref().map(crate::sql::write_payload),
+            keep_answers: self.keep_answers,
         }
     }
 
@@ -250,6 +262,8 @@ pub(crate) fn read(row: &Row, key: &DataKey) -> Result<Endpoint, StoreError> {
         enabled: columns.enabled,
         in_flight_max: columns.in_flight_max,
         rate_limit: columns.rate_limit,
+        payload: columns.payload,
+        keep_answers: columns.keep_answers,
         health: health.into(),
         last_number: columns.last_number,
         version: columns.version,
@@ -295,6 +309,8 @@ fn with_row<T>(seal: &AccountSeal<'_>, endpoint: &Endpoint, write: impl FnOnce(E
         enabled: endpoint.enabled,
         in_flight_max: endpoint.in_flight_max,
         rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()),
+        payload: endpoint.payload.as_ref().map(crate::sql::write_payload),
+        keep_answers: endpoint.keep_answers,
     };
     let lane = LaneKey { account_id: endpoint.account_id.clone(), endpoint_id: endpoint.id.clone() };
     let config_sealed = config.seal(seal, &lane);
@@ -310,6 +326,8 @@ fn with_row<T>(seal: &AccountSeal<'_>, endpoint: &Endpoint, write: impl FnOnce(E
         enabled: endpoint.enabled,
         in_flight_max: endpoint.in_flight_max,
         rate_limit: config.rate_limit.as_deref(),
+        payload: config.payload.as_deref(),
+        keep_answers: endpoint.keep_answers,
         health: endpoint.health.status.as_str(),
         consecutive_failures: endpoint.health.consecutive_failures,
         failing_since: endpoint.health.failing_since,

@@ -22,6 +22,10 @@ pub(super) struct SealedConfig {
     pub(super) enabled: bool,
     pub(super) in_flight_max: Option<u32>,
     pub(super) rate_limit: Option<String>,
+    /// How much it is sent.
+    pub(super) payload: Option<String>,
+    /// Whether what it answers is kept.
+    pub(super) keep_answers: bool,
 }
 
 impl SealedConfig {
@@ -75,6 +79,8 @@ mod tests {
             enabled: true,
             in_flight_max: Some(3),
             rate_limit: Some("10/s".to_owned()),
+            payload: Some("ids".to_owned()),
+            keep_answers: false,
         }
     }
 
@@ -108,6 +114,8 @@ mod tests {
             SealedConfig { headers: Some(digest(b"others")), ..columns.clone() },
             SealedConfig { in_flight_max: None, ..columns.clone() },
             SealedConfig { rate_limit: Some("99/s".to_owned()), ..columns.clone() },
+            SealedConfig { payload: None, ..columns.clone() },
+            SealedConfig { keep_answers: true, ..columns.clone() },
         ] {
             assert!(!config().agrees_with(&other), "{other:?}");
         }

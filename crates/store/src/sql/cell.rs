@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bellwire_domain::{
     AccountId, BulkRetryId, DeliveryId, DeliveryState, EndpointId, ErasureId, ErasureState, EventFilter, EventId, EventType,
-    HealthStatus, IncidentId, KeyId, OutcomeKind, RateLimit, ReplayCase, ReplayId, ReplayState, ResourceId, Role, Timestamp,
+    HealthStatus, IncidentId, KeyId, OutcomeKind, PayloadChoice, PayloadLevel, Pointer, RateLimit, ReplayCase, ReplayId,
+    ReplayState, ResourceId, Role, Timestamp,
 };
 use rusqlite::types::Value;
 
@@ -107,6 +108,27 @@ impl Cell<'_> for EventFilter {
             return Some(Self::All);
         }
         list(text(cell)?)?.iter().map(|word| EventType::try_new(word).ok()).collect::<Option<_>>().map(Self::Only)
+    }
+}
+
+/// A word, or fields as a list.
+impl Cell<'_> for PayloadChoice {
+    fn read(cell: &Value) -> Option<Self> {
+        let text = text(cell)?;
+        match PayloadLevel::parse(text) {
+            Some(PayloadLevel::Full) => Some(Self::Full),
+            Some(PayloadLevel::Ids) => Some(Self::Ids),
+            Some(PayloadLevel::Fields) => None,
+            None => list(text)?.iter().map(|field| Pointer::try_new(field).ok()).collect::<Option<_>>().map(Self::Fields),
+        }
+    }
+}
+
+/// How much an endpoint is sent as its column holds it.
+pub(crate) fn write_payload(choice: &PayloadChoice) -> String {
+    match choice {
+        PayloadChoice::Full | PayloadChoice::Ids => choice.level().to_string(),
+        PayloadChoice::Fields(fields) => write_list(fields.iter().map(Pointer::as_str)),
     }
 }
 

@@ -108,9 +108,20 @@ async fn a_store_in_use_is_sound_and_counted() {
     let without_key = examine(&place, None).unwrap();
     assert!(without_key.is_sound());
     let skipped = without_key.checks.iter().filter(|check| check.skipped.is_some()).map(|check| check.name);
-    let sealed =
-        ["keys", "api_keys", "endpoints", "secrets", "headers", "payloads", "documents", "answers", "disclosures", "erasures", "holds"]
-            .map(|name| format!("sealed.{name}"));
+    let sealed = [
+        "keys",
+        "api_keys",
+        "endpoints",
+        "secrets",
+        "headers",
+        "payloads",
+        "documents",
+        "answers",
+        "disclosures",
+        "erasures",
+        "holds",
+    ]
+    .map(|name| format!("sealed.{name}"));
     assert!(skipped.eq(sealed));
     fixture.store.records.close().await;
     let held = |check: &bellwire_store::doctor::Check| check.name != "queue.holders";

@@ -58,6 +58,8 @@ pub fn new_endpoint(account: &str, id: &str, filter: EventFilter) -> NewEndpoint
         enabled: true,
         in_flight_max: None,
         rate_limit: None,
+        payload: None,
+        keep_answers: true,
         health: HealthStatus::Active,
         secret: Some(Secret::new(format!("secret of {id}"))),
     }

@@ -142,6 +142,8 @@ async fn disabled_endpoints_get_nothing_and_paused_ones_queue() {
         enabled: true,
         in_flight_max: None,
         rate_limit: None,
+        payload: None,
+        keep_answers: true,
         health: HealthStatus::Failed,
         secret: None,
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bellwire_domain::Role;
-use bellwire_domain::{Decision, EndpointId, EventFilter, KeyId, Secret, Timestamp};
+use bellwire_domain::{Decision, EndpointId, EventFilter, KeyId, PayloadChoice, Pointer, Secret, Timestamp};
 use bellwire_store::KeyDeletion;
 use bellwire_store::{
     ApiKey, DeliveryQuery, EndpointChanges, EventQuery, LimitedError, PageRequest, PutAccount, PutAccountError, Rotation,
@@ -353,4 +353,25 @@ async fn an_endpoints_own_limits_reach_the_sender_and_survive_a_restart() {
     let changes = EndpointChanges { rate_limit: Some(None), ..Default::default() };
     let cleared = fixture.store.records.update_endpoint(&lane, changes).await.unwrap().unwrap();
     assert_eq!((cleared.in_flight_max, cleared.rate_limit), (Some(3), None), "what is left out stays");
+}
+
+#[tokio::test]
+async fn how_much_an_endpoint_is_sent_reaches_the_sender_and_survives_a_restart() {
+    let fixture = Fixture::new();
+    fixture.account("a").await;
+    let lane = fixture.endpoint("a", "e", EventFilter::All).await;
+    let before = fixture.store.queue.find_endpoint_config(&lane, 0).await.unwrap().unwrap();
+    assert_eq!((&before.endpoint.payload, before.endpoint.keep_answers), (&None, true));
+    let fields = ["/status", "/patient/id", "/a~1b"].map(|field| Pointer::try_new(field).unwrap()).to_vec();
+    let mut fixture = fixture;
+    for choice in [PayloadChoice::Fields(fields), PayloadChoice::Ids, PayloadChoice::Full] {
+        let changes = EndpointChanges { payload: Some(Some(choice.clone())), keep_answers: Some(false), ..Default::default() };
+        let changed = fixture.store.records.update_endpoint(&lane, changes).await.unwrap().unwrap();
+        fixture = fixture.reopen().await;
+        let config = fixture.store.queue.find_endpoint_config(&lane, changed.version).await.unwrap().unwrap();
+        assert_eq!((config.endpoint.payload.as_ref(), config.endpoint.keep_answers), (Some(&choice), false));
+    }
+    let changes = EndpointChanges { payload: Some(None), ..Default::default() };
+    let cleared = fixture.store.records.update_endpoint(&lane, changes).await.unwrap().unwrap();
+    assert_eq!((cleared.payload, cleared.keep_answers), (None, false), "what is left out stays");
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_domain::{
-    AccountId, BulkRetryId, Decision, DeliveryState, Entropy, EventFilter, KeyId, ReplayId, ResourceId, Secret, Timestamp,
+    AccountId, BulkRetryId, Decision, DeliveryState, Entropy, EventFilter, KeyId, PayloadChoice, Pointer, ReplayId, ResourceId,
+    Secret, Timestamp,
 };
 use bellwire_domain::{AuditAction, AuditActor, AuditEntry, AuditOrigin, AuditVia, ReplayCase, Role, RoomLimits};
 use bellwire_store::doctor::examine;
@@ -159,7 +160,12 @@ async fn furnish(mut fixture: Fixture) -> Fixture {
     let (account, _) = fixture.store.records.put_account(account).await.unwrap();
     let other = fixture.account("b").await;
     fixture.account("empty").await;
-    let headers = EndpointChanges { headers: Some(vec![("x-own".into(), "1".into())]), ..Default::default() };
+    let headers = EndpointChanges {
+        headers: Some(vec![("x-own".into(), "1".into())]),
+        payload: Some(Some(PayloadChoice::Fields(vec![Pointer::try_new("/patient/id").unwrap()]))),
+        keep_answers: Some(false),
+        ..Default::default()
+    };
     fixture.store.records.update_endpoint(&fixture.endpoint("a", "e1", EventFilter::All).await, headers).await.unwrap();
     fixture.endpoint("a", "gone", EventFilter::All).await;
     fixture.endpoint("b", "e1", EventFilter::All).await;

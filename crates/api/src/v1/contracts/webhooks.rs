@@ -91,7 +91,7 @@ fn example_request(contract: &Contract, event: &EventDefinition) -> Option<Outbo
             event_type: &event.event_type,
             occurred_at: EXAMPLE_AT,
             seq: 1,
-            data: event.example.get(),
+            data: &contract.minimise(event.example.get(), None),
             is_test: false,
         },
         attempt: AttemptInput { number: 1, at: EXAMPLE_AT, random: [7; 24] },

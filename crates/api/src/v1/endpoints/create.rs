@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use bellwire_app::{EndpointInput, Operation};
+use bellwire_app::{EndpointInput, Operation, PayloadInput};
 use bellwire_domain::Secret;
 
 use super::EndpointAnswer;
@@ -30,6 +30,11 @@ body! {
         in_flight_max: Option<InFlightMax> as in_flight_max,
         /// Its rate limit, such as `10/s`, `600/m` or `1000/h`; by default, the contract's, if any.
         rate_limit: Option<String> as rate_limit,
+        /// How much of an event's data it is sent, if the contract allows a choice: `full`, `ids`, or a list of JSON pointers into the
+        /// data; by default, what the contract gives.
+        payload: Option<PayloadInput>,
+        /// Whether its answers are kept with its attempts, if the contract keeps answers; by default, they are.
+        keep_answers: Option<bool>,
     }
 }
 
@@ -55,7 +60,8 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<EndpointAnswer>), Problem> {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
     let body = body.read(actor.identity.as_str()).await?;
-    let EndpointCreate { url, name, secret, events, enabled, headers, in_flight_max, rate_limit } = body::read(&body)?;
+    let EndpointCreate { url, name, secret, events, enabled, headers, in_flight_max, rate_limit, payload, keep_answers } =
+        body::read(&body)?;
     let input = EndpointInput {
         url,
         name,
@@ -65,6 +71,8 @@ pub(super) async fn create(
         headers: headers.unwrap_or_default(),
         in_flight_max: in_flight_max.map(|InFlightMax(max)| max),
         rate_limit,
+        payload,
+        keep_answers,
     };
     let (endpoint, secret) = api.app.create_endpoint(&access, input).await?;
     let answer = EndpointAnswer::show(&api.app, &access, endpoint).with_secret(secret.as_ref());

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use bellwire_app::{EndpointPatch, Operation};
+use bellwire_app::{EndpointPatch, Operation, PayloadInput};
 
 use super::EndpointAnswer;
 use crate::Api;
@@ -26,6 +26,11 @@ body! {
         in_flight_max: Change<InFlightMax> as in_flight_max,
         /// Its rate limit, such as `10/s`, `600/m` or `1000/h`; null: the contract's, if any.
         rate_limit: Change<String> as rate_limit,
+        /// How much of an event's data it is sent, if the contract allows a choice: `full`, `ids`, or a list of JSON pointers into the
+        /// data; null: what the contract gives.
+        payload: Change<PayloadInput>,
+        /// Whether its answers are kept with its attempts, if the contract keeps answers.
+        keep_answers: Option<bool>,
     }
 }
 
@@ -54,7 +59,8 @@ pub(super) async fn update(
 ) -> Result<Json<EndpointAnswer>, Problem> {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
     let body = body.read(actor.identity.as_str()).await?;
-    let EndpointUpdate { url, name, events, enabled, headers, in_flight_max, rate_limit } = body::read(&body)?;
+    let EndpointUpdate { url, name, events, enabled, headers, in_flight_max, rate_limit, payload, keep_answers } =
+        body::read(&body)?;
     let patch = EndpointPatch {
         url,
         name: name.into_option(),
@@ -63,6 +69,8 @@ pub(super) async fn update(
         headers,
         in_flight_max: in_flight_max.into_option().map(|max| max.map(|InFlightMax(max)| max)),
         rate_limit: rate_limit.into_option(),
+        payload: payload.into_option(),
+        keep_answers,
     };
     let endpoint = api.app.update_endpoint(&access, &endpoint, patch).await?;
     Ok(Json(EndpointAnswer::show(&api.app, &access, endpoint)))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bellwire_contract::{Contract, EventChoice, PublishedApi, Registrar, RenderInput, SecretSource};
 use bellwire_domain::health::{FailedAfter, FailedThen};
-use bellwire_domain::{DeliveryPolicy, EventType, Timestamp, UrlPolicy};
+use bellwire_domain::{DeliveryPolicy, EventType, PayloadLevel, PayloadRules, Timestamp, UrlPolicy};
 
 use super::example::{Example, show};
 
@@ -38,6 +38,7 @@ pub(super) fn write(contract: &Contract) -> anyhow::Result<String> {
 
 fn registration(contract: &Contract) -> String {
     let subscription = contract.subscription();
+    let payload = payload(&subscription.payload);
     let mut lines = vec![
         match subscription.register {
             Registrar::Consumer => "You register your endpoints yourself.",
@@ -57,6 +58,9 @@ fn registration(contract: &Contract) -> String {
             SecretSource::Account => "Your account has one secret, which its endpoints share.",
         },
     ];
+    if subscription.payload.is_declared {
+        lines.push(&payload);
+    }
     if !subscription.secret.readable {
         lines.push("A secret cannot be read back later: keep it.");
     }
@@ -67,6 +71,20 @@ fn registration(contract: &Contract) -> String {
         lines.push("Sandbox accounts have no webhooks.");
     }
     lines.iter().fold(String::new(), |list, line| list + "- " + line + "\n")
+}
+
+/// How much of an event's data an endpoint may choose to get.
+fn payload(rules: &PayloadRules) -> String {
+    let level = |level: PayloadLevel| match level {
+        PayloadLevel::Full => "all of an event's data (`full`)".to_owned(),
+        PayloadLevel::Ids => {
+            let ids: Vec<_> = rules.ids.iter().map(|id| format!("`{id}`")).collect();
+            format!("its ids only (`ids`: {})", ids.join(", "))
+        }
+        PayloadLevel::Fields => "the fields that it names, as JSON pointers".to_owned(),
+    };
+    let allowed: Vec<_> = rules.allow.iter().map(|one| level(*one)).collect();
+    format!("An endpoint chooses with `payload` what it gets: {}; `{}` unless it says so.", allowed.join(", or "), rules.default)
 }
 
 /// The routes that the platform has published.
@@ -119,6 +137,7 @@ fn events(contract: &Contract) -> anyhow::Result<String> {
 /// The complete request, as it would be sent.
 fn request(contract: &Contract, event_type: &EventType, data: &str, is_test: bool) -> anyhow::Result<String> {
     let example = Example::new(contract, THEN);
+    let data = &*contract.minimise(data, None);
     let secrets = [contract.draw_secret([7; 32])];
     let mut input: RenderInput<'_> = example.input(event_type, data, "https://client.example/webhooks", &secrets);
     input.event.is_test = is_test;
