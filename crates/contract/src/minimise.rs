@@ -45,9 +45,10 @@ pub(crate) fn read(node: &Node, report: &mut Report) -> Option<PayloadRules> {
         None => Vec::new(),
     };
     if ids.is_empty() == allow.contains(&PayloadLevel::Ids) {
-        let (message, help) = match ids.is_empty() {
-            true => ("missing", "say which fields are ids: `ids: [/id, /patient/id]`"),
-            false => ("`allow` has no `ids`", "add `ids` to `allow`, or leave this out"),
+        let (message, help) = if ids.is_empty() {
+            ("missing", "say which fields are ids: `ids: [/id, /patient/id]`")
+        } else {
+            ("`allow` has no `ids`", "add `ids` to `allow`, or leave this out")
         };
         report.add(fields.at("ids"), &fields.path_of("ids"), message, help);
     }
@@ -59,8 +60,8 @@ pub(crate) fn read(node: &Node, report: &mut Report) -> Option<PayloadRules> {
         report.add(
             fields.at("allow"),
             &place,
-            "`fields` alone",
-            "allow `full` or `ids` as well, for endpoints that choose nothing",
+            "neither `full` nor `ids`",
+            "allow one of them, for endpoints that choose nothing",
         );
         return None;
     };

@@ -65,15 +65,16 @@ impl PayloadRules {
     /// A contract may change after an endpoint has chosen. An endpoint whose choice is no longer allowed gets what the contract gives
     /// to those that chose nothing, but never all of it if it had asked for less.
     pub fn fields<'a>(&'a self, chosen: Option<&'a PayloadChoice>) -> Option<&'a [Pointer]> {
-        let allowed = chosen.filter(|choice| self.allow.contains(&choice.level()));
-        match (allowed, chosen) {
-            (Some(PayloadChoice::Full), _) => None,
-            (Some(PayloadChoice::Ids), _) => Some(&self.ids),
-            (Some(PayloadChoice::Fields(fields)), _) => Some(fields),
-            (None, None | Some(PayloadChoice::Full)) => (self.default != PayloadLevel::Full).then_some(&self.ids),
-            (None, Some(PayloadChoice::Ids)) => Some(&self.ids),
-            (None, Some(PayloadChoice::Fields(fields))) => {
-                Some(if self.default == PayloadLevel::Full { fields } else { &self.ids })
+        match chosen {
+            Some(PayloadChoice::Full) if self.allow.contains(&PayloadLevel::Full) => None,
+            Some(PayloadChoice::Ids) => Some(&self.ids),
+            Some(PayloadChoice::Fields(fields))
+                if self.allow.contains(&PayloadLevel::Fields) || self.default == PayloadLevel::Full =>
+            {
+                Some(fields)
+            }
+            None | Some(PayloadChoice::Full | PayloadChoice::Fields(_)) => {
+                (self.default != PayloadLevel::Full).then_some(&*self.ids)
             }
         }
     }

@@ -35,9 +35,8 @@ impl Pointer {
 
     /// The names and indexes on its way, without escapes.
     pub fn steps(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        self.0.split('/').skip(1).map(|step| match step.contains('~') {
-            true => Cow::Owned(step.replace("~1", "/").replace("~0", "~")),
-            false => Cow::Borrowed(step),
+        self.0.split('/').skip(1).map(|step| {
+            if step.contains('~') { Cow::Owned(step.replace("~1", "/").replace("~0", "~")) } else { Cow::Borrowed(step) }
         })
     }
 }

@@ -39,8 +39,7 @@ fn endpoint(server: &Server, url: &str, choice: &Value) -> String {
 fn each_endpoint_is_sent_what_it_chose_and_signed_for_what_it_gets() {
     let home = Home::new();
     let server = start(&home);
-    let receivers: Vec<_> = (0..3).map(|_| starting("standard_webhooks.py", SECRET)).collect();
-    let receivers: Vec<_> = receivers.into_iter().map(|receiver| receiver.ready()).collect();
+    let receivers: Vec<_> = (0..3).map(|_| starting("standard_webhooks.py", SECRET).ready()).collect();
     let choices = [json!({}), json!({ "payload": "ids" }), json!({ "payload": ["/status", "/lines/1"] })];
     for (receiver, choice) in receivers.iter().zip(&choices) {
         endpoint(&server, &receiver.url(), choice);

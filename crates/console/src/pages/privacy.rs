@@ -2,7 +2,7 @@
 
 use bellwire_app::PayloadInput;
 use bellwire_contract::Contract;
-use bellwire_domain::{PayloadChoice, PayloadLevel};
+use bellwire_domain::{PayloadChoice, PayloadLevel, Pointer};
 use bellwire_store::Endpoint;
 
 use crate::form::Form;
@@ -76,7 +76,7 @@ impl PayloadField {
             about: match level {
                 PayloadLevel::Full => "All that is known of an event.".to_owned(),
                 PayloadLevel::Ids => {
-                    let ids: Vec<&str> = rules.ids.iter().map(|id| id.as_str()).collect();
+                    let ids: Vec<&str> = rules.ids.iter().map(Pointer::as_str).collect();
                     format!("{}. Your receiver asks for the rest when it needs it.", ids.join(", "))
                 }
                 PayloadLevel::Fields => "Only what you list, and nothing else.".to_owned(),
@@ -117,6 +117,6 @@ pub(super) fn sent(contract: &Contract, endpoint: &Endpoint) -> Option<String> {
     }
     let Some(fields) = fields else { return Some(title(PayloadLevel::Full).to_owned()) };
     let level = if fields == rules.ids { PayloadLevel::Ids } else { PayloadLevel::Fields };
-    let listed: Vec<&str> = fields.iter().map(|field| field.as_str()).collect();
+    let listed: Vec<&str> = fields.iter().map(Pointer::as_str).collect();
     Some(format!("{}: {}", title(level), listed.join(", ")))
 }

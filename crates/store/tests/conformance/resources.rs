@@ -366,9 +366,9 @@ async fn how_much_an_endpoint_is_sent_reaches_the_sender_and_survives_a_restart(
     let mut fixture = fixture;
     for choice in [PayloadChoice::Fields(fields), PayloadChoice::Ids, PayloadChoice::Full] {
         let changes = EndpointChanges { payload: Some(Some(choice.clone())), keep_answers: Some(false), ..Default::default() };
-        let changed = fixture.store.records.update_endpoint(&lane, changes).await.unwrap().unwrap();
+        let stored = fixture.store.records.update_endpoint(&lane, changes).await.unwrap().unwrap();
         fixture = fixture.reopen().await;
-        let config = fixture.store.queue.find_endpoint_config(&lane, changed.version).await.unwrap().unwrap();
+        let config = fixture.store.queue.find_endpoint_config(&lane, stored.version).await.unwrap().unwrap();
         assert_eq!((config.endpoint.payload.as_ref(), config.endpoint.keep_answers), (Some(&choice), false));
     }
     let changes = EndpointChanges { payload: Some(None), ..Default::default() };
