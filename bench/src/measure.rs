@@ -75,10 +75,8 @@ async fn measure_nodes(bench: &Bench, nodes: &[Process], account: &Account, work
     let path = format!("/v1/accounts/{}/events", account.id);
     let (events_per_post, size, has_subjects) = (workload.events_per_post, workload.size, workload.has_subjects);
     let request = move |number| {
-        let body = match has_subjects {
-            true => event_about("bench.event", number, size),
-            false => events("bench.event", events_per_post, size),
-        };
+        let body =
+            if has_subjects { event_about("bench.event", number, size) } else { events("bench.event", events_per_post, size) };
         Post { method: Method::POST, path: path.clone(), body }
     };
     let watch = Watch::start(nodes)?;

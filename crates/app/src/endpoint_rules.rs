@@ -10,7 +10,16 @@ use bellwire_domain::{
 };
 use bellwire_store::Account;
 
-use crate::{Fault, Limits, PayloadInput};
+use crate::{Fault, Limits};
+
+/// How much of an event's data is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PayloadInput {
+    /// In a word: `full` or `ids`.
+    Word(String),
+    /// These fields, as JSON pointers.
+    Fields(Vec<String>),
+}
 
 /// The rules of one account.
 pub(crate) struct EndpointRules<'a> {

@@ -4,7 +4,7 @@ use bellwire_contract::EventDefinition;
 use bellwire_domain::{AuditAction, AuditDetail, AuditEntry, EndpointId, EventFilter, HealthStatus, MASK, Secret, mask_query};
 use bellwire_store::{Endpoint, EndpointChanges, EventReceipt, LaneKey, LimitedError, NewEndpoint, Page, PageRequest};
 
-use crate::endpoint_rules::{EndpointRules, check_name, check_rate_limit, entitled};
+use crate::endpoint_rules::{EndpointRules, PayloadInput, check_name, check_rate_limit, entitled};
 use crate::error::no_faults;
 use crate::{AccountAccess, Allowance, App, AppError, Conflict, EventInput, Resource};
 
@@ -31,15 +31,6 @@ pub struct EndpointInput {
     pub payload: Option<PayloadInput>,
     /// Whether its answers are kept; `None`: yes.
     pub keep_answers: Option<bool>,
-}
-
-/// How much of an event's data is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PayloadInput {
-    /// In a word: `full` or `ids`.
-    Word(String),
-    /// These fields, as JSON pointers.
-    Fields(Vec<String>),
 }
 
 /// Changes to an endpoint; `None` leaves a value as it is.

@@ -32,7 +32,7 @@ impl ErasureFile {
             match app.repeat_erasure(listed).await {
                 Ok(false) => {}
                 Ok(true) => {
-                    tracing::warn!(erasure.id = %id, account.id = %account, "this database is older than an erasure: it is done again")
+                    tracing::warn!(erasure.id = %id, account.id = %account, "this database is older than an erasure: it is done again");
                 }
                 Err(AppError::Conflict(Conflict::SubjectHeld)) => {
                     tracing::warn!(erasure.id = %id, account.id = %account, "an erasure is not done again: its subject is under a hold");

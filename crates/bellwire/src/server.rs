@@ -105,6 +105,19 @@ pub(crate) struct Server {
     audit_checkpoints: Option<PathBuf>,
 }
 
+/// What is done before anybody is served: the operator's account is there, the start is recorded, and erasures are done again that an
+/// older backup lacks.
+async fn begin(app: &App, operator_account: Option<&AccountId>, erasures: Option<&ErasureFile>) -> anyhow::Result<()> {
+    if let Some(account) = operator_account {
+        app.open_operator_account(account).await.context("--operator-account")?;
+    }
+    app.record_start(env!("CARGO_PKG_VERSION"), given_flags()).await?;
+    match erasures {
+        Some(list) => list.repeat(app).await,
+        None => Ok(()),
+    }
+}
+
 impl Server {
     /// Binds the ports, opens the store and starts everything.
     pub(crate) async fn start(options: ServerOptions) -> anyhow::Result<Self> {
@@ -143,13 +156,7 @@ impl Server {
         if let Some(end) = app.admin_keys_end().await? {
             tracing::warn!(expires_at = %end, "every admin key expires: nobody can administer this store after that");
         }
-        if let Some(account) = &options.operator_account {
-            app.open_operator_account(account).await.context("--operator-account")?;
-        }
-        app.record_start(env!("CARGO_PKG_VERSION"), given_flags()).await?;
-        if let Some(list) = &erasures {
-            list.repeat(&app).await?;
-        }
+        begin(&app, options.operator_account.as_ref(), erasures.as_deref()).await?;
         let public_url = options.public_url.unwrap_or_else(|| format!("{scheme}://{address}"));
         let sso = options.sso.map(|arguments| single_sign_on(arguments, &public_url, &clock)).transpose()?;
         let sender = Sender::new(SenderOptions { addresses, ..SenderOptions::default() });

@@ -71,6 +71,7 @@ impl TargetMark {
             let after = copied.after.iter().map(|cell| match cell {
                 Cell::Integer(value) => json!(value),
                 Cell::Text(value) => json!(value),
+                Cell::Blob(value) => json!({ "hex": hex::encode(value) }),
                 _ => Value::Null, // no key has such
             });
             json!({ "rows": copied.rows, "after": after.collect::<Vec<_>>() })
@@ -86,6 +87,7 @@ impl TargetMark {
             let cell = |cell: &Value| match cell {
                 Value::Number(number) => number.as_i64().map(Cell::Integer),
                 Value::String(text) => Some(Cell::Text(text.clone())),
+                Value::Object(_) => hex::decode(text(cell, "hex")?).ok().map(Cell::Blob),
                 _ => None,
             };
             let after = value.get("after")?.as_array()?.iter().map(cell).collect::<Option<_>>()?;
@@ -218,7 +220,7 @@ mod tests {
     }
 
     fn target(id: &str, store: &str, complete: bool) -> TargetMark {
-        let after = vec![Cell::Text("a\0\u{e9}".to_owned()), Cell::Integer(i64::MAX)];
+        let after = vec![Cell::Text("a\0\u{e9}".to_owned()), Cell::Integer(i64::MAX), Cell::Blob(vec![0, 255])];
         let tables = [("events".to_owned(), Copied { rows: 7, after }), ("queue".to_owned(), Copied::default())].into();
         TargetMark { id: id.to_owned(), store: store.to_owned(), from: "/b.db".to_owned(), complete, tables }
     }

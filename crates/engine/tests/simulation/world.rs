@@ -394,7 +394,7 @@ async fn look_at_erasures(run: &Run, records: &Records, (account, events): (&Acc
     };
     for (_, id, at) in erasures.iter().filter(|(of, ..)| of == account.as_str()) {
         let found = records.find_erasure(account, &id.parse().unwrap()).await.unwrap();
-        if !found.is_some_and(|found| found.state == ErasureState::Done) {
+        if found.is_none_or(|found| found.state != ErasureState::Done) {
             run.ledger.lock().broken.push(format!("{id} was acknowledged and is not done"));
         }
         let before = accepted.iter().filter(|accepted| accepted.account == account.as_str() && accepted.at < *at);

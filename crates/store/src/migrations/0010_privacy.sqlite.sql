@@ -5,7 +5,7 @@ CREATE TABLE subjects (
     event   INTEGER NOT NULL,             -- `events.place`
     PRIMARY KEY (subject, event)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX subjects_by_event ON subjects (event);
+CREATE INDEX subjects_by_event ON subjects (event, subject);
 -- 1: its event has subjects; NULL: it has none.
 ALTER TABLE queue ADD COLUMN about INTEGER;
 CREATE INDEX queue_about ON queue (event) WHERE about IS NOT NULL;
@@ -66,6 +66,7 @@ CREATE TABLE holds (
     created_at     INTEGER NOT NULL,
     PRIMARY KEY (account_id, subject)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX holds_by_subject ON holds (subject);
 -- Up to which of its events payloads have gone by their age.
 ALTER TABLE accounts ADD COLUMN expired_seq INTEGER NOT NULL DEFAULT 0;
 -- What decides where and how an endpoint is sent to, sealed. NULL until the store is next opened: `url` is whole until then, and masked

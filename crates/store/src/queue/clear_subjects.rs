@@ -9,7 +9,7 @@ use crate::StoreError;
 use crate::rows::account;
 use crate::rows::event::event_place;
 use crate::seal::{DataKey, Keyring};
-use crate::sql::{Db, columns, params, select};
+use crate::sql::{Db, Row, columns, params, select};
 
 columns! {
     /// A subject that is still in the clear.
@@ -19,6 +19,9 @@ columns! {
         event_seq: i64 = "event_seq",
     }
 }
+
+/// An account's number and its key, if there is such an account.
+type Owner = Option<(i64, Arc<DataKey>)>;
 
 /// Rows that are moved in one transaction.
 const STEP: i64 = 1_000;
@@ -46,8 +49,8 @@ pub(crate) fn adopt(db: Db<'_>, keyring: &Keyring) -> Result<(), StoreError> {
 
 fn adopt_some(db: Db<'_>, keyring: &Keyring) -> Result<usize, StoreError> {
     let rows = db.query("event_subjects", &select::<ClearSubject>(CLEAR), params![STEP])?;
-    let clear = rows.iter().map(|row| row.read()).collect::<Result<Vec<ClearSubject>, _>>()?;
-    let mut known: Option<(AccountId, Option<(i64, Arc<DataKey>)>)> = None;
+    let clear = rows.iter().map(Row::read).collect::<Result<Vec<ClearSubject>, _>>()?;
+    let mut known: Option<(AccountId, Owner)> = None;
     for ClearSubject { account_id, subject, event_seq } in &clear {
         if known.as_ref().is_none_or(|(id, _)| id != account_id) {
             let found = account::find(db, account_id)?;

@@ -43,6 +43,9 @@ columns! {
     }
 }
 
+/// More subjects than an event has. The limit keeps PostgreSQL from reading all there are, and looking for each in the group.
+const SUBJECTS_MAX: i64 = 10_000;
+
 /// INSERTs of attempts, once for each subject of their event. Its cells: those of [`DisclosureRow`] but the first, and the event's
 /// place.
 pub(crate) struct Disclosing {
@@ -67,7 +70,8 @@ impl Disclosing {
         );
         let set_sql = format!(
             "INSERT INTO disclosures ({into}) SELECT s.subject, {} FROM {} t ({}, place) \
-             JOIN subjects s ON s.event = ANY(ARRAY[t.place]) ON CONFLICT DO NOTHING",
+             CROSS JOIN LATERAL (SELECT subject FROM subjects WHERE event = t.place ORDER BY event LIMIT {SUBJECTS_MAX}) s \
+             ON CONFLICT DO NOTHING",
             own.join(", "),
             unnest(kinds.iter().copied()),
             names(&told),

@@ -39,7 +39,7 @@ const PUT_REST: &str = "ON CONFLICT (account_id, subject) DO UPDATE SET reason_s
      placed_by = excluded.placed_by";
 
 /// Of each hold, the first event about its subject.
-const FIRST_EVENTS: &str = "SELECT (SELECT s.event FROM subjects s WHERE s.subject = h.subject ORDER BY s.event LIMIT 1) AS event \
+const FIRST_EVENTS: &str = "SELECT (SELECT s.event FROM subjects s WHERE s.subject = h.subject AND s.event >= 0 ORDER BY s.event LIMIT 1) AS event \
      FROM holds h WHERE h.account_id = $1";
 /// Of all holds, the first delivery of an event about its subject.
 const FIRST_DELIVERY: &str = "SELECT MIN(d.id) AS id FROM holds h JOIN subjects s ON s.subject = h.subject \
@@ -47,7 +47,7 @@ const FIRST_DELIVERY: &str = "SELECT MIN(d.id) AS id FROM holds h JOIN subjects 
 
 const KEEPS: &str =
     "SELECT s.event FROM subjects s JOIN holds h ON h.subject = s.subject WHERE s.event = $1 AND h.account_id = $2 LIMIT 1";
-const FIRST_ABOUT: &str = "SELECT event FROM subjects WHERE subject = $1 ORDER BY event LIMIT 1";
+const FIRST_ABOUT: &str = "SELECT event FROM subjects WHERE subject = $1 AND event >= 0 ORDER BY event LIMIT 1";
 
 /// The first event of an account that a hold keeps, by its place.
 pub(crate) fn first_event(db: Db<'_>, account: &AccountId) -> Result<Option<i64>, StoreError> {

@@ -191,9 +191,9 @@ async fn furnish(mut fixture: Fixture) -> Fixture {
     fixture.publish(&account, vec![again]).await.unwrap();
     start_replay(&fixture).await;
     start_bulk_retry(&fixture).await;
+    privacy::erase_and_hold(&fixture).await;
     act(&fixture).await;
     put_resource(&fixture, account).await;
-    privacy::erase_and_hold(&fixture).await;
     let removed = fixture.store.queue.retain(fixture.now()).await.unwrap();
     assert_eq!(removed, Removed::default(), "what is live keeps what is old");
     fixture

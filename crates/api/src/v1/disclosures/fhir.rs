@@ -19,7 +19,7 @@ const URI: &str = "5";
 const MACHINE: &str = "1";
 
 /// Whether a request asks for FHIR.
-pub(super) fn is_asked_for(accept: GetAll<'_, HeaderValue>) -> bool {
+pub(super) fn is_asked_for(accept: &GetAll<'_, HeaderValue>) -> bool {
     let ranges = accept.iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
     let mut types = ranges.map(|range| range.split(';').next().unwrap_or_default().trim());
     types.any(|media| media.eq_ignore_ascii_case(MEDIA_TYPE))

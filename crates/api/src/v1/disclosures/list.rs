@@ -5,14 +5,14 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::response::{IntoResponse, Response};
-use bellwire_app::{DisclosureInput, Operation};
+use bellwire_app::{AppError, DisclosureInput, Operation};
 
 use super::{DisclosureAnswer, fhir};
 use crate::Api;
 use crate::answer::List;
 use crate::extract::{Caller, Params};
 use crate::problem::{Code, Problem};
-use crate::query::Query;
+use crate::query::{Query, wrong};
 
 /// Who was told about somebody, the latest first
 ///
@@ -29,9 +29,8 @@ use crate::query::Query;
         ("limit" = Option<u32>, Query, description = "The most items to return."),
         ("after" = Option<String>, Query, description = "The `next` of the previous page."),
     ),
-    responses((status = 200, description = "A page of disclosures.",
-        content((List<DisclosureAnswer> = "application/json", example = json!(List::sample(DisclosureAnswer::sample()))),
-            (serde_json::Value = "application/fhir+json"))))
+    responses((status = 200, description = "A page of disclosures.", body = List<DisclosureAnswer>,
+        example = json!(List::sample(DisclosureAnswer::sample()))))
 )]
 pub(super) async fn list(
     State(api): State<Api>,
@@ -45,11 +44,22 @@ pub(super) async fn list(
     let subject = query.text("subject")?.filter(|subject| !subject.is_empty()).ok_or_else(missing)?;
     let input = DisclosureInput { subject: subject.clone(), since: query.instant("since")?, until: query.instant("until")? };
     let page = query.only_page(api.app.limits())?;
-    let found = api.app.list_disclosures(&access, input, page).await?;
+    let found = api.app.list_disclosures(&access, input, page).await.map_err(of_query)?;
     let vary = (VARY, "accept");
-    if fhir::is_asked_for(headers.get_all(ACCEPT)) {
+    if fhir::is_asked_for(&headers.get_all(ACCEPT)) {
         let bundle = fhir::bundle(access.account(), &subject, &found);
         return Ok(([(CONTENT_TYPE, fhir::MEDIA_TYPE), vary], bundle.to_string()).into_response());
     }
     Ok(([vary], Json(List::of(found, DisclosureAnswer::show))).into_response())
+}
+
+/// What is wrong with the input stands in the query.
+fn of_query(error: AppError) -> Problem {
+    match &error {
+        AppError::Invalid(faults) => faults.first().map_or_else(
+            || Problem::new(Code::InvalidQuery, error.to_string()),
+            |fault| wrong(fault.pointer.trim_start_matches('/'), &format!("is wrong: {}", fault.detail)),
+        ),
+        _ => error.into(),
+    }
 }

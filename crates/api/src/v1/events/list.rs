@@ -37,7 +37,8 @@ pub(super) struct EventAnswer<'a> {
     /// The posted data, byte for byte; `null` where it was removed.
     #[schema(value_type = serde_json::Value)]
     data: &'a RawValue,
-    /// Why the data is not there any more: `erased` or `expired`.
+    /// Why the data is not there any more: `erased` or `expired`. Left out where it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
     removed: Option<&'static str>,
 }
 
