@@ -61,7 +61,7 @@ static OWNER: Select<Owner> = Select::new("FROM accounts a WHERE a.id = $1");
 const LANE: &str = "SELECT ref FROM lanes WHERE account_id = $1 AND endpoint_id = $2";
 const LANES: &str = "SELECT ref FROM lanes WHERE endpoint_id = $1 ORDER BY ref LIMIT 2";
 const EVENT: &str = "SELECT place FROM events WHERE account = $1 AND id = $2";
-const SUBJECT_END: &str = "SELECT event FROM subjects WHERE subject = $1 ORDER BY event LIMIT 1 OFFSET $2";
+const SUBJECT_END: &str = "SELECT event FROM subjects WHERE subject = $1 AND event >= 0 ORDER BY event LIMIT 1 OFFSET $2";
 
 /// The lanes of an account, before and after its id. PostgreSQL would not take rows for values to look up, and read the whole index.
 const LANES_AS_ROWS: [&str; 2] = ["d.lane > 0 AND d.lane IN (SELECT ref FROM lanes WHERE account_id = ", ")"];
@@ -184,7 +184,7 @@ impl<'q> Named<'q> {
             }
             (None, lane, _) if self.is_by_subject => {
                 let subject = query.subject.as_ref().map(SubjectHash::as_bytes);
-                asked.by("d.event IN (SELECT event FROM subjects WHERE subject = ", subject, ")");
+                asked.by("d.event IN (SELECT event FROM subjects WHERE event >= 0 AND subject = ", subject, ")");
                 if let Lane::One(lane) = lane {
                     asked.also("d.lane = ", lane, "");
                 }
