@@ -415,7 +415,9 @@ mod tests {
         let command = Cli::command();
         let serve = command.find_subcommand("serve").unwrap();
         for argument in serve.get_arguments().filter(|argument| argument.get_id() != "help") {
-            let name = argument.get_long().unwrap().replace('-', "_").to_uppercase();
+            // A flag that was renamed keeps the variable that deployments set already.
+            let named = argument.get_all_aliases().and_then(|aliases| aliases.first().copied()).or(argument.get_long());
+            let name = named.unwrap().replace('-', "_").to_uppercase();
             assert_eq!(argument.get_env().unwrap().to_str().unwrap(), format!("BELLWIRE_{name}"));
         }
     }
