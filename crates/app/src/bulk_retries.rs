@@ -28,11 +28,7 @@ impl App {
         let scope = self.permit(actor, Operation::DeliveryRetry)?;
         let (state, mut faults) = wanted_state(&filter);
         let reason = reason.map(str::trim).unwrap_or_default();
-        let length_max = self.limits().reason_length_max;
-        if reason.is_empty() || reason.chars().count() > length_max {
-            let expected = format!("say in 1 to {length_max} characters why they are sent again: it is kept with the retry");
-            faults.push(Fault::new("/reason", expected));
-        }
+        faults.extend(self.reason_faults(reason, "why they are sent again: it is kept with the retry"));
         no_faults(faults)?;
         let query = self.delivery_query(&scope, filter).await?;
         let query = query.ok_or_else(|| AppError::invalid("/filter", "names an endpoint or an event that does not exist"))?;

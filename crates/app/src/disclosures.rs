@@ -4,6 +4,7 @@ use bellwire_domain::{AuditAction, Timestamp, mask_query};
 use bellwire_store::{Disclosure, DisclosureQuery, Page, PageRequest};
 
 use crate::error::no_faults;
+use crate::publish::subject_length_reason;
 use crate::{AccountAccess, App, AppError, Fault, Resource};
 
 /// Which disclosures are asked for.
@@ -50,17 +51,15 @@ impl App {
 
     /// What is wrong with the name of a subject.
     pub(crate) fn subject_faults(&self, pointer: &str, subject: &str) -> Vec<Fault> {
-        let max = self.limits().subject_length_max;
-        let has_wrong_length = subject.is_empty() || subject.chars().count() > max;
-        let wrong = has_wrong_length.then(|| format!("a subject has 1 to {max} characters"));
+        let wrong = subject_length_reason(subject, self.limits());
         wrong.map(|detail| Fault::new(pointer, detail)).into_iter().collect()
     }
 
-    /// What is wrong with a reason.
-    pub(crate) fn reason_faults(&self, reason: &str) -> Vec<Fault> {
+    /// What is wrong with a reason. `why` says of what it is the reason, and where it is kept.
+    pub(crate) fn reason_faults(&self, reason: &str, why: &str) -> Vec<Fault> {
         let max = self.limits().reason_length_max;
         let is_wrong = reason.is_empty() || reason.chars().count() > max;
-        let expected = || format!("say in 1 to {max} characters why: it is kept");
+        let expected = || format!("say in 1 to {max} characters {why}");
         is_wrong.then(|| Fault::new("/reason", expected())).into_iter().collect()
     }
 }

@@ -133,11 +133,7 @@ impl EndpointRules<'_> {
         }
         let before = faults.len();
         let choice = match wanted {
-            PayloadInput::Word(word) => match PayloadLevel::parse(&word) {
-                Some(PayloadLevel::Full) => Some(PayloadChoice::Full),
-                Some(PayloadLevel::Ids) => Some(PayloadChoice::Ids),
-                Some(PayloadLevel::Fields) | None => None,
-            },
+            PayloadInput::Word(word) => PayloadChoice::in_word(&word),
             PayloadInput::Fields(fields) => Some(PayloadChoice::Fields(check_fields(&fields, faults))),
         };
         if faults.len() > before {

@@ -37,7 +37,7 @@ impl App {
     ) -> Result<Erasure, AppError> {
         let reason = reason.trim();
         let mut faults = self.subject_faults("/subject", subject);
-        faults.extend(self.reason_faults(reason));
+        faults.extend(self.reason_faults(reason, "why: it is kept"));
         no_faults(faults)?;
         let id = ErasureId::draw(self.clock().now(), self.entropy().bytes());
         let entry = access.entry(AuditAction::ErasureStarted).to(id.as_str());

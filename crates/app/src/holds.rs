@@ -11,7 +11,7 @@ impl App {
     pub async fn put_hold(&self, actor: &Actor, access: &AccountAccess, subject: &str, reason: &str) -> Result<Hold, AppError> {
         let reason = reason.trim();
         let mut faults = self.subject_faults("/subject", subject);
-        faults.extend(self.reason_faults(reason));
+        faults.extend(self.reason_faults(reason, "why: it is kept"));
         no_faults(faults)?;
         let entry = access.entry(AuditAction::HoldPlaced).to(self.hash_subject(access, subject).await?);
         let entry = entry.with("reason", AuditDetail::Personal(reason.to_owned()));

@@ -242,14 +242,18 @@ fn check_subjects(input: &EventInput<'_>, limits: &Limits, faults: &mut Vec<Faul
         let detail = format!("an event has at most {} subjects", limits.subjects_max);
         faults.push(Fault::new(format!("{}/subjects", input.pointer), detail));
     }
-    let max = limits.subject_length_max;
     for (index, subject) in input.subjects.iter().enumerate() {
-        let has_wrong_length = subject.is_empty() || subject.chars().count() > max;
-        let wrong = has_wrong_length.then(|| format!("a subject has 1 to {max} characters"));
-        if let Some(detail) = wrong.or_else(|| unseen_reason("subject", subject)) {
+        if let Some(detail) = subject_length_reason(subject, limits).or_else(|| unseen_reason("subject", subject)) {
             faults.push(Fault::new(format!("{}/subjects/{index}", input.pointer), detail));
         }
     }
+}
+
+/// Why a subject has the wrong length, if it has.
+pub(crate) fn subject_length_reason(subject: &str, limits: &Limits) -> Option<String> {
+    let max = limits.subject_length_max;
+    let is_wrong = subject.is_empty() || subject.chars().count() > max;
+    is_wrong.then(|| format!("a subject has 1 to {max} characters"))
 }
 
 /// Whether `json`, which is valid, is nested at most `max` deep.

@@ -29,6 +29,15 @@ pub enum PayloadChoice {
 }
 
 impl PayloadChoice {
+    /// From a word; `None`: no word, or the one for fields, which are listed instead.
+    pub fn in_word(word: &str) -> Option<Self> {
+        match PayloadLevel::parse(word)? {
+            PayloadLevel::Full => Some(Self::Full),
+            PayloadLevel::Ids => Some(Self::Ids),
+            PayloadLevel::Fields => None,
+        }
+    }
+
     /// Which kind of choice it is.
     pub const fn level(&self) -> PayloadLevel {
         match self {

@@ -7,6 +7,7 @@ use bellwire_domain::ErasureId;
 use bellwire_store::{ErasureStep, StepState, StoreError};
 
 use crate::shared::Shared;
+use crate::steps::Backoff;
 
 /// The steady beat: a round is made at least this often. Another node may have started an erasure and died.
 const BEAT: Duration = Duration::from_secs(10);
@@ -14,19 +15,17 @@ const BEAT: Duration = Duration::from_secs(10);
 const PACE: Duration = Duration::from_millis(5);
 /// While somebody still reads what was removed.
 const PATIENCE: Duration = Duration::from_secs(1);
-const PAUSE_FIRST: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// Makes steps until the engine stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
-    let (mut pause, mut after) = (PAUSE_FIRST, None::<ErasureId>);
+    let (mut backoff, mut after) = (Backoff::new(), None::<ErasureId>);
     loop {
         let wait = match shared.queue.advance_erasure(after.as_ref()).await {
             // At the end of the round: from the first one on, if there was any.
             Ok(None) if after.take().is_some() => PACE,
             Ok(None) => BEAT,
             Ok(Some(ErasureStep { id, account_id, state })) => {
-                pause = PAUSE_FIRST;
+                backoff.reset();
                 after = Some(id.clone());
                 match state {
                     StepState::Removed => PACE,
@@ -40,15 +39,11 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             Err(StoreError::Closed) => return,
             Err(error) => {
                 tracing::error!(error = %error, "an erasure could not be continued; trying again");
-                pause = (pause * 2).min(PAUSE_MAX);
-                pause
+                backoff.grow()
             }
         };
-        tokio::select! {
-            biased;
-            () = shared.soft_stop.cancelled() => return,
-            () = tokio::time::sleep(wait) => {}
-            () = shared.queue.erasure_started() => {}
+        if !shared.pause(wait, shared.queue.erasure_started()).await {
+            return;
         }
     }
 }

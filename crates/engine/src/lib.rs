@@ -8,7 +8,7 @@
 //!
 //! The way through the files: [`scheduler`] decides who goes next and is pure; `shared` is what the loops share; `attempt` makes
 //! one attempt; `watch` builds the requests of those that a process died with; `recorder` writes outcomes; `claimer` finds due work; `pacer` starts what had to pause; `replayer` advances
-//! replays; `retainer` removes what is old, `eraser` what is about somebody, `rollups` folds old figures; `waking` says when they look again; [`Engine`] starts and stops them.
+//! replays; `retainer` removes what is old, `eraser` what is about somebody, `rollups` folds old figures; `waking` says when they look again, `steps` how those wait that work step by step; [`Engine`] starts and stops them.
 //!
 //! To add a loop: make it `select(wake, deadline, shutdown)` around a bounded, idempotent tick, start it in `Engine::start` on
 //! the tracker, and end it in `Engine::stop`.
@@ -26,6 +26,7 @@ mod retainer;
 mod rollups;
 pub mod scheduler;
 mod shared;
+mod steps;
 mod suspects;
 mod transport;
 mod waking;

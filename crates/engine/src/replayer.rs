@@ -7,6 +7,7 @@ use bellwire_domain::ReplayId;
 use bellwire_store::StoreError;
 
 use crate::shared::Shared;
+use crate::steps::Backoff;
 
 /// Steps in one round, so that a stop is seen soon.
 const STEPS_MAX: usize = 64;
@@ -16,8 +17,6 @@ const BEAT: Duration = Duration::from_secs(5);
 const WAIT: Duration = Duration::from_millis(200);
 /// Between two steps: publishing and recording share the writer with them.
 const PACE: Duration = Duration::from_millis(5);
-const PAUSE_FIRST: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// What a round found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,11 +32,11 @@ enum Found {
 /// Makes rounds until the engine stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
     let mut after = None;
-    let mut pause = PAUSE_FIRST;
+    let mut backoff = Backoff::new();
     loop {
         let wait = match round(&shared, &mut after).await {
             Ok(found) => {
-                pause = PAUSE_FIRST;
+                backoff.reset();
                 match found {
                     Found::Nothing => BEAT,
                     Found::Waiting => WAIT,
@@ -47,15 +46,11 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             Err(StoreError::Closed) => return,
             Err(error) => {
                 tracing::error!(error = %error, "a replay could not be advanced; trying again");
-                pause = (pause * 2).min(PAUSE_MAX);
-                pause
+                backoff.grow()
             }
         };
-        tokio::select! {
-            biased;
-            () = shared.soft_stop.cancelled() => return,
-            () = tokio::time::sleep(wait) => {}
-            () = shared.queue.replay_started() => {}
+        if !shared.pause(wait, shared.queue.replay_started()).await {
+            return;
         }
     }
 }

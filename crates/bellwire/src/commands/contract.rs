@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use bellwire_contract::Contract;
-use bellwire_domain::{Clock, PayloadChoice, PayloadLevel, Pointer, Secret};
+use bellwire_domain::{Clock, PayloadChoice, Pointer, Secret};
 
 use crate::cli::{ContractCommand, RenderArguments};
 use crate::environment::SystemClock;
@@ -83,13 +83,11 @@ fn render(arguments: &RenderArguments) -> anyhow::Result<()> {
 
 /// What `--payload` asks for, if the contract allows it.
 fn payload(contract: &Contract, text: &str) -> anyhow::Result<PayloadChoice> {
-    let choice = match PayloadLevel::parse(text) {
-        Some(PayloadLevel::Full) => PayloadChoice::Full,
-        Some(PayloadLevel::Ids) => PayloadChoice::Ids,
-        Some(PayloadLevel::Fields) | None => {
-            let fields: Result<Vec<_>, _> = text.split(',').map(Pointer::try_new).collect();
-            PayloadChoice::Fields(fields.context("--payload: write `full`, `ids`, or JSON pointers with commas between them")?)
-        }
+    let choice = if let Some(choice) = PayloadChoice::in_word(text) {
+        choice
+    } else {
+        let fields: Result<Vec<_>, _> = text.split(',').map(Pointer::try_new).collect();
+        PayloadChoice::Fields(fields.context("--payload: write `full`, `ids`, or JSON pointers with commas between them")?)
     };
     let allowed = &contract.subscription().payload.allow;
     if !allowed.contains(&choice.level()) {

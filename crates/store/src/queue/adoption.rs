@@ -72,7 +72,6 @@ fn step(
 }
 
 fn seal(db: Db<'_>, keyring: &Keyring, entropy: &dyn Entropy, lane: &LaneKey) -> Result<bool, StoreError> {
-    let Some(account) = account::find(db, &lane.account_id)? else { return Ok(false) };
-    let key = keyring.open_key(&account.id, &account.data_key_sealed)?;
+    let Some(key) = account::find_key(db, keyring, &lane.account_id)? else { return Ok(false) };
     endpoint::seal(db, &AccountSeal { key, entropy }, lane)
 }

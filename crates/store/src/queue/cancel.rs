@@ -14,8 +14,9 @@ const STEP: i64 = 1_000;
 const STEP_END: &str = "SELECT id FROM queue WHERE lane = $1 AND lane > 0 ORDER BY id LIMIT 1 OFFSET $2";
 const DELETE: &str = "DELETE FROM queue WHERE lane = $1 AND lane > 0 AND id < $2";
 
-/// Moves a step into the history, without an attempt that ended it.
-fn move_step() -> String {
+/// Moves live deliveries into the history, without an attempt that ended them: those of `rest`. Its first cells are the account's
+/// number, the state, and now.
+pub(crate) fn end_without_attempt(rest: &str) -> String {
     let columns = [
         ("id", "id"),
         ("account", "CAST($1 AS BIGINT)"),
@@ -28,7 +29,11 @@ fn move_step() -> String {
         ("ended_at", "CAST($3 AS BIGINT)"),
         ("origin", "origin"),
     ];
-    Insert::copy("deliveries", &columns, "FROM queue WHERE lane = $4 AND lane > 0 AND id < $5")
+    Insert::copy("deliveries", &columns, rest)
+}
+
+fn move_step() -> String {
+    end_without_attempt("FROM queue WHERE lane = $4 AND lane > 0 AND id < $5")
 }
 
 /// Ends every delivery that waits for an endpoint, held ones too: their outcomes will find no row. Returns how many.

@@ -14,6 +14,7 @@ use bellwire_domain::{
     Timestamp,
 };
 
+use super::cancel::end_without_attempt;
 use super::context::WriteContext;
 use super::notice::Notice;
 use super::scrub;
@@ -22,7 +23,7 @@ use crate::audit::append;
 use crate::rows::account;
 use crate::rows::erasure::{self, Erased, RunningErasure};
 use crate::rows::event::remove_payload;
-use crate::sql::{Db, Insert, params};
+use crate::sql::{Db, params};
 
 /// Events, or documents, that one step looks at: what is published meanwhile waits for a commit of no more than these.
 const STEP: i64 = 50;
@@ -39,21 +40,9 @@ const DOCUMENT_SUBJECTS: &str = "DELETE FROM resource_subjects WHERE account_id 
      (SELECT 1 FROM resources r WHERE r.account_id = resource_subjects.account_id AND r.kind = resource_subjects.kind \
      AND r.id = resource_subjects.id)";
 
-/// Moves an event's live deliveries into the history, without an attempt that ended them.
+/// Moves an event's live deliveries into the history.
 fn end_live() -> String {
-    let columns = [
-        ("id", "id"),
-        ("account", "CAST($1 AS BIGINT)"),
-        ("lane", "lane"),
-        ("number", "number"),
-        ("event", "event"),
-        ("state", "CAST($2 AS TEXT)"),
-        ("attempts", "attempts"),
-        ("created_at", "created_at"),
-        ("ended_at", "CAST($3 AS BIGINT)"),
-        ("origin", "origin"),
-    ];
-    Insert::copy("deliveries", &columns, "FROM queue WHERE event = $4 AND about IS NOT NULL")
+    end_without_attempt("FROM queue WHERE event = $4 AND about IS NOT NULL")
 }
 
 /// What a step of an erasure came to.
@@ -130,28 +119,29 @@ fn done(erasure: &RunningErasure) -> AuditEntry {
 fn erase_events(db: Db<'_>, erasure: &RunningErasure, account: i64, now: Timestamp) -> Result<(Erased, Option<i64>), StoreError> {
     let rows =
         db.query("subjects", EVENTS, params![erasure.subject.as_slice(), erasure.cursor_event, erasure.last_event, STEP])?;
+    let (end_live, cancelled) = (end_live(), DeliveryState::Cancelled.as_str());
+    let of_event = |statement, place: i64| db.execute(statement, params![place]).map(count);
     let (mut erased, mut last) = (Erased::default(), None);
     for row in &rows {
         let place: i64 = row.value("event")?;
-        let cancelled = DeliveryState::Cancelled.as_str();
-        db.execute(&end_live(), params![account, cancelled, now, place])?;
-        let changes = [(CANCEL, &mut erased.deliveries), (ANSWERS, &mut erased.answers)];
-        for (statement, count) in changes {
-            *count += i64::try_from(db.execute(statement, params![place])?).unwrap_or(i64::MAX);
-        }
-        erased.answers += i64::try_from(db.execute(EARLIER_ANSWERS, params![place])?).unwrap_or(i64::MAX);
+        db.execute(&end_live, params![account, cancelled, now, place])?;
+        erased.deliveries += of_event(CANCEL, place)?;
+        erased.answers += of_event(ANSWERS, place)? + of_event(EARLIER_ANSWERS, place)?;
         erased.payloads += i64::from(remove_payload(db, place, DataRemoval::Erased)?);
         last = Some(place);
     }
-    let is_full = i64::try_from(rows.len()).is_ok_and(|found| found == STEP);
-    Ok((erased, last.filter(|_| is_full)))
+    Ok((erased, last.filter(|_| count(rows.len()) == STEP)))
 }
 
 fn erase_documents(db: Db<'_>, erasure: &RunningErasure) -> Result<i64, StoreError> {
     let (account_id, subject) = (erasure.account_id.as_str(), erasure.subject.as_slice());
     let removed = db.execute(DOCUMENTS, params![account_id, subject, STEP])?;
     db.execute(DOCUMENT_SUBJECTS, params![account_id, subject])?;
-    Ok(i64::try_from(removed).unwrap_or(i64::MAX))
+    Ok(count(removed))
+}
+
+fn count(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

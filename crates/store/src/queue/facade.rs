@@ -260,16 +260,10 @@ impl Queue {
                 expired.answers += removed;
             }
         }
-        let mut after = None;
-        loop {
-            let page = PageRequest { limit: ACCOUNTS_PAGE, after };
-            let page = self.0.read(move |db| account::list_ids(db, &page)).await?;
-            for id in page.items {
+        let mut pages = AccountPages::default();
+        while let Some(ids) = pages.next(&self.0).await? {
+            for id in ids {
                 self.expire_account(&id, expiry, &mut expired).await?;
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
             }
         }
         if expired != Expired::default() {
@@ -279,20 +273,24 @@ impl Queue {
         Ok(expired)
     }
 
-    async fn expire_account(&self, id: &AccountId, expiry: Expiry, expired: &mut Expired) -> Result<(), StoreError> {
-        let mut more = expiry.payloads.is_some();
-        while let (true, Some(before)) = (more, expiry.payloads) {
-            let (id, removed) = (id.clone(), &mut expired.payloads);
-            let gone;
-            (gone, more) = self.0.write(move |db| expiry::expire_payloads(db, &id, before)).await?;
-            *removed += gone;
+    async fn expire_account(&self, account_id: &AccountId, expiry: Expiry, expired: &mut Expired) -> Result<(), StoreError> {
+        if let Some(before) = expiry.payloads {
+            let mut more = true;
+            while more {
+                let id = account_id.clone();
+                let removed;
+                (removed, more) = self.0.write(move |db| expiry::expire_payloads(db, &id, before)).await?;
+                expired.payloads += removed;
+            }
         }
-        let mut from = expiry.disclosures.map(|_| Timestamp::from_micros(0));
-        while let (Some(start), Some(before)) = (from, expiry.disclosures) {
-            let (id, removed) = (id.clone(), &mut expired.disclosures);
-            let gone;
-            (gone, from) = self.0.write(move |db| expiry::expire_disclosures(db, &id, (start, before))).await?;
-            *removed += gone;
+        if let Some(before) = expiry.disclosures {
+            let mut next = Some(Timestamp::from_micros(0));
+            while let Some(from) = next {
+                let id = account_id.clone();
+                let removed;
+                (removed, next) = self.0.write(move |db| expiry::expire_disclosures(db, &id, (from, before))).await?;
+                expired.disclosures += removed;
+            }
         }
         Ok(())
     }
@@ -319,22 +317,16 @@ impl Queue {
         }
         while self.0.write(move |db| incident::drop_ended(db, kept.since, INCIDENTS_STEP)).await? > 0 {}
         while self.0.write(move |db| bulk_retry::drop_ended(db, kept.since, BULK_RETRIES_STEP)).await? > 0 {}
-        let mut after = None;
-        loop {
-            let page = PageRequest { limit: ACCOUNTS_PAGE, after };
-            let page = self.0.read(move |db| account::list_ids(db, &page)).await?;
-            for id in page.items {
+        let mut pages = AccountPages::default();
+        while let Some(ids) = pages.next(&self.0).await? {
+            for account_id in ids {
                 let mut more = true;
                 while more {
-                    let (id, events) = (id.clone(), &mut removed.events);
+                    let id = account_id.clone();
                     let deleted;
                     (deleted, more) = self.0.write(move |db| retention::delete_events(db, &id, kept, now)).await?;
-                    *events += deleted;
+                    removed.events += deleted;
                 }
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
             }
         }
         if removed.deliveries + removed.events > 0 {
@@ -342,5 +334,26 @@ impl Queue {
             self.0.scrub().await?;
         }
         Ok(removed)
+    }
+}
+
+/// All accounts, read page by page.
+#[derive(Default)]
+struct AccountPages {
+    after: Option<String>,
+    is_over: bool,
+}
+
+impl AccountPages {
+    /// The ids of the next page; `None`: there is none.
+    async fn next(&mut self, access: &Access) -> Result<Option<Vec<AccountId>>, StoreError> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let page = PageRequest { limit: ACCOUNTS_PAGE, after: self.after.take() };
+        let page = access.read(move |db| account::list_ids(db, &page)).await?;
+        self.is_over = page.next.is_none();
+        self.after = page.next;
+        Ok(Some(page.items))
     }
 }

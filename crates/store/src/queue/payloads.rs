@@ -62,8 +62,7 @@ impl SealedDelivery {
 fn open(keyring: &Keyring, delivery: &ClaimedDelivery, data_key_sealed: &[u8], payload: &Row) -> Result<String, StoreError> {
     let sealed: SealedPayload<'_> = payload.read()?;
     let key = keyring.open_key(&delivery.account_id, data_key_sealed)?;
-    let place = Place::payload(&delivery.account_id, &delivery.event.id);
-    String::from_utf8(key.open(&place, sealed.payload_sealed)?).map_err(|_| place.unsealable())
+    key.open_text(&Place::payload(&delivery.account_id, &delivery.event.id), sealed.payload_sealed)
 }
 
 /// Gives each delivery its event, where that is in memory, or else its sealed payload.

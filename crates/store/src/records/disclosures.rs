@@ -67,8 +67,7 @@ pub(super) fn list(
     query: &DisclosureQuery,
     page: &PageRequest,
 ) -> Result<Page<Disclosure>, StoreError> {
-    let Some(account) = account::find(db, &query.account_id)? else { return Ok(Page::default()) };
-    let key = keyring.open_key(&account.id, &account.data_key_sealed)?;
+    let Some(key) = account::find_key(db, keyring, &query.account_id)? else { return Ok(Page::default()) };
     let before = match page.after.as_deref().map(cursor) {
         None => (query.until.map_or(i64::MAX, Timestamp::as_micros), 0, 0),
         Some(Some(before)) => before,
@@ -83,8 +82,7 @@ pub(super) fn list(
 
 fn read(row: &Row, key: &DataKey) -> Result<Disclosure, StoreError> {
     let stored: StoredDisclosure<'_> = row.read()?;
-    let place = Place::disclosed_url(stored.delivery, stored.attempt);
-    let url = String::from_utf8(key.open(&place, stored.url_sealed)?).map_err(|_| place.unsealable())?;
+    let url = key.open_text(&Place::disclosed_url(stored.delivery, stored.attempt), stored.url_sealed)?;
     let broken = |_| StoreError::Inconsistent { table: "disclosures", column: "fields", id: stored.delivery.to_string() };
     Ok(Disclosure {
         at: stored.at,

@@ -96,8 +96,8 @@ const COUNT: &str = "SELECT COUNT(*) FROM endpoints WHERE account_id = $1";
 const DELETE: &str = "DELETE FROM endpoints WHERE account_id = $1 AND id = $2";
 
 pub(super) fn find(db: Db<'_>, keyring: &Keyring, lane: &LaneKey) -> Result<Option<Endpoint>, StoreError> {
-    let Some(account) = account::find(db, &lane.account_id)? else { return Ok(None) };
-    endpoint::find(db, &*keyring.open_key(&account.id, &account.data_key_sealed)?, lane)
+    let Some(key) = account::find_key(db, keyring, &lane.account_id)? else { return Ok(None) };
+    endpoint::find(db, &key, lane)
 }
 
 pub(super) fn list(
@@ -106,8 +106,7 @@ pub(super) fn list(
     account_id: &AccountId,
     page: &PageRequest,
 ) -> Result<Page<Endpoint>, StoreError> {
-    let Some(account) = account::find(db, account_id)? else { return Ok(Page::default()) };
-    let key = keyring.open_key(&account.id, &account.data_key_sealed)?;
+    let Some(key) = account::find_key(db, keyring, account_id)? else { return Ok(Page::default()) };
     let after = page.after.as_deref().unwrap_or("");
     let rows = db.query("endpoints", &select_where(PAGE), params![account_id.as_str(), after, page.fetch()])?;
     let items = rows.iter().map(|row| endpoint::read(row, &key)).collect::<Result<Vec<_>, _>>()?;

@@ -129,8 +129,8 @@ pub(super) fn start(
 
 /// One of an account's.
 pub(super) fn find(db: Db<'_>, keyring: &Keyring, account_id: &AccountId, id: &ErasureId) -> Result<Option<Erasure>, StoreError> {
-    let Some(account) = account::find(db, account_id)? else { return Ok(None) };
-    find_by(db, &*keyring.open_key(account_id, &account.data_key_sealed)?, account_id, id)
+    let Some(key) = account::find_key(db, keyring, account_id)? else { return Ok(None) };
+    find_by(db, &key, account_id, id)
 }
 
 fn find_by(db: Db<'_>, key: &DataKey, account_id: &AccountId, id: &ErasureId) -> Result<Option<Erasure>, StoreError> {
@@ -145,8 +145,7 @@ pub(super) fn list(
     account_id: &AccountId,
     page: &PageRequest,
 ) -> Result<Page<Erasure>, StoreError> {
-    let Some(account) = account::find(db, account_id)? else { return Ok(Page::default()) };
-    let key = keyring.open_key(account_id, &account.data_key_sealed)?;
+    let Some(key) = account::find_key(db, keyring, account_id)? else { return Ok(Page::default()) };
     let before = page.after.as_deref().unwrap_or("f"); // after every id
     let rows =
         db.query("erasures", &select::<(StoredErasure<'_>, Erased)>(PAGE), params![account_id.as_str(), before, page.fetch()])?;
@@ -156,8 +155,7 @@ pub(super) fn list(
 
 fn read(row: &Row, key: &DataKey) -> Result<Erasure, StoreError> {
     let (stored, erased): (StoredErasure<'_>, Erased) = row.read()?;
-    let place = Place::erasure_reason(&stored.id);
-    let reason = String::from_utf8(key.open(&place, stored.reason_sealed)?).map_err(|_| place.unsealable())?;
+    let reason = key.open_text(&Place::erasure_reason(&stored.id), stored.reason_sealed)?;
     let broken = || StoreError::Inconsistent { table: "erasures", column: "subject", id: stored.id.to_string() };
     let subject = SubjectHash::read(stored.subject).ok_or_else(broken)?;
     Ok(Erasure {

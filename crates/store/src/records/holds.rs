@@ -49,7 +49,7 @@ pub(super) fn put(
     now: Timestamp,
 ) -> Result<Option<Hold>, StoreError> {
     account::lock(db, &new.account_id)?;
-    let Some(key) = key(db, keyring, &new.account_id)? else { return Ok(None) };
+    let Some(key) = account::find_key(db, keyring, &new.account_id)? else { return Ok(None) };
     let subject = key.hash_subject(&new.subject);
     let name = subject.to_string();
     let seal = |what, text: &str| key.seal(entropy, &Place::hold(&new.account_id, &name, what), text.as_bytes());
@@ -67,7 +67,7 @@ pub(super) fn put(
 
 /// The hold that a subject is under.
 pub(super) fn find(db: Db<'_>, keyring: &Keyring, account_id: &AccountId, subject: &str) -> Result<Option<Hold>, StoreError> {
-    let Some(key) = key(db, keyring, account_id)? else { return Ok(None) };
+    let Some(key) = account::find_key(db, keyring, account_id)? else { return Ok(None) };
     find_by(db, &key, account_id, subject)
 }
 
@@ -79,7 +79,7 @@ fn find_by(db: Db<'_>, key: &DataKey, account_id: &AccountId, subject: &str) -> 
 
 /// A page, in no order that means anything.
 pub(super) fn list(db: Db<'_>, keyring: &Keyring, account_id: &AccountId, page: &PageRequest) -> Result<Page<Hold>, StoreError> {
-    let Some(key) = key(db, keyring, account_id)? else { return Ok(Page::default()) };
+    let Some(key) = account::find_key(db, keyring, account_id)? else { return Ok(Page::default()) };
     let after = page.after.as_deref().and_then(SubjectHash::parse);
     let after = after.as_ref().map_or(&[] as &[u8], SubjectHash::as_bytes);
     let sql = select::<StoredHold<'_>>(PAGE);
@@ -91,7 +91,7 @@ pub(super) fn list(db: Db<'_>, keyring: &Keyring, account_id: &AccountId, page: 
 /// Lifts a hold. `false`: there was none.
 pub(super) fn delete(db: Db<'_>, keyring: &Keyring, account_id: &AccountId, subject: &str) -> Result<bool, StoreError> {
     account::lock(db, account_id)?;
-    let Some(key) = key(db, keyring, account_id)? else { return Ok(false) };
+    let Some(key) = account::find_key(db, keyring, account_id)? else { return Ok(false) };
     let subject = key.hash_subject(subject);
     let is_lifted = hold::delete(db, account_id, subject)?;
     if is_lifted {
@@ -100,20 +100,12 @@ pub(super) fn delete(db: Db<'_>, keyring: &Keyring, account_id: &AccountId, subj
     Ok(is_lifted)
 }
 
-fn key(db: Db<'_>, keyring: &Keyring, account_id: &AccountId) -> Result<Option<std::sync::Arc<DataKey>>, StoreError> {
-    let account = account::find(db, account_id)?;
-    account.map(|account| keyring.open_key(account_id, &account.data_key_sealed)).transpose()
-}
-
 fn read(row: &Row, key: &DataKey, account_id: &AccountId) -> Result<Hold, StoreError> {
     let stored: StoredHold<'_> = row.read()?;
     let broken = || StoreError::Inconsistent { table: "holds", column: "subject", id: account_id.to_string() };
     let hash = SubjectHash::read(stored.subject).ok_or_else(broken)?;
     let name = hash.to_string();
-    let open = |what, sealed: &[u8]| {
-        let place = Place::hold(account_id, &name, what);
-        String::from_utf8(key.open(&place, sealed)?).map_err(|_| place.unsealable())
-    };
+    let open = |what, sealed: &[u8]| key.open_text(&Place::hold(account_id, &name, what), sealed);
     let (subject, reason) = (open("subject", stored.subject_sealed)?, open("reason", stored.reason_sealed)?);
     Ok(Hold { subject, reason, placed_by: stored.placed_by, created_at: stored.created_at, hash })
 }

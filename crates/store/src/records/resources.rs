@@ -164,8 +164,7 @@ pub(in crate::records) fn find(
     kind: &str,
     id: &ResourceId,
 ) -> Result<Option<Resource>, StoreError> {
-    let Some(account) = account::find(db, account_id)? else { return Ok(None) };
-    let key = keyring.open_key(account_id, &account.data_key_sealed)?;
+    let Some(key) = account::find_key(db, keyring, account_id)? else { return Ok(None) };
     load(db, &key, account_id, kind, id)
 }
 

@@ -1,11 +1,13 @@
 //! `accounts`: one consumer of one contract each.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bellwire_domain::{AccountId, Timestamp};
 
 use crate::StoreError;
 use crate::page::{Page, PageRequest};
+use crate::seal::{DataKey, Keyring};
 use crate::sql::{Db, Select, columns, params, table};
 
 columns! {
@@ -92,6 +94,11 @@ pub(crate) fn replace_key(db: Db<'_>, id: &AccountId, before: &[u8], wrapped: &[
 
 pub(crate) fn find(db: Db<'_>, id: &AccountId) -> Result<Option<Account>, StoreError> {
     BY_ID.find(db, params![id.as_str()])
+}
+
+/// An account's data key; `None`: there is no such account.
+pub(crate) fn find_key(db: Db<'_>, keyring: &Keyring, id: &AccountId) -> Result<Option<Arc<DataKey>>, StoreError> {
+    find(db, id)?.map(|account| keyring.open_key(id, &account.data_key_sealed)).transpose()
 }
 
 /// Keeps every other node from writing anything of this account until the transaction ends. Whatever writes rows of an account

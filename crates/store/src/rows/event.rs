@@ -22,11 +22,16 @@ pub(crate) const fn place_seq(place: i64) -> i64 {
 }
 
 /// What stands in place of the length of a payload that is gone.
-const REMOVALS: [(DataRemoval, i64); 2] = [(DataRemoval::Erased, -1), (DataRemoval::Expired, -2)];
+const fn removed_length(why: DataRemoval) -> i64 {
+    match why {
+        DataRemoval::Erased => -1,
+        DataRemoval::Expired => -2,
+    }
+}
 
 /// Why a payload is gone, if it is.
 pub(crate) fn removal(payload_length: i64) -> Option<DataRemoval> {
-    REMOVALS.iter().find(|(_, number)| *number == payload_length).map(|(removal, _)| *removal)
+    [DataRemoval::Erased, DataRemoval::Expired].into_iter().find(|why| removed_length(*why) == payload_length)
 }
 
 /// Removes the payload of an event, if it is there: its length says why from then on.
@@ -34,8 +39,7 @@ const REMOVE: &str = "UPDATE events SET payload_length = $1, payload_sealed = $2
 
 /// Removes the payload of an event; `false`: it was gone already.
 pub(crate) fn remove_payload(db: Db<'_>, place: i64, why: DataRemoval) -> Result<bool, StoreError> {
-    let number = REMOVALS.iter().find(|(removal, _)| *removal == why).map(|(_, number)| *number);
-    Ok(db.execute(REMOVE, params![number, &[] as &[u8], place])? > 0)
+    Ok(db.execute(REMOVE, params![removed_length(why), &[] as &[u8], place])? > 0)
 }
 
 #[cfg(test)]

@@ -96,8 +96,7 @@ pub(crate) fn active(
     let mut active = Vec::with_capacity(rows.len());
     for row in &rows {
         let stored: StoredSecret<'_> = row.read()?;
-        let place = owner.place(stored.ordinal);
-        let text = String::from_utf8(key.open(&place, stored.secret_sealed)?).map_err(|_| place.unsealable())?;
+        let text = key.open_text(&owner.place(stored.ordinal), stored.secret_sealed)?;
         active.push(ActiveSecret { secret: Secret::new(text), expires_at: stored.expires_at });
     }
     Ok(active)

@@ -97,6 +97,11 @@ impl DataKey {
         // What opens was sealed here: its length is not what somebody else wrote.
         if *form == COMPRESSED { decompress_size_prepended(&inside).map_err(|_| unsealable()) } else { Ok(inside) }
     }
+
+    /// The same of a text.
+    pub(crate) fn open_text(&self, place: &Place, sealed: &[u8]) -> Result<String, StoreError> {
+        String::from_utf8(self.open(place, sealed)?).map_err(|_| place.unsealable())
+    }
 }
 
 /// The same in at most seven eighths of the bytes, if that is possible.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bellwire_domain::{
     AccountId, BulkRetryId, DeliveryId, DeliveryState, EndpointId, ErasureId, ErasureState, EventFilter, EventId, EventType,
-    HealthStatus, IncidentId, KeyId, OutcomeKind, PayloadChoice, PayloadLevel, Pointer, RateLimit, ReplayCase, ReplayId,
-    ReplayState, ResourceId, Role, Timestamp,
+    HealthStatus, IncidentId, KeyId, OutcomeKind, PayloadChoice, Pointer, RateLimit, ReplayCase, ReplayId, ReplayState,
+    ResourceId, Role, Timestamp,
 };
 use rusqlite::types::Value;
 
@@ -115,12 +115,8 @@ impl Cell<'_> for EventFilter {
 impl Cell<'_> for PayloadChoice {
     fn read(cell: &Value) -> Option<Self> {
         let text = text(cell)?;
-        match PayloadLevel::parse(text) {
-            Some(PayloadLevel::Full) => Some(Self::Full),
-            Some(PayloadLevel::Ids) => Some(Self::Ids),
-            Some(PayloadLevel::Fields) => None,
-            None => list(text)?.iter().map(|field| Pointer::try_new(field).ok()).collect::<Option<_>>().map(Self::Fields),
-        }
+        let fields = || list(text)?.iter().map(|field| Pointer::try_new(field).ok()).collect::<Option<_>>().map(Self::Fields);
+        Self::in_word(text).or_else(fields)
     }
 }
 
