@@ -74,8 +74,8 @@ impl Api {
 
     /// The newest delivery of an event, with its attempts.
     pub(crate) fn delivery(&self, account: &str, event: &str) -> Option<Value> {
-        let page = self.get(&format!("/v1/deliveries?account={account}&limit=200")).expect(200);
-        let listed = page["items"].as_array().unwrap().iter().find(|delivery| delivery["event"] == event)?.clone();
+        let page = self.get(&format!("/v1/deliveries?account={account}&event={event}")).expect(200);
+        let listed = page["items"].as_array().unwrap().first()?;
         Some(self.get(&format!("/v1/deliveries/{}", listed["id"].as_str().unwrap())).expect(200))
     }
 
