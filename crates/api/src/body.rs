@@ -6,6 +6,7 @@
 mod declare;
 mod fields;
 mod members;
+mod retention;
 pub(crate) mod rules;
 mod value;
 

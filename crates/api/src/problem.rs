@@ -100,6 +100,8 @@ codes! {
     DataRemoved = "data_removed" CONFLICT "The data of this event was removed";
     /// The subject is under a hold.
     SubjectHeld = "subject_held" CONFLICT "The subject is under a hold";
+    /// There is no room for another data key.
+    DataKeyLimit = "data_key_limit" CONFLICT "The limit of data keys is reached";
     /// The limit of running erasures is reached.
     ErasureLimit = "erasure_limit" CONFLICT "The limit of running erasures is reached";
     /// The contract does not allow the change of state.
@@ -266,6 +268,7 @@ impl Problem {
             Conflict::DataRemoved => Code::DataRemoved,
             Conflict::SubjectHeld => Code::SubjectHeld,
             Conflict::ErasureLimit { .. } => Code::ErasureLimit,
+            Conflict::DataKeyLimit { .. } => Code::DataKeyLimit,
         };
         let faults = match conflict {
             Conflict::EventExists { pointer, .. } => vec![Fault::new(pointer.as_str(), detail.as_str())],
@@ -289,7 +292,8 @@ impl Problem {
             | Conflict::LastAdminKey
             | Conflict::DataRemoved
             | Conflict::SubjectHeld
-            | Conflict::ErasureLimit { .. } => Vec::new(),
+            | Conflict::ErasureLimit { .. }
+            | Conflict::DataKeyLimit { .. } => Vec::new(),
         };
         Self { allowance: conflict.allowance().map(Box::new), ..Self::at(code, detail, faults) }
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use bellwire_contract::{Contract, SecretSource};
-use bellwire_domain::{AccountId, AuditAction, AuditDetail, Secret};
-use bellwire_store::{Account, Deletion, Page, PageRequest, PutAccount, PutAccountError};
+use bellwire_domain::{AccountId, AuditAction, AuditDetail, RetentionPeriods, Secret};
+use bellwire_store::{Account, Deletion, Page, PageRequest, PutAccount, PutAccountError, RenewDataKeyError};
 
 use crate::error::no_faults;
 use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource, Scope, endpoint_rules};
@@ -27,6 +27,8 @@ pub struct AccountInput<'a> {
     pub sandbox: bool,
     /// Event types granted beyond what the contract gives everyone.
     pub entitlements: Vec<String>,
+    /// How long what is its own is kept, in whole days; what is `None` is kept as long as everybody's.
+    pub retention: RetentionPeriods,
 }
 
 /// The result.
@@ -68,6 +70,7 @@ impl App {
             secret: input.secret.or_else(|| generated.clone()),
             sandbox: input.sandbox,
             entitlements,
+            retention: input.retention,
         };
         let (account, created) = self.records().audited(entry).put_account(wanted).await.map_err(|error| match error {
             PutAccountError::ContractFixed { contract } => Conflict::ContractFixed { contract }.into(),
@@ -94,6 +97,17 @@ impl App {
     /// A page of accounts, by id.
     pub async fn list_accounts(&self, _scope: &Scope, page: PageRequest) -> Result<Page<Account>, AppError> {
         Ok(self.records().list_accounts(page).await?)
+    }
+
+    /// Renews an account's data key: what is stored from then on is sealed by a new one, and what was stored before stays readable.
+    /// Where nodes share a database this takes some seconds, in which all of them learn of it.
+    pub async fn renew_data_key(&self, access: &AccountAccess) -> Result<(), AppError> {
+        let entry = access.entry(AuditAction::DataKeyRenewed);
+        self.records().audited(entry).renew_data_key(&access.account.id).await.map_err(|error| match error {
+            RenewDataKeyError::AccountNotFound => AppError::NotFound(Resource::Account),
+            RenewDataKeyError::TooMany { max } => Conflict::DataKeyLimit { max }.into(),
+            RenewDataKeyError::Store(error) => error.into(),
+        })
     }
 
     /// Deletes an account and all that belongs to it: endpoints, events, deliveries, keys. A small one is gone when this returns

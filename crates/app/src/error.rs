@@ -139,6 +139,12 @@ pub enum Conflict {
     /// Without this key, nobody could administer the store.
     #[error("this is the last admin key that works: create another one first")]
     LastAdminKey,
+    /// There is no room for another data key.
+    #[error("the account has had {max} data keys, which is the limit")]
+    DataKeyLimit {
+        /// The limit.
+        max: usize,
+    },
     /// The data of the event is gone.
     #[error("the data of this event was removed, and it cannot be sent again")]
     DataRemoved,

@@ -3,7 +3,7 @@
 //! The store writes a notice with whatever it tells of. Publishing one under its own id and then removing it can be done by
 //! several nodes at once, and again after a crash: the event is there once.
 
-use bellwire_domain::AccountId;
+use bellwire_domain::{AccountId, RetentionPeriods};
 use bellwire_store::StoredNotice;
 use bytes::Bytes;
 
@@ -54,6 +54,7 @@ impl App {
                 secret: None,
                 sandbox: false,
                 entitlements: Vec::new(),
+                retention: RetentionPeriods::default(),
             };
             self.put_account(&Scope::of_process(Author::node()), input).await?;
         }

@@ -99,8 +99,11 @@ pub(crate) struct ServeArguments {
     pub(crate) account_backlog_max: u32,
     /// How long finished deliveries, and events that no delivery needs, are kept at least; whole weeks are removed. Without it,
     /// everything is kept
-    #[arg(long, alias = "retention", value_name = "DAYS", env = "BELLWIRE_RETENTION", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "DAYS", env = "BELLWIRE_RETAIN_HISTORY", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) retain_history: Option<u16>,
+    /// What --retain-history was called before
+    #[arg(long, hide = true, value_name = "DAYS", env = "BELLWIRE_RETENTION", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) retention: Option<u16>,
     /// How long payloads of events are kept at least; without it, as long as the event
     #[arg(long, value_name = "DAYS", env = "BELLWIRE_RETAIN_PAYLOADS", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) retain_payloads: Option<u16>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_contract::Contracts;
-use bellwire_domain::{Clock, Entropy};
+use bellwire_domain::{Clock, Entropy, RetentionPeriods};
 use bellwire_store::Queue;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::attempt_metrics::AttemptMetrics;
-use crate::retainer::RetentionPeriods;
 use crate::scheduler::Scheduler;
 use crate::shared::Shared;
 use crate::suspects::Suspects;
@@ -78,9 +77,7 @@ impl Engine {
         loops.spawn(deleter::run(Arc::clone(&shared)));
         loops.spawn(eraser::run(Arc::clone(&shared)));
         loops.spawn(rollups::run(Arc::clone(&shared)));
-        if options.retention.is_any() {
-            loops.spawn(retainer::run(Arc::clone(&shared), options.retention));
-        }
+        loops.spawn(retainer::run(Arc::clone(&shared), options.retention));
         loops.spawn(watch::run(Arc::clone(&shared), notes, hard_stop.clone()));
         loops.spawn(recorder::run(Arc::clone(&shared), received, hard_stop.clone()));
         loops.close();

@@ -33,5 +33,4 @@ mod waking;
 mod watch;
 
 pub use engine::{Engine, EngineOptions};
-pub use retainer::RetentionPeriods;
 pub use transport::{Sending, Transport};

@@ -10,9 +10,9 @@ use std::time::Duration;
 use bellwire_contract::{Contract, Contracts};
 use bellwire_domain::{
     AccountId, AttemptOutcome, Clock as _, Consumer, DeliveryState, EndpointId, Entropy, EventFilter, EventId, EventType,
-    HealthStatus, OutboundRequest, RoomLimits, Timestamp,
+    HealthStatus, OutboundRequest, RetentionPeriods, RoomLimits, Timestamp,
 };
-use bellwire_engine::{Engine, EngineOptions, RetentionPeriods, Sending, Transport};
+use bellwire_engine::{Engine, EngineOptions, Sending, Transport};
 use bellwire_store::{
     Account, DeliveryQuery, Execution, Location, MasterKey, NewEndpoint, NewEvent, PageRequest, PutAccount, Records, StoreOptions,
 };
@@ -55,6 +55,7 @@ async fn account_with_endpoints(records: &Records) -> Account {
         secret: None,
         sandbox: false,
         entitlements: BTreeSet::new(),
+        retention: RetentionPeriods::default(),
     };
     let account = records.put_account(wanted).await.unwrap().0;
     for number in 0..ENDPOINTS {

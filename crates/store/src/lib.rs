@@ -58,9 +58,10 @@ pub use queue::config::EndpointConfig;
 pub use queue::deletion::{Deletion, DeletionStep};
 pub use queue::delivery::{ClaimedDelivery, ClaimedEvent};
 pub use queue::erasure::{ErasureStep, StepState};
-pub use queue::expiry::{Expired, Expiry};
+pub use queue::expiry::Expired;
 pub use queue::outcome::{HealthChange, Outcome, Recording, Told};
 pub use queue::publication::{EventReceipt, NewEvent, PublishError};
+pub use queue::renewal::RenewDataKeyError;
 pub use queue::replay::ReplayStep;
 pub use queue::retention::Removed;
 pub use records::{

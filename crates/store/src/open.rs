@@ -31,6 +31,8 @@ pub struct StoreOptions {
     pub replay_rate: RateLimit,
     /// The account whose events tell the operator what happens here; `None`: nobody is told.
     pub operator_account: Option<AccountId>,
+    /// Values that an account's data key seals before it is renewed by itself.
+    pub key_uses_max: u64,
     /// Where statements run.
     pub execution: Execution,
     /// On PostgreSQL, how long a node may be silent before others take over what it holds. It should exceed the longest time that
@@ -43,6 +45,8 @@ impl StoreOptions {
     pub const ACCOUNT_BACKLOG_MAX: u32 = 1_000_000;
     /// The default of [`replay_rate`](Self::replay_rate), per second.
     pub const REPLAY_RATE_MAX: u32 = 1_000;
+    /// The default of [`key_uses_max`](Self::key_uses_max): half of what a key is good for.
+    pub const KEY_USES_MAX: u64 = 1 << 31;
     /// The default of [`node_lease`](Self::node_lease), in seconds.
     pub const NODE_LEASE_S: u16 = 15;
 
@@ -60,6 +64,7 @@ impl StoreOptions {
             account_backlog_max: Self::ACCOUNT_BACKLOG_MAX.into(),
             replay_rate: RateLimit::per_second(Self::REPLAY_RATE_MAX),
             operator_account: None,
+            key_uses_max: Self::KEY_USES_MAX,
             execution: Execution::Threads,
             node_lease: Duration::from_secs(Self::NODE_LEASE_S.into()),
         }
@@ -69,7 +74,7 @@ impl StoreOptions {
 /// Opens or makes the database, migrates it, and takes over what a stopped process held.
 pub fn open(options: StoreOptions) -> Result<(Records, Queue), OpenError> {
     let StoreOptions { location, master_key, clock, entropy, room, jobs_max, readers_max, .. } = options;
-    let StoreOptions { account_backlog_max, replay_rate, operator_account, execution, node_lease, .. } = options;
+    let StoreOptions { account_backlog_max, replay_rate, operator_account, key_uses_max, execution, node_lease, .. } = options;
     let options = AccessOptions {
         master_key,
         clock,
@@ -80,6 +85,7 @@ pub fn open(options: StoreOptions) -> Result<(Records, Queue), OpenError> {
         account_backlog_max,
         replay_rate,
         operator_account,
+        key_uses_max,
         execution,
         node_lease,
     };

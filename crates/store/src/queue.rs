@@ -1,10 +1,11 @@
 //! The queue of live deliveries: how they get into it, who holds them, and how they leave.
 //!
 //! [`publication`] and `plan` turn posted events into deliveries; `claim` takes what waits; `outcome`, `health_book`,
-//! `incident_book` and `rollup_book` record what came of attempts, and `late` what came of cancelled ones; `cancel` and `replay` end and remake deliveries; `retention` removes what is old, `expiry` its contents before that, `deletion` an account, `erasure` what is about somebody; `clock` mends what a clock that was
-//! ahead has left, and `clear_subjects` what an earlier version kept in the clear. `handoff` bounds what
-//! is in memory, `lease` says whether this process still holds it, and `takeover` frees what it holds no more. `adoption`
-//! seals the endpoints of a store that comes from an earlier version.
+//! `incident_book` and `rollup_book` record what came of attempts, and `late` what came of cancelled ones; `cancel` and `replay` end
+//! and remake deliveries. `retention` removes what is old, `expiry` its contents before that, both in the rounds of `removal`; `deletion` an account, `erasure` what is
+//! about somebody; `renewal` gives an account a new data key. `clock` mends what a clock that was ahead has left, `clear_subjects` what
+//! an earlier version kept in the clear, and `adoption` seals the endpoints of a store that comes from one. `handoff` bounds what is in
+//! memory, `lease` says whether this process still holds it, and `takeover` frees what it holds no more.
 //!
 //! The four hot operations differ between the databases, row by row on SQLite and set by set on PostgreSQL. They stand behind
 //! [`Backend`]. Everything else runs one text on both. `jobs` and `commit` say what shares a commit and who is told of it;
@@ -40,6 +41,8 @@ pub(crate) mod outcome;
 pub(crate) mod payloads;
 pub(crate) mod plan;
 pub(crate) mod publication;
+mod removal;
+pub(crate) mod renewal;
 pub(crate) mod replay;
 mod replay_pace;
 pub(crate) mod retention;

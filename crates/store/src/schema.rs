@@ -5,7 +5,7 @@
 pub(crate) const FIRST_VERSION: i64 = 6;
 
 /// The version this code works with.
-pub(crate) const KNOWN_VERSION: i64 = 15;
+pub(crate) const KNOWN_VERSION: i64 = 16;
 
 /// One step from a version to the next, as each database takes it.
 pub(crate) struct Migration {
@@ -16,7 +16,7 @@ pub(crate) struct Migration {
 }
 
 /// All of them, in order.
-const MIGRATIONS: [Migration; 10] = [
+const MIGRATIONS: [Migration; 11] = [
     Migration {
         version: FIRST_VERSION,
         sqlite: include_str!("migrations/0001_initial.sqlite.sql"),
@@ -66,6 +66,11 @@ const MIGRATIONS: [Migration; 10] = [
         version: 15,
         sqlite: include_str!("migrations/0010_privacy.sqlite.sql"),
         postgres: include_str!("migrations/0010_privacy.postgres.sql"),
+    },
+    Migration {
+        version: 16,
+        sqlite: include_str!("migrations/0011_account_retention.sqlite.sql"),
+        postgres: include_str!("migrations/0011_account_retention.postgres.sql"),
     },
 ];
 

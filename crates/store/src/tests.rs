@@ -34,6 +34,7 @@ fn queue_statements() -> Vec<String> {
         queue::clear_subjects::statements(),
         queue::erasure::statements(),
         queue::expiry::statements(),
+        queue::renewal::statements(),
     ];
     claims.into_iter().chain(others).flatten().collect()
 }

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub, reason = "a test may panic")]
 
+#[path = "conformance/account_retention.rs"]
+mod account_retention;
 #[path = "conformance/audit.rs"]
 mod audit;
 #[path = "conformance/sqlite.rs"]
@@ -15,6 +17,8 @@ mod checkpoints;
 mod claims;
 #[path = "conformance/clocks.rs"]
 mod clocks;
+#[path = "conformance/data_keys.rs"]
+mod data_keys;
 #[path = "conformance/doctor.rs"]
 mod doctor;
 #[path = "conformance/documents.rs"]

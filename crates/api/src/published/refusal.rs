@@ -123,6 +123,7 @@ const fn kind(code: Code) -> ErrorKind {
         | Code::DataRemoved
         | Code::SubjectHeld
         | Code::ErasureLimit
+        | Code::DataKeyLimit
         | Code::IllegalTransition
         | Code::PreconditionFailed => ErrorKind::Conflict,
         Code::TooLarge => ErrorKind::TooLarge,

@@ -1,5 +1,6 @@
 //! Accounts on the wire.
 
+mod data_key;
 mod delete;
 mod get;
 mod list;
@@ -7,7 +8,9 @@ mod portal;
 mod put;
 mod secrets;
 
-use bellwire_domain::Secret;
+use std::time::Duration;
+
+use bellwire_domain::{RetentionPeriods, Secret};
 use bellwire_store::{Account, Deletion};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -21,6 +24,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(list::list))
         .routes(routes!(put::put, get::get, delete::delete))
         .routes(routes!(secrets::rotate))
+        .routes(routes!(data_key::renew))
         .routes(routes!(portal::open, portal::close))
 }
 
@@ -38,6 +42,8 @@ struct AccountAnswer {
     sandbox: bool,
     /// Event types granted beyond what the contract gives everyone.
     entitlements: Vec<String>,
+    /// How many days what is its own is kept.
+    retention: RetentionAnswer,
     /// When it was created.
     created_at: String,
     /// When it was last changed.
@@ -48,6 +54,28 @@ struct AccountAnswer {
     /// How far its deletion is. Only in an account that is being deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     deleting: Option<DeletionAnswer>,
+}
+
+/// How many days what is an account's is kept, by class; null: as long as everybody's.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Retention)]
+struct RetentionAnswer {
+    /// Events with their deliveries and attempts.
+    history: Option<u64>,
+    /// Payloads of events.
+    payloads: Option<u64>,
+    /// Answers of receivers.
+    answers: Option<u64>,
+    /// What receivers were told about somebody.
+    disclosures: Option<u64>,
+}
+
+impl RetentionAnswer {
+    fn show(periods: RetentionPeriods) -> Self {
+        let days = |period: Option<Duration>| period.map(|period| period.as_secs() / 86_400);
+        let RetentionPeriods { history, payloads, answers, disclosures } = periods;
+        Self { history: days(history), payloads: days(payloads), answers: days(answers), disclosures: days(disclosures) }
+    }
 }
 
 /// How far the deletion of an account is.
@@ -80,6 +108,7 @@ impl AccountAnswer {
             name: Some("Clinic 7".to_owned()),
             sandbox: false,
             entitlements: Vec::new(),
+            retention: RetentionAnswer { history: None, payloads: Some(30), answers: Some(7), disclosures: None },
             created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
             updated_at: "2025-01-16T08:00:00.000000Z".to_owned(),
             secret: None,
@@ -94,6 +123,7 @@ impl AccountAnswer {
             name: account.name.clone(),
             sandbox: account.sandbox,
             entitlements: account.entitlements.iter().cloned().collect(),
+            retention: RetentionAnswer::show(account.retention()),
             created_at: account.created_at.to_string(),
             updated_at: account.updated_at.to_string(),
             secret: None,

@@ -8,7 +8,7 @@ use crate::document::operations;
 use crate::support::{ADMIN, Server};
 
 /// The records of each operation; empty: it leaves none.
-const RECORDS: [(&str, &str); 57] = [
+const RECORDS: [(&str, &str); 58] = [
     ("keys.create", "key.created"),
     ("keys.list", ""),
     ("keys.delete", "key.deleted"),
@@ -20,6 +20,7 @@ const RECORDS: [(&str, &str); 57] = [
     ("accounts.list", ""),
     ("accounts.delete", "account.deleted"),
     ("accounts.rotate", "account.secret_rotated"),
+    ("accounts.renew_data_key", "data_key.renewed"),
     ("accounts.open_portal", "portal_link.created"),
     ("accounts.close_portal", "portal.ended"),
     ("endpoints.create", "endpoint.created"),

@@ -9,7 +9,7 @@ use crate::support::{ADMIN, Server};
 
 /// `id`: admin, publisher, consumer on its own account, consumer on another's, auditor, nobody.
 /// `+` allowed, `-` 403, `0` 404, `!` 401.
-const MATRIX: [(&str, &str); 57] = [
+const MATRIX: [(&str, &str); 58] = [
     ("keys.create", "+----!"),
     ("keys.list", "+----!"),
     ("keys.delete", "+----!"),
@@ -21,6 +21,7 @@ const MATRIX: [(&str, &str); 57] = [
     ("accounts.list", "+---+!"),
     ("accounts.delete", "+----!"),
     ("accounts.rotate", "+-+0-!"),
+    ("accounts.renew_data_key", "+----!"),
     ("accounts.open_portal", "+----!"),
     ("accounts.close_portal", "+----!"),
     ("endpoints.create", "+-+0-!"),

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bellwire_contract::{Contract, EventDefinition};
-use bellwire_engine::RetentionPeriods;
+use bellwire_domain::RetentionPeriods;
 use bellwire_store::{Location, MasterKey};
 
 use crate::cli::DemoArguments;

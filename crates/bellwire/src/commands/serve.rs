@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bellwire_contract::Contracts;
-use bellwire_domain::{AllowedNetwork, Scope};
-use bellwire_engine::RetentionPeriods;
+use bellwire_domain::{AllowedNetwork, RetentionPeriods, Scope};
 use bellwire_store::Location;
 use tokio::runtime::Builder;
 
@@ -61,7 +60,7 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         audit_checkpoints: arguments.audit_checkpoints,
         erasures: arguments.erasures,
         retention: RetentionPeriods {
-            history: arguments.retain_history.map(days),
+            history: arguments.retain_history.or(arguments.retention).map(days),
             payloads: arguments.retain_payloads.map(days),
             answers: arguments.retain_answers.map(days),
             disclosures: arguments.retain_disclosures.map(days),

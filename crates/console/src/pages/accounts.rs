@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use bellwire_app::{AccountInput, AppError, Operation};
-use bellwire_domain::Secret;
+use bellwire_domain::{RetentionPeriods, Secret};
 use bellwire_store::Account;
 
 use crate::form::Form;
@@ -132,6 +132,7 @@ pub(super) async fn add(State(console): State<Console>, visitor: Visitor, query:
         secret: None,
         sandbox: form.is_checked("sandbox"),
         entitlements: Vec::new(),
+        retention: RetentionPeriods::default(),
     };
     match app.put_account(&scope, input).await {
         Ok(answer) => match answer.secret {

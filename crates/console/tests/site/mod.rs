@@ -11,7 +11,9 @@ use bellwire_app::{
 };
 use bellwire_console::{ConsoleOptions, router};
 use bellwire_contract::Contracts;
-use bellwire_domain::{AddressPolicy, AttemptOutcome, AuditOrigin, AuditVia, Decision, DeliveryId, HealthPolicy, Phases, Secret};
+use bellwire_domain::{
+    AddressPolicy, AttemptOutcome, AuditOrigin, AuditVia, Decision, DeliveryId, HealthPolicy, Phases, RetentionPeriods, Secret,
+};
 use bellwire_store::{ClaimedDelivery, Location, MasterKey, Outcome, PageRequest, Queue, StoreOptions};
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
@@ -90,7 +92,15 @@ impl Site {
 
     pub(crate) async fn account(&self, id: &str, contract: &str) {
         let scope = self.app.permit(&self.admin().await, Operation::AccountManage).unwrap();
-        let input = AccountInput { id, contract, name: None, secret: None, sandbox: false, entitlements: Vec::new() };
+        let input = AccountInput {
+            id,
+            contract,
+            name: None,
+            secret: None,
+            sandbox: false,
+            entitlements: Vec::new(),
+            retention: RetentionPeriods::default(),
+        };
         self.app.put_account(&scope, input).await.unwrap();
     }
 

@@ -9,10 +9,10 @@ use std::time::Duration;
 use bellwire_contract::Contracts;
 use bellwire_domain::RoomLimits;
 use bellwire_domain::{
-    AccountId, AddressPolicy, Clock, EndpointId, Entropy, EventFilter, EventId, EventType, HealthStatus, Secret,
+    AccountId, AddressPolicy, Clock, EndpointId, Entropy, EventFilter, EventId, EventType, HealthStatus, RetentionPeriods, Secret,
 };
 use bellwire_egress::{Sender, SenderOptions};
-use bellwire_engine::{Engine, EngineOptions, RetentionPeriods, Transport};
+use bellwire_engine::{Engine, EngineOptions, Transport};
 use bellwire_store::{
     Account, Delivery, DeliveryQuery, LaneKey, Location, MasterKey, NewEndpoint, NewEvent, PageRequest, PutAccount, Queue,
     Records, StoreOptions,
@@ -106,6 +106,7 @@ impl World {
             secret: Some(Secret::new("account-secret".to_owned())),
             sandbox: false,
             entitlements: BTreeSet::new(),
+            retention: RetentionPeriods::default(),
         };
         self.records.put_account(wanted).await.unwrap().0
     }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use bellwire_contract::{Contract, Contracts};
 use bellwire_domain::RoomLimits;
 use bellwire_domain::{
-    AccountId, Clock, DeliveryState, EndpointId, ErasureState, EventFilter, HealthStatus, Secret, Span, Timestamp,
+    AccountId, Clock, DeliveryState, EndpointId, ErasureState, EventFilter, HealthStatus, RetentionPeriods, Secret, Span,
+    Timestamp,
 };
-use bellwire_engine::{Engine, EngineOptions, RetentionPeriods};
+use bellwire_engine::{Engine, EngineOptions};
 use bellwire_store::{
     DeliveryQuery, EndpointChanges, Event, EventQuery, Execution, FiguresQuery, LaneKey, Location, MasterKey, NewEndpoint,
     PageRequest, PutAccount, Records, StoreOptions,
@@ -316,6 +317,7 @@ async fn set_up(run: &Run, records: &Records) {
             secret: None,
             sandbox: false,
             entitlements: BTreeSet::new(),
+            retention: RetentionPeriods::default(),
         };
         records.put_account(account).await.unwrap();
     }

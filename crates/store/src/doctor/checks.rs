@@ -10,6 +10,14 @@ pub(super) struct Definition {
     pub(super) violations: &'static [&'static str],
 }
 
+/// From which delivery id on everything of a lane is kept: its account may keep its history for less long than others.
+macro_rules! kept_by_lane {
+    () => {
+        "(SELECT l.ref, CASE WHEN a.kept_from > r.kept_from THEN a.kept_from ELSE r.kept_from END AS kept_from \
+         FROM lanes l JOIN accounts a ON a.ref = l.account CROSS JOIN retention r)"
+    };
+}
+
 const COUNT_DELIVERIES: &str = "SELECT (SELECT COUNT(*) FROM queue) + (SELECT COUNT(*) FROM deliveries)";
 const COUNT_QUEUE: &str = "SELECT COUNT(*) FROM queue";
 const COUNT_ATTEMPTS: &str = "SELECT COUNT(*) FROM attempts";
@@ -74,7 +82,7 @@ pub(super) const ALL: &[Definition] = &[
              MAX(place) & 1099511627775 AS high FROM events GROUP BY place >> 40) e ON e.account = a.ref \
              WHERE a.deleting_since IS NULL AND (COALESCE(e.found, 0) <> a.last_seq - a.first_seq + 1 \
              OR COALESCE(e.high, a.last_seq) <> a.last_seq OR COALESCE(e.low, a.first_seq) <> a.first_seq \
-             OR (a.first_seq <> 1 AND (SELECT kept_from FROM retention) = 0))",
+             OR (a.first_seq <> 1 AND a.kept_from = 0 AND (SELECT kept_from FROM retention) = 0))",
         ],
     },
     Definition {
@@ -87,6 +95,7 @@ pub(super) const ALL: &[Definition] = &[
              WHERE d.event = e.place AND (d.origin IS NULL OR d.origin = 'test')) AS found FROM events e \
              LEFT JOIN (SELECT event, COUNT(*) AS found FROM queue WHERE origin IS NULL OR origin = 'test' GROUP BY event) q \
              ON q.event = e.place WHERE e.created_at >= (SELECT kept_since FROM retention) \
+             AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.ref = e.account AND e.created_at < a.kept_since) \
              AND e.account NOT IN (SELECT ref FROM accounts WHERE deleting_since IS NOT NULL)) x WHERE found <> deliveries",
         ],
     },
@@ -172,19 +181,29 @@ pub(super) const ALL: &[Definition] = &[
         count: COUNT_DELIVERIES,
         violations: &[
             // After an id of a clock that was ahead, which outlives its week, there may be a gap.
-            "SELECT 'lane ' || lane || ': number ' || number || ' after ' || before FROM (SELECT id, lane, number, \
-             COALESCE(LAG(number) OVER (PARTITION BY lane ORDER BY number), CASE WHEN kept_from = 0 THEN 0 ELSE number - 1 END) \
-             AS before, LAG(id) OVER (PARTITION BY lane ORDER BY number) AS id_before \
-             FROM (SELECT id, lane, number FROM queue UNION ALL SELECT id, lane, number FROM deliveries) x, retention \
-             WHERE id >= kept_from) y, retention \
-             WHERE number <> before + 1 AND (kept_from = 0 OR id_before IS NULL OR id_before < id) AND lane NOT IN \
-             (SELECT l.ref FROM lanes l JOIN accounts a ON a.ref = l.account WHERE a.deleting_since IS NOT NULL)",
-            "SELECT 'endpoint ' || p.account_id || '/' || p.id || ': the last of its deliveries is ' || COALESCE(d.last, 0) \
-             || ', and it says ' || p.last_number FROM endpoints p CROSS JOIN retention r \
-             LEFT JOIN (SELECT lane, MAX(number) AS last FROM (SELECT id, lane, number FROM queue \
-             UNION ALL SELECT id, lane, number FROM deliveries) x, retention WHERE id >= kept_from GROUP BY lane) d \
-             ON d.lane = p.lane WHERE (d.last <> p.last_number OR (d.last IS NULL AND r.kept_from = 0 AND p.last_number <> 0)) \
-             AND p.account_id NOT IN (SELECT id FROM accounts WHERE deleting_since IS NOT NULL)",
+            concat!(
+                "SELECT 'lane ' || lane || ': number ' || number || ' after ' || before FROM (SELECT id, lane, number, kept_from, \
+                 COALESCE(LAG(number) OVER (PARTITION BY lane ORDER BY number), \
+                 CASE WHEN kept_from = 0 THEN 0 ELSE number - 1 END) AS before, \
+                 LAG(id) OVER (PARTITION BY lane ORDER BY number) AS id_before \
+                 FROM (SELECT id, lane, number, kept_from FROM (SELECT id, lane, number FROM queue \
+                 UNION ALL SELECT id, lane, number FROM deliveries) x JOIN ",
+                kept_by_lane!(),
+                " k ON k.ref = x.lane WHERE id >= kept_from) w) y \
+                 WHERE number <> before + 1 AND (kept_from = 0 OR id_before IS NULL OR id_before < id) AND lane NOT IN \
+                 (SELECT l.ref FROM lanes l JOIN accounts a ON a.ref = l.account WHERE a.deleting_since IS NOT NULL)"
+            ),
+            concat!(
+                "SELECT 'endpoint ' || p.account_id || '/' || p.id || ': the last of its deliveries is ' || COALESCE(d.last, 0) \
+                 || ', and it says ' || p.last_number FROM endpoints p JOIN ",
+                kept_by_lane!(),
+                " k ON k.ref = p.lane LEFT JOIN (SELECT lane, MAX(number) AS last FROM (SELECT id, lane, number FROM queue \
+                 UNION ALL SELECT id, lane, number FROM deliveries) x JOIN ",
+                kept_by_lane!(),
+                " o ON o.ref = x.lane WHERE id >= kept_from GROUP BY lane) d ON d.lane = p.lane \
+                 WHERE (d.last <> p.last_number OR (d.last IS NULL AND k.kept_from = 0 AND p.last_number <> 0)) \
+                 AND p.account_id NOT IN (SELECT id FROM accounts WHERE deleting_since IS NOT NULL)"
+            ),
         ],
     },
     Definition {
@@ -300,7 +319,8 @@ pub(super) const ALL: &[Definition] = &[
              UNION ALL SELECT lane, origin, event FROM deliveries WHERE origin IS NOT NULL) x \
              GROUP BY lane, origin) d ON d.lane = l.ref AND d.origin = r.id \
              WHERE (COALESCE(d.found, 0) <> r.created OR COALESCE(d.events, 0) <> r.created) \
-             AND r.created_at >= (SELECT kept_since FROM retention)",
+             AND r.created_at >= (SELECT kept_since FROM retention) \
+             AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.id = r.account_id AND r.created_at < a.kept_since)",
         ],
     },
     Definition {

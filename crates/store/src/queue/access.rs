@@ -49,6 +49,7 @@ pub(crate) struct AccessOptions {
     pub(crate) account_backlog_max: i64,
     pub(crate) replay_rate: RateLimit,
     pub(crate) operator_account: Option<AccountId>,
+    pub(crate) key_uses_max: u64,
     pub(crate) execution: Execution,
     pub(crate) node_lease: Duration,
 }
@@ -126,6 +127,7 @@ impl Parts {
             keys: Cache::new(KEYS_CACHED_MAX, age_max),
             noted: Arc::default(),
             is_shared,
+            key_uses_max: options.key_uses_max,
             drop_history: writer.drop_history,
             scrub: writer.scrub,
             closing: Mutex::new(writer.closing),
@@ -175,6 +177,8 @@ pub(crate) struct Access {
     noted: Arc<Mutex<Vec<Noted>>>,
     /// Whether other nodes write to the database as well.
     is_shared: bool,
+    /// Values that a data key seals before it is renewed.
+    pub(super) key_uses_max: u64,
     pub(super) drop_history: Option<DropHistory>,
     pub(super) scrub: Option<Scrub>,
     closing: Mutex<Closing>,

@@ -28,6 +28,11 @@ impl<K: Eq + Hash, V: Clone> Cache<K, V> {
         Self { entries: RwLock::new(unsync::Cache::new(entries_max)), generation: AtomicU64::new(0), age_max }
     }
 
+    /// How old a value may be; `None`: values do not age.
+    pub(crate) const fn age_max(&self) -> Option<Duration> {
+        self.age_max
+    }
+
     pub(crate) fn get(&self, key: &K) -> Option<V> {
         let entries = self.entries.read();
         let entry = entries.get(key)?;

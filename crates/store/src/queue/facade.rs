@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwire_domain::{AccountId, Decision, DeliveryId, ErasureId, ReplayId, Suspicion, Timestamp};
+use bellwire_domain::{Decision, DeliveryId, ErasureId, ReplayId, Suspicion, Timestamp};
 use tokio::sync::oneshot;
 
 use super::access::{Access, answered};
@@ -13,30 +13,19 @@ use super::config::{self, EndpointConfig};
 use super::deletion::DeletionStep;
 use super::delivery::ClaimedDelivery;
 use super::erasure::{self, ErasureStep, StepState};
-use super::expiry::{self, Expired, Expiry};
 use super::jobs::Job;
 use super::outcome::{Outcome, RecordJob, Recording, SealedParts};
 use super::replay::{self, ReplayStep};
-use super::retention::{self, Removed};
-use super::scrub;
 use crate::StoreError;
-use crate::page::PageRequest;
 use crate::rows::lane::LaneKey;
-use crate::rows::{account, bulk_retry, incident, rollup};
+use crate::rows::rollup;
 use crate::sql::params;
 
 const IS_LIVE: &str = "SELECT id FROM queue WHERE id = $1";
 
-/// Accounts looked at with one read.
-const ACCOUNTS_PAGE: u32 = 100;
-/// Incidents removed in one transaction.
-const INCIDENTS_STEP: i64 = 1_000;
-/// Retries of many deliveries that one step removes.
-const BULK_RETRIES_STEP: i64 = 1_000;
-
 /// The queue of live deliveries, as an engine works on it. Cheap to clone.
 #[derive(Clone)]
-pub struct Queue(Arc<Access>);
+pub struct Queue(pub(super) Arc<Access>);
 
 /// Claiming and recording.
 impl Queue {
@@ -179,7 +168,7 @@ impl Queue {
     }
 }
 
-/// Replays, deletions, figures and retention.
+/// Replays, deletions, erasures, keys and figures.
 impl Queue {
     /// Takes one bounded step of the running replay that comes after `after` in the order of ids; `None` when there is none.
     pub async fn advance_replay(&self, after: Option<&ReplayId>) -> Result<Option<ReplayStep>, StoreError> {
@@ -249,111 +238,8 @@ impl Queue {
         self.0.write(move |db| rollup::fold(db, now)).await
     }
 
-    /// Removes contents by their age; what they belong to stays. May be interrupted, and asked by several nodes at once.
-    pub async fn expire(&self, expiry: Expiry) -> Result<Expired, StoreError> {
-        let mut expired = Expired::default();
-        if let Some(before) = expiry.answers {
-            let mut more = true;
-            while more {
-                let removed;
-                (removed, more) = self.0.write(move |db| expiry::expire_answers(db, before)).await?;
-                expired.answers += removed;
-            }
-        }
-        let mut pages = AccountPages::default();
-        while let Some(ids) = pages.next(&self.0).await? {
-            for id in ids {
-                self.expire_account(&id, expiry, &mut expired).await?;
-            }
-        }
-        if expired != Expired::default() {
-            self.0.write(scrub::want).await?;
-            self.0.scrub().await?;
-        }
-        Ok(expired)
-    }
-
-    async fn expire_account(&self, account_id: &AccountId, expiry: Expiry, expired: &mut Expired) -> Result<(), StoreError> {
-        if let Some(before) = expiry.payloads {
-            let mut more = true;
-            while more {
-                let id = account_id.clone();
-                let removed;
-                (removed, more) = self.0.write(move |db| expiry::expire_payloads(db, &id, before)).await?;
-                expired.payloads += removed;
-            }
-        }
-        if let Some(before) = expiry.disclosures {
-            let mut next = Some(Timestamp::from_micros(0));
-            while let Some(from) = next {
-                let id = account_id.clone();
-                let removed;
-                (removed, next) = self.0.write(move |db| expiry::expire_disclosures(db, &id, (from, before))).await?;
-                expired.disclosures += removed;
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes what is older than `since`, in whole weeks: ended deliveries with their attempts, and events that no delivery
-    /// needs. What is live is kept, with everything made after it. May be interrupted, and asked by several nodes at once.
-    pub async fn retain(&self, since: Timestamp) -> Result<Removed, StoreError> {
-        let now = self.0.now();
-        let mut removed = Removed::default();
-        let kept = self.0.write(move |db| retention::begin(db, since)).await?;
-        match &self.0.drop_history {
-            Some(drop_history) => {
-                let drop_history = Arc::clone(drop_history);
-                let dropping = tokio::task::spawn_blocking(move || drop_history(kept.from));
-                removed.partitions = dropping.await.map_err(|_| StoreError::Closed)??;
-            }
-            None => loop {
-                let some = self.0.write(move |db| retention::delete_history(db, kept)).await?;
-                if some == 0 {
-                    break;
-                }
-                removed.deliveries += some;
-            },
-        }
-        while self.0.write(move |db| incident::drop_ended(db, kept.since, INCIDENTS_STEP)).await? > 0 {}
-        while self.0.write(move |db| bulk_retry::drop_ended(db, kept.since, BULK_RETRIES_STEP)).await? > 0 {}
-        let mut pages = AccountPages::default();
-        while let Some(ids) = pages.next(&self.0).await? {
-            for account_id in ids {
-                let mut more = true;
-                while more {
-                    let id = account_id.clone();
-                    let deleted;
-                    (deleted, more) = self.0.write(move |db| retention::delete_events(db, &id, kept, now)).await?;
-                    removed.events += deleted;
-                }
-            }
-        }
-        if removed.deliveries + removed.events > 0 {
-            self.0.write(scrub::want).await?;
-            self.0.scrub().await?;
-        }
-        Ok(removed)
-    }
-}
-
-/// All accounts, read page by page.
-#[derive(Default)]
-struct AccountPages {
-    after: Option<String>,
-    is_over: bool,
-}
-
-impl AccountPages {
-    /// The ids of the next page; `None`: there is none.
-    async fn next(&mut self, access: &Access) -> Result<Option<Vec<AccountId>>, StoreError> {
-        if self.is_over {
-            return Ok(None);
-        }
-        let page = PageRequest { limit: ACCOUNTS_PAGE, after: self.after.take() };
-        let page = access.read(move |db| account::list_ids(db, &page)).await?;
-        self.is_over = page.next.is_none();
-        self.after = page.next;
-        Ok(Some(page.items))
+    /// Renews data keys that have sealed so much that they are worn: how many.
+    pub async fn renew_worn_keys(&self) -> Result<usize, StoreError> {
+        self.0.renew_worn_keys().await
     }
 }

@@ -6,11 +6,17 @@
 //! so do the weeks after it; so does a week with a delivery about somebody who is under a hold. Then events go, account by account, from the start of each log up to the first one that is young
 //! enough or that a delivery or a hold still needs. A log never has holes; it only begins later.
 //!
+//! An account may have a period of its own. Weeks go by the longest of all periods. What an account keeps for less long goes with its
+//! events, delivery by delivery.
+//!
 //! Everything goes in small transactions, and others write in between.
+
+use std::time::Duration;
 
 use bellwire_domain::{AccountId, DeliveryId, Timestamp};
 
 use super::clock;
+use super::expiry::LIVE;
 use super::ids::{WEEK, ahead_of};
 use crate::StoreError;
 use crate::rows::event::{SEQ_MAX, event_place, place_seq};
@@ -32,6 +38,14 @@ columns! {
     struct LogStart of "accounts" {
         account: i64 = "ref",
         first_seq: i64 = "first_seq",
+    }
+}
+
+columns! {
+    /// From where on an account's own history is kept.
+    struct OwnKept of "accounts" {
+        from: i64 = "kept_from",
+        since: Timestamp = "kept_since",
     }
 }
 
@@ -62,6 +76,13 @@ const NEEDED_OF_ALL: &str = "SELECT MIN(event) FROM (SELECT MIN(event) AS event 
 const DELETE_EARLIER_AHEAD: &str = "DELETE FROM earlier_attempts WHERE delivery_id IN \
      (SELECT id FROM deliveries WHERE event >= $1 AND event < $2 AND id >= $3)";
 const DELETE_ENDED_AHEAD: &str = "DELETE FROM deliveries WHERE event >= $1 AND event < $2 AND id >= $3";
+/// Of an account that keeps its history for less long than others.
+const DELETE_OWN_EARLIER: &str = "DELETE FROM earlier_attempts WHERE delivery_id IN \
+     (SELECT id FROM deliveries WHERE event >= $1 AND event < $2 AND id < $3)";
+const DELETE_OWN_ENDED: &str = "DELETE FROM deliveries WHERE event >= $1 AND event < $2 AND id < $3";
+const LONGEST: &str = "SELECT MAX(retain_history) AS days FROM accounts";
+static OWN_KEPT: Select<OwnKept> = Select::new("FROM accounts WHERE id = $1");
+const KEEP_OWN: &str = "UPDATE accounts SET kept_from = $1, kept_since = $2 WHERE id = $3";
 const DELETE_SUBJECTS: &str = "DELETE FROM subjects WHERE event >= $1 AND event < $2";
 const DELETE_EVENTS: &str = "DELETE FROM events WHERE place >= $1 AND place < $2";
 const MOVE_LOG: &str = "UPDATE accounts SET first_seq = $1 WHERE ref = $2";
@@ -80,8 +101,7 @@ pub struct Removed {
 /// Decides and writes down from where on everything is kept: from the week of `since`, or from an earlier one that is still
 /// needed.
 pub(crate) fn begin(db: Db<'_>, since: Timestamp) -> Result<Kept, StoreError> {
-    let week_of = |id: i64| id - id.rem_euclid(WEEK);
-    let wanted = week_of(DeliveryId::after(DeliveryId::default(), since).number());
+    let wanted = week_of(first_id(since));
     let oldest: Option<i64> = db.get("queue", OLDEST_LIVE, params![])?.value("id")?;
     let first = [oldest, hold::first_delivery(db)?].into_iter().flatten().min();
     let from = first.map_or(wanted, |first| wanted.min(week_of(first)));
@@ -92,6 +112,49 @@ pub(crate) fn begin(db: Db<'_>, since: Timestamp) -> Result<Kept, StoreError> {
     let kept = Kept { from, since: made_at(from)? };
     keep(db, kept)?;
     Ok(kept)
+}
+
+/// The longest period for which history is kept, of everybody's and those of accounts.
+pub(crate) fn longest(db: Db<'_>, everybody: Duration) -> Result<Duration, StoreError> {
+    let own: Option<i64> = db.get("accounts", LONGEST, params![])?.value("days")?;
+    Ok(own.map_or(everybody, |days| everybody.max(account::from_days(days))))
+}
+
+/// From where on an account's history is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cut {
+    kept: Kept,
+    /// Whether it is later than everybody's, so that no week goes for it.
+    is_own: bool,
+}
+
+/// The cut of an account that keeps its history as long as everybody.
+pub(crate) fn everybody(db: Db<'_>) -> Result<Cut, StoreError> {
+    Ok(Cut { kept: kept(db)?, is_own: false })
+}
+
+/// Decides and writes down the cut of an account with a period of its own: the week of `since`, or where everybody's history begins.
+pub(crate) fn begin_own(db: Db<'_>, account_id: &AccountId, since: Timestamp) -> Result<Cut, StoreError> {
+    account::lock(db, account_id)?;
+    let everybody = kept(db)?;
+    let own = OWN_KEPT.find(db, params![account_id.as_str()])?.map(|own| Kept { from: own.from, since: own.since });
+    let mut kept = own.filter(|own| own.from > everybody.from).unwrap_or(everybody);
+    let from = week_of(first_id(since));
+    if from > kept.from {
+        kept = Kept { from, since: made_at(from)? };
+        db.execute(KEEP_OWN, params![kept.from, kept.since, account_id.as_str()])?;
+    }
+    Ok(Cut { kept, is_own: kept.from > everybody.from })
+}
+
+/// The first id that may be drawn at this instant.
+fn first_id(at: Timestamp) -> i64 {
+    DeliveryId::after(DeliveryId::default(), at).number()
+}
+
+/// The first id of the week of an id.
+const fn week_of(id: i64) -> i64 {
+    id - id.rem_euclid(WEEK)
 }
 
 /// The instant at which an id may have been drawn first.
@@ -107,36 +170,46 @@ pub(crate) fn delete_history(db: Db<'_>, kept: Kept) -> Result<usize, StoreError
     Ok(earlier.max(ended))
 }
 
-/// Removes some events from the beginning of an account's log: how many went, and whether there may be more to remove.
+/// Removes some events from the beginning of an account's log, with deliveries that are not kept as long as everybody's: what went, and
+/// whether there may be more to remove.
 ///
 /// What was accepted by a clock that was ahead goes with the events around it: once a later one is old, it is.
-pub(crate) fn delete_events(db: Db<'_>, account_id: &AccountId, kept: Kept, now: Timestamp) -> Result<(usize, bool), StoreError> {
-    let nothing = (0, false);
+pub(crate) fn delete_events(db: Db<'_>, account_id: &AccountId, cut: Cut, now: Timestamp) -> Result<(Removed, bool), StoreError> {
+    let (mut removed, kept) = (Removed::default(), cut.kept);
     account::lock(db, account_id)?;
-    let Some(LogStart { account, first_seq }) = LOG_START.find(db, params![account_id.as_str()])? else { return Ok(nothing) };
+    let Some(LogStart { account, first_seq }) = LOG_START.find(db, params![account_id.as_str()])? else {
+        return Ok((removed, false));
+    };
     let (begin, end) = (event_place(account, first_seq), event_place(account, SEQ_MAX));
     let first = FIRST_LOGGED.list(db, params![begin, end, BATCH])?;
     let is_full = i64::try_from(first.len()).is_ok_and(|found| found == BATCH);
     let goes_on = is_full && first.iter().all(|event| event.created_at > now) && {
         NEXT_SOUND.find(db, params![begin, end, now])?.is_some_and(|event| event.created_at < kept.since)
     };
-    let Some(mut past) = past_old(&first, kept.since, now, goes_on) else { return Ok(nothing) };
+    let Some(past) = past_old(&first, kept.since, now, goes_on) else { return Ok((removed, false)) };
+    let mut past = hold::first_event(db, account_id)?.map_or(past, |held| past.min(held));
     if first.iter().any(|event| event.place < past && event.created_at > now) {
         let ahead = params![begin, past, ahead_of(now)];
         db.execute(DELETE_EARLIER_AHEAD, ahead)?;
         db.execute(DELETE_ENDED_AHEAD, ahead)?;
     }
+    if cut.is_own {
+        let live: Option<i64> = db.get("events", LIVE, params![begin, end, account_id.as_str()])?.value("event")?;
+        past = live.map_or(past, |live| past.min(live));
+        db.execute(DELETE_OWN_EARLIER, params![begin, past, kept.from])?;
+        removed.deliveries = db.execute(DELETE_OWN_ENDED, params![begin, past, kept.from])?;
+    }
     let needed = if clock::ids_ascend(db)? { NEEDED } else { NEEDED_OF_ALL };
     let needed: Option<i64> = db.get("events", needed, params![begin, end, account_id.as_str()])?.value("event")?;
-    past = [needed, hold::first_event(db, account_id)?].into_iter().flatten().fold(past, i64::min);
+    past = needed.map_or(past, |needed| past.min(needed));
     if past <= begin {
-        return Ok(nothing);
+        return Ok((removed, false));
     }
     let seq = place_seq(past);
     db.execute(DELETE_SUBJECTS, params![begin, past])?;
-    let deleted = db.execute(DELETE_EVENTS, params![begin, past])?;
+    removed.events = db.execute(DELETE_EVENTS, params![begin, past])?;
     db.execute(MOVE_LOG, params![seq, account])?;
-    Ok((deleted, is_full))
+    Ok((removed, is_full))
 }
 
 /// Where the old events at the beginning of a log end. What a clock that was ahead has dated after `now` says nothing: it is old if
@@ -150,7 +223,8 @@ fn past_old(first: &[Logged], since: Timestamp, now: Timestamp, goes_on: bool) -
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
     let history = [OLDEST_LIVE, DELETE_ENDED, DELETE_EARLIER, DELETE_ENDED_AHEAD, DELETE_EARLIER_AHEAD];
+    let own = [DELETE_OWN_EARLIER, DELETE_OWN_ENDED, LONGEST, KEEP_OWN];
     let log = [NEEDED, NEEDED_OF_ALL, DELETE_SUBJECTS, DELETE_EVENTS, MOVE_LOG];
-    let selects = [LOG_START.sql(), FIRST_LOGGED.sql(), NEXT_SOUND.sql()];
-    history.into_iter().chain(log).map(str::to_owned).chain(selects).collect()
+    let selects = [LOG_START.sql(), FIRST_LOGGED.sql(), NEXT_SOUND.sql(), OWN_KEPT.sql()];
+    history.into_iter().chain(own).chain(log).map(str::to_owned).chain(selects).collect()
 }

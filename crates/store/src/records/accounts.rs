@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use bellwire_domain::{AccountId, Entropy, Secret, Timestamp};
+use bellwire_domain::{AccountId, Entropy, RetentionPeriods, Secret, Timestamp};
 
 use super::endpoints::{LimitedError, Rotation};
 use crate::StoreError;
-use crate::page::{Page, PageRequest};
+use crate::queue::expiry;
 use crate::queue::notice::Notice;
 use crate::rows::account::{self, Account, AccountRow};
 use crate::rows::master_key;
 use crate::rows::secret::{self, SecretOwner};
 use crate::seal::{AccountSeal, Keyring};
-use crate::sql::{Db, Insert, Select, params, write_list};
+use crate::sql::{Db, Insert, params, write_list};
 
 /// An account as the operator wants it.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub struct PutAccount {
     pub sandbox: bool,
     /// Granted event types.
     pub entitlements: BTreeSet<String>,
+    /// How long what is its own is kept, in whole days; `None`: as long as everybody's.
+    pub retention: RetentionPeriods,
 }
 
 /// Why an account was not stored.
@@ -48,17 +50,11 @@ pub enum PutAccountError {
     Store(#[from] StoreError),
 }
 
-static PAGE: Select<Account> = Select::new("FROM accounts WHERE id > $1 ORDER BY id LIMIT $2");
 const INSERT_REST: &str = "ON CONFLICT (id) DO NOTHING";
-const UPDATE: &str =
-    "UPDATE accounts SET name = $1, sandbox = $2, entitlements = $3, version = version + 1, updated_at = $4 WHERE id = $5";
+const UPDATE: &str = "UPDATE accounts SET name = $1, sandbox = $2, entitlements = $3, version = version + 1, updated_at = $4, retain_history = $5, \
+     retain_payloads = $6, retain_answers = $7, retain_disclosures = $8 WHERE id = $9";
 const TOUCH: &str = "UPDATE accounts SET version = version + 1, updated_at = $1 WHERE id = $2";
 const TOUCH_ENDPOINTS: &str = "UPDATE endpoints SET version = version + 1 WHERE account_id = $1";
-
-pub(super) fn list(db: Db<'_>, page: &PageRequest) -> Result<Page<Account>, StoreError> {
-    let after = page.after.as_deref().unwrap_or("");
-    Ok(page.cut(PAGE.list(db, params![after, page.fetch()])?, |account| account.id.to_string()))
-}
 
 /// Creates or changes an account. The flag says whether it was created.
 pub(super) fn put(
@@ -73,14 +69,31 @@ pub(super) fn put(
     let (id, name) = (wanted.id.as_str(), wanted.name.as_deref());
     let entitlements = write_list(wanted.entitlements.iter().map(String::as_str));
     let entitlements = entitlements.as_str();
+    let RetentionPeriods { history, payloads, answers, disclosures } = wanted.retention;
+    let [retain_history, retain_payloads, retain_answers, retain_disclosures] =
+        [history, payloads, answers, disclosures].map(|period| period.map(account::to_days));
     let created = existing.is_none();
     match existing {
         Some(Account { deleting_since: Some(_), .. }) => return Err(PutAccountError::Deleting),
         Some(account) if account.contract != wanted.contract => {
             return Err(PutAccountError::ContractFixed { contract: account.contract });
         }
-        Some(_) => {
-            db.execute(UPDATE, params![name, wanted.sandbox, entitlements, now, id])?;
+        Some(account) => {
+            let update = params![
+                name,
+                wanted.sandbox,
+                entitlements,
+                now,
+                retain_history,
+                retain_payloads,
+                retain_answers,
+                retain_disclosures,
+                id
+            ];
+            db.execute(UPDATE, update)?;
+            if account.retain_answers != retain_answers {
+                expiry::look_at_answers_again(db, retain_answers)?;
+            }
             db.execute(TOUCH_ENDPOINTS, params![id])?;
         }
         None => {
@@ -98,6 +111,10 @@ pub(super) fn put(
                 created_at: now,
                 updated_at: now,
                 deleting_since: None,
+                retain_history,
+                retain_payloads,
+                retain_answers,
+                retain_disclosures,
             };
             if Insert::put(db, row, INSERT_REST)? == 0 {
                 return Err(StoreError::Busy.into()); // another node has just made it
@@ -139,5 +156,5 @@ pub(super) fn rotate_secret(
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
     let fixed = [UPDATE, TOUCH, TOUCH_ENDPOINTS].map(str::to_owned);
-    fixed.into_iter().chain([PAGE.sql(), Insert::one::<AccountRow<'_>>(INSERT_REST)]).collect()
+    fixed.into_iter().chain([Insert::one::<AccountRow<'_>>(INSERT_REST)]).collect()
 }

@@ -24,13 +24,14 @@ use crate::StoreError;
 use crate::page::{Page, PageRequest};
 use crate::queue::access::Access;
 use crate::queue::deletion::{self, Deletion};
+use crate::queue::renewal::{RenewDataKeyError, RenewalStep};
 use crate::rows::account::{self, Account};
 use crate::rows::endpoint::Endpoint;
 use crate::rows::key::ApiKey;
 use crate::rows::lane::LaneKey;
 use crate::rows::replay::{self, Replay};
 use crate::rows::secret::{self, ActiveSecret, SecretOwner};
-use crate::seal::AccountSeal;
+use crate::seal::{AccountSeal, KEYS_MAX};
 use crate::sql::Db;
 
 /// The records of a store. Cheap to clone.
@@ -80,7 +81,7 @@ impl Records {
 
     /// A page of accounts, by id.
     pub async fn list_accounts(&self, page: PageRequest) -> Result<Page<Account>, StoreError> {
-        self.access.read(move |db| accounts::list(db, &page)).await
+        self.access.read(move |db| account::list(db, &page)).await
     }
 
     /// Creates or changes an account. The flag says whether it was created.
@@ -100,6 +101,15 @@ impl Records {
         let result = self.access.act(self.entry(), rotate).await;
         self.access.forget_account(id);
         result
+    }
+
+    /// Renews an account's data key. Where others share the database, this waits until all of them know the new one.
+    pub async fn renew_data_key(&self, id: &AccountId) -> Result<(), RenewDataKeyError> {
+        match self.access.renew_data_key(id, self.entry()).await? {
+            RenewalStep::NoAccount => Err(RenewDataKeyError::AccountNotFound),
+            RenewalStep::Full => Err(RenewDataKeyError::TooMany { max: KEYS_MAX }),
+            RenewalStep::Announced | RenewalStep::Used(_) | RenewalStep::NoneAnnounced => Ok(()),
+        }
     }
 
     /// Begins to delete an account and all that belongs to it: for its users it is gone when this returns. `false` when there was

@@ -67,7 +67,14 @@ impl CopiedTable {
 pub(super) fn tables() -> [CopiedTable; 25] {
     [
         CopiedTable::of::<KeyRow<'_>>(),
-        CopiedTable::of::<AccountRow<'_>>().with(&["ref", "first_seq", "expired_seq"]),
+        CopiedTable::of::<AccountRow<'_>>().with(&[
+            "ref",
+            "first_seq",
+            "expired_seq",
+            "sealed_values",
+            "kept_from",
+            "kept_since",
+        ]),
         CopiedTable::of::<LaneRow<'_>>().with(&["ref"]).in_order_of("ref"),
         CopiedTable::of::<EndpointRow<'_>>().with(&["incidents"]),
         CopiedTable::of::<SecretRow<'_>>(),

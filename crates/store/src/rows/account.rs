@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bellwire_domain::{AccountId, Timestamp};
+use bellwire_domain::{AccountId, RetentionPeriods, Timestamp};
 
 use crate::StoreError;
 use crate::page::{Page, PageRequest};
@@ -34,10 +35,38 @@ columns! {
         pub updated_at: Timestamp = "updated_at",
         /// Since when it is being deleted.
         pub deleting_since: Option<Timestamp> = "deleting_since",
+        pub(crate) retain_history: Option<i64> = "retain_history",
+        pub(crate) retain_payloads: Option<i64> = "retain_payloads",
+        pub(crate) retain_answers: Option<i64> = "retain_answers",
+        pub(crate) retain_disclosures: Option<i64> = "retain_disclosures",
         /// Its number in the store.
         pub(crate) reference: i64 = "ref",
         pub(crate) data_key_sealed: Vec<u8> = "data_key_sealed",
     }
+}
+
+impl Account {
+    /// How long what is its own is kept, where that is not as long as everybody's.
+    pub fn retention(&self) -> RetentionPeriods {
+        RetentionPeriods {
+            history: self.retain_history.map(from_days),
+            payloads: self.retain_payloads.map(from_days),
+            answers: self.retain_answers.map(from_days),
+            disclosures: self.retain_disclosures.map(from_days),
+        }
+    }
+}
+
+const DAY: u64 = 86_400;
+
+/// A period that is stored as days.
+pub(crate) fn from_days(days: i64) -> Duration {
+    Duration::from_secs(u64::try_from(days).unwrap_or(0).saturating_mul(DAY))
+}
+
+/// A period as it is stored: whole days, at least as long.
+pub(crate) fn to_days(period: Duration) -> i64 {
+    i64::try_from(period.as_secs().div_ceil(DAY)).unwrap_or(i64::MAX)
 }
 
 table! {
@@ -54,6 +83,10 @@ table! {
         created_at: Timestamp,
         updated_at: Timestamp,
         deleting_since: Option<Timestamp>,
+        retain_history: Option<i64>,
+        retain_payloads: Option<i64>,
+        retain_answers: Option<i64>,
+        retain_disclosures: Option<i64>,
     }
 }
 
@@ -71,14 +104,12 @@ columns! {
 
 static WRAPPED: Select<WrappedKey> = Select::new("FROM accounts WHERE id > $1 ORDER BY id LIMIT $2");
 const REPLACE_KEY: &str = "UPDATE accounts SET data_key_sealed = $1 WHERE id = $2 AND data_key_sealed = $3";
-const IDS: &str = "SELECT id FROM accounts WHERE id > $1 ORDER BY id LIMIT $2";
+static PAGE: Select<Account> = Select::new("FROM accounts WHERE id > $1 ORDER BY id LIMIT $2");
 
-/// A page of accounts' ids, in their order.
-pub(crate) fn list_ids(db: Db<'_>, page: &PageRequest) -> Result<Page<AccountId>, StoreError> {
+/// A page of accounts, by id.
+pub(crate) fn list(db: Db<'_>, page: &PageRequest) -> Result<Page<Account>, StoreError> {
     let after = page.after.as_deref().unwrap_or("");
-    let rows = db.query("accounts", IDS, params![after, page.fetch()])?;
-    let ids = rows.iter().map(|row| row.value("id")).collect::<Result<_, _>>()?;
-    Ok(page.cut(ids, AccountId::to_string))
+    Ok(page.cut(PAGE.list(db, params![after, page.fetch()])?, |account| account.id.to_string()))
 }
 
 /// Wrapped data keys in the order of accounts' ids.
@@ -127,7 +158,7 @@ pub(crate) fn missing(id: &AccountId) -> StoreError {
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    vec![BY_ID.sql(), WRAPPED.sql(), REPLACE_KEY.to_owned(), ADD_PENDING.to_owned(), IDS.to_owned()]
+    vec![BY_ID.sql(), WRAPPED.sql(), REPLACE_KEY.to_owned(), ADD_PENDING.to_owned(), PAGE.sql()]
 }
 
 #[cfg(test)]

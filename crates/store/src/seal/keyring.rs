@@ -7,6 +7,7 @@ use parking_lot::RwLock;
 use quick_cache::unsync::Cache;
 
 use super::data_key::DataKey;
+use super::key_row::{KeyRow, Renewal};
 use super::place::Place;
 use crate::StoreError;
 
@@ -59,7 +60,7 @@ pub(crate) struct Keyring {
 #[derive(Clone)]
 struct OpenedKey {
     wrapped: Vec<u8>,
-    /// What the same key was wrapped as before: somebody may still have read that.
+    /// What the same key was wrapped as before it was wrapped anew or renewed: somebody may still have read that.
     before: Option<Vec<u8>>,
     key: Arc<DataKey>,
 }
@@ -108,10 +109,9 @@ impl Keyring {
         }
     }
 
-    fn open_wrapped(&self, place: &Place, wrapped: &[u8]) -> Result<DataKey, StoreError> {
-        let (bytes, _) = self.unwrap(place, wrapped)?;
-        let bytes = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| place.unsealable())?;
-        Ok(DataKey::new(&bytes))
+    fn open_wrapped(&self, place: &Place, wrapped: &[u8]) -> Result<(KeyRow, Wrapper), StoreError> {
+        let (bytes, by) = self.unwrap(place, wrapped)?;
+        Ok((KeyRow::read(&bytes).ok_or_else(|| place.unsealable())?, by))
     }
 
     /// The same value wrapped by the next key; `None`: it is already.
@@ -142,7 +142,7 @@ impl Keyring {
 
     /// The store's own key, from its wrapped form.
     pub(crate) fn open_store_key(&self, wrapped: &[u8]) -> Result<DataKey, StoreError> {
-        self.open_wrapped(&Place::store_key(), wrapped)
+        Ok(DataKey::of(&self.open_wrapped(&Place::store_key(), wrapped)?.0))
     }
 
     /// A new data key for `account`, in its wrapped form for the accounts table.
@@ -157,11 +157,61 @@ impl Keyring {
         {
             return Ok(Arc::clone(&known.key));
         }
-        let key = Arc::new(self.open_wrapped(&Place::data_key(account), wrapped)?);
+        let (row, _) = self.open_wrapped(&Place::data_key(account), wrapped)?;
         let mut opened = self.opened.write();
-        let before = opened.get(account).filter(|known| known.key.is_same(&key)).map(|known| known.wrapped.clone());
+        let key = DataKey::of(&row);
+        let known = opened.get(account).filter(|known| known.key.is_same(&key));
+        let (key, before) = match known {
+            // Whoever holds it learns what it has become.
+            Some(known) => {
+                known.key.catch_up(&row);
+                (Arc::clone(&known.key), Some(known.wrapped.clone()))
+            }
+            None => (Arc::new(key), None),
+        };
         opened.insert(account.clone(), OpenedKey { wrapped: wrapped.to_vec(), before, key: Arc::clone(&key) });
         Ok(key)
+    }
+
+    /// Announces a new key for an account: its data key as it is to be stored, unless there is no room for another one.
+    pub(crate) fn announce(
+        &self,
+        entropy: &dyn Entropy,
+        account: &AccountId,
+        wrapped: &[u8],
+    ) -> Result<(Renewal, Vec<u8>), StoreError> {
+        self.change(entropy, account, wrapped, |row| row.announce(entropy))
+    }
+
+    /// Lets the key seal that was announced for an account: whether one was, and its data key as it is to be stored.
+    pub(crate) fn put_to_use(
+        &self,
+        entropy: &dyn Entropy,
+        account: &AccountId,
+        wrapped: &[u8],
+    ) -> Result<(bool, Vec<u8>), StoreError> {
+        self.change(entropy, account, wrapped, KeyRow::put_to_use)
+    }
+
+    /// Changes what an account's data key is; the master key that wraps it stays.
+    fn change<T>(
+        &self,
+        entropy: &dyn Entropy,
+        account: &AccountId,
+        wrapped: &[u8],
+        change: impl FnOnce(&mut KeyRow) -> T,
+    ) -> Result<(T, Vec<u8>), StoreError> {
+        let place = Place::data_key(account);
+        let (mut row, by) = self.open_wrapped(&place, wrapped)?;
+        let result = change(&mut row);
+        Ok((result, self.key(by).seal(entropy, &place, &row.to_bytes())))
+    }
+
+    /// Accounts whose keys have sealed so many values or more since they were last asked for here, and how many.
+    pub(crate) fn take_sealed(&self, at_least: u64) -> Vec<(AccountId, u64)> {
+        let opened = self.opened.read();
+        let taken = opened.iter().map(|(id, known)| (id, known.key.take_sealed(at_least)));
+        taken.filter_map(|(id, sealed)| Some((id.clone(), sealed?))).collect()
     }
 
     /// An account's data key, if it has been opened lately.
@@ -176,6 +226,8 @@ impl Keyring {
 
 #[cfg(test)]
 mod tests {
+    use bellwire_testkit::SeededEntropy;
+
     use super::*;
 
     struct Sevens;
@@ -217,5 +269,51 @@ mod tests {
             assert!(Arc::ptr_eq(&known, &both.open_key(&account, wrapped).unwrap()), "in both forms it is known");
         }
         assert!(!Keyring::new(&old.clone().replaced_by(old)).has_next(), "a key does not take its own place");
+    }
+
+    #[test]
+    fn a_renewed_key_opens_what_it_sealed_before_and_whoever_holds_it_learns_of_the_new_one() {
+        let (old, new) = (MasterKey::new([3; 32]), MasterKey::new([4; 32]));
+        let (account, entropy, place) = (AccountId::try_new("clinic").unwrap(), SeededEntropy::new(1), Place::canary());
+        let keyring = Keyring::new(&old.clone().replaced_by(new.clone()));
+        let first = keyring.draw(&entropy, &account, Wrapper::Current);
+        let held = keyring.open_key(&account, &first).unwrap();
+        let (before, subject) = (held.seal(&entropy, &place, b"before"), held.hash_subject("patient:1"));
+
+        let (renewal, announced) = keyring.announce(&entropy, &account, &first).unwrap();
+        assert_eq!(renewal, Renewal::Announced);
+        keyring.open_key(&account, &announced).unwrap();
+        let meanwhile = held.seal(&entropy, &place, b"meanwhile");
+        let (is_used, renewed) = keyring.put_to_use(&entropy, &account, &announced).unwrap();
+        assert!(is_used);
+        keyring.open_key(&account, &renewed).unwrap();
+        let after = held.seal(&entropy, &place, b"after");
+
+        let rewrapped = keyring.rewrap_key(&entropy, &account, &renewed).unwrap().unwrap();
+        for other in [Keyring::new(&old).open_key(&account, &renewed), Keyring::new(&new).open_key(&account, &rewrapped)] {
+            let other = other.unwrap();
+            for (sealed, plain) in [(&before, "before"), (&meanwhile, "meanwhile"), (&after, "after")] {
+                assert_eq!(other.open(&place, sealed).unwrap(), plain.as_bytes());
+            }
+            assert_eq!(other.hash_subject("patient:1"), subject, "its events are found");
+        }
+        let known = Keyring::new(&old).open_key(&account, &announced).unwrap();
+        assert!(known.open(&place, &meanwhile).is_ok() && known.open(&place, &after).is_ok(), "who knows an announced key opens");
+        let unknowing = Keyring::new(&old).open_key(&account, &first).unwrap();
+        assert!(unknowing.open(&place, &meanwhile).is_ok(), "an announced key does not seal");
+        assert!(unknowing.open(&place, &after).is_err(), "and then the new one does");
+    }
+
+    #[test]
+    fn what_a_key_has_sealed_is_counted_once_there_is_enough_of_it() {
+        let (keyring, account) = (Keyring::new(&MasterKey::new([3; 32])), AccountId::try_new("clinic").unwrap());
+        let wrapped = keyring.draw(&Sevens, &account, Wrapper::Current);
+        let key = keyring.open_key(&account, &wrapped).unwrap();
+        for _ in 0..3 {
+            key.seal(&Sevens, &Place::canary(), b"y");
+        }
+        assert_eq!(keyring.take_sealed(4), []);
+        assert_eq!(keyring.take_sealed(3), [(account, 3)]);
+        assert_eq!(keyring.take_sealed(1), [], "once");
     }
 }

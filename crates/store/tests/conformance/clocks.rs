@@ -5,7 +5,7 @@ use std::time::Duration;
 use bellwire_domain::{Decision, EventFilter};
 use bellwire_store::EventQuery;
 
-use crate::fixture::{Fixture, account_id, event, page};
+use crate::fixture::{Fixture, account_id, event, history_of, page};
 
 const MICROSECOND: Duration = Duration::from_micros(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -56,7 +56,7 @@ async fn a_clock_that_was_ahead_for_a_second_does_not_disable_retention() {
         fixture.assert_sound();
         fixture.clock.advance(DAY * 60);
         publish_and_deliver(&mut fixture, &["young"]).await;
-        let removed = fixture.store.queue.retain(fixture.now().minus(DAY * 7)).await.unwrap();
+        let removed = fixture.store.queue.retain(history_of(DAY * 7)).await.unwrap();
         assert_eq!(removed.events, 5);
         assert_eq!(log(&fixture).await, [6]);
         assert_eq!(fixture.states("a").await, [(6, "delivered", 1)]);
@@ -85,7 +85,7 @@ async fn what_waits_is_kept_although_its_id_is_of_a_clock_that_was_ahead() {
     fixture.record(&held, Decision::Retry { due_at: fixture.now().plus(THREE_YEARS) }).await;
     fixture.clock.advance(DAY * 60);
     publish_and_deliver(&mut fixture, &["young"]).await;
-    fixture.store.queue.retain(fixture.now().minus(DAY * 7)).await.unwrap();
+    fixture.store.queue.retain(history_of(DAY * 7)).await.unwrap();
     assert_eq!(log(&fixture).await, [1, 2, 3], "the first is needed, and a log has no holes");
     fixture.assert_sound();
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwire_domain::{EventFilter, ResourceId};
+use bellwire_domain::{EventFilter, ResourceId, RetentionPeriods};
 use bellwire_store::{
     Account, EventQuery, Precondition, PublishError, PutAccount, PutResource, PutResourceAnswer, PutResourceError, Resource,
     ResourceDecision, ResourceUpdate,
@@ -102,6 +102,7 @@ async fn what_is_refused_leaves_nothing_behind() {
         secret: None,
         sandbox: false,
         entitlements: [].into(),
+        retention: RetentionPeriods::default(),
     };
     fixture.store.records.put_account(changed.clone()).await.unwrap();
     let stale = put(&fixture, &account, wanted("o", "2"), update("s", &[("s1", false)])).await;

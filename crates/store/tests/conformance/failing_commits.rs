@@ -4,24 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bellwire_domain::EventFilter;
-use bellwire_domain::RoomLimits;
-use bellwire_store::{Execution, PublishError, PutResourceError};
-use bellwire_testkit::ManualClock;
+use bellwire_store::{PublishError, PutResourceError};
 
-use crate::backend::Place;
 use crate::documents::{events, found, put, update, wanted};
-use crate::fixture::{Fixture, Store, options};
+use crate::fixture::Fixture;
 
 #[tokio::test]
 async fn a_commit_that_fails_stores_nothing_and_gives_the_room_back() {
-    let (place, clock) = (Place::new(), Arc::new(ManualClock::default()));
     let works = Arc::new(AtomicBool::new(true));
     let asked = Arc::clone(&works);
-    let limits = RoomLimits::default();
-    let mut options = options(&place, &clock, limits, 1);
-    options.execution = Execution::Inline { commits: Arc::new(move || asked.load(Ordering::Relaxed)) };
-    let store = Store::open(options).unwrap();
-    let mut fixture = Fixture { store, clock, place, limits };
+    let mut fixture = Fixture::inline(move || asked.load(Ordering::Relaxed));
     let account = fixture.account("a").await;
     fixture.endpoint("a", "e", EventFilter::All).await;
     works.store(false, Ordering::Relaxed);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bellwire_domain::{AttemptOutcome, Decision, EndpointId, EventFilter, HealthPolicy, IncidentState, Span, Timestamp};
 use bellwire_store::{ClaimedDelivery, FiguresQuery, IncidentChange, IncidentQuery, Recording};
 
-use crate::fixture::{Fixture, account_id, event, outcome, page};
+use crate::fixture::{Fixture, account_id, event, history_of, outcome, page};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -203,7 +203,7 @@ async fn resolved_incidents_go_with_what_they_were_about_and_unresolved_ones_sta
     let resolved = all[0].id.clone();
     fixture.store.records.change_incident(resolved, IncidentChange::Resolve, "me".to_owned()).await.unwrap();
     fixture.clock.advance(30 * DAY);
-    fixture.store.queue.retain(fixture.now().minus(DAY)).await.unwrap();
+    fixture.store.queue.retain(history_of(DAY)).await.unwrap();
     assert_eq!(incidents(&fixture, IncidentQuery::default()).await.len(), 2);
     fixture.assert_sound();
 }

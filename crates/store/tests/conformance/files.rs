@@ -10,7 +10,7 @@ use bellwire_store::{Location, NewEvent, OpenError};
 use bellwire_testkit::ManualClock;
 
 use crate::backend::Place;
-use crate::fixture::{Fixture, Store, account_id, event, options};
+use crate::fixture::{Fixture, Store, account_id, event, history_of, options};
 
 #[tokio::test]
 async fn a_second_process_is_refused_and_a_closed_store_is_free() {
@@ -165,7 +165,7 @@ async fn nothing_that_retention_removed_can_be_carved_from_the_files() {
     let gone = sealed(&fixture, "SELECT payload_sealed FROM events");
     assert_eq!(carved(&fixture, &gone), 40);
     fixture.clock.advance(Duration::from_secs(60 * 24 * 60 * 60));
-    let removed = fixture.store.queue.retain(fixture.now().minus(Duration::from_secs(24 * 60 * 60))).await.unwrap();
+    let removed = fixture.store.queue.retain(history_of(Duration::from_secs(24 * 60 * 60))).await.unwrap();
     assert_eq!(removed.events, 40);
     assert_eq!(carved(&fixture, &gone), 0);
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use bellwire_domain::{
     AccountId, AttemptOutcome, Decision, EndpointId, Entropy, EventFilter, EventId, EventType, HealthPolicy, HealthStatus,
-    Phases, Secret, Timestamp,
+    Phases, RetentionPeriods, Secret, Timestamp,
 };
 use bellwire_domain::{RateLimit, RoomLimits};
 use bellwire_store::{
-    Account, ClaimedDelivery, EventReceipt, LaneKey, MasterKey, NewEndpoint, NewEvent, OpenError, Outcome, PageRequest,
-    PublishError, PutAccount, Queue, Records, StoreOptions, Told,
+    Account, ClaimedDelivery, EventReceipt, Execution, LaneKey, MasterKey, NewEndpoint, NewEvent, OpenError, Outcome,
+    PageRequest, PublishError, PutAccount, Queue, Records, StoreOptions, Told,
 };
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
@@ -65,6 +65,11 @@ pub fn new_endpoint(account: &str, id: &str, filter: EventFilter) -> NewEndpoint
     }
 }
 
+/// Everybody's history is kept for so long.
+pub fn history_of(period: Duration) -> RetentionPeriods {
+    RetentionPeriods { history: Some(period), ..RetentionPeriods::default() }
+}
+
 pub fn options(place: &Place, clock: &Arc<ManualClock>, limits: RoomLimits, seed: u64) -> StoreOptions {
     let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
     StoreOptions {
@@ -100,6 +105,21 @@ impl Fixture {
         let (place, clock, limits) = (Place::new(), Arc::new(ManualClock::default()), RoomLimits::default());
         let replay_rate = rate.parse().unwrap();
         let store = Store::open(StoreOptions { replay_rate, ..options(&place, &clock, limits, 1) }).unwrap();
+        Self { store, clock, place, limits }
+    }
+
+    /// One whose data keys are renewed once they have sealed so many values.
+    pub fn with_key_uses_max(key_uses_max: u64) -> Self {
+        let (place, clock, limits) = (Place::new(), Arc::new(ManualClock::default()), RoomLimits::default());
+        let store = Store::open(StoreOptions { key_uses_max, ..options(&place, &clock, limits, 1) }).unwrap();
+        Self { store, clock, place, limits }
+    }
+
+    /// One on the test's own thread, whose commits fail while `commits` says so.
+    pub fn inline(commits: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        let (place, clock, limits) = (Place::new(), Arc::new(ManualClock::default()), RoomLimits::default());
+        let execution = Execution::Inline { commits: Arc::new(commits) };
+        let store = Store::open(StoreOptions { execution, ..options(&place, &clock, limits, 1) }).unwrap();
         Self { store, clock, place, limits }
     }
 
@@ -139,6 +159,11 @@ impl Fixture {
     }
 
     pub async fn account(&self, id: &str) -> Account {
+        self.account_keeping(id, RetentionPeriods::default()).await
+    }
+
+    /// An account, made or changed, that keeps what is its own for so long.
+    pub async fn account_keeping(&self, id: &str, retention: RetentionPeriods) -> Account {
         let wanted = PutAccount {
             id: account_id(id),
             contract: "noyo".to_owned(),
@@ -146,6 +171,7 @@ impl Fixture {
             secret: None,
             sandbox: false,
             entitlements: [].into(),
+            retention,
         };
         self.store.records.put_account(wanted).await.unwrap().0
     }

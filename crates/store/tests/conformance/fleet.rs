@@ -256,6 +256,54 @@ async fn what_one_node_changes_the_others_see() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_opens_at_once_what_another_seals_with_a_renewed_key() {
+    let one = Fixture::new();
+    let two = one.another(2, LEASE * 100);
+    let account = one.account("a").await;
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let reading = async {
+        let (mut read, mut after) = (0, 0);
+        while !over.load(std::sync::atomic::Ordering::SeqCst) {
+            let log = two
+                .store
+                .records
+                .list_events(&account.id, bellwire_store::EventQuery { after_seq: after, ..Default::default() }, page(100))
+                .await;
+            let log = log.unwrap();
+            after = log.items.last().map_or(after, |event| event.seq);
+            read += log.items.len();
+            tokio::task::yield_now().await;
+        }
+        read
+    };
+    let publishing = async {
+        let publish = async |number: usize| {
+            let account = one.store.records.find_account(&account.id).await.unwrap().unwrap();
+            one.publish(&account, vec![event(&format!("e{number}"), "x")]).await.unwrap();
+        };
+        publish(0).await;
+        let renewing = one.store.records.renew_data_key(&account.id);
+        tokio::pin!(renewing);
+        let mut number = 1;
+        let renewed = loop {
+            tokio::select! {
+                renewed = &mut renewing => break renewed,
+                () = publish(number) => number += 1,
+            }
+        };
+        renewed.unwrap();
+        for more in number..number + 20 {
+            publish(more).await;
+        }
+        over.store(true, std::sync::atomic::Ordering::SeqCst);
+        number
+    };
+    let (read, published) = tokio::join!(reading, publishing);
+    assert!(read >= published, "{read} of {published}");
+    one.assert_sound();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_account_made_anew_elsewhere_is_another() {
     let one = Fixture::new();
     let two = one.another(2, LEASE * 100);

@@ -1,13 +1,15 @@
 //! What receivers were told about somebody; erasing what is about somebody; and holds, which forbid it.
 
+use std::time::Duration;
+
 use bellwire_domain::{AttemptOutcome, DataRemoval, Decision, ErasureId, ErasureState, EventFilter, HealthPolicy, ReplayId};
-use bellwire_domain::{ReplayCase, Timestamp};
+use bellwire_domain::{ReplayCase, RetentionPeriods, Timestamp};
 use bellwire_store::{
-    DeliveryQuery, Disclosure, DisclosureQuery, ErasedSubject, Erasure, Expiry, NewErasure, NewEvent, NewHold, NewReplay,
-    PageRequest, PublishError, RetryResult, StartErasureError, StepState,
+    DeliveryQuery, Disclosure, DisclosureQuery, ErasedSubject, Erasure, NewErasure, NewEvent, NewHold, NewReplay, PageRequest,
+    PublishError, RetryResult, StartErasureError, StepState,
 };
 
-use crate::fixture::{Fixture, account_id, event, lane, outcome, page};
+use crate::fixture::{Fixture, account_id, event, history_of, lane, outcome, page};
 
 pub fn new_erasure(id: &str, account: &str, subject: &str) -> NewErasure {
     NewErasure {
@@ -52,11 +54,11 @@ async fn erase(fixture: &Fixture, id: &str, account: &str, subject: &str) -> Era
     fixture.store.records.find_erasure(&account_id(account), &started.id).await.unwrap().unwrap()
 }
 
-fn about(id: &str, subject: &str) -> NewEvent {
+pub fn about(id: &str, subject: &str) -> NewEvent {
     NewEvent { subjects: vec![subject.to_owned()], ..event(id, "x") }
 }
 
-async fn disclosures(fixture: &Fixture, account: &str, subject: &str, limit: u32) -> Vec<Disclosure> {
+pub async fn disclosures(fixture: &Fixture, account: &str, subject: &str, limit: u32) -> Vec<Disclosure> {
     let query = DisclosureQuery { account_id: account_id(account), subject: subject.to_owned(), since: None, until: None };
     let (mut all, mut after) = (Vec::new(), None);
     loop {
@@ -81,7 +83,7 @@ async fn what_receivers_were_told_is_kept_for_every_attempt_and_every_subject() 
         assert_eq!(delivery.event.has_subjects, delivery.event.id.as_str() == "e1");
         fixture.record(&delivery, Decision::Retry { due_at: fixture.now() }).await;
     }
-    fixture.clock.advance(std::time::Duration::from_secs(1));
+    fixture.clock.advance(Duration::from_secs(1));
     fixture.store.queue.claim_due(fixture.now(), 10).await.unwrap();
     for delivery in fixture.take().await {
         assert_eq!(delivery.event.has_subjects, delivery.event.id.as_str() == "e1", "also where it is read from the store");
@@ -131,7 +133,7 @@ async fn furnished() -> Fixture {
         let subject = if number % 2 == 0 { "gone" } else { "kept" };
         fixture.publish(&account, vec![about(&format!("e{number}"), subject)]).await.unwrap();
     }
-    let due_at = fixture.now().plus(std::time::Duration::from_secs(3_600));
+    let due_at = fixture.now().plus(Duration::from_secs(3_600));
     for (index, delivery) in fixture.take().await.iter().enumerate() {
         match index {
             0 | 1 => drop(fixture.record(delivery, Decision::Delivered).await),
@@ -273,11 +275,11 @@ async fn retention_passes_over_what_a_hold_keeps_and_removes_it_once_it_is_lifte
         for delivery in fixture.take().await {
             fixture.record(&delivery, Decision::Delivered).await;
         }
-        fixture.clock.advance(std::time::Duration::from_secs(14 * 24 * 3_600));
+        fixture.clock.advance(Duration::from_secs(14 * 24 * 3_600));
     }
     let records = fixture.store.records.clone();
     records.put_hold(new_hold("a", "held")).await.unwrap();
-    fixture.store.queue.retain(fixture.now()).await.unwrap();
+    fixture.store.queue.retain(history_of(Duration::ZERO)).await.unwrap();
     let ids = async || {
         let events = records.list_events(&account_id("a"), bellwire_store::EventQuery::default(), page(10)).await.unwrap();
         events.items.into_iter().map(|event| event.id.to_string()).collect::<Vec<_>>()
@@ -286,7 +288,7 @@ async fn retention_passes_over_what_a_hold_keeps_and_removes_it_once_it_is_lifte
     assert_eq!(fixture.states("a").await.len(), 2, "the history of what is held, and what came later");
     fixture.assert_sound();
     records.delete_hold(&account_id("a"), "held").await.unwrap();
-    fixture.store.queue.retain(fixture.now()).await.unwrap();
+    fixture.store.queue.retain(history_of(Duration::ZERO)).await.unwrap();
     assert_eq!(ids().await, Vec::<String>::new());
     assert_eq!(disclosures(&fixture, "a", "held", 10).await.len(), 1, "disclosures outlive it");
     fixture.assert_sound();
@@ -300,7 +302,7 @@ async fn contents_go_by_their_age_while_their_rows_stay_and_what_is_live_or_held
     let events = [("e0", "other"), ("e1", "held"), ("e2", "other"), ("live", "other"), ("later", "other"), ("young", "other")];
     for (id, subject) in events {
         if id == "young" {
-            fixture.clock.advance(std::time::Duration::from_secs(10 * 24 * 3_600));
+            fixture.clock.advance(Duration::from_secs(10 * 24 * 3_600));
         }
         fixture.publish(&account, vec![about(id, subject)]).await.unwrap();
         for delivery in fixture.take().await.iter().filter(|_| id != "live") {
@@ -309,8 +311,8 @@ async fn contents_go_by_their_age_while_their_rows_stay_and_what_is_live_or_held
     }
     let (records, queue) = (fixture.store.records.clone(), fixture.store.queue.clone());
     records.put_hold(new_hold("a", "held")).await.unwrap();
-    let week_ago = Some(fixture.now().minus(std::time::Duration::from_secs(7 * 24 * 3_600)));
-    let expiry = Expiry { payloads: week_ago, answers: week_ago, disclosures: week_ago };
+    let week = Some(Duration::from_secs(7 * 24 * 3_600));
+    let expiry = RetentionPeriods { history: None, payloads: week, answers: week, disclosures: week };
     let expired = queue.expire(expiry).await.unwrap();
     assert_eq!((expired.payloads, expired.answers, expired.disclosures), (2, 3, 3), "e0 and e2; the live one stops it");
     let gone = async || {

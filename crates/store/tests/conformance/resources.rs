@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use bellwire_domain::Role;
 use bellwire_domain::{Decision, EndpointId, EventFilter, KeyId, PayloadChoice, Pointer, Secret, Timestamp};
+use bellwire_domain::{RetentionPeriods, Role};
 use bellwire_store::KeyDeletion;
 use bellwire_store::{
     ApiKey, DeliveryQuery, EndpointChanges, EventQuery, LimitedError, PageRequest, PutAccount, PutAccountError, Rotation,
@@ -25,6 +25,7 @@ async fn an_account_keeps_its_contract_and_its_data_key() {
         secret: Some(Secret::new("first".into())),
         sandbox: true,
         entitlements: ["x".to_owned()].into(),
+        retention: RetentionPeriods::default(),
     };
     let refused = fixture.store.records.put_account(wanted.clone()).await.unwrap_err();
     assert!(matches!(refused, PutAccountError::ContractFixed { contract } if contract == "noyo"));
@@ -59,6 +60,7 @@ async fn a_new_secret_of_the_account_reaches_the_sender_at_once() {
         secret: Some(Secret::new("new".into())),
         sandbox: false,
         entitlements: [].into(),
+        retention: RetentionPeriods::default(),
     };
     fixture.store.records.put_account(wanted).await.unwrap();
     let after = fixture.store.queue.find_endpoint_config(&lane, 0).await.unwrap().unwrap();
@@ -226,6 +228,7 @@ async fn an_account_with_much_is_deleted_in_steps_that_survive_a_restart() {
         secret: None,
         sandbox: false,
         entitlements: [].into(),
+        retention: RetentionPeriods::default(),
     };
     assert!(matches!(fixture.store.records.put_account(put).await, Err(PutAccountError::Deleting)));
     let mut left = vec![fixture.store.records.find_deletion(&account.id).await.unwrap().unwrap()];

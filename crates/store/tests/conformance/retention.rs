@@ -6,7 +6,7 @@ use bellwire_domain::ReplayCase;
 use bellwire_domain::{Decision, EventFilter, EventId, ReplayId, Timestamp};
 use bellwire_store::{Account, EventQuery, NewReplay, Removed};
 
-use crate::fixture::{Fixture, account_id, event, lane, page};
+use crate::fixture::{Fixture, account_id, event, history_of, lane, page};
 
 const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -23,7 +23,7 @@ async fn deliver(fixture: &mut Fixture) {
 }
 
 async fn retain(fixture: &Fixture, weeks: u32) -> Removed {
-    fixture.store.queue.retain(fixture.now().minus(WEEK * weeks)).await.unwrap()
+    fixture.store.queue.retain(history_of(WEEK * weeks)).await.unwrap()
 }
 
 /// The log as a consumer sees it.

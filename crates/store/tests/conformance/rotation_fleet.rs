@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwire_domain::{Decision, EventFilter};
+use bellwire_domain::{Decision, EventFilter, RetentionPeriods};
 use bellwire_store::doctor::examine;
 use bellwire_store::rotation::{RotationEnd, RotationError};
 use bellwire_store::{MasterKey, OpenError, PutAccount, StoreOptions};
@@ -70,6 +70,7 @@ async fn a_node_that_slept_through_it_makes_no_account_under_the_old_key() {
         secret: None,
         sandbox: false,
         entitlements: [].into(),
+        retention: RetentionPeriods::default(),
     };
     let refused = frozen.store.records.put_account(wanted).await.unwrap_err().to_string();
     assert!(refused.contains("the master key has been changed"), "{refused}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bellwire_domain::{
     AccountId, BulkRetryId, Decision, DeliveryState, Entropy, EventFilter, KeyId, PayloadChoice, Pointer, ReplayId, ResourceId,
-    Secret, Timestamp,
+    RetentionPeriods, Secret, Timestamp,
 };
 use bellwire_domain::{AuditAction, AuditActor, AuditEntry, AuditOrigin, AuditVia, ReplayCase, Role, RoomLimits};
 use bellwire_store::doctor::examine;
@@ -20,7 +20,7 @@ use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
 
 use crate::backend::Place;
-use crate::fixture::{Fixture, Store, account_id, event, lane, options};
+use crate::fixture::{Fixture, Store, account_id, event, history_of, lane, options};
 use crate::privacy;
 
 pub const KEY: MasterKey = MasterKey::new([9; 32]);
@@ -156,6 +156,7 @@ async fn furnish(mut fixture: Fixture) -> Fixture {
         secret: Some(Secret::new("of the account".to_owned())),
         sandbox: true,
         entitlements: ["x".to_owned()].into(),
+        retention: RetentionPeriods::default(),
     };
     let (account, _) = fixture.store.records.put_account(account).await.unwrap();
     let other = fixture.account("b").await;
@@ -194,7 +195,7 @@ async fn furnish(mut fixture: Fixture) -> Fixture {
     privacy::erase_and_hold(&fixture).await;
     act(&fixture).await;
     put_resource(&fixture, account).await;
-    let removed = fixture.store.queue.retain(fixture.now()).await.unwrap();
+    let removed = fixture.store.queue.retain(history_of(Duration::ZERO)).await.unwrap();
     assert_eq!(removed, Removed::default(), "what is live keeps what is old");
     fixture
 }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use bellwire_app::{AccountInput, Operation};
-use bellwire_domain::Secret;
+use bellwire_domain::{RetentionPeriods, Secret};
 
 use super::AccountAnswer;
 use crate::Api;
@@ -27,6 +27,8 @@ body! {
         sandbox: Option<bool>,
         /// Event types granted beyond what the contract gives everyone.
         entitlements: Option<Vec<String>> as entitlements,
+        /// How many days what is the account's is kept, by class; a class that is left out is kept as long as everybody's.
+        retention: Option<RetentionPeriods>,
     }
 }
 
@@ -51,7 +53,7 @@ pub(super) async fn put(
 ) -> Result<(StatusCode, Json<AccountAnswer>), Problem> {
     let scope = api.app.permit(&actor, Operation::AccountManage)?;
     let body = body.read(actor.identity.as_str()).await?;
-    let AccountPut { contract, name, secret, sandbox, entitlements } = body::read(&body)?;
+    let AccountPut { contract, name, secret, sandbox, entitlements, retention } = body::read(&body)?;
     let input = AccountInput {
         id: &id,
         contract: &contract,
@@ -59,6 +61,7 @@ pub(super) async fn put(
         secret,
         sandbox: sandbox.unwrap_or(false),
         entitlements: entitlements.unwrap_or_default(),
+        retention: retention.unwrap_or_default(),
     };
     let answer = api.app.put_account(&scope, input).await?;
     let status = if answer.created { StatusCode::CREATED } else { StatusCode::OK };

@@ -1,0 +1,179 @@
+//! The rounds of retention: what `retention` and `expiry` remove step by step, for everybody and account by account.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwire_domain::{AccountId, RetentionPeriods, Timestamp};
+
+use super::access::Access;
+use super::expiry::{self, Expired};
+use super::facade::Queue;
+use super::retention::{self, Removed};
+use super::scrub;
+use crate::StoreError;
+use crate::page::PageRequest;
+use crate::rows::account::{self, Account, from_days};
+use crate::rows::{bulk_retry, incident};
+
+/// Accounts looked at with one read.
+const ACCOUNTS_PAGE: u32 = 100;
+/// Incidents removed in one transaction.
+const INCIDENTS_STEP: i64 = 1_000;
+/// Retries of many deliveries that one step removes.
+const BULK_RETRIES_STEP: i64 = 1_000;
+
+impl Queue {
+    /// Removes history that is older than its account keeps it, or else everybody: in whole weeks, ended deliveries with their attempts,
+    /// and events that no delivery needs. What is live is kept, with everything made after it. May be interrupted, and asked by several
+    /// nodes at once.
+    pub async fn retain(&self, everybody: RetentionPeriods) -> Result<Removed, StoreError> {
+        let now = self.0.now();
+        let mut removed = Removed::default();
+        if let Some(period) = everybody.history {
+            let longest = self.0.read(move |db| retention::longest(db, period)).await?;
+            self.drop_weeks(now.minus(longest), &mut removed).await?;
+        }
+        let mut pages = AccountPages::default();
+        while let Some(accounts) = pages.next(&self.0).await? {
+            for account in accounts {
+                if account.retention().or(everybody).history.is_some() {
+                    self.retain_account(&account, &mut removed).await?;
+                }
+            }
+        }
+        self.scrub_after(removed.deliveries + removed.events > 0).await?;
+        Ok(removed)
+    }
+
+    /// Removes what is older than anybody keeps it, whosever it is.
+    async fn drop_weeks(&self, since: Timestamp, removed: &mut Removed) -> Result<(), StoreError> {
+        let kept = self.0.write(move |db| retention::begin(db, since)).await?;
+        match &self.0.drop_history {
+            Some(drop_history) => {
+                let drop_history = Arc::clone(drop_history);
+                let dropping = tokio::task::spawn_blocking(move || drop_history(kept.from));
+                removed.partitions = dropping.await.map_err(|_| StoreError::Closed)??;
+            }
+            None => loop {
+                let some = self.0.write(move |db| retention::delete_history(db, kept)).await?;
+                if some == 0 {
+                    break;
+                }
+                removed.deliveries += some;
+            },
+        }
+        while self.0.write(move |db| incident::drop_ended(db, kept.since, INCIDENTS_STEP)).await? > 0 {}
+        while self.0.write(move |db| bulk_retry::drop_ended(db, kept.since, BULK_RETRIES_STEP)).await? > 0 {}
+        Ok(())
+    }
+
+    async fn retain_account(&self, account: &Account, removed: &mut Removed) -> Result<(), StoreError> {
+        let (id, now) = (account.id.clone(), self.0.now());
+        let cut = match account.retention().history {
+            Some(period) => self.0.write(move |db| retention::begin_own(db, &id, now.minus(period))).await?,
+            None => self.0.read(retention::everybody).await?,
+        };
+        let mut more = true;
+        while more {
+            let id = account.id.clone();
+            let deleted;
+            (deleted, more) = self.0.write(move |db| retention::delete_events(db, &id, cut, now)).await?;
+            removed.deliveries += deleted.deliveries;
+            removed.events += deleted.events;
+        }
+        Ok(())
+    }
+
+    /// Removes contents that are older than their account keeps them, or else everybody; what they belong to stays. May be interrupted,
+    /// and asked by several nodes at once.
+    pub async fn expire(&self, everybody: RetentionPeriods) -> Result<Expired, StoreError> {
+        let now = self.0.now();
+        let mut expired = Expired::default();
+        let own = self.0.read(expiry::own_answers).await?.into_iter().map(|days| (Some(days), from_days(days)));
+        for (days, period) in everybody.answers.map(|period| (None, period)).into_iter().chain(own) {
+            self.expire_answers(days, now.minus(period), &mut expired).await?;
+        }
+        let mut pages = AccountPages::default();
+        while let Some(accounts) = pages.next(&self.0).await? {
+            for account in accounts {
+                let periods = account.retention().or(everybody);
+                let before = |period: Option<Duration>| period.map(|period| now.minus(period));
+                if let Some(before) = before(periods.payloads) {
+                    self.expire_payloads(&account.id, before, &mut expired).await?;
+                }
+                if let Some(before) = before(periods.disclosures) {
+                    self.expire_disclosures(&account.id, before, &mut expired).await?;
+                }
+            }
+        }
+        self.scrub_after(expired != Expired::default()).await?;
+        Ok(expired)
+    }
+
+    async fn expire_answers(&self, days: Option<i64>, before: Timestamp, expired: &mut Expired) -> Result<(), StoreError> {
+        let mut more = true;
+        while more {
+            let removed;
+            (removed, more) = self.0.write(move |db| expiry::expire_answers(db, days, before)).await?;
+            expired.answers += removed;
+        }
+        Ok(())
+    }
+
+    async fn expire_payloads(&self, account_id: &AccountId, before: Timestamp, expired: &mut Expired) -> Result<(), StoreError> {
+        let mut more = true;
+        while more {
+            let id = account_id.clone();
+            let removed;
+            (removed, more) = self.0.write(move |db| expiry::expire_payloads(db, &id, before)).await?;
+            expired.payloads += removed;
+        }
+        Ok(())
+    }
+
+    async fn expire_disclosures(
+        &self,
+        account_id: &AccountId,
+        before: Timestamp,
+        expired: &mut Expired,
+    ) -> Result<(), StoreError> {
+        let mut next = Some(Timestamp::from_micros(0));
+        while let Some(from) = next {
+            let id = account_id.clone();
+            let removed;
+            (removed, next) = self.0.write(move |db| expiry::expire_disclosures(db, &id, (from, before))).await?;
+            expired.disclosures += removed;
+        }
+        Ok(())
+    }
+
+    /// Leaves nothing of what was removed behind.
+    async fn scrub_after(&self, is_removed: bool) -> Result<(), StoreError> {
+        if is_removed {
+            self.0.write(scrub::want).await?;
+            self.0.scrub().await?;
+        }
+        Ok(())
+    }
+}
+
+/// All accounts, read page by page.
+#[derive(Default)]
+struct AccountPages {
+    after: Option<String>,
+    is_over: bool,
+}
+
+impl AccountPages {
+    /// The accounts of the next page; `None`: there is none.
+    async fn next(&mut self, access: &Access) -> Result<Option<Vec<Account>>, StoreError> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let page = PageRequest { limit: ACCOUNTS_PAGE, after: self.after.take() };
+        let page = access.read(move |db| account::list(db, &page)).await?;
+        self.is_over = page.next.is_none();
+        self.after = page.next;
+        Ok(Some(page.items))
+    }
+}
