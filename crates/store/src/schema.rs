@@ -69,8 +69,8 @@ const MIGRATIONS: [Migration; 11] = [
     },
     Migration {
         version: 16,
-        sqlite: include_str!("migrations/0011_account_retention.sqlite.sql"),
-        postgres: include_str!("migrations/0011_account_retention.postgres.sql"),
+        sqlite: include_str!("migrations/0011_own_periods.sqlite.sql"),
+        postgres: include_str!("migrations/0011_own_periods.postgres.sql"),
     },
 ];
 

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bellwire_domain::{AccountId, DeliveryId, ErasureId, EventId, ResourceId};
+use bellwire_domain::{AccountId, BulkRetryId, DeliveryId, ErasureId, EventId, ResourceId};
 
 use super::examination::Check;
 use crate::StoreError;
@@ -21,6 +21,13 @@ columns! {
     struct SealedKey<'r> of "accounts" {
         account: AccountId = "id",
         sealed: &'r [u8] = "data_key_sealed",
+    }
+}
+
+columns! {
+    struct SealedRetry<'r> of "bulk_retries" {
+        id: BulkRetryId = "id",
+        sealed: &'r [u8] = "reason_sealed",
     }
 }
 
@@ -219,6 +226,25 @@ fn check_api_keys(db: Db<'_>, keyring: &Keyring) -> Result<Check, StoreError> {
     Ok(check)
 }
 
+const REASONS: &str = "sealed.bulk_retries";
+const REASONS_PROMISE: &str = "why deliveries were retried together opens in its place";
+
+/// These are sealed under the store's own key: a bulk retry may be of all accounts.
+fn check_reasons(db: Db<'_>, keyring: &Keyring) -> Result<Check, StoreError> {
+    let mut check = Check::new(REASONS, REASONS_PROMISE);
+    let Some(store_key) = store_key(db, keyring)? else { return Ok(check) };
+    let sealed = "FROM bulk_retries WHERE reason_sealed IS NOT NULL";
+    db.for_each("bulk_retries", &select::<SealedRetry<'_>>(sealed), &mut |row| {
+        let SealedRetry { id, sealed } = row.read()?;
+        check.counted += 1;
+        if store_key.open(&Place::bulk_retry_reason(&id), sealed).is_err() {
+            check.violate(format!("bulk retry {id}"));
+        }
+        Ok(())
+    })?;
+    Ok(check)
+}
+
 const ENDPOINTS: &str = "sealed.endpoints";
 const ENDPOINTS_PROMISE: &str = "every endpoint is sent to as it was stored";
 
@@ -242,7 +268,8 @@ pub(super) fn check(db: Db<'_>, keyring: Option<&Keyring>) -> Result<Vec<Check>,
     let mut keys_check = Check::new("sealed.keys", "the data key of every account opens under the master key");
     let Some(keyring) = keyring else {
         let skipped = |definition: &Definition| Check::new(definition.name, definition.promise);
-        let own = [(API_KEYS, API_KEYS_PROMISE), (ENDPOINTS, ENDPOINTS_PROMISE)].map(|(name, promise)| Check::new(name, promise));
+        let own = [(API_KEYS, API_KEYS_PROMISE), (ENDPOINTS, ENDPOINTS_PROMISE), (REASONS, REASONS_PROMISE)];
+        let own = own.map(|(name, promise)| Check::new(name, promise));
         let all = [keys_check].into_iter().chain(own).chain(ALL.iter().map(skipped));
         return Ok(all.map(|check| Check { skipped: Some(NO_KEY), ..check }).collect());
     };
@@ -256,7 +283,7 @@ pub(super) fn check(db: Db<'_>, keyring: Option<&Keyring>) -> Result<Vec<Check>,
         }
         Ok(())
     })?;
-    let mut checks = vec![keys_check, check_api_keys(db, keyring)?, check_endpoints(db, &keys)?];
+    let mut checks = vec![keys_check, check_api_keys(db, keyring)?, check_endpoints(db, &keys)?, check_reasons(db, keyring)?];
     for definition in ALL {
         checks.push(open_all(db, definition, &keys)?);
     }

@@ -89,6 +89,7 @@ fn register(options: &AccessOptions, url: &PostgresUrl, keyring: &Keyring) -> Re
         return Err(OpenError::Unusable { database: url.to_string(), reason: reason.to_owned() });
     }
     adoption::adopt(Db::Postgres(&session), keyring, &*options.entropy)?;
+    adoption::adopt_reasons(Db::Postgres(&session), audit.store_key(), &*options.entropy)?;
     clear_subjects::adopt(Db::Postgres(&session), keyring)?;
     history::make_queued(&session)?;
     let token = draw_token(&*options.entropy);

@@ -1,14 +1,15 @@
-//! Endpoints of a store whose schema did not seal them yet: at its opening they are sealed as they are, and their URLs masked.
+//! What the schema of an earlier version did not seal is sealed as it is when a store is opened: endpoints, whose URLs are masked, and
+//! reasons of bulk retries.
 //!
-//! That happens once. From then on an endpoint without a seal is one that somebody has put into the database.
+//! For endpoints that happens once. From then on an endpoint without a seal is one that somebody has put into the database.
 
 use bellwire_domain::Entropy;
 
 use super::scrub;
 use crate::StoreError;
 use crate::rows::lane::LaneKey;
-use crate::rows::{account, endpoint, meta};
-use crate::seal::{AccountSeal, Keyring};
+use crate::rows::{account, bulk_retry, endpoint, meta};
+use crate::seal::{AccountSeal, DataKey, Keyring};
 use crate::sql::Db;
 
 /// Says that it is done.
@@ -39,6 +40,17 @@ pub(crate) fn adopt(db: Db<'_>, keyring: &Keyring, entropy: &dyn Entropy) -> Res
         tracing::warn!(endpoints = sealed, "endpoints had no seal and were sealed as they are; expected once, after an upgrade");
     }
     meta::put_first(db, SEALED, b"").map(drop)
+}
+
+/// Seals what was written of why deliveries were retried together, where an earlier version has left it in the clear.
+pub(crate) fn adopt_reasons(db: Db<'_>, store_key: &DataKey, entropy: &dyn Entropy) -> Result<(), StoreError> {
+    let mut after = None;
+    loop {
+        after = db.transaction(|db| bulk_retry::seal_reasons(db, store_key, entropy, after.as_ref()))?;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 /// Seals some; the last one that was looked at, if there may be more, and how many were sealed.

@@ -20,7 +20,7 @@ use crate::queue::context::WriteContext;
 use crate::rows::account;
 use crate::rows::bulk_retry::{self, BulkRetryColumns, BulkRetryRow};
 use crate::rows::lane::LaneKey;
-use crate::seal::SubjectHash;
+use crate::seal::{DataKey, Place, SubjectHash};
 use crate::sql::{Db, Insert, Select, columns, params};
 
 /// Deliveries that one step looks at: what is published meanwhile waits for a commit of no more than these.
@@ -118,9 +118,11 @@ columns! {
 
 static OWNER: Select<Owner> = Select::new("FROM accounts a WHERE a.id = $1");
 
-impl From<BulkRetryColumns> for BulkRetry {
-    fn from(stored: BulkRetryColumns) -> Self {
-        Self {
+impl BulkRetry {
+    fn read(stored: BulkRetryColumns, store_key: &DataKey) -> Result<Self, StoreError> {
+        let place = Place::bulk_retry_reason(&stored.id);
+        let sealed = stored.reason_sealed.map(|sealed| store_key.open_text(&place, &sealed)).transpose()?;
+        Ok(Self {
             id: stored.id,
             query: DeliveryQuery {
                 account_id: stored.account_id,
@@ -135,7 +137,7 @@ impl From<BulkRetryColumns> for BulkRetry {
                 until: stored.until,
                 subject: stored.subject.as_deref().and_then(SubjectHash::parse),
             },
-            reason: stored.reason,
+            reason: sealed.unwrap_or(stored.reason),
             asked_by: stored.asked_by,
             state: stored.state,
             matched: Matched { count: stored.matched, is_exact: stored.is_exact },
@@ -144,7 +146,7 @@ impl From<BulkRetryColumns> for BulkRetry {
             created_at: stored.created_at,
             ended_at: stored.ended_at,
             cursor: stored.cursor_id,
-        }
+        })
     }
 }
 
@@ -178,6 +180,8 @@ pub(super) fn start(
     }
     let query = &new.query;
     let subject = query.subject.map(|subject| subject.to_string());
+    let store_key = context.audit.store_key();
+    let reason_sealed = store_key.seal(&*context.entropy, &Place::bulk_retry_reason(&new.id), new.reason.as_bytes());
     let row = BulkRetryRow {
         id: new.id.as_str(),
         account_id: query.account_id.as_ref().map(AccountId::as_str),
@@ -191,7 +195,8 @@ pub(super) fn start(
         since: query.since,
         until: query.until,
         subject: subject.as_deref(),
-        reason: &new.reason,
+        reason: "",
+        reason_sealed: Some(&reason_sealed),
         asked_by: &new.asked_by,
         state: ReplayState::Running.as_str(),
         matched: matched.count,
@@ -204,23 +209,29 @@ pub(super) fn start(
     };
     Insert::put(db, row, "")?;
     let inconsistent = || StoreError::Inconsistent { table: "bulk_retries", column: "id", id: new.id.to_string() };
-    Ok(find(db, &new.id)?.ok_or_else(inconsistent)?)
+    Ok(find(db, store_key, &new.id)?.ok_or_else(inconsistent)?)
 }
 
-pub(super) fn find(db: Db<'_>, id: &BulkRetryId) -> Result<Option<BulkRetry>, StoreError> {
-    Ok(bulk_retry::find(db, id)?.map(Into::into))
+pub(super) fn find(db: Db<'_>, store_key: &DataKey, id: &BulkRetryId) -> Result<Option<BulkRetry>, StoreError> {
+    bulk_retry::find(db, id)?.map(|stored| BulkRetry::read(stored, store_key)).transpose()
 }
 
 /// A page, the latest first: of one account, or of all there are.
-pub(super) fn list(db: Db<'_>, account: Option<&AccountId>, page: &PageRequest) -> Result<Page<BulkRetry>, StoreError> {
+pub(super) fn list(
+    db: Db<'_>,
+    store_key: &DataKey,
+    account: Option<&AccountId>,
+    page: &PageRequest,
+) -> Result<Page<BulkRetry>, StoreError> {
     let items = bulk_retry::list(db, account, page.after.as_deref(), page.fetch())?;
-    Ok(page.cut(items.into_iter().map(BulkRetry::from).collect(), |found| found.id.to_string()))
+    let items = items.into_iter().map(|stored| BulkRetry::read(stored, store_key)).collect::<Result<_, _>>()?;
+    Ok(page.cut(items, |found: &BulkRetry| found.id.to_string()))
 }
 
 /// Stops one; what it has made due stays so. One that has ended stays as it ended.
-pub(super) fn cancel(db: Db<'_>, id: &BulkRetryId, now: Timestamp) -> Result<Option<BulkRetry>, StoreError> {
+pub(super) fn cancel(db: Db<'_>, store_key: &DataKey, id: &BulkRetryId, now: Timestamp) -> Result<Option<BulkRetry>, StoreError> {
     bulk_retry::cancel(db, id, now)?;
-    find(db, id)
+    find(db, store_key, id)
 }
 
 /// One step of the running one that comes after `after` in the order of ids; `None` when there is none.
@@ -229,7 +240,8 @@ pub(super) fn advance(
     context: &WriteContext,
     after: Option<&BulkRetryId>,
 ) -> Result<Option<BulkRetryStep>, StoreError> {
-    let Some(found) = bulk_retry::next_running(db, after)?.map(BulkRetry::from) else { return Ok(None) };
+    let Some(found) = bulk_retry::next_running(db, after)? else { return Ok(None) };
+    let found = BulkRetry::read(found, context.audit.store_key())?;
     let now = context.clock.now();
     let page = PageRequest { limit: STEP_MAX, after: Some(found.cursor.to_string()) };
     let looked = delivery_list::list(db, &found.query, &page)?;

@@ -1,10 +1,13 @@
 //! `bulk_retries`: deliveries that are retried together, looked at from the latest to the earliest.
 
 use bellwire_domain::{
-    AccountId, BulkRetryId, DeliveryId, DeliveryState, EndpointId, EventId, EventType, OutcomeKind, ReplayState, Timestamp,
+    AccountId, BulkRetryId, DeliveryId, DeliveryState, EndpointId, Entropy, EventId, EventType, OutcomeKind, ReplayState,
+    Timestamp,
 };
 
 use crate::StoreError;
+use crate::queue::scrub;
+use crate::seal::{DataKey, Place};
 use crate::sql::{Db, Select, columns, params, table};
 
 table! {
@@ -22,6 +25,7 @@ table! {
         until: Option<Timestamp>,
         subject: Option<&'a str>,
         reason: &'a str,
+        reason_sealed: Option<&'a [u8]>,
         asked_by: &'a str,
         state: &'a str,
         matched: i64,
@@ -50,6 +54,7 @@ columns! {
         pub(crate) until: Option<Timestamp> = "b.until",
         pub(crate) subject: Option<String> = "b.subject",
         pub(crate) reason: String = "b.reason",
+        pub(crate) reason_sealed: Option<Vec<u8>> = "b.reason_sealed",
         pub(crate) asked_by: String = "b.asked_by",
         pub(crate) state: ReplayState = "b.state",
         pub(crate) matched: i64 = "b.matched",
@@ -61,6 +66,18 @@ columns! {
         pub(crate) ended_at: Option<Timestamp> = "b.ended_at",
     }
 }
+
+columns! {
+    /// A reason that an earlier version has left in the clear.
+    struct ClearReason of "bulk_retries" {
+        id: BulkRetryId = "b.id",
+        reason: String = "b.reason",
+    }
+}
+
+static CLEAR_REASONS: Select<ClearReason> =
+    Select::new("FROM bulk_retries b WHERE b.id > $1 AND b.reason <> '' ORDER BY b.id LIMIT $2");
+const SEAL_REASON: &str = "UPDATE bulk_retries SET reason_sealed = $1, reason = '' WHERE id = $2 AND reason <> ''";
 
 static BY_ID: Select<BulkRetryColumns> = Select::new("FROM bulk_retries b WHERE b.id = $1");
 /// Those that run are few: an account may have so many, and the operator.
@@ -79,8 +96,28 @@ const DROP_OF_ACCOUNT: &str = "DELETE FROM bulk_retries WHERE matched >= 0 AND a
 const DROP_ENDED: &str = "DELETE FROM bulk_retries WHERE id IN \
      (SELECT id FROM bulk_retries WHERE id > '' AND ended_at < $1 ORDER BY id LIMIT $2)";
 
+/// Rows that are sealed in one transaction.
+const STEP: i64 = 200;
 /// After every id.
 const LAST: &str = "c";
+
+/// Seals the next reasons that an earlier version has left in the clear; `None`: there are no more.
+pub(crate) fn seal_reasons(
+    db: Db<'_>,
+    store_key: &DataKey,
+    entropy: &dyn Entropy,
+    after: Option<&BulkRetryId>,
+) -> Result<Option<BulkRetryId>, StoreError> {
+    let clear = CLEAR_REASONS.list(db, params![after.map_or("", BulkRetryId::as_str), STEP])?;
+    for ClearReason { id, reason } in &clear {
+        let sealed = store_key.seal(entropy, &Place::bulk_retry_reason(id), reason.as_bytes());
+        db.execute(SEAL_REASON, params![sealed.as_slice(), id.as_str()])?;
+    }
+    if !clear.is_empty() {
+        scrub::want(db)?;
+    }
+    Ok(clear.into_iter().next_back().map(|last| last.id))
+}
 
 pub(crate) fn find(db: Db<'_>, id: &BulkRetryId) -> Result<Option<BulkRetryColumns>, StoreError> {
     BY_ID.find(db, params![id.as_str()])
@@ -143,6 +180,6 @@ pub(crate) fn drop_ended(db: Db<'_>, since: Timestamp, limit: i64) -> Result<usi
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    let fixed = [COUNT_RUNNING, MOVE_ON, COUNT, CANCEL, DROP_OF_ACCOUNT, DROP_ENDED].map(str::to_owned);
-    fixed.into_iter().chain([BY_ID.sql(), NEXT_RUNNING.sql(), OF_ALL.sql(), OF_ACCOUNT.sql()]).collect()
+    let fixed = [COUNT_RUNNING, MOVE_ON, COUNT, CANCEL, DROP_OF_ACCOUNT, DROP_ENDED, SEAL_REASON].map(str::to_owned);
+    fixed.into_iter().chain([BY_ID.sql(), NEXT_RUNNING.sql(), OF_ALL.sql(), OF_ACCOUNT.sql(), CLEAR_REASONS.sql()]).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bellwire_domain::{AccountId, DeliveryId, ErasureId, EventId, ResourceId};
+use bellwire_domain::{AccountId, BulkRetryId, DeliveryId, ErasureId, EventId, ResourceId};
 
 use crate::StoreError;
 
@@ -62,6 +62,11 @@ impl Place {
     /// Why an erasure was asked for.
     pub(crate) fn erasure_reason(id: &ErasureId) -> Self {
         Self { table: "erasures", name: format!("erasures:{id}/reason") }
+    }
+
+    /// Why deliveries were retried together.
+    pub(crate) fn bulk_retry_reason(id: &BulkRetryId) -> Self {
+        Self { table: "bulk_retries", name: format!("bulk_retries:{id}/reason") }
     }
 
     /// A resource's document.

@@ -58,6 +58,7 @@ pub(crate) fn open(options: &AccessOptions, path: &Path) -> Result<Access, OpenE
     let audit = AuditKeys::adopt(db, &keyring, &*options.entropy)?;
     clear_subjects::adopt(db, &keyring)?;
     adoption::adopt(db, &keyring, &*options.entropy)?;
+    adoption::adopt_reasons(db, audit.store_key(), &*options.entropy)?;
     if scrub::is_wanted(db)? && empty_log(&connection).map_err(StoreError::from)? {
         scrub::done(db)?;
     }

@@ -103,7 +103,6 @@ async fn a_renewal_that_is_interrupted_is_made_by_the_next_one() {
         let found = fixture.store.records.find_event(&account.id, &EventId::try_new(id.as_str()).unwrap()).await.unwrap();
         assert!(found.is_some(), "{id}");
     }
-    assert_eq!(renewals(&fixture).await, 2);
     fixture.assert_sound();
 }
 

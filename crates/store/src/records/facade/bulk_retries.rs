@@ -1,5 +1,7 @@
 //! Retries of many deliveries at once.
 
+use std::sync::Arc;
+
 use bellwire_domain::{AccountId, BulkRetryId};
 
 use super::Records;
@@ -24,19 +26,20 @@ impl Records {
 
     /// One of them.
     pub async fn find_bulk_retry(&self, id: &BulkRetryId) -> Result<Option<BulkRetry>, StoreError> {
-        let id = id.clone();
-        self.access.read(move |db| bulk_retries::find(db, &id)).await
+        let (id, audit) = (id.clone(), Arc::clone(&self.access.context.audit));
+        self.access.read(move |db| bulk_retries::find(db, audit.store_key(), &id)).await
     }
 
     /// A page of them, the latest first: of one account, or all there are.
     pub async fn list_bulk_retries(&self, account: Option<AccountId>, page: PageRequest) -> Result<Page<BulkRetry>, StoreError> {
-        self.access.read(move |db| bulk_retries::list(db, account.as_ref(), &page)).await
+        let audit = Arc::clone(&self.access.context.audit);
+        self.access.read(move |db| bulk_retries::list(db, audit.store_key(), account.as_ref(), &page)).await
     }
 
     /// Stops one; what it has made due stays so. One that has ended stays as it ended. `None` when there is none.
     pub async fn cancel_bulk_retry(&self, id: &BulkRetryId) -> Result<Option<BulkRetry>, StoreError> {
-        let (id, now) = (id.clone(), self.access.now());
-        self.access.act(self.entry(), move |db| bulk_retries::cancel(db, &id, now)).await
+        let (id, audit, now) = (id.clone(), Arc::clone(&self.access.context.audit), self.access.now());
+        self.access.act(self.entry(), move |db| bulk_retries::cancel(db, audit.store_key(), &id, now)).await
     }
 
     /// Takes one bounded step of the running one that comes after `after` in the order of ids; `None` when there is none.

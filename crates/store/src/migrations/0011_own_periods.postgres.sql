@@ -8,3 +8,5 @@ ALTER TABLE accounts ADD COLUMN retain_disclosures BIGINT;
 -- From where on an account's own history is kept, where that is later than `retention` says.
 ALTER TABLE accounts ADD COLUMN kept_from BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE accounts ADD COLUMN kept_since BIGINT NOT NULL DEFAULT 0;
+-- Why deliveries were retried, sealed under the store's key; `reason` is empty from then on.
+ALTER TABLE bulk_retries ADD COLUMN reason_sealed BYTEA;
