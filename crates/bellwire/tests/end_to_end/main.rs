@@ -15,6 +15,7 @@ mod caps_postgres;
 mod crash;
 mod cut_off_postgres;
 mod demo;
+mod disclosures;
 mod doctor;
 mod erasure;
 mod fleet_postgres;

@@ -89,7 +89,7 @@ async fn offer(run: &Run, records: &Records, call: &Unanswered, life: usize) -> 
     true
 }
 
-/// Disables, enables, resumes, renames, rotates secrets, sends again; the endpoints that are left alone only change in ways
+/// Disables, enables, resumes, renames, rotates secrets and renews keys, sends again; the endpoints that are left alone only change in ways
 /// that must not matter.
 async fn meddle(run: Arc<Run>, records: Records, mut random: Random) {
     while run.time.elapsed() < MEDDLE_UNTIL {
@@ -110,6 +110,8 @@ async fn meddle(run: Arc<Run>, records: Records, mut random: Random) {
                 let rotation = Rotation { secret, old_expire_at: expires_at, active_max: 8 };
                 let rotated = acting(&records, AuditAction::EndpointSecretRotated).rotate_endpoint_secret(&lane, rotation).await;
                 count_recorded(&run, matches!(rotated, Ok(Some(_))));
+                let renewed = acting(&records, AuditAction::DataKeyRenewed).renew_data_key(&lane.account_id).await;
+                count_recorded(&run, renewed.is_ok());
                 harmless
             }
             4 => {

@@ -5,7 +5,7 @@
 //! and the store runs on the same thread ([`bellwire_store::Execution::Inline`]), so the same seed gives the same run. What
 //! the network saw is kept outside of the process that dies, and compared in the end with what the store says.
 //!
-//! The way through the files: `random` draws, `world` sets up and crashes, `network` answers, `actors` publish and meddle,
+//! The way through the files: `random` draws, `world` sets up and crashes, `time` passes, `master_keys` rotates in between, `network` answers, `actors` publish and meddle,
 //! `ledger` keeps what was seen, `verdict` judges it.
 //!
 //! A seed that fails is replayed with the command that the failure prints. How to see that the simulation finds a broken
@@ -23,8 +23,10 @@
 
 mod actors;
 mod ledger;
+mod master_keys;
 mod network;
 mod random;
+mod time;
 mod verdict;
 mod world;
 

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::ledger::{Ledger, Sent};
 use crate::random::Random;
-use crate::world::SimTime;
+use crate::time::SimTime;
 
 /// How an endpoint behaves until the network calms down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,19 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bellwire_contract::{Contract, Contracts};
 use bellwire_domain::RoomLimits;
 use bellwire_domain::{
-    AccountId, Clock, DeliveryState, EndpointId, ErasureState, EventFilter, HealthStatus, RetentionPeriods, Secret, Span,
-    Timestamp,
+    AccountId, DeliveryState, EndpointId, ErasureState, EventFilter, HealthStatus, RetentionPeriods, Secret, Span, Timestamp,
 };
 use bellwire_engine::{Engine, EngineOptions};
 use bellwire_store::{
-    DeliveryQuery, EndpointChanges, Event, EventQuery, Execution, FiguresQuery, LaneKey, Location, MasterKey, NewEndpoint,
-    PageRequest, PutAccount, Records, StoreOptions,
+    DeliveryQuery, EndpointChanges, Event, EventQuery, Execution, FiguresQuery, LaneKey, Location, NewEndpoint, PageRequest,
+    PutAccount, Records, StoreOptions,
 };
 use bellwire_testkit::SeededEntropy;
 use bellwire_testkit::postgres::{Cluster, psql};
@@ -24,8 +23,10 @@ use tokio::task::JoinSet;
 
 use crate::actors::{self, Unanswered};
 use crate::ledger::{Ledger, SimEndpoint, Stored, is_about_subject};
+use crate::master_keys::MasterKeys;
 use crate::network::{Behaviour, Network};
 use crate::random::Random;
+use crate::time::SimTime;
 
 /// Three contracts: one that retries, one that does not, one that judges health and limits the rate.
 const CONTRACTS: [(&str, &str); 3] = [
@@ -59,67 +60,6 @@ pub fn contracts() -> Contracts {
     contracts
 }
 
-/// The time, as the process sees it and as it is.
-#[derive(Debug, Default)]
-pub struct SimTime {
-    before: Mutex<Duration>,
-    /// When, and the runtime whose clock says so.
-    life_started: Mutex<Option<(tokio::time::Instant, Handle)>>,
-    jumped_micros: AtomicI64,
-    calm: AtomicBool,
-    /// The last instant read, and how often in a row.
-    read: Mutex<(Duration, u32)>,
-}
-
-/// Readings of one instant after which something spins.
-const READINGS_MAX: u32 = 50_000;
-
-impl SimTime {
-    /// Since the run began, by a clock that nobody moves.
-    pub fn elapsed(&self) -> Duration {
-        let life = self.life_started.lock().as_ref().map_or(Duration::ZERO, |(started, runtime)| {
-            let _of_this_life = runtime.enter(); // on PostgreSQL the store asks from other threads
-            started.elapsed()
-        });
-        let now = *self.before.lock() + life;
-        let mut read = self.read.lock();
-        *read = if read.0 == now { (now, read.1 + 1) } else { (now, 0) };
-        assert!(read.1 < READINGS_MAX, "time stands still at {now:?}: a loop spins");
-        now
-    }
-
-    /// By the clock of the process.
-    pub fn wall(&self) -> Timestamp {
-        let now = Timestamp::from_secs(1_800_000_000).plus(self.elapsed());
-        Timestamp::from_micros(now.as_micros() + self.jumped_micros.load(Ordering::SeqCst))
-    }
-
-    pub fn jump(&self, micros: i64) {
-        self.jumped_micros.fetch_add(micros, Ordering::SeqCst);
-    }
-
-    pub fn is_calm(&self) -> bool {
-        self.calm.load(Ordering::SeqCst)
-    }
-
-    /// Waits until an instant of the run.
-    pub async fn until(&self, at: Duration) {
-        tokio::time::sleep(at.saturating_sub(self.elapsed())).await;
-    }
-
-    fn end_life(&self, down_for: Duration) {
-        let elapsed = self.elapsed();
-        *self.life_started.lock() = None;
-        *self.before.lock() = elapsed + down_for;
-    }
-}
-
-impl Clock for SimTime {
-    fn now(&self) -> Timestamp {
-        self.wall()
-    }
-}
-
 /// How a life ends.
 #[derive(Debug, Clone, Copy)]
 enum End {
@@ -141,6 +81,7 @@ pub struct Run {
     pub commits_fail: AtomicBool,
     entropy: Arc<SeededEntropy>,
     limits: RoomLimits,
+    keys: Mutex<MasterKeys>,
 }
 
 /// A run over an SQLite file.
@@ -173,6 +114,7 @@ fn run_over(seed: u64, location: &Location, between_lives: impl Fn()) -> Ledger 
         commits_fail: AtomicBool::new(false),
         entropy: Arc::new(SeededEntropy::new(seed)),
         limits: if random.chance(50) { small } else { RoomLimits::default() },
+        keys: Mutex::default(),
     });
     for (life, end) in ends.into_iter().enumerate() {
         // With an interval of one, the task that kills is asked after each step of any other.
@@ -184,7 +126,7 @@ fn run_over(seed: u64, location: &Location, between_lives: impl Fn()) -> Ledger 
             shared.time.end_life(down_for); // while the runtime's clock can still be read
         });
         drop(runtime);
-        let examined = bellwire_store::doctor::examine(location, Some(&MasterKey::new([1; 32]))).unwrap();
+        let examined = bellwire_store::doctor::examine(location, Some(&shared.keys.lock().given())).unwrap();
         for check in examined.checks.iter().filter(|check| check.violated > 0) {
             shared.ledger.lock().broken.push(format!("after life {life}, {}: {:?}", check.name, check.violations));
         }
@@ -193,6 +135,8 @@ fn run_over(seed: u64, location: &Location, between_lives: impl Fn()) -> Ledger 
             shared.ledger.lock().broken.push(format!("after life {life}: the audit log has lost some of {recorded} acts"));
         }
         between_lives();
+        let mut keys = shared.keys.lock();
+        *keys = keys.rotate(location, Arc::clone(&shared.time) as _, Arc::clone(&shared.entropy) as _, 1 + life % 5);
     }
     std::mem::take(&mut *shared.ledger.lock())
 }
@@ -291,7 +235,7 @@ fn start(run: &Arc<Run>, location: &Location, life: usize, random: &mut Random) 
         room: run.limits,
         execution: Execution::Inline { commits },
         node_lease: Duration::from_secs(3_600), // by a clock that is not simulated
-        ..StoreOptions::new(location.clone(), MasterKey::new([1; 32]), clock, Arc::clone(&run.entropy) as _)
+        ..StoreOptions::new(location.clone(), run.keys.lock().given(), clock, Arc::clone(&run.entropy) as _)
     })
     .unwrap();
     let network =

@@ -38,6 +38,16 @@ impl Api {
         self.call("GET", path, "")
     }
 
+    /// What is answered to a request for another media type.
+    #[track_caller]
+    pub(crate) fn get_as(&self, path: &str, media_type: &str) -> String {
+        let mut headers = vec![("accept".to_owned(), media_type.to_owned())];
+        headers.extend(self.key.as_ref().map(|key| ("authorization".to_owned(), format!("Bearer {key}"))));
+        let answer = send(self.address, "GET", path, &headers, b"").unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.text().to_owned()
+    }
+
     pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
         self.call("POST", path, &body.to_string())
     }
