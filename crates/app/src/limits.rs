@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bellwire_domain::RateLimit;
+use bellwire_domain::{RateLimit, SUBJECTS_MAX};
 
 /// The limits. Whatever exceeds one is refused with an error that names it.
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ impl Default for Limits {
             data_bytes_max: 256 << 10,
             data_depth_max: 100,
             batch_events_max: 1_000,
-            subjects_max: 32,
+            subjects_max: SUBJECTS_MAX,
             subject_length_max: 200,
             page_limit_default: 50,
             page_limit_max: 200,

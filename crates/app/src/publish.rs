@@ -243,10 +243,15 @@ fn check_subjects(input: &EventInput<'_>, limits: &Limits, faults: &mut Vec<Faul
         faults.push(Fault::new(format!("{}/subjects", input.pointer), detail));
     }
     for (index, subject) in input.subjects.iter().enumerate() {
-        if let Some(detail) = subject_length_reason(subject, limits).or_else(|| unseen_reason("subject", subject)) {
+        if let Some(detail) = subject_reason(subject, limits) {
             faults.push(Fault::new(format!("{}/subjects/{index}", input.pointer), detail));
         }
     }
+}
+
+/// Why nothing may be about this subject; `None`: it may.
+pub(crate) fn subject_reason(subject: &str, limits: &Limits) -> Option<String> {
+    subject_length_reason(subject, limits).or_else(|| unseen_reason("subject", subject))
 }
 
 /// Why a subject has the wrong length, if it has.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::audit::reading;
 use crate::endpoint_rules::entitled;
 use crate::error::no_faults;
-use crate::publish::{DECISIONS_MAX, PublishFailure, count_accepted, fingerprint, is_nested_at_most};
+use crate::publish::{DECISIONS_MAX, PublishFailure, count_accepted, fingerprint, is_nested_at_most, subject_reason};
 use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource};
 
 /// Bytes of documents on one page; the page ends after the document that exceeds it.
@@ -152,7 +152,8 @@ impl App {
             return Ok(ResourceDecision::Same);
         }
         let ResourceChange { state, states_ever, events, subjects, .. } = change;
-        let faults: Vec<Fault> = subjects.iter().flat_map(|subject| self.subject_faults("", subject)).collect();
+        let reasons = subjects.iter().filter_map(|subject| subject_reason(subject, self.limits()));
+        let faults: Vec<Fault> = reasons.map(|reason| Fault::new("", reason)).collect();
         no_faults(faults)?;
         let events = self.resource_events(account, contract, events, &subjects)?;
         Ok(ResourceDecision::Changed(ResourceUpdate { state, states_ever, events, subjects }))

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// Subjects that an event may have at most.
+pub const SUBJECTS_MAX: usize = 32;
+
 /// The longest event type, in bytes.
 pub const EVENT_TYPE_LENGTH_MAX: usize = 200;
 

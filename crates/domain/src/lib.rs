@@ -53,7 +53,7 @@ pub use consumer::Consumer;
 pub use delivery::{AttemptOutcome, Decision, DeliveryPolicy, DeliveryState, TimeoutPhase};
 pub use duration::{InvalidDuration, parse_duration, print_duration};
 pub use endpoint::{EndpointUrl, InvalidUrl, MASK, URL_LENGTH_MAX, UrlPolicy, mask_query};
-pub use event::{DataRemoval, EVENT_TYPE_LENGTH_MAX, ErasureState, EventType, InvalidEventType};
+pub use event::{DataRemoval, EVENT_TYPE_LENGTH_MAX, ErasureState, EventType, InvalidEventType, SUBJECTS_MAX};
 pub use fan_out::{Log, Offer, Recipient};
 pub use filter::EventFilter;
 pub use health::{Health, HealthPolicy, HealthStatus};

@@ -28,7 +28,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 backoff.reset();
                 after = Some(id.clone());
                 match state {
-                    StepState::Removed => PACE,
+                    StepState::Removed | StepState::Elsewhere => PACE,
                     StepState::Waiting => PATIENCE,
                     StepState::Done => {
                         tracing::info!(erasure.id = %id, account.id = %account_id, "an erasure is done");

@@ -1,7 +1,7 @@
 //! Reads `resources`.
 
-use bellwire_domain::EventType;
 use bellwire_domain::resource::{Lifecycle, Rule, STATES_MAX, StateId, StateSet, Trigger};
+use bellwire_domain::{EventType, SUBJECTS_MAX};
 
 use super::document::{Condition, DocumentPath};
 use super::{EventRule, ResourceDefinition};
@@ -18,8 +18,6 @@ use crate::yaml::{Kind, Node};
 /// The most kinds in a contract, and rules in a kind.
 const KINDS_MAX: usize = 100;
 const RULES_MAX: usize = 200;
-/// Of the subjects that events may have at most.
-const SUBJECTS_MAX: usize = 32;
 const KEYS: &[KeySpec] = &[
     KeySpec::optional("title", Shape::TEXT, "A name for people."),
     KeySpec::optional("description", Shape::TEXT, "What it is."),

@@ -65,6 +65,8 @@ pub enum StepState {
     Waiting,
     /// Nothing is left.
     Done,
+    /// Another node has moved it on, or its account is being deleted.
+    Elsewhere,
 }
 
 /// One step of the running erasure that comes after `after` in the order of ids; `None` when there is none.
@@ -80,7 +82,7 @@ pub(crate) fn advance(
     // Another node may have moved it on meanwhile, or the account is being deleted.
     let (running, owner) = (erasure::find_running(db, &found.id)?, account::find(db, &found.account_id)?);
     let (Some(running), Some(owner)) = (running, owner) else {
-        return Ok(Some(ErasureStep { id: found.id, account_id: found.account_id, state: StepState::Done }));
+        return Ok(Some(ErasureStep { id: found.id, account_id: found.account_id, state: StepState::Elsewhere }));
     };
     let now = context.clock.now();
     let (erased, cursor) = erase_events(db, &running, owner.reference, now)?;

@@ -206,7 +206,7 @@ impl Queue {
         let step = self.0.write(move |db| erasure::advance(db, &context, after.as_ref(), overwrites)).await?;
         if let Some(step) = &step {
             self.0.note_erasing(&step.account_id);
-            if step.state != StepState::Removed {
+            if matches!(step.state, StepState::Waiting | StepState::Done) {
                 self.0.scrub().await?;
             }
         }
