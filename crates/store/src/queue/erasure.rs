@@ -102,7 +102,7 @@ pub(crate) fn advance(
             erasure::move_on(db, &running.id, cursor.unwrap_or(i64::MAX), erased, None)?;
             Notice::Erasing(running.account_id.clone()).tell(db)?;
         }
-        StepState::Waiting => {}
+        StepState::Waiting | StepState::Elsewhere => {}
         StepState::Done => {
             erasure::move_on(db, &running.id, i64::MAX, erased, Some(now))?;
             append::append(db, &context.audit, &*context.entropy, now, &[done(&running)])?;
