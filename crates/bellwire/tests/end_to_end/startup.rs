@@ -51,7 +51,8 @@ fn a_wrong_flag() {
     refused_flags(&["--in-flight-max", "0"], &["--in-flight-max", "1..=65535"]);
     refused_flags(&["--worker-threads", "0"], &["--worker-threads", "1..=1024"]);
     refused_flags(&["--account-backlog-max", "0"], &["--account-backlog-max", "1..="]);
-    refused_flags(&["--retention", "0"], &["--retain-history", "1..="]);
+    refused_flags(&["--retain-history", "0"], &["--retain-history", "1..="]);
+    refused_flags(&["--retention", "0"], &["--retention", "1..="]);
     refused_flags(&["--rate-max", "fast"], &["--rate-max", "0 for no limit"]);
     refused_flags(&["--log", "a=b=c"], &["--log", "a=b=c"]);
     refused(&run(bellwire().arg("surve")), &["surve", "serve"]);
