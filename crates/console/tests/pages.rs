@@ -234,7 +234,7 @@ async fn fail(site: &Site, phases: Phases) {
         started_at: site.clock.now(),
         duration: Duration::from_millis(2_230),
         phases,
-        outcome: AttemptOutcome::Response { status: 503, retry_after: None, body: b"later".to_vec() },
+        outcome: AttemptOutcome::Response { status: 503, retry_after: None, headers: Vec::new(), body: b"later".to_vec() },
         decision: Decision::Failed { endpoint_gone: false },
         health: HealthPolicy::default(),
         told: None,

@@ -108,6 +108,8 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         Some(node) => Fields::open(node, "verify", VERIFY_KEYS, report)?.duration("tolerance", report),
         None => None,
     };
+    let (delivery, answer_rules) = delivery?;
+    let heeded = answer_rules.heeded();
     let contract = Contract {
         name: name?,
         title: title?,
@@ -127,7 +129,9 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         },
         subscription: subscription?,
         console: console?,
-        delivery: delivery?,
+        delivery,
+        answer_rules,
+        heeded,
         plan: plan?,
         signatures,
         tolerance: tolerance.unwrap_or(TOLERANCE_DEFAULT),

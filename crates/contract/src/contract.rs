@@ -1,9 +1,12 @@
 //! A compiled contract.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{DeliveryPolicy, EventType, Secret};
+use bellwire_domain::{DeliveryPolicy, EventType, Judgement, Secret};
+use http::HeaderName;
 
+use crate::answer_rules::{AnswerInput, AnswerRules};
 use crate::catalogue::{EventDefinition, TestEvent};
 use crate::console::ConsoleWords;
 use crate::diagnostic::did_you_mean;
@@ -33,6 +36,8 @@ pub struct Contract {
     pub(crate) subscription: Subscription,
     pub(crate) console: ConsoleWords,
     pub(crate) delivery: DeliveryPolicy,
+    pub(crate) answer_rules: AnswerRules,
+    pub(crate) heeded: Arc<[HeaderName]>,
     pub(crate) plan: RequestPlan,
     pub(crate) signatures: Vec<Signature>,
     pub(crate) tolerance: Duration,
@@ -140,6 +145,28 @@ impl Contract {
     /// How deliveries are judged and retried.
     pub fn delivery(&self) -> &DeliveryPolicy {
         &self.delivery
+    }
+
+    /// What it makes of an answer, where it looks at more than the status.
+    pub fn judge(&self, answer: &AnswerInput<'_>) -> Judgement {
+        self.answer_rules.of(answer)
+    }
+
+    /// Headers of an answer that [`Contract::judge`] looks at.
+    pub const fn heeded(&self) -> &Arc<[HeaderName]> {
+        &self.heeded
+    }
+
+    /// What counts as received, for people: statuses, or the condition on the answer.
+    pub fn success_text(&self) -> String {
+        let condition = self.answer_rules.success.as_ref();
+        condition.map_or_else(|| self.delivery.success.to_string(), |condition| condition.text.clone())
+    }
+
+    /// What ends a delivery at once, for people, if anything does.
+    pub fn stop_text(&self) -> Option<String> {
+        let condition = self.answer_rules.stop.as_ref().map(|condition| condition.text.clone());
+        condition.or_else(|| self.delivery.stop.as_ref().map(ToString::to_string))
     }
 
     /// The event that is sent to try an endpoint.

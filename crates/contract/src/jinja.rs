@@ -90,7 +90,7 @@ pub(crate) fn roots(compiled: &Compiled) -> Vec<String> {
 
 /// The names of all filters.
 pub(crate) fn filter_names() -> impl Iterator<Item = &'static str> {
-    FilterName::WORDS.iter().chain(library::PLAIN).chain(library::NESTED).copied()
+    FilterName::WORDS.iter().chain(library::PLAIN).chain(library::NESTED).chain(library::OWN).copied()
 }
 
 /// Whether a test (`is …`) has this name.

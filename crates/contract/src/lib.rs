@@ -11,7 +11,7 @@
 //!
 //! - `diagnostic`, `yaml`, `grammar` and `reader`: a tree with places, tables of keys, and what is wrong where;
 //! - `json`, `piece`, `meter`, `filters`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
-//! - `signature`, `request`, `catalogue`, `policy`, `subscription`, `console`, `resource` and `published`: each reads one part of a contract;
+//! - `signature`, `request`, `catalogue`, `answer_rules`, `policy`, `subscription`, `console`, `resource` and `published`: each reads one part of a contract;
 //! - `contract`: the compiled contract, and on top of it `growth`, `render`, `captured`, `verify`, `identify`, `proofs` and `code`;
 //! - `trial`, `compile`, `json_schema` and `shipped`.
 //!
@@ -28,6 +28,7 @@
 //!
 //! Tests say what is missing on the page about the language, and when `docs/contract.schema.json` is stale.
 
+mod answer_rules;
 mod captured;
 mod catalogue;
 mod code;
@@ -68,6 +69,7 @@ mod variables;
 mod verify;
 mod yaml;
 
+pub use answer_rules::AnswerInput;
 pub use bellwire_domain::OutboundRequest;
 pub use captured::CapturedRequest;
 pub use catalogue::{EventDefinition, TestEvent};

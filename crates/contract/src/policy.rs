@@ -6,6 +6,7 @@ use bellwire_domain::health::{FailedAfter, FailedThen};
 use bellwire_domain::schedule::RETRIES_MAX;
 use bellwire_domain::{DeliveryPolicy, HealthPolicy, RateLimit, RetrySchedule, SuccessRule};
 
+use crate::answer_rules::AnswerRules;
 use crate::diagnostic::Report;
 use crate::grammar::{Definition, KeySpec, Shape};
 use crate::reader::{self, Fields};
@@ -20,7 +21,8 @@ pub(crate) const DELIVERY: Shape = Shape::Named(&Definition {
 });
 const KEYS: &[KeySpec] = &[
     KeySpec::optional("timeout", Shape::DURATION, "How long one attempt may take; `30s` unless given."),
-    KeySpec::optional("success", Shape::OneOrMany { of: &STATUS, min: None }, "The statuses that count as received."),
+    KeySpec::optional("success", STATUSES, "The statuses that count as received, or a condition on the answer."),
+    KeySpec::optional("stop", STATUSES, "The statuses after which nothing is tried again, or a condition on the answer."),
     KeySpec::optional("retry", RETRY, "When to try again."),
     KeySpec::optional(
         "retry_after",
@@ -33,6 +35,8 @@ const KEYS: &[KeySpec] = &[
     KeySpec::optional("answers", Shape::Words(Answers::WORDS), "Whether the bodies of answers are kept."),
     KeySpec::optional("health", Shape::Keys(HEALTH_KEYS), "When an endpoint counts as unhealthy or failed."),
 ];
+/// Statuses, or one condition as `{{ … }}`.
+const STATUSES: Shape = Shape::OneOrMany { of: &STATUS, min: None };
 /// A status, a class such as `2xx`, a range, or `any`.
 const STATUS: Shape = Shape::Types(&["string", "integer"]);
 const RETRY: Shape = Shape::Named(&Definition {
@@ -118,9 +122,11 @@ const IN_FLIGHT_DEFAULT: u32 = 32;
 const IN_FLIGHT_MAX: u32 = 10_000;
 
 /// Reads `delivery`. Keys that are left out have their defaults.
-pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<DeliveryPolicy> {
+pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<(DeliveryPolicy, AnswerRules)> {
+    let mut rules = AnswerRules::default();
     let mut policy = DeliveryPolicy {
         success: SuccessRule::any_2xx(),
+        stop: None,
         timeout: TIMEOUT_DEFAULT,
         schedule: default_schedule(),
         retry_after_max: None,
@@ -130,7 +136,7 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<DeliveryP
         keeps_answers: true,
         health: HealthPolicy::default(),
     };
-    let Some(node) = node else { return Some(policy) };
+    let Some(node) = node else { return Some((policy, rules)) };
     let fields = Fields::open(node, "delivery", KEYS, report)?;
     if let Some(timeout) = fields.duration("timeout", report) {
         policy.timeout = timeout;
@@ -139,7 +145,16 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<DeliveryP
         }
     }
     if let Some(node) = fields.get("success") {
-        policy.success = read_success(node, report)?;
+        match AnswerRules::read(node, "delivery.success", report) {
+            (true, condition) => rules.success = Some(condition?),
+            (false, _) => policy.success = read_statuses(node, "delivery.success", report)?,
+        }
+    }
+    if let Some(node) = fields.get("stop") {
+        match AnswerRules::read(node, "delivery.stop", report) {
+            (true, condition) => rules.stop = Some(condition?),
+            (false, _) => policy.stop = Some(read_statuses(node, "delivery.stop", report)?),
+        }
     }
     if let Some(node) = fields.get("retry") {
         policy.schedule = read_retry(node, report)?;
@@ -161,7 +176,7 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<DeliveryP
     if let Some(node) = fields.get("health") {
         policy.health = read_health(node, report)?;
     }
-    Some(policy)
+    Some((policy, rules))
 }
 
 fn read_rate_limit(node: &Node, report: &mut Report) -> Option<RateLimit> {
@@ -178,7 +193,7 @@ fn default_schedule() -> RetrySchedule {
     RetrySchedule::exponential_within(10, day, Some(Duration::from_secs(10))).unwrap_or_else(|_| RetrySchedule::none())
 }
 
-fn read_success(node: &Node, report: &mut Report) -> Option<SuccessRule> {
+fn read_statuses(node: &Node, path: &str, report: &mut Report) -> Option<SuccessRule> {
     let parts: Option<Vec<&str>> = match &node.kind {
         Kind::Scalar(scalar) if scalar.text == "any" => Some(vec!["100-599"]),
         Kind::Scalar(scalar) => Some(vec![&scalar.text]),
@@ -189,8 +204,8 @@ fn read_success(node: &Node, report: &mut Report) -> Option<SuccessRule> {
     if let Some(Ok(rule)) = rule {
         return Some(rule);
     }
-    let help = "write `200`, `2xx`, `200-399`, a list such as `[200, 202]`, or `any`";
-    report.add(node.at, "delivery.success", "not a status rule", help);
+    let help = "write `200`, `2xx`, `200-399`, a list such as `[200, 202]`, `any`, or a condition such as `\"{{ answer.status == 200 }}\"`";
+    report.add(node.at, path, "not a status rule", help);
     None
 }
 

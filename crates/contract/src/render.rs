@@ -147,7 +147,8 @@ impl Rendering<'_> {
             }
         }
         let (method, body) = (self.plan.method.clone(), Bytes::from(self.body));
-        Ok(OutboundRequest { method, url: self.url, headers, spellings, body })
+        let heeded = Arc::clone(&self.contract.heeded);
+        Ok(OutboundRequest { method, url: self.url, headers, spellings, body, heeded })
     }
 
     /// The contract's test event, if this event is one.

@@ -11,6 +11,7 @@ use crate::render::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, Ev
 
 /// Renders all events. `places` are those of their examples.
 pub(crate) fn run(contract: &Contract, places: &[At], report: &mut Report) {
+    contract.answer_rules.try_out(report);
     answers::try_answers(contract, report);
     let secrets = [contract.draw_secret([7; 32])];
     let start = At { line: 1, column: 1 };

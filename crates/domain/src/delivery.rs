@@ -46,6 +46,8 @@ pub enum AttemptOutcome {
         status: u16,
         /// How long the `Retry-After` header asks to wait.
         retry_after: Option<Duration>,
+        /// Of its headers, those that the request asks for, by their names in lower case.
+        headers: Vec<(String, String)>,
         /// The first bytes of the answer's body.
         body: Vec<u8>,
     },
@@ -92,6 +94,11 @@ pub enum AttemptOutcome {
 }
 
 impl AttemptOutcome {
+    /// An answer that says nothing but its status.
+    pub const fn answered(status: u16) -> Self {
+        Self::Response { status, retry_after: None, headers: Vec::new(), body: Vec::new() }
+    }
+
     /// The word for it in the store, in the API and in metrics.
     pub const fn kind(&self) -> &'static str {
         let kind = match self {
@@ -137,7 +144,9 @@ impl AttemptOutcome {
     #[must_use]
     pub fn without_body(self) -> Self {
         match self {
-            Self::Response { status, retry_after, .. } => Self::Response { status, retry_after, body: Vec::new() },
+            Self::Response { status, retry_after, headers, .. } => {
+                Self::Response { status, retry_after, headers, body: Vec::new() }
+            }
             other @ (Self::Timeout { .. }
             | Self::Dns { .. }
             | Self::Blocked { .. }
@@ -212,8 +221,10 @@ impl fmt::Display for AttemptOutcome {
 /// How the deliveries of one contract are judged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeliveryPolicy {
-    /// Which answers count as received.
+    /// Which statuses count as received, where the contract does not look at more of an answer than that.
     pub success: SuccessRule,
+    /// Which statuses end the delivery at once, likewise; `None`: none does.
+    pub stop: Option<SuccessRule>,
     /// The deadline of one attempt, from name resolution to the last byte.
     pub timeout: Duration,
     /// When to try again.
@@ -230,6 +241,15 @@ pub struct DeliveryPolicy {
     pub keeps_answers: bool,
     /// The health rules.
     pub health: HealthPolicy,
+}
+
+/// What a contract makes of an answer of which it looks at more than the status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Judgement {
+    /// Whether it was received; `None`: the status decides.
+    pub is_received: Option<bool>,
+    /// Whether nothing is to be tried again; `None`: the status decides.
+    pub is_over: Option<bool>,
 }
 
 /// What an attempt's outcome means.
@@ -250,13 +270,22 @@ pub enum Decision {
 }
 
 impl DeliveryPolicy {
-    /// Judges the `attempts`-th attempt, which ended at `now`. `random` in 0..1 decides the jitter.
-    pub fn decide(&self, attempts: u32, outcome: &AttemptOutcome, now: Timestamp, random: f64) -> Decision {
+    /// Judges the `attempts`-th attempt, which ended at `now`, by what the contract makes of it. `random` in 0..1 decides the jitter.
+    pub fn decide(
+        &self,
+        attempts: u32,
+        (outcome, judged): (&AttemptOutcome, Judgement),
+        now: Timestamp,
+        random: f64,
+    ) -> Decision {
+        let is_received = |status| judged.is_received.unwrap_or_else(|| self.success.accepts(status));
+        let is_over = |status| judged.is_over.unwrap_or_else(|| self.stop.as_ref().is_some_and(|stop| stop.accepts(status)));
         let retry_after = match outcome {
-            AttemptOutcome::Response { status, .. } if self.success.accepts(*status) => return Decision::Delivered,
+            AttemptOutcome::Response { status, .. } if is_received(*status) => return Decision::Delivered,
             AttemptOutcome::Response { status: 410, .. } if self.gone_disables => {
                 return Decision::Failed { endpoint_gone: true };
             }
+            AttemptOutcome::Response { status, .. } if is_over(*status) => return Decision::Failed { endpoint_gone: false },
             AttemptOutcome::Unbuildable { .. } => return Decision::Failed { endpoint_gone: false },
             AttemptOutcome::Response { retry_after, .. } => *retry_after,
             AttemptOutcome::Timeout { .. }
@@ -308,6 +337,7 @@ pub(crate) mod tests {
     pub(crate) fn policy(delays: &[u64]) -> DeliveryPolicy {
         DeliveryPolicy {
             success: SuccessRule::any_2xx(),
+            stop: None,
             timeout: Duration::from_secs(30),
             schedule: RetrySchedule::list(delays.iter().map(|seconds| Duration::from_secs(*seconds)).collect()).unwrap(),
             retry_after_max: Some(Duration::from_secs(3_600)),
@@ -320,7 +350,8 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn answer(status: u16, retry_after: Option<u64>) -> AttemptOutcome {
-        AttemptOutcome::Response { status, retry_after: retry_after.map(Duration::from_secs), body: Vec::new() }
+        let retry_after = retry_after.map(Duration::from_secs);
+        AttemptOutcome::Response { status, retry_after, headers: Vec::new(), body: Vec::new() }
     }
 
     #[test]
@@ -328,7 +359,7 @@ pub(crate) mod tests {
         let policy = policy(&[60]);
         let now = Timestamp::from_secs(0);
         for (status, delivered) in [(200, true), (204, true), (302, false), (307, false), (404, false), (500, false)] {
-            let decision = policy.decide(1, &answer(status, None), now, 0.0);
+            let decision = policy.decide(1, (&answer(status, None), Judgement::default()), now, 0.0);
             assert_eq!(decision == Decision::Delivered, delivered, "{status}");
         }
     }
@@ -339,25 +370,46 @@ pub(crate) mod tests {
         let now = Timestamp::from_secs(0);
         let due_at = now.plus(Duration::from_secs(60));
         let dns = AttemptOutcome::Dns { detail: "no such host".into() };
-        assert_eq!(policy.decide(1, &dns, now, 0.0), Decision::Retry { due_at });
+        assert_eq!(policy.decide(1, (&dns, Judgement::default()), now, 0.0), Decision::Retry { due_at });
         let unbuildable = AttemptOutcome::Unbuildable { reason: "no secret".into() };
-        assert_eq!(policy.decide(1, &unbuildable, now, 0.0), Decision::Failed { endpoint_gone: false });
+        assert_eq!(policy.decide(1, (&unbuildable, Judgement::default()), now, 0.0), Decision::Failed { endpoint_gone: false });
+    }
+
+    #[test]
+    fn a_receiver_ends_retries_by_its_status_or_by_what_the_contract_makes_of_its_answer() {
+        let mut policy = policy(&[60]);
+        let now = Timestamp::from_secs(0);
+        policy.stop = SuccessRule::parse("400,422").ok();
+        let decide = |status, is_received, is_over| {
+            policy.decide(1, (&answer(status, None), Judgement { is_received, is_over }), now, 0.0)
+        };
+        let over = Decision::Failed { endpoint_gone: false };
+        for (status, is_over) in [(400, true), (422, true), (404, false), (500, false)] {
+            assert_eq!(decide(status, None, None) == over, is_over, "{status}");
+        }
+        assert_eq!(decide(500, None, Some(true)), over);
+        assert!(matches!(decide(400, None, Some(false)), Decision::Retry { .. }));
+        assert_eq!(decide(500, Some(true), Some(true)), Decision::Delivered);
+        assert!(matches!(decide(200, Some(false), None), Decision::Retry { .. }));
     }
 
     #[test]
     fn gone_ends_the_endpoint_only_where_the_contract_says_so() {
         let mut policy = policy(&[60]);
         let now = Timestamp::from_secs(0);
-        assert_eq!(policy.decide(1, &answer(410, None), now, 0.0), Decision::Failed { endpoint_gone: true });
+        assert_eq!(
+            policy.decide(1, (&answer(410, None), Judgement::default()), now, 0.0),
+            Decision::Failed { endpoint_gone: true }
+        );
         policy.gone_disables = false;
-        assert!(matches!(policy.decide(1, &answer(410, None), now, 0.0), Decision::Retry { .. }));
+        assert!(matches!(policy.decide(1, (&answer(410, None), Judgement::default()), now, 0.0), Decision::Retry { .. }));
     }
 
     #[test]
     fn retry_after_is_honoured_within_its_cap_and_never_hurries() {
         let mut policy = policy(&[60]);
         let now = Timestamp::from_secs(0);
-        let due = |policy: &DeliveryPolicy, asked| match policy.decide(1, &answer(429, asked), now, 0.0) {
+        let due = |policy: &DeliveryPolicy, asked| match policy.decide(1, (&answer(429, asked), Judgement::default()), now, 0.0) {
             Decision::Retry { due_at } => due_at.as_secs(),
             Decision::Delivered | Decision::Failed { .. } => panic!("a retry is left"),
         };
@@ -414,9 +466,9 @@ pub(crate) mod tests {
         let now = Timestamp::from_secs(1_800_000_000);
         for text in ["4294967296", "99999999999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"] {
             let retry_after = parse_retry_after(text, now);
-            let outcome = AttemptOutcome::Response { status: 503, retry_after, body: Vec::new() };
+            let outcome = AttemptOutcome::Response { status: 503, retry_after, headers: Vec::new(), body: Vec::new() };
             let due_at = now.plus(Duration::from_secs(3_600));
-            assert_eq!(policy.decide(1, &outcome, now, 0.0), Decision::Retry { due_at }, "{text}");
+            assert_eq!(policy.decide(1, (&outcome, Judgement::default()), now, 0.0), Decision::Retry { due_at }, "{text}");
         }
     }
 
@@ -428,7 +480,7 @@ pub(crate) mod tests {
             let mut attempts = 0u32;
             loop {
                 attempts += 1;
-                match policy.decide(attempts, &answer(status, None), now, 0.0) {
+                match policy.decide(attempts, (&answer(status, None), Judgement::default()), now, 0.0) {
                     Decision::Retry { due_at } => {
                         prop_assert!(due_at >= now);
                         now = due_at;

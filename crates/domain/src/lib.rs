@@ -50,7 +50,7 @@ pub use address::{AddressClass, AddressPolicy, AllowedNetwork, InvalidNetwork, S
 pub use admission::{Admission, Gate};
 pub use audit::{AuditAction, AuditActor, AuditDetail, AuditEntry, AuditOrigin, AuditVia};
 pub use consumer::Consumer;
-pub use delivery::{AttemptOutcome, Decision, DeliveryPolicy, DeliveryState, TimeoutPhase};
+pub use delivery::{AttemptOutcome, Decision, DeliveryPolicy, DeliveryState, Judgement, TimeoutPhase};
 pub use duration::{InvalidDuration, parse_duration, print_duration};
 pub use endpoint::{EndpointUrl, InvalidUrl, MASK, URL_LENGTH_MAX, UrlPolicy, mask_query};
 pub use event::{DataRemoval, EVENT_TYPE_LENGTH_MAX, ErasureState, EventType, InvalidEventType, SUBJECTS_MAX};

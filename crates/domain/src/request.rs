@@ -18,6 +18,8 @@ pub struct OutboundRequest {
     pub spellings: Vec<Arc<str>>,
     /// The body.
     pub body: Bytes,
+    /// Headers of the answer that are to be kept.
+    pub heeded: Arc<[HeaderName]>,
 }
 
 impl OutboundRequest {

@@ -8,20 +8,32 @@ use http::StatusCode;
 
 use crate::excerpt::Excerpt;
 
+/// What is used of an answer's head.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) status: StatusCode,
+    pub(crate) retry_after: Option<String>,
+    pub(crate) content_encoding: Option<String>,
+    /// The headers that were asked for, by name.
+    pub(crate) headers: Vec<(String, String)>,
+}
+
 /// An answer whose body arrives in pieces.
 pub(crate) struct Answer {
     status: u16,
     retry_after: Option<Duration>,
+    headers: Vec<(String, String)>,
     excerpt: Excerpt,
 }
 
 impl Answer {
     /// From the answer's head. `now` is the instant of the attempt; a `Retry-After` date is relative to it.
-    pub(crate) fn new(status: StatusCode, retry_after: Option<&str>, content_encoding: Option<&str>, now: Timestamp) -> Self {
+    pub(crate) fn new(said: Said, now: Timestamp) -> Self {
         Self {
-            status: status.as_u16(),
-            retry_after: retry_after.and_then(|value| parse_retry_after(value, now)),
-            excerpt: Excerpt::new(content_encoding),
+            status: said.status.as_u16(),
+            retry_after: said.retry_after.and_then(|value| parse_retry_after(&value, now)),
+            headers: said.headers,
+            excerpt: Excerpt::new(said.content_encoding.as_deref()),
         }
     }
 
@@ -32,6 +44,7 @@ impl Answer {
 
     /// The outcome, with what is kept of the answer.
     pub(crate) fn finish(self) -> AttemptOutcome {
-        AttemptOutcome::Response { status: self.status, retry_after: self.retry_after, body: self.excerpt.finish() }
+        let Self { status, retry_after, headers, excerpt } = self;
+        AttemptOutcome::Response { status, retry_after, headers, body: excerpt.finish() }
     }
 }

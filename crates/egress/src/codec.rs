@@ -1,12 +1,12 @@
 //! HTTP/1.1 as bytes: a request's head, and an answer as it arrives. Nothing here does IO.
 
 use bellwire_domain::{AttemptOutcome, Timestamp};
-use http::{Method, StatusCode};
+use http::StatusCode;
 
 use crate::answer::Answer;
 use crate::failure;
 use crate::framing::Framing;
-use crate::head;
+use crate::head::{self, Asked};
 
 /// The longest head of an answer, and the longest of anything else that must be complete before it can be parsed.
 const HEAD_BYTES_MAX: usize = 64 * 1_024;
@@ -17,7 +17,7 @@ const INTERIM_ANSWERS_MAX: usize = 16;
 
 /// An answer while it arrives.
 pub(crate) struct Reception {
-    method: Method,
+    asked: Asked,
     state: State,
     /// Bytes that cannot be parsed until more arrive.
     unread: Vec<u8>,
@@ -44,9 +44,9 @@ pub(crate) struct Received {
 }
 
 impl Reception {
-    /// Of the answer to a request with this method, sent at `now`.
-    pub(crate) const fn new(method: Method, now: Timestamp) -> Self {
-        Self { method, state: State::Head, unread: Vec::new(), has_begun: false, interim: 0, framing: 0, now }
+    /// Of the answer to what was asked at `now`.
+    pub(crate) const fn new(asked: Asked, now: Timestamp) -> Self {
+        Self { asked, state: State::Head, unread: Vec::new(), has_begun: false, interim: 0, framing: 0, now }
     }
 
     /// Whether the head is complete.
@@ -108,16 +108,16 @@ impl Reception {
         let mut used = 0;
         while matches!(self.state, State::Head) {
             let rest = input.get(used..).unwrap_or_default();
-            let Some((bytes, head)) = head::parse(rest, &self.method).map_err(malformed)? else { break };
+            let Some((bytes, head)) = head::parse(rest, &self.asked).map_err(malformed)? else { break };
             used += bytes;
-            if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
+            if head.said.status.is_informational() && head.said.status != StatusCode::SWITCHING_PROTOCOLS {
                 self.interim += 1;
                 if self.interim > INTERIM_ANSWERS_MAX {
                     return Err(malformed("too many interim answers (1xx) and no final one".to_owned()));
                 }
                 continue;
             }
-            let answer = Answer::new(head.status, head.retry_after.as_deref(), head.content_encoding.as_deref(), self.now);
+            let answer = Answer::new(head.said, self.now);
             self.state = State::Body { framing: head.framing, answer, stays_open: head.stays_open };
         }
         Ok(used)
@@ -156,13 +156,14 @@ fn malformed(detail: String) -> AttemptOutcome {
 
 #[cfg(test)]
 mod tests {
+    use http::Method;
     use proptest::prelude::*;
 
     use super::*;
 
     /// Feeds an answer in pieces that end at `cuts`, then the end of the connection: status, body, and whether it stays open.
     fn received(method: &Method, answer: &[u8], cuts: &[usize]) -> Result<(u16, String, bool), String> {
-        let mut reception = Reception::new(method.clone(), Timestamp::default());
+        let mut reception = Reception::new(Asked { method: method.clone(), heeded: [].into() }, Timestamp::default());
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (answer.len() + 1)).chain([0, answer.len()]).collect();
         cuts.sort_unstable();
         for piece in cuts.windows(2).map(|cut| &answer[cut[0]..cut[1]]).filter(|piece| !piece.is_empty()) {

@@ -115,6 +115,7 @@ mod tests {
                 headers: http::HeaderMap::new(),
                 spellings: Vec::new(),
                 body: bytes::Bytes::new(),
+                heeded: std::sync::Arc::default(),
             };
             let head = String::from_utf8(crate::head::write(&request, &destination)).unwrap();
             let authority = url.port().map_or(url.host_str().unwrap().to_owned(), |port| format!("{}:{port}", url.host_str().unwrap()));

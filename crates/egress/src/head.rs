@@ -1,9 +1,12 @@
 //! The heads of HTTP/1.1: a request's as bytes, an answer's from bytes.
 
+use std::sync::Arc;
+
 use bellwire_domain::OutboundRequest;
-use http::{Method, StatusCode};
+use http::{HeaderName, Method, StatusCode};
 use httparse::{EMPTY_HEADER, Header, ParserConfig, Status};
 
+use crate::answer::Said;
 use crate::destination::{Destination, states_length};
 use crate::framing::Framing;
 
@@ -33,26 +36,38 @@ pub(crate) fn write(request: &OutboundRequest, destination: &Destination) -> Vec
     head
 }
 
+/// What of a request has to be known to read its answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    /// Headers of the answer that are kept.
+    pub(crate) heeded: Arc<[HeaderName]>,
+}
+
+impl Asked {
+    pub(crate) fn by(request: &OutboundRequest) -> Self {
+        Self { method: request.method.clone(), heeded: Arc::clone(&request.heeded) }
+    }
+}
+
 /// What an answer's head says.
 #[derive(Debug)]
 pub(crate) struct Head {
-    pub(crate) status: StatusCode,
-    pub(crate) retry_after: Option<String>,
-    pub(crate) content_encoding: Option<String>,
+    pub(crate) said: Said,
     pub(crate) framing: Framing,
     /// Whether the connection may carry another request.
     pub(crate) stays_open: bool,
 }
 
-/// Reads the head of an answer to a request with this method, and how many bytes it takes. `None`: it is not complete.
+/// Reads the head of an answer to what was asked, and how many bytes it takes. `None`: it is not complete.
 ///
 /// Headers may be many, and folded (RFC 9112 §5.2).
-pub(crate) fn parse(input: &[u8], method: &Method) -> Result<Option<(usize, Head)>, String> {
+pub(crate) fn parse(input: &[u8], asked: &Asked) -> Result<Option<(usize, Head)>, String> {
     let mut usual = [EMPTY_HEADER; LINES_USUAL];
-    match parse_into(&mut usual, input, method) {
+    match parse_into(&mut usual, input, asked) {
         Err(httparse::Error::TooManyHeaders) => {
             let mut all = vec![EMPTY_HEADER; input.len() / LINE_BYTES_MIN + 1];
-            parse_into(&mut all, input, method)
+            parse_into(&mut all, input, asked)
         }
         parsed => parsed,
     }
@@ -62,7 +77,7 @@ pub(crate) fn parse(input: &[u8], method: &Method) -> Result<Option<(usize, Head
 
 type Parsed = Result<Option<Result<(usize, Head), String>>, httparse::Error>;
 
-fn parse_into<'b>(headers: &mut [Header<'b>], input: &'b [u8], method: &Method) -> Parsed {
+fn parse_into<'b>(headers: &mut [Header<'b>], input: &'b [u8], asked: &Asked) -> Parsed {
     let mut response = httparse::Response::new(headers);
     let mut config = ParserConfig::default();
     config
@@ -70,10 +85,10 @@ fn parse_into<'b>(headers: &mut [Header<'b>], input: &'b [u8], method: &Method) 
         .allow_spaces_after_header_name_in_responses(true)
         .allow_multiple_spaces_in_response_status_delimiters(true);
     let Status::Complete(used) = config.parse_response(&mut response, input)? else { return Ok(None) };
-    Ok(Some(understood(&response, method).map(|head| (used, head))))
+    Ok(Some(understood(&response, asked).map(|head| (used, head))))
 }
 
-fn understood(response: &httparse::Response<'_, '_>, method: &Method) -> Result<Head, String> {
+fn understood(response: &httparse::Response<'_, '_>, asked: &Asked) -> Result<Head, String> {
     let status = response.code.unwrap_or_default();
     let status = StatusCode::from_u16(status).map_err(|_| format!("{status:03} is no status code"))?;
     let is_http10 = response.version == Some(0);
@@ -81,19 +96,26 @@ fn understood(response: &httparse::Response<'_, '_>, method: &Method) -> Result<
         let named = response.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
         named.map(|header| unfolded(header.value))
     };
+    let heeded = response.headers.iter().filter_map(|header| {
+        let name = asked.heeded.iter().find(|name| header.name.eq_ignore_ascii_case(name.as_str()))?;
+        Some((name.to_string(), unfolded(header.value)))
+    });
     let listed = |name: &'static str, token: &str| {
         values(name).any(|value| value.split(',').any(|listed| listed.trim().eq_ignore_ascii_case(token)))
     };
     let lengths = values("content-length").collect::<Vec<_>>().join(",");
     let codings = values("transfer-encoding").collect::<Vec<_>>().join(",");
-    let framing = Framing::of_answer(status, method, is_http10, &lengths, &codings)?;
+    let framing = Framing::of_answer(status, &asked.method, is_http10, &lengths, &codings)?;
     let says_open = if is_http10 { listed("connection", "keep-alive") } else { !listed("connection", "close") };
     // With both, a receiver and what stands before it may disagree on where the answer ends (RFC 9112 §6.3).
     let is_clear = codings.is_empty() || lengths.is_empty() && !is_http10;
     Ok(Head {
-        status,
-        retry_after: values("retry-after").next(),
-        content_encoding: values("content-encoding").next(),
+        said: Said {
+            status,
+            retry_after: values("retry-after").next(),
+            content_encoding: values("content-encoding").next(),
+            headers: heeded.collect(),
+        },
         stays_open: says_open && is_clear && framing != Framing::UntilClose && status != StatusCode::SWITCHING_PROTOCOLS,
         framing,
     })
@@ -121,6 +143,7 @@ mod tests {
             headers: headers.iter().map(named).collect::<HeaderMap>(),
             spellings: headers.iter().map(|(name, _)| Arc::from(*name)).collect(),
             body: Bytes::from_static(body.as_bytes()),
+            heeded: Arc::default(),
         }
     }
 

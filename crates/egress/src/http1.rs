@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 use crate::codec::{Received, Reception};
 use crate::destination::Destination;
 use crate::exchange::Unanswered;
+use crate::head::Asked;
 use crate::progress::Progress;
 use crate::stream::CustomerStream;
 use crate::{failure, head};
@@ -82,7 +83,7 @@ impl Http1 {
         }
         self.is_over = true; // until the answer is complete
         let has_served = std::mem::replace(&mut self.is_kept, true);
-        let mut reception = Reception::new(request.method.clone(), now);
+        let mut reception = Reception::new(Asked::by(request), now);
         let head = head::write(request, destination);
         self.ask(head, request.body.clone(), &mut reception, progress).await.map_err(|outcome| {
             if has_served && !reception.has_begun() { Unanswered::Dropped } else { Unanswered::Failed(outcome) }

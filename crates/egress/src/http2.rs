@@ -19,7 +19,7 @@ use hyper::rt::Executor;
 use hyper_util::rt::TokioExecutor;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Said};
 use crate::destination::Destination;
 use crate::exchange::Unanswered;
 use crate::failure;
@@ -110,7 +110,7 @@ impl Http2 {
         match answer.await {
             Ok(answer) => {
                 progress.reach(TimeoutPhase::Body);
-                Ok(read(answer, now).await)
+                Ok(read(answer, &request.heeded, now).await)
             }
             Err(error) if is_refused(&error) => Err(Unanswered::Refused(failure::broken_http2(&error))),
             Err(error) => Err(Unanswered::Failed(failure::broken_http2(&error))),
@@ -133,9 +133,19 @@ fn is_refused(error: &h2::Error) -> bool {
     error.is_remote() && (error.is_go_away() || error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM))
 }
 
-async fn read(response: Response<RecvStream>, now: Timestamp) -> AttemptOutcome {
-    let text = |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let mut answer = Answer::new(response.status(), text(RETRY_AFTER), text(CONTENT_ENCODING), now);
+async fn read(response: Response<RecvStream>, heeded: &[HeaderName], now: Timestamp) -> AttemptOutcome {
+    let text = |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let values = |name: &HeaderName| {
+        let all = response.headers().get_all(name).into_iter();
+        all.map(|value| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect::<Vec<_>>()
+    };
+    let said = Said {
+        status: response.status(),
+        retry_after: text(RETRY_AFTER),
+        content_encoding: text(CONTENT_ENCODING),
+        headers: heeded.iter().flat_map(values).collect(),
+    };
+    let mut answer = Answer::new(said, now);
     let mut body = response.into_body();
     while let Some(piece) = body.data().await {
         let piece = match piece {

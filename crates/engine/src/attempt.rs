@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_contract::{
-    AccountInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, RenderInput, SecretSource,
+    AccountInput, AnswerInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, RenderInput, SecretSource,
 };
-use bellwire_domain::{AttemptOutcome, Consumer, Gate, OutboundRequest, Secret, Suspicion, Timestamp};
+use bellwire_domain::{AttemptOutcome, Consumer, Gate, Judgement, OutboundRequest, Secret, Suspicion, Timestamp};
 use bellwire_egress::Sent;
 use bellwire_store::{ActiveSecret, ClaimedDelivery, EndpointConfig, LaneKey, Outcome, Told};
 use sha2::{Digest, Sha256};
@@ -84,7 +84,8 @@ impl Shared {
         };
         let Ok(Sent { outcome, phases }) = sent else { return Ended::NoRoom(delivery) };
         let ended_at = self.clock.now();
-        let decision = policy.decide(delivery.attempts + 1, &outcome, ended_at, self.random());
+        let judged = judge(contract, &outcome, delivery.attempts + 1);
+        let decision = policy.decide(delivery.attempts + 1, (&outcome, judged), ended_at, self.random());
         let signal = policy.signal(&outcome);
         let told = told.filter(|_| outcome.may_have_arrived());
         let outcome = if policy.keeps_answers && endpoint.keep_answers { outcome } else { outcome.without_body() };
@@ -189,6 +190,16 @@ impl Shared {
     fn random(&self) -> f64 {
         let bytes: [u8; 4] = self.entropy.bytes();
         f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
+    }
+}
+
+/// What the contract makes of an answer, if there is one.
+fn judge(contract: &Contract, outcome: &AttemptOutcome, attempt: u32) -> Judgement {
+    match outcome {
+        AttemptOutcome::Response { status, headers, body, .. } => {
+            contract.judge(&AnswerInput { attempt, status: *status, headers, body })
+        }
+        _ => Judgement::default(),
     }
 }
 

@@ -42,7 +42,7 @@ impl Transport for Counting {
         Box::pin(async {
             drop(self.gate.acquire().await);
             self.sent.fetch_add(1, Ordering::SeqCst);
-            Ok(AttemptOutcome::Response { status: 200, retry_after: None, body: Vec::new() }.into())
+            Ok(AttemptOutcome::answered(200).into())
         })
     }
 }

@@ -44,6 +44,7 @@ impl Fetcher<'_> {
             headers: parts.headers,
             spellings: Vec::new(),
             body: body.into(),
+            heeded: std::sync::Arc::default(),
         };
         let sent = self.sender.send(consumer, request, TIMEOUT, self.clock.now()).await;
         match sent.map(|sent| sent.outcome) {

@@ -105,7 +105,7 @@ async fn a_delivery_shows_its_attempts_and_can_be_sent_again() {
     let now = server.clock.now();
     let took = |micros| Some(Duration::from_micros(micros));
     let phases = Phases { dns: None, connect: took(300), tls: took(41_000), answer: took(44_125) };
-    let outcome = AttemptOutcome::Response { status: 500, retry_after: None, body: b"no \xff".to_vec() };
+    let outcome = AttemptOutcome::Response { status: 500, retry_after: None, headers: Vec::new(), body: b"no \xff".to_vec() };
     let decision = Decision::Failed { endpoint_gone: false };
     let health = bellwire_domain::HealthPolicy::default();
     server

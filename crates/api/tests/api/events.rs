@@ -217,7 +217,7 @@ async fn what_was_missed_is_asked_for() {
         delivery: arrived,
         duration: Duration::ZERO,
         phases: bellwire_domain::Phases::default(),
-        outcome: bellwire_domain::AttemptOutcome::Response { status: 200, retry_after: None, body: Vec::new() },
+        outcome: bellwire_domain::AttemptOutcome::answered(200),
         decision: bellwire_domain::Decision::Delivered,
         health: bellwire_domain::HealthPolicy::default(),
         told: None,

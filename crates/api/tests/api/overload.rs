@@ -34,7 +34,7 @@ async fn a_full_backlog_refuses_that_account_only() {
         started_at: bellwire_domain::Clock::now(&*server.clock),
         duration: Duration::from_millis(1),
         phases: bellwire_domain::Phases::default(),
-        outcome: bellwire_domain::AttemptOutcome::Response { status: 200, retry_after: None, body: Vec::new() },
+        outcome: bellwire_domain::AttemptOutcome::answered(200),
         decision: bellwire_domain::Decision::Delivered,
         health: bellwire_domain::HealthPolicy::default(),
         told: None,

@@ -219,7 +219,7 @@ impl Server {
             started_at: Clock::now(&*self.clock),
             duration: Duration::from_micros(85_600),
             phases: Phases::default(),
-            outcome: AttemptOutcome::Response { status, retry_after: None, body: body.to_vec() },
+            outcome: AttemptOutcome::Response { status, retry_after: None, headers: Vec::new(), body: body.to_vec() },
             decision,
             health: HealthPolicy::default(),
             told: None,

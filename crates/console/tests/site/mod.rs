@@ -118,7 +118,12 @@ impl Site {
             started_at: now,
             duration: Duration::from_millis(84),
             phases: Phases::default(),
-            outcome: AttemptOutcome::Response { status: 503, retry_after: None, body: b"try later".to_vec() },
+            outcome: AttemptOutcome::Response {
+                status: 503,
+                retry_after: None,
+                headers: Vec::new(),
+                body: b"try later".to_vec(),
+            },
             decision: Decision::Retry { due_at: now.plus(Duration::from_secs(60)) },
             health: HealthPolicy::default(),
             told: None,

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 use minijinja::value::{Kwargs, Rest, Value, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, filters, functions};
+use regex::RegexBuilder;
 
 use super::carried::{charged, failed, meter_of};
 use super::guards::{NUMBER, SIZED};
@@ -51,6 +52,11 @@ pub(super) const PLAIN: &[&str] = &[
 /// The library's filters that apply another filter or test to each item.
 pub(super) const NESTED: &[&str] = &["map", "reject", "rejectattr", "select", "selectattr"];
 
+/// Filters of ours that only the library calls.
+pub(super) const OWN: &[&str] = &["matches"];
+/// Of a compiled pattern, in bytes.
+const PATTERN_BYTES_MAX: usize = 256 * 1_024;
+
 /// What a value takes in a list, twice because a growing list doubles.
 const ITEM_BYTES: usize = 2 * size_of::<Value>();
 /// The filters of the library that the language does not have.
@@ -78,12 +84,25 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_filter("reject", reject);
     environment.add_filter("selectattr", select_attribute);
     environment.add_filter("rejectattr", reject_attribute);
+    environment.add_filter("matches", matches);
     environment.add_filter(SIZED, sized);
     environment.add_filter(NUMBER, number);
     environment.remove_global("debug");
     environment.remove_global("namespace");
     environment.add_function("range", range);
     environment.add_function("dict", dict);
+}
+
+/// Whether a text fits a pattern, anywhere in it. Patterns are looked for in time that grows with the text alone, whatever they are.
+fn matches(state: &State<'_, '_>, value: &Value, pattern: &Value) -> Result<bool, Error> {
+    let meter = meter_of(state)?;
+    let (text, pattern) = (as_text(value, &meter)?, as_text(pattern, &meter)?);
+    let (text, pattern) = (text.as_str().unwrap_or_default(), pattern.as_str().unwrap_or_default());
+    charged(meter.step(text.len().saturating_add(pattern.len().saturating_mul(64))))?;
+    let compiled = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
+    let compiled =
+        compiled.map_err(|error| Error::new(ErrorKind::InvalidOperation, format!("`{pattern}` is no pattern: {error}")))?;
+    Ok(compiled.is_match(text))
 }
 
 /// A filter of [`PLAIN`], or `length`, which ours leaves to the library for lists and mappings that expressions make.

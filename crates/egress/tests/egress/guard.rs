@@ -288,7 +288,7 @@ async fn a_redirect_is_an_answer_and_is_not_followed() {
             let dialer = Notes::connecting_to(&url);
             let sender = guarded(loopback(), &Scripted::new(&[]), &dialer);
             let outcome = send_by(&sender, post(&url), LONG).await;
-            assert_eq!(outcome, AttemptOutcome::Response { status, retry_after: None, body: Vec::new() });
+            assert_eq!(outcome, AttemptOutcome::answered(status));
             assert_eq!(dialer.dialled().len(), 1, "{location}");
         }
     }

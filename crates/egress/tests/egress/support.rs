@@ -34,6 +34,7 @@ pub(crate) fn post(url: &str) -> OutboundRequest {
         headers: HeaderMap::new(),
         spellings: Vec::new(),
         body: Bytes::from_static(b"{}"),
+        heeded: std::sync::Arc::default(),
     }
 }
 

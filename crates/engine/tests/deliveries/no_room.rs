@@ -20,7 +20,7 @@ impl Transport for Crowded {
         assert_eq!((consumer.account.as_str(), consumer.contract), ("novamed", "novamed"));
         let asked = self.0.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
-            let answer = AttemptOutcome::Response { status: 200, retry_after: None, body: Vec::new() };
+            let answer = AttemptOutcome::answered(200);
             if asked < 2 { Err(NoRoom) } else { Ok(answer.into()) }
         })
     }

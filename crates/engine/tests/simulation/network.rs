@@ -53,7 +53,12 @@ impl Behaviour {
 }
 
 fn answer(status: u16, retry_after: Option<u64>) -> AttemptOutcome {
-    AttemptOutcome::Response { status, retry_after: retry_after.map(Duration::from_secs), body: b"ok".to_vec() }
+    AttemptOutcome::Response {
+        status,
+        retry_after: retry_after.map(Duration::from_secs),
+        headers: Vec::new(),
+        body: b"ok".to_vec(),
+    }
 }
 
 fn refused() -> AttemptOutcome {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use bellwire_contract::Contracts;
-use bellwire_domain::{Decision, DeliveryPolicy, DeliveryState};
+use bellwire_domain::{Decision, DeliveryPolicy, DeliveryState, Judgement};
 use bellwire_store::Attempt;
 
 use crate::ledger::{Ledger, Sent, SimEndpoint, Stored, is_about_subject};
@@ -195,7 +195,7 @@ impl<'l> Verdict<'l> {
             return None;
         }
         let endpoint = self.ledger.endpoint(&after.endpoint)?;
-        match self.policy(endpoint).decide(before.attempt, outcome, *ended_wall, 0.0) {
+        match self.policy(endpoint).decide(before.attempt, (outcome, Judgement::default()), *ended_wall, 0.0) {
             // Of a clock that was ahead and set back, what counts is how long it has waited.
             Decision::Retry { due_at }
                 if after.started_wall < due_at && after.started.saturating_sub(*ended) < due_at.since(*ended_wall) =>

@@ -86,7 +86,7 @@ async fn an_outcome_that_is_not_written_is_not_counted_and_a_late_one_is() {
 #[tokio::test]
 async fn the_same_delivery_twice_in_one_group_counts_once() {
     let (fixture, claimed) = two_accounts().await;
-    let answered = AttemptOutcome::Response { status: 200, retry_after: None, body: Vec::new() };
+    let answered = AttemptOutcome::answered(200);
     let twice = || outcome(&claimed[0], answered.clone(), Decision::Delivered, HealthPolicy::default(), fixture.now());
     let recorded = fixture.store.queue.record_outcomes([twice(), twice()].into()).await.unwrap();
     assert_eq!(recorded, [Recording::Stored(None), Recording::Lost]);

@@ -72,7 +72,7 @@ async fn end(fixture: &Fixture, delivery: &ClaimedDelivery, came: AttemptOutcome
 async fn varied() -> (Fixture, Vec<Known>) {
     let mut fixture = Fixture::new();
     let mut subjects = BTreeMap::new();
-    let answer = |status| AttemptOutcome::Response { status, retry_after: None, body: Vec::new() };
+    let answer = |status| AttemptOutcome::answered(status);
     let refused = || AttemptOutcome::Connect { detail: "refused".to_owned() };
     let failed = Decision::Failed { endpoint_gone: false };
     for account in ["a", "b"] {
@@ -216,7 +216,7 @@ async fn a_page_looks_at_so_many_deliveries_and_the_next_goes_on_from_there() {
         loop {
             let held = fixture.take().await;
             let ended = held.iter().map(|delivery| {
-                let answer = AttemptOutcome::Response { status: 200, retry_after: None, body: Vec::new() };
+                let answer = AttemptOutcome::answered(200);
                 outcome(delivery, answer, Decision::Delivered, HealthPolicy::default(), fixture.now())
             });
             fixture.store.queue.record_outcomes(ended.collect::<Vec<_>>().into()).await.unwrap();

@@ -208,7 +208,7 @@ impl Fixture {
 
     pub async fn record(&self, delivery: &ClaimedDelivery, decision: Decision) -> bellwire_store::Recording {
         let status = if decision == Decision::Delivered { 200 } else { 500 };
-        let outcome = AttemptOutcome::Response { status, retry_after: None, body: b"thanks".to_vec() };
+        let outcome = AttemptOutcome::Response { status, retry_after: None, headers: Vec::new(), body: b"thanks".to_vec() };
         let now = bellwire_domain::Clock::now(&*self.clock);
         let outcome = self::outcome(delivery, outcome, decision, HealthPolicy::default(), now);
         self.store.queue.record_outcomes([outcome].into()).await.unwrap().remove(0)

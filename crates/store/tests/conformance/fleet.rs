@@ -402,7 +402,7 @@ async fn work(node: &mut Fixture, accounts: &[Account], calls: usize, name: &str
         while let Ok(Some(more)) = tokio::time::timeout(Duration::ZERO, node.store.queue.next_claimed()).await {
             batch.extend(more);
         }
-        let answer = || AttemptOutcome::Response { status: 200, retry_after: None, body: Vec::new() };
+        let answer = || AttemptOutcome::answered(200);
         let outcomes = batch.iter().map(|one| outcome(one, answer(), Decision::Delivered, HealthPolicy::default(), now));
         let outcomes: Vec<_> = outcomes.collect();
         recorded += outcomes.len();

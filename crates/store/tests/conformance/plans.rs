@@ -37,7 +37,7 @@ fn limits() -> RoomLimits {
 }
 
 fn arrived(node: &Fixture, delivery: &ClaimedDelivery) -> Outcome {
-    let answer = AttemptOutcome::Response { status: 200, retry_after: None, body: Vec::new() };
+    let answer = AttemptOutcome::answered(200);
     outcome(delivery, answer, Decision::Delivered, HealthPolicy::default(), node.now())
 }
 

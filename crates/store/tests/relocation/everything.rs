@@ -86,7 +86,7 @@ async fn what_was_due_is_delivered_there_and_new_ids_come_after_the_old_ones() {
         for delivery in &batch {
             assert!(delivery.event.data.is_some() && delivered.insert(delivery.id), "each of them once");
             let body = b"thanks".to_vec();
-            let answer = bellwire_domain::AttemptOutcome::Response { status: 200, retry_after: None, body };
+            let answer = bellwire_domain::AttemptOutcome::Response { status: 200, retry_after: None, headers: Vec::new(), body };
             let now = bellwire_domain::Clock::now(&*sides.clock);
             let ended = outcome(delivery, answer, Decision::Delivered, HealthPolicy::default(), now);
             store.queue.record_outcomes([ended].into()).await.unwrap();

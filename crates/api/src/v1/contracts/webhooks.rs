@@ -76,7 +76,7 @@ fn webhook(contract: &Contract, event: &EventDefinition) -> Value {
     let content = request.as_ref().and_then(|request| body(request, event));
     let content = content.unwrap_or_else(|| json!({ "application/json": { "schema": schema_ref(event) } }));
     operation.insert("requestBody".to_owned(), json!({ "required": true, "content": content }));
-    let received = format!("{} counts as received; everything else does not.", contract.delivery().success);
+    let received = format!("{} counts as received; everything else does not.", contract.success_text());
     operation.insert("responses".to_owned(), json!({ "default": { "description": received } }));
     let method = request.map_or_else(|| "post".to_owned(), |request| request.method.as_str().to_ascii_lowercase());
     json!({ method: operation })

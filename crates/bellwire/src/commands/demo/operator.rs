@@ -111,7 +111,8 @@ impl Operator {
         headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {}", self.key))?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let url = format!("http://{}{path}", self.address);
-        let request = OutboundRequest { method: method.clone(), url, headers, spellings: Vec::new(), body };
+        let request =
+            OutboundRequest { method: method.clone(), url, headers, spellings: Vec::new(), body, heeded: Arc::default() };
         let consumer = Consumer { account: &AccountId::try_new("operator")?, contract: "none" };
         let sent = self.sender.send(consumer, request, TIMEOUT, Timestamp::default()).await;
         match sent.map(|sent| sent.outcome) {

@@ -1,0 +1,154 @@
+//! What a contract makes of a receiver's answer, where it looks at more than the status.
+//!
+//! `delivery.success` and `delivery.stop` may be conditions instead of statuses. A condition is one expression, and knows the answer and
+//! the number of the attempt. One that cannot be evaluated, because the answer lacks what it looks at, does not hold.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bellwire_domain::Judgement;
+use http::HeaderName;
+use serde_json::value::RawValue;
+
+use crate::diagnostic::Report;
+use crate::expression::Expression;
+use crate::path::Path;
+use crate::published::{Bindings, quoted};
+use crate::template::{Part, Template};
+use crate::variables::{Scope, Variable};
+use crate::yaml::Node;
+
+const STATUS: &str = "answer.status";
+const BODY: &str = "answer.body";
+const JSON: &str = "answer.json";
+const HEADER: &str = "answer.header";
+const ATTEMPT: &str = "attempt.number";
+const NAMES: [&str; 5] = [STATUS, BODY, JSON, HEADER, ATTEMPT];
+
+/// An answer as conditions know it.
+#[derive(Debug, Clone, Copy)]
+pub struct AnswerInput<'a> {
+    /// Which attempt it answers, from 1.
+    pub attempt: u32,
+    /// Its status.
+    pub status: u16,
+    /// Its headers, as far as [`Contract::heeded`](crate::Contract::heeded) names them, by names in lower case.
+    pub headers: &'a [(String, String)],
+    /// The beginning of its body.
+    pub body: &'a [u8],
+}
+
+/// The conditions of a contract.
+#[derive(Debug, Default)]
+pub(crate) struct AnswerRules {
+    pub(crate) success: Option<Expression>,
+    pub(crate) stop: Option<Expression>,
+}
+
+impl AnswerRules {
+    /// Reads a condition, where a value is one and no list of statuses. The flag says that it is one, be it right or wrong.
+    pub(crate) fn read(node: &Node, path: &str, report: &mut Report) -> (bool, Option<Expression>) {
+        if node.scalar().is_none_or(|scalar| !scalar.text.contains("{{")) {
+            return (false, None);
+        }
+        let locals = NAMES.map(str::to_owned);
+        let Some(template) = Template::read(node, path, &locals, report) else { return (true, None) };
+        let mut parts = template.parts;
+        match (parts.pop(), parts.is_empty()) {
+            (Some(Part::Expression(expression)), true) => (true, checked(expression, path, report)),
+            _ => {
+                let help = "write one expression and nothing around it: `\"{{ answer.json.status == 'ok' }}\"`";
+                report.add(node.at, path, "a condition is one expression", help);
+                (true, None)
+            }
+        }
+    }
+
+    /// Headers of an answer that conditions look at.
+    pub(crate) fn heeded(&self) -> Arc<[HeaderName]> {
+        let names = self.conditions().flat_map(|condition| condition.paths.iter().filter_map(header_of));
+        let mut names: Vec<HeaderName> = names.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect();
+        names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        names.dedup();
+        names.into()
+    }
+
+    fn conditions(&self) -> impl Iterator<Item = &Expression> {
+        self.success.iter().chain(&self.stop)
+    }
+
+    /// What they make of an answer.
+    pub(crate) fn of(&self, answer: &AnswerInput<'_>) -> Judgement {
+        if self.conditions().next().is_none() {
+            return Judgement::default();
+        }
+        let values = values(answer);
+        let holds = |condition: &Expression| condition.evaluate(Scope::of(&values)).is_ok_and(|value| value.is_true());
+        Judgement { is_received: self.success.as_ref().map(holds), is_over: self.stop.as_ref().map(holds) }
+    }
+
+    /// Why conditions cannot be evaluated whatever is answered: found when the contract is loaded.
+    pub(crate) fn try_out(&self, report: &mut Report) {
+        let headers = self.heeded();
+        let headers: Vec<_> = headers.iter().map(|name| (name.to_string(), "1".to_owned())).collect();
+        for body in ["", "{\"status\":\"ok\"}"] {
+            let answer = AnswerInput { attempt: 1, status: 200, headers: &headers, body: body.as_bytes() };
+            let values = values(&answer);
+            let both = [("delivery.success", &self.success), ("delivery.stop", &self.stop)];
+            for (path, condition) in both.into_iter().filter_map(|(path, condition)| Some((path, condition.as_ref()?))) {
+                match condition.evaluate(Scope::of(&values)) {
+                    Err(error) if !error.absent && report.is_clean() => report.add(condition.at, path, error.message, ""),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+/// The header that a path leads to.
+fn header_of(path: &Path) -> Option<&str> {
+    let Variable::Local(name) = &path.variable else { return None };
+    (name == HEADER).then(|| path.names_inside().first().copied()).flatten()
+}
+
+/// A condition whose headers are named in a way that can be heeded.
+fn checked(expression: Expression, path: &str, report: &mut Report) -> Option<Expression> {
+    let is_header = |path: &&Path| matches!(&path.variable, Variable::Local(name) if name == HEADER);
+    for used in expression.paths.iter().filter(is_header) {
+        let help = "write the header's name in lower case: `answer.header['x-no-retry']`";
+        match header_of(used) {
+            Some(name)
+                if HeaderName::from_bytes(name.as_bytes()).is_ok() && !name.bytes().any(|byte| byte.is_ascii_uppercase()) => {}
+            Some(name) => {
+                report.add(expression.at, path, format!("`{name}` is no header's name in lower case"), help);
+                return None;
+            }
+            None => {
+                report.add(expression.at, path, "which header is looked at has to be known beforehand", help);
+                return None;
+            }
+        }
+    }
+    Some(expression)
+}
+
+fn values(answer: &AnswerInput<'_>) -> Bindings {
+    let mut values = Bindings::at(None);
+    let body: Cow<'_, str> = String::from_utf8_lossy(answer.body);
+    values.set(STATUS, answer.status.to_string());
+    values.set(ATTEMPT, answer.attempt.to_string());
+    values.set(BODY, quoted(&body));
+    if serde_json::from_str::<&RawValue>(&body).is_ok() {
+        values.set(JSON, body.trim().to_owned());
+    }
+    let mut headers = String::from("{");
+    for (index, (name, value)) in answer.headers.iter().enumerate() {
+        headers.push_str(if index == 0 { "" } else { "," });
+        headers.push_str(&quoted(name));
+        headers.push(':');
+        headers.push_str(&quoted(value));
+    }
+    headers.push('}');
+    values.set(HEADER, headers);
+    values
+}
