@@ -29,7 +29,7 @@ impl Consumer {
             bail!("--secret: `{name}` cannot be verified without one; give it here or as BELLWIRE_SECRET");
         }
         for secret in &arguments.secrets {
-            contract.check_secret(secret).map_err(|reason| anyhow::anyhow!("--secret: {reason}"))?;
+            contract.check_known_secret(secret).map_err(|reason| anyhow::anyhow!("--secret: {reason}"))?;
         }
         let secrets = arguments.secrets.iter().cloned().map(Secret::new).collect();
         Ok(Self { contract: Arc::clone(contract), secrets, url: arguments.url.clone() })

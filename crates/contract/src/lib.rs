@@ -12,7 +12,7 @@
 //! - `diagnostic`, `yaml`, `grammar` and `reader`: a tree with places, tables of keys, and what is wrong where;
 //! - `json`, `piece`, `meter`, `filters`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
 //! - `signature`, `request`, `catalogue`, `policy`, `subscription`, `console`, `resource` and `published`: each reads one part of a contract;
-//! - `contract`: the compiled contract, and on top of it `growth`, `render`, `captured`, `verify`, `identify`, `proofs` and `code`;
+//! - `contract`: the compiled contract, and on top of it `warnings`, `render`, `captured`, `verify`, `identify`, `proofs` and `code`;
 //! - `trial`, `compile`, `json_schema` and `shipped`.
 //!
 //! To add
@@ -39,7 +39,6 @@ mod expression;
 mod failure;
 mod filters;
 mod grammar;
-mod growth;
 mod identify;
 mod jinja;
 mod json;
@@ -66,6 +65,7 @@ mod tree;
 mod trial;
 mod variables;
 mod verify;
+mod warnings;
 mod yaml;
 
 pub use bellwire_domain::OutboundRequest;
