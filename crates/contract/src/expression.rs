@@ -3,6 +3,8 @@
 //! Most expressions in real contracts are a name, perhaps with a filter (`attempt.at | unix`). Those are evaluated directly, and
 //! a value of `event.data` keeps the exact bytes that were posted. Everything else goes to the expression library.
 
+mod forms;
+
 use crate::diagnostic::{At, Mistake, suggestion};
 use crate::filters::{Filter, FilterName, TimeFormat};
 use crate::jinja::{self, Compiled};
@@ -28,9 +30,18 @@ pub(crate) struct Expression {
     pub(crate) has_escapes: bool,
     /// The values it uses.
     pub(crate) paths: Vec<Path>,
+    /// What it can come out as, part by part, where it is an inline `if` or joins texts with `~`.
+    pub(crate) forms: Vec<Vec<Form>>,
     /// The filter that can make far more than it is given, because a value of the event says how much.
     pub(crate) grows_by: Option<&'static str>,
     evaluation: Evaluation,
+}
+
+/// A part of what an expression comes out as.
+#[derive(Debug)]
+pub(crate) enum Form {
+    Text(String),
+    Value(Expression),
 }
 
 /// How an expression gets its value.
@@ -67,13 +78,14 @@ impl Expression {
             None => Evaluation::Library(compiled),
         };
         let grows_by = growing_filter(&tokens);
-        Ok(Self { at, text, has_escapes: source.contains('\\'), paths, grows_by, evaluation })
+        let forms = compiled_forms(source, at, locals).unwrap_or_default();
+        Ok(Self { at, text, has_escapes: source.contains('\\'), paths, forms, grows_by, evaluation })
     }
 
     /// The value.
     pub(crate) fn evaluate<'a>(&self, scope: Scope<'a>) -> Result<Piece<'a>, EvalError> {
         if let Some(shown) = scope.values.shown(&self.text) {
-            return Ok(Piece::text(shown));
+            return Ok(shown);
         }
         let charged = scope.meter().step(match &self.evaluation {
             Evaluation::Library(_) => LIBRARY_STEPS,
@@ -101,9 +113,26 @@ impl Expression {
         }
     }
 
+    /// The path, when the expression's text is what the path leads to.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match &self.evaluation {
+            Evaluation::Direct(path, filters) if filters.iter().all(|filter| filter.name == FilterName::String) => Some(path),
+            Evaluation::Direct(..) | Evaluation::Sum(..) | Evaluation::Defined(..) | Evaluation::Library(_) => None,
+        }
+    }
+
     pub(crate) fn uses(&self, wanted: impl Fn(&Variable) -> bool) -> bool {
         self.paths.iter().any(|path| wanted(&path.variable))
     }
+}
+
+/// What an expression can come out as, each part compiled.
+fn compiled_forms(source: &str, at: At, locals: &[String]) -> Option<Vec<Vec<Form>>> {
+    let compiled = |part: &forms::Part<'_>| match part {
+        forms::Part::Text(text) => Some(Form::Text(text.clone())),
+        forms::Part::Value(source) => Expression::compile(source, at, locals).ok().map(Form::Value),
+    };
+    forms::read(source).iter().map(|form| form.iter().map(compiled).collect()).collect()
 }
 
 fn filtered<'a>(path: &Path, filters: &[Filter], scope: Scope<'a>) -> Result<Piece<'a>, EvalError> {

@@ -113,6 +113,11 @@ impl Signature {
         Ok(out)
     }
 
+    /// Whether it is computed like another, but by another of the active secrets.
+    pub(crate) fn is_same_by_another_secret(&self, other: &Self) -> bool {
+        self.secrets != other.secrets && self.scheme.describe() == other.scheme.describe()
+    }
+
     /// How a receiver verifies it, in a sentence.
     pub(crate) fn describe(&self) -> String {
         let mut how = self.scheme.describe();
@@ -172,7 +177,7 @@ impl Values for WithSecret<'_> {
         }
     }
 
-    fn shown(&self, expression: &str) -> Option<&str> {
+    fn shown(&self, expression: &str) -> Option<Piece<'_>> {
         if expression == Builtin::Secret.as_str() { None } else { self.values.shown(expression) }
     }
 

@@ -159,9 +159,10 @@ async fn a_secret_is_read_back_where_the_contract_says_so_and_nowhere_else() {
     let read = async |path: &str| server.call("GET", path, Some(&key), None).await.json.get("secret").cloned();
     assert_eq!(read("/v1/accounts/s").await, Some(json!("a secret of the account")));
     assert_eq!(read(&format!("/v1/accounts/s/endpoints/{endpoint}")).await, None, "it is the account's");
-    let rotated = server.call("POST", "/v1/accounts/s/secrets", Some(&key), Some(r#"{"secret":"the next secret"}"#)).await;
+    let rotated =
+        server.call("POST", "/v1/accounts/s/secrets", Some(&key), Some(r#"{"secret":"the secret that is next"}"#)).await;
     assert_eq!(rotated.status, 201, "where consumers register they rotate as well: {}", rotated.text);
-    assert_eq!(read("/v1/accounts/s").await, Some(json!("the next secret")));
+    assert_eq!(read("/v1/accounts/s").await, Some(json!("the secret that is next")));
 
     server.account("o", "open").await;
     let body = json!({ "url": "https://clinic.example/hooks" });

@@ -206,7 +206,7 @@ async fn rotated_secrets_overlap_for_as_long_as_asked() {
         assert_eq!(server.post(&path, &body).await.problem(), expected, "{body}");
     }
     for count in 0..4 {
-        let answer = server.post(&path, &json!({ "secret": format!("secret number {count}"), "overlap": "1d" })).await;
+        let answer = server.post(&path, &json!({ "secret": format!("a secret, number {count}"), "overlap": "1d" })).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
     }
     assert_eq!(
