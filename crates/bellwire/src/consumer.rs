@@ -35,13 +35,9 @@ impl Consumer {
         Ok(Self { contract: Arc::clone(contract), secrets, url: arguments.url.clone() })
     }
 
-    /// Whether a request is genuine; the error says why not.
-    pub(crate) fn judge(&self, request: &CapturedRequest<'_>, now: Timestamp) -> Result<(), String> {
+    /// Whether a request is genuine.
+    pub(crate) fn judge(&self, request: &CapturedRequest<'_>, now: Timestamp) -> Verdict {
         let request = CapturedRequest { url: self.url.as_deref().unwrap_or(request.url), ..*request };
-        match self.contract.verify(&request, &self.secrets, now) {
-            Verdict::Genuine => Ok(()),
-            Verdict::Rejected { reason } => Err(reason),
-            Verdict::Unsigned => Err("nothing in it is signed, so nothing can be verified".to_owned()),
-        }
+        self.contract.verify(&request, &self.secrets, now)
     }
 }

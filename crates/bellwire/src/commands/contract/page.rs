@@ -153,7 +153,7 @@ fn request(contract: &Contract, event_type: &EventType, data: &str, is_test: boo
 fn verification(contract: &Contract) -> String {
     let proofs = contract.proofs();
     if proofs.is_empty() {
-        return "Nothing in a request proves where it comes from.\n".to_owned();
+        return "Requests are unsigned: nothing in one proves where it comes from.\n".to_owned();
     }
     let secret = contract.draw_secret([7; 32]);
     let mut text = format!("The requests above are made with the secret `{}`. ", secret.expose());
