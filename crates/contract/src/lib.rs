@@ -10,7 +10,7 @@
 //! The layers, lowest first:
 //!
 //! - `diagnostic`, `yaml`, `grammar` and `reader`: a tree with places, tables of keys, and what is wrong where;
-//! - `json`, `piece`, `meter`, `filters`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
+//! - `json`, `piece`, `meter`, `filters`, `python`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
 //! - `signature`, `request`, `catalogue`, `policy`, `subscription`, `console`, `resource` and `published`: each reads one part of a contract;
 //! - `contract`: the compiled contract, and on top of it `warnings`, `render`, `captured`, `verify`, `identify`, `proofs` and `code`;
 //! - `trial`, `compile`, `json_schema` and `shipped`.
@@ -51,6 +51,7 @@ mod piece;
 mod policy;
 mod proofs;
 mod published;
+mod python;
 mod reader;
 mod reduce;
 mod render;

@@ -14,7 +14,7 @@ use crate::grammar::{Definition, KeySpec, Shape};
 use crate::reader::{Fields, word};
 use crate::signature::Signature;
 use crate::template::{Part, TEMPLATE, Template};
-use crate::tree::{PAIRS, Spacing, TREE, read_pairs};
+use crate::tree::{PAIRS, TREE, read_pairs};
 use crate::variables::{Builtin, Variable};
 use crate::yaml::Node;
 
@@ -27,7 +27,7 @@ const URL: KeySpec =
 const QUERY: KeySpec = KeySpec::optional("query", PAIRS, "Parameters that are added to the URL's query.");
 const BODY: KeySpec = KeySpec::optional("body", TREE, "The body.");
 const SPACING: KeySpec =
-    KeySpec::optional("spacing", Shape::Words(Spacing::WORDS), "How JSON is spaced; `compact` unless given.");
+    KeySpec::optional("spacing", Shape::Words(Spacing::WORDS), "How a JSON body is written; `compact` unless given.");
 const CUSTOM_HEADERS: KeySpec =
     KeySpec::optional("custom_headers", Shape::FLAG, "Whether an endpoint may have headers of its own.");
 const BODY_HELP: &str = "write the body, for example `body: \"{{ event.data }}\"` or `body: { $empty: true }`";
@@ -46,6 +46,15 @@ pub(crate) const EVENT_REQUEST: Shape = Shape::Named(&Definition {
     shape: Shape::Keys(EVENT_KEYS),
     examples: &[],
 });
+
+bellwire_domain::words! {
+    /// How a JSON body is written.
+    pub(crate) enum Spacing {
+        Compact = "compact",
+        /// As Python's `json.dumps` does by default.
+        Spaced = "spaced",
+    }
+}
 
 bellwire_domain::words! {
     /// The methods that a contract may use.

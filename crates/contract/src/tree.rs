@@ -67,15 +67,6 @@ pub(crate) struct Each {
     then: Tree,
 }
 
-bellwire_domain::words! {
-    /// How JSON is spaced.
-    pub(crate) enum Spacing {
-        Compact = "compact",
-        /// A space after each comma and colon.
-        Spaced = "spaced",
-    }
-}
-
 const DIRECTIVES: &[&str] = &["$when", "$then", "$else", "$each", "$as", "$merge"];
 
 impl Tree {

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use serde_json::{Map, Value};
 
 use crate::published::bindings::Bindings;
-use crate::tree::{Spacing, Tree};
+use crate::tree::Tree;
 use crate::variables::{Scope, Variable};
 
 /// Something that a use-case needs, and the part of the request it comes from.
@@ -83,7 +83,7 @@ impl<'r> Inputs<'r> {
         let mut inputs = Self { declared, values: Vec::new(), faults: Vec::new() };
         for input in declared {
             let mut out = String::new();
-            match input.tree.render(Scope::of(&names), Spacing::Compact, &mut out) {
+            match input.tree.render(Scope::of(&names), &mut out) {
                 Ok(true) => match serde_json::from_str(&out) {
                     Ok(Value::Null) => inputs.left_out(input),
                     Ok(value) => inputs.values.push((input.name, value)),
