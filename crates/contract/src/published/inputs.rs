@@ -18,6 +18,15 @@ pub(crate) struct Input {
     pub(crate) field: Option<String>,
 }
 
+impl Input {
+    /// Whether a value counts as none: a list that the contract makes from what the request left out. One that the request itself
+    /// has is its own word.
+    fn leaves_out(&self, value: &Value) -> bool {
+        let is_empty = value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty);
+        is_empty && !self.is_required && !matches!(self.tree, Tree::Value(_))
+    }
+}
+
 /// A request to a published API, as it was received.
 #[derive(Debug, Clone, Copy)]
 pub struct PublishedRequest<'a> {
@@ -86,6 +95,7 @@ impl<'r> Inputs<'r> {
             match input.tree.render(Scope::of(&names), &mut out) {
                 Ok(true) => match serde_json::from_str(&out) {
                     Ok(Value::Null) => inputs.left_out(input),
+                    Ok(value) if input.leaves_out(&value) => {}
                     Ok(value) => inputs.values.push((input.name, value)),
                     Err(_) => inputs.fault(input.name, "cannot be read"),
                 },

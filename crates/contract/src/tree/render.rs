@@ -149,7 +149,7 @@ fn render_field(value: &Tree, optional: bool, scope: Scope<'_>, out: &mut String
     match value {
         Tree::Value(expression) if optional => {
             let value = match expression.evaluate(scope) {
-                Ok(value) if value.is_missing() => return Ok(false),
+                Ok(value) if value.is_missing() || matches!(&value, Piece::Json(raw) if is_empty(raw)) => return Ok(false),
                 Err(error) if error.absent => return Ok(false),
                 other => other.map_err(|error| Failure::of(expression, error))?,
             };
@@ -162,10 +162,16 @@ fn render_field(value: &Tree, optional: bool, scope: Scope<'_>, out: &mut String
         },
         _ => {
             let there = value.render(scope, out)?;
-            let empty = optional && matches!(out.get(start..), Some("[]" | "{}"));
-            Ok(there && !empty)
+            Ok(there && !(optional && out.get(start..).is_some_and(is_empty)))
         }
     }
+}
+
+/// Whether JSON is a list or mapping that has nothing in it.
+fn is_empty(raw: &str) -> bool {
+    let raw = raw.trim();
+    let inside = |open, close| raw.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+    inside('[', ']').or_else(|| inside('{', '}')).is_some_and(|inside| inside.trim().is_empty())
 }
 
 fn merge(expression: &Expression, scope: Scope<'_>, out: &mut String) -> Result<(), Failure> {
