@@ -4,6 +4,7 @@
 //! a value of `event.data` keeps the exact bytes that were posted. Everything else goes to the expression library.
 
 mod forms;
+mod hyphen;
 
 use crate::diagnostic::{At, Mistake, suggestion};
 use crate::filters::{Filter, FilterName, TimeFormat};
@@ -66,7 +67,7 @@ impl Expression {
         let quoted = |message: String, help: &str| Mistake::new(format!("`{source}`: {message}"), help);
         let compiled = jinja::compile(source).map_err(|message| quoted(message, "see the page on expressions"))?;
         let tokens = lexer::tokens(source);
-        let paths = check_names(&tokens, locals).map_err(|mistake| quoted(mistake.message, &mistake.help))?;
+        let paths = check_names(source, &tokens, locals).map_err(|mistake| quoted(mistake.message, &mistake.help))?;
         let seen: Vec<&str> = paths.iter().map(|path| path.variable.names().0).collect();
         let unseen = jinja::roots(&compiled).into_iter().find(|root| !seen.contains(&root.as_str()) && !is_function(root));
         if let Some(unseen) = unseen {
@@ -186,7 +187,7 @@ fn is_function(name: &str) -> bool {
 }
 
 /// Checks every name, filter and test, and collects the values used.
-fn check_names(tokens: &[Token], locals: &[String]) -> Result<Vec<Path>, Mistake> {
+fn check_names(source: &str, tokens: &[Token], locals: &[String]) -> Result<Vec<Path>, Mistake> {
     let mut paths = Vec::new();
     let mut index = 0;
     while let Some(token) = tokens.get(index) {
@@ -209,7 +210,13 @@ fn check_names(tokens: &[Token], locals: &[String]) -> Result<Vec<Path>, Mistake
                 }
             }
             _ => {
-                let (path, taken) = read_path(tokens, index, locals)?;
+                let read = read_path(tokens, index, locals);
+                let open_name = matches!(&read, Ok((Path { variable: Variable::Header(_) | Variable::Signature(_), .. }, _)));
+                let last = if open_name || read.is_err() { hyphen::last_name(tokens, index, read.is_err()) } else { None };
+                if let Some(mistake) = last.and_then(|last| hyphen::mistake(source, last)) {
+                    return Err(mistake);
+                }
+                let (path, taken) = read?;
                 paths.push(path);
                 index += taken;
                 continue;

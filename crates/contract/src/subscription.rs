@@ -210,18 +210,16 @@ pub(crate) fn read(node: Option<&Node>, custom_headers: bool, uses_secret: bool,
     subscription.register = fields.word("register", report).unwrap_or(subscription.register);
     subscription.enabled = fields.flag("enabled", true, report);
     subscription.sandbox = fields.flag("sandbox", true, report);
+    let secret = fields.get("secret").map(|node| read_secret(node, &mut subscription.secret, report));
     if let Some(node) = fields.get("payload") {
         subscription.payload = minimise::read(node, report)?;
     }
-    if let Some(node) = fields.get("secret") {
-        read_secret(node, &mut subscription.secret, report)?;
-    }
-    Some(subscription)
+    (secret != Some(None)).then_some(subscription)
 }
 
 fn read_secret(node: &Node, rules: &mut SecretRules, report: &mut Report) -> Option<()> {
     let fields = Fields::open(node, "subscription.secret", SECRET_KEYS, report)?;
-    rules.from = fields.word("from", report)?;
+    let from = fields.word("from", report);
     rules.readable = fields.flag("readable", false, report);
     rules.required = fields.flag("required", rules.required, report);
     if let Some(node) = fields.get("format") {
@@ -240,6 +238,7 @@ fn read_secret(node: &Node, rules: &mut SecretRules, report: &mut Report) -> Opt
         }
     }
     read_lengths(&fields, rules, report);
+    rules.from = from?;
     Some(())
 }
 

@@ -1,7 +1,9 @@
 //! Warnings: what is not wrong with a contract, but its author should know.
 //!
 //! A template can make far more than it is given: a rendering has bounds, and an event that would pass them cannot be sent. Secrets can
-//! be short enough to be guessed.
+//! be short enough to be guessed. A signature can cover what no receiver knows.
+
+mod signatures;
 
 use crate::contract::Contract;
 use crate::diagnostic::{At, Diagnostic};
@@ -23,6 +25,7 @@ impl Contract {
         for plan in std::iter::once(&self.plan).chain(changed) {
             self.warn_of(plan, &mut add);
         }
+        self.warn_of_signatures(&mut add);
         for (at, path, message) in self.subscription.secret.warnings() {
             add(at, path, message, "ask for longer ones where you can");
         }

@@ -35,6 +35,54 @@ fn a_template_that_can_make_far_more_than_its_input_is_warned_of_with_its_place(
     }
 }
 
+fn signed(request: &str, signatures: &str) -> Vec<String> {
+    let source = format!(
+        "contract: t\ntitle: T\nevents: [{{ type: \"*\", example: {EXAMPLE} }}]\nrequest: {request}\nsignatures: {signatures}\n"
+    );
+    compile(&source).warnings("t.yaml").iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_is_signed_but_sent_nowhere_is_warned_of() {
+    let header = r#"{ headers: { x-s: "{{ signature.m }}" }, body: { s: "{{ event.data.s }}" } }"#;
+    for (request, over, expected) in [
+        (header, "{{ attempt.at | unix }}.{{ body }}", "t.yaml:5:41: signatures.m.over: `attempt.at` is signed but not sent"),
+        (header, "{{ event.data.r }}", "`event.data` is signed but not sent"),
+        (header, "{{ event.id ~ body }}", "`event.id` is signed but not sent"),
+        (header, "always", "signatures.m.over: this signs the same text in each request"),
+    ] {
+        let found = signed(request, &format!("{{ m: {{ hmac: sha256, over: \"{over}\" }} }}"));
+        assert!(found.len() == 1 && found[0].contains(expected), "{over}: {found:?}");
+    }
+    for (request, over) in [
+        (header, "{{ event.data.s }}{{ endpoint.id }}{{ request.url }}"),
+        (
+            r#"{ headers: { x-s: "t={{ attempt.at | unix_ms }},v={{ signature.m }}" }, body: "{{ event.data }}" }"#,
+            "{{ attempt.at | unix }}.{{ event.data.r }}",
+        ),
+        (
+            r#"{ headers: { x-t: "{{ attempt.at | unix }}", x-s: "{{ signature.m }}" }, body: "{{ event.data }}" }"#,
+            "{{ header['x-t'] }}",
+        ),
+        (r#"{ query: { s: "{{ signature.m }}", id: "{{ event.id }}" }, body: "{{ event.data }}" }"#, "{{ event.id }}"),
+    ] {
+        assert_eq!(signed(request, &format!("{{ m: {{ hmac: sha256, over: \"{over}\" }} }}")), Vec::<String>::new(), "{over}");
+    }
+    let token = r#"{ t: { jwt: { claims: { iat: "{{ attempt.at | unix }}", mac: "{{ signature.m }}" } } }, m: { hmac: sha256, over: "{{ attempt.at | unix }}" } }"#;
+    assert_eq!(signed(r#"{ headers: { x-s: "{{ signature.t }}" }, body: "{{ event.data }}" }"#, token), Vec::<String>::new());
+}
+
+#[test]
+fn a_signature_that_nothing_uses_is_warned_of() {
+    let found = signed(r#"{ body: "{{ event.data }}" }"#, r#"{ my-sig: { hmac: sha256, over: "{{ body }}" } }"#);
+    assert_eq!(
+        found,
+        [
+            "t.yaml:5:23: signatures.my-sig: nothing uses this signature; write `{{ signature['my-sig'] }}` into a header, or remove it"
+        ]
+    );
+}
+
 /// One has a reason: a client made from NovaMed's guide as it stands uses its placeholder of 12 characters.
 #[test]
 fn no_contract_that_comes_with_bellwire_is_warned_of_but_novamed_for_its_short_secrets() {

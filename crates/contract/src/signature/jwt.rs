@@ -62,7 +62,7 @@ struct Jwt {
 fn read(fields: &Fields<'_>, report: &mut Report) -> Option<Box<dyn Scheme>> {
     let key = KeyDerivation::read(fields, report);
     let jwt = Fields::open(fields.get("jwt")?, &fields.path_of("jwt"), TOKEN_KEYS, report)?;
-    let algorithm = jwt.word("alg", report).unwrap_or(Algorithm::Hs256);
+    let algorithm = jwt.algorithm("alg", report).unwrap_or(Algorithm::Hs256);
     let claims = Tree::read(jwt.get("claims")?, &jwt.path_of("claims"), &[], report)?;
     let mut header = vec![constant("alg", algorithm.as_str()), constant("typ", "JWT")];
     if let Some(node) = jwt.get("header") {
