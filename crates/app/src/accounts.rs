@@ -56,7 +56,9 @@ impl App {
         let contract = self.contracts().get(input.contract).cloned().ok_or_else(unknown)?;
         endpoint_rules::check_name(input.name.as_deref(), self.limits(), &mut faults);
         let entitlements = check_entitlements(&contract, &input.entitlements, self.limits().entitlements_max, &mut faults);
-        check_secret(&contract, input.secret.as_ref(), &mut faults);
+        if let Some(secret) = &input.secret {
+            self.check_account_secret(&id, &contract, secret, &mut faults).await?;
+        }
         no_faults(faults)?;
 
         let _one_at_a_time = self.0.put_account.lock().await;
@@ -78,6 +80,25 @@ impl App {
             PutAccountError::Store(error) => AppError::from(error),
         })?;
         Ok(PutAccountAnswer { account, created, secret: generated })
+    }
+
+    /// Checks the secret that an account is to have. One that it has already may be shorter than new ones are today.
+    async fn check_account_secret(
+        &self,
+        id: &AccountId,
+        contract: &Contract,
+        secret: &Secret<String>,
+        faults: &mut Vec<Fault>,
+    ) -> Result<(), AppError> {
+        if contract.subscription().secret.from != SecretSource::Account {
+            faults.push(Fault::new("/secret", "under this contract each endpoint has its own secret, and the account has none"));
+        } else if let Err(detail) = contract.check_secret(secret.expose()) {
+            let active = self.records().account_secrets(id).await?;
+            if !active.iter().any(|active| active.secret == *secret) {
+                faults.push(Fault::new("/secret", detail));
+            }
+        }
+        Ok(())
     }
 
     /// Generates a secret for an account that needs one and has none.
@@ -154,13 +175,4 @@ fn check_entitlements(contract: &Contract, words: &[String], max: usize, faults:
         }
     }
     words.iter().cloned().collect()
-}
-
-fn check_secret(contract: &Contract, secret: Option<&Secret<String>>, faults: &mut Vec<Fault>) {
-    let Some(secret) = secret else { return };
-    if contract.subscription().secret.from != SecretSource::Account {
-        faults.push(Fault::new("/secret", "under this contract each endpoint has its own secret, and the account has none"));
-    } else if let Err(detail) = contract.check_secret(secret.expose()) {
-        faults.push(Fault::new("/secret", detail));
-    }
 }

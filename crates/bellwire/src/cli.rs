@@ -43,7 +43,7 @@ pub(crate) enum Command {
     Migrate(MigrateArguments),
     /// Receive deliveries on this machine: show and verify each one, and optionally forward it to your own server
     Listen(ListenArguments),
-    /// Verify a captured request from standard input: genuine (exit code 0), or not, and why (1)
+    /// Verify a captured request from standard input: genuine (exit code 0), or not, and why (1), or unsigned (2)
     Verify(VerifyArguments),
     /// Create an API key, or replace the master key, with the database and its master key alone
     #[command(subcommand)]

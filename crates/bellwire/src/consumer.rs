@@ -29,19 +29,15 @@ impl Consumer {
             bail!("--secret: `{name}` cannot be verified without one; give it here or as BELLWIRE_SECRET");
         }
         for secret in &arguments.secrets {
-            contract.check_secret(secret).map_err(|reason| anyhow::anyhow!("--secret: {reason}"))?;
+            contract.check_known_secret(secret).map_err(|reason| anyhow::anyhow!("--secret: {reason}"))?;
         }
         let secrets = arguments.secrets.iter().cloned().map(Secret::new).collect();
         Ok(Self { contract: Arc::clone(contract), secrets, url: arguments.url.clone() })
     }
 
-    /// Whether a request is genuine; the error says why not.
-    pub(crate) fn judge(&self, request: &CapturedRequest<'_>, now: Timestamp) -> Result<(), String> {
+    /// Whether a request is genuine.
+    pub(crate) fn judge(&self, request: &CapturedRequest<'_>, now: Timestamp) -> Verdict {
         let request = CapturedRequest { url: self.url.as_deref().unwrap_or(request.url), ..*request };
-        match self.contract.verify(&request, &self.secrets, now) {
-            Verdict::Genuine => Ok(()),
-            Verdict::Rejected { reason } => Err(reason),
-            Verdict::Unsigned => Err("nothing in it is signed, so nothing can be verified".to_owned()),
-        }
+        self.contract.verify(&request, &self.secrets, now)
     }
 }

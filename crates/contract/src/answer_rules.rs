@@ -54,14 +54,12 @@ impl AnswerRules {
         let locals = NAMES.map(str::to_owned);
         let Some(template) = Template::read(node, path, &locals, report) else { return (true, None) };
         let mut parts = template.parts;
-        match (parts.pop(), parts.is_empty()) {
-            (Some(Part::Expression(expression)), true) => (true, checked(expression, path, report)),
-            _ => {
-                let help = "write one expression and nothing around it: `\"{{ answer.json.status == 'ok' }}\"`";
-                report.add(node.at, path, "a condition is one expression", help);
-                (true, None)
-            }
+        if let (Some(Part::Expression(expression)), true) = (parts.pop(), parts.is_empty()) {
+            return (true, checked(expression, path, report));
         }
+        let help = "write one expression and nothing around it: `\"{{ answer.json.status == 'ok' }}\"`";
+        report.add(node.at, path, "a condition is one expression", help);
+        (true, None)
     }
 
     /// Headers of an answer that conditions look at.

@@ -4,6 +4,9 @@
 //! that expression. Such text is trusted only where nothing better is known. What can be computed from the captured body and
 //! headers is computed, and the caller compares it.
 
+mod data;
+mod reading;
+
 use std::sync::Arc;
 
 use bellwire_domain::Timestamp;
@@ -16,9 +19,11 @@ use crate::json;
 use crate::meter::Meter;
 use crate::piece::Piece;
 use crate::request::{Body, RequestPlan};
-use crate::template::{Part, Template};
-use crate::tree::Tree;
+use crate::template::Template;
+use crate::tree::{Member, Tree};
 use crate::variables::{Builtin, Values, Variable};
+
+pub(crate) use reading::{Reading, readings};
 
 /// A request as a receiver saw it.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +46,15 @@ pub(crate) struct Shown<'a> {
     raw: Option<String>,
     /// Where it was, for messages.
     pub(crate) place: String,
+}
+
+impl Shown<'_> {
+    fn value(&self) -> Piece<'_> {
+        match &self.raw {
+            Some(raw) => Piece::Json(raw.as_str().into()),
+            None => Piece::text(&self.text),
+        }
+    }
 }
 
 /// The values of a captured request, as seen with one secret.
@@ -104,8 +118,13 @@ impl<'a> Captured<'a> {
 
     /// Reads a template backwards and keeps what it shows.
     pub(crate) fn read_template(&mut self, template: &'a Template, text: &str, place: &str) {
-        for (expression, text) in read_backwards(template, text).unwrap_or_default() {
-            self.shown.push(Shown { expression, text: text.to_owned(), raw: None, place: place.to_owned() });
+        self.keep(&readings(template, text).into_iter().next().unwrap_or_default(), place);
+    }
+
+    /// Keeps what a template shows.
+    pub(crate) fn keep(&mut self, reading: &Reading<'a, '_>, place: &str) {
+        for (expression, text) in reading {
+            self.shown.push(Shown { expression, text: (*text).to_owned(), raw: None, place: place.to_owned() });
         }
     }
 
@@ -118,12 +137,13 @@ impl<'a> Captured<'a> {
                 self.shown.push(Shown { expression, text, raw: Some(raw.to_owned()), place: place.to_owned() });
             }
             Tree::Text(template) => self.read_template(template, &json::unquote(raw).unwrap_or_default(), place),
-            Tree::Object(_) => {
+            Tree::Object(members) => {
                 for (name, _, tree) in tree.fields() {
                     if let Some(raw) = json::member(raw, name) {
                         self.read_tree(tree, raw, place);
                     }
                 }
+                self.read_merged(members, raw, place);
             }
             Tree::List(items) => {
                 let fixed = items.iter().take_while(|item| !matches!(item, Tree::When(_) | Tree::Each(_)));
@@ -132,6 +152,19 @@ impl<'a> Captured<'a> {
                 }
             }
         }
+    }
+
+    /// What the contract does not write itself came from the object that it merges in.
+    fn read_merged(&mut self, members: &'a [Member], raw: &str, place: &str) {
+        let mut merged = members.iter().filter_map(|member| match member {
+            Member::Merge(expression) => Some(expression),
+            Member::Field { .. } => None,
+        });
+        let (Some(expression), None) = (merged.next(), merged.next()) else { return };
+        let own = |name: &str| members.iter().any(|member| matches!(member, Member::Field { name: known, .. } if known == name));
+        let rest = json::members(raw).filter(|(name, _)| !own(name));
+        let raw = data::object(rest.map(|(name, value)| (name.into_owned(), value.to_owned())));
+        self.shown.push(Shown { expression, text: raw.clone(), raw: Some(raw), place: place.to_owned() });
     }
 
     fn read_pairs(&mut self, pairs: &'a [(String, bool, Template)], text: &str) {
@@ -154,11 +187,16 @@ impl<'a> Captured<'a> {
     /// What the request shows for a plain variable.
     fn plain(&self, variable: &Variable) -> Piece<'_> {
         let found = self.shown.iter().find(|shown| matches!(shown.expression.direct(), Some((shown, [])) if shown == variable));
-        match found {
-            Some(Shown { raw: Some(raw), .. }) => Piece::Json(raw.as_str().into()),
-            Some(shown) => Piece::text(&shown.text),
-            None => Piece::Absent,
-        }
+        found.map_or(Piece::Absent, Shown::value)
+    }
+
+    /// The event's data, as far as the request shows fields of it in places of their own.
+    fn event_data(&self) -> Piece<'_> {
+        let fields = self.shown.iter().filter_map(|shown| {
+            let path = shown.expression.path().filter(|path| path.variable == Variable::Builtin(Builtin::EventData))?;
+            Some((path.inside.as_slice(), shown.raw.clone().unwrap_or_else(|| data::quoted(&shown.text))))
+        });
+        data::assembled(&fields.collect::<Vec<_>>()).map_or(Piece::Absent, |raw| Piece::Json(raw.into()))
     }
 }
 
@@ -176,10 +214,9 @@ impl Values for Captured<'_> {
         }
     }
 
-    fn shown(&self, expression: &str) -> Option<&str> {
+    fn shown(&self, expression: &str) -> Option<Piece<'_>> {
         let found = self.shown.iter().find(|shown| shown.expression.text == expression)?;
-        let trusted = !proves(found.expression) && !follows(found.expression) && found.raw.is_none();
-        trusted.then_some(found.text.as_str())
+        (!proves(found.expression) && !follows(found.expression)).then(|| found.value())
     }
 
     fn meter(&self) -> &Arc<Meter> {
@@ -201,6 +238,7 @@ impl Captured<'_> {
             Builtin::PublishedUrl => {
                 self.contract.published().and_then(|published| published.url()).map_or(Piece::Absent, Piece::text)
             }
+            Builtin::EventData => self.event_data(),
             Builtin::AttemptAt => self.attempt_at().map_or(Piece::Absent, Piece::Time),
             Builtin::EventOccurredAt => match self.plain(variable) {
                 Piece::Absent => self.occurred_at().map_or(Piece::Absent, Piece::Time),
@@ -221,27 +259,4 @@ impl Captured<'_> {
             }
         })
     }
-}
-
-/// Finds the text in the place of each expression. `None` when the text does not have the template's form.
-pub(crate) fn read_backwards<'t, 'c>(template: &'t Template, text: &'c str) -> Option<Vec<(&'t Expression, &'c str)>> {
-    let mut found = Vec::new();
-    let mut rest = text;
-    let mut parts = template.parts.iter().peekable();
-    while let Some(part) = parts.next() {
-        match part {
-            Part::Text(literal) => rest = rest.strip_prefix(literal.as_str())?,
-            Part::Expression(expression) => {
-                let end = match parts.peek() {
-                    None => rest.len(),
-                    Some(Part::Text(literal)) => rest.find(literal.as_str())?,
-                    Some(Part::Expression(_)) => return None,
-                };
-                let (value, after) = rest.split_at_checked(end)?;
-                found.push((expression, value));
-                rest = after;
-            }
-        }
-    }
-    rest.is_empty().then_some(found)
 }

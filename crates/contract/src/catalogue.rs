@@ -109,11 +109,14 @@ pub struct TestEvent {
 }
 
 /// The catalogue as it was read, with the requests that single events change.
+#[derive(Default)]
 pub(crate) struct Catalogue<'n> {
     pub(crate) events: Vec<EventDefinition>,
     pub(crate) any: Option<EventDefinition>,
     pub(crate) requests: Vec<(usize, &'n Node, String)>,
     pub(crate) places: Vec<At>,
+    /// Whether every event could be read.
+    pub(crate) is_complete: bool,
 }
 
 bellwire_domain::words! {
@@ -128,7 +131,7 @@ bellwire_domain::words! {
 
 /// Reads `events`.
 pub(crate) fn read<'n>(node: &'n Node, undeclared: Undeclared, report: &mut Report) -> Catalogue<'n> {
-    let mut catalogue = Catalogue { events: Vec::new(), any: None, requests: Vec::new(), places: Vec::new() };
+    let mut catalogue = Catalogue { is_complete: true, ..Catalogue::default() };
     let items = match &node.kind {
         Kind::List(items) => items.as_slice(),
         Kind::Scalar(scalar) if scalar.text == "any" => {
@@ -153,8 +156,12 @@ pub(crate) fn read<'n>(node: &'n Node, undeclared: Undeclared, report: &mut Repo
     }
     for (index, item) in items.iter().enumerate().take(EVENTS_MAX) {
         let path = format!("events[{index}]");
-        let Some(fields) = Fields::open(item, &path, KEYS, report) else { continue };
-        let Some(event) = read_event(&fields, undeclared, report) else { continue };
+        let fields = Fields::open(item, &path, KEYS, report);
+        let event = fields.as_ref().and_then(|fields| read_event(fields, undeclared, report));
+        let (Some(fields), Some(event)) = (fields, event) else {
+            catalogue.is_complete = false;
+            continue;
+        };
         if event.event_type.as_str() == "*" {
             if catalogue.any.replace(event).is_some() {
                 report.add(item.at, &path, "`*` is given twice", "keep one");

@@ -9,10 +9,10 @@ use crate::diagnostic::{At, ContractError, Report};
 use crate::grammar::{KeySpec, Shape};
 use crate::policy::{self, DELIVERY};
 use crate::published::{self, PUBLISHED};
-use crate::reader::{Fields, entries, text};
+use crate::reader::{Fields, text};
 use crate::request::{self, REQUEST, RequestPlan, Step};
 use crate::resource::{self, RESOURCE};
-use crate::signature::{SIGNATURE, Signature};
+use crate::signature::{SIGNATURE, Signature, Signatures};
 use crate::subscription::{self, IDS, SUBSCRIPTION};
 use crate::trial;
 use crate::variables::{Builtin, Variable};
@@ -83,18 +83,14 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let test_event = fields.get("test_event").map(|node| catalogue::read_test_event(node, report));
     let delivery = policy::read(fields.get("delivery"), report);
     let request = fields.get("request");
-    let (signatures, clean) = read_signatures(fields.get("signatures"), report);
-    let plan = match request {
-        Some(node) if clean => RequestPlan::read(node, None, &signatures, report),
-        // References to signatures cannot be checked while the signatures are wrong, so only the keys are.
-        Some(node) => Fields::open(node, "request", request::KEYS, report).and(None),
-        None => None,
-    };
-    let mut catalogue = catalogue?;
-    if let (Some(node), true) = (request, clean) {
+    let signatures = Signatures::read(fields.get("signatures"), report);
+    let plan = request.and_then(|node| RequestPlan::read(node, None, &signatures, report));
+    let mut catalogue = catalogue.unwrap_or_default();
+    if let Some(node) = request {
         read_changed_requests(&mut catalogue, node, &signatures, report);
     }
     let resources = resource::read(fields.get("resources"), &catalogue, report);
+    let signatures = signatures.read;
     let uses_secret = plan.as_ref().is_some_and(|plan| uses_secret(plan, &signatures));
     let custom_headers = request.is_some_and(|node| request::reads_custom_headers(node, report));
     let subscription = subscription::read(fields.get("subscription"), custom_headers, uses_secret, report);
@@ -104,10 +100,8 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     };
     let published = fields.get("published").map(|node| published::read(node, &offered, report));
     let console = console::read(fields.get("console"), report);
-    let tolerance = match fields.get("verify") {
-        Some(node) => Fields::open(node, "verify", VERIFY_KEYS, report)?.duration("tolerance", report),
-        None => None,
-    };
+    let verify = fields.get("verify").and_then(|node| Fields::open(node, "verify", VERIFY_KEYS, report));
+    let tolerance = verify.and_then(|verify| verify.duration("tolerance", report));
     let (delivery, answer_rules) = delivery?;
     let heeded = answer_rules.heeded();
     let contract = Contract {
@@ -159,18 +153,7 @@ fn read_name(fields: &Fields<'_>, report: &mut Report) -> Option<String> {
     Some(name)
 }
 
-/// Reads `signatures`. The flag says whether all of them were right.
-fn read_signatures(node: Option<&Node>, report: &mut Report) -> (Vec<Signature>, bool) {
-    let Some(node) = node else { return (Vec::new(), true) };
-    let help = "write a mapping from names to signatures: `main: { hmac: sha256, over: \"{{ body }}\" }`";
-    let Some(entries) = entries(node, "signatures", help, report) else { return (Vec::new(), false) };
-    let read: Vec<Option<Signature>> =
-        entries.iter().map(|(key, node)| Signature::read(&key.text, node, &format!("signatures.{}", key.text), report)).collect();
-    let clean = read.iter().all(Option::is_some);
-    (read.into_iter().flatten().collect(), clean)
-}
-
-fn read_changed_requests(catalogue: &mut Catalogue<'_>, base: &Node, signatures: &[Signature], report: &mut Report) {
+fn read_changed_requests(catalogue: &mut Catalogue<'_>, base: &Node, signatures: &Signatures, report: &mut Report) {
     for (index, node, path) in &catalogue.requests {
         if let Some(event) = catalogue.events.get_mut(*index) {
             event.plan = RequestPlan::read(base, Some((node, path)), signatures, report);

@@ -108,11 +108,17 @@ impl Contract {
         &self.subscription
     }
 
-    /// Whether a text can be a secret of this contract. The error says what a secret must look like.
+    /// Whether a text can be a new secret of this contract. The error says what a secret must look like.
     pub fn check_secret(&self, secret: &str) -> Result<(), String> {
+        self.subscription.secret.check_length(secret)?;
+        self.check_known_secret(secret)
+    }
+
+    /// The same for a secret that was agreed on before: it may be shorter than a new one.
+    pub fn check_known_secret(&self, secret: &str) -> Result<(), String> {
         let in_header = self.plan.header_variables().any(|used| *used == Variable::SECRET)
             || self.signatures.iter().any(|signature| signature.scheme.shows_secret());
-        self.subscription.secret.check(secret, in_header)?;
+        self.subscription.secret.check_form(secret, in_header)?;
         self.signatures.iter().try_for_each(|signature| signature.scheme.check_secret(secret))
     }
 

@@ -135,7 +135,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let limit = (length / 3).max(if length >= 4 { 2 } else { 1 }); // two finds swapped letters
     candidates
         .into_iter()
-        .map(|candidate| (strsim::levenshtein(&word, candidate), candidate))
+        .map(|candidate| (strsim::levenshtein(&word, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

@@ -3,6 +3,9 @@
 //! Most expressions in real contracts are a name, perhaps with a filter (`attempt.at | unix`). Those are evaluated directly, and
 //! a value of `event.data` keeps the exact bytes that were posted. Everything else goes to the expression library.
 
+mod forms;
+mod hyphen;
+
 use crate::diagnostic::{At, Mistake, suggestion};
 use crate::filters::{Filter, FilterName, TimeFormat};
 use crate::jinja::{self, Compiled};
@@ -28,9 +31,18 @@ pub(crate) struct Expression {
     pub(crate) has_escapes: bool,
     /// The values it uses.
     pub(crate) paths: Vec<Path>,
+    /// What it can come out as, part by part, where it is an inline `if` or joins texts with `~`.
+    pub(crate) forms: Vec<Vec<Form>>,
     /// The filter that can make far more than it is given, because a value of the event says how much.
     pub(crate) grows_by: Option<&'static str>,
     evaluation: Evaluation,
+}
+
+/// A part of what an expression comes out as.
+#[derive(Debug)]
+pub(crate) enum Form {
+    Text(String),
+    Value(Expression),
 }
 
 /// How an expression gets its value.
@@ -55,7 +67,7 @@ impl Expression {
         let quoted = |message: String, help: &str| Mistake::new(format!("`{source}`: {message}"), help);
         let compiled = jinja::compile(source).map_err(|message| quoted(message, "see the page on expressions"))?;
         let tokens = lexer::tokens(source);
-        let paths = check_names(&tokens, locals).map_err(|mistake| quoted(mistake.message, &mistake.help))?;
+        let paths = check_names(source, &tokens, locals).map_err(|mistake| quoted(mistake.message, &mistake.help))?;
         let seen: Vec<&str> = paths.iter().map(|path| path.variable.names().0).collect();
         let unseen = jinja::roots(&compiled).into_iter().find(|root| !seen.contains(&root.as_str()) && !is_function(root));
         if let Some(unseen) = unseen {
@@ -67,13 +79,14 @@ impl Expression {
             None => Evaluation::Library(compiled),
         };
         let grows_by = growing_filter(&tokens);
-        Ok(Self { at, text, has_escapes: source.contains('\\'), paths, grows_by, evaluation })
+        let forms = compiled_forms(source, at, locals).unwrap_or_default();
+        Ok(Self { at, text, has_escapes: source.contains('\\'), paths, forms, grows_by, evaluation })
     }
 
     /// The value.
     pub(crate) fn evaluate<'a>(&self, scope: Scope<'a>) -> Result<Piece<'a>, EvalError> {
         if let Some(shown) = scope.values.shown(&self.text) {
-            return Ok(Piece::text(shown));
+            return Ok(shown);
         }
         let charged = scope.meter().step(match &self.evaluation {
             Evaluation::Library(_) => LIBRARY_STEPS,
@@ -101,9 +114,26 @@ impl Expression {
         }
     }
 
+    /// The path, when the expression's text is what the path leads to.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match &self.evaluation {
+            Evaluation::Direct(path, filters) if filters.iter().all(|filter| filter.name == FilterName::String) => Some(path),
+            Evaluation::Direct(..) | Evaluation::Sum(..) | Evaluation::Defined(..) | Evaluation::Library(_) => None,
+        }
+    }
+
     pub(crate) fn uses(&self, wanted: impl Fn(&Variable) -> bool) -> bool {
         self.paths.iter().any(|path| wanted(&path.variable))
     }
+}
+
+/// What an expression can come out as, each part compiled.
+fn compiled_forms(source: &str, at: At, locals: &[String]) -> Option<Vec<Vec<Form>>> {
+    let compiled = |part: &forms::Part<'_>| match part {
+        forms::Part::Text(text) => Some(Form::Text(text.clone())),
+        forms::Part::Value(source) => Expression::compile(source, at, locals).ok().map(Form::Value),
+    };
+    forms::read(source).iter().map(|form| form.iter().map(compiled).collect()).collect()
 }
 
 fn filtered<'a>(path: &Path, filters: &[Filter], scope: Scope<'a>) -> Result<Piece<'a>, EvalError> {
@@ -157,7 +187,7 @@ fn is_function(name: &str) -> bool {
 }
 
 /// Checks every name, filter and test, and collects the values used.
-fn check_names(tokens: &[Token], locals: &[String]) -> Result<Vec<Path>, Mistake> {
+fn check_names(source: &str, tokens: &[Token], locals: &[String]) -> Result<Vec<Path>, Mistake> {
     let mut paths = Vec::new();
     let mut index = 0;
     while let Some(token) = tokens.get(index) {
@@ -180,7 +210,13 @@ fn check_names(tokens: &[Token], locals: &[String]) -> Result<Vec<Path>, Mistake
                 }
             }
             _ => {
-                let (path, taken) = read_path(tokens, index, locals)?;
+                let read = read_path(tokens, index, locals);
+                let open_name = matches!(&read, Ok((Path { variable: Variable::Header(_) | Variable::Signature(_), .. }, _)));
+                let last = if open_name || read.is_err() { hyphen::last_name(tokens, index, read.is_err()) } else { None };
+                if let Some(mistake) = last.and_then(|last| hyphen::mistake(source, last)) {
+                    return Err(mistake);
+                }
+                let (path, taken) = read?;
                 paths.push(path);
                 index += taken;
                 continue;

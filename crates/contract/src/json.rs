@@ -75,11 +75,15 @@ pub(crate) fn element(raw: &str, index: usize) -> Option<&str> {
 
 /// The members of the object `raw`, in order; none when it is not an object.
 pub(crate) fn members(raw: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+    raw_members(raw).map_while(|(name, value)| Some((unquote(name)?, value)))
+}
+
+/// The same with names as they are written.
+pub(crate) fn raw_members(raw: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = raw.trim_start().strip_prefix('{');
     std::iter::from_fn(move || {
         let text = rest?.trim_start_matches([',', ' ', '\t', '\n', '\r']);
         let (key, after) = split_value(text)?;
-        let key = unquote(key)?;
         let (value, after) = split_value(after.trim_start().strip_prefix(':')?.trim_start())?;
         rest = Some(after);
         Some((key, value))

@@ -10,9 +10,9 @@
 //! The layers, lowest first:
 //!
 //! - `diagnostic`, `yaml`, `grammar` and `reader`: a tree with places, tables of keys, and what is wrong where;
-//! - `json`, `piece`, `meter`, `filters`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
+//! - `json`, `piece`, `meter`, `filters`, `python`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
 //! - `signature`, `request`, `catalogue`, `answer_rules`, `policy`, `subscription`, `console`, `resource` and `published`: each reads one part of a contract;
-//! - `contract`: the compiled contract, and on top of it `growth`, `render`, `captured`, `verify`, `identify`, `proofs` and `code`;
+//! - `contract`: the compiled contract, and on top of it `warnings`, `render`, `captured`, `verify`, `identify`, `proofs` and `code`;
 //! - `trial`, `compile`, `json_schema` and `shipped`.
 //!
 //! To add
@@ -40,7 +40,6 @@ mod expression;
 mod failure;
 mod filters;
 mod grammar;
-mod growth;
 mod identify;
 mod jinja;
 mod json;
@@ -53,6 +52,7 @@ mod piece;
 mod policy;
 mod proofs;
 mod published;
+mod python;
 mod reader;
 mod reduce;
 mod render;
@@ -67,6 +67,7 @@ mod tree;
 mod trial;
 mod variables;
 mod verify;
+mod warnings;
 mod yaml;
 
 pub use answer_rules::AnswerInput;

@@ -144,20 +144,21 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<(Delivery
             report.add(fields.at("timeout"), "delivery.timeout", "out of range", "write a timeout from 1ms to 5m");
         }
     }
+    let mut is_whole = true;
     if let Some(node) = fields.get("success") {
-        match AnswerRules::read(node, "delivery.success", report) {
-            (true, condition) => rules.success = Some(condition?),
-            (false, _) => policy.success = read_statuses(node, "delivery.success", report)?,
-        }
+        is_whole &= match AnswerRules::read(node, "delivery.success", report) {
+            (true, condition) => set(&mut rules.success, condition.map(Some)),
+            (false, _) => set(&mut policy.success, read_statuses(node, "delivery.success", report)),
+        };
     }
     if let Some(node) = fields.get("stop") {
-        match AnswerRules::read(node, "delivery.stop", report) {
-            (true, condition) => rules.stop = Some(condition?),
-            (false, _) => policy.stop = Some(read_statuses(node, "delivery.stop", report)?),
-        }
+        is_whole &= match AnswerRules::read(node, "delivery.stop", report) {
+            (true, condition) => set(&mut rules.stop, condition.map(Some)),
+            (false, _) => set(&mut policy.stop, read_statuses(node, "delivery.stop", report).map(Some)),
+        };
     }
     if let Some(node) = fields.get("retry") {
-        policy.schedule = read_retry(node, report)?;
+        is_whole &= set(&mut policy.schedule, read_retry(node, report));
     }
     if let Some(node) = fields.get("retry_after") {
         policy.retry_after_max = read_retry_after(node, report);
@@ -174,9 +175,18 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<(Delivery
         policy.rate_limit = read_rate_limit(node, report);
     }
     if let Some(node) = fields.get("health") {
-        policy.health = read_health(node, report)?;
+        is_whole &= set(&mut policy.health, read_health(node, report));
     }
-    Some((policy, rules))
+    is_whole.then_some((policy, rules))
+}
+
+/// Sets what could be read. Where it could not, the other keys are still looked at.
+fn set<T>(slot: &mut T, read: Option<T>) -> bool {
+    match read {
+        Some(read) => *slot = read,
+        None => return false,
+    }
+    true
 }
 
 fn read_rate_limit(node: &Node, report: &mut Report) -> Option<RateLimit> {
@@ -235,8 +245,9 @@ fn read_retry(node: &Node, report: &mut Report) -> Option<RetrySchedule> {
         return Some(RetrySchedule::none());
     }
     let fields = Fields::open(node, "delivery.retry", RETRY_KEYS, report)?;
-    let chosen = RETRY_FORMS.iter().find(|(chooser, _)| fields.get(chooser).is_some()).or(RETRY_FORMS.last());
-    let (form, keys) = *chosen?;
+    let chosen = RETRY_FORMS.iter().find(|(chooser, _)| fields.get(chooser).is_some());
+    let meant = RETRY_FORMS.iter().find(|(chooser, _)| fields.is_misspelt(chooser));
+    let (form, keys) = *chosen.or(meant).or(RETRY_FORMS.last())?;
     for key in RETRY_KEYS.iter().map(|key| key.name).filter(|key| *key != "jitter" && !keys.contains(key)) {
         if let Some(node) = fields.get(key) {
             let message = format!("does not go with `{form}`");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bellwire_domain::{UnknownWord, parse_duration, unseen_reason};
 
-use crate::diagnostic::{At, Report, list, suggestion};
+use crate::diagnostic::{At, Report, list, nearest, suggestion};
 use crate::grammar::{KeySpec, names};
 use crate::yaml::{Kind, Meaning, Node};
 
@@ -13,6 +13,8 @@ use crate::yaml::{Kind, Meaning, Node};
 pub(crate) struct Fields<'n> {
     pub(crate) at: At,
     pub(crate) path: String,
+    /// The keys that were probably meant by unknown ones, which have been reported.
+    misspelt: Vec<String>,
     entries: &'n [(crate::yaml::Key, Node)],
 }
 
@@ -30,19 +32,19 @@ impl<'n> Fields<'n> {
             report.add(node.at, path, format!("this is {}", node.describe()), format!("write a mapping with {}", list(known)));
             return None;
         };
-        for (key, _) in entries {
-            if !known.contains(&key.text.as_str()) {
-                report.add(key.at, &join(path, &key.text), "unknown key", suggestion(&key.text, known));
-            }
+        let mut misspelt = Vec::new();
+        for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str())) {
+            report.add(key.at, &join(path, &key.text), "unknown key", suggestion(&key.text, known));
+            misspelt.extend(nearest(&key.text, known.iter().copied()).map(str::to_owned));
         }
-        Some(Self { at: node.at, path: path.to_owned(), entries })
+        Some(Self { at: node.at, path: path.to_owned(), misspelt, entries })
     }
 
     /// Reports the required keys that are missing.
     pub(crate) fn check_missing(&self, keys: &[KeySpec], report: &mut Report) {
         for key in keys {
-            if let (Some(help), None) = (key.required, self.get(key.name)) {
-                report.add(self.at, &self.path_of(key.name), "missing", help);
+            if let Some(help) = key.required {
+                self.require(key.name, help, report);
             }
         }
     }
@@ -50,6 +52,11 @@ impl<'n> Fields<'n> {
     /// The value of a key. A key without a value counts as left out.
     pub(crate) fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|(candidate, node)| candidate.text == key && !node.is_null()).map(|(_, node)| node)
+    }
+
+    /// Whether an unknown key was probably meant to be this one. That has been reported, so that nothing more need be said.
+    pub(crate) fn is_misspelt(&self, key: &str) -> bool {
+        self.misspelt.iter().any(|meant| meant == key)
     }
 
     /// The place of a key's value, or of the mapping if the key is left out.
@@ -64,7 +71,7 @@ impl<'n> Fields<'n> {
     /// The value of a key that other keys make necessary.
     pub(crate) fn require(&self, key: &str, help: &str, report: &mut Report) -> Option<&'n Node> {
         let found = self.get(key);
-        if found.is_none() {
+        if found.is_none() && !self.is_misspelt(key) {
             report.add(self.at, &self.path_of(key), "missing", help);
         }
         found
@@ -94,6 +101,11 @@ impl<'n> Fields<'n> {
     /// One of an enum's words.
     pub(crate) fn word<W: FromStr<Err = UnknownWord>>(&self, key: &str, report: &mut Report) -> Option<W> {
         word(self.get(key)?, &self.path_of(key), report)
+    }
+
+    /// The name of an algorithm.
+    pub(crate) fn algorithm<W: FromStr<Err = UnknownWord>>(&self, key: &str, report: &mut Report) -> Option<W> {
+        word_for("unsupported algorithm", self.get(key)?, &self.path_of(key), report)
     }
 
     pub(crate) fn duration(&self, key: &str, report: &mut Report) -> Option<Duration> {
@@ -144,12 +156,23 @@ pub(crate) fn entries<'n>(node: &'n Node, path: &str, help: &str, report: &mut R
 
 /// One of an enum's words.
 pub(crate) fn word<W: FromStr<Err = UnknownWord>>(node: &Node, path: &str, report: &mut Report) -> Option<W> {
+    word_for("unknown value", node, path, report)
+}
+
+/// The same with what to say of any other word.
+fn word_for<W: FromStr<Err = UnknownWord>>(other: &str, node: &Node, path: &str, report: &mut Report) -> Option<W> {
     let scalar = node.scalar();
     match scalar.map_or("", |scalar| scalar.text.as_str()).parse() {
         Ok(word) => Some(word),
         Err(UnknownWord { found, expected }) => {
             match scalar {
-                Some(_) => report.add(node.at, path, format!("unknown value `{found}`"), suggestion(&found, expected)),
+                Some(_) => {
+                    let help = match nearest(&found, expected.iter().copied()).filter(|meant| is_slip_of(&found, meant)) {
+                        Some(meant) => format!("did you mean `{meant}`?"),
+                        None => format!("there is {}", list(expected)),
+                    };
+                    report.add(node.at, path, format!("{other} `{found}`"), help);
+                }
                 None => {
                     report.add(node.at, path, format!("this is {}", node.describe()), format!("write one of {}", list(expected)));
                 }
@@ -157,6 +180,21 @@ pub(crate) fn word<W: FromStr<Err = UnknownWord>>(node: &Node, path: &str, repor
             None
         }
     }
+}
+
+/// Whether a word can be a slip of the pen for another. With other digits, or other letters beside few, it is the name of something
+/// else: `sha224` is not a misspelt `sha256`, nor `ES256` a misspelt `HS256`.
+fn is_slip_of(word: &str, meant: &str) -> bool {
+    let digits = |text: &str| {
+        let mut digits: Vec<char> = text.chars().filter(char::is_ascii_digit).collect();
+        digits.sort_unstable();
+        digits
+    };
+    let letters = |text: &str| text.chars().filter(|character| !character.is_ascii_digit()).collect::<String>();
+    let none = digits(meant).is_empty();
+    let (word_letters, meant_letters) = (letters(word).to_lowercase(), letters(meant).to_lowercase());
+    let wrong = strsim::levenshtein(&word_letters, &meant_letters);
+    none || digits(word) == digits(meant) && wrong * 3 <= meant_letters.len()
 }
 
 /// A whole number from 0 to `max`.

@@ -16,7 +16,8 @@ use crate::filters::{UrlPart, url_part};
 use crate::meter::Meter;
 use crate::piece::Piece;
 use crate::published::PublishedApi;
-use crate::request::{Body, RequestPlan, Step, is_connection_header};
+use crate::python;
+use crate::request::{Body, RequestPlan, Spacing, Step, is_connection_header};
 use crate::signature::SecretEncoding;
 use crate::template::Template;
 use crate::variables::{Builtin, Scope, Values, Variable};
@@ -111,8 +112,15 @@ impl Rendering<'_> {
             Body::Form(pairs) => render_pairs(pairs, scope).map(String::into_bytes),
             Body::Json(tree) => {
                 let mut out = String::with_capacity(self.input.event.data.len() + 512);
-                tree.render(scope, self.plan.spacing, &mut out)?;
-                Ok(out.into_bytes())
+                tree.render(scope, &mut out)?;
+                let written = match self.plan.spacing {
+                    Spacing::Compact => out,
+                    Spacing::Spaced => {
+                        let dumped = python::dumps(&out, scope.meter());
+                        dumped.map_err(|error| Failure::new(At::default(), format!("it {}", error.message)))?
+                    }
+                };
+                Ok(written.into_bytes())
             }
         }
     }

@@ -12,9 +12,9 @@ use crate::diagnostic::{At, Mistake, Report, suggestion};
 use crate::expression::Expression;
 use crate::grammar::{Definition, KeySpec, Shape};
 use crate::reader::{Fields, word};
-use crate::signature::Signature;
+use crate::signature::{Signature, Signatures};
 use crate::template::{Part, TEMPLATE, Template};
-use crate::tree::{PAIRS, Spacing, TREE, read_pairs};
+use crate::tree::{PAIRS, TREE, read_pairs};
 use crate::variables::{Builtin, Variable};
 use crate::yaml::Node;
 
@@ -27,7 +27,7 @@ const URL: KeySpec =
 const QUERY: KeySpec = KeySpec::optional("query", PAIRS, "Parameters that are added to the URL's query.");
 const BODY: KeySpec = KeySpec::optional("body", TREE, "The body.");
 const SPACING: KeySpec =
-    KeySpec::optional("spacing", Shape::Words(Spacing::WORDS), "How JSON is spaced; `compact` unless given.");
+    KeySpec::optional("spacing", Shape::Words(Spacing::WORDS), "How a JSON body is written; `compact` unless given.");
 const CUSTOM_HEADERS: KeySpec =
     KeySpec::optional("custom_headers", Shape::FLAG, "Whether an endpoint may have headers of its own.");
 const BODY_HELP: &str = "write the body, for example `body: \"{{ event.data }}\"` or `body: { $empty: true }`";
@@ -46,6 +46,15 @@ pub(crate) const EVENT_REQUEST: Shape = Shape::Named(&Definition {
     shape: Shape::Keys(EVENT_KEYS),
     examples: &[],
 });
+
+bellwire_domain::words! {
+    /// How a JSON body is written.
+    pub(crate) enum Spacing {
+        Compact = "compact",
+        /// As Python's `json.dumps` does by default.
+        Spaced = "spaced",
+    }
+}
 
 bellwire_domain::words! {
     /// The methods that a contract may use.
@@ -99,12 +108,7 @@ pub(crate) fn reads_custom_headers(node: &Node, report: &mut Report) -> bool {
 
 impl RequestPlan {
     /// Reads `request`, and applies what one event changes.
-    pub(crate) fn read(
-        base: &Node,
-        change: Option<(&Node, &str)>,
-        signatures: &[Signature],
-        report: &mut Report,
-    ) -> Option<Self> {
+    pub(crate) fn read(base: &Node, change: Option<(&Node, &str)>, signatures: &Signatures, report: &mut Report) -> Option<Self> {
         let base = Fields::open(base, "request", KEYS, report)?;
         let change = match change {
             Some((node, path)) => Some(Fields::open(node, path, EVENT_KEYS, report)?),
@@ -115,20 +119,20 @@ impl RequestPlan {
             changed.or_else(|| base.get(key).map(|node| (node, base.path_of(key))))
         };
         let method = match pick("method") {
-            Some((node, path)) => word::<RequestMethod>(node, &path, report)?.into(),
-            None => Method::POST,
+            Some((node, path)) => word::<RequestMethod>(node, &path, report).map(Method::from),
+            None => Some(Method::POST),
         };
         let url = match pick("url") {
-            Some((node, path)) => Some(Template::read(node, &path, &[], report)?),
-            None => None,
+            Some((node, path)) => Template::read(node, &path, &[], report).map(Some),
+            None => Some(None),
         };
         let query = match pick("query") {
-            Some((node, path)) => read_pairs(node, &path, report)?,
-            None => Vec::new(),
+            Some((node, path)) => read_pairs(node, &path, report),
+            None => Some(Vec::new()),
         };
         let spacing = match pick("spacing") {
-            Some((node, path)) => word(node, &path, report)?,
-            None => Spacing::Compact,
+            Some((node, path)) => word(node, &path, report),
+            None => Some(Spacing::Compact),
         };
         let mut headers = Vec::new();
         let mut clean = true;
@@ -138,11 +142,21 @@ impl RequestPlan {
             }
         }
         let body = pick("body").and_then(|(node, path)| Body::read(node, &path, report));
-        let (true, Some(body)) = (clean, body) else { return None };
+        clean &= body.is_some();
+        // What could be read is looked through even if not all could: the names in it may be wrong as well.
+        let body = body.unwrap_or(Body::Empty);
         add_defaults(&mut headers, &body, base.at);
-        let mut plan = Self { method, url, query, headers, body, spacing, order: Vec::new() };
+        let mut plan = Self {
+            method: method.clone().unwrap_or_default(),
+            url: url.unwrap_or_default(),
+            query: query.unwrap_or_default(),
+            headers,
+            body,
+            spacing: spacing.unwrap_or(Spacing::Compact),
+            order: Vec::new(),
+        };
         plan.order = plan.resolve_order(signatures, report)?;
-        Some(plan)
+        clean.then_some(plan)
     }
 
     /// The expressions of a part.
@@ -183,11 +197,11 @@ impl RequestPlan {
     }
 
     /// Sorts the parts so that each comes after what it uses.
-    fn resolve_order(&self, signatures: &[Signature], report: &mut Report) -> Option<Vec<Step>> {
+    fn resolve_order(&self, signatures: &Signatures, report: &mut Report) -> Option<Vec<Step>> {
         let mut search = Search { plan: self, signatures, done: Vec::new(), open: Vec::new() };
         let headers = (0..self.headers.len()).map(Step::Header);
         let steps = std::iter::once(Step::Url).chain(headers).chain(std::iter::once(Step::Body));
-        let steps: Vec<Step> = steps.chain((0..signatures.len()).map(Step::Signature)).collect();
+        let steps: Vec<Step> = steps.chain((0..signatures.read.len()).map(Step::Signature)).collect();
         let mut clean = true;
         for step in steps {
             clean &= search.visit(step, report);
@@ -196,7 +210,7 @@ impl RequestPlan {
     }
 
     /// The part that a variable gets its value from.
-    fn maker(&self, variable: &Variable, signatures: &[Signature]) -> Result<Option<Step>, Mistake> {
+    fn maker(&self, variable: &Variable, signatures: &Signatures) -> Result<Option<Step>, Mistake> {
         Ok(match variable {
             Variable::Builtin(Builtin::RequestUrl | Builtin::RequestHost | Builtin::RequestPath | Builtin::RequestQuery) => {
                 Some(Step::Url)
@@ -211,15 +225,7 @@ impl RequestPlan {
                 };
                 Some(Step::Header(index))
             }
-            Variable::Signature(name) => {
-                let found = signatures.iter().position(|signature| signature.name == *name);
-                let Some(index) = found else {
-                    let names: Vec<&str> = signatures.iter().map(|signature| signature.name.as_str()).collect();
-                    let message = format!("there is no signature `{name}` in `signatures`");
-                    return Err(Mistake::new(message, suggestion(name, &names)));
-                };
-                Some(Step::Signature(index))
-            }
+            Variable::Signature(name) => signatures.find(name)?.map(Step::Signature),
             Variable::Builtin(_) | Variable::Local(_) => None,
         })
     }
@@ -228,7 +234,7 @@ impl RequestPlan {
 /// A depth-first search over the parts.
 struct Search<'a> {
     plan: &'a RequestPlan,
-    signatures: &'a [Signature],
+    signatures: &'a Signatures,
     done: Vec<Step>,
     open: Vec<Step>,
 }
@@ -240,7 +246,7 @@ impl Search<'_> {
         }
         self.open.push(step);
         let mut clean = true;
-        for expression in self.plan.expressions(step, self.signatures) {
+        for expression in self.plan.expressions(step, &self.signatures.read) {
             for path in &expression.paths {
                 clean &= match self.plan.maker(&path.variable, self.signatures) {
                     Ok(None) => true,
@@ -250,7 +256,7 @@ impl Search<'_> {
                     }
                     Ok(Some(needed)) => self.visit(needed, report),
                     Err(mistake) => {
-                        report.add(expression.at, &self.plan.name(step, self.signatures), mistake.message, mistake.help);
+                        report.add(expression.at, &self.plan.name(step, &self.signatures.read), mistake.message, mistake.help);
                         false
                     }
                 };
@@ -265,8 +271,9 @@ impl Search<'_> {
 
     fn report_circle(&self, needed: Step, at: At, report: &mut Report) {
         let start = self.open.iter().position(|step| *step == needed).unwrap_or(0);
-        let mut names: Vec<String> = self.open.iter().skip(start).map(|step| self.plan.name(*step, self.signatures)).collect();
-        names.push(self.plan.name(needed, self.signatures));
+        let mut names: Vec<String> =
+            self.open.iter().skip(start).map(|step| self.plan.name(*step, &self.signatures.read)).collect();
+        names.push(self.plan.name(needed, &self.signatures.read));
         let place = names.iter().rev().nth(1).cloned().unwrap_or_default();
         report.add(at, &place, format!("this depends on itself: {}", names.join(" uses ")), "remove one of these uses");
     }

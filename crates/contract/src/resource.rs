@@ -18,7 +18,7 @@ use crate::meter::Meter;
 use crate::piece::Piece;
 use crate::schema::{DataError, repeated_anywhere};
 use crate::template::Template;
-use crate::tree::{Spacing, Tree};
+use crate::tree::Tree;
 use crate::variables::{Local, Scope, Values, Variable};
 
 use document::{Condition, DocumentPath};
@@ -254,7 +254,7 @@ impl EventRule {
             None => document.clone(),
             Some(tree) => {
                 let mut out = String::new();
-                tree.render(scope, Spacing::Compact, &mut out).map_err(|failure| failed(&failure))?;
+                tree.render(scope, &mut out).map_err(|failure| failed(&failure))?;
                 out.into()
             }
         };

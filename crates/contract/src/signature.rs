@@ -13,13 +13,13 @@ mod scheme;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::diagnostic::{Report, list};
+use crate::diagnostic::{At, Mistake, Report, list, suggestion};
 use crate::expression::Expression;
 use crate::failure::Failure;
 use crate::grammar::{Definition, KeySpec, Shape, Variant, names, union};
 use crate::meter::Meter;
 use crate::piece::Piece;
-use crate::reader::Fields;
+use crate::reader::{Fields, entries};
 use crate::variables::{Builtin, Scope, Values, Variable};
 use crate::yaml::Node;
 
@@ -51,6 +51,7 @@ fn variants() -> Vec<Variant> {
 #[derive(Debug)]
 pub(crate) struct Signature {
     pub(crate) name: String,
+    pub(crate) at: At,
     pub(crate) scheme: Box<dyn Scheme>,
     pub(crate) secrets: Secrets,
     pub(crate) prefix: String,
@@ -79,7 +80,7 @@ impl Signature {
         let secrets = fields.word("secrets", report).unwrap_or(unless_said);
         let prefix = fields.text("prefix", report).unwrap_or_default();
         let join = fields.text("join", report).unwrap_or_else(|| ",".to_owned());
-        Some(Self { name: name.to_owned(), scheme: scheme?, secrets, prefix, join })
+        Some(Self { name: name.to_owned(), at: node.at, scheme: scheme?, secrets, prefix, join })
     }
 
     /// The value for the active secrets, newest first; `None` when no secret signs.
@@ -113,6 +114,11 @@ impl Signature {
         Ok(out)
     }
 
+    /// Whether it is computed like another, but by another of the active secrets.
+    pub(crate) fn is_same_by_another_secret(&self, other: &Self) -> bool {
+        self.secrets != other.secrets && self.scheme.describe() == other.scheme.describe()
+    }
+
     /// How a receiver verifies it, in a sentence.
     pub(crate) fn describe(&self) -> String {
         let mut how = self.scheme.describe();
@@ -142,10 +148,47 @@ impl Signature {
     }
 }
 
+/// The signatures of a contract.
+#[derive(Debug)]
+pub(crate) struct Signatures {
+    pub(crate) read: Vec<Signature>,
+    /// The names of those that are wrong. They may be used, so that nothing is said of it twice.
+    unread: Vec<String>,
+}
+
+impl Signatures {
+    /// Reads `signatures`.
+    pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Self {
+        let mut signatures = Self { read: Vec::new(), unread: Vec::new() };
+        let help = "write a mapping from names to signatures: `main: { hmac: sha256, over: \"{{ body }}\" }`";
+        let entries = node.and_then(|node| entries(node, "signatures", help, report)).unwrap_or_default();
+        for (key, node) in entries {
+            match Signature::read(&key.text, node, &format!("signatures.{}", key.text), report) {
+                Some(signature) => signatures.read.push(signature),
+                None => signatures.unread.push(key.text.clone()),
+            }
+        }
+        signatures
+    }
+
+    /// Where a signature is among those that were read; the error says that there is none of this name.
+    pub(crate) fn find(&self, name: &str) -> Result<Option<usize>, Mistake> {
+        let found = self.read.iter().position(|signature| signature.name == name);
+        if found.is_some() || self.unread.iter().any(|unread| unread == name) {
+            return Ok(found);
+        }
+        let names = self.read.iter().map(|signature| &signature.name).chain(&self.unread);
+        let names: Vec<&str> = names.map(String::as_str).collect();
+        Err(Mistake::new(format!("there is no signature `{name}` in `signatures`"), suggestion(name, &names)))
+    }
+}
+
 /// The scheme that a signature chooses.
 fn read_kind(fields: &Fields<'_>, report: &mut Report) -> Option<&'static SchemeKind> {
     let mut chosen = SCHEMES.iter().filter(|kind| fields.get(kind.chosen_by.name).is_some());
     let (first, second) = (chosen.next(), chosen.next());
+    let meant = SCHEMES.iter().find(|kind| fields.is_misspelt(kind.chosen_by.name));
+    let first = first.or(meant);
     if first.is_none() {
         let examples: Vec<&str> = SCHEMES.iter().map(|kind| kind.example).collect();
         report.add(fields.at, &fields.path, "no algorithm", format!("write one of {}", list(&examples)));
@@ -172,7 +215,7 @@ impl Values for WithSecret<'_> {
         }
     }
 
-    fn shown(&self, expression: &str) -> Option<&str> {
+    fn shown(&self, expression: &str) -> Option<Piece<'_>> {
         if expression == Builtin::Secret.as_str() { None } else { self.values.shown(expression) }
     }
 

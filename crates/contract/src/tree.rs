@@ -67,15 +67,6 @@ pub(crate) struct Each {
     then: Tree,
 }
 
-bellwire_domain::words! {
-    /// How JSON is spaced.
-    pub(crate) enum Spacing {
-        Compact = "compact",
-        /// A space after each comma and colon.
-        Spaced = "spaced",
-    }
-}
-
 const DIRECTIVES: &[&str] = &["$when", "$then", "$else", "$each", "$as", "$merge"];
 
 impl Tree {
@@ -348,6 +339,12 @@ pub(crate) fn read_pairs(node: &Node, path: &str, report: &mut Report) -> Option
     let pairs: Vec<Option<_>> = entries(node, path, "write a mapping from names to templates", report)?
         .iter()
         .map(|(key, value)| {
+            if key.text.starts_with('$') && !key.text.starts_with("$$") {
+                let message = format!("there is no `{}` among names with templates", key.text);
+                let help = "write each name with its value: `amount: \"{{ event.data.amount }}\"`; a literal `$` is `$$`";
+                report.add(key.at, &join(path, &key.text), message, help);
+                return None;
+            }
             let (name, optional) = key_of(&key.text);
             let template = Template::read(value, &join(path, &key.text), &[], report)?;
             Some((name, optional, template))

@@ -88,8 +88,8 @@ pub(crate) trait Values {
     /// What rendering with these values may still cost.
     fn meter(&self) -> &Arc<Meter>;
 
-    /// The text that a captured request shows for a whole expression.
-    fn shown(&self, _expression: &str) -> Option<&str> {
+    /// What a captured request shows for a whole expression.
+    fn shown(&self, _expression: &str) -> Option<Piece<'_>> {
         None
     }
 }

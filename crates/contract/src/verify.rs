@@ -7,12 +7,11 @@
 use bellwire_domain::{Secret, Timestamp};
 use subtle::ConstantTimeEq as _;
 
-use crate::captured::{Captured, CapturedRequest, attempt_time, follows, proves, read_backwards};
+use crate::captured::{Captured, CapturedRequest, Reading, attempt_time, follows, proves, readings};
 use crate::contract::Contract;
 use crate::expression::Expression;
 use crate::request::{Body, RequestPlan};
 use crate::signature::{Receiver, Signature, Token};
-use crate::template::Template;
 use crate::variables::{Scope, Variable};
 
 /// The result of verifying a captured request.
@@ -31,6 +30,9 @@ pub enum Verdict {
 
 /// Why a request is rejected.
 type Reason = String;
+
+/// The most ways in which the headers of one request are read.
+const WAYS_MAX: usize = 64;
 
 impl Contract {
     /// Verifies a captured request with the active `secrets`.
@@ -51,11 +53,58 @@ impl Contract {
         secrets: &[Secret<String>],
         now: Timestamp,
     ) -> Verdict {
-        match Judge::new(self, plan, request, secrets, now).and_then(|judge| judge.judge()) {
-            Ok(verdict) => verdict,
-            Err(reason) => Verdict::Rejected { reason },
+        let read = match read_headers(plan, request) {
+            Ok(read) => read,
+            Err(reason) => return Verdict::Rejected { reason },
+        };
+        let ways = read.iter().fold(1usize, |ways, header| ways.saturating_mul(header.readings.len()));
+        let judged = |way| Judge { contract: self, plan, request, headers: chosen(&read, way), secrets, now }.judge();
+        let first = judged(0);
+        let others = || (1..ways.min(WAYS_MAX)).map(judged).find(Result::is_ok);
+        let found = if first.is_ok() { first } else { others().unwrap_or(first) };
+        found.unwrap_or_else(|reason| Verdict::Rejected { reason })
+    }
+}
+
+/// A header of the contract that was captured, and the ways to read it.
+struct ReadHeader<'a> {
+    place: String,
+    readings: Vec<Reading<'a, 'a>>,
+}
+
+/// Reads the contract's headers backwards. Refuses a request that lacks one that matters, or has it in another form.
+fn read_headers<'a>(plan: &'a RequestPlan, request: &'a CapturedRequest<'_>) -> Result<Vec<ReadHeader<'a>>, Reason> {
+    let mut read = Vec::new();
+    for header in &plan.headers {
+        let name = header.name.as_str();
+        let mut captured = request.headers.get_all(&header.name).iter();
+        for template in &header.values {
+            let matters = template.expressions().any(|expression| proves(expression) || follows(expression));
+            let text = captured.next().and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+            match text.map(|text| readings(template, text)) {
+                Some(readings) if readings.is_empty() && matters => {
+                    return Err(format!("the header `{name}` is not in the form that the contract gives it"));
+                }
+                Some(readings) if readings.is_empty() => {}
+                Some(readings) => read.push(ReadHeader { place: format!("the header `{name}`"), readings }),
+                None if matters && !header.optional => return Err(format!("the header `{name}` is missing")),
+                None => {}
+            }
         }
     }
+    Ok(read)
+}
+
+/// One reading of each header: the number of the way says which.
+fn chosen<'r>(read: &'r [ReadHeader<'r>], way: usize) -> Vec<(&'r Reading<'r, 'r>, &'r str)> {
+    let mut way = way;
+    let pick = |header: &'r ReadHeader<'r>| {
+        let count = header.readings.len().max(1);
+        let index = way % count;
+        way /= count;
+        header.readings.get(index).map(|reading| (reading, header.place.as_str()))
+    };
+    read.iter().filter_map(pick).collect()
 }
 
 /// The verification of one request by one plan.
@@ -63,57 +112,27 @@ struct Judge<'a> {
     contract: &'a Contract,
     plan: &'a RequestPlan,
     request: &'a CapturedRequest<'a>,
-    /// The contract's headers that were captured, with their text.
-    headers: Vec<(&'a Template, &'a str, String)>,
+    /// What the contract's headers show, and where.
+    headers: Vec<(&'a Reading<'a, 'a>, &'a str)>,
     secrets: &'a [Secret<String>],
     now: Timestamp,
 }
 
 impl<'a> Judge<'a> {
-    fn new(
-        contract: &'a Contract,
-        plan: &'a RequestPlan,
-        request: &'a CapturedRequest<'a>,
-        secrets: &'a [Secret<String>],
-        now: Timestamp,
-    ) -> Result<Self, Reason> {
-        let mut headers = Vec::new();
-        for header in &plan.headers {
-            let name = header.name.as_str();
-            let mut captured = request.headers.get_all(&header.name).iter();
-            for template in &header.values {
-                let matters = template.expressions().any(|expression| proves(expression) || follows(expression));
-                let text = captured.next().and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
-                match text {
-                    Some(text) if matters && read_backwards(template, text).is_none() => {
-                        return Err(format!("the header `{name}` is not in the form that the contract gives it"));
-                    }
-                    Some(text) => headers.push((template, text, format!("the header `{name}`"))),
-                    None if matters && !header.optional => return Err(format!("the header `{name}` is missing")),
-                    None => {}
-                }
-            }
-        }
-        Ok(Self { contract, plan, request, headers, secrets, now })
-    }
-
     /// The values of the request, as seen with one secret.
     fn captured(&self, secret: &'a str) -> Captured<'a> {
         let mut captured = Captured::new(self.contract, self.plan, self.request);
-        for (template, text, place) in &self.headers {
-            captured.read_template(template, text, place);
+        for (reading, place) in &self.headers {
+            captured.keep(reading, place);
         }
         captured.with_secret(secret)
     }
 
     fn judge(&self) -> Result<Verdict, Reason> {
         let unkeyed = self.captured("");
-        let mut proven = false;
+        let proven = self.check_proofs(&unkeyed)?;
         for shown in &unkeyed.shown {
-            if proves(shown.expression) {
-                self.check_proof(shown.expression, &shown.text, &shown.place)?;
-                proven = true;
-            } else if follows(shown.expression) {
+            if follows(shown.expression) {
                 check_following(shown.expression, &shown.text, &shown.place, &unkeyed)?;
             }
         }
@@ -142,7 +161,12 @@ impl<'a> Judge<'a> {
         if let Body::Json(tree) = &self.plan.body {
             tree.visit(&mut |expression| in_body |= proves(expression));
         }
-        in_headers || in_body || self.contract.subscription().secret.required
+        in_headers || in_body || self.contract.subscription().secret.required || !self.secrets.is_empty() && self.may_prove()
+    }
+
+    /// Whether a request of this contract proves something where there is a secret.
+    fn may_prove(&self) -> bool {
+        self.plan.headers.iter().any(|header| header.values.iter().any(|value| value.expressions().any(proves)))
     }
 
     fn check_fresh(&self, at: Timestamp, place: &str) -> Result<(), Reason> {
@@ -156,15 +180,43 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
+    /// Checks everything that only a holder of a secret could make. Returns whether there was anything.
+    ///
+    /// While a secret is rotated, a request may show the same signature twice: once by the newest secret, once by another. A
+    /// receiver that knows one of the two needs one that fits.
+    fn check_proofs(&self, unkeyed: &Captured<'a>) -> Result<bool, Reason> {
+        let mut fitting: Vec<&Signature> = Vec::new();
+        let mut failing: Vec<(&Signature, Reason)> = Vec::new();
+        let mut proven = false;
+        for shown in unkeyed.shown.iter().filter(|shown| proves(shown.expression)) {
+            proven = true;
+            let signature = self.signature_of(shown.expression);
+            match (self.check_proof(shown.expression, &shown.text, &shown.place), signature) {
+                (Ok(()), signature) => fitting.extend(signature),
+                (Err(reason), Some(signature)) => failing.push((signature, reason)),
+                (Err(reason), None) => return Err(reason),
+            }
+        }
+        match failing.into_iter().find(|(failed, _)| !fitting.iter().any(|fits| fits.is_same_by_another_secret(failed))) {
+            Some((_, reason)) => Err(reason),
+            None => Ok(proven),
+        }
+    }
+
+    /// The signature that an expression is, if it is nothing else.
+    fn signature_of(&self, expression: &Expression) -> Option<&'a Signature> {
+        match expression.direct() {
+            Some((Variable::Signature(name), [])) => self.contract.signatures.iter().find(|signature| signature.name == *name),
+            _ => None,
+        }
+    }
+
     /// Checks that one of the secrets produces what the request shows.
     fn check_proof(&self, expression: &Expression, text: &str, place: &str) -> Result<(), Reason> {
         if self.secrets.is_empty() {
             return Err("there is no secret to verify with".to_owned());
         }
-        let signature = match expression.direct() {
-            Some((Variable::Signature(name), [])) => self.contract.signatures.iter().find(|signature| signature.name == *name),
-            _ => None,
-        };
+        let signature = self.signature_of(expression);
         if let Some(signature) = signature
             && let Some(token) = signature.scheme.as_token()
         {

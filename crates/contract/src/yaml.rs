@@ -3,6 +3,8 @@
 //! Only what a contract needs is accepted: one document, keys that are text, no tags. A duplicate key is refused. Aliases cannot
 //! blow up the tree: its size, its depth and the number of values after expansion are bounded.
 
+mod unquoted;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -163,15 +165,12 @@ pub(crate) fn parse(source: &str, report: &mut Report) -> Option<Node> {
         let (event, span) = match next {
             Ok(next) => next,
             Err(error) => {
-                report.add(place(error.marker()), "", format!("not valid YAML: {}", error.info()), "");
+                report_unread(source, place(error.marker()), format!("not valid YAML: {}", error.info()), "", report);
                 return None;
             }
         };
         if let Err((message, help)) = loader.accept(event, span) {
-            match unquoted_expression(source, place(&span.start)) {
-                Some((at, expression)) => report.add(at, "", "an expression needs quotes", format!("write `\"{expression}\"`")),
-                None => report.add(place(&span.start), "", message, help),
-            }
+            report_unread(source, place(&span.start), message, help, report);
             return None;
         }
     }
@@ -181,14 +180,12 @@ pub(crate) fn parse(source: &str, report: &mut Report) -> Option<Node> {
     loader.root
 }
 
-/// The expression that YAML took for a mapping inside a mapping, and where it starts. `at` is the inner bracket.
-fn unquoted_expression(source: &str, at: At) -> Option<(At, &str)> {
-    let line = source.lines().nth(at.line.checked_sub(1)?)?;
-    let start = at.column.checked_sub(2)?;
-    let (from, _) = line.char_indices().nth(start)?;
-    let rest = line.get(from..).filter(|rest| rest.starts_with("{{"))?;
-    let end = rest.find("}}")?;
-    Some((At { line: at.line, column: start + 1 }, rest.get(..end + 2)?))
+/// Reports what could not be read; a template without quotes is nearly always the reason, where there is one.
+fn report_unread(source: &str, at: At, message: impl Into<String>, help: impl Into<String>, report: &mut Report) {
+    match unquoted::unquoted_template(source, at.line) {
+        Some((at, mistake)) => report.add(at, "", mistake.message, mistake.help),
+        None => report.add(at, "", message, help),
+    }
 }
 
 /// The parser recurses on brackets, so their depth is bounded before it starts. Brackets inside text count too; no sensible

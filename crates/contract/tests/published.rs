@@ -164,6 +164,25 @@ fn a_request_is_read_in_its_own_words() {
 }
 
 #[test]
+fn an_optional_list_that_a_request_leaves_out_is_left_out_and_one_that_it_has_is_not() {
+    let chosen =
+        "url: \"{{ request.body.target.url }}\", events?: { $each: \"{{ request.body.topics }}\", $then: \"{{ item.name }}\" }";
+    let contract = compile(&BASE.replacen("url: \"{{ request.body.target.url }}\"", chosen, 1)).unwrap();
+    let direct =
+        compile(&BASE.replacen("name?: \"{{ request.body.label }}\"", "events?: \"{{ request.body.topics }}\"", 1)).unwrap();
+    let read = |contract: &Contract, body: &str| {
+        let (register, _) = route(contract.published().unwrap(), &Method::POST, "/hooks");
+        let headers = HeaderMap::new();
+        let request = PublishedRequest { path: &[], query: &[], headers: &headers, body: Some(body) };
+        register.inputs(&request).texts("endpoint.events")
+    };
+    assert_eq!(read(&contract, "{}"), None);
+    assert_eq!(read(&contract, r#"{"topics":[{"name":"a.b"}]}"#), Some(vec!["a.b".to_owned()]));
+    assert_eq!(read(&direct, "{}"), None);
+    assert_eq!(read(&direct, r#"{"topics":[]}"#), Some(Vec::new()), "a request that chooses nothing is told so");
+}
+
+#[test]
 fn answers() {
     let contract = compile(BASE).unwrap();
     let api = contract.published().unwrap();
@@ -172,7 +191,7 @@ fn answers() {
     let account = || AccountView { id: "s".to_owned(), name: None };
     let at = Timestamp::from_secs(1_736_937_000);
     let (register, _) = route(api, &Method::POST, "/hooks");
-    let endpoint = EndpointView {
+    let endpoint = || EndpointView {
         id: "1".to_owned(),
         url: "https://a.example/".to_owned(),
         name: None,
@@ -183,8 +202,24 @@ fn answers() {
         updated_at: at,
         secret: Some(Secret::new("s".to_owned())),
     };
-    let answer = api.answer(register, &request, &Passed::Endpoint(account(), endpoint)).unwrap();
+    let answer = api.answer(register, &request, &Passed::Endpoint(account(), endpoint())).unwrap();
     assert_eq!((answer.status.as_u16(), &*answer.body), (201, &br#"{"id":"1","at":1736937000}"#[..]));
+
+    let listed = BASE.replacen(
+        "name?: \"{{ endpoint.name }}\"",
+        "events?: \"{{ endpoint.events }}\", own?: { $each: \"{{ endpoint.events }}\", $then: 1 }",
+        1,
+    );
+    let contract_with_lists = compile(&listed).unwrap();
+    let api_with_lists = contract_with_lists.published().unwrap();
+    let (register, _) = route(api_with_lists, &Method::POST, "/hooks");
+    let answer = |events: &[&str]| {
+        let events = events.iter().map(ToString::to_string).collect();
+        let passed = Passed::Endpoint(account(), EndpointView { events, ..endpoint() });
+        String::from_utf8(api_with_lists.answer(register, &request, &passed).unwrap().body.to_vec()).unwrap()
+    };
+    assert_eq!(answer(&[]), r#"{"id":"1","at":1736937000}"#, "an optional list that comes out empty is left out");
+    assert_eq!(answer(&["a.b"]), r#"{"id":"1","events":["a.b"],"own":[1],"at":1736937000}"#);
 
     let document = " {\"b\": 1.10, \"a\":\"\\u00e9\"}\n".to_owned();
     let (read, _) = route(api, &Method::GET, "/orders/1");

@@ -349,6 +349,8 @@ fn novamed() {
             common::EVENT_ID
         )
     );
+    contract.check_secret("your-api-key").expect("the guide's own placeholder");
+    contract.check_secret("your-api-ke").unwrap_err();
     let delivery = contract.delivery();
     assert_eq!((&delivery.success, delivery.timeout), (&SuccessRule::parse("200").unwrap(), Duration::from_secs(5)));
     let minutes: Vec<u64> = delivery.schedule.delays().iter().map(|delay| delay.as_secs() / 60).collect();

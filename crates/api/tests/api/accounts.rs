@@ -77,6 +77,30 @@ async fn of_many_creations_at_once_one_tells_the_secret_that_counts() {
 }
 
 /// The account's secrets that sign, newest first.
+/// One from before there was a floor: it stays, and may be put again as it is.
+#[tokio::test]
+async fn a_new_secret_that_is_short_is_refused_and_a_stored_one_stays() {
+    let server = Server::start().await;
+    let account = |secret: &str| json!({ "contract": "administered", "secret": secret });
+    let refused = server.put("/v1/accounts/a", &account("short")).await;
+    assert_eq!(refused.problem(), "422 invalid /secret");
+    assert!(refused.text.contains("16 to 1024 characters"), "{}", refused.text);
+    let stored = bellwire_store::PutAccount {
+        id: bellwire_domain::AccountId::try_new("a").unwrap(),
+        contract: "administered".to_owned(),
+        name: None,
+        secret: Some(bellwire_domain::Secret::new("short".to_owned())),
+        sandbox: false,
+        entitlements: std::collections::BTreeSet::default(),
+        retention: bellwire_domain::RetentionPeriods::default(),
+    };
+    server.records.put_account(stored).await.unwrap();
+    assert_eq!(server.put("/v1/accounts/a", &account("short")).await.status, 200);
+    assert_eq!(secrets(&server, "a").await, ["short"]);
+    assert_eq!(server.put("/v1/accounts/a", &account("shorter")).await.problem(), "422 invalid /secret");
+    assert_eq!(server.post("/v1/accounts/a/secrets", &json!({ "secret": "short" })).await.problem(), "422 invalid /secret");
+}
+
 async fn secrets(server: &Server, account: &str) -> Vec<String> {
     let id = bellwire_domain::AccountId::try_new(account).unwrap();
     server.records.account_secrets(&id).await.unwrap().iter().map(|active| active.secret.expose().clone()).collect()
@@ -85,7 +109,7 @@ async fn secrets(server: &Server, account: &str) -> Vec<String> {
 #[tokio::test]
 async fn the_secret_of_an_account_rotates_with_an_overlap() {
     let server = Server::start().await;
-    let account = json!({ "contract": "administered", "secret": "the first" });
+    let account = json!({ "contract": "administered", "secret": "the first secret" });
     server.put("/v1/accounts/a", &account).await;
     let endpoint = server.endpoint("a").await;
     let lane = bellwire_store::LaneKey {
@@ -94,17 +118,17 @@ async fn the_secret_of_an_account_rotates_with_an_overlap() {
     };
     let before = server.records.find_endpoint(&lane).await.unwrap().unwrap().version;
     let path = "/v1/accounts/a/secrets";
-    let rotated = server.post(path, &json!({ "secret": "the second", "overlap": "1h" })).await;
-    assert_eq!((rotated.status, &rotated.json["secret"]), (201, &json!("the second")), "{}", rotated.text);
-    assert_eq!(secrets(&server, "a").await, ["the second", "the first"]);
+    let rotated = server.post(path, &json!({ "secret": "the second secret", "overlap": "1h" })).await;
+    assert_eq!((rotated.status, &rotated.json["secret"]), (201, &json!("the second secret")), "{}", rotated.text);
+    assert_eq!(secrets(&server, "a").await, ["the second secret", "the first secret"]);
     let after = server.records.find_endpoint(&lane).await.unwrap().unwrap().version;
     assert!(after > before, "what sends to its endpoints is told");
     server.clock.advance(Duration::from_secs(3_600));
-    assert_eq!(secrets(&server, "a").await, ["the second"]);
+    assert_eq!(secrets(&server, "a").await, ["the second secret"]);
     let drawn = server.call("POST", path, Some(crate::support::ADMIN), None).await;
     let drawn = drawn.json["secret"].as_str().unwrap().to_owned();
     assert!(drawn.len() >= 32, "{drawn}");
-    assert_eq!(secrets(&server, "a").await, [drawn.as_str(), "the second"]);
+    assert_eq!(secrets(&server, "a").await, [drawn.as_str(), "the second secret"]);
     assert_eq!(server.get("/v1/accounts/a").await.json.get("secret"), None, "told once");
     for (body, expected) in [
         (json!({ "secret": "with\nbreak" }), "422 invalid /secret"),
@@ -118,8 +142,8 @@ async fn the_secret_of_an_account_rotates_with_an_overlap() {
         assert_eq!(server.post(path, &json!({ "overlap": "1d" })).await.status, 201);
     }
     assert_eq!(server.post(path, &json!({ "overlap": "1d" })).await.problem(), "409 secret_limit");
-    assert_eq!(server.post(path, &json!({ "secret": "alone", "overlap": "0s" })).await.status, 201);
-    assert_eq!(secrets(&server, "a").await, ["alone"]);
+    assert_eq!(server.post(path, &json!({ "secret": "alone from here on", "overlap": "0s" })).await.status, 201);
+    assert_eq!(secrets(&server, "a").await, ["alone from here on"]);
 
     server.account("n", "noyo").await;
     assert_eq!(server.post("/v1/accounts/n/secrets", &json!({ "secret": "x" })).await.problem(), "409 endpoint_secret");
@@ -129,15 +153,16 @@ async fn the_secret_of_an_account_rotates_with_an_overlap() {
 #[tokio::test]
 async fn a_secret_is_read_back_where_the_contract_says_so_and_nowhere_else() {
     let server = Server::start().await;
-    server.put("/v1/accounts/s", &json!({ "contract": "shared", "secret": "of the account" })).await;
+    server.put("/v1/accounts/s", &json!({ "contract": "shared", "secret": "a secret of the account" })).await;
     let endpoint = server.endpoint("s").await;
     let key = server.key("consumer", Some("s")).await;
     let read = async |path: &str| server.call("GET", path, Some(&key), None).await.json.get("secret").cloned();
-    assert_eq!(read("/v1/accounts/s").await, Some(json!("of the account")));
+    assert_eq!(read("/v1/accounts/s").await, Some(json!("a secret of the account")));
     assert_eq!(read(&format!("/v1/accounts/s/endpoints/{endpoint}")).await, None, "it is the account's");
-    let rotated = server.call("POST", "/v1/accounts/s/secrets", Some(&key), Some(r#"{"secret":"the next"}"#)).await;
+    let rotated =
+        server.call("POST", "/v1/accounts/s/secrets", Some(&key), Some(r#"{"secret":"the secret that is next"}"#)).await;
     assert_eq!(rotated.status, 201, "where consumers register they rotate as well: {}", rotated.text);
-    assert_eq!(read("/v1/accounts/s").await, Some(json!("the next")));
+    assert_eq!(read("/v1/accounts/s").await, Some(json!("the secret that is next")));
 
     server.account("o", "open").await;
     let body = json!({ "url": "https://clinic.example/hooks" });

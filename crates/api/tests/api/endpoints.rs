@@ -188,29 +188,32 @@ async fn rotated_secrets_overlap_for_as_long_as_asked() {
     let id = server.endpoint("n").await;
     let path = format!("{NOYO}/{id}/secrets");
     let first = "a secret that nobody can guess".to_owned();
-    let rotated = server.post(&path, &json!({ "secret": "the second one", "overlap": "1h" })).await;
-    assert_eq!((rotated.status, &rotated.json["secret"]), (201, &json!("the second one")));
-    assert_eq!(secrets(&server, "n", &id).await, ["the second one".to_owned(), first]);
+    let rotated = server.post(&path, &json!({ "secret": "the second secret", "overlap": "1h" })).await;
+    assert_eq!((rotated.status, &rotated.json["secret"]), (201, &json!("the second secret")));
+    assert_eq!(secrets(&server, "n", &id).await, ["the second secret".to_owned(), first]);
     server.clock.advance(Duration::from_secs(3_600));
-    assert_eq!(secrets(&server, "n", &id).await, ["the second one"]);
-    server.post(&path, &json!({ "secret": "the third one", "overlap": "0s" })).await;
-    assert_eq!(secrets(&server, "n", &id).await, ["the third one"]);
+    assert_eq!(secrets(&server, "n", &id).await, ["the second secret"]);
+    server.post(&path, &json!({ "secret": "the third secret", "overlap": "0s" })).await;
+    assert_eq!(secrets(&server, "n", &id).await, ["the third secret"]);
 
     for (body, expected) in [
         (json!({ "overlap": "1h" }), "422 invalid /secret"),
         (json!({ "secret": "", "overlap": "1h" }), "422 invalid /secret"),
-        (json!({ "secret": "fine", "overlap": "a while" }), "422 invalid /overlap"),
-        (json!({ "secret": "fine", "overlap": "31d" }), "422 invalid /overlap"),
-        (json!({ "secret": "fine", "overlap": 24 }), "422 invalid /overlap"),
+        (json!({ "secret": "a secret that is fine", "overlap": "a while" }), "422 invalid /overlap"),
+        (json!({ "secret": "a secret that is fine", "overlap": "31d" }), "422 invalid /overlap"),
+        (json!({ "secret": "a secret that is fine", "overlap": 24 }), "422 invalid /overlap"),
     ] {
         assert_eq!(server.post(&path, &body).await.problem(), expected, "{body}");
     }
     for count in 0..4 {
-        let answer = server.post(&path, &json!({ "secret": format!("number {count}"), "overlap": "1d" })).await;
+        let answer = server.post(&path, &json!({ "secret": format!("a secret, number {count}"), "overlap": "1d" })).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
     }
-    assert_eq!(server.post(&path, &json!({ "secret": "too many", "overlap": "1d" })).await.problem(), "409 secret_limit");
-    assert_eq!(server.post(&path, &json!({ "secret": "no overlap", "overlap": "0s" })).await.status, 201);
+    assert_eq!(
+        server.post(&path, &json!({ "secret": "one secret too many", "overlap": "1d" })).await.problem(),
+        "409 secret_limit"
+    );
+    assert_eq!(server.post(&path, &json!({ "secret": "one without overlap", "overlap": "0s" })).await.status, 201);
 }
 
 #[tokio::test]

@@ -68,7 +68,7 @@ fn render(arguments: &RenderArguments) -> anyhow::Result<()> {
     let data = &*contract.minimise(data, choice.as_ref());
     let secret = match &arguments.secret {
         Some(secret) => {
-            contract.check_secret(secret).map_err(|reason| anyhow::anyhow!("--secret: {reason}"))?;
+            contract.check_known_secret(secret).map_err(|reason| anyhow::anyhow!("--secret: {reason}"))?;
             Secret::new(secret.clone())
         }
         None => contract.draw_secret([7; 32]),

@@ -16,7 +16,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use bellwire_contract::CapturedRequest;
+use bellwire_contract::{CapturedRequest, Verdict};
 use bellwire_domain::{Clock, SuccessRule};
 use bytes::Bytes;
 use http::StatusCode;
@@ -42,7 +42,15 @@ pub(crate) fn run(arguments: ListenArguments) -> anyhow::Result<ExitCode> {
         None => success(&delivery.success)?,
     };
     let forwarder = arguments.forward.map(|url| Forwarder::new(url, delivery.timeout));
-    let receiver = Receiver { consumer, status, forwarder, hide_body: arguments.hide_body, genuine: 0.into(), others: 0.into() };
+    let receiver = Receiver {
+        consumer,
+        status,
+        forwarder,
+        hide_body: arguments.hide_body,
+        genuine: 0.into(),
+        unsigned: 0.into(),
+        others: 0.into(),
+    };
     let runtime = tokio::runtime::Runtime::new().context("the runtime cannot be started")?;
     let ended = runtime.block_on(listen(Arc::new(receiver), arguments.port));
     runtime.shutdown_background(); // a thread that waits for DNS must not delay the exit
@@ -84,6 +92,7 @@ struct Receiver {
     forwarder: Option<Forwarder>,
     hide_body: bool,
     genuine: AtomicUsize,
+    unsigned: AtomicUsize,
     others: AtomicUsize,
 }
 
@@ -101,14 +110,20 @@ impl Receiver {
     }
 
     fn summary(&self) -> String {
-        let (genuine, others) = (self.genuine.load(Ordering::Relaxed), self.others.load(Ordering::Relaxed));
-        format!("stopped; requests: {}, genuine: {genuine}, not genuine: {others}", genuine + others)
+        let [genuine, unsigned, others] =
+            [&self.genuine, &self.unsigned, &self.others].map(|count| count.load(Ordering::Relaxed));
+        let those = if unsigned > 0 { format!(", unsigned: {unsigned}") } else { String::new() };
+        format!("stopped; requests: {}, genuine: {genuine}, not genuine: {others}{those}", genuine + unsigned + others)
     }
 
     /// Verifies a request, and counts it.
-    fn judge(&self, request: &CapturedRequest<'_>) -> Result<(), String> {
+    fn judge(&self, request: &CapturedRequest<'_>) -> Verdict {
         let verdict = self.consumer.judge(request, SystemClock.now());
-        let counter = if verdict.is_ok() { &self.genuine } else { &self.others };
+        let counter = match verdict {
+            Verdict::Genuine => &self.genuine,
+            Verdict::Unsigned => &self.unsigned,
+            Verdict::Rejected { .. } => &self.others,
+        };
         counter.fetch_add(1, Ordering::Relaxed);
         verdict
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use bellwire_contract::CapturedRequest;
+use bellwire_contract::{CapturedRequest, Verdict};
 use bellwire_domain::{Clock, Timestamp};
 
 use crate::cli::VerifyArguments;
@@ -20,7 +20,10 @@ use head::Head;
 /// The most bytes of a captured request.
 const CAPTURE_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
 
-/// Prints the verdict. Exit code 0: genuine; 1: not genuine.
+/// The exit code when there is nothing to judge.
+const NOTHING_TO_JUDGE: u8 = 2;
+
+/// Prints the verdict. Exit code 0: genuine; 1: not genuine; 2: unsigned.
 pub(crate) fn run(arguments: &VerifyArguments) -> anyhow::Result<ExitCode> {
     let consumer = Consumer::new(&arguments.consumer)?;
     let capture = read_input()?;
@@ -36,11 +39,15 @@ pub(crate) fn run(arguments: &VerifyArguments) -> anyhow::Result<ExitCode> {
     let request = CapturedRequest { method: &head.method, url: &head.url, headers: &head.headers, body: &body };
     let now = arguments.at.unwrap_or_else(|| SystemClock.now());
     match consumer.judge(&request, now) {
-        Ok(()) => {
+        Verdict::Genuine => {
             telemetry::print("genuine");
             Ok(ExitCode::SUCCESS)
         }
-        Err(reason) => {
+        Verdict::Unsigned => {
+            telemetry::print("unsigned: nothing in a request of this contract proves where it comes from");
+            Ok(ExitCode::from(NOTHING_TO_JUDGE))
+        }
+        Verdict::Rejected { reason } => {
             let hint = hint(&consumer, &request, now).unwrap_or_default();
             telemetry::print(&format!("not genuine: {reason}{hint}"));
             Ok(ExitCode::FAILURE)
@@ -52,7 +59,7 @@ pub(crate) fn run(arguments: &VerifyArguments) -> anyhow::Result<ExitCode> {
 fn hint(consumer: &Consumer, request: &CapturedRequest<'_>, now: Timestamp) -> Option<String> {
     let trimmed = request.body.strip_suffix(b"\n").map(|body| body.strip_suffix(b"\r").unwrap_or(body));
     if let Some(body) = trimmed
-        && consumer.judge(&CapturedRequest { body, ..*request }, now).is_ok()
+        && consumer.judge(&CapturedRequest { body, ..*request }, now) == Verdict::Genuine
     {
         return Some("; without the line break at the end of the body it would be".to_owned());
     }

@@ -24,6 +24,7 @@ mod harness;
 mod lessons;
 mod listen;
 mod logs_postgres;
+mod mechanisms;
 mod migrate;
 mod minimise;
 mod node;

@@ -169,6 +169,21 @@ fn the_url_is_told_where_a_signature_covers_it() {
 }
 
 #[test]
+fn an_unsigned_contract_is_unsigned_for_verify_and_on_its_page() {
+    let home = Home::new();
+    let file = home.path("open.yaml");
+    let contract = "contract: open\ntitle: Open\nevents: any\nrequest: { body: \"{{ event.data }}\" }\n";
+    fs::write(&file, contract).unwrap();
+    let folder = file.parent().unwrap().to_str().unwrap();
+    let verified =
+        run_with(b"POST / HTTP/1.1\nhost: here\n\n{}", bellwire().args(["verify", "--contract", "open", "--contracts", folder]));
+    assert_eq!((verified.code, verified.stderr.as_str()), (Some(2), ""), "{verified:?}");
+    assert!(verified.stdout.starts_with("unsigned: "), "{verified:?}");
+    let page = run(bellwire().args(["contract", "docs", file.to_str().unwrap()]));
+    assert!(page.success().contains("Requests are unsigned"), "{page:?}");
+}
+
+#[test]
 fn what_cannot_be_judged_is_one_line_and_exit_code_2() {
     let capture = rendered("noyo", "difference.created");
     for (input, words) in [

@@ -10,7 +10,7 @@ use crate::json;
 use crate::meter::Meter;
 use crate::piece::Piece;
 use crate::request::Header;
-use crate::tree::{Spacing, Tree};
+use crate::tree::Tree;
 use crate::variables::{Builtin, Scope, Values, Variable};
 
 /// How often an answer may hold what it is made from: a page of events is longer than any request.
@@ -73,7 +73,7 @@ pub(crate) fn write(
     }
     let mut out = String::new();
     if let Some(tree) = body {
-        tree.render(scope, Spacing::Compact, &mut out).map_err(|failure| RenderError::of(format!("{place}.body"), failure))?;
+        tree.render(scope, &mut out).map_err(|failure| RenderError::of(format!("{place}.body"), failure))?;
     }
     Ok((map, Bytes::from(out)))
 }

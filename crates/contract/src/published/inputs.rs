@@ -4,7 +4,7 @@ use http::HeaderMap;
 use serde_json::{Map, Value};
 
 use crate::published::bindings::Bindings;
-use crate::tree::{Spacing, Tree};
+use crate::tree::Tree;
 use crate::variables::{Scope, Variable};
 
 /// Something that a use-case needs, and the part of the request it comes from.
@@ -16,6 +16,15 @@ pub(crate) struct Input {
     pub(crate) is_required: bool,
     /// What the published document calls it.
     pub(crate) field: Option<String>,
+}
+
+impl Input {
+    /// Whether a value counts as none: a list that the contract makes from what the request left out. One that the request itself
+    /// has is its own word.
+    fn leaves_out(&self, value: &Value) -> bool {
+        let is_empty = value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty);
+        is_empty && !self.is_required && !matches!(self.tree, Tree::Value(_))
+    }
 }
 
 /// A request to a published API, as it was received.
@@ -83,9 +92,10 @@ impl<'r> Inputs<'r> {
         let mut inputs = Self { declared, values: Vec::new(), faults: Vec::new() };
         for input in declared {
             let mut out = String::new();
-            match input.tree.render(Scope::of(&names), Spacing::Compact, &mut out) {
+            match input.tree.render(Scope::of(&names), &mut out) {
                 Ok(true) => match serde_json::from_str(&out) {
                     Ok(Value::Null) => inputs.left_out(input),
+                    Ok(value) if input.leaves_out(&value) => {}
                     Ok(value) => inputs.values.push((input.name, value)),
                     Err(_) => inputs.fault(input.name, "cannot be read"),
                 },

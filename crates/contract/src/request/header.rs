@@ -92,10 +92,8 @@ pub(crate) fn read_headers(node: &Node, path: &str, locals: &[String], headers: 
         };
         let templates: Vec<_> = one_or_many(value).iter().map(|node| Template::read(node, &place, locals, report)).collect();
         headers.retain(|header| header.name != name);
-        match templates.into_iter().collect::<Option<Vec<_>>>() {
-            Some(values) => headers.push(Header { name, spelled, optional, values }),
-            None => clean = false,
-        }
+        clean &= templates.iter().all(Option::is_some);
+        headers.push(Header { name, spelled, optional, values: templates.into_iter().flatten().collect() });
     }
     if headers.len() > HEADERS_MAX {
         report.add(node.at, path, format!("more than {HEADERS_MAX} headers"), "");

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::grammar::{KeySpec, Shape};
 use crate::reader::Fields;
 use crate::signature::hash::{Encoding, Hash};
-use crate::signature::scheme::{ENCODE, OVER, Recipe, Scheme, SchemeKind, Secrets};
+use crate::signature::scheme::{ENCODE, OVER, Recipe, Scheme, SchemeKind, Secrets, read_over};
 use crate::template::Template;
 use crate::variables::Scope;
 
@@ -27,9 +27,9 @@ struct Digest {
 }
 
 fn read(fields: &Fields<'_>, report: &mut Report) -> Option<Box<dyn Scheme>> {
-    let hash = fields.word("hash", report);
+    let hash = fields.algorithm("hash", report);
     let encode = fields.word("encode", report).unwrap_or(Encoding::Hex);
-    let over = Template::read(fields.get("over")?, &fields.path_of("over"), &[], report)?;
+    let over = read_over(fields, report)?;
     Some(Box::new(Digest { hash: hash?, over, encode }))
 }
 

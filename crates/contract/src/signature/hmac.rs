@@ -7,7 +7,7 @@ use crate::grammar::{KeySpec, Shape};
 use crate::reader::Fields;
 use crate::signature::hash::{Encoding, Hash};
 use crate::signature::key::{KEY, KeyDerivation};
-use crate::signature::scheme::{ENCODE, OVER, Recipe, Scheme, SchemeKind, Secrets};
+use crate::signature::scheme::{ENCODE, OVER, Recipe, Scheme, SchemeKind, Secrets, read_over};
 use crate::template::Template;
 use crate::variables::Scope;
 
@@ -29,10 +29,10 @@ struct HmacOver {
 }
 
 fn read(fields: &Fields<'_>, report: &mut Report) -> Option<Box<dyn Scheme>> {
-    let hash = fields.word("hmac", report);
+    let hash = fields.algorithm("hmac", report);
     let key = KeyDerivation::read(fields, report);
     let encode = fields.word("encode", report).unwrap_or(Encoding::Hex);
-    let over = Template::read(fields.get("over")?, &fields.path_of("over"), &[], report)?;
+    let over = read_over(fields, report)?;
     Some(Box::new(HmacOver { hash: hash?, key: key?, over, encode }))
 }
 

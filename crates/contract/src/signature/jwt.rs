@@ -15,7 +15,7 @@ use crate::reader::Fields;
 use crate::signature::hash::Hash;
 use crate::signature::key::{KEY, KeyDerivation};
 use crate::signature::scheme::{Receiver, Recipe, Scheme, SchemeKind, Secrets, Token};
-use crate::tree::{Member, Spacing, Tree, first_place};
+use crate::tree::{Member, Tree, first_place};
 use crate::variables::Scope;
 
 pub(crate) const JWT: SchemeKind = SchemeKind {
@@ -62,7 +62,7 @@ struct Jwt {
 fn read(fields: &Fields<'_>, report: &mut Report) -> Option<Box<dyn Scheme>> {
     let key = KeyDerivation::read(fields, report);
     let jwt = Fields::open(fields.get("jwt")?, &fields.path_of("jwt"), TOKEN_KEYS, report)?;
-    let algorithm = jwt.word("alg", report).unwrap_or(Algorithm::Hs256);
+    let algorithm = jwt.algorithm("alg", report).unwrap_or(Algorithm::Hs256);
     let claims = Tree::read(jwt.get("claims")?, &jwt.path_of("claims"), &[], report)?;
     let mut header = vec![constant("alg", algorithm.as_str()), constant("typ", "JWT")];
     if let Some(node) = jwt.get("header") {
@@ -118,7 +118,7 @@ impl Scheme for Jwt {
                 out.push('.');
             }
             let mut json = String::new();
-            tree.render(scope, Spacing::Compact, &mut json)?;
+            tree.render(scope, &mut json)?;
             let room = scope.meter().make(json.len().saturating_mul(2));
             room.map_err(|error| Failure::new(first_place(tree).unwrap_or_default(), error.message))?;
             URL_SAFE_NO_PAD.encode_string(json, out);

@@ -45,6 +45,14 @@ pub(crate) trait Scheme: fmt::Debug + Send + Sync {
     /// Shows every expression that the value is made of.
     fn visit<'s>(&'s self, visitor: &mut dyn FnMut(&'s Expression));
 
+    /// The text that is only signed, not sent.
+    fn signed(&self) -> Option<&Template> {
+        match self.recipe() {
+            Recipe::Hmac { over, .. } | Recipe::Hash { over, .. } => Some(over),
+            Recipe::Token { .. } | Recipe::Text(_) => None,
+        }
+    }
+
     /// How its value is computed, for those who compute it elsewhere.
     fn recipe(&self) -> Recipe<'_>;
 
@@ -108,6 +116,19 @@ bellwire_domain::words! {
 /// The signed text.
 pub(crate) const OVER: KeySpec =
     KeySpec::required("over", TEMPLATE, "The signed text.", "write the signed text, such as \"{{ body }}\"");
+/// Reads the signed text. A name without braces would be signed as a word.
+pub(crate) fn read_over(fields: &Fields<'_>, report: &mut Report) -> Option<Template> {
+    let (node, path) = (fields.get(OVER.name)?, fields.path_of(OVER.name));
+    let over = Template::read(node, &path, &[], report)?;
+    let named = over.constant().filter(|text| Expression::compile(text, node.at, &[]).is_ok_and(|found| !found.paths.is_empty()));
+    if let Some(text) = named {
+        let text = text.trim();
+        report.add(node.at, &path, format!("this signs the text `{text}` itself"), format!("write \"{{{{ {text} }}}}\""));
+        return None;
+    }
+    Some(over)
+}
+
 /// How the bytes of the value are written.
 pub(crate) const ENCODE: KeySpec =
     KeySpec::optional("encode", Shape::Words(Encoding::WORDS), "How the bytes are written; `hex` unless given.");

@@ -1,6 +1,6 @@
-//! Renders trees as JSON, spaced as the contract says.
+//! Renders trees as compact JSON.
 
-use super::{Each, Member, Spacing, Tree};
+use super::{Each, Member, Tree};
 use crate::diagnostic::At;
 use crate::expression::Expression;
 use crate::failure::Failure;
@@ -15,7 +15,7 @@ const ITEM_STEPS: usize = 64;
 
 impl Tree {
     /// Appends the tree as JSON. Returns `false` when a `$when` does not hold, so that there is no value.
-    pub(crate) fn render(&self, scope: Scope<'_>, spacing: Spacing, out: &mut String) -> Result<bool, Failure> {
+    pub(crate) fn render(&self, scope: Scope<'_>, out: &mut String) -> Result<bool, Failure> {
         match self {
             Self::Constant(json) => {
                 charge(scope, json.len())?;
@@ -30,12 +30,12 @@ impl Tree {
                 let written = text.write_json_charged(out, scope.meter());
                 written.map_err(|error| Failure::new(template.at, error.message))?;
             }
-            Self::Object(members) => render_object(members, scope, spacing, out)?,
+            Self::Object(members) => render_object(members, scope, out)?,
             Self::List(items) => {
                 out.push('[');
                 let mut first = true;
                 for (index, item) in items.iter().enumerate() {
-                    item.render_items(scope, spacing, out, &mut first).map_err(|failure| failure.inside(format!("[{index}]")))?;
+                    item.render_items(scope, out, &mut first).map_err(|failure| failure.inside(format!("[{index}]")))?;
                 }
                 out.push(']');
             }
@@ -47,14 +47,14 @@ impl Tree {
                     Err(error) => return Err(Failure::of(&when.condition, error).inside("$when")),
                 };
                 return match (holds, &when.otherwise) {
-                    (true, _) => when.then.render(scope, spacing, out),
-                    (false, Some(otherwise)) => otherwise.render(scope, spacing, out),
+                    (true, _) => when.then.render(scope, out),
+                    (false, Some(otherwise)) => otherwise.render(scope, out),
                     (false, None) => Ok(false),
                 };
             }
             Self::Each(each) => {
                 out.push('[');
-                each.render_items(scope, spacing, out, &mut true)?;
+                each.render_items(scope, out, &mut true)?;
                 out.push(']');
             }
         }
@@ -62,15 +62,15 @@ impl Tree {
     }
 
     /// Appends the items that this tree adds to the list around it.
-    fn render_items(&self, scope: Scope<'_>, spacing: Spacing, out: &mut String, first: &mut bool) -> Result<(), Failure> {
+    fn render_items(&self, scope: Scope<'_>, out: &mut String, first: &mut bool) -> Result<(), Failure> {
         if let Self::Each(each) = self {
-            return each.render_items(scope, spacing, out, first);
+            return each.render_items(scope, out, first);
         }
         let start = out.len();
         if !*first {
-            out.push_str(spacing.comma());
+            out.push(',');
         }
-        if self.render(scope, spacing, out)? {
+        if self.render(scope, out)? {
             *first = false;
         } else {
             out.truncate(start);
@@ -80,7 +80,7 @@ impl Tree {
 }
 
 impl Each {
-    fn render_items(&self, scope: Scope<'_>, spacing: Spacing, out: &mut String, first: &mut bool) -> Result<(), Failure> {
+    fn render_items(&self, scope: Scope<'_>, out: &mut String, first: &mut bool) -> Result<(), Failure> {
         let list = self.list.evaluate(scope).map_err(|error| Failure::of(&self.list, error).inside("$each"))?;
         let raw = match &list {
             Piece::Json(raw) if raw.trim_start().starts_with('[') => raw.as_ref(),
@@ -97,7 +97,7 @@ impl Each {
             let index_local = Local { name: "index", value: Piece::number(&index), outer: scope.locals };
             let item_local = Local { name: &self.name, value: Piece::Json(item.into()), outer: Some(&index_local) };
             let inner = Scope { values: scope.values, locals: Some(&item_local) };
-            self.then.render_items(inner, spacing, out, first)?;
+            self.then.render_items(inner, out, first)?;
         }
         Ok(())
     }
@@ -113,34 +113,18 @@ fn charge(scope: Scope<'_>, bytes: usize) -> Result<(), Failure> {
     scope.meter().make(bytes).map_err(|error| Failure::new(At::default(), error.message))
 }
 
-impl Spacing {
-    const fn comma(self) -> &'static str {
-        match self {
-            Self::Compact => ",",
-            Self::Spaced => ", ",
-        }
-    }
-
-    const fn colon(self) -> &'static str {
-        match self {
-            Self::Compact => ":",
-            Self::Spaced => ": ",
-        }
-    }
-}
-
-fn render_object(members: &[Member], scope: Scope<'_>, spacing: Spacing, out: &mut String) -> Result<(), Failure> {
+fn render_object(members: &[Member], scope: Scope<'_>, out: &mut String) -> Result<(), Failure> {
     out.push('{');
     let start = out.len();
     for member in members {
         let before = out.len();
         if before > start {
-            out.push_str(spacing.comma());
+            out.push(',');
         }
         match member {
             Member::Merge(expression) => {
                 let empty = out.len();
-                merge(expression, scope, spacing, out).map_err(|failure| failure.inside("$merge"))?;
+                merge(expression, scope, out).map_err(|failure| failure.inside("$merge"))?;
                 if out.len() == empty {
                     out.truncate(before);
                 }
@@ -148,8 +132,8 @@ fn render_object(members: &[Member], scope: Scope<'_>, spacing: Spacing, out: &m
             Member::Field { name, encoded, optional, value } => {
                 charge(scope, encoded.len() + MEMBER_BYTES)?;
                 out.push_str(encoded);
-                out.push_str(spacing.colon());
-                if !render_field(value, *optional, scope, spacing, out).map_err(|failure| failure.inside(name.clone()))? {
+                out.push(':');
+                if !render_field(value, *optional, scope, out).map_err(|failure| failure.inside(name.clone()))? {
                     out.truncate(before);
                 }
             }
@@ -160,31 +144,37 @@ fn render_object(members: &[Member], scope: Scope<'_>, spacing: Spacing, out: &m
 }
 
 /// Appends a field's value. Returns `false` when the field is left out.
-fn render_field(value: &Tree, optional: bool, scope: Scope<'_>, spacing: Spacing, out: &mut String) -> Result<bool, Failure> {
+fn render_field(value: &Tree, optional: bool, scope: Scope<'_>, out: &mut String) -> Result<bool, Failure> {
     let start = out.len();
     match value {
         Tree::Value(expression) if optional => {
             let value = match expression.evaluate(scope) {
-                Ok(value) if value.is_missing() => return Ok(false),
+                Ok(value) if value.is_missing() || matches!(&value, Piece::Json(raw) if is_empty(raw)) => return Ok(false),
                 Err(error) if error.absent => return Ok(false),
                 other => other.map_err(|error| Failure::of(expression, error))?,
             };
             write(&value, expression, scope, out)?;
             Ok(true)
         }
-        Tree::Text(_) if optional => match value.render(scope, spacing, out) {
+        Tree::Text(_) if optional => match value.render(scope, out) {
             Err(failure) if failure.absent => Ok(false),
             other => other,
         },
         _ => {
-            let there = value.render(scope, spacing, out)?;
-            let empty = optional && matches!(out.get(start..), Some("[]" | "{}"));
-            Ok(there && !empty)
+            let there = value.render(scope, out)?;
+            Ok(there && !(optional && out.get(start..).is_some_and(is_empty)))
         }
     }
 }
 
-fn merge(expression: &Expression, scope: Scope<'_>, spacing: Spacing, out: &mut String) -> Result<(), Failure> {
+/// Whether JSON is a list or mapping that has nothing in it.
+fn is_empty(raw: &str) -> bool {
+    let raw = raw.trim();
+    let inside = |open, close| raw.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+    inside('[', ']').or_else(|| inside('{', '}')).is_some_and(|inside| inside.trim().is_empty())
+}
+
+fn merge(expression: &Expression, scope: Scope<'_>, out: &mut String) -> Result<(), Failure> {
     let value = expression.evaluate(scope).map_err(|error| Failure::of(expression, error))?;
     let Piece::Json(raw) = &value else {
         if value.is_missing() {
@@ -198,10 +188,10 @@ fn merge(expression: &Expression, scope: Scope<'_>, spacing: Spacing, out: &mut 
     for (index, (key, value)) in json::members(raw).enumerate() {
         charge(scope, key.len().saturating_mul(json::ESCAPED_BYTES_MAX) + value.len() + MEMBER_BYTES)?;
         if index > 0 {
-            out.push_str(spacing.comma());
+            out.push(',');
         }
         json::write_string(out, &key);
-        out.push_str(spacing.colon());
+        out.push(':');
         out.push_str(value);
     }
     Ok(())

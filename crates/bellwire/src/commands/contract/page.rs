@@ -39,6 +39,7 @@ pub(super) fn write(contract: &Contract) -> anyhow::Result<String> {
 fn registration(contract: &Contract) -> String {
     let subscription = contract.subscription();
     let payload = payload(&subscription.payload);
+    let chosen = format!("You choose its secret, of at least {} characters.", subscription.secret.length_min);
     let mut lines = vec![
         match subscription.register {
             Registrar::Consumer => "You register your endpoints yourself.",
@@ -53,7 +54,7 @@ fn registration(contract: &Contract) -> String {
             UrlPolicy::Any => "Its URL is an http or https URL.",
         },
         match subscription.secret.from {
-            SecretSource::Consumer => "You choose its secret.",
+            SecretSource::Consumer => &chosen,
             SecretSource::Generated => "Its secret is drawn for you.",
             SecretSource::Account => "Your account has one secret, which its endpoints share.",
         },
@@ -152,7 +153,7 @@ fn request(contract: &Contract, event_type: &EventType, data: &str, is_test: boo
 fn verification(contract: &Contract) -> String {
     let proofs = contract.proofs();
     if proofs.is_empty() {
-        return "Nothing in a request proves where it comes from.\n".to_owned();
+        return "Requests are unsigned: nothing in one proves where it comes from.\n".to_owned();
     }
     let secret = contract.draw_secret([7; 32]);
     let mut text = format!("The requests above are made with the secret `{}`. ", secret.expose());

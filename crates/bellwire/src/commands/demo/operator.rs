@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 use crate::environment::SystemEntropy;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// The secret of endpoints that nobody verifies.
+const DEMO_SECRET: &str = "a secret for the demo";
 
 /// A client of the API.
 pub(super) struct Operator {
@@ -88,10 +90,9 @@ impl Operator {
         let path = format!("/v1/accounts/{account}");
         let endpoints = format!("{path}/endpoints");
         // Nobody listens on the discard port (RFC 863) of loopback.
-        let closed =
-            json!({ "url": "http://127.0.0.1:9/hook", "name": "A clinic that is closed", "secret": "demo", "enabled": true });
+        let closed = json!({ "url": "http://127.0.0.1:9/hook", "name": "A clinic that is closed", "secret": DEMO_SECRET, "enabled": true });
         self.call(Method::POST, &endpoints, &closed).await?;
-        let off = json!({ "url": "http://127.0.0.1:9/off", "name": "A clinic that was switched off", "secret": "demo", "enabled": false });
+        let off = json!({ "url": "http://127.0.0.1:9/off", "name": "A clinic that was switched off", "secret": DEMO_SECRET, "enabled": false });
         let off = self.call(Method::POST, &endpoints, &off).await?;
         let event = contract.events().first().context("the contract lists no event")?;
         let body = format!("{{\"type\":{},\"data\":{}}}", Value::from(event.event_type.as_str()), event.example.get());
@@ -111,8 +112,14 @@ impl Operator {
         headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {}", self.key))?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let url = format!("http://{}{path}", self.address);
-        let request =
-            OutboundRequest { method: method.clone(), url, headers, spellings: Vec::new(), body, heeded: Arc::default() };
+        let request = OutboundRequest {
+            method: method.clone(),
+            url,
+            headers,
+            spellings: Vec::new(),
+            body,
+            heeded: std::sync::Arc::default(),
+        };
         let consumer = Consumer { account: &AccountId::try_new("operator")?, contract: "none" };
         let sent = self.sender.send(consumer, request, TIMEOUT, Timestamp::default()).await;
         match sent.map(|sent| sent.outcome) {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use bellwire_contract::NamedEvent;
+use bellwire_contract::{NamedEvent, Verdict};
 use bellwire_domain::Timestamp;
 use bellwire_domain::time::Zone;
 use serde_json::value::RawValue;
@@ -20,7 +20,7 @@ pub(super) struct Arrival {
     pub(super) named: NamedEvent,
     /// Method and target.
     pub(super) request: String,
-    pub(super) verdict: Result<(), String>,
+    pub(super) verdict: Verdict,
     pub(super) answer: String,
 }
 
@@ -33,8 +33,9 @@ impl Arrival {
             (None, None) => plain(&self.request),
         };
         let verdict = match &self.verdict {
-            Ok(()) => "genuine".to_owned(),
-            Err(reason) => format!("not genuine: {}", plain(reason)),
+            Verdict::Genuine => "genuine".to_owned(),
+            Verdict::Unsigned => "unsigned".to_owned(),
+            Verdict::Rejected { reason } => format!("not genuine: {}", plain(reason)),
         };
         let mut text = format!("{}  {what}  {} bytes  {verdict}  ({})", time(self.at), body.len(), self.answer);
         if !hide_body && !body.is_empty() {

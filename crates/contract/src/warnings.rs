@@ -1,6 +1,9 @@
-//! Warnings about templates that can make far more than they are given.
+//! Warnings: what is not wrong with a contract, but its author should know.
 //!
-//! Such a template is not wrong: a rendering has bounds. But an event that would pass them cannot be sent, and its author should know.
+//! A template can make far more than it is given: a rendering has bounds, and an event that would pass them cannot be sent. Secrets can
+//! be short enough to be guessed. A signature can cover what no receiver knows.
+
+mod signatures;
 
 use crate::contract::Contract;
 use crate::diagnostic::{At, Diagnostic};
@@ -13,7 +16,7 @@ impl Contract {
         let mut found: Vec<Diagnostic> = Vec::new();
         let mut add = |at: At, path: &str, message: String, help: &str| {
             let (line, column) = (at.line, at.column);
-            if !found.iter().any(|known| (known.line, known.column) == (line, column)) {
+            if !found.iter().any(|known| (known.line, known.column, &known.message) == (line, column, &message)) {
                 let (file, path, help) = (file.to_owned(), path.to_owned(), help.to_owned());
                 found.push(Diagnostic { file, line, column, path, message, help });
             }
@@ -21,6 +24,10 @@ impl Contract {
         let changed = self.events().iter().filter_map(|event| event.plan.as_ref());
         for plan in std::iter::once(&self.plan).chain(changed) {
             self.warn_of(plan, &mut add);
+        }
+        self.warn_of_signatures(&mut add);
+        for (at, path, message) in self.subscription.secret.warnings() {
+            add(at, path, message, "ask for longer ones where you can");
         }
         found.sort_by_key(|warning| (warning.line, warning.column));
         found
