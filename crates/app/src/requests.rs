@@ -123,7 +123,7 @@ mod tests {
             headers: [("apikey".parse().unwrap(), "hunter2".parse().unwrap())].into_iter().collect(),
             spellings: vec!["apiKey".into()],
             body: "{\"key\":\"hunter2\"}".into(),
-            heeded: Arc::default(),
+            heeded: std::sync::Arc::default(),
         };
         let shown = shown(&request, &[Secret::new("hunter2".to_owned()), Secret::new(String::new())]);
         assert_eq!(shown.url, format!("https://a.example/hook?key={HIDDEN}"));
