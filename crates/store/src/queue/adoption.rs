@@ -46,7 +46,13 @@ pub(crate) fn adopt(db: Db<'_>, keyring: &Keyring, entropy: &dyn Entropy) -> Res
 pub(crate) fn adopt_reasons(db: Db<'_>, store_key: &DataKey, entropy: &dyn Entropy) -> Result<(), StoreError> {
     let mut after = None;
     loop {
-        after = db.transaction(|db| bulk_retry::seal_reasons(db, store_key, entropy, after.as_ref()))?;
+        after = db.transaction(|db| {
+            let last = bulk_retry::seal_reasons(db, store_key, entropy, after.as_ref())?;
+            if last.is_some() {
+                scrub::want(db)?;
+            }
+            Ok::<_, StoreError>(last)
+        })?;
         if after.is_none() {
             return Ok(());
         }

@@ -6,7 +6,6 @@ use bellwire_domain::{
 };
 
 use crate::StoreError;
-use crate::queue::scrub;
 use crate::seal::{DataKey, Place};
 use crate::sql::{Db, Select, columns, params, table};
 
@@ -112,9 +111,6 @@ pub(crate) fn seal_reasons(
     for ClearReason { id, reason } in &clear {
         let sealed = store_key.seal(entropy, &Place::bulk_retry_reason(id), reason.as_bytes());
         db.execute(SEAL_REASON, params![sealed.as_slice(), id.as_str()])?;
-    }
-    if !clear.is_empty() {
-        scrub::want(db)?;
     }
     Ok(clear.into_iter().next_back().map(|last| last.id))
 }
