@@ -340,7 +340,7 @@ pub(crate) fn read_pairs(node: &Node, path: &str, report: &mut Report) -> Option
         .iter()
         .map(|(key, value)| {
             if key.text.starts_with('$') && !key.text.starts_with("$$") {
-                let message = format!("there is no `{}` among names with templates", key.text);
+                let message = format!("`{}` cannot stand here: a form or a query has names, each with its template", key.text);
                 let help = "write each name with its value: `amount: \"{{ event.data.amount }}\"`; a literal `$` is `$$`";
                 report.add(key.at, &join(path, &key.text), message, help);
                 return None;

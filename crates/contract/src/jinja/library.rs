@@ -100,8 +100,7 @@ fn matches(state: &State<'_, '_>, value: &Value, pattern: &Value) -> Result<bool
     let (text, pattern) = (text.as_str().unwrap_or_default(), pattern.as_str().unwrap_or_default());
     charged(meter.step(text.len().saturating_add(pattern.len().saturating_mul(64))))?;
     let compiled = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
-    let compiled =
-        compiled.map_err(|error| Error::new(ErrorKind::InvalidOperation, format!("`{pattern}` is no pattern: {error}")))?;
+    let compiled = compiled.map_err(|_| failed(format!("has `{pattern}`, which is no regular expression"), false))?;
     Ok(compiled.is_match(text))
 }
 
