@@ -34,6 +34,12 @@ pub(crate) struct EndpointRules<'a> {
 pub(crate) const ANY: &str = "*";
 
 impl EndpointRules<'_> {
+    /// The most endpoints of an account.
+    pub(crate) fn endpoints_max(&self) -> u32 {
+        let server = self.limits.endpoints_per_account_max;
+        self.contract.subscription().endpoints_max.map_or(server, |max| max.min(server))
+    }
+
     /// The URL: a scheme that the contract accepts, and no address that could never be connected to.
     pub(crate) fn check_url(&self, text: &str, faults: &mut Vec<Fault>) {
         let policy = if self.allow_http { UrlPolicy::Any } else { self.contract.subscription().url };

@@ -94,7 +94,7 @@ impl App {
         };
         let entry = access.entry(AuditAction::EndpointCreated).to(new.id.as_str());
         let entry = entry.with("receiver", AuditDetail::Text(receiver(&new.url)));
-        let created = self.records().audited(entry).create_endpoint(new, rules.limits.endpoints_per_account_max).await;
+        let created = self.records().audited(entry).create_endpoint(new, rules.endpoints_max()).await;
         let created = created.map_err(|error| limited(error, |max| Conflict::EndpointLimit { max }))?;
         Ok((created.ok_or(AppError::NotFound(Resource::Account))?, secret))
     }

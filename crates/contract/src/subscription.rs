@@ -38,6 +38,8 @@ pub struct Subscription {
     pub custom_headers: bool,
     /// How much of an event's data an endpoint may be sent.
     pub payload: PayloadRules,
+    /// The most endpoints of an account; `None`: as many as the server allows.
+    pub endpoints_max: Option<u32>,
 }
 
 bellwire_domain::words! {
@@ -106,7 +108,9 @@ const KEYS: &[KeySpec] = &[
     KeySpec::optional("sandbox", Shape::FLAG, "Whether sandbox accounts may have endpoints."),
     KeySpec::optional("register", Shape::Words(Registrar::WORDS), "Who registers endpoints."),
     KeySpec::optional("payload", PAYLOAD, "How much of an event's data an endpoint may choose to be sent."),
+    KeySpec::optional("endpoints_max", Shape::Whole { min: 1, max: Some(ENDPOINTS_MAX) }, "The most endpoints of an account."),
 ];
+const ENDPOINTS_MAX: u32 = 1_000;
 const SECRET_KEYS: &[KeySpec] = &[
     KeySpec::required(
         "from",
@@ -202,6 +206,7 @@ pub(crate) fn read(node: Option<&Node>, custom_headers: bool, uses_secret: bool,
         register: Registrar::Consumer,
         custom_headers,
         payload: PayloadRules::default(),
+        endpoints_max: None,
     };
     let Some(node) = node else { return Some(subscription) };
     let fields = Fields::open(node, "subscription", KEYS, report)?;
@@ -213,6 +218,15 @@ pub(crate) fn read(node: Option<&Node>, custom_headers: bool, uses_secret: bool,
     let secret = fields.get("secret").map(|node| read_secret(node, &mut subscription.secret, report));
     if let Some(node) = fields.get("payload") {
         subscription.payload = minimise::read(node, report)?;
+    }
+    subscription.endpoints_max = fields.count("endpoints_max", ENDPOINTS_MAX, report);
+    if subscription.endpoints_max == Some(0) {
+        report.add(
+            fields.at("endpoints_max"),
+            "subscription.endpoints_max",
+            "nobody could register anything",
+            "write at least 1",
+        );
     }
     (secret != Some(None)).then_some(subscription)
 }

@@ -1,6 +1,8 @@
 //! What each verb does, in terms of use-cases.
 
-use bellwire_app::{AccountAccess, Actor, App, AppError, EndpointInput, EndpointPatch, Limits, Operation, Resource, SecretInput};
+use bellwire_app::{
+    AccountAccess, Actor, App, AppError, EndpointInput, EndpointPatch, Limits, Operation, PayloadInput, Resource, SecretInput,
+};
 use bellwire_contract::{
     AccountView, Contract, EndpointView, ErrorKind, EventView, Inputs, Passed, PublishedRoute, ResourceView, Verb,
 };
@@ -105,6 +107,9 @@ impl Asked {
                 secret: inputs.text("endpoint.secret").map(Secret::new),
                 events: inputs.texts("endpoint.events"),
                 enabled: inputs.flag("endpoint.enabled"),
+                headers: inputs.pairs("endpoint.headers").unwrap_or_default(),
+                payload: payload(inputs),
+                rate_limit: inputs.text("endpoint.rate_limit"),
                 ..EndpointInput::default()
             }),
             Verb::UpdateEndpoint => {
@@ -113,6 +118,9 @@ impl Asked {
                     name: inputs.text("endpoint.name").map(Some),
                     events: inputs.texts("endpoint.events").map(Some),
                     enabled: inputs.flag("endpoint.enabled"),
+                    headers: inputs.pairs("endpoint.headers"),
+                    payload: payload(inputs).map(Some),
+                    rate_limit: inputs.text("endpoint.rate_limit").map(Some),
                     ..EndpointPatch::default()
                 };
                 Self::Update(endpoint_id(inputs), patch)
@@ -190,6 +198,12 @@ impl Asked {
     }
 }
 
+/// How much of an event's data it is to be sent: a word, or a list of pointers.
+fn payload(inputs: &mut Inputs<'_>) -> Option<PayloadInput> {
+    let chosen = inputs.text_or_texts("endpoint.payload")?;
+    Some(chosen.map_or_else(PayloadInput::Fields, PayloadInput::Word))
+}
+
 fn endpoint_id(inputs: &mut Inputs<'_>) -> String {
     inputs.text("endpoint.id").unwrap_or_default()
 }
@@ -213,6 +227,9 @@ fn show(app: &App, access: &AccountAccess, endpoint: Endpoint, secret: Option<Se
         name: endpoint.name,
         enabled: endpoint.enabled,
         health: endpoint.health.status.as_str(),
+        headers: endpoint.headers,
+        payload: endpoint.payload,
+        rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()),
         created_at: endpoint.created_at,
         updated_at: endpoint.updated_at,
         secret,

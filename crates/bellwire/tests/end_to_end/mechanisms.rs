@@ -2,6 +2,7 @@
 //! does what its specification says.
 
 mod answers;
+mod registration;
 
 use std::path::PathBuf;
 

@@ -131,6 +131,35 @@ impl Inputs<'_> {
         texts
     }
 
+    /// Pairs of texts: a mapping, a list of `name: value`, or a list of objects with a name and a value.
+    pub fn pairs(&mut self, name: &'static str) -> Option<Vec<(String, String)>> {
+        let pairs = match self.take(name)? {
+            Value::Object(members) => members.into_iter().map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect(),
+            Value::Array(items) => items.iter().map(pair).collect(),
+            _ => None,
+        };
+        if pairs.is_none() {
+            self.fault(name, "must be an object of strings, or a list such as [\"Name: value\"]");
+        }
+        pairs
+    }
+
+    /// A text, or a list of texts.
+    pub fn text_or_texts(&mut self, name: &'static str) -> Option<Result<String, Vec<String>>> {
+        let found = match self.take(name)? {
+            Value::String(text) => Some(Ok(text)),
+            Value::Array(items) => {
+                let texts: Option<Vec<String>> = items.iter().map(|item| item.as_str().map(ToOwned::to_owned)).collect();
+                texts.map(Err)
+            }
+            _ => None,
+        };
+        if found.is_none() {
+            self.fault(name, "must be a string or a list of strings");
+        }
+        found
+    }
+
     /// A boolean, or its text: a query has only text.
     pub fn flag(&mut self, name: &'static str) -> Option<bool> {
         let flag = match self.take(name)? {
@@ -178,6 +207,16 @@ impl Inputs<'_> {
         let field = field_of(self.declared, name).unwrap_or(name).to_owned();
         self.faults.push(FieldFault { field, message: message.to_owned() });
     }
+}
+
+/// An item of a list of pairs: `name: value`, or an object of a name (or key) and a value.
+fn pair(item: &Value) -> Option<(String, String)> {
+    if let Some(text) = item.as_str() {
+        let (name, value) = text.split_once(':')?;
+        return Some((name.trim().to_owned(), value.trim().to_owned()));
+    }
+    let member = |name: &str| item.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
+    Some((member("name").or_else(|| member("key"))?, member("value")?))
 }
 
 /// What the published document calls a value: the first field of the request that it uses.

@@ -1,6 +1,6 @@
 //! What use-cases hand over for answers, and how templates see it.
 
-use bellwire_domain::{Secret, Timestamp};
+use bellwire_domain::{PayloadChoice, Secret, Timestamp};
 use serde_json::value::RawValue;
 
 use crate::catalogue::EventDefinition;
@@ -49,6 +49,12 @@ pub struct EndpointView {
     pub enabled: bool,
     /// Its health, as a word.
     pub health: &'static str,
+    /// Its own headers.
+    pub headers: Vec<(String, String)>,
+    /// How much of an event's data it chose to be sent; `None`: what the contract gives.
+    pub payload: Option<PayloadChoice>,
+    /// Its own rate limit.
+    pub rate_limit: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -93,6 +99,23 @@ pub struct EventView {
     pub data: String,
 }
 
+/// A word, or a list of pointers.
+fn payload(choice: &PayloadChoice) -> String {
+    match choice {
+        PayloadChoice::Full | PayloadChoice::Ids => quoted(choice.level().as_str()),
+        PayloadChoice::Fields(fields) => {
+            let fields: Vec<String> = fields.iter().map(|field| quoted(field.as_str())).collect();
+            format!("[{}]", fields.join(","))
+        }
+    }
+}
+
+/// Pairs as a JSON object, in their order.
+fn object(pairs: &[(String, String)]) -> String {
+    let members: Vec<String> = pairs.iter().map(|(name, value)| format!("{}:{}", quoted(name), quoted(value))).collect();
+    format!("{{{}}}", members.join(","))
+}
+
 /// Names with their values as JSON.
 type Members = Vec<(&'static str, String)>;
 
@@ -106,6 +129,9 @@ impl EndpointView {
             ("events", serde_json::to_string(&self.events).unwrap_or_default()),
             ("enabled", self.enabled.to_string()),
             ("health", quoted(self.health)),
+            ("headers", object(&self.headers)),
+            ("payload", self.payload.as_ref().map_or_else(|| "null".to_owned(), payload)),
+            ("rate_limit", optional(self.rate_limit.as_deref())),
             ("created_at", time(self.created_at)),
             ("updated_at", time(self.updated_at)),
         ];

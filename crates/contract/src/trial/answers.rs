@@ -1,7 +1,7 @@
 //! Writes the answer of every route and every kind of refusal twice, once with all optional values and once with none, so that an
 //! answer that cannot be written is found when the contract is loaded.
 
-use bellwire_domain::{Secret, Timestamp};
+use bellwire_domain::{PayloadChoice, Secret, Timestamp};
 
 use crate::catalogue::EventDefinition;
 use crate::contract::Contract;
@@ -116,6 +116,9 @@ fn endpoint(amount: Amount) -> EndpointView {
         events: vec!["example".to_owned()],
         enabled: true,
         health: "active",
+        headers: if all { vec![("x-example".to_owned(), "1".to_owned())] } else { Vec::new() },
+        payload: all.then_some(PayloadChoice::Full),
+        rate_limit: all.then(|| "10/s".to_owned()),
         created_at: NOW,
         updated_at: NOW,
         secret: all.then(secret),

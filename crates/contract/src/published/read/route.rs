@@ -134,7 +134,9 @@ fn read_path(node: &Node, place: &str, report: &mut Report) -> Option<String> {
         Some(name) => name.starts_with(|first: char| first.is_ascii_lowercase()) && word(name),
         None => !segment.is_empty() && segment.bytes().all(plain),
     };
-    let fits = path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(segment)) && path.len() <= 256;
+    // A slash at the end is part of the path, as some documents have it.
+    let segments = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(&path);
+    let fits = segments.strip_prefix('/').is_some_and(|rest| rest.split('/').all(segment)) && path.len() <= 256;
     let mut names = parameters(&path);
     names.sort_unstable();
     if !fits || names.windows(2).any(|pair| pair.first() == pair.last()) {
