@@ -136,9 +136,8 @@ fn values(answer: &AnswerInput<'_>) -> Bindings {
     values.set(STATUS, answer.status.to_string());
     values.set(ATTEMPT, answer.attempt.to_string());
     values.set(BODY, quoted(&body));
-    if serde_json::from_str::<&RawValue>(&body).is_ok() {
-        values.set(JSON, body.trim().to_owned());
-    }
+    let is_json = serde_json::from_str::<&RawValue>(&body).is_ok();
+    values.set(JSON, if is_json { body.trim().to_owned() } else { "null".to_owned() });
     let mut headers = String::from("{");
     for (index, (name, value)) in answer.headers.iter().enumerate() {
         headers.push_str(if index == 0 { "" } else { "," });
