@@ -149,3 +149,36 @@ fn values(answer: &AnswerInput<'_>) -> Bindings {
     values.set(HEADER, headers);
     values
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::Contract;
+
+    fn judged(success: &str, status: u16, body: &str) -> Option<bool> {
+        let source = format!(
+            "contract: t\ntitle: T\nevents: any\nrequest: {{ body: \"{{{{ event.data }}}}\" }}\ndelivery: {{ success: \"{{{{ {success} }}}}\" }}\n"
+        );
+        let contract = Contract::compile(&source, "t.yaml").unwrap();
+        contract.judge(&AnswerInput { attempt: 1, status, headers: &[], body: body.as_bytes() }).is_received
+    }
+
+    #[test]
+    fn a_condition_that_looks_at_what_an_answer_lacks_does_not_hold() {
+        for (success, status, body, expected) in [
+            ("answer.json.accepted == true", 200, "{\"accepted\":true}", true),
+            ("answer.json.accepted == true", 200, "{\"accepted\":false}", false),
+            ("answer.json.accepted == true", 200, "{}", false),
+            ("answer.json.accepted == true", 200, "no JSON", false),
+            ("answer.json.accepted | default(false) or answer.body == 'no JSON'", 200, "no JSON", true),
+            ("answer.json.a.b | default(1) == 1", 200, "{\"a\":{}}", true),
+            ("answer.json == 'ok'", 200, "\"ok\"", true),
+            ("answer.json is none", 200, "ok", true),
+            ("answer.body | trim | matches('^ok$')", 200, " ok ", true),
+            ("answer.header['x-a'] is defined", 200, "", false),
+            ("answer.header['x-a'] | default('1') == '1' and attempt.number == 1", 200, "", true),
+        ] {
+            assert_eq!(judged(success, status, body), Some(expected), "{success} of {body}");
+        }
+    }
+}
