@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use crate::diagnostic::Report;
 use crate::expression::Expression;
 use crate::path::Path;
-use crate::published::{Bindings, quoted};
+use crate::published::{Bindings, object, quoted};
 use crate::template::{Part, Template};
 use crate::variables::{Scope, Variable};
 use crate::yaml::Node;
@@ -138,15 +138,7 @@ fn values(answer: &AnswerInput<'_>) -> Bindings {
     values.set(BODY, quoted(&body));
     let is_json = serde_json::from_str::<&RawValue>(&body).is_ok();
     values.set(JSON, if is_json { body.trim().to_owned() } else { "null".to_owned() });
-    let mut headers = String::from("{");
-    for (index, (name, value)) in answer.headers.iter().enumerate() {
-        headers.push_str(if index == 0 { "" } else { "," });
-        headers.push_str(&quoted(name));
-        headers.push(':');
-        headers.push_str(&quoted(value));
-    }
-    headers.push('}');
-    values.set(HEADER, headers);
+    values.set(HEADER, object(answer.headers));
     values
 }
 

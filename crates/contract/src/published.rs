@@ -13,7 +13,7 @@ mod views;
 
 pub(crate) use api::Answer;
 pub use api::{Authentication, PublishedAnswer, PublishedApi, PublishedRoute, RouteMatch};
-pub(crate) use bindings::{Bindings, quoted, write};
+pub(crate) use bindings::{Bindings, object, quoted, write};
 pub use error_kind::ErrorKind;
 pub use inputs::{FieldFault, Inputs, PublishedRequest};
 pub(crate) use read::{Offered, PUBLISHED, read};

@@ -84,3 +84,9 @@ pub(crate) fn quoted(text: &str) -> String {
     json::write_string(&mut out, text);
     out
 }
+
+/// Pairs as a JSON object, in their order.
+pub(crate) fn object(pairs: &[(String, String)]) -> String {
+    let members: Vec<String> = pairs.iter().map(|(name, value)| format!("{}:{}", quoted(name), quoted(value))).collect();
+    format!("{{{}}}", members.join(","))
+}

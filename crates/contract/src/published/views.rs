@@ -4,7 +4,7 @@ use bellwire_domain::{PayloadChoice, Secret, Timestamp};
 use serde_json::value::RawValue;
 
 use crate::catalogue::EventDefinition;
-use crate::published::bindings::{Bindings, quoted};
+use crate::published::bindings::{Bindings, object, quoted};
 
 /// The result of a use-case, on its way into an answer.
 #[derive(Debug)]
@@ -108,12 +108,6 @@ fn payload(choice: &PayloadChoice) -> String {
             format!("[{}]", fields.join(","))
         }
     }
-}
-
-/// Pairs as a JSON object, in their order.
-fn object(pairs: &[(String, String)]) -> String {
-    let members: Vec<String> = pairs.iter().map(|(name, value)| format!("{}:{}", quoted(name), quoted(value))).collect();
-    format!("{{{}}}", members.join(","))
 }
 
 /// Names with their values as JSON.

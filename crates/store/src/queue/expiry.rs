@@ -1,8 +1,9 @@
 //! Removing contents by their age, while the rows that they belong to stay: payloads of events, answers of receivers, and disclosures.
 //!
 //! Payloads go account by account in the order of its log, up to the first event that is young enough or still to be delivered; how far
-//! stands in `accounts.expired_seq`. Answers go in the order of deliveries' ids, for each period that some account keeps them by itself; how far
-//! stands in `meta`. What is about a subject under a hold is passed over, and looked at again once the hold is lifted. Everything goes in small transactions, and others write in between.
+//! stands in `accounts.expired_seq`. Answers go in the order of deliveries' ids, for each period that some account keeps them by itself; how
+//! far stands in `meta`. What is about a subject under a hold is passed over, and looked at again once the hold is lifted. Everything goes
+//! in small transactions, and others write in between.
 
 use bellwire_domain::{AccountId, DataRemoval, DeliveryId, Timestamp};
 

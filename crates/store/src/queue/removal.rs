@@ -8,7 +8,7 @@ use bellwire_domain::{AccountId, RetentionPeriods, Timestamp};
 use super::access::Access;
 use super::expiry::{self, Expired};
 use super::facade::Queue;
-use super::retention::{self, Removed};
+use super::retention::{self, Cut, Removed};
 use super::scrub;
 use crate::StoreError;
 use crate::page::PageRequest;
@@ -29,15 +29,21 @@ impl Queue {
     pub async fn retain(&self, everybody: RetentionPeriods) -> Result<Removed, StoreError> {
         let now = self.0.now();
         let mut removed = Removed::default();
+        let mut of_everybody = None;
         if let Some(period) = everybody.history {
             let longest = self.0.read(move |db| retention::longest(db, period)).await?;
-            self.drop_weeks(now.minus(longest), &mut removed).await?;
+            of_everybody = Some(self.drop_weeks(now.minus(longest), &mut removed).await?);
         }
         let mut pages = AccountPages::default();
         while let Some(accounts) = pages.next(&self.0).await? {
             for account in accounts {
-                if account.retention().or(everybody).history.is_some() {
-                    self.retain_account(&account, &mut removed).await?;
+                let id = account.id.clone();
+                let cut = match account.retention().history {
+                    Some(period) => Some(self.0.write(move |db| retention::begin_own(db, &id, now.minus(period))).await?),
+                    None => of_everybody,
+                };
+                if let Some(cut) = cut {
+                    self.retain_account(&account.id, cut, &mut removed).await?;
                 }
             }
         }
@@ -45,8 +51,8 @@ impl Queue {
         Ok(removed)
     }
 
-    /// Removes what is older than anybody keeps it, whosever it is.
-    async fn drop_weeks(&self, since: Timestamp, removed: &mut Removed) -> Result<(), StoreError> {
+    /// Removes what is older than anybody keeps it, whosever it is; from where on the rest is kept.
+    async fn drop_weeks(&self, since: Timestamp, removed: &mut Removed) -> Result<Cut, StoreError> {
         let kept = self.0.write(move |db| retention::begin(db, since)).await?;
         match &self.0.drop_history {
             Some(drop_history) => {
@@ -64,18 +70,14 @@ impl Queue {
         }
         while self.0.write(move |db| incident::drop_ended(db, kept.since, INCIDENTS_STEP)).await? > 0 {}
         while self.0.write(move |db| bulk_retry::drop_ended(db, kept.since, BULK_RETRIES_STEP)).await? > 0 {}
-        Ok(())
+        Ok(Cut::of_everybody(kept))
     }
 
-    async fn retain_account(&self, account: &Account, removed: &mut Removed) -> Result<(), StoreError> {
-        let (id, now) = (account.id.clone(), self.0.now());
-        let cut = match account.retention().history {
-            Some(period) => self.0.write(move |db| retention::begin_own(db, &id, now.minus(period))).await?,
-            None => self.0.read(retention::everybody).await?,
-        };
+    async fn retain_account(&self, account_id: &AccountId, cut: Cut, removed: &mut Removed) -> Result<(), StoreError> {
+        let now = self.0.now();
         let mut more = true;
         while more {
-            let id = account.id.clone();
+            let id = account_id.clone();
             let deleted;
             (deleted, more) = self.0.write(move |db| retention::delete_events(db, &id, cut, now)).await?;
             removed.deliveries += deleted.deliveries;

@@ -128,9 +128,11 @@ pub(crate) struct Cut {
     is_own: bool,
 }
 
-/// The cut of an account that keeps its history as long as everybody.
-pub(crate) fn everybody(db: Db<'_>) -> Result<Cut, StoreError> {
-    Ok(Cut { kept: kept(db)?, is_own: false })
+impl Cut {
+    /// That of accounts that keep their history as long as everybody.
+    pub(crate) const fn of_everybody(kept: Kept) -> Self {
+        Self { kept, is_own: false }
+    }
 }
 
 /// Decides and writes down the cut of an account with a period of its own: the week of `since`, or where everybody's history begins.

@@ -4,7 +4,7 @@
 //!
 //! A key that has been renewed is a row of keys: the newest seals, and each of them opens what it sealed. What others than the first
 //! sealed says so in its form, and a byte after that tells which. Nonces are random, and so a key is good for 2^32 values (NIST SP
-//! 800-38D, section 8.3); `key_wear` counts them.
+//! 800-38D, section 8.3); each counts what it seals, and `queue::renewal` renews it in time.
 //!
 //! A large value that repeats itself, as JSON does, is compressed before it is sealed (form 2). One thread writes and flushes the
 //! log and the database's file, and so it writes a third of the bytes. `docs/adr/0007` says what that gives away.
