@@ -35,7 +35,6 @@ fn measure(bencher: &mut criterion::Bencher<'_>, contract: &Contract, event: &Ev
     };
     let ids = contract.ids();
     let (event_id, endpoint_id) = (ids.event.draw(AT, [7; 10]), ids.endpoint.draw(AT, [8; 10]));
-    let secrets = [contract.draw_secret([7; 32])];
     let input = RenderInput {
         event: EventInput {
             id: &event_id,
@@ -49,7 +48,8 @@ fn measure(bencher: &mut criterion::Bencher<'_>, contract: &Contract, event: &Ev
         delivery: DeliveryInput { id: "dlv_0000000000001", number: 7 },
         endpoint: EndpointInput { id: &endpoint_id, url: "https://client.example/hooks", name: None, headers: &[] },
         account: AccountInput { id: "550e8400-e29b-41d4-a716-446655440000", name: None },
-        secrets: &secrets,
+        secrets: std::slice::from_ref(contract.example_secret()),
+        activation: None,
     };
     bencher.iter(|| contract.render(black_box(&input)).expect("it renders"));
 }

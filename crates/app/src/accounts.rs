@@ -1,12 +1,14 @@
 //! Accounts: created, changed, read, deleted by the operator.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bellwire_contract::{Contract, SecretSource};
 use bellwire_domain::{AccountId, AuditAction, AuditDetail, RetentionPeriods, Secret};
 use bellwire_store::{Account, Deletion, Page, PageRequest, PutAccount, PutAccountError, RenewDataKeyError};
 
 use crate::error::no_faults;
+use crate::shown_secret::ShownSecret;
 use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource, Scope, endpoint_rules};
 
 /// Steps of a deletion that are taken before the caller is answered. A step removes a thousand rows of a table.
@@ -39,7 +41,7 @@ pub struct PutAccountAnswer {
     /// Whether it is new.
     pub created: bool,
     /// The secret, if one was generated; show it once.
-    pub secret: Option<Secret<String>>,
+    pub secret: Option<ShownSecret>,
 }
 
 impl App {
@@ -79,7 +81,8 @@ impl App {
             PutAccountError::Deleting => Conflict::AccountDeleted.into(),
             PutAccountError::Store(error) => AppError::from(error),
         })?;
-        Ok(PutAccountAnswer { account, created, secret: generated })
+        let secret = generated.and_then(|secret| ShownSecret::of(&contract, secret));
+        Ok(PutAccountAnswer { account, created, secret })
     }
 
     /// Checks the secret that an account is to have. One that it has already may be shorter than new ones are today.
@@ -102,12 +105,19 @@ impl App {
     }
 
     /// Generates a secret for an account that needs one and has none.
-    async fn first_secret(&self, id: &AccountId, contract: &Contract, given: bool) -> Result<Option<Secret<String>>, AppError> {
+    async fn first_secret(
+        &self,
+        id: &AccountId,
+        contract: &Arc<Contract>,
+        given: bool,
+    ) -> Result<Option<Secret<String>>, AppError> {
         if given || contract.subscription().secret.from != SecretSource::Account {
             return Ok(None);
         }
-        let has_one = !self.records().account_secrets(id).await?.is_empty();
-        Ok((!has_one).then(|| contract.draw_secret(self.entropy().bytes())))
+        if !self.records().account_secrets(id).await?.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.draw_secret(contract).await?))
     }
 
     /// One account.

@@ -153,13 +153,8 @@ impl EndpointRules<'_> {
         allowed
     }
 
-    /// The secret to store, as the contract says: the given one, a generated one, or none.
-    pub(crate) fn check_secret(
-        &self,
-        given: Option<Secret<String>>,
-        entropy: [u8; 32],
-        faults: &mut Vec<Fault>,
-    ) -> Option<Secret<String>> {
+    /// The secret that was given, if the contract takes it. Without one there may be none, or one is [drawn](Self::draws_secret).
+    pub(crate) fn check_secret(&self, given: Option<Secret<String>>, faults: &mut Vec<Fault>) -> Option<Secret<String>> {
         let rules = &self.contract.subscription().secret;
         match (&given, rules.from) {
             (Some(_), SecretSource::Account) => {
@@ -170,13 +165,17 @@ impl EndpointRules<'_> {
                     faults.push(Fault::new("/secret", detail));
                 }
             }
-            (None, SecretSource::Generated) => return Some(self.contract.draw_secret(entropy)),
             (None, SecretSource::Consumer) if rules.required => {
                 faults.push(Fault::new("/secret", "under this contract you choose the secret: give one"));
             }
-            (None, SecretSource::Consumer | SecretSource::Account) => {}
+            (None, SecretSource::Consumer | SecretSource::Generated | SecretSource::Account) => {}
         }
         given
+    }
+
+    /// Whether a secret is drawn where none is given.
+    pub(crate) fn draws_secret(&self) -> bool {
+        self.contract.subscription().secret.from == SecretSource::Generated
     }
 }
 

@@ -6,6 +6,7 @@ use bellwire_store::{Endpoint, EndpointChanges, EventReceipt, LaneKey, LimitedEr
 
 use crate::endpoint_rules::{EndpointRules, PayloadInput, check_name, check_rate_limit, entitled};
 use crate::error::no_faults;
+use crate::shown_secret::ShownSecret;
 use crate::{AccountAccess, Allowance, App, AppError, Conflict, EventInput, Resource};
 
 /// An endpoint as asked for.
@@ -62,7 +63,7 @@ impl App {
         &self,
         access: &AccountAccess,
         input: EndpointInput,
-    ) -> Result<(Endpoint, Option<Secret<String>>), AppError> {
+    ) -> Result<(Endpoint, Option<ShownSecret>), AppError> {
         let rules = self.endpoint_rules(access)?;
         if access.account.sandbox && !rules.contract.subscription().sandbox {
             return Err(Conflict::SandboxAccount.into());
@@ -75,8 +76,12 @@ impl App {
         let in_flight_max = rules.check_in_flight_max(input.in_flight_max, &mut faults);
         let rate_limit = check_rate_limit(input.rate_limit.as_deref(), &mut faults);
         let payload = rules.check_payload(input.payload, &mut faults);
-        let secret = rules.check_secret(input.secret, self.entropy().bytes(), &mut faults);
+        let secret = rules.check_secret(input.secret, &mut faults);
         no_faults(faults)?;
+        let secret = match secret {
+            None if rules.draws_secret() => Some(self.draw_secret(access.contract()?).await?),
+            given => given,
+        };
         let new = NewEndpoint {
             id: self.draw_endpoint_id(access)?,
             account_id: access.account.id.clone(),
@@ -89,14 +94,15 @@ impl App {
             rate_limit,
             payload,
             keep_answers: input.keep_answers.unwrap_or(true),
-            health: HealthStatus::Active,
+            health: if rules.contract.activation().is_some() { HealthStatus::Pending } else { HealthStatus::Active },
             secret: secret.clone(),
         };
         let entry = access.entry(AuditAction::EndpointCreated).to(new.id.as_str());
         let entry = entry.with("receiver", AuditDetail::Text(receiver(&new.url)));
         let created = self.records().audited(entry).create_endpoint(new, rules.endpoints_max()).await;
         let created = created.map_err(|error| limited(error, |max| Conflict::EndpointLimit { max }))?;
-        Ok((created.ok_or(AppError::NotFound(Resource::Account))?, secret))
+        let shown = secret.and_then(|secret| ShownSecret::of(rules.contract, secret));
+        Ok((created.ok_or(AppError::NotFound(Resource::Account))?, shown))
     }
 
     /// One endpoint. Who may not change it sees its URL and its headers without values: they may be tokens.
@@ -145,6 +151,8 @@ impl App {
         let rate_limit = patch.rate_limit.map(|wanted| check_rate_limit(wanted.as_deref(), &mut faults));
         let payload = patch.payload.map(|wanted| rules.check_payload(wanted, &mut faults));
         no_faults(faults)?;
+        let is_elsewhere = patch.url.as_ref().is_some_and(|url| *url != before.url);
+        let is_given_up = patch.enabled == Some(true) && self.waits_for_nobody(access, &before).await?;
         let changes = EndpointChanges {
             url: patch.url,
             name: patch.name,
@@ -156,14 +164,14 @@ impl App {
             payload,
             keep_answers: patch.keep_answers,
             resume: patch.enabled == Some(true) && revives(&before),
+            activate: rules.contract.activation().is_some() && (is_elsewhere || is_given_up),
         };
         self.change_endpoint(access, id, changes).await
     }
 
     /// Lets new events create deliveries for an endpoint. If it was disabled because it failed, it starts healthy again.
     pub async fn enable_endpoint(&self, access: &AccountAccess, id: &str) -> Result<Endpoint, AppError> {
-        let resume = revives(&self.get_endpoint(access, id).await?);
-        self.change_endpoint(access, id, EndpointChanges { enabled: Some(true), resume, ..EndpointChanges::default() }).await
+        self.update_endpoint(access, id, EndpointPatch { enabled: Some(true), ..EndpointPatch::default() }).await
     }
 
     /// Stops new events from creating deliveries for an endpoint.
@@ -171,9 +179,17 @@ impl App {
         self.change_endpoint(access, id, EndpointChanges { enabled: Some(false), ..EndpointChanges::default() }).await
     }
 
-    /// Makes an endpoint healthy again, so that its waiting deliveries are attempted.
+    /// Makes an endpoint healthy again, so that its waiting deliveries are attempted. One that is pending gets a new handshake.
     pub async fn resume_endpoint(&self, access: &AccountAccess, id: &str) -> Result<Endpoint, AppError> {
-        self.change_endpoint(access, id, EndpointChanges { resume: true, ..EndpointChanges::default() }).await
+        let is_pending = self.get_endpoint(access, id).await?.health.status == HealthStatus::Pending;
+        let activate = is_pending && access.contract()?.activation().is_some();
+        self.change_endpoint(access, id, EndpointChanges { resume: !activate, activate, ..EndpointChanges::default() }).await
+    }
+
+    /// Whether an endpoint is pending and no handshake is under way that would end that.
+    async fn waits_for_nobody(&self, access: &AccountAccess, endpoint: &Endpoint) -> Result<bool, AppError> {
+        let is_pending = endpoint.health.status == HealthStatus::Pending;
+        Ok(is_pending && self.endpoint_activation(access, endpoint).await?.is_none_or(|stands| stands.due_at.is_none()))
     }
 
     /// Deletes an endpoint and cancels its waiting deliveries.
@@ -248,7 +264,7 @@ fn described(entry: AuditEntry, changes: &EndpointChanges) -> AuditEntry {
         ("rate_limit", changes.rate_limit.is_some()),
         ("payload", changes.payload.is_some()),
         ("keep_answers", changes.keep_answers.is_some()),
-        ("health", changes.resume),
+        ("health", changes.resume || changes.activate),
     ];
     let touched = fields.iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| (*name).to_owned()).collect();
     let entry = entry.with("changed", AuditDetail::Texts(touched));

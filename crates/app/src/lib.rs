@@ -15,6 +15,7 @@
 
 pub mod access;
 mod accounts;
+mod activations;
 mod audit;
 mod author;
 mod bulk_retries;
@@ -34,6 +35,7 @@ mod keys;
 mod limits;
 pub mod operation;
 mod operations;
+mod public_keys;
 mod publish;
 mod rate;
 mod replays;
@@ -41,6 +43,7 @@ mod requests;
 mod resources;
 mod secrets;
 mod sessions;
+mod shown_secret;
 mod tally;
 mod used_keys;
 
@@ -73,6 +76,7 @@ pub use keys::{KeyInput, NewKey};
 pub use limits::Limits;
 pub use operation::{Operation, Reach};
 pub use operations::{OPERATOR_EVENTS, OperatorAccountError};
+pub use public_keys::ListedKey;
 pub use publish::EventInput;
 pub use rate::{Allowance, Window};
 pub use replays::ReplayInput;
@@ -80,6 +84,7 @@ pub use requests::ShownRequest;
 pub use resources::ResourceInput;
 pub use secrets::SecretInput;
 pub use sessions::{PortalInput, SESSION_LASTS_S, SignedIn};
+pub use shown_secret::ShownSecret;
 
 /// What the use-cases need.
 pub struct AppOptions {

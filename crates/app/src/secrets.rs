@@ -1,13 +1,15 @@
 //! Secrets: rotated, with an overlap in which the old ones stay valid; and read back, if the contract allows it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_contract::SecretSource;
+use bellwire_contract::{Contract, KeyKind, SecretSource};
 use bellwire_domain::{AuditAction, AuditEntry, Secret, Timestamp, parse_duration, print_duration};
-use bellwire_store::{Account, ActiveSecret, Endpoint, LaneKey, Rotation};
+use bellwire_store::{Account, ActiveSecret, Endpoint, LaneKey, Rotation, StoreError};
 
 use crate::endpoints::{lane, limited};
 use crate::error::no_faults;
+use crate::shown_secret::ShownSecret;
 use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource};
 
 /// How long an old secret signs together with a new one, by default.
@@ -29,7 +31,7 @@ impl App {
         access: &AccountAccess,
         id: &str,
         input: SecretInput<'_>,
-    ) -> Result<(Endpoint, Secret<String>), AppError> {
+    ) -> Result<(Endpoint, Option<ShownSecret>), AppError> {
         self.get_endpoint(access, id).await?;
         let rules = self.endpoint_rules(access)?;
         if rules.contract.subscription().secret.from == SecretSource::Account {
@@ -37,17 +39,20 @@ impl App {
         }
         let mut faults = Vec::new();
         let overlap = self.check_overlap(input.overlap, &mut faults);
-        let secret = rules.check_secret(input.secret, self.entropy().bytes(), &mut faults);
-        if secret.is_none() && faults.is_empty() {
+        let secret = rules.check_secret(input.secret, &mut faults);
+        if secret.is_none() && faults.is_empty() && !rules.draws_secret() {
             faults.push(Fault::new("/secret", "under this contract you choose the secret: give one"));
         }
         no_faults(faults)?;
-        let secret = secret.ok_or_else(|| AppError::invalid("/secret", "give a secret"))?;
+        let secret = match secret {
+            Some(given) => given,
+            None => self.draw_secret(access.contract()?).await?,
+        };
         let entry = access.entry(AuditAction::EndpointSecretRotated).to(id);
         let rotated =
             self.records().audited(entry).rotate_endpoint_secret(&lane(access, id)?, self.rotation(&secret, overlap)).await;
         let rotated = rotated.map_err(|error| limited(error, |max| Conflict::SecretLimit { max }))?;
-        Ok((rotated.ok_or(AppError::NotFound(Resource::Endpoint))?, secret))
+        Ok((rotated.ok_or(AppError::NotFound(Resource::Endpoint))?, ShownSecret::of(rules.contract, secret)))
     }
 
     /// The same for the secret that an account has for all of its endpoints. If none is given, one is generated.
@@ -55,7 +60,7 @@ impl App {
         &self,
         access: &AccountAccess,
         input: SecretInput<'_>,
-    ) -> Result<(Account, Secret<String>), AppError> {
+    ) -> Result<(Account, Option<ShownSecret>), AppError> {
         let contract = access.contract()?;
         if contract.subscription().secret.from != SecretSource::Account {
             return Err(Conflict::EndpointSecret.into());
@@ -66,21 +71,33 @@ impl App {
             faults.push(Fault::new("/secret", detail));
         }
         no_faults(faults)?;
-        let secret = input.secret.unwrap_or_else(|| contract.draw_secret(self.entropy().bytes()));
+        let secret = match input.secret {
+            Some(given) => given,
+            None => self.draw_secret(contract).await?,
+        };
         let entry = access.entry(AuditAction::AccountSecretRotated);
         let rotated =
             self.records().audited(entry).rotate_account_secret(&access.account.id, self.rotation(&secret, overlap)).await;
         let rotated = rotated.map_err(|error| limited(error, |max| Conflict::SecretLimit { max }))?;
-        Ok((rotated.ok_or(AppError::NotFound(Resource::Account))?, secret))
+        Ok((rotated.ok_or(AppError::NotFound(Resource::Account))?, ShownSecret::of(contract, secret)))
     }
 
-    /// An endpoint's newest secret, if the contract allows reading it back.
+    /// An endpoint's newest secret, if the contract allows reading it back; of a private key the public half, always.
     pub async fn read_endpoint_secret(
         &self,
         access: &AccountAccess,
         endpoint: &Endpoint,
-    ) -> Result<Option<Secret<String>>, AppError> {
-        if !access.contract().is_ok_and(|contract| contract.subscription().secret.is_read_with_endpoints()) {
+    ) -> Result<Option<ShownSecret>, AppError> {
+        let Ok(contract) = access.contract() else { return Ok(None) };
+        let rules = &contract.subscription().secret;
+        if rules.private_key.is_some() {
+            let found = match rules.from {
+                SecretSource::Account => self.records().account_secrets(&access.account.id).await?,
+                SecretSource::Consumer | SecretSource::Generated => self.endpoint_secrets(access, endpoint).await?,
+            };
+            return Ok(newest(found).and_then(|key| ShownSecret::of(contract, key)));
+        }
+        if !rules.is_read_with_endpoints() {
             return Ok(None);
         }
         let found = newest(self.endpoint_secrets(access, endpoint).await?);
@@ -88,8 +105,14 @@ impl App {
     }
 
     /// The same for an account's.
-    pub async fn read_account_secret(&self, access: &AccountAccess) -> Result<Option<Secret<String>>, AppError> {
-        if !access.contract().is_ok_and(|contract| contract.subscription().secret.is_read_with_accounts()) {
+    pub async fn read_account_secret(&self, access: &AccountAccess) -> Result<Option<ShownSecret>, AppError> {
+        let Ok(contract) = access.contract() else { return Ok(None) };
+        let rules = &contract.subscription().secret;
+        if rules.private_key.is_some() && rules.from == SecretSource::Account {
+            let found = newest(self.records().account_secrets(&access.account.id).await?);
+            return Ok(found.and_then(|key| ShownSecret::of(contract, key)));
+        }
+        if !rules.is_read_with_accounts() {
             return Ok(None);
         }
         let found = newest(self.records().account_secrets(&access.account.id).await?);
@@ -97,11 +120,11 @@ impl App {
     }
 
     /// Records that a secret is shown, if there is one.
-    async fn note_secret(&self, entry: AuditEntry, found: Option<Secret<String>>) -> Result<Option<Secret<String>>, AppError> {
+    async fn note_secret(&self, entry: AuditEntry, found: Option<Secret<String>>) -> Result<Option<ShownSecret>, AppError> {
         if found.is_some() {
             self.records().note(entry).await?;
         }
-        Ok(found)
+        Ok(found.map(ShownSecret::Text))
     }
 
     /// When those of an endpoint's secrets end that sign beside the newest, the latest first.
@@ -112,6 +135,17 @@ impl App {
             SecretSource::Consumer | SecretSource::Generated => self.endpoint_secrets(access, endpoint).await?,
         };
         Ok(secrets.into_iter().filter_map(|secret| secret.expires_at).collect())
+    }
+
+    /// A fresh secret. An RSA key takes some fifty milliseconds, at times far more, in which this thread would serve nobody else.
+    pub(crate) async fn draw_secret(&self, contract: &Arc<Contract>) -> Result<Secret<String>, AppError> {
+        let entropy = self.entropy().bytes();
+        if contract.subscription().secret.private_key != Some(KeyKind::Rsa2048) {
+            return Ok(contract.draw_secret(entropy));
+        }
+        let contract = Arc::clone(contract);
+        let drawn = tokio::task::spawn_blocking(move || contract.draw_secret(entropy)).await;
+        Ok(drawn.map_err(|error| StoreError::Unavailable(format!("a key could not be drawn: {error}").into()))?)
     }
 
     fn check_overlap(&self, overlap: Option<&str>, faults: &mut Vec<Fault>) -> Duration {
@@ -130,7 +164,11 @@ impl App {
     }
 
     /// The secrets of an endpoint that sign now, newest first.
-    async fn endpoint_secrets(&self, access: &AccountAccess, endpoint: &Endpoint) -> Result<Vec<ActiveSecret>, AppError> {
+    pub(crate) async fn endpoint_secrets(
+        &self,
+        access: &AccountAccess,
+        endpoint: &Endpoint,
+    ) -> Result<Vec<ActiveSecret>, AppError> {
         let lane = LaneKey { account_id: access.account.id.clone(), endpoint_id: endpoint.id.clone() };
         Ok(self.records().endpoint_secrets(&lane).await?)
     }

@@ -3,14 +3,13 @@
 //! `delivery.success` and `delivery.stop` may be conditions instead of statuses. A condition is one expression, and knows the answer and
 //! the number of the attempt. One that cannot be evaluated, because the answer lacks what it looks at, does not hold.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use bellwire_domain::Judgement;
 use http::HeaderName;
 use serde_json::value::RawValue;
 
-use crate::diagnostic::Report;
+use crate::diagnostic::{Mistake, Report};
 use crate::expression::Expression;
 use crate::path::Path;
 use crate::published::{Bindings, object, quoted};
@@ -113,33 +112,44 @@ fn header_of(path: &Path) -> Option<&str> {
 fn checked(expression: Expression, path: &str, report: &mut Report) -> Option<Expression> {
     let is_header = |path: &&Path| matches!(&path.variable, Variable::Local(name) if name == HEADER);
     for used in expression.paths.iter().filter(is_header) {
-        let help = "write the header's name in lower case: `answer.header['x-no-retry']`";
-        match header_of(used) {
-            Some(name)
-                if HeaderName::from_bytes(name.as_bytes()).is_ok() && !name.bytes().any(|byte| byte.is_ascii_uppercase()) => {}
-            Some(name) => {
-                report.add(expression.at, path, format!("`{name}` is no header's name in lower case"), help);
-                return None;
-            }
-            None => {
-                report.add(expression.at, path, "which header is looked at has to be known beforehand", help);
-                return None;
-            }
+        if let Err(mistake) = header_name(header_of(used)) {
+            report.add(expression.at, path, mistake.message, mistake.help);
+            return None;
         }
     }
     Some(expression)
 }
 
+/// The name of a header that is looked at, as far as it is known beforehand.
+pub(crate) fn header_name(name: Option<&str>) -> Result<HeaderName, Mistake> {
+    let help = "write the header's name in lower case: `answer.header['x-no-retry']`";
+    let Some(name) = name else { return Err(Mistake::new("which header is looked at has to be known beforehand", help)) };
+    let is_lower = !name.bytes().any(|byte| byte.is_ascii_uppercase());
+    let parsed = HeaderName::from_bytes(name.as_bytes()).ok().filter(|_| is_lower);
+    parsed.ok_or_else(|| Mistake::new(format!("`{name}` is no header's name in lower case"), help))
+}
+
+/// An answer as one JSON object.
+pub(crate) fn answer_object(answer: &AnswerInput<'_>) -> String {
+    let body = String::from_utf8_lossy(answer.body);
+    let (status, text, json, header) = (answer.status, quoted(&body), json(&body), object(answer.headers));
+    format!("{{\"status\":{status},\"body\":{text},\"json\":{json},\"header\":{header}}}")
+}
+
 fn values(answer: &AnswerInput<'_>) -> Bindings {
     let mut values = Bindings::at(None);
-    let body: Cow<'_, str> = String::from_utf8_lossy(answer.body);
+    let body = String::from_utf8_lossy(answer.body);
     values.set(STATUS, answer.status.to_string());
     values.set(ATTEMPT, answer.attempt.to_string());
     values.set(BODY, quoted(&body));
-    let is_json = serde_json::from_str::<&RawValue>(&body).is_ok();
-    values.set(JSON, if is_json { body.trim().to_owned() } else { "null".to_owned() });
+    values.set(JSON, json(&body).to_owned());
     values.set(HEADER, object(answer.headers));
     values
+}
+
+/// A body as JSON; null: it is none.
+fn json(body: &str) -> &str {
+    if serde_json::from_str::<&RawValue>(body).is_ok() { body.trim() } else { "null" }
 }
 
 #[cfg(test)]

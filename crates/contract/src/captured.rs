@@ -219,6 +219,10 @@ impl Values for Captured<'_> {
         (!proves(found.expression) && !follows(found.expression)).then(|| found.value())
     }
 
+    fn key(&self, builtin: Builtin, key: &str) -> Piece<'_> {
+        self.contract.key_pairs.map_or(Piece::Absent, |pairs| pairs.value(builtin, key, &self.contract.title))
+    }
+
     fn meter(&self) -> &Arc<Meter> {
         &self.meter
     }
@@ -243,6 +247,10 @@ impl Captured<'_> {
             Builtin::EventOccurredAt => match self.plain(variable) {
                 Piece::Absent => self.occurred_at().map_or(Piece::Absent, Piece::Time),
                 other => other,
+            },
+            _ if variable.is_of_key() => match self.plain(variable) {
+                Piece::Absent => self.key(builtin, self.secret),
+                shown => shown,
             },
             _ => self.plain(variable),
         }

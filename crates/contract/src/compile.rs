@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
+use crate::activation::{self, ACTIVATION, Activation, Confirmer};
 use crate::catalogue::{self, Catalogue, EVENTS, TEST_EVENT, Undeclared};
 use crate::console::{self, CONSOLE};
 use crate::contract::Contract;
 use crate::diagnostic::{At, ContractError, Report};
 use crate::grammar::{KeySpec, Shape};
+use crate::key_pair::KeyKind;
 use crate::policy::{self, DELIVERY};
 use crate::published::{self, PUBLISHED};
 use crate::reader::{Fields, text};
 use crate::request::{self, REQUEST, RequestPlan, Step};
 use crate::resource::{self, RESOURCE};
-use crate::signature::{SIGNATURE, Signature, Signatures};
+use crate::signature::{self, KeyPairs, SIGNATURE, Signature, Signatures};
 use crate::subscription::{self, IDS, SUBSCRIPTION};
 use crate::trial;
 use crate::variables::{Builtin, Variable};
@@ -44,6 +46,7 @@ pub(crate) const KEYS: &[KeySpec] = &[
     KeySpec::required("request", REQUEST, "The request.", "write at least `request: { body: \"{{ event.data }}\" }`"),
     KeySpec::optional("signatures", Shape::MapOf(&SIGNATURE), "Named values computed with secrets."),
     KeySpec::optional("delivery", DELIVERY, "Success, retries and health."),
+    KeySpec::optional("activation", ACTIVATION, "The handshake before an endpoint gets events."),
     KeySpec::optional("verify", Shape::Keys(VERIFY_KEYS), "How a receiver judges what it gets."),
 ];
 const VERIFY_KEYS: &[KeySpec] =
@@ -90,20 +93,46 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         read_changed_requests(&mut catalogue, node, &signatures, report);
     }
     let resources = resource::read(fields.get("resources"), &catalogue, report);
+    let activation = match (fields.get("activation"), request) {
+        (Some(node), Some(request)) => Some(activation::read(node, request, &signatures, report)),
+        _ => None,
+    };
     let signatures = signatures.read;
+    let key_pairs = KeyPairs::of(&signatures);
     let uses_secret = plan.as_ref().is_some_and(|plan| uses_secret(plan, &signatures));
     let custom_headers = request.is_some_and(|node| request::reads_custom_headers(node, report));
-    let subscription = subscription::read(fields.get("subscription"), custom_headers, uses_secret, report);
+    let subscription = {
+        let wanted = subscription::Wanted { secret: uses_secret, private_key: key_pairs.map(|pairs| pairs.algorithm.kind()) };
+        subscription::read(fields.get("subscription"), custom_headers, &wanted, report)
+    };
+    let private_key = subscription.as_ref().and_then(|subscription| subscription.secret.private_key);
+    signature::check_pairs(&signatures, private_key, report);
+    let changed = catalogue.events.iter().chain(&catalogue.any).filter_map(|event| event.plan.as_ref());
+    let steps = activation.iter().flatten().flat_map(Activation::plans);
+    for plan in plan.iter().chain(changed).chain(steps) {
+        check_keys(plan, &signatures, private_key, report);
+    }
+    if let (Some(Some(activation)), Some(subscription)) = (&activation, &subscription) {
+        activation::check(activation, &subscription.secret, report);
+    }
     let offered = published::Offered {
         resources: &resources,
         endpoint_secrets: subscription.as_ref().is_some_and(|subscription| subscription.secret.is_read_with_endpoints()),
+        private_keys: private_key.is_some(),
+        activation: activation.iter().flatten().any(|activation| activation.confirmed_by == Confirmer::Receiver),
     };
     let published = fields.get("published").map(|node| published::read(node, &offered, report));
     let console = console::read(fields.get("console"), report);
     let verify = fields.get("verify").and_then(|node| Fields::open(node, "verify", VERIFY_KEYS, report));
     let tolerance = verify.and_then(|verify| verify.duration("tolerance", report));
     let (delivery, answer_rules) = delivery?;
+    let activation = match activation {
+        Some(read) => Some(read?),
+        None => None,
+    };
     let heeded = answer_rules.heeded();
+    let subscription = subscription?;
+    let example_secret = subscription.secret.draw(&[7; 32]);
     let contract = Contract {
         name: name?,
         title: title?,
@@ -121,13 +150,16 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
             Some(read) => Some(read?),
             None => None,
         },
-        subscription: subscription?,
+        subscription,
         console: console?,
         delivery,
         answer_rules,
+        activation,
         heeded,
         plan: plan?,
         signatures,
+        key_pairs: key_pairs.or(private_key.map(KeyPairs::unused)),
+        example_secret,
         tolerance: tolerance.unwrap_or(TOLERANCE_DEFAULT),
     };
     Some((contract, catalogue.places))
@@ -161,8 +193,20 @@ fn read_changed_requests(catalogue: &mut Catalogue<'_>, base: &Node, signatures:
     }
 }
 
+/// Looks for keys where there are none, and for private ones that would be sent.
+fn check_keys(plan: &RequestPlan, signatures: &[Signature], private_key: Option<KeyKind>, report: &mut Report) {
+    for step in &plan.order {
+        let path = plan.name(*step, signatures);
+        for expression in plan.expressions(*step, signatures) {
+            signature::check_key_use(expression, &path, private_key, report);
+        }
+    }
+}
+
 fn uses_secret(plan: &RequestPlan, signatures: &[Signature]) -> bool {
     let steps = plan.order.iter().filter(|step| !matches!(step, Step::Signature(_)));
-    let wanted = |variable: &Variable| matches!(variable, Variable::Builtin(Builtin::Secret) | Variable::Signature(_));
+    let wanted = |variable: &Variable| {
+        matches!(variable, Variable::Builtin(Builtin::Secret) | Variable::Signature(_)) || variable.is_of_key()
+    };
     steps.into_iter().any(|step| plan.expressions(*step, signatures).iter().any(|expression| expression.uses(wanted)))
 }

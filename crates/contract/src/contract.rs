@@ -6,15 +6,17 @@ use std::time::Duration;
 use bellwire_domain::{DeliveryPolicy, EventType, Judgement, Secret};
 use http::HeaderName;
 
+use crate::activation::Activation;
 use crate::answer_rules::{AnswerInput, AnswerRules};
 use crate::catalogue::{EventDefinition, TestEvent};
 use crate::console::ConsoleWords;
 use crate::diagnostic::did_you_mean;
+use crate::key_pair::{PublicKey, VerifyingKey};
 use crate::published::PublishedApi;
 use crate::request::{RequestPlan, is_connection_header};
 use crate::resource::ResourceDefinition;
 use crate::schema::{self, DataError};
-use crate::signature::Signature;
+use crate::signature::{KeyPairs, Signature};
 use crate::subscription::{IdFormats, Subscription};
 use crate::variables::Variable;
 
@@ -37,9 +39,14 @@ pub struct Contract {
     pub(crate) console: ConsoleWords,
     pub(crate) delivery: DeliveryPolicy,
     pub(crate) answer_rules: AnswerRules,
+    pub(crate) activation: Option<Activation>,
     pub(crate) heeded: Arc<[HeaderName]>,
     pub(crate) plan: RequestPlan,
     pub(crate) signatures: Vec<Signature>,
+    /// How its private keys sign, if its secrets are such.
+    pub(crate) key_pairs: Option<KeyPairs>,
+    /// A secret for examples.
+    pub(crate) example_secret: Secret<String>,
     pub(crate) tolerance: Duration,
 }
 
@@ -110,19 +117,41 @@ impl Contract {
 
     /// Whether a text can be a new secret of this contract. The error says what a secret must look like.
     pub fn check_secret(&self, secret: &str) -> Result<(), String> {
-        self.subscription.secret.check_length(secret)?;
-        self.check_known_secret(secret)
+        if self.subscription.secret.private_key.is_none() {
+            self.subscription.secret.check_length(secret)?;
+        }
+        self.check_form(secret)
     }
 
     /// The same for a secret that was agreed on before: it may be shorter than a new one.
+    ///
+    /// Where secrets are private keys, whoever verifies has the public half, which is right here as well.
     pub fn check_known_secret(&self, secret: &str) -> Result<(), String> {
+        match self.subscription.secret.private_key {
+            Some(kind) => VerifyingKey::parse(kind, secret).map(drop),
+            None => self.check_form(secret),
+        }
+    }
+
+    /// What receivers are told of a private key: its public half. `None` where secrets are no private keys, or this is not one.
+    pub fn public_key(&self, secret: &Secret<String>) -> Option<PublicKey> {
+        let algorithm = self.key_pairs?.algorithm;
+        VerifyingKey::parse(algorithm.kind(), secret.expose()).ok()?.publish(algorithm).ok()
+    }
+
+    fn check_form(&self, secret: &str) -> Result<(), String> {
         let in_header = self.plan.header_variables().any(|used| *used == Variable::SECRET)
             || self.signatures.iter().any(|signature| signature.scheme.shows_secret());
         self.subscription.secret.check_form(secret, in_header)?;
         self.signatures.iter().try_for_each(|signature| signature.scheme.check_secret(secret))
     }
 
-    /// A new secret in the contract's format. `entropy` must be fresh random bytes.
+    /// A secret for examples and trials: the same each time, so that it may protect nothing.
+    pub fn example_secret(&self) -> &Secret<String> {
+        &self.example_secret
+    }
+
+    /// A new secret in the contract's format. `entropy` must be fresh random bytes. An RSA key takes some fifty milliseconds.
     pub fn draw_secret(&self, entropy: [u8; 32]) -> Secret<String> {
         self.subscription.secret.draw(&entropy)
     }

@@ -10,8 +10,9 @@
 //! The layers, lowest first:
 //!
 //! - `diagnostic`, `yaml`, `grammar` and `reader`: a tree with places, tables of keys, and what is wrong where;
+//! - `key_pair`: private keys and their public halves;
 //! - `json`, `piece`, `meter`, `filters`, `python`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
-//! - `signature`, `request`, `catalogue`, `answer_rules`, `policy`, `subscription`, `console`, `resource` and `published`: each reads one part of a contract;
+//! - `signature`, `request`, `catalogue`, `answer_rules`, `policy`, `activation`, `subscription`, `console`, `resource` and `published`: each reads one part of a contract;
 //! - `contract`: the compiled contract, and on top of it `warnings`, `render`, `captured`, `verify`, `identify`, `proofs` and `code`;
 //! - `trial`, `compile`, `json_schema` and `shipped`.
 //!
@@ -28,6 +29,7 @@
 //!
 //! Tests say what is missing on the page about the language, and when `docs/contract.schema.json` is stale.
 
+mod activation;
 mod answer_rules;
 mod captured;
 mod catalogue;
@@ -44,6 +46,7 @@ mod identify;
 mod jinja;
 mod json;
 mod json_schema;
+mod key_pair;
 mod lexer;
 mod meter;
 mod minimise;
@@ -70,6 +73,7 @@ mod verify;
 mod warnings;
 mod yaml;
 
+pub use activation::{Activation, Confirmer, Granted};
 pub use answer_rules::AnswerInput;
 pub use bellwire_domain::OutboundRequest;
 pub use captured::CapturedRequest;
@@ -81,10 +85,11 @@ pub use diagnostic::{ContractError, Diagnostic, nearest};
 pub use failure::RenderError;
 pub use identify::NamedEvent;
 pub use json_schema::json_schema;
+pub use key_pair::{KeyKind, PublicKey};
 pub use proofs::Proof;
 pub use published::{
-    AccountView, Authentication, EndpointView, ErrorKind, EventView, FieldFault, Inputs, Passed, PublishedAnswer, PublishedApi,
-    PublishedRequest, PublishedRoute, ResourceView, RouteMatch, Verb,
+    AccountView, Authentication, EndpointView, ErrorKind, EventView, FieldFault, Inputs, KeyView, Passed, PublishedAnswer,
+    PublishedApi, PublishedRequest, PublishedRoute, ResourceView, RouteMatch, Verb,
 };
 pub use render::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, RenderInput};
 pub use resource::{ResourceChange, ResourceDefinition, ResourceEvent, ResourceRefusal, StoredResource};

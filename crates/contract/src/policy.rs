@@ -9,7 +9,7 @@ use bellwire_domain::{DeliveryPolicy, HealthPolicy, RateLimit, RetrySchedule, Su
 use crate::answer_rules::AnswerRules;
 use crate::diagnostic::Report;
 use crate::grammar::{Definition, KeySpec, Shape};
-use crate::reader::{self, Fields};
+use crate::reader::{self, Fields, join};
 use crate::yaml::{Kind, Node};
 
 /// The value of `delivery`.
@@ -39,7 +39,7 @@ const KEYS: &[KeySpec] = &[
 const STATUSES: Shape = Shape::OneOrMany { of: &STATUS, min: None };
 /// A status, a class such as `2xx`, a range, or `any`.
 const STATUS: Shape = Shape::Types(&["string", "integer"]);
-const RETRY: Shape = Shape::Named(&Definition {
+pub(crate) const RETRY: Shape = Shape::Named(&Definition {
     name: "retry",
     about: "`none`, or one form of schedule.",
     shape: Shape::Either(&[Shape::Words(&["none"]), Shape::Keys(RETRY_KEYS)]),
@@ -158,7 +158,7 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<(Delivery
         };
     }
     if let Some(node) = fields.get("retry") {
-        is_whole &= set(&mut policy.schedule, read_retry(node, report));
+        is_whole &= set(&mut policy.schedule, read_retry(node, "delivery.retry", report));
     }
     if let Some(node) = fields.get("retry_after") {
         policy.retry_after_max = read_retry_after(node, report);
@@ -235,16 +235,17 @@ fn read_retry_after(node: &Node, report: &mut Report) -> Option<Duration> {
     Some(max)
 }
 
-fn read_retry(node: &Node, report: &mut Report) -> Option<RetrySchedule> {
+/// Reads a schedule.
+pub(crate) fn read_retry(node: &Node, path: &str, report: &mut Report) -> Option<RetrySchedule> {
     if let Some(scalar) = node.scalar() {
         if scalar.text != "none" {
             let help = "write `none`, `{ schedule: [1m, 5m] }`, `{ retries: 15, within: 3d }`, `{ every: 5m, retries: 10 }` or another form";
-            report.add(node.at, "delivery.retry", format!("unknown value `{}`", scalar.text), help);
+            report.add(node.at, path, format!("unknown value `{}`", scalar.text), help);
             return None;
         }
         return Some(RetrySchedule::none());
     }
-    let fields = Fields::open(node, "delivery.retry", RETRY_KEYS, report)?;
+    let fields = Fields::open(node, path, RETRY_KEYS, report)?;
     let chosen = RETRY_FORMS.iter().find(|(chooser, _)| fields.get(chooser).is_some());
     let meant = RETRY_FORMS.iter().find(|(chooser, _)| fields.is_misspelt(chooser));
     let (form, keys) = *chosen.or(meant).or(RETRY_FORMS.last())?;
@@ -254,15 +255,15 @@ fn read_retry(node: &Node, report: &mut Report) -> Option<RetrySchedule> {
             report.add(node.at, &fields.path_of(key), message, "keep the keys of one form of schedule");
         }
     }
-    let schedule = read_form(&fields, form, report)?;
+    let schedule = read_form(&fields, form, path, report)?;
     let jitter = match fields.get("jitter") {
-        Some(node) => reader::fraction(node, "delivery.retry.jitter", report)?,
+        Some(node) => reader::fraction(node, &join(path, "jitter"), report)?,
         None => 0.0,
     };
     match schedule.and_then(|schedule| schedule.with_jitter(jitter)) {
         Ok(schedule) => Some(schedule),
         Err(error) => {
-            report.add(node.at, "delivery.retry", error.to_string(), "");
+            report.add(node.at, path, error.to_string(), "");
             None
         }
     }
@@ -270,27 +271,27 @@ fn read_retry(node: &Node, report: &mut Report) -> Option<RetrySchedule> {
 
 type Schedule = Result<RetrySchedule, bellwire_domain::schedule::InvalidSchedule>;
 
-fn read_form(fields: &Fields<'_>, form: &str, report: &mut Report) -> Option<Schedule> {
+fn read_form(fields: &Fields<'_>, form: &str, path: &str, report: &mut Report) -> Option<Schedule> {
     if form == "schedule" {
         let node = fields.get("schedule")?;
-        let delays = reader::items(node, "delivery.retry.schedule", "write the delays: `[1m, 5m, 15m, 1h]`", report)?;
+        let delays = reader::items(node, &join(path, "schedule"), "write the delays: `[1m, 5m, 15m, 1h]`", report)?;
         let delays: Vec<Option<Duration>> = delays
             .iter()
             .enumerate()
-            .map(|(index, item)| reader::duration(item, &format!("delivery.retry.schedule[{index}]"), report))
+            .map(|(index, item)| reader::duration(item, &format!("{path}.schedule[{index}]"), report))
             .collect();
         return Some(RetrySchedule::list(delays.into_iter().collect::<Option<Vec<_>>>()?));
     }
     check_backoff(fields, if form == "step" { "linear" } else { "exponential" }, report);
     let retries = fields.require("retries", "write how often to try again", report)?;
-    let retries = usize::try_from(reader::count(retries, "delivery.retry.retries", RETRY_COUNT_MAX, report)?).ok()?;
+    let retries = usize::try_from(reader::count(retries, &join(path, "retries"), RETRY_COUNT_MAX, report)?).ok()?;
     let duration_of = |key: &str, help: &str, report: &mut Report| {
         reader::duration(fields.require(key, help, report)?, &fields.path_of(key), report)
     };
     Some(match form {
         "within" => {
             let first = match fields.get("first") {
-                Some(node) => Some(reader::duration(node, "delivery.retry.first", report)?),
+                Some(node) => Some(reader::duration(node, &join(path, "first"), report)?),
                 None => None,
             };
             RetrySchedule::exponential_within(retries, duration_of("within", "", report)?, first)

@@ -18,4 +18,4 @@ pub use error_kind::ErrorKind;
 pub use inputs::{FieldFault, Inputs, PublishedRequest};
 pub(crate) use read::{Offered, PUBLISHED, read};
 pub use verb::Verb;
-pub use views::{AccountView, EndpointView, EventView, Passed, ResourceView};
+pub use views::{AccountView, EndpointView, EventView, KeyView, Passed, ResourceView};

@@ -30,26 +30,12 @@ impl Contract {
         if input.secrets.is_empty() && self.subscription().secret.required {
             return Err(RenderError::plain("", "there is no secret to sign with"));
         }
-        let plan = self.plan_of(input.event.event_type);
-        let mut rendering = Rendering {
-            contract: self,
-            plan,
-            input,
-            url: String::new(),
-            headers: vec![Vec::new(); plan.headers.len()],
-            signatures: vec![None; self.signatures.len()],
-            body: Vec::new(),
-            meter: Arc::default(),
-        };
-        for step in &plan.order {
-            rendering.step(*step).map_err(|failure| RenderError::of(plan.name(*step, &self.signatures), failure))?;
-        }
-        rendering.finish()
+        Rendering::of(self, self.plan_of(input.event.event_type), input)?.finish()
     }
 }
 
 /// A request that is being rendered.
-struct Rendering<'a> {
+pub(crate) struct Rendering<'a> {
     contract: &'a Contract,
     plan: &'a RequestPlan,
     input: &'a RenderInput<'a>,
@@ -58,6 +44,26 @@ struct Rendering<'a> {
     signatures: Vec<Option<String>>,
     body: Vec<u8>,
     meter: Arc<Meter>,
+}
+
+impl<'a> Rendering<'a> {
+    /// Renders every part of a request, by its plan.
+    pub(crate) fn of(contract: &'a Contract, plan: &'a RequestPlan, input: &'a RenderInput<'a>) -> Result<Self, RenderError> {
+        let mut rendering = Self {
+            contract,
+            plan,
+            input,
+            url: String::new(),
+            headers: vec![Vec::new(); plan.headers.len()],
+            signatures: vec![None; contract.signatures.len()],
+            body: Vec::new(),
+            meter: Arc::default(),
+        };
+        for step in &plan.order {
+            rendering.step(*step).map_err(|failure| RenderError::of(plan.name(*step, &contract.signatures), failure))?;
+        }
+        Ok(rendering)
+    }
 }
 
 impl Rendering<'_> {
@@ -72,7 +78,12 @@ impl Rendering<'_> {
                 }
             }
             Step::Signature(index) => {
-                let Some(signature) = self.contract.signatures.get(index) else { return Ok(()) };
+                let signature = self.contract.signatures.get(index);
+                let Some(signature) =
+                    signature.filter(|signature| self.input.activation.is_some() || !signature.is_of_activation)
+                else {
+                    return Ok(());
+                };
                 let value = signature.value(self, self.input.secrets.iter().map(|secret| secret.expose().as_str()))?;
                 if let Some(slot) = self.signatures.get_mut(index) {
                     *slot = value;
@@ -129,7 +140,7 @@ impl Rendering<'_> {
         self.plan.headers.get(index).map_or(Ok(Vec::new()), |header| header.render(Scope::of(self)))
     }
 
-    fn finish(self) -> Result<OutboundRequest, RenderError> {
+    pub(crate) fn finish(self) -> Result<OutboundRequest, RenderError> {
         let own = if self.contract.subscription().custom_headers { self.input.endpoint.headers } else { &[] };
         let mut headers = HeaderMap::with_capacity(self.headers.len() + own.len());
         let mut spellings = Vec::with_capacity(self.headers.len() + own.len());
@@ -199,7 +210,7 @@ impl Rendering<'_> {
     }
 
     fn builtin(&self, builtin: Builtin) -> Piece<'_> {
-        let RenderInput { event, attempt, delivery, endpoint, account, secrets } = self.input;
+        let RenderInput { event, attempt, delivery, endpoint, account, secrets, activation } = self.input;
         let optional = |text: Option<&'_ str>| text.map_or(Piece::Absent, |text| Piece::Text(text.to_owned().into()));
         let part = |part: UrlPart| url_part(&self.url, part).map_or(Piece::Absent, |text| Piece::Text(text.into()));
         match builtin {
@@ -219,6 +230,7 @@ impl Rendering<'_> {
                 let tail = attempt.random.get(16..).unwrap_or_default();
                 Piece::Text(tail.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte)).to_string().into())
             }
+            Builtin::ActivationToken => activation.map_or(Piece::Absent, Piece::text),
             Builtin::AttemptNonce => Piece::Text(SecretEncoding::Base64Url.encode(&attempt.random).into()),
             Builtin::DeliveryId => Piece::text(delivery.id),
             Builtin::DeliveryNumber => Piece::number(&delivery.number),
@@ -235,6 +247,10 @@ impl Rendering<'_> {
             Builtin::PublishedUrl => optional(self.contract.published().and_then(PublishedApi::url)),
             Builtin::Body => Piece::Bytes(self.body.as_slice().into()),
             Builtin::Secret => secrets.first().map_or(Piece::Absent, |secret| Piece::text(secret.expose())),
+            Builtin::KeyId | Builtin::KeyPublic | Builtin::KeySpki | Builtin::KeyPem | Builtin::KeyJwk | Builtin::KeyX509 => {
+                let signing = self.contract.key_pairs.and_then(|pairs| pairs.pick(secrets));
+                signing.map_or(Piece::Absent, |key| self.key(builtin, key))
+            }
         }
     }
 }
@@ -255,6 +271,10 @@ impl Values for Rendering<'_> {
             }
             Variable::Local(_) => Piece::Absent,
         }
+    }
+
+    fn key(&self, builtin: Builtin, key: &str) -> Piece<'_> {
+        self.contract.key_pairs.map_or(Piece::Absent, |pairs| pairs.value(builtin, key, &self.contract.title))
     }
 
     fn meter(&self) -> &Arc<Meter> {

@@ -64,6 +64,8 @@ bellwire_domain::words! {
         Patch = "PATCH",
         Delete = "DELETE",
         Get = "GET",
+        Head = "HEAD",
+        Options = "OPTIONS",
     }
 }
 
@@ -75,6 +77,8 @@ impl From<RequestMethod> for Method {
             RequestMethod::Patch => Self::PATCH,
             RequestMethod::Delete => Self::DELETE,
             RequestMethod::Get => Self::GET,
+            RequestMethod::Head => Self::HEAD,
+            RequestMethod::Options => Self::OPTIONS,
         }
     }
 }

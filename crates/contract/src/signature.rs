@@ -7,8 +7,10 @@ mod hash;
 mod hmac;
 mod jwt;
 mod key;
+mod pair;
 mod plain;
 mod scheme;
+mod sign;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use crate::diagnostic::{At, Mistake, Report, list, suggestion};
 use crate::expression::Expression;
 use crate::failure::Failure;
 use crate::grammar::{Definition, KeySpec, Shape, Variant, names, union};
+use crate::key_pair::SignatureAlgorithm;
 use crate::meter::Meter;
 use crate::piece::Piece;
 use crate::reader::{Fields, entries};
@@ -25,10 +28,11 @@ use crate::yaml::Node;
 
 pub(crate) use hash::{Encoding, Hash};
 pub(crate) use key::{KeyDerivation, SecretEncoding};
+pub(crate) use pair::{KeyPairs, check as check_pairs, check_expression as check_key_use};
 pub(crate) use scheme::{Receiver, Recipe, Scheme, SchemeKind, Secrets, Token};
 
 /// Every scheme that there is.
-const SCHEMES: &[SchemeKind] = &[hmac::HMAC, digest::DIGEST, jwt::JWT, plain::PLAIN];
+const SCHEMES: &[SchemeKind] = &[hmac::HMAC, digest::DIGEST, sign::SIGN, jwt::JWT, plain::PLAIN];
 
 /// The value of each signature in `signatures`.
 pub(crate) const SIGNATURE: Shape = Shape::Named(&Definition {
@@ -56,6 +60,8 @@ pub(crate) struct Signature {
     pub(crate) secrets: Secrets,
     pub(crate) prefix: String,
     pub(crate) join: String,
+    /// Whether it is over the token of a handshake, and so has no value in deliveries.
+    pub(crate) is_of_activation: bool,
 }
 
 impl Signature {
@@ -80,7 +86,10 @@ impl Signature {
         let secrets = fields.word("secrets", report).unwrap_or(unless_said);
         let prefix = fields.text("prefix", report).unwrap_or_default();
         let join = fields.text("join", report).unwrap_or_else(|| ",".to_owned());
-        Some(Self { name: name.to_owned(), at: node.at, scheme: scheme?, secrets, prefix, join })
+        let scheme = scheme?;
+        let mut is_of_activation = false;
+        scheme.visit(&mut |expression| is_of_activation |= expression.uses(|used| *used == Variable::ACTIVATION_TOKEN));
+        Some(Self { name: name.to_owned(), at: node.at, scheme, secrets, prefix, join, is_of_activation })
     }
 
     /// The value for the active secrets, newest first; `None` when no secret signs.
@@ -112,6 +121,21 @@ impl Signature {
         let mut out = self.prefix.clone();
         self.scheme.sign(secret, Scope::of(&with_secret), &mut out)?;
         Ok(out)
+    }
+
+    /// How a private key makes it, if one does.
+    pub(crate) fn key_pair(&self) -> Option<SignatureAlgorithm> {
+        match self.scheme.recipe() {
+            Recipe::KeyPair { algorithm, .. } => Some(algorithm),
+            Recipe::Hmac { .. } | Recipe::Hash { .. } | Recipe::Token { .. } | Recipe::Text(_) => None,
+        }
+    }
+
+    /// Whether a text is its value for a key, where that can be told without computing it again.
+    pub(crate) fn verify(&self, values: &dyn Values, key: &str, text: &str) -> Option<Result<bool, String>> {
+        let with_secret = WithSecret { values, secret: key };
+        let text = text.strip_prefix(&self.prefix).unwrap_or_default();
+        self.scheme.verify(key, Scope::of(&with_secret), text)
     }
 
     /// Whether it is computed like another, but by another of the active secrets.
@@ -211,12 +235,17 @@ impl Values for WithSecret<'_> {
     fn get(&self, variable: &Variable) -> Piece<'_> {
         match variable {
             Variable::Builtin(Builtin::Secret) => Piece::text(self.secret),
+            Variable::Builtin(builtin) if variable.is_of_key() => self.values.key(*builtin, self.secret),
             other => self.values.get(other),
         }
     }
 
     fn shown(&self, expression: &str) -> Option<Piece<'_>> {
         if expression == Builtin::Secret.as_str() { None } else { self.values.shown(expression) }
+    }
+
+    fn key(&self, builtin: Builtin, key: &str) -> Piece<'_> {
+        self.values.key(builtin, key)
     }
 
     fn meter(&self) -> &Arc<Meter> {

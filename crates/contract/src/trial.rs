@@ -1,6 +1,7 @@
 //! Renders every event once with its example, so that a template that cannot work is found when the contract is loaded.
 
 mod answers;
+mod handshake;
 
 use bellwire_domain::{EventType, PayloadLevel, PayloadRules, Pointer, Secret, Timestamp};
 
@@ -13,7 +14,8 @@ use crate::render::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, Ev
 pub(crate) fn run(contract: &Contract, places: &[At], report: &mut Report) {
     contract.answer_rules.try_out(report);
     answers::try_answers(contract, report);
-    let secrets = [contract.draw_secret([7; 32])];
+    handshake::try_steps(contract, report);
+    let secrets = std::slice::from_ref(contract.example_secret());
     let start = At { line: 1, column: 1 };
     let mut trials: Vec<(EventType, &str, bool, At)> = Vec::new();
     for (event, at) in contract.events().iter().zip(places) {
@@ -28,7 +30,7 @@ pub(crate) fn run(contract: &Contract, places: &[At], report: &mut Report) {
     let levels = levels(&contract.subscription().payload);
     for (event_type, data, is_test, at) in trials {
         for (level, fields) in &levels {
-            try_event(contract, (&event_type, data, is_test, at), (*level, *fields), &secrets, report);
+            try_event(contract, (&event_type, data, is_test, at), (*level, *fields), secrets, report);
         }
     }
 }
@@ -62,6 +64,7 @@ fn try_event(
         endpoint: EndpointInput { id: "example", url: "https://example.com/webhooks", name: Some("Example"), headers: &[] },
         account: AccountInput { id: "example", name: Some("Example") },
         secrets,
+        activation: None,
     });
     if let Err(error) = result {
         let at = if error.line == 0 { at } else { At { line: error.line, column: error.column } };

@@ -36,6 +36,7 @@ bellwire_domain::words! {
         AttemptTraceId = "attempt.trace_id",
         AttemptSpanId = "attempt.span_id",
         AttemptNonce = "attempt.nonce",
+        ActivationToken = "activation.token",
         DeliveryId = "delivery.id",
         DeliveryNumber = "delivery.number",
         EndpointId = "endpoint.id",
@@ -51,6 +52,12 @@ bellwire_domain::words! {
         PublishedUrl = "published.url",
         Body = "body",
         Secret = "secret",
+        KeyId = "key.id",
+        KeyPublic = "key.public",
+        KeySpki = "key.spki",
+        KeyPem = "key.pem",
+        KeyJwk = "key.jwk",
+        KeyX509 = "key.x509",
     }
 }
 
@@ -62,10 +69,21 @@ impl Variable {
     /// When the attempt is made, which a receiver compares with its clock.
     pub(crate) const ATTEMPT_AT: Self = Self::Builtin(Builtin::AttemptAt);
     pub(crate) const SECRET: Self = Self::Builtin(Builtin::Secret);
+    pub(crate) const ACTIVATION_TOKEN: Self = Self::Builtin(Builtin::ActivationToken);
 
     /// Whether it has fields of its own.
     pub(crate) fn has_inside(&self) -> bool {
-        matches!(self, Self::Local(_) | Self::Builtin(Builtin::EventData | Builtin::EventFields))
+        matches!(self, Self::Local(_) | Self::Builtin(Builtin::EventData | Builtin::EventFields | Builtin::KeyJwk))
+    }
+
+    /// Whether it is a value of the key that signs.
+    pub(crate) fn is_of_key(&self) -> bool {
+        matches!(
+            self,
+            Self::Builtin(
+                Builtin::KeyId | Builtin::KeyPublic | Builtin::KeySpki | Builtin::KeyPem | Builtin::KeyJwk | Builtin::KeyX509
+            )
+        )
     }
 
     /// The name by which an expression calls it: `root`, or `root.field`.
@@ -87,6 +105,11 @@ pub(crate) trait Values {
 
     /// What rendering with these values may still cost.
     fn meter(&self) -> &Arc<Meter>;
+
+    /// What may be said of a private key or of its public half.
+    fn key(&self, _builtin: Builtin, _key: &str) -> Piece<'_> {
+        Piece::Absent
+    }
 
     /// What a captured request shows for a whole expression.
     fn shown(&self, _expression: &str) -> Option<Piece<'_>> {

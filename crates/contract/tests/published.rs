@@ -203,6 +203,7 @@ fn answers() {
         rate_limit: None,
         created_at: at,
         updated_at: at,
+        key: None,
         secret: Some(Secret::new("s".to_owned())),
     };
     let answer = api.answer(register, &request, &Passed::Endpoint(account(), endpoint())).unwrap();

@@ -25,16 +25,19 @@ pub struct Recipient {
     pub filter: EventFilter,
     /// Whether it is sent to.
     pub gate: Gate,
+    /// Whether it has never been active, since its contract wants a handshake first.
+    pub is_unproven: bool,
     /// The `number` of its latest delivery.
     pub last_number: i64,
 }
 
 impl Recipient {
-    /// Whether the event makes a delivery for this endpoint. A failed endpoint still gets deliveries: they wait for a resume.
+    /// Whether the event makes a delivery for this endpoint. A failed endpoint still gets deliveries: they wait for a resume. So does one
+    /// that has to prove itself again, but not one that never has: its backlog might be its account's whole share.
     pub fn takes(&self, offer: Offer<'_>) -> bool {
         match offer.only {
             Some(only) => *only == self.id,
-            None => self.gate.enabled && self.filter.matches(offer.event_type),
+            None => self.gate.enabled && !self.is_unproven && self.filter.matches(offer.event_type),
         }
     }
 
@@ -82,7 +85,13 @@ mod tests {
 
     fn recipient(id: &str, enabled: bool, health: HealthStatus) -> Recipient {
         let filter = EventFilter::Only([EventType::try_new("order").unwrap()].into());
-        Recipient { id: EndpointId::try_new(id).unwrap(), filter, gate: Gate { enabled, health }, last_number: 0 }
+        Recipient {
+            id: EndpointId::try_new(id).unwrap(),
+            filter,
+            gate: Gate { enabled, health },
+            is_unproven: false,
+            last_number: 0,
+        }
     }
 
     #[test]
@@ -102,6 +111,10 @@ mod tests {
             let recipient = recipient("a", enabled, health);
             assert_eq!((recipient.takes(offer), recipient.admits(offer)), (takes, admits), "{recipient:?} {offer:?}");
         }
+        let again = recipient("a", true, HealthStatus::Pending);
+        let never = Recipient { is_unproven: true, ..again.clone() };
+        assert!(again.takes(event(&order, None, false)) && !never.takes(event(&order, None, false)));
+        assert!(never.takes(event(&order, Some(&a), true)), "a test event waits for it");
     }
 
     proptest! {

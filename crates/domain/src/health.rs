@@ -76,6 +76,11 @@ pub struct HealthPolicy {
 }
 
 impl Health {
+    /// That of an endpoint that is not verified yet.
+    pub fn pending() -> Self {
+        Self { status: HealthStatus::Pending, ..Self::default() }
+    }
+
     /// The health after an attempt that ended at `now`.
     #[must_use]
     pub fn observe(self, policy: &HealthPolicy, success: bool, now: Timestamp) -> Self {

@@ -158,11 +158,7 @@ impl Shared {
         };
         // What the endpoint is not sent is gone before a template or a signature sees any of it.
         let data = &*contract.minimise(data, config.endpoint.payload.as_ref());
-        let active = match contract.subscription().secret.from {
-            SecretSource::Account => &config.account_secrets,
-            SecretSource::Consumer | SecretSource::Generated => &config.secrets,
-        };
-        let (id, secrets) = (delivery.id.to_string(), signing(active, at));
+        let (id, secrets) = (delivery.id.to_string(), signing(active(contract, config), at));
         let input = RenderInput {
             event: EventInput {
                 id: delivery.event.id.as_str(),
@@ -182,12 +178,13 @@ impl Shared {
             },
             account: AccountInput { id: config.account.id.as_str(), name: config.account.name.as_deref() },
             secrets: &secrets,
+            activation: None,
         };
         contract.render(&input).map_err(|error| error.to_string())
     }
 
     /// A number from 0 to below 1.
-    fn random(&self) -> f64 {
+    pub(crate) fn random(&self) -> f64 {
         let bytes: [u8; 4] = self.entropy.bytes();
         f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
     }
@@ -214,8 +211,16 @@ fn told(contract: &Contract, config: &EndpointConfig, request: &OutboundRequest)
     }
 }
 
+/// The secrets that a contract's requests are signed with: the account's, or the endpoint's.
+pub(crate) fn active<'c>(contract: &Contract, config: &'c EndpointConfig) -> &'c [ActiveSecret] {
+    match contract.subscription().secret.from {
+        SecretSource::Account => &config.account_secrets,
+        SecretSource::Consumer | SecretSource::Generated => &config.secrets,
+    }
+}
+
 /// The secrets whose overlap has not ended at `at`, newest first.
-fn signing(secrets: &[ActiveSecret], at: Timestamp) -> Vec<Secret<String>> {
+pub(crate) fn signing(secrets: &[ActiveSecret], at: Timestamp) -> Vec<Secret<String>> {
     let active = secrets.iter().filter(|secret| secret.expires_at.is_none_or(|end| end > at));
     active.map(|secret| secret.secret.clone()).collect()
 }

@@ -17,7 +17,7 @@ use crate::shared::Shared;
 use crate::suspects::Suspects;
 use crate::transport::Transport;
 use crate::waking::{NextLook, NextRound};
-use crate::{claimer, deleter, eraser, pacer, recorder, replayer, retainer, rollups, watch};
+use crate::{activator, claimer, deleter, eraser, pacer, recorder, replayer, retainer, rollups, watch};
 
 /// What an engine needs.
 pub struct EngineOptions {
@@ -74,6 +74,7 @@ impl Engine {
         loops.spawn(claimer::run(Arc::clone(&shared)));
         loops.spawn(pacer::run(Arc::clone(&shared)));
         loops.spawn(replayer::run(Arc::clone(&shared)));
+        loops.spawn(activator::run(Arc::clone(&shared)));
         loops.spawn(deleter::run(Arc::clone(&shared)));
         loops.spawn(eraser::run(Arc::clone(&shared)));
         loops.spawn(rollups::run(Arc::clone(&shared)));

@@ -53,6 +53,7 @@ pub use open::{StoreOptions, open};
 pub use page::{Page, PageRequest};
 pub use queue::Queue;
 pub use queue::access::Execution;
+pub use queue::activation::{ActivationEnd, TakenActivation};
 pub use queue::claim::ClaimReport;
 pub use queue::config::EndpointConfig;
 pub use queue::deletion::{Deletion, DeletionStep};
@@ -73,6 +74,7 @@ pub use records::{
 };
 pub use relocation::{Relocated, Relocation, RelocationProgress, Report, TableRows, relocate};
 pub use rows::account::Account;
+pub use rows::activation::Activation;
 pub use rows::endpoint::Endpoint;
 pub use rows::erasure::Erased;
 pub use rows::incident::Incident;

@@ -3,7 +3,7 @@
 //! [`publication`] and `plan` turn posted events into deliveries; `claim` takes what waits; `outcome`, `health_book`,
 //! `incident_book` and `rollup_book` record what came of attempts, and `late` what came of cancelled ones; `cancel` and `replay` end
 //! and remake deliveries. `retention` removes what is old, `expiry` its contents before that, both in the rounds of `removal`; `deletion` an account, `erasure` what is
-//! about somebody; `renewal` gives an account a new data key. `clock` mends what a clock that was ahead has left, `clear_subjects` what
+//! about somebody; `activation` is what comes of handshakes; `renewal` gives an account a new data key. `clock` mends what a clock that was ahead has left, `clear_subjects` what
 //! an earlier version kept in the clear, and `adoption` seals the endpoints of a store that comes from one. `handoff` bounds what is in
 //! memory, `lease` says whether this process still holds it, and `takeover` frees what it holds no more.
 //!
@@ -12,6 +12,7 @@
 //! `access` sends work to the writer and to readers; [`Queue`] is the facade for the engine.
 
 pub(crate) mod access;
+pub(crate) mod activation;
 pub(crate) mod adoption;
 pub(crate) mod backend;
 pub(crate) mod cache;

@@ -6,6 +6,7 @@
 //! To add a column: a migration for each database, a field in its table's file, and whatever uses it.
 
 pub(crate) mod account;
+pub(crate) mod activation;
 pub(crate) mod attempt;
 pub(crate) mod audit;
 pub(crate) mod bulk_retry;

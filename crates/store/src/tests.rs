@@ -43,6 +43,7 @@ fn row_statements() -> Vec<String> {
     let named = [rows::account::statements(), rows::lane::statements(), rows::endpoint::statements()];
     let others = [rows::secret::statements(), rows::replay::statements(), rows::retention::statements()];
     let counts = [
+        rows::activation::statements(),
         rows::meta::statements(),
         rows::rollup::statements(),
         rows::incident::statements(),

@@ -4,6 +4,8 @@
 
 #[path = "conformance/account_retention.rs"]
 mod account_retention;
+#[path = "conformance/activation.rs"]
+mod activation;
 #[path = "conformance/audit.rs"]
 mod audit;
 #[path = "conformance/postgres.rs"]

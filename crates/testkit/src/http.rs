@@ -13,6 +13,8 @@ use crate::waiting::PATIENCE;
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// In capitals.
+    pub method: String,
     /// Path and query.
     pub path: String,
     /// Names in lower case.
@@ -38,12 +40,14 @@ impl Request {
             let mut text = String::new();
             stream.read_line(&mut text).ok().filter(|length| *length > 0).map(|_| text.trim_end().to_owned())
         };
-        let path = line()?.split(' ').nth(1)?.to_owned();
+        let first = line()?;
+        let (method, rest) = first.split_once(' ')?;
+        let (method, path) = (method.to_owned(), rest.split(' ').next()?.to_owned());
         let mut headers = Vec::new();
         while let Some((name, value)) = line()?.split_once(':') {
             headers.push((name.to_lowercase(), value.trim().to_owned()));
         }
-        let mut request = Self { path, headers, body: Vec::new() };
+        let mut request = Self { method, path, headers, body: Vec::new() };
         let length = request.header("content-length").map_or(0, |length| length.parse().unwrap());
         request.body.resize(length, 0);
         stream.read_exact(&mut request.body).ok()?;

@@ -73,7 +73,12 @@ impl Sink {
 
     /// Answers like this from now on.
     pub fn answer(&self, judge: impl Fn(&Request) -> u16 + Send + Sync + 'static) {
-        *self.shared.judge.lock() = Arc::new(move |request| judge(request).into());
+        self.answer_with(move |request| judge(request).into());
+    }
+
+    /// The same with whole answers.
+    pub fn answer_with(&self, judge: impl Fn(&Request) -> Reply + Send + Sync + 'static) {
+        *self.shared.judge.lock() = Arc::new(judge);
     }
 
     /// A URL of it.

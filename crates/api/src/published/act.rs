@@ -1,10 +1,11 @@
 //! What each verb does, in terms of use-cases.
 
 use bellwire_app::{
-    AccountAccess, Actor, App, AppError, EndpointInput, EndpointPatch, Limits, Operation, PayloadInput, Resource, SecretInput,
+    AccountAccess, Actor, App, AppError, EndpointInput, EndpointPatch, Limits, ListedKey, Operation, PayloadInput, Resource,
+    SecretInput, ShownSecret,
 };
 use bellwire_contract::{
-    AccountView, Contract, EndpointView, ErrorKind, EventView, Inputs, Passed, PublishedRoute, ResourceView, Verb,
+    AccountView, Contract, EndpointView, ErrorKind, EventView, Inputs, KeyView, Passed, PublishedRoute, ResourceView, Verb,
 };
 use bellwire_domain::{EventType, Secret, Timestamp};
 use bellwire_store::{Endpoint, Event, EventQuery, PageRequest};
@@ -44,6 +45,9 @@ pub(super) async fn act<'c>(
     if matches!(route.verb(), Verb::ReadEventType | Verb::ListEventTypes) {
         return catalogue(contract, route, inputs);
     }
+    if route.verb() == Verb::ConfirmEndpoint {
+        return confirm(app, contract, route, &caller, inputs).await;
+    }
     let account = inputs.text("account.id");
     let asked = Asked::read(route.verb(), &mut inputs, app.limits());
     inputs.finish().map_err(|faults| Refusal::fields(&faults))?;
@@ -74,6 +78,29 @@ async fn open(
     }
 }
 
+/// A receiver calls back. The token says which endpoint it is, so no key is needed.
+async fn confirm<'c>(
+    app: &App,
+    contract: &Contract,
+    route: &PublishedRoute,
+    caller: &Caller,
+    mut inputs: Inputs<'_>,
+) -> Result<Passed<'c>, Refusal> {
+    let token = inputs.text("endpoint.token").unwrap_or_default();
+    inputs.finish().map_err(|faults| Refusal::fields(&faults))?;
+    let own = match caller {
+        Caller::Consumer(access) => Some(access),
+        Caller::Anybody | Caller::Operator(..) => None,
+    };
+    let confirmed = app.confirm_endpoint(contract, own, &token).await;
+    let (access, endpoint) = confirmed.map_err(|error| Refusal::of(error, route))?;
+    Ok(Passed::Endpoint(account_view(&access), show(app, &access, endpoint, None)))
+}
+
+fn account_view(access: &AccountAccess) -> AccountView {
+    AccountView { id: access.account().id.to_string(), name: access.account().name.clone() }
+}
+
 fn catalogue<'c>(contract: &'c Contract, route: &PublishedRoute, mut inputs: Inputs<'_>) -> Result<Passed<'c>, Refusal> {
     let event_type = inputs.text("event.type");
     inputs.finish().map_err(|faults| Refusal::fields(&faults))?;
@@ -90,6 +117,7 @@ enum Asked {
     Register(EndpointInput),
     Read(String),
     List(PageRequest),
+    Keys,
     Update(String, EndpointPatch),
     Delete(String),
     Rotate(String, Option<Secret<String>>, Option<String>),
@@ -133,8 +161,11 @@ impl Asked {
             Verb::ReadEndpoint => Self::Read(endpoint_id(inputs)),
             Verb::DeleteEndpoint => Self::Delete(endpoint_id(inputs)),
             Verb::ReadResource => Self::Resource(inputs.text("resource.id").unwrap_or_default()),
-            // Those about the catalogue concern no account, and have been answered already.
-            Verb::ListEndpoints | Verb::ReadEventType | Verb::ListEventTypes => Self::List(page(inputs, limits)),
+            // Those about the catalogue concern no account, a token names its own, and both have been answered already.
+            Verb::ListEndpoints | Verb::ConfirmEndpoint | Verb::ReadEventType | Verb::ListEventTypes => {
+                Self::List(page(inputs, limits))
+            }
+            Verb::ListKeys => Self::Keys,
             Verb::ListResources => Self::Resources(page(inputs, limits)),
             Verb::ListEvents => {
                 let seq = |text: &str| text.parse::<i64>().ok().filter(|seq| *seq >= 0);
@@ -152,8 +183,8 @@ impl Asked {
     }
 
     async fn carry_out<'c>(self, app: &App, access: &AccountAccess, kind: &str) -> Result<Passed<'c>, AppError> {
-        let account = AccountView { id: access.account().id.to_string(), name: access.account().name.clone() };
-        let view = |endpoint: Endpoint, secret: Option<Secret<String>>| show(app, access, endpoint, secret);
+        let account = account_view(access);
+        let view = |endpoint: Endpoint, secret: Option<ShownSecret>| show(app, access, endpoint, secret.as_ref());
         Ok(match self {
             Self::Register(input) => {
                 let (endpoint, secret) = app.create_endpoint(access, input).await?;
@@ -173,6 +204,11 @@ impl Asked {
                 }
                 Passed::Endpoints(account, items, page.next)
             }
+            Self::Keys => {
+                let keys = app.list_public_keys(access).await?;
+                let view = |listed: ListedKey| KeyView { key: listed.key, created_at: listed.created_at };
+                Passed::Keys(account, keys.into_iter().map(view).collect())
+            }
             Self::Update(id, patch) => Passed::Endpoint(account, view(app.update_endpoint(access, &id, patch).await?, None)),
             Self::Delete(id) => {
                 let endpoint = app.get_endpoint(access, &id).await?;
@@ -182,7 +218,7 @@ impl Asked {
             Self::Rotate(id, secret, overlap) => {
                 let input = SecretInput { secret, overlap: overlap.as_deref() };
                 let (endpoint, secret) = app.rotate_secret(access, &id, input).await?;
-                Passed::Endpoint(account, view(endpoint, Some(secret)))
+                Passed::Endpoint(account, view(endpoint, secret))
             }
             Self::Resource(id) => Passed::Resource(account, show_resource(kind, app.get_resource(access, kind, &id).await?)),
             Self::Resources(page) => {
@@ -219,7 +255,7 @@ fn page(inputs: &mut Inputs<'_>, limits: &Limits) -> PageRequest {
     PageRequest { limit: limit.unwrap_or(limits.page_limit_default), after }
 }
 
-fn show(app: &App, access: &AccountAccess, endpoint: Endpoint, secret: Option<Secret<String>>) -> EndpointView {
+fn show(app: &App, access: &AccountAccess, endpoint: Endpoint, secret: Option<&ShownSecret>) -> EndpointView {
     EndpointView {
         events: app.endpoint_events(access, &endpoint),
         id: endpoint.id.to_string(),
@@ -232,7 +268,8 @@ fn show(app: &App, access: &AccountAccess, endpoint: Endpoint, secret: Option<Se
         rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()),
         created_at: endpoint.created_at,
         updated_at: endpoint.updated_at,
-        secret,
+        key: secret.and_then(ShownSecret::key).cloned().map(Box::new),
+        secret: secret.and_then(ShownSecret::text).cloned(),
     }
 }
 

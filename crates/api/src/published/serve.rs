@@ -142,8 +142,10 @@ impl Serving<'_> {
 /// The permission that a verb needs.
 const fn operation(verb: Verb) -> Operation {
     match verb {
-        Verb::RegisterEndpoint | Verb::UpdateEndpoint | Verb::DeleteEndpoint | Verb::RotateSecret => Operation::EndpointChange,
-        Verb::ReadEndpoint | Verb::ListEndpoints => Operation::EndpointRead,
+        Verb::RegisterEndpoint | Verb::UpdateEndpoint | Verb::ConfirmEndpoint | Verb::DeleteEndpoint | Verb::RotateSecret => {
+            Operation::EndpointChange
+        }
+        Verb::ReadEndpoint | Verb::ListEndpoints | Verb::ListKeys => Operation::EndpointRead,
         Verb::ReadResource | Verb::ListResources => Operation::ResourceRead,
         Verb::ListEvents => Operation::EventRead,
         Verb::ReadEventType | Verb::ListEventTypes => Operation::ContractRead,

@@ -10,7 +10,8 @@ mod secrets;
 
 use std::time::Duration;
 
-use bellwire_domain::{RetentionPeriods, Secret};
+use bellwire_app::ShownSecret;
+use bellwire_domain::RetentionPeriods;
 use bellwire_store::{Account, Deletion};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -51,6 +52,9 @@ struct AccountAnswer {
     /// The account's secret. Shown when it is generated or rotated; later only if the contract allows reading it.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
+    /// Where secrets are private keys: the public half of the newest, as PEM. The private one is never shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<String>,
     /// How far its deletion is. Only in an account that is being deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     deleting: Option<DeletionAnswer>,
@@ -112,6 +116,7 @@ impl AccountAnswer {
             created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
             updated_at: "2025-01-16T08:00:00.000000Z".to_owned(),
             secret: None,
+            public_key: None,
             deleting: None,
         }
     }
@@ -127,11 +132,13 @@ impl AccountAnswer {
             created_at: account.created_at.to_string(),
             updated_at: account.updated_at.to_string(),
             secret: None,
+            public_key: None,
             deleting: None,
         }
     }
 
-    fn with_secret(self, secret: Option<&Secret<String>>) -> Self {
-        Self { secret: secret.map(|secret| secret.expose().clone()), ..self }
+    fn with_secret(self, secret: Option<&ShownSecret>) -> Self {
+        let text = secret.and_then(ShownSecret::text).map(|secret| secret.expose().clone());
+        Self { secret: text, public_key: secret.and_then(ShownSecret::key).map(|key| key.pem.clone()), ..self }
     }
 }

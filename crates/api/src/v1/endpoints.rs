@@ -9,9 +9,9 @@ mod switch;
 mod test;
 mod update;
 
-use bellwire_app::{AccountAccess, App};
-use bellwire_domain::{HealthStatus, PayloadChoice, Pointer, Secret};
-use bellwire_store::Endpoint;
+use bellwire_app::{AccountAccess, App, AppError, ShownSecret};
+use bellwire_domain::{HealthStatus, PayloadChoice, Pointer, Timestamp};
+use bellwire_store::{Activation, Endpoint};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -65,9 +65,15 @@ struct EndpointAnswer {
     created_at: String,
     /// When it was last changed.
     updated_at: String,
+    /// How its activation stands, if its contract wants a handshake before the first event. Not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    activation: Option<ActivationAnswer>,
     /// Its secret. Shown when it is created or rotated; later only if the contract allows reading it.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
+    /// Where secrets are private keys: the public half of the newest, as PEM. The private one is never shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<String>,
 }
 
 impl EndpointAnswer {
@@ -87,7 +93,9 @@ impl EndpointAnswer {
             keep_answers: true,
             created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
             updated_at: "2025-01-16T08:00:00.000000Z".to_owned(),
+            activation: None,
             secret: None,
+            public_key: None,
         }
     }
 
@@ -107,12 +115,50 @@ impl EndpointAnswer {
             keep_answers: endpoint.keep_answers,
             created_at: endpoint.created_at.to_string(),
             updated_at: endpoint.updated_at.to_string(),
+            activation: None,
             secret: None,
+            public_key: None,
         }
     }
 
-    fn with_secret(self, secret: Option<&Secret<String>>) -> Self {
-        Self { secret: secret.map(|secret| secret.expose().clone()), ..self }
+    /// The same with how its activation stands, for answers about one endpoint.
+    async fn show_whole(app: &App, access: &AccountAccess, endpoint: Endpoint) -> Result<Self, AppError> {
+        let activation = app.endpoint_activation(access, &endpoint).await?.map(ActivationAnswer::from);
+        Ok(Self { activation, ..Self::show(app, access, endpoint) })
+    }
+
+    fn with_secret(self, secret: Option<&ShownSecret>) -> Self {
+        let text = secret.and_then(ShownSecret::text).map(|secret| secret.expose().clone());
+        Self { secret: text, public_key: secret.and_then(ShownSecret::key).map(|key| key.pem.clone()), ..self }
+    }
+}
+
+/// How the handshake stands that an endpoint's contract wants.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Activation)]
+struct ActivationAnswer {
+    /// When the last one ended well.
+    activated_at: Option<String>,
+    /// When it was last tried.
+    last_attempt_at: Option<String>,
+    /// Why the last try failed; null: it did not.
+    last_error: Option<String>,
+    /// Tries in a row that failed.
+    failures: u32,
+    /// When it is tried next; null: not by itself. `POST …/resume` begins a new one.
+    next_attempt_at: Option<String>,
+}
+
+impl From<Activation> for ActivationAnswer {
+    fn from(stands: Activation) -> Self {
+        let text = |instant: Option<Timestamp>| instant.map(|instant| instant.to_string());
+        Self {
+            activated_at: text(stands.activated_at),
+            last_attempt_at: text(stands.tried_at),
+            last_error: stands.failure,
+            failures: stands.failures,
+            next_attempt_at: text(stands.due_at),
+        }
     }
 }
 

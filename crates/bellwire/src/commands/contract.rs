@@ -71,7 +71,7 @@ fn render(arguments: &RenderArguments) -> anyhow::Result<()> {
             contract.check_known_secret(secret).map_err(|reason| anyhow::anyhow!("--secret: {reason}"))?;
             Secret::new(secret.clone())
         }
-        None => contract.draw_secret([7; 32]),
+        None => contract.example_secret().clone(),
     };
     let now = SystemClock.now();
     let example = Example::new(&contract, now);

@@ -2,6 +2,8 @@
 //! does what its specification says.
 
 mod answers;
+mod handshakes;
+mod key_pairs;
 mod registration;
 
 use std::path::PathBuf;
@@ -14,7 +16,7 @@ use crate::harness::{Home, LOCAL, Server};
 struct World {
     server: Server,
     /// What the server runs over.
-    _home: Home,
+    home: Home,
 }
 
 const ACCOUNT: &str = "clinic";
@@ -22,11 +24,16 @@ const ACCOUNT: &str = "clinic";
 impl World {
     /// A server that knows the contract, and an account under it.
     fn of(contract: &str) -> Self {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/contracts");
         let home = Home::new();
-        let server = home.start_with(&[&LOCAL[..], &["--contracts", folder.to_str().unwrap()]].concat());
+        let server = start(&home);
         server.api.put(&format!("/v1/accounts/{ACCOUNT}"), &json!({ "contract": contract })).expect(201);
-        Self { server, _home: home }
+        Self { server, home }
+    }
+
+    /// The same after `kill -9`.
+    fn killed_and_started(self) -> Self {
+        self.server.kill();
+        Self { server: start(&self.home), home: self.home }
     }
 
     /// Registers an endpoint; its id.
@@ -34,4 +41,9 @@ impl World {
         let made = self.server.api.post(&format!("/v1/accounts/{ACCOUNT}/endpoints"), &json!({ "url": url })).expect(201);
         made["id"].as_str().unwrap().to_owned()
     }
+}
+
+fn start(home: &Home) -> Server {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/contracts");
+    home.start_with(&[&LOCAL[..], &["--contracts", folder.to_str().unwrap()]].concat())
 }

@@ -316,6 +316,7 @@ fn render(contract: &Contract, event_type: &EventType, data: &str, secrets: &[Se
         endpoint: EndpointInput { id: &endpoint_id, url: URL, name: None, headers: &[] },
         account: AccountInput { id: "clinic-1", name: None },
         secrets,
+        activation: None,
     };
     contract.render(&input).unwrap_or_else(|error| panic!("{}: {error}", contract.name()))
 }

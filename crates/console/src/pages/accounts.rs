@@ -5,9 +5,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use bellwire_app::{AccountInput, AppError, Operation};
-use bellwire_domain::{RetentionPeriods, Secret};
+use bellwire_domain::RetentionPeriods;
 use bellwire_store::Account;
 
+use super::endpoint_form::told;
 use crate::form::Form;
 use crate::layout::{Area, Layout, html};
 use crate::query::Query;
@@ -48,7 +49,7 @@ struct AccountFormPage {
     wrong_contract: Option<String>,
     wrong: Option<String>,
     /// The secret that was drawn for it, shown once.
-    secret: Option<String>,
+    secret: Option<(String, String, &'static str)>,
 }
 
 pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query: Query) -> Result<Response, Refusal> {
@@ -137,7 +138,7 @@ pub(super) async fn add(State(console): State<Console>, visitor: Visitor, query:
     match app.put_account(&scope, input).await {
         Ok(answer) => match answer.secret {
             Some(secret) => {
-                page.secret = Some(Secret::expose(&secret).clone());
+                page.secret = Some(told(&secret, "Secret".to_owned()));
                 html(&page)
             }
             None => Ok(Redirect::to(&format!("/console/accounts/{}?said=added", answer.account.id)).into_response()),

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::account::label;
-use super::endpoint_form::SecretPage;
+use super::endpoint_form::{SecretPage, told};
 use crate::form::Form;
 use crate::layout::{Area, Layout, html, words};
 use crate::query::Query;
@@ -110,13 +110,15 @@ pub(super) async fn rotate(
     let secret = form.raw("secret").filter(|secret| !secret.is_empty()).map(|secret| Secret::new(secret.to_owned()));
     let overlap = form.text("overlap").unwrap_or("24h");
     let (endpoint, secret) = console.app().rotate_secret(&access, &id, SecretInput { secret, overlap: Some(overlap) }).await?;
-    let field = words(&access).fields.secret;
+    let back = format!("/console/accounts/{account}/webhooks/{id}");
+    let Some(secret) = secret else { return Ok(Redirect::to(&back).into_response()) };
+    let (field, secret, text) = told(&secret, words(&access).fields.secret);
     html(&SecretPage {
         layout: Layout::of_account(&console, &visitor, &access, Area::Webhooks, "Rotated", &query),
         heading: format!("{} has a new secret", label(&endpoint)),
-        secret: secret.expose().clone(),
-        text: format!("Copy it into your receiver now: it is shown this once. The one before it is valid for {overlap} more."),
+        secret,
+        text: format!("{text} The one before it is valid for {overlap} more."),
         field,
-        back: format!("/console/accounts/{account}/webhooks/{id}"),
+        back,
     })
 }

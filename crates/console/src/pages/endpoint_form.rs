@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use bellwire_app::{AccountAccess, App, AppError, EndpointInput, EndpointPatch, Operation};
+use bellwire_app::{AccountAccess, App, AppError, EndpointInput, EndpointPatch, Operation, ShownSecret};
 use bellwire_contract::{ConsoleWords, EventChoice, SecretSource};
 use bellwire_domain::{EventFilter, Secret};
 use bellwire_store::Endpoint;
@@ -224,6 +224,17 @@ pub(super) struct SecretPage {
     pub(super) back: String,
 }
 
+/// What is shown of a secret: what it is, its text, and what to do with it.
+pub(super) fn told(secret: &ShownSecret, word: String) -> (String, String, &'static str) {
+    match secret {
+        ShownSecret::Text(secret) => (word, secret.expose().clone(), "Copy it into your receiver now: it is shown this once."),
+        ShownSecret::Key(key) => {
+            let text = "Give it to your receiver, which verifies with it. The private key is shown to nobody.";
+            ("Public key".to_owned(), key.pem.clone(), text)
+        }
+    }
+}
+
 pub(super) async fn add(
     State(console): State<Console>,
     visitor: Visitor,
@@ -247,16 +258,16 @@ pub(super) async fn add(
     match app.create_endpoint(&access, input).await {
         Ok((endpoint, secret)) => {
             let path = format!("/console/accounts/{account}/webhooks/{}", endpoint.id);
-            let Some(secret) = secret.filter(|_| !was_typed) else {
+            let Some(secret) = secret.filter(|secret| !was_typed || secret.key().is_some()) else {
                 return Ok(Redirect::to(&format!("{path}?said=added")).into_response());
             };
-            let words = words(&access);
+            let (field, shown, text) = told(&secret, words(&access).fields.secret);
             html(&SecretPage {
                 layout: Layout::of_account(&console, &visitor, &access, Area::Webhooks, "Added", &query),
                 heading: format!("{} is added", label(&endpoint)),
-                field: words.fields.secret,
-                secret: secret.expose().clone(),
-                text: "Copy it into your receiver now: it is shown this once.".to_owned(),
+                field,
+                secret: shown,
+                text: text.to_owned(),
                 back: path,
             })
         }

@@ -3,7 +3,7 @@
 //! What is checked, and what a value is computed from, is the same as in `verify`, which judges captured requests.
 
 use super::model::{Candidate, Claim, Field, Follow, Model, Parts, Proof, Read, Rule, Source, Time, Token, UrlText, Value};
-use super::sources::{Place, Shown, pattern, reaches, shown, snake, time_form};
+use super::sources::{Fault, Place, Shown, check_computable, pattern, reaches, shown, snake, time_form};
 use super::translate::{Names, translate};
 use crate::captured::{follows, proves};
 use crate::contract::Contract;
@@ -28,9 +28,6 @@ pub(super) fn plan(contract: &Contract) -> Result<Model, Fault> {
     }
     Ok(model)
 }
-
-/// The key of the contract, and what is wrong with it.
-pub(super) type Fault = (String, String);
 
 /// The parts that are taken from one text.
 struct Taken<'a> {
@@ -117,6 +114,7 @@ impl<'a> Planner<'a> {
         {
             return self.prove_token(shown, signature);
         }
+        check_computable(self.contract, shown.expression)?;
         let expected = translate(shown.expression, self).map_err(faulty)?;
         check_text(&expected).map_err(faulty)?;
         let split = signature.filter(|signature| signature.secrets == Secrets::All && !signature.join.is_empty());
@@ -234,6 +232,7 @@ impl<'a> Planner<'a> {
                 Value::Encoded(encode, Box::new(Value::Digest(hash, Box::new(self.template(over)?))))
             }
             Recipe::Text(template) => self.template(template)?,
+            Recipe::KeyPair { .. } => return Err(format!("no receiver can make `{}` again", signature.name)),
             Recipe::Token { .. } => return Err(format!("the token `{}` differs each time it is made", signature.name)),
         };
         if signature.prefix.is_empty() {

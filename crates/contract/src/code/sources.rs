@@ -7,7 +7,7 @@ use crate::expression::Expression;
 use crate::filters::FilterName;
 use crate::path::Segment;
 use crate::request::{Body, Header, RequestPlan};
-use crate::signature::Signature;
+use crate::signature::{Recipe, Signature};
 use crate::template::{Part, Template};
 use crate::tree::Tree;
 use crate::variables::{Builtin, Variable};
@@ -27,6 +27,22 @@ pub(super) struct Shown<'a> {
 pub(super) enum Place<'a> {
     Header(&'a Header),
     Body(Vec<Segment>),
+}
+
+/// The key of the contract, and what is wrong with it.
+pub(super) type Fault = (String, String);
+
+/// Refuses what a receiver cannot compute again: whatever a private key makes.
+pub(super) fn check_computable(contract: &Contract, expression: &Expression) -> Result<(), Fault> {
+    for path in &expression.paths {
+        let named = |signature: &&Signature| matches!(&path.variable, Variable::Signature(name) if *name == signature.name);
+        let Some(signature) = contract.signatures.iter().find(named) else { continue };
+        if let Recipe::KeyPair { chosen_by, .. } = signature.scheme.recipe() {
+            let message = "the code computes signatures again, and one by a private key takes a library that verifies it";
+            return Err((format!("signatures.{}.{chosen_by}", signature.name), message.to_owned()));
+        }
+    }
+    Ok(())
 }
 
 /// Everything that a request shows and that a receiver can read: its headers, and the fixed places of a JSON body.

@@ -18,6 +18,10 @@ bellwire_domain::words! {
         DeleteEndpoint = "delete_endpoint",
         /// Gives an endpoint a new secret.
         RotateSecret = "rotate_secret",
+        /// Ends a handshake: the receiver calls back with its token.
+        ConfirmEndpoint = "confirm_endpoint",
+        /// Lists the public halves of the keys that sign what the account gets.
+        ListKeys = "list_keys",
         /// Reads a resource.
         ReadResource = "read_resource",
         /// Lists the resources of a kind.
@@ -35,6 +39,11 @@ impl Verb {
     /// Whether it is about the contract itself and not about an account.
     pub(crate) fn is_about_the_catalogue(self) -> bool {
         matches!(self, Self::ReadEventType | Self::ListEventTypes)
+    }
+
+    /// Whether whoever calls may be nobody who is known. A token says whose endpoint it confirms.
+    pub(crate) fn may_be_public(self) -> bool {
+        self.is_about_the_catalogue() || self == Self::ConfirmEndpoint
     }
 
     pub(crate) fn changes_something(self) -> bool {
@@ -65,6 +74,7 @@ impl Verb {
                 ("endpoint.payload", false),
                 ("endpoint.rate_limit", false),
             ],
+            Self::ConfirmEndpoint => &[("endpoint.token", true)],
             Self::RotateSecret => &[("endpoint.id", true), ("endpoint.secret", false), ("endpoint.overlap", false)],
             Self::ReadResource => &[("resource.id", true)],
             Self::ListEndpoints | Self::ListResources => &[("page.limit", false), ("page.after", false)],
@@ -76,7 +86,7 @@ impl Verb {
                 ("page.after", false),
             ],
             Self::ReadEventType => &[("event.type", true)],
-            Self::ListEventTypes => &[],
+            Self::ListKeys | Self::ListEventTypes => &[],
         }
     }
 
@@ -88,7 +98,12 @@ impl Verb {
     pub(crate) fn names(self) -> Vec<&'static str> {
         let of_account: &[&'static str] = &["account.id", "account.name"];
         let own: &[&'static str] = match self {
-            Self::RegisterEndpoint | Self::RotateSecret | Self::ReadEndpoint | Self::UpdateEndpoint | Self::DeleteEndpoint => &[
+            Self::RegisterEndpoint
+            | Self::RotateSecret
+            | Self::ReadEndpoint
+            | Self::UpdateEndpoint
+            | Self::ConfirmEndpoint
+            | Self::DeleteEndpoint => &[
                 "endpoint.id",
                 "endpoint.url",
                 "endpoint.name",
@@ -102,6 +117,7 @@ impl Verb {
                 "endpoint.updated_at",
             ],
             Self::ListEndpoints => &["endpoints", "next"],
+            Self::ListKeys => &["keys"],
             Self::ReadResource => &[
                 "resource.kind",
                 "resource.id",

@@ -4,6 +4,7 @@ use bellwire_domain::{PayloadChoice, Secret, Timestamp};
 use serde_json::value::RawValue;
 
 use crate::catalogue::EventDefinition;
+use crate::key_pair::PublicKey;
 use crate::published::bindings::{Bindings, object, quoted};
 
 /// The result of a use-case, on its way into an answer.
@@ -11,6 +12,8 @@ use crate::published::bindings::{Bindings, object, quoted};
 pub enum Passed<'a> {
     /// An endpoint, and the account it belongs to.
     Endpoint(AccountView, EndpointView),
+    /// The keys that sign what an account gets.
+    Keys(AccountView, Vec<KeyView>),
     /// A page of endpoints.
     Endpoints(AccountView, Vec<EndpointView>, Option<String>),
     /// A resource.
@@ -61,6 +64,17 @@ pub struct EndpointView {
     pub updated_at: Timestamp,
     /// Its secret, if it was just made or can be read back.
     pub secret: Option<Secret<String>>,
+    /// The public half of its secret, if that is a private key.
+    pub key: Option<Box<PublicKey>>,
+}
+
+/// A key as an answer may show it.
+#[derive(Debug)]
+pub struct KeyView {
+    /// The public half.
+    pub key: PublicKey,
+    /// When it was made.
+    pub created_at: Timestamp,
 }
 
 /// A resource as an answer may show it.
@@ -110,11 +124,22 @@ fn payload(choice: &PayloadChoice) -> String {
     }
 }
 
+/// The public half of a key, as receivers are given it.
+fn key_members(key: &PublicKey) -> Members {
+    vec![
+        ("id", quoted(&key.id)),
+        ("algorithm", quoted(key.algorithm)),
+        ("jwk", key.jwk.clone()),
+        ("pem", quoted(&key.pem)),
+        ("public", quoted(&key.public)),
+    ]
+}
+
 /// Names with their values as JSON.
 type Members = Vec<(&'static str, String)>;
 
 impl EndpointView {
-    /// An answer about one endpoint always has `secret`, if only as null. In a list it is there if secrets can be read back.
+    /// An answer about one endpoint always has `secret` and `key`, if only as null. In a list it is there if secrets can be read back.
     fn members(&self, is_one: bool) -> Members {
         let mut members = vec![
             ("id", quoted(&self.id)),
@@ -131,6 +156,9 @@ impl EndpointView {
         ];
         if is_one || self.secret.is_some() {
             members.push(("secret", optional(self.secret.as_ref().map(|secret| secret.expose().as_str()))));
+        }
+        if is_one || self.key.is_some() {
+            members.push(("key", self.key.as_ref().map_or_else(|| "null".to_owned(), |key| written(&key_members(key)))));
         }
         members
     }
@@ -182,6 +210,14 @@ impl Passed<'_> {
                 bind_account(account, names);
                 bind_one("endpoint", endpoint.members(true), names);
             }
+            Self::Keys(account, keys) => {
+                bind_account(account, names);
+                let members = |listed: &KeyView| {
+                    let created_at = ("created_at", time(listed.created_at));
+                    key_members(&listed.key).into_iter().chain([created_at]).collect()
+                };
+                bind_list("keys", keys.iter().map(members), names);
+            }
             Self::Endpoints(account, endpoints, next) => {
                 bind_account(account, names);
                 bind_list("endpoints", endpoints.iter().map(|endpoint| endpoint.members(false)), names);
@@ -221,17 +257,17 @@ fn bind_one(root: &str, members: Members, names: &mut Bindings) {
 fn bind_list(name: &str, items: impl Iterator<Item = Members>, names: &mut Bindings) {
     let mut out = String::from("[");
     for (index, members) in items.enumerate() {
-        out.push_str(if index > 0 { ",{" } else { "{" });
-        for (index, (name, raw)) in members.iter().enumerate() {
-            out.push_str(if index > 0 { "," } else { "" });
-            out.push_str(&quoted(name));
-            out.push(':');
-            out.push_str(raw);
-        }
-        out.push('}');
+        out.push_str(if index > 0 { "," } else { "" });
+        out.push_str(&written(&members));
     }
     out.push(']');
     names.set(name, out);
+}
+
+/// Members as a JSON object.
+fn written(members: &Members) -> String {
+    let members: Vec<String> = members.iter().map(|(name, raw)| format!("{}:{raw}", quoted(name))).collect();
+    format!("{{{}}}", members.join(","))
 }
 
 fn optional(text: Option<&str>) -> String {

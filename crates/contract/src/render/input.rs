@@ -17,6 +17,8 @@ pub struct RenderInput<'a> {
     pub account: AccountInput<'a>,
     /// The active secrets, newest first; of the endpoint or of the account, as the contract says.
     pub secrets: &'a [Secret<String>],
+    /// The token of a handshake, where this is a request of one.
+    pub activation: Option<&'a str>,
 }
 
 /// An event.

@@ -40,6 +40,15 @@ impl Encoding {
         }
     }
 
+    /// The bytes that a text stands for.
+    pub(crate) fn read(self, text: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::Hex | Self::UpperHex => hex::decode(text).ok(),
+            Self::Base64 => STANDARD.decode(text).ok(),
+            Self::Base64Url => URL_SAFE_NO_PAD.decode(text).ok(),
+        }
+    }
+
     /// Its name for people.
     pub(crate) const fn title(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! `jwt`: a JSON Web Token (RFC 7519), signed with an HMAC.
+//! `jwt`: a JSON Web Token (RFC 7519), signed with an HMAC or a private key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,6 +11,7 @@ use crate::expression::Expression;
 use crate::failure::Failure;
 use crate::grammar::{KeySpec, Shape};
 use crate::json;
+use crate::key_pair::{EcdsaForm, PrivateKey, SignatureAlgorithm, VerifyingKey};
 use crate::reader::Fields;
 use crate::signature::hash::Hash;
 use crate::signature::key::{KEY, KeyDerivation};
@@ -38,23 +39,63 @@ bellwire_domain::words! {
         Hs256 = "HS256",
         Hs384 = "HS384",
         Hs512 = "HS512",
+        Es256 = "ES256",
+        Rs256 = "RS256",
+        Ps256 = "PS256",
+        EdDsa = "EdDSA",
     }
 }
 
-impl Algorithm {
-    const fn hash(self) -> Hash {
-        match self {
-            Self::Hs256 => Hash::Sha256,
-            Self::Hs384 => Hash::Sha384,
-            Self::Hs512 => Hash::Sha512,
+/// What signs a token.
+#[derive(Debug)]
+enum Signer {
+    Mac(Hash, KeyDerivation),
+    KeyPair(SignatureAlgorithm),
+}
+
+impl Signer {
+    fn of(algorithm: Algorithm, key: KeyDerivation) -> Self {
+        match algorithm {
+            Algorithm::Hs256 => Self::Mac(Hash::Sha256, key),
+            Algorithm::Hs384 => Self::Mac(Hash::Sha384, key),
+            Algorithm::Hs512 => Self::Mac(Hash::Sha512, key),
+            Algorithm::Es256 => Self::KeyPair(SignatureAlgorithm::EcdsaP256Sha256),
+            Algorithm::Rs256 => Self::KeyPair(SignatureAlgorithm::RsaSha256),
+            Algorithm::Ps256 => Self::KeyPair(SignatureAlgorithm::RsaPssSha256),
+            Algorithm::EdDsa => Self::KeyPair(SignatureAlgorithm::Ed25519),
         }
     }
+
+    fn sign(&self, secret: &str, signed: &str) -> Result<Vec<u8>, String> {
+        match self {
+            Self::Mac(hash, key) => mac(*hash, &key.key(secret)?, signed).map_err(|failure| failure.message),
+            Self::KeyPair(algorithm) => {
+                PrivateKey::parse(algorithm.kind(), secret)?.sign(*algorithm, EcdsaForm::Raw, signed.as_bytes())
+            }
+        }
+    }
+
+    /// Whether a signature fits a secret, or the public half of a private key.
+    fn fits(&self, secret: &str, signed: &str, signature: &[u8]) -> bool {
+        match self {
+            Self::Mac(..) => self.sign(secret, signed).is_ok_and(|expected| expected.ct_eq(signature).into()),
+            Self::KeyPair(algorithm) => VerifyingKey::parse(algorithm.kind(), secret)
+                .is_ok_and(|key| key.verify(*algorithm, EcdsaForm::Raw, signed.as_bytes(), signature)),
+        }
+    }
+}
+
+fn mac(hash: Hash, key: &[u8], signed: &str) -> Result<Vec<u8>, Failure> {
+    hash.mac(key, |sink| {
+        sink(signed.as_bytes());
+        Ok(())
+    })
 }
 
 #[derive(Debug)]
 struct Jwt {
     algorithm: Algorithm,
-    key: KeyDerivation,
+    signer: Signer,
     header: Tree,
     claims: Tree,
 }
@@ -63,6 +104,10 @@ fn read(fields: &Fields<'_>, report: &mut Report) -> Option<Box<dyn Scheme>> {
     let key = KeyDerivation::read(fields, report);
     let jwt = Fields::open(fields.get("jwt")?, &fields.path_of("jwt"), TOKEN_KEYS, report)?;
     let algorithm = jwt.algorithm("alg", report).unwrap_or(Algorithm::Hs256);
+    let signer = Signer::of(algorithm, key?);
+    if let (Some(node), Signer::KeyPair(_)) = (fields.get(KEY.name), &signer) {
+        report.add(node.at, &fields.path_of(KEY.name), format!("the key of {algorithm} is a private key"), "remove this key");
+    }
     let claims = Tree::read(jwt.get("claims")?, &jwt.path_of("claims"), &[], report)?;
     let mut header = vec![constant("alg", algorithm.as_str()), constant("typ", "JWT")];
     if let Some(node) = jwt.get("header") {
@@ -72,7 +117,7 @@ fn read(fields: &Fields<'_>, report: &mut Report) -> Option<Box<dyn Scheme>> {
             _ => report.add(node.at, &path, "this is not a mapping", "write the header's members, such as `kid: …`"),
         }
     }
-    Some(Box::new(Jwt { algorithm, key: key?, header: Tree::Object(header), claims }))
+    Some(Box::new(Jwt { algorithm, signer, header: Tree::Object(header), claims }))
 }
 
 fn constant(name: &str, value: &str) -> Member {
@@ -81,13 +126,6 @@ fn constant(name: &str, value: &str) -> Member {
 }
 
 impl Jwt {
-    fn mac(&self, key: &[u8], signed: &str) -> Result<Vec<u8>, Failure> {
-        self.algorithm.hash().mac(key, |sink| {
-            sink(signed.as_bytes());
-            Ok(())
-        })
-    }
-
     /// The captured claims, when one of the secrets signed the token.
     fn claims_signed_with(&self, secrets: &[Secret<String>], token: &str) -> Result<String, String> {
         let malformed = || "the token is not a JWT".to_owned();
@@ -99,11 +137,7 @@ impl Jwt {
         if json::member(&header, "alg").and_then(json::unquote).as_deref() != Some(self.algorithm.as_str()) {
             return Err(format!("the token's algorithm is not {}", self.algorithm));
         }
-        let fits = |secret: &Secret<String>| {
-            let key = self.key.key(secret.expose()).ok()?;
-            Some(bool::from(self.mac(&key, signed).ok()?.ct_eq(&mac)))
-        };
-        if !secrets.iter().any(|secret| fits(secret).unwrap_or(false)) {
+        if !secrets.iter().any(|secret| self.signer.fits(secret.expose(), signed, &mac)) {
             return Err("the token's signature does not fit the secret".to_owned());
         }
         Ok(payload)
@@ -123,9 +157,8 @@ impl Scheme for Jwt {
             room.map_err(|error| Failure::new(first_place(tree).unwrap_or_default(), error.message))?;
             URL_SAFE_NO_PAD.encode_string(json, out);
         }
-        let key = self.key.key(secret);
-        let key = key.map_err(|message| Failure::new(first_place(&self.claims).unwrap_or_default(), message))?;
-        let mac = self.mac(&key, out.get(start..).unwrap_or_default())?;
+        let mac = self.signer.sign(secret, out.get(start..).unwrap_or_default());
+        let mac = mac.map_err(|message| Failure::new(first_place(&self.claims).unwrap_or_default(), message))?;
         out.push('.');
         URL_SAFE_NO_PAD.encode_string(mac, out);
         Ok(())
@@ -133,12 +166,20 @@ impl Scheme for Jwt {
 
     fn describe(&self) -> String {
         let claims: Vec<String> = self.claims.fields().map(|(name, _, _)| format!("`{name}`")).collect();
-        let (algorithm, key) = (self.algorithm, self.key.describe());
-        format!("a JWT ({algorithm}) with {key} as its key and the claims {}", claims.join(", "))
+        let (algorithm, claims) = (self.algorithm, claims.join(", "));
+        match &self.signer {
+            Signer::Mac(_, key) => format!("a JWT ({algorithm}) with {} as its key and the claims {claims}", key.describe()),
+            Signer::KeyPair(_) => format!("a JWT ({algorithm}), which the public key verifies, with the claims {claims}"),
+        }
     }
 
     fn recipe(&self) -> Recipe<'_> {
-        Recipe::Token { algorithm: self.algorithm.as_str(), hash: self.algorithm.hash(), key: &self.key, claims: &self.claims }
+        match &self.signer {
+            Signer::Mac(hash, key) => {
+                Recipe::Token { algorithm: self.algorithm.as_str(), hash: *hash, key, claims: &self.claims }
+            }
+            Signer::KeyPair(algorithm) => Recipe::KeyPair { chosen_by: "jwt.alg", algorithm: *algorithm, over: None },
+        }
     }
 
     fn visit<'s>(&'s self, visitor: &mut dyn FnMut(&'s Expression)) {
@@ -147,7 +188,10 @@ impl Scheme for Jwt {
     }
 
     fn check_secret(&self, secret: &str) -> Result<(), String> {
-        self.key.key(secret).map(drop)
+        match &self.signer {
+            Signer::Mac(_, key) => key.key(secret).map(drop),
+            Signer::KeyPair(algorithm) => PrivateKey::parse(algorithm.kind(), secret).map(drop),
+        }
     }
 
     fn as_token(&self) -> Option<&dyn Token> {

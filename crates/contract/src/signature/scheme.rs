@@ -11,6 +11,7 @@ use crate::diagnostic::Report;
 use crate::expression::Expression;
 use crate::failure::Failure;
 use crate::grammar::{KeySpec, Shape};
+use crate::key_pair::SignatureAlgorithm;
 use crate::reader::Fields;
 use crate::signature::hash::{Encoding, Hash};
 use crate::signature::key::KeyDerivation;
@@ -49,6 +50,7 @@ pub(crate) trait Scheme: fmt::Debug + Send + Sync {
     fn signed(&self) -> Option<&Template> {
         match self.recipe() {
             Recipe::Hmac { over, .. } | Recipe::Hash { over, .. } => Some(over),
+            Recipe::KeyPair { over, .. } => over,
             Recipe::Token { .. } | Recipe::Text(_) => None,
         }
     }
@@ -59,6 +61,12 @@ pub(crate) trait Scheme: fmt::Debug + Send + Sync {
     /// Whether a secret can sign; the error says what it must look like.
     fn check_secret(&self, _secret: &str) -> Result<(), String> {
         Ok(())
+    }
+
+    /// Whether a text is the value for a key, where there is a way to tell without computing it again: `key` is a private key or its
+    /// public half. The error says why nobody can tell.
+    fn verify(&self, _key: &str, _scope: Scope<'_>, _text: &str) -> Option<Result<bool, String>> {
+        None
     }
 
     /// Whether the value has the secret itself in it.
@@ -80,6 +88,8 @@ pub(crate) enum Recipe<'a> {
     Hash { hash: Hash, over: &'a Template, encode: Encoding },
     /// A JSON Web Token with the name of its algorithm, which is an HMAC with that hash.
     Token { algorithm: &'static str, hash: Hash, key: &'a KeyDerivation, claims: &'a Tree },
+    /// A signature by a private key, of a text or, with `None`, of a token. `chosen_by` is the key of the contract that says so.
+    KeyPair { chosen_by: &'static str, algorithm: SignatureAlgorithm, over: Option<&'a Template> },
     /// A text as it is.
     Text(&'a Template),
 }

@@ -9,7 +9,8 @@ use crate::diagnostic::{At, Report};
 use crate::expression::Expression;
 use crate::failure::RenderError;
 use crate::published::{
-    AccountView, Answer, Bindings, EndpointView, ErrorKind, EventView, Passed, PublishedRoute, ResourceView, Verb, quoted, write,
+    AccountView, Answer, Bindings, EndpointView, ErrorKind, EventView, KeyView, Passed, PublishedRoute, ResourceView, Verb,
+    quoted, write,
 };
 use crate::variables::Variable;
 
@@ -89,13 +90,21 @@ fn sample<'a>(contract: &'a Contract, route: &'a PublishedRoute, amount: Amount)
     let catalogue = || contract.events().iter().chain(contract.any_event());
     let some = |count: usize| if all { count } else { 0 };
     Some(match route.verb {
-        Verb::RegisterEndpoint | Verb::RotateSecret | Verb::ReadEndpoint | Verb::UpdateEndpoint | Verb::DeleteEndpoint => {
-            Passed::Endpoint(account, endpoint(amount))
-        }
+        Verb::RegisterEndpoint
+        | Verb::RotateSecret
+        | Verb::ReadEndpoint
+        | Verb::UpdateEndpoint
+        | Verb::ConfirmEndpoint
+        | Verb::DeleteEndpoint => Passed::Endpoint(account, endpoint(contract, amount)),
         Verb::ListEndpoints => {
             let is_read = contract.subscription().secret.is_read_with_endpoints();
-            let listed = || EndpointView { secret: is_read.then(secret), ..endpoint(amount) };
+            let listed = || EndpointView { secret: is_read.then(secret), ..endpoint(contract, amount) };
             Passed::Endpoints(account, (0..=some(1)).map(|_| listed()).collect(), next)
+        }
+        Verb::ListKeys => {
+            let key = || contract.public_key(contract.example_secret());
+            let listed = (0..some(2)).filter_map(|_| Some(KeyView { key: key()?, created_at: NOW }));
+            Passed::Keys(account, listed.collect())
         }
         Verb::ReadResource => Passed::Resource(account, resource(contract, route)),
         Verb::ListResources => Passed::Resources(account, (0..=some(1)).map(|_| resource(contract, route)).collect(), next),
@@ -107,7 +116,7 @@ fn sample<'a>(contract: &'a Contract, route: &'a PublishedRoute, amount: Amount)
 
 const NOW: Timestamp = Timestamp::from_secs(1_760_000_000);
 
-fn endpoint(amount: Amount) -> EndpointView {
+fn endpoint(contract: &Contract, amount: Amount) -> EndpointView {
     let all = amount == Amount::Everything;
     EndpointView {
         id: "example".to_owned(),
@@ -122,6 +131,9 @@ fn endpoint(amount: Amount) -> EndpointView {
         created_at: NOW,
         updated_at: NOW,
         secret: all.then(secret),
+        key: (all || contract.subscription().secret.required)
+            .then(|| contract.public_key(contract.example_secret()).map(Box::new))
+            .flatten(),
     }
 }
 

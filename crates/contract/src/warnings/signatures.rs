@@ -105,8 +105,15 @@ fn is_of_this_request(variable: &Variable) -> bool {
         | Builtin::RequestPath
         | Builtin::RequestQuery
         | Builtin::PublishedUrl
+        | Builtin::ActivationToken
         | Builtin::Body
-        | Builtin::Secret => false,
+        | Builtin::Secret
+        | Builtin::KeyId
+        | Builtin::KeyPublic
+        | Builtin::KeySpki
+        | Builtin::KeyPem
+        | Builtin::KeyJwk
+        | Builtin::KeyX509 => false,
     }
 }
 

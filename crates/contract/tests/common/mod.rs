@@ -49,6 +49,7 @@ pub(crate) fn try_render(
         endpoint: EndpointInput { id: "ep_1", url: URL, name: Some("main"), headers: &[("X-Own".to_owned(), "1".to_owned())] },
         account: AccountInput { id: "550e8400-e29b-41d4-a716-446655440000", name: None },
         secrets: &secrets,
+        activation: None,
     })
 }
 

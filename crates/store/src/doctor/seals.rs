@@ -49,6 +49,14 @@ columns! {
 }
 
 columns! {
+    struct SealedActivation<'r> of "endpoints" {
+        account: AccountId = "account_id",
+        endpoint: &'r str = "id",
+        sealed: &'r [u8] = "activation_sealed",
+    }
+}
+
+columns! {
     struct SealedPayload<'r> of "events" {
         account: AccountId = "COALESCE(a.id, 'unknown')",
         event: EventId = "e.id",
@@ -137,6 +145,16 @@ const ALL: &[Definition] = &[
         read: |row| {
             let SealedHeaders { account, endpoint, sealed } = row.read()?;
             Ok(Found { place: Place::headers(&account, endpoint), account, sealed, length: None })
+        },
+    },
+    Definition {
+        name: "sealed.activations",
+        promise: "how the activation of every endpoint stands opens in its place",
+        table: "endpoints",
+        select: || select::<SealedActivation<'_>>("FROM endpoints WHERE activation_sealed IS NOT NULL"),
+        read: |row| {
+            let SealedActivation { account, endpoint, sealed } = row.read()?;
+            Ok(Found { place: Place::activation(&account, endpoint), account, sealed, length: None })
         },
     },
     Definition {

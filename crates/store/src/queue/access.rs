@@ -121,6 +121,7 @@ impl Parts {
             bulk_retry_started: Notify::new(),
             deletion_begun: Notify::new(),
             erasure_started: Notify::new(),
+            activation_begun: Notify::new(),
             erasing: RwLock::default(),
             accounts: Cache::new(ACCOUNTS_CACHED_MAX, age_max),
             configs: Cache::new(CONFIGS_CACHED_MAX, age_max),
@@ -168,6 +169,8 @@ pub(crate) struct Access {
     pub(crate) deletion_begun: Notify,
     /// Told when an erasure has been started.
     pub(crate) erasure_started: Notify,
+    /// Told when a handshake is due at once.
+    pub(crate) activation_begun: Notify,
     /// Accounts in which something was erased since this process started: few. What it held before may not exist any more.
     erasing: RwLock<HashSet<AccountId>>,
     pub(crate) accounts: Cache<AccountId, Arc<Account>>,

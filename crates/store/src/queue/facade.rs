@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use bellwire_domain::{Decision, DeliveryId, ErasureId, ReplayId, Suspicion, Timestamp};
+use bellwire_domain::{Decision, DeliveryId, ErasureId, ReplayId, Secret, Suspicion, Timestamp};
 use tokio::sync::oneshot;
 
 use super::access::{Access, answered};
+use super::activation::{self, ActivationEnd, TakenActivation};
 use super::backend::{Backend, Mark};
 use super::claim::{self, ClaimReport};
 use super::clock;
@@ -17,8 +18,9 @@ use super::jobs::Job;
 use super::outcome::{Outcome, RecordJob, Recording, SealedParts};
 use super::replay::{self, ReplayStep};
 use crate::StoreError;
+use crate::rows::endpoint::Endpoint;
 use crate::rows::lane::LaneKey;
-use crate::rows::rollup;
+use crate::rows::{self, rollup};
 use crate::sql::params;
 
 const IS_LIVE: &str = "SELECT id FROM queue WHERE id = $1";
@@ -241,5 +243,45 @@ impl Queue {
     /// Renews data keys that have sealed so much that they are worn: how many.
     pub async fn renew_worn_keys(&self) -> Result<usize, StoreError> {
         self.0.renew_worn_keys().await
+    }
+}
+
+/// Handshakes.
+impl Queue {
+    /// Those that are due now: of each account at most `of_account`, and the first of each before the second of any.
+    pub async fn due_activations(&self, of_account: u32, limit: u32) -> Result<Vec<LaneKey>, StoreError> {
+        let now = self.0.now();
+        self.0.read(move |db| rows::activation::due(db, now, of_account, limit)).await
+    }
+
+    /// Takes one that is due, until `until`; `None`: somebody else has it.
+    pub async fn take_activation(&self, lane: &LaneKey, until: Timestamp) -> Result<Option<TakenActivation>, StoreError> {
+        let (context, lane) = (self.0.context.clone(), lane.clone());
+        self.0.write(move |db| activation::take(db, &context, &lane, until)).await
+    }
+
+    /// Keeps one that was taken until `until`; `false`: another has taken its place.
+    pub async fn keep_activation(&self, lane: &LaneKey, token: &Secret<String>, until: Timestamp) -> Result<bool, StoreError> {
+        let (lane, token) = (lane.clone(), token.clone());
+        self.0.write(move |db| rows::activation::keep(db, &lane, token.expose(), until)).await
+    }
+
+    /// Writes down what came of one: the endpoint as it is now. `None`: another has taken its place, or the endpoint is gone.
+    pub async fn finish_activation(
+        &self,
+        lane: &LaneKey,
+        token: Secret<String>,
+        end: ActivationEnd,
+    ) -> Result<Option<Endpoint>, StoreError> {
+        let (context, wanted) = (self.0.context.clone(), lane.clone());
+        let endpoint = self.0.write(move |db| activation::finish(db, &context, &wanted, &token, end)).await;
+        self.0.configs.remove(lane);
+        self.0.context.handoff.mark_backlog([lane.clone()]); // what waited while it was pending
+        endpoint
+    }
+
+    /// Waits until a handshake has begun.
+    pub async fn activation_begun(&self) {
+        self.0.activation_begun.notified().await;
     }
 }

@@ -7,6 +7,7 @@ use crate::page::{Page, PageRequest};
 use crate::queue::cancel::cancel_waiting;
 use crate::queue::notice::Notice;
 use crate::queue::replay;
+use crate::rows::activation::{self, Activation};
 use crate::rows::endpoint::{self, Endpoint, select_where};
 use crate::rows::lane::{self, LaneKey};
 use crate::rows::secret::{self, SecretOwner};
@@ -39,7 +40,7 @@ pub struct NewEndpoint {
     pub payload: Option<PayloadChoice>,
     /// Whether its answers are kept.
     pub keep_answers: bool,
-    /// The health it starts with.
+    /// The health it starts with. Where that is pending, a handshake begins at once.
     pub health: HealthStatus,
     /// Its own secret, where the contract has one per endpoint.
     pub secret: Option<Secret<String>>,
@@ -89,6 +90,8 @@ pub struct EndpointChanges {
     pub keep_answers: Option<bool>,
     /// Health back to active.
     pub resume: bool,
+    /// Pending until a handshake, which begins at once, has ended well.
+    pub activate: bool,
 }
 
 const PAGE: &str = "FROM endpoints p WHERE p.account_id = $1 AND p.id > $2 ORDER BY p.id LIMIT $3";
@@ -145,6 +148,9 @@ pub(super) fn create(
         lane: refs.lane,
     };
     endpoint::insert(db, seal, &endpoint)?;
+    if new.health == HealthStatus::Pending {
+        activation::set(db, seal, &key, &Activation::begin(seal.entropy, now, true))?;
+    }
     if let Some(first_secret) = &new.secret {
         secret::replace(db, SecretOwner::endpoint(&key), seal, first_secret, now, now)?;
     }
@@ -161,6 +167,7 @@ pub(super) fn update(
 ) -> Result<Option<Endpoint>, StoreError> {
     account::lock(db, &lane.account_id)?;
     let Some(stored) = endpoint::find(db, &seal.key, lane)? else { return Ok(None) };
+    let was_pending = stored.health.status == HealthStatus::Pending;
     let endpoint = Endpoint {
         url: changes.url.unwrap_or(stored.url),
         name: changes.name.unwrap_or(stored.name),
@@ -171,12 +178,23 @@ pub(super) fn update(
         rate_limit: changes.rate_limit.unwrap_or(stored.rate_limit),
         payload: changes.payload.unwrap_or(stored.payload),
         keep_answers: changes.keep_answers.unwrap_or(stored.keep_answers),
-        health: if changes.resume { Health::default() } else { stored.health },
+        health: match (changes.activate, changes.resume) {
+            (true, _) => Health::pending(),
+            (false, true) => Health::default(),
+            (false, false) => stored.health,
+        },
         version: stored.version + 1,
         updated_at: now,
         ..stored
     };
     endpoint::replace(db, seal, &endpoint)?;
+    if changes.activate {
+        let before = if was_pending { activation::find(db, &seal.key, lane)? } else { None };
+        let is_unproven = before.is_some_and(|before| before.is_unproven);
+        activation::set(db, seal, lane, &Activation::begin(seal.entropy, now, is_unproven))?;
+    } else if changes.resume && was_pending {
+        activation::clear(db, lane)?;
+    }
     Notice::Waiting.tell(db)?;
     Ok(Some(endpoint))
 }

@@ -9,7 +9,7 @@ mod sessions;
 
 use std::sync::Arc;
 
-use bellwire_domain::{AccountId, AuditEntry, DeliveryId, EventId, KeyId, ReplayId, Timestamp};
+use bellwire_domain::{AccountId, AuditEntry, DeliveryId, EventId, HealthStatus, KeyId, ReplayId, Timestamp};
 
 use super::accounts::{self, PutAccount, PutAccountError};
 use super::bulk_retries::Matched;
@@ -22,10 +22,12 @@ use super::keys::{self, KeyDeletion};
 use super::replays::{self, NewReplay, StartReplayError, StartedReplay};
 use crate::StoreError;
 use crate::page::{Page, PageRequest};
+use crate::queue;
 use crate::queue::access::Access;
 use crate::queue::deletion::{self, Deletion};
 use crate::queue::renewal::{RenewDataKeyError, RenewalStep};
 use crate::rows::account::{self, Account};
+use crate::rows::activation::{self, Activation};
 use crate::rows::endpoint::Endpoint;
 use crate::rows::key::ApiKey;
 use crate::rows::lane::LaneKey;
@@ -167,22 +169,60 @@ impl Records {
     pub async fn create_endpoint(&self, new: NewEndpoint, account_max: u32) -> Result<Option<Endpoint>, LimitedError> {
         let Some(key) = self.access.data_key(&new.account_id).await? else { return Ok(None) };
         let (context, now) = (self.access.context.clone(), self.access.now());
+        let begins = new.health == HealthStatus::Pending;
         let create = move |db: Db<'_>| {
             let seal = AccountSeal { key, entropy: &*context.entropy };
             endpoints::create(db, &seal, new, account_max, now)
         };
-        self.access.act(self.entry(), create).await
+        let created = self.access.act(self.entry(), create).await;
+        if begins {
+            self.access.activation_begun.notify_one();
+        }
+        created
     }
 
     /// Changes an endpoint; `None` when there is none.
     pub async fn update_endpoint(&self, lane: &LaneKey, changes: EndpointChanges) -> Result<Option<Endpoint>, StoreError> {
         let Some(key) = self.access.data_key(&lane.account_id).await? else { return Ok(None) };
         let (context, now, wanted) = (self.access.context.clone(), self.access.now(), lane.clone());
+        let begins = changes.activate || changes.enabled == Some(true); // or a handshake waited for that
         let update =
             move |db: Db<'_>| endpoints::update(db, &AccountSeal { key, entropy: &*context.entropy }, &wanted, changes, now);
         let endpoint = self.access.act(self.entry(), update).await;
         self.access.configs.remove(lane);
         self.access.context.handoff.mark_backlog([lane.clone()]); // what waited while it was paused or disabled
+        if begins {
+            self.access.activation_begun.notify_one();
+        }
+        endpoint
+    }
+
+    /// How an endpoint's activation stands; `None`: it never had one.
+    pub async fn find_activation(&self, lane: &LaneKey) -> Result<Option<Activation>, StoreError> {
+        let Some(key) = self.access.data_key(&lane.account_id).await? else { return Ok(None) };
+        let lane = lane.clone();
+        self.access.read(move |db| activation::find(db, &key, &lane)).await
+    }
+
+    /// The endpoint whose handshake has this token.
+    pub async fn find_activating(&self, token: &str) -> Result<Option<LaneKey>, StoreError> {
+        let token = token.to_owned();
+        self.access.read(move |db| activation::find_by_token(db, &token)).await
+    }
+
+    /// A receiver calls back: the endpoint with this token is active from now on, and the next handshake begins at `next_at`. `None`:
+    /// no endpoint waits for it.
+    pub async fn confirm_activation(
+        &self,
+        lane: &LaneKey,
+        token: &str,
+        next_at: Option<Timestamp>,
+    ) -> Result<Option<Endpoint>, StoreError> {
+        let (context, wanted, token) = (self.access.context.clone(), lane.clone(), token.to_owned());
+        let confirm = move |db: Db<'_>| queue::activation::confirm(db, &context, &wanted, &token, next_at);
+        let endpoint = self.access.write(confirm).await;
+        self.access.configs.remove(lane);
+        self.access.context.handoff.mark_backlog([lane.clone()]);
         endpoint
     }
 

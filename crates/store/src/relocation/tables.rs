@@ -48,6 +48,12 @@ impl CopiedTable {
         self
     }
 
+    /// The same of bytes.
+    fn with_bytes(mut self, columns: &[&'static str]) -> Self {
+        self.columns.extend(columns.iter().map(|name| (*name, Kind::Bytes)));
+        self
+    }
+
     fn without(mut self, column: &str) -> Self {
         self.columns.retain(|(name, _)| *name != column);
         self
@@ -76,7 +82,9 @@ pub(super) fn tables() -> [CopiedTable; 25] {
             "kept_since",
         ]),
         CopiedTable::of::<LaneRow<'_>>().with(&["ref"]).in_order_of("ref"),
-        CopiedTable::of::<EndpointRow<'_>>().with(&["incidents"]),
+        CopiedTable::of::<EndpointRow<'_>>()
+            .with(&["incidents", "activation_due", "activation_failures", "unproven"])
+            .with_bytes(&["activation_hash", "activation_sealed"]),
         CopiedTable::of::<SecretRow<'_>>(),
         CopiedTable::of::<EventRow<'_>>(),
         CopiedTable::of::<ClearSubjectRow<'_>>(),

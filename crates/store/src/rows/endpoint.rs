@@ -187,14 +187,15 @@ columns! {
         filter: EventFilter = "p.events",
         enabled: bool = "p.enabled",
         health: HealthStatus = "p.health",
+        is_unproven: bool = "p.unproven",
         last_number: i64 = "p.last_number",
     }
 }
 
 impl From<RecipientColumns> for Recipient {
     fn from(columns: RecipientColumns) -> Self {
-        let RecipientColumns { id, filter, enabled, health, last_number, .. } = columns;
-        Self { id, filter, gate: Gate { enabled, health }, last_number }
+        let RecipientColumns { id, filter, enabled, health, is_unproven, last_number, .. } = columns;
+        Self { id, filter, gate: Gate { enabled, health }, is_unproven, last_number }
     }
 }
 

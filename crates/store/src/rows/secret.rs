@@ -14,6 +14,8 @@ use crate::sql::{Db, Insert, columns, params, select, table};
 pub struct ActiveSecret {
     /// The secret.
     pub secret: Secret<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
     /// The end of its overlap with a newer one; `None`: it is the newest.
     pub expires_at: Option<Timestamp>,
 }
@@ -32,6 +34,7 @@ columns! {
     struct StoredSecret<'r> of "secrets" {
         ordinal: i64 = "ordinal",
         secret_sealed: &'r [u8] = "secret_sealed",
+        created_at: Timestamp = "created_at",
         expires_at: Option<Timestamp> = "expires_at",
     }
 }
@@ -97,7 +100,7 @@ pub(crate) fn active(
     for row in &rows {
         let stored: StoredSecret<'_> = row.read()?;
         let text = key.open_text(&owner.place(stored.ordinal), stored.secret_sealed)?;
-        active.push(ActiveSecret { secret: Secret::new(text), expires_at: stored.expires_at });
+        active.push(ActiveSecret { secret: Secret::new(text), created_at: stored.created_at, expires_at: stored.expires_at });
     }
     Ok(active)
 }

@@ -44,6 +44,11 @@ impl Place {
         Self { table: "endpoints", name: format!("endpoints:{account}/{endpoint}/config") }
     }
 
+    /// Where an endpoint's activation stands.
+    pub(crate) fn activation(account: &AccountId, endpoint: &str) -> Self {
+        Self { table: "endpoints", name: format!("endpoints:{account}/{endpoint}/activation") }
+    }
+
     /// The body of the answer to an attempt.
     pub(crate) fn response(delivery: DeliveryId, attempt: u32) -> Self {
         Self { table: "attempts", name: format!("attempts:{delivery}/{attempt}") }

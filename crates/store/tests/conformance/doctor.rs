@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{AuditAction, AuditActor, AuditEntry, AuditOrigin, AuditVia, BulkRetryId, DeliveryState, KeyId, Role};
+use bellwire_domain::{
+    AuditAction, AuditActor, AuditEntry, AuditOrigin, AuditVia, BulkRetryId, DeliveryState, HealthStatus, KeyId, Role,
+};
 use bellwire_domain::{Decision, EventFilter, ReplayId, ResourceId};
 use bellwire_domain::{ReplayCase, RoomLimits};
 use bellwire_store::doctor::{Examination, VIOLATIONS_NAMED_MAX, examine};
@@ -26,7 +28,12 @@ async fn furnished() -> Fixture {
     fixture.store.records.update_endpoint(&fixture.endpoint("a", "e1", EventFilter::All).await, headers).await.unwrap();
     fixture.store.queue.claim_due(fixture.now(), 10).await.unwrap(); // a changed endpoint is looked at first
     fixture.endpoint("a", "gone", EventFilter::All).await;
-    let off = NewEndpoint { enabled: false, secret: None, ..new_endpoint("empty", "e2", EventFilter::All) };
+    let off = NewEndpoint {
+        enabled: false,
+        secret: None,
+        health: HealthStatus::Pending,
+        ..new_endpoint("empty", "e2", EventFilter::All)
+    };
     fixture.store.records.create_endpoint(off, 8).await.unwrap().unwrap();
     for id in ["ev1", "ev2", "ev3", "ev4", "ev5", "ev6"] {
         fixture.publish(&account, vec![event(id, "x")]).await.unwrap();
@@ -104,7 +111,7 @@ async fn a_store_in_use_is_sound_and_counted() {
     assert_eq!((counted("accounts.pending"), counted("replays"), counted("sealed.payloads")), (6, 1, 6));
     assert_eq!(counted("sealed.documents"), 1);
     assert_eq!((counted("sealed.secrets"), counted("sealed.headers"), counted("sealed.answers")), (1, 1, 4));
-    assert_eq!((counted("sealed.endpoints"), counted("sealed.bulk_retries")), (2, 1));
+    assert_eq!((counted("sealed.endpoints"), counted("sealed.bulk_retries"), counted("sealed.activations")), (2, 1, 1));
     let without_key = examine(&place, None).unwrap();
     assert!(without_key.is_sound());
     let skipped = without_key.checks.iter().filter(|check| check.skipped.is_some()).map(|check| check.name);
@@ -115,6 +122,7 @@ async fn a_store_in_use_is_sound_and_counted() {
         "bulk_retries",
         "secrets",
         "headers",
+        "activations",
         "payloads",
         "documents",
         "answers",
@@ -135,7 +143,7 @@ async fn a_store_in_use_is_sound_and_counted() {
 }
 
 /// What is done to the store, and the checks that notice.
-const DAMAGES: [(&str, &[&str]); 67] = [
+const DAMAGES: [(&str, &[&str]); 68] = [
     (
         "DELETE FROM accounts WHERE id = 'a'",
         &[
@@ -150,6 +158,7 @@ const DAMAGES: [(&str, &[&str]); 67] = [
             "sealed.holds",
         ],
     ),
+    ("UPDATE endpoints SET activation_sealed = x'00' WHERE id = 'e2'", &["sealed.activations"]),
     ("UPDATE resources SET kind = 'refill'", &["sealed.documents"]),
     ("UPDATE resources SET account_id = 'nobody'", &["accounts", "sealed.documents"]),
     ("UPDATE accounts SET last_seq = 7 WHERE id = 'a'", &["events.seq"]),

@@ -48,5 +48,5 @@ pub(super) async fn rotate(
     let AccountSecretRotate { secret, overlap } = body::read(&body)?;
     let input = SecretInput { secret, overlap: overlap.as_deref() };
     let (account, secret) = api.app.rotate_account_secret(&access, input).await?;
-    Ok((StatusCode::CREATED, Json(AccountAnswer::show(&account).with_secret(Some(&secret)))))
+    Ok((StatusCode::CREATED, Json(AccountAnswer::show(&account).with_secret(secret.as_ref()))))
 }

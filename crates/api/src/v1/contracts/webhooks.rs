@@ -84,7 +84,6 @@ fn webhook(contract: &Contract, event: &EventDefinition) -> Value {
 
 /// The request that the contract sends for the event's example.
 fn example_request(contract: &Contract, event: &EventDefinition) -> Option<OutboundRequest> {
-    let secrets = [contract.draw_secret([7; 32])];
     let input = RenderInput {
         event: EventInput {
             id: "example",
@@ -98,7 +97,8 @@ fn example_request(contract: &Contract, event: &EventDefinition) -> Option<Outbo
         delivery: DeliveryInput { id: "dlv_example", number: 1 },
         endpoint: EndpointInput { id: "example", url: "https://example.com/webhooks", name: Some("Example"), headers: &[] },
         account: AccountInput { id: "example", name: Some("Example") },
-        secrets: &secrets,
+        secrets: std::slice::from_ref(contract.example_secret()),
+        activation: None,
     };
     contract.render(&input).ok()
 }

@@ -75,6 +75,6 @@ pub(super) async fn create(
         keep_answers,
     };
     let (endpoint, secret) = api.app.create_endpoint(&access, input).await?;
-    let answer = EndpointAnswer::show(&api.app, &access, endpoint).with_secret(secret.as_ref());
+    let answer = EndpointAnswer::show_whole(&api.app, &access, endpoint).await?.with_secret(secret.as_ref());
     Ok((StatusCode::CREATED, Json(answer)))
 }

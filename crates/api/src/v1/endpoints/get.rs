@@ -26,5 +26,5 @@ pub(super) async fn get(
     let access = api.app.open_account(&actor, Operation::EndpointRead, &account).await?;
     let endpoint = api.app.get_endpoint(&access, &endpoint).await?;
     let secret = api.app.read_endpoint_secret(&access, &endpoint).await?;
-    Ok(Json(EndpointAnswer::show(&api.app, &access, endpoint).with_secret(secret.as_ref())))
+    Ok(Json(EndpointAnswer::show_whole(&api.app, &access, endpoint).await?.with_secret(secret.as_ref())))
 }

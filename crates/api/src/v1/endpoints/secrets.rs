@@ -50,6 +50,6 @@ pub(super) async fn rotate(
     let SecretRotate { secret, overlap } = body::read(&body)?;
     let input = SecretInput { secret, overlap: overlap.as_deref() };
     let (endpoint, secret) = api.app.rotate_secret(&access, &endpoint, input).await?;
-    let answer = EndpointAnswer::show(&api.app, &access, endpoint).with_secret(Some(&secret));
+    let answer = EndpointAnswer::show(&api.app, &access, endpoint).with_secret(secret.as_ref());
     Ok((StatusCode::CREATED, Json(answer)))
 }

@@ -31,7 +31,7 @@ pub(super) async fn enable(
 ) -> Answer {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
     let endpoint = api.app.enable_endpoint(&access, &endpoint).await?;
-    Ok(Json(EndpointAnswer::show(&api.app, &access, endpoint)))
+    Ok(Json(EndpointAnswer::show_whole(&api.app, &access, endpoint).await?))
 }
 
 /// Stop creating deliveries for an endpoint
@@ -53,12 +53,12 @@ pub(super) async fn disable(
 ) -> Answer {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
     let endpoint = api.app.disable_endpoint(&access, &endpoint).await?;
-    Ok(Json(EndpointAnswer::show(&api.app, &access, endpoint)))
+    Ok(Json(EndpointAnswer::show_whole(&api.app, &access, endpoint).await?))
 }
 
 /// Make a failed endpoint healthy again
 ///
-/// Its waiting deliveries are attempted now.
+/// Its waiting deliveries are attempted now. One that is pending, because its contract wants a handshake first, gets a new one.
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/endpoints/{endpoint}/resume", operation_id = "endpoints.resume", tag = "endpoints",
     params(
@@ -76,5 +76,5 @@ pub(super) async fn resume(
 ) -> Answer {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
     let endpoint = api.app.resume_endpoint(&access, &endpoint).await?;
-    Ok(Json(EndpointAnswer::show(&api.app, &access, endpoint)))
+    Ok(Json(EndpointAnswer::show_whole(&api.app, &access, endpoint).await?))
 }

@@ -73,5 +73,5 @@ pub(super) async fn update(
         keep_answers,
     };
     let endpoint = api.app.update_endpoint(&access, &endpoint, patch).await?;
-    Ok(Json(EndpointAnswer::show(&api.app, &access, endpoint)))
+    Ok(Json(EndpointAnswer::show_whole(&api.app, &access, endpoint).await?))
 }

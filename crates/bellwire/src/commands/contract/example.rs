@@ -32,6 +32,7 @@ impl Example {
             endpoint: EndpointInput { id: &self.endpoint_id, url, name: None, headers: &[] },
             account: AccountInput { id: "550e8400-e29b-41d4-a716-446655440000", name: None },
             secrets,
+            activation: None,
         }
     }
 }

@@ -139,8 +139,8 @@ fn events(contract: &Contract) -> anyhow::Result<String> {
 fn request(contract: &Contract, event_type: &EventType, data: &str, is_test: bool) -> anyhow::Result<String> {
     let example = Example::new(contract, THEN);
     let data = &*contract.minimise(data, None);
-    let secrets = [contract.draw_secret([7; 32])];
-    let mut input: RenderInput<'_> = example.input(event_type, data, "https://client.example/webhooks", &secrets);
+    let mut input: RenderInput<'_> =
+        example.input(event_type, data, "https://client.example/webhooks", std::slice::from_ref(contract.example_secret()));
     input.event.is_test = is_test;
     let request = contract.render(&input).with_context(|| format!("event {event_type}"))?;
     let shown = show(&request);
@@ -155,8 +155,11 @@ fn verification(contract: &Contract) -> String {
     if proofs.is_empty() {
         return "Requests are unsigned: nothing in one proves where it comes from.\n".to_owned();
     }
-    let secret = contract.draw_secret([7; 32]);
-    let mut text = format!("The requests above are made with the secret `{}`. ", secret.expose());
+    let secret = contract.example_secret();
+    let mut text = match contract.public_key(secret) {
+        Some(key) => format!("The requests above are signed by the private key of this public one:\n\n```\n{}```\n\n", key.pem),
+        None => format!("The requests above are made with the secret `{}`. ", secret.expose()),
+    };
     text.push_str("Where the body goes into what is computed, take its bytes as they came.\n\n");
     for proof in proofs {
         let _ = writeln!(text, "- {}: {}.", proof.place, proof.how);

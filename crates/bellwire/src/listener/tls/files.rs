@@ -119,7 +119,7 @@ fn certified_key(contents: &Contents, provider: &CryptoProvider) -> anyhow::Resu
 
 fn expiry(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
     let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
-    let since_epoch = certificate.tbs_certificate.validity.not_after.to_unix_duration();
+    let since_epoch = certificate.tbs_certificate().validity().not_after.to_unix_duration();
     i64::try_from(since_epoch.as_secs()).ok().map(Timestamp::from_secs)
 }
 

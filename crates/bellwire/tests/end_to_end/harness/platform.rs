@@ -127,6 +127,7 @@ pub(crate) fn old_request(platform: &Platform, url: &str, at: Timestamp) -> Seen
         endpoint: EndpointInput { id: "1", url, name: None, headers: &[] },
         account: AccountInput { id: &platform.account, name: None },
         secrets: &secrets,
+        activation: None,
     });
     captured(&request.unwrap())
 }

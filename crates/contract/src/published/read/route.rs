@@ -85,6 +85,10 @@ pub(crate) struct Offered<'a> {
     pub(crate) resources: &'a [ResourceDefinition],
     /// Whether reading an endpoint shows its secret.
     pub(crate) endpoint_secrets: bool,
+    /// Whether secrets are private keys, of which an answer shows the public half.
+    pub(crate) private_keys: bool,
+    /// Whether endpoints are confirmed by their receivers.
+    pub(crate) activation: bool,
 }
 
 /// Reads one route.
@@ -98,17 +102,33 @@ pub(crate) fn read_route(node: &Node, place: &str, offered: &Offered<'_>, report
         let message = format!("GET changes nothing, and `{verb}` does");
         report.add(fields.at("does"), &fields.path_of("does"), message, "use `POST`, `PUT`, `PATCH` or `DELETE`");
     }
+    if verb == Verb::ConfirmEndpoint && !offered.activation {
+        let help = "describe the handshake that it ends: `activation: { confirmed_by: receiver, steps: [ … ] }`";
+        report.add(fields.at("does"), &fields.path_of("does"), "nothing in this contract is to be confirmed", help);
+    }
+    if verb == Verb::ListKeys && !offered.private_keys {
+        let help = "sign with a private key, or leave the route out";
+        report.add(fields.at("does"), &fields.path_of("does"), "nothing in this contract signs with a private key", help);
+    }
     let is_public = fields.flag("public", false, report);
-    if is_public && !verb.is_about_the_catalogue() {
+    if is_public && !verb.may_be_public() {
         let message = format!("`{verb}` is about an account, so it needs a key");
-        report.add(node.at, &fields.path_of("public"), message, "only `read_event_type` and `list_event_types` can be public");
+        report.add(
+            node.at,
+            &fields.path_of("public"),
+            message,
+            "only `read_event_type`, `list_event_types` and `confirm_endpoint` can be public",
+        );
     }
     let parameters = parameters(&path);
     let asked = Known { names: inputs::NAMES.to_vec(), route: Some((&method, &parameters)) };
     let inputs = read_inputs(&fields, verb, &asked, report);
     let kind = if verb.needs_kind() { read_kind(&fields, offered.resources, report) } else { None };
     let secret = (offered.endpoint_secrets && verb == Verb::ReadEndpoint).then_some("endpoint.secret");
-    let names = inputs::NAMES.iter().copied().chain(verb.names()).chain(secret).collect();
+    let shows_key = matches!(verb, Verb::RegisterEndpoint | Verb::RotateSecret | Verb::ReadEndpoint);
+    let key = (offered.private_keys && shows_key).then_some("endpoint.key");
+    let own = verb.names().into_iter().filter(|name| !(offered.private_keys && *name == "endpoint.secret"));
+    let names = inputs::NAMES.iter().copied().chain(own).chain(secret).chain(key).collect();
     let told = Known { names, route: Some((&method, &parameters)) };
     let answer = read_answer(&fields, verb, &told, report);
     Some(PublishedRoute {
@@ -155,8 +175,8 @@ fn read_inputs(fields: &Fields<'_>, verb: Verb, known: &Known<'_>, report: &mut 
     let mut inputs = Vec::new();
     if let Some(node) = fields.get("account") {
         let place = fields.path_of("account");
-        if verb.is_about_the_catalogue() {
-            report.add(node.at, &place, format!("`{verb}` is not about an account"), "leave it out");
+        if verb.may_be_public() {
+            report.add(node.at, &place, format!("`{verb}` names no account"), "leave it out");
         }
         let tree = known.tree(node, &place, report)?;
         inputs.push(Input { name: "account.id", field: inputs::first_field(&tree), tree, is_required: true });

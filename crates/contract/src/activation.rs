@@ -1,0 +1,340 @@
+//! Reads `activation`: the handshake by which an endpoint shows that it wants to be sent to, before it gets any events.
+//!
+//! A handshake is one request or several. Each is the contract's own request with what the step changes, as an event's `request` is, and
+//! knows a fresh token as `activation.token`. A step is accepted by its answer: the statuses of `delivery.success`, or a condition, which
+//! knows everything that the request knows, and the answer. So a signature over the token is declared like any other, and compared.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwire_domain::{EventType, OutboundRequest, RateLimit, RetrySchedule, Secret};
+use http::HeaderName;
+use serde_json::value::RawValue;
+
+use crate::answer_rules::{AnswerInput, answer_object, header_name};
+use crate::contract::Contract;
+use crate::diagnostic::{At, Report, suggestion};
+use crate::expression::Expression;
+use crate::failure::RenderError;
+use crate::grammar::{Definition, KeySpec, Shape};
+use crate::path::Path;
+use crate::piece::Piece;
+use crate::policy::{RETRY, read_retry};
+use crate::reader::{Fields, items, join};
+use crate::render::{RenderInput, Rendering};
+use crate::request::{EVENT_REQUEST, RequestPlan};
+use crate::signature::Signatures;
+use crate::subscription::{SecretRules, SecretSource};
+use crate::template::{Part, TEMPLATE, Template};
+use crate::variables::{Local, Scope, Variable};
+use crate::yaml::Node;
+
+/// The value of `activation`.
+pub(crate) const ACTIVATION: Shape = Shape::Named(&Definition {
+    name: "activation",
+    about: "The handshake before an endpoint gets events.",
+    shape: Shape::Keys(KEYS),
+    examples: &[],
+});
+const KEYS: &[KeySpec] = &[
+    KeySpec::required(
+        "steps",
+        Shape::List { of: &STEP, min: Some(1), max: Some(STEPS_MAX) },
+        "The requests, one after another.",
+        "list the requests: `- { request: { query: { challenge: \"{{ activation.token }}\" } } }`",
+    ),
+    KeySpec::optional("timeout", Shape::DURATION, "How long one request may take; as a delivery's unless given."),
+    KeySpec::optional("retry", RETRY, "When to try the handshake again; four times within an hour unless given."),
+    KeySpec::optional("every", Shape::DURATION, "After which time the handshake is repeated."),
+    KeySpec::optional(
+        "confirmed_by",
+        Shape::Words(Confirmer::WORDS),
+        "Whether the answers are enough, or the receiver calls back.",
+    ),
+    KeySpec::optional("secret", TEMPLATE, "The endpoint's secret, from the last answer."),
+    KeySpec::optional("rate_limit", TEMPLATE, "The endpoint's rate limit, from the last answer."),
+];
+const STEP: Shape = Shape::Keys(STEP_KEYS);
+const STEP_KEYS: &[KeySpec] = &[
+    KeySpec::optional("type", Shape::TEXT, "The event type that templates see; `activation` unless given."),
+    KeySpec::optional("data", Shape::Any, "The event data that templates see; `{}` unless given."),
+    KeySpec::optional("request", EVENT_REQUEST, "What is different in this request."),
+    KeySpec::optional("accept", TEMPLATE, "The condition under which the answer is accepted."),
+];
+const STEPS_MAX: usize = 5;
+const TYPE_DEFAULT: &str = "activation";
+/// The least time between two handshakes.
+const EVERY_MIN: Duration = Duration::from_secs(60);
+
+bellwire_domain::words! {
+    /// What ends a handshake.
+    pub enum Confirmer {
+        /// The last accepted answer.
+        Answer = "answer",
+        /// A call of the receiver to the published API.
+        Receiver = "receiver",
+    }
+}
+
+/// A contract's handshake.
+#[derive(Debug)]
+pub struct Activation {
+    steps: Vec<Step>,
+    /// How long one request may take.
+    pub timeout: Option<Duration>,
+    /// When a handshake that failed is tried again.
+    pub schedule: RetrySchedule,
+    /// After which time one that succeeded is repeated; `None`: it is not.
+    pub every: Option<Duration>,
+    /// What ends it.
+    pub confirmed_by: Confirmer,
+    secret: Option<Expression>,
+    rate_limit: Option<Expression>,
+    heeded: Arc<[HeaderName]>,
+}
+
+#[derive(Debug)]
+struct Step {
+    event_type: EventType,
+    data: Box<RawValue>,
+    plan: RequestPlan,
+    accept: Option<Expression>,
+}
+
+/// What the last answer of a handshake gives the endpoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Granted {
+    /// Its secret.
+    pub secret: Option<Secret<String>>,
+    /// Its rate limit.
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// Reads `activation`. `request` is the contract's own.
+pub(crate) fn read(node: &Node, request: &Node, signatures: &Signatures, report: &mut Report) -> Option<Activation> {
+    let fields = Fields::open(node, "activation", KEYS, report)?;
+    let steps: Option<Vec<Step>> = items(fields.get("steps")?, "activation.steps", "list the requests", report)?
+        .iter()
+        .enumerate()
+        .map(|(index, node)| read_step(node, &format!("activation.steps[{index}]"), request, signatures, report))
+        .collect();
+    let timeout = fields.duration("timeout", report);
+    let every = fields.duration("every", report);
+    if every.is_some_and(|every| every < EVERY_MIN) {
+        report.add(fields.at("every"), "activation.every", "too often", "write at least `1m`");
+    }
+    let schedule = match fields.get("retry") {
+        Some(node) => read_retry(node, "activation.retry", report)?,
+        None => {
+            RetrySchedule::list([10, 60, 600, 3_000].map(Duration::from_secs).into()).unwrap_or_else(|_| RetrySchedule::none())
+        }
+    };
+    let mut granted = |key: &str| match fields.get(key) {
+        Some(node) => read_condition(node, &fields.path_of(key), report).map(Some),
+        None => Some(None),
+    };
+    let (secret, rate_limit) = (granted("secret")?, granted("rate_limit")?);
+    let steps = steps?;
+    let conditions = steps.iter().filter_map(|step| step.accept.as_ref()).chain(&secret).chain(&rate_limit);
+    let heeded = heeded(conditions);
+    let confirmed_by = fields.word("confirmed_by", report).unwrap_or(Confirmer::Answer);
+    Some(Activation { steps, timeout, schedule, every, confirmed_by, secret, rate_limit, heeded })
+}
+
+/// Reports an answer that would give the endpoint a secret that it cannot have.
+pub(crate) fn check(activation: &Activation, rules: &SecretRules, report: &mut Report) {
+    let Some(expression) = &activation.secret else { return };
+    if rules.from == SecretSource::Account {
+        let help = "write `subscription: { secret: { from: consumer, required: false } }`";
+        report.add(
+            expression.at,
+            "activation.secret",
+            "the secret is the account's, and an answer speaks for one endpoint",
+            help,
+        );
+    }
+    if rules.private_key.is_some() {
+        report.add(
+            expression.at,
+            "activation.secret",
+            "the secrets of this contract are private keys, which no receiver gives",
+            "",
+        );
+    }
+}
+
+fn read_step(node: &Node, path: &str, request: &Node, signatures: &Signatures, report: &mut Report) -> Option<Step> {
+    let fields = Fields::open(node, path, STEP_KEYS, report)?;
+    let event_type = fields.text("type", report).unwrap_or_else(|| TYPE_DEFAULT.to_owned());
+    let event_type = EventType::try_new(&event_type);
+    if let Err(error) = &event_type {
+        report.add(fields.at("type"), &join(path, "type"), error.to_string(), "");
+    }
+    let data = fields.get("data").map_or_else(|| "{}".to_owned(), Node::to_json);
+    let place = join(path, "request");
+    let change = fields.get("request").map(|node| (node, place.as_str()));
+    let plan = RequestPlan::read(request, change, signatures, report);
+    let accept = match fields.get("accept") {
+        Some(node) => read_condition(node, &join(path, "accept"), report).map(Some),
+        None => Some(None),
+    };
+    Some(Step { event_type: event_type.ok()?, data: RawValue::from_string(data).ok()?, plan: plan?, accept: accept? })
+}
+
+/// A condition over the answer and everything that the request knows.
+fn read_condition(node: &Node, path: &str, report: &mut Report) -> Option<Expression> {
+    let mut parts = Template::read(node, path, &["answer".to_owned()], report)?.parts;
+    let (Some(Part::Expression(expression)), true) = (parts.pop(), parts.is_empty()) else {
+        let help = "write one expression and nothing around it: `\"{{ answer.body == activation.token }}\"`";
+        report.add(node.at, path, "this is one expression", help);
+        return None;
+    };
+    for used in expression.paths.iter().filter(|used| is_answer(used)) {
+        let parts = ["status", "body", "json", "header"];
+        match used.names_inside().first() {
+            Some(part) if parts.contains(part) => {}
+            part => {
+                let message = part.map_or("`answer` alone is not a value".to_owned(), |part| format!("`answer` has no `{part}`"));
+                report.add(expression.at, path, message, suggestion(part.unwrap_or(&""), &parts));
+                return None;
+            }
+        }
+        if used.names_inside().first() == Some(&"header")
+            && let Err(mistake) = header_name(used.names_inside().get(1).copied())
+        {
+            report.add(expression.at, path, mistake.message, mistake.help);
+            return None;
+        }
+    }
+    Some(expression)
+}
+
+fn is_answer(path: &Path) -> bool {
+    matches!(&path.variable, Variable::Local(name) if name == "answer")
+}
+
+fn heeded<'e>(conditions: impl Iterator<Item = &'e Expression>) -> Arc<[HeaderName]> {
+    let paths = conditions.flat_map(|condition| &condition.paths).filter(|path| is_answer(path));
+    let names = paths.filter_map(|path| match path.names_inside().as_slice() {
+        ["header", name, ..] => HeaderName::from_bytes(name.as_bytes()).ok(),
+        _ => None,
+    });
+    let mut names: Vec<HeaderName> = names.collect();
+    names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+    names.dedup();
+    names.into()
+}
+
+impl Activation {
+    /// The event type that its first request is rendered with.
+    pub fn event_type(&self) -> Option<&EventType> {
+        self.steps.first().map(|step| &step.event_type)
+    }
+
+    pub(crate) fn plans(&self) -> impl Iterator<Item = &RequestPlan> {
+        self.steps.iter().map(|step| &step.plan)
+    }
+
+    /// How many requests it takes.
+    pub fn steps(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// What is wrong with conditions whatever is answered: where, in which key, and why.
+    pub(crate) fn mistakes(
+        &self,
+        contract: &Contract,
+        input: &RenderInput<'_>,
+        answer: &AnswerInput<'_>,
+    ) -> Vec<(At, &'static str, String)> {
+        let last = self.steps.len().saturating_sub(1);
+        let accepts =
+            self.steps.iter().enumerate().filter_map(|(index, step)| Some((index, "activation.steps", step.accept.as_ref()?)));
+        let granted = [("activation.secret", &self.secret), ("activation.rate_limit", &self.rate_limit)];
+        let granted = granted.into_iter().filter_map(|(key, expression)| Some((last, key, expression.as_ref()?)));
+        let wrong = |(index, key, expression): (usize, &'static str, &Expression)| {
+            let local = Local { name: "answer", value: Piece::Json(answer_object(answer).into()), outer: None };
+            let found = contract.with_step(index, input, |rendering, _, _| {
+                Ok(expression.evaluate(Scope { values: &rendering, locals: Some(&local) }).err())
+            });
+            let error = found.ok().flatten().filter(|error| !error.absent)?;
+            Some((expression.at, key, error.message))
+        };
+        accepts.chain(granted).filter_map(wrong).collect()
+    }
+}
+
+impl Contract {
+    /// The handshake before an endpoint gets events, if there is one.
+    pub fn activation(&self) -> Option<&Activation> {
+        self.activation.as_ref()
+    }
+
+    /// The request of a step, from 0. Of `input`, the event's id, type and data are the step's.
+    ///
+    /// # Errors
+    /// There is no such step, or it cannot be rendered.
+    pub fn render_activation(&self, step: usize, input: &RenderInput<'_>) -> Result<OutboundRequest, RenderError> {
+        self.with_step(step, input, |rendering, activation, _| {
+            let request = rendering.finish()?;
+            Ok(OutboundRequest { heeded: Arc::clone(&activation.heeded), ..request })
+        })
+    }
+
+    /// Whether the answer to a step is accepted; `input` is what it was rendered from.
+    ///
+    /// # Errors
+    /// As those of [`Contract::render_activation`].
+    pub fn accepts(&self, step: usize, input: &RenderInput<'_>, answer: &AnswerInput<'_>) -> Result<bool, RenderError> {
+        self.with_step(step, input, |rendering, _, step| {
+            let Some(accept) = &step.accept else { return Ok(self.delivery().success.accepts(answer.status)) };
+            Ok(evaluated(&rendering, accept, answer, |value| value.is_true()).unwrap_or(false))
+        })
+    }
+
+    /// What the answer to the last step gives the endpoint.
+    ///
+    /// # Errors
+    /// As those of [`Contract::render_activation`].
+    pub fn granted(&self, input: &RenderInput<'_>, answer: &AnswerInput<'_>) -> Result<Granted, RenderError> {
+        let last = self.activation().map_or(0, Activation::steps).saturating_sub(1);
+        self.with_step(last, input, |rendering, activation, _| {
+            let text = |expression: &Option<Expression>| {
+                let text = evaluated(&rendering, expression.as_ref()?, answer, |value| value.into_string().ok())?;
+                text.filter(|text| !text.is_empty())
+            };
+            let rate_limit = text(&activation.rate_limit).and_then(|text| text.parse().ok());
+            Ok(Granted { secret: text(&activation.secret).map(Secret::new), rate_limit })
+        })
+    }
+
+    fn with_step<'a, T>(
+        &'a self,
+        index: usize,
+        input: &RenderInput<'a>,
+        use_it: impl FnOnce(Rendering<'_>, &'a Activation, &'a Step) -> Result<T, RenderError>,
+    ) -> Result<T, RenderError> {
+        let none = || RenderError::plain("activation", "there is no such step");
+        let activation = self.activation().ok_or_else(none)?;
+        let step = activation.steps.get(index).ok_or_else(none)?;
+        let mut input = *input;
+        input.event.event_type = &step.event_type;
+        input.event.data = step.data.get();
+        use_it(Rendering::of(self, &step.plan, &input)?, activation, step)
+    }
+}
+
+/// What is made of the value of an expression over a rendered request and the answer to it; `None`: the answer lacks what it looks at.
+fn evaluated<T>(
+    rendering: &Rendering<'_>,
+    expression: &Expression,
+    answer: &AnswerInput<'_>,
+    make: impl FnOnce(Piece<'_>) -> T,
+) -> Option<T> {
+    let local = Local { name: "answer", value: Piece::Json(answer_object(answer).into()), outer: None };
+    let scope = Scope { values: rendering, locals: Some(&local) };
+    match expression.evaluate(scope).ok()? {
+        Piece::Absent | Piece::Null => None,
+        found => Some(make(found)),
+    }
+}

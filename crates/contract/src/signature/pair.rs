@@ -1,0 +1,97 @@
+//! Which key pair a contract signs with, and what requests may say of it.
+
+use bellwire_domain::Secret;
+
+use crate::diagnostic::Report;
+use crate::expression::Expression;
+use crate::key_pair::{KeyKind, PrivateKey, SignatureAlgorithm, VerifyingKey};
+use crate::piece::Piece;
+use crate::signature::{Recipe, Secrets, Signature};
+use crate::variables::{Builtin, Variable};
+
+/// How a contract's private keys sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyPairs {
+    pub(crate) algorithm: SignatureAlgorithm,
+    /// Which of the active keys sign.
+    pub(crate) secrets: Secrets,
+}
+
+impl KeyPairs {
+    /// What the first signature by a private key says.
+    pub(crate) fn of(signatures: &[Signature]) -> Option<Self> {
+        signatures.iter().find_map(|signature| Some(Self { algorithm: signature.key_pair()?, secrets: signature.secrets }))
+    }
+
+    /// What there is where no signature uses the keys, but the contract has them.
+    pub(crate) const fn unused(kind: KeyKind) -> Self {
+        Self { algorithm: kind.usual_algorithm(), secrets: Secrets::Newest }
+    }
+
+    /// The key that signs, of the active ones, newest first. If all of them do, it is the newest.
+    pub(crate) fn pick(self, secrets: &[Secret<String>]) -> Option<&str> {
+        let picked = match self.secrets {
+            Secrets::All | Secrets::Newest => secrets.first(),
+            Secrets::Previous => secrets.get(1),
+            Secrets::Oldest => secrets.last(),
+        };
+        picked.map(|secret| secret.expose().as_str())
+    }
+
+    /// What a request says of a key, which is a private key or, in a captured request, its public half. `title` is whose it is.
+    pub(crate) fn value(self, builtin: Builtin, key: &str, title: &str) -> Piece<'static> {
+        self.try_value(builtin, key, title).unwrap_or(Piece::Absent)
+    }
+
+    fn try_value(self, builtin: Builtin, key: &str, title: &str) -> Result<Piece<'static>, String> {
+        let kind = self.algorithm.kind();
+        if builtin == Builtin::KeyX509 {
+            return Ok(Piece::Text(PrivateKey::parse(kind, key)?.certificate(title)?.into()));
+        }
+        let public = VerifyingKey::parse(kind, key)?;
+        Ok(match builtin {
+            Builtin::KeyId => Piece::Text(public.id()?.into()),
+            Builtin::KeyPublic => Piece::Bytes(public.raw()?.into()),
+            Builtin::KeySpki => Piece::Bytes(public.spki()?.into()),
+            Builtin::KeyPem => Piece::Text(public.pem()?.into()),
+            Builtin::KeyJwk => Piece::Json(public.jwk(self.algorithm)?.into()),
+            _ => Piece::Absent,
+        })
+    }
+}
+
+/// Reports signatures that need another kind of key than the rest, or a secret that is none.
+pub(crate) fn check(signatures: &[Signature], kind: Option<KeyKind>, report: &mut Report) {
+    let Some(kind) = kind else { return };
+    for signature in signatures {
+        let path = format!("signatures.{}", signature.name);
+        match signature.scheme.recipe() {
+            Recipe::KeyPair { algorithm, chosen_by, .. } if algorithm.kind() != kind => {
+                let needed = algorithm.kind().title();
+                report.add(
+                    signature.at,
+                    &format!("{path}.{chosen_by}"),
+                    format!("this needs a key of {needed}, and the contract's keys are of {}", kind.title()),
+                    "a contract has keys of one kind",
+                );
+            }
+            Recipe::Hmac { .. } | Recipe::Token { .. } => {
+                let help = "sign with the private key everywhere: `sign: …`, or a `jwt` with another `alg`";
+                report.add(signature.at, &path, "the secrets of this contract are private keys, which make no HMAC", help);
+            }
+            Recipe::KeyPair { .. } | Recipe::Hash { .. } | Recipe::Text(_) => {}
+        }
+    }
+}
+
+/// Reports an expression that would send a private key, or that speaks of a key where there is none.
+pub(crate) fn check_expression(expression: &Expression, path: &str, kind: Option<KeyKind>, report: &mut Report) {
+    if kind.is_some() && expression.uses(|variable| *variable == Variable::SECRET) {
+        let help = "write `{{ key.pem }}` or another value of the public half";
+        report.add(expression.at, path, "the secret is a private key, which is never sent", help);
+    }
+    if kind.is_none() && expression.uses(Variable::is_of_key) {
+        let help = "sign with one: `signatures: { main: { sign: ed25519, over: \"{{ body }}\" } }`";
+        report.add(expression.at, path, "there is no `key` here: nothing in this contract signs with a private key", help);
+    }
+}

@@ -1,0 +1,40 @@
+//! Renders every step of a handshake once, and evaluates what is asked of its answer.
+
+use bellwire_domain::{EventType, Timestamp};
+
+use crate::answer_rules::AnswerInput;
+use crate::contract::Contract;
+use crate::diagnostic::{At, Report};
+use crate::render::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, RenderInput};
+
+/// Tries all steps, with answers that echo the token and answers that do not.
+pub(crate) fn try_steps(contract: &Contract, report: &mut Report) {
+    let Some(activation) = contract.activation() else { return };
+    let Ok(event_type) = EventType::try_new("activation") else { return };
+    let now = Timestamp::from_secs(1_760_000_000);
+    let secrets = std::slice::from_ref(contract.example_secret());
+    let token = "0123456789abcdef0123456789abcdef";
+    let input = RenderInput {
+        event: EventInput { id: token, event_type: &event_type, occurred_at: now, seq: 0, data: "{}", is_test: false },
+        attempt: AttemptInput { number: 1, at: now, random: [7; 24] },
+        delivery: DeliveryInput { id: token, number: 0 },
+        endpoint: EndpointInput { id: "example", url: "https://example.com/webhooks", name: Some("Example"), headers: &[] },
+        account: AccountInput { id: "example", name: Some("Example") },
+        secrets,
+        activation: Some(token),
+    };
+    for step in 0..activation.steps() {
+        if let Err(error) = contract.render_activation(step, &input) {
+            let at = At { line: error.line, column: error.column };
+            report.add(at, &format!("activation.steps[{step}]"), error.to_string(), "");
+        }
+    }
+    for body in [token, "{\"challenge\":\"0123456789abcdef0123456789abcdef\"}"] {
+        let answer = AnswerInput { attempt: 1, status: 200, headers: &[], body: body.as_bytes() };
+        for mistake in activation.mistakes(contract, &input, &answer) {
+            if report.is_clean() {
+                report.add(mistake.0, mistake.1, mistake.2, "");
+            }
+        }
+    }
+}

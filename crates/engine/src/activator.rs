@@ -1,0 +1,295 @@
+//! Handshakes: an endpoint whose contract wants one is sent its requests, and is active when every answer was as it has to be.
+//!
+//! They go out beside deliveries and not among them: a few at once, and of each account only some of these, so that nobody's endpoints
+//! wait for those of somebody else that hang.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwire_contract::{
+    AccountInput, Activation, AnswerInput, AttemptInput, Confirmer, Contract, DeliveryInput, EndpointInput, EventInput, Granted,
+    RenderInput,
+};
+use bellwire_domain::{AccountId, AttemptOutcome, Consumer, DeliveryId, EventType, Secret, Timestamp};
+use bellwire_store::{ActivationEnd, LaneKey, StoreError, TakenActivation};
+use tokio::task::JoinSet;
+
+use crate::attempt::{active, signing};
+use crate::shared::Shared;
+use crate::steps::Backoff;
+
+/// Handshakes at once.
+const RUNNING_MAX: usize = 16;
+/// Of these, an account's.
+const OF_ACCOUNT_MAX: usize = 4;
+/// Those that are looked at in a round: the running accounts' alone cannot fill it.
+const LOOK: u32 = 256;
+/// The steady beat: another node may have begun a handshake and died.
+const BEAT: Duration = Duration::from_secs(2);
+/// How much longer a handshake is taken than its request may last. If this process dies, it is tried again when that is over.
+const MARGIN: Duration = Duration::from_secs(5);
+/// How long a handshake waits that found no room to be sent, or whose contract is not loaded.
+const PUT_OFF: Duration = Duration::from_secs(10);
+
+/// Tries what is due until the engine stops.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let (mut backoff, mut running) = (Backoff::new(), Running::default());
+    loop {
+        let wait = match start(&shared, &mut running).await {
+            Ok(()) => {
+                backoff.reset();
+                BEAT
+            }
+            Err(StoreError::Closed) => break,
+            Err(error) => {
+                tracing::error!(error = %error, "handshakes could not be looked for; trying again");
+                backoff.grow()
+            }
+        };
+        let woken = async {
+            tokio::select! {
+                () = shared.queue.activation_begun() => {}
+                () = running.ended() => {}
+            }
+        };
+        if !shared.pause(wait, woken).await {
+            break;
+        }
+    }
+    while running.tasks.join_next().await.is_some() {} // each is bounded by its timeouts, and the stop by its grace
+}
+
+/// Handshakes under way.
+#[derive(Default)]
+struct Running {
+    tasks: JoinSet<AccountId>,
+    of_account: HashMap<AccountId, usize>,
+}
+
+impl Running {
+    /// Waits until one ends; for ever if there is none.
+    async fn ended(&mut self) {
+        match self.tasks.join_next().await {
+            Some(Ok(account)) => self.release(&account),
+            Some(Err(error)) => tracing::error!(error = %error, "a handshake failed"),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn release(&mut self, account: &AccountId) {
+        if let Some(count) = self.of_account.get_mut(account) {
+            *count -= 1;
+            if *count == 0 {
+                self.of_account.remove(account);
+            }
+        }
+    }
+
+    fn has_room_for(&self, account: &AccountId) -> bool {
+        self.of_account.get(account).is_none_or(|count| *count < OF_ACCOUNT_MAX)
+    }
+}
+
+/// Starts what is due, as far as there is room.
+async fn start(shared: &Arc<Shared>, running: &mut Running) -> Result<(), StoreError> {
+    if running.tasks.len() >= RUNNING_MAX {
+        return Ok(());
+    }
+    let of_account = u32::try_from(OF_ACCOUNT_MAX).unwrap_or(u32::MAX);
+    for lane in shared.queue.due_activations(of_account, LOOK).await? {
+        if running.tasks.len() >= RUNNING_MAX {
+            break;
+        }
+        if !running.has_room_for(&lane.account_id) {
+            continue;
+        }
+        let Some(taken) = shared.queue.take_activation(&lane, shared.clock.now().plus(MARGIN)).await? else { continue };
+        *running.of_account.entry(lane.account_id.clone()).or_default() += 1;
+        let shared = Arc::clone(shared);
+        running.tasks.spawn(async move {
+            shared.shake_hands(&lane, taken).await;
+            lane.account_id
+        });
+    }
+    Ok(())
+}
+
+/// How a handshake went.
+enum Tried {
+    Accepted(Granted),
+    Refused(String),
+    NoRoom,
+    /// Another has taken its place, or the engine stops.
+    Over,
+}
+
+impl Shared {
+    /// Sends a handshake's requests, and writes down what came of them.
+    async fn shake_hands(&self, lane: &LaneKey, taken: TakenActivation) {
+        let Some(contract) = self.contracts.get(&taken.config.account.contract) else {
+            return self.put_off(lane, taken.token).await;
+        };
+        let Some(activation) = contract.activation() else {
+            // The contract wants none any more.
+            let end = ActivationEnd::Accepted { secret: None, rate_limit: None, is_enough: true, next_at: None };
+            return self.end(lane, taken.token, end).await;
+        };
+        let tried = self.try_steps(contract, activation, lane, &taken).await;
+        let now = self.clock.now();
+        let end = match tried {
+            Tried::Over => return,
+            Tried::NoRoom => return self.put_off(lane, taken.token).await,
+            Tried::Refused(reason) => {
+                metrics::counter!("bellwire_activations_total", "contract" => contract.name().to_owned(), "outcome" => "refused")
+                    .increment(1);
+                let next_at = activation.schedule.next(taken.failures + 1, now, self.random());
+                ActivationEnd::Refused { reason, next_at }
+            }
+            Tried::Accepted(Granted { secret, rate_limit }) => {
+                metrics::counter!("bellwire_activations_total", "contract" => contract.name().to_owned(), "outcome" => "accepted")
+                    .increment(1);
+                let is_enough = activation.confirmed_by == Confirmer::Answer;
+                ActivationEnd::Accepted { secret, rate_limit, is_enough, next_at: activation.every.map(|every| now.plus(every)) }
+            }
+        };
+        self.end(lane, taken.token, end).await;
+    }
+
+    async fn put_off(&self, lane: &LaneKey, token: Secret<String>) {
+        self.end(lane, token, ActivationEnd::PutOff { until: self.clock.now().plus(PUT_OFF) }).await;
+    }
+
+    async fn end(&self, lane: &LaneKey, token: Secret<String>, end: ActivationEnd) {
+        match self.queue.finish_activation(lane, token, end).await {
+            Ok(Some(endpoint)) => {
+                let (account, id) = (&lane.account_id, &lane.endpoint_id);
+                tracing::debug!(account.id = %account, endpoint.id = %id, health = %endpoint.health.status, "a handshake has ended");
+            }
+            Ok(None) | Err(StoreError::Closed) => {}
+            Err(error) => {
+                let (account, id) = (&lane.account_id, &lane.endpoint_id);
+                tracing::warn!(account.id = %account, endpoint.id = %id, error = %error, "how a handshake ended is not recorded; it is tried again");
+            }
+        }
+    }
+
+    async fn try_steps(&self, contract: &Contract, activation: &Activation, lane: &LaneKey, taken: &TakenActivation) -> Tried {
+        let timeout = activation.timeout.unwrap_or(contract.delivery().timeout);
+        let last = activation.steps().saturating_sub(1);
+        for step in 0..=last {
+            let until = self.clock.now().plus(timeout + MARGIN);
+            match self.queue.keep_activation(lane, &taken.token, until).await {
+                Ok(true) => {}
+                Ok(false) => return Tried::Over,
+                Err(error) => {
+                    tracing::warn!(error = %error, "a handshake could not be kept; it is tried again");
+                    return Tried::Over;
+                }
+            }
+            let at = self.clock.now();
+            let drawn = contract.ids().event.draw(at, self.entropy.bytes());
+            let secrets = signing(active(contract, &taken.config), at);
+            let Some(event_type) = activation.event_type() else { return Tried::Over };
+            let told = Told { taken, at, id: &drawn, random: self.entropy.bytes(), secrets: &secrets, event_type };
+            let answer = match self.send_step(contract, step, &told, timeout).await {
+                Ok(answer) => answer,
+                Err(tried) => return tried,
+            };
+            let answer = AnswerInput { attempt: taken.failures + 1, status: answer.0, headers: &answer.1, body: &answer.2 };
+            match told.with(|input| contract.accepts(step, input, &answer)) {
+                Ok(true) if step == last => {
+                    return match told.with(|input| contract.granted(input, &answer)) {
+                        Ok(granted) => checked(contract, granted),
+                        Err(error) => Tried::Refused(error.to_string()),
+                    };
+                }
+                Ok(true) => {}
+                Ok(false) => {
+                    return Tried::Refused(refusal(
+                        step,
+                        last,
+                        &format!("the answer, with status {}, is not accepted", answer.status),
+                    ));
+                }
+                Err(error) => return Tried::Refused(refusal(step, last, &error.to_string())),
+            }
+        }
+        Tried::Over
+    }
+
+    /// The answer to a step: its status, the headers that are looked at, and its body.
+    async fn send_step(
+        &self,
+        contract: &Contract,
+        step: usize,
+        told: &Told<'_>,
+        timeout: Duration,
+    ) -> Result<(u16, Vec<(String, String)>, Vec<u8>), Tried> {
+        let last = contract.activation().map_or(0, Activation::steps).saturating_sub(1);
+        let request = told.with(|input| contract.render_activation(step, input));
+        let request = request.map_err(|error| Tried::Refused(refusal(step, last, &error.to_string())))?;
+        let consumer = Consumer { account: &told.taken.config.account.id, contract: contract.name() };
+        let sent = tokio::select! {
+            biased;
+            () = self.soft_stop.cancelled() => return Err(Tried::Over), // it is tried again
+            sent = self.transport.send(consumer, request, timeout, told.at) => sent,
+        };
+        match sent.map_err(|_| Tried::NoRoom)?.outcome {
+            AttemptOutcome::Response { status, headers, body, .. } => Ok((status, headers, body)),
+            other => Err(Tried::Refused(refusal(step, last, &other.to_string()))),
+        }
+    }
+}
+
+/// What a step is rendered from.
+struct Told<'a> {
+    taken: &'a TakenActivation,
+    at: Timestamp,
+    id: &'a str,
+    random: [u8; 24],
+    secrets: &'a [Secret<String>],
+    event_type: &'a EventType,
+}
+
+impl Told<'_> {
+    fn with<T>(&self, with: impl FnOnce(&RenderInput<'_>) -> T) -> T {
+        let (endpoint, account) = (&self.taken.config.endpoint, &self.taken.config.account);
+        let delivery = DeliveryId::after(DeliveryId::default(), self.at).to_string();
+        with(&RenderInput {
+            event: EventInput {
+                id: self.id,
+                event_type: self.event_type,
+                occurred_at: self.at,
+                seq: 0,
+                data: "{}",
+                is_test: false,
+            },
+            attempt: AttemptInput { number: self.taken.failures + 1, at: self.at, random: self.random },
+            delivery: DeliveryInput { id: &delivery, number: 0 },
+            endpoint: EndpointInput {
+                id: endpoint.id.as_str(),
+                url: &endpoint.url,
+                name: endpoint.name.as_deref(),
+                headers: &endpoint.headers,
+            },
+            account: AccountInput { id: account.id.as_str(), name: account.name.as_deref() },
+            secrets: self.secrets,
+            activation: Some(self.taken.token.expose()),
+        })
+    }
+}
+
+/// A secret that the receiver has chosen is one that the contract takes.
+fn checked(contract: &Contract, granted: Granted) -> Tried {
+    let wrong = granted.secret.as_ref().and_then(|secret| contract.check_secret(secret.expose()).err());
+    match wrong {
+        Some(reason) => Tried::Refused(format!("the secret that the receiver has chosen is not taken: {reason}")),
+        None => Tried::Accepted(granted),
+    }
+}
+
+/// Why a step failed, with its number where there are several.
+fn refusal(step: usize, last: usize, reason: &str) -> String {
+    if last == 0 { reason.to_owned() } else { format!("request {} of {}: {reason}", step + 1, last + 1) }
+}
