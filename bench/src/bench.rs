@@ -14,6 +14,7 @@ use crate::host::Tries;
 use crate::report::say;
 use crate::server::Process;
 use crate::sink::Findings;
+use crate::workload::Workload;
 
 /// How often to query the sink.
 const ASK_EVERY: Duration = Duration::from_millis(5);
@@ -25,6 +26,8 @@ pub(crate) struct RunOptions {
     pub(crate) tries: Tries,
     /// Bytes of an event's data.
     pub(crate) bodies: Vec<usize>,
+    /// Of the rows of a size, those with this in their name.
+    pub(crate) only: String,
     /// Whether to measure over PostgreSQL as well.
     pub(crate) postgres: bool,
     /// Whether to measure hostile tenants, and nothing else.
@@ -57,6 +60,11 @@ impl Bench {
     /// A server on an empty store.
     pub(crate) async fn server(&self) -> anyhow::Result<Process> {
         Process::server(&self.options.server, &self.tasks).await
+    }
+
+    /// Whether a row is wanted.
+    pub(crate) fn wants(&self, workload: &Workload) -> bool {
+        workload.name.contains(&self.options.only)
     }
 
     /// A connection to a process.

@@ -58,6 +58,9 @@ struct Arguments {
     /// Bytes of an event's data, one or several; the rows at a fixed rate and all growth use the first
     #[arg(long, value_name = "BYTES", value_delimiter = ',', default_value = "500,2048,20480", value_parser = body_size)]
     body: Vec<usize>,
+    /// Of the rows on an empty store over SQLite, only those with this in their name
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
     /// Also measure over PostgreSQL, on one node and several; starts a cluster, so PostgreSQL must be installed
     #[arg(long)]
     postgres: bool,
@@ -144,6 +147,7 @@ fn options(arguments: Arguments) -> anyhow::Result<RunOptions> {
         tries: Tries { most: arguments.tries, rest: Duration::from_secs(arguments.rest) },
         server: server::binary(arguments.server.as_deref())?,
         bodies: arguments.body,
+        only: arguments.only.unwrap_or_default(),
     })
 }
 

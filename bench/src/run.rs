@@ -45,7 +45,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<Results> {
 async fn measure_size(bench: &Bench, size: usize, first: bool) -> anyhow::Result<(Size, Option<Neighbours>)> {
     let mut bare_loops = BareLoops::start(bench, size).await?;
     let mut measurements = Vec::new();
-    for (workload, expected) in Workload::at_saturation(size) {
+    for (workload, expected) in Workload::at_saturation(size).into_iter().filter(|(workload, _)| bench.wants(workload)) {
         let row = measure_empty(bench, &workload, &[]);
         let mut row = bare_loops.around(row, |share| Figure::share(share, expected, size)).await?;
         row.cpu_us_per_delivery = Figure::cpu(row.cpu_us_per_delivery.value, expected, size);
@@ -54,11 +54,15 @@ async fn measure_size(bench: &Bench, size: usize, first: bool) -> anyhow::Result
     let mut neighbours = None;
     if first {
         let workload = Workload::about_somebody(size);
-        let about = measure_empty(bench, &workload, &[]);
-        measurements.push(bare_loops.around(about, Figure::plain).await?);
-        let (rows, compared) = measure_paced(bench, size).await?;
-        measurements.extend(rows);
-        neighbours = Some(compared);
+        if bench.wants(&workload) {
+            let about = measure_empty(bench, &workload, &[]);
+            measurements.push(bare_loops.around(about, Figure::plain).await?);
+        }
+        if bench.wants(&Workload::paced(size)) {
+            let (rows, compared) = measure_paced(bench, size).await?;
+            measurements.extend(rows);
+            neighbours = Some(compared);
+        }
     }
     Ok((Size { body: size, bare_loops: bare_loops.end(), measurements }, neighbours))
 }
