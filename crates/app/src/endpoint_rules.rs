@@ -9,6 +9,7 @@ use bellwire_domain::{
     RateLimit, Secret, UrlPolicy, escape_pointer, unseen_reason,
 };
 use bellwire_store::Account;
+use serde_json::{Map, Value};
 
 use crate::{Fault, Limits};
 
@@ -151,6 +152,27 @@ impl EndpointRules<'_> {
             faults.push(Fault::new("/payload", format!("this contract allows {}", words.join(" or "))));
         }
         allowed
+    }
+
+    /// What the endpoint chooses, as it is stored: what it had, with what changes. `wanted` is `None` where nothing is chosen any more.
+    pub(crate) fn check_options(
+        &self,
+        before: Option<&str>,
+        wanted: Option<Map<String, Value>>,
+        faults: &mut Vec<Fault>,
+    ) -> Option<String> {
+        let is_kept = wanted.is_some();
+        let mut chosen: Map<String, Value> =
+            before.filter(|_| is_kept).and_then(|before| serde_json::from_str(before).ok()).unwrap_or_default();
+        for (name, value) in wanted.unwrap_or_default() {
+            match value {
+                Value::Null => drop(chosen.remove(&name)),
+                value => drop(chosen.insert(name, value)),
+            }
+        }
+        let found = self.contract.check_options(&chosen);
+        faults.extend(found.into_iter().map(|error| Fault::new(format!("/options{}", error.pointer), error.message)));
+        (!chosen.is_empty()).then(|| Value::Object(chosen).to_string())
     }
 
     /// The secret that was given, if the contract takes it. Without one there may be none, or one is [drawn](Self::draws_secret).

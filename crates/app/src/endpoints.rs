@@ -3,6 +3,7 @@
 use bellwire_contract::EventDefinition;
 use bellwire_domain::{AuditAction, AuditDetail, AuditEntry, EndpointId, EventFilter, HealthStatus, MASK, Secret, mask_query};
 use bellwire_store::{Endpoint, EndpointChanges, EventReceipt, LaneKey, LimitedError, NewEndpoint, Page, PageRequest};
+use serde_json::{Map, Value};
 
 use crate::endpoint_rules::{EndpointRules, PayloadInput, check_name, check_rate_limit, entitled};
 use crate::error::no_faults;
@@ -32,6 +33,8 @@ pub struct EndpointInput {
     pub payload: Option<PayloadInput>,
     /// Whether its answers are kept; `None`: yes.
     pub keep_answers: Option<bool>,
+    /// What it chooses of its contract's options.
+    pub options: Option<Map<String, Value>>,
 }
 
 /// Changes to an endpoint; `None` leaves a value as it is.
@@ -55,6 +58,8 @@ pub struct EndpointPatch {
     pub payload: Option<Option<PayloadInput>>,
     /// Whether its answers are kept.
     pub keep_answers: Option<bool>,
+    /// Options of its contract that change: null takes a choice back. `None` in place of all: nothing is chosen any more.
+    pub options: Option<Option<Map<String, Value>>>,
 }
 
 impl App {
@@ -76,6 +81,7 @@ impl App {
         let in_flight_max = rules.check_in_flight_max(input.in_flight_max, &mut faults);
         let rate_limit = check_rate_limit(input.rate_limit.as_deref(), &mut faults);
         let payload = rules.check_payload(input.payload, &mut faults);
+        let options = rules.check_options(None, input.options, &mut faults);
         let secret = rules.check_secret(input.secret, &mut faults);
         no_faults(faults)?;
         let secret = match secret {
@@ -94,6 +100,7 @@ impl App {
             rate_limit,
             payload,
             keep_answers: input.keep_answers.unwrap_or(true),
+            options,
             health: if rules.contract.activation().is_some() { HealthStatus::Pending } else { HealthStatus::Active },
             secret: secret.clone(),
         };
@@ -129,6 +136,12 @@ impl App {
         }
     }
 
+    /// All options of an endpoint as a JSON object: what it chose, and the defaults of the others. `None`: its contract has none.
+    pub fn endpoint_options(&self, access: &AccountAccess, chosen: Option<&str>) -> Option<String> {
+        let contract = access.contract().ok().filter(|contract| !contract.options().is_empty())?;
+        Some(contract.options_of(chosen))
+    }
+
     /// The events that an account may choose from, in the order of its contract.
     pub fn account_events<'a>(&self, access: &'a AccountAccess) -> Result<Vec<&'a EventDefinition>, AppError> {
         Ok(access.contract()?.events().iter().filter(|event| entitled(&access.account, event)).collect())
@@ -150,6 +163,7 @@ impl App {
         let in_flight_max = patch.in_flight_max.map(|wanted| rules.check_in_flight_max(wanted, &mut faults));
         let rate_limit = patch.rate_limit.map(|wanted| check_rate_limit(wanted.as_deref(), &mut faults));
         let payload = patch.payload.map(|wanted| rules.check_payload(wanted, &mut faults));
+        let options = patch.options.map(|wanted| rules.check_options(before.options.as_deref(), wanted, &mut faults));
         no_faults(faults)?;
         let is_elsewhere = patch.url.as_ref().is_some_and(|url| *url != before.url);
         let is_given_up = patch.enabled == Some(true) && self.waits_for_nobody(access, &before).await?;
@@ -163,6 +177,7 @@ impl App {
             rate_limit,
             payload,
             keep_answers: patch.keep_answers,
+            options,
             resume: patch.enabled == Some(true) && revives(&before),
             activate: rules.contract.activation().is_some() && (is_elsewhere || is_given_up),
         };
@@ -264,6 +279,7 @@ fn described(entry: AuditEntry, changes: &EndpointChanges) -> AuditEntry {
         ("rate_limit", changes.rate_limit.is_some()),
         ("payload", changes.payload.is_some()),
         ("keep_answers", changes.keep_answers.is_some()),
+        ("options", changes.options.is_some()),
         ("health", changes.resume || changes.activate),
     ];
     let touched = fields.iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| (*name).to_owned()).collect();

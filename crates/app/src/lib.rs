@@ -46,6 +46,7 @@ mod sessions;
 mod shown_secret;
 mod tally;
 mod used_keys;
+mod wanted;
 
 use std::sync::Arc;
 

@@ -84,6 +84,7 @@ impl App {
                 redeliver: false,
                 is_test: true,
                 only_endpoint: None,
+                wanted: None,
             };
             Ok(vec![to_endpoint(event)])
         };
@@ -103,7 +104,8 @@ impl App {
         let mut account = Arc::clone(&access.account);
         for _ in 0..DECISIONS_MAX {
             let contract = self.contract(&account.contract)?;
-            let events = decide(&account, contract)?;
+            let mut events = decide(&account, contract)?;
+            self.filter_events(&account, contract, &mut events).await?;
             match self.records().commit_events(&account, events).await {
                 Ok(receipts) => {
                     count_accepted(contract.name(), &receipts);
@@ -151,6 +153,7 @@ impl App {
             redeliver: input.redeliver,
             is_test: false,
             only_endpoint: None,
+            wanted: None,
         })
     }
 

@@ -69,6 +69,7 @@ impl App {
             attempt: AttemptInput { number: attempt.number, at: attempt.started_at, random: self.entropy().bytes() },
             delivery: DeliveryInput { id: &id, number: delivery.number },
             endpoint: EndpointInput {
+                options: endpoint.options.as_deref(),
                 id: endpoint.id.as_str(),
                 url: &endpoint.url,
                 name: endpoint.name.as_deref(),

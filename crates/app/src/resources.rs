@@ -14,6 +14,7 @@ use crate::audit::reading;
 use crate::endpoint_rules::entitled;
 use crate::error::no_faults;
 use crate::publish::{DECISIONS_MAX, PublishFailure, count_accepted, fingerprint, is_nested_at_most, subject_reason};
+use crate::wanted::wanted;
 use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource};
 
 /// Bytes of documents on one page; the page ends after the document that exceeds it.
@@ -141,7 +142,7 @@ impl App {
     fn decide_resource(
         &self,
         account: &Account,
-        contract: &Contract,
+        contract: &Arc<Contract>,
         wanted: &PutResource,
         stored: Option<&bellwire_store::Resource>,
     ) -> Result<ResourceDecision, AppError> {
@@ -162,7 +163,7 @@ impl App {
     fn resource_events(
         &self,
         account: &Account,
-        contract: &Contract,
+        contract: &Arc<Contract>,
         caused: Vec<ResourceEvent>,
         subjects: &[String],
     ) -> Result<Vec<NewEvent>, AppError> {
@@ -203,14 +204,14 @@ impl App {
         checked.map_err(|errors| AppError::Invalid(errors.into_iter().map(fault).collect()))
     }
 
-    fn caused_event(&self, contract: &Contract, event: &ResourceEvent, subjects: &[String]) -> Result<NewEvent, AppError> {
+    fn caused_event(&self, contract: &Arc<Contract>, event: &ResourceEvent, subjects: &[String]) -> Result<NewEvent, AppError> {
         let now = self.clock().now();
         let id = match &event.id {
             Some(id) => EventId::try_new(id)
                 .map_err(|error| AppError::invalid("", format!("the id of the event `{}`: {error}", event.event_type)))?,
             None => self.draw_event_id(&contract.ids().event, now)?,
         };
-        Ok(NewEvent {
+        let event = NewEvent {
             id,
             id_chosen: event.id.is_some(),
             event_type: event.event_type.clone(),
@@ -221,7 +222,10 @@ impl App {
             redeliver: false,
             is_test: false,
             only_endpoint: None,
-        })
+            wanted: None,
+        };
+        let wanted = contract.has_filter().then(|| wanted(contract, &event));
+        Ok(NewEvent { wanted, ..event })
     }
 }
 

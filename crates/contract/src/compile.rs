@@ -1,23 +1,30 @@
 //! Compiles a contract: reads every part, then renders everything once as a trial.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bellwire_domain::DeliveryPolicy;
+
 use crate::activation::{self, ACTIVATION, Activation, Confirmer};
+use crate::answer_rules::AnswerRules;
 use crate::catalogue::{self, Catalogue, EVENTS, TEST_EVENT, Undeclared};
 use crate::console::{self, CONSOLE};
 use crate::contract::Contract;
 use crate::diagnostic::{At, ContractError, Report};
+use crate::expression::Expression;
 use crate::grammar::{KeySpec, Shape};
 use crate::key_pair::KeyKind;
+use crate::policy::chosen::{ChosenDelivery, substituted};
 use crate::policy::{self, DELIVERY};
 use crate::published::{self, PUBLISHED};
 use crate::reader::{Fields, text};
 use crate::request::{self, REQUEST, RequestPlan, Step};
 use crate::resource::{self, RESOURCE};
 use crate::signature::{self, KeyPairs, SIGNATURE, Signature, Signatures};
-use crate::subscription::{self, IDS, SUBSCRIPTION};
+use crate::subscription::{self, Choices, IDS, SUBSCRIPTION};
 use crate::trial;
 use crate::variables::{Builtin, Variable};
+use crate::variants::Variant;
 use crate::yaml::{self, Node};
 
 /// The keys of a contract.
@@ -84,10 +91,13 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let undeclared = fields.word("data", report).unwrap_or(Undeclared::Open);
     let catalogue = fields.get("events").map(|node| catalogue::read(node, undeclared, report));
     let test_event = fields.get("test_event").map(|node| catalogue::read_test_event(node, report));
-    let delivery = policy::read(fields.get("delivery"), report);
+    let choices = subscription::read_choices(fields.get("subscription"), report);
+    let tried = choices.as_ref().map(|choices| choices.options.tried_in_full()).unwrap_or_default();
+    let (delivery, chosen_delivery) = read_delivery(fields.get("delivery"), &tried, report);
     let request = fields.get("request");
     let signatures = Signatures::read(fields.get("signatures"), report);
     let plan = request.and_then(|node| RequestPlan::read(node, None, &signatures, report));
+    let variants = request.map_or(Some(Vec::new()), |node| Variant::read_all(node, &signatures, report));
     let mut catalogue = catalogue.unwrap_or_default();
     if let Some(node) = request {
         read_changed_requests(&mut catalogue, node, &signatures, report);
@@ -109,8 +119,15 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     signature::check_pairs(&signatures, private_key, report);
     let changed = catalogue.events.iter().chain(&catalogue.any).filter_map(|event| event.plan.as_ref());
     let steps = activation.iter().flatten().flat_map(Activation::plans);
-    for plan in plan.iter().chain(changed).chain(steps) {
+    let varied = variants.iter().flatten().map(|variant| &variant.plan);
+    for plan in plan.iter().chain(changed).chain(steps).chain(varied) {
         check_keys(plan, &signatures, private_key, report);
+        if let Some(choices) = &choices {
+            each_expression(plan, &signatures, |expression, path| choices.options.check_use(expression, path, report));
+        }
+    }
+    if let Some(choices) = &choices {
+        check_conditions(choices, variants.iter().flatten(), report);
     }
     if let (Some(Some(activation)), Some(subscription)) = (&activation, &subscription) {
         activation::check(activation, &subscription.secret, report);
@@ -126,11 +143,8 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let verify = fields.get("verify").and_then(|node| Fields::open(node, "verify", VERIFY_KEYS, report));
     let tolerance = verify.and_then(|verify| verify.duration("tolerance", report));
     let (delivery, answer_rules) = delivery?;
-    let activation = match activation {
-        Some(read) => Some(read?),
-        None => None,
-    };
     let heeded = answer_rules.heeded();
+    let Choices { options, filter } = choices?;
     let subscription = subscription?;
     let example_secret = subscription.secret.draw(&[7; 32]);
     let contract = Contract {
@@ -141,28 +155,42 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         ids: ids?,
         events: catalogue.events,
         any: catalogue.any,
-        test_event: match test_event {
-            Some(read) => Some(read?),
-            None => None,
-        },
+        test_event: whole(test_event)?,
         resources,
-        published: match published {
-            Some(read) => Some(read?),
-            None => None,
-        },
+        published: whole(published)?,
         subscription,
         console: console?,
-        delivery,
+        delivery: Arc::new(delivery),
         answer_rules,
-        activation,
+        activation: whole(activation)?,
         heeded,
         plan: plan?,
+        variants: variants?,
+        options,
+        filter,
+        chosen_delivery,
         signatures,
         key_pairs: key_pairs.or(private_key.map(KeyPairs::unused)),
         example_secret,
         tolerance: tolerance.unwrap_or(TOLERANCE_DEFAULT),
     };
     Some((contract, catalogue.places))
+}
+
+/// What may be left out, and may not be wrong.
+#[expect(clippy::option_option, reason = "left out, wrong, or read")]
+fn whole<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+    read.map_or(Some(None), |read| read.map(Some))
+}
+
+/// Reports options in conditions that there are not.
+fn check_conditions<'v>(choices: &Choices, variants: impl Iterator<Item = &'v Variant>, report: &mut Report) {
+    for condition in variants.map(|variant| &variant.when) {
+        choices.options.check_use(condition, "request.variants", report);
+    }
+    if let Some(filter) = &choices.filter {
+        choices.options.check_use(filter, "subscription.filter", report);
+    }
 }
 
 fn read_name(fields: &Fields<'_>, report: &mut Report) -> Option<String> {
@@ -193,14 +221,36 @@ fn read_changed_requests(catalogue: &mut Catalogue<'_>, base: &Node, signatures:
     }
 }
 
-/// Looks for keys where there are none, and for private ones that would be sent.
-fn check_keys(plan: &RequestPlan, signatures: &[Signature], private_key: Option<KeyKind>, report: &mut Report) {
+/// Reads `delivery`. Where it depends on what endpoints choose, with each of the choices that are tried; the first is kept.
+fn read_delivery(
+    node: Option<&Node>,
+    tried: &[String],
+    report: &mut Report,
+) -> (Option<(DeliveryPolicy, AnswerRules)>, Option<ChosenDelivery>) {
+    let Some((node, chosen)) = node.and_then(|node| Some((node, ChosenDelivery::of(node)?))) else {
+        return (policy::read(node, report), None);
+    };
+    let mut first = None;
+    for options in tried {
+        let read = substituted(node, "delivery", options, report).and_then(|node| policy::read(Some(&node), report));
+        if read.is_none() || !report.is_clean() {
+            return (first.or(read), Some(chosen)); // the others would fail alike
+        }
+        first = first.or(read);
+    }
+    (first, Some(chosen))
+}
+
+fn each_expression(plan: &RequestPlan, signatures: &[Signature], mut see: impl FnMut(&Expression, &str)) {
     for step in &plan.order {
         let path = plan.name(*step, signatures);
-        for expression in plan.expressions(*step, signatures) {
-            signature::check_key_use(expression, &path, private_key, report);
-        }
+        plan.expressions(*step, signatures).into_iter().for_each(|expression| see(expression, &path));
     }
+}
+
+/// Looks for keys where there are none, and for private ones that would be sent.
+fn check_keys(plan: &RequestPlan, signatures: &[Signature], private_key: Option<KeyKind>, report: &mut Report) {
+    each_expression(plan, signatures, |expression, path| signature::check_key_use(expression, path, private_key, report));
 }
 
 fn uses_secret(plan: &RequestPlan, signatures: &[Signature]) -> bool {

@@ -11,7 +11,10 @@ use crate::answer_rules::{AnswerInput, AnswerRules};
 use crate::catalogue::{EventDefinition, TestEvent};
 use crate::console::ConsoleWords;
 use crate::diagnostic::did_you_mean;
+use crate::expression::Expression;
 use crate::key_pair::{PublicKey, VerifyingKey};
+use crate::options::{EndpointOption, EndpointOptions};
+use crate::policy::chosen::ChosenDelivery;
 use crate::published::PublishedApi;
 use crate::request::{RequestPlan, is_connection_header};
 use crate::resource::ResourceDefinition;
@@ -19,6 +22,7 @@ use crate::schema::{self, DataError};
 use crate::signature::{KeyPairs, Signature};
 use crate::subscription::{IdFormats, Subscription};
 use crate::variables::Variable;
+use crate::variants::Variant;
 
 /// A contract: everything in which one platform's webhooks differ from another's, checked and ready to render requests.
 ///
@@ -37,11 +41,16 @@ pub struct Contract {
     pub(crate) published: Option<PublishedApi>,
     pub(crate) subscription: Subscription,
     pub(crate) console: ConsoleWords,
-    pub(crate) delivery: DeliveryPolicy,
+    pub(crate) delivery: Arc<DeliveryPolicy>,
+    pub(crate) chosen_delivery: Option<ChosenDelivery>,
     pub(crate) answer_rules: AnswerRules,
     pub(crate) activation: Option<Activation>,
     pub(crate) heeded: Arc<[HeaderName]>,
     pub(crate) plan: RequestPlan,
+    pub(crate) variants: Vec<Variant>,
+    pub(crate) options: EndpointOptions,
+    /// Whether an event goes to an endpoint.
+    pub(crate) filter: Option<Expression>,
     pub(crate) signatures: Vec<Signature>,
     /// How its private keys sign, if its secrets are such.
     pub(crate) key_pairs: Option<KeyPairs>,
@@ -182,6 +191,13 @@ impl Contract {
         &self.delivery
     }
 
+    /// The same for an endpoint that has chosen these options, a JSON object. Where they do not fit the contract any more, that of an
+    /// endpoint that chose nothing.
+    pub fn delivery_of(&self, options: Option<&str>) -> Arc<DeliveryPolicy> {
+        let chosen = self.chosen_delivery.as_ref().and_then(|chosen| chosen.policy(&self.options.merged(options)));
+        chosen.unwrap_or_else(|| Arc::clone(&self.delivery))
+    }
+
     /// What it makes of an answer, where it looks at more than the status.
     pub fn judge(&self, answer: &AnswerInput<'_>) -> Judgement {
         self.answer_rules.of(answer)
@@ -224,8 +240,24 @@ impl Contract {
         self.published.as_ref()
     }
 
-    /// The request plan of an event type.
-    pub(crate) fn plan_of(&self, event_type: &EventType) -> &RequestPlan {
-        self.event(event_type.as_str()).and_then(|event| event.plan.as_ref()).unwrap_or(&self.plan)
+    /// Every plan that a request may have.
+    pub(crate) fn plans(&self) -> impl Iterator<Item = &RequestPlan> {
+        let own = self.events.iter().chain(&self.any).filter_map(|event| event.plan.as_ref());
+        std::iter::once(&self.plan).chain(self.variants.iter().map(|variant| &variant.plan)).chain(own)
+    }
+
+    /// What an endpoint may choose for itself.
+    pub fn options(&self) -> &[EndpointOption] {
+        &self.options.all
+    }
+
+    /// What is wrong with what an endpoint chooses, by JSON pointers into the object.
+    pub fn check_options(&self, chosen: &serde_json::Map<String, serde_json::Value>) -> Vec<DataError> {
+        self.options.check(chosen)
+    }
+
+    /// All options of an endpoint as a JSON object: what it chose, and the defaults of the others.
+    pub fn options_of(&self, chosen: Option<&str>) -> String {
+        self.options.merged(chosen)
     }
 }

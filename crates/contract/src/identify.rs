@@ -18,9 +18,7 @@ pub struct NamedEvent {
 impl Contract {
     /// Reads the event's type and id out of a captured request, as far as the contract puts them into its requests.
     pub fn identify(&self, request: &CapturedRequest<'_>) -> NamedEvent {
-        let own = self.events().iter().filter_map(|event| event.plan.as_ref());
-        let named = std::iter::once(&self.plan).chain(own).map(|plan| self.identify_by(plan, request));
-        named.into_iter().find(|named| *named != NamedEvent::default()).unwrap_or_default()
+        self.plans().map(|plan| self.identify_by(plan, request)).find(|named| *named != NamedEvent::default()).unwrap_or_default()
     }
 
     fn identify_by(&self, plan: &RequestPlan, request: &CapturedRequest<'_>) -> NamedEvent {

@@ -12,8 +12,8 @@
 //! - `diagnostic`, `yaml`, `grammar` and `reader`: a tree with places, tables of keys, and what is wrong where;
 //! - `key_pair`: private keys and their public halves;
 //! - `json`, `piece`, `meter`, `filters`, `python`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
-//! - `signature`, `request`, `catalogue`, `answer_rules`, `policy`, `activation`, `subscription`, `console`, `resource` and `published`: each reads one part of a contract;
-//! - `contract`: the compiled contract, and on top of it `warnings`, `render`, `captured`, `verify`, `identify`, `proofs` and `code`;
+//! - `signature`, `request`, `catalogue`, `answer_rules`, `policy`, `activation`, `facts`, `options`, `variants`, `subscription`, `console`, `resource` and `published`: each reads one part of a contract;
+//! - `contract`: the compiled contract, and on top of it `warnings`, `render`, `choosing`, `handshake`, `captured`, `verify`, `identify`, `proofs` and `code`;
 //! - `trial`, `compile`, `json_schema` and `shipped`.
 //!
 //! To add
@@ -33,15 +33,18 @@ mod activation;
 mod answer_rules;
 mod captured;
 mod catalogue;
+mod choosing;
 mod code;
 mod compile;
 mod console;
 mod contract;
 mod diagnostic;
 mod expression;
+mod facts;
 mod failure;
 mod filters;
 mod grammar;
+mod handshake;
 mod identify;
 mod jinja;
 mod json;
@@ -50,6 +53,7 @@ mod key_pair;
 mod lexer;
 mod meter;
 mod minimise;
+mod options;
 mod path;
 mod piece;
 mod policy;
@@ -69,6 +73,7 @@ mod template;
 mod tree;
 mod trial;
 mod variables;
+mod variants;
 mod verify;
 mod warnings;
 mod yaml;
@@ -82,10 +87,12 @@ pub use code::{CodeError, CodeLanguage, VerificationCode};
 pub use console::{ConsoleWords, FieldWords};
 pub use contract::Contract;
 pub use diagnostic::{ContractError, Diagnostic, nearest};
+pub use facts::FilteredEvent;
 pub use failure::RenderError;
 pub use identify::NamedEvent;
 pub use json_schema::json_schema;
 pub use key_pair::{KeyKind, PublicKey};
+pub use options::EndpointOption;
 pub use proofs::Proof;
 pub use published::{
     AccountView, Authentication, EndpointView, ErrorKind, EventView, FieldFault, Inputs, KeyView, Passed, PublishedAnswer,

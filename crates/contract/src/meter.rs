@@ -25,6 +25,11 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
+    /// One that takes so many steps.
+    pub(crate) fn with_steps(steps: usize) -> Self {
+        Self { steps: AtomicUsize::new(STEPS_MAX.saturating_sub(steps)), ..Self::default() }
+    }
+
     /// Allows more bytes, for a rendering that is given more than a request ever is.
     pub(crate) fn allow(&self, bytes: usize) {
         add(&self.allowed, bytes);

@@ -1,5 +1,7 @@
 //! Reads `delivery`: success, timeout, retries and health, as the domain takes them.
 
+pub(crate) mod chosen;
+
 use std::time::Duration;
 
 use bellwire_domain::health::{FailedAfter, FailedThen};
@@ -20,7 +22,7 @@ pub(crate) const DELIVERY: Shape = Shape::Named(&Definition {
     examples: &[],
 });
 const KEYS: &[KeySpec] = &[
-    KeySpec::optional("timeout", Shape::DURATION, "How long one attempt may take; `30s` unless given."),
+    KeySpec::optional("timeout", DURATION, "How long one attempt may take; `30s` unless given."),
     KeySpec::optional("success", STATUSES, "The statuses that count as received, or a condition on the answer."),
     KeySpec::optional("stop", STATUSES, "The statuses after which nothing is tried again, or a condition on the answer."),
     KeySpec::optional("retry", RETRY, "When to try again."),
@@ -30,11 +32,22 @@ const KEYS: &[KeySpec] = &[
         "Whether a receiver's `Retry-After` puts the next attempt off.",
     ),
     KeySpec::optional("gone", Shape::Words(Gone::WORDS), "What the status 410 does."),
-    KeySpec::optional("in_flight", Shape::Whole { min: 1, max: Some(IN_FLIGHT_MAX) }, "The most requests at once per endpoint."),
-    KeySpec::optional("rate_limit", Shape::Pattern("^[0-9]{1,7}/[smh]$"), "The most requests in a span, such as `10/s`."),
+    KeySpec::optional(
+        "in_flight",
+        Shape::Either(&[Shape::Whole { min: 1, max: Some(IN_FLIGHT_MAX) }, CHOSEN]),
+        "The most requests at once per endpoint.",
+    ),
+    KeySpec::optional(
+        "rate_limit",
+        Shape::Either(&[Shape::Pattern("^[0-9]{1,7}/[smh]$"), CHOSEN]),
+        "The most requests in a span, such as `10/s`.",
+    ),
     KeySpec::optional("answers", Shape::Words(Answers::WORDS), "Whether the bodies of answers are kept."),
     KeySpec::optional("health", Shape::Keys(HEALTH_KEYS), "When an endpoint counts as unhealthy or failed."),
 ];
+/// A value that follows from what an endpoint has chosen.
+const CHOSEN: Shape = Shape::Pattern(r"\{\{.*endpoint\.options");
+const DURATION: Shape = Shape::Either(&[Shape::DURATION, CHOSEN]);
 /// Statuses, or one condition as `{{ … }}`.
 const STATUSES: Shape = Shape::OneOrMany { of: &STATUS, min: None };
 /// A status, a class such as `2xx`, a range, or `any`.
@@ -42,19 +55,27 @@ const STATUS: Shape = Shape::Types(&["string", "integer"]);
 pub(crate) const RETRY: Shape = Shape::Named(&Definition {
     name: "retry",
     about: "`none`, or one form of schedule.",
-    shape: Shape::Either(&[Shape::Words(&["none"]), Shape::Keys(RETRY_KEYS)]),
+    shape: Shape::Either(&[Shape::Words(&["none"]), CHOSEN, Shape::Keys(RETRY_KEYS)]),
     examples: &[],
 });
 const RETRY_KEYS: &[KeySpec] = &[
-    KeySpec::optional("schedule", Shape::List { of: &Shape::DURATION, min: None, max: None }, "The delays, one by one."),
-    KeySpec::optional("retries", Shape::Whole { min: 0, max: Some(RETRY_COUNT_MAX) }, "How often to try again."),
-    KeySpec::optional("within", Shape::DURATION, "The window that growing delays fill."),
+    KeySpec::optional(
+        "schedule",
+        Shape::Either(&[Shape::List { of: &DURATION, min: None, max: None }, CHOSEN]),
+        "The delays, one by one.",
+    ),
+    KeySpec::optional(
+        "retries",
+        Shape::Either(&[Shape::Whole { min: 0, max: Some(RETRY_COUNT_MAX) }, CHOSEN]),
+        "How often to try again.",
+    ),
+    KeySpec::optional("within", DURATION, "The window that growing delays fill."),
     KeySpec::optional("backoff", Shape::Words(&["exponential", "linear"]), "How the delays grow; follows from the other keys."),
-    KeySpec::optional("first", Shape::DURATION, "The first delay."),
-    KeySpec::optional("every", Shape::DURATION, "The delay, always the same."),
-    KeySpec::optional("step", Shape::DURATION, "How much longer each delay is than the one before."),
+    KeySpec::optional("first", DURATION, "The first delay."),
+    KeySpec::optional("every", DURATION, "The delay, always the same."),
+    KeySpec::optional("step", DURATION, "How much longer each delay is than the one before."),
     KeySpec::optional("factor", Shape::Number { min: 1, max: None }, "How many times longer each delay is; 2 unless given."),
-    KeySpec::optional("max", Shape::DURATION, "The longest delay."),
+    KeySpec::optional("max", DURATION, "The longest delay."),
     KeySpec::optional("jitter", Shape::Number { min: 0, max: Some(1) }, "The share of a delay that is random."),
 ];
 #[expect(clippy::cast_possible_truncation, reason = "a thousand")]

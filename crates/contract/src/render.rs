@@ -30,7 +30,7 @@ impl Contract {
         if input.secrets.is_empty() && self.subscription().secret.required {
             return Err(RenderError::plain("", "there is no secret to sign with"));
         }
-        Rendering::of(self, self.plan_of(input.event.event_type), input)?.finish()
+        Rendering::of(self, self.plan_for(input)?, input)?.finish()
     }
 }
 
@@ -237,6 +237,7 @@ impl Rendering<'_> {
             Builtin::EndpointId => Piece::text(endpoint.id),
             Builtin::EndpointUrl => Piece::text(endpoint.url),
             Builtin::EndpointName => optional(endpoint.name),
+            Builtin::EndpointOptions => Piece::Json(self.contract.options.merged(endpoint.options).into()),
             Builtin::AccountId => Piece::text(account.id),
             Builtin::AccountName => optional(account.name),
             Builtin::RequestMethod => Piece::text(self.plan.method.as_str()),

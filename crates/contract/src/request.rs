@@ -33,7 +33,7 @@ const CUSTOM_HEADERS: KeySpec =
 const BODY_HELP: &str = "write the body, for example `body: \"{{ event.data }}\"` or `body: { $empty: true }`";
 
 /// The keys of `request`.
-pub(crate) const KEYS: &[KeySpec] = &[METHOD, URL, QUERY, HEADERS, BODY.or_else(BODY_HELP), SPACING, CUSTOM_HEADERS];
+pub(crate) const KEYS: &[KeySpec] = &[METHOD, URL, QUERY, HEADERS, BODY.or_else(BODY_HELP), SPACING, CUSTOM_HEADERS, VARIANTS];
 /// The value of `request`.
 pub(crate) const REQUEST: Shape =
     Shape::Named(&Definition { name: "request", about: "The request.", shape: Shape::Keys(KEYS), examples: &[] });
@@ -46,6 +46,24 @@ pub(crate) const EVENT_REQUEST: Shape = Shape::Named(&Definition {
     shape: Shape::Keys(EVENT_KEYS),
     examples: &[],
 });
+
+const VARIANTS: KeySpec = KeySpec::optional(
+    "variants",
+    Shape::List { of: &Shape::Keys(VARIANT_KEYS), min: Some(1), max: Some(VARIANTS_MAX) },
+    "How the request differs where a condition holds; the first that does counts.",
+);
+/// The keys of a variant.
+pub(crate) const VARIANT_KEYS: &[KeySpec] = &[
+    KeySpec::required(
+        "when",
+        TEMPLATE,
+        "The condition.",
+        "write when this counts: `when: \"{{ endpoint.options.format == 'form' }}\"`",
+    ),
+    KeySpec::required("request", EVENT_REQUEST, "What is different.", "write what differs, such as `request: { method: PUT }`"),
+];
+/// The most variants of a contract.
+pub(crate) const VARIANTS_MAX: usize = 16;
 
 bellwire_domain::words! {
     /// How a JSON body is written.

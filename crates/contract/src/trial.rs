@@ -3,19 +3,19 @@
 mod answers;
 mod handshake;
 
-use bellwire_domain::{EventType, PayloadLevel, PayloadRules, Pointer, Secret, Timestamp};
+use bellwire_domain::{EventType, PayloadLevel, PayloadRules, Pointer, Timestamp};
 
 use crate::contract::Contract;
 use crate::diagnostic::{At, Report};
+use crate::facts::FilteredEvent;
 use crate::reduce::reduce;
-use crate::render::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, RenderInput};
+use crate::render::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, RenderInput, Rendering};
 
 /// Renders all events. `places` are those of their examples.
 pub(crate) fn run(contract: &Contract, places: &[At], report: &mut Report) {
     contract.answer_rules.try_out(report);
     answers::try_answers(contract, report);
     handshake::try_steps(contract, report);
-    let secrets = std::slice::from_ref(contract.example_secret());
     let start = At { line: 1, column: 1 };
     let mut trials: Vec<(EventType, &str, bool, At)> = Vec::new();
     for (event, at) in contract.events().iter().zip(places) {
@@ -28,9 +28,12 @@ pub(crate) fn run(contract: &Contract, places: &[At], report: &mut Report) {
         trials.push((event.event_type.clone(), event.data.get(), true, start));
     }
     let levels = levels(&contract.subscription().payload);
+    let choices = contract.options.tried();
     for (event_type, data, is_test, at) in trials {
         for (level, fields) in &levels {
-            try_event(contract, (&event_type, data, is_test, at), (*level, *fields), secrets, report);
+            for options in &choices {
+                try_event(contract, (&event_type, data, is_test, at), (*level, *fields), options, report);
+            }
         }
     }
 }
@@ -50,22 +53,34 @@ fn try_event(
     contract: &Contract,
     (event_type, data, is_test, at): (&EventType, &str, bool, At),
     (level, fields): (PayloadLevel, Option<&[Pointer]>),
-    secrets: &[Secret<String>],
+    options: &str,
     report: &mut Report,
 ) {
     let reduced = fields.map(|fields| reduce(data, fields));
     let data = reduced.as_deref().unwrap_or(data);
     let now = Timestamp::from_secs(1_760_000_000);
     let event = EventInput { id: "example", event_type, occurred_at: now, seq: 1, data, is_test };
-    let result = contract.render(&RenderInput {
+    let input = RenderInput {
         event,
         attempt: AttemptInput { number: 1, at: now, random: [7; 24] },
         delivery: DeliveryInput { id: "dlv_example", number: 1 },
-        endpoint: EndpointInput { id: "example", url: "https://example.com/webhooks", name: Some("Example"), headers: &[] },
+        endpoint: EndpointInput {
+            id: "example",
+            url: "https://example.com/webhooks",
+            name: Some("Example"),
+            headers: &[],
+            options: Some(options),
+        },
         account: AccountInput { id: "example", name: Some("Example") },
-        secrets,
+        secrets: std::slice::from_ref(contract.example_secret()),
         activation: None,
-    });
+    };
+    if !contract.wants(FilteredEvent { id: "example", event_type, occurred_at: now, data, is_test }, Some(options)) {
+        return;
+    }
+    let result = contract.render(&input).map(drop);
+    let variants = || contract.variants.iter().map(|variant| Rendering::of(contract, &variant.plan, &input).map(drop));
+    let result = result.and_then(|()| variants().collect::<Result<(), _>>());
     if let Err(error) = result {
         let at = if error.line == 0 { at } else { At { line: error.line, column: error.column } };
         report.add(at, &error.path, format!("{}, in the example of `{event_type}`{}", error.message, left(level)), "");

@@ -42,6 +42,7 @@ bellwire_domain::words! {
         EndpointId = "endpoint.id",
         EndpointUrl = "endpoint.url",
         EndpointName = "endpoint.name",
+        EndpointOptions = "endpoint.options",
         AccountId = "account.id",
         AccountName = "account.name",
         RequestMethod = "request.method",
@@ -73,7 +74,11 @@ impl Variable {
 
     /// Whether it has fields of its own.
     pub(crate) fn has_inside(&self) -> bool {
-        matches!(self, Self::Local(_) | Self::Builtin(Builtin::EventData | Builtin::EventFields | Builtin::KeyJwk))
+        matches!(
+            self,
+            Self::Local(_)
+                | Self::Builtin(Builtin::EventData | Builtin::EventFields | Builtin::EndpointOptions | Builtin::KeyJwk)
+        )
     }
 
     /// Whether it is a value of the key that signs.

@@ -41,8 +41,7 @@ impl Contract {
         if first == Verdict::Genuine {
             return first;
         }
-        let others = self.events().iter().filter_map(|event| event.plan.as_ref());
-        let genuine = others.into_iter().any(|plan| self.verify_plan(plan, request, secrets, now) == Verdict::Genuine);
+        let genuine = self.plans().skip(1).any(|plan| self.verify_plan(plan, request, secrets, now) == Verdict::Genuine);
         if genuine { Verdict::Genuine } else { first }
     }
 

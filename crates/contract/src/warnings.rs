@@ -21,8 +21,7 @@ impl Contract {
                 found.push(Diagnostic { file, line, column, path, message, help });
             }
         };
-        let changed = self.events().iter().filter_map(|event| event.plan.as_ref());
-        for plan in std::iter::once(&self.plan).chain(changed) {
+        for plan in self.plans() {
             self.warn_of(plan, &mut add);
         }
         self.warn_of_signatures(&mut add);

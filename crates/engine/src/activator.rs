@@ -272,6 +272,7 @@ impl Told<'_> {
                 url: &endpoint.url,
                 name: endpoint.name.as_deref(),
                 headers: &endpoint.headers,
+                options: endpoint.options.as_deref(),
             },
             account: AccountInput { id: account.id.as_str(), name: account.name.as_deref() },
             secrets: self.secrets,

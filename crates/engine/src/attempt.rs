@@ -43,8 +43,8 @@ impl Shared {
             self.unclaim(vec![delivery]).await;
             return Ended::Over(None);
         };
-        let policy = contract.delivery();
         let endpoint = &config.endpoint;
+        let policy = contract.delivery_of(endpoint.options.as_deref());
         // The endpoint's own limits, and those of its contract where it has none.
         let in_flight_max = endpoint.in_flight_max.unwrap_or(policy.in_flight_max);
         let rate_limit = endpoint.rate_limit.or(policy.rate_limit);
@@ -175,6 +175,7 @@ impl Shared {
                 url: &config.endpoint.url,
                 name: config.endpoint.name.as_deref(),
                 headers: &config.endpoint.headers,
+                options: config.endpoint.options.as_deref(),
             },
             account: AccountInput { id: config.account.id.as_str(), name: config.account.name.as_deref() },
             secrets: &secrets,

@@ -71,6 +71,7 @@ async fn account_with_endpoints(records: &Records) -> Account {
             rate_limit: None,
             payload: None,
             keep_answers: true,
+            options: None,
             health: HealthStatus::Active,
             secret: None,
         };
@@ -91,6 +92,7 @@ async fn publish(records: &Records, account: &Account, clock: &ManualClock) {
         redeliver: false,
         is_test: false,
         only_endpoint: None,
+        wanted: None,
     };
     for number in 0..EVENTS {
         records.commit_events(account, vec![event(number)]).await.unwrap();

@@ -61,7 +61,7 @@ pub use queue::delivery::{ClaimedDelivery, ClaimedEvent};
 pub use queue::erasure::{ErasureStep, StepState};
 pub use queue::expiry::Expired;
 pub use queue::outcome::{HealthChange, Outcome, Recording, Told};
-pub use queue::publication::{EventReceipt, NewEvent, PublishError};
+pub use queue::publication::{EventReceipt, NewEvent, PublishError, Wanted};
 pub use queue::renewal::RenewDataKeyError;
 pub use queue::replay::ReplayStep;
 pub use queue::retention::Removed;

@@ -74,8 +74,8 @@ const MIGRATIONS: [Migration; 12] = [
     },
     Migration {
         version: 17,
-        sqlite: include_str!("migrations/0012_activation.sqlite.sql"),
-        postgres: include_str!("migrations/0012_activation.postgres.sql"),
+        sqlite: include_str!("migrations/0012_endpoints.sqlite.sql"),
+        postgres: include_str!("migrations/0012_endpoints.postgres.sql"),
     },
 ];
 

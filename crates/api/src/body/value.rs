@@ -196,6 +196,18 @@ impl<'a> Value<'a> for bool {
     }
 }
 
+/// What an endpoint chooses. The contract decides which names and values are valid.
+impl<'a> Value<'a> for serde_json::Map<String, serde_json::Value> {
+    fn schema() -> Schema {
+        let any = AdditionalProperties::FreeForm(true);
+        of_type(Type::Object).additional_properties(Some(any)).into()
+    }
+
+    fn read(value: &'a RawValue, name: &str, fields: &mut Fields<'a>) -> Option<Self> {
+        serde_json::from_str(value.get()).ok().or_else(|| unfit(fields, name, "must be an object"))
+    }
+}
+
 /// A limit on requests in flight. The use-cases decide which numbers are valid.
 pub(crate) struct InFlightMax(pub(crate) i64);
 

@@ -138,6 +138,7 @@ impl Asked {
                 headers: inputs.pairs("endpoint.headers").unwrap_or_default(),
                 payload: payload(inputs),
                 rate_limit: inputs.text("endpoint.rate_limit"),
+                options: inputs.object("endpoint.options"),
                 ..EndpointInput::default()
             }),
             Verb::UpdateEndpoint => {
@@ -149,6 +150,7 @@ impl Asked {
                     headers: inputs.pairs("endpoint.headers"),
                     payload: payload(inputs).map(Some),
                     rate_limit: inputs.text("endpoint.rate_limit").map(Some),
+                    options: inputs.object("endpoint.options").map(Some),
                     ..EndpointPatch::default()
                 };
                 Self::Update(endpoint_id(inputs), patch)
@@ -258,6 +260,7 @@ fn page(inputs: &mut Inputs<'_>, limits: &Limits) -> PageRequest {
 fn show(app: &App, access: &AccountAccess, endpoint: Endpoint, secret: Option<&ShownSecret>) -> EndpointView {
     EndpointView {
         events: app.endpoint_events(access, &endpoint),
+        options: app.endpoint_options(access, endpoint.options.as_deref()),
         id: endpoint.id.to_string(),
         url: endpoint.url,
         name: endpoint.name,

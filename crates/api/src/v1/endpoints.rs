@@ -13,6 +13,7 @@ use bellwire_app::{AccountAccess, App, AppError, ShownSecret};
 use bellwire_domain::{HealthStatus, PayloadChoice, Pointer, Timestamp};
 use bellwire_store::{Activation, Endpoint};
 use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -59,6 +60,10 @@ struct EndpointAnswer {
     /// How much of an event's data it chose to be sent: `full`, `ids`, or a list of JSON pointers; null: what its contract gives.
     #[schema(schema_with = payload_schema)]
     payload: Option<Payload>,
+    /// What it has chosen of its contract's options, and the defaults of the others; none if the contract has no options.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    options: Option<Box<RawValue>>,
     /// Whether its answers are kept with its attempts, where its contract keeps answers.
     keep_answers: bool,
     /// When it was created.
@@ -90,6 +95,7 @@ impl EndpointAnswer {
             in_flight_max: None,
             rate_limit: Some("10/s".to_owned()),
             payload: None,
+            options: None,
             keep_answers: true,
             created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
             updated_at: "2025-01-16T08:00:00.000000Z".to_owned(),
@@ -112,6 +118,7 @@ impl EndpointAnswer {
             in_flight_max: endpoint.in_flight_max,
             rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()),
             payload: endpoint.payload.map(Payload),
+            options: app.endpoint_options(access, endpoint.options.as_deref()).and_then(|all| RawValue::from_string(all).ok()),
             keep_answers: endpoint.keep_answers,
             created_at: endpoint.created_at.to_string(),
             updated_at: endpoint.updated_at.to_string(),

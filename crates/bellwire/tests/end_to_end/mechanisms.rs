@@ -4,6 +4,7 @@
 mod answers;
 mod handshakes;
 mod key_pairs;
+mod options;
 mod registration;
 
 use std::path::PathBuf;

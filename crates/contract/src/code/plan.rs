@@ -26,6 +26,12 @@ pub(super) fn plan(contract: &Contract) -> Result<Model, Fault> {
             return Err((format!("events.{}.request", event.event_type), message));
         }
     }
+    for variant in &contract.variants {
+        if !Planner::plan(contract, &variant.plan).is_ok_and(|own| own == model) {
+            let message = "requests of this variant are verified in another way than the others".to_owned();
+            return Err(("request.variants".to_owned(), message));
+        }
+    }
     Ok(model)
 }
 

@@ -144,6 +144,15 @@ impl Inputs<'_> {
         pairs
     }
 
+    /// An object.
+    pub fn object(&mut self, name: &'static str) -> Option<serde_json::Map<String, Value>> {
+        if let Value::Object(members) = self.take(name)? {
+            return Some(members);
+        }
+        self.fault(name, "must be an object");
+        None
+    }
+
     /// A text, or a list of texts.
     pub fn text_or_texts(&mut self, name: &'static str) -> Option<Result<String, Vec<String>>> {
         let found = match self.take(name)? {

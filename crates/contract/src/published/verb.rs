@@ -62,6 +62,7 @@ impl Verb {
                 ("endpoint.headers", false),
                 ("endpoint.payload", false),
                 ("endpoint.rate_limit", false),
+                ("endpoint.options", false),
             ],
             Self::ReadEndpoint | Self::DeleteEndpoint => &[("endpoint.id", true)],
             Self::UpdateEndpoint => &[
@@ -73,6 +74,7 @@ impl Verb {
                 ("endpoint.headers", false),
                 ("endpoint.payload", false),
                 ("endpoint.rate_limit", false),
+                ("endpoint.options", false),
             ],
             Self::ConfirmEndpoint => &[("endpoint.token", true)],
             Self::RotateSecret => &[("endpoint.id", true), ("endpoint.secret", false), ("endpoint.overlap", false)],
@@ -113,6 +115,7 @@ impl Verb {
                 "endpoint.headers",
                 "endpoint.payload",
                 "endpoint.rate_limit",
+                "endpoint.options",
                 "endpoint.created_at",
                 "endpoint.updated_at",
             ],

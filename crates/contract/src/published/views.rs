@@ -58,6 +58,8 @@ pub struct EndpointView {
     pub payload: Option<PayloadChoice>,
     /// Its own rate limit.
     pub rate_limit: Option<String>,
+    /// All its options, as a JSON object; `None`: its contract has none.
+    pub options: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -151,6 +153,7 @@ impl EndpointView {
             ("headers", object(&self.headers)),
             ("payload", self.payload.as_ref().map_or_else(|| "null".to_owned(), payload)),
             ("rate_limit", optional(self.rate_limit.as_deref())),
+            ("options", self.options.clone().unwrap_or_else(|| "null".to_owned())),
             ("created_at", time(self.created_at)),
             ("updated_at", time(self.updated_at)),
         ];

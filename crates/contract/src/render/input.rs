@@ -62,6 +62,8 @@ pub struct DeliveryInput<'a> {
 /// An endpoint.
 #[derive(Debug, Clone, Copy)]
 pub struct EndpointInput<'a> {
+    /// What it has chosen of its contract's options, as a JSON object.
+    pub options: Option<&'a str>,
     /// Its id.
     pub id: &'a str,
     /// Its URL as it was registered.

@@ -18,7 +18,13 @@ pub(crate) fn try_steps(contract: &Contract, report: &mut Report) {
         event: EventInput { id: token, event_type: &event_type, occurred_at: now, seq: 0, data: "{}", is_test: false },
         attempt: AttemptInput { number: 1, at: now, random: [7; 24] },
         delivery: DeliveryInput { id: token, number: 0 },
-        endpoint: EndpointInput { id: "example", url: "https://example.com/webhooks", name: Some("Example"), headers: &[] },
+        endpoint: EndpointInput {
+            id: "example",
+            url: "https://example.com/webhooks",
+            name: Some("Example"),
+            headers: &[],
+            options: None,
+        },
         account: AccountInput { id: "example", name: Some("Example") },
         secrets,
         activation: Some(token),
@@ -31,7 +37,7 @@ pub(crate) fn try_steps(contract: &Contract, report: &mut Report) {
     }
     for body in [token, "{\"challenge\":\"0123456789abcdef0123456789abcdef\"}"] {
         let answer = AnswerInput { attempt: 1, status: 200, headers: &[], body: body.as_bytes() };
-        for mistake in activation.mistakes(contract, &input, &answer) {
+        for mistake in contract.handshake_mistakes(activation, &input, &answer) {
             if report.is_clean() {
                 report.add(mistake.0, mistake.1, mistake.2, "");
             }

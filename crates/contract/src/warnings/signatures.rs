@@ -11,8 +11,7 @@ use crate::variables::{Builtin, Variable};
 
 impl Contract {
     pub(super) fn warn_of_signatures(&self, add: &mut dyn FnMut(At, &str, String, &str)) {
-        let changed = self.events().iter().filter_map(|event| event.plan.as_ref());
-        let plans: Vec<&RequestPlan> = std::iter::once(&self.plan).chain(changed).collect();
+        let plans: Vec<&RequestPlan> = self.plans().collect();
         for signature in &self.signatures {
             let path = format!("signatures.{}", signature.name);
             if !plans.iter().any(|plan| self.used(plan).any(|used| used.name == signature.name)) {
@@ -97,6 +96,7 @@ fn is_of_this_request(variable: &Variable) -> bool {
         | Builtin::EndpointId
         | Builtin::EndpointUrl
         | Builtin::EndpointName
+        | Builtin::EndpointOptions
         | Builtin::AccountId
         | Builtin::AccountName
         | Builtin::RequestMethod

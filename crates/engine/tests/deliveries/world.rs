@@ -135,6 +135,7 @@ impl World {
             rate_limit: rate_limit.map(|limit| limit.parse().unwrap()),
             payload: None,
             keep_answers: true,
+            options: None,
             health: HealthStatus::Active,
             secret: Some(Secret::new("endpoint-secret".to_owned())),
         };
@@ -154,6 +155,7 @@ impl World {
             redeliver: false,
             is_test: false,
             only_endpoint: None,
+            wanted: None,
         };
         let before = self.published.fetch_add(count, Ordering::SeqCst);
         self.records.commit_events(account, (before..before + count).map(event).collect()).await.unwrap();

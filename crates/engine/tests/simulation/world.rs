@@ -279,6 +279,7 @@ async fn set_up(run: &Run, records: &Records) {
             rate_limit: None,
             payload: None,
             keep_answers: true,
+            options: None,
             health: HealthStatus::Active,
             secret: Some(Secret::new("simulated".to_owned())),
         };

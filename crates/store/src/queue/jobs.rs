@@ -206,6 +206,7 @@ mod tests {
             redeliver: false,
             is_test: false,
             only_endpoint: None,
+            wanted: None,
         };
         let sealed =
             |number| SealedEvent { event: event(number), sealed: Vec::new(), fingerprint: [0; 32], subjects: Vec::new() };

@@ -102,13 +102,22 @@ struct PlannedEndpoint {
     lane: i64,
     version: i64,
     recipient: Recipient,
+    /// What it has chosen of its contract's options.
+    options: Option<String>,
     changed: bool,
 }
 
 impl PlannedEndpoint {
     fn new(columns: RecipientColumns) -> Self {
-        let (lane, version) = (columns.lane, columns.version);
-        Self { lane, version, recipient: columns.into(), changed: false }
+        let (lane, version, options) = (columns.lane, columns.version, columns.options.clone());
+        Self { lane, version, recipient: columns.into(), options, changed: false }
+    }
+
+    /// Whether an event makes a delivery for it.
+    fn takes(&self, event: &SealedEvent) -> bool {
+        let event_wanted = event.event.wanted.as_ref();
+        let is_wanted = || event_wanted.is_none_or(|wanted| wanted.by_options(self.options.as_deref()));
+        self.recipient.takes(event.offer()) && (event.event.only_endpoint.is_some() || is_wanted())
     }
 }
 
@@ -312,10 +321,7 @@ impl PlannedAccount {
         if self.log.fits(publication.events.len().saturating_mul(self.endpoints.len()), backlog_max) {
             return Ok(());
         }
-        let matching = |sealed: &SealedEvent| {
-            let offer = sealed.offer();
-            self.endpoints.iter().filter(|endpoint| endpoint.recipient.takes(offer)).count()
-        };
+        let matching = |sealed: &SealedEvent| self.endpoints.iter().filter(|endpoint| endpoint.takes(sealed)).count();
         let fans_out = |sealed: &&SealedEvent| sealed.event.redeliver || !known.contains_key(&sealed.event.id);
         let added = publication.events.iter().filter(fans_out).map(matching).sum();
         if self.log.fits(added, backlog_max) { Ok(()) } else { Err(PublishError::BacklogFull { pending: self.log.pending }) }
@@ -332,7 +338,7 @@ impl PlannedAccount {
     ) -> i64 {
         let offer = event.offer();
         let mut count = 0;
-        for endpoint in self.endpoints.iter_mut().filter(|endpoint| endpoint.recipient.takes(offer)) {
+        for endpoint in self.endpoints.iter_mut().filter(|endpoint| endpoint.takes(event)) {
             endpoint.changed = true;
             count += 1;
             deliveries.push(PlannedDelivery {

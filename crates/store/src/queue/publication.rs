@@ -1,5 +1,8 @@
 //! Posted events on their way into the store.
 
+use std::fmt;
+use std::sync::Arc;
+
 use bellwire_domain::{AccountId, EndpointId, Entropy, EventId, EventType, Offer, Timestamp};
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -31,6 +34,33 @@ pub struct NewEvent {
     pub is_test: bool,
     /// Only this endpoint, whatever its filter.
     pub only_endpoint: Option<EndpointId>,
+    /// To which endpoints it goes, by what they have chosen; `None`: to all that want its type.
+    pub wanted: Option<Wanted>,
+}
+
+/// Whether an event goes to an endpoint with these options, a JSON object. It is asked in the transaction that stores the event, so it
+/// has to be quick.
+#[derive(Clone)]
+pub struct Wanted(Arc<Judge>);
+
+type Judge = dyn Fn(Option<&str>) -> bool + Send + Sync;
+
+impl Wanted {
+    /// Asks `judge`.
+    pub fn by(judge: impl Fn(Option<&str>) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(judge))
+    }
+
+    /// Whether it does.
+    pub fn by_options(&self, options: Option<&str>) -> bool {
+        (self.0)(options)
+    }
+}
+
+impl fmt::Debug for Wanted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Wanted")
+    }
 }
 
 /// What the publisher is told of one event.

@@ -13,7 +13,7 @@ use crate::rows::lane::{self, LaneKey};
 use crate::rows::secret::{self, SecretOwner};
 use crate::rows::{account, incident};
 use crate::seal::{AccountSeal, Keyring};
-use crate::sql::{Db, params};
+use crate::sql::{Db, Select, columns, params};
 
 /// An endpoint to be stored.
 #[derive(Debug, Clone)]
@@ -40,6 +40,8 @@ pub struct NewEndpoint {
     pub payload: Option<PayloadChoice>,
     /// Whether its answers are kept.
     pub keep_answers: bool,
+    /// What it has chosen of its contract's options, as a JSON object.
+    pub options: Option<String>,
     /// The health it starts with. Where that is pending, a handshake begins at once.
     pub health: HealthStatus,
     /// Its own secret, where the contract has one per endpoint.
@@ -88,13 +90,23 @@ pub struct EndpointChanges {
     pub payload: Option<Option<PayloadChoice>>,
     /// Whether its answers are kept.
     pub keep_answers: Option<bool>,
+    /// What it has chosen of its contract's options, as a JSON object, or nothing.
+    pub options: Option<Option<String>>,
     /// Health back to active.
     pub resume: bool,
     /// Pending until a handshake, which begins at once, has ended well.
     pub activate: bool,
 }
 
+columns! {
+    /// What one or several endpoints have chosen.
+    struct Chosen of "endpoints" {
+        options: Option<String> = "DISTINCT p.options",
+    }
+}
+
 const PAGE: &str = "FROM endpoints p WHERE p.account_id = $1 AND p.id > $2 ORDER BY p.id LIMIT $3";
+static CHOICES: Select<Chosen> = Select::new("FROM endpoints p WHERE p.account_id = $1");
 const COUNT: &str = "SELECT COUNT(*) FROM endpoints WHERE account_id = $1";
 const DELETE: &str = "DELETE FROM endpoints WHERE account_id = $1 AND id = $2";
 
@@ -114,6 +126,12 @@ pub(super) fn list(
     let rows = db.query("endpoints", &select_where(PAGE), params![account_id.as_str(), after, page.fetch()])?;
     let items = rows.iter().map(|row| endpoint::read(row, &key)).collect::<Result<Vec<_>, _>>()?;
     Ok(page.cut(items, |endpoint| endpoint.id.to_string()))
+}
+
+/// What an account's endpoints have chosen of their contract's options, each choice once.
+pub(super) fn choices(db: Db<'_>, account_id: &AccountId) -> Result<Vec<Option<String>>, StoreError> {
+    let chosen = CHOICES.list(db, params![account_id.as_str()])?;
+    Ok(chosen.into_iter().map(|chosen| chosen.options).collect())
 }
 
 /// Stores a new endpoint, one of `account_max` at most; `None` when its account is gone.
@@ -140,6 +158,7 @@ pub(super) fn create(
         rate_limit: new.rate_limit,
         payload: new.payload,
         keep_answers: new.keep_answers,
+        options: new.options,
         health: Health { status: new.health, ..Health::default() },
         last_number: 0,
         version: 1,
@@ -178,6 +197,7 @@ pub(super) fn update(
         rate_limit: changes.rate_limit.unwrap_or(stored.rate_limit),
         payload: changes.payload.unwrap_or(stored.payload),
         keep_answers: changes.keep_answers.unwrap_or(stored.keep_answers),
+        options: changes.options.unwrap_or(stored.options),
         health: match (changes.activate, changes.resume) {
             (true, _) => Health::pending(),
             (false, true) => Health::default(),
@@ -248,5 +268,5 @@ pub(super) fn delete(db: Db<'_>, lane: &LaneKey, now: Timestamp) -> Result<bool,
 
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
-    vec![select_where(PAGE), COUNT.to_owned(), DELETE.to_owned()]
+    vec![select_where(PAGE), CHOICES.sql(), COUNT.to_owned(), DELETE.to_owned()]
 }

@@ -165,6 +165,12 @@ impl Records {
         self.access.read(move |db| endpoints::list(db, &keyring, &account_id, &page)).await
     }
 
+    /// What an account's endpoints have chosen of their contract's options, each choice once.
+    pub async fn endpoint_choices(&self, account_id: &AccountId) -> Result<Vec<Option<String>>, StoreError> {
+        let account_id = account_id.clone();
+        self.access.read(move |db| endpoints::choices(db, &account_id)).await
+    }
+
     /// Stores a new endpoint, one of `account_max` at most; `None` when its account does not exist.
     pub async fn create_endpoint(&self, new: NewEndpoint, account_max: u32) -> Result<Option<Endpoint>, LimitedError> {
         let Some(key) = self.access.data_key(&new.account_id).await? else { return Ok(None) };

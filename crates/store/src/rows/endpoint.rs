@@ -36,6 +36,8 @@ pub struct Endpoint {
     pub payload: Option<PayloadChoice>,
     /// Whether its answers are kept, where the contract keeps any.
     pub keep_answers: bool,
+    /// What it has chosen of its contract's options, as a JSON object; `None`: nothing.
+    pub options: Option<String>,
     /// Its health.
     pub health: Health,
     /// The `number` of its latest delivery.
@@ -68,6 +70,8 @@ table! {
         /// `full`, `ids` or a JSON list of pointers; NULL: what its contract gives.
         payload: Option<&'a str>,
         keep_answers: bool,
+        /// What it has chosen, as a JSON object.
+        options: Option<&'a str>,
         health: &'a str,
         consecutive_failures: u32,
         failing_since: Option<Timestamp>,
@@ -94,6 +98,7 @@ columns! {
         rate_limit: Option<RateLimit> = "p.rate_limit",
         payload: Option<PayloadChoice> = "p.payload",
         keep_answers: bool = "p.keep_answers",
+        options: Option<String> = "p.options",
         last_number: i64 = "p.last_number",
         version: i64 = "p.version",
         created_at: Timestamp = "p.created_at",
@@ -118,6 +123,7 @@ impl EndpointColumns<'_> {
             rate_limit: self.rate_limit.map(|limit| limit.to_string()),
             payload: self.payload.as_ref().map(crate::sql::write_payload),
             keep_answers: self.keep_answers,
+            options: self.options.clone(),
         }
     }
 
@@ -188,6 +194,7 @@ columns! {
         enabled: bool = "p.enabled",
         health: HealthStatus = "p.health",
         is_unproven: bool = "p.unproven",
+        pub(crate) options: Option<String> = "p.options",
         last_number: i64 = "p.last_number",
     }
 }
@@ -265,6 +272,7 @@ pub(crate) fn read(row: &Row, key: &DataKey) -> Result<Endpoint, StoreError> {
         rate_limit: columns.rate_limit,
         payload: columns.payload,
         keep_answers: columns.keep_answers,
+        options: columns.options,
         health: health.into(),
         last_number: columns.last_number,
         version: columns.version,
@@ -312,6 +320,7 @@ fn with_row<T>(seal: &AccountSeal<'_>, endpoint: &Endpoint, write: impl FnOnce(E
         rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()),
         payload: endpoint.payload.as_ref().map(crate::sql::write_payload),
         keep_answers: endpoint.keep_answers,
+        options: endpoint.options.clone(),
     };
     let lane = LaneKey { account_id: endpoint.account_id.clone(), endpoint_id: endpoint.id.clone() };
     let config_sealed = config.seal(seal, &lane);
@@ -329,6 +338,7 @@ fn with_row<T>(seal: &AccountSeal<'_>, endpoint: &Endpoint, write: impl FnOnce(E
         rate_limit: config.rate_limit.as_deref(),
         payload: config.payload.as_deref(),
         keep_answers: endpoint.keep_answers,
+        options: endpoint.options.as_deref(),
         health: endpoint.health.status.as_str(),
         consecutive_failures: endpoint.health.consecutive_failures,
         failing_since: endpoint.health.failing_since,

@@ -26,6 +26,9 @@ pub(super) struct SealedConfig {
     pub(super) payload: Option<String>,
     /// Whether what it answers is kept.
     pub(super) keep_answers: bool,
+    /// What it has chosen of its contract's options. Seals of before schema 17 say nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) options: Option<String>,
 }
 
 impl SealedConfig {
@@ -81,6 +84,7 @@ mod tests {
             rate_limit: Some("10/s".to_owned()),
             payload: Some("ids".to_owned()),
             keep_answers: false,
+            options: Some(r#"{"a":1}"#.to_owned()),
         }
     }
 
@@ -116,6 +120,7 @@ mod tests {
             SealedConfig { rate_limit: Some("99/s".to_owned()), ..columns.clone() },
             SealedConfig { payload: None, ..columns.clone() },
             SealedConfig { keep_answers: true, ..columns.clone() },
+            SealedConfig { options: None, ..columns.clone() },
         ] {
             assert!(!config().agrees_with(&other), "{other:?}");
         }

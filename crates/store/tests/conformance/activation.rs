@@ -166,10 +166,10 @@ async fn a_repeated_handshake_has_a_token_of_its_own_and_whoever_fails_it_is_pen
 async fn a_receiver_that_calls_back_is_found_by_its_token() {
     let fixture = pending("a", &["e1", "e2"]).await;
     let (e1, records) = (lane("a", "e1"), &fixture.store.records);
-    let taken = fixture.try_take(&e1).await.unwrap();
-    let token = taken.token.expose();
-    let asked = ActivationEnd::Accepted { secret: Some(taken.token.clone()), rate_limit: None, is_enough: false, next_at: None };
-    assert_eq!(fixture.end(&e1, &taken.token, asked.clone()).await, Some(HealthStatus::Pending));
+    let first = fixture.try_take(&e1).await.unwrap();
+    let token = first.token.expose();
+    let asked = ActivationEnd::Accepted { secret: Some(first.token.clone()), rate_limit: None, is_enough: false, next_at: None };
+    assert_eq!(fixture.end(&e1, &first.token, asked.clone()).await, Some(HealthStatus::Pending));
     assert_eq!(fixture.due().await, ["e2"], "it is the receiver's turn");
     assert_eq!(records.find_activating(token).await.unwrap(), Some(e1.clone()));
     assert_eq!(records.find_activating("something else").await.unwrap(), None);
@@ -181,9 +181,9 @@ async fn a_receiver_that_calls_back_is_found_by_its_token() {
 
     // One that calls back before its answer is written down is active, and stays so.
     let e2 = lane("a", "e2");
-    let taken = fixture.try_take(&e2).await.unwrap();
+    let early = fixture.try_take(&e2).await.unwrap();
     let later = Some(fixture.now().plus(Duration::from_secs(3_600)));
-    records.confirm_activation(&e2, taken.token.expose(), later).await.unwrap().unwrap();
-    assert_eq!(fixture.end(&e2, &taken.token, asked).await, Some(HealthStatus::Active));
+    records.confirm_activation(&e2, early.token.expose(), later).await.unwrap().unwrap();
+    assert_eq!(fixture.end(&e2, &early.token, asked).await, Some(HealthStatus::Active));
     assert_eq!(records.find_activation(&e2).await.unwrap().unwrap().due_at, later);
 }

@@ -60,6 +60,7 @@ pub fn new_endpoint(account: &str, id: &str, filter: EventFilter) -> NewEndpoint
         rate_limit: None,
         payload: None,
         keep_answers: true,
+        options: None,
         health: HealthStatus::Active,
         secret: Some(Secret::new(format!("secret of {id}"))),
     }
@@ -269,5 +270,6 @@ pub fn event(id: &str, event_type: &str) -> NewEvent {
         redeliver: false,
         is_test: false,
         only_endpoint: None,
+        wanted: None,
     }
 }

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use bellwire_app::{EndpointInput, Operation, PayloadInput};
 use bellwire_domain::Secret;
+use serde_json::{Map, Value};
 
 use super::EndpointAnswer;
 use crate::Api;
@@ -33,6 +34,8 @@ body! {
         /// How much of an event's data it is sent, if the contract allows a choice: `full`, `ids`, or a list of JSON pointers into the
         /// data; by default, what the contract gives.
         payload: Option<PayloadInput>,
+        /// What it chooses of its contract's options, by name.
+        options: Option<Map<String, Value>>,
         /// Whether its answers are kept with its attempts, if the contract keeps answers; by default, they are.
         keep_answers: Option<bool>,
     }
@@ -60,7 +63,7 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<EndpointAnswer>), Problem> {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
     let body = body.read(actor.identity.as_str()).await?;
-    let EndpointCreate { url, name, secret, events, enabled, headers, in_flight_max, rate_limit, payload, keep_answers } =
+    let EndpointCreate { url, name, secret, events, enabled, headers, in_flight_max, rate_limit, payload, options, keep_answers } =
         body::read(&body)?;
     let input = EndpointInput {
         url,
@@ -72,6 +75,7 @@ pub(super) async fn create(
         in_flight_max: in_flight_max.map(|InFlightMax(max)| max),
         rate_limit,
         payload,
+        options,
         keep_answers,
     };
     let (endpoint, secret) = api.app.create_endpoint(&access, input).await?;

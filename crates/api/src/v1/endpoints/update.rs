@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use bellwire_app::{EndpointPatch, Operation, PayloadInput};
+use serde_json::{Map, Value};
 
 use super::EndpointAnswer;
 use crate::Api;
@@ -29,6 +30,9 @@ body! {
         /// How much of an event's data it is sent, if the contract allows a choice: `full`, `ids`, or a list of JSON pointers into the
         /// data; null: what the contract gives.
         payload: Change<PayloadInput>,
+        /// Options of its contract that change, by name; null as the value of one takes its choice back, null in place of all takes all
+        /// back.
+        options: Change<Map<String, Value>>,
         /// Whether its answers are kept with its attempts, if the contract keeps answers.
         keep_answers: Option<bool>,
     }
@@ -59,7 +63,7 @@ pub(super) async fn update(
 ) -> Result<Json<EndpointAnswer>, Problem> {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
     let body = body.read(actor.identity.as_str()).await?;
-    let EndpointUpdate { url, name, events, enabled, headers, in_flight_max, rate_limit, payload, keep_answers } =
+    let EndpointUpdate { url, name, events, enabled, headers, in_flight_max, rate_limit, payload, options, keep_answers } =
         body::read(&body)?;
     let patch = EndpointPatch {
         url,
@@ -70,6 +74,7 @@ pub(super) async fn update(
         in_flight_max: in_flight_max.into_option().map(|max| max.map(|InFlightMax(max)| max)),
         rate_limit: rate_limit.into_option(),
         payload: payload.into_option(),
+        options: options.into_option(),
         keep_answers,
     };
     let endpoint = api.app.update_endpoint(&access, &endpoint, patch).await?;

@@ -8,5 +8,7 @@ ALTER TABLE endpoints ADD COLUMN activation_hash BLOB;
 ALTER TABLE endpoints ADD COLUMN activation_sealed BLOB;
 -- Whether it has never been active: nothing is kept for it.
 ALTER TABLE endpoints ADD COLUMN unproven INTEGER NOT NULL DEFAULT 0;
+-- What it has chosen of its contract's options: a JSON object; NULL: nothing.
+ALTER TABLE endpoints ADD COLUMN options TEXT;
 CREATE INDEX endpoints_activation_due ON endpoints (activation_due) WHERE activation_due IS NOT NULL;
 CREATE INDEX endpoints_activation_hash ON endpoints (activation_hash) WHERE activation_hash IS NOT NULL;

@@ -1,0 +1,55 @@
+//! What a contract makes of what an endpoint has chosen: which events go to it, and which plan its requests have.
+
+use std::sync::Arc;
+
+use crate::contract::Contract;
+use crate::facts::{Facts, FilteredEvent};
+use crate::failure::RenderError;
+use crate::meter::Meter;
+use crate::render::{EventInput, RenderInput};
+use crate::request::RequestPlan;
+
+/// The steps that a filter may take: an account's publisher waits for those of its endpoints.
+const FILTER_STEPS: usize = 1 << 24;
+
+impl Contract {
+    /// Whether endpoints are told events by what is in them.
+    pub fn has_filter(&self) -> bool {
+        self.filter.is_some()
+    }
+
+    /// Whether an event goes to an endpoint that has chosen these options. A filter that fails, by its bounds or by what the data is,
+    /// lets the event through: it is better told twice than never.
+    pub fn wants(&self, event: FilteredEvent<'_>, options: Option<&str>) -> bool {
+        let Some(filter) = &self.filter else { return true };
+        let meter = Arc::new(Meter::with_steps(FILTER_STEPS));
+        let facts = self.facts(event, options, meter);
+        facts.hold(filter).unwrap_or(true)
+    }
+
+    /// The plan of a request: the event's own, or the first variant whose condition holds.
+    pub(crate) fn plan_for(&self, input: &RenderInput<'_>) -> Result<&RequestPlan, RenderError> {
+        if let Some(own) = self.event(input.event.event_type.as_str()).and_then(|event| event.plan.as_ref()) {
+            return Ok(own);
+        }
+        if self.variants.is_empty() {
+            return Ok(&self.plan);
+        }
+        let EventInput { id, event_type, occurred_at, data, is_test, .. } = input.event;
+        let event = FilteredEvent { id, event_type, occurred_at, data, is_test };
+        let facts = self.facts(event, input.endpoint.options, Arc::default());
+        for variant in &self.variants {
+            let holds = facts.hold(&variant.when);
+            if holds.map_err(|message| RenderError::plain("request.variants", &message))? {
+                return Ok(&variant.plan);
+            }
+        }
+        Ok(&self.plan)
+    }
+
+    /// What conditions know of an event and of an endpoint with these options.
+    fn facts<'a>(&'a self, event: FilteredEvent<'a>, options: Option<&str>, meter: Arc<Meter>) -> Facts<'a> {
+        let fields = self.event(event.event_type.as_str()).and_then(|definition| definition.fields.as_deref());
+        Facts { event, fields, options: self.options.merged(options), meter }
+    }
+}

@@ -1,0 +1,103 @@
+//! What is known of an event and of an endpoint before a request is rendered, and conditions over it: `subscription.filter`, which says
+//! whether an event goes to an endpoint, and `request.variants`.
+
+use std::sync::Arc;
+
+use bellwire_domain::{EventType, Timestamp};
+
+use crate::diagnostic::Report;
+use crate::expression::Expression;
+use crate::meter::Meter;
+use crate::piece::Piece;
+use crate::template::{Part, Template};
+use crate::variables::{Builtin, Scope, Values, Variable};
+use crate::yaml::Node;
+
+/// An event, as filters know it.
+#[derive(Debug, Clone, Copy)]
+pub struct FilteredEvent<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its type.
+    pub event_type: &'a EventType,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// Its data: valid JSON.
+    pub data: &'a str,
+    /// Whether it is a test event.
+    pub is_test: bool,
+}
+
+/// What conditions know.
+pub(crate) struct Facts<'a> {
+    pub(crate) event: FilteredEvent<'a>,
+    /// The constants of the event, as a JSON object.
+    pub(crate) fields: Option<&'a str>,
+    /// All options of the endpoint, as a JSON object.
+    pub(crate) options: String,
+    pub(crate) meter: Arc<Meter>,
+}
+
+/// The names that conditions may use.
+const KNOWN: [Builtin; 7] = [
+    Builtin::EventId,
+    Builtin::EventType,
+    Builtin::EventOccurredAt,
+    Builtin::EventData,
+    Builtin::EventFields,
+    Builtin::EventIsTest,
+    Builtin::EndpointOptions,
+];
+
+/// Reads a condition: one expression.
+pub(crate) fn read_condition(node: &Node, path: &str, report: &mut Report) -> Option<Expression> {
+    let mut parts = Template::read(node, path, &[], report)?.parts;
+    let (Some(Part::Expression(expression)), true) = (parts.pop(), parts.is_empty()) else {
+        let help = "write one expression and nothing around it: `\"{{ endpoint.options.format == 'form' }}\"`";
+        report.add(node.at, path, "a condition is one expression", help);
+        return None;
+    };
+    let unknown = |variable: &Variable| !matches!(variable, Variable::Builtin(builtin) if KNOWN.contains(builtin));
+    if expression.uses(unknown) {
+        let help = format!("use `{}`", KNOWN.map(Builtin::as_str).join("`, `"));
+        report.add(
+            node.at,
+            path,
+            "this is decided before there is a request, and knows the event and the endpoint's options only",
+            help,
+        );
+        return None;
+    }
+    Some(expression)
+}
+
+impl Facts<'_> {
+    /// Whether a condition holds. One that looks at what is not there does not.
+    pub(crate) fn hold(&self, condition: &Expression) -> Result<bool, String> {
+        match condition.evaluate(Scope::of(self)) {
+            Ok(value) => Ok(value.is_true()),
+            Err(error) if error.absent => Ok(false),
+            Err(error) => Err(error.message),
+        }
+    }
+}
+
+impl Values for Facts<'_> {
+    fn get(&self, variable: &Variable) -> Piece<'_> {
+        let Variable::Builtin(builtin) = variable else { return Piece::Absent };
+        match builtin {
+            Builtin::EventId => Piece::text(self.event.id),
+            Builtin::EventType => Piece::text(self.event.event_type.as_str()),
+            Builtin::EventOccurredAt => Piece::Time(self.event.occurred_at),
+            Builtin::EventData => Piece::Json(self.event.data.into()),
+            Builtin::EventFields => self.fields.map_or(Piece::Absent, |raw| Piece::Json(raw.into())),
+            Builtin::EventIsTest => Piece::Bool(self.event.is_test),
+            Builtin::EndpointOptions => Piece::Json(self.options.as_str().into()),
+            _ => Piece::Absent,
+        }
+    }
+
+    fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+}
