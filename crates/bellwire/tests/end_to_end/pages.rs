@@ -48,6 +48,11 @@ fn the_operator_mends_what_failed_and_nobody_sees_what_is_not_theirs() {
 }
 
 #[test]
+fn an_endpoint_chooses_its_options_and_is_asked_again_for_its_handshake() {
+    click("choosing.test.mjs");
+}
+
+#[test]
 fn what_fails_is_told_once_seen_to_and_drawn() {
     click("incidents.test.mjs");
 }

@@ -5,12 +5,12 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use bellwire_app::{AccountAccess, App, DeliveryFilter, Operation};
 use bellwire_contract::{ConsoleWords, EventChoice, SecretSource};
-use bellwire_domain::HealthStatus;
-use bellwire_store::{Endpoint, PageRequest};
+use bellwire_domain::{HealthStatus, Timestamp, print_duration};
+use bellwire_store::{Activation, Endpoint, PageRequest};
 
 use super::account::{label, trouble};
-use super::privacy;
 use super::rows::DeliveryRow;
+use super::{options, privacy};
 use crate::layout::{Area, Layout, html, words};
 use crate::query::Query;
 use crate::show::{Badge, When, count, health_badge, pretty, replay_badge};
@@ -33,6 +33,8 @@ struct EndpointPage {
     trouble: Option<String>,
     /// Whether nothing is sent until somebody resumes it.
     is_stopped: bool,
+    /// Whether nothing is sent until its handshake has ended well.
+    is_pending: bool,
     may_change: bool,
     may_retry: bool,
     events: Vec<String>,
@@ -40,6 +42,8 @@ struct EndpointPage {
     rate_limit: String,
     /// What of an event it is sent, where that can be chosen.
     sent: Option<String>,
+    /// What it has chosen of its contract's options, and defaults.
+    options: Vec<(String, String)>,
     drops_answers: bool,
     created: When,
     changed: When,
@@ -85,6 +89,7 @@ pub(super) async fn show(
     let may_change = app.open_account(&visitor.actor, Operation::EndpointChange, &account).await.is_ok();
     let from = access.contract().map(|contract| contract.subscription().secret.from);
     let label = label(&endpoint);
+    let is_pending = endpoint.health.status == HealthStatus::Pending;
     let path = format!("/console/accounts/{account}/webhooks/{id}");
     html(&EndpointPage {
         layout: Layout::of_account(&console, &visitor, &access, Area::Webhooks, &label, &query)
@@ -97,14 +102,19 @@ pub(super) async fn show(
         url: endpoint.url.clone(),
         enabled: endpoint.enabled,
         badge: health_badge(endpoint.enabled, endpoint.health.status),
-        trouble: trouble(&endpoint, now),
+        trouble: match app.endpoint_activation(&access, &endpoint).await? {
+            Some(activation) if is_pending => Some(unanswered(&activation, now)),
+            _ => trouble(&endpoint, now),
+        },
         is_stopped: endpoint.health.status == HealthStatus::Failed,
+        is_pending,
         may_change,
         may_retry: app.permit(&visitor.actor, Operation::DeliveryRetry).is_ok(),
         events: titles(app, &access, &endpoint),
         gets_all: access.contract().is_ok_and(|contract| contract.subscription().events == EventChoice::All),
         rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()).unwrap_or_default(),
         sent: access.contract().ok().and_then(|contract| privacy::sent(contract, &endpoint)),
+        options: options::chosen(app, &access, &endpoint),
         drops_answers: !endpoint.keep_answers,
         created: When::new(endpoint.created_at, now),
         changed: When::new(endpoint.updated_at, now),
@@ -116,6 +126,20 @@ pub(super) async fn show(
         rows: DeliveryRow::all(&found.items, now),
         next: query.next(found.next.as_ref()),
     })
+}
+
+/// How the handshake of an endpoint stands that is pending.
+fn unanswered(activation: &Activation, now: Timestamp) -> String {
+    let again = match activation.due_at {
+        Some(due) if due <= now => "; it is being tried".to_owned(),
+        Some(due) => format!("; it is tried again in {}", print_duration(due.since(now))),
+        None if activation.failure.is_some() => "; it is not tried again by itself".to_owned(),
+        None => "; the receiver has to confirm it".to_owned(),
+    };
+    match &activation.failure {
+        Some(failure) => format!("The handshake has failed ({failure}){again}"),
+        None => format!("The handshake has not ended yet{again}"),
+    }
 }
 
 fn replay_row(replay: &bellwire_store::Replay, now: bellwire_domain::Timestamp) -> ReplayRow {

@@ -5,11 +5,13 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use bellwire_app::{AccountAccess, App, AppError, EndpointInput, EndpointPatch, Operation, ShownSecret};
-use bellwire_contract::{ConsoleWords, EventChoice, SecretSource};
+use bellwire_contract::{ConsoleWords, Contract, EventChoice, SecretSource};
 use bellwire_domain::{EventFilter, Secret};
 use bellwire_store::Endpoint;
+use serde_json::{Map, Value};
 
 use super::account::label;
+use super::options::{self, Control, OptionField};
 use super::privacy::{AnswersField, PayloadField, Privacy};
 use crate::form::Form;
 use crate::layout::{Area, Layout, html, words};
@@ -36,6 +38,7 @@ struct EndpointFormPage {
     events: EventsField,
     payload: Option<PayloadField>,
     answers: Option<AnswersField>,
+    options: Vec<OptionField>,
     wrong: Wrong,
 }
 
@@ -79,7 +82,7 @@ struct Wrong {
 impl Wrong {
     fn new(error: &AppError) -> Self {
         let AppError::Invalid(faults) = error else { return Self { other: Some(sentence(error)), ..Self::default() } };
-        let known = ["/url", "/name", "/secret", "/events", "/rate_limit", "/payload"];
+        let known = ["/url", "/name", "/secret", "/events", "/rate_limit", "/payload", "/options/"];
         let rest: Vec<_> = faults.iter().filter(|fault| !known.iter().any(|field| fault.pointer.starts_with(field))).collect();
         let other: Vec<&str> = rest.iter().map(|fault| fault.detail.as_str()).collect();
         let of = |field| fault_of(faults, field);
@@ -103,10 +106,11 @@ struct Values {
     /// The types chosen; `None`: nothing was chosen yet.
     chosen: Option<Vec<String>>,
     privacy: Privacy,
+    options: Map<String, Value>,
 }
 
 impl Values {
-    fn typed(form: &Form) -> Self {
+    fn typed(contract: &Contract, form: &Form) -> Self {
         let text = |name| form.text(name).unwrap_or_default().to_owned();
         Self {
             url: text("url"),
@@ -114,6 +118,7 @@ impl Values {
             rate_limit: text("rate_limit"),
             chosen: Some(chosen(form)),
             privacy: Privacy::typed(form),
+            options: options::typed(contract, form).unwrap_or_default(),
         }
     }
 
@@ -128,6 +133,7 @@ impl Values {
             rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()).unwrap_or_default(),
             chosen: Some(chosen),
             privacy: Privacy::stored(endpoint),
+            options: endpoint.options.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
         }
     }
 }
@@ -171,6 +177,7 @@ fn page(
         https_only: subscription.url == bellwire_domain::UrlPolicy::Https,
         payload: PayloadField::new(contract, &values.privacy),
         answers: AnswersField::new(contract, &values.privacy),
+        options: options::fields(contract, &values.options),
         events: events_field(console.app(), access, values.chosen.as_deref())?,
         url: values.url,
         name: values.name,
@@ -208,8 +215,14 @@ pub(super) async fn new(
     query: Query,
 ) -> Result<Response, Refusal> {
     let access = console.app().open_account(&visitor.actor, Operation::EndpointChange, &account).await?;
-    let values =
-        Values { url: String::new(), name: String::new(), rate_limit: String::new(), chosen: None, privacy: Privacy::default() };
+    let values = Values {
+        url: String::new(),
+        name: String::new(),
+        rate_limit: String::new(),
+        chosen: None,
+        privacy: Privacy::default(),
+        options: Map::new(),
+    };
     html(&page(&console, &visitor, &access, (None, values, &query))?)
 }
 
@@ -252,6 +265,8 @@ pub(super) async fn add(
         rate_limit: form.text("rate_limit").map(str::to_owned),
         payload: Privacy::payload(access.contract()?, &form),
         keep_answers: Privacy::keep_answers(access.contract()?, &form),
+        options: options::typed(access.contract()?, &form)
+            .map(|typed| typed.into_iter().filter(|(_, value)| !value.is_null()).collect()),
         ..EndpointInput::default()
     };
     let was_typed = input.secret.is_some();
@@ -283,8 +298,11 @@ fn refused(
     (endpoint, form, query): (Option<&Endpoint>, &Form, &Query),
     error: &AppError,
 ) -> Result<Response, Refusal> {
-    let mut page = page(console, visitor, access, (endpoint, Values::typed(form), query))?;
+    let mut page = page(console, visitor, access, (endpoint, Values::typed(access.contract()?, form), query))?;
     page.wrong = Wrong::new(error);
+    if let AppError::Invalid(faults) = error {
+        options::place(faults, &mut page.options);
+    }
     let (status, _) = kind(error);
     let status = if status.is_server_error() { StatusCode::SERVICE_UNAVAILABLE } else { status };
     Ok((status, Html(page.render()?)).into_response())
@@ -321,6 +339,7 @@ pub(super) async fn save(
         rate_limit: Some(form.text("rate_limit").map(str::to_owned)),
         payload: Privacy::payload(access.contract()?, &form).map(Some),
         keep_answers: Privacy::keep_answers(access.contract()?, &form),
+        options: options::typed(access.contract()?, &form).map(Some),
         ..EndpointPatch::default()
     };
     match app.update_endpoint(&access, &id, patch).await {
