@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::future::Future;
 use std::iter;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -225,6 +226,11 @@ impl<'s> Sending<'s> {
         if let Some(kept) = self.kept(choice) {
             return Ok(Ok(kept));
         }
+        // On the heap, as most requests open nothing: what is awaited is moved along with the whole request.
+        Box::pin(self.new_connection(choice, time)).await
+    }
+
+    async fn new_connection(&self, choice: Choice, time: &mut Time) -> Result<Result<Connection<'s>, AttemptOutcome>, Over> {
         let mut addresses = self.shared.connector.guard.ask(self.consumer.account, &self.destination.host);
         time.wait_for_name(addresses.has_room()).await?;
         let opened = time.count(self.open_in_turn(choice, addresses)).await;
@@ -290,7 +296,7 @@ impl<'s> Sending<'s> {
         let Connection { kept, key, .. } = connection;
         match kept {
             Kept::Http1(mut http1) => {
-                let answered = self.ask(time, http1.exchange(request, destination, progress, *now)).await?;
+                let answered = self.ask(time, pin!(http1.exchange(request, destination, progress, *now))).await?;
                 if answered.is_ok() {
                     shared.pool.put(&key, http1);
                 }
@@ -298,7 +304,7 @@ impl<'s> Sending<'s> {
             }
             Kept::Http2(http2) => {
                 let answered = match time.wait_for_stream(http2.place()).await? {
-                    Some(place) => self.ask(time, http2.exchange(place, request, destination, progress, *now)).await?,
+                    Some(place) => self.ask(time, Box::pin(http2.exchange(place, request, destination, progress, *now))).await?,
                     None => Err(Unanswered::Unsent(failure::closed("closed"))),
                 };
                 if http2.is_closed() || matches!(answered, Err(Unanswered::Unsent(_) | Unanswered::Refused(_))) {

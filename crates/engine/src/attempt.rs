@@ -30,17 +30,23 @@ enum Config {
 impl Shared {
     /// Attempts one delivery, or puts it back when its endpoint takes nothing now.
     pub(crate) async fn attempt(self: &Arc<Self>, lane: &LaneKey, mut delivery: ClaimedDelivery) -> Ended {
-        let config = match self.config(lane, delivery.endpoint_version).await {
+        // What is rare is awaited on the heap: a task is moved with all that it might have to wait for.
+        let known = self.queue.known_endpoint_config(lane, delivery.endpoint_version);
+        let config = match known {
+            Some(known) => Config::Found(known),
+            None => Box::pin(self.config(lane, delivery.endpoint_version)).await,
+        };
+        let config = match config {
             Config::Found(config) => config,
             Config::Refused => return Ended::Refused(delivery),
             Config::Gone => {
-                self.put_back(vec![delivery]).await;
+                Box::pin(self.put_back(vec![delivery])).await;
                 return Ended::Over(None);
             }
         };
         let Some(contract) = self.contracts.get(&config.account.contract) else {
             tracing::error!(contract = %config.account.contract, account.id = %lane.account_id, "the contract is not loaded");
-            self.unclaim(vec![delivery]).await;
+            Box::pin(self.unclaim(vec![delivery])).await;
             return Ended::Over(None);
         };
         let endpoint = &config.endpoint;
@@ -54,16 +60,18 @@ impl Shared {
         self.limit(lane, LaneLimits { in_flight_max: in_flight_max.div_ceil(nodes), rate_limit });
         let gate = Gate { enabled: endpoint.enabled, health: endpoint.health.status };
         if !gate.admits(delivery.event.is_test) {
-            self.put_back(vec![delivery]).await;
+            Box::pin(self.put_back(vec![delivery])).await;
             return Ended::Over(None);
         }
-        match self.queue.forget_erased(&delivery).await {
-            Ok(false) => {}
-            Ok(true) => return Ended::Over(None),
-            Err(error) => {
-                tracing::warn!(error = %error, "whether a delivery was erased could not be read; it is put back");
-                self.put_back(vec![delivery]).await;
-                return Ended::Over(None);
+        if self.queue.may_be_erased(&delivery) {
+            match Box::pin(self.queue.forget_erased(&delivery)).await {
+                Ok(false) => {}
+                Ok(true) => return Ended::Over(None),
+                Err(error) => {
+                    tracing::warn!(error = %error, "whether a delivery was erased could not be read; it is put back");
+                    Box::pin(self.put_back(vec![delivery])).await;
+                    return Ended::Over(None);
+                }
             }
         }
         let build = |delivery: &ClaimedDelivery| {
@@ -87,7 +95,7 @@ impl Shared {
         let judged = judge(contract, &outcome, delivery.attempts + 1);
         let decision = policy.decide(delivery.attempts + 1, (&outcome, judged), ended_at, self.random());
         let signal = policy.signal(&outcome);
-        let told = told.filter(|_| outcome.may_have_arrived());
+        let told = told.filter(|_| outcome.may_have_arrived()).map(Box::new);
         let outcome = if policy.keeps_answers && endpoint.keep_answers { outcome } else { outcome.without_body() };
         let duration = ended_at.since(started_at);
         self.attempt_metrics.record(contract.name(), outcome.kind(), duration);

@@ -79,7 +79,8 @@ impl Shared {
     async fn work(self: Arc<Self>, lane: LaneKey, delivery: ClaimedDelivery) {
         let mut slot = Slot { shared: &self, held: Some((lane, delivery)) };
         while let Some((lane, delivery)) = slot.held.clone() {
-            let ended = if self.holds(&delivery).await { self.attempt(&lane, delivery).await } else { Ended::Over(None) };
+            let is_held = self.queue.covers(&delivery) || Box::pin(self.holds(&delivery)).await;
+            let ended = if is_held { self.attempt(&lane, delivery).await } else { Ended::Over(None) };
             slot.held = None;
             let is_refused = matches!(ended, Ended::Refused(_));
             let fell_silent;
@@ -89,7 +90,7 @@ impl Shared {
                 tracing::info!(endpoint.id = %lane.endpoint_id, "an endpoint does not answer; it is only probed until it does");
             }
             if fell_silent || is_refused {
-                self.quieten(&lane).await;
+                Box::pin(self.quieten(&lane)).await;
             }
         }
     }

@@ -37,8 +37,20 @@ impl Shared {
         delivery: &mut ClaimedDelivery,
         build: impl FnOnce(&ClaimedDelivery) -> T,
     ) -> Option<T> {
+        match delivery.suspicion.when_building() {
+            None => Some(build(delivery)),
+            Some(noted) => Box::pin(self.watch(noted, delivery, build)).await,
+        }
+    }
+
+    /// The same of a delivery that a process has died with.
+    async fn watch<T>(
+        self: &Arc<Self>,
+        noted: Suspicion,
+        delivery: &mut ClaimedDelivery,
+        build: impl FnOnce(&ClaimedDelivery) -> T,
+    ) -> Option<T> {
         let building = &self.suspects.building;
-        let Some(noted) = delivery.suspicion.when_building() else { return Some(build(delivery)) };
         let (_beside_others, _alone) = match noted {
             Suspicion::Building => (Some(building.read().await), None),
             _ => (None, Some(building.write().await)),

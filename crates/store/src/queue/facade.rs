@@ -41,9 +41,14 @@ impl Queue {
         self.0.claimed.lock().await.recv().await
     }
 
+    /// What sending to an endpoint needs, at least as new as `version`, if this process has it in memory.
+    pub fn known_endpoint_config(&self, lane: &LaneKey, version: i64) -> Option<Arc<EndpointConfig>> {
+        self.0.configs.get(lane).filter(|config| config.endpoint.version >= version)
+    }
+
     /// What sending to an endpoint needs, at least as new as `version`.
     pub async fn find_endpoint_config(&self, lane: &LaneKey, version: i64) -> Result<Option<Arc<EndpointConfig>>, StoreError> {
-        if let Some(config) = self.0.configs.get(lane).filter(|config| config.endpoint.version >= version) {
+        if let Some(config) = self.known_endpoint_config(lane, version) {
             return Ok(Some(config));
         }
         let generation = self.0.configs.generation();
@@ -220,10 +225,15 @@ impl Queue {
         self.0.erasure_started.notified().await;
     }
 
+    /// Whether a held delivery may have been erased meanwhile.
+    pub fn may_be_erased(&self, delivery: &ClaimedDelivery) -> bool {
+        delivery.event.has_subjects && self.0.is_erasing(&delivery.account_id)
+    }
+
     /// Forgets a held delivery that was erased meanwhile, and says whether it was. Only what is about somebody is looked up, and only
     /// in accounts where something was erased.
     pub async fn forget_erased(&self, delivery: &ClaimedDelivery) -> Result<bool, StoreError> {
-        if !delivery.event.has_subjects || !self.0.is_erasing(&delivery.account_id) {
+        if !self.may_be_erased(delivery) {
             return Ok(false);
         }
         let id = delivery.id;

@@ -40,7 +40,7 @@ pub struct Outcome {
     /// The contract's rules for the endpoint's health.
     pub health: HealthPolicy,
     /// What the receiver was told, where the event has subjects and the request may have reached somebody.
-    pub told: Option<Told>,
+    pub told: Option<Box<Told>>,
 }
 
 /// What a receiver was told, as a disclosure keeps it.

@@ -236,7 +236,7 @@ pub fn outcome(
         outcome,
         decision,
         health,
-        told: told(delivery),
+        told: told(delivery).map(Box::new),
     }
 }
 
