@@ -4,9 +4,10 @@ mod input;
 
 use std::sync::Arc;
 
-use bellwire_domain::OutboundRequest;
+use bellwire_domain::{DeliveryId, OutboundRequest, Timestamp};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use sha2::{Digest as _, Sha256};
 
 use crate::catalogue::{EventDefinition, TestEvent};
 use crate::contract::Contract;
@@ -209,6 +210,16 @@ impl Rendering<'_> {
         }
     }
 
+    /// A delivery's id as the contract writes it. It follows from the delivery, so that it is the same on every attempt.
+    fn delivery_id(&self, id: &str) -> Piece<'_> {
+        let Some(format) = &self.contract.ids.delivery else { return Piece::Text(id.to_owned().into()) };
+        let made_at = DeliveryId::try_new(id).map_or_else(|_| Timestamp::default(), DeliveryId::made_at);
+        let digest: [u8; 32] = Sha256::digest(id).into();
+        let mut entropy = [0; 10];
+        entropy.iter_mut().zip(digest).for_each(|(byte, of_digest)| *byte = of_digest);
+        Piece::Text(format.draw(made_at, entropy).into())
+    }
+
     fn builtin(&self, builtin: Builtin) -> Piece<'_> {
         let RenderInput { event, attempt, delivery, endpoint, account, secrets, activation } = self.input;
         let optional = |text: Option<&'_ str>| text.map_or(Piece::Absent, |text| Piece::Text(text.to_owned().into()));
@@ -232,7 +243,7 @@ impl Rendering<'_> {
             }
             Builtin::ActivationToken => activation.map_or(Piece::Absent, Piece::text),
             Builtin::AttemptNonce => Piece::Text(SecretEncoding::Base64Url.encode(&attempt.random).into()),
-            Builtin::DeliveryId => Piece::text(delivery.id),
+            Builtin::DeliveryId => self.delivery_id(delivery.id),
             Builtin::DeliveryNumber => Piece::number(&delivery.number),
             Builtin::EndpointId => Piece::text(endpoint.id),
             Builtin::EndpointUrl => Piece::text(endpoint.url),

@@ -25,6 +25,8 @@ pub struct IdFormats {
     pub event: IdFormat,
     /// Ids of endpoints.
     pub endpoint: IdFormat,
+    /// Ids of deliveries, as requests show them; `None`: as Bellwire does.
+    pub delivery: Option<IdFormat>,
 }
 
 /// Who may register what.
@@ -88,6 +90,7 @@ const ENDPOINTS_MAX: u32 = 1_000;
 const ID_KEYS: &[KeySpec] = &[
     KeySpec::optional("event", ID_FORMAT, "How ids of events look."),
     KeySpec::optional("endpoint", ID_FORMAT, "How ids of endpoints look."),
+    KeySpec::optional("delivery", ID_FORMAT, "How ids of deliveries look in requests."),
 ];
 /// The value of `ids`.
 pub(crate) const IDS: Shape =
@@ -103,13 +106,13 @@ pub(crate) const SUBSCRIPTION: Shape =
     Shape::Named(&Definition { name: "subscription", about: "Who may register what.", shape: Shape::Keys(KEYS), examples: &[] });
 /// Reads `ids`.
 pub(crate) fn read_ids(node: Option<&Node>, report: &mut Report) -> Option<IdFormats> {
-    let Some(node) = node else { return Some(IdFormats { event: IdFormat::Uuid, endpoint: IdFormat::Uuid }) };
+    let Some(node) = node else { return Some(IdFormats { event: IdFormat::Uuid, endpoint: IdFormat::Uuid, delivery: None }) };
     let fields = Fields::open(node, "ids", ID_KEYS, report)?;
     let mut format = |key: &str| {
-        let Some(node) = fields.get(key) else { return IdFormat::Uuid };
+        let node = fields.get(key)?;
         let text = text(node, &fields.path_of(key), report).unwrap_or_default();
         if text == "uuid" {
-            return IdFormat::Uuid;
+            return Some(IdFormat::Uuid);
         }
         let valid = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
         if !valid || text.len() > 32 || !text.ends_with(['_', '-', '.']) {
@@ -120,9 +123,13 @@ pub(crate) fn read_ids(node: Option<&Node>, report: &mut Report) -> Option<IdFor
                 "write `uuid`, or a prefix that ends in `_`, `-` or `.`, such as `evt_`",
             );
         }
-        IdFormat::Prefixed(text)
+        Some(IdFormat::Prefixed(text))
     };
-    Some(IdFormats { event: format("event"), endpoint: format("endpoint") })
+    Some(IdFormats {
+        event: format("event").unwrap_or(IdFormat::Uuid),
+        endpoint: format("endpoint").unwrap_or(IdFormat::Uuid),
+        delivery: format("delivery"),
+    })
 }
 
 /// What endpoints may choose for themselves, and which events they then get.

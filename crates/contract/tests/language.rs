@@ -485,3 +485,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_delivery_has_an_id_as_the_contract_writes_it_and_the_same_on_every_attempt() {
+    let of = |ids: &str| {
+        let source =
+            format!("contract: t\ntitle: T\nevents: any\n{ids}request: {{ body: {{ id: \"{{{{ delivery.id }}}}\" }} }}\n");
+        let contract = compile(&source);
+        let again = body(&render(&contract, "x", "{}", &[])).to_owned();
+        assert_eq!(body(&render(&contract, "x", "{}", &[])), again);
+        serde_json::from_str::<serde_json::Value>(&again).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(of(""), "dlv_1");
+    let uuid = of("ids: { delivery: uuid }\n");
+    assert_eq!(uuid.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "{uuid}");
+    let prefixed = of("ids: { delivery: msg_ }\n");
+    assert!(prefixed.starts_with("msg_") && prefixed.len() == 30, "{prefixed}");
+}
