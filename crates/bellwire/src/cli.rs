@@ -284,8 +284,11 @@ pub(crate) struct RenderArguments {
     /// The contract's file, or the name of a built-in contract
     pub(crate) file: PathBuf,
     /// The type of the event
-    #[arg(long = "event", value_name = "TYPE")]
-    pub(crate) event_type: String,
+    #[arg(long = "event", value_name = "TYPE", required_unless_present = "handshake")]
+    pub(crate) event_type: Option<String>,
+    /// Instead of an event, this request of the handshake, from 1
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["event_type", "data", "payload"])]
+    pub(crate) handshake: Option<usize>,
     /// JSON to send as the event's data; by default, the contract's own example
     #[arg(long, value_name = "JSON")]
     pub(crate) data: Option<String>,
@@ -293,6 +296,9 @@ pub(crate) struct RenderArguments {
     /// gives to endpoints that choose nothing
     #[arg(long, value_name = "PAYLOAD")]
     pub(crate) payload: Option<String>,
+    /// What the endpoint chooses of the contract's options, such as '{"format":"form"}'; by default, nothing
+    #[arg(long, value_name = "JSON")]
+    pub(crate) options: Option<String>,
     /// The secret to sign with; by default, one in the contract's format, the same each time
     #[arg(long, value_name = "SECRET")]
     pub(crate) secret: Option<String>,

@@ -227,6 +227,11 @@ impl Activation {
         self.steps.first().map(|step| &step.event_type)
     }
 
+    /// The condition under which the answer to a request is right; `None`: its status says.
+    pub fn accepts(&self, step: usize) -> Option<&str> {
+        Some(self.steps.get(step)?.accept.as_ref()?.text.as_str())
+    }
+
     pub(crate) fn plans(&self) -> impl Iterator<Item = &RequestPlan> {
         self.steps.iter().map(|step| &step.plan)
     }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use bellwire_contract::Contract;
+use bellwire_contract::{Activation, Contract, OutboundRequest, RenderInput};
 use bellwire_domain::{Clock, PayloadChoice, Pointer, Secret};
 
 use crate::cli::{ContractCommand, RenderArguments};
@@ -53,19 +53,7 @@ fn list(folder: Option<&Path>) -> anyhow::Result<()> {
 
 fn render(arguments: &RenderArguments) -> anyhow::Result<()> {
     let contract = find(&arguments.file)?;
-    let Some(event) = contract.event(&arguments.event_type) else {
-        let known: Vec<_> = contract.events().iter().map(|event| event.event_type.as_str()).collect();
-        bail!("--event: {} (it has {})", contract.no_such_event(&arguments.event_type), known.join(", "));
-    };
-    let event_type = bellwire_domain::EventType::try_new(&arguments.event_type).context("--event")?;
-    let data = arguments.data.as_deref().unwrap_or_else(|| event.example.get());
-    serde_json::from_str::<&serde_json::value::RawValue>(data).context("--data is not JSON")?;
-    if let Err(errors) = contract.check_data(event, data.as_bytes()) {
-        let lines: Vec<_> = errors.iter().map(|error| format!("{}: {}", error.pointer, error.message)).collect();
-        bail!("--data does not fit the event: {}", lines.join("; "));
-    }
-    let choice = arguments.payload.as_deref().map(|text| payload(&contract, text)).transpose()?;
-    let data = &*contract.minimise(data, choice.as_ref());
+    let options = arguments.options.as_deref().map(|text| options(&contract, text)).transpose()?;
     let secret = match &arguments.secret {
         Some(secret) => {
             contract.check_known_secret(secret).map_err(|reason| anyhow::anyhow!("--secret: {reason}"))?;
@@ -73,12 +61,60 @@ fn render(arguments: &RenderArguments) -> anyhow::Result<()> {
         }
         None => contract.example_secret().clone(),
     };
-    let now = SystemClock.now();
-    let example = Example::new(&contract, now);
-    let input = example.input(&event_type, data, &arguments.url, std::slice::from_ref(&secret));
-    let request = contract.render(&input)?;
+    let example = Example::new(&contract, SystemClock.now());
+    let request = if let Some(number) = arguments.handshake {
+        let event_type = bellwire_domain::EventType::try_new("activation").context("--handshake")?;
+        let mut input = example.input(&event_type, "{}", &arguments.url, std::slice::from_ref(&secret));
+        input.endpoint.options = options.as_deref();
+        handshake(&contract, number, input)?
+    } else {
+        let (event_type, data) = event(&contract, arguments)?;
+        let choice = arguments.payload.as_deref().map(|text| payload(&contract, text)).transpose()?;
+        let data = &*contract.minimise(&data, choice.as_ref());
+        let mut input = example.input(&event_type, data, &arguments.url, std::slice::from_ref(&secret));
+        input.endpoint.options = options.as_deref();
+        contract.render(&input)?
+    };
     telemetry::print_exactly(&show(&request));
     Ok(())
+}
+
+/// The event that is asked for, and its data.
+fn event(contract: &Contract, arguments: &RenderArguments) -> anyhow::Result<(bellwire_domain::EventType, String)> {
+    let wanted = arguments.event_type.as_deref().unwrap_or_default();
+    let Some(event) = contract.event(wanted) else {
+        let known: Vec<_> = contract.events().iter().map(|event| event.event_type.as_str()).collect();
+        bail!("--event: {} (it has {})", contract.no_such_event(wanted), known.join(", "));
+    };
+    let event_type = bellwire_domain::EventType::try_new(wanted).context("--event")?;
+    let data = arguments.data.as_deref().unwrap_or_else(|| event.example.get());
+    serde_json::from_str::<&serde_json::value::RawValue>(data).context("--data is not JSON")?;
+    if let Err(errors) = contract.check_data(event, data.as_bytes()) {
+        let lines: Vec<_> = errors.iter().map(|error| format!("{}: {}", error.pointer, error.message)).collect();
+        bail!("--data does not fit the event: {}", lines.join("; "));
+    }
+    Ok((event_type, data.to_owned()))
+}
+
+/// What `--handshake` asks for.
+fn handshake(contract: &Contract, number: usize, input: RenderInput<'_>) -> anyhow::Result<OutboundRequest> {
+    let steps = contract.activation().map_or(0, Activation::steps);
+    if !(1..=steps).contains(&number) {
+        bail!("--handshake: this contract has {steps} requests before the first event");
+    }
+    let token = "0".repeat(64);
+    Ok(contract.render_activation(number - 1, &RenderInput { activation: Some(&token), ..input })?)
+}
+
+/// What `--options` says, if the contract allows it.
+fn options(contract: &Contract, text: &str) -> anyhow::Result<String> {
+    let chosen = serde_json::from_str(text).context("--options is not a JSON object")?;
+    let wrong = contract.check_options(&chosen);
+    if !wrong.is_empty() {
+        let lines: Vec<_> = wrong.iter().map(|error| format!("{}: {}", error.pointer, error.message)).collect();
+        bail!("--options does not fit the contract: {}", lines.join("; "));
+    }
+    Ok(text.to_owned())
 }
 
 /// What `--payload` asks for, if the contract allows it.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::Context;
-use bellwire_contract::{Contract, EventChoice, PublishedApi, Registrar, RenderInput, SecretSource};
+use bellwire_contract::{Confirmer, Contract, EventChoice, OutboundRequest, PublishedApi, Registrar, RenderInput, SecretSource};
 use bellwire_domain::health::{FailedAfter, FailedThen};
 use bellwire_domain::{DeliveryPolicy, EventType, PayloadLevel, PayloadRules, Timestamp, UrlPolicy};
 
@@ -23,9 +23,11 @@ pub(super) fn write(contract: &Contract) -> anyhow::Result<String> {
     }
     page.push_str("## Registration\n\n");
     page.push_str(&registration(contract));
+    page.push_str(&options(contract));
     if let Some(published) = contract.published() {
         page.push_str(&api(published));
     }
+    page.push_str(&handshake(contract)?);
     page.push_str("\n## Events\n\n");
     page.push_str(&events(contract)?);
     page.push_str("## Verification\n\n");
@@ -88,6 +90,57 @@ fn payload(rules: &PayloadRules) -> String {
     format!("An endpoint chooses with `payload` what it gets: {}; `{}` unless it says so.", allowed.join(", or "), rules.default)
 }
 
+/// What an endpoint may choose for itself.
+fn options(contract: &Contract) -> String {
+    if contract.options().is_empty() {
+        return String::new();
+    }
+    let mut text = "\n## Options\n\nAn endpoint may choose:\n\n".to_owned();
+    for option in contract.options() {
+        let title = option.title.as_ref().map_or(String::new(), |title| format!(": {title}"));
+        let default = match (&option.default, option.is_required) {
+            (Some(default), _) => format!("; `{default}` unless it says so"),
+            (None, true) => "; it has to".to_owned(),
+            (None, false) => String::new(),
+        };
+        let _ = writeln!(text, "- `{}`{title}{default}. As JSON Schema: `{}`", option.name, option.schema);
+        if let Some(description) = &option.description {
+            let _ = writeln!(text, "  {}", description.trim());
+        }
+    }
+    if contract.has_filter() {
+        text.push_str("\nWhich events it gets depends on what it chooses and on what they say.\n");
+    }
+    text
+}
+
+/// What is asked of an endpoint before it gets events.
+fn handshake(contract: &Contract) -> anyhow::Result<String> {
+    let Some(activation) = contract.activation() else { return Ok(String::new()) };
+    let mut text =
+        "\n## Before the first event\n\nA new endpoint, and one whose URL has changed, is asked this first:\n\n".to_owned();
+    let (example, token) = (Example::new(contract, THEN), "0".repeat(64));
+    let event_type = EventType::try_new("activation")?;
+    for step in 0..activation.steps() {
+        let secrets = std::slice::from_ref(contract.example_secret());
+        let input = example.input(&event_type, "{}", "https://client.example/webhooks", secrets);
+        let request = contract.render_activation(step, &RenderInput { activation: Some(&token), ..input })?;
+        text.push_str(&fenced(&request));
+        let accepted = match activation.accepts(step) {
+            Some(condition) => format!("if `{condition}` holds, where `activation.token` is the token above"),
+            None => format!("with status {}", contract.delivery().success),
+        };
+        let _ = writeln!(text, "It is right {accepted}.\n");
+    }
+    if activation.confirmed_by == Confirmer::Receiver {
+        text.push_str("Then call back with the token: only that ends it.\n");
+    }
+    if let Some(every) = activation.every {
+        let _ = writeln!(text, "It is asked again every {}.", spelled(every));
+    }
+    Ok(text)
+}
+
 /// The routes that the platform has published.
 fn api(published: &PublishedApi) -> String {
     let authentication = published.authentication();
@@ -143,11 +196,15 @@ fn request(contract: &Contract, event_type: &EventType, data: &str, is_test: boo
         example.input(event_type, data, "https://client.example/webhooks", std::slice::from_ref(contract.example_secret()));
     input.event.is_test = is_test;
     let request = contract.render(&input).with_context(|| format!("event {event_type}"))?;
-    let shown = show(&request);
+    Ok(fenced(&request))
+}
+
+fn fenced(request: &OutboundRequest) -> String {
+    let shown = show(request);
     let shown = String::from_utf8_lossy(&shown);
     // Longer than any run of backticks inside.
     let fence = "`".repeat(shown.split(|character| character != '`').map(str::len).max().unwrap_or(0).max(2) + 1);
-    Ok(format!("{fence}http\n{}\n{fence}\n\n", shown.trim_end()))
+    format!("{fence}http\n{}\n{fence}\n\n", shown.trim_end())
 }
 
 fn verification(contract: &Contract) -> String {

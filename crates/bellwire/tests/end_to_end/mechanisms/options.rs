@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{ACCOUNT, World};
-use crate::harness::{Sink, until};
+use crate::harness::{Sink, bellwire, run, until};
 
 impl World {
     fn choosing(&self, url: &str, options: &Value) -> String {
@@ -128,4 +128,28 @@ fn a_published_registration_chooses_in_the_words_of_its_document() {
     let refused = consumer.post(hooks, &json!({ "url": "http://127.0.0.1:9/", "retryCount": 9 }));
     assert_eq!(refused.status, 400, "{}", refused.text());
     assert_eq!(consumer.post(hooks, &json!({ "url": "http://127.0.0.1:9/" })).expect(201)["retryCount"], json!(1));
+}
+
+#[test]
+fn the_commands_show_what_can_be_chosen_and_what_is_asked_first() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/contracts");
+    let (options, query) = (format!("{folder}/options.yaml"), format!("{folder}/handshake_query.yaml"));
+    let shown = |arguments: &[&str]| run(bellwire().args(arguments)).success().to_owned();
+    let put =
+        shown(&["contract", "render", &options, "--event", "order.changed", "--options", r#"{"verb":"PUT","format":"form"}"#]);
+    assert!(put.starts_with("PUT ") && put.ends_with("\nid=1"), "{put}");
+    let asked = shown(&["contract", "render", &query, "--handshake", "1"]);
+    assert!(asked.starts_with(&format!("GET https://client.example/webhooks?challenge={}\n", "0".repeat(64))), "{asked}");
+    let page = shown(&["contract", "docs", &query]);
+    assert!(page.contains("## Before the first event") && page.contains("answer.body"), "{page}");
+    let page = shown(&["contract", "docs", &options]);
+    assert!(page.contains("- `retries`: Retries; `1` unless it says so."), "{page}");
+    for (arguments, expected) in [
+        (vec!["contract", "render", &query, "--handshake", "2"], "this contract has 1 requests before the first event"),
+        (vec!["contract", "render", &options, "--event", "order.changed", "--options", r#"{"verb":"GET"}"#], "/verb"),
+        (vec!["contract", "render", &options, "--event", "order.changed", "--options", "PUT"], "--options is not a JSON object"),
+    ] {
+        let refused = run(bellwire().args(arguments));
+        assert!(refused.refusal().contains(expected), "{refused:?}");
+    }
 }
