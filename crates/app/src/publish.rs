@@ -102,8 +102,8 @@ impl App {
     ) -> Result<Vec<EventReceipt>, PublishFailure> {
         let mut account = Arc::clone(&access.account);
         for _ in 0..DECISIONS_MAX {
-            let contract = self.contract(&account.contract)?;
-            let events = decide(&account, contract)?;
+            let contract = self.contract(&account)?;
+            let events = decide(&account, &contract)?;
             match self.records().commit_events(&account, events).await {
                 Ok(receipts) => {
                     count_accepted(contract.name(), &receipts);
