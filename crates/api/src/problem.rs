@@ -70,6 +70,8 @@ codes! {
     ContractFixed = "contract_fixed" CONFLICT "An account cannot change its contract";
     /// The account's contract is not loaded.
     ContractNotLoaded = "contract_not_loaded" CONFLICT "The contract of this account is not loaded";
+    /// Accounts could not go on with what the contracts' files say.
+    ContractInUse = "contract_in_use" CONFLICT "Accounts could not go on with what the files say";
     /// No webhooks for sandbox accounts.
     SandboxAccount = "sandbox_account" CONFLICT "The contract has no webhooks for sandbox accounts";
     /// The account is being deleted.
@@ -116,6 +118,8 @@ codes! {
     UnsupportedEncoding = "unsupported_encoding" UNSUPPORTED_MEDIA_TYPE "The body must be encoded as gzip or not at all";
     /// The content is wrong; `errors` says where.
     Invalid = "invalid" UNPROCESSABLE_ENTITY "The content is not valid";
+    /// A file of a contract is wrong.
+    ContractFiles = "contract_files" UNPROCESSABLE_ENTITY "A file of a contract is wrong";
     /// The account has too many live deliveries.
     BacklogFull = "backlog_full" TOO_MANY_REQUESTS "Too many deliveries of the account are waiting";
     /// The key sends too many requests.
@@ -220,6 +224,7 @@ impl From<AppError> for Problem {
             AppError::Forbidden(_) => Self::new(Code::Forbidden, detail),
             AppError::NotFound(_) | AppError::NoSuchKind(_) => Self::new(Code::NotFound, detail),
             AppError::Invalid(faults) => Self::invalid(faults),
+            AppError::ContractFiles(_) => Self::new(Code::ContractFiles, detail),
             AppError::TooLarge(fault) => Self::at(Code::TooLarge, detail, vec![fault]),
             AppError::BacklogFull { .. } => Self::new(Code::BacklogFull, detail),
             AppError::PreconditionFailed { .. } => Self::new(Code::PreconditionFailed, detail),
@@ -252,6 +257,7 @@ impl Problem {
             Conflict::IllegalTransition { .. } => Code::IllegalTransition,
             Conflict::ContractFixed { .. } => Code::ContractFixed,
             Conflict::ContractNotLoaded { .. } => Code::ContractNotLoaded,
+            Conflict::ContractInUse { .. } => Code::ContractInUse,
             Conflict::SandboxAccount => Code::SandboxAccount,
             Conflict::AccountDeleted => Code::AccountDeleted,
             Conflict::EndpointLimit { .. } => Code::EndpointLimit,
@@ -274,6 +280,7 @@ impl Problem {
             Conflict::EventExists { pointer, .. } => vec![Fault::new(pointer.as_str(), detail.as_str())],
             Conflict::ContractFixed { .. } => vec![Fault::new("/contract", detail.as_str())],
             Conflict::ContractNotLoaded { .. }
+            | Conflict::ContractInUse { .. }
             | Conflict::SandboxAccount
             | Conflict::AccountDeleted
             | Conflict::EndpointLimit { .. }

@@ -16,6 +16,8 @@ mod audit;
 mod authorisation;
 #[path = "api/bulk_retries.rs"]
 mod bulk_retries;
+#[path = "api/contract_reload.rs"]
+mod contract_reload;
 #[path = "api/contracts.rs"]
 mod contracts;
 #[path = "api/deliveries.rs"]

@@ -200,7 +200,7 @@ impl App {
         if account.deleting_since.is_some() && !shows_deleted {
             return Err(not_found());
         }
-        let contract = self.contracts().get(&account.contract).cloned();
+        let contract = self.find_contract(&account);
         let Scope { only, by, shows_contents } = scope;
         let may_change = self.permit(actor, Operation::EndpointChange);
         let mut access = AccountAccess { account, by, shows_contents, shows_tokens: may_change.is_ok(), contract };
@@ -224,7 +224,7 @@ impl App {
     /// Permission for an account that this process has for itself, whoever asks or does not.
     pub(crate) async fn own_account(&self, id: &AccountId) -> Result<AccountAccess, AppError> {
         let account = self.find_account(id).await?.ok_or(AppError::NotFound(Resource::Account))?;
-        let contract = self.contracts().get(&account.contract).cloned();
+        let contract = self.find_contract(&account);
         Ok(AccountAccess { account, by: Author::node(), shows_contents: true, shows_tokens: true, contract })
     }
 }

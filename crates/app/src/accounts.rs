@@ -48,6 +48,7 @@ impl App {
     /// Creates or changes an account.
     pub async fn put_account(&self, scope: &Scope, input: AccountInput<'_>) -> Result<PutAccountAnswer, AppError> {
         let mut faults = Vec::new();
+        let _one_at_a_time = self.0.put_account.lock().await;
         let id = AccountId::try_new(input.id).map_err(|error| AppError::invalid("/id", error.to_string()))?;
         let unknown = || {
             AppError::invalid("/contract", {
@@ -63,7 +64,6 @@ impl App {
         }
         no_faults(faults)?;
 
-        let _one_at_a_time = self.0.put_account.lock().await;
         let generated = self.first_secret(&id, &contract, input.secret.is_some()).await?;
         let entry = scope.entry(AuditAction::AccountChanged).in_account(&id);
         let entry = entry.with("contract", AuditDetail::Text(contract.name().to_owned()));

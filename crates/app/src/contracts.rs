@@ -29,8 +29,8 @@ impl App {
             None => true,
             Some(own) => own.as_deref() == Some(name),
         };
-        let contract = self.contracts().get(name).filter(|_| visible);
-        contract.cloned().ok_or(AppError::NotFound(Resource::Contract))
+        let contract = self.contracts().get(name).filter(|_| visible).cloned();
+        contract.ok_or(AppError::NotFound(Resource::Contract))
     }
 
     /// For a scope of one account, the name of its contract, if the account exists. `None`: the scope is all accounts.

@@ -75,6 +75,12 @@ pub enum Conflict {
         /// Its name.
         contract: String,
     },
+    /// Accounts could not go on with what the files say.
+    #[error("nothing was changed: {}", .reasons.join("; "))]
+    ContractInUse {
+        /// Which contracts, and why.
+        reasons: Vec<String>,
+    },
     /// The contract has no webhooks for sandbox accounts.
     #[error("this is a sandbox account, and its contract has no webhooks for sandboxes")]
     SandboxAccount,
@@ -194,6 +200,9 @@ pub enum AppError {
     /// The input is invalid.
     #[error("the input is not valid")]
     Invalid(Vec<Fault>),
+    /// A file of a contract is wrong: each line of the text says one thing, and where.
+    #[error("nothing was changed: {0}")]
+    ContractFiles(String),
     /// The input is too large.
     #[error("{}", .0.detail)]
     TooLarge(Fault),

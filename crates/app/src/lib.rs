@@ -19,6 +19,7 @@ mod activations;
 mod audit;
 mod author;
 mod bulk_retries;
+mod contract_reload;
 mod contracts;
 mod deliveries;
 mod delivery_filter;
@@ -53,6 +54,7 @@ use std::sync::Arc;
 use bellwire_contract::{Contract, Contracts};
 use bellwire_domain::{AccountId, AddressPolicy, Clock, Entropy, Role};
 use bellwire_store::{Account, Records, StoreError};
+use tokio::sync::watch;
 
 use rate::Rates;
 use tally::Tally;
@@ -63,6 +65,7 @@ pub use accounts::{AccountInput, PutAccountAnswer};
 pub use audit::KEY_PREFIX_LENGTH;
 pub use author::{Author, ClientAddress};
 pub use bulk_retries::BULK_RETRY_STATES;
+pub use contract_reload::ContractFiles;
 pub use deliveries::DeliveryWithAttempts;
 pub use delivery_filter::{DeliveryFilter, STATUS_RANGE, WrongFilter};
 pub use disclosures::DisclosureInput;
@@ -91,8 +94,10 @@ pub use shown_secret::ShownSecret;
 pub struct AppOptions {
     /// Where everything is kept.
     pub records: Records,
-    /// The loaded contracts.
-    pub contracts: Arc<Contracts>,
+    /// The loaded contracts: [`App::reload_contracts`] sends others. Whoever works with some goes on with those.
+    pub contracts: watch::Sender<Arc<Contracts>>,
+    /// Where they are read from; `None`: they stay as they are.
+    pub contract_files: Option<Arc<dyn ContractFiles>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Random bytes for ids, keys and secrets.
@@ -113,7 +118,7 @@ pub struct App(Arc<Inner>);
 
 struct Inner {
     options: AppOptions,
-    /// One account is created or changed at a time, so that its first secret is generated once.
+    /// One account is created or changed at a time, so that its first secret is generated once, and none while contracts are read again.
     put_account: tokio::sync::Mutex<()>,
     /// How often each API key may ask, if it is limited.
     requests: Option<Rates<Identity>>,
@@ -152,8 +157,8 @@ impl App {
     }
 
     /// The loaded contracts.
-    pub fn contracts(&self) -> &Contracts {
-        &self.0.options.contracts
+    pub fn contracts(&self) -> Arc<Contracts> {
+        Arc::clone(&self.0.options.contracts.borrow())
     }
 
     /// The source of random bytes, for what callers generate themselves (request ids).
@@ -204,8 +209,13 @@ impl App {
     }
 
     /// The contract that an account names.
-    pub(crate) fn contract(&self, name: &str) -> Result<&Arc<Contract>, AppError> {
-        let missing = || Conflict::ContractNotLoaded { contract: name.to_owned() };
-        self.0.options.contracts.get(name).ok_or_else(|| missing().into())
+    pub(crate) fn contract(&self, account: &Account) -> Result<Arc<Contract>, AppError> {
+        let missing = || Conflict::ContractNotLoaded { contract: account.contract.clone() };
+        self.find_contract(account).ok_or_else(|| missing().into())
+    }
+
+    /// The same, if it is loaded.
+    pub(crate) fn find_contract(&self, account: &Account) -> Option<Arc<Contract>> {
+        self.0.options.contracts.borrow().get(&account.contract).cloned()
     }
 }

@@ -9,6 +9,8 @@ pub enum Operation {
     KeyManage,
     /// Reading contracts.
     ContractRead,
+    /// Loading contracts anew.
+    ContractReload,
     /// Creating, changing, listing and deleting accounts.
     AccountManage,
     /// Listing all accounts.
@@ -45,9 +47,10 @@ pub enum Operation {
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::KeyManage,
         Self::ContractRead,
+        Self::ContractReload,
         Self::AccountManage,
         Self::AccountList,
         Self::AccountRead,
@@ -80,6 +83,7 @@ impl Operation {
             | Self::AuditRead
             | Self::DisclosureRead => false,
             Self::KeyManage
+            | Self::ContractReload
             | Self::AccountManage
             | Self::EndpointChange
             | Self::EventPublish
@@ -137,6 +141,7 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
         (
             Role::Consumer,
             Operation::KeyManage
+            | Operation::ContractReload
             | Operation::AccountManage
             | Operation::AccountList
             | Operation::EventPublish
@@ -148,6 +153,7 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
         | (
             Role::Publisher,
             Operation::KeyManage
+            | Operation::ContractReload
             | Operation::AccountManage
             | Operation::AccountList
             | Operation::AccountRead
@@ -165,6 +171,7 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
         | (
             Role::Auditor,
             Operation::KeyManage
+            | Operation::ContractReload
             | Operation::AccountManage
             | Operation::EndpointChange
             | Operation::EventPublish
@@ -183,9 +190,10 @@ mod tests {
     use super::*;
 
     /// One line per operation: admin, publisher, consumer, auditor. `+` everywhere, `o` own account, `-` nowhere.
-    const MATRIX: [(Operation, &str); 18] = [
+    const MATRIX: [(Operation, &str); 19] = [
         (Operation::KeyManage, "+---"),
         (Operation::ContractRead, "++o+"),
+        (Operation::ContractReload, "+---"),
         (Operation::AccountManage, "+---"),
         (Operation::AccountList, "+--+"),
         (Operation::AccountRead, "+-o+"),

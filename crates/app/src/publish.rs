@@ -103,9 +103,9 @@ impl App {
     ) -> Result<Vec<EventReceipt>, PublishFailure> {
         let mut account = Arc::clone(&access.account);
         for _ in 0..DECISIONS_MAX {
-            let contract = self.contract(&account.contract)?;
-            let mut events = decide(&account, contract)?;
-            self.filter_events(&account, contract, &mut events).await?;
+            let contract = self.contract(&account)?;
+            let mut events = decide(&account, &contract)?;
+            self.filter_events(&account, &contract, &mut events).await?;
             match self.records().commit_events(&account, events).await {
                 Ok(receipts) => {
                     count_accepted(contract.name(), &receipts);

@@ -42,7 +42,7 @@ impl App {
         let wanted = PutResource { kind: input.kind.to_owned(), id, document: input.document, precondition: input.precondition };
         let mut account = Arc::clone(&access.account);
         for _ in 0..DECISIONS_MAX {
-            let contract = Arc::clone(self.contract(&account.contract)?);
+            let contract = self.contract(&account)?;
             let (app, deciding, document) = (self.clone(), Arc::clone(&account), wanted.clone());
             let decide =
                 move |stored: Option<&bellwire_store::Resource>| app.decide_resource(&deciding, &contract, &document, stored);

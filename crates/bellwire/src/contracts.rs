@@ -1,10 +1,15 @@
-//! Loading contracts: the built-in ones and those of a folder.
+//! Loading contracts: the built-in ones and those of a folder, at the start and again when that is asked for.
 
 use std::fs;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use bellwire_contract::{Contract, Contracts};
+use bellwire_app::{App, ContractFiles};
+use bellwire_contract::{Contract, ContractChanges, Contracts};
+use bellwire_domain::{AllowedNetwork, Scope};
+use tokio::signal::unix::Signal;
+use tokio_util::sync::CancellationToken;
 
 /// The built-in contracts and, if given, all `*.yaml` and `*.yml` files of `folder`.
 pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Contracts> {
@@ -17,10 +22,83 @@ pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Contracts> {
     if files.is_empty() {
         bail!("--contracts: no *.yaml file in {}", folder.display());
     }
+    let mut wrong = Vec::new();
     for file in files {
-        contracts.add(read(&file)?).with_context(|| file.display().to_string())?;
+        let added = read(&file).and_then(|contract| contracts.add(contract).with_context(|| file.display().to_string()));
+        wrong.extend(added.err().map(|error| format!("{error:#}")));
     }
-    Ok(contracts)
+    if wrong.is_empty() { Ok(contracts) } else { bail!(wrong.join("\n")) }
+}
+
+/// What `bellwire serve` loads, and which of it other flags need.
+pub(crate) struct ServedContracts {
+    /// More than the built-in ones.
+    pub(crate) folder: Option<PathBuf>,
+    /// Contracts whose published API has its own listener, and its address.
+    pub(crate) publish: Vec<(String, SocketAddr)>,
+    pub(crate) allow_network: Vec<AllowedNetwork>,
+}
+
+impl ServedContracts {
+    /// Loads all of them.
+    pub(crate) fn load(&self) -> anyhow::Result<Contracts> {
+        let contracts = load(self.folder.as_deref())?;
+        self.check_published_listeners(&contracts)?;
+        self.check_allowed_networks(&contracts)?;
+        Ok(contracts)
+    }
+
+    /// A published API can only be served if its contract declares one.
+    fn check_published_listeners(&self, contracts: &Contracts) -> anyhow::Result<()> {
+        for (contract, address) in &self.publish {
+            match contracts.get(contract) {
+                None => {
+                    let meant = contracts.did_you_mean(contract);
+                    bail!(
+                        "--publish {contract}={address}: there is no contract `{contract}`{meant}; see `bellwire contract list`"
+                    );
+                }
+                Some(found) if found.published().is_none() => {
+                    bail!("--publish {contract}={address}: the contract `{contract}` declares no published API");
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A network can only be allowed for a contract that there is.
+    fn check_allowed_networks(&self, contracts: &Contracts) -> anyhow::Result<()> {
+        for network in &self.allow_network {
+            if let Scope::Contract(contract) = network.scope()
+                && contracts.get(contract).is_none()
+            {
+                bail!("--allow-network {network}: there is no contract `{contract}`; see `bellwire contract list`");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ContractFiles for ServedContracts {
+    fn load(&self) -> Result<Contracts, String> {
+        Self::load(self).map_err(|error| format!("{error:#}"))
+    }
+}
+
+/// Loads them again on each SIGHUP, until the server stops. What came of it is in the log.
+pub(crate) async fn reload_on_hangup(app: App, mut hangups: Signal, stop: CancellationToken) {
+    let reloading = async {
+        while hangups.recv().await.is_some() {
+            match app.reload_contracts_on_signal().await {
+                Ok(ContractChanges { added, changed, removed, .. }) => {
+                    tracing::info!(?added, ?changed, ?removed, "the contracts were read again");
+                }
+                Err(error) => tracing::error!("SIGHUP: the contracts stay as they were: {error}"),
+            }
+        }
+    };
+    stop.run_until_cancelled(reloading).await;
 }
 
 /// Reads and compiles one file.

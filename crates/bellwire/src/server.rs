@@ -16,12 +16,14 @@ use bellwire_domain::{AccountId, AddressPolicy, AllowedNetwork, Clock, Entropy, 
 use bellwire_egress::{Sender, SenderOptions};
 use bellwire_engine::{Engine, EngineOptions};
 use bellwire_sso::{SingleSignOn, SingleSignOnOptions};
-use bellwire_store::{Location, MasterKey, PageRequest, Records, StoreOptions};
+use bellwire_store::{AccountsOfContract, Location, MasterKey, Records, StoreOptions};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::contracts::{self, ServedContracts};
 use crate::environment::{SystemClock, SystemEntropy, given_flags};
 use crate::erasures::ErasureFile;
 use crate::listener::{self, ListenerLimits, Tls};
@@ -40,7 +42,10 @@ pub(crate) struct ServerOptions {
     /// On PostgreSQL, how long a node may be silent.
     pub(crate) node_lease: Duration,
     pub(crate) master_key: MasterKey,
+    /// The contracts as they were loaded first.
     pub(crate) contracts: Contracts,
+    /// Where they are read from again.
+    pub(crate) contract_files: ServedContracts,
     pub(crate) allow_network: Vec<AllowedNetwork>,
     pub(crate) allow_http: bool,
     pub(crate) admin_key: Option<String>,
@@ -127,7 +132,6 @@ impl Server {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
-        let contracts = Arc::new(options.contracts);
         let addresses = AddressPolicy::new(options.allow_network);
         let (records, queue) = bellwire_store::open(StoreOptions {
             account_backlog_max: options.account_backlog_max.into(),
@@ -136,11 +140,13 @@ impl Server {
             node_lease: options.node_lease,
             ..StoreOptions::new(options.database, options.master_key, Arc::clone(&clock), Arc::clone(&entropy))
         })?;
-        check_contracts(&records, &contracts).await?;
+        let hangups = signals::hangups()?; // from here on one ends nothing
+        let contracts = in_use(&records, options.contracts).await?;
         let erasures = options.erasures.map(ErasureFile::open).transpose()?.map(Arc::new);
         let app = App::new(AppOptions {
             records: records.clone(),
-            contracts: Arc::clone(&contracts),
+            contracts: contracts.clone(),
+            contract_files: Some(Arc::new(options.contract_files)),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             addresses: addresses.clone(),
@@ -162,7 +168,7 @@ impl Server {
         let sender = Sender::new(SenderOptions { addresses, ..SenderOptions::default() });
         let engine = Engine::start(EngineOptions {
             queue,
-            contracts,
+            contracts: contracts.subscribe(),
             transport: Arc::new(sender),
             clock,
             entropy,
@@ -176,6 +182,7 @@ impl Server {
         let tasks = TaskTracker::new();
         tasks.spawn(telemetry::keep_metrics_small(metrics.clone(), stop_listening.clone()));
         tasks.spawn(bulk_retries::run(app.clone(), stop_listening.clone()));
+        tasks.spawn(contracts::reload_on_hangup(app.clone(), hangups, stop_listening.clone()));
         let audit_checkpoints = options.audit_checkpoints;
         tasks.spawn(audit::run(app.clone(), audit_checkpoints.clone(), stop_listening.clone()));
         if let Some(tls) = &tls {
@@ -307,23 +314,14 @@ fn refused_key(error: AppError) -> anyhow::Error {
     }
 }
 
-/// Every account's contract must be loaded; without it, nothing could be sent to that account.
-async fn check_contracts(records: &Records, contracts: &Contracts) -> anyhow::Result<()> {
-    let mut after = None;
-    loop {
-        let page = records.list_accounts(PageRequest { limit: 1_000, after }).await?;
-        for account in &page.items {
-            if contracts.get(&account.contract).is_none() {
-                bail!(
-                    "the account {} is under the contract `{}`, which is not loaded; name its folder with --contracts",
-                    account.id,
-                    account.contract
-                );
-            }
-        }
-        after = page.next;
-        if after.is_none() {
-            return Ok(());
+/// The contracts to begin with. Every account's must be among them; without it, nothing could be sent to that account.
+async fn in_use(records: &Records, contracts: Contracts) -> anyhow::Result<watch::Sender<Arc<Contracts>>> {
+    for AccountsOfContract { contract, first, .. } in records.count_accounts_by_contract().await? {
+        if contracts.get(&contract).is_none() {
+            bail!(
+                "the account {first} is under the contract `{contract}`, which is not loaded; name its folder with --contracts"
+            );
         }
     }
+    Ok(watch::Sender::new(Arc::new(contracts)))
 }

@@ -75,7 +75,7 @@ pub(crate) fn kind(error: &AppError) -> (StatusCode, &'static str) {
         AppError::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "Not signed in"),
         AppError::Forbidden(_) => (StatusCode::FORBIDDEN, "Not allowed"),
         AppError::NotFound(_) | AppError::NoSuchKind(_) => (StatusCode::NOT_FOUND, "Not found"),
-        AppError::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "Not valid"),
+        AppError::Invalid(_) | AppError::ContractFiles(_) => (StatusCode::UNPROCESSABLE_ENTITY, "Not valid"),
         AppError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "Too large"),
         AppError::BacklogFull { .. } | AppError::RateExceeded { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too often"),
         AppError::PreconditionFailed { .. } | AppError::Conflict(_) => (StatusCode::CONFLICT, "Not possible now"),
@@ -97,6 +97,7 @@ pub(crate) fn sentence(error: &AppError) -> String {
         | AppError::Forbidden(_)
         | AppError::NotFound(_)
         | AppError::NoSuchKind(_)
+        | AppError::ContractFiles(_)
         | AppError::TooLarge(_)
         | AppError::BacklogFull { .. }
         | AppError::PreconditionFailed { .. }

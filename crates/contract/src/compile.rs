@@ -151,6 +151,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         name: name?,
         title: title?,
         description,
+        file: report.file().to_owned(),
         source: source.to_owned(),
         ids: ids?,
         events: catalogue.events,

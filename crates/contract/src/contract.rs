@@ -32,6 +32,8 @@ pub struct Contract {
     pub(crate) name: String,
     pub(crate) title: String,
     pub(crate) description: Option<String>,
+    /// The file's name, as given to the compiler.
+    pub(crate) file: String,
     pub(crate) source: String,
     pub(crate) ids: IdFormats,
     pub(crate) events: Vec<EventDefinition>,
@@ -73,6 +75,11 @@ impl Contract {
     /// What the platform is.
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
+    }
+
+    /// The file's name, as given to [`Contract::compile`].
+    pub fn file(&self) -> &str {
+        &self.file
     }
 
     /// The file's text.

@@ -92,6 +92,11 @@ impl Report {
         Self { file: file.to_owned(), diagnostics: Vec::new() }
     }
 
+    /// The file's name.
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+
     /// Adds a diagnostic.
     pub(crate) fn add(&mut self, at: At, path: &str, message: impl Into<String>, help: impl Into<String>) {
         if self.diagnostics.len() >= DIAGNOSTICS_MAX {

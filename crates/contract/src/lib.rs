@@ -14,7 +14,7 @@
 //! - `json`, `piece`, `meter`, `filters`, `python`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
 //! - `signature`, `request`, `catalogue`, `answer_rules`, `policy`, `activation`, `facts`, `options`, `variants`, `subscription`, `console`, `resource` and `published`: each reads one part of a contract;
 //! - `contract`: the compiled contract, and on top of it `warnings`, `render`, `choosing`, `handshake`, `captured`, `verify`, `identify`, `proofs` and `code`;
-//! - `trial`, `compile`, `json_schema` and `shipped`.
+//! - `trial`, `compile`, `json_schema`, `shipped` and `changes`.
 //!
 //! To add
 //!
@@ -33,6 +33,7 @@ mod activation;
 mod answer_rules;
 mod captured;
 mod catalogue;
+mod changes;
 mod choosing;
 mod code;
 mod compile;
@@ -83,6 +84,7 @@ pub use answer_rules::AnswerInput;
 pub use bellwire_domain::OutboundRequest;
 pub use captured::CapturedRequest;
 pub use catalogue::{EventDefinition, TestEvent};
+pub use changes::ContractChanges;
 pub use code::{CodeError, CodeLanguage, VerificationCode};
 pub use console::{ConsoleWords, FieldWords};
 pub use contract::Contract;

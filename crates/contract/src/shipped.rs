@@ -24,10 +24,12 @@ pub struct Contracts {
 
 /// A second contract with the same name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is a contract named `{name}` already")]
+#[error("there is a contract named `{name}` already, in {file}")]
 pub struct DuplicateContract {
     /// The name.
     pub name: String,
+    /// The file of the first one.
+    pub file: String,
 }
 
 impl Contracts {
@@ -44,8 +46,8 @@ impl Contracts {
     /// Adds a contract, unless its name is taken.
     pub fn add(&mut self, contract: Contract) -> Result<(), DuplicateContract> {
         let name = contract.name().to_owned();
-        if self.by_name.contains_key(&name) {
-            return Err(DuplicateContract { name });
+        if let Some(taken) = self.by_name.get(&name) {
+            return Err(DuplicateContract { name, file: taken.file().to_owned() });
         }
         self.by_name.insert(name, Arc::new(contract));
         Ok(())

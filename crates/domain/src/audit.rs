@@ -25,6 +25,8 @@ crate::words! {
         BulkRetryCancelled = "bulk_retry.cancelled",
         /// A retry of many deliveries was started.
         BulkRetryStarted = "bulk_retry.started",
+        /// The contracts were read again.
+        ContractsReloaded = "contracts.reloaded",
         /// An account's data key was renewed.
         DataKeyRenewed = "data_key.renewed",
         /// A delivery was made due by hand.

@@ -127,7 +127,7 @@ enum Tried {
 impl Shared {
     /// Sends a handshake's requests, and writes down what came of them.
     async fn shake_hands(&self, lane: &LaneKey, taken: TakenActivation) {
-        let Some(contract) = self.contracts.get(&taken.config.account.contract) else {
+        let Some(contract) = self.contract(&taken.config.account) else {
             return self.put_off(lane, taken.token).await;
         };
         let Some(activation) = contract.activation() else {
@@ -135,7 +135,7 @@ impl Shared {
             let end = ActivationEnd::Accepted { secret: None, rate_limit: None, is_enough: true, next_at: None };
             return self.end(lane, taken.token, end).await;
         };
-        let tried = self.try_steps(contract, activation, lane, &taken).await;
+        let tried = self.try_steps(&contract, activation, lane, &taken).await;
         let now = self.clock.now();
         let end = match tried {
             Tried::Over => return,

@@ -44,7 +44,7 @@ impl Shared {
                 return Ended::Over(None);
             }
         };
-        let Some(contract) = self.contracts.get(&config.account.contract) else {
+        let Some(contract) = self.contract(&config.account) else {
             tracing::error!(contract = %config.account.contract, account.id = %lane.account_id, "the contract is not loaded");
             Box::pin(self.unclaim(vec![delivery])).await;
             return Ended::Over(None);
@@ -76,11 +76,11 @@ impl Shared {
         }
         let build = |delivery: &ClaimedDelivery| {
             let at = self.clock.now();
-            (at, self.request(contract, &config, delivery, at))
+            (at, self.request(&contract, &config, delivery, at))
         };
         let Some((started_at, request)) = self.watched(&mut delivery, build).await else { return Ended::Over(None) };
         let told = match &request {
-            Ok(request) if delivery.event.has_subjects => Some(told(contract, &config, request)),
+            Ok(request) if delivery.event.has_subjects => Some(told(&contract, &config, request)),
             _ => None,
         };
         let sent = match request {
@@ -92,7 +92,7 @@ impl Shared {
         };
         let Ok(Sent { outcome, phases }) = sent else { return Ended::NoRoom(delivery) };
         let ended_at = self.clock.now();
-        let judged = judge(contract, &outcome, delivery.attempts + 1);
+        let judged = judge(&contract, &outcome, delivery.attempts + 1);
         let decision = policy.decide(delivery.attempts + 1, (&outcome, judged), ended_at, self.random());
         let signal = policy.signal(&outcome);
         let told = told.filter(|_| outcome.may_have_arrived()).map(Box::new);

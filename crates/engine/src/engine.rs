@@ -8,6 +8,7 @@ use bellwire_domain::{Clock, Entropy, RetentionPeriods};
 use bellwire_store::Queue;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
+use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,8 +24,8 @@ use crate::{activator, claimer, deleter, eraser, pacer, recorder, replayer, reta
 pub struct EngineOptions {
     /// The queue of live deliveries.
     pub queue: Queue,
-    /// The loaded contracts.
-    pub contracts: Arc<Contracts>,
+    /// The loaded contracts. Each attempt takes those that are loaded when it begins.
+    pub contracts: Receiver<Arc<Contracts>>,
     /// What sends.
     pub transport: Arc<dyn Transport>,
     /// The time.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_contract::Contracts;
+use bellwire_contract::{Contract, Contracts};
 use bellwire_domain::{Clock, Entropy, Signal, Timestamp};
-use bellwire_store::{ClaimedDelivery, LaneKey, Outcome, Queue};
+use bellwire_store::{Account, ClaimedDelivery, LaneKey, Outcome, Queue};
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,7 +29,7 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(10);
 /// What the loops share.
 pub(crate) struct Shared {
     pub(crate) queue: Queue,
-    pub(crate) contracts: Arc<Contracts>,
+    pub(crate) contracts: watch::Receiver<Arc<Contracts>>,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -55,6 +55,11 @@ pub(crate) enum Ended {
 }
 
 impl Shared {
+    /// An account's contract as it is loaded now. Whoever has it goes on with it, whatever is loaded meanwhile.
+    pub(crate) fn contract(&self, account: &Account) -> Option<Arc<Contract>> {
+        self.contracts.borrow().get(&account.contract).cloned()
+    }
+
     /// Starts every attempt that the scheduler allows now, each on a task of its own, and tells the pacer when it is needed
     /// sooner than it thinks.
     pub(crate) fn pump(self: &Arc<Self>) {

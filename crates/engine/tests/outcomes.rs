@@ -18,7 +18,7 @@ use bellwire_store::{
 };
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// What the engine lets wait (`OUTCOMES_MAX`), and what may be on its way into the store besides.
 const WAITING_MAX: usize = 4_096 + 1_024;
@@ -119,7 +119,7 @@ async fn attempts_wait_for_room_while_outcomes_cannot_be_stored() {
     let transport = Arc::new(Counting { gate: Semaphore::new(0), sent: AtomicUsize::new(0) });
     let engine = Engine::start(EngineOptions {
         queue,
-        contracts: Arc::new(contracts),
+        contracts: watch::channel(Arc::new(contracts)).1,
         transport: Arc::clone(&transport) as _,
         clock: Arc::clone(&clock) as _,
         entropy,

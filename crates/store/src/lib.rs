@@ -73,7 +73,7 @@ pub use records::{
     RetryResult, Rotation, StartBulkRetryError, StartErasureError, StartReplayError, StartedReplay, key_hash,
 };
 pub use relocation::{Relocated, Relocation, RelocationProgress, Report, TableRows, relocate};
-pub use rows::account::Account;
+pub use rows::account::{Account, AccountsOfContract};
 pub use rows::activation::Activation;
 pub use rows::endpoint::Endpoint;
 pub use rows::erasure::Erased;

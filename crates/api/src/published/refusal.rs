@@ -97,9 +97,12 @@ const fn input_of(resource: Resource) -> &'static str {
 
 const fn kind(code: Code) -> ErrorKind {
     match code {
-        Code::MalformedJson | Code::UnreadableBody | Code::InvalidQuery | Code::InvalidHeader | Code::Invalid => {
-            ErrorKind::Invalid
-        }
+        Code::MalformedJson
+        | Code::UnreadableBody
+        | Code::InvalidQuery
+        | Code::InvalidHeader
+        | Code::Invalid
+        | Code::ContractFiles => ErrorKind::Invalid,
         Code::Unauthenticated => ErrorKind::Unauthenticated,
         Code::Forbidden => ErrorKind::Forbidden,
         Code::NotFound | Code::RouteNotFound => ErrorKind::NotFound,
@@ -107,6 +110,7 @@ const fn kind(code: Code) -> ErrorKind {
         Code::EventConflict
         | Code::ContractFixed
         | Code::ContractNotLoaded
+        | Code::ContractInUse
         | Code::SandboxAccount
         | Code::AccountDeleted
         | Code::EndpointLimit

@@ -3,6 +3,7 @@
 mod get;
 mod list;
 mod paths;
+mod reload;
 mod webhooks;
 
 use bellwire_contract::{Contract, EventChoice, PublishedApi, PublishedRoute, Registrar, SecretSource, Verb};
@@ -17,7 +18,11 @@ use crate::Api;
 pub use webhooks::webhooks_document;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(list::list)).routes(routes!(get::get)).routes(routes!(webhooks::webhooks))
+    OpenApiRouter::new()
+        .routes(routes!(list::list))
+        .routes(routes!(get::get))
+        .routes(routes!(webhooks::webhooks))
+        .routes(routes!(reload::reload))
 }
 
 /// A loaded contract.

@@ -8,13 +8,14 @@ use crate::document::operations;
 use crate::support::{ADMIN, Server};
 
 /// The records of each operation; empty: it leaves none.
-const RECORDS: [(&str, &str); 58] = [
+const RECORDS: [(&str, &str); 59] = [
     ("keys.create", "key.created"),
     ("keys.list", ""),
     ("keys.delete", "key.deleted"),
     ("contracts.list", ""),
     ("contracts.get", ""),
     ("contracts.webhooks", ""),
+    ("contracts.reload", "contracts.reloaded"),
     ("accounts.put", "account.changed"),
     ("accounts.get", ""),
     ("accounts.list", ""),

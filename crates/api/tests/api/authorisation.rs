@@ -9,13 +9,14 @@ use crate::support::{ADMIN, Server};
 
 /// `id`: admin, publisher, consumer on its own account, consumer on another's, auditor, nobody.
 /// `+` allowed, `-` 403, `0` 404, `!` 401.
-const MATRIX: [(&str, &str); 58] = [
+const MATRIX: [(&str, &str); 59] = [
     ("keys.create", "+----!"),
     ("keys.list", "+----!"),
     ("keys.delete", "+----!"),
     ("contracts.list", "+++++!"),
     ("contracts.get", "+++0+!"),
     ("contracts.webhooks", "+++0+!"),
+    ("contracts.reload", "+----!"),
     ("accounts.put", "+----!"),
     ("accounts.get", "+-+0+!"),
     ("accounts.list", "+---+!"),

@@ -10,13 +10,14 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use bellwire_api::{ApiOptions, LargeBodies, openapi_json, router};
-use bellwire_app::{App, AppOptions, Limits};
+use bellwire_app::{App, AppOptions, ContractFiles, Limits};
 use bellwire_contract::{Contract, Contracts};
 use bellwire_domain::{AddressPolicy, AttemptOutcome, Clock, Decision, HealthPolicy, Phases};
 use bellwire_store::{ClaimedDelivery, Location, MasterKey, Outcome, Queue, Records, StoreOptions};
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tower::ServiceExt;
 
 pub(crate) const ADMIN: &str = "the-admin-key-of-these-tests";
@@ -130,6 +131,7 @@ pub(crate) struct Server {
     pub(crate) queue: Queue,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) ready: Arc<AtomicBool>,
+    pub(crate) files: Arc<Files>,
     _folder: tempfile::TempDir,
 }
 
@@ -162,6 +164,21 @@ impl Answer {
     }
 }
 
+/// Contracts as if they stood in files, `1.yaml` and so on.
+#[derive(Default)]
+pub(crate) struct Files(pub(crate) Mutex<Vec<String>>);
+
+impl ContractFiles for Files {
+    fn load(&self) -> Result<Contracts, String> {
+        let mut contracts = Contracts::default();
+        for (number, source) in (1..).zip(self.0.lock().unwrap().iter()) {
+            let contract = Contract::compile(source, &format!("{number}.yaml")).map_err(|error| error.to_string())?;
+            contracts.add(contract).map_err(|error| error.to_string())?;
+        }
+        Ok(contracts)
+    }
+}
+
 impl Server {
     pub(crate) async fn start() -> Self {
         Self::with_limits(Limits::default()).await
@@ -180,13 +197,12 @@ impl Server {
         let mut options = StoreOptions::new(location, MasterKey::new([7; 32]), clock.clone(), entropy.clone());
         tune(&mut options);
         let (records, queue) = bellwire_store::open(options).unwrap();
-        let mut contracts = Contracts::default();
-        for source in [NOYO, CHOOSY, ADMINISTERED, SHARED, OPEN, crate::published::SHOP] {
-            contracts.add(Contract::compile(source, "test.yaml").unwrap()).unwrap();
-        }
+        let files = Arc::new(Files::default());
+        *files.0.lock().unwrap() = [NOYO, CHOOSY, ADMINISTERED, SHARED, OPEN, crate::published::SHOP].map(str::to_owned).to_vec();
         let app = App::new(AppOptions {
             records: records.clone(),
-            contracts: Arc::new(contracts),
+            contracts: watch::Sender::new(Arc::new(files.load().unwrap())),
+            contract_files: Some(files.clone()),
             clock: clock.clone(),
             entropy,
             addresses: AddressPolicy::default(),
@@ -199,7 +215,7 @@ impl Server {
         let metrics = Arc::new(|| "bellwire_up 1\n".to_owned());
         let (large_bodies, public_url) = (LargeBodies::default(), "http://localhost".into());
         let router = router(ApiOptions { app: app.clone(), metrics, ready: ready.clone(), large_bodies, public_url });
-        Self { router, app, records, queue, clock, ready, _folder: folder }
+        Self { router, app, records, queue, clock, ready, files, _folder: folder }
     }
 
     /// A request with this key and body.

@@ -66,7 +66,7 @@ fn render(arguments: &RenderArguments) -> anyhow::Result<()> {
         let event_type = bellwire_domain::EventType::try_new("activation").context("--handshake")?;
         let mut input = example.input(&event_type, "{}", &arguments.url, std::slice::from_ref(&secret));
         input.endpoint.options = options.as_deref();
-        handshake(&contract, number, input)?
+        handshake(&contract, number, &input)?
     } else {
         let (event_type, data) = event(&contract, arguments)?;
         let choice = arguments.payload.as_deref().map(|text| payload(&contract, text)).transpose()?;
@@ -97,13 +97,13 @@ fn event(contract: &Contract, arguments: &RenderArguments) -> anyhow::Result<(be
 }
 
 /// What `--handshake` asks for.
-fn handshake(contract: &Contract, number: usize, input: RenderInput<'_>) -> anyhow::Result<OutboundRequest> {
+fn handshake(contract: &Contract, number: usize, input: &RenderInput<'_>) -> anyhow::Result<OutboundRequest> {
     let steps = contract.activation().map_or(0, Activation::steps);
     if !(1..=steps).contains(&number) {
         bail!("--handshake: this contract has {steps} requests before the first event");
     }
     let token = "0".repeat(64);
-    Ok(contract.render_activation(number - 1, &RenderInput { activation: Some(&token), ..input })?)
+    Ok(contract.render_activation(number - 1, &RenderInput { activation: Some(&token), ..*input })?)
 }
 
 /// What `--options` says, if the contract allows it.

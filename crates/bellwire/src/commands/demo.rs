@@ -20,6 +20,7 @@ use bellwire_domain::RetentionPeriods;
 use bellwire_store::{Location, MasterKey};
 
 use crate::cli::DemoArguments;
+use crate::contracts::ServedContracts;
 use crate::environment::SystemEntropy;
 use crate::server::{Server, ServerOptions};
 use crate::{contracts, telemetry};
@@ -82,6 +83,8 @@ async fn demo(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
 
 async fn start_server(folder: &std::path::Path, listen: SocketAddr) -> anyhow::Result<Server> {
     let entropy: &dyn bellwire_domain::Entropy = &SystemEntropy::default();
+    let allow_network = vec!["127.0.0.0/8".parse().context("loopback")?];
+    let contract_files = ServedContracts { folder: None, publish: Vec::new(), allow_network: allow_network.clone() };
     Server::start(ServerOptions {
         listen,
         metrics_listen: None,
@@ -90,8 +93,9 @@ async fn start_server(folder: &std::path::Path, listen: SocketAddr) -> anyhow::R
         database: Location::Sqlite(folder.join("demo.db")),
         node_lease: Duration::from_secs(15),
         master_key: MasterKey::new(entropy.bytes()),
-        contracts: contracts::load(None)?,
-        allow_network: vec!["127.0.0.0/8".parse().context("loopback")?],
+        contracts: contract_files.load()?,
+        contract_files,
+        allow_network,
         allow_http: true,
         admin_key: None,
         wrong_keys_max: 0,

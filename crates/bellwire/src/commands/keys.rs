@@ -12,6 +12,7 @@ use bellwire_domain::{AddressPolicy, Entropy};
 use bellwire_store::rotation::{MasterKeyRotation, RotationEnd, RotationError, RotationProgress, rotate_master_key};
 use bellwire_store::{Location, StoreOptions};
 use tokio::runtime::Builder;
+use tokio::sync::watch;
 
 use crate::cli::{KeysCommand, KeysCreateArguments, RotateMasterArguments};
 use crate::environment::{SystemClock, SystemEntropy};
@@ -41,7 +42,8 @@ async fn create(arguments: KeysCreateArguments) -> anyhow::Result<ExitCode> {
     let (records, _queue) = bellwire_store::open(options)?;
     let app = App::new(AppOptions {
         records: records.clone(),
-        contracts: Arc::new(Contracts::default()),
+        contracts: watch::Sender::new(Arc::new(Contracts::default())),
+        contract_files: None,
         clock,
         entropy,
         addresses: AddressPolicy::default(),

@@ -3,19 +3,19 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use bellwire_contract::Contracts;
-use bellwire_domain::{AllowedNetwork, RetentionPeriods, Scope};
+use anyhow::Context;
+use bellwire_domain::RetentionPeriods;
 use bellwire_store::Location;
 use tokio::runtime::Builder;
 
-use crate::cli::{PublishedListener, ServeArguments};
+use crate::cli::ServeArguments;
+use crate::contracts::ServedContracts;
 use crate::environment::{SystemEntropy, raise_file_limit};
 use crate::listener::Tls;
 use crate::server::{Server, ServerOptions, SsoArguments};
 use crate::signals::Stops;
 
-use crate::{contracts, master_key, telemetry};
+use crate::{master_key, telemetry};
 
 fn days(days: u16) -> Duration {
     Duration::from_secs(u64::from(days) * 24 * 60 * 60)
@@ -25,9 +25,12 @@ fn days(days: u16) -> Duration {
 pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     telemetry::start_logs(&arguments.log, arguments.log_json)?;
     raise_file_limit();
-    let contracts = contracts::load(arguments.contracts.as_deref())?;
-    check_published_listeners(&arguments.publish, &contracts)?;
-    check_allowed_networks(&arguments.allow_network, &contracts)?;
+    let contract_files = ServedContracts {
+        folder: arguments.contracts,
+        publish: arguments.publish.into_iter().map(|listener| (listener.contract, listener.address)).collect(),
+        allow_network: arguments.allow_network.clone(),
+    };
+    let contracts = contract_files.load()?;
     if arguments.allow_http {
         tracing::warn!("--allow-http: endpoints may use plain http, which anybody on the network can read; for local work only");
     }
@@ -44,11 +47,12 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         listen: arguments.listen,
         metrics_listen: arguments.metrics_listen,
         tls,
-        publish: arguments.publish.into_iter().map(|listener| (listener.contract, listener.address)).collect(),
+        publish: contract_files.publish.clone(),
         master_key: master_key::load(&arguments.master_key, &arguments.database, &SystemEntropy::default())?,
         database: arguments.database,
         node_lease: Duration::from_secs(arguments.node_lease.into()),
         contracts,
+        contract_files,
         allow_network: arguments.allow_network,
         allow_http: arguments.allow_http,
         admin_key: arguments.admin_key,
@@ -111,32 +115,4 @@ async fn serve(options: ServerOptions, grace: Duration) -> anyhow::Result<ExitCo
             Ok(ExitCode::FAILURE)
         }
     }
-}
-
-/// A published API can only be served if its contract declares one.
-fn check_allowed_networks(networks: &[AllowedNetwork], contracts: &Contracts) -> anyhow::Result<()> {
-    for network in networks {
-        if let Scope::Contract(contract) = network.scope()
-            && contracts.get(contract).is_none()
-        {
-            bail!("--allow-network {network}: there is no contract `{contract}`; see `bellwire contract list`");
-        }
-    }
-    Ok(())
-}
-
-fn check_published_listeners(listeners: &[PublishedListener], contracts: &Contracts) -> anyhow::Result<()> {
-    for PublishedListener { contract, address } in listeners {
-        match contracts.get(contract) {
-            None => {
-                let meant = contracts.did_you_mean(contract);
-                bail!("--publish {contract}={address}: there is no contract `{contract}`{meant}; see `bellwire contract list`");
-            }
-            Some(found) if found.published().is_none() => {
-                bail!("--publish {contract}={address}: the contract `{contract}` declares no published API");
-            }
-            Some(_) => {}
-        }
-    }
-    Ok(())
 }

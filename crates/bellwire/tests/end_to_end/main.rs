@@ -36,6 +36,7 @@ mod policy;
 mod published;
 mod readme;
 mod receivers;
+mod reload;
 mod replay;
 mod resources;
 mod rotation;

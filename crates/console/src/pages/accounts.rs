@@ -94,8 +94,7 @@ pub(super) async fn new(State(console): State<Console>, visitor: Visitor, query:
 
 fn form_page(console: &Console, visitor: &Visitor, query: &Query, form: &Form) -> AccountFormPage {
     let chosen = form.text("contract").or_else(|| query.get("contract")).unwrap_or_default();
-    let mut contracts: Vec<_> = console.app().contracts().iter().collect();
-    contracts.sort_by_key(|contract| contract.name());
+    let contracts = console.app().contracts();
     let option = |name: &str, title: &str| (name.to_owned(), title.to_owned(), name == chosen);
     AccountFormPage {
         layout: Layout::of_operator(console, visitor, Area::Accounts, "Add account", query),

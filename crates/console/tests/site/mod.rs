@@ -18,6 +18,7 @@ use bellwire_store::{ClaimedDelivery, Location, MasterKey, Outcome, PageRequest,
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use tokio::sync::watch;
 use tower::ServiceExt;
 
 /// From where the tests ask, where that is of no interest.
@@ -48,7 +49,8 @@ impl Site {
         let (records, queue) = bellwire_store::open(options).unwrap();
         let app = App::new(AppOptions {
             records,
-            contracts: Arc::new(Contracts::shipped().unwrap()),
+            contracts: watch::Sender::new(Arc::new(Contracts::shipped().unwrap())),
+            contract_files: None,
             clock: clock.clone(),
             entropy,
             addresses: AddressPolicy::default(),

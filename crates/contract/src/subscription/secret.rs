@@ -46,6 +46,8 @@ pub struct SecretRules {
     bytes_max: u32,
     /// Where the contract says how long they are, for warnings.
     place: At,
+    /// Where it says where they come from.
+    from_at: At,
 }
 
 const SECRET_KEYS: &[KeySpec] = &[
@@ -121,6 +123,7 @@ pub(super) fn read(node: &Node, rules: &mut SecretRules, report: &mut Report) ->
     }
     read_lengths(&fields, rules, report);
     rules.from = from?;
+    rules.from_at = fields.at("from");
     Some(())
 }
 
@@ -190,6 +193,28 @@ impl SecretRules {
             bytes_min: 1,
             bytes_max: SECRET_BYTES_MAX,
             place: At::default(),
+            from_at: At { line: 1, column: 1 },
+        }
+    }
+
+    /// Why secrets that were made under these rules are of no use under `next`, with the line in its file; `None`: they are.
+    pub(crate) fn strands(&self, next: &Self) -> Option<(usize, String)> {
+        let line = next.from_at.line;
+        if self.from != next.from {
+            return Some((line, format!("subscription.secret.from: `{}` instead of `{}`", next.from, self.from)));
+        }
+        (self.form() != next.form()).then(|| {
+            let (before, after) = (self.form(), next.form());
+            (line, format!("subscription.secret: secrets are {after}, and those that there are are {before}"))
+        })
+    }
+
+    /// What a secret is, for people.
+    fn form(&self) -> String {
+        match self.private_key {
+            Some(kind) => format!("private keys of {}", kind.title()),
+            None if self.prefix.is_empty() => format!("written as {}", self.encoding),
+            None => format!("written as {} after `{}`", self.encoding, self.prefix),
         }
     }
 

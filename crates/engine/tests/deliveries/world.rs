@@ -22,7 +22,7 @@ use bellwire_testkit::sink::Sink;
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
 use tempfile::TempDir;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 pub(crate) use bellwire_testkit::waiting::PATIENCE;
 
@@ -88,7 +88,7 @@ impl World {
         .unwrap();
         let engine = Engine::start(EngineOptions {
             queue: queue.clone(),
-            contracts: Arc::clone(&contracts),
+            contracts: watch::channel(Arc::clone(&contracts)).1,
             transport,
             clock: Arc::clone(&clock) as _,
             entropy,

@@ -19,6 +19,7 @@ use bellwire_testkit::SeededEntropy;
 use bellwire_testkit::postgres::{Cluster, psql};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::actors::{self, Unanswered};
@@ -242,7 +243,7 @@ fn start(run: &Arc<Run>, location: &Location, life: usize, random: &mut Random) 
         Network { time: Arc::clone(&run.time), ledger: Arc::clone(&run.ledger), random: Mutex::new(random.fork()), life };
     let engine = Engine::start(EngineOptions {
         queue,
-        contracts: Arc::clone(&run.contracts),
+        contracts: watch::channel(Arc::clone(&run.contracts)).1,
         transport: Arc::new(network),
         clock: Arc::clone(&run.time) as _,
         entropy: Arc::clone(&run.entropy) as _,

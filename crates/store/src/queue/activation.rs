@@ -111,7 +111,12 @@ pub(crate) fn finish(
         ActivationEnd::Refused { reason, next_at } => {
             stands.failures = stands.failures.saturating_add(1);
             (stands.due_at, stands.failure) = (next_at, Some(reason));
-            if next_at.is_none() { lapse(db, context, &seal, endpoint, now)? } else { endpoint }
+            // One that has to prove itself again and does not is pending again.
+            if next_at.is_none() && endpoint.health.status != HealthStatus::Pending {
+                set_health(db, context, &seal, (endpoint, Health::pending()), now)?
+            } else {
+                endpoint
+            }
         }
         ActivationEnd::Accepted { secret, rate_limit, is_enough, next_at } => {
             (stands.failures, stands.failure) = (0, None);
@@ -127,7 +132,7 @@ pub(crate) fn finish(
                 stands.due_at = None; // the receiver's turn
             }
             if is_enough && was_pending {
-                activate(db, context, &seal, endpoint, now)?
+                set_health(db, context, &seal, (endpoint, Health::default()), now)?
             } else if is_new {
                 change(db, &seal, endpoint, now)?
             } else {
@@ -159,7 +164,7 @@ pub(crate) fn confirm(
     stands = Activation { failures: 0, failure: None, due_at: next_at, activated_at: Some(now), is_unproven: false, ..stands };
     activation::set(db, &seal, lane, &stands)?;
     match endpoint.health.status {
-        HealthStatus::Pending => activate(db, context, &seal, endpoint, now).map(Some),
+        HealthStatus::Pending => set_health(db, context, &seal, (endpoint, Health::default()), now).map(Some),
         HealthStatus::Active | HealthStatus::Unhealthy | HealthStatus::Failed => Ok(Some(endpoint)), // it called twice
     }
 }
@@ -185,30 +190,15 @@ fn change(db: Db<'_>, seal: &AccountSeal<'_>, endpoint: Endpoint, now: Timestamp
     Ok(endpoint)
 }
 
-fn activate(
+/// Gives an endpoint another health, and records that.
+fn set_health(
     db: Db<'_>,
     context: &WriteContext,
     seal: &AccountSeal<'_>,
-    endpoint: Endpoint,
+    (endpoint, health): (Endpoint, Health),
     now: Timestamp,
 ) -> Result<Endpoint, StoreError> {
-    let endpoint = change(db, seal, Endpoint { health: Health::default(), ..endpoint }, now)?;
-    append::append(db, &context.audit, &*context.entropy, now, &[record(&endpoint)])?;
-    Ok(endpoint)
-}
-
-/// An endpoint that has to prove itself again and does not.
-fn lapse(
-    db: Db<'_>,
-    context: &WriteContext,
-    seal: &AccountSeal<'_>,
-    endpoint: Endpoint,
-    now: Timestamp,
-) -> Result<Endpoint, StoreError> {
-    if endpoint.health.status == HealthStatus::Pending {
-        return Ok(endpoint);
-    }
-    let endpoint = change(db, seal, Endpoint { health: Health::pending(), ..endpoint }, now)?;
+    let endpoint = change(db, seal, Endpoint { health, ..endpoint }, now)?;
     append::append(db, &context.audit, &*context.entropy, now, &[record(&endpoint)])?;
     Ok(endpoint)
 }

@@ -26,7 +26,7 @@ use crate::queue;
 use crate::queue::access::Access;
 use crate::queue::deletion::{self, Deletion};
 use crate::queue::renewal::{RenewDataKeyError, RenewalStep};
-use crate::rows::account::{self, Account};
+use crate::rows::account::{self, Account, AccountsOfContract};
 use crate::rows::activation::{self, Activation};
 use crate::rows::endpoint::Endpoint;
 use crate::rows::key::ApiKey;
@@ -84,6 +84,11 @@ impl Records {
     /// A page of accounts, by id.
     pub async fn list_accounts(&self, page: PageRequest) -> Result<Page<Account>, StoreError> {
         self.access.read(move |db| account::list(db, &page)).await
+    }
+
+    /// How many accounts there are of each contract that has any.
+    pub async fn count_accounts_by_contract(&self) -> Result<Vec<AccountsOfContract>, StoreError> {
+        self.access.read(account::count_by_contract).await
     }
 
     /// Creates or changes an account. The flag says whether it was created.

@@ -90,6 +90,20 @@ table! {
     }
 }
 
+columns! {
+    /// How many accounts a contract has.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct AccountsOfContract of "accounts" {
+        /// The name of the contract.
+        pub contract: String = "contract",
+        /// How many there are, with those that are being deleted.
+        pub accounts: i64 = "COUNT(*)",
+        /// The first of them.
+        pub first: AccountId = "MIN(id)",
+    }
+}
+
+static BY_CONTRACT: Select<AccountsOfContract> = Select::new("FROM accounts GROUP BY contract ORDER BY contract");
 static BY_ID: Select<Account> = Select::new("FROM accounts WHERE id = $1");
 const LOCK: &str = "SELECT id FROM accounts WHERE id = $1 FOR UPDATE";
 const ADD_PENDING: &str = "UPDATE accounts SET pending = pending + $1 WHERE id = $2";
@@ -110,6 +124,11 @@ static PAGE: Select<Account> = Select::new("FROM accounts WHERE id > $1 ORDER BY
 pub(crate) fn list(db: Db<'_>, page: &PageRequest) -> Result<Page<Account>, StoreError> {
     let after = page.after.as_deref().unwrap_or("");
     Ok(page.cut(PAGE.list(db, params![after, page.fetch()])?, |account| account.id.to_string()))
+}
+
+/// How many accounts each contract has, if any.
+pub(crate) fn count_by_contract(db: Db<'_>) -> Result<Vec<AccountsOfContract>, StoreError> {
+    BY_CONTRACT.list(db, params![])
 }
 
 /// Wrapped data keys in the order of accounts' ids.
@@ -158,7 +177,7 @@ pub(crate) fn missing(id: &AccountId) -> StoreError {
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    vec![BY_ID.sql(), WRAPPED.sql(), REPLACE_KEY.to_owned(), ADD_PENDING.to_owned(), PAGE.sql()]
+    vec![BY_ID.sql(), WRAPPED.sql(), REPLACE_KEY.to_owned(), ADD_PENDING.to_owned(), PAGE.sql(), BY_CONTRACT.sql()]
 }
 
 #[cfg(test)]
