@@ -14,11 +14,13 @@ use clap::{Args, Parser, Subcommand};
 use url::Url;
 
 mod audit;
+mod contract;
 mod keys;
 mod master_key;
 mod tls;
 
 pub(crate) use audit::{AuditCommand, AuditExportArguments, AuditVerifyArguments};
+pub(crate) use contract::NewArguments;
 pub(crate) use keys::{KeysCommand, KeysCreateArguments, RotateMasterArguments};
 pub(crate) use master_key::{MasterKeyArguments, MasterKeysArguments};
 pub(crate) use tls::TlsArguments;
@@ -51,7 +53,7 @@ pub(crate) enum Command {
     /// Verify and export the audit log, with or without a running server
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// List, check and try contracts
+    /// Write, list, check and try contracts
     #[command(subcommand)]
     Contract(ContractCommand),
 }
@@ -251,6 +253,9 @@ pub(crate) struct VerifyArguments {
 
 #[derive(Subcommand)]
 pub(crate) enum ContractCommand {
+    /// Write a first contract from ten answers. On a terminal, what no flag answers is asked; elsewhere nothing is read, and what no
+    /// flag answers is the default
+    New(Box<NewArguments>),
     /// List the built-in contracts, and those of a folder
     List {
         /// A folder of contracts (*.yaml), in addition to the built-in ones

@@ -1,7 +1,10 @@
 //! `bellwire contract …`: contracts without a server.
 
 mod example;
+mod new;
+mod output;
 mod page;
+mod yaml_text;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,6 +22,7 @@ use example::{Example, show};
 /// Runs one of them. An invalid contract ends with code 2 and one line per fault.
 pub(crate) fn run(command: ContractCommand) -> anyhow::Result<ExitCode> {
     match command {
+        ContractCommand::New(arguments) => new::run(&arguments)?,
         ContractCommand::List { contracts } => list(contracts.as_deref())?,
         ContractCommand::Check { file } => {
             let contract = contracts::read(&file)?;

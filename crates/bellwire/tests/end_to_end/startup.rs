@@ -270,6 +270,7 @@ fn help() {
         ("listen", &["listen"][..]),
         ("verify", &["verify"][..]),
         ("contract", &["contract"][..]),
+        ("contract-new", &["contract", "new"][..]),
         ("contract-list", &["contract", "list"][..]),
         ("contract-check", &["contract", "check"][..]),
         ("contract-render", &["contract", "render"][..]),
