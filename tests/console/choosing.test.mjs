@@ -7,6 +7,14 @@ let browser;
 before(async () => { browser = await launch(); });
 after(async () => { await browser.close(); });
 
+/** Reads the page again until it shows that: what an answer comes to is written down after the answer. */
+async function shown(page, wanted) {
+  for (let left = 100; !(await wanted.isVisible()); left -= 1) {
+    assert.ok(left > 0, `${page.url()} never shows it`);
+    await page.reload();
+  }
+}
+
 test("an endpoint is added with what it chooses, and asked again until it answers the handshake", async () => {
   const hook = await receiver(503);
   await account("chooser", "choosing");
@@ -28,15 +36,13 @@ test("an endpoint is added with what it chooses, and asked again until it answer
 
   await page.getByText("unverified").first().waitFor();
   await hook.request(1);
-  await page.reload();
-  await page.getByText(/The handshake has failed/).waitFor();
+  await shown(page, page.getByText(/The handshake has failed/));
   await page.getByText('["open"]').waitFor();
   await check(page);
   hook.status = 200;
   await page.getByRole("button", { name: "Try again" }).click();
   await hook.request(2);
-  await page.reload();
-  await page.getByText("active", { exact: true }).first().waitFor();
+  await shown(page, page.getByText("active", { exact: true }).first());
 
   await page.getByRole("link", { name: "Edit" }).click();
   await page.getByLabel("Format").selectOption("");
