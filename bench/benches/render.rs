@@ -45,7 +45,7 @@ fn measure(bencher: &mut criterion::Bencher<'_>, contract: &Contract, event: &Ev
             is_test: false,
         },
         attempt: AttemptInput { number: 1, at: AT, random: [7; 24] },
-        delivery: DeliveryInput { id: "dlv_0000000000001", number: 7 },
+        delivery: DeliveryInput { id: "dlv_0000000000001", number: 7, created_at: AT, previous: None },
         endpoint: EndpointInput {
             id: &endpoint_id,
             url: "https://client.example/hooks",

@@ -2,7 +2,8 @@
 //! secrets. So it is rendered again, for the instant at which the attempt was made.
 
 use bellwire_contract::{
-    AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput as RenderedEvent, RenderInput, SecretSource,
+    AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput as RenderedEvent, PreviousAttempt, RenderInput,
+    SecretSource,
 };
 use bellwire_domain::{MASK, OutboundRequest, Secret, mask_query};
 use bellwire_store::{Attempt, Delivery, Endpoint, Event};
@@ -57,6 +58,7 @@ impl App {
         let Ok(data) = std::str::from_utf8(&event.data) else { return Ok(Err("the payload is not text".to_owned())) };
         let data = &*contract.minimise(data, endpoint.payload.as_ref());
         let id = delivery.id.to_string();
+        let previous = if contract.looks_back() { self.attempt_before(delivery, attempt).await? } else { None };
         let input = RenderInput {
             event: RenderedEvent {
                 id: event.id.as_str(),
@@ -67,7 +69,12 @@ impl App {
                 is_test: event.is_test,
             },
             attempt: AttemptInput { number: attempt.number, at: attempt.started_at, random: self.entropy().bytes() },
-            delivery: DeliveryInput { id: &id, number: delivery.number },
+            delivery: DeliveryInput {
+                id: &id,
+                number: delivery.number,
+                created_at: delivery.created_at,
+                previous: previous.as_ref().map(|before| PreviousAttempt { outcome: &before.outcome, status: before.status }),
+            },
             endpoint: EndpointInput {
                 options: endpoint.options.as_deref(),
                 id: endpoint.id.as_str(),
@@ -82,6 +89,12 @@ impl App {
         let rendered = contract.render(&input).map(|request| shown(&request, &secrets));
         let shown = rendered.map(|request| if access.shows_tokens { request } else { request.without_tokens(&endpoint) });
         Ok(shown.map_err(|error| error.to_string()))
+    }
+
+    async fn attempt_before(&self, delivery: &Delivery, attempt: &Attempt) -> Result<Option<Attempt>, AppError> {
+        let found = self.records().find_delivery(delivery.id).await?;
+        let before = |before: &Attempt| before.number + 1 == attempt.number;
+        Ok(found.and_then(|(_, attempts)| attempts.into_iter().find(before)))
     }
 }
 

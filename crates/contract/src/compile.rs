@@ -120,8 +120,12 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let changed = catalogue.events.iter().chain(&catalogue.any).filter_map(|event| event.plan.as_ref());
     let steps = activation.iter().flatten().flat_map(Activation::plans);
     let varied = variants.iter().flatten().map(|variant| &variant.plan);
+    let mut looks_back = false;
     for plan in plan.iter().chain(changed).chain(steps).chain(varied) {
         check_keys(plan, &signatures, private_key, report);
+        each_expression(plan, &signatures, |expression, _| {
+            looks_back |= expression.uses(|variable| *variable == Variable::Builtin(Builtin::AttemptPrevious));
+        });
         if let Some(choices) = &choices {
             each_expression(plan, &signatures, |expression, path| choices.options.check_use(expression, path, report));
         }
@@ -167,6 +171,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         heeded,
         plan: plan?,
         variants: variants?,
+        looks_back,
         options,
         filter,
         chosen_delivery,

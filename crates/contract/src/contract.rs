@@ -50,6 +50,7 @@ pub struct Contract {
     pub(crate) heeded: Arc<[HeaderName]>,
     pub(crate) plan: RequestPlan,
     pub(crate) variants: Vec<Variant>,
+    pub(crate) looks_back: bool,
     pub(crate) options: EndpointOptions,
     /// Whether an event goes to an endpoint.
     pub(crate) filter: Option<Expression>,
@@ -251,6 +252,11 @@ impl Contract {
     pub(crate) fn plans(&self) -> impl Iterator<Item = &RequestPlan> {
         let own = self.events.iter().chain(&self.any).filter_map(|event| event.plan.as_ref());
         std::iter::once(&self.plan).chain(self.variants.iter().map(|variant| &variant.plan)).chain(own)
+    }
+
+    /// Whether requests tell how the attempt before ended, which has to be looked up for that.
+    pub const fn looks_back(&self) -> bool {
+        self.looks_back
     }
 
     /// What an endpoint may choose for itself.

@@ -100,7 +100,7 @@ pub use published::{
     AccountView, Authentication, EndpointView, ErrorKind, EventView, FieldFault, Inputs, KeyView, Passed, PublishedAnswer,
     PublishedApi, PublishedRequest, PublishedRoute, ResourceView, RouteMatch, Verb,
 };
-pub use render::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, RenderInput};
+pub use render::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput};
 pub use resource::{ResourceChange, ResourceDefinition, ResourceEvent, ResourceRefusal, StoredResource};
 pub use schema::DataError;
 pub use shipped::{Contracts, DuplicateContract};

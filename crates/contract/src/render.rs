@@ -23,7 +23,7 @@ use crate::signature::SecretEncoding;
 use crate::template::Template;
 use crate::variables::{Builtin, Scope, Values, Variable};
 
-pub use input::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, RenderInput};
+pub use input::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput};
 
 impl Contract {
     /// Renders and signs the request of one attempt.
@@ -245,6 +245,10 @@ impl Rendering<'_> {
             Builtin::AttemptNonce => Piece::Text(SecretEncoding::Base64Url.encode(&attempt.random).into()),
             Builtin::DeliveryId => self.delivery_id(delivery.id),
             Builtin::DeliveryNumber => Piece::number(&delivery.number),
+            Builtin::DeliveryCreatedAt => Piece::Time(delivery.created_at),
+            Builtin::AttemptPrevious => {
+                delivery.previous.map_or(Piece::Absent, |previous| Piece::Json(previous.to_json().into()))
+            }
             Builtin::EndpointId => Piece::text(endpoint.id),
             Builtin::EndpointUrl => Piece::text(endpoint.url),
             Builtin::EndpointName => optional(endpoint.name),

@@ -9,7 +9,9 @@ use crate::contract::Contract;
 use crate::diagnostic::{At, Report};
 use crate::facts::FilteredEvent;
 use crate::reduce::reduce;
-use crate::render::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, RenderInput, Rendering};
+use crate::render::{
+    AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput, Rendering,
+};
 
 /// Renders all events. `places` are those of their examples.
 pub(crate) fn run(contract: &Contract, places: &[At], report: &mut Report) {
@@ -63,7 +65,7 @@ fn try_event(
     let input = RenderInput {
         event,
         attempt: AttemptInput { number: 1, at: now, random: [7; 24] },
-        delivery: DeliveryInput { id: "dlv_example", number: 1 },
+        delivery: DeliveryInput { id: "dlv_example", number: 1, created_at: now, previous: None },
         endpoint: EndpointInput {
             id: "example",
             url: "https://example.com/webhooks",
@@ -79,6 +81,13 @@ fn try_event(
         return;
     }
     let result = contract.render(&input).map(drop);
+    // Once more as a retry, where that tells what came before.
+    let retry = RenderInput {
+        attempt: AttemptInput { number: 2, ..input.attempt },
+        delivery: DeliveryInput { previous: Some(PreviousAttempt { outcome: "response", status: Some(503) }), ..input.delivery },
+        ..input
+    };
+    let result = result.and_then(|()| if contract.looks_back() { contract.render(&retry).map(drop) } else { Ok(()) });
     let variants = || contract.variants.iter().map(|variant| Rendering::of(contract, &variant.plan, &input).map(drop));
     let result = result.and_then(|()| variants().collect::<Result<(), _>>());
     if let Err(error) = result {

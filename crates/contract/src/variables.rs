@@ -36,9 +36,11 @@ bellwire_domain::words! {
         AttemptTraceId = "attempt.trace_id",
         AttemptSpanId = "attempt.span_id",
         AttemptNonce = "attempt.nonce",
+        AttemptPrevious = "attempt.previous",
         ActivationToken = "activation.token",
         DeliveryId = "delivery.id",
         DeliveryNumber = "delivery.number",
+        DeliveryCreatedAt = "delivery.created_at",
         EndpointId = "endpoint.id",
         EndpointUrl = "endpoint.url",
         EndpointName = "endpoint.name",
@@ -77,7 +79,13 @@ impl Variable {
         matches!(
             self,
             Self::Local(_)
-                | Self::Builtin(Builtin::EventData | Builtin::EventFields | Builtin::EndpointOptions | Builtin::KeyJwk)
+                | Self::Builtin(
+                    Builtin::EventData
+                        | Builtin::EventFields
+                        | Builtin::EndpointOptions
+                        | Builtin::AttemptPrevious
+                        | Builtin::KeyJwk
+                )
         )
     }
 

@@ -266,7 +266,7 @@ impl Told<'_> {
                 is_test: false,
             },
             attempt: AttemptInput { number: self.taken.failures + 1, at: self.at, random: self.random },
-            delivery: DeliveryInput { id: &delivery, number: 0 },
+            delivery: DeliveryInput { id: &delivery, number: 0, created_at: self.at, previous: None },
             endpoint: EndpointInput {
                 id: endpoint.id.as_str(),
                 url: &endpoint.url,

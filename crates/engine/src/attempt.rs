@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_contract::{
-    AccountInput, AnswerInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, RenderInput, SecretSource,
+    AccountInput, AnswerInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput,
+    SecretSource,
 };
 use bellwire_domain::{AttemptOutcome, Consumer, Gate, Judgement, OutboundRequest, Secret, Suspicion, Timestamp};
 use bellwire_egress::Sent;
@@ -17,6 +18,9 @@ use crate::watch;
 
 /// How long an attempt waits before it asks a failing store again.
 const STORE_PAUSE: Duration = Duration::from_millis(200);
+
+/// How an attempt ended: in a word, and the status if there was an answer.
+type Previous = (String, Option<u16>);
 
 /// What the store says of an endpoint that is to be sent to.
 enum Config {
@@ -74,9 +78,10 @@ impl Shared {
                 }
             }
         }
+        let previous = if contract.looks_back() { Box::pin(self.previous(&delivery)).await } else { None };
         let build = |delivery: &ClaimedDelivery| {
             let at = self.clock.now();
-            (at, self.request(&contract, &config, delivery, at))
+            (at, self.request(&contract, &config, (delivery, previous.as_ref()), at))
         };
         let Some((started_at, request)) = self.watched(&mut delivery, build).await else { return Ended::Over(None) };
         let told = match &request {
@@ -150,12 +155,21 @@ impl Shared {
         }
     }
 
+    /// How the attempt before ended; `None`: this is the first, or it cannot be read, which stops nobody from sending.
+    async fn previous(&self, delivery: &ClaimedDelivery) -> Option<Previous> {
+        if delivery.attempts == 0 {
+            return None;
+        }
+        let found = self.queue.find_outcome(delivery.id, delivery.attempts).await;
+        found.inspect_err(|error| tracing::warn!(error = %error, "how an earlier attempt ended cannot be read")).ok().flatten()
+    }
+
     /// Renders and signs.
     fn request(
         &self,
         contract: &Contract,
         config: &EndpointConfig,
-        delivery: &ClaimedDelivery,
+        (delivery, previous): (&ClaimedDelivery, Option<&Previous>),
         at: Timestamp,
     ) -> Result<OutboundRequest, String> {
         if delivery.suspicion == Suspicion::Refused {
@@ -177,7 +191,12 @@ impl Shared {
                 is_test: delivery.event.is_test,
             },
             attempt: AttemptInput { number: delivery.attempts + 1, at, random: self.entropy.bytes() },
-            delivery: DeliveryInput { id: &id, number: delivery.number },
+            delivery: DeliveryInput {
+                id: &id,
+                number: delivery.number,
+                created_at: delivery.created_at,
+                previous: previous.map(|(outcome, status)| PreviousAttempt { outcome, status: *status }),
+            },
             endpoint: EndpointInput {
                 id: config.endpoint.id.as_str(),
                 url: &config.endpoint.url,

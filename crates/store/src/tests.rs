@@ -44,6 +44,7 @@ fn row_statements() -> Vec<String> {
     let others = [rows::secret::statements(), rows::replay::statements(), rows::retention::statements()];
     let counts = [
         rows::activation::statements(),
+        rows::attempt::statements(),
         rows::meta::statements(),
         rows::rollup::statements(),
         rows::incident::statements(),

@@ -5,6 +5,7 @@ mod answers;
 mod handshakes;
 mod key_pairs;
 mod options;
+mod previous;
 mod registration;
 
 use std::path::PathBuf;

@@ -2,6 +2,8 @@
 
 use bellwire_domain::{EventType, Secret, Timestamp};
 
+use crate::published::quoted;
+
 /// Everything that a request is made from.
 #[derive(Debug, Clone, Copy)]
 pub struct RenderInput<'a> {
@@ -57,6 +59,19 @@ pub struct DeliveryInput<'a> {
     pub id: &'a str,
     /// Its number within its endpoint.
     pub number: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// How the attempt before this one ended, where there was one and the contract [asks](crate::Contract::looks_back).
+    pub previous: Option<PreviousAttempt<'a>>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy)]
+pub struct PreviousAttempt<'a> {
+    /// In a word, such as `response` or `timeout_connect`.
+    pub outcome: &'a str,
+    /// The status, if there was an answer.
+    pub status: Option<u16>,
 }
 
 /// An endpoint.
@@ -81,4 +96,12 @@ pub struct AccountInput<'a> {
     pub id: &'a str,
     /// Its name.
     pub name: Option<&'a str>,
+}
+
+impl PreviousAttempt<'_> {
+    /// As templates see it. Without an answer there is no status.
+    pub(crate) fn to_json(self) -> String {
+        let status = self.status.map_or_else(String::new, |status| format!(",\"status\":{status}"));
+        format!("{{\"outcome\":{}{status}}}", quoted(self.outcome))
+    }
 }

@@ -17,7 +17,7 @@ pub(crate) fn try_steps(contract: &Contract, report: &mut Report) {
     let input = RenderInput {
         event: EventInput { id: token, event_type: &event_type, occurred_at: now, seq: 0, data: "{}", is_test: false },
         attempt: AttemptInput { number: 1, at: now, random: [7; 24] },
-        delivery: DeliveryInput { id: token, number: 0 },
+        delivery: DeliveryInput { id: token, number: 0, created_at: now, previous: None },
         endpoint: EndpointInput {
             id: "example",
             url: "https://example.com/webhooks",

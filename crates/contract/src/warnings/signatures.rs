@@ -87,7 +87,9 @@ fn is_of_this_request(variable: &Variable) -> bool {
         | Builtin::AttemptTraceId
         | Builtin::AttemptSpanId
         | Builtin::AttemptNonce
+        | Builtin::AttemptPrevious
         | Builtin::DeliveryId
+        | Builtin::DeliveryCreatedAt
         | Builtin::DeliveryNumber => true,
         Builtin::EventTitle
         | Builtin::EventDescription

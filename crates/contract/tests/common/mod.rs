@@ -45,7 +45,7 @@ pub(crate) fn try_render(
     contract.render(&RenderInput {
         event: EventInput { id: EVENT_ID, event_type: &event_type, occurred_at: OCCURRED, seq: 42, data, is_test: false },
         attempt: AttemptInput { number: 2, at: NOW, random: core::array::from_fn(|index| index as u8) },
-        delivery: DeliveryInput { id: "dlv_1", number: 9 },
+        delivery: DeliveryInput { id: "dlv_1", number: 9, created_at: OCCURRED, previous: None },
         endpoint: EndpointInput {
             id: "ep_1",
             url: URL,

@@ -79,6 +79,11 @@ impl Queue {
         Ok(recordings)
     }
 
+    /// How an earlier attempt of a live delivery ended: in a word, and the status if there was an answer.
+    pub async fn find_outcome(&self, delivery: DeliveryId, attempt: u32) -> Result<Option<(String, Option<u16>)>, StoreError> {
+        self.0.read(move |db| rows::attempt::find_outcome(db, delivery, attempt)).await
+    }
+
     /// Claims what waits for lanes with room and what is due at `now`, at most `limit` of each, and hands it over.
     pub async fn claim_due(&self, now: Timestamp, limit: usize) -> Result<ClaimReport, StoreError> {
         let context = self.0.context.clone();

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use bellwire_domain::{Phases, Timestamp};
+use bellwire_domain::{DeliveryId, Phases, Timestamp};
 use rusqlite::types::Value;
 
-use crate::sql::{Cell, columns, group, table};
+use crate::StoreError;
+use crate::sql::{Cell, Db, Select, columns, group, params, table};
 
 group! {
     /// What came of an attempt: the columns that `deliveries` and `earlier_attempts` share.
@@ -44,6 +45,26 @@ columns! {
         /// `None`: made before version 11 of the schema.
         pub(crate) phases: Option<Phases> = "phases",
     }
+}
+
+columns! {
+    /// How an attempt ended.
+    struct Ended of "earlier_attempts" {
+        outcome: String = "outcome",
+        status: Option<u16> = "status",
+    }
+}
+
+static OUTCOME: Select<Ended> = Select::new("FROM earlier_attempts WHERE delivery_id = $1 AND number = $2");
+
+/// How an attempt ended that did not end its delivery.
+pub(crate) fn find_outcome(db: Db<'_>, delivery: DeliveryId, number: u32) -> Result<Option<(String, Option<u16>)>, StoreError> {
+    Ok(OUTCOME.find(db, params![delivery, number])?.map(|ended| (ended.outcome, ended.status)))
+}
+
+#[cfg(test)]
+pub(crate) fn statements() -> Vec<String> {
+    vec![OUTCOME.sql()]
 }
 
 /// How many phases a column can hold, and the most bytes of one.

@@ -94,7 +94,7 @@ fn example_request(contract: &Contract, event: &EventDefinition) -> Option<Outbo
             is_test: false,
         },
         attempt: AttemptInput { number: 1, at: EXAMPLE_AT, random: [7; 24] },
-        delivery: DeliveryInput { id: "dlv_example", number: 1 },
+        delivery: DeliveryInput { id: "dlv_example", number: 1, created_at: EXAMPLE_AT, previous: None },
         endpoint: EndpointInput {
             id: "example",
             url: "https://example.com/webhooks",

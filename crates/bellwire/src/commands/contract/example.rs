@@ -28,7 +28,7 @@ impl Example {
         RenderInput {
             event: EventInput { id: &self.event_id, event_type, occurred_at: self.now, seq: 1, data, is_test: false },
             attempt: AttemptInput { number: 1, at: self.now, random: [7; 24] },
-            delivery: DeliveryInput { id: "dlv_0000000000001", number: 1 },
+            delivery: DeliveryInput { id: "dlv_0000000000001", number: 1, created_at: self.now, previous: None },
             endpoint: EndpointInput { id: &self.endpoint_id, url, name: None, headers: &[], options: None },
             account: AccountInput { id: "550e8400-e29b-41d4-a716-446655440000", name: None },
             secrets,
