@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &DraftArguments) -> anyhow::Result<()> {
     }
     let event = contract.events().first().map_or("test.ping", |event| event.event_type.as_str());
     telemetry::say("Decide what the comments with `decide:` leave open.");
-    telemetry::say(&next_steps(output.file(), event));
+    telemetry::say(&next_steps(output.file(), event, Some("once the signature is decided")));
     Ok(())
 }
 
