@@ -20,7 +20,7 @@ mod master_key;
 mod tls;
 
 pub(crate) use audit::{AuditCommand, AuditExportArguments, AuditVerifyArguments};
-pub(crate) use contract::NewArguments;
+pub(crate) use contract::{DraftArguments, NewArguments};
 pub(crate) use keys::{KeysCommand, KeysCreateArguments, RotateMasterArguments};
 pub(crate) use master_key::{MasterKeyArguments, MasterKeysArguments};
 pub(crate) use tls::TlsArguments;
@@ -256,6 +256,8 @@ pub(crate) enum ContractCommand {
     /// Write a first contract from ten answers. On a terminal, what no flag answers is asked; elsewhere nothing is read, and what no
     /// flag answers is the default
     New(Box<NewArguments>),
+    /// Draft a contract from the webhooks of an OpenAPI document, or from the messages of an AsyncAPI document
+    Draft(DraftArguments),
     /// List the built-in contracts, and those of a folder
     List {
         /// A folder of contracts (*.yaml), in addition to the built-in ones

@@ -50,6 +50,22 @@ pub(crate) struct NewArguments {
     timeout: Option<String>,
 }
 
+#[derive(Args)]
+pub(crate) struct DraftArguments {
+    /// The document: OpenAPI 3.0 or 3.1, or AsyncAPI 2 or 3, in JSON or YAML
+    #[arg(long, value_name = "FILE", visible_alias = "asyncapi")]
+    pub(crate) openapi: PathBuf,
+    /// The contract's short name [default: made from the document's title]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// The file to write; `-` or none: standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
 impl NewArguments {
     /// Each flag that answers a question, with its answer.
     pub(crate) fn answers(&self) -> [(&'static str, Option<String>); 12] {

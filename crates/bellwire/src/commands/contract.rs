@@ -1,5 +1,6 @@
 //! `bellwire contract …`: contracts without a server.
 
+mod draft;
 mod example;
 mod new;
 mod output;
@@ -23,6 +24,7 @@ use example::{Example, show};
 pub(crate) fn run(command: ContractCommand) -> anyhow::Result<ExitCode> {
     match command {
         ContractCommand::New(arguments) => new::run(&arguments)?,
+        ContractCommand::Draft(arguments) => draft::run(&arguments)?,
         ContractCommand::List { contracts } => list(contracts.as_deref())?,
         ContractCommand::Check { file } => {
             let contract = contracts::read(&file)?;

@@ -271,6 +271,7 @@ fn help() {
         ("verify", &["verify"][..]),
         ("contract", &["contract"][..]),
         ("contract-new", &["contract", "new"][..]),
+        ("contract-draft", &["contract", "draft"][..]),
         ("contract-list", &["contract", "list"][..]),
         ("contract-check", &["contract", "check"][..]),
         ("contract-render", &["contract", "render"][..]),

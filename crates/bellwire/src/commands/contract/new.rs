@@ -13,7 +13,7 @@ use bellwire_contract::Contract;
 use super::output::Output;
 use crate::cli::NewArguments;
 use crate::telemetry;
-use answers::Answers;
+use answers::{Answers, Scheme};
 use questions::{QUESTIONS, SETTINGS};
 
 /// Asks what no flag answers, if somebody is there to be asked, and writes the contract.
@@ -42,6 +42,9 @@ pub(super) fn run(arguments: &NewArguments) -> anyhow::Result<()> {
     if stdin.is_terminal() {
         let (mut input, mut prompt) = (stdin.lock(), std::io::stderr());
         for question in QUESTIONS.iter().filter(|question| is_open.contains(&question.flag)) {
+            if question.flag == "secret" && answers.signature == Scheme::None {
+                continue;
+            }
             question.ask(&mut answers, &mut input, &mut prompt)?;
         }
         let _ = writeln!(prompt);
@@ -49,17 +52,19 @@ pub(super) fn run(arguments: &NewArguments) -> anyhow::Result<()> {
     let text = file::write(&answers);
     Contract::compile(&text, "contract")?;
     output.write(&text)?;
-    telemetry::say(&next_steps(output.file(), answers.events.first().map_or("test.ping", String::as_str)));
+    let event = answers.events.first().map_or("test.ping", String::as_str);
+    let code = if answers.signature == Scheme::None { None } else { Some("what a receiver verifies it with") };
+    telemetry::say(&next_steps(output.file(), event, code));
     Ok(())
 }
 
-/// What to do with a new contract.
-pub(super) fn next_steps(file: Option<&Path>, event: &str) -> String {
+/// What to do with a new contract. `code` says what code for receivers is, if there can be any.
+pub(super) fn next_steps(file: Option<&Path>, event: &str, code: Option<&str>) -> String {
     let file = file.map_or_else(|| "FILE".to_owned(), |file| file.display().to_string());
+    let code = code.map_or_else(String::new, |code| format!("\n  bellwire contract code {file} --language python   # {code}"));
     format!(
         "This is a first contract. Next:\n\
          \x20 bellwire contract check {file}\n\
-         \x20 bellwire contract render {file} --event '{event}'   # compare it with the platform's document\n\
-         \x20 bellwire contract code {file} --language python   # what a receiver verifies it with"
+         \x20 bellwire contract render {file} --event '{event}'   # compare it with the platform's document{code}"
     )
 }
