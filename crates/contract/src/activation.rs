@@ -11,7 +11,7 @@ use bellwire_domain::{EventType, RateLimit, RetrySchedule, Secret};
 use http::HeaderName;
 use serde_json::value::RawValue;
 
-use crate::answer_rules::header_name;
+use crate::answer_rules::{header_name, header_names};
 use crate::diagnostic::{Report, suggestion};
 use crate::expression::Expression;
 use crate::grammar::{Definition, KeySpec, Shape};
@@ -21,7 +21,7 @@ use crate::reader::{Fields, items, join};
 use crate::request::{EVENT_REQUEST, RequestPlan};
 use crate::signature::Signatures;
 use crate::subscription::{SecretRules, SecretSource};
-use crate::template::{Part, TEMPLATE, Template};
+use crate::template::{TEMPLATE, Template};
 use crate::variables::Variable;
 use crate::yaml::Node;
 
@@ -179,12 +179,8 @@ fn read_step(node: &Node, path: &str, request: &Node, signatures: &Signatures, r
 
 /// A condition over the answer and everything that the request knows.
 fn read_condition(node: &Node, path: &str, report: &mut Report) -> Option<Expression> {
-    let mut parts = Template::read(node, path, &["answer".to_owned()], report)?.parts;
-    let (Some(Part::Expression(expression)), true) = (parts.pop(), parts.is_empty()) else {
-        let help = "write one expression and nothing around it: `\"{{ answer.body == activation.token }}\"`";
-        report.add(node.at, path, "this is one expression", help);
-        return None;
-    };
+    let help = "write one expression and nothing around it: `\"{{ answer.body == activation.token }}\"`";
+    let expression = Template::read_expression(node, path, &["answer".to_owned()], ("this is one expression", help), report)?;
     for used in expression.paths.iter().filter(|used| is_answer(used)) {
         let parts = ["status", "body", "json", "header"];
         match used.names_inside().first() {
@@ -211,14 +207,10 @@ fn is_answer(path: &Path) -> bool {
 
 fn heeded<'e>(conditions: impl Iterator<Item = &'e Expression>) -> Arc<[HeaderName]> {
     let paths = conditions.flat_map(|condition| &condition.paths).filter(|path| is_answer(path));
-    let names = paths.filter_map(|path| match path.names_inside().as_slice() {
-        ["header", name, ..] => HeaderName::from_bytes(name.as_bytes()).ok(),
+    header_names(paths.filter_map(|path| match path.names_inside().as_slice() {
+        ["header", name, ..] => Some(*name),
         _ => None,
-    });
-    let mut names: Vec<HeaderName> = names.collect();
-    names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
-    names.dedup();
-    names.into()
+    }))
 }
 
 impl Activation {

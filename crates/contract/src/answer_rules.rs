@@ -13,7 +13,7 @@ use crate::diagnostic::{Mistake, Report};
 use crate::expression::Expression;
 use crate::path::Path;
 use crate::published::{Bindings, object, quoted};
-use crate::template::{Part, Template};
+use crate::template::Template;
 use crate::variables::{Scope, Variable};
 use crate::yaml::Node;
 
@@ -51,23 +51,14 @@ impl AnswerRules {
             return (false, None);
         }
         let locals = NAMES.map(str::to_owned);
-        let Some(template) = Template::read(node, path, &locals, report) else { return (true, None) };
-        let mut parts = template.parts;
-        if let (Some(Part::Expression(expression)), true) = (parts.pop(), parts.is_empty()) {
-            return (true, checked(expression, path, report));
-        }
         let help = "write one expression and nothing around it: `\"{{ answer.json.status == 'ok' }}\"`";
-        report.add(node.at, path, "a condition is one expression", help);
-        (true, None)
+        let read = Template::read_expression(node, path, &locals, ("a condition is one expression", help), report);
+        (true, read.and_then(|expression| checked(expression, path, report)))
     }
 
     /// Headers of an answer that conditions look at.
     pub(crate) fn heeded(&self) -> Arc<[HeaderName]> {
-        let names = self.conditions().flat_map(|condition| condition.paths.iter().filter_map(header_of));
-        let mut names: Vec<HeaderName> = names.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect();
-        names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
-        names.dedup();
-        names.into()
+        header_names(self.conditions().flat_map(|condition| condition.paths.iter().filter_map(header_of)))
     }
 
     fn conditions(&self) -> impl Iterator<Item = &Expression> {
@@ -100,6 +91,14 @@ impl AnswerRules {
             }
         }
     }
+}
+
+/// The headers that are looked at, each once and in order.
+pub(crate) fn header_names<'n>(names: impl Iterator<Item = &'n str>) -> Arc<[HeaderName]> {
+    let mut names: Vec<HeaderName> = names.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect();
+    names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+    names.dedup();
+    names.into()
 }
 
 /// The header that a path leads to.

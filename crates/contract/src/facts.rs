@@ -9,7 +9,7 @@ use crate::diagnostic::Report;
 use crate::expression::Expression;
 use crate::meter::Meter;
 use crate::piece::Piece;
-use crate::template::{Part, Template};
+use crate::template::Template;
 use crate::variables::{Builtin, Scope, Values, Variable};
 use crate::yaml::Node;
 
@@ -51,12 +51,8 @@ const KNOWN: [Builtin; 7] = [
 
 /// Reads a condition: one expression.
 pub(crate) fn read_condition(node: &Node, path: &str, report: &mut Report) -> Option<Expression> {
-    let mut parts = Template::read(node, path, &[], report)?.parts;
-    let (Some(Part::Expression(expression)), true) = (parts.pop(), parts.is_empty()) else {
-        let help = "write one expression and nothing around it: `\"{{ endpoint.options.format == 'form' }}\"`";
-        report.add(node.at, path, "a condition is one expression", help);
-        return None;
-    };
+    let help = "write one expression and nothing around it: `\"{{ endpoint.options.format == 'form' }}\"`";
+    let expression = Template::read_expression(node, path, &[], ("a condition is one expression", help), report)?;
     let unknown = |variable: &Variable| !matches!(variable, Variable::Builtin(builtin) if KNOWN.contains(builtin));
     if expression.uses(unknown) {
         let help = format!("use `{}`", KNOWN.map(Builtin::as_str).join("`, `"));

@@ -2,7 +2,7 @@
 
 mod input;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bellwire_domain::{DeliveryId, OutboundRequest, Timestamp};
 use bytes::Bytes;
@@ -44,6 +44,8 @@ pub(crate) struct Rendering<'a> {
     headers: Vec<Vec<String>>,
     signatures: Vec<Option<String>>,
     body: Vec<u8>,
+    /// All options of the endpoint, once something asks for them.
+    options: OnceLock<String>,
     meter: Arc<Meter>,
 }
 
@@ -58,6 +60,7 @@ impl<'a> Rendering<'a> {
             headers: vec![Vec::new(); plan.headers.len()],
             signatures: vec![None; contract.signatures.len()],
             body: Vec::new(),
+            options: OnceLock::new(),
             meter: Arc::default(),
         };
         for step in &plan.order {
@@ -252,7 +255,10 @@ impl Rendering<'_> {
             Builtin::EndpointId => Piece::text(endpoint.id),
             Builtin::EndpointUrl => Piece::text(endpoint.url),
             Builtin::EndpointName => optional(endpoint.name),
-            Builtin::EndpointOptions => Piece::Json(self.contract.options.merged(endpoint.options).into()),
+            Builtin::EndpointOptions => {
+                let options = self.options.get_or_init(|| self.contract.options.merged(endpoint.options));
+                Piece::Json(options.as_str().into())
+            }
             Builtin::AccountId => Piece::text(account.id),
             Builtin::AccountName => optional(account.name),
             Builtin::RequestMethod => Piece::text(self.plan.method.as_str()),

@@ -43,6 +43,22 @@ impl Template {
         Self::read_scalar(scalar, node.at, path, locals, report)
     }
 
+    /// Reads a scalar that has to be one expression with nothing around it. `wrong` is what is said otherwise, and the way out.
+    pub(crate) fn read_expression(
+        node: &Node,
+        path: &str,
+        locals: &[String],
+        (wrong, help): (&str, &str),
+        report: &mut Report,
+    ) -> Option<Expression> {
+        let mut parts = Self::read(node, path, locals, report)?.parts;
+        if let (Some(Part::Expression(expression)), true) = (parts.pop(), parts.is_empty()) {
+            return Some(expression);
+        }
+        report.add(node.at, path, wrong, help);
+        None
+    }
+
     pub(crate) fn read_scalar(scalar: &Scalar, at: At, path: &str, locals: &[String], report: &mut Report) -> Option<Self> {
         let mut parts = Vec::new();
         let mut rest = scalar.text.as_str();

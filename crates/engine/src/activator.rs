@@ -141,14 +141,12 @@ impl Shared {
             Tried::Over => return,
             Tried::NoRoom => return self.put_off(lane, taken.token).await,
             Tried::Refused(reason) => {
-                metrics::counter!("bellwire_activations_total", "contract" => contract.name().to_owned(), "outcome" => "refused")
-                    .increment(1);
+                count(&contract, "refused");
                 let next_at = activation.schedule.next(taken.failures + 1, now, self.random());
                 ActivationEnd::Refused { reason, next_at }
             }
             Tried::Accepted(Granted { secret, rate_limit }) => {
-                metrics::counter!("bellwire_activations_total", "contract" => contract.name().to_owned(), "outcome" => "accepted")
-                    .increment(1);
+                count(&contract, "accepted");
                 let is_enough = activation.confirmed_by == Confirmer::Answer;
                 ActivationEnd::Accepted { secret, rate_limit, is_enough, next_at: activation.every.map(|every| now.plus(every)) }
             }
@@ -288,6 +286,11 @@ fn checked(contract: &Contract, granted: Granted) -> Tried {
         Some(reason) => Tried::Refused(format!("the secret that the receiver has chosen is not taken: {reason}")),
         None => Tried::Accepted(granted),
     }
+}
+
+fn count(contract: &Contract, outcome: &'static str) {
+    let contract = contract.name().to_owned();
+    metrics::counter!("bellwire_activations_total", "contract" => contract, "outcome" => outcome).increment(1);
 }
 
 /// Why a step failed, with its number where there are several.

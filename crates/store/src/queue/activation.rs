@@ -85,6 +85,21 @@ pub(crate) fn take(
     Ok(Some(TakenActivation { config, token: stands.token, failures: stands.failures }))
 }
 
+/// What is written by, an endpoint, and its handshake, while that has this token.
+fn find<'c>(
+    db: Db<'_>,
+    context: &'c WriteContext,
+    lane: &LaneKey,
+    token: &str,
+) -> Result<Option<(AccountSeal<'c>, Endpoint, Activation)>, StoreError> {
+    account::lock(db, &lane.account_id)?;
+    let Some(key) = account::find_key(db, &context.keyring, &lane.account_id)? else { return Ok(None) };
+    let seal = AccountSeal { key, entropy: &*context.entropy };
+    let found = endpoint::find(db, &seal.key, lane)?.zip(activation::find(db, &seal.key, lane)?);
+    let current = found.filter(|(_, stands)| stands.token.expose() == token);
+    Ok(current.map(|(endpoint, stands)| (seal, endpoint, stands)))
+}
+
 /// Writes down what came of a handshake: the endpoint as it is now; `None`: it was replaced by another meanwhile, or the endpoint is gone.
 pub(crate) fn finish(
     db: Db<'_>,
@@ -93,14 +108,7 @@ pub(crate) fn finish(
     token: &Secret<String>,
     end: ActivationEnd,
 ) -> Result<Option<Endpoint>, StoreError> {
-    account::lock(db, &lane.account_id)?;
-    let Some(key) = account::find_key(db, &context.keyring, &lane.account_id)? else { return Ok(None) };
-    let seal = AccountSeal { key, entropy: &*context.entropy };
-    let stored = endpoint::find(db, &seal.key, lane)?;
-    let (Some(endpoint), Some(mut stands)) = (stored, activation::find(db, &seal.key, lane)?) else { return Ok(None) };
-    if stands.token.expose() != token.expose() {
-        return Ok(None);
-    }
+    let Some((seal, endpoint, mut stands)) = find(db, context, lane, token.expose())? else { return Ok(None) };
     let now = context.clock.now();
     stands.tried_at = Some(now);
     let endpoint = match end {
@@ -152,16 +160,10 @@ pub(crate) fn confirm(
     token: &str,
     next_at: Option<Timestamp>,
 ) -> Result<Option<Endpoint>, StoreError> {
-    account::lock(db, &lane.account_id)?;
-    let Some(key) = account::find_key(db, &context.keyring, &lane.account_id)? else { return Ok(None) };
-    let seal = AccountSeal { key, entropy: &*context.entropy };
-    let stored = endpoint::find(db, &seal.key, lane)?;
-    let (Some(endpoint), Some(mut stands)) = (stored, activation::find(db, &seal.key, lane)?) else { return Ok(None) };
-    if stands.token.expose() != token {
-        return Ok(None);
-    }
+    let Some((seal, endpoint, stands)) = find(db, context, lane, token)? else { return Ok(None) };
     let now = context.clock.now();
-    stands = Activation { failures: 0, failure: None, due_at: next_at, activated_at: Some(now), is_unproven: false, ..stands };
+    let stands =
+        Activation { failures: 0, failure: None, due_at: next_at, activated_at: Some(now), is_unproven: false, ..stands };
     activation::set(db, &seal, lane, &stands)?;
     match endpoint.health.status {
         HealthStatus::Pending => set_health(db, context, &seal, (endpoint, Health::default()), now).map(Some),
