@@ -136,8 +136,9 @@ pub(crate) fn finish(
             let was_pending = endpoint.health.status == HealthStatus::Pending;
             if is_enough {
                 (stands.due_at, stands.activated_at, stands.is_unproven) = (next_at, Some(now), false);
-            } else if was_pending {
-                stands.due_at = None; // the receiver's turn
+            } else {
+                // The receiver's turn. One that was active before stays so, and one that has called back already says when.
+                stands.due_at = if was_pending { None } else { next_at.or(stands.due_at) };
             }
             if is_enough && was_pending {
                 set_health(db, context, &seal, (endpoint, Health::default()), now)?

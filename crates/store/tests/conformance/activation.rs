@@ -186,4 +186,12 @@ async fn a_receiver_that_calls_back_is_found_by_its_token() {
     records.confirm_activation(&e2, early.token.expose(), later).await.unwrap().unwrap();
     assert_eq!(fixture.end(&e2, &early.token, asked).await, Some(HealthStatus::Active));
     assert_eq!(records.find_activation(&e2).await.unwrap().unwrap().due_at, later);
+
+    // One that is asked again stays active, and is not asked again before its time although nobody calls back.
+    fixture.clock.advance(Duration::from_secs(3_600));
+    let again = fixture.try_take(&e2).await.unwrap();
+    let after = Some(fixture.now().plus(Duration::from_secs(3_600)));
+    let asked = ActivationEnd::Accepted { secret: None, rate_limit: None, is_enough: false, next_at: after };
+    assert_eq!(fixture.end(&e2, &again.token, asked).await, Some(HealthStatus::Active));
+    assert_eq!(records.find_activation(&e2).await.unwrap().unwrap().due_at, after);
 }
