@@ -49,6 +49,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         };
         let woken = async {
             tokio::select! {
+                biased; // so that a seed of the simulation gives one run
                 () = shared.queue.activation_begun() => {}
                 () = running.ended() => {}
             }
