@@ -8,11 +8,15 @@ mod act;
 mod refusal;
 mod serve;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
+use bellwire_contract::Contract;
 
 use crate::problem::{Code, Problem};
 use crate::{Api, ApiOptions, observe};
@@ -45,8 +49,29 @@ async fn below_its_name(State(api): State<Api>, request: Request) -> Response {
     answer(&api, name, rest, request).await
 }
 
+/// Which of several versions answers: that of the account whose key the request has, where its own version looks for one, else the
+/// default. What is wrong with a key is said later, by the version that answers.
+async fn version_for(api: &Api, versions: &[Arc<Contract>], headers: &HeaderMap) -> Option<Arc<Contract>> {
+    let default = versions.first()?;
+    let mut tried: Vec<&str> = Vec::new();
+    for key in versions.iter().filter_map(|version| serve::key_in(version.published()?.authentication(), headers)) {
+        if tried.contains(&key) {
+            continue;
+        }
+        tried.push(key);
+        if let Ok(Some(own)) = api.app.contract_of_key(key, default.name()).await {
+            return Some(own);
+        }
+    }
+    Some(Arc::clone(default))
+}
+
 async fn answer(api: &Api, name: &str, path: &str, request: Request) -> Response {
-    let contract = api.app.contracts().get(name).cloned();
+    let contracts = api.app.contracts();
+    let contract = match contracts.versions(name) {
+        [several @ .., _] if !several.is_empty() => version_for(api, contracts.versions(name), request.headers()).await,
+        versions => versions.first().cloned(),
+    };
     match contract.as_ref().and_then(|contract| Some((contract, contract.published()?))) {
         Some((contract, published)) => serve::serve(api, contract, published, path, request).await,
         None => Problem::new(Code::RouteNotFound, "no contract of this name has a published API").into_response(),

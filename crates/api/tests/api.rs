@@ -18,6 +18,8 @@ mod authorisation;
 mod bulk_retries;
 #[path = "api/contract_reload.rs"]
 mod contract_reload;
+#[path = "api/contract_versions.rs"]
+mod contract_versions;
 #[path = "api/contracts.rs"]
 mod contracts;
 #[path = "api/deliveries.rs"]

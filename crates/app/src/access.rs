@@ -11,7 +11,7 @@ use bellwire_store::{Account, KeyBounds, key_hash};
 
 use crate::author::Author;
 use crate::operation::{Operation, Reach, reach};
-use crate::{Allowance, App, AppError, Conflict, Resource};
+use crate::{Allowance, App, AppError, Conflict, Resource, label};
 
 /// By what a caller is known.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -123,7 +123,7 @@ impl AccountAccess {
 
     /// The account's contract, which may no longer be loaded.
     pub fn contract(&self) -> Result<&Arc<Contract>, AppError> {
-        let missing = || Conflict::ContractNotLoaded { contract: self.account.contract.clone() };
+        let missing = || Conflict::ContractNotLoaded { contract: label(&self.account).to_string() };
         self.contract.as_ref().ok_or_else(|| missing().into())
     }
 }

@@ -21,6 +21,8 @@ pub struct AccountInput<'a> {
     pub id: &'a str,
     /// The name of its contract.
     pub contract: &'a str,
+    /// The version of it that the account is pinned to; left out, it follows the contract's default.
+    pub contract_version: Option<&'a str>,
     /// A name for people.
     pub name: Option<String>,
     /// The account's secret, under contracts that give an account one; left out, it stays.
@@ -56,20 +58,34 @@ impl App {
                 format!("no contract `{}` is loaded{meant}", input.contract)
             })
         };
-        let contract = self.contracts().get(input.contract).cloned().ok_or_else(unknown)?;
+        let contracts = self.contracts();
+        let default = contracts.get(input.contract).ok_or_else(unknown)?;
+        let contract = match input.contract_version {
+            None => default,
+            Some(version) => {
+                let found = contracts.get_version(input.contract, Some(version));
+                found.ok_or_else(|| no_such_version(contracts.versions(input.contract), version))?
+            }
+        };
+        self.check_move(&id, contract).await?;
         endpoint_rules::check_name(input.name.as_deref(), self.limits(), &mut faults);
-        let entitlements = check_entitlements(&contract, &input.entitlements, self.limits().entitlements_max, &mut faults);
+        let entitlements = check_entitlements(contract, &input.entitlements, self.limits().entitlements_max, &mut faults);
         if let Some(secret) = &input.secret {
-            self.check_account_secret(&id, &contract, secret, &mut faults).await?;
+            self.check_account_secret(&id, contract, secret, &mut faults).await?;
         }
         no_faults(faults)?;
 
-        let generated = self.first_secret(&id, &contract, input.secret.is_some()).await?;
+        let generated = self.first_secret(&id, contract, input.secret.is_some()).await?;
         let entry = scope.entry(AuditAction::AccountChanged).in_account(&id);
         let entry = entry.with("contract", AuditDetail::Text(contract.name().to_owned()));
+        let entry = match input.contract_version {
+            Some(version) => entry.with("contract_version", AuditDetail::Text(version.to_owned())),
+            None => entry,
+        };
         let wanted = PutAccount {
             id,
             contract: contract.name().to_owned(),
+            contract_version: input.contract_version.map(str::to_owned),
             name: input.name,
             secret: input.secret.or_else(|| generated.clone()),
             sandbox: input.sandbox,
@@ -81,8 +97,21 @@ impl App {
             PutAccountError::Deleting => Conflict::AccountDeleted.into(),
             PutAccountError::Store(error) => AppError::from(error),
         })?;
-        let secret = generated.and_then(|secret| ShownSecret::of(&contract, secret));
+        let secret = generated.and_then(|secret| ShownSecret::of(contract, secret));
         Ok(PutAccountAnswer { account, created, secret })
+    }
+
+    /// Whether an account, if it exists, can go on under this version of its contract with the secrets that it has.
+    async fn check_move(&self, id: &AccountId, contract: &Contract) -> Result<(), AppError> {
+        let account = self.find_account(id).await?.filter(|account| account.contract == contract.name());
+        let before = account.and_then(|account| self.find_contract(&account));
+        match before.and_then(|before| before.strands(contract)) {
+            None => Ok(()),
+            Some(wrong) => {
+                let reasons = vec![format!("{wrong}: the account cannot move to `{}`", contract.label())];
+                Err(Conflict::ContractInUse { reasons }.into())
+            }
+        }
     }
 
     /// Checks the secret that an account is to have. One that it has already may be shorter than new ones are today.
@@ -165,6 +194,13 @@ impl App {
             None => Ok(None),
         }
     }
+}
+
+/// The refusal of a version that a contract does not have.
+fn no_such_version(versions: &[Arc<Contract>], version: &str) -> AppError {
+    let all: Vec<String> = versions.iter().filter_map(|known| Some(format!("`{}`", known.version()?))).collect();
+    let there = if all.is_empty() { "it has none".to_owned() } else { format!("there is {}", all.join(", ")) };
+    AppError::invalid("/contract_version", format!("the contract has no version `{version}`; {there}"))
 }
 
 /// Checks that each entitlement names an event type that not everybody gets, or the group of one.

@@ -34,7 +34,8 @@ impl App {
         if access.account.contract != contract.name() {
             return Err(not_found());
         }
-        let every = contract.activation().and_then(|handshake: &Handshake| handshake.every);
+        // By the account's own version, whichever answers.
+        let every = access.contract()?.activation().and_then(|handshake: &Handshake| handshake.every);
         let next_at = every.map(|every| self.clock().now().plus(every));
         let confirmed = self.records().confirm_activation(&found, token, next_at).await?;
         Ok((access, confirmed.ok_or_else(not_found)?))

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use bellwire_contract::{ContractChanges, Contracts};
+use bellwire_contract::{ContractChanges, ContractLabel, Contracts};
 use bellwire_domain::{AuditAction, AuditDetail};
 use bellwire_store::AccountsOfContract;
 
@@ -61,7 +61,7 @@ impl App {
         let changes = before.changes_to(&next);
         let mut entry = scope.entry(AuditAction::ContractsReloaded);
         for (name, list) in [("added", &changes.added), ("changed", &changes.changed), ("removed", &changes.removed)] {
-            entry = entry.with(name, AuditDetail::Texts(list.clone()));
+            entry = entry.with(name, AuditDetail::Texts(list.iter().map(ToString::to_string).collect()));
         }
         self.records().note(entry).await?;
         self.options().contracts.send_replace(next);
@@ -69,20 +69,22 @@ impl App {
     }
 }
 
-/// Why accounts could not go on under `next`, contract by contract.
+/// Why accounts could not go on under `next`, version by version.
 fn stranded(before: &Contracts, next: &Contracts, counts: &[AccountsOfContract]) -> Vec<String> {
-    let reason = |AccountsOfContract { contract: name, accounts, .. }: &AccountsOfContract| {
+    let reason = |of: &AccountsOfContract| {
+        let AccountsOfContract { contract: name, version, accounts, .. } = of;
+        let label = ContractLabel { name: name.clone(), version: version.clone() };
         let have = match accounts {
             1 => "an account has it".to_owned(),
             several => format!("{several} accounts have it"),
         };
-        let before = before.get(name);
-        let Some(after) = next.get(name) else {
+        let before = before.get_version(name, version.as_deref());
+        let Some(after) = next.get_version(name, version.as_deref()) else {
             let file = before.map_or_else(String::new, |before| format!(" (it was in {})", before.file()));
-            return Some(format!("the contract `{name}`{file} is gone, and {have}"));
+            return Some(format!("the contract `{label}`{file} is gone, and {have}"));
         };
         let wrong = before?.strands(after)?;
-        Some(format!("{wrong}: the contract `{name}` cannot change so while {have}"))
+        Some(format!("{wrong}: the contract `{label}` cannot change so while {have}"))
     };
     counts.iter().filter_map(reason).collect()
 }

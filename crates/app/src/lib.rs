@@ -51,7 +51,7 @@ mod wanted;
 
 use std::sync::Arc;
 
-use bellwire_contract::{Contract, Contracts};
+use bellwire_contract::{Contract, ContractLabel, Contracts};
 use bellwire_domain::{AccountId, AddressPolicy, Clock, Entropy, Role};
 use bellwire_store::{Account, Records, StoreError};
 use tokio::sync::watch;
@@ -66,6 +66,7 @@ pub use audit::KEY_PREFIX_LENGTH;
 pub use author::{Author, ClientAddress};
 pub use bulk_retries::BULK_RETRY_STATES;
 pub use contract_reload::ContractFiles;
+pub use contracts::ContractAndVersions;
 pub use deliveries::DeliveryWithAttempts;
 pub use delivery_filter::{DeliveryFilter, STATUS_RANGE, WrongFilter};
 pub use disclosures::DisclosureInput;
@@ -210,12 +211,17 @@ impl App {
 
     /// The contract that an account names.
     pub(crate) fn contract(&self, account: &Account) -> Result<Arc<Contract>, AppError> {
-        let missing = || Conflict::ContractNotLoaded { contract: account.contract.clone() };
+        let missing = || Conflict::ContractNotLoaded { contract: label(account).to_string() };
         self.find_contract(account).ok_or_else(|| missing().into())
     }
 
     /// The same, if it is loaded.
     pub(crate) fn find_contract(&self, account: &Account) -> Option<Arc<Contract>> {
-        self.0.options.contracts.borrow().get(&account.contract).cloned()
+        self.0.options.contracts.borrow().get_version(&account.contract, account.contract_version.as_deref()).cloned()
     }
+}
+
+/// The contract that an account names, and the version, if it is pinned to one.
+pub(crate) fn label(account: &Account) -> ContractLabel {
+    ContractLabel { name: account.contract.clone(), version: account.contract_version.clone() }
 }

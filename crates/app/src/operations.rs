@@ -50,6 +50,7 @@ impl App {
             let input = AccountInput {
                 id: id.as_str(),
                 contract: CONTRACT,
+                contract_version: None,
                 name: Some("Operations".to_owned()),
                 secret: None,
                 sandbox: false,

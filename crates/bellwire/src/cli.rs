@@ -207,7 +207,7 @@ pub(crate) struct MigrateArguments {
 /// What a consumer has: the contract and the secret.
 #[derive(Args)]
 pub(crate) struct ConsumerArguments {
-    /// The name of the contract
+    /// The name of the contract; NAME@VERSION for another version than its default
     #[arg(long, value_name = "NAME")]
     pub(crate) contract: String,
     /// A folder of contracts (*.yaml), in addition to the built-in ones
@@ -264,9 +264,9 @@ pub(crate) enum ContractCommand {
         #[arg(long, value_name = "DIR", env = "BELLWIRE_CONTRACTS")]
         contracts: Option<PathBuf>,
     },
-    /// Check a contract file; faults are reported with line and column
+    /// Check a contract file, or all of a folder; faults are reported with line and column
     Check {
-        /// The file
+        /// The file or the folder
         file: PathBuf,
     },
     /// Show the request that a contract sends for an event

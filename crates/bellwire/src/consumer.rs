@@ -21,7 +21,7 @@ impl Consumer {
     pub(crate) fn new(arguments: &ConsumerArguments) -> anyhow::Result<Self> {
         let name = &arguments.contract;
         let contracts = contracts::load(arguments.contracts.as_deref())?;
-        let Some(contract) = contracts.get(name) else {
+        let Some(contract) = contracts.find(name) else {
             let meant = contracts.did_you_mean(name);
             bail!("--contract: there is no contract `{name}`{meant}; see `bellwire contract list`");
         };

@@ -15,10 +15,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Contracts> {
     let mut contracts = Contracts::shipped().context("a built-in contract is invalid")?;
     let Some(folder) = folder else { return Ok(contracts) };
-    let entries = fs::read_dir(folder).with_context(|| format!("--contracts: cannot read {}", folder.display()))?;
-    let mut files = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml"));
-    files.sort();
+    let files = files(folder).with_context(|| format!("--contracts: cannot read {}", folder.display()))?;
     if files.is_empty() {
         bail!("--contracts: no *.yaml file in {}", folder.display());
     }
@@ -28,6 +25,15 @@ pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Contracts> {
         wrong.extend(added.err().map(|error| format!("{error:#}")));
     }
     if wrong.is_empty() { Ok(contracts) } else { bail!(wrong.join("\n")) }
+}
+
+/// The contracts' files in a folder, by name.
+pub(crate) fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder)?;
+    let mut files = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml"));
+    files.sort();
+    Ok(files)
 }
 
 /// What `bellwire serve` loads, and which of it other flags need.
@@ -51,17 +57,17 @@ impl ServedContracts {
     /// A published API can only be served if its contract declares one.
     fn check_published_listeners(&self, contracts: &Contracts) -> anyhow::Result<()> {
         for (contract, address) in &self.publish {
-            match contracts.get(contract) {
-                None => {
+            match contracts.versions(contract) {
+                [] => {
                     let meant = contracts.did_you_mean(contract);
                     bail!(
                         "--publish {contract}={address}: there is no contract `{contract}`{meant}; see `bellwire contract list`"
                     );
                 }
-                Some(found) if found.published().is_none() => {
+                versions if versions.iter().all(|version| version.published().is_none()) => {
                     bail!("--publish {contract}={address}: the contract `{contract}` declares no published API");
                 }
-                Some(_) => {}
+                _ => {}
             }
         }
         Ok(())

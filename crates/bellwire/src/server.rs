@@ -11,7 +11,7 @@ use axum::Router;
 use bellwire_api::{ApiOptions, LargeBodies};
 use bellwire_app::{App, AppError, AppOptions, Limits};
 use bellwire_console::ConsoleOptions;
-use bellwire_contract::Contracts;
+use bellwire_contract::{ContractLabel, Contracts};
 use bellwire_domain::{AccountId, AddressPolicy, AllowedNetwork, Clock, Entropy, RateLimit, RetentionPeriods, Secret};
 use bellwire_egress::{Sender, SenderOptions};
 use bellwire_engine::{Engine, EngineOptions};
@@ -316,8 +316,9 @@ fn refused_key(error: AppError) -> anyhow::Error {
 
 /// The contracts to begin with. Every account's must be among them; without it, nothing could be sent to that account.
 async fn in_use(records: &Records, contracts: Contracts) -> anyhow::Result<watch::Sender<Arc<Contracts>>> {
-    for AccountsOfContract { contract, first, .. } in records.count_accounts_by_contract().await? {
-        if contracts.get(&contract).is_none() {
+    for AccountsOfContract { contract: name, version, first, .. } in records.count_accounts_by_contract().await? {
+        if contracts.get_version(&name, version.as_deref()).is_none() {
+            let contract = ContractLabel { name, version };
             bail!(
                 "the account {first} is under the contract `{contract}`, which is not loaded; name its folder with --contracts"
             );

@@ -1,19 +1,22 @@
 //! What reading the contracts again changes, and what it must leave as it is where there are accounts.
 
+use std::sync::Arc;
+
 use crate::contract::Contract;
 use crate::shipped::Contracts;
+use crate::version::ContractLabel;
 
-/// What differs from one set of contracts to the next: names, in their order.
+/// What differs from one set of contracts to the next, version by version, in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContractChanges {
     /// Those that are new.
-    pub added: Vec<String>,
+    pub added: Vec<ContractLabel>,
     /// Those whose text differs.
-    pub changed: Vec<String>,
+    pub changed: Vec<ContractLabel>,
     /// Those whose text is the same.
-    pub unchanged: Vec<String>,
+    pub unchanged: Vec<ContractLabel>,
     /// Those that are gone.
-    pub removed: Vec<String>,
+    pub removed: Vec<ContractLabel>,
 }
 
 impl Contracts {
@@ -21,16 +24,20 @@ impl Contracts {
     pub fn changes_to(&self, next: &Self) -> ContractChanges {
         let mut changes = ContractChanges::default();
         for contract in next.iter() {
-            let list = match self.get(contract.name()) {
+            let list = match self.same_version(contract) {
                 None => &mut changes.added,
                 Some(before) if before.source() == contract.source() => &mut changes.unchanged,
                 Some(_) => &mut changes.changed,
             };
-            list.push(contract.name().to_owned());
+            list.push(contract.label());
         }
-        let gone = self.iter().filter(|contract| next.get(contract.name()).is_none());
-        changes.removed = gone.map(|contract| contract.name().to_owned()).collect();
+        let gone = self.iter().filter(|contract| next.same_version(contract).is_none());
+        changes.removed = gone.map(|contract| contract.label()).collect();
         changes
+    }
+
+    fn same_version(&self, like: &Contract) -> Option<&Arc<Contract>> {
+        self.versions(like.name()).iter().find(|contract| contract.version() == like.version())
     }
 }
 
@@ -67,11 +74,46 @@ mod tests {
         let (plain, other) = ("{ from: generated }", "{ from: generated, readable: true }");
         let before = contracts(&[("b", plain), ("c", plain), ("d", plain)]);
         let after = contracts(&[("a", plain), ("b", plain), ("c", other)]);
-        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let words = |words: &[&str]| words.iter().map(|word| ContractLabel { name: (*word).to_owned(), version: None }).collect();
         let expected =
             ContractChanges { added: words(&["a"]), changed: words(&["c"]), unchanged: words(&["b"]), removed: words(&["d"]) };
         assert_eq!(before.changes_to(&after), expected);
-        assert_eq!(after.changes_to(&after).unchanged, ["a", "b", "c"]);
+        let same: Vec<ContractLabel> = words(&["a", "b", "c"]);
+        assert_eq!(after.changes_to(&after).unchanged, same);
+    }
+
+    #[test]
+    fn versions_stand_side_by_side_and_each_is_a_contract_of_its_own() {
+        let of = |version: &str| {
+            let version = if version.is_empty() { String::new() } else { format!("\nversion: \"{version}\"") };
+            let source = format!("contract: a{version}\ntitle: T\nevents: any\nrequest: {{ body: \"{{{{ event.data }}}}\" }}\n");
+            Contract::compile(&source, "a.yaml").unwrap()
+        };
+        let all = |versions: &[&str]| {
+            let mut contracts = Contracts::default();
+            for version in versions {
+                contracts.add(of(version)).unwrap();
+            }
+            contracts
+        };
+        let dated = all(&["2025-9", "2025-10"]);
+        assert_eq!(dated.get("a").unwrap().version(), Some("2025-10"), "the highest is the default");
+        assert_eq!(dated.get_version("a", Some("2025-9")).unwrap().version(), Some("2025-9"));
+        assert_eq!(dated.find("a@2025-9").unwrap().label().to_string(), "a@2025-9");
+        assert!(dated.find("a@2025-8").is_none());
+        let mut plain = all(&["2025-10", "", "2025-9"]);
+        assert_eq!(plain.get("a").unwrap().version(), None, "the one without a version goes before all others");
+        assert_eq!(plain.iter().map(|contract| contract.version()).collect::<Vec<_>>(), [None, Some("2025-10"), Some("2025-9")]);
+        assert_eq!(plain.defaults().count(), 1);
+        assert_eq!(plain.add(of("2025-9")).unwrap_err().to_string(), "there is a contract named `a@2025-9` already, in a.yaml");
+        let hint = "there is a contract named `a` already, in a.yaml; `version: …` in one of them lets them stand side by side";
+        assert_eq!(plain.add(of("")).unwrap_err().to_string(), hint);
+        let changes = dated.changes_to(&all(&["", "2025-9"]));
+        let told = |labels: &[ContractLabel]| labels.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        assert_eq!(
+            (told(&changes.added), told(&changes.unchanged), told(&changes.removed)),
+            ("a".into(), "a@2025-9".into(), "a@2025-10".into())
+        );
     }
 
     #[test]

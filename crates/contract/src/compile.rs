@@ -25,6 +25,7 @@ use crate::subscription::{self, Choices, IDS, SUBSCRIPTION};
 use crate::trial;
 use crate::variables::{Builtin, Variable};
 use crate::variants::Variant;
+use crate::version::{self, VERSION};
 use crate::yaml::{self, Node};
 
 /// The keys of a contract.
@@ -32,9 +33,10 @@ pub(crate) const KEYS: &[KeySpec] = &[
     KeySpec::required(
         "contract",
         Shape::Pattern("^[a-z0-9][a-z0-9._-]{0,63}$"),
-        "Short name, unique among the loaded contracts.",
+        "Short name; only versions of a contract share one.",
         "write the contract's short name, such as `contract: noyo`",
     ),
+    KeySpec::optional("version", VERSION, "Which version of the contract this is, where there are several."),
     KeySpec::required("title", Shape::TEXT, "Name for people.", "write the platform's name for people"),
     KeySpec::optional("description", Shape::TEXT, "What the platform is."),
     KeySpec::optional("ids", IDS, "How ids look."),
@@ -85,6 +87,7 @@ impl Contract {
 fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec<At>)> {
     let fields = Fields::open(root, "", KEYS, report)?;
     let name = read_name(&fields, report);
+    let version = version::read(&fields, report);
     let title = fields.label("title", report);
     let description = fields.text("description", report);
     let ids = subscription::read_ids(fields.get("ids"), report);
@@ -153,6 +156,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let example_secret = subscription.secret.draw(&[7; 32]);
     let contract = Contract {
         name: name?,
+        version,
         title: title?,
         description,
         file: report.file().to_owned(),

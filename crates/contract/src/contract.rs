@@ -23,6 +23,7 @@ use crate::signature::{KeyPairs, Signature};
 use crate::subscription::{IdFormats, Subscription};
 use crate::variables::Variable;
 use crate::variants::Variant;
+use crate::version::ContractLabel;
 
 /// A contract: everything in which one platform's webhooks differ from another's, checked and ready to render requests.
 ///
@@ -30,6 +31,7 @@ use crate::variants::Variant;
 #[derive(Debug)]
 pub struct Contract {
     pub(crate) name: String,
+    pub(crate) version: Option<String>,
     pub(crate) title: String,
     pub(crate) description: Option<String>,
     /// The file's name, as given to the compiler.
@@ -63,9 +65,19 @@ pub struct Contract {
 }
 
 impl Contract {
-    /// Its short name, by which everything refers to it.
+    /// Its short name, which it shares with its other versions.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Which version of it this is.
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// Its name and version.
+    pub fn label(&self) -> ContractLabel {
+        ContractLabel { name: self.name.clone(), version: self.version.clone() }
     }
 
     /// The name for people.

@@ -12,7 +12,7 @@
 //! - `diagnostic`, `yaml`, `grammar` and `reader`: a tree with places, tables of keys, and what is wrong where;
 //! - `key_pair`: private keys and their public halves;
 //! - `json`, `piece`, `meter`, `filters`, `python`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
-//! - `signature`, `request`, `catalogue`, `answer_rules`, `policy`, `activation`, `facts`, `options`, `variants`, `subscription`, `console`, `resource` and `published`: each reads one part of a contract;
+//! - `signature`, `request`, `catalogue`, `answer_rules`, `policy`, `activation`, `facts`, `options`, `variants`, `subscription`, `console`, `resource`, `published` and `version`: each reads one part of a contract;
 //! - `contract`: the compiled contract, and on top of it `warnings`, `render`, `choosing`, `handshake`, `captured`, `verify`, `identify`, `proofs` and `code`;
 //! - `trial`, `compile`, `json_schema`, `shipped` and `changes`.
 //!
@@ -76,6 +76,7 @@ mod trial;
 mod variables;
 mod variants;
 mod verify;
+mod version;
 mod warnings;
 mod yaml;
 
@@ -106,3 +107,4 @@ pub use schema::DataError;
 pub use shipped::{Contracts, DuplicateContract};
 pub use subscription::{EventChoice, IdFormats, Registrar, SecretRules, SecretSource, Subscription};
 pub use verify::Verdict;
+pub use version::ContractLabel;

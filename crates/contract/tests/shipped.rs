@@ -379,5 +379,5 @@ fn the_registry_refuses_a_second_contract_of_one_name() {
     let mut contracts = Contracts::shipped().unwrap();
     assert_eq!(contracts.iter().count(), 6);
     let copy = common::compile(shipped("noyo").source());
-    assert_eq!(contracts.add(copy).unwrap_err().name, "noyo");
+    assert_eq!(contracts.add(copy).unwrap_err().label.name, "noyo");
 }

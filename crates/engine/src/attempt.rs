@@ -49,7 +49,9 @@ impl Shared {
             }
         };
         let Some(contract) = self.contract(&config.account) else {
-            tracing::error!(contract = %config.account.contract, account.id = %lane.account_id, "the contract is not loaded");
+            let account = &config.account;
+            let version = account.contract_version.as_deref().unwrap_or("default");
+            tracing::error!(contract = %account.contract, version, account.id = %lane.account_id, "the contract is not loaded");
             Box::pin(self.unclaim(vec![delivery])).await;
             return Ended::Over(None);
         };

@@ -57,7 +57,7 @@ pub(crate) enum Ended {
 impl Shared {
     /// An account's contract as it is loaded now. Whoever has it goes on with it, whatever is loaded meanwhile.
     pub(crate) fn contract(&self, account: &Account) -> Option<Arc<Contract>> {
-        self.contracts.borrow().get(&account.contract).cloned()
+        self.contracts.borrow().get_version(&account.contract, account.contract_version.as_deref()).cloned()
     }
 
     /// Starts every attempt that the scheduler allows now, each on a task of its own, and tells the pacer when it is needed

@@ -51,6 +51,7 @@ async fn account_with_endpoints(records: &Records) -> Account {
     let wanted = PutAccount {
         id: AccountId::try_new("a").unwrap(),
         contract: "plain".to_owned(),
+        contract_version: None,
         name: None,
         secret: None,
         sandbox: false,

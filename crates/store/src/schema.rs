@@ -5,7 +5,7 @@
 pub(crate) const FIRST_VERSION: i64 = 6;
 
 /// The version this code works with.
-pub(crate) const KNOWN_VERSION: i64 = 17;
+pub(crate) const KNOWN_VERSION: i64 = 18;
 
 /// One step from a version to the next, as each database takes it.
 pub(crate) struct Migration {
@@ -16,7 +16,7 @@ pub(crate) struct Migration {
 }
 
 /// All of them, in order.
-const MIGRATIONS: [Migration; 12] = [
+const MIGRATIONS: [Migration; 13] = [
     Migration {
         version: FIRST_VERSION,
         sqlite: include_str!("migrations/0001_initial.sqlite.sql"),
@@ -76,6 +76,11 @@ const MIGRATIONS: [Migration; 12] = [
         version: 17,
         sqlite: include_str!("migrations/0012_endpoints.sqlite.sql"),
         postgres: include_str!("migrations/0012_endpoints.postgres.sql"),
+    },
+    Migration {
+        version: 18,
+        sqlite: include_str!("migrations/0013_contract_versions.sqlite.sql"),
+        postgres: include_str!("migrations/0013_contract_versions.postgres.sql"),
     },
 ];
 

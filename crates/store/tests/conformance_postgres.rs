@@ -16,6 +16,8 @@ mod bulk_retries;
 mod claims;
 #[path = "conformance/clocks.rs"]
 mod clocks;
+#[path = "conformance/contract_versions.rs"]
+mod contract_versions;
 #[path = "conformance/data_keys.rs"]
 mod data_keys;
 #[path = "conformance/doctor.rs"]

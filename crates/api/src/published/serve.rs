@@ -8,7 +8,8 @@ use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use bellwire_app::{AccountAccess, Actor, AppError, ClientAddress, Operation, Resource};
 use bellwire_contract::{
-    Contract, ErrorKind, Passed, PublishedAnswer, PublishedApi, PublishedRequest, PublishedRoute, RouteMatch, Verb,
+    Authentication, Contract, ErrorKind, Passed, PublishedAnswer, PublishedApi, PublishedRequest, PublishedRoute, RouteMatch,
+    Verb,
 };
 use bellwire_domain::AuditVia;
 use bytes::Bytes;
@@ -77,15 +78,8 @@ impl Serving<'_> {
     /// The caller, by the published header. A key of another contract counts as unknown.
     async fn caller(&self, parts: &Parts) -> Result<Caller, Refusal> {
         let authentication = self.published.authentication();
-        let (headers, address) = (&parts.headers, parts.extensions.get());
-        let key = headers.get(&authentication.header).and_then(|value| value.to_str().ok());
-        let key = match (&authentication.scheme, key) {
-            (Some(scheme), Some(text)) => {
-                text.split_once(' ').filter(|(word, _)| word.eq_ignore_ascii_case(scheme)).map(|(_, key)| key)
-            }
-            (_, key) => key,
-        };
-        let Some(key) = key.map(str::trim).filter(|key| !key.is_empty()) else {
+        let address = parts.extensions.get();
+        let Some(key) = key_in(authentication, &parts.headers) else {
             let word = authentication.scheme.as_ref().map_or(String::new(), |scheme| format!("{scheme} "));
             return Err(self.unauthenticated(&format!("send your API key as `{}: {word}<key>`", authentication.header)));
         };
@@ -137,6 +131,16 @@ impl Serving<'_> {
         }
         headers
     }
+}
+
+/// The key that a request has where the published API looks for it.
+pub(super) fn key_in<'h>(authentication: &Authentication, headers: &'h HeaderMap) -> Option<&'h str> {
+    let text = headers.get(&authentication.header).and_then(|value| value.to_str().ok())?;
+    let key = match &authentication.scheme {
+        Some(scheme) => text.split_once(' ').filter(|(word, _)| word.eq_ignore_ascii_case(scheme))?.1,
+        None => text,
+    };
+    Some(key.trim()).filter(|key| !key.is_empty())
 }
 
 /// The permission that a verb needs.

@@ -37,6 +37,8 @@ struct AccountAnswer {
     id: String,
     /// The name of its contract.
     contract: String,
+    /// The version of the contract that it is pinned to; null: it follows the contract's default.
+    contract_version: Option<String>,
     /// A name for people.
     name: Option<String>,
     /// Whether it is a sandbox.
@@ -109,6 +111,7 @@ impl AccountAnswer {
         Self {
             id: "clinic-7".to_owned(),
             contract: "noyo".to_owned(),
+            contract_version: None,
             name: Some("Clinic 7".to_owned()),
             sandbox: false,
             entitlements: Vec::new(),
@@ -125,6 +128,7 @@ impl AccountAnswer {
         Self {
             id: account.id.to_string(),
             contract: account.contract.clone(),
+            contract_version: account.contract_version.clone(),
             name: account.name.clone(),
             sandbox: account.sandbox,
             entitlements: account.entitlements.iter().cloned().collect(),

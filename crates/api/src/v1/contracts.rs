@@ -6,6 +6,9 @@ mod paths;
 mod reload;
 mod webhooks;
 
+use std::sync::Arc;
+
+use bellwire_app::ContractAndVersions;
 use bellwire_contract::{Contract, EventChoice, PublishedApi, PublishedRoute, Registrar, SecretSource, Verb};
 use bellwire_domain::UrlPolicy;
 use serde::Serialize;
@@ -31,6 +34,10 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 struct ContractAnswer {
     /// Its name.
     name: String,
+    /// Which version of it this is; null: the one that has none.
+    version: Option<String>,
+    /// All of its versions that you may see: the default first, then from the highest to the lowest.
+    versions: Vec<VersionAnswer>,
     /// Its title.
     title: String,
     /// What it is, for people.
@@ -47,6 +54,22 @@ struct ContractAnswer {
     published: Option<PublishedApiAnswer>,
     /// Who may register what.
     subscription: SubscriptionAnswer,
+}
+
+/// A version of a contract.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ContractVersion)]
+struct VersionAnswer {
+    /// The version; null: the one that has none.
+    version: Option<String>,
+    /// Its title.
+    title: String,
+}
+
+impl VersionAnswer {
+    fn show(contract: &Arc<Contract>) -> Self {
+        Self { version: contract.version().map(ToOwned::to_owned), title: contract.title().to_owned() }
+    }
 }
 
 /// An event of a contract's catalogue.
@@ -137,6 +160,8 @@ impl ContractAnswer {
     fn sample() -> Self {
         Self {
             name: "noyo".to_owned(),
+            version: None,
+            versions: vec![VersionAnswer { version: None, title: "Noyo".to_owned() }],
             title: "Noyo".to_owned(),
             description: None,
             events: vec![EventKind {
@@ -181,10 +206,13 @@ impl ContractAnswer {
         }
     }
 
-    fn show(contract: &Contract) -> Self {
+    fn show(found: &ContractAndVersions) -> Self {
+        let contract = &*found.contract;
         let subscription = contract.subscription();
         Self {
             name: contract.name().to_owned(),
+            version: contract.version().map(ToOwned::to_owned),
+            versions: found.versions.iter().map(VersionAnswer::show).collect(),
             title: contract.title().to_owned(),
             description: contract.description().map(ToOwned::to_owned),
             events: contract.events().iter().map(EventKind::show).collect(),

@@ -88,6 +88,7 @@ async fn a_new_secret_that_is_short_is_refused_and_a_stored_one_stays() {
     let stored = bellwire_store::PutAccount {
         id: bellwire_domain::AccountId::try_new("a").unwrap(),
         contract: "administered".to_owned(),
+        contract_version: None,
         name: None,
         secret: Some(bellwire_domain::Secret::new("short".to_owned())),
         sandbox: false,

@@ -26,7 +26,7 @@ impl Server {
 async fn what_has_changed_is_told_and_used_from_then_on() {
     let server = Server::start().await;
     let noyo = server.files.0.lock().unwrap()[0].clone();
-    let named = |names: &[&str]| names.iter().map(|name| json!({ "name": name })).collect::<Value>();
+    let named = |names: &[&str]| names.iter().map(|name| json!({ "name": name, "version": null })).collect::<Value>();
     let first = server.post(RELOAD, &Value::Null).await;
     let all = ["administered", "choosy", "noyo", "open", "shared", "shop"];
     let none = || named(&[]);

@@ -27,16 +27,12 @@ pub(crate) fn run(command: ContractCommand) -> anyhow::Result<ExitCode> {
         ContractCommand::Draft(arguments) => draft::run(&arguments)?,
         ContractCommand::List { contracts } => list(contracts.as_deref())?,
         ContractCommand::Check { file } => {
-            let contract = contracts::read(&file)?;
-            for warning in contract.warnings(&file.display().to_string()) {
-                telemetry::say(&format!("warning: {warning}"));
+            if file.is_dir() {
+                contracts::load(Some(&file))?; // together with the built-in ones, as a server does
+                contracts::files(&file)?.iter().try_for_each(|file| check(file))?;
+            } else {
+                check(&file)?;
             }
-            telemetry::print(&format!(
-                "{}: contract `{}` is fine ({} events)",
-                file.display(),
-                contract.name(),
-                contract.events().len()
-            ));
         }
         ContractCommand::Render(arguments) => render(&arguments)?,
         ContractCommand::Docs { file } => telemetry::print(&page::write(&*find(&file)?)?),
@@ -47,12 +43,23 @@ pub(crate) fn run(command: ContractCommand) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Checks one file.
+fn check(file: &Path) -> anyhow::Result<()> {
+    let contract = contracts::read(file)?;
+    for warning in contract.warnings(&file.display().to_string()) {
+        telemetry::say(&format!("warning: {warning}"));
+    }
+    let (label, events) = (contract.label(), contract.events().len());
+    telemetry::print(&format!("{}: contract `{label}` is fine ({events} events)", file.display()));
+    Ok(())
+}
+
 fn list(folder: Option<&Path>) -> anyhow::Result<()> {
     let contracts = contracts::load(folder)?;
-    let width = contracts.iter().map(|contract| contract.name().len()).max().unwrap_or(0);
-    for contract in contracts.iter() {
-        let events = contract.events().len();
-        telemetry::print(&format!("{:width$}  {:>3} events  {}", contract.name(), events, contract.title()));
+    let labels: Vec<String> = contracts.iter().map(|contract| contract.label().to_string()).collect();
+    let width = labels.iter().map(String::len).max().unwrap_or(0);
+    for (contract, label) in contracts.iter().zip(labels) {
+        telemetry::print(&format!("{label:width$}  {:>3} events  {}", contract.events().len(), contract.title()));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Gate, Home, LOCAL, Reply, Server, Sink, send, until};
+use crate::harness::{Gate, Home, LOCAL, Reply, Server, Sink, bellwire, run, send, until};
 
 /// A contract whose requests say which edition of it they were rendered by.
 fn contract(name: &str, edition: &str) -> String {
@@ -136,5 +136,55 @@ fn what_an_account_or_a_flag_needs_is_not_removed() {
     assert_eq!(editions(&sink)[0].1, "first");
     server.api.delete("/v1/accounts/b").expect(204);
     let changes = server.api.post("/v1/contracts/reload", &Value::Null).expect(200);
-    assert_eq!(changes["removed"], json!([{ "name": "other" }]));
+    assert_eq!(changes["removed"], json!([{ "name": "other", "version": null }]));
+}
+
+#[test]
+fn two_versions_stand_side_by_side_and_one_put_moves_an_account() {
+    let (home, sink) = (Home::new(), Sink::start(|_| 200));
+    let server = start(&home, &sink);
+    publish(&server);
+    sink.wait_for(1);
+    let next = contract("mine", "second").replace("contract: mine\n", "contract: mine\nversion: \"2025-01\"\n");
+    write(&home, "mine-2025.yaml", &next);
+    let added = server.api.post("/v1/contracts/reload", &Value::Null).expect(200);
+    assert_eq!(added["added"], json!([{ "name": "mine", "version": "2025-01" }]));
+
+    let pinned = json!({ "contract": "mine", "contract_version": "2025-01" });
+    server.api.put("/v1/accounts/b", &pinned).expect(201);
+    server.api.post("/v1/accounts/b/endpoints", &json!({ "url": sink.url("/in") })).expect(201);
+    let of_b = server.api.publish("b", "thing.done", "{}");
+    let of_a = publish(&server);
+    sink.wait_for(3);
+    let edition_of = |event: &str| editions(&sink).into_iter().find(|(id, _)| id == event).unwrap().1;
+    assert_eq!((edition_of(&of_a), edition_of(&of_b)), ("first".to_owned(), "second".to_owned()));
+
+    server.api.put("/v1/accounts/a", &pinned).expect(200);
+    let moved = publish(&server);
+    sink.wait_for(4);
+    assert_eq!(edition_of(&moved), "second");
+    fs::remove_file(home.path("contracts").join("mine-2025.yaml")).unwrap();
+    let refused = server.api.post("/v1/contracts/reload", &Value::Null);
+    assert_eq!(refused.problem(409), "contract_in_use");
+    assert!(refused.text().contains("mine-2025.yaml) is gone, and 2 accounts have it"), "{}", refused.text());
+    server.api.put("/v1/accounts/a", &json!({ "contract": "mine" })).expect(200);
+    let back = publish(&server);
+    sink.wait_for(5);
+    assert_eq!(edition_of(&back), "first");
+}
+
+#[test]
+fn a_folder_is_checked_as_a_server_loads_it() {
+    let home = Home::new();
+    let folder = home.path("contracts");
+    fs::create_dir(&folder).unwrap();
+    write(&home, "a.yaml", &contract("mine", "first"));
+    write(&home, "b.yaml", &contract("mine", "second"));
+    let check = || run(bellwire().args(["contract", "check"]).arg(&folder));
+    let refused = check();
+    let line = refused.refusal();
+    assert!(line.contains("b.yaml: there is a contract named `mine` already, in ") && line.contains("a.yaml"), "{line}");
+    write(&home, "b.yaml", &contract("mine", "second").replace("title:", "version: \"2\"\ntitle:"));
+    let fine = check();
+    assert!(fine.success().contains("b.yaml: contract `mine@2` is fine"), "{}", fine.stdout);
 }

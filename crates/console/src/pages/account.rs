@@ -23,6 +23,8 @@ struct AccountPage {
     account: String,
     name: String,
     contract: String,
+    /// The version of it that the account is pinned to.
+    version: Option<String>,
     sandbox: bool,
     sees_all: bool,
     /// Whether this visitor may add an endpoint.
@@ -78,6 +80,7 @@ pub(super) async fn show(
         account: account.id.to_string(),
         name: account.name.clone().unwrap_or_default(),
         contract: account.contract.clone(),
+        version: account.contract_version.clone(),
         sandbox: account.sandbox,
         sees_all: visitor.sees_all(),
         may_add,

@@ -98,7 +98,7 @@ fn form_page(console: &Console, visitor: &Visitor, query: &Query, form: &Form) -
     let option = |name: &str, title: &str| (name.to_owned(), title.to_owned(), name == chosen);
     AccountFormPage {
         layout: Layout::of_operator(console, visitor, Area::Accounts, "Add account", query),
-        contracts: contracts.iter().map(|contract| option(contract.name(), contract.title())).collect(),
+        contracts: contracts.defaults().map(|contract| option(contract.name(), contract.title())).collect(),
         id: form.text("id").unwrap_or_default().to_owned(),
         name: form.text("name").unwrap_or_default().to_owned(),
         sandbox: form.is_checked("sandbox"),
@@ -126,6 +126,7 @@ pub(super) async fn add(State(console): State<Console>, visitor: Visitor, query:
         return Ok((StatusCode::CONFLICT, Html(page.render()?)).into_response());
     }
     let input = AccountInput {
+        contract_version: None,
         id,
         contract: form.text("contract").unwrap_or_default(),
         name: form.text("name").map(str::to_owned),

@@ -1,11 +1,12 @@
 //! Contracts: what can happen, what is sent, and when it is tried again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use bellwire_app::Operation;
+use bellwire_app::{ContractAndVersions, Operation};
 use bellwire_contract::{CodeLanguage, Contract};
 use bellwire_store::PageRequest;
 
@@ -34,6 +35,8 @@ struct ContractRow {
 struct ContractPage {
     layout: Layout,
     row: ContractRow,
+    /// Where there are several.
+    versions: Vec<VersionWay>,
     events: Vec<EventRow>,
     takes_any: bool,
     attempts: Vec<AttemptTime>,
@@ -41,6 +44,13 @@ struct ContractPage {
     languages: Vec<LanguageWay>,
     code: Code,
     source: String,
+}
+
+/// A way to another version.
+struct VersionWay {
+    title: String,
+    href: String,
+    is_current: bool,
 }
 
 /// A way to the verification code in another language.
@@ -86,7 +96,7 @@ pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query
     let app = console.app();
     let scope = app.permit(&visitor.actor, Operation::ContractRead)?;
     let found = app.list_contracts(&scope, PageRequest { limit: 1_000, after: None }).await?;
-    let rows = found.items.iter().map(|contract| row(contract)).collect();
+    let rows = found.items.iter().map(|found| row(&found.contract)).collect();
     let layout = Layout::of_visitor(&console, &visitor, Area::Contracts, "Contracts", &query).await?;
     html(&ContractsPage { layout: layout.with_call("/v1/contracts"), rows })
 }
@@ -99,7 +109,8 @@ pub(super) async fn show(
 ) -> Result<Response, Refusal> {
     let app = console.app();
     let scope = app.permit(&visitor.actor, Operation::ContractRead)?;
-    let contract = app.get_contract(&scope, &name).await?;
+    let version = query.get("version").filter(|version| !version.is_empty());
+    let ContractAndVersions { contract, versions } = app.get_contract(&scope, &name, version).await?;
     let title = if visitor.sees_all() { contract.title() } else { "Reference" };
     let layout = Layout::of_visitor(&console, &visitor, Area::Contracts, title, &query).await?;
     let policy = contract.delivery();
@@ -107,6 +118,7 @@ pub(super) async fn show(
     html(&ContractPage {
         layout: layout.with_call(&format!("/v1/contracts/{name}")),
         row: row(&contract),
+        versions: version_ways(&contract, &versions),
         events: contract.events().iter().map(event_row).collect(),
         takes_any: contract.any_event().is_some(),
         attempts: axis(policy.schedule.delays()),
@@ -118,6 +130,23 @@ pub(super) async fn show(
         },
         source: contract.source().to_owned(),
     })
+}
+
+fn version_ways(current: &Contract, versions: &[Arc<Contract>]) -> Vec<VersionWay> {
+    if versions.len() < 2 {
+        return Vec::new();
+    }
+    let path = format!("/console/contracts/{}", current.name());
+    let way = |(index, version): (usize, &Arc<Contract>)| VersionWay {
+        title: match (index, version.version()) {
+            (0, None) => "Default".to_owned(),
+            (0, Some(version)) => format!("{version} (default)"),
+            (_, version) => version.unwrap_or_default().to_owned(),
+        },
+        href: if index == 0 { path.clone() } else { format!("{path}?version={}", version.version().unwrap_or_default()) },
+        is_current: version.version() == current.version(),
+    };
+    versions.iter().enumerate().map(way).collect()
 }
 
 fn language_ways(current: CodeLanguage, query: &Query) -> Vec<LanguageWay> {

@@ -30,7 +30,7 @@ pub(super) async fn show(State(console): State<Console>, visitor: Visitor, query
         layout: Layout::of_operator(&console, &visitor, Area::System, "System", &query),
         version: env!("CARGO_PKG_VERSION"),
         store_works: app.check().await.is_ok(),
-        contracts: app.contracts().iter().count(),
+        contracts: app.contracts().defaults().count(),
         limits: vec![
             ("Endpoints of an account", limits.endpoints_per_account_max.to_string()),
             ("Running replays of an account", limits.account_replays_running_max.to_string()),

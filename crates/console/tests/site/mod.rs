@@ -95,6 +95,7 @@ impl Site {
     pub(crate) async fn account(&self, id: &str, contract: &str) {
         let scope = self.app.permit(&self.admin().await, Operation::AccountManage).unwrap();
         let input = AccountInput {
+            contract_version: None,
             id,
             contract,
             name: None,

@@ -102,6 +102,7 @@ impl World {
         let wanted = PutAccount {
             id: AccountId::try_new(contract).unwrap(),
             contract: contract.to_owned(),
+            contract_version: None,
             name: None,
             secret: Some(Secret::new("account-secret".to_owned())),
             sandbox: false,

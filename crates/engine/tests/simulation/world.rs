@@ -258,6 +258,7 @@ async fn set_up(run: &Run, records: &Records) {
         let account = PutAccount {
             id: AccountId::try_new(&format!("of-{contract}")).unwrap(),
             contract: contract.to_owned(),
+            contract_version: None,
             name: None,
             secret: None,
             sandbox: false,

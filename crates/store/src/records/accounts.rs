@@ -21,6 +21,8 @@ pub struct PutAccount {
     pub id: AccountId,
     /// The name of its contract; fixed once the account exists.
     pub contract: String,
+    /// The version of it that the account is pinned to; `None`: the contract's default.
+    pub contract_version: Option<String>,
     /// A name for people.
     pub name: Option<String>,
     /// A new secret of the account; `None` keeps the one it has.
@@ -52,7 +54,7 @@ pub enum PutAccountError {
 
 const INSERT_REST: &str = "ON CONFLICT (id) DO NOTHING";
 const UPDATE: &str = "UPDATE accounts SET name = $1, sandbox = $2, entitlements = $3, version = version + 1, updated_at = $4, retain_history = $5, \
-     retain_payloads = $6, retain_answers = $7, retain_disclosures = $8 WHERE id = $9";
+     retain_payloads = $6, retain_answers = $7, retain_disclosures = $8, contract_version = $9 WHERE id = $10";
 const TOUCH: &str = "UPDATE accounts SET version = version + 1, updated_at = $1 WHERE id = $2";
 const TOUCH_ENDPOINTS: &str = "UPDATE endpoints SET version = version + 1 WHERE account_id = $1";
 
@@ -88,6 +90,7 @@ pub(super) fn put(
                 retain_payloads,
                 retain_answers,
                 retain_disclosures,
+                wanted.contract_version.as_deref(),
                 id
             ];
             db.execute(UPDATE, update)?;
@@ -101,6 +104,7 @@ pub(super) fn put(
             let row = AccountRow {
                 id,
                 contract: &wanted.contract,
+                contract_version: wanted.contract_version.as_deref(),
                 name,
                 sandbox: wanted.sandbox,
                 entitlements,

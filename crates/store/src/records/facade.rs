@@ -86,7 +86,7 @@ impl Records {
         self.access.read(move |db| account::list(db, &page)).await
     }
 
-    /// How many accounts there are of each contract that has any.
+    /// How many accounts there are of each version of a contract that has any.
     pub async fn count_accounts_by_contract(&self) -> Result<Vec<AccountsOfContract>, StoreError> {
         self.access.read(account::count_by_contract).await
     }

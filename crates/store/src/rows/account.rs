@@ -19,6 +19,8 @@ columns! {
         pub id: AccountId = "id",
         /// The name of its contract.
         pub contract: String = "contract",
+        /// The version of it that the account is pinned to; `None`: the contract's default.
+        pub contract_version: Option<String> = "contract_version",
         /// A name for people.
         pub name: Option<String> = "name",
         /// Whether it is for trying out.
@@ -73,6 +75,7 @@ table! {
     /// A new account. The database numbers it.
     pub(crate) struct AccountRow<'a> in "accounts" key { id: &'a str } {
         contract: &'a str,
+        contract_version: Option<&'a str>,
         name: Option<&'a str>,
         sandbox: bool,
         entitlements: &'a str,
@@ -91,11 +94,13 @@ table! {
 }
 
 columns! {
-    /// How many accounts a contract has.
+    /// How many accounts are under a version of a contract.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct AccountsOfContract of "accounts" {
         /// The name of the contract.
         pub contract: String = "contract",
+        /// The version that they are pinned to; `None`: the contract's default.
+        pub version: Option<String> = "contract_version",
         /// How many there are, with those that are being deleted.
         pub accounts: i64 = "COUNT(*)",
         /// The first of them.
@@ -103,7 +108,8 @@ columns! {
     }
 }
 
-static BY_CONTRACT: Select<AccountsOfContract> = Select::new("FROM accounts GROUP BY contract ORDER BY contract");
+static BY_CONTRACT: Select<AccountsOfContract> =
+    Select::new("FROM accounts GROUP BY contract, contract_version ORDER BY contract, contract_version");
 static BY_ID: Select<Account> = Select::new("FROM accounts WHERE id = $1");
 const LOCK: &str = "SELECT id FROM accounts WHERE id = $1 FOR UPDATE";
 const ADD_PENDING: &str = "UPDATE accounts SET pending = pending + $1 WHERE id = $2";
@@ -126,7 +132,7 @@ pub(crate) fn list(db: Db<'_>, page: &PageRequest) -> Result<Page<Account>, Stor
     Ok(page.cut(PAGE.list(db, params![after, page.fetch()])?, |account| account.id.to_string()))
 }
 
-/// How many accounts each contract has, if any.
+/// How many accounts each version of a contract has, if any.
 pub(crate) fn count_by_contract(db: Db<'_>) -> Result<Vec<AccountsOfContract>, StoreError> {
     BY_CONTRACT.list(db, params![])
 }

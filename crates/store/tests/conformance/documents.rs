@@ -98,6 +98,7 @@ async fn what_is_refused_leaves_nothing_behind() {
     let mut changed = PutAccount {
         id: account.id.clone(),
         contract: account.contract.clone(),
+        contract_version: None,
         name: Some("new".into()),
         secret: None,
         sandbox: false,

@@ -168,6 +168,7 @@ impl Fixture {
         let wanted = PutAccount {
             id: account_id(id),
             contract: "noyo".to_owned(),
+            contract_version: None,
             name: None,
             secret: None,
             sandbox: false,

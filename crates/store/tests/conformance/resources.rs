@@ -21,6 +21,7 @@ async fn an_account_keeps_its_contract_and_its_data_key() {
     let mut wanted = PutAccount {
         id: account.id.clone(),
         contract: "silver".into(),
+        contract_version: None,
         name: Some("Clinic".into()),
         secret: Some(Secret::new("first".into())),
         sandbox: true,
@@ -56,6 +57,7 @@ async fn a_new_secret_of_the_account_reaches_the_sender_at_once() {
     let wanted = PutAccount {
         id: account_id("a"),
         contract: "noyo".into(),
+        contract_version: None,
         name: None,
         secret: Some(Secret::new("new".into())),
         sandbox: false,
@@ -224,6 +226,7 @@ async fn an_account_with_much_is_deleted_in_steps_that_survive_a_restart() {
     let put = PutAccount {
         id: account.id.clone(),
         contract: "noyo".into(),
+        contract_version: None,
         name: None,
         secret: None,
         sandbox: false,

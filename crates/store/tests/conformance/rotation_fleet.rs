@@ -66,6 +66,7 @@ async fn a_node_that_slept_through_it_makes_no_account_under_the_old_key() {
     let wanted = PutAccount {
         id: account_id("late"),
         contract: "noyo".to_owned(),
+        contract_version: None,
         name: None,
         secret: None,
         sandbox: false,

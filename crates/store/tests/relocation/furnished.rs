@@ -152,6 +152,7 @@ async fn furnish(mut fixture: Fixture) -> Fixture {
     let account = PutAccount {
         id: account_id("a"),
         contract: "noyo".to_owned(),
+        contract_version: Some("2025-01".to_owned()),
         name: Some("Clinic \u{e9} 'A'".to_owned()),
         secret: Some(Secret::new("of the account".to_owned())),
         sandbox: true,

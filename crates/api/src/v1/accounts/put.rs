@@ -18,6 +18,9 @@ body! {
     pub(super) struct AccountPut<'a> {
         /// The name of its contract; fixed once the account exists.
         contract: Cow<'a, str>,
+        /// The version of the contract, for good. If left out, the account follows the contract's default. Another one than before moves
+        /// the account: what is rendered from then on is in that version.
+        contract_version: Option<Cow<'a, str>>,
         /// A name for people.
         name: Option<String> as name,
         /// The account's secret, if the contract has secrets per account. It replaces an older one at once; to keep both valid
@@ -42,7 +45,7 @@ body! {
     responses(
         (status = 200, description = "Changed.", body = AccountAnswer, example = json!(AccountAnswer::sample())),
         (status = 201, description = "Created.", body = AccountAnswer, example = json!(AccountAnswer::sample())),
-        (status = 409, description = "It exists under another contract, or is being deleted."),
+        (status = 409, description = "It exists under another contract, is being deleted, or its secrets are of no use in that version."),
     )
 )]
 pub(super) async fn put(
@@ -53,10 +56,11 @@ pub(super) async fn put(
 ) -> Result<(StatusCode, Json<AccountAnswer>), Problem> {
     let scope = api.app.permit(&actor, Operation::AccountManage)?;
     let body = body.read(actor.identity.as_str()).await?;
-    let AccountPut { contract, name, secret, sandbox, entitlements, retention } = body::read(&body)?;
+    let AccountPut { contract, contract_version, name, secret, sandbox, entitlements, retention } = body::read(&body)?;
     let input = AccountInput {
         id: &id,
         contract: &contract,
+        contract_version: contract_version.as_deref(),
         name,
         secret,
         sandbox: sandbox.unwrap_or(false),

@@ -13,7 +13,7 @@ use crate::query::Query;
 
 /// List the loaded contracts
 ///
-/// A consumer's key sees its account's contract.
+/// Each is shown in its default version. A consumer's key sees its account's contract, in its account's version.
 #[utoipa::path(
     get, path = "/v1/contracts", operation_id = "contracts.list", tag = "contracts",
     params(

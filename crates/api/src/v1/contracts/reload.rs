@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use bellwire_app::Operation;
-use bellwire_contract::ContractChanges;
+use bellwire_contract::{ContractChanges, ContractLabel};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -30,19 +30,27 @@ pub(super) struct ChangesAnswer {
 struct LoadedContract {
     /// Its name.
     name: String,
+    /// Its version; null: it has none.
+    version: Option<String>,
 }
 
 impl ChangesAnswer {
     fn show(changes: ContractChanges) -> Self {
-        let show = |names: Vec<String>| names.into_iter().map(|name| LoadedContract { name }).collect();
+        let one = |ContractLabel { name, version }| LoadedContract { name, version };
+        let show = |labels: Vec<ContractLabel>| labels.into_iter().map(one).collect();
         let ContractChanges { added, changed, unchanged, removed } = changes;
         Self { added: show(added), changed: show(changed), unchanged: show(unchanged), removed: show(removed) }
     }
 
     fn sample() -> Self {
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let unchanged = names(&["b.well", "silver"]);
-        Self::show(ContractChanges { added: names(&["acme"]), changed: names(&["noyo"]), unchanged, removed: Vec::new() })
+        let label =
+            |name: &str, version: Option<&str>| ContractLabel { name: name.to_owned(), version: version.map(str::to_owned) };
+        Self::show(ContractChanges {
+            added: vec![label("acme", Some("2025-01"))],
+            changed: vec![label("acme", None)],
+            unchanged: vec![label("noyo", None), label("silver", None)],
+            removed: Vec::new(),
+        })
     }
 }
 

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::Api;
 use crate::extract::{Caller, Params};
 use crate::problem::Problem;
+use crate::query::Query;
 
 use super::paths;
 
@@ -24,7 +25,10 @@ const EXAMPLE_AT: Timestamp = Timestamp::from_secs(1_736_937_000);
 /// A contract's webhooks and published API as OpenAPI 3.1, for the platform's consumers
 #[utoipa::path(
     get, path = "/v1/contracts/{contract}/openapi.json", operation_id = "contracts.webhooks", tag = "contracts",
-    params(("contract" = String, Path, description = "The contract's name.")),
+    params(
+        ("contract" = String, Path, description = "The contract's name."),
+        ("version" = Option<String>, Query, description = "Which version; without it the default, or the account's for its own key."),
+    ),
     responses((status = 200, description = "The document.", body = serde_json::Value, example = json!({
         "openapi": "3.1.0",
         "info": { "title": "Noyo", "version": "1" },
@@ -38,10 +42,13 @@ pub(super) async fn webhooks(
     State(api): State<Api>,
     Caller(actor): Caller,
     Params(name): Params<String>,
+    mut query: Query,
 ) -> Result<Json<Value>, Problem> {
     let scope = api.app.permit(&actor, Operation::ContractRead)?;
-    let contract = api.app.get_contract(&scope, &name).await?;
-    Ok(Json(webhooks_document(&contract)))
+    let version = query.text("version")?;
+    query.finish()?;
+    let contract = api.app.get_contract(&scope, &name, version.as_deref()).await?;
+    Ok(Json(webhooks_document(&contract.contract)))
 }
 
 /// The OpenAPI 3.1 document of a contract's webhooks and of its published API.
@@ -51,7 +58,7 @@ pub fn webhooks_document(contract: &Contract) -> Value {
     let schemas: Map<String, Value> = all().map(|event| (schema_name(event), data_schema(event))).collect();
     let mut info = Map::new();
     info.insert("title".to_owned(), contract.title().into());
-    info.insert("version".to_owned(), "1".into());
+    info.insert("version".to_owned(), contract.version().unwrap_or("1").into());
     if let Some(description) = contract.description() {
         info.insert("description".to_owned(), description.into());
     }
