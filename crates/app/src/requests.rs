@@ -25,6 +25,8 @@ pub struct ShownRequest {
     pub headers: Vec<(String, String)>,
     /// Its body.
     pub body: String,
+    /// Whether it may have had other events beside this one, which are not shown.
+    pub is_shared: bool,
 }
 
 impl App {
@@ -85,8 +87,11 @@ impl App {
             account: AccountInput { id: access.account.id.as_str(), name: access.account.name.as_deref() },
             secrets: &secrets,
             activation: None,
+            others: &[],
         };
-        let rendered = contract.render(&input).map(|request| shown(&request, &secrets));
+        let policy = contract.delivery_of(endpoint.options.as_deref());
+        let is_shared = policy.batch.is_some() && contract.carries_events(&event.event_type);
+        let rendered = contract.render(&input).map(|request| ShownRequest { is_shared, ..shown(&request, &secrets) });
         let shown = rendered.map(|request| if access.shows_tokens { request } else { request.without_tokens(&endpoint) });
         Ok(shown.map_err(|error| error.to_string()))
     }
@@ -117,6 +122,7 @@ fn shown(request: &OutboundRequest, secrets: &[Secret<String>]) -> ShownRequest 
     };
     let headers = request.headers.iter();
     ShownRequest {
+        is_shared: false,
         method: request.method.to_string(),
         url: hide(&request.url),
         headers: headers

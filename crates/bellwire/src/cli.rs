@@ -294,8 +294,11 @@ pub(crate) struct RenderArguments {
     #[arg(long = "event", value_name = "TYPE", required_unless_present = "handshake")]
     pub(crate) event_type: Option<String>,
     /// Instead of an event, this request of the handshake, from 1
-    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["event_type", "data", "payload"])]
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["event_type", "data", "payload", "batch"])]
     pub(crate) handshake: Option<usize>,
+    /// Put so many of these events into the request, where the contract sends several in one
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) batch: u16,
     /// JSON to send as the event's data; by default, the contract's own example
     #[arg(long, value_name = "JSON")]
     pub(crate) data: Option<String>,

@@ -23,6 +23,10 @@ const JSON: &str = "answer.json";
 const HEADER: &str = "answer.header";
 const ATTEMPT: &str = "attempt.number";
 const NAMES: [&str; 5] = [STATUS, BODY, JSON, HEADER, ATTEMPT];
+/// What `delivery.batch.success` knows besides.
+const EACH: [&str; 6] = ["event.id", "event.type", "event.seq", "delivery.id", "delivery.number", INDEX];
+/// The place of an event in its request, from 0.
+const INDEX: &str = "index";
 
 /// An answer as conditions know it.
 #[derive(Debug, Clone, Copy)]
@@ -37,11 +41,44 @@ pub struct AnswerInput<'a> {
     pub body: &'a [u8],
 }
 
+/// One of the events of a request, as the condition on its answer knows it.
+#[derive(Debug, Clone, Copy)]
+pub struct AnsweredEvent<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its type.
+    pub event_type: &'a str,
+    /// Its number within its account.
+    pub seq: i64,
+    /// The delivery's id, as the request shows it.
+    pub delivery_id: &'a str,
+    /// The delivery's number within its endpoint.
+    pub number: i64,
+    /// Its place in the request, from 0.
+    pub index: usize,
+}
+
+impl AnsweredEvent<'_> {
+    fn values(&self, answer: &AnswerInput<'_>) -> Bindings {
+        let [id, event_type, seq, delivery, number, index] = EACH;
+        let mut values = values(answer);
+        values.set(id, quoted(self.id));
+        values.set(event_type, quoted(self.event_type));
+        values.set(seq, self.seq.to_string());
+        values.set(delivery, quoted(self.delivery_id));
+        values.set(number, self.number.to_string());
+        values.set(index, self.index.to_string());
+        values
+    }
+}
+
 /// The conditions of a contract.
 #[derive(Debug, Default)]
 pub(crate) struct AnswerRules {
     pub(crate) success: Option<Expression>,
     pub(crate) stop: Option<Expression>,
+    /// Asked for each event of a request that several share.
+    pub(crate) each: Option<Expression>,
 }
 
 impl AnswerRules {
@@ -50,10 +87,15 @@ impl AnswerRules {
         if node.scalar().is_none_or(|scalar| !scalar.text.contains("{{")) {
             return (false, None);
         }
-        let locals = NAMES.map(str::to_owned);
         let help = "write one expression and nothing around it: `\"{{ answer.json.status == 'ok' }}\"`";
-        let read = Template::read_expression(node, path, &locals, ("a condition is one expression", help), report);
-        (true, read.and_then(|expression| checked(expression, path, report)))
+        (true, read(node, path, (&NAMES.map(str::to_owned), help), report))
+    }
+
+    /// Reads a condition that is asked for each event of a request.
+    pub(crate) fn read_for_each(node: &Node, path: &str, report: &mut Report) -> Option<Expression> {
+        let locals: Vec<String> = NAMES.iter().chain(&EACH).map(|name| (*name).to_owned()).collect();
+        let help = "write one expression and nothing around it: `\"{{ event.id not in answer.json.failed }}\"`";
+        read(node, path, (&locals, help), report)
     }
 
     /// Headers of an answer that conditions look at.
@@ -62,17 +104,23 @@ impl AnswerRules {
     }
 
     fn conditions(&self) -> impl Iterator<Item = &Expression> {
-        self.success.iter().chain(&self.stop)
+        self.success.iter().chain(&self.stop).chain(&self.each)
     }
 
     /// What they make of an answer.
     pub(crate) fn of(&self, answer: &AnswerInput<'_>) -> Judgement {
-        if self.conditions().next().is_none() {
+        if self.success.is_none() && self.stop.is_none() {
             return Judgement::default();
         }
         let values = values(answer);
         let holds = |condition: &Expression| condition.evaluate(Scope::of(&values)).is_ok_and(|value| value.is_true());
         Judgement { is_received: self.success.as_ref().map(holds), is_over: self.stop.as_ref().map(holds) }
+    }
+
+    /// Whether an answer that says that a request was received says so of one of its events.
+    pub(crate) fn of_each(&self, answer: &AnswerInput<'_>, event: &AnsweredEvent<'_>) -> bool {
+        let Some(each) = &self.each else { return true };
+        each.evaluate(Scope::of(&event.values(answer))).is_ok_and(|value| value.is_true())
     }
 
     /// Why conditions cannot be evaluated whatever is answered: found when the contract is loaded.
@@ -81,9 +129,11 @@ impl AnswerRules {
         let headers: Vec<_> = headers.iter().map(|name| (name.to_string(), "1".to_owned())).collect();
         for body in ["", "{\"status\":\"ok\"}"] {
             let answer = AnswerInput { attempt: 1, status: 200, headers: &headers, body: body.as_bytes() };
-            let values = values(&answer);
-            let both = [("delivery.success", &self.success), ("delivery.stop", &self.stop)];
-            for (path, condition) in both.into_iter().filter_map(|(path, condition)| Some((path, condition.as_ref()?))) {
+            let example = AnsweredEvent { id: "x", event_type: "x", seq: 1, delivery_id: "x", number: 1, index: 0 };
+            let values = example.values(&answer);
+            let all =
+                [("delivery.success", &self.success), ("delivery.stop", &self.stop), ("delivery.batch.success", &self.each)];
+            for (path, condition) in all.into_iter().filter_map(|(path, condition)| Some((path, condition.as_ref()?))) {
                 match condition.evaluate(Scope::of(&values)) {
                     Err(error) if !error.absent && report.is_clean() => report.add(condition.at, path, error.message, ""),
                     _ => {}
@@ -91,6 +141,12 @@ impl AnswerRules {
             }
         }
     }
+}
+
+/// Reads one expression, and checks what it looks at.
+fn read(node: &Node, path: &str, (locals, help): (&[String], &str), report: &mut Report) -> Option<Expression> {
+    let read = Template::read_expression(node, path, locals, ("a condition is one expression", help), report);
+    read.and_then(|expression| checked(expression, path, report))
 }
 
 /// The headers that are looked at, each once and in order.

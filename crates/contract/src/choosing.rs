@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use bellwire_domain::EventType;
+
 use crate::contract::Contract;
 use crate::facts::{Facts, FilteredEvent};
 use crate::failure::RenderError;
 use crate::meter::Meter;
-use crate::render::{EventInput, RenderInput};
+use crate::render::EventInput;
 use crate::request::RequestPlan;
 
 /// The steps that a filter may take: an account's publisher waits for those of its endpoints.
@@ -28,16 +30,16 @@ impl Contract {
     }
 
     /// The plan of a request: the event's own, or the first variant whose condition holds.
-    pub(crate) fn plan_for(&self, input: &RenderInput<'_>) -> Result<&RequestPlan, RenderError> {
-        if let Some(own) = self.event(input.event.event_type.as_str()).and_then(|event| event.plan.as_ref()) {
+    pub(crate) fn plan_for(&self, event: &EventInput<'_>, options: Option<&str>) -> Result<&RequestPlan, RenderError> {
+        if let Some(own) = self.event(event.event_type.as_str()).and_then(|event| event.plan.as_ref()) {
             return Ok(own);
         }
         if self.variants.is_empty() {
             return Ok(&self.plan);
         }
-        let EventInput { id, event_type, occurred_at, data, is_test, .. } = input.event;
+        let EventInput { id, event_type, occurred_at, data, is_test, .. } = *event;
         let event = FilteredEvent { id, event_type, occurred_at, data, is_test };
-        let facts = self.facts(event, input.endpoint.options, Arc::default());
+        let facts = self.facts(event, options, Arc::default());
         for variant in &self.variants {
             let holds = facts.hold(&variant.when);
             if holds.map_err(|message| RenderError::plain("request.variants", &message))? {
@@ -45,6 +47,21 @@ impl Contract {
             }
         }
         Ok(&self.plan)
+    }
+
+    /// Whether requests for events of a type may have several of them.
+    pub fn carries_events(&self, event_type: &EventType) -> bool {
+        match self.event(event_type.as_str()).and_then(|event| event.plan.as_ref()) {
+            Some(own) => own.carries_events,
+            None => self.plan.carries_events || self.variants.iter().any(|variant| variant.plan.carries_events),
+        }
+    }
+
+    /// Whether two events can share a request to an endpoint with these options: their requests have the same plan, and it has a place
+    /// for both.
+    pub fn may_share(&self, one: &EventInput<'_>, other: &EventInput<'_>, options: Option<&str>) -> bool {
+        let plans = self.plan_for(one, options).ok().zip(self.plan_for(other, options).ok());
+        plans.is_some_and(|(one, other)| one.carries_events && std::ptr::eq(one, other))
     }
 
     /// What conditions know of an event and of an endpoint with these options.

@@ -124,6 +124,11 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let steps = activation.iter().flatten().flat_map(Activation::plans);
     let varied = variants.iter().flatten().map(|variant| &variant.plan);
     let mut looks_back = false;
+    let is_batched = delivery.as_ref().is_some_and(|(policy, _)| policy.batch.is_some());
+    if is_batched && !plan.iter().chain(changed.clone()).chain(varied.clone()).any(|plan| plan.carries_events) {
+        let help = "write the events into the body: `body: { events: { $each: \"{{ events }}\", $then: \"{{ item.data }}\" } }`";
+        report.add(fields.at("delivery"), "delivery.batch", "no request has more than one event in it", help);
+    }
     for plan in plan.iter().chain(changed).chain(steps).chain(varied) {
         check_keys(plan, &signatures, private_key, report);
         each_expression(plan, &signatures, |expression, _| {

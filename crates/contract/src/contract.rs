@@ -7,7 +7,7 @@ use bellwire_domain::{DeliveryPolicy, EventType, Judgement, Secret};
 use http::HeaderName;
 
 use crate::activation::Activation;
-use crate::answer_rules::{AnswerInput, AnswerRules};
+use crate::answer_rules::{AnswerInput, AnswerRules, AnsweredEvent};
 use crate::catalogue::{EventDefinition, TestEvent};
 use crate::console::ConsoleWords;
 use crate::diagnostic::did_you_mean;
@@ -221,6 +221,11 @@ impl Contract {
     /// What it makes of an answer, where it looks at more than the status.
     pub fn judge(&self, answer: &AnswerInput<'_>) -> Judgement {
         self.answer_rules.of(answer)
+    }
+
+    /// Whether an answer that says that a request was received says so of one of its events.
+    pub fn received(&self, answer: &AnswerInput<'_>, event: &AnsweredEvent<'_>) -> bool {
+        self.answer_rules.of_each(answer, event)
     }
 
     /// Headers of an answer that [`Contract::judge`] looks at.

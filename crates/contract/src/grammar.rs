@@ -95,6 +95,9 @@ impl Shape {
     pub(crate) const NAME: Self = Self::Types(&["string", "number"]);
     pub(crate) const SCALAR: Self = Self::Types(&["string", "number", "boolean"]);
     pub(crate) const DURATION: Self = Self::Named(&DURATION);
+    /// A value that follows from what an endpoint has chosen.
+    pub(crate) const CHOSEN: Self = Self::Pattern(r"\{\{.*endpoint\.options");
+    pub(crate) const CHOSEN_DURATION: Self = Self::Either(&[Self::DURATION, Self::CHOSEN]);
 }
 
 /// Spans of time.

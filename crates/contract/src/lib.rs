@@ -81,7 +81,7 @@ mod warnings;
 mod yaml;
 
 pub use activation::{Activation, Confirmer, Granted};
-pub use answer_rules::AnswerInput;
+pub use answer_rules::{AnswerInput, AnsweredEvent};
 pub use bellwire_domain::OutboundRequest;
 pub use captured::CapturedRequest;
 pub use catalogue::{EventDefinition, TestEvent};
@@ -101,7 +101,9 @@ pub use published::{
     AccountView, Authentication, EndpointView, ErrorKind, EventView, FieldFault, Inputs, KeyView, Passed, PublishedAnswer,
     PublishedApi, PublishedRequest, PublishedRoute, ResourceView, RouteMatch, Verb,
 };
-pub use render::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput};
+pub use render::{
+    AccountInput, AttemptInput, BatchedEvent, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput,
+};
 pub use resource::{ResourceChange, ResourceDefinition, ResourceEvent, ResourceRefusal, StoredResource};
 pub use schema::DataError;
 pub use shipped::{Contracts, DuplicateContract};

@@ -1,5 +1,6 @@
 //! Reads `delivery`: success, timeout, retries and health, as the domain takes them.
 
+mod batch;
 pub(crate) mod chosen;
 
 use std::time::Duration;
@@ -22,7 +23,7 @@ pub(crate) const DELIVERY: Shape = Shape::Named(&Definition {
     examples: &[],
 });
 const KEYS: &[KeySpec] = &[
-    KeySpec::optional("timeout", DURATION, "How long one attempt may take; `30s` unless given."),
+    KeySpec::optional("timeout", Shape::CHOSEN_DURATION, "How long one attempt may take; `30s` unless given."),
     KeySpec::optional("success", STATUSES, "The statuses that count as received, or a condition on the answer."),
     KeySpec::optional("stop", STATUSES, "The statuses after which nothing is tried again, or a condition on the answer."),
     KeySpec::optional("retry", RETRY, "When to try again."),
@@ -34,20 +35,18 @@ const KEYS: &[KeySpec] = &[
     KeySpec::optional("gone", Shape::Words(Gone::WORDS), "What the status 410 does."),
     KeySpec::optional(
         "in_flight",
-        Shape::Either(&[Shape::Whole { min: 1, max: Some(IN_FLIGHT_MAX) }, CHOSEN]),
+        Shape::Either(&[Shape::Whole { min: 1, max: Some(IN_FLIGHT_MAX) }, Shape::CHOSEN]),
         "The most requests at once per endpoint.",
     ),
     KeySpec::optional(
         "rate_limit",
-        Shape::Either(&[Shape::Pattern("^[0-9]{1,7}/[smh]$"), CHOSEN]),
+        Shape::Either(&[Shape::Pattern("^[0-9]{1,7}/[smh]$"), Shape::CHOSEN]),
         "The most requests in a span, such as `10/s`.",
     ),
+    KeySpec::optional("batch", batch::BATCH, "How events share a request; each has one of its own unless given."),
     KeySpec::optional("answers", Shape::Words(Answers::WORDS), "Whether the bodies of answers are kept."),
     KeySpec::optional("health", Shape::Keys(HEALTH_KEYS), "When an endpoint counts as unhealthy or failed."),
 ];
-/// A value that follows from what an endpoint has chosen.
-const CHOSEN: Shape = Shape::Pattern(r"\{\{.*endpoint\.options");
-const DURATION: Shape = Shape::Either(&[Shape::DURATION, CHOSEN]);
 /// Statuses, or one condition as `{{ … }}`.
 const STATUSES: Shape = Shape::OneOrMany { of: &STATUS, min: None };
 /// A status, a class such as `2xx`, a range, or `any`.
@@ -55,27 +54,27 @@ const STATUS: Shape = Shape::Types(&["string", "integer"]);
 pub(crate) const RETRY: Shape = Shape::Named(&Definition {
     name: "retry",
     about: "`none`, or one form of schedule.",
-    shape: Shape::Either(&[Shape::Words(&["none"]), CHOSEN, Shape::Keys(RETRY_KEYS)]),
+    shape: Shape::Either(&[Shape::Words(&["none"]), Shape::CHOSEN, Shape::Keys(RETRY_KEYS)]),
     examples: &[],
 });
 const RETRY_KEYS: &[KeySpec] = &[
     KeySpec::optional(
         "schedule",
-        Shape::Either(&[Shape::List { of: &DURATION, min: None, max: None }, CHOSEN]),
+        Shape::Either(&[Shape::List { of: &Shape::CHOSEN_DURATION, min: None, max: None }, Shape::CHOSEN]),
         "The delays, one by one.",
     ),
     KeySpec::optional(
         "retries",
-        Shape::Either(&[Shape::Whole { min: 0, max: Some(RETRY_COUNT_MAX) }, CHOSEN]),
+        Shape::Either(&[Shape::Whole { min: 0, max: Some(RETRY_COUNT_MAX) }, Shape::CHOSEN]),
         "How often to try again.",
     ),
-    KeySpec::optional("within", DURATION, "The window that growing delays fill."),
+    KeySpec::optional("within", Shape::CHOSEN_DURATION, "The window that growing delays fill."),
     KeySpec::optional("backoff", Shape::Words(&["exponential", "linear"]), "How the delays grow; follows from the other keys."),
-    KeySpec::optional("first", DURATION, "The first delay."),
-    KeySpec::optional("every", DURATION, "The delay, always the same."),
-    KeySpec::optional("step", DURATION, "How much longer each delay is than the one before."),
+    KeySpec::optional("first", Shape::CHOSEN_DURATION, "The first delay."),
+    KeySpec::optional("every", Shape::CHOSEN_DURATION, "The delay, always the same."),
+    KeySpec::optional("step", Shape::CHOSEN_DURATION, "How much longer each delay is than the one before."),
     KeySpec::optional("factor", Shape::Number { min: 1, max: None }, "How many times longer each delay is; 2 unless given."),
-    KeySpec::optional("max", DURATION, "The longest delay."),
+    KeySpec::optional("max", Shape::CHOSEN_DURATION, "The longest delay."),
     KeySpec::optional("jitter", Shape::Number { min: 0, max: Some(1) }, "The share of a delay that is random."),
 ];
 #[expect(clippy::cast_possible_truncation, reason = "a thousand")]
@@ -154,6 +153,7 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<(Delivery
         gone_disables: false,
         in_flight_max: IN_FLIGHT_DEFAULT,
         rate_limit: None,
+        batch: None,
         keeps_answers: true,
         health: HealthPolicy::default(),
     };
@@ -186,6 +186,17 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<(Delivery
     }
     policy.gone_disables = fields.word("gone", report) == Some(Gone::Disable);
     policy.keeps_answers = fields.word("answers", report) != Some(Answers::Drop);
+    if let Some(node) = fields.get("batch") {
+        is_whole &= match batch::read(node, report) {
+            Some((batch, success)) => {
+                rules.each = success;
+                policy.batch = Some(batch);
+                policy.in_flight_max = 1; // so that those which come meanwhile make up the next one, in order
+                true
+            }
+            None => false,
+        };
+    }
     if let Some(count) = fields.count("in_flight", IN_FLIGHT_MAX, report) {
         policy.in_flight_max = count;
         if count == 0 {

@@ -1,19 +1,19 @@
 //! Renders a request: the hot path.
 
+mod events;
 mod input;
 
 use std::sync::{Arc, OnceLock};
 
-use bellwire_domain::{DeliveryId, OutboundRequest, Timestamp};
+use bellwire_domain::OutboundRequest;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use sha2::{Digest as _, Sha256};
 
-use crate::catalogue::{EventDefinition, TestEvent};
 use crate::contract::Contract;
 use crate::diagnostic::At;
 use crate::failure::{Failure, RenderError};
 use crate::filters::{UrlPart, url_part};
+use crate::json;
 use crate::meter::Meter;
 use crate::piece::Piece;
 use crate::published::PublishedApi;
@@ -21,9 +21,12 @@ use crate::python;
 use crate::request::{Body, RequestPlan, Spacing, Step, is_connection_header};
 use crate::signature::SecretEncoding;
 use crate::template::Template;
+use crate::tree::Tree;
 use crate::variables::{Builtin, Scope, Values, Variable};
 
-pub use input::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput};
+pub use input::{
+    AccountInput, AttemptInput, BatchedEvent, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput,
+};
 
 impl Contract {
     /// Renders and signs the request of one attempt.
@@ -31,7 +34,7 @@ impl Contract {
         if input.secrets.is_empty() && self.subscription().secret.required {
             return Err(RenderError::plain("", "there is no secret to sign with"));
         }
-        Rendering::of(self, self.plan_for(input)?, input)?.finish()
+        Rendering::of(self, self.plan_for(&input.event, input.endpoint.options)?, input)?.finish()
     }
 }
 
@@ -46,6 +49,8 @@ pub(crate) struct Rendering<'a> {
     body: Vec<u8>,
     /// All options of the endpoint, once something asks for them.
     options: OnceLock<String>,
+    /// All events of the request, likewise.
+    events: OnceLock<String>,
     meter: Arc<Meter>,
 }
 
@@ -61,6 +66,7 @@ impl<'a> Rendering<'a> {
             signatures: vec![None; contract.signatures.len()],
             body: Vec::new(),
             options: OnceLock::new(),
+            events: OnceLock::new(),
             meter: Arc::default(),
         };
         for step in &plan.order {
@@ -125,17 +131,27 @@ impl Rendering<'_> {
             Body::Empty => Ok(Vec::new()),
             Body::Text(template) => template.render(scope),
             Body::Form(pairs) => render_pairs(pairs, scope).map(String::into_bytes),
-            Body::Json(tree) => {
-                let mut out = String::with_capacity(self.input.event.data.len() + 512);
-                tree.render(scope, &mut out)?;
-                let written = match self.plan.spacing {
-                    Spacing::Compact => out,
-                    Spacing::Spaced => {
-                        let dumped = python::dumps(&out, scope.meter());
-                        dumped.map_err(|error| Failure::new(At::default(), format!("it {}", error.message)))?
-                    }
-                };
-                Ok(written.into_bytes())
+            Body::Json(tree) => self.render_tree(tree).map(String::into_bytes),
+            Body::Lines(tree) => {
+                let list = self.render_tree(tree)?;
+                if !list.starts_with('[') {
+                    return Err(Failure::new(At::default(), "`$lines` needs a list, such as `$each` makes"));
+                }
+                let lines = json::elements(&list).map(|line| line.replace(['\n', '\r'], " ") + "\n"); // outside of text they are space
+                Ok(lines.collect::<String>().into_bytes())
+            }
+        }
+    }
+
+    fn render_tree(&self, tree: &Tree) -> Result<String, Failure> {
+        let scope = Scope::of(self);
+        let mut out = String::with_capacity(self.input.event.data.len() + 512);
+        tree.render(scope, &mut out)?;
+        match self.plan.spacing {
+            Spacing::Compact => Ok(out),
+            Spacing::Spaced => {
+                let dumped = python::dumps(&out, scope.meter());
+                dumped.map_err(|error| Failure::new(At::default(), format!("it {}", error.message)))
             }
         }
     }
@@ -174,69 +190,21 @@ impl Rendering<'_> {
         Ok(OutboundRequest { method, url: self.url, headers, spellings, body, heeded })
     }
 
-    /// The contract's test event, if this event is one.
-    fn test_event(&self) -> Option<&TestEvent> {
-        let event = &self.input.event;
-        // A test event may have a type of the catalogue. Then only events sent as tests get the test event's title and fields.
-        let unlisted = self.listed().is_none();
-        self.contract.test_event().filter(|test| event.is_test || unlisted && test.event_type == *event.event_type)
-    }
-
-    /// The event's own definition in the catalogue; `*` does not count.
-    fn listed(&self) -> Option<&EventDefinition> {
-        self.definition().filter(|definition| definition.event_type.as_str() != "*")
-    }
-
-    fn definition(&self) -> Option<&EventDefinition> {
-        self.contract.event(self.input.event.event_type.as_str())
-    }
-
-    fn event_title(&self) -> &str {
-        match (self.test_event(), self.listed()) {
-            (Some(test), _) => &test.title,
-            (None, Some(listed)) => &listed.title,
-            (None, None) => self.input.event.event_type.as_str(),
-        }
-    }
-
-    fn event_description(&self) -> Option<&str> {
-        match self.test_event() {
-            Some(test) => test.description.as_deref(),
-            None => self.definition().and_then(|definition| definition.description.as_deref()),
-        }
-    }
-
-    fn event_fields(&self) -> Option<&str> {
-        match self.test_event() {
-            Some(test) => test.fields.as_deref(),
-            None => self.definition().and_then(|definition| definition.fields.as_deref()),
-        }
-    }
-
-    /// A delivery's id as the contract writes it. It follows from the delivery, so that it is the same on every attempt.
-    fn delivery_id(&self, id: &str) -> Piece<'_> {
-        let Some(format) = &self.contract.ids.delivery else { return Piece::Text(id.to_owned().into()) };
-        let made_at = DeliveryId::try_new(id).map_or_else(|_| Timestamp::default(), DeliveryId::made_at);
-        let digest: [u8; 32] = Sha256::digest(id).into();
-        let mut entropy = [0; 10];
-        entropy.iter_mut().zip(digest).for_each(|(byte, of_digest)| *byte = of_digest);
-        Piece::Text(format.draw(made_at, entropy).into())
-    }
-
     fn builtin(&self, builtin: Builtin) -> Piece<'_> {
-        let RenderInput { event, attempt, delivery, endpoint, account, secrets, activation } = self.input;
+        let RenderInput { event, attempt, delivery, endpoint, account, secrets, activation, others: _ } = self.input;
         let optional = |text: Option<&'_ str>| text.map_or(Piece::Absent, |text| Piece::Text(text.to_owned().into()));
         let part = |part: UrlPart| url_part(&self.url, part).map_or(Piece::Absent, |text| Piece::Text(text.into()));
         match builtin {
             Builtin::EventId => Piece::text(event.id),
             Builtin::EventType => Piece::text(event.event_type.as_str()),
-            Builtin::EventTitle => Piece::text(self.event_title()),
-            Builtin::EventDescription => self.event_description().map_or(Piece::Absent, Piece::text),
+            Builtin::EventTitle => Piece::text(self.contract.title_of(event)),
+            Builtin::EventDescription => self.contract.description_of(event).map_or(Piece::Absent, Piece::text),
             Builtin::EventOccurredAt => Piece::Time(event.occurred_at),
             Builtin::EventSeq => Piece::number(&event.seq),
             Builtin::EventData => Piece::Json(event.data.into()),
-            Builtin::EventFields => self.event_fields().map_or(Piece::Absent, |raw| Piece::Json(raw.into())),
+            Builtin::EventFields => self.contract.fields_of(event).map_or(Piece::Absent, |raw| Piece::Json(raw.into())),
             Builtin::EventIsTest => Piece::Bool(event.is_test),
+            Builtin::Events => Piece::Json(self.events.get_or_init(|| events::list(self.contract, self.input)).as_str().into()),
             Builtin::AttemptAt => Piece::Time(attempt.at),
             Builtin::AttemptNumber => Piece::number(&attempt.number),
             Builtin::AttemptTraceId => Piece::Text(hex::encode(attempt.random.get(..16).unwrap_or_default()).into()),
@@ -246,7 +214,7 @@ impl Rendering<'_> {
             }
             Builtin::ActivationToken => activation.map_or(Piece::Absent, Piece::text),
             Builtin::AttemptNonce => Piece::Text(SecretEncoding::Base64Url.encode(&attempt.random).into()),
-            Builtin::DeliveryId => self.delivery_id(delivery.id),
+            Builtin::DeliveryId => Piece::Text(self.contract.delivery_id(delivery.id)),
             Builtin::DeliveryNumber => Piece::number(&delivery.number),
             Builtin::DeliveryCreatedAt => Piece::Time(delivery.created_at),
             Builtin::AttemptPrevious => {

@@ -111,6 +111,8 @@ pub(crate) struct RequestPlan {
     pub(crate) body: Body,
     pub(crate) spacing: Spacing,
     pub(crate) order: Vec<Step>,
+    /// Whether its body has all events of the request, and not the first alone.
+    pub(crate) carries_events: bool,
 }
 
 /// A part of the request, by its index where there are several.
@@ -176,7 +178,10 @@ impl RequestPlan {
             body,
             spacing: spacing.unwrap_or(Spacing::Compact),
             order: Vec::new(),
+            carries_events: false,
         };
+        let is_events = |variable: &Variable| *variable == Variable::Builtin(Builtin::Events);
+        plan.carries_events = plan.body.expressions().into_iter().any(|expression| expression.uses(is_events));
         plan.order = plan.resolve_order(signatures, report)?;
         clean.then_some(plan)
     }

@@ -10,7 +10,7 @@ use crate::diagnostic::{At, Report};
 use crate::facts::FilteredEvent;
 use crate::reduce::reduce;
 use crate::render::{
-    AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput, Rendering,
+    AccountInput, AttemptInput, BatchedEvent, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput, Rendering,
 };
 
 /// Renders all events. `places` are those of their examples.
@@ -76,6 +76,7 @@ fn try_event(
         account: AccountInput { id: "example", name: Some("Example") },
         secrets: std::slice::from_ref(contract.example_secret()),
         activation: None,
+        others: &[],
     };
     if !contract.wants(FilteredEvent { id: "example", event_type, occurred_at: now, data, is_test }, Some(options)) {
         return;
@@ -88,6 +89,11 @@ fn try_event(
         ..input
     };
     let result = result.and_then(|()| if contract.looks_back() { contract.render(&retry).map(drop) } else { Ok(()) });
+    // And beside another one, where requests are shared.
+    let others = [BatchedEvent { event: input.event, delivery_id: "dlv_example", number: 2, attempt: 1 }];
+    let shared = RenderInput { others: &others, ..input };
+    let is_shared = contract.delivery().batch.is_some() && contract.may_share(&event, &event, Some(options));
+    let result = result.and_then(|()| if is_shared { contract.render(&shared).map(drop) } else { Ok(()) });
     let variants = || contract.variants.iter().map(|variant| Rendering::of(contract, &variant.plan, &input).map(drop));
     let result = result.and_then(|()| variants().collect::<Result<(), _>>());
     if let Err(error) = result {

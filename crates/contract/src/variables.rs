@@ -31,6 +31,7 @@ bellwire_domain::words! {
         EventData = "event.data",
         EventFields = "event.fields",
         EventIsTest = "event.is_test",
+        Events = "events",
         AttemptAt = "attempt.at",
         AttemptNumber = "attempt.number",
         AttemptTraceId = "attempt.trace_id",
@@ -82,6 +83,7 @@ impl Variable {
                 | Self::Builtin(
                     Builtin::EventData
                         | Builtin::EventFields
+                        | Builtin::Events
                         | Builtin::EndpointOptions
                         | Builtin::AttemptPrevious
                         | Builtin::KeyJwk

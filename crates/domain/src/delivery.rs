@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::{HealthPolicy, OutcomeKind, RateLimit, RetrySchedule, SuccessRule, Timestamp};
+use crate::{BatchRule, HealthPolicy, OutcomeKind, RateLimit, RetrySchedule, SuccessRule, Timestamp};
 
 crate::words! {
     /// The state of a delivery.
@@ -237,6 +237,8 @@ pub struct DeliveryPolicy {
     pub in_flight_max: u32,
     /// The most requests to one endpoint in a span of time. `None`: no limit.
     pub rate_limit: Option<RateLimit>,
+    /// How deliveries share a request. `None`: each has one of its own.
+    pub batch: Option<BatchRule>,
     /// Whether the first bytes of answers are kept with their attempts.
     pub keeps_answers: bool,
     /// The health rules.
@@ -343,6 +345,7 @@ pub(crate) mod tests {
             retry_after_max: Some(Duration::from_secs(3_600)),
             gone_disables: true,
             in_flight_max: 32,
+            batch: None,
             rate_limit: None,
             keeps_answers: true,
             health: HealthPolicy::default(),

@@ -12,6 +12,7 @@
 pub mod address;
 pub mod admission;
 pub mod audit;
+pub mod batch;
 pub mod consumer;
 pub mod delivery;
 pub mod duration;
@@ -49,6 +50,7 @@ pub mod words;
 pub use address::{AddressClass, AddressPolicy, AllowedNetwork, InvalidNetwork, Scope};
 pub use admission::{Admission, Gate};
 pub use audit::{AuditAction, AuditActor, AuditDetail, AuditEntry, AuditOrigin, AuditVia};
+pub use batch::BatchRule;
 pub use consumer::Consumer;
 pub use delivery::{AttemptOutcome, Decision, DeliveryPolicy, DeliveryState, Judgement, TimeoutPhase};
 pub use duration::{InvalidDuration, parse_duration, print_duration};

@@ -276,6 +276,7 @@ impl Told<'_> {
             account: AccountInput { id: account.id.as_str(), name: account.name.as_deref() },
             secrets: self.secrets,
             activation: Some(self.taken.token.expose()),
+            others: &[],
         })
     }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_contract::{
-    AccountInput, AnswerInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput,
-    SecretSource,
+    AccountInput, AnswerInput, AttemptInput, Contract, DeliveryInput, EndpointInput, PreviousAttempt, RenderInput, SecretSource,
 };
-use bellwire_domain::{AttemptOutcome, Consumer, Gate, Judgement, OutboundRequest, Secret, Suspicion, Timestamp};
+use bellwire_domain::{AttemptOutcome, Consumer, Decision, Gate, Judgement, OutboundRequest, Secret, Suspicion, Timestamp};
 use bellwire_egress::Sent;
 use bellwire_store::{ActiveSecret, ClaimedDelivery, EndpointConfig, LaneKey, Outcome, Told};
 use sha2::{Digest, Sha256};
 
+use crate::batch::{self, Others};
 use crate::scheduler::LaneLimits;
 use crate::shared::{Ended, Shared};
 use crate::watch;
@@ -80,14 +80,26 @@ impl Shared {
                 }
             }
         }
+        let mut others = Others::none(self);
+        if let Some(rule) = policy.batch {
+            if let Some((seen, until)) = self.gathers(lane, &delivery, rule, &contract) {
+                return Ended::Gathers(delivery, seen, until);
+            }
+            others = self.others(lane, &delivery, rule, (&contract, &config));
+        }
         let previous = if contract.looks_back() { Box::pin(self.previous(&delivery)).await } else { None };
         let build = |delivery: &ClaimedDelivery| {
             let at = self.clock.now();
-            (at, self.request(&contract, &config, (delivery, previous.as_ref()), at))
+            let request = self.request(&contract, &config, (delivery, &others.held, previous.as_ref()), at);
+            if request.is_err() && !others.held.is_empty() {
+                others.give_back(lane); // whichever of them it is, the others do not fail with it
+                return (at, self.request(&contract, &config, (delivery, &[], previous.as_ref()), at));
+            }
+            (at, request)
         };
         let Some((started_at, request)) = self.watched(&mut delivery, build).await else { return Ended::Over(None) };
         let told = match &request {
-            Ok(request) if delivery.event.has_subjects => Some(told(&contract, &config, request)),
+            Ok(request) if has_subjects(&delivery, &others) => Some(told(&contract, &config, request)),
             _ => None,
         };
         let sent = match request {
@@ -97,21 +109,49 @@ impl Shared {
             }
             Err(reason) => Ok(AttemptOutcome::Unbuildable { reason }.into()),
         };
-        let Ok(Sent { outcome, phases }) = sent else { return Ended::NoRoom(delivery) };
+        let Ok(Sent { outcome, phases }) = sent else {
+            others.give_back(lane);
+            return Ended::NoRoom(delivery);
+        };
         let ended_at = self.clock.now();
         let judged = judge(&contract, &outcome, delivery.attempts + 1);
-        let decision = policy.decide(delivery.attempts + 1, (&outcome, judged), ended_at, self.random());
+        let random = self.random();
+        let decision = if policy.batch.is_some() {
+            batch::decide_each((&contract, &policy), (&delivery, 0), (&outcome, judged), (ended_at, random))
+        } else {
+            policy.decide(delivery.attempts + 1, (&outcome, judged), ended_at, random)
+        };
         let signal = policy.signal(&outcome);
         let told = told.filter(|_| outcome.may_have_arrived()).map(Box::new);
+        // Those that share it come to an end of their own each. What they are retried after is the same, so that they stay together.
+        let decide =
+            |(index, other)| batch::decide_each((&contract, &policy), (other, index + 1), (&outcome, judged), (ended_at, random));
+        let decisions: Vec<Decision> = others.held.iter().enumerate().map(decide).collect();
         let outcome = if policy.keeps_answers && endpoint.keep_answers { outcome } else { outcome.without_body() };
         let duration = ended_at.since(started_at);
-        self.attempt_metrics.record(contract.name(), outcome.kind(), duration);
         // Where the clock was set back meanwhile, by the clock as it is now: an attempt in the future tells that a retry was
         // scheduled by a clock that was ahead.
         let started_at = started_at.min(ended_at);
-        let outcome = Outcome { delivery, started_at, duration, phases, outcome, decision, health: policy.health, told };
-        let _ = self.outcomes.send(outcome).await; // the recorder outlives every attempt
+        let counts = true;
+        let made = Outcome { delivery, started_at, duration, phases, outcome, decision, health: policy.health, counts, told };
+        self.attempt_metrics.record(contract.name(), made.outcome.kind(), duration);
+        if !decisions.is_empty() {
+            let all = batch::outcomes(made, std::mem::take(&mut others.held), decisions);
+            Box::pin(self.send_outcomes(contract.name(), all)).await;
+            return Ended::Over(signal);
+        }
+        let _ = self.outcomes.send(made).await; // the recorder outlives every attempt
         Ended::Over(signal)
+    }
+
+    /// Hands over the outcomes of deliveries that shared a request, the first of which is counted.
+    async fn send_outcomes(&self, contract: &str, all: Vec<Outcome>) {
+        for (index, outcome) in all.into_iter().enumerate() {
+            if index > 0 {
+                self.attempt_metrics.record(contract, outcome.outcome.kind(), outcome.duration);
+            }
+            let _ = self.outcomes.send(outcome).await;
+        }
     }
 
     /// The endpoint's configuration.
@@ -171,27 +211,24 @@ impl Shared {
         &self,
         contract: &Contract,
         config: &EndpointConfig,
-        (delivery, previous): (&ClaimedDelivery, Option<&Previous>),
+        (delivery, others, previous): (&ClaimedDelivery, &[ClaimedDelivery], Option<&Previous>),
         at: Timestamp,
     ) -> Result<OutboundRequest, String> {
         if delivery.suspicion == Suspicion::Refused {
             return Err(watch::refusal(delivery));
         }
-        let Some(data) = delivery.event.data.as_deref() else {
+        // What the endpoint is not sent is gone before a template or a signature sees any of it.
+        let Some(data) = batch::minimised(contract, config, &delivery.event) else {
             return Err("the stored payload does not open: it was changed, or sealed under another key".to_owned());
         };
-        // What the endpoint is not sent is gone before a template or a signature sees any of it.
-        let data = &*contract.minimise(data, config.endpoint.payload.as_ref());
+        let rendered = others.iter().map(|other| Some((other.id.to_string(), batch::minimised(contract, config, &other.event)?)));
+        let Some(rendered) = rendered.collect::<Option<Vec<_>>>() else {
+            return Err("a payload does not open".to_owned()); // nobody is told: it is built without the others then
+        };
+        let others = batch::inputs(others, &rendered);
         let (id, secrets) = (delivery.id.to_string(), signing(active(contract, config), at));
         let input = RenderInput {
-            event: EventInput {
-                id: delivery.event.id.as_str(),
-                event_type: &delivery.event.event_type,
-                occurred_at: delivery.event.occurred_at,
-                seq: delivery.event.seq,
-                data,
-                is_test: delivery.event.is_test,
-            },
+            event: batch::event(&delivery.event, &data),
             attempt: AttemptInput { number: delivery.attempts + 1, at, random: self.entropy.bytes() },
             delivery: DeliveryInput {
                 id: &id,
@@ -209,6 +246,7 @@ impl Shared {
             account: AccountInput { id: config.account.id.as_str(), name: config.account.name.as_deref() },
             secrets: &secrets,
             activation: None,
+            others: &others,
         };
         contract.render(&input).map_err(|error| error.to_string())
     }
@@ -218,6 +256,11 @@ impl Shared {
         let bytes: [u8; 4] = self.entropy.bytes();
         f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
     }
+}
+
+/// Whether a request tells about somebody.
+fn has_subjects(delivery: &ClaimedDelivery, others: &Others<'_>) -> bool {
+    delivery.event.has_subjects || others.held.iter().any(|other| other.event.has_subjects)
 }
 
 /// What the contract makes of an answer, if there is one.

@@ -70,6 +70,8 @@ struct Lane<D> {
     rate_next: Option<Timestamp>,
     /// Nothing is started before.
     paused_until: Option<Timestamp>,
+    /// Likewise, but no longer than until another delivery comes.
+    gathers: Option<Timestamp>,
     standing: Standing,
 }
 
@@ -82,6 +84,7 @@ impl<D> Lane<D> {
             pace: Pace::default(),
             rate_next: None,
             paused_until: None,
+            gathers: None,
             standing: Standing::Nowhere,
         }
     }
@@ -92,7 +95,9 @@ impl<D> Lane<D> {
 
     fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
         let rate = self.limits.rate_limit.and_then(|limit| limit.opens_at(self.rate_next, now));
-        self.pace.opens_at(now).max(rate).max(self.paused_until.filter(|until| *until > now))
+        let paused = self.paused_until.filter(|until| *until > now);
+        let gathers = self.gathers.filter(|until| *until > now);
+        self.pace.opens_at(now).max(rate).max(paused).max(gathers)
     }
 
     /// Until when an empty lane is worth remembering.
@@ -122,7 +127,9 @@ impl<K: LaneName, D> Scheduler<K, D> {
 
     /// Adds a delivery to the end of its lane.
     pub fn admit(&mut self, key: &K, delivery: D, now: Timestamp) {
-        self.lanes.entry(key.clone()).or_insert_with(Lane::new).waiting.push_back(delivery);
+        let lane = self.lanes.entry(key.clone()).or_insert_with(Lane::new);
+        lane.waiting.push_back(delivery);
+        lane.gathers = None;
         self.place(key, now);
     }
 
@@ -223,6 +230,38 @@ impl<K: LaneName, D> Scheduler<K, D> {
         self.finish(key, None, now);
     }
 
+    /// What was started is to share a request with deliveries that are not there yet: it is its lane's next again, as if it had not been
+    /// started, and the lane waits for another or until an instant. `seen` is how many waited when that was decided: if there are more
+    /// by now, it is decided again.
+    pub fn gather(&mut self, key: &K, delivery: D, (seen, until): (usize, Timestamp), now: Timestamp) {
+        if let Some(lane) = self.lanes.get_mut(key) {
+            lane.gathers = (lane.waiting.len() == seen).then_some(until);
+        }
+        self.put_off(key, delivery, Duration::ZERO, now);
+    }
+
+    /// The deliveries that wait in a lane.
+    pub fn waiting(&self, key: &K) -> impl Iterator<Item = &D> {
+        self.lanes.get(key).into_iter().flat_map(|lane| &lane.waiting)
+    }
+
+    /// Takes the first `most` deliveries that wait in a lane, which run with the one that was started.
+    pub fn take_next(&mut self, key: &K, most: usize, now: Timestamp) -> Vec<D> {
+        let Some(lane) = self.lanes.get_mut(key) else { return Vec::new() };
+        lane.gathers = None;
+        let taken = lane.waiting.drain(..most.min(lane.waiting.len())).collect();
+        self.place(key, now);
+        taken
+    }
+
+    /// Gives back what was taken: it is its lane's next again.
+    pub fn give_back(&mut self, key: &K, taken: Vec<D>, now: Timestamp) {
+        if let Some(lane) = self.lanes.get_mut(key) {
+            taken.into_iter().rev().for_each(|delivery| lane.waiting.push_front(delivery));
+        }
+        self.place(key, now);
+    }
+
     /// Takes what waits in a lane, but for the first `keep` deliveries.
     pub fn take_waiting(&mut self, key: &K, keep: usize, now: Timestamp) -> Vec<D> {
         let Some(lane) = self.lanes.get_mut(key) else { return Vec::new() };
@@ -272,7 +311,7 @@ impl<K: LaneName, D> Scheduler<K, D> {
 
     /// The clock was set back: everything held is looked at anew, as what it waits for may now be far off.
     pub fn clock_set_back(&mut self, now: Timestamp) {
-        self.lanes.values_mut().for_each(|lane| lane.paused_until = None);
+        self.lanes.values_mut().for_each(|lane| (lane.paused_until, lane.gathers) = (None, None));
         for (_, key) in std::mem::take(&mut self.held) {
             if let Some(lane) = self.lanes.get_mut(&key) {
                 lane.standing = Standing::Nowhere;

@@ -50,6 +50,8 @@ pub(crate) enum Ended {
     Over(Option<Signal>),
     /// There was no room to send, so it was not made.
     NoRoom(ClaimedDelivery),
+    /// It shares a request with others that are not there yet, and waits for them until an instant. So many were there.
+    Gathers(ClaimedDelivery, usize, Timestamp),
     /// What is stored of its endpoint was changed by somebody else, so it was not made.
     Refused(ClaimedDelivery),
 }
@@ -127,6 +129,10 @@ impl Shared {
             Ended::NoRoom(delivery) => {
                 metrics::counter!("bellwire_attempts_put_off_total").increment(1);
                 scheduler.put_off(lane, delivery, ROOM_PAUSE, now);
+                false
+            }
+            Ended::Gathers(delivery, seen, until) => {
+                scheduler.gather(lane, delivery, (seen, until), now);
                 false
             }
             Ended::Refused(delivery) => {

@@ -4,6 +4,7 @@ mod create;
 mod delete;
 mod get;
 mod list;
+mod preview;
 mod secrets;
 mod switch;
 mod test;
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(create::create, list::list))
         .routes(routes!(get::get, update::update, delete::delete))
         .routes(routes!(test::test))
+        .routes(routes!(preview::preview))
         .routes(routes!(switch::enable))
         .routes(routes!(switch::disable))
         .routes(routes!(switch::resume))

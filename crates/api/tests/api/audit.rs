@@ -8,7 +8,7 @@ use crate::document::operations;
 use crate::support::{ADMIN, Server};
 
 /// The records of each operation; empty: it leaves none.
-const RECORDS: [(&str, &str); 59] = [
+const RECORDS: [(&str, &str); 60] = [
     ("keys.create", "key.created"),
     ("keys.list", ""),
     ("keys.delete", "key.deleted"),
@@ -30,6 +30,7 @@ const RECORDS: [(&str, &str); 59] = [
     ("endpoints.update", "endpoint.changed"),
     ("endpoints.delete", "endpoint.deleted"),
     ("endpoints.test", "endpoint.tested"),
+    ("endpoints.preview", ""),
     ("endpoints.enable", "endpoint.changed"),
     ("endpoints.disable", "endpoint.changed"),
     ("endpoints.resume", "endpoint.changed"),

@@ -9,7 +9,7 @@ use crate::support::{ADMIN, Server};
 
 /// `id`: admin, publisher, consumer on its own account, consumer on another's, auditor, nobody.
 /// `+` allowed, `-` 403, `0` 404, `!` 401.
-const MATRIX: [(&str, &str); 59] = [
+const MATRIX: [(&str, &str); 60] = [
     ("keys.create", "+----!"),
     ("keys.list", "+----!"),
     ("keys.delete", "+----!"),
@@ -31,6 +31,7 @@ const MATRIX: [(&str, &str); 59] = [
     ("endpoints.update", "+-+0-!"),
     ("endpoints.delete", "+-+0-!"),
     ("endpoints.test", "+-+0-!"),
+    ("endpoints.preview", "+-+0-!"),
     ("endpoints.enable", "+-+0-!"),
     ("endpoints.disable", "+-+0-!"),
     ("endpoints.resume", "+-+0-!"),

@@ -238,6 +238,7 @@ impl Server {
             outcome: AttemptOutcome::Response { status, retry_after: None, headers: Vec::new(), body: body.to_vec() },
             decision,
             health: HealthPolicy::default(),
+            counts: true,
             told: None,
         };
         self.queue.record_outcomes([outcome].into()).await.unwrap();

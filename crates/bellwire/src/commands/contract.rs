@@ -86,6 +86,12 @@ fn render(arguments: &RenderArguments) -> anyhow::Result<()> {
         let data = &*contract.minimise(&data, choice.as_ref());
         let mut input = example.input(&event_type, data, &arguments.url, std::slice::from_ref(&secret));
         input.endpoint.options = options.as_deref();
+        let ids = example.more(&contract, arguments.batch - 1);
+        let others = example::others(&input, &ids);
+        if !others.is_empty() && !contract.may_share(&input.event, &input.event, input.endpoint.options) {
+            bail!("--batch: requests for `{event_type}` have one event each");
+        }
+        input.others = &others;
         contract.render(&input)?
     };
     telemetry::print_exactly(&show(&request));

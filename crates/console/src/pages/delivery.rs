@@ -47,6 +47,7 @@ struct Request {
     headers: Vec<(String, String)>,
     body: String,
     curl: String,
+    is_shared: bool,
 }
 
 struct Trouble {
@@ -136,7 +137,7 @@ fn request_of(shown: ShownRequest) -> Request {
     }
     let _ = write!(curl, " \\\n  --data-raw {}", quoted(&shown.body));
     let body = pretty(shown.body.as_bytes());
-    Request { line: format!("{} {}", shown.method, shown.url), headers: shown.headers, body, curl }
+    Request { line: format!("{} {}", shown.method, shown.url), headers: shown.headers, body, curl, is_shared: shown.is_shared }
 }
 
 /// Whether an attempt is the one that arrived.

@@ -17,6 +17,8 @@ pub struct RenderInput<'a> {
     pub endpoint: EndpointInput<'a>,
     /// Whose event it is.
     pub account: AccountInput<'a>,
+    /// The events that share the request with the first one, in order. Only under a contract with `delivery.batch`.
+    pub others: &'a [BatchedEvent<'a>],
     /// The active secrets, newest first; of the endpoint or of the account, as the contract says.
     pub secrets: &'a [Secret<String>],
     /// The token of a handshake, where this is a request of one.
@@ -39,6 +41,19 @@ pub struct EventInput<'a> {
     pub data: &'a str,
     /// Whether it is the contract's test event.
     pub is_test: bool,
+}
+
+/// One of the events that share a request, and its delivery.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchedEvent<'a> {
+    /// What happened.
+    pub event: EventInput<'a>,
+    /// The delivery's id.
+    pub delivery_id: &'a str,
+    /// The delivery's number within its endpoint.
+    pub number: i64,
+    /// The attempt's number within the delivery, from 1.
+    pub attempt: u32,
 }
 
 /// An attempt.

@@ -12,6 +12,8 @@ use crate::yaml::{Kind, Meaning, Node};
 #[derive(Debug)]
 pub(crate) enum Body {
     Json(Tree),
+    /// The items of a list, each on a line of its own.
+    Lines(Tree),
     Form(Vec<(String, bool, Template)>),
     Text(Template),
     Empty,
@@ -22,7 +24,7 @@ impl Body {
     pub(crate) fn read(node: &Node, path: &str, report: &mut Report) -> Option<Self> {
         if let Kind::Map(entries) = &node.kind
             && let Some((key, value)) =
-                entries.iter().find(|(key, _)| matches!(key.text.as_str(), "$form" | "$text" | "$empty" | "$json"))
+                entries.iter().find(|(key, _)| matches!(key.text.as_str(), "$form" | "$text" | "$lines" | "$empty" | "$json"))
         {
             if entries.len() > 1 {
                 report.add(key.at, &join(path, &key.text), "a form of body cannot have other keys beside it", "keep one of them");
@@ -32,6 +34,7 @@ impl Body {
             return match key.text.as_str() {
                 "$form" => read_pairs(value, &path, report).map(Self::Form),
                 "$text" => Template::read(value, &path, &[], report).map(Self::Text),
+                "$lines" => Tree::read(value, &path, &[], report).map(Self::Lines),
                 "$json" => Tree::read(value, &path, &[], report).map(Self::Json),
                 _ => Some(Self::Empty),
             };
@@ -48,7 +51,7 @@ impl Body {
     /// Every expression in it.
     pub(crate) fn expressions(&self) -> Vec<&Expression> {
         match self {
-            Self::Json(tree) => tree.expressions(),
+            Self::Json(tree) | Self::Lines(tree) => tree.expressions(),
             Self::Text(template) => template.expressions().collect(),
             Self::Form(pairs) => pairs.iter().flat_map(|(_, _, template)| template.expressions()).collect(),
             Self::Empty => Vec::new(),
@@ -64,6 +67,7 @@ impl Body {
     pub(crate) const fn content_type(&self) -> Option<&'static str> {
         match self {
             Self::Json(_) => Some("application/json"),
+            Self::Lines(_) => Some("application/x-ndjson"),
             Self::Form(_) => Some("application/x-www-form-urlencoded"),
             Self::Text(_) => Some("text/plain; charset=utf-8"),
             Self::Empty => None,

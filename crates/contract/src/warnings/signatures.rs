@@ -82,6 +82,7 @@ fn is_of_this_request(variable: &Variable) -> bool {
         | Builtin::EventOccurredAt
         | Builtin::EventSeq
         | Builtin::EventData
+        | Builtin::Events
         | Builtin::AttemptAt
         | Builtin::AttemptNumber
         | Builtin::AttemptTraceId

@@ -56,6 +56,7 @@ pub(crate) fn try_render(
         account: AccountInput { id: "550e8400-e29b-41d4-a716-446655440000", name: None },
         secrets: &secrets,
         activation: None,
+        others: &[],
     })
 }
 

@@ -49,6 +49,28 @@ fn lanes_take_turns_whatever_their_length() {
 }
 
 #[test]
+fn a_lane_gathers_until_another_delivery_comes_or_the_time_has() {
+    let until = NOW.plus(Duration::from_secs(5));
+    let mut scheduler = limited(4, &["batched"], 1, 1);
+    assert_eq!(drain(&mut scheduler, NOW), [("batched", 0)]);
+    scheduler.gather(&"batched", 0, (0, until), NOW);
+    assert_eq!((drain(&mut scheduler, NOW), scheduler.next_deadline()), (vec![], Some(until)));
+    scheduler.admit(&"batched", 1, NOW);
+    assert_eq!(drain(&mut scheduler, NOW), [("batched", 0)], "the first one again");
+    scheduler.admit(&"batched", 2, NOW);
+    scheduler.gather(&"batched", 0, (1, until), NOW);
+    assert_eq!(drain(&mut scheduler, NOW), [("batched", 0)], "another came while that was decided");
+    scheduler.gather(&"batched", 0, (2, until), NOW);
+    assert_eq!((drain(&mut scheduler, NOW), drain(&mut scheduler, until)), (vec![], vec![("batched", 0)]));
+    scheduler.admit(&"batched", 3, NOW);
+    assert_eq!(scheduler.take_next(&"batched", 2, until), [1, 2]);
+    scheduler.give_back(&"batched", vec![2], until);
+    scheduler.finish(&"batched", Some(Signal::Answered), until);
+    assert_eq!(drain(&mut scheduler, until), [("batched", 2)], "what was given back comes first");
+    assert_eq!(scheduler.take_next(&"batched", 7, until), [3]);
+}
+
+#[test]
 fn a_lane_that_found_no_room_to_send_gives_its_slot_back_and_pauses() {
     let pause = Duration::from_secs(1);
     let mut scheduler = limited(1, &["unresolved"], 2, 1);
@@ -268,6 +290,8 @@ enum Step {
     Finish(usize, u8),
     Wait(u64),
     Take(u8),
+    Gather(usize, u64),
+    Batch(usize, usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -278,6 +302,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (any::<usize>(), 0u8..4).prop_map(|(index, signal)| Step::Finish(index, signal)),
         1 => (0u64..3_000).prop_map(Step::Wait),
         1 => (0u8..5).prop_map(Step::Take),
+        1 => (0usize..4, 0u64..3_000).prop_map(|(seen, millis)| Step::Gather(seen, millis)),
+        1 => (0usize..4, 0usize..4).prop_map(|(most, left)| Step::Batch(most, left)),
     ]
 }
 
@@ -321,6 +347,20 @@ proptest! {
                 }
                 Step::Finish(..) => {}
                 Step::Wait(millis) => now = now.plus(Duration::from_millis(millis)),
+                Step::Gather(seen, millis) => {
+                    if let Some((lane, delivery)) = scheduler.start(now) {
+                        scheduler.gather(&lane, delivery, (seen, now.plus(Duration::from_millis(millis))), now);
+                    }
+                }
+                Step::Batch(most, left) => {
+                    if let Some((lane, delivery)) = scheduler.start(now) {
+                        running.push(lane);
+                        started.push((lane, delivery));
+                        let mut others = scheduler.take_next(&lane, most, now);
+                        scheduler.give_back(&lane, others.split_off(left.min(others.len())), now);
+                        started.extend(others.into_iter().map(|delivery| (lane, delivery)));
+                    }
+                }
                 Step::Take(lane) => taken.extend(scheduler.take_waiting(&lane, 1, now)),
             }
             prop_assert!(scheduler.running() == running.len() && running.len() <= cap);

@@ -54,7 +54,7 @@ async fn publish(run: Arc<Run>, records: Records, life: usize, mut random: Rando
 }
 
 fn draw_call(run: &Run, random: &mut Random) -> Unanswered {
-    let contract = ["sim-retries", "sim-once", "sim-health"][random.index(3)];
+    let contract = ["sim-retries", "sim-once", "sim-health", "sim-batches"][random.index(4)];
     let count = usize::try_from(random.within(1..5)).unwrap();
     let first = run.next_event.fetch_add(count, Ordering::SeqCst);
     Unanswered {

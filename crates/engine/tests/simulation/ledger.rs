@@ -16,6 +16,8 @@ pub struct Sent {
     pub event: String,
     pub endpoint: String,
     pub attempt: u32,
+    /// Whether it is the first of its request, which others may share.
+    pub is_first: bool,
     /// Which life of the process sent it.
     pub life: usize,
     /// By a clock that nobody moves.

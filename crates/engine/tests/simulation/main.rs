@@ -105,7 +105,7 @@ fn nothing_is_lost_whatever_happens_d() {
 
 #[test]
 fn the_promises_hold_on_postgres_a() {
-    run_on_postgres_from(4_000_000);
+    run_on_postgres_from(6_000_000);
 }
 
 #[test]

@@ -113,21 +113,25 @@ impl Transport for Network {
     fn send<'a>(&'a self, _: Consumer<'a>, request: OutboundRequest, timeout: Duration, now: Timestamp) -> Sending<'a> {
         Box::pin(async move {
             let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
-            let text = |name: &str| body[name].as_str().unwrap().to_owned();
-            let endpoint = text("endpoint");
-            let (behaviour, index) = {
+            let endpoint = body["endpoint"].as_str().unwrap().to_owned();
+            let (behaviour, places) = {
                 let mut ledger = self.ledger.lock();
-                ledger.sent.push(Sent {
-                    delivery: text("delivery"),
-                    event: text("event"),
-                    endpoint: endpoint.clone(),
-                    attempt: u32::try_from(body["attempt"].as_u64().unwrap()).unwrap(),
-                    life: self.life,
-                    started: self.time.elapsed(),
-                    started_wall: now,
-                    ended: None,
-                });
-                (ledger.endpoint(&endpoint).unwrap().behaviour, ledger.sent.len() - 1)
+                let first = ledger.sent.len();
+                for (index, event) in body["events"].as_array().unwrap().iter().enumerate() {
+                    let text = |name: &str| event[name].as_str().unwrap().to_owned();
+                    ledger.sent.push(Sent {
+                        delivery: text("delivery"),
+                        event: text("event"),
+                        endpoint: endpoint.clone(),
+                        attempt: u32::try_from(event["attempt"].as_u64().unwrap()).unwrap(),
+                        is_first: index == 0,
+                        life: self.life,
+                        started: self.time.elapsed(),
+                        started_wall: now,
+                        ended: None,
+                    });
+                }
+                (ledger.endpoint(&endpoint).unwrap().behaviour, first..ledger.sent.len())
             };
             let (after, outcome) = self.behave(behaviour);
             let began = tokio::time::Instant::now();
@@ -136,7 +140,7 @@ impl Transport for Network {
                 Err(_) => AttemptOutcome::Timeout { phase: TimeoutPhase::Headers },
             };
             let ended = (self.time.elapsed(), self.time.wall(), outcome.clone());
-            self.ledger.lock().sent[index].ended = Some(ended);
+            self.ledger.lock().sent[places].iter_mut().for_each(|sent| sent.ended = Some(ended.clone()));
             Ok(Answered { outcome, phases: Phases { answer: Some(began.elapsed()), ..Phases::default() } })
         })
     }

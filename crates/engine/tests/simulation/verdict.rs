@@ -220,7 +220,7 @@ impl<'l> Verdict<'l> {
 
     fn limits_hold(&mut self) {
         for endpoint in &self.ledger.endpoints {
-            let sent: Vec<&Sent> = self.ledger.sent.iter().filter(|sent| sent.endpoint == endpoint.id).collect();
+            let sent: Vec<&Sent> = self.ledger.sent.iter().filter(|sent| sent.endpoint == endpoint.id && sent.is_first).collect();
             for one in &sent {
                 let overlaps = |other: &&&Sent| {
                     let over = other.ended.as_ref().is_some_and(|(ended, ..)| *ended <= one.started);

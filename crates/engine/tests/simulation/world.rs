@@ -29,8 +29,8 @@ use crate::network::{Behaviour, Network};
 use crate::random::Random;
 use crate::time::SimTime;
 
-/// Three contracts: one that retries, one that does not, one that judges health and limits the rate.
-const CONTRACTS: [(&str, &str); 3] = [
+/// One that retries, one that does not, one that judges health and limits the rate, and one whose requests have several events.
+const CONTRACTS: [(&str, &str); 4] = [
     (
         "sim-retries",
         "{ timeout: 5s, success: 2xx, retry: { schedule: [2s, 5s, 20s, 60s] }, retry_after: { max: 30s }, gone: disable, in_flight: 3 }",
@@ -41,10 +41,11 @@ const CONTRACTS: [(&str, &str); 3] = [
         "{ timeout: 5s, success: 200, retry: { schedule: [1s, 3s, 9s] }, in_flight: 4, rate_limit: 5/s, \
          health: { unhealthy: { after_failures: 1 }, failed: { after_failures: 6, then: pause } } }",
     ),
+    ("sim-batches", "{ timeout: 5s, success: 2xx, retry: { schedule: [1s, 4s, 9s] }, batch: { max: 3, wait: 1s } }"),
 ];
 
-const BODY: &str = "{ delivery: \"{{ delivery.id }}\", event: \"{{ event.id }}\", endpoint: \"{{ endpoint.id }}\", \
-     attempt: \"{{ attempt.number }}\", data: \"{{ event.data }}\" }";
+const BODY: &str = "{ endpoint: \"{{ endpoint.id }}\", events: { $each: \"{{ events }}\", delivery: \"{{ item.delivery_id }}\", \
+     event: \"{{ item.id }}\", attempt: \"{{ item.attempt }}\", data: \"{{ item.data }}\" } }";
 
 /// When the network calms down and nothing is meddled with any more.
 pub const CALM_AT: Duration = Duration::from_secs(60);
@@ -156,6 +157,7 @@ fn draw_endpoints(random: &mut Random) -> Vec<SimEndpoint> {
                 in_flight_max: match contract {
                     "sim-retries" => 3,
                     "sim-once" => 2,
+                    "sim-batches" => 1,
                     _ => 4,
                 },
                 left_alone: !meddled,

@@ -351,6 +351,14 @@ impl Access {
         Ok(step)
     }
 
+    /// Runs what talks to the database by connections of its own, and blocks.
+    pub(crate) async fn run_blocking<T: Send + 'static>(
+        &self,
+        run: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.readers.run_blocking(run).await
+    }
+
     /// Leaves nothing behind, if that is wanted. While a long reader keeps something, it is tried again each time that deletions or
     /// erasures are looked for, and at the next start.
     pub(crate) async fn scrub(&self) -> Result<(), StoreError> {
@@ -360,7 +368,7 @@ impl Access {
         }
         for _ in 0..scrub::TRIES {
             let empty = Arc::clone(empty);
-            if tokio::task::spawn_blocking(move || empty()).await.map_err(|_| StoreError::Closed)?? {
+            if self.run_blocking(move || empty()).await? {
                 return self.write(scrub::done).await;
             }
             tokio::time::sleep(scrub::PAUSE).await;

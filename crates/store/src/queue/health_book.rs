@@ -68,6 +68,9 @@ impl HealthBook {
 
     /// Changes an endpoint's health by an outcome.
     pub(crate) fn observe(&mut self, outcome: &Outcome) -> Option<HealthChange> {
+        if !outcome.counts {
+            return None;
+        }
         let lane = outcome.delivery.lane();
         let endpoint = self.endpoints.get_mut(&lane)?.as_mut()?;
         let policy = &outcome.health;

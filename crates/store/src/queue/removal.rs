@@ -57,8 +57,7 @@ impl Queue {
         match &self.0.drop_history {
             Some(drop_history) => {
                 let drop_history = Arc::clone(drop_history);
-                let dropping = tokio::task::spawn_blocking(move || drop_history(kept.from));
-                removed.partitions = dropping.await.map_err(|_| StoreError::Closed)??;
+                removed.partitions = self.0.run_blocking(move || drop_history(kept.from)).await?;
             }
             None => loop {
                 let some = self.0.write(move |db| retention::delete_history(db, kept)).await?;

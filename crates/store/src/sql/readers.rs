@@ -67,14 +67,22 @@ impl Readers {
         let _permit = self.permits.acquire().await.map_err(|_| StoreError::Closed)?;
         let pool = Arc::clone(&self.pool);
         let source = self.source.clone();
-        let is_remote = matches!(source, Source::Postgres(_));
         let run = move || match &source {
             Source::Sqlite(path) => read_sqlite(path, &pool.idle, work),
             Source::Postgres(url) => read_postgres(url, &pool, work),
         };
+        self.run_blocking(run).await
+    }
+
+    /// Runs what blocks: on a thread of its own, but in place in a simulation, where the order of things follows from its seed.
+    pub(crate) async fn run_blocking<T, E>(&self, run: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         if self.inline {
-            tokio::task::yield_now().await; // where a real read would let others go first
-            return if is_remote { aside(run) } else { run() };
+            tokio::task::yield_now().await; // where a real one would let others go first
+            return if matches!(self.source, Source::Postgres(_)) { aside(run) } else { run() };
         }
         tokio::task::spawn_blocking(run).await.map_err(|_| StoreError::Closed)?
     }

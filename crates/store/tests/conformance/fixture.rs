@@ -237,6 +237,7 @@ pub fn outcome(
         outcome,
         decision,
         health,
+        counts: true,
         told: told(delivery).map(Box::new),
     }
 }

@@ -112,6 +112,7 @@ fn example_request(contract: &Contract, event: &EventDefinition) -> Option<Outbo
         account: AccountInput { id: "example", name: Some("Example") },
         secrets: std::slice::from_ref(contract.example_secret()),
         activation: None,
+        others: &[],
     };
     contract.render(&input).ok()
 }

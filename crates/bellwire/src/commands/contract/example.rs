@@ -1,7 +1,7 @@
 //! An example of a request, without a server.
 
 use bellwire_contract::{
-    AccountInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, OutboundRequest, RenderInput,
+    AccountInput, AttemptInput, BatchedEvent, Contract, DeliveryInput, EndpointInput, EventInput, OutboundRequest, RenderInput,
 };
 use bellwire_domain::{EventType, Secret, Timestamp};
 
@@ -16,6 +16,16 @@ impl Example {
     pub(super) fn new(contract: &Contract, now: Timestamp) -> Self {
         let ids = contract.ids();
         Self { now, event_id: ids.event.draw(now, [7; 10]), endpoint_id: ids.endpoint.draw(now, [8; 10]) }
+    }
+
+    /// Ids of further events and of their deliveries.
+    pub(super) fn more(&self, contract: &Contract, count: u16) -> Vec<(String, String)> {
+        let of = |number: u16| {
+            let [high, low] = (number + 2).to_be_bytes();
+            let id = contract.ids().event.draw(self.now, [7, 7, 7, 7, 7, 7, 7, 7, high, low]);
+            (id, format!("dlv_{:0>13}", number + 2))
+        };
+        (0..count).map(of).collect()
     }
 
     pub(super) fn input<'a>(
@@ -33,8 +43,20 @@ impl Example {
             account: AccountInput { id: "550e8400-e29b-41d4-a716-446655440000", name: None },
             secrets,
             activation: None,
+            others: &[],
         }
     }
+}
+
+/// The same event again under other ids, as the others of its request.
+pub(super) fn others<'a>(input: &RenderInput<'a>, ids: &'a [(String, String)]) -> Vec<BatchedEvent<'a>> {
+    let of = |(number, (id, delivery_id)): (i64, &'a (String, String))| BatchedEvent {
+        event: EventInput { id, seq: number, ..input.event },
+        delivery_id,
+        number,
+        attempt: 1,
+    };
+    (2..).zip(ids).map(of).collect()
 }
 
 /// The request as HTTP/1.1 carries it and `bellwire verify` reads it.

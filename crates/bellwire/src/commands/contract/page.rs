@@ -231,7 +231,15 @@ fn verification(contract: &Contract) -> String {
 
 fn delivery(policy: &DeliveryPolicy) -> String {
     let (success, timeout) = (&policy.success, spelled(policy.timeout));
-    let mut text = format!("A delivery has succeeded when you answer with status {success} within {timeout}.");
+    let mut text = String::new();
+    if let Some(batch) = policy.batch {
+        let _ = write!(text, "A request has up to {} events, in order", batch.deliveries_max);
+        if !batch.wait.is_zero() {
+            let _ = write!(text, "; the first of them waits up to {} for others", spelled(batch.wait));
+        }
+        text.push_str(". ");
+    }
+    let _ = write!(text, "A delivery has succeeded when you answer with status {success} within {timeout}.");
     let delays = policy.schedule.delays();
     if delays.is_empty() {
         text.push_str(" Otherwise it has failed: it is not tried again.\n");
