@@ -130,7 +130,10 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
             looks_back |= expression.uses(|variable| *variable == Variable::Builtin(Builtin::AttemptPrevious));
         });
         if let Some(choices) = &choices {
-            each_expression(plan, &signatures, |expression, path| choices.options.check_use(expression, path, report));
+            each_expression(plan, &signatures, |expression, path| {
+                choices.options.check_use(expression, path, report);
+                choices.credentials.check_use(expression, path, report);
+            });
         }
     }
     if let Some(choices) = &choices {
@@ -151,7 +154,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let tolerance = verify.and_then(|verify| verify.duration("tolerance", report));
     let (delivery, answer_rules) = delivery?;
     let heeded = answer_rules.heeded();
-    let Choices { options, filter } = choices?;
+    let Choices { options, credentials, filter } = choices?;
     let subscription = subscription?;
     let example_secret = subscription.secret.draw(&[7; 32]);
     let contract = Contract {
@@ -177,6 +180,8 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         variants: variants?,
         looks_back,
         options,
+        example_credentials: credentials.tried_credentials().into_iter().next().flatten(),
+        credentials,
         filter,
         chosen_delivery,
         signatures,

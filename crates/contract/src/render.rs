@@ -259,6 +259,7 @@ impl Rendering<'_> {
                 let options = self.options.get_or_init(|| self.contract.options.merged(endpoint.options));
                 Piece::Json(options.as_str().into())
             }
+            Builtin::EndpointCredentials => endpoint.credentials.map_or(Piece::Absent, |all| Piece::Json(all.into())),
             Builtin::AccountId => Piece::text(account.id),
             Builtin::AccountName => optional(account.name),
             Builtin::RequestMethod => Piece::text(self.plan.method.as_str()),

@@ -30,14 +30,23 @@ pub(crate) fn run(contract: &Contract, places: &[At], report: &mut Report) {
         trials.push((event.event_type.clone(), event.data.get(), true, start));
     }
     let levels = levels(&contract.subscription().payload);
-    let choices = contract.options.tried();
+    let choices = choices(contract);
     for (event_type, data, is_test, at) in trials {
         for (level, fields) in &levels {
-            for options in &choices {
-                try_event(contract, (&event_type, data, is_test, at), (*level, *fields), options, report);
+            for (options, credentials) in &choices {
+                let chosen = (options.as_str(), credentials.as_deref());
+                try_event(contract, (&event_type, data, is_test, at), (*level, *fields), chosen, report);
             }
         }
     }
+}
+
+/// What endpoints may have chosen, and given in secret: each choice with all credentials, and the first one with as few as there may be.
+fn choices(contract: &Contract) -> Vec<(String, Option<String>)> {
+    let (options, credentials) = (contract.options.tried(), contract.credentials.tried_credentials());
+    let all = credentials.first().cloned().flatten();
+    let few = options.first().cloned().into_iter().zip(credentials.into_iter().skip(1)).collect::<Vec<_>>();
+    options.into_iter().map(|options| (options, all.clone())).chain(few).collect()
 }
 
 /// What is left of the data at each level that an endpoint may choose; `None`: all of it. Which fields endpoints will name is not
@@ -55,7 +64,7 @@ fn try_event(
     contract: &Contract,
     (event_type, data, is_test, at): (&EventType, &str, bool, At),
     (level, fields): (PayloadLevel, Option<&[Pointer]>),
-    options: &str,
+    (options, credentials): (&str, Option<&str>),
     report: &mut Report,
 ) {
     let reduced = fields.map(|fields| reduce(data, fields));
@@ -72,6 +81,7 @@ fn try_event(
             name: Some("Example"),
             headers: &[],
             options: Some(options),
+            credentials,
         },
         account: AccountInput { id: "example", name: Some("Example") },
         secrets: std::slice::from_ref(contract.example_secret()),

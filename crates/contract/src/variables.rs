@@ -45,6 +45,7 @@ bellwire_domain::words! {
         EndpointUrl = "endpoint.url",
         EndpointName = "endpoint.name",
         EndpointOptions = "endpoint.options",
+        EndpointCredentials = "endpoint.credentials",
         AccountId = "account.id",
         AccountName = "account.name",
         RequestMethod = "request.method",
@@ -83,6 +84,7 @@ impl Variable {
                     Builtin::EventData
                         | Builtin::EventFields
                         | Builtin::EndpointOptions
+                        | Builtin::EndpointCredentials
                         | Builtin::AttemptPrevious
                         | Builtin::KeyJwk
                 )

@@ -15,7 +15,7 @@ use bellwire_domain::{AccountId, AttemptOutcome, Consumer, DeliveryId, EventType
 use bellwire_store::{ActivationEnd, LaneKey, StoreError, TakenActivation};
 use tokio::task::JoinSet;
 
-use crate::attempt::{active, signing};
+use crate::attempt::{active, credentials, signing};
 use crate::shared::Shared;
 use crate::steps::Backoff;
 
@@ -272,6 +272,7 @@ impl Told<'_> {
                 name: endpoint.name.as_deref(),
                 headers: &endpoint.headers,
                 options: endpoint.options.as_deref(),
+                credentials: credentials(endpoint),
             },
             account: AccountInput { id: account.id.as_str(), name: account.name.as_deref() },
             secrets: self.secrets,

@@ -9,7 +9,7 @@ use bellwire_contract::{
 };
 use bellwire_domain::{AttemptOutcome, Consumer, Gate, Judgement, OutboundRequest, Secret, Suspicion, Timestamp};
 use bellwire_egress::Sent;
-use bellwire_store::{ActiveSecret, ClaimedDelivery, EndpointConfig, LaneKey, Outcome, Told};
+use bellwire_store::{ActiveSecret, ClaimedDelivery, Endpoint, EndpointConfig, LaneKey, Outcome, Told};
 use sha2::{Digest, Sha256};
 
 use crate::scheduler::LaneLimits;
@@ -205,6 +205,7 @@ impl Shared {
                 name: config.endpoint.name.as_deref(),
                 headers: &config.endpoint.headers,
                 options: config.endpoint.options.as_deref(),
+                credentials: credentials(&config.endpoint),
             },
             account: AccountInput { id: config.account.id.as_str(), name: config.account.name.as_deref() },
             secrets: &secrets,
@@ -239,6 +240,11 @@ fn told(contract: &Contract, config: &EndpointConfig, request: &OutboundRequest)
         fields: fields.map(|fields| fields.iter().map(ToString::to_string).collect()),
         digest: Sha256::digest(&request.body).into(),
     }
+}
+
+/// An endpoint's credentials, as requests know them.
+pub(crate) fn credentials(endpoint: &Endpoint) -> Option<&str> {
+    endpoint.credentials.as_ref().map(|given| given.expose().as_str())
 }
 
 /// The secrets that a contract's requests are signed with: the account's, or the endpoint's.

@@ -79,6 +79,8 @@ pub struct PreviousAttempt<'a> {
 pub struct EndpointInput<'a> {
     /// What it has chosen of its contract's options, as a JSON object.
     pub options: Option<&'a str>,
+    /// Its credentials, as a JSON object of texts.
+    pub credentials: Option<&'a str>,
     /// Its id.
     pub id: &'a str,
     /// Its URL as it was registered.

@@ -24,6 +24,7 @@ pub(crate) fn try_steps(contract: &Contract, report: &mut Report) {
             name: Some("Example"),
             headers: &[],
             options: None,
+            credentials: contract.example_credentials(),
         },
         account: AccountInput { id: "example", name: Some("Example") },
         secrets,

@@ -99,6 +99,7 @@ fn is_of_this_request(variable: &Variable) -> bool {
         | Builtin::EndpointUrl
         | Builtin::EndpointName
         | Builtin::EndpointOptions
+        | Builtin::EndpointCredentials
         | Builtin::AccountId
         | Builtin::AccountName
         | Builtin::RequestMethod

@@ -52,6 +52,7 @@ pub(crate) fn try_render(
             name: Some("main"),
             headers: &[("X-Own".to_owned(), "1".to_owned())],
             options: None,
+            credentials: None,
         },
         account: AccountInput { id: "550e8400-e29b-41d4-a716-446655440000", name: None },
         secrets: &secrets,

@@ -108,6 +108,7 @@ fn example_request(contract: &Contract, event: &EventDefinition) -> Option<Outbo
             name: Some("Example"),
             headers: &[],
             options: None,
+            credentials: contract.example_credentials(),
         },
         account: AccountInput { id: "example", name: Some("Example") },
         secrets: std::slice::from_ref(contract.example_secret()),

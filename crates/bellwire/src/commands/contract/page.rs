@@ -24,6 +24,7 @@ pub(super) fn write(contract: &Contract) -> anyhow::Result<String> {
     page.push_str("## Registration\n\n");
     page.push_str(&registration(contract));
     page.push_str(&options(contract));
+    page.push_str(&credentials(contract));
     if let Some(published) = contract.published() {
         page.push_str(&api(published));
     }
@@ -110,6 +111,23 @@ fn options(contract: &Contract) -> String {
     }
     if contract.has_filter() {
         text.push_str("\nWhich events it gets depends on what it chooses and on what they say.\n");
+    }
+    text
+}
+
+/// The secret values that an endpoint gives.
+fn credentials(contract: &Contract) -> String {
+    if contract.credentials().is_empty() {
+        return String::new();
+    }
+    let mut text = "\n## Credentials\n\nAn endpoint gives what requests to it need. It is shown to nobody again:\n\n".to_owned();
+    for credential in contract.credentials() {
+        let title = credential.title.as_ref().map_or(String::new(), |title| format!(": {title}"));
+        let has_to = if credential.is_required { "; it has to" } else { "" };
+        let _ = writeln!(text, "- `{}`{title}{has_to}. As JSON Schema: `{}`", credential.name, credential.schema);
+        if let Some(description) = &credential.description {
+            let _ = writeln!(text, "  {}", description.trim());
+        }
     }
     text
 }
