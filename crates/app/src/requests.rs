@@ -88,6 +88,7 @@ impl App {
             account: AccountInput { id: access.account.id.as_str(), name: access.account.name.as_deref() },
             secrets: &secrets,
             activation: None,
+            access_token: contract.access_token().map(|_| HIDDEN),
         };
         let rendered = contract.render(&input).map(|request| shown(&request, &secrets));
         let shown = rendered.map(|request| if access.shows_tokens { request } else { request.without_tokens(&endpoint) });

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bellwire_domain::{DeliveryPolicy, EventType, Judgement, Secret};
 use http::HeaderName;
 
+use crate::access_token::AccessToken;
 use crate::activation::Activation;
 use crate::answer_rules::{AnswerInput, AnswerRules};
 use crate::catalogue::{EventDefinition, TestEvent};
@@ -52,6 +53,7 @@ pub struct Contract {
     pub(crate) heeded: Arc<[HeaderName]>,
     pub(crate) plan: RequestPlan,
     pub(crate) variants: Vec<Variant>,
+    pub(crate) access_token: Option<AccessToken>,
     pub(crate) looks_back: bool,
     pub(crate) options: EndpointOptions,
     pub(crate) credentials: EndpointOptions,

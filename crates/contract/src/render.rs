@@ -224,7 +224,7 @@ impl Rendering<'_> {
     }
 
     fn builtin(&self, builtin: Builtin) -> Piece<'_> {
-        let RenderInput { event, attempt, delivery, endpoint, account, secrets, activation } = self.input;
+        let RenderInput { event, attempt, delivery, endpoint, account, secrets, activation, access_token } = self.input;
         let optional = |text: Option<&'_ str>| text.map_or(Piece::Absent, |text| Piece::Text(text.to_owned().into()));
         let part = |part: UrlPart| url_part(&self.url, part).map_or(Piece::Absent, |text| Piece::Text(text.into()));
         match builtin {
@@ -245,6 +245,7 @@ impl Rendering<'_> {
                 Piece::Text(tail.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte)).to_string().into())
             }
             Builtin::ActivationToken => activation.map_or(Piece::Absent, Piece::text),
+            Builtin::AccessToken => access_token.map_or(Piece::Absent, Piece::text),
             Builtin::AttemptNonce => Piece::Text(SecretEncoding::Base64Url.encode(&attempt.random).into()),
             Builtin::DeliveryId => self.delivery_id(delivery.id),
             Builtin::DeliveryNumber => Piece::number(&delivery.number),

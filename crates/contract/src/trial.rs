@@ -12,12 +12,14 @@ use crate::reduce::reduce;
 use crate::render::{
     AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput, Rendering,
 };
+use crate::token_request::TokenInput;
 
 /// Renders all events. `places` are those of their examples.
 pub(crate) fn run(contract: &Contract, places: &[At], report: &mut Report) {
     contract.answer_rules.try_out(report);
     answers::try_answers(contract, report);
     handshake::try_steps(contract, report);
+    try_token(contract, report);
     let start = At { line: 1, column: 1 };
     let mut trials: Vec<(EventType, &str, bool, At)> = Vec::new();
     for (event, at) in contract.events().iter().zip(places) {
@@ -37,6 +39,34 @@ pub(crate) fn run(contract: &Contract, places: &[At], report: &mut Report) {
                 let chosen = (options.as_str(), credentials.as_deref());
                 try_event(contract, (&event_type, data, is_test, at), (*level, *fields), chosen, report);
             }
+        }
+    }
+}
+
+/// Renders the request for an access token once.
+fn try_token(contract: &Contract, report: &mut Report) {
+    if contract.access_token().is_none() {
+        return;
+    }
+    for (options, credentials) in choices(contract) {
+        let endpoint = EndpointInput {
+            id: "example",
+            url: "https://example.com/webhooks",
+            name: Some("Example"),
+            headers: &[],
+            options: Some(&options),
+            credentials: credentials.as_deref(),
+        };
+        let input = TokenInput {
+            endpoint,
+            account: AccountInput { id: "example", name: Some("Example") },
+            secrets: std::slice::from_ref(contract.example_secret()),
+            at: Timestamp::from_secs(1_760_000_000),
+            random: [7; 16],
+        };
+        if let Err(error) = contract.render_token_request(&input) {
+            report.add(At { line: error.line, column: error.column }, &error.path, error.message, "");
+            return;
         }
     }
 }
@@ -86,6 +116,7 @@ fn try_event(
         account: AccountInput { id: "example", name: Some("Example") },
         secrets: std::slice::from_ref(contract.example_secret()),
         activation: None,
+        access_token: contract.example_access_token(),
     };
     if !contract.wants(FilteredEvent { id: "example", event_type, occurred_at: now, data, is_test }, Some(options)) {
         return;

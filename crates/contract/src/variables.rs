@@ -54,6 +54,7 @@ bellwire_domain::words! {
         RequestPath = "request.path",
         RequestQuery = "request.query",
         PublishedUrl = "published.url",
+        AccessToken = "access_token",
         Body = "body",
         Secret = "secret",
         KeyId = "key.id",

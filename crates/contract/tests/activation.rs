@@ -31,6 +31,7 @@ fn with_input<T>(with: impl FnOnce(&RenderInput<'_>) -> T) -> T {
         account: AccountInput { id: "a", name: None },
         secrets: &secrets,
         activation: Some(TOKEN),
+        access_token: None,
     })
 }
 

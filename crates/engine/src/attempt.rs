@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::scheduler::LaneLimits;
 use crate::shared::{Ended, Shared};
+use crate::tokens::{Fetched, Token, Wanted};
 use crate::watch;
 
 /// How long an attempt waits before it asks a failing store again.
@@ -21,6 +22,13 @@ const STORE_PAUSE: Duration = Duration::from_millis(200);
 
 /// How an attempt ended: in a word, and the status if there was an answer.
 type Previous = (String, Option<u16>);
+
+/// A request that was made.
+struct Made {
+    sent: Sent,
+    started_at: Timestamp,
+    told: Option<Told>,
+}
 
 /// What the store says of an endpoint that is to be sent to.
 enum Config {
@@ -81,9 +89,23 @@ impl Shared {
             }
         }
         let previous = if contract.looks_back() { Box::pin(self.previous(&delivery)).await } else { None };
+        let wanted = Wanted { contract: &contract, config: &config, lane, timeout: policy.timeout };
+        let token = match contract.access_token() {
+            None => Ok(None),
+            Some(_) => match Box::pin(self.access_token(&wanted, None)).await {
+                Fetched::Token(token) => Ok(Some(token)),
+                Fetched::Failed(reason) => Err(reason),
+                Fetched::NoRoom => return Ended::NoRoom(delivery),
+            },
+        };
         let build = |delivery: &ClaimedDelivery| {
             let at = self.clock.now();
-            (at, self.request(&contract, &config, (delivery, previous.as_ref()), at))
+            let token = match &token {
+                Ok(token) => token.as_ref().map(|token| token.expose().as_str()),
+                Err(reason) => return (at, Err(AttemptOutcome::AccessToken { reason: reason.clone() })),
+            };
+            let request = self.request(&contract, &config, (delivery, previous.as_ref(), token), at);
+            (at, request.map_err(|reason| AttemptOutcome::Unbuildable { reason }))
         };
         let Some((started_at, request)) = self.watched(&mut delivery, build).await else { return Ended::Over(None) };
         let told = match &request {
@@ -95,9 +117,14 @@ impl Shared {
                 let consumer = Consumer { account: &config.account.id, contract: contract.name() };
                 self.transport.send(consumer, request, policy.timeout, started_at).await
             }
-            Err(reason) => Ok(AttemptOutcome::Unbuildable { reason }.into()),
+            Err(outcome) => Ok(outcome.into()),
         };
-        let Ok(Sent { outcome, phases }) = sent else { return Ended::NoRoom(delivery) };
+        let Ok(sent) = sent else { return Ended::NoRoom(delivery) };
+        let mut made = Made { sent, started_at, told };
+        if let (Ok(Some(refused)), Some(401)) = (&token, made.sent.outcome.status()) {
+            made = Box::pin(self.send_again(&wanted, (&delivery, previous.as_ref()), refused, made)).await;
+        }
+        let Made { sent: Sent { outcome, phases }, started_at, told } = made;
         let ended_at = self.clock.now();
         let judged = judge(&contract, &outcome, delivery.attempts + 1);
         let decision = policy.decide(delivery.attempts + 1, (&outcome, judged), ended_at, self.random());
@@ -171,7 +198,7 @@ impl Shared {
         &self,
         contract: &Contract,
         config: &EndpointConfig,
-        (delivery, previous): (&ClaimedDelivery, Option<&Previous>),
+        (delivery, previous, token): (&ClaimedDelivery, Option<&Previous>, Option<&str>),
         at: Timestamp,
     ) -> Result<OutboundRequest, String> {
         if delivery.suspicion == Suspicion::Refused {
@@ -210,8 +237,31 @@ impl Shared {
             account: AccountInput { id: config.account.id.as_str(), name: config.account.name.as_deref() },
             secrets: &secrets,
             activation: None,
+            access_token: token,
         };
         contract.render(&input).map_err(|error| error.to_string())
+    }
+
+    /// Sends a request once more with a new access token, as its receiver did not take the one that it had. Where there is none, the
+    /// answer stands that there was.
+    async fn send_again(
+        &self,
+        wanted: &Wanted<'_>,
+        (delivery, previous): (&ClaimedDelivery, Option<&Previous>),
+        refused: &Token,
+        made: Made,
+    ) -> Made {
+        let Wanted { contract, config, timeout, .. } = wanted;
+        let Fetched::Token(token) = self.access_token(wanted, Some(refused)).await else { return made };
+        let started_at = self.clock.now();
+        let request = self.request(contract, config, (delivery, previous, Some(token.expose())), started_at);
+        let Ok(request) = request else { return made };
+        let told = made.told.is_some().then(|| told(contract, config, &request));
+        let consumer = Consumer { account: &config.account.id, contract: contract.name() };
+        match self.transport.send(consumer, request, *timeout, started_at).await {
+            Ok(sent) => Made { sent, started_at, told },
+            Err(_no_room) => made,
+        }
     }
 
     /// A number from 0 to below 1.

@@ -2,6 +2,7 @@
 //! does what its specification says.
 
 mod answers;
+mod credentials;
 mod handshakes;
 mod key_pairs;
 mod options;

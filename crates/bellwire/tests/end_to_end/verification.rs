@@ -317,6 +317,7 @@ fn render(contract: &Contract, event_type: &EventType, data: &str, secrets: &[Se
         account: AccountInput { id: "clinic-1", name: None },
         secrets,
         activation: None,
+        access_token: None,
     };
     contract.render(&input).unwrap_or_else(|error| panic!("{}: {error}", contract.name()))
 }

@@ -21,6 +21,8 @@ pub struct RenderInput<'a> {
     pub secrets: &'a [Secret<String>],
     /// The token of a handshake, where this is a request of one.
     pub activation: Option<&'a str>,
+    /// The access token, where the contract wants one.
+    pub access_token: Option<&'a str>,
 }
 
 /// An event.

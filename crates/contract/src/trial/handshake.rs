@@ -29,6 +29,7 @@ pub(crate) fn try_steps(contract: &Contract, report: &mut Report) {
         account: AccountInput { id: "example", name: Some("Example") },
         secrets,
         activation: Some(token),
+        access_token: contract.example_access_token(),
     };
     for step in 0..activation.steps() {
         if let Err(error) = contract.render_activation(step, &input) {

@@ -109,6 +109,7 @@ fn is_of_this_request(variable: &Variable) -> bool {
         | Builtin::RequestQuery
         | Builtin::PublishedUrl
         | Builtin::ActivationToken
+        | Builtin::AccessToken
         | Builtin::Body
         | Builtin::Secret
         | Builtin::KeyId

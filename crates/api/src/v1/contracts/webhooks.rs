@@ -113,6 +113,7 @@ fn example_request(contract: &Contract, event: &EventDefinition) -> Option<Outbo
         account: AccountInput { id: "example", name: Some("Example") },
         secrets: std::slice::from_ref(contract.example_secret()),
         activation: None,
+        access_token: contract.example_access_token(),
     };
     contract.render(&input).ok()
 }

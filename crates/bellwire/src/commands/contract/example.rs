@@ -11,13 +11,21 @@ pub(super) struct Example {
     event_id: String,
     endpoint_id: String,
     credentials: Option<String>,
+    access_token: Option<&'static str>,
 }
 
 impl Example {
     pub(super) fn new(contract: &Contract, now: Timestamp) -> Self {
         let ids = contract.ids();
         let credentials = contract.example_credentials().map(ToOwned::to_owned);
-        Self { credentials, now, event_id: ids.event.draw(now, [7; 10]), endpoint_id: ids.endpoint.draw(now, [8; 10]) }
+        let access_token = contract.example_access_token();
+        Self {
+            credentials,
+            access_token,
+            now,
+            event_id: ids.event.draw(now, [7; 10]),
+            endpoint_id: ids.endpoint.draw(now, [8; 10]),
+        }
     }
 
     pub(super) fn input<'a>(
@@ -42,6 +50,7 @@ impl Example {
             account: AccountInput { id: "550e8400-e29b-41d4-a716-446655440000", name: None },
             secrets,
             activation: None,
+            access_token: self.access_token,
         }
     }
 }

@@ -25,6 +25,7 @@ pub(super) fn write(contract: &Contract) -> anyhow::Result<String> {
     page.push_str(&registration(contract));
     page.push_str(&options(contract));
     page.push_str(&credentials(contract));
+    page.push_str(&access_token(contract));
     if let Some(published) = contract.published() {
         page.push_str(&api(published));
     }
@@ -130,6 +131,17 @@ fn credentials(contract: &Contract) -> String {
         }
     }
     text
+}
+
+/// Where requests get their access token.
+fn access_token(contract: &Contract) -> String {
+    let Some(access) = contract.access_token() else { return String::new() };
+    format!(
+        "\n## Access token\n\nRequests show an access token. It is asked for at `{}`, by the grant `client_credentials`, {}. A request that is \
+         answered 401 is sent once more, with a new one.\n",
+        access.url_text(),
+        access.proof_text()
+    )
 }
 
 /// What is asked of an endpoint before it gets events.

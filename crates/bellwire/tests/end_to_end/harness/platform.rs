@@ -128,6 +128,7 @@ pub(crate) fn old_request(platform: &Platform, url: &str, at: Timestamp) -> Seen
         account: AccountInput { id: &platform.account, name: None },
         secrets: &secrets,
         activation: None,
+        access_token: None,
     });
     captured(&request.unwrap())
 }
