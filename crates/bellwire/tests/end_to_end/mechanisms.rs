@@ -1,6 +1,7 @@
 //! What the contract language can say beyond the five platforms: a contract of `tests/contracts` for each mechanism, and a receiver that
 //! does what its specification says.
 
+mod access_token;
 mod answers;
 mod credentials;
 mod handshakes;

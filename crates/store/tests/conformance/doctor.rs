@@ -113,6 +113,7 @@ async fn a_store_in_use_is_sound_and_counted() {
     assert_eq!(counted("sealed.documents"), 1);
     assert_eq!((counted("sealed.secrets"), counted("sealed.headers"), counted("sealed.answers")), (1, 1, 4));
     assert_eq!((counted("sealed.endpoints"), counted("sealed.bulk_retries"), counted("sealed.activations")), (2, 1, 1));
+    assert_eq!(counted("sealed.credentials"), 1);
     let without_key = examine(&place, None).unwrap();
     assert!(without_key.is_sound());
     let skipped = without_key.checks.iter().filter(|check| check.skipped.is_some()).map(|check| check.name);
@@ -123,6 +124,7 @@ async fn a_store_in_use_is_sound_and_counted() {
         "bulk_retries",
         "secrets",
         "headers",
+        "credentials",
         "activations",
         "payloads",
         "documents",
@@ -243,6 +245,7 @@ const DAMAGES: [(&str, &[&str]); 69] = [
             "sealed.endpoints",
             "sealed.secrets",
             "sealed.headers",
+            "sealed.credentials",
             "sealed.payloads",
             "sealed.documents",
             "sealed.answers",

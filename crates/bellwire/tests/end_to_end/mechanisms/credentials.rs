@@ -37,7 +37,7 @@ fn a_receiver_that_wants_basic_gets_it_and_nobody_is_shown_it() {
     assert_eq!(changed["credentials"], json!(["password", "token", "user"]));
     world.publish_order();
     let sent = sink.wait_for(2).remove(1);
-    assert_eq!((sent.target.as_str(), sent.header("authorization")), ("/in?token=t+1", Some(basic("Ali", PASSWORD).as_str())));
+    assert_eq!((sent.path.as_str(), sent.header("authorization")), ("/in?token=t+1", Some(basic("Ali", PASSWORD).as_str())));
     let changed = world.server.api.patch(&path, &json!({ "credentials": { "token": null } })).expect(200);
     assert_eq!(changed["credentials"], json!(["password", "user"]));
     // They are in no answer, no record and no file of the database.
