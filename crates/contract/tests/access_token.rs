@@ -21,7 +21,7 @@ const CLIENT: &str =
 /// A contract whose `access_token` has these keys besides the URL.
 fn source(keys: &str) -> String {
     format!(
-        "contract: t\ntitle: T\nevents: any\nsubscription:\n  credentials: {{ id: {{ type: string }}, secret: {{ type: string }} }}\n\
+        "contract: t\ntitle: T\nevents: any\nsubscription:\n  credentials: {{ id: {{ type: string, required: true }}, secret: {{ type: string, required: true }} }}\n\
          request:\n  headers: {{ authorization: \"Bearer {{{{ access_token }}}}\" }}\n  body: \"{{{{ event.data }}}}\"\n  access_token:\n    \
          url: \"https://auth.example/token?tenant=7#x\"\n{keys}"
     )
