@@ -52,11 +52,13 @@ fn measure(bencher: &mut criterion::Bencher<'_>, contract: &Contract, event: &Ev
             name: None,
             headers: &[],
             options: None,
+            credentials: None,
         },
         account: AccountInput { id: "550e8400-e29b-41d4-a716-446655440000", name: None },
         secrets: std::slice::from_ref(contract.example_secret()),
         activation: None,
         others: &[],
+        access_token: None,
     };
     bencher.iter(|| contract.render(black_box(&input)).expect("it renders"));
 }

@@ -162,17 +162,26 @@ impl EndpointRules<'_> {
         faults: &mut Vec<Fault>,
     ) -> Option<String> {
         let is_kept = wanted.is_some();
-        let mut chosen: Map<String, Value> =
-            before.filter(|_| is_kept).and_then(|before| serde_json::from_str(before).ok()).unwrap_or_default();
-        for (name, value) in wanted.unwrap_or_default() {
-            match value {
-                Value::Null => drop(chosen.remove(&name)),
-                value => drop(chosen.insert(name, value)),
-            }
-        }
+        let before = before.filter(|_| is_kept).and_then(|before| serde_json::from_str(before).ok()).unwrap_or_default();
+        let chosen = changed(before, wanted.unwrap_or_default());
         let found = self.contract.check_options(&chosen);
         faults.extend(found.into_iter().map(|error| Fault::new(format!("/options{}", error.pointer), error.message)));
         (!chosen.is_empty()).then(|| Value::Object(chosen).to_string())
+    }
+
+    /// The endpoint's credentials, as they are stored: what it had, with what changes. `wanted` is `None` where it has none any more.
+    pub(crate) fn check_credentials(
+        &self,
+        before: Option<&Secret<String>>,
+        wanted: Option<Secret<Map<String, Value>>>,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Secret<String>> {
+        let before = before.filter(|_| wanted.is_some()).and_then(|before| serde_json::from_str(before.expose()).ok());
+        let wanted = wanted.as_ref().map(|wanted| wanted.expose().clone()).unwrap_or_default();
+        let given = changed(before.unwrap_or_default(), wanted);
+        let found = self.contract.check_credentials(&given);
+        faults.extend(found.into_iter().map(|error| Fault::new(format!("/credentials{}", error.pointer), error.message)));
+        (!given.is_empty()).then(|| Secret::new(Value::Object(given).to_string()))
     }
 
     /// The secret that was given, if the contract takes it. Without one there may be none, or one is [drawn](Self::draws_secret).
@@ -199,6 +208,17 @@ impl EndpointRules<'_> {
     pub(crate) fn draws_secret(&self) -> bool {
         self.contract.subscription().secret.from == SecretSource::Generated
     }
+}
+
+/// Members with what changes of them: null removes one.
+fn changed(mut members: Map<String, Value>, changes: Map<String, Value>) -> Map<String, Value> {
+    for (name, value) in changes {
+        match value {
+            Value::Null => drop(members.remove(&name)),
+            value => drop(members.insert(name, value)),
+        }
+    }
+    members
 }
 
 /// A level as it is asked for.

@@ -35,6 +35,8 @@ pub struct EndpointInput {
     pub keep_answers: Option<bool>,
     /// What it chooses of its contract's options.
     pub options: Option<Map<String, Value>>,
+    /// The credentials that it gives, texts by name.
+    pub credentials: Option<Secret<Map<String, Value>>>,
 }
 
 /// Changes to an endpoint; `None` leaves a value as it is.
@@ -60,6 +62,8 @@ pub struct EndpointPatch {
     pub keep_answers: Option<bool>,
     /// Options of its contract that change: null takes a choice back. `None` in place of all: nothing is chosen any more.
     pub options: Option<Option<Map<String, Value>>>,
+    /// Credentials that change: null removes one. `None` in place of all: it has none any more.
+    pub credentials: Option<Option<Secret<Map<String, Value>>>>,
 }
 
 impl App {
@@ -82,6 +86,7 @@ impl App {
         let rate_limit = check_rate_limit(input.rate_limit.as_deref(), &mut faults);
         let payload = rules.check_payload(input.payload, &mut faults);
         let options = rules.check_options(None, input.options, &mut faults);
+        let credentials = rules.check_credentials(None, input.credentials, &mut faults);
         let secret = rules.check_secret(input.secret, &mut faults);
         no_faults(faults)?;
         let secret = match secret {
@@ -101,11 +106,13 @@ impl App {
             payload,
             keep_answers: input.keep_answers.unwrap_or(true),
             options,
+            credentials,
             health: if rules.contract.activation().is_some() { HealthStatus::Pending } else { HealthStatus::Active },
             secret: secret.clone(),
         };
         let entry = access.entry(AuditAction::EndpointCreated).to(new.id.as_str());
         let entry = entry.with("receiver", AuditDetail::Text(receiver(&new.url)));
+        let entry = with_credentials(entry, new.credentials.as_ref());
         let created = self.records().audited(entry).create_endpoint(new, rules.endpoints_max()).await;
         let created = created.map_err(|error| limited(error, |max| Conflict::EndpointLimit { max }))?;
         let shown = secret.and_then(|secret| ShownSecret::of(rules.contract, secret));
@@ -142,6 +149,13 @@ impl App {
         Some(contract.options_of(chosen))
     }
 
+    /// The names of an endpoint's credentials. `None`: its contract has none, and neither has it.
+    pub fn endpoint_credentials(&self, access: &AccountAccess, endpoint: &Endpoint) -> Option<Vec<String>> {
+        let names = endpoint.credential_names();
+        let is_declared = access.contract().is_ok_and(|contract| !contract.credentials().is_empty());
+        (is_declared || !names.is_empty()).then_some(names)
+    }
+
     /// The events that an account may choose from, in the order of its contract.
     pub fn account_events<'a>(&self, access: &'a AccountAccess) -> Result<Vec<&'a EventDefinition>, AppError> {
         Ok(access.contract()?.events().iter().filter(|event| entitled(&access.account, event)).collect())
@@ -164,6 +178,8 @@ impl App {
         let rate_limit = patch.rate_limit.map(|wanted| check_rate_limit(wanted.as_deref(), &mut faults));
         let payload = patch.payload.map(|wanted| rules.check_payload(wanted, &mut faults));
         let options = patch.options.map(|wanted| rules.check_options(before.options.as_deref(), wanted, &mut faults));
+        let given = |wanted| rules.check_credentials(before.credentials.as_ref(), wanted, &mut faults);
+        let credentials = patch.credentials.map(given);
         no_faults(faults)?;
         let is_elsewhere = patch.url.as_ref().is_some_and(|url| *url != before.url);
         let is_given_up = patch.enabled == Some(true) && self.waits_for_nobody(access, &before).await?;
@@ -178,6 +194,7 @@ impl App {
             payload,
             keep_answers: patch.keep_answers,
             options,
+            credentials,
             resume: patch.enabled == Some(true) && revives(&before),
             activate: rules.contract.activation().is_some() && (is_elsewhere || is_given_up),
         };
@@ -280,16 +297,27 @@ fn described(entry: AuditEntry, changes: &EndpointChanges) -> AuditEntry {
         ("payload", changes.payload.is_some()),
         ("keep_answers", changes.keep_answers.is_some()),
         ("options", changes.options.is_some()),
+        ("credentials", changes.credentials.is_some()),
         ("health", changes.resume || changes.activate),
     ];
     let touched = fields.iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| (*name).to_owned()).collect();
     let entry = entry.with("changed", AuditDetail::Texts(touched));
+    let entry = with_credentials(entry, changes.credentials.as_ref().and_then(Option::as_ref));
     let entry = match changes.enabled {
         Some(enabled) => entry.with("enabled", AuditDetail::Text(enabled.to_string())),
         None => entry,
     };
     match &changes.url {
         Some(url) => entry.with("receiver", AuditDetail::Text(receiver(url))),
+        None => entry,
+    }
+}
+
+/// A record with the names of the credentials that an endpoint has from then on.
+fn with_credentials(entry: AuditEntry, credentials: Option<&Secret<String>>) -> AuditEntry {
+    let given: Option<Map<String, Value>> = credentials.and_then(|given| serde_json::from_str(given.expose()).ok());
+    match given {
+        Some(given) => entry.with("credentials", AuditDetail::Texts(given.into_iter().map(|(name, _)| name).collect())),
         None => entry,
     }
 }

@@ -7,6 +7,7 @@ use bellwire_contract::{
 };
 use bellwire_domain::{MASK, OutboundRequest, Secret, mask_query};
 use bellwire_store::{Attempt, Delivery, Endpoint, Event};
+use serde_json::{Map, Value};
 
 use crate::endpoints::lane;
 use crate::{AccountAccess, App, AppError, Resource};
@@ -31,7 +32,8 @@ pub struct ShownRequest {
 
 impl App {
     /// The request of an attempt, or why it cannot be built. It is what was sent, as long as nobody has changed the endpoint or its
-    /// secrets since, except for what the contract draws at random. Secrets that it carries are hidden. The event is the delivery's, as
+    /// secrets since, except for what the contract draws at random. Secrets that it carries are hidden, and what is made from credentials
+    /// is made from dots. The event is the delivery's, as
     /// [`App::get_event`] has recorded that it was read.
     pub async fn show_request(
         &self,
@@ -59,7 +61,7 @@ impl App {
         let secrets: Vec<Secret<String>> = active.into_iter().map(|active| active.secret).collect();
         let Ok(data) = std::str::from_utf8(&event.data) else { return Ok(Err("the payload is not text".to_owned())) };
         let data = &*contract.minimise(data, endpoint.payload.as_ref());
-        let id = delivery.id.to_string();
+        let (id, credentials) = (delivery.id.to_string(), endpoint.credentials.as_ref().map(hidden));
         let previous = if contract.looks_back() { self.attempt_before(delivery, attempt).await? } else { None };
         let input = RenderInput {
             event: RenderedEvent {
@@ -79,6 +81,7 @@ impl App {
             },
             endpoint: EndpointInput {
                 options: endpoint.options.as_deref(),
+                credentials: credentials.as_deref(),
                 id: endpoint.id.as_str(),
                 url: &endpoint.url,
                 name: endpoint.name.as_deref(),
@@ -88,6 +91,7 @@ impl App {
             secrets: &secrets,
             activation: None,
             others: &[],
+            access_token: contract.access_token().map(|_| HIDDEN),
         };
         let policy = contract.delivery_of(endpoint.options.as_deref());
         let is_shared = policy.batch.is_some() && contract.carries_events(&event.event_type);
@@ -113,6 +117,13 @@ impl ShownRequest {
         }
         Self { url: mask_query(&self.url), body: self.body.replace(&endpoint.url, &masked), ..self }
     }
+}
+
+/// Credentials with dots for each value, so that whatever a contract makes of them tells nothing.
+fn hidden(credentials: &Secret<String>) -> String {
+    let mut given: Map<String, Value> = serde_json::from_str(credentials.expose()).unwrap_or_default();
+    given.values_mut().for_each(|value| *value = HIDDEN.into());
+    Value::Object(given).to_string()
 }
 
 fn shown(request: &OutboundRequest, secrets: &[Secret<String>]) -> ShownRequest {

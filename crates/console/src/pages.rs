@@ -5,6 +5,7 @@ mod accounts;
 mod audit;
 mod bulk_retries;
 mod contracts;
+mod credentials;
 mod deliveries;
 mod delivery;
 mod disclosures;

@@ -100,6 +100,13 @@ pub(crate) const OUTCOMES: &[(&str, Words)] = &[
         theirs("What came back was not HTTP", "The URL leads to something else than a web server, or to the wrong port."),
     ),
     (
+        "access_token",
+        theirs(
+            "No access token could be got, so nothing was sent",
+            "The receiver's token server is down, or does not take the credentials that the endpoint has.",
+        ),
+    ),
+    (
         "unbuildable",
         ours(
             "The request could not be built, so nothing was sent",
@@ -222,6 +229,7 @@ mod tests {
             AttemptOutcome::Connect { detail: text() },
             AttemptOutcome::Closed { detail: text() },
             AttemptOutcome::Protocol { detail: text() },
+            AttemptOutcome::AccessToken { reason: text() },
             AttemptOutcome::Unbuildable { reason: text() },
         ]);
         let kinds: Vec<&str> = all.iter().map(AttemptOutcome::kind).collect();

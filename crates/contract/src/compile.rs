@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bellwire_domain::DeliveryPolicy;
 
+use crate::access_token::AccessToken;
 use crate::activation::{self, ACTIVATION, Activation, Confirmer};
 use crate::answer_rules::AnswerRules;
 use crate::catalogue::{self, Catalogue, EVENTS, TEST_EVENT, Undeclared};
@@ -13,7 +14,7 @@ use crate::contract::Contract;
 use crate::diagnostic::{At, ContractError, Report};
 use crate::expression::Expression;
 use crate::grammar::{KeySpec, Shape};
-use crate::key_pair::KeyKind;
+use crate::key_pair::{KeyKind, SignatureAlgorithm};
 use crate::policy::chosen::{ChosenDelivery, substituted};
 use crate::policy::{self, DELIVERY};
 use crate::published::{self, PUBLISHED};
@@ -112,10 +113,15 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     };
     let signatures = signatures.read;
     let key_pairs = KeyPairs::of(&signatures);
-    let uses_secret = plan.as_ref().is_some_and(|plan| uses_secret(plan, &signatures));
+    let access_token = request.map_or(Some(None), |node| request::read_access_token(node, report));
+    let token_algorithm = access_token.iter().flatten().find_map(AccessToken::algorithm);
+    let uses_secret = token_algorithm.is_some() || plan.as_ref().is_some_and(|plan| uses_secret(plan, &signatures));
     let custom_headers = request.is_some_and(|node| request::reads_custom_headers(node, report));
     let subscription = {
-        let wanted = subscription::Wanted { secret: uses_secret, private_key: key_pairs.map(|pairs| pairs.algorithm.kind()) };
+        let wanted = subscription::Wanted {
+            secret: uses_secret,
+            private_key: key_pairs.map(|pairs| pairs.algorithm).or(token_algorithm).map(SignatureAlgorithm::kind),
+        };
         subscription::read(fields.get("subscription"), custom_headers, &wanted, report)
     };
     let private_key = subscription.as_ref().and_then(|subscription| subscription.secret.private_key);
@@ -129,13 +135,26 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         let help = "write the events into the body: `body: { events: { $each: \"{{ events }}\", $then: \"{{ item.data }}\" } }`";
         report.add(fields.at("delivery"), "delivery.batch", "no request has more than one event in it", help);
     }
+    let mut token_at = None;
     for plan in plan.iter().chain(changed).chain(steps).chain(varied) {
         check_keys(plan, &signatures, private_key, report);
         each_expression(plan, &signatures, |expression, _| {
             looks_back |= expression.uses(|variable| *variable == Variable::Builtin(Builtin::AttemptPrevious));
+            token_at = token_at
+                .or(expression.uses(|variable| *variable == Variable::Builtin(Builtin::AccessToken)).then_some(expression.at));
         });
         if let Some(choices) = &choices {
-            each_expression(plan, &signatures, |expression, path| choices.options.check_use(expression, path, report));
+            each_expression(plan, &signatures, |expression, path| {
+                choices.options.check_use(expression, path, report);
+                choices.credentials.check_use(expression, path, report);
+            });
+        }
+    }
+    check_token(access_token.as_ref().and_then(Option::as_ref), token_at, private_key, report);
+    if let (Some(choices), Some(Some(access))) = (&choices, &access_token) {
+        for expression in access.expressions() {
+            choices.options.check_use(expression, "request.access_token", report);
+            choices.credentials.check_use(expression, "request.access_token", report);
         }
     }
     if let Some(choices) = &choices {
@@ -156,7 +175,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let tolerance = verify.and_then(|verify| verify.duration("tolerance", report));
     let (delivery, answer_rules) = delivery?;
     let heeded = answer_rules.heeded();
-    let Choices { options, filter } = choices?;
+    let Choices { options, credentials, filter } = choices?;
     let subscription = subscription?;
     let example_secret = subscription.secret.draw(&[7; 32]);
     let contract = Contract {
@@ -180,12 +199,15 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         heeded,
         plan: plan?,
         variants: variants?,
+        access_token: access_token?,
         looks_back,
         options,
+        example_credentials: credentials.tried_credentials().into_iter().next().flatten(),
+        credentials,
         filter,
         chosen_delivery,
         signatures,
-        key_pairs: key_pairs.or(private_key.map(KeyPairs::unused)),
+        key_pairs: key_pairs.or(token_algorithm.map(KeyPairs::asserting)).or(private_key.map(KeyPairs::unused)),
         example_secret,
         tolerance: tolerance.unwrap_or(TOLERANCE_DEFAULT),
     };
@@ -196,6 +218,29 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
 #[expect(clippy::option_option, reason = "left out, wrong, or read")]
 fn whole<T>(read: Option<Option<T>>) -> Option<Option<T>> {
     read.map_or(Some(None), |read| read.map(Some))
+}
+
+/// Reports an access token that no request shows, that nobody gets, or that another kind of key would have to prove.
+fn check_token(access: Option<&AccessToken>, used_at: Option<At>, private_key: Option<KeyKind>, report: &mut Report) {
+    let path = "request.access_token";
+    match (access, used_at) {
+        (None, Some(at)) => {
+            let help = "write `request: { access_token: { url: …, client_id: …, client_secret: … } }`";
+            report.add(at, "request", "there is no `access_token` here: nothing says where it is got", help);
+        }
+        (Some(access), None) => {
+            let help = "write `authorization: \"Bearer {{ access_token }}\"` into the headers";
+            report.add(access.client_id.at, path, "nothing uses the token", help);
+        }
+        _ => {}
+    }
+    let needed = access.and_then(AccessToken::algorithm).map(SignatureAlgorithm::kind);
+    if let (Some(access), Some(needed), Some(kind)) = (access, needed, private_key)
+        && needed != kind
+    {
+        let message = format!("this needs a key of {}, and the contract's keys are of {}", needed.title(), kind.title());
+        report.add(access.client_id.at, "request.access_token.algorithm", message, "a contract has keys of one kind");
+    }
 }
 
 /// Reports options in conditions that there are not.

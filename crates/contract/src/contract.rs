@@ -6,6 +6,7 @@ use std::time::Duration;
 use bellwire_domain::{DeliveryPolicy, EventType, Judgement, Secret};
 use http::HeaderName;
 
+use crate::access_token::AccessToken;
 use crate::activation::Activation;
 use crate::answer_rules::{AnswerInput, AnswerRules, AnsweredEvent};
 use crate::catalogue::{EventDefinition, TestEvent};
@@ -52,8 +53,12 @@ pub struct Contract {
     pub(crate) heeded: Arc<[HeaderName]>,
     pub(crate) plan: RequestPlan,
     pub(crate) variants: Vec<Variant>,
+    pub(crate) access_token: Option<AccessToken>,
     pub(crate) looks_back: bool,
     pub(crate) options: EndpointOptions,
+    pub(crate) credentials: EndpointOptions,
+    /// All of them, for examples.
+    pub(crate) example_credentials: Option<String>,
     /// Whether an event goes to an endpoint.
     pub(crate) filter: Option<Expression>,
     pub(crate) signatures: Vec<Signature>,
@@ -284,6 +289,21 @@ impl Contract {
     /// What is wrong with what an endpoint chooses, by JSON pointers into the object.
     pub fn check_options(&self, chosen: &serde_json::Map<String, serde_json::Value>) -> Vec<DataError> {
         self.options.check(chosen)
+    }
+
+    /// The secret values that an endpoint may give.
+    pub fn credentials(&self) -> &[EndpointOption] {
+        &self.credentials.all
+    }
+
+    /// Credentials for examples and trials, as a JSON object of texts.
+    pub fn example_credentials(&self) -> Option<&str> {
+        self.example_credentials.as_deref()
+    }
+
+    /// What is wrong with the credentials of an endpoint, by JSON pointers into the object. It never repeats a value.
+    pub fn check_credentials(&self, given: &serde_json::Map<String, serde_json::Value>) -> Vec<DataError> {
+        self.credentials.check(given)
     }
 
     /// All options of an endpoint as a JSON object: what it chose, and the defaults of the others.

@@ -18,6 +18,8 @@ bellwire_domain::words! {
         Ed25519 = "ed25519",
         /// ECDSA over P-256.
         P256 = "p256",
+        /// ECDSA over P-384.
+        P384 = "p384",
         /// RSA. A drawn key has 2048 bits; others may have up to 4096.
         Rsa2048 = "rsa-2048",
     }
@@ -28,8 +30,10 @@ bellwire_domain::words! {
     pub(crate) enum SignatureAlgorithm {
         Ed25519 = "ed25519",
         EcdsaP256Sha256 = "ecdsa-p256-sha256",
-        /// PKCS#1 v1.5, as the next.
+        EcdsaP384Sha384 = "ecdsa-p384-sha384",
+        /// PKCS#1 v1.5, as the next two.
         RsaSha256 = "rsa-sha256",
+        RsaSha384 = "rsa-sha384",
         RsaSha1 = "rsa-sha1",
         RsaPssSha256 = "rsa-pss-sha256",
     }
@@ -39,7 +43,7 @@ bellwire_domain::words! {
     /// How the two numbers of an ECDSA signature are written.
     pub(crate) enum EcdsaForm {
         Der = "der",
-        /// One after the other, 32 bytes each.
+        /// One after the other, each as long as the curve's field.
         Raw = "raw",
     }
 }
@@ -50,6 +54,7 @@ impl KeyKind {
         match self {
             Self::Ed25519 => "Ed25519",
             Self::P256 => "ECDSA (P-256)",
+            Self::P384 => "ECDSA (P-384)",
             Self::Rsa2048 => "RSA",
         }
     }
@@ -59,6 +64,7 @@ impl KeyKind {
         match self {
             Self::Ed25519 => SignatureAlgorithm::Ed25519,
             Self::P256 => SignatureAlgorithm::EcdsaP256Sha256,
+            Self::P384 => SignatureAlgorithm::EcdsaP384Sha384,
             Self::Rsa2048 => SignatureAlgorithm::RsaSha256,
         }
     }
@@ -70,7 +76,8 @@ impl SignatureAlgorithm {
         match self {
             Self::Ed25519 => KeyKind::Ed25519,
             Self::EcdsaP256Sha256 => KeyKind::P256,
-            Self::RsaSha256 | Self::RsaSha1 | Self::RsaPssSha256 => KeyKind::Rsa2048,
+            Self::EcdsaP384Sha384 => KeyKind::P384,
+            Self::RsaSha256 | Self::RsaSha384 | Self::RsaSha1 | Self::RsaPssSha256 => KeyKind::Rsa2048,
         }
     }
 
@@ -79,7 +86,9 @@ impl SignatureAlgorithm {
         match self {
             Self::Ed25519 => "EdDSA",
             Self::EcdsaP256Sha256 => "ES256",
+            Self::EcdsaP384Sha384 => "ES384",
             Self::RsaSha256 => "RS256",
+            Self::RsaSha384 => "RS384",
             Self::RsaSha1 => "RS1",
             Self::RsaPssSha256 => "PS256",
         }
@@ -90,7 +99,9 @@ impl SignatureAlgorithm {
         match self {
             Self::Ed25519 => "Ed25519",
             Self::EcdsaP256Sha256 => "ECDSA P-256 with SHA256",
+            Self::EcdsaP384Sha384 => "ECDSA P-384 with SHA384",
             Self::RsaSha256 => "RSA PKCS#1 v1.5 with SHA256",
+            Self::RsaSha384 => "RSA PKCS#1 v1.5 with SHA384",
             Self::RsaSha1 => "RSA PKCS#1 v1.5 with SHA1",
             Self::RsaPssSha256 => "RSA-PSS with SHA256 and a salt of 32 bytes",
         }

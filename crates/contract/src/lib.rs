@@ -12,8 +12,8 @@
 //! - `diagnostic`, `yaml`, `grammar` and `reader`: a tree with places, tables of keys, and what is wrong where;
 //! - `key_pair`: private keys and their public halves;
 //! - `json`, `piece`, `meter`, `filters`, `python`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
-//! - `signature`, `request`, `catalogue`, `answer_rules`, `policy`, `activation`, `facts`, `options`, `variants`, `subscription`, `console`, `resource`, `published` and `version`: each reads one part of a contract;
-//! - `contract`: the compiled contract, and on top of it `warnings`, `render`, `choosing`, `handshake`, `captured`, `verify`, `identify`, `proofs` and `code`;
+//! - `access_token`, `signature`, `request`, `catalogue`, `answer_rules`, `policy`, `activation`, `facts`, `options`, `variants`, `subscription`, `console`, `resource`, `published` and `version`: each reads one part of a contract;
+//! - `contract`: the compiled contract, and on top of it `warnings`, `render`, `choosing`, `handshake`, `token_request`, `captured`, `verify`, `identify`, `proofs` and `code`;
 //! - `trial`, `compile`, `json_schema`, `shipped` and `changes`.
 //!
 //! To add
@@ -29,6 +29,7 @@
 //!
 //! Tests say what is missing on the page about the language, and when `docs/contract.schema.json` is stale.
 
+mod access_token;
 mod activation;
 mod answer_rules;
 mod captured;
@@ -71,6 +72,7 @@ mod shipped;
 mod signature;
 mod subscription;
 mod template;
+mod token_request;
 mod tree;
 mod trial;
 mod variables;
@@ -80,6 +82,7 @@ mod version;
 mod warnings;
 mod yaml;
 
+pub use access_token::AccessToken;
 pub use activation::{Activation, Confirmer, Granted};
 pub use answer_rules::{AnswerInput, AnsweredEvent};
 pub use bellwire_domain::OutboundRequest;
@@ -108,5 +111,6 @@ pub use resource::{ResourceChange, ResourceDefinition, ResourceEvent, ResourceRe
 pub use schema::DataError;
 pub use shipped::{Contracts, DuplicateContract};
 pub use subscription::{EventChoice, IdFormats, Registrar, SecretRules, SecretSource, Subscription};
+pub use token_request::{IssuedToken, TokenInput};
 pub use verify::Verdict;
 pub use version::ContractLabel;

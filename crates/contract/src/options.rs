@@ -2,6 +2,9 @@
 //!
 //! What was chosen is known as `endpoint.options.name` in requests, in `delivery` and in `subscription.filter`. An option that was not
 //! chosen has its default, if it has one.
+//!
+//! `subscription.credentials` is read here as well: values of an endpoint that are secret. They are texts, they have no defaults, and
+//! only requests know them, as `endpoint.credentials.name`.
 
 use bellwire_domain::escape_pointer;
 use serde_json::{Map, Value};
@@ -21,14 +24,68 @@ pub(crate) const OPTIONS: Shape = Shape::Named(&Definition {
     shape: Shape::MapOf(&Shape::Types(&["object"])),
     examples: &[],
 });
-/// The most options of a contract.
-const OPTIONS_MAX: usize = 32;
+/// The value of `subscription.credentials`.
+pub(crate) const CREDENTIALS: Shape = Shape::Named(&Definition {
+    name: "credentials",
+    about: "Secret values that an endpoint gives: names, each with a JSON Schema of the text.",
+    shape: Shape::MapOf(&Shape::Types(&["object"])),
+    examples: &[],
+});
 /// The most bytes of what one endpoint chooses.
 const CHOSEN_BYTES_MAX: usize = 16 << 10;
 /// The most values of an option that are tried when a contract is loaded.
 const TRIED_MAX: usize = 16;
 
-/// One thing that an endpoint may choose.
+/// What is declared: what an endpoint chooses in the open, or what it gives in secret.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Kind {
+    #[default]
+    Option,
+    Credential,
+}
+
+impl Kind {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Option => "option",
+            Self::Credential => "credential",
+        }
+    }
+
+    /// Its key of the contract.
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Option => "subscription.options",
+            Self::Credential => "subscription.credentials",
+        }
+    }
+
+    /// The most of them that a contract declares.
+    const fn max(self) -> usize {
+        match self {
+            Self::Option => 32,
+            Self::Credential => 16,
+        }
+    }
+
+    const fn variable(self) -> Builtin {
+        match self {
+            Self::Option => Builtin::EndpointOptions,
+            Self::Credential => Builtin::EndpointCredentials,
+        }
+    }
+
+    const fn help(self) -> &'static str {
+        match self {
+            Self::Option => {
+                "write names with schemas: `options: { retries: { type: integer, minimum: 0, maximum: 10, default: 3 } }`"
+            }
+            Self::Credential => "write names with schemas: `credentials: { client_id: { type: string, required: true } }`",
+        }
+    }
+}
+
+/// One thing that an endpoint may choose, or a credential that it gives.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct EndpointOption {
@@ -51,29 +108,31 @@ pub struct EndpointOption {
 #[derive(Debug, Default)]
 pub(crate) struct EndpointOptions {
     pub(crate) all: Vec<EndpointOption>,
+    kind: Kind,
 }
 
-/// Reads `options`.
-pub(crate) fn read(node: &Node, report: &mut Report) -> Option<EndpointOptions> {
-    const PATH: &str = "subscription.options";
-    let help = "write names with schemas: `options: { retries: { type: integer, minimum: 0, maximum: 10, default: 3 } }`";
-    let entries = entries(node, PATH, help, report)?;
-    if entries.len() > OPTIONS_MAX {
-        report.add(node.at, PATH, format!("more than {OPTIONS_MAX} options"), "");
+/// Reads `options` or `credentials`; none where there is no node.
+pub(crate) fn read(kind: Kind, node: Option<&Node>, report: &mut Report) -> Option<EndpointOptions> {
+    let Some(node) = node else { return Some(EndpointOptions { all: Vec::new(), kind }) };
+    let path = kind.path();
+    let entries = entries(node, path, kind.help(), report)?;
+    if entries.len() > kind.max() {
+        report.add(node.at, path, format!("more than {} {}s", kind.max(), kind.word()), "");
     }
     let all: Vec<Option<EndpointOption>> =
-        entries.iter().map(|(key, node)| read_option(&key.text, node, &join(PATH, &key.text), report)).collect();
-    Some(EndpointOptions { all: all.into_iter().collect::<Option<_>>()? })
+        entries.iter().map(|(key, node)| read_option(kind, &key.text, node, &join(path, &key.text), report)).collect();
+    Some(EndpointOptions { all: all.into_iter().collect::<Option<_>>()?, kind })
 }
 
-fn read_option(name: &str, node: &Node, path: &str, report: &mut Report) -> Option<EndpointOption> {
+fn read_option(kind: Kind, name: &str, node: &Node, path: &str, report: &mut Report) -> Option<EndpointOption> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) || name.starts_with(|first: char| first.is_ascii_digit()) {
-        report.add(node.at, path, format!("`{name}` is not the name of an option"), "write letters, digits and `_`");
+        report.add(node.at, path, format!("`{name}` is not the name of {}", a(kind)), "write letters, digits and `_`");
         return None;
     }
     let Ok(mut schema) = serde_json::from_str::<Map<String, Value>>(&node.to_json()) else {
-        report.add(node.at, path, "an option is described by a JSON Schema", "write for example `{ type: integer, minimum: 0 }`");
+        let example = if kind == Kind::Option { "{ type: integer, minimum: 0 }" } else { "{ type: string }" };
+        report.add(node.at, path, format!("{} is described by a JSON Schema", a(kind)), format!("write for example `{example}`"));
         return None;
     };
     // As a flag, it is this language's; a schema has a list there.
@@ -93,6 +152,9 @@ fn read_option(name: &str, node: &Node, path: &str, report: &mut Report) -> Opti
         }
     };
     let option = EndpointOption { name: name.to_owned(), title, description, schema, default, is_required, check };
+    if kind == Kind::Credential {
+        return option.checked_as_credential(node, path, report);
+    }
     if let Some(error) = option.default.iter().flat_map(|default| option.mistakes(default)).next() {
         report.add(node.at, &join(path, "default"), format!("the default does not fit: {}", error.message), "");
     }
@@ -103,7 +165,35 @@ fn read_option(name: &str, node: &Node, path: &str, report: &mut Report) -> Opti
     Some(option)
 }
 
+/// A kind with its article.
+fn a(kind: Kind) -> String {
+    let article = if kind == Kind::Option { "an" } else { "a" };
+    format!("{article} {}", kind.word())
+}
+
 impl EndpointOption {
+    /// A credential is a text that everyone gives for themselves.
+    fn checked_as_credential(self, node: &Node, path: &str, report: &mut Report) -> Option<Self> {
+        if self.kind().is_some_and(|kind| kind != "string") {
+            report.add(node.at, &join(path, "type"), "a credential is text", "write `type: string`");
+            return None;
+        }
+        if self.default.is_some() {
+            report.add(node.at, &join(path, "default"), "a credential has no default: it would be known to everyone", "");
+            return None;
+        }
+        if !self.mistakes(&self.example()).is_empty() {
+            let help = "give a value that fits: `examples: [ … ]`";
+            report.add(node.at, path, "no value of this credential could be guessed to try the contract with", help);
+        }
+        Some(self)
+    }
+
+    /// A value to try a contract with.
+    fn example(&self) -> Value {
+        self.tried().next().unwrap_or_else(|| "example".into())
+    }
+
     fn mistakes(&self, value: &Value) -> Vec<DataError> {
         schema::check(&self.check, value)
     }
@@ -153,15 +243,16 @@ impl EndpointOptions {
         for (name, value) in chosen {
             let place = format!("/{}", escape_pointer(name));
             match self.find(name) {
+                Some(_) if self.kind == Kind::Credential && !value.is_string() => add(place, "a credential is text".to_owned()),
                 Some(option) => {
                     option.mistakes(value).into_iter().for_each(|error| add(format!("{place}{}", error.pointer), error.message));
                 }
-                None => add(place, format!("the contract has no such option{}", self.instead(name))),
+                None => add(place, format!("the contract has no such {}{}", self.kind.word(), self.instead(name))),
             }
         }
         for option in self.all.iter().filter(|option| option.is_required && option.default.is_none()) {
             if !chosen.contains_key(&option.name) {
-                add(format!("/{}", option.name), "under this contract every endpoint chooses this: give a value".to_owned());
+                add(format!("/{}", option.name), "under this contract every endpoint has this: give a value".to_owned());
             }
         }
         if serde_json::to_string(chosen).map_or(0, |text| text.len()) > CHOSEN_BYTES_MAX {
@@ -208,24 +299,41 @@ impl EndpointOptions {
         std::iter::once(Value::Object(least.clone()).to_string()).chain(each).collect()
     }
 
+    /// Credentials as far as they are tried when a contract is loaded: all of them, and only those that every endpoint has.
+    pub(crate) fn tried_credentials(&self) -> Vec<Option<String>> {
+        let of = |wanted: &dyn Fn(&EndpointOption) -> bool| {
+            let chosen = self.all.iter().filter(|option| wanted(option));
+            let chosen: Map<String, Value> = chosen.map(|option| (option.name.clone(), option.example())).collect();
+            (!chosen.is_empty()).then(|| Value::Object(chosen).to_string())
+        };
+        let mut tried = vec![of(&|_| true)];
+        if self.all.iter().any(|option| !option.is_required) {
+            tried.push(of(&|option| option.is_required));
+        }
+        tried
+    }
+
     /// The same with the defaults of the others.
     pub(crate) fn tried_in_full(&self) -> Vec<String> {
         self.tried().iter().map(|chosen| self.merged(Some(chosen))).collect()
     }
 
-    /// Reports an option that there is not.
+    /// Reports an option or credential that there is not.
     pub(crate) fn check_use(&self, expression: &Expression, path: &str, report: &mut Report) {
-        let is_options = |variable: &Variable| *variable == Variable::Builtin(Builtin::EndpointOptions);
-        for used in expression.paths.iter().filter(|used| is_options(&used.variable)) {
-            let Some(name) = used.names_inside().first().copied() else { continue };
+        let is_theirs = |variable: &Variable| *variable == Variable::Builtin(self.kind.variable());
+        for used in expression.paths.iter().filter(|used| is_theirs(&used.variable)) {
+            let Some(name) = used.names_inside().first().copied() else {
+                if self.kind == Kind::Credential {
+                    let help = "write the name of one: `endpoint.credentials.name`";
+                    report.add(expression.at, path, "credentials are used one by one", help);
+                }
+                continue;
+            };
             if self.find(name).is_none() {
                 let names = self.names();
-                let help = if names.is_empty() {
-                    "declare it under `subscription.options`".to_owned()
-                } else {
-                    suggestion(name, &names)
-                };
-                report.add(expression.at, path, format!("there is no option `{name}`"), help);
+                let help =
+                    if names.is_empty() { format!("declare it under `{}`", self.kind.path()) } else { suggestion(name, &names) };
+                report.add(expression.at, path, format!("there is no {} `{name}`", self.kind.word()), help);
             }
         }
     }

@@ -191,7 +191,8 @@ impl Rendering<'_> {
     }
 
     fn builtin(&self, builtin: Builtin) -> Piece<'_> {
-        let RenderInput { event, attempt, delivery, endpoint, account, secrets, activation, others: _ } = self.input;
+        let RenderInput { event, attempt, delivery, endpoint, account, secrets, activation, others: _, access_token } =
+            self.input;
         let optional = |text: Option<&'_ str>| text.map_or(Piece::Absent, |text| Piece::Text(text.to_owned().into()));
         let part = |part: UrlPart| url_part(&self.url, part).map_or(Piece::Absent, |text| Piece::Text(text.into()));
         match builtin {
@@ -213,6 +214,7 @@ impl Rendering<'_> {
                 Piece::Text(tail.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte)).to_string().into())
             }
             Builtin::ActivationToken => activation.map_or(Piece::Absent, Piece::text),
+            Builtin::AccessToken => access_token.map_or(Piece::Absent, Piece::text),
             Builtin::AttemptNonce => Piece::Text(SecretEncoding::Base64Url.encode(&attempt.random).into()),
             Builtin::DeliveryId => Piece::Text(self.contract.delivery_id(delivery.id)),
             Builtin::DeliveryNumber => Piece::number(&delivery.number),
@@ -227,6 +229,7 @@ impl Rendering<'_> {
                 let options = self.options.get_or_init(|| self.contract.options.merged(endpoint.options));
                 Piece::Json(options.as_str().into())
             }
+            Builtin::EndpointCredentials => endpoint.credentials.map_or(Piece::Absent, |all| Piece::Json(all.into())),
             Builtin::AccountId => Piece::text(account.id),
             Builtin::AccountName => optional(account.name),
             Builtin::RequestMethod => Piece::text(self.plan.method.as_str()),

@@ -8,6 +8,7 @@ mod header;
 
 use http::Method;
 
+use crate::access_token::{self, ACCESS_TOKEN, AccessToken};
 use crate::diagnostic::{At, Mistake, Report, suggestion};
 use crate::expression::Expression;
 use crate::grammar::{Definition, KeySpec, Shape};
@@ -33,7 +34,8 @@ const CUSTOM_HEADERS: KeySpec =
 const BODY_HELP: &str = "write the body, for example `body: \"{{ event.data }}\"` or `body: { $empty: true }`";
 
 /// The keys of `request`.
-pub(crate) const KEYS: &[KeySpec] = &[METHOD, URL, QUERY, HEADERS, BODY.or_else(BODY_HELP), SPACING, CUSTOM_HEADERS, VARIANTS];
+pub(crate) const KEYS: &[KeySpec] =
+    &[METHOD, URL, QUERY, HEADERS, BODY.or_else(BODY_HELP), SPACING, CUSTOM_HEADERS, VARIANTS, ACCESS_TOKEN];
 /// The value of `request`.
 pub(crate) const REQUEST: Shape =
     Shape::Named(&Definition { name: "request", about: "The request.", shape: Shape::Keys(KEYS), examples: &[] });
@@ -128,6 +130,15 @@ pub(crate) enum Step {
 pub(crate) fn reads_custom_headers(node: &Node, report: &mut Report) -> bool {
     let mut ignored = Report::new("");
     Fields::open(node, "request", KEYS, &mut ignored).is_some_and(|fields| fields.flag("custom_headers", false, report))
+}
+
+/// How requests get an access token; `Some(None)`: they have none.
+#[expect(clippy::option_option, reason = "wrong, left out, or read")]
+pub(crate) fn read_access_token(node: &Node, report: &mut Report) -> Option<Option<AccessToken>> {
+    let mut ignored = Report::new("");
+    let Some(fields) = Fields::open(node, "request", KEYS, &mut ignored) else { return Some(None) };
+    let Some(node) = fields.get(ACCESS_TOKEN.name) else { return Some(None) };
+    access_token::read(node, report).map(Some)
 }
 
 impl RequestPlan {

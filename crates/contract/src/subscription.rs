@@ -9,7 +9,7 @@ use crate::expression::Expression;
 use crate::facts::read_condition;
 use crate::grammar::{Definition, KeySpec, Shape};
 use crate::minimise::{self, PAYLOAD};
-use crate::options::{self, EndpointOptions, OPTIONS};
+use crate::options::{self, CREDENTIALS, EndpointOptions, Kind, OPTIONS};
 use crate::reader::{Fields, text};
 use crate::template::TEMPLATE;
 use crate::yaml::Node;
@@ -83,6 +83,7 @@ const KEYS: &[KeySpec] = &[
     KeySpec::optional("register", Shape::Words(Registrar::WORDS), "Who registers endpoints."),
     KeySpec::optional("payload", PAYLOAD, "How much of an event's data an endpoint may choose to be sent."),
     KeySpec::optional("options", OPTIONS, "What an endpoint may choose for itself."),
+    KeySpec::optional("credentials", CREDENTIALS, "Secret values that an endpoint gives."),
     KeySpec::optional("filter", TEMPLATE, "The condition under which an event goes to an endpoint."),
     KeySpec::optional("endpoints_max", Shape::Whole { min: 1, max: Some(ENDPOINTS_MAX) }, "The most endpoints of an account."),
 ];
@@ -133,23 +134,22 @@ pub(crate) fn read_ids(node: Option<&Node>, report: &mut Report) -> Option<IdFor
 }
 
 /// What endpoints may choose for themselves, and which events they then get.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Choices {
     pub(crate) options: EndpointOptions,
+    pub(crate) credentials: EndpointOptions,
     pub(crate) filter: Option<Expression>,
 }
 
-/// Reads `options` and `filter` of `subscription`.
+/// Reads `options`, `credentials` and `filter` of `subscription`.
 pub(crate) fn read_choices(node: Option<&Node>, report: &mut Report) -> Option<Choices> {
     let mut ignored = Report::new("");
     let fields = node.and_then(|node| Fields::open(node, "subscription", KEYS, &mut ignored));
-    let Some(fields) = fields else { return Some(Choices::default()) };
-    let options = fields.get("options").map(|node| options::read(node, report));
-    let filter = fields.get("filter").map(|node| read_condition(node, &fields.path_of("filter"), report));
-    Some(Choices {
-        options: options.unwrap_or_else(|| Some(EndpointOptions::default()))?,
-        filter: filter.map_or(Some(None), |read| read.map(Some))?,
-    })
+    let of = |key: &str| fields.as_ref().and_then(|fields| fields.get(key));
+    let options = options::read(Kind::Option, of("options"), report);
+    let credentials = options::read(Kind::Credential, of("credentials"), report);
+    let filter = of("filter").map(|node| read_condition(node, "subscription.filter", report));
+    Some(Choices { options: options?, credentials: credentials?, filter: filter.map_or(Some(None), |read| read.map(Some))? })
 }
 
 /// Reads `subscription`.

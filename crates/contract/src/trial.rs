@@ -12,12 +12,14 @@ use crate::reduce::reduce;
 use crate::render::{
     AccountInput, AttemptInput, BatchedEvent, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput, Rendering,
 };
+use crate::token_request::TokenInput;
 
 /// Renders all events. `places` are those of their examples.
 pub(crate) fn run(contract: &Contract, places: &[At], report: &mut Report) {
     contract.answer_rules.try_out(report);
     answers::try_answers(contract, report);
     handshake::try_steps(contract, report);
+    try_token(contract, report);
     let start = At { line: 1, column: 1 };
     let mut trials: Vec<(EventType, &str, bool, At)> = Vec::new();
     for (event, at) in contract.events().iter().zip(places) {
@@ -30,14 +32,51 @@ pub(crate) fn run(contract: &Contract, places: &[At], report: &mut Report) {
         trials.push((event.event_type.clone(), event.data.get(), true, start));
     }
     let levels = levels(&contract.subscription().payload);
-    let choices = contract.options.tried();
+    let choices = choices(contract);
     for (event_type, data, is_test, at) in trials {
         for (level, fields) in &levels {
-            for options in &choices {
-                try_event(contract, (&event_type, data, is_test, at), (*level, *fields), options, report);
+            for (options, credentials) in &choices {
+                let chosen = (options.as_str(), credentials.as_deref());
+                try_event(contract, (&event_type, data, is_test, at), (*level, *fields), chosen, report);
             }
         }
     }
+}
+
+/// Renders the request for an access token once.
+fn try_token(contract: &Contract, report: &mut Report) {
+    if contract.access_token().is_none() {
+        return;
+    }
+    for (options, credentials) in choices(contract) {
+        let endpoint = EndpointInput {
+            id: "example",
+            url: "https://example.com/webhooks",
+            name: Some("Example"),
+            headers: &[],
+            options: Some(&options),
+            credentials: credentials.as_deref(),
+        };
+        let input = TokenInput {
+            endpoint,
+            account: AccountInput { id: "example", name: Some("Example") },
+            secrets: std::slice::from_ref(contract.example_secret()),
+            at: Timestamp::from_secs(1_760_000_000),
+            random: [7; 16],
+        };
+        if let Err(error) = contract.render_token_request(&input) {
+            report.add(At { line: error.line, column: error.column }, &error.path, error.message, "");
+            return;
+        }
+    }
+}
+
+/// What endpoints may have chosen, and given in secret: each choice with all credentials, and the first one with as few as there may be.
+fn choices(contract: &Contract) -> Vec<(String, Option<String>)> {
+    let (options, credentials) = (contract.options.tried(), contract.credentials.tried_credentials());
+    let all = credentials.first().cloned().flatten();
+    let few = options.first().cloned().into_iter().zip(credentials.into_iter().skip(1)).collect::<Vec<_>>();
+    options.into_iter().map(|options| (options, all.clone())).chain(few).collect()
 }
 
 /// What is left of the data at each level that an endpoint may choose; `None`: all of it. Which fields endpoints will name is not
@@ -55,7 +94,7 @@ fn try_event(
     contract: &Contract,
     (event_type, data, is_test, at): (&EventType, &str, bool, At),
     (level, fields): (PayloadLevel, Option<&[Pointer]>),
-    options: &str,
+    (options, credentials): (&str, Option<&str>),
     report: &mut Report,
 ) {
     let reduced = fields.map(|fields| reduce(data, fields));
@@ -72,11 +111,13 @@ fn try_event(
             name: Some("Example"),
             headers: &[],
             options: Some(options),
+            credentials,
         },
         account: AccountInput { id: "example", name: Some("Example") },
         secrets: std::slice::from_ref(contract.example_secret()),
         activation: None,
         others: &[],
+        access_token: contract.example_access_token(),
     };
     if !contract.wants(FilteredEvent { id: "example", event_type, occurred_at: now, data, is_test }, Some(options)) {
         return;

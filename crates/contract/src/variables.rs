@@ -46,6 +46,7 @@ bellwire_domain::words! {
         EndpointUrl = "endpoint.url",
         EndpointName = "endpoint.name",
         EndpointOptions = "endpoint.options",
+        EndpointCredentials = "endpoint.credentials",
         AccountId = "account.id",
         AccountName = "account.name",
         RequestMethod = "request.method",
@@ -54,6 +55,7 @@ bellwire_domain::words! {
         RequestPath = "request.path",
         RequestQuery = "request.query",
         PublishedUrl = "published.url",
+        AccessToken = "access_token",
         Body = "body",
         Secret = "secret",
         KeyId = "key.id",
@@ -85,6 +87,7 @@ impl Variable {
                         | Builtin::EventFields
                         | Builtin::Events
                         | Builtin::EndpointOptions
+                        | Builtin::EndpointCredentials
                         | Builtin::AttemptPrevious
                         | Builtin::KeyJwk
                 )

@@ -66,6 +66,9 @@ fn every_example_compiles() {
         if !all["signatures"].contains("previous") && all["request"].contains("signature.previous") {
             all.insert("signatures".to_owned(), sections(AROUND)["signatures"].clone());
         }
+        if all["request"].contains("private_key_jwt") {
+            all.remove("signatures"); // keys of one kind sign everything
+        }
         let source: String = all.into_values().collect();
         if let Err(error) = Contract::compile(&source, "page") {
             panic!("{error}\n{source}");
@@ -119,7 +122,7 @@ fn every_expression_in_a_table_compiles() {
         let line = line.replace("\\|", "|");
         for rest in line.split("{{ ").skip(1) {
             let Some(expression) = rest.split(" }}").next() else { continue };
-            if ["signature.", "'{{'", "header["].iter().any(|known| expression.contains(known)) {
+            if ["signature.", "'{{'", "header[", "endpoint.credentials."].iter().any(|known| expression.contains(known)) {
                 continue;
             }
             let source = AROUND.replace("webhook-id:", &format!("x-it?: |-\n      {{{{ {expression} }}}}\n    webhook-id:"));

@@ -202,6 +202,7 @@ fn answers() {
         payload: None,
         rate_limit: None,
         options: None,
+        credentials: Vec::new(),
         created_at: at,
         updated_at: at,
         key: None,

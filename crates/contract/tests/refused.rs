@@ -183,8 +183,8 @@ const CASES: &[(&str, &str, &str)] = &[
     ("name with a hyphen", "{{ event.id }}", "{{ header.x-ts }}"),
     ("name with hyphens that is half known", "{{ event.id }}", "{{ signature.my-old-body | upper }}"),
     ("field with a hyphen", "{{ event.id }}", "{{ event.data.order.line-item-2 }}"),
-    ("algorithm of a token", "hmac: sha256, over: \"{{ body }}\"", "jwt: { alg: ES384, claims: { iat: 1 } }"),
-    ("another signature", "hmac: sha256", "sign: ecdsa-p384"),
+    ("algorithm of a token", "hmac: sha256, over: \"{{ body }}\"", "jwt: { alg: ES521, claims: { iat: 1 } }"),
+    ("another signature", "hmac: sha256", "sign: ecdsa-p521"),
     ("form of what has one", "hmac: sha256", "form: raw, sign: ed25519"),
     ("key of a private key", "hmac: sha256", "key: base64, sign: ed25519"),
     (

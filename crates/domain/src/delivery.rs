@@ -86,6 +86,11 @@ pub enum AttemptOutcome {
         /// What was wrong.
         detail: String,
     },
+    /// No access token could be got for the request, so it was not sent.
+    AccessToken {
+        /// Which token server, and what it said.
+        reason: String,
+    },
     /// The request could not be built: nothing was sent, and a retry would not help.
     Unbuildable {
         /// Why.
@@ -114,6 +119,7 @@ impl AttemptOutcome {
             Self::Connect { .. } => OutcomeKind::Connect,
             Self::Closed { .. } => OutcomeKind::Closed,
             Self::Protocol { .. } => OutcomeKind::Protocol,
+            Self::AccessToken { .. } => OutcomeKind::AccessToken,
             Self::Unbuildable { .. } => OutcomeKind::Unbuildable,
         };
         kind.as_str()
@@ -136,6 +142,7 @@ impl AttemptOutcome {
             | Self::Connect { .. }
             | Self::Closed { .. }
             | Self::Protocol { .. }
+            | Self::AccessToken { .. }
             | Self::Unbuildable { .. } => self.kind(),
         }
     }
@@ -154,6 +161,7 @@ impl AttemptOutcome {
             | Self::Connect { .. }
             | Self::Closed { .. }
             | Self::Protocol { .. }
+            | Self::AccessToken { .. }
             | Self::Unbuildable { .. }) => other,
         }
     }
@@ -170,6 +178,7 @@ impl AttemptOutcome {
             | Self::Blocked { .. }
             | Self::Tls { .. }
             | Self::Connect { .. }
+            | Self::AccessToken { .. }
             | Self::Unbuildable { .. } => false,
         }
     }
@@ -190,6 +199,7 @@ impl AttemptOutcome {
             | Self::Connect { .. }
             | Self::Closed { .. }
             | Self::Protocol { .. }
+            | Self::AccessToken { .. }
             | Self::Unbuildable { .. } => None,
         }
     }
@@ -213,6 +223,7 @@ impl fmt::Display for AttemptOutcome {
             Self::Connect { detail } => write!(formatter, "not connected: {detail}"),
             Self::Closed { detail } => formatter.write_str(detail),
             Self::Protocol { detail } => write!(formatter, "not a valid HTTP answer: {detail}"),
+            Self::AccessToken { reason } => write!(formatter, "no access token: {reason}"),
             Self::Unbuildable { reason } => write!(formatter, "request not made: {reason}"),
         }
     }
@@ -296,7 +307,8 @@ impl DeliveryPolicy {
             | AttemptOutcome::Tls { .. }
             | AttemptOutcome::Connect { .. }
             | AttemptOutcome::Closed { .. }
-            | AttemptOutcome::Protocol { .. } => None,
+            | AttemptOutcome::Protocol { .. }
+            | AttemptOutcome::AccessToken { .. } => None,
         };
         let Some(scheduled) = self.schedule.next(attempts, now, random) else {
             return Decision::Failed { endpoint_gone: false };

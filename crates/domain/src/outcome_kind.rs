@@ -27,6 +27,8 @@ crate::words! {
         Closed = "closed",
         /// The answer was not HTTP.
         Protocol = "protocol",
+        /// No access token could be got for the request.
+        AccessToken = "access_token",
         /// The request could not be built.
         Unbuildable = "unbuildable",
     }

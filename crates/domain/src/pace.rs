@@ -52,7 +52,8 @@ impl DeliveryPolicy {
             | AttemptOutcome::Tls { .. }
             | AttemptOutcome::Connect { .. }
             | AttemptOutcome::Closed { .. }
-            | AttemptOutcome::Protocol { .. } => Some(Signal::Silent),
+            | AttemptOutcome::Protocol { .. }
+            | AttemptOutcome::AccessToken { .. } => Some(Signal::Silent),
         }
     }
 }

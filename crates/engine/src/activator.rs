@@ -15,9 +15,10 @@ use bellwire_domain::{AccountId, AttemptOutcome, Consumer, DeliveryId, EventType
 use bellwire_store::{ActivationEnd, LaneKey, StoreError, TakenActivation};
 use tokio::task::JoinSet;
 
-use crate::attempt::{active, signing};
+use crate::attempt::{active, credentials, signing};
 use crate::shared::Shared;
 use crate::steps::Backoff;
+use crate::tokens::{Fetched, Token, Wanted};
 
 /// Handshakes at once.
 const RUNNING_MAX: usize = 16;
@@ -173,9 +174,20 @@ impl Shared {
         }
     }
 
-    async fn try_steps(&self, contract: &Contract, activation: &Activation, lane: &LaneKey, taken: &TakenActivation) -> Tried {
+    async fn try_steps(
+        &self,
+        contract: &Arc<Contract>,
+        activation: &Activation,
+        lane: &LaneKey,
+        taken: &TakenActivation,
+    ) -> Tried {
         let timeout = activation.timeout.unwrap_or(contract.delivery().timeout);
         let last = activation.steps().saturating_sub(1);
+        let token = match self.token_for_steps(contract, lane, taken, timeout).await {
+            Ok(token) => token,
+            Err(tried) => return tried,
+        };
+        let access_token = token.as_ref().map(|token| token.expose().as_str());
         for step in 0..=last {
             let until = self.clock.now().plus(timeout + MARGIN);
             match self.queue.keep_activation(lane, &taken.token, until).await {
@@ -190,11 +202,14 @@ impl Shared {
             let drawn = contract.ids().event.draw(at, self.entropy.bytes());
             let secrets = signing(active(contract, &taken.config), at);
             let Some(event_type) = activation.event_type() else { return Tried::Over };
-            let told = Told { taken, at, id: &drawn, random: self.entropy.bytes(), secrets: &secrets, event_type };
+            let told = Told { taken, at, id: &drawn, random: self.entropy.bytes(), secrets: &secrets, event_type, access_token };
             let answer = match self.send_step(contract, step, &told, timeout).await {
                 Ok(answer) => answer,
                 Err(tried) => return tried,
             };
+            if let (Some(token), 401) = (&token, answer.0) {
+                self.tokens.refuse(lane, token); // so that the next try has another
+            }
             let answer = AnswerInput { attempt: taken.failures + 1, status: answer.0, headers: &answer.1, body: &answer.2 };
             match told.with(|input| contract.accepts(step, input, &answer)) {
                 Ok(true) if step == last => {
@@ -215,6 +230,28 @@ impl Shared {
             }
         }
         Tried::Over
+    }
+
+    /// The access token that the steps show, where they do.
+    async fn token_for_steps(
+        &self,
+        contract: &Arc<Contract>,
+        lane: &LaneKey,
+        taken: &TakenActivation,
+        timeout: Duration,
+    ) -> Result<Option<Token>, Tried> {
+        if contract.access_token().is_none() {
+            return Ok(None);
+        }
+        let until = self.clock.now().plus(timeout + MARGIN);
+        if !matches!(self.queue.keep_activation(lane, &taken.token, until).await, Ok(true)) {
+            return Err(Tried::Over);
+        }
+        match self.access_token(&Wanted { contract, config: &taken.config, lane, timeout }, None).await {
+            Fetched::Token(token) => Ok(Some(token)),
+            Fetched::Failed(reason) => Err(Tried::Refused(AttemptOutcome::AccessToken { reason }.to_string())),
+            Fetched::NoRoom => Err(Tried::NoRoom),
+        }
     }
 
     /// The answer to a step: its status, the headers that are looked at, and its body.
@@ -249,6 +286,7 @@ struct Told<'a> {
     random: [u8; 24],
     secrets: &'a [Secret<String>],
     event_type: &'a EventType,
+    access_token: Option<&'a str>,
 }
 
 impl Told<'_> {
@@ -272,11 +310,13 @@ impl Told<'_> {
                 name: endpoint.name.as_deref(),
                 headers: &endpoint.headers,
                 options: endpoint.options.as_deref(),
+                credentials: credentials(endpoint),
             },
             account: AccountInput { id: account.id.as_str(), name: account.name.as_deref() },
             secrets: self.secrets,
             activation: Some(self.taken.token.expose()),
             others: &[],
+            access_token: self.access_token,
         })
     }
 }

@@ -8,12 +8,13 @@ use bellwire_contract::{
 };
 use bellwire_domain::{AttemptOutcome, Consumer, Decision, Gate, Judgement, OutboundRequest, Secret, Suspicion, Timestamp};
 use bellwire_egress::Sent;
-use bellwire_store::{ActiveSecret, ClaimedDelivery, EndpointConfig, LaneKey, Outcome, Told};
+use bellwire_store::{ActiveSecret, ClaimedDelivery, Endpoint, EndpointConfig, LaneKey, Outcome, Told};
 use sha2::{Digest, Sha256};
 
 use crate::batch::{self, Others};
 use crate::scheduler::LaneLimits;
 use crate::shared::{Ended, Shared};
+use crate::tokens::{Fetched, Token, Wanted};
 use crate::watch;
 
 /// How long an attempt waits before it asks a failing store again.
@@ -21,6 +22,24 @@ const STORE_PAUSE: Duration = Duration::from_millis(200);
 
 /// How an attempt ended: in a word, and the status if there was an answer.
 type Previous = (String, Option<u16>);
+
+/// What a request is made of.
+#[derive(Clone, Copy)]
+struct MadeOf<'a> {
+    delivery: &'a ClaimedDelivery,
+    /// Those that share it.
+    others: &'a [ClaimedDelivery],
+    previous: Option<&'a Previous>,
+    /// The access token, where the contract has one.
+    token: Option<&'a str>,
+}
+
+/// A request that was made.
+struct Made {
+    sent: Sent,
+    started_at: Timestamp,
+    told: Option<Told>,
+}
 
 /// What the store says of an endpoint that is to be sent to.
 enum Config {
@@ -80,22 +99,36 @@ impl Shared {
                 }
             }
         }
-        let mut others = Others::none(self);
-        if let Some(rule) = policy.batch {
-            if let Some((seen, until)) = self.gathers(lane, &delivery, rule, &contract) {
-                return Ended::Gathers(delivery, seen, until);
-            }
-            others = self.others(lane, &delivery, rule, (&contract, &config));
+        if let Some((seen, until)) = policy.batch.and_then(|rule| self.gathers(lane, &delivery, rule, &contract)) {
+            return Ended::Gathers(delivery, seen, until);
         }
         let previous = if contract.looks_back() { Box::pin(self.previous(&delivery)).await } else { None };
+        let wanted = Wanted { contract: &contract, config: &config, lane, timeout: policy.timeout };
+        let token = match contract.access_token() {
+            None => Ok(None),
+            Some(_) => match Box::pin(self.access_token(&wanted, None)).await {
+                Fetched::Token(token) => Ok(Some(token)),
+                Fetched::Failed(reason) => Err(reason),
+                Fetched::NoRoom => return Ended::NoRoom(delivery),
+            },
+        };
+        let mut others = match policy.batch {
+            Some(rule) => self.others(lane, &delivery, rule, (&contract, &config)),
+            None => Others::none(self),
+        };
         let build = |delivery: &ClaimedDelivery| {
             let at = self.clock.now();
-            let request = self.request(&contract, &config, (delivery, &others.held, previous.as_ref()), at);
+            let token = match &token {
+                Ok(token) => token.as_ref().map(|token| token.expose().as_str()),
+                Err(reason) => return (at, Err(AttemptOutcome::AccessToken { reason: reason.clone() })),
+            };
+            let alone = MadeOf { delivery, others: &[], previous: previous.as_ref(), token };
+            let mut request = self.request(&contract, &config, MadeOf { others: &others.held, ..alone }, at);
             if request.is_err() && !others.held.is_empty() {
                 others.give_back(lane); // whichever of them it is, the others do not fail with it
-                return (at, self.request(&contract, &config, (delivery, &[], previous.as_ref()), at));
+                request = self.request(&contract, &config, alone, at);
             }
-            (at, request)
+            (at, request.map_err(|reason| AttemptOutcome::Unbuildable { reason }))
         };
         let Some((started_at, request)) = self.watched(&mut delivery, build).await else { return Ended::Over(None) };
         let told = match &request {
@@ -107,12 +140,18 @@ impl Shared {
                 let consumer = Consumer { account: &config.account.id, contract: contract.name() };
                 self.transport.send(consumer, request, policy.timeout, started_at).await
             }
-            Err(reason) => Ok(AttemptOutcome::Unbuildable { reason }.into()),
+            Err(outcome) => Ok(outcome.into()),
         };
-        let Ok(Sent { outcome, phases }) = sent else {
+        let Ok(sent) = sent else {
             others.give_back(lane);
             return Ended::NoRoom(delivery);
         };
+        let mut made = Made { sent, started_at, told };
+        if let (Ok(Some(refused)), Some(401)) = (&token, made.sent.outcome.status()) {
+            let made_of = MadeOf { delivery: &delivery, others: &others.held, previous: previous.as_ref(), token: None };
+            made = Box::pin(self.send_again(&wanted, made_of, refused, made)).await;
+        }
+        let Made { sent: Sent { outcome, phases }, started_at, told } = made;
         let ended_at = self.clock.now();
         let judged = judge(&contract, &outcome, delivery.attempts + 1);
         let random = self.random();
@@ -211,7 +250,7 @@ impl Shared {
         &self,
         contract: &Contract,
         config: &EndpointConfig,
-        (delivery, others, previous): (&ClaimedDelivery, &[ClaimedDelivery], Option<&Previous>),
+        MadeOf { delivery, others, previous, token }: MadeOf<'_>,
         at: Timestamp,
     ) -> Result<OutboundRequest, String> {
         if delivery.suspicion == Suspicion::Refused {
@@ -242,13 +281,31 @@ impl Shared {
                 name: config.endpoint.name.as_deref(),
                 headers: &config.endpoint.headers,
                 options: config.endpoint.options.as_deref(),
+                credentials: credentials(&config.endpoint),
             },
             account: AccountInput { id: config.account.id.as_str(), name: config.account.name.as_deref() },
             secrets: &secrets,
             activation: None,
             others: &others,
+            access_token: token,
         };
         contract.render(&input).map_err(|error| error.to_string())
+    }
+
+    /// Sends a request once more with a new access token, as its receiver did not take the one that it had. Where there is none, the
+    /// answer stands that there was.
+    async fn send_again(&self, wanted: &Wanted<'_>, made_of: MadeOf<'_>, refused: &Token, made: Made) -> Made {
+        let Wanted { contract, config, timeout, .. } = wanted;
+        let Fetched::Token(token) = self.access_token(wanted, Some(refused)).await else { return made };
+        let started_at = self.clock.now();
+        let request = self.request(contract, config, MadeOf { token: Some(token.expose()), ..made_of }, started_at);
+        let Ok(request) = request else { return made };
+        let told = made.told.is_some().then(|| told(contract, config, &request));
+        let consumer = Consumer { account: &config.account.id, contract: contract.name() };
+        match self.transport.send(consumer, request, *timeout, started_at).await {
+            Ok(sent) => Made { sent, started_at, told },
+            Err(_no_room) => made,
+        }
     }
 
     /// A number from 0 to below 1.
@@ -282,6 +339,11 @@ fn told(contract: &Contract, config: &EndpointConfig, request: &OutboundRequest)
         fields: fields.map(|fields| fields.iter().map(ToString::to_string).collect()),
         digest: Sha256::digest(&request.body).into(),
     }
+}
+
+/// An endpoint's credentials, as requests know them.
+pub(crate) fn credentials(endpoint: &Endpoint) -> Option<&str> {
+    endpoint.credentials.as_ref().map(|given| given.expose().as_str())
 }
 
 /// The secrets that a contract's requests are signed with: the account's, or the endpoint's.

@@ -16,6 +16,7 @@ use crate::attempt_metrics::AttemptMetrics;
 use crate::scheduler::Scheduler;
 use crate::shared::Shared;
 use crate::suspects::Suspects;
+use crate::tokens::Tokens;
 use crate::transport::Transport;
 use crate::waking::{NextLook, NextRound};
 use crate::{activator, claimer, deleter, eraser, pacer, recorder, replayer, retainer, rollups, watch};
@@ -65,6 +66,7 @@ impl Engine {
             wake: NextRound::default(),
             outcomes,
             suspects,
+            tokens: Tokens::default(),
             soft_stop: CancellationToken::new(),
             attempts: TaskTracker::new(),
             attempt_metrics: AttemptMetrics::new(),

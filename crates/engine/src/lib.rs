@@ -30,6 +30,7 @@ pub mod scheduler;
 mod shared;
 mod steps;
 mod suspects;
+mod tokens;
 mod transport;
 mod waking;
 mod watch;

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::attempt_metrics::AttemptMetrics;
 use crate::scheduler::Scheduler;
 use crate::suspects::Suspects;
+use crate::tokens::Tokens;
 use crate::transport::Transport;
 use crate::waking::{NextLook, NextRound};
 
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) wake: NextRound,
     pub(crate) outcomes: mpsc::Sender<Outcome>,
     pub(crate) suspects: Suspects,
+    pub(crate) tokens: Tokens,
     /// No new work.
     pub(crate) soft_stop: CancellationToken,
     pub(crate) attempts: TaskTracker,

@@ -73,6 +73,7 @@ async fn account_with_endpoints(records: &Records) -> Account {
             payload: None,
             keep_answers: true,
             options: None,
+            credentials: None,
             health: HealthStatus::Active,
             secret: None,
         };

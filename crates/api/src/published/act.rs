@@ -139,6 +139,7 @@ impl Asked {
                 payload: payload(inputs),
                 rate_limit: inputs.text("endpoint.rate_limit"),
                 options: inputs.object("endpoint.options"),
+                credentials: inputs.object("endpoint.credentials").map(Secret::new),
                 ..EndpointInput::default()
             }),
             Verb::UpdateEndpoint => {
@@ -151,6 +152,7 @@ impl Asked {
                     payload: payload(inputs).map(Some),
                     rate_limit: inputs.text("endpoint.rate_limit").map(Some),
                     options: inputs.object("endpoint.options").map(Some),
+                    credentials: inputs.object("endpoint.credentials").map(|given| Some(Secret::new(given))),
                     ..EndpointPatch::default()
                 };
                 Self::Update(endpoint_id(inputs), patch)
@@ -261,6 +263,7 @@ fn show(app: &App, access: &AccountAccess, endpoint: Endpoint, secret: Option<&S
     EndpointView {
         events: app.endpoint_events(access, &endpoint),
         options: app.endpoint_options(access, endpoint.options.as_deref()),
+        credentials: endpoint.credential_names(),
         id: endpoint.id.to_string(),
         url: endpoint.url,
         name: endpoint.name,

@@ -66,6 +66,9 @@ struct EndpointAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     options: Option<Box<RawValue>>,
+    /// The names of the credentials that it has; none if its contract has no credentials. Their values are shown to nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credentials: Option<Vec<String>>,
     /// Whether its answers are kept with its attempts, where its contract keeps answers.
     keep_answers: bool,
     /// When it was created.
@@ -98,6 +101,7 @@ impl EndpointAnswer {
             rate_limit: Some("10/s".to_owned()),
             payload: None,
             options: None,
+            credentials: None,
             keep_answers: true,
             created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
             updated_at: "2025-01-16T08:00:00.000000Z".to_owned(),
@@ -112,6 +116,7 @@ impl EndpointAnswer {
             id: endpoint.id.to_string(),
             account: endpoint.account_id.to_string(),
             events: app.endpoint_events(access, &endpoint),
+            credentials: app.endpoint_credentials(access, &endpoint),
             url: endpoint.url,
             name: endpoint.name,
             enabled: endpoint.enabled,

@@ -1,8 +1,10 @@
 //! What the contract language can say beyond the five platforms: a contract of `tests/contracts` for each mechanism, and a receiver that
 //! does what its specification says.
 
+mod access_token;
 mod answers;
 mod batches;
+mod credentials;
 mod handshakes;
 mod key_pairs;
 mod options;

@@ -13,11 +13,12 @@ const URL_TOKEN: &str = "planted-token-9a2b";
 const SUBJECT: &str = "planted-subject-31d4";
 const WRONG_KEY: &str = "planted-wrong-key-c0ffee";
 const DOCUMENT: &str = "planted-document-8e8e";
+const CREDENTIAL: &str = "planted-credential-4b1d";
 
 /// What no file of the database may hold in the clear.
-const SEALED: [&str; 6] = [PAYLOAD, SECRET, HEADER, URL_TOKEN, WRONG_KEY, DOCUMENT];
+const SEALED: [&str; 7] = [PAYLOAD, SECRET, HEADER, URL_TOKEN, WRONG_KEY, DOCUMENT, CREDENTIAL];
 /// What is written nowhere else either: not in the log, the metrics, problems, the audit log or its export.
-const ALL: [&str; 7] = [PAYLOAD, SECRET, HEADER, URL_TOKEN, SUBJECT, WRONG_KEY, DOCUMENT];
+const ALL: [&str; 8] = [PAYLOAD, SECRET, HEADER, URL_TOKEN, SUBJECT, WRONG_KEY, DOCUMENT, CREDENTIAL];
 
 #[track_caller]
 fn holds_none(place: &str, bytes: &[u8], planted: &[&str]) {
@@ -47,10 +48,18 @@ fn plant(server: &Server, sink: &Sink, dead: &str) {
     server.api.post(&format!("{open}/endpoints"), &wanted).expect(201);
     let event = json!({ "type": "order.shipped", "data": { "note": PAYLOAD }, "subjects": [SUBJECT] });
     server.api.post(&format!("{open}/events"), &event).expect(201);
+    let basic = "/v1/accounts/basic";
+    server.api.put(basic, &json!({ "contract": "credentials" })).expect(201);
+    let given = json!({ "user": "planted", "password": CREDENTIAL, "token": CREDENTIAL });
+    for url in [sink.url("/basic"), dead.to_owned()] {
+        server.api.post(&format!("{basic}/endpoints"), &json!({ "url": url, "credentials": given })).expect(201);
+    }
+    let event = json!({ "type": "order.changed", "data": { "id": "1" } });
+    server.api.post(&format!("{basic}/events"), &event).expect(201);
     let document = json!({ "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf79", "status": "processing", "note": DOCUMENT });
     let path = "/v1/accounts/good/resources/difference/eb73184b-ae3c-4411-aa82-3c3bd877cf79";
     server.api.put(path, &document).expect(201);
-    until("everything is delivered", || (sink.requests().len() >= 3).then_some(()));
+    until("everything is delivered", || (sink.requests().len() >= 4).then_some(()));
     until("the dead one is tried", || {
         let incidents = server.api.get("/v1/incidents?account=bad").expect(200);
         (!incidents["items"].as_array()?.is_empty()).then_some(())
@@ -67,6 +76,10 @@ fn problems(server: &Server) -> Vec<String> {
         server
             .api
             .post("/v1/accounts/good/endpoints", &json!({ "url": "nonsense", "secret": SECRET, "headers": { "x": HEADER } })),
+        server.api.post(
+            "/v1/accounts/basic/endpoints",
+            &json!({ "url": "nonsense", "credentials": { "user": CREDENTIAL, "pass": CREDENTIAL } }),
+        ),
         server.api.with_key(WRONG_KEY).get("/v1/accounts"),
     ];
     answers.iter().map(|answer| answer.text().to_owned()).collect()
@@ -76,7 +89,8 @@ fn problems(server: &Server) -> Vec<String> {
 fn nothing_that_was_planted_is_in_the_clear_where_it_must_not_be() {
     let home = Home::new();
     let sink = Sink::start(|_| 200);
-    let mut server = home.start_with(&[&LOCAL[..], &["--log", "trace"]].concat());
+    let contracts = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/contracts");
+    let mut server = home.start_with(&[&LOCAL[..], &["--log", "trace", "--contracts", contracts]].concat());
     plant(&server, &sink, "http://127.0.0.1:1/in");
     for problem in problems(&server) {
         holds_none("a problem", problem.as_bytes(), &ALL);

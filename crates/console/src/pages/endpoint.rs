@@ -44,6 +44,8 @@ struct EndpointPage {
     sent: Option<String>,
     /// What it has chosen of its contract's options, and defaults.
     options: Vec<(String, String)>,
+    /// The names of the credentials that it has.
+    credentials: Vec<String>,
     drops_answers: bool,
     created: When,
     changed: When,
@@ -115,6 +117,7 @@ pub(super) async fn show(
         rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()).unwrap_or_default(),
         sent: access.contract().ok().and_then(|contract| privacy::sent(contract, &endpoint)),
         options: options::chosen(app, &access, &endpoint),
+        credentials: endpoint.credential_names(),
         drops_answers: !endpoint.keep_answers,
         created: When::new(endpoint.created_at, now),
         changed: When::new(endpoint.updated_at, now),

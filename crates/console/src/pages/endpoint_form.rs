@@ -11,6 +11,7 @@ use bellwire_store::Endpoint;
 use serde_json::{Map, Value};
 
 use super::account::label;
+use super::credentials::{self, CredentialField};
 use super::options::{self, Control, OptionField};
 use super::privacy::{AnswersField, PayloadField, Privacy};
 use crate::form::Form;
@@ -39,6 +40,7 @@ struct EndpointFormPage {
     payload: Option<PayloadField>,
     answers: Option<AnswersField>,
     options: Vec<OptionField>,
+    credentials: Vec<CredentialField>,
     wrong: Wrong,
 }
 
@@ -82,7 +84,7 @@ struct Wrong {
 impl Wrong {
     fn new(error: &AppError) -> Self {
         let AppError::Invalid(faults) = error else { return Self { other: Some(sentence(error)), ..Self::default() } };
-        let known = ["/url", "/name", "/secret", "/events", "/rate_limit", "/payload", "/options/"];
+        let known = ["/url", "/name", "/secret", "/events", "/rate_limit", "/payload", "/options/", "/credentials/"];
         let rest: Vec<_> = faults.iter().filter(|fault| !known.iter().any(|field| fault.pointer.starts_with(field))).collect();
         let other: Vec<&str> = rest.iter().map(|fault| fault.detail.as_str()).collect();
         let of = |field| fault_of(faults, field);
@@ -178,6 +180,7 @@ fn page(
         payload: PayloadField::new(contract, &values.privacy),
         answers: AnswersField::new(contract, &values.privacy),
         options: options::fields(contract, &values.options),
+        credentials: credentials::fields(contract, endpoint),
         events: events_field(console.app(), access, values.chosen.as_deref())?,
         url: values.url,
         name: values.name,
@@ -267,6 +270,7 @@ pub(super) async fn add(
         keep_answers: Privacy::keep_answers(access.contract()?, &form),
         options: options::typed(access.contract()?, &form)
             .map(|typed| typed.into_iter().filter(|(_, value)| !value.is_null()).collect()),
+        credentials: credentials::typed(access.contract()?, &form).map(Secret::new),
         ..EndpointInput::default()
     };
     let was_typed = input.secret.is_some();
@@ -302,6 +306,7 @@ fn refused(
     page.wrong = Wrong::new(error);
     if let AppError::Invalid(faults) = error {
         options::place(faults, &mut page.options);
+        credentials::place(faults, &mut page.credentials);
     }
     let (status, _) = kind(error);
     let status = if status.is_server_error() { StatusCode::SERVICE_UNAVAILABLE } else { status };
@@ -340,6 +345,7 @@ pub(super) async fn save(
         payload: Privacy::payload(access.contract()?, &form).map(Some),
         keep_answers: Privacy::keep_answers(access.contract()?, &form),
         options: options::typed(access.contract()?, &form).map(Some),
+        credentials: credentials::typed(access.contract()?, &form).map(|given| Some(Secret::new(given))),
         ..EndpointPatch::default()
     };
     match app.update_endpoint(&access, &id, patch).await {

@@ -63,6 +63,7 @@ impl PrivateKey {
         let certificate = match self {
             Self::Ed25519(key) => builder.build::<_, ed25519_dalek::Signature>(&**key)?,
             Self::P256(key) => builder.build::<_, p256::ecdsa::DerSignature>(&**key)?,
+            Self::P384(key) => builder.build::<_, p384::ecdsa::DerSignature>(&**key)?,
             Self::Rsa(key) => {
                 builder.build::<_, rsa::pkcs1v15::Signature>(&rsa::pkcs1v15::SigningKey::<Sha256>::new(key.key.clone()))?
             }

@@ -12,7 +12,7 @@ use rsa::pkcs1::DecodeRsaPrivateKey as _;
 use rsa::signature::{RandomizedSigner as _, SignatureEncoding as _, Signer as _};
 use rsa::traits::PublicKeyParts as _;
 use sha1::Sha1;
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest as _, Sha256, Sha384};
 
 use super::public::VerifyingKey;
 use super::{EcdsaForm, KeyKind, SignatureAlgorithm};
@@ -26,6 +26,7 @@ const RSA_BITS_TAKEN: std::ops::RangeInclusive<u32> = 2_048..=4_096;
 pub(crate) enum PrivateKey {
     Ed25519(Box<ed25519_dalek::SigningKey>),
     P256(Box<p256::ecdsa::SigningKey>),
+    P384(Box<p384::ecdsa::SigningKey>),
     Rsa(Box<RsaKey>),
 }
 
@@ -43,6 +44,10 @@ impl PrivateKey {
             KeyKind::Ed25519 => ed25519_dalek::SigningKey::from_bytes(&entropy).to_pkcs8_pem(LineEnding::LF),
             KeyKind::P256 => {
                 let drawn = p256::SecretKey::generate_from_rng(&mut ChaCha20Rng::from_seed(entropy));
+                drawn.to_pkcs8_pem(LineEnding::LF)
+            }
+            KeyKind::P384 => {
+                let drawn = p384::SecretKey::generate_from_rng(&mut ChaCha20Rng::from_seed(entropy));
                 drawn.to_pkcs8_pem(LineEnding::LF)
             }
             KeyKind::Rsa2048 => {
@@ -69,6 +74,10 @@ impl PrivateKey {
                 let key = p256::SecretKey::from_sec1_der(der).map_err(|_| damaged())?;
                 Ok(Self::P256(Box::new(key.into())))
             }
+            ("EC PRIVATE KEY", KeyKind::P384) => {
+                let key = p384::SecretKey::from_sec1_der(der).map_err(|_| damaged())?;
+                Ok(Self::P384(Box::new(key.into())))
+            }
             ("RSA PRIVATE KEY", KeyKind::Rsa2048) => {
                 Self::of_rsa(rsa::PrivateKey::from_pkcs1_der(der).map_err(|_| damaged())?, der)
             }
@@ -82,7 +91,7 @@ impl PrivateKey {
     fn parse_seed(kind: KeyKind, text: &str) -> Result<Self, String> {
         let wanted = || match kind {
             KeyKind::Ed25519 => "a private key is PEM (`-----BEGIN PRIVATE KEY-----`), or its 32 bytes in base64".to_owned(),
-            KeyKind::P256 | KeyKind::Rsa2048 => "a private key is PEM: `-----BEGIN PRIVATE KEY-----`".to_owned(),
+            KeyKind::P256 | KeyKind::P384 | KeyKind::Rsa2048 => "a private key is PEM: `-----BEGIN PRIVATE KEY-----`".to_owned(),
         };
         let seed = STANDARD.decode(text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
         match (kind, seed) {
@@ -98,6 +107,10 @@ impl PrivateKey {
             KeyKind::P256 => {
                 let key = p256::SecretKey::try_from(info).map_err(|_| other_kind(kind))?;
                 Ok(Self::P256(Box::new(key.into())))
+            }
+            KeyKind::P384 => {
+                let key = p384::SecretKey::try_from(info).map_err(|_| other_kind(kind))?;
+                Ok(Self::P384(Box::new(key.into())))
             }
             KeyKind::Rsa2048 => Self::of_rsa(rsa::PrivateKey::try_from(info).map_err(|_| other_kind(kind))?, der),
         }
@@ -117,6 +130,7 @@ impl PrivateKey {
         match self {
             Self::Ed25519(key) => VerifyingKey::Ed25519(Box::new(key.verifying_key())),
             Self::P256(key) => VerifyingKey::P256(Box::new(*key.verifying_key())),
+            Self::P384(key) => VerifyingKey::P384(Box::new(*key.verifying_key())),
             Self::Rsa(key) => VerifyingKey::Rsa(Box::new(key.key.to_public_key())),
         }
     }
@@ -132,6 +146,17 @@ impl PrivateKey {
                     EcdsaForm::Der => signature.to_der().as_bytes().to_vec(),
                     EcdsaForm::Raw => signature.to_bytes().to_vec(),
                 })
+            }
+            (Self::P384(key), SignatureAlgorithm::EcdsaP384Sha384) => {
+                let signature: p384::ecdsa::Signature = key.try_sign(message).map_err(failed)?;
+                Ok(match form {
+                    EcdsaForm::Der => signature.to_der().as_bytes().to_vec(),
+                    EcdsaForm::Raw => signature.to_bytes().to_vec(),
+                })
+            }
+            (Self::Rsa(key), SignatureAlgorithm::RsaSha384) => {
+                let signer = rsa::pkcs1v15::SigningKey::<Sha384>::new(key.key.clone());
+                Ok(signer.try_sign_with_rng(&mut key.numbers_for(message), message).map_err(failed)?.to_vec())
             }
             (Self::Rsa(key), SignatureAlgorithm::RsaSha256) => {
                 let signer = rsa::pkcs1v15::SigningKey::<Sha256>::new(key.key.clone());

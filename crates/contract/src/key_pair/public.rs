@@ -9,7 +9,7 @@ use rsa::pkcs1::EncodeRsaPublicKey as _;
 use rsa::signature::Verifier as _;
 use rsa::traits::PublicKeyParts as _;
 use sha1::Sha1;
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest as _, Sha256, Sha384};
 
 use super::{EcdsaForm, KeyKind, SignatureAlgorithm};
 
@@ -18,6 +18,7 @@ use super::{EcdsaForm, KeyKind, SignatureAlgorithm};
 pub(crate) enum VerifyingKey {
     Ed25519(Box<ed25519_dalek::VerifyingKey>),
     P256(Box<p256::ecdsa::VerifyingKey>),
+    P384(Box<p384::ecdsa::VerifyingKey>),
     Rsa(Box<rsa::PublicKey>),
 }
 
@@ -53,6 +54,7 @@ impl VerifyingKey {
         match kind {
             KeyKind::Ed25519 => info.try_into().map(|key| Self::Ed25519(Box::new(key))).map_err(|_| wrong(kind)),
             KeyKind::P256 => info.try_into().map(|key| Self::P256(Box::new(key))).map_err(|_| wrong(kind)),
+            KeyKind::P384 => info.try_into().map(|key| Self::P384(Box::new(key))).map_err(|_| wrong(kind)),
             KeyKind::Rsa2048 => info.try_into().map(|key| Self::Rsa(Box::new(key))).map_err(|_| wrong(kind)),
         }
     }
@@ -76,6 +78,17 @@ impl VerifyingKey {
                 };
                 signature.and_then(|signature| key.verify(message, &signature))
             }
+            (Self::P384(key), SignatureAlgorithm::EcdsaP384Sha384) => {
+                let signature = match form {
+                    EcdsaForm::Der => p384::ecdsa::Signature::from_der(signature),
+                    EcdsaForm::Raw => p384::ecdsa::Signature::from_slice(signature),
+                };
+                signature.and_then(|signature| key.verify(message, &signature))
+            }
+            (Self::Rsa(key), SignatureAlgorithm::RsaSha384) => {
+                let key = rsa::pkcs1v15::VerifyingKey::<Sha384>::new((**key).clone());
+                rsa::pkcs1v15::Signature::try_from(signature).and_then(|signature| key.verify(message, &signature))
+            }
             (Self::Rsa(key), SignatureAlgorithm::RsaSha256) => {
                 let key = rsa::pkcs1v15::VerifyingKey::<Sha256>::new((**key).clone());
                 rsa::pkcs1v15::Signature::try_from(signature).and_then(|signature| key.verify(message, &signature))
@@ -98,6 +111,7 @@ impl VerifyingKey {
         let document = match self {
             Self::Ed25519(key) => key.to_public_key_der(),
             Self::P256(key) => key.to_public_key_der(),
+            Self::P384(key) => key.to_public_key_der(),
             Self::Rsa(key) => key.to_public_key_der(),
         };
         Ok(document.map_err(|_| unwritable())?.into_vec())
@@ -108,16 +122,18 @@ impl VerifyingKey {
         let pem = match self {
             Self::Ed25519(key) => key.to_public_key_pem(LineEnding::LF),
             Self::P256(key) => key.to_public_key_pem(LineEnding::LF),
+            Self::P384(key) => key.to_public_key_pem(LineEnding::LF),
             Self::Rsa(key) => key.to_public_key_pem(LineEnding::LF),
         };
         pem.map_err(|_| unwritable())
     }
 
-    /// The key alone: the bytes of Ed25519, the uncompressed point of P-256, PKCS#1 of RSA.
+    /// The key alone: the bytes of Ed25519, the uncompressed point of P-256 and P-384, PKCS#1 of RSA.
     pub(crate) fn raw(&self) -> Result<Vec<u8>, String> {
         match self {
             Self::Ed25519(key) => Ok(key.to_bytes().to_vec()),
             Self::P256(key) => Ok(key.to_sec1_point(false).as_bytes().to_vec()),
+            Self::P384(key) => Ok(key.to_sec1_point(false).as_bytes().to_vec()),
             Self::Rsa(key) => Ok(key.to_pkcs1_der().map_err(|_| unwritable())?.into_vec()),
         }
     }
@@ -137,6 +153,11 @@ impl VerifyingKey {
                 let point = key.to_sec1_point(false);
                 let half = |half: Option<&p256::FieldBytes>| half.map(|bytes| text(bytes)).unwrap_or_default();
                 format!(r#""kty":"EC","crv":"P-256","x":"{}","y":"{}""#, half(point.x()), half(point.y()))
+            }
+            Self::P384(key) => {
+                let point = key.to_sec1_point(false);
+                let half = |half: Option<&p384::FieldBytes>| half.map(|bytes| text(bytes)).unwrap_or_default();
+                format!(r#""kty":"EC","crv":"P-384","x":"{}","y":"{}""#, half(point.x()), half(point.y()))
             }
             Self::Rsa(key) => {
                 format!(r#""kty":"RSA","n":"{}","e":"{}""#, text(&key.n_bytes()), text(&key.e_bytes()))

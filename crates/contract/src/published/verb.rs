@@ -63,6 +63,7 @@ impl Verb {
                 ("endpoint.payload", false),
                 ("endpoint.rate_limit", false),
                 ("endpoint.options", false),
+                ("endpoint.credentials", false),
             ],
             Self::ReadEndpoint | Self::DeleteEndpoint => &[("endpoint.id", true)],
             Self::UpdateEndpoint => &[
@@ -75,6 +76,7 @@ impl Verb {
                 ("endpoint.payload", false),
                 ("endpoint.rate_limit", false),
                 ("endpoint.options", false),
+                ("endpoint.credentials", false),
             ],
             Self::ConfirmEndpoint => &[("endpoint.token", true)],
             Self::RotateSecret => &[("endpoint.id", true), ("endpoint.secret", false), ("endpoint.overlap", false)],
@@ -116,6 +118,7 @@ impl Verb {
                 "endpoint.payload",
                 "endpoint.rate_limit",
                 "endpoint.options",
+                "endpoint.credentials",
                 "endpoint.created_at",
                 "endpoint.updated_at",
             ],

@@ -23,6 +23,8 @@ pub struct RenderInput<'a> {
     pub secrets: &'a [Secret<String>],
     /// The token of a handshake, where this is a request of one.
     pub activation: Option<&'a str>,
+    /// The access token, where the contract wants one.
+    pub access_token: Option<&'a str>,
 }
 
 /// An event.
@@ -94,6 +96,8 @@ pub struct PreviousAttempt<'a> {
 pub struct EndpointInput<'a> {
     /// What it has chosen of its contract's options, as a JSON object.
     pub options: Option<&'a str>,
+    /// Its credentials, as a JSON object of texts.
+    pub credentials: Option<&'a str>,
     /// Its id.
     pub id: &'a str,
     /// Its URL as it was registered.

@@ -40,7 +40,9 @@ bellwire_domain::words! {
         Hs384 = "HS384",
         Hs512 = "HS512",
         Es256 = "ES256",
+        Es384 = "ES384",
         Rs256 = "RS256",
+        Rs384 = "RS384",
         Ps256 = "PS256",
         EdDsa = "EdDSA",
     }
@@ -60,7 +62,9 @@ impl Signer {
             Algorithm::Hs384 => Self::Mac(Hash::Sha384, key),
             Algorithm::Hs512 => Self::Mac(Hash::Sha512, key),
             Algorithm::Es256 => Self::KeyPair(SignatureAlgorithm::EcdsaP256Sha256),
+            Algorithm::Es384 => Self::KeyPair(SignatureAlgorithm::EcdsaP384Sha384),
             Algorithm::Rs256 => Self::KeyPair(SignatureAlgorithm::RsaSha256),
+            Algorithm::Rs384 => Self::KeyPair(SignatureAlgorithm::RsaSha384),
             Algorithm::Ps256 => Self::KeyPair(SignatureAlgorithm::RsaPssSha256),
             Algorithm::EdDsa => Self::KeyPair(SignatureAlgorithm::Ed25519),
         }

@@ -23,6 +23,11 @@ impl KeyPairs {
         signatures.iter().find_map(|signature| Some(Self { algorithm: signature.key_pair()?, secrets: signature.secrets }))
     }
 
+    /// What there is where keys sign for an access token alone.
+    pub(crate) const fn asserting(algorithm: SignatureAlgorithm) -> Self {
+        Self { algorithm, secrets: Secrets::Newest }
+    }
+
     /// What there is where no signature uses the keys, but the contract has them.
     pub(crate) const fn unused(kind: KeyKind) -> Self {
         Self { algorithm: kind.usual_algorithm(), secrets: Secrets::Newest }

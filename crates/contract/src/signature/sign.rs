@@ -37,7 +37,7 @@ fn read(fields: &Fields<'_>, report: &mut Report) -> Option<Box<dyn Scheme>> {
     let algorithm = fields.algorithm("sign", report);
     let form = fields.word("form", report).unwrap_or(EcdsaForm::Der);
     if let (Some(node), Some(algorithm)) = (fields.get("form"), algorithm)
-        && algorithm != SignatureAlgorithm::EcdsaP256Sha256
+        && !matches!(algorithm, SignatureAlgorithm::EcdsaP256Sha256 | SignatureAlgorithm::EcdsaP384Sha384)
     {
         let path = fields.path_of("form");
         report.add(node.at, &path, format!("`{algorithm}` has one form"), "remove this key");

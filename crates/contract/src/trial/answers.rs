@@ -129,6 +129,12 @@ fn endpoint(contract: &Contract, amount: Amount) -> EndpointView {
         payload: all.then_some(PayloadChoice::Full),
         rate_limit: all.then(|| "10/s".to_owned()),
         options: contract.options.tried().into_iter().next().map(|chosen| contract.options.merged(Some(&chosen))),
+        credentials: contract
+            .credentials()
+            .iter()
+            .filter(|credential| all || credential.is_required)
+            .map(|credential| credential.name.clone())
+            .collect(),
         created_at: NOW,
         updated_at: NOW,
         secret: all.then(secret),

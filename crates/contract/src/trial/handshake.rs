@@ -24,11 +24,13 @@ pub(crate) fn try_steps(contract: &Contract, report: &mut Report) {
             name: Some("Example"),
             headers: &[],
             options: None,
+            credentials: contract.example_credentials(),
         },
         account: AccountInput { id: "example", name: Some("Example") },
         secrets,
         activation: Some(token),
         others: &[],
+        access_token: contract.example_access_token(),
     };
     for step in 0..activation.steps() {
         if let Err(error) = contract.render_activation(step, &input) {

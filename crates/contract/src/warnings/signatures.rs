@@ -100,6 +100,7 @@ fn is_of_this_request(variable: &Variable) -> bool {
         | Builtin::EndpointUrl
         | Builtin::EndpointName
         | Builtin::EndpointOptions
+        | Builtin::EndpointCredentials
         | Builtin::AccountId
         | Builtin::AccountName
         | Builtin::RequestMethod
@@ -109,6 +110,7 @@ fn is_of_this_request(variable: &Variable) -> bool {
         | Builtin::RequestQuery
         | Builtin::PublishedUrl
         | Builtin::ActivationToken
+        | Builtin::AccessToken
         | Builtin::Body
         | Builtin::Secret
         | Builtin::KeyId

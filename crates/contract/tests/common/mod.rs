@@ -40,9 +40,17 @@ pub(crate) fn try_render(
     data: &str,
     secret_texts: &[&str],
 ) -> Result<OutboundRequest, bellwire_contract::RenderError> {
+    with_input(event_type, data, secret_texts, |input| {
+        let endpoint = EndpointInput { credentials: contract.example_credentials(), ..input.endpoint };
+        contract.render(&RenderInput { endpoint, ..*input })
+    })
+}
+
+/// Calls `with` with what the tests render from.
+pub(crate) fn with_input<T>(event_type: &str, data: &str, secret_texts: &[&str], with: impl FnOnce(&RenderInput<'_>) -> T) -> T {
     let event_type = EventType::try_new(event_type).unwrap();
     let secrets = secrets(secret_texts);
-    contract.render(&RenderInput {
+    with(&RenderInput {
         event: EventInput { id: EVENT_ID, event_type: &event_type, occurred_at: OCCURRED, seq: 42, data, is_test: false },
         attempt: AttemptInput { number: 2, at: NOW, random: core::array::from_fn(|index| index as u8) },
         delivery: DeliveryInput { id: "dlv_1", number: 9, created_at: OCCURRED, previous: None },
@@ -52,11 +60,13 @@ pub(crate) fn try_render(
             name: Some("main"),
             headers: &[("X-Own".to_owned(), "1".to_owned())],
             options: None,
+            credentials: None,
         },
         account: AccountInput { id: "550e8400-e29b-41d4-a716-446655440000", name: None },
         secrets: &secrets,
         activation: None,
         others: &[],
+        access_token: None,
     })
 }
 

@@ -88,7 +88,9 @@ pub(crate) fn failed(outcome: &AttemptOutcome, kind: &str) -> String {
         | AttemptOutcome::Connect { detail }
         | AttemptOutcome::Closed { detail }
         | AttemptOutcome::Protocol { detail } => detail.clone(),
-        AttemptOutcome::Blocked { reason } | AttemptOutcome::Unbuildable { reason } => reason.clone(),
+        AttemptOutcome::Blocked { reason } | AttemptOutcome::AccessToken { reason } | AttemptOutcome::Unbuildable { reason } => {
+            reason.clone()
+        }
         AttemptOutcome::Timeout { .. } => String::new(),
         AttemptOutcome::Response { .. } => panic!("{outcome:?}"),
     }

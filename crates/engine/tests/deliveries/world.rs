@@ -137,6 +137,7 @@ impl World {
             payload: None,
             keep_answers: true,
             options: None,
+            credentials: None,
             health: HealthStatus::Active,
             secret: Some(Secret::new("endpoint-secret".to_owned())),
         };

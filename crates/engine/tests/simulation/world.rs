@@ -284,6 +284,7 @@ async fn set_up(run: &Run, records: &Records) {
             payload: None,
             keep_answers: true,
             options: None,
+            credentials: None,
             health: HealthStatus::Active,
             secret: Some(Secret::new("simulated".to_owned())),
         };

@@ -49,6 +49,14 @@ columns! {
 }
 
 columns! {
+    struct SealedCredentials<'r> of "endpoints" {
+        account: AccountId = "account_id",
+        endpoint: &'r str = "id",
+        sealed: &'r [u8] = "credentials_sealed",
+    }
+}
+
+columns! {
     struct SealedActivation<'r> of "endpoints" {
         account: AccountId = "account_id",
         endpoint: &'r str = "id",
@@ -145,6 +153,16 @@ const ALL: &[Definition] = &[
         read: |row| {
             let SealedHeaders { account, endpoint, sealed } = row.read()?;
             Ok(Found { place: Place::headers(&account, endpoint), account, sealed, length: None })
+        },
+    },
+    Definition {
+        name: "sealed.credentials",
+        promise: "the credentials of every endpoint open in their place",
+        table: "endpoints",
+        select: || select::<SealedCredentials<'_>>("FROM endpoints WHERE credentials_sealed IS NOT NULL"),
+        read: |row| {
+            let SealedCredentials { account, endpoint, sealed } = row.read()?;
+            Ok(Found { place: Place::credentials(&account, endpoint), account, sealed, length: None })
         },
     },
     Definition {

@@ -42,6 +42,8 @@ pub struct NewEndpoint {
     pub keep_answers: bool,
     /// What it has chosen of its contract's options, as a JSON object.
     pub options: Option<String>,
+    /// Its credentials, as a JSON object of texts.
+    pub credentials: Option<Secret<String>>,
     /// The health it starts with. Where that is pending, a handshake begins at once.
     pub health: HealthStatus,
     /// Its own secret, where the contract has one per endpoint.
@@ -92,6 +94,8 @@ pub struct EndpointChanges {
     pub keep_answers: Option<bool>,
     /// What it has chosen of its contract's options, as a JSON object, or nothing.
     pub options: Option<Option<String>>,
+    /// Its credentials, as a JSON object of texts, or none.
+    pub credentials: Option<Option<Secret<String>>>,
     /// Health back to active.
     pub resume: bool,
     /// Pending until a handshake, which begins at once, has ended well.
@@ -159,6 +163,7 @@ pub(super) fn create(
         payload: new.payload,
         keep_answers: new.keep_answers,
         options: new.options,
+        credentials: new.credentials,
         health: Health { status: new.health, ..Health::default() },
         last_number: 0,
         version: 1,
@@ -198,6 +203,7 @@ pub(super) fn update(
         payload: changes.payload.unwrap_or(stored.payload),
         keep_answers: changes.keep_answers.unwrap_or(stored.keep_answers),
         options: changes.options.unwrap_or(stored.options),
+        credentials: changes.credentials.unwrap_or(stored.credentials),
         health: match (changes.activate, changes.resume) {
             (true, _) => Health::pending(),
             (false, true) => Health::default(),

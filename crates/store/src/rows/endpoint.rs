@@ -1,9 +1,12 @@
 //! `endpoints`: the URLs that an account has registered.
 
+use std::collections::BTreeMap;
+
 use bellwire_domain::{
-    AccountId, EndpointId, EventFilter, EventType, Gate, Health, HealthStatus, PayloadChoice, RateLimit, Recipient, Timestamp,
-    mask_query,
+    AccountId, EndpointId, EventFilter, EventType, Gate, Health, HealthStatus, PayloadChoice, RateLimit, Recipient, Secret,
+    Timestamp, mask_query,
 };
+use serde::de::IgnoredAny;
 
 use super::endpoint_config::{SealedConfig, digest};
 use super::lane::LaneKey;
@@ -38,6 +41,8 @@ pub struct Endpoint {
     pub keep_answers: bool,
     /// What it has chosen of its contract's options, as a JSON object; `None`: nothing.
     pub options: Option<String>,
+    /// Its credentials, as a JSON object of texts; `None`: it has none.
+    pub credentials: Option<Secret<String>>,
     /// Its health.
     pub health: Health,
     /// The `number` of its latest delivery.
@@ -72,6 +77,8 @@ table! {
         keep_answers: bool,
         /// What it has chosen, as a JSON object.
         options: Option<&'a str>,
+        /// A JSON object of texts.
+        credentials_sealed: Option<&'a [u8]>,
         health: &'a str,
         consecutive_failures: u32,
         failing_since: Option<Timestamp>,
@@ -84,7 +91,7 @@ table! {
 }
 
 columns! {
-    /// A stored endpoint without its health, its URL and headers still sealed.
+    /// A stored endpoint without its health; its URL, headers and credentials still sealed.
     struct EndpointColumns<'r> of "endpoints" {
         id: EndpointId = "p.id",
         account_id: AccountId = "p.account_id",
@@ -99,11 +106,21 @@ columns! {
         payload: Option<PayloadChoice> = "p.payload",
         keep_answers: bool = "p.keep_answers",
         options: Option<String> = "p.options",
+        credentials_sealed: Option<&'r [u8]> = "p.credentials_sealed",
         last_number: i64 = "p.last_number",
         version: i64 = "p.version",
         created_at: Timestamp = "p.created_at",
         updated_at: Timestamp = "p.updated_at",
         lane: i64 = "p.lane",
+    }
+}
+
+impl Endpoint {
+    /// The names of its credentials, in their order. Their values are shown to nobody.
+    pub fn credential_names(&self) -> Vec<String> {
+        let given =
+            self.credentials.as_ref().and_then(|given| serde_json::from_str::<BTreeMap<String, IgnoredAny>>(given.expose()).ok());
+        given.map(|given| given.into_keys().collect()).unwrap_or_default()
     }
 }
 
@@ -124,6 +141,7 @@ impl EndpointColumns<'_> {
             payload: self.payload.as_ref().map(crate::sql::write_payload),
             keep_answers: self.keep_answers,
             options: self.options.clone(),
+            credentials: self.credentials_sealed.map(digest),
         }
     }
 
@@ -260,6 +278,13 @@ pub(crate) fn read(row: &Row, key: &DataKey) -> Result<Endpoint, StoreError> {
             serde_json::from_slice(&key.open(&place, sealed)?).map_err(|_| place.unsealable())?
         }
     };
+    let credentials = match columns.credentials_sealed {
+        None => None,
+        Some(sealed) => {
+            let place = Place::credentials(&columns.account_id, columns.id.as_str());
+            Some(Secret::new(String::from_utf8(key.open(&place, sealed)?).map_err(|_| place.unsealable())?))
+        }
+    };
     Ok(Endpoint {
         id: columns.id,
         account_id: columns.account_id,
@@ -273,6 +298,7 @@ pub(crate) fn read(row: &Row, key: &DataKey) -> Result<Endpoint, StoreError> {
         payload: columns.payload,
         keep_answers: columns.keep_answers,
         options: columns.options,
+        credentials,
         health: health.into(),
         last_number: columns.last_number,
         version: columns.version,
@@ -311,6 +337,7 @@ pub(crate) fn seal(db: Db<'_>, seal: &AccountSeal<'_>, lane: &LaneKey) -> Result
 /// Hands the row of an endpoint to `write`.
 fn with_row<T>(seal: &AccountSeal<'_>, endpoint: &Endpoint, write: impl FnOnce(EndpointRow<'_>) -> T) -> T {
     let headers_sealed = seal_headers(seal, endpoint);
+    let credentials_sealed = seal_credentials(seal, endpoint);
     let config = SealedConfig {
         url: endpoint.url.clone(),
         events: write_filter(&endpoint.filter),
@@ -321,6 +348,7 @@ fn with_row<T>(seal: &AccountSeal<'_>, endpoint: &Endpoint, write: impl FnOnce(E
         payload: endpoint.payload.as_ref().map(crate::sql::write_payload),
         keep_answers: endpoint.keep_answers,
         options: endpoint.options.clone(),
+        credentials: credentials_sealed.as_deref().map(digest),
     };
     let lane = LaneKey { account_id: endpoint.account_id.clone(), endpoint_id: endpoint.id.clone() };
     let config_sealed = config.seal(seal, &lane);
@@ -339,6 +367,7 @@ fn with_row<T>(seal: &AccountSeal<'_>, endpoint: &Endpoint, write: impl FnOnce(E
         payload: config.payload.as_deref(),
         keep_answers: endpoint.keep_answers,
         options: endpoint.options.as_deref(),
+        credentials_sealed: credentials_sealed.as_deref(),
         health: endpoint.health.status.as_str(),
         consecutive_failures: endpoint.health.consecutive_failures,
         failing_since: endpoint.health.failing_since,
@@ -356,6 +385,12 @@ fn seal_headers(seal: &AccountSeal<'_>, endpoint: &Endpoint) -> Option<Vec<u8>> 
     }
     let text = serde_json::to_vec(&endpoint.headers).unwrap_or_default(); // pairs of texts cannot fail
     Some(seal.key.seal(seal.entropy, &Place::headers(&endpoint.account_id, endpoint.id.as_str()), &text))
+}
+
+fn seal_credentials(seal: &AccountSeal<'_>, endpoint: &Endpoint) -> Option<Vec<u8>> {
+    let credentials = endpoint.credentials.as_ref()?;
+    let place = Place::credentials(&endpoint.account_id, endpoint.id.as_str());
+    Some(seal.key.seal(seal.entropy, &place, credentials.expose().as_bytes()))
 }
 
 /// Stores a new endpoint.

@@ -29,6 +29,9 @@ pub(super) struct SealedConfig {
     /// What it has chosen of its contract's options. Seals of before schema 17 say nothing of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) options: Option<String>,
+    /// The SHA-256 of what stands in `credentials_sealed`. Seals of before schema 19 say nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) credentials: Option<String>,
 }
 
 impl SealedConfig {
@@ -50,9 +53,9 @@ impl SealedConfig {
     }
 }
 
-/// The digest of headers as they are sealed.
-pub(super) fn digest(headers_sealed: &[u8]) -> String {
-    hex::encode(Sha256::digest(headers_sealed))
+/// The digest of headers, or of credentials, as they are sealed.
+pub(super) fn digest(sealed: &[u8]) -> String {
+    hex::encode(Sha256::digest(sealed))
 }
 
 fn place(lane: &LaneKey) -> Place {
@@ -85,6 +88,7 @@ mod tests {
             payload: Some("ids".to_owned()),
             keep_answers: false,
             options: Some(r#"{"a":1}"#.to_owned()),
+            credentials: Some(digest(b"given")),
         }
     }
 
@@ -121,6 +125,8 @@ mod tests {
             SealedConfig { payload: None, ..columns.clone() },
             SealedConfig { keep_answers: true, ..columns.clone() },
             SealedConfig { options: None, ..columns.clone() },
+            SealedConfig { credentials: None, ..columns.clone() },
+            SealedConfig { credentials: Some(digest(b"others")), ..columns.clone() },
         ] {
             assert!(!config().agrees_with(&other), "{other:?}");
         }

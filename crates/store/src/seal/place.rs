@@ -39,6 +39,11 @@ impl Place {
         Self { table: "endpoints", name: format!("endpoints:{account}/{endpoint}/headers") }
     }
 
+    /// An endpoint's credentials.
+    pub(crate) fn credentials(account: &AccountId, endpoint: &str) -> Self {
+        Self { table: "endpoints", name: format!("endpoints:{account}/{endpoint}/credentials") }
+    }
+
     /// What decides where and how an endpoint is sent to.
     pub(crate) fn endpoint_config(account: &AccountId, endpoint: &str) -> Self {
         Self { table: "endpoints", name: format!("endpoints:{account}/{endpoint}/config") }

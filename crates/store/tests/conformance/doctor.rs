@@ -6,7 +6,7 @@ use std::time::Duration;
 use bellwire_domain::{
     AuditAction, AuditActor, AuditEntry, AuditOrigin, AuditVia, BulkRetryId, DeliveryState, HealthStatus, KeyId, Role,
 };
-use bellwire_domain::{Decision, EventFilter, ReplayId, ResourceId};
+use bellwire_domain::{Decision, EventFilter, ReplayId, ResourceId, Secret};
 use bellwire_domain::{ReplayCase, RoomLimits};
 use bellwire_store::doctor::{Examination, VIOLATIONS_NAMED_MAX, examine};
 use bellwire_store::{ApiKey, DeliveryQuery, Matched, NewBulkRetry, NewEndpoint, key_hash};
@@ -24,7 +24,8 @@ async fn furnished() -> Fixture {
     let mut fixture = Fixture::with_limits(RoomLimits { lane_deliveries_max: 4, ..RoomLimits::default() });
     let account = fixture.account("a").await;
     fixture.account("empty").await;
-    let headers = EndpointChanges { headers: Some(vec![("x-own".into(), "1".into())]), ..Default::default() };
+    let credentials = Some(Some(Secret::new(r#"{"token":"1"}"#.to_owned())));
+    let headers = EndpointChanges { headers: Some(vec![("x-own".into(), "1".into())]), credentials, ..Default::default() };
     fixture.store.records.update_endpoint(&fixture.endpoint("a", "e1", EventFilter::All).await, headers).await.unwrap();
     fixture.store.queue.claim_due(fixture.now(), 10).await.unwrap(); // a changed endpoint is looked at first
     fixture.endpoint("a", "gone", EventFilter::All).await;
@@ -112,6 +113,7 @@ async fn a_store_in_use_is_sound_and_counted() {
     assert_eq!(counted("sealed.documents"), 1);
     assert_eq!((counted("sealed.secrets"), counted("sealed.headers"), counted("sealed.answers")), (1, 1, 4));
     assert_eq!((counted("sealed.endpoints"), counted("sealed.bulk_retries"), counted("sealed.activations")), (2, 1, 1));
+    assert_eq!(counted("sealed.credentials"), 1);
     let without_key = examine(&place, None).unwrap();
     assert!(without_key.is_sound());
     let skipped = without_key.checks.iter().filter(|check| check.skipped.is_some()).map(|check| check.name);
@@ -122,6 +124,7 @@ async fn a_store_in_use_is_sound_and_counted() {
         "bulk_retries",
         "secrets",
         "headers",
+        "credentials",
         "activations",
         "payloads",
         "documents",
@@ -143,7 +146,7 @@ async fn a_store_in_use_is_sound_and_counted() {
 }
 
 /// What is done to the store, and the checks that notice.
-const DAMAGES: [(&str, &[&str]); 68] = [
+const DAMAGES: [(&str, &[&str]); 69] = [
     (
         "DELETE FROM accounts WHERE id = 'a'",
         &[
@@ -151,6 +154,7 @@ const DAMAGES: [(&str, &[&str]); 68] = [
             "sealed.endpoints",
             "sealed.secrets",
             "sealed.headers",
+            "sealed.credentials",
             "sealed.payloads",
             "sealed.documents",
             "sealed.answers",
@@ -159,6 +163,7 @@ const DAMAGES: [(&str, &[&str]); 68] = [
         ],
     ),
     ("UPDATE endpoints SET activation_sealed = x'00' WHERE id = 'e2'", &["sealed.activations"]),
+    ("UPDATE endpoints SET credentials_sealed = x'00' WHERE id = 'e1'", &["sealed.endpoints", "sealed.credentials"]),
     ("UPDATE resources SET kind = 'refill'", &["sealed.documents"]),
     ("UPDATE resources SET account_id = 'nobody'", &["accounts", "sealed.documents"]),
     ("UPDATE accounts SET last_seq = 7 WHERE id = 'a'", &["events.seq"]),
@@ -240,6 +245,7 @@ const DAMAGES: [(&str, &[&str]); 68] = [
             "sealed.endpoints",
             "sealed.secrets",
             "sealed.headers",
+            "sealed.credentials",
             "sealed.payloads",
             "sealed.documents",
             "sealed.answers",

@@ -1,6 +1,6 @@
 //! An endpoint is sent to as it was stored, whatever somebody writes into the database.
 
-use bellwire_domain::{Decision, EventFilter};
+use bellwire_domain::{Decision, EventFilter, Secret};
 use bellwire_store::{EndpointChanges, Found, NewEndpoint, StoreError};
 
 use crate::fixture::{Fixture, event, lane, new_endpoint, page};
@@ -13,7 +13,8 @@ async fn two() -> Fixture {
     for (account, id) in [("a", "e1"), ("b", "e2")] {
         fixture.account(account).await;
         let headers = vec![("x-own".to_owned(), "planted".to_owned())];
-        let new = NewEndpoint { url: URL.replace("e1", id), headers, ..new_endpoint(account, id, EventFilter::All) };
+        let credentials = Some(Secret::new(r#"{"token":"planted"}"#.to_owned()));
+        let new = NewEndpoint { url: URL.replace("e1", id), headers, credentials, ..new_endpoint(account, id, EventFilter::All) };
         fixture.store.records.create_endpoint(new, 8).await.unwrap().unwrap();
     }
     fixture
@@ -67,6 +68,8 @@ async fn whatever_decides_where_and_how_is_sent_cannot_be_changed_in_the_databas
         "rate_limit = '7/s'",
         "headers_sealed = NULL",
         "headers_sealed = (SELECT p.headers_sealed FROM endpoints p WHERE p.id = 'e2')",
+        "credentials_sealed = NULL",
+        "credentials_sealed = (SELECT p.credentials_sealed FROM endpoints p WHERE p.id = 'e2')",
         "config_sealed = (SELECT p.config_sealed FROM endpoints p WHERE p.id = 'e2')",
         "config_sealed = NULL",
     ] {
@@ -126,4 +129,26 @@ async fn endpoints_of_an_earlier_schema_are_sealed_once_as_they_are() {
     drop(store);
     let store = crate::fixture::Store::open(crate::fixture::options(&place, &clock, limits, 3)).unwrap();
     is_named(store.records.find_endpoint(&e1).await);
+}
+
+#[tokio::test]
+async fn credentials_are_sealed_and_change_the_version_that_requests_are_made_with() {
+    let fixture = two().await;
+    let (records, e1) = (&fixture.store.records, lane("a", "e1"));
+    let before = records.find_endpoint(&e1).await.unwrap().unwrap();
+    assert_eq!(before.credential_names(), ["token"]);
+    assert_eq!(before.credentials, Some(Secret::new(r#"{"token":"planted"}"#.to_owned())));
+    let given = Secret::new(r#"{"id":"1","token":"other"}"#.to_owned());
+    let changes = EndpointChanges { credentials: Some(Some(given.clone())), ..EndpointChanges::default() };
+    let after = records.update_endpoint(&e1, changes).await.unwrap().unwrap();
+    assert_eq!((after.credentials.clone(), after.version), (Some(given), before.version + 1));
+    let config = fixture.store.queue.find_endpoint_config(&e1, after.version).await.unwrap().unwrap();
+    assert_eq!(config.endpoint.credentials, after.credentials);
+    // What is not named stays, and none is left where that is said.
+    let renamed = EndpointChanges { name: Some(None), ..EndpointChanges::default() };
+    assert_eq!(records.update_endpoint(&e1, renamed).await.unwrap().unwrap().credentials, after.credentials);
+    let none = EndpointChanges { credentials: Some(None), ..EndpointChanges::default() };
+    let without = records.update_endpoint(&e1, none).await.unwrap().unwrap();
+    assert!(without.credentials.is_none() && without.credential_names().is_empty());
+    fixture.assert_sound();
 }

@@ -61,6 +61,7 @@ pub fn new_endpoint(account: &str, id: &str, filter: EventFilter) -> NewEndpoint
         payload: None,
         keep_answers: true,
         options: None,
+        credentials: None,
         health: HealthStatus::Active,
         secret: Some(Secret::new(format!("secret of {id}"))),
     }

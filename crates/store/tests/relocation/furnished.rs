@@ -164,6 +164,7 @@ async fn furnish(mut fixture: Fixture) -> Fixture {
     fixture.account("empty").await;
     let headers = EndpointChanges {
         headers: Some(vec![("x-own".into(), "1".into())]),
+        credentials: Some(Some(Secret::new(r#"{"token":"1"}"#.to_owned()))),
         payload: Some(Some(PayloadChoice::Fields(vec![Pointer::try_new("/patient/id").unwrap()]))),
         keep_answers: Some(false),
         ..Default::default()

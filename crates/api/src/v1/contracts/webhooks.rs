@@ -108,11 +108,13 @@ fn example_request(contract: &Contract, event: &EventDefinition) -> Option<Outbo
             name: Some("Example"),
             headers: &[],
             options: None,
+            credentials: contract.example_credentials(),
         },
         account: AccountInput { id: "example", name: Some("Example") },
         secrets: std::slice::from_ref(contract.example_secret()),
         activation: None,
         others: &[],
+        access_token: contract.example_access_token(),
     };
     contract.render(&input).ok()
 }

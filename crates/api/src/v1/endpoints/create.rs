@@ -36,6 +36,8 @@ body! {
         payload: Option<PayloadInput>,
         /// What it chooses of its contract's options, by name.
         options: Option<Map<String, Value>>,
+        /// The credentials that its contract asks for, by name: texts, which are shown to nobody again.
+        credentials: Option<Map<String, Value>>,
         /// Whether its answers are kept with its attempts, if the contract keeps answers; by default, they are.
         keep_answers: Option<bool>,
     }
@@ -63,8 +65,20 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<EndpointAnswer>), Problem> {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
     let body = body.read(actor.identity.as_str()).await?;
-    let EndpointCreate { url, name, secret, events, enabled, headers, in_flight_max, rate_limit, payload, options, keep_answers } =
-        body::read(&body)?;
+    let EndpointCreate {
+        url,
+        name,
+        secret,
+        events,
+        enabled,
+        headers,
+        in_flight_max,
+        rate_limit,
+        payload,
+        options,
+        credentials,
+        keep_answers,
+    } = body::read(&body)?;
     let input = EndpointInput {
         url,
         name,
@@ -76,6 +90,7 @@ pub(super) async fn create(
         rate_limit,
         payload,
         options,
+        credentials: credentials.map(Secret::new),
         keep_answers,
     };
     let (endpoint, secret) = api.app.create_endpoint(&access, input).await?;

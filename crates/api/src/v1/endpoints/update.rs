@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use bellwire_app::{EndpointPatch, Operation, PayloadInput};
+use bellwire_domain::Secret;
 use serde_json::{Map, Value};
 
 use super::EndpointAnswer;
@@ -33,6 +34,8 @@ body! {
         /// Options of its contract that change, by name; null as the value of one takes its choice back, null in place of all takes all
         /// back.
         options: Change<Map<String, Value>>,
+        /// Credentials that change, by name; null as the value of one removes it, null in place of all removes all.
+        credentials: Change<Map<String, Value>>,
         /// Whether its answers are kept with its attempts, if the contract keeps answers.
         keep_answers: Option<bool>,
     }
@@ -63,8 +66,19 @@ pub(super) async fn update(
 ) -> Result<Json<EndpointAnswer>, Problem> {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
     let body = body.read(actor.identity.as_str()).await?;
-    let EndpointUpdate { url, name, events, enabled, headers, in_flight_max, rate_limit, payload, options, keep_answers } =
-        body::read(&body)?;
+    let EndpointUpdate {
+        url,
+        name,
+        events,
+        enabled,
+        headers,
+        in_flight_max,
+        rate_limit,
+        payload,
+        options,
+        credentials,
+        keep_answers,
+    } = body::read(&body)?;
     let patch = EndpointPatch {
         url,
         name: name.into_option(),
@@ -75,6 +89,7 @@ pub(super) async fn update(
         rate_limit: rate_limit.into_option(),
         payload: payload.into_option(),
         options: options.into_option(),
+        credentials: credentials.into_option().map(|given| given.map(Secret::new)),
         keep_answers,
     };
     let endpoint = api.app.update_endpoint(&access, &endpoint, patch).await?;

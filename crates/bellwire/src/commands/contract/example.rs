@@ -10,12 +10,22 @@ pub(super) struct Example {
     now: Timestamp,
     event_id: String,
     endpoint_id: String,
+    credentials: Option<String>,
+    access_token: Option<&'static str>,
 }
 
 impl Example {
     pub(super) fn new(contract: &Contract, now: Timestamp) -> Self {
         let ids = contract.ids();
-        Self { now, event_id: ids.event.draw(now, [7; 10]), endpoint_id: ids.endpoint.draw(now, [8; 10]) }
+        let credentials = contract.example_credentials().map(ToOwned::to_owned);
+        let access_token = contract.example_access_token();
+        Self {
+            credentials,
+            access_token,
+            now,
+            event_id: ids.event.draw(now, [7; 10]),
+            endpoint_id: ids.endpoint.draw(now, [8; 10]),
+        }
     }
 
     /// Ids of further events and of their deliveries.
@@ -39,11 +49,19 @@ impl Example {
             event: EventInput { id: &self.event_id, event_type, occurred_at: self.now, seq: 1, data, is_test: false },
             attempt: AttemptInput { number: 1, at: self.now, random: [7; 24] },
             delivery: DeliveryInput { id: "dlv_0000000000001", number: 1, created_at: self.now, previous: None },
-            endpoint: EndpointInput { id: &self.endpoint_id, url, name: None, headers: &[], options: None },
+            endpoint: EndpointInput {
+                id: &self.endpoint_id,
+                url,
+                name: None,
+                headers: &[],
+                options: None,
+                credentials: self.credentials.as_deref(),
+            },
             account: AccountInput { id: "550e8400-e29b-41d4-a716-446655440000", name: None },
             secrets,
             activation: None,
             others: &[],
+            access_token: self.access_token,
         }
     }
 }

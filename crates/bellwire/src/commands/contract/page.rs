@@ -24,6 +24,8 @@ pub(super) fn write(contract: &Contract) -> anyhow::Result<String> {
     page.push_str("## Registration\n\n");
     page.push_str(&registration(contract));
     page.push_str(&options(contract));
+    page.push_str(&credentials(contract));
+    page.push_str(&access_token(contract));
     if let Some(published) = contract.published() {
         page.push_str(&api(published));
     }
@@ -112,6 +114,34 @@ fn options(contract: &Contract) -> String {
         text.push_str("\nWhich events it gets depends on what it chooses and on what they say.\n");
     }
     text
+}
+
+/// The secret values that an endpoint gives.
+fn credentials(contract: &Contract) -> String {
+    if contract.credentials().is_empty() {
+        return String::new();
+    }
+    let mut text = "\n## Credentials\n\nAn endpoint gives what requests to it need. It is shown to nobody again:\n\n".to_owned();
+    for credential in contract.credentials() {
+        let title = credential.title.as_ref().map_or(String::new(), |title| format!(": {title}"));
+        let has_to = if credential.is_required { "; it has to" } else { "" };
+        let _ = writeln!(text, "- `{}`{title}{has_to}. As JSON Schema: `{}`", credential.name, credential.schema);
+        if let Some(description) = &credential.description {
+            let _ = writeln!(text, "  {}", description.trim());
+        }
+    }
+    text
+}
+
+/// Where requests get their access token.
+fn access_token(contract: &Contract) -> String {
+    let Some(access) = contract.access_token() else { return String::new() };
+    format!(
+        "\n## Access token\n\nRequests show an access token. It is asked for at `{}`, by the grant `client_credentials`, {}. A request that is \
+         answered 401 is sent once more, with a new one.\n",
+        access.url_text(),
+        access.proof_text()
+    )
 }
 
 /// What is asked of an endpoint before it gets events.
