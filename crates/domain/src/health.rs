@@ -20,6 +20,8 @@ crate::words! {
         Failed = "failed",
         /// Not yet verified: nothing is attempted.
         Pending = "pending",
+        /// Its lease has ended: nothing is attempted, and events make no deliveries for it.
+        Expired = "expired",
     }
 }
 
@@ -28,7 +30,7 @@ impl HealthStatus {
     pub const fn allows_attempts(self) -> bool {
         match self {
             Self::Active | Self::Unhealthy => true,
-            Self::Failed | Self::Pending => false,
+            Self::Failed | Self::Pending | Self::Expired => false,
         }
     }
 }
@@ -79,6 +81,11 @@ impl Health {
     /// That of an endpoint that is not verified yet.
     pub fn pending() -> Self {
         Self { status: HealthStatus::Pending, ..Self::default() }
+    }
+
+    /// That of an endpoint whose lease has ended.
+    pub fn expired() -> Self {
+        Self { status: HealthStatus::Expired, ..Self::default() }
     }
 
     /// The health after an attempt that ended at `now`.

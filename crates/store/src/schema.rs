@@ -5,7 +5,7 @@
 pub(crate) const FIRST_VERSION: i64 = 6;
 
 /// The version this code works with.
-pub(crate) const KNOWN_VERSION: i64 = 18;
+pub(crate) const KNOWN_VERSION: i64 = 19;
 
 /// One step from a version to the next, as each database takes it.
 pub(crate) struct Migration {
@@ -16,7 +16,7 @@ pub(crate) struct Migration {
 }
 
 /// All of them, in order.
-const MIGRATIONS: [Migration; 13] = [
+const MIGRATIONS: [Migration; 14] = [
     Migration {
         version: FIRST_VERSION,
         sqlite: include_str!("migrations/0001_initial.sqlite.sql"),
@@ -81,6 +81,11 @@ const MIGRATIONS: [Migration; 13] = [
         version: 18,
         sqlite: include_str!("migrations/0013_contract_versions.sqlite.sql"),
         postgres: include_str!("migrations/0013_contract_versions.postgres.sql"),
+    },
+    Migration {
+        version: 19,
+        sqlite: include_str!("migrations/0014_endpoint_life.sqlite.sql"),
+        postgres: include_str!("migrations/0014_endpoint_life.postgres.sql"),
     },
 ];
 

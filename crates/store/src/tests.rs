@@ -44,6 +44,7 @@ fn row_statements() -> Vec<String> {
     let others = [rows::secret::statements(), rows::replay::statements(), rows::retention::statements()];
     let counts = [
         rows::activation::statements(),
+        rows::lease::statements(),
         rows::attempt::statements(),
         rows::meta::statements(),
         rows::rollup::statements(),
@@ -112,6 +113,14 @@ fn hot_statements_use_their_indexes() {
             assert!(!step.starts_with("SCAN") || step.contains("INDEX queue_by_"), "{text}: {step}");
         }
     }
+}
+
+/// What is due about leases is looked for on every beat: only what is due is read.
+#[test]
+fn leases_that_are_due_are_found_by_their_index() {
+    let steps = plan(&migrated_sqlite(), &rows::lease::due_statement());
+    assert!(steps.iter().any(|step| step.contains("endpoints_lease_due (lease_due<?")), "{steps:?}");
+    assert!(steps.iter().all(|step| !step.starts_with("SCAN e")), "{steps:?}");
 }
 
 #[test]

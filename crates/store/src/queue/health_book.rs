@@ -97,7 +97,7 @@ impl HealthBook {
                 HealthStatus::Active => Some("endpoint.recovered"),
                 HealthStatus::Unhealthy => Some("endpoint.unhealthy"),
                 HealthStatus::Failed => Some("endpoint.failed"),
-                HealthStatus::Pending => None,
+                HealthStatus::Pending | HealthStatus::Expired => None,
             });
             let disabled = endpoint.disable.then_some("endpoint.disabled");
             for event_type in [changed.flatten(), disabled].into_iter().flatten() {

@@ -1,6 +1,8 @@
 //! Endpoints: the URLs that an account has registered.
 
-use bellwire_domain::{AccountId, EndpointId, EventFilter, Health, HealthStatus, PayloadChoice, RateLimit, Secret, Timestamp};
+use bellwire_domain::{
+    AccountId, EndpointId, EventFilter, Health, HealthStatus, Lease, PayloadChoice, RateLimit, Secret, Timestamp,
+};
 
 use crate::StoreError;
 use crate::page::{Page, PageRequest};
@@ -42,6 +44,8 @@ pub struct NewEndpoint {
     pub keep_answers: bool,
     /// What it has chosen of its contract's options, as a JSON object.
     pub options: Option<String>,
+    /// Its lease; `None`: it is sent to for ever.
+    pub lease: Option<Lease>,
     /// The health it starts with. Where that is pending, a handshake begins at once.
     pub health: HealthStatus,
     /// Its own secret, where the contract has one per endpoint.
@@ -92,6 +96,10 @@ pub struct EndpointChanges {
     pub keep_answers: Option<bool>,
     /// What it has chosen of its contract's options, as a JSON object, or nothing.
     pub options: Option<Option<String>>,
+    /// Its lease, or none. Where the one before has ended, the endpoint is healthy again, if [that may be](Self::revive).
+    pub lease: Option<Option<Lease>>,
+    /// Whether a lease that has ended is renewed; otherwise nothing changes that.
+    pub revive: bool,
     /// Health back to active.
     pub resume: bool,
     /// Pending until a handshake, which begins at once, has ended well.
@@ -159,12 +167,14 @@ pub(super) fn create(
         payload: new.payload,
         keep_answers: new.keep_answers,
         options: new.options,
+        expires_at: new.lease.map(|lease| lease.expires_at),
         health: Health { status: new.health, ..Health::default() },
         last_number: 0,
         version: 1,
         created_at: now,
         updated_at: now,
         lane: refs.lane,
+        lease_due: new.lease.map(|lease| lease.due_at()),
     };
     endpoint::insert(db, seal, &endpoint)?;
     if new.health == HealthStatus::Pending {
@@ -187,6 +197,11 @@ pub(super) fn update(
     account::lock(db, &lane.account_id)?;
     let Some(stored) = endpoint::find(db, &seal.key, lane)? else { return Ok(None) };
     let was_pending = stored.health.status == HealthStatus::Pending;
+    let has_expired = stored.health.status == HealthStatus::Expired;
+    // A lease that has ended is over, whatever else is asked for, unless it is renewed.
+    let lease = changes.lease.filter(|_| changes.revive || !has_expired);
+    let stays_expired = has_expired && lease.is_none();
+    let activate = changes.activate && !stays_expired;
     let endpoint = Endpoint {
         url: changes.url.unwrap_or(stored.url),
         name: changes.name.unwrap_or(stored.name),
@@ -198,7 +213,10 @@ pub(super) fn update(
         payload: changes.payload.unwrap_or(stored.payload),
         keep_answers: changes.keep_answers.unwrap_or(stored.keep_answers),
         options: changes.options.unwrap_or(stored.options),
-        health: match (changes.activate, changes.resume) {
+        expires_at: lease.map_or(stored.expires_at, |lease| lease.map(|lease| lease.expires_at)),
+        lease_due: lease.map_or(stored.lease_due, |lease| lease.map(|lease| lease.due_at())),
+        health: match (activate, changes.resume || has_expired) {
+            _ if stays_expired => stored.health,
             (true, _) => Health::pending(),
             (false, true) => Health::default(),
             (false, false) => stored.health,
@@ -208,7 +226,10 @@ pub(super) fn update(
         ..stored
     };
     endpoint::replace(db, seal, &endpoint)?;
-    if changes.activate {
+    if lease.is_some() {
+        incident::end_of_lease(db, endpoint.lane, incident::BY_RENEWAL, now)?;
+    }
+    if activate {
         let before = if was_pending { activation::find(db, &seal.key, lane)? } else { None };
         let is_unproven = before.is_some_and(|before| before.is_unproven);
         activation::set(db, seal, lane, &Activation::begin(seal.entropy, now, is_unproven))?;

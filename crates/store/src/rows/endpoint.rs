@@ -38,6 +38,8 @@ pub struct Endpoint {
     pub keep_answers: bool,
     /// What it has chosen of its contract's options, as a JSON object; `None`: nothing.
     pub options: Option<String>,
+    /// When its lease ends: nothing is sent from then on; `None`: never.
+    pub expires_at: Option<Timestamp>,
     /// Its health.
     pub health: Health,
     /// The `number` of its latest delivery.
@@ -50,6 +52,8 @@ pub struct Endpoint {
     pub updated_at: Timestamp,
     /// Its lane's number in the store.
     pub(crate) lane: i64,
+    /// When something has to be done about its lease.
+    pub(crate) lease_due: Option<Timestamp>,
 }
 
 table! {
@@ -72,6 +76,8 @@ table! {
         keep_answers: bool,
         /// What it has chosen, as a JSON object.
         options: Option<&'a str>,
+        expires_at: Option<Timestamp>,
+        lease_due: Option<Timestamp>,
         health: &'a str,
         consecutive_failures: u32,
         failing_since: Option<Timestamp>,
@@ -99,6 +105,8 @@ columns! {
         payload: Option<PayloadChoice> = "p.payload",
         keep_answers: bool = "p.keep_answers",
         options: Option<String> = "p.options",
+        expires_at: Option<Timestamp> = "p.expires_at",
+        lease_due: Option<Timestamp> = "p.lease_due",
         last_number: i64 = "p.last_number",
         version: i64 = "p.version",
         created_at: Timestamp = "p.created_at",
@@ -124,6 +132,7 @@ impl EndpointColumns<'_> {
             payload: self.payload.as_ref().map(crate::sql::write_payload),
             keep_answers: self.keep_answers,
             options: self.options.clone(),
+            expires_at: self.expires_at.map(Timestamp::as_micros),
         }
     }
 
@@ -273,12 +282,14 @@ pub(crate) fn read(row: &Row, key: &DataKey) -> Result<Endpoint, StoreError> {
         payload: columns.payload,
         keep_answers: columns.keep_answers,
         options: columns.options,
+        expires_at: columns.expires_at,
         health: health.into(),
         last_number: columns.last_number,
         version: columns.version,
         created_at: columns.created_at,
         updated_at: columns.updated_at,
         lane: columns.lane,
+        lease_due: columns.lease_due,
     })
 }
 
@@ -321,6 +332,7 @@ fn with_row<T>(seal: &AccountSeal<'_>, endpoint: &Endpoint, write: impl FnOnce(E
         payload: endpoint.payload.as_ref().map(crate::sql::write_payload),
         keep_answers: endpoint.keep_answers,
         options: endpoint.options.clone(),
+        expires_at: endpoint.expires_at.map(Timestamp::as_micros),
     };
     let lane = LaneKey { account_id: endpoint.account_id.clone(), endpoint_id: endpoint.id.clone() };
     let config_sealed = config.seal(seal, &lane);
@@ -339,6 +351,8 @@ fn with_row<T>(seal: &AccountSeal<'_>, endpoint: &Endpoint, write: impl FnOnce(E
         payload: config.payload.as_deref(),
         keep_answers: endpoint.keep_answers,
         options: endpoint.options.as_deref(),
+        expires_at: endpoint.expires_at,
+        lease_due: endpoint.lease_due,
         health: endpoint.health.status.as_str(),
         consecutive_failures: endpoint.health.consecutive_failures,
         failing_since: endpoint.health.failing_since,

@@ -29,6 +29,9 @@ pub(super) struct SealedConfig {
     /// What it has chosen of its contract's options. Seals of before schema 17 say nothing of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) options: Option<String>,
+    /// When its lease ends, in microseconds since 1970. Seals of before schema 19 say nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) expires_at: Option<i64>,
 }
 
 impl SealedConfig {
@@ -85,6 +88,7 @@ mod tests {
             payload: Some("ids".to_owned()),
             keep_answers: false,
             options: Some(r#"{"a":1}"#.to_owned()),
+            expires_at: Some(7),
         }
     }
 
@@ -121,6 +125,7 @@ mod tests {
             SealedConfig { payload: None, ..columns.clone() },
             SealedConfig { keep_answers: true, ..columns.clone() },
             SealedConfig { options: None, ..columns.clone() },
+            SealedConfig { expires_at: None, ..columns.clone() },
         ] {
             assert!(!config().agrees_with(&other), "{other:?}");
         }

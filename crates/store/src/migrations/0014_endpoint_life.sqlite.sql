@@ -1,0 +1,5 @@
+-- When an endpoint's lease ends; NULL: never.
+ALTER TABLE endpoints ADD COLUMN expires_at INTEGER;
+-- When something has to be done about that lease next: the operator is told of its end, or it ends.
+ALTER TABLE endpoints ADD COLUMN lease_due INTEGER;
+CREATE INDEX endpoints_lease_due ON endpoints (lease_due) WHERE lease_due IS NOT NULL;
