@@ -70,6 +70,7 @@ fn try_event(
             id: "example",
             url: "https://example.com/webhooks",
             name: Some("Example"),
+            expires_at: contract.subscription().lease.and_then(|lease| lease.example(now)),
             headers: &[],
             options: Some(options),
         },

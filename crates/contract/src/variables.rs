@@ -44,6 +44,7 @@ bellwire_domain::words! {
         EndpointId = "endpoint.id",
         EndpointUrl = "endpoint.url",
         EndpointName = "endpoint.name",
+        EndpointExpiresAt = "endpoint.expires_at",
         EndpointOptions = "endpoint.options",
         AccountId = "account.id",
         AccountName = "account.name",

@@ -27,7 +27,7 @@ fn with_input<T>(with: impl FnOnce(&RenderInput<'_>) -> T) -> T {
         event: EventInput { id: TOKEN, event_type: &event_type, occurred_at: NOW, seq: 0, data: "{}", is_test: false },
         attempt: AttemptInput { number: 1, at: NOW, random: [7; 24] },
         delivery: DeliveryInput { id: TOKEN, number: 0, created_at: NOW, previous: None },
-        endpoint: EndpointInput { id: "ep_1", url: URL, name: None, headers: &[], options: None },
+        endpoint: EndpointInput { id: "ep_1", url: URL, name: None, expires_at: None, headers: &[], options: None },
         account: AccountInput { id: "a", name: None },
         secrets: &secrets,
         activation: Some(TOKEN),

@@ -49,6 +49,13 @@ pub enum InvalidLease {
 }
 
 impl LeasePolicy {
+    /// When an endpoint of an example ends.
+    pub fn example(&self, now: Timestamp) -> Option<Timestamp> {
+        const DAY: Duration = Duration::from_secs(86_400);
+        let span = self.default.or_else(|| self.required.then(|| self.max.unwrap_or(DAY)));
+        span.map(|span| now.plus(span))
+    }
+
     /// The lease of a new endpoint. `wanted` is `None` where nothing is asked for, and `Some(None)` where none is wanted.
     pub fn begin(&self, wanted: Option<Option<Timestamp>>, now: Timestamp) -> Result<Option<Lease>, InvalidLease> {
         let chosen = wanted.unwrap_or_else(|| self.default.map(|span| now.plus(span)));

@@ -7,7 +7,7 @@ use bellwire_contract::{
     AccountInput, AnswerInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput,
     SecretSource,
 };
-use bellwire_domain::{AttemptOutcome, Consumer, Gate, Judgement, OutboundRequest, Secret, Suspicion, Timestamp};
+use bellwire_domain::{AttemptOutcome, Consumer, Gate, Judgement, OutboundRequest, Secret, Suspicion, Timestamp, lease};
 use bellwire_egress::Sent;
 use bellwire_store::{ActiveSecret, ClaimedDelivery, EndpointConfig, LaneKey, Outcome, Told};
 use sha2::{Digest, Sha256};
@@ -64,6 +64,11 @@ impl Shared {
         let nodes = self.queue.nodes();
         let rate_limit = rate_limit.map(|limit| limit.shared_by(nodes));
         self.limit(lane, LaneLimits { in_flight_max: in_flight_max.div_ceil(nodes), rate_limit });
+        if lease::has_ended(endpoint.expires_at, self.clock.now()) {
+            Box::pin(self.lapse(lane)).await;
+            Box::pin(self.put_back(vec![delivery])).await;
+            return Ended::Over(None);
+        }
         let gate = Gate { enabled: endpoint.enabled, health: endpoint.health.status };
         if !gate.admits(delivery.event.is_test) {
             Box::pin(self.put_back(vec![delivery])).await;
@@ -203,6 +208,7 @@ impl Shared {
                 id: config.endpoint.id.as_str(),
                 url: &config.endpoint.url,
                 name: config.endpoint.name.as_deref(),
+                expires_at: config.endpoint.expires_at,
                 headers: &config.endpoint.headers,
                 options: config.endpoint.options.as_deref(),
             },

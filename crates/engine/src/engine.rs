@@ -18,7 +18,7 @@ use crate::shared::Shared;
 use crate::suspects::Suspects;
 use crate::transport::Transport;
 use crate::waking::{NextLook, NextRound};
-use crate::{activator, claimer, deleter, eraser, pacer, recorder, replayer, retainer, rollups, watch};
+use crate::{activator, claimer, deleter, eraser, lapser, pacer, recorder, replayer, retainer, rollups, watch};
 
 /// What an engine needs.
 pub struct EngineOptions {
@@ -76,6 +76,7 @@ impl Engine {
         loops.spawn(pacer::run(Arc::clone(&shared)));
         loops.spawn(replayer::run(Arc::clone(&shared)));
         loops.spawn(activator::run(Arc::clone(&shared)));
+        loops.spawn(lapser::run(Arc::clone(&shared)));
         loops.spawn(deleter::run(Arc::clone(&shared)));
         loops.spawn(eraser::run(Arc::clone(&shared)));
         loops.spawn(rollups::run(Arc::clone(&shared)));

@@ -48,7 +48,7 @@ struct EndpointAnswer {
     events: Vec<String>,
     /// Whether new events create deliveries for it.
     enabled: bool,
-    /// `active`, `unhealthy`, `failed` (its queue is paused until it is resumed) or `pending`.
+    /// `active`, `unhealthy`, `failed` (its queue is paused until it is resumed), `pending`, or `expired` (its lease has ended).
     health: &'static str,
     /// Its own headers, sent with every delivery. An auditor is not shown their values.
     #[schema(value_type = BTreeMap<String, String>)]
@@ -66,6 +66,8 @@ struct EndpointAnswer {
     options: Option<Box<RawValue>>,
     /// Whether its answers are kept with its attempts, where its contract keeps answers.
     keep_answers: bool,
+    /// When its lease ends: nothing is sent from then on; null: never.
+    expires_at: Option<String>,
     /// When it was created.
     created_at: String,
     /// When it was last changed.
@@ -97,6 +99,7 @@ impl EndpointAnswer {
             payload: None,
             options: None,
             keep_answers: true,
+            expires_at: None,
             created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
             updated_at: "2025-01-16T08:00:00.000000Z".to_owned(),
             activation: None,
@@ -120,6 +123,7 @@ impl EndpointAnswer {
             payload: endpoint.payload.map(Payload),
             options: app.endpoint_options(access, endpoint.options.as_deref()).and_then(|all| RawValue::from_string(all).ok()),
             keep_answers: endpoint.keep_answers,
+            expires_at: endpoint.expires_at.map(|end| end.to_string()),
             created_at: endpoint.created_at.to_string(),
             updated_at: endpoint.updated_at.to_string(),
             activation: None,

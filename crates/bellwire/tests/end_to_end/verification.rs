@@ -313,7 +313,7 @@ fn render(contract: &Contract, event_type: &EventType, data: &str, secrets: &[Se
         event: EventInput { id: &event_id, event_type, occurred_at: SENT, seq: 1, data, is_test: false },
         attempt: AttemptInput { number: 1, at: SENT, random: [7; 24] },
         delivery: DeliveryInput { id: "dlv_1", number: 1, created_at: SENT, previous: None },
-        endpoint: EndpointInput { id: &endpoint_id, url: URL, name: None, headers: &[], options: None },
+        endpoint: EndpointInput { id: &endpoint_id, url: URL, name: None, expires_at: None, headers: &[], options: None },
         account: AccountInput { id: "clinic-1", name: None },
         secrets,
         activation: None,

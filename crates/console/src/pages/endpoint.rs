@@ -45,6 +45,8 @@ struct EndpointPage {
     /// What it has chosen of its contract's options, and defaults.
     options: Vec<(String, String)>,
     drops_answers: bool,
+    /// When its lease ends.
+    expires: Option<When>,
     created: When,
     changed: When,
     /// Types that a test event may have, each with its title and example.
@@ -116,6 +118,7 @@ pub(super) async fn show(
         sent: access.contract().ok().and_then(|contract| privacy::sent(contract, &endpoint)),
         options: options::chosen(app, &access, &endpoint),
         drops_answers: !endpoint.keep_answers,
+        expires: endpoint.expires_at.map(|end| When::new(end, now)),
         created: When::new(endpoint.created_at, now),
         changed: When::new(endpoint.updated_at, now),
         tests: test_types(app, &access),

@@ -11,6 +11,7 @@ use bellwire_store::Endpoint;
 use serde_json::{Map, Value};
 
 use super::account::label;
+use super::lease::{self, LeaseField};
 use super::options::{self, Control, OptionField};
 use super::privacy::{AnswersField, PayloadField, Privacy};
 use crate::form::Form;
@@ -39,6 +40,7 @@ struct EndpointFormPage {
     payload: Option<PayloadField>,
     answers: Option<AnswersField>,
     options: Vec<OptionField>,
+    lease: Option<LeaseField>,
     wrong: Wrong,
 }
 
@@ -75,6 +77,7 @@ struct Wrong {
     events: Option<String>,
     rate_limit: Option<String>,
     payload: Option<String>,
+    lease: Option<String>,
     /// What belongs to no field.
     other: Option<String>,
 }
@@ -82,7 +85,7 @@ struct Wrong {
 impl Wrong {
     fn new(error: &AppError) -> Self {
         let AppError::Invalid(faults) = error else { return Self { other: Some(sentence(error)), ..Self::default() } };
-        let known = ["/url", "/name", "/secret", "/events", "/rate_limit", "/payload", "/options/"];
+        let known = ["/url", "/name", "/secret", "/events", "/rate_limit", "/payload", "/options/", "/expires_at", "/lease"];
         let rest: Vec<_> = faults.iter().filter(|fault| !known.iter().any(|field| fault.pointer.starts_with(field))).collect();
         let other: Vec<&str> = rest.iter().map(|fault| fault.detail.as_str()).collect();
         let of = |field| fault_of(faults, field);
@@ -93,6 +96,7 @@ impl Wrong {
             events: of("/events"),
             rate_limit: of("/rate_limit"),
             payload: of("/payload"),
+            lease: of("/expires_at").or_else(|| of("/lease")),
             other: (!other.is_empty()).then(|| other.join("; ")),
         }
     }
@@ -106,6 +110,7 @@ struct Values {
     /// The types chosen; `None`: nothing was chosen yet.
     chosen: Option<Vec<String>>,
     privacy: Privacy,
+    lease: String,
     options: Map<String, Value>,
 }
 
@@ -118,6 +123,7 @@ impl Values {
             rate_limit: text("rate_limit"),
             chosen: Some(chosen(form)),
             privacy: Privacy::typed(form),
+            lease: lease::typed(form),
             options: options::typed(contract, form).unwrap_or_default(),
         }
     }
@@ -133,6 +139,7 @@ impl Values {
             rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()).unwrap_or_default(),
             chosen: Some(chosen),
             privacy: Privacy::stored(endpoint),
+            lease: lease::stored(endpoint),
             options: endpoint.options.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
         }
     }
@@ -178,6 +185,7 @@ fn page(
         payload: PayloadField::new(contract, &values.privacy),
         answers: AnswersField::new(contract, &values.privacy),
         options: options::fields(contract, &values.options),
+        lease: LeaseField::new(contract, values.lease),
         events: events_field(console.app(), access, values.chosen.as_deref())?,
         url: values.url,
         name: values.name,
@@ -221,6 +229,7 @@ pub(super) async fn new(
         rate_limit: String::new(),
         chosen: None,
         privacy: Privacy::default(),
+        lease: String::new(),
         options: Map::new(),
     };
     html(&page(&console, &visitor, &access, (None, values, &query))?)
@@ -257,6 +266,10 @@ pub(super) async fn add(
 ) -> Result<Response, Refusal> {
     let app = console.app();
     let access = app.open_account(&visitor.actor, Operation::EndpointChange, &account).await?;
+    let (expires_at, lease) = match lease::asked(access.contract()?, &form, None) {
+        Ok(asked) => asked,
+        Err(error) => return refused(&console, &visitor, &access, (None, &form, &query), &error),
+    };
     let input = EndpointInput {
         url: form.text("url").unwrap_or_default().to_owned(),
         name: form.text("name").map(str::to_owned),
@@ -267,6 +280,8 @@ pub(super) async fn add(
         keep_answers: Privacy::keep_answers(access.contract()?, &form),
         options: options::typed(access.contract()?, &form)
             .map(|typed| typed.into_iter().filter(|(_, value)| !value.is_null()).collect()),
+        expires_at,
+        lease,
         ..EndpointInput::default()
     };
     let was_typed = input.secret.is_some();
@@ -332,6 +347,10 @@ pub(super) async fn save(
     let access = app.open_account(&visitor.actor, Operation::EndpointChange, &account).await?;
     let endpoint = app.get_endpoint(&access, &id).await?;
     let chooses = access.contract()?.subscription().events == EventChoice::Choose;
+    let (expires_at, lease) = match lease::asked(access.contract()?, &form, Some(&endpoint)) {
+        Ok(asked) => asked,
+        Err(error) => return refused(&console, &visitor, &access, (Some(&endpoint), &form, &query), &error),
+    };
     let patch = EndpointPatch {
         url: Some(form.text("url").unwrap_or_default().to_owned()),
         name: Some(form.text("name").map(str::to_owned)),
@@ -340,6 +359,8 @@ pub(super) async fn save(
         payload: Privacy::payload(access.contract()?, &form).map(Some),
         keep_answers: Privacy::keep_answers(access.contract()?, &form),
         options: options::typed(access.contract()?, &form).map(Some),
+        expires_at,
+        lease,
         ..EndpointPatch::default()
     };
     match app.update_endpoint(&access, &id, patch).await {

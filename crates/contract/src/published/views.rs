@@ -60,6 +60,8 @@ pub struct EndpointView {
     pub rate_limit: Option<String>,
     /// All its options, as a JSON object; `None`: its contract has none.
     pub options: Option<String>,
+    /// When its lease ends; `None`: never.
+    pub expires_at: Option<Timestamp>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -154,6 +156,7 @@ impl EndpointView {
             ("payload", self.payload.as_ref().map_or_else(|| "null".to_owned(), payload)),
             ("rate_limit", optional(self.rate_limit.as_deref())),
             ("options", self.options.clone().unwrap_or_else(|| "null".to_owned())),
+            ("expires_at", self.expires_at.map_or_else(|| "null".to_owned(), time)),
             ("created_at", time(self.created_at)),
             ("updated_at", time(self.updated_at)),
         ];

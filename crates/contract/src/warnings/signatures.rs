@@ -98,6 +98,7 @@ fn is_of_this_request(variable: &Variable) -> bool {
         | Builtin::EndpointId
         | Builtin::EndpointUrl
         | Builtin::EndpointName
+        | Builtin::EndpointExpiresAt
         | Builtin::EndpointOptions
         | Builtin::AccountId
         | Builtin::AccountName

@@ -50,6 +50,7 @@ pub(crate) fn try_render(
             id: "ep_1",
             url: URL,
             name: Some("main"),
+            expires_at: None,
             headers: &[("X-Own".to_owned(), "1".to_owned())],
             options: None,
         },

@@ -281,6 +281,7 @@ async fn set_up(run: &Run, records: &Records) {
             rate_limit: None,
             payload: None,
             keep_answers: true,
+            lease: None,
             options: None,
             health: HealthStatus::Active,
             secret: Some(Secret::new("simulated".to_owned())),

@@ -60,6 +60,7 @@ pub fn new_endpoint(account: &str, id: &str, filter: EventFilter) -> NewEndpoint
         rate_limit: None,
         payload: None,
         keep_answers: true,
+        lease: None,
         options: None,
         health: HealthStatus::Active,
         secret: Some(Secret::new(format!("secret of {id}"))),

@@ -4,12 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use bellwire_app::{EndpointInput, Operation, PayloadInput};
-use bellwire_domain::Secret;
+use bellwire_domain::{Secret, Timestamp};
 use serde_json::{Map, Value};
 
 use super::EndpointAnswer;
 use crate::Api;
-use crate::body::{self, InFlightMax, body};
+use crate::body::{self, Change, InFlightMax, body};
 use crate::extract::{Caller, JsonBody, Params};
 use crate::problem::Problem;
 
@@ -38,6 +38,8 @@ body! {
         options: Option<Map<String, Value>>,
         /// Whether its answers are kept with its attempts, if the contract keeps answers; by default, they are.
         keep_answers: Option<bool>,
+        /// When its lease ends, if the contract has leases; null: never, where it allows that. By default, as the contract says.
+        expires_at: Change<Timestamp>,
     }
 }
 
@@ -63,8 +65,20 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<EndpointAnswer>), Problem> {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
     let body = body.read(actor.identity.as_str()).await?;
-    let EndpointCreate { url, name, secret, events, enabled, headers, in_flight_max, rate_limit, payload, options, keep_answers } =
-        body::read(&body)?;
+    let EndpointCreate {
+        url,
+        name,
+        secret,
+        events,
+        enabled,
+        headers,
+        in_flight_max,
+        rate_limit,
+        payload,
+        options,
+        keep_answers,
+        expires_at,
+    } = body::read(&body)?;
     let input = EndpointInput {
         url,
         name,
@@ -77,6 +91,8 @@ pub(super) async fn create(
         payload,
         options,
         keep_answers,
+        expires_at: expires_at.into_option(),
+        lease: None,
     };
     let (endpoint, secret) = api.app.create_endpoint(&access, input).await?;
     let answer = EndpointAnswer::show_whole(&api.app, &access, endpoint).await?.with_secret(secret.as_ref());

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use bellwire_app::{EndpointPatch, Operation, PayloadInput};
+use bellwire_domain::Timestamp;
 use serde_json::{Map, Value};
 
 use super::EndpointAnswer;
@@ -35,6 +36,8 @@ body! {
         options: Change<Map<String, Value>>,
         /// Whether its answers are kept with its attempts, if the contract keeps answers.
         keep_answers: Option<bool>,
+        /// When its lease ends, if the contract has leases: a later instant renews it. Null: never, where the contract allows that.
+        expires_at: Change<Timestamp>,
     }
 }
 
@@ -52,7 +55,7 @@ body! {
         example = json!(EndpointAnswer {
             url: "https://clinic.example/hooks/v2".to_owned(), name: None, ..EndpointAnswer::sample()
         })),
-        (status = 409, description = "The contract of the account is not loaded."),
+        (status = 409, description = "The contract of the account is not loaded, or its lease has ended and cannot be renewed."),
     )
 )]
 pub(super) async fn update(
@@ -63,8 +66,19 @@ pub(super) async fn update(
 ) -> Result<Json<EndpointAnswer>, Problem> {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
     let body = body.read(actor.identity.as_str()).await?;
-    let EndpointUpdate { url, name, events, enabled, headers, in_flight_max, rate_limit, payload, options, keep_answers } =
-        body::read(&body)?;
+    let EndpointUpdate {
+        url,
+        name,
+        events,
+        enabled,
+        headers,
+        in_flight_max,
+        rate_limit,
+        payload,
+        options,
+        keep_answers,
+        expires_at,
+    } = body::read(&body)?;
     let patch = EndpointPatch {
         url,
         name: name.into_option(),
@@ -76,6 +90,8 @@ pub(super) async fn update(
         payload: payload.into_option(),
         options: options.into_option(),
         keep_answers,
+        expires_at: expires_at.into_option(),
+        lease: None,
     };
     let endpoint = api.app.update_endpoint(&access, &endpoint, patch).await?;
     Ok(Json(EndpointAnswer::show_whole(&api.app, &access, endpoint).await?))

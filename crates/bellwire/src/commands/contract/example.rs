@@ -8,6 +8,7 @@ use bellwire_domain::{EventType, Secret, Timestamp};
 /// Stand-ins for what a server would know.
 pub(super) struct Example {
     now: Timestamp,
+    expires_at: Option<Timestamp>,
     event_id: String,
     endpoint_id: String,
 }
@@ -15,7 +16,8 @@ pub(super) struct Example {
 impl Example {
     pub(super) fn new(contract: &Contract, now: Timestamp) -> Self {
         let ids = contract.ids();
-        Self { now, event_id: ids.event.draw(now, [7; 10]), endpoint_id: ids.endpoint.draw(now, [8; 10]) }
+        let expires_at = contract.subscription().lease.and_then(|lease| lease.example(now));
+        Self { now, expires_at, event_id: ids.event.draw(now, [7; 10]), endpoint_id: ids.endpoint.draw(now, [8; 10]) }
     }
 
     pub(super) fn input<'a>(
@@ -29,7 +31,14 @@ impl Example {
             event: EventInput { id: &self.event_id, event_type, occurred_at: self.now, seq: 1, data, is_test: false },
             attempt: AttemptInput { number: 1, at: self.now, random: [7; 24] },
             delivery: DeliveryInput { id: "dlv_0000000000001", number: 1, created_at: self.now, previous: None },
-            endpoint: EndpointInput { id: &self.endpoint_id, url, name: None, headers: &[], options: None },
+            endpoint: EndpointInput {
+                id: &self.endpoint_id,
+                url,
+                name: None,
+                expires_at: self.expires_at,
+                headers: &[],
+                options: None,
+            },
             account: AccountInput { id: "550e8400-e29b-41d4-a716-446655440000", name: None },
             secrets,
             activation: None,
