@@ -106,7 +106,7 @@ impl Shared {
         let ended_at = self.clock.now();
         let judged = judge(&contract, &outcome, delivery.attempts + 1);
         let decision = policy.decide(delivery.attempts + 1, (&outcome, judged), ended_at, self.random());
-        let signal = policy.signal(&outcome);
+        let (signal, health) = (policy.signal(&outcome), policy.health_after(&outcome));
         let told = told.filter(|_| outcome.may_have_arrived()).map(Box::new);
         let outcome = if policy.keeps_answers && endpoint.keep_answers { outcome } else { outcome.without_body() };
         let duration = ended_at.since(started_at);
@@ -114,7 +114,7 @@ impl Shared {
         // Where the clock was set back meanwhile, by the clock as it is now: an attempt in the future tells that a retry was
         // scheduled by a clock that was ahead.
         let started_at = started_at.min(ended_at);
-        let outcome = Outcome { delivery, started_at, duration, phases, outcome, decision, health: policy.health, told };
+        let outcome = Outcome { delivery, started_at, duration, phases, outcome, decision, health, told };
         let _ = self.outcomes.send(outcome).await; // the recorder outlives every attempt
         Ended::Over(signal)
     }

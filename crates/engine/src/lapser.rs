@@ -1,5 +1,7 @@
 //! Leases of endpoints: on every beat the operator is told of those that are about to end, and those that are over are ended.
 //!
+//! Endpoints that were muted as they failed go on when their time has come.
+//!
 //! An attempt looks at the lease itself, so nothing is sent after its end, however late the beat is.
 
 use std::sync::Arc;
@@ -45,7 +47,14 @@ async fn round(shared: &Shared) -> Result<bool, StoreError> {
         }
         tell(lane, shared.queue.advance_lease(lane).await?);
     }
-    Ok(u32::try_from(due.len()).is_ok_and(|found| found >= ROUND))
+    let muted = shared.queue.muted(ROUND).await?;
+    for lane in &muted {
+        if shared.soft_stop.is_cancelled() {
+            return Ok(false);
+        }
+        tell(lane, shared.queue.unmute(lane).await?);
+    }
+    Ok(u32::try_from(due.len().max(muted.len())).is_ok_and(|found| found >= ROUND))
 }
 
 impl Shared {
@@ -64,6 +73,9 @@ fn tell(lane: &LaneKey, lapse: Option<Lapse>) {
         None => {}
         Some(Lapse::Told) => {
             tracing::info!(account.id = %account, endpoint.id = %endpoint, "an endpoint is about to expire");
+        }
+        Some(Lapse::Resumed) => {
+            tracing::info!(account.id = %account, endpoint.id = %endpoint, "an endpoint was muted and goes on");
         }
         Some(Lapse::Ended { cancelled }) => {
             metrics::counter!("bellwire_endpoints_expired_total").increment(1);

@@ -115,12 +115,16 @@ fn hot_statements_use_their_indexes() {
     }
 }
 
-/// What is due about leases is looked for on every beat: only what is due is read.
+/// What is due about leases and muted endpoints is looked for on every beat: only what is due is read.
 #[test]
-fn leases_that_are_due_are_found_by_their_index() {
-    let steps = plan(&migrated_sqlite(), &rows::lease::due_statement());
-    assert!(steps.iter().any(|step| step.contains("endpoints_lease_due (lease_due<?")), "{steps:?}");
-    assert!(steps.iter().all(|step| !step.starts_with("SCAN e")), "{steps:?}");
+fn what_is_due_of_endpoints_is_found_by_its_index() {
+    let connection = migrated_sqlite();
+    let indexes = ["endpoints_lease_due (lease_due<?", "endpoints_resumes_at (resumes_at<?"];
+    for (text, index) in rows::lease::due_statements().iter().zip(indexes) {
+        let steps = plan(&connection, text);
+        assert!(steps.iter().any(|step| step.contains(index)), "{steps:?}");
+        assert!(steps.iter().all(|step| !step.starts_with("SCAN e")), "{steps:?}");
+    }
 }
 
 #[test]

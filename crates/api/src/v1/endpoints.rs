@@ -50,6 +50,8 @@ struct EndpointAnswer {
     enabled: bool,
     /// `active`, `unhealthy`, `failed` (its queue is paused until it is resumed), `pending`, or `expired` (its lease has ended).
     health: &'static str,
+    /// Where it has failed and its contract only mutes it: when it is resumed by itself; otherwise null.
+    resumes_at: Option<String>,
     /// Its own headers, sent with every delivery. An auditor is not shown their values.
     #[schema(value_type = BTreeMap<String, String>)]
     headers: Headers,
@@ -93,6 +95,7 @@ impl EndpointAnswer {
             events: vec!["difference.created".to_owned()],
             enabled: true,
             health: HealthStatus::Active.as_str(),
+            resumes_at: None,
             headers: Headers(Vec::new()),
             in_flight_max: None,
             rate_limit: Some("10/s".to_owned()),
@@ -117,6 +120,7 @@ impl EndpointAnswer {
             name: endpoint.name,
             enabled: endpoint.enabled,
             health: endpoint.health.status.as_str(),
+            resumes_at: endpoint.health.resumes_at.map(|at| at.to_string()),
             headers: Headers(endpoint.headers),
             in_flight_max: endpoint.in_flight_max,
             rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()),

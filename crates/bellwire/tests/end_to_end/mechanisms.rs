@@ -3,6 +3,7 @@
 
 mod answers;
 mod handshakes;
+mod health;
 mod key_pairs;
 mod leases;
 mod options;

@@ -319,4 +319,19 @@ impl Queue {
         }
         Ok(lapse)
     }
+
+    /// Endpoints that were muted until now.
+    pub async fn muted(&self, limit: u32) -> Result<Vec<LaneKey>, StoreError> {
+        let now = self.0.now();
+        self.0.read(move |db| rows::lease::muted(db, now, limit)).await
+    }
+
+    /// Lets an endpoint go on that was muted until now; `None`: somebody else has.
+    pub async fn unmute(&self, lane: &LaneKey) -> Result<Option<Lapse>, StoreError> {
+        let (context, wanted) = (self.0.context.clone(), lane.clone());
+        let lapse = self.0.write(move |db| lapse::resume(db, &context, &wanted)).await?;
+        self.0.configs.remove(lane);
+        self.0.context.handoff.mark_backlog([lane.clone()]); // what waited while it was muted
+        Ok(lapse)
+    }
 }

@@ -1,7 +1,7 @@
 //! Leases of endpoints: the operator is told before one ends, and then nothing is sent any more.
 //!
 //! What is due is looked for on the engine's beat. An attempt that finds a lease over does not wait for that: it ends the lease itself.
-//! Renewing is a change of the endpoint.
+//! Renewing is a change of the endpoint. Endpoints that were muted as they failed go on here as well, when their time has come.
 
 use bellwire_domain::incident::{Cause, Course, Failures};
 use bellwire_domain::{
@@ -11,6 +11,7 @@ use bellwire_domain::{
 
 use super::cancel::cancel_waiting;
 use super::context::WriteContext;
+use super::notice::Notice;
 use super::replay;
 use crate::StoreError;
 use crate::audit::append;
@@ -20,7 +21,7 @@ use crate::rows::operator_notice::{self, OperatorNotice};
 use crate::rows::{account, activation, incident};
 use crate::sql::Db;
 
-/// What was done about a lease.
+/// What was done about a lease, or about an endpoint that was muted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lapse {
     /// The operator is told that it will end.
@@ -30,6 +31,20 @@ pub enum Lapse {
         /// How many.
         cancelled: usize,
     },
+    /// It was muted, and goes on.
+    Resumed,
+}
+
+/// An endpoint that was muted goes on; `None`: it is not muted any more, or still is.
+pub(crate) fn resume(db: Db<'_>, context: &WriteContext, lane: &LaneKey) -> Result<Option<Lapse>, StoreError> {
+    account::lock(db, &lane.account_id)?;
+    let now = context.clock.now();
+    if !row::resume(db, lane, now)? {
+        return Ok(None);
+    }
+    append::append(db, &context.audit, &*context.entropy, now, &[record(lane, HealthStatus::Active)])?;
+    Notice::Waiting.tell(db)?;
+    Ok(Some(Lapse::Resumed))
 }
 
 /// Does what is due about an endpoint's lease; `None`: nothing is, or somebody has done it.
@@ -55,7 +70,7 @@ fn end(
     activation::clear(db, lane)?;
     replay::cancel_all(db, lane, now)?;
     let cancelled = cancel_waiting(db, lane, now)?;
-    append::append(db, &context.audit, &*context.entropy, now, &[record(lane)])?;
+    append::append(db, &context.audit, &*context.entropy, now, &[record(lane, HealthStatus::Expired)])?;
     notify(db, context, "endpoint.expired", (lane, expires_at), now)?;
     Ok(Lapse::Ended { cancelled })
 }
@@ -103,9 +118,9 @@ fn notify(
     operator_notice::put(db, &[OperatorNotice::new(now, &*context.entropy, event_type, &data)])
 }
 
-fn record(lane: &LaneKey) -> AuditEntry {
+fn record(lane: &LaneKey, health: HealthStatus) -> AuditEntry {
     let origin = AuditOrigin { via: AuditVia::Node, address: None };
     let entry = AuditEntry::new(AuditActor::Node, origin, AuditAction::EndpointChanged).in_account(&lane.account_id);
     let entry = entry.to(lane.endpoint_id.as_str()).with("changed", AuditDetail::Texts(vec!["health".to_owned()]));
-    entry.with("health", AuditDetail::Text(HealthStatus::Expired.to_string()))
+    entry.with("health", AuditDetail::Text(health.to_string()))
 }

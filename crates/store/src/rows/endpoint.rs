@@ -82,6 +82,7 @@ table! {
         consecutive_failures: u32,
         failing_since: Option<Timestamp>,
         unhealthy_since: Option<Timestamp>,
+        resumes_at: Option<Timestamp>,
         last_number: i64,
         version: i64,
         created_at: Timestamp,
@@ -154,13 +155,14 @@ columns! {
         consecutive_failures: u32 = "p.consecutive_failures",
         failing_since: Option<Timestamp> = "p.failing_since",
         unhealthy_since: Option<Timestamp> = "p.unhealthy_since",
+        resumes_at: Option<Timestamp> = "p.resumes_at",
     }
 }
 
 impl From<HealthColumns> for Health {
     fn from(columns: HealthColumns) -> Self {
-        let HealthColumns { status, consecutive_failures, failing_since, unhealthy_since } = columns;
-        Self { status, consecutive_failures, failing_since, unhealthy_since }
+        let HealthColumns { status, consecutive_failures, failing_since, unhealthy_since, resumes_at } = columns;
+        Self { status, consecutive_failures, failing_since, unhealthy_since, resumes_at }
     }
 }
 
@@ -357,6 +359,7 @@ fn with_row<T>(seal: &AccountSeal<'_>, endpoint: &Endpoint, write: impl FnOnce(E
         consecutive_failures: endpoint.health.consecutive_failures,
         failing_since: endpoint.health.failing_since,
         unhealthy_since: endpoint.health.unhealthy_since,
+        resumes_at: endpoint.health.resumes_at,
         last_number: endpoint.last_number,
         version: endpoint.version,
         created_at: endpoint.created_at,

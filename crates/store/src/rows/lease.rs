@@ -1,4 +1,4 @@
-//! When endpoints' leases end, and what is due about that: columns of `endpoints`.
+//! When endpoints' leases end and when those that are muted go on, and what is due about that: columns of `endpoints`.
 
 use bellwire_domain::{HealthStatus, Timestamp};
 
@@ -25,8 +25,25 @@ static DUE: Select<EndpointName> = Select::new(
      AS place FROM endpoints e WHERE e.lease_due <= $1) p ORDER BY p.place, p.lease_due, p.account_id, p.id LIMIT $2",
 );
 const SET_DUE: &str = "UPDATE endpoints SET lease_due = $1 WHERE account_id = $2 AND id = $3";
-const END: &str = "UPDATE endpoints SET health = $1, consecutive_failures = 0, failing_since = NULL, unhealthy_since = NULL, \
+const END: &str = "UPDATE endpoints SET health = $1, consecutive_failures = 0, failing_since = NULL, unhealthy_since = NULL, resumes_at = NULL, \
      lease_due = NULL, version = version + 1, updated_at = $2 WHERE account_id = $3 AND id = $4";
+
+static MUTED: Select<EndpointName> =
+    Select::new("FROM endpoints p WHERE p.resumes_at <= $1 ORDER BY p.resumes_at, p.account_id, p.id LIMIT $2");
+const RESUME: &str = "UPDATE endpoints SET health = $1, consecutive_failures = 0, failing_since = NULL, unhealthy_since = NULL, \
+     resumes_at = NULL, version = version + 1, updated_at = $2 WHERE account_id = $3 AND id = $4 AND health = $5 AND resumes_at <= $2";
+
+/// Endpoints that were muted until `now`.
+pub(crate) fn muted(db: Db<'_>, now: Timestamp, limit: u32) -> Result<Vec<LaneKey>, StoreError> {
+    let muted = MUTED.list(db, params![now, i64::from(limit)])?;
+    Ok(muted.into_iter().map(LaneKey::from).collect())
+}
+
+/// Makes an endpoint that was muted until `now` healthy again; `false`: somebody has done that.
+pub(crate) fn resume(db: Db<'_>, lane: &LaneKey, now: Timestamp) -> Result<bool, StoreError> {
+    let (active, failed) = (HealthStatus::Active.as_str(), HealthStatus::Failed.as_str());
+    Ok(db.execute(RESUME, params![active, now, lane.account_id.as_str(), lane.endpoint_id.as_str(), failed])? > 0)
+}
 
 pub(crate) fn find(db: Db<'_>, lane: &LaneKey) -> Result<Option<LeaseColumns>, StoreError> {
     FIND.find(db, params![lane.account_id.as_str(), lane.endpoint_id.as_str()])
@@ -51,11 +68,11 @@ pub(crate) fn end(db: Db<'_>, lane: &LaneKey, now: Timestamp) -> Result<(), Stor
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    vec![FIND.sql(), DUE.sql(), SET_DUE.to_owned(), END.to_owned()]
+    vec![FIND.sql(), DUE.sql(), SET_DUE.to_owned(), END.to_owned(), MUTED.sql(), RESUME.to_owned()]
 }
 
 /// What is looked for on every beat.
 #[cfg(test)]
-pub(crate) fn due_statement() -> String {
-    DUE.sql()
+pub(crate) fn due_statements() -> [String; 2] {
+    [DUE.sql(), MUTED.sql()]
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use bellwire_domain::{EventFilter, HealthStatus, IncidentState, Lease};
+use bellwire_domain::health::{FailedAfter, FailedThen};
+use bellwire_domain::{AttemptOutcome, Decision, EventFilter, HealthPolicy, HealthStatus, IncidentState, Lease};
 use bellwire_store::{EndpointChanges, IncidentQuery, Lapse, NewEndpoint, PageRequest};
 
-use crate::fixture::{Fixture, event, lane, new_endpoint};
+use crate::fixture::{Fixture, event, lane, new_endpoint, outcome};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -113,4 +114,33 @@ async fn the_first_of_each_account_comes_before_the_second_of_any() {
     fixture.clock.advance(DAY);
     let due = fixture.store.queue.due_leases(2).await.unwrap();
     assert_eq!(due, [lane("a", "e1"), lane("b", "f1")]);
+}
+
+#[tokio::test]
+async fn what_is_muted_waits_and_goes_on_by_itself() {
+    let mut fixture = Fixture::new();
+    let account = fixture.account("a").await;
+    let e1 = fixture.endpoint("a", "e1", EventFilter::All).await;
+    let policy = HealthPolicy { failed: Some((FailedAfter::Failures(1), FailedThen::Mute(DAY))), ..HealthPolicy::default() };
+    fixture.publish(&account, vec![event("x1", "x")]).await.unwrap();
+    let claimed = fixture.take().await;
+    let retry = Decision::Retry { due_at: fixture.now() };
+    let failed = outcome(&claimed[0], AttemptOutcome::answered(503), retry, policy, fixture.now());
+    fixture.store.queue.record_outcomes([failed].into()).await.unwrap();
+    let stored = fixture.store.records.find_endpoint(&e1).await.unwrap().unwrap();
+    assert_eq!(stored.health.status, HealthStatus::Failed);
+    let resumes_at = stored.health.resumes_at.unwrap();
+    assert!(fixture.store.queue.muted(9).await.unwrap().is_empty());
+    assert_eq!(fixture.store.queue.unmute(&e1).await.unwrap(), None, "it is too early");
+    let mut fixture = fixture.reopen().await;
+    fixture.clock.advance(resumes_at.since(fixture.now()));
+    fixture.store.queue.claim_due(fixture.now(), 10).await.unwrap();
+    assert!(fixture.take().await.is_empty(), "it waits until somebody unmutes it");
+    assert_eq!(fixture.store.queue.muted(9).await.unwrap(), std::slice::from_ref(&e1));
+    assert_eq!(fixture.store.queue.unmute(&e1).await.unwrap(), Some(Lapse::Resumed));
+    assert_eq!(fixture.store.queue.unmute(&e1).await.unwrap(), None, "once");
+    let stored = fixture.store.records.find_endpoint(&e1).await.unwrap().unwrap();
+    assert_eq!((stored.health.status, stored.health.resumes_at), (HealthStatus::Active, None));
+    fixture.store.queue.claim_due(fixture.now(), 10).await.unwrap();
+    assert_eq!(fixture.take().await.len(), 1, "what waited is sent");
 }

@@ -267,8 +267,14 @@ fn delivery(policy: &DeliveryPolicy) -> String {
             }
             FailedAfter::FailingFor(span) => format!("An attempt that fails when none has succeeded for {}", spelled(span)),
             FailedAfter::Failures(count) => format!("The last of {count} failed attempts in a row"),
+            FailedAfter::Run { failures, within, failing_for } => {
+                let within = within.map(|span| format!(" within {}", spelled(span))).unwrap_or_default();
+                let old = failing_for.map(|span| format!(", the first at least {} ago,", spelled(span))).unwrap_or_default();
+                format!("The last of {failures} failed attempts in a row{within}{old}")
+            }
         };
         let what = match then {
+            FailedThen::Mute(span) => &format!("mutes it: its deliveries wait for {}, and then go on", spelled(span)),
             FailedThen::Pause => "pauses it: its deliveries wait until it is resumed",
             FailedThen::Disable => "disables it: what waits is cancelled, and new events are not sent to it",
         };
