@@ -89,6 +89,10 @@ fn try_event(
         ..input
     };
     let result = result.and_then(|()| if contract.looks_back() { contract.render(&retry).map(drop) } else { Ok(()) });
+    // And for an endpoint that never expires, where that may be.
+    let lasts = contract.subscription().lease.is_some_and(|lease| !lease.required);
+    let lasting = RenderInput { endpoint: EndpointInput { expires_at: None, ..input.endpoint }, ..input };
+    let result = result.and_then(|()| if lasts { contract.render(&lasting).map(drop) } else { Ok(()) });
     let variants = || contract.variants.iter().map(|variant| Rendering::of(contract, &variant.plan, &input).map(drop));
     let result = result.and_then(|()| variants().collect::<Result<(), _>>());
     if let Err(error) = result {

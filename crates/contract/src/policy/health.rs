@@ -100,7 +100,8 @@ fn read_failed(node: &Node, has_unhealthy: bool, report: &mut Report) -> Option<
     }
     let [key] = conditions[..] else {
         let help = "write one of `after_unhealthy_for`, `after_failing_for` and `after_failures`; with the last, also `after_failing_for` and `within`";
-        report.add(fields.at, path, "these conditions do not go together", help);
+        let message = if conditions.is_empty() { "needs a condition" } else { "these conditions do not go together" };
+        report.add(fields.at, path, message, help);
         return None;
     };
     if key == "within" {
