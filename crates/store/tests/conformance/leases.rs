@@ -124,14 +124,15 @@ async fn what_is_muted_waits_and_goes_on_by_itself() {
     let policy = HealthPolicy { failed: Some((FailedAfter::Failures(1), FailedThen::Mute(DAY))), ..HealthPolicy::default() };
     fixture.publish(&account, vec![event("x1", "x")]).await.unwrap();
     let claimed = fixture.take().await;
-    let retry = Decision::Retry { due_at: fixture.now() };
-    let failed = outcome(&claimed[0], AttemptOutcome::answered(503), retry, policy, fixture.now());
+    let over = Decision::Failed { endpoint_gone: false };
+    let failed = outcome(&claimed[0], AttemptOutcome::answered(503), over, policy, fixture.now());
     fixture.store.queue.record_outcomes([failed].into()).await.unwrap();
     let stored = fixture.store.records.find_endpoint(&e1).await.unwrap().unwrap();
     assert_eq!(stored.health.status, HealthStatus::Failed);
     let resumes_at = stored.health.resumes_at.unwrap();
     assert!(fixture.store.queue.muted(9).await.unwrap().is_empty());
     assert_eq!(fixture.store.queue.unmute(&e1).await.unwrap(), None, "it is too early");
+    fixture.publish(&account, vec![event("x2", "x")]).await.unwrap();
     let mut fixture = fixture.reopen().await;
     fixture.clock.advance(resumes_at.since(fixture.now()));
     fixture.store.queue.claim_due(fixture.now(), 10).await.unwrap();
