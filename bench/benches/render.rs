@@ -50,6 +50,7 @@ fn measure(bencher: &mut criterion::Bencher<'_>, contract: &Contract, event: &Ev
             id: &endpoint_id,
             url: "https://client.example/hooks",
             name: None,
+            expires_at: None,
             headers: &[],
             options: None,
             credentials: None,

@@ -90,6 +90,8 @@ codes! {
     DeliveryInFlight = "delivery_in_flight" CONFLICT "The delivery is in flight";
     /// The delivery's endpoint was deleted.
     EndpointDeleted = "endpoint_deleted" CONFLICT "The endpoint of this delivery was deleted";
+    /// The endpoint's lease is over.
+    LeaseEnded = "lease_ended" CONFLICT "The endpoint has expired";
     /// The incident is over.
     IncidentResolved = "incident_resolved" CONFLICT "The incident is resolved";
     /// The limit of running replays is reached.
@@ -267,6 +269,7 @@ impl Problem {
             Conflict::SecretLimit { .. } => Code::SecretLimit,
             Conflict::DeliveryInFlight => Code::DeliveryInFlight,
             Conflict::EndpointDeleted => Code::EndpointDeleted,
+            Conflict::LeaseEnded { .. } => Code::LeaseEnded,
             Conflict::IncidentResolved => Code::IncidentResolved,
             Conflict::ReplayLimit { .. } | Conflict::AccountReplayLimit { .. } => Code::ReplayLimit,
             Conflict::BulkRetryLimit { .. } => Code::BulkRetryLimit,
@@ -290,6 +293,7 @@ impl Problem {
             | Conflict::SecretLimit { .. }
             | Conflict::DeliveryInFlight
             | Conflict::EndpointDeleted
+            | Conflict::LeaseEnded { .. }
             | Conflict::IncidentResolved
             | Conflict::IllegalTransition { .. }
             | Conflict::ResourceEvent

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use bellwire_contract::{Contract, EventChoice, EventDefinition, SecretSource};
 use bellwire_domain::{
-    AddressPolicy, Consumer, EndpointUrl, EventFilter, EventType, PAYLOAD_FIELDS_MAX, PayloadChoice, PayloadLevel, Pointer,
-    RateLimit, Secret, UrlPolicy, escape_pointer, unseen_reason,
+    AddressPolicy, Consumer, EndpointUrl, EventFilter, EventType, Lease, PAYLOAD_FIELDS_MAX, PayloadChoice, PayloadLevel,
+    Pointer, RateLimit, Secret, Timestamp, UrlPolicy, escape_pointer, unseen_reason,
 };
 use bellwire_store::Account;
 use serde_json::{Map, Value};
@@ -29,6 +29,17 @@ pub(crate) struct EndpointRules<'a> {
     pub(crate) addresses: &'a AddressPolicy,
     pub(crate) allow_http: bool,
     pub(crate) limits: &'a Limits,
+}
+
+/// When somebody wants a lease to end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AskedEnd {
+    /// The field that says so.
+    pub(crate) field: &'static str,
+    /// `None`: never.
+    pub(crate) end: Option<Timestamp>,
+    /// Whether another field says so as well.
+    pub(crate) is_twice: bool,
 }
 
 /// The name of the definition for all types that a contract does not list. It is not a type itself.
@@ -182,6 +193,40 @@ impl EndpointRules<'_> {
         let found = self.contract.check_credentials(&given);
         faults.extend(found.into_iter().map(|error| Fault::new(format!("/credentials{}", error.pointer), error.message)));
         (!given.is_empty()).then(|| Secret::new(Value::Object(given).to_string()))
+    }
+
+    /// The lease of a new endpoint.
+    pub(crate) fn check_lease(&self, asked: Option<AskedEnd>, now: Timestamp, faults: &mut Vec<Fault>) -> Option<Lease> {
+        match (asked, self.contract.subscription().lease) {
+            (Some(asked), _) => self.check_renewal(asked, now, faults),
+            (None, None) => None,
+            (None, Some(policy)) => policy.begin(None, now).unwrap_or_else(|error| {
+                faults.push(Fault::new("/expires_at", error.to_string()));
+                None
+            }),
+        }
+    }
+
+    /// The lease that an endpoint has from now on.
+    pub(crate) fn check_renewal(&self, asked: AskedEnd, now: Timestamp, faults: &mut Vec<Fault>) -> Option<Lease> {
+        if asked.is_twice {
+            faults.push(Fault::new(asked.field, "say when it ends or how long it lasts, not both"));
+            return None;
+        }
+        let policy = self.contract.subscription().lease;
+        if policy.is_none() && asked.end.is_some() {
+            faults.push(Fault::new(asked.field, "under this contract endpoints do not expire: leave it out"));
+            return None;
+        }
+        policy.unwrap_or_default().renew(asked.end, now).unwrap_or_else(|error| {
+            faults.push(Fault::new(asked.field, error.to_string()));
+            None
+        })
+    }
+
+    /// Whether an endpoint whose lease has ended may be renewed. Without leases nothing keeps it from that.
+    pub(crate) fn is_renewable(&self) -> bool {
+        self.contract.subscription().lease.is_none_or(|lease| lease.renewable_after_end)
     }
 
     /// The secret that was given, if the contract takes it. Without one there may be none, or one is [drawn](Self::draws_secret).

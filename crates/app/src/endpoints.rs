@@ -1,11 +1,15 @@
 //! Endpoints: registered, changed, tested, enabled, disabled and deleted by whom the contract allows.
 
+use std::time::Duration;
+
 use bellwire_contract::EventDefinition;
-use bellwire_domain::{AuditAction, AuditDetail, AuditEntry, EndpointId, EventFilter, HealthStatus, MASK, Secret, mask_query};
+use bellwire_domain::{
+    AuditAction, AuditDetail, AuditEntry, EndpointId, EventFilter, HealthStatus, MASK, Secret, Timestamp, mask_query,
+};
 use bellwire_store::{Endpoint, EndpointChanges, EventReceipt, LaneKey, LimitedError, NewEndpoint, Page, PageRequest};
 use serde_json::{Map, Value};
 
-use crate::endpoint_rules::{EndpointRules, PayloadInput, check_name, check_rate_limit, entitled};
+use crate::endpoint_rules::{AskedEnd, EndpointRules, PayloadInput, check_name, check_rate_limit, entitled};
 use crate::error::no_faults;
 use crate::shown_secret::ShownSecret;
 use crate::{AccountAccess, Allowance, App, AppError, Conflict, EventInput, Resource};
@@ -37,6 +41,10 @@ pub struct EndpointInput {
     pub options: Option<Map<String, Value>>,
     /// The credentials that it gives, texts by name.
     pub credentials: Option<Secret<Map<String, Value>>>,
+    /// When its lease ends, or that it never does; `None`: as the contract says.
+    pub expires_at: Option<Option<Timestamp>>,
+    /// The same as a time from now on.
+    pub lease: Option<Duration>,
 }
 
 /// Changes to an endpoint; `None` leaves a value as it is.
@@ -64,6 +72,10 @@ pub struct EndpointPatch {
     pub options: Option<Option<Map<String, Value>>>,
     /// Credentials that change: null removes one. `None` in place of all: it has none any more.
     pub credentials: Option<Option<Secret<Map<String, Value>>>>,
+    /// When its lease ends, or that it never does. A new end renews it.
+    pub expires_at: Option<Option<Timestamp>>,
+    /// The same as a time from now on.
+    pub lease: Option<Duration>,
 }
 
 impl App {
@@ -87,6 +99,8 @@ impl App {
         let payload = rules.check_payload(input.payload, &mut faults);
         let options = rules.check_options(None, input.options, &mut faults);
         let credentials = rules.check_credentials(None, input.credentials, &mut faults);
+        let now = self.clock().now();
+        let lease = rules.check_lease(asked_end(input.expires_at, input.lease, now), now, &mut faults);
         let secret = rules.check_secret(input.secret, &mut faults);
         no_faults(faults)?;
         let secret = match secret {
@@ -107,6 +121,7 @@ impl App {
             keep_answers: input.keep_answers.unwrap_or(true),
             options,
             credentials,
+            lease,
             health: if rules.contract.activation().is_some() { HealthStatus::Pending } else { HealthStatus::Active },
             secret: secret.clone(),
         };
@@ -180,7 +195,15 @@ impl App {
         let options = patch.options.map(|wanted| rules.check_options(before.options.as_deref(), wanted, &mut faults));
         let given = |wanted| rules.check_credentials(before.credentials.as_ref(), wanted, &mut faults);
         let credentials = patch.credentials.map(given);
+        let now = self.clock().now();
+        let asked = asked_end(patch.expires_at, patch.lease, now);
+        let lease = asked.map(|asked| rules.check_renewal(asked, now, &mut faults));
         no_faults(faults)?;
+        let has_expired = before.health.status == HealthStatus::Expired;
+        let is_renewable = rules.is_renewable();
+        if has_expired && lease.is_some() && !is_renewable {
+            return Err(Conflict::LeaseEnded { is_renewable }.into());
+        }
         let is_elsewhere = patch.url.as_ref().is_some_and(|url| *url != before.url);
         let is_given_up = patch.enabled == Some(true) && self.waits_for_nobody(access, &before).await?;
         let changes = EndpointChanges {
@@ -195,8 +218,10 @@ impl App {
             keep_answers: patch.keep_answers,
             options,
             credentials,
+            lease,
+            revive: is_renewable,
             resume: patch.enabled == Some(true) && revives(&before),
-            activate: rules.contract.activation().is_some() && (is_elsewhere || is_given_up),
+            activate: rules.contract.activation().is_some() && (is_elsewhere || is_given_up || (has_expired && lease.is_some())),
         };
         self.change_endpoint(access, id, changes).await
     }
@@ -213,9 +238,20 @@ impl App {
 
     /// Makes an endpoint healthy again, so that its waiting deliveries are attempted. One that is pending gets a new handshake.
     pub async fn resume_endpoint(&self, access: &AccountAccess, id: &str) -> Result<Endpoint, AppError> {
-        let is_pending = self.get_endpoint(access, id).await?.health.status == HealthStatus::Pending;
+        let endpoint = self.get_endpoint(access, id).await?;
+        Self::refuse_expired(access, &endpoint)?;
+        let is_pending = endpoint.health.status == HealthStatus::Pending;
         let activate = is_pending && access.contract()?.activation().is_some();
         self.change_endpoint(access, id, EndpointChanges { resume: !activate, activate, ..EndpointChanges::default() }).await
+    }
+
+    /// Nothing is sent to an endpoint that has expired, whatever is asked for.
+    fn refuse_expired(access: &AccountAccess, endpoint: &Endpoint) -> Result<(), AppError> {
+        if endpoint.health.status != HealthStatus::Expired {
+            return Ok(());
+        }
+        let lease = access.contract()?.subscription().lease;
+        Err(Conflict::LeaseEnded { is_renewable: lease.is_none_or(|lease| lease.renewable_after_end) }.into())
     }
 
     /// Whether an endpoint is pending and no handshake is under way that would end that.
@@ -240,6 +276,7 @@ impl App {
         input: Option<EventInput<'_>>,
     ) -> Result<(EventReceipt, Allowance), AppError> {
         let endpoint = self.get_endpoint(access, id).await?;
+        Self::refuse_expired(access, &endpoint)?;
         let admitted = self.tests().admit(&access.account.id, self.clock().now());
         let left = admitted.map_err(|(retry_after, allowance)| AppError::RateExceeded { retry_after, allowance })?;
         let entry = access.entry(AuditAction::EndpointTested).to(id);
@@ -298,6 +335,7 @@ fn described(entry: AuditEntry, changes: &EndpointChanges) -> AuditEntry {
         ("keep_answers", changes.keep_answers.is_some()),
         ("options", changes.options.is_some()),
         ("credentials", changes.credentials.is_some()),
+        ("expires_at", changes.lease.is_some()),
         ("health", changes.resume || changes.activate),
     ];
     let touched = fields.iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| (*name).to_owned()).collect();
@@ -325,6 +363,16 @@ fn with_credentials(entry: AuditEntry, credentials: Option<&Secret<String>>) -> 
 /// Whether enabling an endpoint must also make it healthy: a failed one gets no requests.
 fn revives(endpoint: &Endpoint) -> bool {
     !endpoint.enabled && endpoint.health.status == HealthStatus::Failed
+}
+
+/// When a lease is to end, and by which field that was asked for; `None`: nothing was.
+#[expect(clippy::option_option, reason = "callers know three things to say")]
+fn asked_end(expires_at: Option<Option<Timestamp>>, lease: Option<Duration>, now: Timestamp) -> Option<AskedEnd> {
+    match (expires_at, lease) {
+        (None, None) => None,
+        (Some(end), None) => Some(AskedEnd { field: "/expires_at", end, is_twice: false }),
+        (end, Some(lease)) => Some(AskedEnd { field: "/lease", end: Some(now.plus(lease)), is_twice: end.is_some() }),
+    }
 }
 
 /// What is said when a limit is reached.

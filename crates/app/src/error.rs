@@ -93,6 +93,12 @@ pub enum Conflict {
         /// The limit.
         max: u32,
     },
+    /// The endpoint's lease has ended.
+    #[error("the endpoint has expired{}", if *.is_renewable { ": renew it with a new `expires_at` first" } else { ", and under this contract it cannot be renewed: register it anew" })]
+    LeaseEnded {
+        /// Whether it may be renewed.
+        is_renewable: bool,
+    },
     /// The incident is over.
     #[error("the incident is resolved: there is nothing to acknowledge")]
     IncidentResolved,

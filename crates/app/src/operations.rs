@@ -11,7 +11,8 @@ use crate::accounts::AccountInput;
 use crate::author::Author;
 use crate::{AccountAccess, App, AppError, Conflict, EventInput, Scope};
 
-/// The types of the events that tell the operator something. `audit.checkpoint` is one more, where the contract has it.
+/// The types of the events that tell the operator something. `audit.checkpoint`, `endpoint.expiring` and `endpoint.expired` are more, where
+/// the contract has them.
 pub const OPERATOR_EVENTS: [&str; 6] =
     ["endpoint.unhealthy", "endpoint.failed", "endpoint.disabled", "endpoint.recovered", "delivery.failed", "account.backlog"];
 
@@ -82,7 +83,7 @@ impl App {
         let access = self.own_account(id).await?;
         let contract = access.contract()?;
         for notice in &notices {
-            // Checkpoints came later than some accounts' contracts: who cannot be told of them takes them from the API.
+            // Some came later than some accounts' contracts: who cannot be told of them finds them in the API.
             if contract.event(&notice.event_type).is_none() {
                 self.records().remove_notices(vec![notice.id.clone()]).await?;
                 continue;

@@ -85,6 +85,7 @@ impl App {
                 id: endpoint.id.as_str(),
                 url: &endpoint.url,
                 name: endpoint.name.as_deref(),
+                expires_at: endpoint.expires_at,
                 headers: &endpoint.headers,
             },
             account: AccountInput { id: access.account.id.as_str(), name: access.account.name.as_deref() },

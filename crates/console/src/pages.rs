@@ -17,6 +17,7 @@ mod filter;
 mod find;
 mod incidents;
 mod keys;
+mod lease;
 mod options;
 mod overview;
 mod portal;

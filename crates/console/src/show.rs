@@ -122,6 +122,7 @@ pub(crate) const fn health_badge(enabled: bool, status: HealthStatus) -> Badge {
         (true, HealthStatus::Active) => Badge { word: "active", tone: "good" },
         (true, HealthStatus::Unhealthy) => Badge { word: "unhealthy", tone: "warn" },
         (true, HealthStatus::Pending) => Badge { word: "unverified", tone: "wait" },
+        (true, HealthStatus::Expired) => Badge { word: "expired", tone: "off" },
         (true, HealthStatus::Failed) => Badge { word: "failed", tone: "bad" },
     }
 }

@@ -1,6 +1,8 @@
 //! Texts for people: what went wrong with an attempt, whose side it is on, and what to do. One table for all outcomes, so that
 //! a page and a test can see that none is missing.
 
+use bellwire_domain::incident::LEASE_ENDING;
+
 /// Whose side a failure is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -176,6 +178,9 @@ pub(crate) fn words(outcome: &str, status: Option<u16>, is_success: bool) -> Wor
     if let Some((_, words)) = OUTCOMES.iter().find(|(known, _)| *known == outcome) {
         return *words;
     }
+    if outcome == LEASE_ENDING {
+        return ENDING;
+    }
     let status = status.unwrap_or(0);
     if let Some((_, words)) = STATUSES.iter().find(|(known, _)| *known == status) {
         return *words;
@@ -187,6 +192,12 @@ pub(crate) fn words(outcome: &str, status: Option<u16>, is_success: bool) -> Wor
         _ => OTHER,
     }
 }
+
+/// No failure: an endpoint is about to expire.
+const ENDING: Words = theirs(
+    "The endpoint is about to expire",
+    "Renew it on its page, or by the API with a new expires_at. From then on nothing is sent.",
+);
 
 /// What has just been done, by the word in the address.
 pub(crate) fn said(word: &str) -> Option<&'static str> {

@@ -237,7 +237,6 @@ async fn fail(site: &Site, phases: Phases) {
         outcome: AttemptOutcome::Response { status: 503, retry_after: None, headers: Vec::new(), body: b"later".to_vec() },
         decision: Decision::Failed { endpoint_gone: false },
         health: HealthPolicy::default(),
-        counts: true,
         told: None,
     };
     site.queue.record_outcomes([outcome].into()).await.unwrap();

@@ -2,10 +2,10 @@
 
 mod batch;
 pub(crate) mod chosen;
+mod health;
 
 use std::time::Duration;
 
-use bellwire_domain::health::{FailedAfter, FailedThen};
 use bellwire_domain::schedule::RETRIES_MAX;
 use bellwire_domain::{DeliveryPolicy, HealthPolicy, RateLimit, RetrySchedule, SuccessRule};
 
@@ -45,7 +45,7 @@ const KEYS: &[KeySpec] = &[
     ),
     KeySpec::optional("batch", batch::BATCH, "How events share a request; each has one of its own unless given."),
     KeySpec::optional("answers", Shape::Words(Answers::WORDS), "Whether the bodies of answers are kept."),
-    KeySpec::optional("health", Shape::Keys(HEALTH_KEYS), "When an endpoint counts as unhealthy or failed."),
+    KeySpec::optional("health", health::HEALTH, "When an endpoint counts as unhealthy or failed."),
 ];
 /// Statuses, or one condition as `{{ … }}`.
 const STATUSES: Shape = Shape::OneOrMany { of: &STATUS, min: None };
@@ -93,24 +93,6 @@ const RETRY_AFTER_KEYS: &[KeySpec] = &[KeySpec::required(
     "How far the header may put an attempt off.",
     "write how far the header may put an attempt off, such as `1h`",
 )];
-const HEALTH_KEYS: &[KeySpec] = &[
-    KeySpec::optional("unhealthy", Shape::Keys(UNHEALTHY_KEYS), "When an endpoint becomes unhealthy."),
-    KeySpec::optional("failed", Shape::Keys(FAILED_KEYS), "When it becomes failed, and what happens then."),
-];
-const UNHEALTHY_KEYS: &[KeySpec] = &[KeySpec::required(
-    "after_failures",
-    FAILURES,
-    "How many failed attempts in a row it takes.",
-    "write after how many failed attempts in a row, such as `1`",
-)];
-const FAILED_KEYS: &[KeySpec] = &[
-    KeySpec::optional("after_unhealthy_for", Shape::DURATION, "How long it has been unhealthy."),
-    KeySpec::optional("after_failing_for", Shape::DURATION, "How long every attempt has failed."),
-    KeySpec::optional("after_failures", FAILURES, "How many attempts in a row have failed."),
-    KeySpec::optional("then", Shape::Words(Then::WORDS), "What happens to its queue; `pause` unless given."),
-];
-const FAILURES: Shape = Shape::Whole { min: 1, max: None };
-
 bellwire_domain::words! {
     /// What the status 410 does to an endpoint.
     enum Gone {
@@ -124,14 +106,6 @@ bellwire_domain::words! {
     enum Answers {
         Keep = "keep",
         Drop = "drop",
-    }
-}
-
-bellwire_domain::words! {
-    /// What happens to an endpoint that has failed.
-    enum Then {
-        Pause = "pause",
-        Disable = "disable",
     }
 }
 
@@ -156,6 +130,7 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<(Delivery
         batch: None,
         keeps_answers: true,
         health: HealthPolicy::default(),
+        health_on: None,
     };
     let Some(node) = node else { return Some((policy, rules)) };
     let fields = Fields::open(node, "delivery", KEYS, report)?;
@@ -207,7 +182,8 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<(Delivery
         policy.rate_limit = read_rate_limit(node, report);
     }
     if let Some(node) = fields.get("health") {
-        is_whole &= set(&mut policy.health, read_health(node, report));
+        is_whole &= set(&mut policy.health, health::read(node, report));
+        policy.health_on = health::read_counted(node, report);
     }
     is_whole.then_some((policy, rules))
 }
@@ -348,65 +324,6 @@ fn check_backoff(fields: &Fields<'_>, expected: &str, report: &mut Report) {
         let message = format!("these delays are {expected}");
         report.add(node.at, &fields.path_of("backoff"), message, format!("write `{expected}`, or leave `backoff` out"));
     }
-}
-
-fn read_health(node: &Node, report: &mut Report) -> Option<HealthPolicy> {
-    let fields = Fields::open(node, "delivery.health", HEALTH_KEYS, report)?;
-    let mut policy = HealthPolicy::default();
-    if let Some(node) = fields.get("unhealthy") {
-        let count = Fields::open(node, "delivery.health.unhealthy", UNHEALTHY_KEYS, report)?.get("after_failures")?;
-        policy.unhealthy_after_failures = at_least_one(count, "delivery.health.unhealthy.after_failures", report);
-    }
-    if let Some(node) = fields.get("failed") {
-        policy.failed = read_failed(node, policy.unhealthy_after_failures.is_some(), report);
-    }
-    Some(policy)
-}
-
-fn read_failed(node: &Node, has_unhealthy: bool, report: &mut Report) -> Option<(FailedAfter, FailedThen)> {
-    let path = "delivery.health.failed";
-    let fields = Fields::open(node, path, FAILED_KEYS, report)?;
-    let then = match fields.word("then", report) {
-        Some(Then::Disable) => FailedThen::Disable,
-        Some(Then::Pause) | None => FailedThen::Pause,
-    };
-    let conditions = FAILED_KEYS.iter().map(|key| key.name).filter(|key| *key != "then" && fields.get(key).is_some());
-    let [key] = conditions.collect::<Vec<_>>()[..] else {
-        report.add(
-            fields.at,
-            path,
-            "needs exactly one condition",
-            "write one of `after_unhealthy_for`, `after_failing_for` and `after_failures`",
-        );
-        return None;
-    };
-    let value = fields.get(key)?;
-    let place = fields.path_of(key);
-    let after = match key {
-        "after_unhealthy_for" => {
-            if !has_unhealthy {
-                report.add(
-                    value.at,
-                    &place,
-                    "no endpoint ever becomes unhealthy",
-                    "add `unhealthy: { after_failures: 1 }`, or write `after_failing_for`",
-                );
-            }
-            FailedAfter::UnhealthyFor(reader::duration(value, &place, report)?)
-        }
-        "after_failing_for" => FailedAfter::FailingFor(reader::duration(value, &place, report)?),
-        _ => FailedAfter::Failures(at_least_one(value, &place, report)?),
-    };
-    Some((after, then))
-}
-
-fn at_least_one(node: &Node, path: &str, report: &mut Report) -> Option<u32> {
-    let count = reader::count(node, path, 1_000_000, report)?;
-    if count == 0 {
-        report.add(node.at, path, "a count of failures starts at 1", "write at least 1");
-        return None;
-    }
-    Some(count)
 }
 
 #[cfg(test)]

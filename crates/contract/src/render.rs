@@ -225,6 +225,7 @@ impl Rendering<'_> {
             Builtin::EndpointId => Piece::text(endpoint.id),
             Builtin::EndpointUrl => Piece::text(endpoint.url),
             Builtin::EndpointName => optional(endpoint.name),
+            Builtin::EndpointExpiresAt => endpoint.expires_at.map_or(Piece::Absent, Piece::Time),
             Builtin::EndpointOptions => {
                 let options = self.options.get_or_init(|| self.contract.options.merged(endpoint.options));
                 Piece::Json(options.as_str().into())

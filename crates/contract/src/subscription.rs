@@ -2,12 +2,13 @@
 
 mod secret;
 
-use bellwire_domain::{IdFormat, PayloadRules, UrlPolicy};
+use bellwire_domain::{IdFormat, LeasePolicy, PayloadRules, UrlPolicy};
 
 use crate::diagnostic::Report;
 use crate::expression::Expression;
 use crate::facts::read_condition;
 use crate::grammar::{Definition, KeySpec, Shape};
+use crate::lease::{self, LEASE};
 use crate::minimise::{self, PAYLOAD};
 use crate::options::{self, CREDENTIALS, EndpointOptions, Kind, OPTIONS};
 use crate::reader::{Fields, text};
@@ -51,6 +52,8 @@ pub struct Subscription {
     pub payload: PayloadRules,
     /// The most endpoints of an account; `None`: as many as the server allows.
     pub endpoints_max: Option<u32>,
+    /// How long an endpoint is sent to; `None`: endpoints do not expire.
+    pub lease: Option<LeasePolicy>,
 }
 
 bellwire_domain::words! {
@@ -86,6 +89,7 @@ const KEYS: &[KeySpec] = &[
     KeySpec::optional("credentials", CREDENTIALS, "Secret values that an endpoint gives."),
     KeySpec::optional("filter", TEMPLATE, "The condition under which an event goes to an endpoint."),
     KeySpec::optional("endpoints_max", Shape::Whole { min: 1, max: Some(ENDPOINTS_MAX) }, "The most endpoints of an account."),
+    KeySpec::optional("lease", LEASE, "How long an endpoint is sent to before it has to be renewed."),
 ];
 const ENDPOINTS_MAX: u32 = 1_000;
 const ID_KEYS: &[KeySpec] = &[
@@ -164,6 +168,7 @@ pub(crate) fn read(node: Option<&Node>, custom_headers: bool, wanted: &Wanted, r
         custom_headers,
         payload: PayloadRules::default(),
         endpoints_max: None,
+        lease: None,
     };
     let Some(node) = node else { return Some(subscription) };
     let fields = Fields::open(node, "subscription", KEYS, report)?;
@@ -175,6 +180,9 @@ pub(crate) fn read(node: Option<&Node>, custom_headers: bool, wanted: &Wanted, r
     let secret = fields.get("secret").map(|node| secret::read(node, &mut subscription.secret, report));
     if let Some(node) = fields.get("payload") {
         subscription.payload = minimise::read(node, report)?;
+    }
+    if let Some(node) = fields.get("lease") {
+        subscription.lease = Some(lease::read(node, report)?);
     }
     subscription.endpoints_max = fields.count("endpoints_max", ENDPOINTS_MAX, report);
     if subscription.endpoints_max == Some(0) {

@@ -53,6 +53,7 @@ fn try_token(contract: &Contract, report: &mut Report) {
             id: "example",
             url: "https://example.com/webhooks",
             name: Some("Example"),
+            expires_at: None,
             headers: &[],
             options: Some(&options),
             credentials: credentials.as_deref(),
@@ -109,6 +110,7 @@ fn try_event(
             id: "example",
             url: "https://example.com/webhooks",
             name: Some("Example"),
+            expires_at: contract.subscription().lease.and_then(|lease| lease.example(now)),
             headers: &[],
             options: Some(options),
             credentials,
@@ -135,6 +137,10 @@ fn try_event(
     let shared = RenderInput { others: &others, ..input };
     let is_shared = contract.delivery().batch.is_some() && contract.may_share(&event, &event, Some(options));
     let result = result.and_then(|()| if is_shared { contract.render(&shared).map(drop) } else { Ok(()) });
+    // And for an endpoint that never expires, where that may be.
+    let lasts = contract.subscription().lease.is_some_and(|lease| !lease.required);
+    let lasting = RenderInput { endpoint: EndpointInput { expires_at: None, ..input.endpoint }, ..input };
+    let result = result.and_then(|()| if lasts { contract.render(&lasting).map(drop) } else { Ok(()) });
     let variants = || contract.variants.iter().map(|variant| Rendering::of(contract, &variant.plan, &input).map(drop));
     let result = result.and_then(|()| variants().collect::<Result<(), _>>());
     if let Err(error) = result {

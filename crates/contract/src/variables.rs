@@ -45,6 +45,7 @@ bellwire_domain::words! {
         EndpointId = "endpoint.id",
         EndpointUrl = "endpoint.url",
         EndpointName = "endpoint.name",
+        EndpointExpiresAt = "endpoint.expires_at",
         EndpointOptions = "endpoint.options",
         EndpointCredentials = "endpoint.credentials",
         AccountId = "account.id",

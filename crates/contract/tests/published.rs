@@ -203,6 +203,7 @@ fn answers() {
         rate_limit: None,
         options: None,
         credentials: Vec::new(),
+        expires_at: None,
         created_at: at,
         updated_at: at,
         key: None,

@@ -21,7 +21,7 @@ pub enum Admission {
     All,
     /// Only test events: the endpoint is disabled, and whoever sets it up wants to see whether it works.
     TestsOnly,
-    /// None: the endpoint failed and waits for a resume, or is not verified yet.
+    /// None: the endpoint failed and waits for a resume, is not verified yet, or has expired.
     Nothing,
 }
 
@@ -61,6 +61,8 @@ mod tests {
             (HealthStatus::Failed, false, Nothing),
             (HealthStatus::Pending, true, Nothing),
             (HealthStatus::Pending, false, Nothing),
+            (HealthStatus::Expired, true, Nothing),
+            (HealthStatus::Expired, false, Nothing),
         ] {
             let gate = Gate { enabled, health };
             assert_eq!(gate.admission(), expected, "{gate:?}");

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::health::CountedFailures;
 use crate::{BatchRule, HealthPolicy, OutcomeKind, RateLimit, RetrySchedule, SuccessRule, Timestamp};
 
 crate::words! {
@@ -254,6 +255,8 @@ pub struct DeliveryPolicy {
     pub keeps_answers: bool,
     /// The health rules.
     pub health: HealthPolicy,
+    /// Which failures count for the health; `None`: every one.
+    pub health_on: Option<CountedFailures>,
 }
 
 /// What a contract makes of an answer of which it looks at more than the status.
@@ -283,6 +286,12 @@ pub enum Decision {
 }
 
 impl DeliveryPolicy {
+    /// The health rules for an attempt that ended so.
+    pub fn health_after(&self, outcome: &AttemptOutcome) -> HealthPolicy {
+        let ignores_failure = self.health_on.as_ref().is_some_and(|counted| !counted.counts(outcome));
+        HealthPolicy { ignores_failure, ..self.health }
+    }
+
     /// Judges the `attempts`-th attempt, which ended at `now`, by what the contract makes of it. `random` in 0..1 decides the jitter.
     pub fn decide(
         &self,
@@ -361,6 +370,7 @@ pub(crate) mod tests {
             rate_limit: None,
             keeps_answers: true,
             health: HealthPolicy::default(),
+            health_on: None,
         }
     }
 

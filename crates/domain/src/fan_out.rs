@@ -3,7 +3,7 @@
 //! An event gets the next `seq` of its account's log; each of its deliveries gets the next `number` of its endpoint. Both come
 //! from counters that are written in the same transaction as the event, so neither has gaps.
 
-use crate::{EndpointId, EventFilter, EventType, Gate};
+use crate::{EndpointId, EventFilter, EventType, Gate, HealthStatus};
 
 /// What fan-out has to know of an event.
 #[derive(Debug, Clone, Copy)]
@@ -33,8 +33,12 @@ pub struct Recipient {
 
 impl Recipient {
     /// Whether the event makes a delivery for this endpoint. A failed endpoint still gets deliveries: they wait for a resume. So does one
-    /// that has to prove itself again, but not one that never has: its backlog might be its account's whole share.
+    /// that has to prove itself again, but not one that never has: its backlog might be its account's whole share. One whose lease has
+    /// ended takes nothing.
     pub fn takes(&self, offer: Offer<'_>) -> bool {
+        if self.gate.health == HealthStatus::Expired {
+            return false;
+        }
         match offer.only {
             Some(only) => *only == self.id,
             None => self.gate.enabled && !self.is_unproven && self.filter.matches(offer.event_type),
@@ -115,6 +119,8 @@ mod tests {
         let never = Recipient { is_unproven: true, ..again.clone() };
         assert!(again.takes(event(&order, None, false)) && !never.takes(event(&order, None, false)));
         assert!(never.takes(event(&order, Some(&a), true)), "a test event waits for it");
+        let over = recipient("a", true, HealthStatus::Expired);
+        assert!(!over.takes(event(&order, None, false)) && !over.takes(event(&order, Some(&a), true)));
     }
 
     proptest! {

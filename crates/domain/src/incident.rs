@@ -36,6 +36,21 @@ pub struct Cause {
     pub status: Option<u16>,
 }
 
+/// The word of an incident that is no failure: an endpoint's lease is about to end.
+pub const LEASE_ENDING: &str = "lease_ending";
+
+impl Cause {
+    /// A lease that is about to end.
+    pub fn lease_ending() -> Self {
+        Self { outcome: LEASE_ENDING.to_owned(), status: None }
+    }
+
+    /// Whether a success ends it. A lease is renewed by people.
+    fn ends_with_success(&self) -> bool {
+        self.outcome != LEASE_ENDING
+    }
+}
+
 /// Failures for one cause, without a success in between.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failures {
@@ -119,7 +134,8 @@ impl Run {
     pub fn settle(&self, incidents: &mut Vec<Course>) {
         self.before.iter().for_each(|failures| settle_one(incidents, failures));
         if let Some(at) = self.success_at {
-            for incident in incidents.iter_mut().filter(|incident| incident.resolved_at.is_none()) {
+            let is_over = |incident: &&mut Course| incident.resolved_at.is_none() && incident.failures.cause.ends_with_success();
+            for incident in incidents.iter_mut().filter(is_over) {
                 incident.resolved_at = Some(at.max(incident.failures.last_at));
             }
         }
@@ -139,12 +155,13 @@ fn note(list: &mut Vec<Failures>, more: Failures) {
 }
 
 fn settle_one(incidents: &mut Vec<Course>, failures: &Failures) {
-    let unresolved = incidents.iter().filter(|incident| incident.resolved_at.is_none()).count();
+    let is_unresolved = |incident: &Course| incident.resolved_at.is_none() && incident.failures.cause.ends_with_success();
+    let unresolved = incidents.iter().filter(|incident| is_unresolved(incident)).count();
     let is_full = unresolved >= UNRESOLVED_MAX;
     let is_same =
         |incident: &Course| incident.takes(&failures.cause, failures.first_at) && !(is_full && incident.resolved_at.is_some());
     let same = incidents.iter().position(is_same);
-    let latest = || incidents.iter().rposition(|incident| incident.resolved_at.is_none());
+    let latest = || incidents.iter().rposition(is_unresolved);
     let found = same.or_else(|| if is_full { latest() } else { None });
     match found.and_then(|index| incidents.get_mut(index)) {
         Some(incident) => incident.add(failures),

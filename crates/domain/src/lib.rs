@@ -23,6 +23,7 @@ pub mod filter;
 pub mod health;
 pub mod ids;
 pub mod incident;
+pub mod lease;
 pub mod name;
 pub mod outcome_kind;
 pub mod pace;
@@ -64,6 +65,7 @@ pub use ids::{
     ReplayId, ResourceId,
 };
 pub use incident::IncidentState;
+pub use lease::{InvalidLease, Lease, LeasePolicy};
 pub use name::unseen_reason;
 pub use outcome_kind::OutcomeKind;
 pub use pace::{Pace, Signal};

@@ -308,6 +308,7 @@ impl Told<'_> {
                 id: endpoint.id.as_str(),
                 url: &endpoint.url,
                 name: endpoint.name.as_deref(),
+                expires_at: endpoint.expires_at,
                 headers: &endpoint.headers,
                 options: endpoint.options.as_deref(),
                 credentials: credentials(endpoint),

@@ -6,7 +6,9 @@ use std::time::Duration;
 use bellwire_contract::{
     AccountInput, AnswerInput, AttemptInput, Contract, DeliveryInput, EndpointInput, PreviousAttempt, RenderInput, SecretSource,
 };
-use bellwire_domain::{AttemptOutcome, Consumer, Decision, Gate, Judgement, OutboundRequest, Secret, Suspicion, Timestamp};
+use bellwire_domain::{
+    AttemptOutcome, Consumer, Decision, Gate, Judgement, OutboundRequest, Secret, Suspicion, Timestamp, lease,
+};
 use bellwire_egress::Sent;
 use bellwire_store::{ActiveSecret, ClaimedDelivery, Endpoint, EndpointConfig, LaneKey, Outcome, Told};
 use sha2::{Digest, Sha256};
@@ -83,6 +85,11 @@ impl Shared {
         let nodes = self.queue.nodes();
         let rate_limit = rate_limit.map(|limit| limit.shared_by(nodes));
         self.limit(lane, LaneLimits { in_flight_max: in_flight_max.div_ceil(nodes), rate_limit });
+        if lease::has_ended(endpoint.expires_at, self.clock.now()) {
+            Box::pin(self.lapse(lane)).await;
+            Box::pin(self.put_back(vec![delivery])).await;
+            return Ended::Over(None);
+        }
         let gate = Gate { enabled: endpoint.enabled, health: endpoint.health.status };
         if !gate.admits(delivery.event.is_test) {
             Box::pin(self.put_back(vec![delivery])).await;
@@ -160,7 +167,7 @@ impl Shared {
         } else {
             policy.decide(delivery.attempts + 1, (&outcome, judged), ended_at, random)
         };
-        let signal = policy.signal(&outcome);
+        let (signal, health) = (policy.signal(&outcome), policy.health_after(&outcome));
         let told = told.filter(|_| outcome.may_have_arrived()).map(Box::new);
         // Those that share it come to an end of their own each. What they are retried after is the same, so that they stay together.
         let decide =
@@ -171,8 +178,7 @@ impl Shared {
         // Where the clock was set back meanwhile, by the clock as it is now: an attempt in the future tells that a retry was
         // scheduled by a clock that was ahead.
         let started_at = started_at.min(ended_at);
-        let counts = true;
-        let made = Outcome { delivery, started_at, duration, phases, outcome, decision, health: policy.health, counts, told };
+        let made = Outcome { delivery, started_at, duration, phases, outcome, decision, health, told };
         self.attempt_metrics.record(contract.name(), made.outcome.kind(), duration);
         if !decisions.is_empty() {
             let all = batch::outcomes(made, std::mem::take(&mut others.held), decisions);
@@ -279,6 +285,7 @@ impl Shared {
                 id: config.endpoint.id.as_str(),
                 url: &config.endpoint.url,
                 name: config.endpoint.name.as_deref(),
+                expires_at: config.endpoint.expires_at,
                 headers: &config.endpoint.headers,
                 options: config.endpoint.options.as_deref(),
                 credentials: credentials(&config.endpoint),

@@ -166,17 +166,17 @@ pub(crate) fn decide_each(
     policy.decide(attempts, (outcome, judged), now, random)
 }
 
-/// The outcomes of all that shared a request, each with its own decision. `made` is that of the first one. For the endpoint's health one
-/// of them counts, which was received if any was.
+/// The outcomes of all that shared a request, each with its own decision. `made` is that of the first one. For the endpoint's health the
+/// request counts once: as a success if any was received.
 pub(crate) fn outcomes(made: Outcome, others: Vec<ClaimedDelivery>, decisions: Vec<Decision>) -> Vec<Outcome> {
-    let of = |(delivery, decision)| Outcome { delivery, decision, counts: false, ..made.clone() };
+    let of = |(delivery, decision)| Outcome { delivery, decision, ..made.clone() };
     let others: Vec<Outcome> = others.into_iter().zip(decisions).map(of).collect();
     let mut all = Vec::with_capacity(others.len() + 1);
-    all.push(Outcome { counts: false, ..made });
+    all.push(made);
     all.extend(others);
-    let counted = all.iter().position(|outcome| outcome.decision == Decision::Delivered).unwrap_or(0);
+    let is_received = all.iter().any(|outcome| outcome.decision == Decision::Delivered);
     for (index, outcome) in all.iter_mut().enumerate() {
-        outcome.counts = index == counted;
+        outcome.health.ignores_failure |= is_received || index > 0;
         if !outcome.delivery.event.has_subjects {
             outcome.told = None;
         }

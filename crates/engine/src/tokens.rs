@@ -215,6 +215,7 @@ impl Shared {
                 id: endpoint.id.as_str(),
                 url: &endpoint.url,
                 name: endpoint.name.as_deref(),
+                expires_at: endpoint.expires_at,
                 headers: &[],
                 options: endpoint.options.as_deref(),
                 credentials: credentials(endpoint),

@@ -185,6 +185,7 @@ async fn what_cannot_be_signed_ends_as_failed_with_the_reason() {
         rate_limit: None,
         payload: None,
         keep_answers: true,
+        lease: None,
         options: None,
         credentials: None,
         health: HealthStatus::Active,

@@ -72,6 +72,7 @@ async fn account_with_endpoints(records: &Records) -> Account {
             rate_limit: None,
             payload: None,
             keep_answers: true,
+            lease: None,
             options: None,
             credentials: None,
             health: HealthStatus::Active,

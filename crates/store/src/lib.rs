@@ -60,6 +60,7 @@ pub use queue::deletion::{Deletion, DeletionStep};
 pub use queue::delivery::{ClaimedDelivery, ClaimedEvent};
 pub use queue::erasure::{ErasureStep, StepState};
 pub use queue::expiry::Expired;
+pub use queue::lapse::Lapse;
 pub use queue::outcome::{HealthChange, Outcome, Recording, Told};
 pub use queue::publication::{EventReceipt, NewEvent, PublishError, Wanted};
 pub use queue::renewal::RenewDataKeyError;

@@ -20,6 +20,7 @@ pub(crate) mod hold;
 pub(crate) mod incident;
 pub(crate) mod key;
 pub(crate) mod lane;
+pub(crate) mod lease;
 pub(crate) mod master_key;
 pub(crate) mod meta;
 pub(crate) mod operator_notice;

@@ -84,8 +84,8 @@ const MIGRATIONS: [Migration; 14] = [
     },
     Migration {
         version: 19,
-        sqlite: include_str!("migrations/0014_credentials.sqlite.sql"),
-        postgres: include_str!("migrations/0014_credentials.postgres.sql"),
+        sqlite: include_str!("migrations/0014_endpoint_life.sqlite.sql"),
+        postgres: include_str!("migrations/0014_endpoint_life.postgres.sql"),
     },
 ];
 

@@ -44,6 +44,7 @@ fn row_statements() -> Vec<String> {
     let others = [rows::secret::statements(), rows::replay::statements(), rows::retention::statements()];
     let counts = [
         rows::activation::statements(),
+        rows::lease::statements(),
         rows::attempt::statements(),
         rows::meta::statements(),
         rows::rollup::statements(),
@@ -111,6 +112,18 @@ fn hot_statements_use_their_indexes() {
             assert!(!step.contains("TEMP B-TREE"), "{text}: {step}");
             assert!(!step.starts_with("SCAN") || step.contains("INDEX queue_by_"), "{text}: {step}");
         }
+    }
+}
+
+/// What is due about leases and muted endpoints is looked for on every beat: only what is due is read.
+#[test]
+fn what_is_due_of_endpoints_is_found_by_its_index() {
+    let connection = migrated_sqlite();
+    let indexes = ["endpoints_lease_due (lease_due<?", "endpoints_resumes_at (resumes_at<?"];
+    for (text, index) in rows::lease::due_statements().iter().zip(indexes) {
+        let steps = plan(&connection, text);
+        assert!(steps.iter().any(|step| step.contains(index)), "{steps:?}");
+        assert!(steps.iter().all(|step| !step.starts_with("SCAN e")), "{steps:?}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! What each verb does, in terms of use-cases.
 
+use std::time::Duration;
+
 use bellwire_app::{
     AccountAccess, Actor, App, AppError, EndpointInput, EndpointPatch, Limits, ListedKey, Operation, PayloadInput, Resource,
     SecretInput, ShownSecret,
@@ -7,7 +9,7 @@ use bellwire_app::{
 use bellwire_contract::{
     AccountView, Contract, EndpointView, ErrorKind, EventView, Inputs, KeyView, Passed, PublishedRoute, ResourceView, Verb,
 };
-use bellwire_domain::{EventType, Secret, Timestamp};
+use bellwire_domain::{EventType, Secret, Timestamp, parse_duration};
 use bellwire_store::{Endpoint, Event, EventQuery, PageRequest};
 
 use super::refusal::Refusal;
@@ -140,6 +142,8 @@ impl Asked {
                 rate_limit: inputs.text("endpoint.rate_limit"),
                 options: inputs.object("endpoint.options"),
                 credentials: inputs.object("endpoint.credentials").map(Secret::new),
+                expires_at: instant("endpoint.expires_at", inputs).map(Some),
+                lease: period("endpoint.lease", inputs),
                 ..EndpointInput::default()
             }),
             Verb::UpdateEndpoint => {
@@ -153,6 +157,8 @@ impl Asked {
                     rate_limit: inputs.text("endpoint.rate_limit").map(Some),
                     options: inputs.object("endpoint.options").map(Some),
                     credentials: inputs.object("endpoint.credentials").map(|given| Some(Secret::new(given))),
+                    expires_at: instant("endpoint.expires_at", inputs).map(Some),
+                    lease: period("endpoint.lease", inputs),
                     ..EndpointPatch::default()
                 };
                 Self::Update(endpoint_id(inputs), patch)
@@ -252,6 +258,12 @@ fn instant(name: &'static str, inputs: &mut Inputs<'_>) -> Option<Timestamp> {
     inputs.parsed(name, query::INSTANT_EXPECTED, query::instant)
 }
 
+/// A period: seconds, or with a unit.
+fn period(name: &'static str, inputs: &mut Inputs<'_>) -> Option<Duration> {
+    let read = |text: &str| text.parse().map(Duration::from_secs).ok().or_else(|| parse_duration(text).ok());
+    inputs.parsed(name, "must be a number of seconds, or a time such as 30d", read)
+}
+
 fn page(inputs: &mut Inputs<'_>, limits: &Limits) -> PageRequest {
     let max = limits.page_limit_max;
     let limit = inputs.parsed("page.limit", &query::page_limit_expected(max), |text| query::page_limit(text, max));
@@ -272,6 +284,7 @@ fn show(app: &App, access: &AccountAccess, endpoint: Endpoint, secret: Option<&S
         headers: endpoint.headers,
         payload: endpoint.payload,
         rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()),
+        expires_at: endpoint.expires_at,
         created_at: endpoint.created_at,
         updated_at: endpoint.updated_at,
         key: secret.and_then(ShownSecret::key).cloned().map(Box::new),

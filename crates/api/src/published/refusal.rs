@@ -120,6 +120,7 @@ const fn kind(code: Code) -> ErrorKind {
         | Code::SecretLimit
         | Code::DeliveryInFlight
         | Code::IncidentResolved
+        | Code::LeaseEnded
         | Code::EndpointDeleted
         | Code::ReplayLimit
         | Code::BulkRetryLimit

@@ -50,8 +50,10 @@ struct EndpointAnswer {
     events: Vec<String>,
     /// Whether new events create deliveries for it.
     enabled: bool,
-    /// `active`, `unhealthy`, `failed` (its queue is paused until it is resumed) or `pending`.
+    /// `active`, `unhealthy`, `failed` (its queue is paused until it is resumed), `pending`, or `expired` (its lease has ended).
     health: &'static str,
+    /// Where it has failed and its contract only mutes it: when it is resumed by itself; otherwise null.
+    resumes_at: Option<String>,
     /// Its own headers, sent with every delivery. An auditor is not shown their values.
     #[schema(value_type = BTreeMap<String, String>)]
     headers: Headers,
@@ -71,6 +73,8 @@ struct EndpointAnswer {
     credentials: Option<Vec<String>>,
     /// Whether its answers are kept with its attempts, where its contract keeps answers.
     keep_answers: bool,
+    /// When its lease ends: nothing is sent from then on; null: never.
+    expires_at: Option<String>,
     /// When it was created.
     created_at: String,
     /// When it was last changed.
@@ -96,6 +100,7 @@ impl EndpointAnswer {
             events: vec!["difference.created".to_owned()],
             enabled: true,
             health: HealthStatus::Active.as_str(),
+            resumes_at: None,
             headers: Headers(Vec::new()),
             in_flight_max: None,
             rate_limit: Some("10/s".to_owned()),
@@ -103,6 +108,7 @@ impl EndpointAnswer {
             options: None,
             credentials: None,
             keep_answers: true,
+            expires_at: None,
             created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
             updated_at: "2025-01-16T08:00:00.000000Z".to_owned(),
             activation: None,
@@ -121,12 +127,14 @@ impl EndpointAnswer {
             name: endpoint.name,
             enabled: endpoint.enabled,
             health: endpoint.health.status.as_str(),
+            resumes_at: endpoint.health.resumes_at.map(|at| at.to_string()),
             headers: Headers(endpoint.headers),
             in_flight_max: endpoint.in_flight_max,
             rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()),
             payload: endpoint.payload.map(Payload),
             options: app.endpoint_options(access, endpoint.options.as_deref()).and_then(|all| RawValue::from_string(all).ok()),
             keep_answers: endpoint.keep_answers,
+            expires_at: endpoint.expires_at.map(|end| end.to_string()),
             created_at: endpoint.created_at.to_string(),
             updated_at: endpoint.updated_at.to_string(),
             activation: None,

@@ -5,6 +5,7 @@ mod get;
 mod list;
 
 use bellwire_domain::IncidentState;
+use bellwire_domain::incident::LEASE_ENDING;
 use bellwire_store::Incident;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -33,7 +34,7 @@ struct IncidentAnswer {
     endpoint: String,
     /// `open`, `acknowledged` or `resolved`.
     state: &'static str,
-    /// What happened, in one word, as in an attempt.
+    /// What happened, in one word, as in an attempt; `lease_ending`: nothing failed, but the endpoint is about to expire.
     outcome: String,
     /// The HTTP status, if there was an answer.
     status: Option<u16>,
@@ -43,15 +44,15 @@ struct IncidentAnswer {
     first_at: String,
     /// When the last of them ended.
     last_at: String,
-    /// The delivery of the last.
-    last_delivery: String,
+    /// The delivery of the last; null: it is about no delivery.
+    last_delivery: Option<String>,
     /// When somebody acknowledged it.
     acknowledged_at: Option<String>,
     /// Who: the id of a key, or a name.
     acknowledged_by: Option<String>,
     /// When it was resolved.
     resolved_at: Option<String>,
-    /// Who said so; null: the endpoint succeeded. `deletion`: the endpoint was deleted.
+    /// Who said so; null: the endpoint succeeded. `deletion`: the endpoint was deleted; `renewal`: it was renewed.
     resolved_by: Option<String>,
 }
 
@@ -67,7 +68,7 @@ impl IncidentAnswer {
             failures: 41,
             first_at: "2025-01-15T02:10:00.000000Z".to_owned(),
             last_at: "2025-01-15T06:58:12.000000Z".to_owned(),
-            last_delivery: "dlv_04jx8mzxw8e2s".to_owned(),
+            last_delivery: Some("dlv_04jx8mzxw8e2s".to_owned()),
             acknowledged_at: None,
             acknowledged_by: None,
             resolved_at: None,
@@ -87,7 +88,7 @@ impl IncidentAnswer {
             failures: course.failures.count,
             first_at: course.failures.first_at.to_string(),
             last_at: course.failures.last_at.to_string(),
-            last_delivery: course.failures.delivery.to_string(),
+            last_delivery: (course.failures.cause.outcome != LEASE_ENDING).then(|| course.failures.delivery.to_string()),
             acknowledged_at: course.acknowledged_at.map(|at| at.to_string()),
             acknowledged_by: incident.acknowledged_by.clone(),
             resolved_at: course.resolved_at.map(|at| at.to_string()),

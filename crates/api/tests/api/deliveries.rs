@@ -120,7 +120,6 @@ async fn a_delivery_shows_its_attempts_and_can_be_sent_again() {
                 outcome,
                 decision,
                 health,
-                counts: true,
             }]
             .into(),
         )

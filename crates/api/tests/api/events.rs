@@ -220,7 +220,6 @@ async fn what_was_missed_is_asked_for() {
         outcome: bellwire_domain::AttemptOutcome::answered(200),
         decision: bellwire_domain::Decision::Delivered,
         health: bellwire_domain::HealthPolicy::default(),
-        counts: true,
         told: None,
     };
     server.queue.record_outcomes([outcome].into()).await.unwrap();

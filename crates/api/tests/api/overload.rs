@@ -37,7 +37,6 @@ async fn a_full_backlog_refuses_that_account_only() {
         outcome: bellwire_domain::AttemptOutcome::answered(200),
         decision: bellwire_domain::Decision::Delivered,
         health: bellwire_domain::HealthPolicy::default(),
-        counts: true,
         told: None,
     };
     server.queue.record_outcomes([outcome].into()).await.unwrap();

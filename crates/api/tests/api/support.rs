@@ -238,7 +238,6 @@ impl Server {
             outcome: AttemptOutcome::Response { status, retry_after: None, headers: Vec::new(), body: body.to_vec() },
             decision,
             health: HealthPolicy::default(),
-            counts: true,
             told: None,
         };
         self.queue.record_outcomes([outcome].into()).await.unwrap();

@@ -6,16 +6,18 @@ mod answers;
 mod batches;
 mod credentials;
 mod handshakes;
+mod health;
 mod key_pairs;
+mod leases;
 mod options;
 mod previous;
 mod registration;
 
 use std::path::PathBuf;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::{Home, LOCAL, Server};
+use crate::harness::{Home, LOCAL, Server, until};
 
 /// A server with one of the contracts.
 struct World {
@@ -45,6 +47,20 @@ impl World {
     fn endpoint(&self, url: &str) -> String {
         let made = self.server.api.post(&format!("/v1/accounts/{ACCOUNT}/endpoints"), &json!({ "url": url })).expect(201);
         made["id"].as_str().unwrap().to_owned()
+    }
+
+    fn registered(&self, body: &Value) -> (String, Value) {
+        let endpoints = format!("/v1/accounts/{ACCOUNT}/endpoints");
+        let made = self.server.api.post(&endpoints, body).expect(201);
+        (format!("{endpoints}/{}", made["id"].as_str().unwrap()), made)
+    }
+
+    /// The endpoint, once it is in that state of health.
+    #[track_caller]
+    fn once(&self, path: &str, health: &str) -> Value {
+        until(&format!("the endpoint is {health}"), || {
+            Some(self.server.api.get(path).expect(200)).filter(|endpoint| endpoint["health"] == health)
+        })
     }
 }
 

@@ -123,5 +123,6 @@ pub(super) fn trouble(endpoint: &Endpoint, now: Timestamp) -> Option<String> {
     let since = health.failing_since.or(health.unhealthy_since)?;
     let failures = health.consecutive_failures;
     let times = if failures == 1 { "the last attempt failed".to_owned() } else { format!("{failures} attempts in a row failed") };
-    Some(format!("Failing for {}: {times}", span(now.since(since))))
+    let again = health.resumes_at.map(|at| format!("; it goes on by itself in {}", span(at.since(now)))).unwrap_or_default();
+    Some(format!("Failing for {}: {times}{again}", span(now.since(since))))
 }

@@ -47,6 +47,8 @@ struct EndpointPage {
     /// The names of the credentials that it has.
     credentials: Vec<String>,
     drops_answers: bool,
+    /// When its lease ends.
+    expires: Option<When>,
     created: When,
     changed: When,
     /// Types that a test event may have, each with its title and example.
@@ -119,6 +121,7 @@ pub(super) async fn show(
         options: options::chosen(app, &access, &endpoint),
         credentials: endpoint.credential_names(),
         drops_answers: !endpoint.keep_answers,
+        expires: endpoint.expires_at.map(|end| When::new(end, now)),
         created: When::new(endpoint.created_at, now),
         changed: When::new(endpoint.updated_at, now),
         tests: test_types(app, &access),

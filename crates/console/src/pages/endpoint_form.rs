@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::account::label;
 use super::credentials::{self, CredentialField};
+use super::lease::{self, LeaseField};
 use super::options::{self, Control, OptionField};
 use super::privacy::{AnswersField, PayloadField, Privacy};
 use crate::form::Form;
@@ -41,6 +42,7 @@ struct EndpointFormPage {
     answers: Option<AnswersField>,
     options: Vec<OptionField>,
     credentials: Vec<CredentialField>,
+    lease: Option<LeaseField>,
     wrong: Wrong,
 }
 
@@ -77,6 +79,7 @@ struct Wrong {
     events: Option<String>,
     rate_limit: Option<String>,
     payload: Option<String>,
+    lease: Option<String>,
     /// What belongs to no field.
     other: Option<String>,
 }
@@ -84,7 +87,18 @@ struct Wrong {
 impl Wrong {
     fn new(error: &AppError) -> Self {
         let AppError::Invalid(faults) = error else { return Self { other: Some(sentence(error)), ..Self::default() } };
-        let known = ["/url", "/name", "/secret", "/events", "/rate_limit", "/payload", "/options/", "/credentials/"];
+        let known = [
+            "/url",
+            "/name",
+            "/secret",
+            "/events",
+            "/rate_limit",
+            "/payload",
+            "/options/",
+            "/credentials/",
+            "/expires_at",
+            "/lease",
+        ];
         let rest: Vec<_> = faults.iter().filter(|fault| !known.iter().any(|field| fault.pointer.starts_with(field))).collect();
         let other: Vec<&str> = rest.iter().map(|fault| fault.detail.as_str()).collect();
         let of = |field| fault_of(faults, field);
@@ -95,6 +109,7 @@ impl Wrong {
             events: of("/events"),
             rate_limit: of("/rate_limit"),
             payload: of("/payload"),
+            lease: of("/expires_at").or_else(|| of("/lease")),
             other: (!other.is_empty()).then(|| other.join("; ")),
         }
     }
@@ -108,6 +123,7 @@ struct Values {
     /// The types chosen; `None`: nothing was chosen yet.
     chosen: Option<Vec<String>>,
     privacy: Privacy,
+    lease: String,
     options: Map<String, Value>,
 }
 
@@ -120,6 +136,7 @@ impl Values {
             rate_limit: text("rate_limit"),
             chosen: Some(chosen(form)),
             privacy: Privacy::typed(form),
+            lease: lease::typed(form),
             options: options::typed(contract, form).unwrap_or_default(),
         }
     }
@@ -135,6 +152,7 @@ impl Values {
             rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()).unwrap_or_default(),
             chosen: Some(chosen),
             privacy: Privacy::stored(endpoint),
+            lease: lease::stored(endpoint),
             options: endpoint.options.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
         }
     }
@@ -181,6 +199,7 @@ fn page(
         answers: AnswersField::new(contract, &values.privacy),
         options: options::fields(contract, &values.options),
         credentials: credentials::fields(contract, endpoint),
+        lease: LeaseField::new(contract, values.lease),
         events: events_field(console.app(), access, values.chosen.as_deref())?,
         url: values.url,
         name: values.name,
@@ -224,6 +243,7 @@ pub(super) async fn new(
         rate_limit: String::new(),
         chosen: None,
         privacy: Privacy::default(),
+        lease: String::new(),
         options: Map::new(),
     };
     html(&page(&console, &visitor, &access, (None, values, &query))?)
@@ -260,6 +280,10 @@ pub(super) async fn add(
 ) -> Result<Response, Refusal> {
     let app = console.app();
     let access = app.open_account(&visitor.actor, Operation::EndpointChange, &account).await?;
+    let (expires_at, lease) = match lease::asked(access.contract()?, &form, None) {
+        Ok(asked) => asked,
+        Err(error) => return refused(&console, &visitor, &access, (None, &form, &query), &error),
+    };
     let input = EndpointInput {
         url: form.text("url").unwrap_or_default().to_owned(),
         name: form.text("name").map(str::to_owned),
@@ -271,6 +295,8 @@ pub(super) async fn add(
         options: options::typed(access.contract()?, &form)
             .map(|typed| typed.into_iter().filter(|(_, value)| !value.is_null()).collect()),
         credentials: credentials::typed(access.contract()?, &form).map(Secret::new),
+        expires_at,
+        lease,
         ..EndpointInput::default()
     };
     let was_typed = input.secret.is_some();
@@ -337,6 +363,10 @@ pub(super) async fn save(
     let access = app.open_account(&visitor.actor, Operation::EndpointChange, &account).await?;
     let endpoint = app.get_endpoint(&access, &id).await?;
     let chooses = access.contract()?.subscription().events == EventChoice::Choose;
+    let (expires_at, lease) = match lease::asked(access.contract()?, &form, Some(&endpoint)) {
+        Ok(asked) => asked,
+        Err(error) => return refused(&console, &visitor, &access, (Some(&endpoint), &form, &query), &error),
+    };
     let patch = EndpointPatch {
         url: Some(form.text("url").unwrap_or_default().to_owned()),
         name: Some(form.text("name").map(str::to_owned)),
@@ -346,6 +376,8 @@ pub(super) async fn save(
         keep_answers: Privacy::keep_answers(access.contract()?, &form),
         options: options::typed(access.contract()?, &form).map(Some),
         credentials: credentials::typed(access.contract()?, &form).map(|given| Some(Secret::new(given))),
+        expires_at,
+        lease,
         ..EndpointPatch::default()
     };
     match app.update_endpoint(&access, &id, patch).await {

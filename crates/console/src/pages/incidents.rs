@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use bellwire_app::{App, AppError, IncidentFilter, Operation};
+use bellwire_domain::incident::LEASE_ENDING;
 use bellwire_domain::{DeliveryState, IncidentState, Timestamp};
 use bellwire_store::{Incident, IncidentChange, PageRequest};
 
@@ -43,7 +44,7 @@ pub(super) struct IncidentRow {
     pub(super) failures: String,
     pub(super) first: When,
     pub(super) last: When,
-    pub(super) delivery: String,
+    pub(super) delivery: Option<String>,
     /// The filters that name what has failed of it, and the reason of a retry.
     pub(super) affected: Vec<(&'static str, String)>,
     pub(super) is_open: bool,
@@ -79,7 +80,7 @@ impl IncidentRow {
             failures: count(failures.count),
             first: When::new(failures.first_at, now),
             last: When::new(failures.last_at, now),
-            delivery: failures.delivery.to_string(),
+            delivery: (cause.outcome != LEASE_ENDING).then(|| failures.delivery.to_string()),
             affected: affected(incident),
             is_open: state == IncidentState::Open,
             is_resolved: state == IncidentState::Resolved,

@@ -129,7 +129,6 @@ impl Site {
             },
             decision: Decision::Retry { due_at: now.plus(Duration::from_secs(60)) },
             health: HealthPolicy::default(),
-            counts: true,
             told: None,
         };
         self.queue.record_outcomes([outcome].into()).await.unwrap();

@@ -62,6 +62,8 @@ pub struct EndpointView {
     pub options: Option<String>,
     /// The names of the credentials that it has.
     pub credentials: Vec<String>,
+    /// When its lease ends; `None`: never.
+    pub expires_at: Option<Timestamp>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -157,6 +159,7 @@ impl EndpointView {
             ("rate_limit", optional(self.rate_limit.as_deref())),
             ("options", self.options.clone().unwrap_or_else(|| "null".to_owned())),
             ("credentials", serde_json::to_string(&self.credentials).unwrap_or_default()),
+            ("expires_at", self.expires_at.map_or_else(|| "null".to_owned(), time)),
             ("created_at", time(self.created_at)),
             ("updated_at", time(self.updated_at)),
         ];

@@ -104,6 +104,8 @@ pub struct EndpointInput<'a> {
     pub url: &'a str,
     /// Its name.
     pub name: Option<&'a str>,
+    /// When its lease ends.
+    pub expires_at: Option<Timestamp>,
     /// Its own headers, sent where the contract allows it.
     pub headers: &'a [(String, String)],
 }

@@ -128,6 +128,7 @@ fn endpoint(contract: &Contract, amount: Amount) -> EndpointView {
         headers: if all { vec![("x-example".to_owned(), "1".to_owned())] } else { Vec::new() },
         payload: all.then_some(PayloadChoice::Full),
         rate_limit: all.then(|| "10/s".to_owned()),
+        expires_at: all.then_some(NOW),
         options: contract.options.tried().into_iter().next().map(|chosen| contract.options.merged(Some(&chosen))),
         credentials: contract
             .credentials()

@@ -22,6 +22,7 @@ pub(crate) fn try_steps(contract: &Contract, report: &mut Report) {
             id: "example",
             url: "https://example.com/webhooks",
             name: Some("Example"),
+            expires_at: contract.subscription().lease.and_then(|lease| lease.example(now)),
             headers: &[],
             options: None,
             credentials: contract.example_credentials(),

@@ -99,6 +99,7 @@ fn is_of_this_request(variable: &Variable) -> bool {
         | Builtin::EndpointId
         | Builtin::EndpointUrl
         | Builtin::EndpointName
+        | Builtin::EndpointExpiresAt
         | Builtin::EndpointOptions
         | Builtin::EndpointCredentials
         | Builtin::AccountId

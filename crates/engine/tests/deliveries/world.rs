@@ -136,6 +136,7 @@ impl World {
             rate_limit: rate_limit.map(|limit| limit.parse().unwrap()),
             payload: None,
             keep_answers: true,
+            lease: None,
             options: None,
             credentials: None,
             health: HealthStatus::Active,

@@ -283,6 +283,7 @@ async fn set_up(run: &Run, records: &Records) {
             rate_limit: None,
             payload: None,
             keep_answers: true,
+            lease: None,
             options: None,
             credentials: None,
             health: HealthStatus::Active,

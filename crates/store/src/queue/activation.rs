@@ -109,6 +109,9 @@ pub(crate) fn finish(
     end: ActivationEnd,
 ) -> Result<Option<Endpoint>, StoreError> {
     let Some((seal, endpoint, mut stands)) = find(db, context, lane, token.expose())? else { return Ok(None) };
+    if endpoint.health.status == HealthStatus::Expired {
+        return Ok(Some(endpoint)); // its lease has ended meanwhile, and the handshake with it
+    }
     let now = context.clock.now();
     stands.tried_at = Some(now);
     let endpoint = match end {
@@ -168,7 +171,8 @@ pub(crate) fn confirm(
     activation::set(db, &seal, lane, &stands)?;
     match endpoint.health.status {
         HealthStatus::Pending => set_health(db, context, &seal, (endpoint, Health::default()), now).map(Some),
-        HealthStatus::Active | HealthStatus::Unhealthy | HealthStatus::Failed => Ok(Some(endpoint)), // it called twice
+        // It called twice, or too late.
+        HealthStatus::Active | HealthStatus::Unhealthy | HealthStatus::Failed | HealthStatus::Expired => Ok(Some(endpoint)),
     }
 }
 

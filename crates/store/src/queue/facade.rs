@@ -15,6 +15,7 @@ use super::deletion::DeletionStep;
 use super::delivery::ClaimedDelivery;
 use super::erasure::{self, ErasureStep, StepState};
 use super::jobs::Job;
+use super::lapse::{self, Lapse};
 use super::outcome::{Outcome, RecordJob, Recording, SealedParts};
 use super::replay::{self, ReplayStep};
 use crate::StoreError;
@@ -298,5 +299,39 @@ impl Queue {
     /// Waits until a handshake has begun.
     pub async fn activation_begun(&self) {
         self.0.activation_begun.notified().await;
+    }
+}
+
+/// Leases of endpoints.
+impl Queue {
+    /// Endpoints about whose lease something has to be done now, the first of each account before the second of any.
+    pub async fn due_leases(&self, limit: u32) -> Result<Vec<LaneKey>, StoreError> {
+        let now = self.0.now();
+        self.0.read(move |db| rows::lease::due(db, now, limit)).await
+    }
+
+    /// Does what is due about the lease of an endpoint; `None`: nothing is.
+    pub async fn advance_lease(&self, lane: &LaneKey) -> Result<Option<Lapse>, StoreError> {
+        let (context, wanted) = (self.0.context.clone(), lane.clone());
+        let lapse = self.0.write(move |db| lapse::advance(db, &context, &wanted)).await?;
+        if matches!(lapse, Some(Lapse::Ended { .. })) {
+            self.0.configs.remove(lane);
+        }
+        Ok(lapse)
+    }
+
+    /// Endpoints that were muted until now.
+    pub async fn muted(&self, limit: u32) -> Result<Vec<LaneKey>, StoreError> {
+        let now = self.0.now();
+        self.0.read(move |db| rows::lease::muted(db, now, limit)).await
+    }
+
+    /// Lets an endpoint go on that was muted until now; `None`: somebody else has.
+    pub async fn unmute(&self, lane: &LaneKey) -> Result<Option<Lapse>, StoreError> {
+        let (context, wanted) = (self.0.context.clone(), lane.clone());
+        let lapse = self.0.write(move |db| lapse::resume(db, &context, &wanted)).await?;
+        self.0.configs.remove(lane);
+        self.0.context.handoff.mark_backlog([lane.clone()]); // what waited while it was muted
+        Ok(lapse)
     }
 }

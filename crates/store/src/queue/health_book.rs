@@ -26,7 +26,7 @@ pub(crate) type EndpointState = (EndpointName, HealthColumns, Switch);
 
 static SELECT_STATE: Select<EndpointState> = Select::new("FROM endpoints p WHERE p.account_id = $1 AND p.id = $2");
 const UPDATE_HEALTH: &str = "UPDATE endpoints SET health = $1, consecutive_failures = $2, failing_since = $3, \
-     unhealthy_since = $4, enabled = $5, version = version + $6 WHERE account_id = $7 AND id = $8";
+     unhealthy_since = $4, resumes_at = $5, enabled = $6, version = version + $7 WHERE account_id = $8 AND id = $9";
 
 /// An endpoint's health, as it was and as it is.
 struct EndpointHealth {
@@ -68,9 +68,6 @@ impl HealthBook {
 
     /// Changes an endpoint's health by an outcome.
     pub(crate) fn observe(&mut self, outcome: &Outcome) -> Option<HealthChange> {
-        if !outcome.counts {
-            return None;
-        }
         let lane = outcome.delivery.lane();
         let endpoint = self.endpoints.get_mut(&lane)?.as_mut()?;
         let policy = &outcome.health;
@@ -100,7 +97,7 @@ impl HealthBook {
                 HealthStatus::Active => Some("endpoint.recovered"),
                 HealthStatus::Unhealthy => Some("endpoint.unhealthy"),
                 HealthStatus::Failed => Some("endpoint.failed"),
-                HealthStatus::Pending => None,
+                HealthStatus::Pending | HealthStatus::Expired => None,
             });
             let disabled = endpoint.disable.then_some("endpoint.disabled");
             for event_type in [changed.flatten(), disabled].into_iter().flatten() {
@@ -135,6 +132,7 @@ impl HealthBook {
                     endpoint.now.consecutive_failures,
                     endpoint.now.failing_since,
                     endpoint.now.unhealthy_since,
+                    endpoint.now.resumes_at,
                     endpoint.was_enabled && !endpoint.disable,
                     is_visible,
                     lane.account_id.as_str(),

@@ -39,8 +39,6 @@ pub struct Outcome {
     pub decision: Decision,
     /// The contract's rules for the endpoint's health.
     pub health: HealthPolicy,
-    /// Whether it counts for that: of deliveries that share a request, one does.
-    pub counts: bool,
     /// What the receiver was told, where the event has subjects and the request may have reached somebody.
     pub told: Option<Box<Told>>,
 }

@@ -1,6 +1,8 @@
 //! Endpoints: the URLs that an account has registered.
 
-use bellwire_domain::{AccountId, EndpointId, EventFilter, Health, HealthStatus, PayloadChoice, RateLimit, Secret, Timestamp};
+use bellwire_domain::{
+    AccountId, EndpointId, EventFilter, Health, HealthStatus, Lease, PayloadChoice, RateLimit, Secret, Timestamp,
+};
 
 use crate::StoreError;
 use crate::page::{Page, PageRequest};
@@ -44,6 +46,8 @@ pub struct NewEndpoint {
     pub options: Option<String>,
     /// Its credentials, as a JSON object of texts.
     pub credentials: Option<Secret<String>>,
+    /// Its lease; `None`: it is sent to for ever.
+    pub lease: Option<Lease>,
     /// The health it starts with. Where that is pending, a handshake begins at once.
     pub health: HealthStatus,
     /// Its own secret, where the contract has one per endpoint.
@@ -96,6 +100,10 @@ pub struct EndpointChanges {
     pub options: Option<Option<String>>,
     /// Its credentials, as a JSON object of texts, or none.
     pub credentials: Option<Option<Secret<String>>>,
+    /// Its lease, or none. Where the one before has ended, the endpoint is healthy again, if [that may be](Self::revive).
+    pub lease: Option<Option<Lease>>,
+    /// Whether a lease that has ended is renewed; otherwise nothing changes that.
+    pub revive: bool,
     /// Health back to active.
     pub resume: bool,
     /// Pending until a handshake, which begins at once, has ended well.
@@ -164,12 +172,14 @@ pub(super) fn create(
         keep_answers: new.keep_answers,
         options: new.options,
         credentials: new.credentials,
+        expires_at: new.lease.map(|lease| lease.expires_at),
         health: Health { status: new.health, ..Health::default() },
         last_number: 0,
         version: 1,
         created_at: now,
         updated_at: now,
         lane: refs.lane,
+        lease_due: new.lease.map(|lease| lease.due_at()),
     };
     endpoint::insert(db, seal, &endpoint)?;
     if new.health == HealthStatus::Pending {
@@ -192,6 +202,11 @@ pub(super) fn update(
     account::lock(db, &lane.account_id)?;
     let Some(stored) = endpoint::find(db, &seal.key, lane)? else { return Ok(None) };
     let was_pending = stored.health.status == HealthStatus::Pending;
+    let has_expired = stored.health.status == HealthStatus::Expired;
+    // A lease that has ended is over, whatever else is asked for, unless it is renewed.
+    let lease = changes.lease.filter(|_| changes.revive || !has_expired);
+    let stays_expired = has_expired && lease.is_none();
+    let activate = changes.activate && !stays_expired;
     let endpoint = Endpoint {
         url: changes.url.unwrap_or(stored.url),
         name: changes.name.unwrap_or(stored.name),
@@ -204,7 +219,10 @@ pub(super) fn update(
         keep_answers: changes.keep_answers.unwrap_or(stored.keep_answers),
         options: changes.options.unwrap_or(stored.options),
         credentials: changes.credentials.unwrap_or(stored.credentials),
-        health: match (changes.activate, changes.resume) {
+        expires_at: lease.map_or(stored.expires_at, |lease| lease.map(|lease| lease.expires_at)),
+        lease_due: lease.map_or(stored.lease_due, |lease| lease.map(|lease| lease.due_at())),
+        health: match (activate, changes.resume || has_expired) {
+            _ if stays_expired => stored.health,
             (true, _) => Health::pending(),
             (false, true) => Health::default(),
             (false, false) => stored.health,
@@ -214,7 +232,10 @@ pub(super) fn update(
         ..stored
     };
     endpoint::replace(db, seal, &endpoint)?;
-    if changes.activate {
+    if lease.is_some() {
+        incident::end_of_lease(db, endpoint.lane, incident::BY_RENEWAL, now)?;
+    }
+    if activate {
         let before = if was_pending { activation::find(db, &seal.key, lane)? } else { None };
         let is_unproven = before.is_some_and(|before| before.is_unproven);
         activation::set(db, seal, lane, &Activation::begin(seal.entropy, now, is_unproven))?;

@@ -43,6 +43,8 @@ pub struct Endpoint {
     pub options: Option<String>,
     /// Its credentials, as a JSON object of texts; `None`: it has none.
     pub credentials: Option<Secret<String>>,
+    /// When its lease ends: nothing is sent from then on; `None`: never.
+    pub expires_at: Option<Timestamp>,
     /// Its health.
     pub health: Health,
     /// The `number` of its latest delivery.
@@ -55,6 +57,8 @@ pub struct Endpoint {
     pub updated_at: Timestamp,
     /// Its lane's number in the store.
     pub(crate) lane: i64,
+    /// When something has to be done about its lease.
+    pub(crate) lease_due: Option<Timestamp>,
 }
 
 table! {
@@ -79,10 +83,13 @@ table! {
         options: Option<&'a str>,
         /// A JSON object of texts.
         credentials_sealed: Option<&'a [u8]>,
+        expires_at: Option<Timestamp>,
+        lease_due: Option<Timestamp>,
         health: &'a str,
         consecutive_failures: u32,
         failing_since: Option<Timestamp>,
         unhealthy_since: Option<Timestamp>,
+        resumes_at: Option<Timestamp>,
         last_number: i64,
         version: i64,
         created_at: Timestamp,
@@ -107,6 +114,8 @@ columns! {
         keep_answers: bool = "p.keep_answers",
         options: Option<String> = "p.options",
         credentials_sealed: Option<&'r [u8]> = "p.credentials_sealed",
+        expires_at: Option<Timestamp> = "p.expires_at",
+        lease_due: Option<Timestamp> = "p.lease_due",
         last_number: i64 = "p.last_number",
         version: i64 = "p.version",
         created_at: Timestamp = "p.created_at",
@@ -142,6 +151,7 @@ impl EndpointColumns<'_> {
             keep_answers: self.keep_answers,
             options: self.options.clone(),
             credentials: self.credentials_sealed.map(digest),
+            expires_at: self.expires_at.map(Timestamp::as_micros),
         }
     }
 
@@ -163,13 +173,14 @@ columns! {
         consecutive_failures: u32 = "p.consecutive_failures",
         failing_since: Option<Timestamp> = "p.failing_since",
         unhealthy_since: Option<Timestamp> = "p.unhealthy_since",
+        resumes_at: Option<Timestamp> = "p.resumes_at",
     }
 }
 
 impl From<HealthColumns> for Health {
     fn from(columns: HealthColumns) -> Self {
-        let HealthColumns { status, consecutive_failures, failing_since, unhealthy_since } = columns;
-        Self { status, consecutive_failures, failing_since, unhealthy_since }
+        let HealthColumns { status, consecutive_failures, failing_since, unhealthy_since, resumes_at } = columns;
+        Self { status, consecutive_failures, failing_since, unhealthy_since, resumes_at }
     }
 }
 
@@ -299,12 +310,14 @@ pub(crate) fn read(row: &Row, key: &DataKey) -> Result<Endpoint, StoreError> {
         keep_answers: columns.keep_answers,
         options: columns.options,
         credentials,
+        expires_at: columns.expires_at,
         health: health.into(),
         last_number: columns.last_number,
         version: columns.version,
         created_at: columns.created_at,
         updated_at: columns.updated_at,
         lane: columns.lane,
+        lease_due: columns.lease_due,
     })
 }
 
@@ -349,6 +362,7 @@ fn with_row<T>(seal: &AccountSeal<'_>, endpoint: &Endpoint, write: impl FnOnce(E
         keep_answers: endpoint.keep_answers,
         options: endpoint.options.clone(),
         credentials: credentials_sealed.as_deref().map(digest),
+        expires_at: endpoint.expires_at.map(Timestamp::as_micros),
     };
     let lane = LaneKey { account_id: endpoint.account_id.clone(), endpoint_id: endpoint.id.clone() };
     let config_sealed = config.seal(seal, &lane);
@@ -368,10 +382,13 @@ fn with_row<T>(seal: &AccountSeal<'_>, endpoint: &Endpoint, write: impl FnOnce(E
         keep_answers: endpoint.keep_answers,
         options: endpoint.options.as_deref(),
         credentials_sealed: credentials_sealed.as_deref(),
+        expires_at: endpoint.expires_at,
+        lease_due: endpoint.lease_due,
         health: endpoint.health.status.as_str(),
         consecutive_failures: endpoint.health.consecutive_failures,
         failing_since: endpoint.health.failing_since,
         unhealthy_since: endpoint.health.unhealthy_since,
+        resumes_at: endpoint.health.resumes_at,
         last_number: endpoint.last_number,
         version: endpoint.version,
         created_at: endpoint.created_at,

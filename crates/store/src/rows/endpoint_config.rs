@@ -32,6 +32,9 @@ pub(super) struct SealedConfig {
     /// The SHA-256 of what stands in `credentials_sealed`. Seals of before schema 19 say nothing of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) credentials: Option<String>,
+    /// When its lease ends, in microseconds since 1970. Seals of before schema 19 say nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) expires_at: Option<i64>,
 }
 
 impl SealedConfig {
@@ -89,6 +92,7 @@ mod tests {
             keep_answers: false,
             options: Some(r#"{"a":1}"#.to_owned()),
             credentials: Some(digest(b"given")),
+            expires_at: Some(7),
         }
     }
 
@@ -127,6 +131,7 @@ mod tests {
             SealedConfig { options: None, ..columns.clone() },
             SealedConfig { credentials: None, ..columns.clone() },
             SealedConfig { credentials: Some(digest(b"others")), ..columns.clone() },
+            SealedConfig { expires_at: None, ..columns.clone() },
         ] {
             assert!(!config().agrees_with(&other), "{other:?}");
         }

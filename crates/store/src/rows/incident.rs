@@ -1,6 +1,6 @@
 //! `incidents`: failures of an endpoint for one cause.
 
-use bellwire_domain::incident::{Cause, Course, Failures};
+use bellwire_domain::incident::{Cause, Course, Failures, LEASE_ENDING};
 use bellwire_domain::{AccountId, DeliveryId, EndpointId, IncidentId, IncidentState, Timestamp};
 
 use super::lane::LaneKey;
@@ -111,11 +111,16 @@ const BY_ID: &str = "WHERE i.id = $1";
 /// Those of a lane that its next attempts may change.
 const OF_LANE: &str = "WHERE i.lane = $1 AND (i.resolved_at IS NULL OR i.resolved_at >= $2) ORDER BY i.id";
 const COUNT: &str = "UPDATE endpoints SET incidents = \
-     (SELECT COUNT(*) FROM incidents i WHERE i.lane = $1 AND i.resolved_at IS NULL) WHERE lane = $1";
+     (SELECT COUNT(*) FROM incidents i WHERE i.lane = $1 AND i.resolved_at IS NULL AND i.outcome <> $2) WHERE lane = $1";
+const END_OF_LEASE: &str = "UPDATE incidents SET resolved_at = $1, resolved_by = $2 WHERE lane = $3 AND outcome = $4 \
+     AND resolved_at IS NULL";
 const END_OF_LANE: &str = "UPDATE incidents SET resolved_at = $1, resolved_by = $2 WHERE lane = $3 AND resolved_at IS NULL";
 const DROP_OF_ACCOUNT: &str = "DELETE FROM incidents WHERE failures > 0 AND account_id = $1";
 const DROP_ENDED: &str = "DELETE FROM incidents WHERE id IN \
      (SELECT id FROM incidents WHERE resolved_at IS NOT NULL AND resolved_at < $1 ORDER BY resolved_at LIMIT $2)";
+
+/// Who has resolved the incident of a lease that was renewed.
+pub(crate) const BY_RENEWAL: &str = "renewal";
 
 /// Who has resolved the incidents of an endpoint that was deleted.
 pub(crate) const BY_DELETION: &str = "deletion";
@@ -157,14 +162,19 @@ pub(crate) fn put(db: Db<'_>, incident: &Incident) -> Result<(), StoreError> {
     Insert::put(db, row, REPLACE).map(drop)
 }
 
-/// Writes how many of a lane's incidents are unresolved beside its endpoint.
+/// Writes how many of a lane's incidents are unresolved beside its endpoint: of those that a success may end.
 pub(crate) fn count_unresolved(db: Db<'_>, lane: i64) -> Result<(), StoreError> {
-    db.execute(COUNT, params![lane]).map(drop)
+    db.execute(COUNT, params![lane, LEASE_ENDING]).map(drop)
 }
 
 /// Resolves what a lane has, because its endpoint goes.
 pub(crate) fn end_of_lane(db: Db<'_>, lane: i64, by: &str, now: Timestamp) -> Result<(), StoreError> {
     db.execute(END_OF_LANE, params![now, by, lane]).map(drop)
+}
+
+/// Resolves the incident of a lane's lease, because that was renewed.
+pub(crate) fn end_of_lease(db: Db<'_>, lane: i64, by: &str, now: Timestamp) -> Result<(), StoreError> {
+    db.execute(END_OF_LEASE, params![now, by, lane, LEASE_ENDING]).map(drop)
 }
 
 /// Removes all that an account has.
@@ -179,7 +189,7 @@ pub(crate) fn drop_ended(db: Db<'_>, since: Timestamp, limit: i64) -> Result<usi
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    let fixed = [COUNT, END_OF_LANE, DROP_OF_ACCOUNT, DROP_ENDED].map(str::to_owned);
+    let fixed = [COUNT, END_OF_LEASE, END_OF_LANE, DROP_OF_ACCOUNT, DROP_ENDED].map(str::to_owned);
     let selects = [BY_ID, OF_LANE].map(select_where);
     fixed.into_iter().chain(selects).chain([Insert::one::<IncidentRow<'_>>(REPLACE)]).collect()
 }

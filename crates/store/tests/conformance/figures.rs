@@ -227,7 +227,7 @@ async fn the_operator_is_told_of_failures_with_what_was_recorded_and_not_of_its_
     let told = fixture.store.records.oldest_notices(100).await.unwrap();
     fixture.store.records.remove_notices(told.into_iter().map(|notice| notice.id).collect()).await.unwrap();
 
-    let policy = HealthPolicy { unhealthy_after_failures: Some(1), failed: None };
+    let policy = HealthPolicy { unhealthy_after_failures: Some(1), ..HealthPolicy::default() };
     let refused = AttemptOutcome::Connect { detail: "refused".to_owned() };
     let retry = Decision::Retry { due_at: fixture.now() };
     let outcome = outcome(&claimed[4], refused, retry, policy, fixture.now());

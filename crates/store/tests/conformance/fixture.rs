@@ -60,6 +60,7 @@ pub fn new_endpoint(account: &str, id: &str, filter: EventFilter) -> NewEndpoint
         rate_limit: None,
         payload: None,
         keep_answers: true,
+        lease: None,
         options: None,
         credentials: None,
         health: HealthStatus::Active,
@@ -238,7 +239,6 @@ pub fn outcome(
         outcome,
         decision,
         health,
-        counts: true,
         told: told(delivery).map(Box::new),
     }
 }

@@ -89,6 +89,7 @@ async fn health_changes_with_the_attempts_and_pauses_the_queue() {
     let policy = HealthPolicy {
         unhealthy_after_failures: Some(1),
         failed: Some((FailedAfter::UnhealthyFor(7 * 24 * 60 * MINUTE), FailedThen::Pause)),
+        ..HealthPolicy::default()
     };
     fixture.publish(&account, vec![event("e1", "x"), event("e2", "x")]).await.unwrap();
     let claimed = fixture.take().await;

@@ -144,6 +144,7 @@ async fn disabled_endpoints_get_nothing_and_paused_ones_queue() {
         rate_limit: None,
         payload: None,
         keep_answers: true,
+        lease: None,
         options: None,
         credentials: None,
         health: HealthStatus::Failed,

@@ -106,6 +106,7 @@ fn example_request(contract: &Contract, event: &EventDefinition) -> Option<Outbo
             id: "example",
             url: "https://example.com/webhooks",
             name: Some("Example"),
+            expires_at: contract.subscription().lease.and_then(|lease| lease.example(EXAMPLE_AT)),
             headers: &[],
             options: None,
             credentials: contract.example_credentials(),

@@ -4,12 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use bellwire_app::{EndpointInput, Operation, PayloadInput};
-use bellwire_domain::Secret;
+use bellwire_domain::{Secret, Timestamp};
 use serde_json::{Map, Value};
 
 use super::EndpointAnswer;
 use crate::Api;
-use crate::body::{self, InFlightMax, body};
+use crate::body::{self, Change, InFlightMax, body};
 use crate::extract::{Caller, JsonBody, Params};
 use crate::problem::Problem;
 
@@ -40,6 +40,8 @@ body! {
         credentials: Option<Map<String, Value>>,
         /// Whether its answers are kept with its attempts, if the contract keeps answers; by default, they are.
         keep_answers: Option<bool>,
+        /// When its lease ends, if the contract has leases; null: never, where it allows that. By default, as the contract says.
+        expires_at: Change<Timestamp>,
     }
 }
 
@@ -78,6 +80,7 @@ pub(super) async fn create(
         options,
         credentials,
         keep_answers,
+        expires_at,
     } = body::read(&body)?;
     let input = EndpointInput {
         url,
@@ -92,6 +95,8 @@ pub(super) async fn create(
         options,
         credentials: credentials.map(Secret::new),
         keep_answers,
+        expires_at: expires_at.into_option(),
+        lease: None,
     };
     let (endpoint, secret) = api.app.create_endpoint(&access, input).await?;
     let answer = EndpointAnswer::show_whole(&api.app, &access, endpoint).await?.with_secret(secret.as_ref());

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use bellwire_app::{EndpointPatch, Operation, PayloadInput};
-use bellwire_domain::Secret;
+use bellwire_domain::{Secret, Timestamp};
 use serde_json::{Map, Value};
 
 use super::EndpointAnswer;
@@ -38,6 +38,8 @@ body! {
         credentials: Change<Map<String, Value>>,
         /// Whether its answers are kept with its attempts, if the contract keeps answers.
         keep_answers: Option<bool>,
+        /// When its lease ends, if the contract has leases: a later instant renews it. Null: never, where the contract allows that.
+        expires_at: Change<Timestamp>,
     }
 }
 
@@ -55,7 +57,7 @@ body! {
         example = json!(EndpointAnswer {
             url: "https://clinic.example/hooks/v2".to_owned(), name: None, ..EndpointAnswer::sample()
         })),
-        (status = 409, description = "The contract of the account is not loaded."),
+        (status = 409, description = "The contract of the account is not loaded, or its lease has ended and cannot be renewed."),
     )
 )]
 pub(super) async fn update(
@@ -78,6 +80,7 @@ pub(super) async fn update(
         options,
         credentials,
         keep_answers,
+        expires_at,
     } = body::read(&body)?;
     let patch = EndpointPatch {
         url,
@@ -91,6 +94,8 @@ pub(super) async fn update(
         options: options.into_option(),
         credentials: credentials.into_option().map(|given| given.map(Secret::new)),
         keep_answers,
+        expires_at: expires_at.into_option(),
+        lease: None,
     };
     let endpoint = api.app.update_endpoint(&access, &endpoint, patch).await?;
     Ok(Json(EndpointAnswer::show_whole(&api.app, &access, endpoint).await?))

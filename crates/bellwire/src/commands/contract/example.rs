@@ -8,6 +8,7 @@ use bellwire_domain::{EventType, Secret, Timestamp};
 /// Stand-ins for what a server would know.
 pub(super) struct Example {
     now: Timestamp,
+    expires_at: Option<Timestamp>,
     event_id: String,
     endpoint_id: String,
     credentials: Option<String>,
@@ -19,7 +20,9 @@ impl Example {
         let ids = contract.ids();
         let credentials = contract.example_credentials().map(ToOwned::to_owned);
         let access_token = contract.example_access_token();
+        let expires_at = contract.subscription().lease.and_then(|lease| lease.example(now));
         Self {
+            expires_at,
             credentials,
             access_token,
             now,
@@ -53,6 +56,7 @@ impl Example {
                 id: &self.endpoint_id,
                 url,
                 name: None,
+                expires_at: self.expires_at,
                 headers: &[],
                 options: None,
                 credentials: self.credentials.as_deref(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bellwire_contract::{Confirmer, Contract, EventChoice, OutboundRequest, PublishedApi, Registrar, RenderInput, SecretSource};
 use bellwire_domain::health::{FailedAfter, FailedThen};
-use bellwire_domain::{DeliveryPolicy, EventType, PayloadLevel, PayloadRules, Timestamp, UrlPolicy};
+use bellwire_domain::{DeliveryPolicy, EventType, LeasePolicy, PayloadLevel, PayloadRules, Timestamp, UrlPolicy};
 
 use super::example::{Example, show};
 
@@ -43,6 +43,7 @@ pub(super) fn write(contract: &Contract) -> anyhow::Result<String> {
 fn registration(contract: &Contract) -> String {
     let subscription = contract.subscription();
     let payload = payload(&subscription.payload);
+    let lease = subscription.lease.map(|policy| lease(&policy));
     let chosen = format!("You choose its secret, of at least {} characters.", subscription.secret.length_min);
     let mut lines = vec![
         match subscription.register {
@@ -66,6 +67,9 @@ fn registration(contract: &Contract) -> String {
     if subscription.payload.is_declared {
         lines.push(&payload);
     }
+    if let Some(lease) = &lease {
+        lines.push(lease);
+    }
     if !subscription.secret.readable {
         lines.push("A secret cannot be read back later: keep it.");
     }
@@ -79,6 +83,21 @@ fn registration(contract: &Contract) -> String {
 }
 
 /// How much of an event's data an endpoint may choose to get.
+/// How long an endpoint is sent to.
+fn lease(policy: &LeasePolicy) -> String {
+    let mut text = match policy.default {
+        Some(span) => format!("Unless you ask for something else, it expires after {}.", spelled(span)),
+        None if policy.required => "You say when it expires.".to_owned(),
+        None => "You may say when it expires.".to_owned(),
+    };
+    if let Some(max) = policy.max {
+        let _ = write!(text, " That is at most {} ahead.", spelled(max));
+    }
+    text.push_str(" From then on nothing is sent, and what waits is cancelled: renew it before.");
+    text.push_str(if policy.renewable_after_end { " It may be renewed after that as well." } else { "" });
+    text
+}
+
 fn payload(rules: &PayloadRules) -> String {
     let level = |level: PayloadLevel| match level {
         PayloadLevel::Full => "all of an event's data (`full`)".to_owned(),
@@ -292,6 +311,12 @@ fn delivery(policy: &DeliveryPolicy) -> String {
     if policy.gone_disables {
         text.push_str("- Status 410 ends the delivery and disables the endpoint.\n");
     }
+    if let Some(counted) = &policy.health_on {
+        let statuses = counted.statuses.as_ref().map(|rule| format!("answers with status {rule}"));
+        let silence = counted.no_answer.then(|| "attempts without an answer".to_owned());
+        let counted: Vec<String> = statuses.into_iter().chain(silence).collect();
+        let _ = writeln!(text, "- Failures that count for the following: {}.", counted.join(", "));
+    }
     if let Some(count) = policy.health.unhealthy_after_failures {
         let _ = writeln!(
             text,
@@ -305,8 +330,14 @@ fn delivery(policy: &DeliveryPolicy) -> String {
             }
             FailedAfter::FailingFor(span) => format!("An attempt that fails when none has succeeded for {}", spelled(span)),
             FailedAfter::Failures(count) => format!("The last of {count} failed attempts in a row"),
+            FailedAfter::Run { failures, within, failing_for } => {
+                let within = within.map(|span| format!(" within {}", spelled(span))).unwrap_or_default();
+                let old = failing_for.map(|span| format!(", the first at least {} ago,", spelled(span))).unwrap_or_default();
+                format!("The last of {failures} failed attempts in a row{within}{old}")
+            }
         };
         let what = match then {
+            FailedThen::Mute(span) => &format!("mutes it: its deliveries wait for {}, and then go on", spelled(span)),
             FailedThen::Pause => "pauses it: its deliveries wait until it is resumed",
             FailedThen::Disable => "disables it: what waits is cancelled, and new events are not sent to it",
         };

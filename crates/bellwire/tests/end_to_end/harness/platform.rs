@@ -124,7 +124,7 @@ pub(crate) fn old_request(platform: &Platform, url: &str, at: Timestamp) -> Seen
         },
         attempt: AttemptInput { number: 1, at, random: [5; 24] },
         delivery: DeliveryInput { id: "dlv_0000000000001", number: 1, created_at: at, previous: None },
-        endpoint: EndpointInput { id: "1", url, name: None, headers: &[], options: None, credentials: None },
+        endpoint: EndpointInput { id: "1", url, name: None, expires_at: None, headers: &[], options: None, credentials: None },
         account: AccountInput { id: &platform.account, name: None },
         secrets: &secrets,
         activation: None,

@@ -28,22 +28,6 @@ fn echo(request: &Request) -> Reply {
     challenge(request).map_or_else(|| 204.into(), |challenge| reply(200, &[], challenge))
 }
 
-impl World {
-    fn registered(&self, body: &Value) -> (String, Value) {
-        let endpoints = format!("/v1/accounts/{ACCOUNT}/endpoints");
-        let made = self.server.api.post(&endpoints, body).expect(201);
-        (format!("{endpoints}/{}", made["id"].as_str().unwrap()), made)
-    }
-
-    /// The endpoint, once it is in that state of health.
-    #[track_caller]
-    fn once(&self, path: &str, health: &str) -> Value {
-        until(&format!("the endpoint is {health}"), || {
-            Some(self.server.api.get(path).expect(200)).filter(|endpoint| endpoint["health"] == health)
-        })
-    }
-}
-
 #[test]
 fn nothing_is_sent_before_the_challenge_has_come_back() {
     let (world, sink) = (World::of("handshake-query"), Sink::start(|_| 200));
