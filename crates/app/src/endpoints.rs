@@ -86,7 +86,7 @@ impl App {
         let rate_limit = check_rate_limit(input.rate_limit.as_deref(), &mut faults);
         let payload = rules.check_payload(input.payload, &mut faults);
         let options = rules.check_options(None, input.options, &mut faults);
-        let credentials = rules.check_credentials(None, input.credentials, &mut faults);
+        let credentials = rules.check_credentials(None, input.credentials.as_ref(), &mut faults);
         let secret = rules.check_secret(input.secret, &mut faults);
         no_faults(faults)?;
         let secret = match secret {
@@ -178,8 +178,8 @@ impl App {
         let rate_limit = patch.rate_limit.map(|wanted| check_rate_limit(wanted.as_deref(), &mut faults));
         let payload = patch.payload.map(|wanted| rules.check_payload(wanted, &mut faults));
         let options = patch.options.map(|wanted| rules.check_options(before.options.as_deref(), wanted, &mut faults));
-        let given = |wanted| rules.check_credentials(before.credentials.as_ref(), wanted, &mut faults);
-        let credentials = patch.credentials.map(given);
+        let before_given = before.credentials.as_ref();
+        let credentials = patch.credentials.map(|wanted| rules.check_credentials(before_given, wanted.as_ref(), &mut faults));
         no_faults(faults)?;
         let is_elsewhere = patch.url.as_ref().is_some_and(|url| *url != before.url);
         let is_given_up = patch.enabled == Some(true) && self.waits_for_nobody(access, &before).await?;

@@ -85,7 +85,10 @@ fn a_secret_is_shown_as_basic_with_both_halves_encoded_or_in_the_body() {
     assert!(request.headers.get("authorization").is_none());
     let expected = [pair("grant_type", "client_credentials"), pair("client_id", "a"), pair("client_secret", "b")];
     assert_eq!(pairs(&request), expected);
-    assert!(asked(&post, "{}", &[]).unwrap_err().to_string().contains("endpoint.credentials.id"), "a credential that is missing is named");
+    assert!(
+        asked(&post, "{}", &[]).unwrap_err().to_string().contains("endpoint.credentials.id"),
+        "a credential that is missing is named"
+    );
 }
 
 #[test]
