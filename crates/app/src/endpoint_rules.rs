@@ -184,11 +184,11 @@ impl EndpointRules<'_> {
     pub(crate) fn check_credentials(
         &self,
         before: Option<&Secret<String>>,
-        wanted: Option<Secret<Map<String, Value>>>,
+        wanted: Option<&Secret<Map<String, Value>>>,
         faults: &mut Vec<Fault>,
     ) -> Option<Secret<String>> {
         let before = before.filter(|_| wanted.is_some()).and_then(|before| serde_json::from_str(before.expose()).ok());
-        let wanted = wanted.as_ref().map(|wanted| wanted.expose().clone()).unwrap_or_default();
+        let wanted = wanted.map(|wanted| wanted.expose().clone()).unwrap_or_default();
         let given = changed(before.unwrap_or_default(), wanted);
         let found = self.contract.check_credentials(&given);
         faults.extend(found.into_iter().map(|error| Fault::new(format!("/credentials{}", error.pointer), error.message)));

@@ -98,7 +98,7 @@ impl App {
         let rate_limit = check_rate_limit(input.rate_limit.as_deref(), &mut faults);
         let payload = rules.check_payload(input.payload, &mut faults);
         let options = rules.check_options(None, input.options, &mut faults);
-        let credentials = rules.check_credentials(None, input.credentials, &mut faults);
+        let credentials = rules.check_credentials(None, input.credentials.as_ref(), &mut faults);
         let now = self.clock().now();
         let lease = rules.check_lease(asked_end(input.expires_at, input.lease, now), now, &mut faults);
         let secret = rules.check_secret(input.secret, &mut faults);
@@ -193,8 +193,8 @@ impl App {
         let rate_limit = patch.rate_limit.map(|wanted| check_rate_limit(wanted.as_deref(), &mut faults));
         let payload = patch.payload.map(|wanted| rules.check_payload(wanted, &mut faults));
         let options = patch.options.map(|wanted| rules.check_options(before.options.as_deref(), wanted, &mut faults));
-        let given = |wanted| rules.check_credentials(before.credentials.as_ref(), wanted, &mut faults);
-        let credentials = patch.credentials.map(given);
+        let before_given = before.credentials.as_ref();
+        let credentials = patch.credentials.map(|wanted| rules.check_credentials(before_given, wanted.as_ref(), &mut faults));
         let now = self.clock().now();
         let asked = asked_end(patch.expires_at, patch.lease, now);
         let lease = asked.map(|asked| rules.check_renewal(asked, now, &mut faults));

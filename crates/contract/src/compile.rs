@@ -117,49 +117,26 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let token_algorithm = access_token.iter().flatten().find_map(AccessToken::algorithm);
     let uses_secret = token_algorithm.is_some() || plan.as_ref().is_some_and(|plan| uses_secret(plan, &signatures));
     let custom_headers = request.is_some_and(|node| request::reads_custom_headers(node, report));
-    let subscription = {
-        let wanted = subscription::Wanted {
-            secret: uses_secret,
-            private_key: key_pairs.map(|pairs| pairs.algorithm).or(token_algorithm).map(SignatureAlgorithm::kind),
-        };
-        subscription::read(fields.get("subscription"), custom_headers, &wanted, report)
-    };
+    let key_pairs = key_pairs.or(token_algorithm.map(KeyPairs::asserting));
+    let wanted = subscription::Wanted { secret: uses_secret, private_key: key_pairs.map(|pairs| pairs.algorithm.kind()) };
+    let subscription = subscription::read(fields.get("subscription"), custom_headers, &wanted, report);
     let private_key = subscription.as_ref().and_then(|subscription| subscription.secret.private_key);
     signature::check_pairs(&signatures, private_key, report);
     let changed = catalogue.events.iter().chain(&catalogue.any).filter_map(|event| event.plan.as_ref());
     let steps = activation.iter().flatten().flat_map(Activation::plans);
     let varied = variants.iter().flatten().map(|variant| &variant.plan);
-    let mut looks_back = false;
     let is_batched = delivery.as_ref().is_some_and(|(policy, _)| policy.batch.is_some());
     if is_batched && !plan.iter().chain(changed.clone()).chain(varied.clone()).any(|plan| plan.carries_events) {
         let help = "write the events into the body: `body: { events: { $each: \"{{ events }}\", $then: \"{{ item.data }}\" } }`";
         report.add(fields.at("delivery"), "delivery.batch", "no request has more than one event in it", help);
     }
-    let mut token_at = None;
-    for plan in plan.iter().chain(changed).chain(steps).chain(varied) {
-        check_keys(plan, &signatures, private_key, report);
-        each_expression(plan, &signatures, |expression, _| {
-            looks_back |= expression.uses(|variable| *variable == Variable::Builtin(Builtin::AttemptPrevious));
-            token_at = token_at
-                .or(expression.uses(|variable| *variable == Variable::Builtin(Builtin::AccessToken)).then_some(expression.at));
-        });
-        if let Some(choices) = &choices {
-            each_expression(plan, &signatures, |expression, path| {
-                choices.options.check_use(expression, path, report);
-                choices.credentials.check_use(expression, path, report);
-            });
-        }
+    let plans = plan.iter().chain(changed).chain(steps).chain(varied);
+    let uses = look_through(plans, &signatures, (private_key, choices.as_ref()), report);
+    check_token(access_token.as_ref().and_then(Option::as_ref), uses.token_at, private_key, report);
+    for expression in access_token.iter().flatten().flat_map(AccessToken::expressions) {
+        check_choices(choices.as_ref(), expression, "request.access_token", report);
     }
-    check_token(access_token.as_ref().and_then(Option::as_ref), token_at, private_key, report);
-    if let (Some(choices), Some(Some(access))) = (&choices, &access_token) {
-        for expression in access.expressions() {
-            choices.options.check_use(expression, "request.access_token", report);
-            choices.credentials.check_use(expression, "request.access_token", report);
-        }
-    }
-    if let Some(choices) = &choices {
-        check_conditions(choices, variants.iter().flatten(), report);
-    }
+    check_conditions(choices.as_ref(), variants.iter().flatten(), report);
     if let (Some(Some(activation)), Some(subscription)) = (&activation, &subscription) {
         activation::check(activation, &subscription.secret, report);
     }
@@ -200,14 +177,14 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         plan: plan?,
         variants: variants?,
         access_token: access_token?,
-        looks_back,
+        looks_back: uses.looks_back,
         options,
         example_credentials: credentials.tried_credentials().into_iter().next().flatten(),
         credentials,
         filter,
         chosen_delivery,
         signatures,
-        key_pairs: key_pairs.or(token_algorithm.map(KeyPairs::asserting)).or(private_key.map(KeyPairs::unused)),
+        key_pairs: key_pairs.or(private_key.map(KeyPairs::unused)),
         example_secret,
         tolerance: tolerance.unwrap_or(TOLERANCE_DEFAULT),
     };
@@ -243,8 +220,46 @@ fn check_token(access: Option<&AccessToken>, used_at: Option<At>, private_key: O
     }
 }
 
+/// What requests use.
+#[derive(Default)]
+struct Uses {
+    /// How the attempt before ended.
+    looks_back: bool,
+    /// An access token, and where first.
+    token_at: Option<At>,
+}
+
+/// Looks through every plan for names that mean nothing in this contract.
+fn look_through<'p>(
+    plans: impl Iterator<Item = &'p RequestPlan>,
+    signatures: &[Signature],
+    (private_key, choices): (Option<KeyKind>, Option<&Choices>),
+    report: &mut Report,
+) -> Uses {
+    let mut uses = Uses::default();
+    for plan in plans {
+        check_keys(plan, signatures, private_key, report);
+        each_expression(plan, signatures, |expression, path| {
+            uses.looks_back |= expression.uses(|variable| *variable == Variable::Builtin(Builtin::AttemptPrevious));
+            let shows_token = expression.uses(|variable| *variable == Variable::Builtin(Builtin::AccessToken));
+            uses.token_at = uses.token_at.or(shows_token.then_some(expression.at));
+            check_choices(choices, expression, path, report);
+        });
+    }
+    uses
+}
+
+/// Reports options and credentials that there are not.
+fn check_choices(choices: Option<&Choices>, expression: &Expression, path: &str, report: &mut Report) {
+    if let Some(choices) = choices {
+        choices.options.check_use(expression, path, report);
+        choices.credentials.check_use(expression, path, report);
+    }
+}
+
 /// Reports options in conditions that there are not.
-fn check_conditions<'v>(choices: &Choices, variants: impl Iterator<Item = &'v Variant>, report: &mut Report) {
+fn check_conditions<'v>(choices: Option<&Choices>, variants: impl Iterator<Item = &'v Variant>, report: &mut Report) {
+    let Some(choices) = choices else { return };
     for condition in variants.map(|variant| &variant.when) {
         choices.options.check_use(condition, "request.variants", report);
     }

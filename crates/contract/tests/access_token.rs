@@ -29,7 +29,15 @@ fn source(keys: &str) -> String {
 
 fn asked(contract: &Contract, credentials: &str, secrets: &[Secret<String>]) -> Result<OutboundRequest, RenderError> {
     contract.render_token_request(&TokenInput {
-        endpoint: EndpointInput { id: "ep_1", url: URL, name: None, expires_at: None, headers: &[], options: None, credentials: Some(credentials) },
+        endpoint: EndpointInput {
+            id: "ep_1",
+            url: URL,
+            name: None,
+            expires_at: None,
+            headers: &[],
+            options: None,
+            credentials: Some(credentials),
+        },
         account: AccountInput { id: "a", name: None },
         secrets,
         at: NOW,

@@ -183,11 +183,11 @@ impl Shared {
     ) -> Tried {
         let timeout = activation.timeout.unwrap_or(contract.delivery().timeout);
         let last = activation.steps().saturating_sub(1);
-        let token = match self.token_for_steps(contract, lane, taken, timeout).await {
-            Ok(token) => token,
+        let access = match self.token_for_steps(contract, lane, taken, timeout).await {
+            Ok(access) => access,
             Err(tried) => return tried,
         };
-        let access_token = token.as_ref().map(|token| token.expose().as_str());
+        let access_token = access.as_ref().map(|access| access.expose().as_str());
         for step in 0..=last {
             let until = self.clock.now().plus(timeout + MARGIN);
             match self.queue.keep_activation(lane, &taken.token, until).await {
@@ -207,8 +207,8 @@ impl Shared {
                 Ok(answer) => answer,
                 Err(tried) => return tried,
             };
-            if let (Some(token), 401) = (&token, answer.0) {
-                self.tokens.refuse(lane, token); // so that the next try has another
+            if let (Some(access), 401) = (&access, answer.0) {
+                self.tokens.refuse(lane, access); // so that the next try has another
             }
             let answer = AnswerInput { attempt: taken.failures + 1, status: answer.0, headers: &answer.1, body: &answer.2 };
             match told.with(|input| contract.accepts(step, input, &answer)) {
@@ -248,7 +248,7 @@ impl Shared {
             return Err(Tried::Over);
         }
         match self.access_token(&Wanted { contract, config: &taken.config, lane, timeout }, None).await {
-            Fetched::Token(token) => Ok(Some(token)),
+            Fetched::Token(access) => Ok(Some(access)),
             Fetched::Failed(reason) => Err(Tried::Refused(AttemptOutcome::AccessToken { reason }.to_string())),
             Fetched::NoRoom => Err(Tried::NoRoom),
         }

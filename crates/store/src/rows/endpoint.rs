@@ -1,12 +1,9 @@
 //! `endpoints`: the URLs that an account has registered.
 
-use std::collections::BTreeMap;
-
 use bellwire_domain::{
     AccountId, EndpointId, EventFilter, EventType, Gate, Health, HealthStatus, PayloadChoice, RateLimit, Recipient, Secret,
     Timestamp, mask_query,
 };
-use serde::de::IgnoredAny;
 
 use super::endpoint_config::{SealedConfig, digest};
 use super::lane::LaneKey;
@@ -127,9 +124,9 @@ columns! {
 impl Endpoint {
     /// The names of its credentials, in their order. Their values are shown to nobody.
     pub fn credential_names(&self) -> Vec<String> {
-        let given =
-            self.credentials.as_ref().and_then(|given| serde_json::from_str::<BTreeMap<String, IgnoredAny>>(given.expose()).ok());
-        given.map(|given| given.into_keys().collect()).unwrap_or_default()
+        let given: Option<serde_json::Map<String, serde_json::Value>> =
+            self.credentials.as_ref().and_then(|given| serde_json::from_str(given.expose()).ok());
+        given.map(|given| given.into_iter().map(|(name, _)| name).collect()).unwrap_or_default()
     }
 }
 
