@@ -125,11 +125,8 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let changed = catalogue.events.iter().chain(&catalogue.any).filter_map(|event| event.plan.as_ref());
     let steps = activation.iter().flatten().flat_map(Activation::plans);
     let varied = variants.iter().flatten().map(|variant| &variant.plan);
-    let is_batched = delivery.as_ref().is_some_and(|(policy, _)| policy.batch.is_some());
-    if is_batched && !plan.iter().chain(changed.clone()).chain(varied.clone()).any(|plan| plan.carries_events) {
-        let help = "write the events into the body: `body: { events: { $each: \"{{ events }}\", $then: \"{{ item.data }}\" } }`";
-        report.add(fields.at("delivery"), "delivery.batch", "no request has more than one event in it", help);
-    }
+    let of_events = plan.iter().chain(changed.clone()).chain(varied.clone());
+    check_batches(delivery.as_ref(), of_events, fields.at("delivery"), report);
     let plans = plan.iter().chain(changed).chain(steps).chain(varied);
     let uses = look_through(plans, &signatures, (private_key, choices.as_ref()), report);
     check_token(access_token.as_ref().and_then(Option::as_ref), uses.token_at, private_key, report);
@@ -314,6 +311,19 @@ fn read_delivery(
         first = first.or(read);
     }
     (first, Some(chosen))
+}
+
+/// Looks for a request with more than one event in it: there is no batch without.
+fn check_batches<'p>(
+    delivery: Option<&(DeliveryPolicy, AnswerRules)>,
+    mut plans: impl Iterator<Item = &'p RequestPlan>,
+    at: At,
+    report: &mut Report,
+) {
+    if delivery.is_some_and(|(policy, _)| policy.batch.is_some()) && !plans.any(|plan| plan.carries_events) {
+        let help = "write the events into the body: `body: { events: { $each: \"{{ events }}\", $then: \"{{ item.data }}\" } }`";
+        report.add(at, "delivery.batch", "no request has more than one event in it", help);
+    }
 }
 
 fn each_expression(plan: &RequestPlan, signatures: &[Signature], mut see: impl FnMut(&Expression, &str)) {

@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_contract::{
-    AccountInput, AnswerInput, AttemptInput, Contract, DeliveryInput, EndpointInput, PreviousAttempt, RenderInput, SecretSource,
+    AccountInput, AttemptInput, Contract, DeliveryInput, EndpointInput, PreviousAttempt, RenderInput, SecretSource,
 };
-use bellwire_domain::{
-    AttemptOutcome, Consumer, Decision, Gate, Judgement, OutboundRequest, Secret, Suspicion, Timestamp, lease,
-};
+use bellwire_domain::{AttemptOutcome, Consumer, DeliveryPolicy, Gate, OutboundRequest, Secret, Suspicion, Timestamp, lease};
 use bellwire_egress::Sent;
-use bellwire_store::{ActiveSecret, ClaimedDelivery, Endpoint, EndpointConfig, LaneKey, Outcome, Told};
+use bellwire_store::{ActiveSecret, ClaimedDelivery, Endpoint, EndpointConfig, LaneKey, Told};
 use sha2::{Digest, Sha256};
 
 use crate::batch::{self, Others};
@@ -37,10 +35,21 @@ struct MadeOf<'a> {
 }
 
 /// A request that was made.
-struct Made {
-    sent: Sent,
-    started_at: Timestamp,
-    told: Option<Told>,
+pub(crate) struct Made {
+    pub(crate) sent: Sent,
+    pub(crate) started_at: Timestamp,
+    pub(crate) told: Option<Told>,
+}
+
+/// Whether a delivery may be sent.
+enum Passes {
+    Now,
+    /// It waits for others until an instant. So many were there.
+    Gathers(usize, Timestamp),
+    /// Its endpoint takes nothing now.
+    NotNow,
+    /// It was erased.
+    Gone,
 }
 
 /// What the store says of an endpoint that is to be sent to.
@@ -78,36 +87,14 @@ impl Shared {
         };
         let endpoint = &config.endpoint;
         let policy = contract.delivery_of(endpoint.options.as_deref());
-        // The endpoint's own limits, and those of its contract where it has none.
-        let in_flight_max = endpoint.in_flight_max.unwrap_or(policy.in_flight_max);
-        let rate_limit = endpoint.rate_limit.or(policy.rate_limit);
-        // All nodes together keep to them.
-        let nodes = self.queue.nodes();
-        let rate_limit = rate_limit.map(|limit| limit.shared_by(nodes));
-        self.limit(lane, LaneLimits { in_flight_max: in_flight_max.div_ceil(nodes), rate_limit });
-        if lease::has_ended(endpoint.expires_at, self.clock.now()) {
-            Box::pin(self.lapse(lane)).await;
-            Box::pin(self.put_back(vec![delivery])).await;
-            return Ended::Over(None);
-        }
-        let gate = Gate { enabled: endpoint.enabled, health: endpoint.health.status };
-        if !gate.admits(delivery.event.is_test) {
-            Box::pin(self.put_back(vec![delivery])).await;
-            return Ended::Over(None);
-        }
-        if self.queue.may_be_erased(&delivery) {
-            match Box::pin(self.queue.forget_erased(&delivery)).await {
-                Ok(false) => {}
-                Ok(true) => return Ended::Over(None),
-                Err(error) => {
-                    tracing::warn!(error = %error, "whether a delivery was erased could not be read; it is put back");
-                    Box::pin(self.put_back(vec![delivery])).await;
-                    return Ended::Over(None);
-                }
+        match self.passes(lane, &delivery, (&contract, &policy, endpoint)).await {
+            Passes::Now => {}
+            Passes::Gathers(seen, until) => return Ended::Gathers(delivery, seen, until),
+            Passes::Gone => return Ended::Over(None),
+            Passes::NotNow => {
+                Box::pin(self.put_back(vec![delivery])).await;
+                return Ended::Over(None);
             }
-        }
-        if let Some((seen, until)) = policy.batch.and_then(|rule| self.gathers(lane, &delivery, rule, &contract)) {
-            return Ended::Gathers(delivery, seen, until);
         }
         let previous = if contract.looks_back() { Box::pin(self.previous(&delivery)).await } else { None };
         let wanted = Wanted { contract: &contract, config: &config, lane, timeout: policy.timeout };
@@ -158,45 +145,52 @@ impl Shared {
             let made_of = MadeOf { delivery: &delivery, others: &others.held, previous: previous.as_ref(), token: None };
             made = Box::pin(self.send_again(&wanted, made_of, refused, made)).await;
         }
-        let Made { sent: Sent { outcome, phases }, started_at, told } = made;
-        let ended_at = self.clock.now();
-        let judged = judge(&contract, &outcome, delivery.attempts + 1);
-        let random = self.random();
-        let decision = if policy.batch.is_some() {
-            batch::decide_each((&contract, &policy), (&delivery, 0), (&outcome, judged), (ended_at, random))
+        let (outcome, decisions) = self.concluded((&contract, &policy, endpoint), (delivery, &others.held), made);
+        let signal = policy.signal(&outcome.outcome);
+        self.attempt_metrics.record(contract.name(), outcome.outcome.kind(), outcome.duration);
+        if decisions.is_empty() {
+            let _ = self.outcomes.send(outcome).await; // the recorder outlives every attempt
         } else {
-            policy.decide(delivery.attempts + 1, (&outcome, judged), ended_at, random)
-        };
-        let (signal, health) = (policy.signal(&outcome), policy.health_after(&outcome));
-        let told = told.filter(|_| outcome.may_have_arrived()).map(Box::new);
-        // Those that share it come to an end of their own each. What they are retried after is the same, so that they stay together.
-        let decide =
-            |(index, other)| batch::decide_each((&contract, &policy), (other, index + 1), (&outcome, judged), (ended_at, random));
-        let decisions: Vec<Decision> = others.held.iter().enumerate().map(decide).collect();
-        let outcome = if policy.keeps_answers && endpoint.keep_answers { outcome } else { outcome.without_body() };
-        let duration = ended_at.since(started_at);
-        // Where the clock was set back meanwhile, by the clock as it is now: an attempt in the future tells that a retry was
-        // scheduled by a clock that was ahead.
-        let started_at = started_at.min(ended_at);
-        let made = Outcome { delivery, started_at, duration, phases, outcome, decision, health, told };
-        self.attempt_metrics.record(contract.name(), made.outcome.kind(), duration);
-        if !decisions.is_empty() {
-            let all = batch::outcomes(made, std::mem::take(&mut others.held), decisions);
+            let all = batch::outcomes(outcome, std::mem::take(&mut others.held), decisions);
             Box::pin(self.send_outcomes(contract.name(), all)).await;
-            return Ended::Over(signal);
         }
-        let _ = self.outcomes.send(made).await; // the recorder outlives every attempt
         Ended::Over(signal)
     }
 
-    /// Hands over the outcomes of deliveries that shared a request, the first of which is counted.
-    async fn send_outcomes(&self, contract: &str, all: Vec<Outcome>) {
-        for (index, outcome) in all.into_iter().enumerate() {
-            if index > 0 {
-                self.attempt_metrics.record(contract, outcome.outcome.kind(), outcome.duration);
-            }
-            let _ = self.outcomes.send(outcome).await;
+    /// Sets what the endpoint's lane may do, and says whether a delivery may be sent now.
+    async fn passes(
+        self: &Arc<Self>,
+        lane: &LaneKey,
+        delivery: &ClaimedDelivery,
+        (contract, policy, endpoint): (&Contract, &DeliveryPolicy, &Endpoint),
+    ) -> Passes {
+        // The endpoint's own limits, and those of its contract where it has none.
+        let in_flight_max = endpoint.in_flight_max.unwrap_or(policy.in_flight_max);
+        let rate_limit = endpoint.rate_limit.or(policy.rate_limit);
+        // All nodes together keep to them.
+        let nodes = self.queue.nodes();
+        let rate_limit = rate_limit.map(|limit| limit.shared_by(nodes));
+        self.limit(lane, LaneLimits { in_flight_max: in_flight_max.div_ceil(nodes), rate_limit });
+        if lease::has_ended(endpoint.expires_at, self.clock.now()) {
+            Box::pin(self.lapse(lane)).await;
+            return Passes::NotNow;
         }
+        let gate = Gate { enabled: endpoint.enabled, health: endpoint.health.status };
+        if !gate.admits(delivery.event.is_test) {
+            return Passes::NotNow;
+        }
+        if self.queue.may_be_erased(delivery) {
+            match Box::pin(self.queue.forget_erased(delivery)).await {
+                Ok(false) => {}
+                Ok(true) => return Passes::Gone,
+                Err(error) => {
+                    tracing::warn!(error = %error, "whether a delivery was erased could not be read; it is put back");
+                    return Passes::NotNow;
+                }
+            }
+        }
+        let gathers = policy.batch.and_then(|rule| self.gathers(lane, delivery, rule, contract));
+        gathers.map_or(Passes::Now, |(seen, until)| Passes::Gathers(seen, until))
     }
 
     /// The endpoint's configuration.
@@ -325,16 +319,6 @@ impl Shared {
 /// Whether a request tells about somebody.
 fn has_subjects(delivery: &ClaimedDelivery, others: &Others<'_>) -> bool {
     delivery.event.has_subjects || others.held.iter().any(|other| other.event.has_subjects)
-}
-
-/// What the contract makes of an answer, if there is one.
-fn judge(contract: &Contract, outcome: &AttemptOutcome, attempt: u32) -> Judgement {
-    match outcome {
-        AttemptOutcome::Response { status, headers, body, .. } => {
-            contract.judge(&AnswerInput { attempt, status: *status, headers, body })
-        }
-        _ => Judgement::default(),
-    }
 }
 
 /// What a receiver is told by a request.
