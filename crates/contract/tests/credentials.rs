@@ -19,7 +19,7 @@ const BASIC: &str = "  credentials:\n    user: { type: string, required: true, m
 
 #[test]
 fn a_contract_is_refused_that_says_of_credentials_what_cannot_be() {
-    let many: String = (0..17).map(|index| format!("    c{index}: {{ type: string }}\n")).collect();
+    let many: String = (0..17).fold(String::new(), |text, index| text + &format!("    c{index}: {{ type: string }}\n"));
     for (credentials, request, expected) in [
         ("  credentials: { a b: { type: string } }\n", "", "is not the name of a credential"),
         ("  credentials: { a: { type: integer } }\n", "", "a credential is text"),
@@ -48,7 +48,7 @@ fn what_is_given_is_checked_and_never_repeated() {
         let found = contract.check_credentials(given.as_object().unwrap());
         found.into_iter().map(|error| format!("{} {}", error.pointer, error.message)).collect::<Vec<_>>()
     };
-    assert_eq!(wrong(json!({ "user": "hunter2" })), [String::new(); 0]);
+    assert!(wrong(json!({ "user": "hunter2" })).is_empty());
     assert_eq!(wrong(json!({ "password": "hunter2" })), ["/user under this contract every endpoint has this: give a value"]);
     for (given, place) in [
         (json!({ "user": "x" }), "/user "),
