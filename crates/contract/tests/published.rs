@@ -201,7 +201,6 @@ fn answers() {
         headers: vec![("X-Clinic".to_owned(), "7".to_owned())],
         payload: None,
         rate_limit: None,
-        expires_at: None,
         options: None,
         credentials: Vec::new(),
         expires_at: None,

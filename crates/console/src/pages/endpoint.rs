@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use bellwire_app::{AccountAccess, App, DeliveryFilter, Operation};
+use bellwire_app::{AccountAccess, App, DeliveryFilter, Operation, PreviewInput};
 use bellwire_contract::{ConsoleWords, EventChoice, SecretSource};
 use bellwire_domain::{HealthStatus, Timestamp, print_duration};
 use bellwire_store::{Activation, Endpoint, PageRequest};
@@ -44,6 +44,8 @@ struct EndpointPage {
     sent: Option<String>,
     /// What it has chosen of its contract's options, and defaults.
     options: Vec<(String, String)>,
+    /// How many of the last events its contract's filter lets through to it, and how many those are.
+    preview: Option<(usize, usize)>,
     /// The names of the credentials that it has.
     credentials: Vec<String>,
     drops_answers: bool,
@@ -95,6 +97,7 @@ pub(super) async fn show(
     let label = label(&endpoint);
     let is_pending = endpoint.health.status == HealthStatus::Pending;
     let path = format!("/console/accounts/{account}/webhooks/{id}");
+    let filters = access.contract().is_ok_and(|contract| contract.has_filter());
     html(&EndpointPage {
         layout: Layout::of_account(&console, &visitor, &access, Area::Webhooks, &label, &query)
             .with_call(&format!("/v1/accounts/{account}/endpoints/{id}")),
@@ -119,6 +122,7 @@ pub(super) async fn show(
         rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()).unwrap_or_default(),
         sent: access.contract().ok().and_then(|contract| privacy::sent(contract, &endpoint)),
         options: options::chosen(app, &access, &endpoint),
+        preview: if filters { Some(preview(app, &access, &endpoint).await?) } else { None },
         credentials: endpoint.credential_names(),
         drops_answers: !endpoint.keep_answers,
         expires: endpoint.expires_at.map(|end| When::new(end, now)),
@@ -132,6 +136,12 @@ pub(super) async fn show(
         rows: DeliveryRow::all(&found.items, now),
         next: query.next(found.next.as_ref()),
     })
+}
+
+/// How many of the account's last events would go to an endpoint, and how many those are.
+async fn preview(app: &App, access: &AccountAccess, endpoint: &Endpoint) -> Result<(usize, usize), Refusal> {
+    let events = app.preview_endpoint(access, endpoint.id.as_str(), PreviewInput::default()).await?;
+    Ok((events.iter().filter(|event| event.matches).count(), events.len()))
 }
 
 /// How the handshake of an endpoint stands that is pending.

@@ -76,6 +76,20 @@ fn an_endpoint_gets_what_it_asked_for_by_what_is_in_an_event() {
     assert_eq!(published(order("2", "shipped", 4.5)), json!(1));
     assert_eq!(published(order("3", "shipped", 5.0)), json!(2));
     assert_eq!(published(json!({ "id": "4", "total": 9 })), json!(1), "what has no status is not shipped");
+    let preview = |body: Value| {
+        let shown = world.server.api.post(&format!("{path}/preview"), &body).expect(200);
+        let matching: Vec<bool> = shown["items"].as_array().unwrap().iter().map(|item| item["matches"] == true).collect();
+        assert_eq!(
+            (shown["looked_at"].clone(), shown["matching"].as_u64().unwrap()),
+            (json!(4), matching.iter().filter(|m| **m).count() as u64)
+        );
+        matching
+    };
+    assert_eq!(preview(json!({})), [false, true, false, false], "newest first");
+    assert_eq!(preview(json!({ "options": { "least": null } })), [false, true, true, false], "and as it would be");
+    assert_eq!(preview(json!({ "options": null })), [true; 4]);
+    let wrong = world.server.api.post(&format!("{path}/preview"), &json!({ "options": { "statuses": ["lost"] } })).expect(422);
+    assert_eq!(wrong["errors"][0]["pointer"], "/options/statuses/0");
     world.server.api.patch(&path, &json!({ "options": { "statuses": null } })).expect(200);
     assert_eq!(published(order("5", "open", 6.0)), json!(2));
     let ids = |sink: &Sink, count: usize| {
