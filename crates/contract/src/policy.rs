@@ -3,6 +3,7 @@
 mod batch;
 pub(crate) mod chosen;
 mod health;
+mod statuses;
 
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use crate::answer_rules::AnswerRules;
 use crate::diagnostic::Report;
 use crate::grammar::{Definition, KeySpec, Shape};
 use crate::reader::{self, Fields, join};
-use crate::yaml::{Kind, Node};
+use crate::yaml::Node;
+
+use statuses::{STATUSES, read_statuses};
 
 /// The value of `delivery`.
 pub(crate) const DELIVERY: Shape = Shape::Named(&Definition {
@@ -47,10 +50,6 @@ const KEYS: &[KeySpec] = &[
     KeySpec::optional("answers", Shape::Words(Answers::WORDS), "Whether the bodies of answers are kept."),
     KeySpec::optional("health", health::HEALTH, "When an endpoint counts as unhealthy or failed."),
 ];
-/// Statuses, or one condition as `{{ … }}`.
-const STATUSES: Shape = Shape::OneOrMany { of: &STATUS, min: None };
-/// A status, a class such as `2xx`, a range, or `any`.
-const STATUS: Shape = Shape::Types(&["string", "integer"]);
 pub(crate) const RETRY: Shape = Shape::Named(&Definition {
     name: "retry",
     about: "`none`, or one form of schedule.",
@@ -209,22 +208,6 @@ fn read_rate_limit(node: &Node, report: &mut Report) -> Option<RateLimit> {
 fn default_schedule() -> RetrySchedule {
     let day = Duration::from_secs(24 * 3_600);
     RetrySchedule::exponential_within(10, day, Some(Duration::from_secs(10))).unwrap_or_else(|_| RetrySchedule::none())
-}
-
-fn read_statuses(node: &Node, path: &str, report: &mut Report) -> Option<SuccessRule> {
-    let parts: Option<Vec<&str>> = match &node.kind {
-        Kind::Scalar(scalar) if scalar.text == "any" => Some(vec!["100-599"]),
-        Kind::Scalar(scalar) => Some(vec![&scalar.text]),
-        Kind::List(items) => items.iter().map(|item| item.scalar().map(|scalar| scalar.text.as_str())).collect(),
-        Kind::Map(_) => None,
-    };
-    let rule = parts.map(|parts| SuccessRule::parse(&parts.join(",")));
-    if let Some(Ok(rule)) = rule {
-        return Some(rule);
-    }
-    let help = "write `200`, `2xx`, `200-399`, a list such as `[200, 202]`, `any`, or a condition such as `\"{{ answer.status == 200 }}\"`";
-    report.add(node.at, path, "not a status rule", help);
-    None
 }
 
 fn read_retry_after(node: &Node, report: &mut Report) -> Option<Duration> {

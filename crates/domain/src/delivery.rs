@@ -288,7 +288,7 @@ pub enum Decision {
 impl DeliveryPolicy {
     /// The health rules for an attempt that ended so.
     pub fn health_after(&self, outcome: &AttemptOutcome) -> HealthPolicy {
-        let ignores_failure = self.health_on.as_ref().is_some_and(|counted| !counted.counts(outcome));
+        let ignores_failure = self.health_on.as_ref().is_some_and(|counted| !counts(counted, outcome));
         HealthPolicy { ignores_failure, ..self.health }
     }
 
@@ -324,6 +324,15 @@ impl DeliveryPolicy {
         };
         let asked = retry_after.zip(self.retry_after_max).map(|(asked, cap)| now.plus(asked.min(cap)));
         Decision::Retry { due_at: asked.map_or(scheduled, |asked| asked.max(scheduled)) }
+    }
+}
+
+/// Whether a failed attempt that ended so counts.
+fn counts(counted: &CountedFailures, outcome: &AttemptOutcome) -> bool {
+    match (outcome, outcome.status()) {
+        (_, Some(status)) => counted.statuses.as_ref().is_some_and(|rule| rule.accepts(status)),
+        (AttemptOutcome::Unbuildable { .. }, None) => false, // nothing was sent
+        (_, None) => counted.no_answer,
     }
 }
 
@@ -377,6 +386,20 @@ pub(crate) mod tests {
     pub(crate) fn answer(status: u16, retry_after: Option<u64>) -> AttemptOutcome {
         let retry_after = retry_after.map(Duration::from_secs);
         AttemptOutcome::Response { status, retry_after, headers: Vec::new(), body: Vec::new() }
+    }
+
+    #[test]
+    fn a_failure_counts_by_its_status_or_as_no_answer() {
+        let of = |no_answer| Some(CountedFailures { statuses: SuccessRule::parse("404,5xx").ok(), no_answer });
+        let (with, without) =
+            (DeliveryPolicy { health_on: of(true), ..policy(&[]) }, DeliveryPolicy { health_on: of(false), ..policy(&[]) });
+        let ignores = [404, 410, 503].map(|status| with.health_after(&AttemptOutcome::answered(status)).ignores_failure);
+        assert_eq!(ignores, [false, true, false]);
+        let refused = AttemptOutcome::Connect { detail: String::new() };
+        let unbuilt = AttemptOutcome::Unbuildable { reason: String::new() };
+        assert!(!with.health_after(&refused).ignores_failure && without.health_after(&refused).ignores_failure);
+        assert!(with.health_after(&unbuilt).ignores_failure);
+        assert!(!policy(&[]).health_after(&unbuilt).ignores_failure, "without a choice everything counts");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::{AttemptOutcome, SuccessRule, Timestamp};
+use crate::{SuccessRule, Timestamp};
 
 crate::words! {
     /// Where an endpoint stands, in order of severity.
@@ -99,17 +99,6 @@ pub struct CountedFailures {
     pub statuses: Option<SuccessRule>,
     /// Those without an answer: timeouts, refused connections and the like.
     pub no_answer: bool,
-}
-
-impl CountedFailures {
-    /// Whether a failed attempt that ended so counts.
-    pub fn counts(&self, outcome: &AttemptOutcome) -> bool {
-        match (outcome, outcome.status()) {
-            (_, Some(status)) => self.statuses.as_ref().is_some_and(|rule| rule.accepts(status)),
-            (AttemptOutcome::Unbuildable { .. }, None) => false, // nothing was sent
-            (_, None) => self.no_answer,
-        }
-    }
 }
 
 impl Health {
@@ -240,13 +229,6 @@ mod tests {
         let later = Timestamp::from_secs(8 * 86_400);
         assert_eq!(unhealthy.observe(&ignoring, false, later), unhealthy);
         assert_eq!(unhealthy.observe(&ignoring, true, later), Health::default());
-        let counted = CountedFailures { statuses: SuccessRule::parse("404,5xx").ok(), no_answer: false };
-        let counts = [404, 410, 503].map(|status| counted.counts(&AttemptOutcome::answered(status)));
-        assert_eq!(counts, [true, false, true]);
-        let refused = AttemptOutcome::Connect { detail: String::new() };
-        let unbuilt = AttemptOutcome::Unbuildable { reason: String::new() };
-        assert!(!counted.counts(&refused) && CountedFailures { no_answer: true, ..counted.clone() }.counts(&refused));
-        assert!(!CountedFailures { no_answer: true, ..counted }.counts(&unbuilt));
     }
 
     proptest! {

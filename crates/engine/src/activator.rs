@@ -15,7 +15,7 @@ use bellwire_domain::{AccountId, AttemptOutcome, Consumer, DeliveryId, EventType
 use bellwire_store::{ActivationEnd, LaneKey, StoreError, TakenActivation};
 use tokio::task::JoinSet;
 
-use crate::attempt::{active, credentials, signing};
+use crate::secrets::{active, credentials, signing};
 use crate::shared::Shared;
 use crate::steps::Backoff;
 use crate::tokens::{Fetched, Token, Wanted};

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_contract::{
-    AccountInput, AttemptInput, Contract, DeliveryInput, EndpointInput, PreviousAttempt, RenderInput, SecretSource,
-};
-use bellwire_domain::{AttemptOutcome, Consumer, DeliveryPolicy, Gate, OutboundRequest, Secret, Suspicion, Timestamp, lease};
+use bellwire_contract::{AccountInput, AttemptInput, Contract, DeliveryInput, EndpointInput, PreviousAttempt, RenderInput};
+use bellwire_domain::{AttemptOutcome, Consumer, DeliveryPolicy, Gate, OutboundRequest, Suspicion, Timestamp, lease};
 use bellwire_egress::Sent;
-use bellwire_store::{ActiveSecret, ClaimedDelivery, Endpoint, EndpointConfig, LaneKey, Told};
+use bellwire_store::{ClaimedDelivery, Endpoint, EndpointConfig, LaneKey, Told};
 use sha2::{Digest, Sha256};
 
 use crate::batch::{self, Others};
 use crate::scheduler::LaneLimits;
+use crate::secrets::{active, credentials, signing};
 use crate::shared::{Ended, Shared};
 use crate::tokens::{Fetched, Token, Wanted};
 use crate::watch;
@@ -330,23 +329,4 @@ fn told(contract: &Contract, config: &EndpointConfig, request: &OutboundRequest)
         fields: fields.map(|fields| fields.iter().map(ToString::to_string).collect()),
         digest: Sha256::digest(&request.body).into(),
     }
-}
-
-/// An endpoint's credentials, as requests know them.
-pub(crate) fn credentials(endpoint: &Endpoint) -> Option<&str> {
-    endpoint.credentials.as_ref().map(|given| given.expose().as_str())
-}
-
-/// The secrets that a contract's requests are signed with: the account's, or the endpoint's.
-pub(crate) fn active<'c>(contract: &Contract, config: &'c EndpointConfig) -> &'c [ActiveSecret] {
-    match contract.subscription().secret.from {
-        SecretSource::Account => &config.account_secrets,
-        SecretSource::Consumer | SecretSource::Generated => &config.secrets,
-    }
-}
-
-/// The secrets whose overlap has not ended at `at`, newest first.
-pub(crate) fn signing(secrets: &[ActiveSecret], at: Timestamp) -> Vec<Secret<String>> {
-    let active = secrets.iter().filter(|secret| secret.expires_at.is_none_or(|end| end > at));
-    active.map(|secret| secret.secret.clone()).collect()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bellwire_domain::health::{CountedFailures, FailedAfter, FailedThen};
 use bellwire_domain::{HealthPolicy, SuccessRule};
 
-use super::STATUSES;
+use super::statuses::STATUSES;
 use crate::diagnostic::Report;
 use crate::grammar::{KeySpec, Shape};
 use crate::reader::{self, Fields};

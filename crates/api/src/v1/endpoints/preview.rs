@@ -23,6 +23,7 @@ body! {
 
 /// What an endpoint would get.
 #[derive(Serialize, ToSchema)]
+#[schema(as = EndpointPreviewAnswer)]
 pub(super) struct Preview {
     /// How many events were looked at: the last ones of the account, up to 50.
     looked_at: usize,
