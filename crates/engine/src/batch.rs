@@ -82,12 +82,13 @@ impl Shared {
         if first.event.is_test || first.suspicion != Suspicion::Nothing {
             return Others::none(self);
         }
+        let Some(data) = minimised(contract, config, &first.event) else { return Others::none(self) };
         let mut taken = self.scheduler.lock().take_next(lane, rule.others_max(), now);
         let mut room = BYTES_MAX.saturating_sub(first.event.size);
         let mut fits = |other: &&ClaimedDelivery| {
             let Some(left) = room.checked_sub(other.event.size) else { return false };
             room = left;
-            self.queue.covers(other) && !self.queue.may_be_erased(other) && goes_with(first, other, contract, config)
+            self.queue.covers(other) && !self.queue.may_be_erased(other) && goes_with((first, &data), other, contract, config)
         };
         let count = taken.iter().take_while(|other| fits(other)).count();
         let left = taken.split_off(count);
@@ -99,13 +100,17 @@ impl Shared {
 }
 
 /// Whether two deliveries to an endpoint can share a request.
-fn goes_with(first: &ClaimedDelivery, other: &ClaimedDelivery, contract: &Contract, config: &EndpointConfig) -> bool {
+fn goes_with(
+    (first, data): (&ClaimedDelivery, &str),
+    other: &ClaimedDelivery,
+    contract: &Contract,
+    config: &EndpointConfig,
+) -> bool {
     if other.event.is_test || other.suspicion != Suspicion::Nothing || other.endpoint_version > first.endpoint_version {
         return false;
     }
-    let minimised = |delivery: &ClaimedDelivery| Some(minimised(contract, config, &delivery.event)?.into_owned());
-    let (Some(data), Some(others)) = (minimised(first), minimised(other)) else { return false };
-    contract.may_share(&event(&first.event, &data), &event(&other.event, &others), config.endpoint.options.as_deref())
+    let Some(others) = minimised(contract, config, &other.event) else { return false };
+    contract.may_share(&event(&first.event, data), &event(&other.event, &others), config.endpoint.options.as_deref())
 }
 
 /// What the endpoint is sent of an event's data; `None`: it does not open.
