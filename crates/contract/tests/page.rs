@@ -13,10 +13,10 @@ fn docs(path: &str) -> PathBuf {
 }
 
 /// The page on the language and those beside it, each with its path.
-fn pages() -> Vec<(PathBuf, String)> {
-    let mut paths = vec![docs("contract-language.md")];
-    paths.extend(std::fs::read_dir(docs("contract")).unwrap().map(|entry| entry.unwrap().path()));
-    paths.into_iter().map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
+fn pages() -> std::io::Result<Vec<(PathBuf, String)>> {
+    let beside: Result<Vec<_>, _> = std::fs::read_dir(docs("contract"))?.collect();
+    let paths = [docs("contract-language.md")].into_iter().chain(beside?.into_iter().map(|entry| entry.path()));
+    paths.map(|path| Ok((path.clone(), std::fs::read_to_string(path)?))).collect()
 }
 
 /// What an example stands in; its own sections replace these.
@@ -62,7 +62,7 @@ fn indented(text: &str) -> String {
 #[test]
 fn every_example_compiles() {
     let mut checked = 0;
-    for (path, block) in pages().iter().flat_map(|(path, text)| blocks(text).map(move |block| (path, block))) {
+    for (path, block) in pages().unwrap().iter().flat_map(|(path, text)| blocks(text).map(move |block| (path, block))) {
         let mut all = sections(AROUND);
         let own = sections(block);
         if own.contains_key("body") {
