@@ -84,6 +84,11 @@ impl JsonBody {
             let detail = "send the body as `Content-Type: application/json`";
             return Err(Problem::new(Code::UnsupportedMediaType, detail));
         }
+        self.read_encoded(sender).await
+    }
+
+    /// The same for a body of any type.
+    pub(crate) async fn read_encoded(self, sender: &str) -> Result<Bytes, Problem> {
         let Some(encoding) = Encoding::of(&self.headers) else {
             let detail = "send the body as `Content-Encoding: gzip`, or without an encoding";
             return Err(Problem::new(Code::UnsupportedEncoding, detail));

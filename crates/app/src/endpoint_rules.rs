@@ -78,8 +78,18 @@ impl EndpointRules<'_> {
         }
         let mut types = BTreeSet::new();
         for (index, text) in events.iter().enumerate() {
-            let definition = self.contract.event(text).filter(|_| text != ANY);
             let place = format!("/events/{index}");
+            let group = self.contract.group(text);
+            if !group.is_empty() {
+                let given: Vec<EventType> =
+                    group.iter().filter(|event| entitled(self.account, event)).map(|event| event.event_type.clone()).collect();
+                if given.is_empty() {
+                    faults.push(Fault::new(place, format!("the account is not entitled to any event of `{text}`")));
+                }
+                types.extend(given);
+                continue;
+            }
+            let definition = self.contract.event(text).filter(|_| text != ANY);
             match (definition, EventType::try_new(text)) {
                 (Some(event), Ok(_)) if !entitled(self.account, event) => {
                     faults.push(Fault::new(place, format!("the account is not entitled to `{text}`")));

@@ -78,6 +78,28 @@ pub struct EndpointPatch {
     pub lease: Option<Duration>,
 }
 
+/// An endpoint with what is given, and the defaults of the rest.
+impl From<EndpointPatch> for EndpointInput {
+    fn from(given: EndpointPatch) -> Self {
+        Self {
+            url: given.url.unwrap_or_default(),
+            name: given.name.flatten(),
+            secret: None,
+            events: given.events.flatten(),
+            enabled: given.enabled,
+            headers: given.headers.unwrap_or_default(),
+            in_flight_max: given.in_flight_max.flatten(),
+            rate_limit: given.rate_limit.flatten(),
+            payload: given.payload.flatten(),
+            keep_answers: given.keep_answers,
+            options: given.options.flatten(),
+            credentials: given.credentials.flatten(),
+            expires_at: given.expires_at,
+            lease: given.lease,
+        }
+    }
+}
+
 impl App {
     /// Registers an endpoint. Show the returned secret once.
     pub async fn create_endpoint(
@@ -86,6 +108,20 @@ impl App {
         input: EndpointInput,
     ) -> Result<(Endpoint, Option<ShownSecret>), AppError> {
         let rules = self.endpoint_rules(access)?;
+        let new = self.new_endpoint(access, &rules, input).await?;
+        let shown = new.secret.clone().and_then(|secret| ShownSecret::of(rules.contract, secret));
+        let created = self.records().audited(created_entry(access, &new)).create_endpoint(new, rules.endpoints_max()).await;
+        let created = created.map_err(|error| limited(error, |max| Conflict::EndpointLimit { max }))?;
+        Ok((created.ok_or(AppError::NotFound(Resource::Account))?, shown))
+    }
+
+    /// An endpoint that is as the contract wants it, with a secret where one is drawn.
+    pub(crate) async fn new_endpoint(
+        &self,
+        access: &AccountAccess,
+        rules: &EndpointRules<'_>,
+        input: EndpointInput,
+    ) -> Result<NewEndpoint, AppError> {
         if access.account.sandbox && !rules.contract.subscription().sandbox {
             return Err(Conflict::SandboxAccount.into());
         }
@@ -107,7 +143,7 @@ impl App {
             None if rules.draws_secret() => Some(self.draw_secret(access.contract()?).await?),
             given => given,
         };
-        let new = NewEndpoint {
+        Ok(NewEndpoint {
             id: self.draw_endpoint_id(access)?,
             account_id: access.account.id.clone(),
             url: input.url,
@@ -123,15 +159,8 @@ impl App {
             credentials,
             lease,
             health: if rules.contract.activation().is_some() { HealthStatus::Pending } else { HealthStatus::Active },
-            secret: secret.clone(),
-        };
-        let entry = access.entry(AuditAction::EndpointCreated).to(new.id.as_str());
-        let entry = entry.with("receiver", AuditDetail::Text(receiver(&new.url)));
-        let entry = with_credentials(entry, new.credentials.as_ref());
-        let created = self.records().audited(entry).create_endpoint(new, rules.endpoints_max()).await;
-        let created = created.map_err(|error| limited(error, |max| Conflict::EndpointLimit { max }))?;
-        let shown = secret.and_then(|secret| ShownSecret::of(rules.contract, secret));
-        Ok((created.ok_or(AppError::NotFound(Resource::Account))?, shown))
+            secret,
+        })
     }
 
     /// One endpoint. Who may not change it sees its URL and its headers without values: they may be tokens.
@@ -315,6 +344,13 @@ fn shown(access: &AccountAccess, mut endpoint: Endpoint) -> Endpoint {
         endpoint.headers.iter_mut().for_each(|(_, value)| MASK.clone_into(value));
     }
     endpoint
+}
+
+/// A record of a new endpoint.
+pub(crate) fn created_entry(access: &AccountAccess, new: &NewEndpoint) -> AuditEntry {
+    let entry = access.entry(AuditAction::EndpointCreated).to(new.id.as_str());
+    let entry = entry.with("receiver", AuditDetail::Text(receiver(&new.url)));
+    with_credentials(entry, new.credentials.as_ref())
 }
 
 /// Where an endpoint's requests go, without what may be secret in its URL.

@@ -20,6 +20,11 @@ const KEYS: &[KeySpec] = &[
         Shape::List { of: &Shape::TEXT, min: None, max: None },
         "Other names under which the event may be posted; `type` is what is stored and sent.",
     ),
+    KeySpec::optional(
+        "groups",
+        Shape::List { of: &Shape::NAME, min: None, max: None },
+        "Names that an endpoint may choose in place of the types in them.",
+    ),
     TITLE,
     DESCRIPTION,
     KeySpec::optional("schema", Shape::Types(&["object", "boolean"]), "JSON Schema (2020-12) of the data."),
@@ -67,6 +72,8 @@ pub struct EventDefinition {
     pub event_type: EventType,
     /// Other names under which a publisher may post it.
     pub aliases: Vec<EventType>,
+    /// Names that an endpoint may choose in place of the types in them.
+    pub groups: Vec<EventType>,
     /// A short title.
     pub title: String,
     /// What it means.
@@ -184,7 +191,22 @@ pub(crate) fn read<'n>(node: &'n Node, undeclared: Undeclared, report: &mut Repo
         catalogue.events.push(event);
         catalogue.places.push(fields.at("example"));
     }
+    check_groups(node, &catalogue.events, report);
     catalogue
+}
+
+/// A name stands for a group or for an event.
+fn check_groups(node: &Node, events: &[EventDefinition], report: &mut Report) {
+    for group in events.iter().flat_map(|event| &event.groups) {
+        if events.iter().any(|event| event.is_named(group.as_str())) {
+            report.add(
+                node.at,
+                "events",
+                format!("`{group}` is the name of an event and of a group"),
+                "give the group another name",
+            );
+        }
+    }
 }
 
 fn read_event(fields: &Fields<'_>, undeclared: Undeclared, report: &mut Report) -> Option<EventDefinition> {
@@ -229,7 +251,8 @@ fn read_event(fields: &Fields<'_>, undeclared: Undeclared, report: &mut Report) 
     Some(EventDefinition {
         title: title.unwrap_or_else(|| event_type.as_str().to_owned()),
         event_type,
-        aliases: read_aliases(fields, report),
+        aliases: read_names("aliases", fields, report),
+        groups: read_names("groups", fields, report),
         description: fields.text("description", report),
         example: RawValue::from_string(example_json).ok()?,
         schema: schema_value,
@@ -256,10 +279,10 @@ fn read_constants(fields: &Fields<'_>, report: &mut Report) -> Option<String> {
     Some(node.to_json())
 }
 
-/// Reads `aliases`.
-fn read_aliases(fields: &Fields<'_>, report: &mut Report) -> Vec<EventType> {
-    let path = fields.path_of("aliases");
-    let list = fields.get("aliases").and_then(|node| items(node, &path, "write a list of names", report)).unwrap_or_default();
+/// Reads a list of names, which look like types.
+fn read_names(key: &str, fields: &Fields<'_>, report: &mut Report) -> Vec<EventType> {
+    let path = fields.path_of(key);
+    let list = fields.get(key).and_then(|node| items(node, &path, "write a list of names", report)).unwrap_or_default();
     let mut names = Vec::new();
     for item in list {
         let Some(name) = text(item, &path, report) else { continue };
@@ -288,6 +311,7 @@ fn any_event() -> Option<EventDefinition> {
     Some(EventDefinition {
         event_type: EventType::try_new("*").ok()?,
         aliases: Vec::new(),
+        groups: Vec::new(),
         title: "Any event".to_owned(),
         description: None,
         example: RawValue::from_string("{}".to_owned()).ok()?,

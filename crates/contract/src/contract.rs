@@ -120,10 +120,16 @@ impl Contract {
         self.events.iter().find(|event| event.is_named(event_type)).or(self.any.as_ref())
     }
 
+    /// The events in a group; none: there is no such group.
+    pub fn group(&self, name: &str) -> Vec<&EventDefinition> {
+        self.events.iter().filter(|event| event.groups.iter().any(|group| group.as_str() == name)).collect()
+    }
+
     /// That there is no such event type, and which one was probably meant.
     pub fn no_such_event(&self, event_type: &str) -> String {
-        let names = self.events.iter().flat_map(|event| std::iter::once(&event.event_type).chain(&event.aliases));
-        let meant = did_you_mean(event_type, names.map(EventType::as_str));
+        let own = |event: &'_ EventDefinition| [&[event.event_type.clone()][..], &event.aliases, &event.groups].concat();
+        let names: Vec<EventType> = self.events.iter().flat_map(own).collect();
+        let meant = did_you_mean(event_type, names.iter().map(EventType::as_str));
         format!("the contract `{}` has no event type `{event_type}`{meant}", self.name)
     }
 

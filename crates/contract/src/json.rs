@@ -39,6 +39,23 @@ pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push('"');
 }
 
+/// The same JSON without the spaces and line breaks between its parts. Texts and numbers keep their spelling.
+pub(crate) fn minified(raw: &str) -> String {
+    let mut out = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(at) = rest.find(|character: char| character == '"' || character.is_ascii_whitespace()) {
+        out.push_str(rest.get(..at).unwrap_or_default());
+        let is_text = rest.as_bytes().get(at) == Some(&b'"');
+        let end = if is_text { string_end(rest.as_bytes(), at).unwrap_or(rest.len()) } else { at + 1 };
+        if is_text {
+            out.push_str(rest.get(at..end).unwrap_or_default());
+        }
+        rest = rest.get(end..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
+}
+
 /// Whether `text` is a JSON number.
 pub(crate) fn is_number(text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -198,6 +215,14 @@ mod tests {
             write_string(&mut out, &text);
             prop_assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text.clone());
             prop_assert_eq!(unquote(&out).unwrap(), text);
+        }
+
+        #[test]
+        fn what_is_minified_has_no_spaces_and_says_the_same(text: String, spaces in "[ \t\r\n]{0,3}") {
+            let mut quoted = String::new();
+            write_string(&mut quoted, &text);
+            let raw = format!("{spaces}{{{spaces}\"a\"{spaces}:{spaces}[{quoted}{spaces},{spaces}1.10]{spaces}}}{spaces}");
+            prop_assert_eq!(minified(&raw), format!("{{\"a\":[{quoted},1.10]}}"));
         }
 
         #[test]

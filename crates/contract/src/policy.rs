@@ -56,6 +56,8 @@ pub(crate) const RETRY: Shape = Shape::Named(&Definition {
     shape: Shape::Either(&[Shape::Words(&["none"]), Shape::CHOSEN, Shape::Keys(RETRY_KEYS)]),
     examples: &[],
 });
+/// A share of a delay.
+const SHARE: Shape = Shape::Number { min: 0, max: Some(1) };
 const RETRY_KEYS: &[KeySpec] = &[
     KeySpec::optional(
         "schedule",
@@ -74,7 +76,11 @@ const RETRY_KEYS: &[KeySpec] = &[
     KeySpec::optional("step", Shape::CHOSEN_DURATION, "How much longer each delay is than the one before."),
     KeySpec::optional("factor", Shape::Number { min: 1, max: None }, "How many times longer each delay is; 2 unless given."),
     KeySpec::optional("max", Shape::CHOSEN_DURATION, "The longest delay."),
-    KeySpec::optional("jitter", Shape::Number { min: 0, max: Some(1) }, "The share of a delay that is random."),
+    KeySpec::optional(
+        "jitter",
+        Shape::Either(&[SHARE, Shape::List { of: &SHARE, min: Some(1), max: None }]),
+        "The share of a delay that is random, for all of them or one by one.",
+    ),
 ];
 #[expect(clippy::cast_possible_truncation, reason = "a thousand")]
 const RETRY_COUNT_MAX: u32 = RETRIES_MAX as u32;
@@ -248,8 +254,8 @@ pub(crate) fn read_retry(node: &Node, path: &str, report: &mut Report) -> Option
     }
     let schedule = read_form(&fields, form, path, report)?;
     let jitter = match fields.get("jitter") {
-        Some(node) => reader::fraction(node, &join(path, "jitter"), report)?,
-        None => 0.0,
+        Some(node) => read_jitter(node, &join(path, "jitter"), report)?,
+        None => Vec::new(),
     };
     match schedule.and_then(|schedule| schedule.with_jitter(jitter)) {
         Ok(schedule) => Some(schedule),
@@ -258,6 +264,17 @@ pub(crate) fn read_retry(node: &Node, path: &str, report: &mut Report) -> Option
             None
         }
     }
+}
+
+/// One share for all delays, or a list with one for each.
+fn read_jitter(node: &Node, path: &str, report: &mut Report) -> Option<Vec<f64>> {
+    if node.scalar().is_some() {
+        return Some(vec![reader::fraction(node, path, report)?]);
+    }
+    let shares = reader::items(node, path, "write a share for each delay, such as `[0.1, 0.2]`, or one for all", report)?;
+    let shares: Vec<Option<f64>> =
+        shares.iter().enumerate().map(|(index, share)| reader::fraction(share, &format!("{path}[{index}]"), report)).collect();
+    shares.into_iter().collect()
 }
 
 type Schedule = Result<RetrySchedule, bellwire_domain::schedule::InvalidSchedule>;

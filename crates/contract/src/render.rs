@@ -149,6 +149,7 @@ impl Rendering<'_> {
         tree.render(scope, &mut out)?;
         match self.plan.spacing {
             Spacing::Compact => Ok(out),
+            Spacing::Minified => Ok(json::minified(&out)),
             Spacing::Spaced => {
                 let dumped = python::dumps(&out, scope.meter());
                 dumped.map_err(|error| Failure::new(At::default(), format!("it {}", error.message)))

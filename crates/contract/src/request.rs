@@ -71,6 +71,8 @@ bellwire_domain::words! {
     /// How a JSON body is written.
     pub(crate) enum Spacing {
         Compact = "compact",
+        /// Compact, and so are the parts that were posted.
+        Minified = "minified",
         /// As Python's `json.dumps` does by default.
         Spaced = "spaced",
     }

@@ -106,11 +106,12 @@ fn every_recipe_loads_and_works() {
         let mut request = String::new();
         let mut source = String::from("contract: t\ntitle: T\n");
         for part in written.split('`').skip(1).step_by(2).filter(|part| part.contains(": ")) {
-            let own = ["headers: ", "query: ", "url: ", "body: ", "spacing: "].iter().any(|key| part.starts_with(key));
+            let own =
+                ["headers: ", "query: ", "url: ", "body: ", "spacing: ", "variants: "].iter().any(|key| part.starts_with(key));
             let (whole, indent) = if own { (&mut request, "  ") } else { (&mut source, "") };
             whole.extend([indent, part, "\n"]);
         }
-        if !request.contains("body: ") {
+        if !request.lines().any(|line| line.starts_with("  body: ")) {
             request.push_str("  body: { data: \"{{ event.data }}\" }\n");
         }
         if !source.contains("events: ") {
@@ -141,7 +142,10 @@ fn every_expression_in_a_table_compiles() {
         let line = line.replace("\\|", "|");
         for rest in line.split("{{ ").skip(1) {
             let Some(expression) = rest.split(" }}").next() else { continue };
-            if ["signature.", "'{{'", "header[", "endpoint.credentials."].iter().any(|known| expression.contains(known)) {
+            if ["signature.", "'{{'", "header[", "endpoint.credentials.", "endpoint.options."]
+                .iter()
+                .any(|known| expression.contains(known))
+            {
                 continue;
             }
             let source = AROUND.replace("webhook-id:", &format!("x-it?: |-\n      {{{{ {expression} }}}}\n    webhook-id:"));

@@ -16,7 +16,8 @@ pub const RETRY_DELAY_MAX: Duration = Duration::from_hours(30 * 24);
 #[derive(Debug, Clone, PartialEq)]
 pub struct RetrySchedule {
     delays: Vec<Duration>,
-    jitter: f64,
+    /// The random share of each delay; the last one goes for all that follow. None: no jitter.
+    jitter: Vec<f64>,
 }
 
 /// Why there is no such schedule.
@@ -49,7 +50,7 @@ pub enum InvalidSchedule {
 impl RetrySchedule {
     /// A single attempt and no retries.
     pub const fn none() -> Self {
-        Self { delays: Vec::new(), jitter: 0.0 }
+        Self { delays: Vec::new(), jitter: Vec::new() }
     }
 
     /// These delays, each from the end of the previous attempt.
@@ -60,7 +61,7 @@ impl RetrySchedule {
         if delays.iter().any(|delay| *delay > RETRY_DELAY_MAX) {
             return Err(InvalidSchedule::DelayTooLong);
         }
-        Ok(Self { delays, jitter: 0.0 })
+        Ok(Self { delays, jitter: Vec::new() })
     }
 
     /// The same delay before each of the `retries`.
@@ -112,13 +113,13 @@ impl RetrySchedule {
         Self::exponential(Duration::try_from_secs_f64(first).unwrap_or(RETRY_DELAY_MAX), factor, retries, None)
     }
 
-    /// The same schedule with jitter. Each delay grows by up to `share` of itself and never shrinks, so that the delays in a
-    /// platform's document stay lower bounds.
-    pub fn with_jitter(mut self, share: f64) -> Result<Self, InvalidSchedule> {
-        if !(0.0..=1.0).contains(&share) {
+    /// The same schedule with jitter. Each delay grows by up to its share of itself and never shrinks, so that the delays in a
+    /// platform's document stay lower bounds. The last of the `shares` goes for all delays that have none of their own.
+    pub fn with_jitter(mut self, shares: Vec<f64>) -> Result<Self, InvalidSchedule> {
+        if shares.iter().any(|share| !(0.0..=1.0).contains(share)) {
             return Err(InvalidSchedule::Jitter);
         }
-        self.jitter = share;
+        self.jitter = shares;
         Ok(self)
     }
 
@@ -132,7 +133,8 @@ impl RetrySchedule {
     pub fn next(&self, attempts: u32, now: Timestamp, random: f64) -> Option<Timestamp> {
         let index = usize::try_from(attempts).ok()?.checked_sub(1)?;
         let delay = self.delays.get(index)?;
-        Some(now.plus(delay.mul_f64(1.0 + self.jitter * random.clamp(0.0, 1.0))))
+        let share = self.jitter.get(index).or(self.jitter.last()).copied().unwrap_or_default();
+        Some(now.plus(delay.mul_f64(1.0 + share * random.clamp(0.0, 1.0))))
     }
 }
 
@@ -196,7 +198,7 @@ mod tests {
         assert!(RetrySchedule::exponential(minute, f64::NAN, 3, None).is_err());
         assert!(RetrySchedule::fixed(minute, RETRIES_MAX + 1).is_err());
         assert!(RetrySchedule::list(vec![31 * DAY]).is_err());
-        assert!(RetrySchedule::none().with_jitter(1.5).is_err());
+        assert!(RetrySchedule::none().with_jitter(vec![1.5]).is_err());
     }
 
     #[test]
@@ -212,6 +214,15 @@ mod tests {
     }
 
     #[test]
+    fn each_delay_has_its_share_of_jitter_and_the_last_one_goes_for_the_rest() {
+        let second = Duration::from_secs(1);
+        let schedule = RetrySchedule::fixed(second, 4).unwrap().with_jitter(vec![0.0, 0.5, 1.0]).unwrap();
+        let now = Timestamp::from_secs(1_000);
+        let delays: Vec<Timestamp> = (1..=4).filter_map(|attempts| schedule.next(attempts, now, 1.0)).collect();
+        assert_eq!(delays, [now.plus(second), now.plus(second.mul_f64(1.5)), now.plus(2 * second), now.plus(2 * second)]);
+    }
+
+    #[test]
     fn linear_and_caps() {
         let second = Duration::from_secs(1);
         let linear = RetrySchedule::linear(second, 4, Some(3 * second)).unwrap();
@@ -224,7 +235,7 @@ mod tests {
         #[test]
         fn jitter_only_lengthens_and_stays_in_its_share(random in 0.0f64..1.0, share in 0.0f64..1.0, seconds in 1u64..100_000) {
             let delay = Duration::from_secs(seconds);
-            let schedule = RetrySchedule::fixed(delay, 1).unwrap().with_jitter(share).unwrap();
+            let schedule = RetrySchedule::fixed(delay, 1).unwrap().with_jitter(vec![share]).unwrap();
             let now = Timestamp::from_secs(0);
             let next = schedule.next(1, now, random).unwrap();
             prop_assert!(next >= now.plus(delay) && next <= now.plus(delay.mul_f64(1.0 + share)).plus(Duration::from_micros(1)));

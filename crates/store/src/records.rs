@@ -29,7 +29,7 @@ pub use bulk_retries::{BulkRetry, BulkRetryStep, Matched, NewBulkRetry, StartBul
 pub use deliveries::{Attempt, Delivery, RetryResult};
 pub use delivery_list::DeliveryQuery;
 pub use disclosures::{Disclosure, DisclosureQuery};
-pub use endpoints::{EndpointChanges, LimitedError, NewEndpoint, Rotation};
+pub use endpoints::{EndpointChanges, LimitedError, NamedEndpoint, NewEndpoint, Rotation};
 pub use erasures::{ErasedSubject, Erasure, NewErasure, StartErasureError};
 pub use events::{Arrival, Event, EventQuery};
 pub use facade::Records;

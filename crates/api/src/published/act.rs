@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bellwire_app::{
-    AccountAccess, Actor, App, AppError, EndpointInput, EndpointPatch, Limits, ListedKey, Operation, PayloadInput, Resource,
-    SecretInput, ShownSecret,
+    AccountAccess, Actor, App, AppError, EndpointInput, EndpointPatch, Limits, ListedKey, Operation, PayloadInput, PutEndpoint,
+    Resource, SecretInput, ShownSecret,
 };
 use bellwire_contract::{
     AccountView, Contract, EndpointView, ErrorKind, EventView, Inputs, KeyView, Passed, PublishedRoute, ResourceView, Verb,
@@ -23,17 +23,6 @@ pub(super) enum Caller {
     Consumer(AccountAccess),
     /// Somebody who may do this to any account, and must name one.
     Operator(Actor, Operation),
-}
-
-impl Caller {
-    /// What names it, where each has a share of something.
-    pub(super) fn name(&self) -> &str {
-        match self {
-            Self::Anybody => "",
-            Self::Consumer(access) => access.account().id.as_str(),
-            Self::Operator(actor, _) => actor.identity.as_str(),
-        }
-    }
 }
 
 /// Carries out a route. The result goes into the answer.
@@ -117,6 +106,7 @@ fn catalogue<'c>(contract: &'c Contract, route: &PublishedRoute, mut inputs: Inp
 /// An operation on an account.
 enum Asked {
     Register(EndpointInput),
+    Put(Box<PutEndpoint>),
     Read(String),
     List(PageRequest),
     Keys,
@@ -131,38 +121,16 @@ enum Asked {
 impl Asked {
     fn read(verb: Verb, inputs: &mut Inputs<'_>, limits: &Limits) -> Self {
         match verb {
-            Verb::RegisterEndpoint => Self::Register(EndpointInput {
-                url: inputs.text("endpoint.url").unwrap_or_default(),
-                name: inputs.text("endpoint.name"),
-                secret: inputs.text("endpoint.secret").map(Secret::new),
-                events: inputs.texts("endpoint.events"),
-                enabled: inputs.flag("endpoint.enabled"),
-                headers: inputs.pairs("endpoint.headers").unwrap_or_default(),
-                payload: payload(inputs),
-                rate_limit: inputs.text("endpoint.rate_limit"),
-                options: inputs.object("endpoint.options"),
-                credentials: inputs.object("endpoint.credentials").map(Secret::new),
-                expires_at: instant("endpoint.expires_at", inputs).map(Some),
-                lease: period("endpoint.lease", inputs),
-                ..EndpointInput::default()
-            }),
-            Verb::UpdateEndpoint => {
-                let patch = EndpointPatch {
-                    url: inputs.text("endpoint.url"),
-                    name: inputs.text("endpoint.name").map(Some),
-                    events: inputs.texts("endpoint.events").map(Some),
-                    enabled: inputs.flag("endpoint.enabled"),
-                    headers: inputs.pairs("endpoint.headers"),
-                    payload: payload(inputs).map(Some),
-                    rate_limit: inputs.text("endpoint.rate_limit").map(Some),
-                    options: inputs.object("endpoint.options").map(Some),
-                    credentials: inputs.object("endpoint.credentials").map(|given| Some(Secret::new(given))),
-                    expires_at: instant("endpoint.expires_at", inputs).map(Some),
-                    lease: period("endpoint.lease", inputs),
-                    ..EndpointPatch::default()
-                };
-                Self::Update(endpoint_id(inputs), patch)
+            Verb::RegisterEndpoint => {
+                let secret = inputs.text("endpoint.secret").map(Secret::new);
+                Self::Register(EndpointInput { secret, ..endpoint_patch(inputs).into() })
             }
+            Verb::PutEndpoint => {
+                let name = inputs.text("endpoint.name").unwrap_or_default();
+                let secret = inputs.text("endpoint.secret").map(Secret::new);
+                Self::Put(Box::new(PutEndpoint { name, secret, patch: endpoint_patch(inputs) }))
+            }
+            Verb::UpdateEndpoint => Self::Update(endpoint_id(inputs), endpoint_patch(inputs)),
             Verb::RotateSecret => {
                 let secret = inputs.text("endpoint.secret").map(Secret::new);
                 let overlap = inputs.text("endpoint.overlap");
@@ -198,6 +166,10 @@ impl Asked {
         Ok(match self {
             Self::Register(input) => {
                 let (endpoint, secret) = app.create_endpoint(access, input).await?;
+                Passed::Endpoint(account, view(endpoint, secret))
+            }
+            Self::Put(wanted) => {
+                let (endpoint, secret) = app.put_endpoint(access, *wanted).await?;
                 Passed::Endpoint(account, view(endpoint, secret))
             }
             Self::Read(id) => {
@@ -241,6 +213,24 @@ impl Asked {
                 Passed::Events(account, page.items.iter().map(show_event).collect(), page.next)
             }
         })
+    }
+}
+
+/// What is asked for an endpoint.
+fn endpoint_patch(inputs: &mut Inputs<'_>) -> EndpointPatch {
+    EndpointPatch {
+        url: inputs.text("endpoint.url"),
+        name: inputs.text("endpoint.name").map(Some),
+        events: inputs.texts("endpoint.events").map(Some),
+        enabled: inputs.flag("endpoint.enabled"),
+        headers: inputs.pairs("endpoint.headers"),
+        payload: payload(inputs).map(Some),
+        rate_limit: inputs.text("endpoint.rate_limit").map(Some),
+        options: inputs.object("endpoint.options").map(Some),
+        credentials: inputs.object("endpoint.credentials").map(|given| Some(Secret::new(given))),
+        expires_at: instant("endpoint.expires_at", inputs).map(Some),
+        lease: period("endpoint.lease", inputs),
+        ..EndpointPatch::default()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{ACCEPT_ENCODING, ALLOW, AUTHORIZATION, COOKIE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT_ENCODING, ALLOW, AUTHORIZATION, CONTENT_TYPE, COOKIE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
@@ -11,16 +11,19 @@ use bellwire_contract::{
     Authentication, Contract, ErrorKind, Passed, PublishedAnswer, PublishedApi, PublishedRequest, PublishedRoute, RouteMatch,
     Verb,
 };
-use bellwire_domain::AuditVia;
+use bellwire_domain::{AccountId, AuditVia};
 use bytes::Bytes;
+use serde_json::map::Entry;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use url::form_urlencoded;
 
 use super::act::{Caller, act};
 use super::refusal::Refusal;
 use crate::Api;
 use crate::encoding::ACCEPTED;
 use crate::extract::JsonBody;
-use crate::problem::Failure;
+use crate::problem::{Failure, Problem};
 use crate::query::pairs;
 use crate::route_label::RouteLabel;
 
@@ -39,57 +42,81 @@ pub(super) async fn serve(api: &Api, contract: &Contract, published: &PublishedA
             }
             response
         }
-        RouteMatch::Route(route, parameters) => {
-            let serving = Serving { api, contract, published, route };
+        RouteMatch::Routes(routes, parameters) => {
+            let label = format!("/published/{}{}", contract.name(), routes.first().map_or(path, |route| route.path()));
+            let serving = Serving { api, contract, published, routes };
             let answered = serving.answer(&parameters, request).await;
             let mut response = answered.map_or_else(|refusal| refuse(published, refusal), into_response);
-            let label = format!("/published/{}{}", contract.name(), route.path());
             response.extensions_mut().insert(RouteLabel(label.into()));
             response
         }
     }
 }
 
-/// A request whose route is known.
+/// A request whose method and path are known.
 struct Serving<'a> {
     api: &'a Api,
     contract: &'a Contract,
     published: &'a PublishedApi,
-    route: &'a PublishedRoute,
+    /// Which of several it is for is seen when it has been read.
+    routes: Vec<&'a PublishedRoute>,
 }
 
 impl Serving<'_> {
     /// First who the caller is and what it may do, then what it asks for.
     async fn answer(&self, parameters: &[(String, String)], request: Request) -> Result<PublishedAnswer, Refusal> {
         let (parts, body) = request.into_parts();
-        let caller = if self.route.is_public() { Caller::Anybody } else { self.caller(&parts).await? };
-        let body = self.read_body(&parts.headers, body, caller.name()).await?;
+        let only = match self.routes.as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        };
+        let is_public = self.routes.iter().all(|route| route.is_public());
+        let actor = if is_public { None } else { Some(self.authenticate(&parts).await?) };
+        let admitted = match (only, &actor) {
+            (Some(route), Some(actor)) => Some(self.admit(route, actor.clone()).await?),
+            _ => None,
+        };
+        let sender = actor.as_ref().map_or("", share_of);
+        let reads_body = self.routes.iter().any(|route| route.reads_body());
+        let body = if reads_body { self.read_body(&parts.headers, body, sender).await? } else { None };
         let query = pairs(parts.uri.query());
         let headers = self.without_keys(parts.headers);
         let body = body.as_deref().map(|body| std::str::from_utf8(body).unwrap_or_default());
         let request = PublishedRequest { path: parameters, query: &query, headers: &headers, body };
-        let passed: Passed<'_> = act(&self.api.app, self.contract, self.route, caller, self.route.inputs(&request)).await?;
-        self.published.answer(self.route, &request, &passed).map_err(|error| {
+        let Some(route) = self.routes.iter().find(|route| route.takes(&request)) else {
+            return Err(Refusal::new(ErrorKind::NotFound, "this route knows no such request"));
+        };
+        let caller = match (admitted, actor) {
+            (Some(caller), _) => caller,
+            (None, Some(actor)) => self.admit(route, actor).await?,
+            (None, None) => Caller::Anybody,
+        };
+        let passed: Passed<'_> = act(&self.api.app, self.contract, route, caller, route.inputs(&request)).await?;
+        self.published.answer(route, &request, &passed).map_err(|error| {
             let place = format!("{} line {}: {error}", self.contract.name(), error.line);
             Refusal::internal(Failure(format!("an answer cannot be written: {place}")))
         })
     }
 
-    /// The caller, by the published header. A key of another contract counts as unknown.
-    async fn caller(&self, parts: &Parts) -> Result<Caller, Refusal> {
+    /// Who calls, by the published header.
+    async fn authenticate(&self, parts: &Parts) -> Result<Actor, Refusal> {
         let authentication = self.published.authentication();
         let address = parts.extensions.get();
         let Some(key) = key_in(authentication, &parts.headers) else {
             let word = authentication.scheme.as_ref().map_or(String::new(), |scheme| format!("{scheme} "));
             return Err(self.unauthenticated(&format!("send your API key as `{}: {word}<key>`", authentication.header)));
         };
+        match self.api.app.authenticate(Some(key), ClientAddress::origin(address, AuditVia::Published)).await {
+            Err(AppError::Unauthenticated(detail)) => Err(self.unauthenticated(detail)),
+            other => other.map_err(|error| Problem::from(error).into()),
+        }
+    }
+
+    /// Whether the caller may use a route. A key of another contract counts as unknown.
+    async fn admit(&self, route: &PublishedRoute, actor: Actor) -> Result<Caller, Refusal> {
         let app = &self.api.app;
-        let refused = |error| Refusal::of(error, self.route);
-        let actor: Actor = match app.authenticate(Some(key), ClientAddress::origin(address, AuditVia::Published)).await {
-            Err(AppError::Unauthenticated(detail)) => return Err(self.unauthenticated(detail)),
-            other => other.map_err(refused)?,
-        };
-        let operation = operation(self.route.verb());
+        let refused = |error| Refusal::of(error, route);
+        let operation = operation(route.verb());
         let Some(account) = actor.account.clone() else {
             app.permit(&actor, operation).map_err(refused)?;
             return Ok(Caller::Operator(actor, operation));
@@ -107,12 +134,15 @@ impl Serving<'_> {
         Refusal { challenge: scheme.map(ToOwned::to_owned), ..Refusal::new(ErrorKind::Unauthenticated, message) }
     }
 
-    /// The body, if the route has one: a JSON object.
+    /// The body, if there is one: a JSON object. The pairs of a form are made into one.
     async fn read_body(&self, headers: &HeaderMap, body: Body, sender: &str) -> Result<Option<Bytes>, Refusal> {
-        if !self.route.reads_body() {
-            return Ok(None);
-        }
-        let bytes = JsonBody::new(headers.clone(), body, self.api).read(sender).await.map_err(Refusal::from)?;
+        let body = JsonBody::new(headers.clone(), body, self.api);
+        let bytes = if is_form(headers) {
+            body.read_encoded(sender).await.map(|form| form_object(&form))
+        } else {
+            body.read(sender).await
+        };
+        let bytes = bytes.map_err(Refusal::from)?;
         if bytes.is_empty() {
             return Ok(None);
         }
@@ -143,12 +173,43 @@ pub(super) fn key_in<'h>(authentication: &Authentication, headers: &'h HeaderMap
     Some(key.trim()).filter(|key| !key.is_empty())
 }
 
+/// What names a caller where each has a share of something: its account, or who it is.
+fn share_of(actor: &Actor) -> &str {
+    actor.account.as_ref().map_or(actor.identity.as_str(), AccountId::as_str)
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    declared.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// The pairs of a form as a JSON object: texts by name, and a list of them where a name comes several times.
+fn form_object(form: &[u8]) -> Bytes {
+    let mut members: Map<String, Value> = Map::new();
+    for (name, value) in form_urlencoded::parse(form) {
+        let value = Value::from(value.into_owned());
+        match members.entry(name.into_owned()) {
+            Entry::Vacant(entry) => {
+                entry.insert(value);
+            }
+            Entry::Occupied(mut entry) => match entry.get_mut() {
+                Value::Array(values) => values.push(value),
+                one => *one = Value::Array(vec![one.take(), value]),
+            },
+        }
+    }
+    Value::Object(members).to_string().into()
+}
+
 /// The permission that a verb needs.
 const fn operation(verb: Verb) -> Operation {
     match verb {
-        Verb::RegisterEndpoint | Verb::UpdateEndpoint | Verb::ConfirmEndpoint | Verb::DeleteEndpoint | Verb::RotateSecret => {
-            Operation::EndpointChange
-        }
+        Verb::RegisterEndpoint
+        | Verb::PutEndpoint
+        | Verb::UpdateEndpoint
+        | Verb::ConfirmEndpoint
+        | Verb::DeleteEndpoint
+        | Verb::RotateSecret => Operation::EndpointChange,
         Verb::ReadEndpoint | Verb::ListEndpoints | Verb::ListKeys => Operation::EndpointRead,
         Verb::ReadResource | Verb::ListResources => Operation::ResourceRead,
         Verb::ListEvents => Operation::EventRead,

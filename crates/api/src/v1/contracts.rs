@@ -77,6 +77,8 @@ impl VersionAnswer {
 struct EventKind {
     /// The event type.
     r#type: String,
+    /// The groups that it is in: an endpoint may choose one in place of the types in it.
+    groups: Vec<String>,
     /// Its title.
     title: String,
     /// What it means.
@@ -166,6 +168,7 @@ impl ContractAnswer {
             description: None,
             events: vec![EventKind {
                 r#type: "difference.created".to_owned(),
+                groups: Vec::new(),
                 title: "Difference created".to_owned(),
                 description: None,
                 entitlement: None,
@@ -271,6 +274,7 @@ impl EventKind {
     fn show(event: &bellwire_contract::EventDefinition) -> Self {
         Self {
             r#type: event.event_type.to_string(),
+            groups: event.groups.iter().map(ToString::to_string).collect(),
             title: event.title.clone(),
             description: event.description.clone(),
             entitlement: event.entitlement.clone(),

@@ -5,6 +5,7 @@ mod access_token;
 mod answers;
 mod batches;
 mod credentials;
+mod graphql;
 mod handshakes;
 mod health;
 mod key_pairs;
@@ -12,6 +13,7 @@ mod leases;
 mod options;
 mod previous;
 mod registration;
+mod upsert;
 
 use std::path::PathBuf;
 

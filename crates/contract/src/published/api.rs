@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 
+use crate::expression::Expression;
 use crate::failure::RenderError;
 use crate::published::bindings::{Bindings, quoted, write};
 use crate::published::error_kind::ErrorKind;
@@ -11,6 +12,7 @@ use crate::published::verb::Verb;
 use crate::published::views::Passed;
 use crate::request::Header;
 use crate::tree::Tree;
+use crate::variables::Scope;
 
 /// An API that a platform has published.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ pub struct Authentication {
 pub struct PublishedRoute {
     pub(crate) method: Method,
     pub(crate) path: String,
+    /// Which of the requests to its path it takes; none: all.
+    pub(crate) when: Option<Expression>,
     pub(crate) title: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) verb: Verb,
@@ -70,8 +74,8 @@ pub(crate) struct Errors {
 /// What a method and a path lead to.
 #[derive(Debug)]
 pub enum RouteMatch<'a> {
-    /// A route, and the values of the `{names}` in its path.
-    Route(&'a PublishedRoute, Vec<(String, String)>),
+    /// A route, or several of which [each takes other requests](PublishedRoute::takes), and the values of the `{names}` in their path.
+    Routes(Vec<&'a PublishedRoute>, Vec<(String, String)>),
     /// The path exists, but only with these methods.
     OtherMethods(Vec<&'a Method>),
     /// There is no such path.
@@ -114,13 +118,14 @@ impl PublishedApi {
     pub fn find(&self, method: &Method, path: &str) -> RouteMatch<'_> {
         let Ok(found) = self.paths.at(path) else { return RouteMatch::None };
         let here = || found.value.iter().filter_map(|index| self.routes.get(*index));
-        let Some(route) = here().find(|route| route.method == *method) else {
+        let routes: Vec<&PublishedRoute> = here().filter(|route| route.method == *method).collect();
+        if routes.is_empty() {
             return RouteMatch::OtherMethods(here().map(|route| &route.method).collect());
-        };
+        }
         let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().map(std::borrow::Cow::into_owned);
         let parameters = found.params.iter().map(|(name, value)| Ok((name.to_owned(), decoded(value)?)));
         match parameters.collect::<Result<_, std::str::Utf8Error>>() {
-            Ok(parameters) => RouteMatch::Route(route, parameters),
+            Ok(parameters) => RouteMatch::Routes(routes, parameters),
             Err(_) => RouteMatch::None,
         }
     }
@@ -156,6 +161,14 @@ impl PublishedApi {
 }
 
 impl PublishedRoute {
+    /// Whether it takes a request to its path. A condition that looks at what the request does not have does not hold.
+    pub fn takes(&self, request: &PublishedRequest<'_>) -> bool {
+        let Some(when) = &self.when else { return true };
+        let mut names = Bindings::default();
+        request.bind(&mut names);
+        when.evaluate(Scope::of(&names)).is_ok_and(|value| value.is_true())
+    }
+
     /// What a request gives the use-case.
     pub fn inputs(&self, request: &PublishedRequest<'_>) -> Inputs<'_> {
         Inputs::read(&self.inputs, request)

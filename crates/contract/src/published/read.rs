@@ -87,9 +87,20 @@ fn add_path(
     report: &mut Report,
 ) {
     let twin = routes.iter().find(|known| known.path == route.path);
-    if routes.iter().any(|known| known.path == route.path && known.method == route.method) {
+    let same: Vec<&PublishedRoute> =
+        routes.iter().filter(|known| known.path == route.path && known.method == route.method).collect();
+    if same.iter().any(|known| known.when.is_none()) {
         let message = format!("there is another route for {} {}", route.method, route.path);
-        report.add(node.at, &join(&route.place, "path"), message, "keep one");
+        let help = "keep one, or say with `when` which requests the first one takes";
+        report.add(node.at, &join(&route.place, "path"), message, help);
+    } else if same.iter().any(|known| known.is_public != route.is_public) {
+        let message = format!("another route for {} {} says otherwise", route.method, route.path);
+        report.add(
+            node.at,
+            &join(&route.place, "public"),
+            message,
+            "whether a key is needed is decided before a request is read",
+        );
     } else if let Some(twin) = twin {
         // The same path was accepted before, so it is found under its own text.
         if let Ok(found) = paths.at_mut(&twin.path) {

@@ -8,6 +8,8 @@ bellwire_domain::words! {
     pub enum Verb {
         /// Registers an endpoint.
         RegisterEndpoint = "register_endpoint",
+        /// Registers an endpoint under its name, or changes the one that has it.
+        PutEndpoint = "put_endpoint",
         /// Reads an endpoint.
         ReadEndpoint = "read_endpoint",
         /// Lists the account's endpoints.
@@ -47,7 +49,10 @@ impl Verb {
     }
 
     pub(crate) fn changes_something(self) -> bool {
-        matches!(self, Self::RegisterEndpoint | Self::UpdateEndpoint | Self::DeleteEndpoint | Self::RotateSecret)
+        matches!(
+            self,
+            Self::RegisterEndpoint | Self::PutEndpoint | Self::UpdateEndpoint | Self::DeleteEndpoint | Self::RotateSecret
+        )
     }
 
     /// What it can be given, and whether that is required.
@@ -56,6 +61,20 @@ impl Verb {
             Self::RegisterEndpoint => &[
                 ("endpoint.url", true),
                 ("endpoint.name", false),
+                ("endpoint.events", false),
+                ("endpoint.secret", false),
+                ("endpoint.enabled", false),
+                ("endpoint.headers", false),
+                ("endpoint.payload", false),
+                ("endpoint.rate_limit", false),
+                ("endpoint.options", false),
+                ("endpoint.credentials", false),
+                ("endpoint.expires_at", false),
+                ("endpoint.lease", false),
+            ],
+            Self::PutEndpoint => &[
+                ("endpoint.url", true),
+                ("endpoint.name", true),
                 ("endpoint.events", false),
                 ("endpoint.secret", false),
                 ("endpoint.enabled", false),
@@ -107,6 +126,7 @@ impl Verb {
         let of_account: &[&'static str] = &["account.id", "account.name"];
         let own: &[&'static str] = match self {
             Self::RegisterEndpoint
+            | Self::PutEndpoint
             | Self::RotateSecret
             | Self::ReadEndpoint
             | Self::UpdateEndpoint
@@ -147,7 +167,7 @@ impl Verb {
         };
         let shown = if self.is_about_the_catalogue() { &[] } else { of_account };
         let drawn: &[&'static str] = match self {
-            Self::RegisterEndpoint | Self::RotateSecret => &["endpoint.secret"],
+            Self::RegisterEndpoint | Self::PutEndpoint | Self::RotateSecret => &["endpoint.secret"],
             _ => &[],
         };
         shown.iter().chain(own).chain(drawn).copied().collect()

@@ -91,6 +91,7 @@ fn sample<'a>(contract: &'a Contract, route: &'a PublishedRoute, amount: Amount)
     let some = |count: usize| if all { count } else { 0 };
     Some(match route.verb {
         Verb::RegisterEndpoint
+        | Verb::PutEndpoint
         | Verb::RotateSecret
         | Verb::ReadEndpoint
         | Verb::UpdateEndpoint

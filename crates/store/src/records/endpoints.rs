@@ -5,6 +5,7 @@ use bellwire_domain::{
 };
 
 use crate::StoreError;
+use crate::audit::effect::Effect;
 use crate::page::{Page, PageRequest};
 use crate::queue::cancel::cancel_waiting;
 use crate::queue::notice::Notice;
@@ -117,6 +118,14 @@ columns! {
     }
 }
 
+columns! {
+    /// An endpoint by its name.
+    struct Named of "endpoints" {
+        id: EndpointId = "p.id",
+    }
+}
+
+static NAMED: Select<Named> = Select::new("FROM endpoints p WHERE p.account_id = $1 AND p.name = $2 ORDER BY p.id LIMIT 1");
 const PAGE: &str = "FROM endpoints p WHERE p.account_id = $1 AND p.id > $2 ORDER BY p.id LIMIT $3";
 static CHOICES: Select<Chosen> = Select::new("FROM endpoints p WHERE p.account_id = $1");
 const COUNT: &str = "SELECT COUNT(*) FROM endpoints WHERE account_id = $1";
@@ -144,6 +153,42 @@ pub(super) fn list(
 pub(super) fn choices(db: Db<'_>, account_id: &AccountId) -> Result<Vec<Option<String>>, StoreError> {
     let chosen = CHOICES.list(db, params![account_id.as_str()])?;
     Ok(chosen.into_iter().map(|chosen| chosen.options).collect())
+}
+
+/// An endpoint that was put under a name.
+#[derive(Debug)]
+pub enum NamedEndpoint {
+    /// No other had the name.
+    Created(Box<Endpoint>),
+    /// This one has it, and nothing was stored.
+    Known(EndpointId),
+}
+
+impl Effect for NamedEndpoint {
+    fn happened(&self) -> bool {
+        matches!(self, Self::Created(_))
+    }
+}
+
+/// The id of the first endpoint of an account that has a name.
+pub(super) fn find_named(db: Db<'_>, account_id: &AccountId, name: &str) -> Result<Option<EndpointId>, StoreError> {
+    Ok(NAMED.find(db, params![account_id.as_str(), name])?.map(|named| named.id))
+}
+
+/// Stores a new endpoint unless another has its name; `None` when its account is gone.
+pub(super) fn create_named(
+    db: Db<'_>,
+    seal: &AccountSeal<'_>,
+    new: NewEndpoint,
+    account_max: u32,
+    now: Timestamp,
+) -> Result<Option<NamedEndpoint>, LimitedError> {
+    account::lock(db, &new.account_id)?;
+    if let Some(known) = find_named(db, &new.account_id, new.name.as_deref().unwrap_or_default())? {
+        return Ok(Some(NamedEndpoint::Known(known)));
+    }
+    let created = create(db, seal, new, account_max, now)?;
+    Ok(created.map(|endpoint| NamedEndpoint::Created(Box::new(endpoint))))
 }
 
 /// Stores a new endpoint, one of `account_max` at most; `None` when its account is gone.
@@ -295,5 +340,5 @@ pub(super) fn delete(db: Db<'_>, lane: &LaneKey, now: Timestamp) -> Result<bool,
 
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
-    vec![select_where(PAGE), CHOICES.sql(), COUNT.to_owned(), DELETE.to_owned()]
+    vec![select_where(PAGE), NAMED.sql(), CHOICES.sql(), COUNT.to_owned(), DELETE.to_owned()]
 }

@@ -9,13 +9,13 @@ mod sessions;
 
 use std::sync::Arc;
 
-use bellwire_domain::{AccountId, AuditEntry, DeliveryId, EventId, HealthStatus, KeyId, ReplayId, Timestamp};
+use bellwire_domain::{AccountId, AuditEntry, DeliveryId, EndpointId, EventId, HealthStatus, KeyId, ReplayId, Timestamp};
 
 use super::accounts::{self, PutAccount, PutAccountError};
 use super::bulk_retries::Matched;
 use super::deliveries::{self, Attempt, Delivery, RetryResult};
 use super::delivery_list::{self, DeliveryQuery};
-use super::endpoints::{self, EndpointChanges, LimitedError, NewEndpoint, Rotation};
+use super::endpoints::{self, EndpointChanges, LimitedError, NamedEndpoint, NewEndpoint, Rotation};
 use super::events::{self, Event, EventQuery};
 use super::finding::{self, Found};
 use super::keys::{self, KeyDeletion};
@@ -190,6 +190,25 @@ impl Records {
             self.access.activation_begun.notify_one();
         }
         created
+    }
+
+    /// The id of the first endpoint of an account that has a name.
+    pub async fn find_endpoint_named(&self, account_id: &AccountId, name: &str) -> Result<Option<EndpointId>, StoreError> {
+        let (account_id, name) = (account_id.clone(), name.to_owned());
+        self.access.read(move |db| endpoints::find_named(db, &account_id, &name)).await
+    }
+
+    /// Stores a new endpoint, one of `account_max` at most, unless another has its name; `None` when its account does not exist.
+    pub async fn create_named_endpoint(&self, new: NewEndpoint, account_max: u32) -> Result<Option<NamedEndpoint>, LimitedError> {
+        let Some(key) = self.access.data_key(&new.account_id).await? else { return Ok(None) };
+        let (context, now) = (self.access.context.clone(), self.access.now());
+        let create = move |db: Db<'_>| {
+            let seal = AccountSeal { key, entropy: &*context.entropy };
+            endpoints::create_named(db, &seal, new, account_max, now)
+        };
+        let put = self.access.act(self.entry(), create).await;
+        self.access.activation_begun.notify_one();
+        put
     }
 
     /// Changes an endpoint; `None` when there is none.

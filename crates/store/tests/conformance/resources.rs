@@ -6,8 +6,8 @@ use bellwire_domain::{Decision, EndpointId, EventFilter, KeyId, PayloadChoice, P
 use bellwire_domain::{RetentionPeriods, Role};
 use bellwire_store::KeyDeletion;
 use bellwire_store::{
-    ApiKey, DeliveryQuery, EndpointChanges, EventQuery, LimitedError, PageRequest, PutAccount, PutAccountError, Rotation,
-    key_hash,
+    ApiKey, DeliveryQuery, EndpointChanges, EventQuery, LimitedError, NamedEndpoint, NewEndpoint, PageRequest, PutAccount,
+    PutAccountError, Rotation, key_hash,
 };
 
 use tokio::task::JoinSet;
@@ -92,6 +92,30 @@ async fn many_at_once_register_no_more_endpoints_than_the_limit() {
         }
     }
     assert_eq!(refused, 27);
+}
+
+#[tokio::test]
+async fn of_many_that_put_one_name_at_once_one_is_stored_and_the_others_are_told_which() {
+    let fixture = Fixture::new();
+    fixture.account("a").await;
+    let mut putting = JoinSet::new();
+    for number in 0..16 {
+        let records = fixture.store.records.clone();
+        let new = new_endpoint("a", &format!("e{number}"), EventFilter::All);
+        let new = NewEndpoint { name: Some("desk".to_owned()), ..new };
+        putting.spawn(async move { records.create_named_endpoint(new, 5).await });
+    }
+    let (mut created, mut known) = (Vec::new(), Vec::new());
+    for put in putting.join_all().await {
+        match put.unwrap().unwrap() {
+            NamedEndpoint::Created(endpoint) => created.push(endpoint.id),
+            NamedEndpoint::Known(id) => known.push(id),
+        }
+    }
+    assert_eq!((created.len(), known.len()), (1, 15));
+    assert!(known.iter().all(|id| *id == created[0]));
+    let found = fixture.store.records.find_endpoint_named(&account_id("a"), "desk").await.unwrap();
+    assert_eq!(found.as_ref(), created.first());
 }
 
 #[tokio::test]

@@ -219,6 +219,10 @@ fn events(contract: &Contract) -> anyhow::Result<String> {
         if let Some(description) = &event.description {
             let _ = writeln!(text, "{}\n", description.trim());
         }
+        if !event.groups.is_empty() {
+            let groups: Vec<String> = event.groups.iter().map(|group| format!("`{group}`")).collect();
+            let _ = writeln!(text, "Endpoints can also choose it with all of {}.\n", groups.join(" or "));
+        }
         if event.entitlement.is_some() {
             text.push_str("Sent only to accounts for which the platform has switched it on.\n\n");
         } else if !event.enabled_by_default {

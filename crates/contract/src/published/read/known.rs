@@ -30,6 +30,14 @@ impl Known<'_> {
         Some(tree)
     }
 
+    /// A condition: one expression.
+    pub(crate) fn condition(&self, node: &Node, place: &str, report: &mut Report) -> Option<Expression> {
+        let help = "write one expression and nothing around it: `\"{{ request.body.operationName == 'addHook' }}\"`";
+        let expression = Template::read_expression(node, place, &self.locals(), ("a condition is one expression", help), report)?;
+        self.check(&expression, place, report);
+        Some(expression)
+    }
+
     /// The headers. With a body, `content-type` is JSON unless they set it.
     pub(crate) fn headers(&self, fields: &Fields<'_>, has_body: bool, report: &mut Report) -> Option<Vec<Header>> {
         let mut headers = Vec::new();

@@ -36,6 +36,7 @@ const KEYS: &[KeySpec] = &[
         "The path. What varies is a whole segment: `{id}`.",
         "write a path such as `/orders/{id}`",
     ),
+    KeySpec::optional("when", Shape::TEXT, "Which requests it takes, where other routes have the same method and path."),
     KeySpec::optional("title", Shape::TEXT, "A name for people."),
     KeySpec::optional("description", Shape::TEXT, "What it is."),
     KeySpec::required(
@@ -122,10 +123,11 @@ pub(crate) fn read_route(node: &Node, place: &str, offered: &Offered<'_>, report
     }
     let parameters = parameters(&path);
     let asked = Known { names: inputs::NAMES.to_vec(), route: Some((&method, &parameters)) };
+    let when = fields.get("when").map(|node| asked.condition(node, &fields.path_of("when"), report));
     let inputs = read_inputs(&fields, verb, &asked, report);
     let kind = if verb.needs_kind() { read_kind(&fields, offered.resources, report) } else { None };
     let secret = (offered.endpoint_secrets && verb == Verb::ReadEndpoint).then_some("endpoint.secret");
-    let shows_key = matches!(verb, Verb::RegisterEndpoint | Verb::RotateSecret | Verb::ReadEndpoint);
+    let shows_key = matches!(verb, Verb::RegisterEndpoint | Verb::PutEndpoint | Verb::RotateSecret | Verb::ReadEndpoint);
     let key = (offered.private_keys && shows_key).then_some("endpoint.key");
     let own = verb.names().into_iter().filter(|name| !(offered.private_keys && *name == "endpoint.secret"));
     let names = inputs::NAMES.iter().copied().chain(own).chain(secret).chain(key).collect();
@@ -137,6 +139,7 @@ pub(crate) fn read_route(node: &Node, place: &str, offered: &Offered<'_>, report
         verb,
         is_public,
         kind,
+        when: when.map_or(Some(None), |when| when.map(Some))?,
         inputs: inputs?,
         answer: answer?,
         place: place.to_owned(),

@@ -10,8 +10,8 @@ use crate::yaml::Node;
 
 /// The statuses of an answer when nothing is wrong.
 pub(crate) const ANSWER_STATUSES: Range<u16> = 200..300;
-/// The statuses of a refusal.
-pub(crate) const ERROR_STATUSES: Range<u16> = 400..600;
+/// The statuses of a refusal. A published API may say in the body alone that something is wrong, as GraphQL does.
+pub(crate) const ERROR_STATUSES: Range<u16> = 200..600;
 
 pub(crate) fn read_status(node: &Node, place: &str, range: Range<u16>, report: &mut Report) -> Option<StatusCode> {
     let number = node.scalar().and_then(|scalar| scalar.text.parse::<u16>().ok()).filter(|status| range.contains(status));
