@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use bellwire_contract::{Contract, EventChoice, EventDefinition, SecretSource};
+use bellwire_contract::{AccountInput, Contract, EndpointInput, EventChoice, EventDefinition, SecretSource};
 use bellwire_domain::{
     AddressPolicy, Consumer, EndpointUrl, EventFilter, EventType, Lease, PAYLOAD_FIELDS_MAX, PayloadChoice, PayloadLevel,
     Pointer, RateLimit, Secret, Timestamp, UrlPolicy, escape_pointer, unseen_reason,
@@ -227,6 +227,21 @@ impl EndpointRules<'_> {
     /// Whether an endpoint whose lease has ended may be renewed. Without leases nothing keeps it from that.
     pub(crate) fn is_renewable(&self) -> bool {
         self.contract.subscription().lease.is_none_or(|lease| lease.renewable_after_end)
+    }
+
+    /// The certificates and keys among the credentials that an endpoint will have.
+    pub(crate) fn check_client_tls(
+        &self,
+        (id, url, name): (&str, &str, Option<&str>),
+        options: Option<&str>,
+        credentials: Option<&Secret<String>>,
+        faults: &mut Vec<Fault>,
+    ) {
+        let credentials = credentials.map(|given| given.expose().as_str());
+        let endpoint = EndpointInput { id, url, name, expires_at: None, headers: &[], options, credentials };
+        let account = AccountInput { id: self.account.id.as_str(), name: self.account.name.as_deref() };
+        let found = self.contract.check_client_tls(endpoint, account);
+        faults.extend(found.into_iter().map(|error| Fault::new(error.pointer, error.message)));
     }
 
     /// The secret that was given, if the contract takes it. Without one there may be none, or one is [drawn](Self::draws_secret).

@@ -157,6 +157,7 @@ mod tests {
             spellings: vec!["apiKey".into()],
             body: "{\"key\":\"hunter2\"}".into(),
             heeded: std::sync::Arc::default(),
+            tls: None,
         };
         let shown = shown(&request, &[Secret::new("hunter2".to_owned()), Secret::new(String::new())]);
         assert_eq!(shown.url, format!("https://a.example/hook?key={HIDDEN}"));

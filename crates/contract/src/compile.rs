@@ -9,6 +9,7 @@ use crate::access_token::AccessToken;
 use crate::activation::{self, ACTIVATION, Activation, Confirmer};
 use crate::answer_rules::AnswerRules;
 use crate::catalogue::{self, Catalogue, EVENTS, TEST_EVENT, Undeclared};
+use crate::client_tls::ClientTlsPlan;
 use crate::console::{self, CONSOLE};
 use crate::contract::Contract;
 use crate::diagnostic::{At, ContractError, Report};
@@ -114,6 +115,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let signatures = signatures.read;
     let key_pairs = KeyPairs::of(&signatures);
     let access_token = request.map_or(Some(None), |node| request::read_access_token(node, report));
+    let client_tls = request.map_or_else(|| Some(ClientTlsPlan::default()), |node| request::read_client_tls(node, report));
     let token_algorithm = access_token.iter().flatten().find_map(AccessToken::algorithm);
     let uses_secret = token_algorithm.is_some() || plan.as_ref().is_some_and(|plan| uses_secret(plan, &signatures));
     let custom_headers = request.is_some_and(|node| request::reads_custom_headers(node, report));
@@ -132,6 +134,9 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     check_token(access_token.as_ref().and_then(Option::as_ref), uses.token_at, private_key, report);
     for expression in access_token.iter().flatten().flat_map(AccessToken::expressions) {
         check_choices(choices.as_ref(), expression, "request.access_token", report);
+    }
+    for expression in client_tls.iter().flat_map(ClientTlsPlan::expressions) {
+        check_choices(choices.as_ref(), expression, "request.client_certificate", report);
     }
     check_conditions(choices.as_ref(), variants.iter().flatten(), report);
     if let (Some(Some(activation)), Some(subscription)) = (&activation, &subscription) {
@@ -174,6 +179,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         plan: plan?,
         variants: variants?,
         access_token: access_token?,
+        client_tls: client_tls?,
         looks_back: uses.looks_back,
         options,
         example_credentials: credentials.tried_credentials().into_iter().next().flatten(),

@@ -10,6 +10,7 @@ use crate::access_token::AccessToken;
 use crate::activation::Activation;
 use crate::answer_rules::{AnswerInput, AnswerRules, AnsweredEvent};
 use crate::catalogue::{EventDefinition, TestEvent};
+use crate::client_tls::ClientTlsPlan;
 use crate::console::ConsoleWords;
 use crate::diagnostic::did_you_mean;
 use crate::expression::Expression;
@@ -54,6 +55,7 @@ pub struct Contract {
     pub(crate) plan: RequestPlan,
     pub(crate) variants: Vec<Variant>,
     pub(crate) access_token: Option<AccessToken>,
+    pub(crate) client_tls: ClientTlsPlan,
     pub(crate) looks_back: bool,
     pub(crate) options: EndpointOptions,
     pub(crate) credentials: EndpointOptions,

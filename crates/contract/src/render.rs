@@ -161,6 +161,13 @@ impl Rendering<'_> {
     }
 
     pub(crate) fn finish(self) -> Result<OutboundRequest, RenderError> {
+        let tls = match &self.contract.client_tls {
+            plan if plan.is_empty() => None,
+            plan => {
+                let rendered = plan.render(Scope::of(&self));
+                rendered.map_err(|failure| RenderError::of("request.client_certificate".to_owned(), failure))?
+            }
+        };
         let own = if self.contract.subscription().custom_headers { self.input.endpoint.headers } else { &[] };
         let mut headers = HeaderMap::with_capacity(self.headers.len() + own.len());
         let mut spellings = Vec::with_capacity(self.headers.len() + own.len());
@@ -187,7 +194,7 @@ impl Rendering<'_> {
         }
         let (method, body) = (self.plan.method.clone(), Bytes::from(self.body));
         let heeded = Arc::clone(&self.contract.heeded);
-        Ok(OutboundRequest { method, url: self.url, headers, spellings, body, heeded })
+        Ok(OutboundRequest { method, url: self.url, headers, spellings, body, heeded, tls })
     }
 
     fn builtin(&self, builtin: Builtin) -> Piece<'_> {

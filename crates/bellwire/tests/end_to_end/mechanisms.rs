@@ -4,6 +4,7 @@
 mod access_token;
 mod answers;
 mod batches;
+mod client_certificate;
 mod credentials;
 mod handshakes;
 mod health;

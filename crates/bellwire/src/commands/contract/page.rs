@@ -26,6 +26,7 @@ pub(super) fn write(contract: &Contract) -> anyhow::Result<String> {
     page.push_str(&options(contract));
     page.push_str(&credentials(contract));
     page.push_str(&access_token(contract));
+    page.push_str(&connections(contract));
     if let Some(published) = contract.published() {
         page.push_str(&api(published));
     }
@@ -161,6 +162,22 @@ fn access_token(contract: &Contract) -> String {
         access.url_text(),
         access.proof_text()
     )
+}
+
+/// What connections show, and whom they trust.
+fn connections(contract: &Contract) -> String {
+    let (shows, trusts) = (contract.shows_certificate(), contract.trusts_own_authority());
+    if !shows && !trusts {
+        return String::new();
+    }
+    let mut text = "\n## Connections\n\n".to_owned();
+    if shows {
+        text.push_str("Your server is shown the client certificate that the endpoint has given, with TLS.\n");
+    }
+    if trusts {
+        text.push_str("Where the endpoint has given a certificate authority, your server is known by that one alone.\n");
+    }
+    text
 }
 
 /// What is asked of an endpoint before it gets events.

@@ -119,6 +119,7 @@ impl Operator {
             spellings: Vec::new(),
             body,
             heeded: std::sync::Arc::default(),
+            tls: None,
         };
         let consumer = Consumer { account: &AccountId::try_new("operator")?, contract: "none" };
         let sent = self.sender.send(consumer, request, TIMEOUT, Timestamp::default()).await;
