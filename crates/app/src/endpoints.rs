@@ -132,7 +132,7 @@ impl App {
         let entry = with_credentials(entry, new.credentials.as_ref());
         let created = self.records().audited(entry).create_endpoint(new, rules.endpoints_max()).await;
         let created = created.map_err(|error| limited(error, |max| Conflict::EndpointLimit { max }))?;
-        let shown = secret.and_then(|secret| ShownSecret::of(rules.contract, secret));
+        let shown = secret.and_then(|secret| ShownSecret::of(rules.contract, secret, 1));
         Ok((created.ok_or(AppError::NotFound(Resource::Account))?, shown))
     }
 

@@ -13,6 +13,8 @@ use crate::{AccountAccess, App, AppError};
 pub struct ListedKey {
     /// The key.
     pub key: PublicKey,
+    /// Which of its owner's it is.
+    pub version: i64,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -40,9 +42,10 @@ impl App {
                 }
             }
         }
-        let listed = active
-            .iter()
-            .filter_map(|active| Some(ListedKey { key: contract.public_key(&active.secret)?, created_at: active.created_at }));
+        let listed = active.iter().filter_map(|active| {
+            let key = contract.public_key(&active.secret)?;
+            Some(ListedKey { key, version: active.version, created_at: active.created_at })
+        });
         let mut keys: Vec<ListedKey> = listed.collect();
         keys.sort_by_key(|listed| Reverse(listed.created_at));
         Ok(keys)

@@ -52,7 +52,9 @@ impl App {
         let rotated =
             self.records().audited(entry).rotate_endpoint_secret(&lane(access, id)?, self.rotation(&secret, overlap)).await;
         let rotated = rotated.map_err(|error| limited(error, |max| Conflict::SecretLimit { max }))?;
-        Ok((rotated.ok_or(AppError::NotFound(Resource::Endpoint))?, ShownSecret::of(rules.contract, secret)))
+        let endpoint = rotated.ok_or(AppError::NotFound(Resource::Endpoint))?;
+        let version = version_of(&secret, &self.endpoint_secrets(access, &endpoint).await?);
+        Ok((endpoint, version.and_then(|version| ShownSecret::of(rules.contract, secret, version))))
     }
 
     /// The same for the secret that an account has for all of its endpoints. If none is given, one is generated.
@@ -79,7 +81,9 @@ impl App {
         let rotated =
             self.records().audited(entry).rotate_account_secret(&access.account.id, self.rotation(&secret, overlap)).await;
         let rotated = rotated.map_err(|error| limited(error, |max| Conflict::SecretLimit { max }))?;
-        Ok((rotated.ok_or(AppError::NotFound(Resource::Account))?, ShownSecret::of(contract, secret)))
+        let account = rotated.ok_or(AppError::NotFound(Resource::Account))?;
+        let version = version_of(&secret, &self.records().account_secrets(&account.id).await?);
+        Ok((account, version.and_then(|version| ShownSecret::of(contract, secret, version))))
     }
 
     /// An endpoint's newest secret, if the contract allows reading it back; of a private key the public half, always.
@@ -95,12 +99,12 @@ impl App {
                 SecretSource::Account => self.records().account_secrets(&access.account.id).await?,
                 SecretSource::Consumer | SecretSource::Generated => self.endpoint_secrets(access, endpoint).await?,
             };
-            return Ok(newest(found).and_then(|key| ShownSecret::of(contract, key)));
+            return Ok(ShownSecret::newest(contract, found));
         }
         if !rules.is_read_with_endpoints() {
             return Ok(None);
         }
-        let found = newest(self.endpoint_secrets(access, endpoint).await?);
+        let found = ShownSecret::newest(contract, self.endpoint_secrets(access, endpoint).await?);
         self.note_secret(access.entry(AuditAction::SecretRead).to(endpoint.id.as_str()), found).await
     }
 
@@ -109,22 +113,21 @@ impl App {
         let Ok(contract) = access.contract() else { return Ok(None) };
         let rules = &contract.subscription().secret;
         if rules.private_key.is_some() && rules.from == SecretSource::Account {
-            let found = newest(self.records().account_secrets(&access.account.id).await?);
-            return Ok(found.and_then(|key| ShownSecret::of(contract, key)));
+            return Ok(ShownSecret::newest(contract, self.records().account_secrets(&access.account.id).await?));
         }
         if !rules.is_read_with_accounts() {
             return Ok(None);
         }
-        let found = newest(self.records().account_secrets(&access.account.id).await?);
+        let found = ShownSecret::newest(contract, self.records().account_secrets(&access.account.id).await?);
         self.note_secret(access.entry(AuditAction::SecretRead), found).await
     }
 
     /// Records that a secret is shown, if there is one.
-    async fn note_secret(&self, entry: AuditEntry, found: Option<Secret<String>>) -> Result<Option<ShownSecret>, AppError> {
+    async fn note_secret(&self, entry: AuditEntry, found: Option<ShownSecret>) -> Result<Option<ShownSecret>, AppError> {
         if found.is_some() {
             self.records().note(entry).await?;
         }
-        Ok(found.map(ShownSecret::Text))
+        Ok(found)
     }
 
     /// When those of an endpoint's secrets end that sign beside the newest, the latest first.
@@ -174,6 +177,7 @@ impl App {
     }
 }
 
-fn newest(active: Vec<ActiveSecret>) -> Option<Secret<String>> {
-    active.into_iter().next().map(|newest| newest.secret)
+/// Which of the active secrets one is that was just made. `None`: it does not sign any more.
+fn version_of(made: &Secret<String>, active: &[ActiveSecret]) -> Option<i64> {
+    active.iter().find(|active| active.secret.expose() == made.expose()).map(|active| active.version)
 }

@@ -22,7 +22,7 @@ use crate::published::{self, PUBLISHED};
 use crate::reader::{Fields, text};
 use crate::request::{self, REQUEST, RequestPlan, Step};
 use crate::resource::{self, RESOURCE};
-use crate::signature::{self, KeyPairs, SIGNATURE, Signature, Signatures};
+use crate::signature::{self, KeyPairs, SIGNATURE, Signature, Signatures, SigningSecret};
 use crate::subscription::{self, Choices, IDS, SUBSCRIPTION};
 use crate::trial;
 use crate::variables::{Builtin, Variable};
@@ -156,7 +156,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let heeded = answer_rules.heeded();
     let Choices { options, credentials, filter } = choices?;
     let subscription = subscription?;
-    let example_secret = subscription.secret.draw(&[7; 32]);
+    let example_secret = SigningSecret { secret: subscription.secret.draw(&[7; 32]), version: 1 };
     let contract = Contract {
         name: name?,
         version,
@@ -186,6 +186,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         credentials,
         filter,
         chosen_delivery,
+        speaks_of: signature::speaks_of(&signatures, key_pairs),
         signatures,
         key_pairs: key_pairs.or(private_key.map(KeyPairs::unused)),
         example_secret,

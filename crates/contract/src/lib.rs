@@ -113,6 +113,7 @@ pub use render::{
 pub use resource::{ResourceChange, ResourceDefinition, ResourceEvent, ResourceRefusal, StoredResource};
 pub use schema::DataError;
 pub use shipped::{Contracts, DuplicateContract};
+pub use signature::SigningSecret;
 pub use subscription::{EventChoice, IdFormats, Registrar, SecretRules, SecretSource, Subscription};
 pub use token_request::{IssuedToken, TokenInput};
 pub use verify::Verdict;

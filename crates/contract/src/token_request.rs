@@ -17,6 +17,7 @@ use crate::contract::Contract;
 use crate::failure::{Failure, RenderError};
 use crate::key_pair::{EcdsaForm, PrivateKey, SignatureAlgorithm};
 use crate::render::{AccountInput, EndpointInput};
+use crate::signature::SigningSecret;
 use crate::standing::Standing;
 use crate::template::Template;
 use crate::variables::Scope;
@@ -38,7 +39,7 @@ pub struct TokenInput<'a> {
     /// Whose endpoint it is.
     pub account: AccountInput<'a>,
     /// The active secrets, newest first. Where they are private keys, the newest signs.
-    pub secrets: &'a [Secret<String>],
+    pub secrets: &'a [SigningSecret],
     /// The time.
     pub at: Timestamp,
     /// Fresh random bytes.
@@ -171,7 +172,7 @@ fn url_of(standing: &Standing<'_>, template: &Template) -> Result<String, Failur
 /// A signed assertion of who asks (RFC 7523), as SMART Backend Services wants it.
 fn assertion(input: &TokenInput<'_>, algorithm: SignatureAlgorithm, client_id: &str, audience: &str) -> Result<String, String> {
     let key = input.secrets.first().ok_or("there is no private key to sign with")?;
-    let key = PrivateKey::parse(algorithm.kind(), key.expose())?;
+    let key = PrivateKey::parse(algorithm.kind(), key.secret.expose())?;
     let now = input.at.as_secs();
     let header = json!({ "alg": algorithm.jose(), "typ": "JWT", "kid": key.verifying().id()? });
     let claims = json!({

@@ -8,7 +8,7 @@ use bellwire_contract::{AccountInput, Contract, EndpointInput, RenderError, Rend
 use bellwire_domain::{ClientTls, OutboundRequest};
 use serde_json::{Value, json};
 
-use crate::common::{NOW, compile, render, secrets, with_input};
+use crate::common::{NOW, compile, render, with_input};
 
 const CREDENTIALS: &str = "  credentials: { certificate: { type: string }, key: { type: string }, ca: { type: string }, password: { type: string, required: true } }\n";
 const BOTH: &str = "  client_certificate: { certificate: \"{{ endpoint.credentials.certificate }}\", key: \"{{ endpoint.credentials.key }}\" }\n  ca: \"{{ endpoint.credentials.ca }}\"\n";
@@ -145,8 +145,7 @@ fn a_token_server_at_the_endpoints_own_host_gets_the_same_and_another_does_not()
             credentials: Some(&credentials),
         };
         let account = AccountInput { id: "acc_1", name: None };
-        let secrets = secrets(&[]);
-        let input = TokenInput { endpoint, account, secrets: &secrets, at: NOW, random: [0; 16] };
+        let input = TokenInput { endpoint, account, secrets: &[], at: NOW, random: [0; 16] };
         contract.render_token_request(&input).unwrap().tls
     };
     assert!(asked("https://client.example.com:8443/token").unwrap().certificate.is_some());

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bellwire_contract::{
     AccountInput, Activation, AnswerInput, AttemptInput, Confirmer, Contract, DeliveryInput, EndpointInput, EventInput, Granted,
-    RenderInput,
+    RenderInput, SigningSecret,
 };
 use bellwire_domain::{AccountId, AttemptOutcome, Consumer, DeliveryId, EventType, Secret, Timestamp};
 use bellwire_store::{ActivationEnd, LaneKey, StoreError, TakenActivation};
@@ -284,7 +284,7 @@ struct Told<'a> {
     at: Timestamp,
     id: &'a str,
     random: [u8; 24],
-    secrets: &'a [Secret<String>],
+    secrets: &'a [SigningSecret],
     event_type: &'a EventType,
     access_token: Option<&'a str>,
 }

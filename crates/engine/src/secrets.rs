@@ -1,7 +1,7 @@
 //! The secrets that requests to an endpoint are made with.
 
-use bellwire_contract::{Contract, SecretSource};
-use bellwire_domain::{Secret, Timestamp};
+use bellwire_contract::{Contract, SecretSource, SigningSecret};
+use bellwire_domain::Timestamp;
 use bellwire_store::{ActiveSecret, Endpoint, EndpointConfig};
 
 /// An endpoint's credentials, as requests know them.
@@ -18,7 +18,7 @@ pub(crate) fn active<'c>(contract: &Contract, config: &'c EndpointConfig) -> &'c
 }
 
 /// The secrets whose overlap has not ended at `at`, newest first.
-pub(crate) fn signing(secrets: &[ActiveSecret], at: Timestamp) -> Vec<Secret<String>> {
+pub(crate) fn signing(secrets: &[ActiveSecret], at: Timestamp) -> Vec<SigningSecret> {
     let active = secrets.iter().filter(|secret| secret.expires_at.is_none_or(|end| end > at));
-    active.map(|secret| secret.secret.clone()).collect()
+    active.map(|active| SigningSecret { secret: active.secret.clone(), version: active.version }).collect()
 }

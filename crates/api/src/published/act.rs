@@ -216,7 +216,8 @@ impl Asked {
             }
             Self::Keys => {
                 let keys = app.list_public_keys(access).await?;
-                let view = |listed: ListedKey| KeyView { key: listed.key, created_at: listed.created_at };
+                let view =
+                    |listed: ListedKey| KeyView { key: listed.key, version: listed.version, created_at: listed.created_at };
                 Passed::Keys(account, keys.into_iter().map(view).collect())
             }
             Self::Update(id, patch) => Passed::Endpoint(account, view(app.update_endpoint(access, &id, patch).await?, None)),
@@ -289,6 +290,7 @@ fn show(app: &App, access: &AccountAccess, endpoint: Endpoint, secret: Option<&S
         updated_at: endpoint.updated_at,
         key: secret.and_then(ShownSecret::key).cloned().map(Box::new),
         secret: secret.and_then(ShownSecret::text).cloned(),
+        secret_version: secret.map(ShownSecret::version),
     }
 }
 

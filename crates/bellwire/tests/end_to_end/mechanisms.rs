@@ -9,6 +9,7 @@ mod credentials;
 mod handshakes;
 mod health;
 mod key_pairs;
+mod key_versions;
 mod leases;
 mod options;
 mod previous;

@@ -188,7 +188,7 @@ fn handshake(contract: &Contract) -> anyhow::Result<String> {
     let (example, token) = (Example::new(contract, THEN), "0".repeat(64));
     let event_type = EventType::try_new("activation")?;
     for step in 0..activation.steps() {
-        let secrets = std::slice::from_ref(contract.example_secret());
+        let secrets = contract.example_secrets();
         let input = example.input(&event_type, "{}", "https://client.example/webhooks", secrets);
         let request = contract.render_activation(step, &RenderInput { activation: Some(&token), ..input })?;
         text.push_str(&fenced(&request));
@@ -259,7 +259,7 @@ fn request(contract: &Contract, event_type: &EventType, data: &str, is_test: boo
     let example = Example::new(contract, THEN);
     let data = &*contract.minimise(data, None);
     let mut input: RenderInput<'_> =
-        example.input(event_type, data, "https://client.example/webhooks", std::slice::from_ref(contract.example_secret()));
+        example.input(event_type, data, "https://client.example/webhooks", contract.example_secrets());
     input.event.is_test = is_test;
     let request = contract.render(&input).with_context(|| format!("event {event_type}"))?;
     Ok(fenced(&request))
@@ -286,6 +286,12 @@ fn verification(contract: &Contract) -> String {
     text.push_str("Where the body goes into what is computed, take its bytes as they came.\n\n");
     for proof in proofs {
         let _ = writeln!(text, "- {}: {}.", proof.place, proof.how);
+    }
+    if contract.shows_key_version() {
+        text.push_str(
+            "\nWhere a request shows a version, it is that of the secret or key which signed: 1 is the first one, and each new one has \
+             one more.\n",
+        );
     }
     text.push('\n');
     if let Some(tolerance) = contract.tolerance() {

@@ -128,7 +128,9 @@ pub(crate) fn read_route(node: &Node, place: &str, offered: &Offered<'_>, report
     let shows_key = matches!(verb, Verb::RegisterEndpoint | Verb::RotateSecret | Verb::ReadEndpoint);
     let key = (offered.private_keys && shows_key).then_some("endpoint.key");
     let own = verb.names().into_iter().filter(|name| !(offered.private_keys && *name == "endpoint.secret"));
-    let names = inputs::NAMES.iter().copied().chain(own).chain(secret).chain(key).collect();
+    let is_drawn = matches!(verb, Verb::RegisterEndpoint | Verb::RotateSecret);
+    let version = (is_drawn || secret.is_some() || key.is_some()).then_some("endpoint.secret_version");
+    let names = inputs::NAMES.iter().copied().chain(own).chain(secret).chain(key).chain(version).collect();
     let told = Known { names, route: Some((&method, &parameters)) };
     let answer = read_answer(&fields, verb, &told, report);
     Some(PublishedRoute {
