@@ -251,6 +251,9 @@ impl EndpointRules<'_> {
             (Some(_), SecretSource::Account) => {
                 faults.push(Fault::new("/secret", "under this contract the secret belongs to the account: leave it out"));
             }
+            (Some(_), SecretSource::Contract) => {
+                faults.push(Fault::new("/secret", "under this contract one key signs for all accounts: leave it out"));
+            }
             (Some(secret), SecretSource::Consumer | SecretSource::Generated) => {
                 if let Err(detail) = self.contract.check_secret(secret.expose()) {
                     faults.push(Fault::new("/secret", detail));
@@ -259,7 +262,7 @@ impl EndpointRules<'_> {
             (None, SecretSource::Consumer) if rules.required => {
                 faults.push(Fault::new("/secret", "under this contract you choose the secret: give one"));
             }
-            (None, SecretSource::Consumer | SecretSource::Generated | SecretSource::Account) => {}
+            (None, SecretSource::Consumer | SecretSource::Generated | SecretSource::Account | SecretSource::Contract) => {}
         }
         given
     }

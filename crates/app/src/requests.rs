@@ -3,7 +3,7 @@
 
 use bellwire_contract::{
     AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput as RenderedEvent, PreviousAttempt, RenderInput,
-    SecretSource, SigningSecret,
+    SigningSecret,
 };
 use bellwire_domain::{MASK, OutboundRequest, Secret, mask_query};
 use bellwire_store::{Attempt, Delivery, Endpoint, Event};
@@ -52,12 +52,7 @@ impl App {
         // Whole, as the request is made from it.
         let endpoint = self.records().find_endpoint(&lane(access, delivery.endpoint_id.as_str())?).await?;
         let endpoint = endpoint.ok_or(AppError::NotFound(Resource::Endpoint))?;
-        let active = match contract.subscription().secret.from {
-            SecretSource::Account => self.records().account_secrets(&access.account.id).await?,
-            SecretSource::Consumer | SecretSource::Generated => {
-                self.records().endpoint_secrets(&lane(access, delivery.endpoint_id.as_str())?).await?
-            }
-        };
+        let active = self.signing_secrets(access, &lane(access, delivery.endpoint_id.as_str())?).await?;
         let signing = active.into_iter().map(|active| SigningSecret { secret: active.secret, version: active.version });
         let signing: Vec<SigningSecret> = signing.collect();
         let Ok(data) = std::str::from_utf8(&event.data) else { return Ok(Err("the payload is not text".to_owned())) };

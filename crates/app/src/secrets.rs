@@ -34,8 +34,10 @@ impl App {
     ) -> Result<(Endpoint, Option<ShownSecret>), AppError> {
         self.get_endpoint(access, id).await?;
         let rules = self.endpoint_rules(access)?;
-        if rules.contract.subscription().secret.from == SecretSource::Account {
-            return Err(Conflict::AccountSecret.into());
+        match rules.contract.subscription().secret.from {
+            SecretSource::Account => return Err(Conflict::AccountSecret.into()),
+            SecretSource::Contract => return Err(Conflict::ContractSecret.into()),
+            SecretSource::Consumer | SecretSource::Generated => {}
         }
         let mut faults = Vec::new();
         let overlap = self.check_overlap(input.overlap, &mut faults);
@@ -64,8 +66,10 @@ impl App {
         input: SecretInput<'_>,
     ) -> Result<(Account, Option<ShownSecret>), AppError> {
         let contract = access.contract()?;
-        if contract.subscription().secret.from != SecretSource::Account {
-            return Err(Conflict::EndpointSecret.into());
+        match contract.subscription().secret.from {
+            SecretSource::Account => {}
+            SecretSource::Contract => return Err(Conflict::ContractSecret.into()),
+            SecretSource::Consumer | SecretSource::Generated => return Err(Conflict::EndpointSecret.into()),
         }
         let mut faults = Vec::new();
         let overlap = self.check_overlap(input.overlap, &mut faults);
@@ -95,10 +99,7 @@ impl App {
         let Ok(contract) = access.contract() else { return Ok(None) };
         let rules = &contract.subscription().secret;
         if rules.private_key.is_some() {
-            let found = match rules.from {
-                SecretSource::Account => self.records().account_secrets(&access.account.id).await?,
-                SecretSource::Consumer | SecretSource::Generated => self.endpoint_secrets(access, endpoint).await?,
-            };
+            let found = self.signing_secrets(access, &lane(access, endpoint.id.as_str())?).await?;
             return Ok(ShownSecret::newest(contract, found));
         }
         if !rules.is_read_with_endpoints() {
@@ -132,11 +133,10 @@ impl App {
 
     /// When those of an endpoint's secrets end that sign beside the newest, the latest first.
     pub async fn secret_overlaps(&self, access: &AccountAccess, endpoint: &Endpoint) -> Result<Vec<Timestamp>, AppError> {
-        let Ok(contract) = access.contract() else { return Ok(Vec::new()) };
-        let secrets = match contract.subscription().secret.from {
-            SecretSource::Account => self.records().account_secrets(&access.account.id).await?,
-            SecretSource::Consumer | SecretSource::Generated => self.endpoint_secrets(access, endpoint).await?,
-        };
+        if access.contract().is_err() {
+            return Ok(Vec::new());
+        }
+        let secrets = self.signing_secrets(access, &lane(access, endpoint.id.as_str())?).await?;
         Ok(secrets.into_iter().filter_map(|secret| secret.expires_at).collect())
     }
 
@@ -151,7 +151,7 @@ impl App {
         Ok(drawn.map_err(|error| StoreError::Unavailable(format!("a key could not be drawn: {error}").into()))?)
     }
 
-    fn check_overlap(&self, overlap: Option<&str>, faults: &mut Vec<Fault>) -> Duration {
+    pub(crate) fn check_overlap(&self, overlap: Option<&str>, faults: &mut Vec<Fault>) -> Duration {
         let max = self.limits().secret_overlap_max;
         let parsed = overlap.map_or(Some(OVERLAP_DEFAULT.min(max)), |text| parse_duration(text).ok());
         parsed.filter(|overlap| *overlap <= max).unwrap_or_else(|| {
@@ -161,9 +161,19 @@ impl App {
         })
     }
 
-    fn rotation(&self, secret: &Secret<String>, overlap: Duration) -> Rotation {
+    pub(crate) fn rotation(&self, secret: &Secret<String>, overlap: Duration) -> Rotation {
         let old_expire_at = self.clock().now().plus(overlap);
         Rotation { secret: secret.clone(), old_expire_at, active_max: self.limits().secrets_active_max }
+    }
+
+    /// The secrets that sign requests to an endpoint now, newest first: its own, its account's or its contract's.
+    pub(crate) async fn signing_secrets(&self, access: &AccountAccess, lane: &LaneKey) -> Result<Vec<ActiveSecret>, AppError> {
+        let contract = access.contract()?;
+        Ok(match contract.subscription().secret.from {
+            SecretSource::Account => self.records().account_secrets(&access.account.id).await?,
+            SecretSource::Consumer | SecretSource::Generated => self.records().endpoint_secrets(lane).await?,
+            SecretSource::Contract => self.active_contract_keys(contract).await?,
+        })
     }
 
     /// The secrets of an endpoint that sign now, newest first.

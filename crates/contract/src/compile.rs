@@ -146,6 +146,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         resources: &resources,
         endpoint_secrets: subscription.as_ref().is_some_and(|subscription| subscription.secret.is_read_with_endpoints()),
         private_keys: private_key.is_some(),
+        contract_keys: subscription.as_ref().is_some_and(|subscription| subscription.secret.contract_keys().is_some()),
         activation: activation.iter().flatten().any(|activation| activation.confirmed_by == Confirmer::Receiver),
     };
     let published = fields.get("published").map(|node| published::read(node, &offered, report));

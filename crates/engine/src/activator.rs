@@ -15,7 +15,7 @@ use bellwire_domain::{AccountId, AttemptOutcome, Consumer, DeliveryId, EventType
 use bellwire_store::{ActivationEnd, LaneKey, StoreError, TakenActivation};
 use tokio::task::JoinSet;
 
-use crate::secrets::{active, credentials, signing};
+use crate::secrets::{active, contract_keys, credentials, signing};
 use crate::shared::Shared;
 use crate::steps::Backoff;
 use crate::tokens::{Fetched, Token, Wanted};
@@ -128,10 +128,16 @@ enum Tried {
 
 impl Shared {
     /// Sends a handshake's requests, and writes down what came of them.
-    async fn shake_hands(&self, lane: &LaneKey, taken: TakenActivation) {
+    async fn shake_hands(&self, lane: &LaneKey, mut taken: TakenActivation) {
         let Some(contract) = self.contract(&taken.config.account) else {
             return self.put_off(lane, taken.token).await;
         };
+        if let Some(owner) = contract_keys(&contract) {
+            match self.queue.with_contract_keys(&taken.config, &owner).await {
+                Ok(config) => taken.config.contract_keys = Arc::clone(&config.contract_keys),
+                Err(_) => return self.put_off(lane, taken.token).await, // it is tried again
+            }
+        }
         let Some(activation) = contract.activation() else {
             // The contract wants none any more.
             let end = ActivationEnd::Accepted { secret: None, rate_limit: None, is_enough: true, next_at: None };

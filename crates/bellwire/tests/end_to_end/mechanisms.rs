@@ -5,6 +5,7 @@ mod access_token;
 mod answers;
 mod batches;
 mod client_certificate;
+mod contract_keys;
 mod credentials;
 mod handshakes;
 mod health;

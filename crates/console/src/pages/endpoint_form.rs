@@ -185,7 +185,7 @@ fn page(
     let subscription = contract.subscription();
     let secret = match subscription.secret.from {
         SecretSource::Consumer if endpoint.is_none() => SecretField::Typed { is_required: subscription.secret.required },
-        SecretSource::Consumer | SecretSource::Generated | SecretSource::Account => SecretField::None,
+        SecretSource::Consumer | SecretSource::Generated | SecretSource::Account | SecretSource::Contract => SecretField::None,
     };
     let back = endpoint.map_or_else(|| home.clone(), |endpoint| format!("{home}/webhooks/{}", endpoint.id));
     Ok(EndpointFormPage {

@@ -12,8 +12,8 @@ use crate::published::bindings::{Bindings, object, quoted};
 pub enum Passed<'a> {
     /// An endpoint, and the account it belongs to.
     Endpoint(AccountView, EndpointView),
-    /// The keys that sign what an account gets.
-    Keys(AccountView, Vec<KeyView>),
+    /// The keys that sign what an account gets, or, without one, what all accounts of the contract get.
+    Keys(Option<AccountView>, Vec<KeyView>),
     /// A page of endpoints.
     Endpoints(AccountView, Vec<EndpointView>, Option<String>),
     /// A resource.
@@ -226,7 +226,9 @@ impl Passed<'_> {
                 bind_one("endpoint", endpoint.members(true), names);
             }
             Self::Keys(account, keys) => {
-                bind_account(account, names);
+                if let Some(account) = account {
+                    bind_account(account, names);
+                }
                 let members = |listed: &KeyView| {
                     let of_key = [("version", listed.version.to_string()), ("created_at", time(listed.created_at))];
                     key_members(&listed.key).into_iter().chain(of_key).collect()

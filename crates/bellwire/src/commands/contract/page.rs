@@ -63,6 +63,7 @@ fn registration(contract: &Contract) -> String {
             SecretSource::Consumer => &chosen,
             SecretSource::Generated => "Its secret is drawn for you.",
             SecretSource::Account => "Your account has one secret, which its endpoints share.",
+            SecretSource::Contract => "The platform signs with a key of its own, whose public half it tells you.",
         },
     ];
     if subscription.payload.is_declared {
@@ -71,7 +72,7 @@ fn registration(contract: &Contract) -> String {
     if let Some(lease) = &lease {
         lines.push(lease);
     }
-    if !subscription.secret.readable {
+    if !subscription.secret.readable && subscription.secret.from != SecretSource::Contract {
         lines.push("A secret cannot be read back later: keep it.");
     }
     if !subscription.enabled {

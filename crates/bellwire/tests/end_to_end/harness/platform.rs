@@ -66,7 +66,7 @@ impl Platform {
         match subscription.secret.from {
             SecretSource::Generated => made["secret"].as_str().unwrap().clone_into(&mut self.secret),
             SecretSource::Consumer => assert_eq!(made["secret"], self.secret),
-            SecretSource::Account => assert_eq!(made["secret"], Value::Null),
+            SecretSource::Account | SecretSource::Contract => assert_eq!(made["secret"], Value::Null),
         }
         id
     }
