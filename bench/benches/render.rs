@@ -56,7 +56,7 @@ fn measure(bencher: &mut criterion::Bencher<'_>, contract: &Contract, event: &Ev
             credentials: None,
         },
         account: AccountInput { id: "550e8400-e29b-41d4-a716-446655440000", name: None },
-        secrets: std::slice::from_ref(contract.example_secret()),
+        secrets: contract.example_secrets(),
         activation: None,
         others: &[],
         access_token: None,

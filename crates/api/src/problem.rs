@@ -82,6 +82,8 @@ codes! {
     NoTestEvent = "no_test_event" CONFLICT "The contract has no test event";
     /// The account has the secret.
     AccountSecret = "account_secret" CONFLICT "The secret belongs to the account";
+    /// The contract has the keys.
+    ContractSecret = "contract_secret" CONFLICT "The keys belong to the contract";
     /// The endpoints have the secrets.
     EndpointSecret = "endpoint_secret" CONFLICT "The secrets belong to the endpoints";
     /// The limit of active secrets is reached.
@@ -265,6 +267,7 @@ impl Problem {
             Conflict::EndpointLimit { .. } => Code::EndpointLimit,
             Conflict::NoTestEvent => Code::NoTestEvent,
             Conflict::AccountSecret => Code::AccountSecret,
+            Conflict::ContractSecret => Code::ContractSecret,
             Conflict::EndpointSecret => Code::EndpointSecret,
             Conflict::SecretLimit { .. } => Code::SecretLimit,
             Conflict::DeliveryInFlight => Code::DeliveryInFlight,
@@ -289,6 +292,7 @@ impl Problem {
             | Conflict::EndpointLimit { .. }
             | Conflict::NoTestEvent
             | Conflict::AccountSecret
+            | Conflict::ContractSecret
             | Conflict::EndpointSecret
             | Conflict::SecretLimit { .. }
             | Conflict::DeliveryInFlight

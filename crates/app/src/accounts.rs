@@ -97,7 +97,8 @@ impl App {
             PutAccountError::Deleting => Conflict::AccountDeleted.into(),
             PutAccountError::Store(error) => AppError::from(error),
         })?;
-        let secret = generated.and_then(|secret| ShownSecret::of(contract, secret));
+        self.ensure_contract_key(contract, &scope.by).await?;
+        let secret = generated.and_then(|secret| ShownSecret::of(contract, secret, 1));
         Ok(PutAccountAnswer { account, created, secret })
     }
 

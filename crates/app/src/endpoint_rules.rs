@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use bellwire_contract::{Contract, EventChoice, EventDefinition, SecretSource};
+use bellwire_contract::{AccountInput, Contract, EndpointInput, EventChoice, EventDefinition, SecretSource};
 use bellwire_domain::{
     AddressPolicy, Consumer, EndpointUrl, EventFilter, EventType, Lease, PAYLOAD_FIELDS_MAX, PayloadChoice, PayloadLevel,
     Pointer, RateLimit, Secret, Timestamp, UrlPolicy, escape_pointer, unseen_reason,
@@ -239,12 +239,30 @@ impl EndpointRules<'_> {
         self.contract.subscription().lease.is_none_or(|lease| lease.renewable_after_end)
     }
 
+    /// The certificates and keys among the credentials that an endpoint will have.
+    pub(crate) fn check_client_tls(
+        &self,
+        (id, url, name): (&str, &str, Option<&str>),
+        options: Option<&str>,
+        credentials: Option<&Secret<String>>,
+        faults: &mut Vec<Fault>,
+    ) {
+        let credentials = credentials.map(|given| given.expose().as_str());
+        let endpoint = EndpointInput { id, url, name, expires_at: None, headers: &[], options, credentials };
+        let account = AccountInput { id: self.account.id.as_str(), name: self.account.name.as_deref() };
+        let found = self.contract.check_client_tls(endpoint, account);
+        faults.extend(found.into_iter().map(|error| Fault::new(error.pointer, error.message)));
+    }
+
     /// The secret that was given, if the contract takes it. Without one there may be none, or one is [drawn](Self::draws_secret).
     pub(crate) fn check_secret(&self, given: Option<Secret<String>>, faults: &mut Vec<Fault>) -> Option<Secret<String>> {
         let rules = &self.contract.subscription().secret;
         match (&given, rules.from) {
             (Some(_), SecretSource::Account) => {
                 faults.push(Fault::new("/secret", "under this contract the secret belongs to the account: leave it out"));
+            }
+            (Some(_), SecretSource::Contract) => {
+                faults.push(Fault::new("/secret", "under this contract one key signs for all accounts: leave it out"));
             }
             (Some(secret), SecretSource::Consumer | SecretSource::Generated) => {
                 if let Err(detail) = self.contract.check_secret(secret.expose()) {
@@ -254,7 +272,7 @@ impl EndpointRules<'_> {
             (None, SecretSource::Consumer) if rules.required => {
                 faults.push(Fault::new("/secret", "under this contract you choose the secret: give one"));
             }
-            (None, SecretSource::Consumer | SecretSource::Generated | SecretSource::Account) => {}
+            (None, SecretSource::Consumer | SecretSource::Generated | SecretSource::Account | SecretSource::Contract) => {}
         }
         given
     }

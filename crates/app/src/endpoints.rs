@@ -109,7 +109,7 @@ impl App {
     ) -> Result<(Endpoint, Option<ShownSecret>), AppError> {
         let rules = self.endpoint_rules(access)?;
         let new = self.new_endpoint(access, &rules, input).await?;
-        let shown = new.secret.clone().and_then(|secret| ShownSecret::of(rules.contract, secret));
+        let shown = new.secret.clone().and_then(|secret| ShownSecret::of(rules.contract, secret, 1));
         let created = self.records().audited(created_entry(access, &new)).create_endpoint(new, rules.endpoints_max()).await;
         let created = created.map_err(|error| limited(error, |max| Conflict::EndpointLimit { max }))?;
         Ok((created.ok_or(AppError::NotFound(Resource::Account))?, shown))
@@ -137,6 +137,8 @@ impl App {
         let credentials = rules.check_credentials(None, input.credentials.as_ref(), &mut faults);
         let now = self.clock().now();
         let lease = rules.check_lease(asked_end(input.expires_at, input.lease, now), now, &mut faults);
+        let named = ("", input.url.as_str(), input.name.as_deref());
+        rules.check_client_tls(named, options.as_deref(), credentials.as_ref(), &mut faults);
         let secret = rules.check_secret(input.secret, &mut faults);
         no_faults(faults)?;
         let secret = match secret {
@@ -224,6 +226,12 @@ impl App {
         let options = patch.options.map(|wanted| rules.check_options(before.options.as_deref(), wanted, &mut faults));
         let before_given = before.credentials.as_ref();
         let credentials = patch.credentials.map(|wanted| rules.check_credentials(before_given, wanted.as_ref(), &mut faults));
+        if patch.url.is_some() || options.is_some() || credentials.is_some() {
+            let named = (id, patch.url.as_deref().unwrap_or(&before.url), before.name.as_deref());
+            let options = options.as_ref().unwrap_or(&before.options);
+            let credentials = credentials.as_ref().unwrap_or(&before.credentials);
+            rules.check_client_tls(named, options.as_deref(), credentials.as_ref(), &mut faults);
+        }
         let now = self.clock().now();
         let asked = asked_end(patch.expires_at, patch.lease, now);
         let lease = asked.map(|asked| rules.check_renewal(asked, now, &mut faults));

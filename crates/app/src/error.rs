@@ -108,6 +108,9 @@ pub enum Conflict {
     /// The secret belongs to the account.
     #[error("under this contract the secret belongs to the account: change it there, for all of its endpoints")]
     AccountSecret,
+    /// The contract has keys of its own, which sign for all of its accounts.
+    #[error("one key signs for all accounts of this contract: the operator rotates it there")]
+    ContractSecret,
     /// The secrets belong to the endpoints.
     #[error("under this contract each endpoint has its own secret, and the account has none")]
     EndpointSecret,

@@ -19,6 +19,7 @@ mod activations;
 mod audit;
 mod author;
 mod bulk_retries;
+mod contract_keys;
 mod contract_reload;
 mod contracts;
 mod deliveries;

@@ -11,6 +11,8 @@ pub enum Operation {
     ContractRead,
     /// Loading contracts anew.
     ContractReload,
+    /// Giving a contract new keys.
+    ContractKeyRotate,
     /// Creating, changing, listing and deleting accounts.
     AccountManage,
     /// Listing all accounts.
@@ -47,10 +49,11 @@ pub enum Operation {
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::KeyManage,
         Self::ContractRead,
         Self::ContractReload,
+        Self::ContractKeyRotate,
         Self::AccountManage,
         Self::AccountList,
         Self::AccountRead,
@@ -84,6 +87,7 @@ impl Operation {
             | Self::DisclosureRead => false,
             Self::KeyManage
             | Self::ContractReload
+            | Self::ContractKeyRotate
             | Self::AccountManage
             | Self::EndpointChange
             | Self::EventPublish
@@ -142,6 +146,7 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
             Role::Consumer,
             Operation::KeyManage
             | Operation::ContractReload
+            | Operation::ContractKeyRotate
             | Operation::AccountManage
             | Operation::AccountList
             | Operation::EventPublish
@@ -154,6 +159,7 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
             Role::Publisher,
             Operation::KeyManage
             | Operation::ContractReload
+            | Operation::ContractKeyRotate
             | Operation::AccountManage
             | Operation::AccountList
             | Operation::AccountRead
@@ -172,6 +178,7 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
             Role::Auditor,
             Operation::KeyManage
             | Operation::ContractReload
+            | Operation::ContractKeyRotate
             | Operation::AccountManage
             | Operation::EndpointChange
             | Operation::EventPublish
@@ -190,10 +197,11 @@ mod tests {
     use super::*;
 
     /// One line per operation: admin, publisher, consumer, auditor. `+` everywhere, `o` own account, `-` nowhere.
-    const MATRIX: [(Operation, &str); 19] = [
+    const MATRIX: [(Operation, &str); 20] = [
         (Operation::KeyManage, "+---"),
         (Operation::ContractRead, "++o+"),
         (Operation::ContractReload, "+---"),
+        (Operation::ContractKeyRotate, "+---"),
         (Operation::AccountManage, "+---"),
         (Operation::AccountList, "+--+"),
         (Operation::AccountRead, "+-o+"),

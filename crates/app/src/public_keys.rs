@@ -2,9 +2,9 @@
 
 use std::cmp::Reverse;
 
-use bellwire_contract::{PublicKey, SecretSource};
+use bellwire_contract::{Contract, PublicKey, SecretSource};
 use bellwire_domain::Timestamp;
-use bellwire_store::PageRequest;
+use bellwire_store::{ActiveSecret, PageRequest};
 
 use crate::{AccountAccess, App, AppError};
 
@@ -13,8 +13,12 @@ use crate::{AccountAccess, App, AppError};
 pub struct ListedKey {
     /// The key.
     pub key: PublicKey,
+    /// Which of its owner's it is.
+    pub version: i64,
     /// When it was made.
     pub created_at: Timestamp,
+    /// The end of its overlap with a newer one; `None`: it is the newest.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl App {
@@ -28,6 +32,7 @@ impl App {
         let mut active = Vec::new();
         match rules.from {
             SecretSource::Account => active = self.records().account_secrets(&access.account.id).await?,
+            SecretSource::Contract => active = self.active_contract_keys(contract).await?,
             SecretSource::Consumer | SecretSource::Generated => {
                 let mut page = PageRequest { limit: self.limits().page_limit_max, after: None };
                 loop {
@@ -40,11 +45,17 @@ impl App {
                 }
             }
         }
-        let listed = active
-            .iter()
-            .filter_map(|active| Some(ListedKey { key: contract.public_key(&active.secret)?, created_at: active.created_at }));
-        let mut keys: Vec<ListedKey> = listed.collect();
-        keys.sort_by_key(|listed| Reverse(listed.created_at));
-        Ok(keys)
+        Ok(listed(contract, &active))
     }
+}
+
+/// The public halves, newest first.
+pub(crate) fn listed(contract: &Contract, active: &[ActiveSecret]) -> Vec<ListedKey> {
+    let listed = active.iter().filter_map(|active| {
+        let key = contract.public_key(&active.secret)?;
+        Some(ListedKey { key, version: active.version, created_at: active.created_at, expires_at: active.expires_at })
+    });
+    let mut keys: Vec<ListedKey> = listed.collect();
+    keys.sort_by_key(|listed| Reverse((listed.created_at, listed.version)));
+    keys
 }

@@ -3,7 +3,7 @@
 
 use bellwire_contract::{
     AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput as RenderedEvent, PreviousAttempt, RenderInput,
-    SecretSource,
+    SigningSecret,
 };
 use bellwire_domain::{MASK, OutboundRequest, Secret, mask_query};
 use bellwire_store::{Attempt, Delivery, Endpoint, Event};
@@ -52,13 +52,9 @@ impl App {
         // Whole, as the request is made from it.
         let endpoint = self.records().find_endpoint(&lane(access, delivery.endpoint_id.as_str())?).await?;
         let endpoint = endpoint.ok_or(AppError::NotFound(Resource::Endpoint))?;
-        let active = match contract.subscription().secret.from {
-            SecretSource::Account => self.records().account_secrets(&access.account.id).await?,
-            SecretSource::Consumer | SecretSource::Generated => {
-                self.records().endpoint_secrets(&lane(access, delivery.endpoint_id.as_str())?).await?
-            }
-        };
-        let secrets: Vec<Secret<String>> = active.into_iter().map(|active| active.secret).collect();
+        let active = self.signing_secrets(access, &lane(access, delivery.endpoint_id.as_str())?).await?;
+        let signing = active.into_iter().map(|active| SigningSecret { secret: active.secret, version: active.version });
+        let signing: Vec<SigningSecret> = signing.collect();
         let Ok(data) = std::str::from_utf8(&event.data) else { return Ok(Err("the payload is not text".to_owned())) };
         let data = &*contract.minimise(data, endpoint.payload.as_ref());
         let (id, credentials) = (delivery.id.to_string(), endpoint.credentials.as_ref().map(hidden));
@@ -89,14 +85,14 @@ impl App {
                 headers: &endpoint.headers,
             },
             account: AccountInput { id: access.account.id.as_str(), name: access.account.name.as_deref() },
-            secrets: &secrets,
+            secrets: &signing,
             activation: None,
             others: &[],
             access_token: contract.access_token().map(|_| HIDDEN),
         };
         let policy = contract.delivery_of(endpoint.options.as_deref());
         let is_shared = policy.batch.is_some() && contract.carries_events(&event.event_type);
-        let rendered = contract.render(&input).map(|request| ShownRequest { is_shared, ..shown(&request, &secrets) });
+        let rendered = contract.render(&input).map(|request| ShownRequest { is_shared, ..shown(&request, &signing) });
         let shown = rendered.map(|request| if access.shows_tokens { request } else { request.without_tokens(&endpoint) });
         Ok(shown.map_err(|error| error.to_string()))
     }
@@ -127,9 +123,9 @@ fn hidden(credentials: &Secret<String>) -> String {
     Value::Object(given).to_string()
 }
 
-fn shown(request: &OutboundRequest, secrets: &[Secret<String>]) -> ShownRequest {
+fn shown(request: &OutboundRequest, secrets: &[SigningSecret]) -> ShownRequest {
     let hide = |text: &str| {
-        let secrets = secrets.iter().map(|secret| secret.expose().as_str()).filter(|secret| !secret.is_empty());
+        let secrets = secrets.iter().map(|signing| signing.secret.expose().as_str()).filter(|secret| !secret.is_empty());
         secrets.fold(text.to_owned(), |text, secret| text.replace(secret, HIDDEN))
     };
     let headers = request.headers.iter();
@@ -157,8 +153,9 @@ mod tests {
             spellings: vec!["apiKey".into()],
             body: "{\"key\":\"hunter2\"}".into(),
             heeded: std::sync::Arc::default(),
+            tls: None,
         };
-        let shown = shown(&request, &[Secret::new("hunter2".to_owned()), Secret::new(String::new())]);
+        let shown = shown(&request, &SigningSecret::numbered(&[Secret::new("hunter2".to_owned()), Secret::new(String::new())]));
         assert_eq!(shown.url, format!("https://a.example/hook?key={HIDDEN}"));
         assert_eq!(shown.headers, [("apiKey".to_owned(), HIDDEN.to_owned())]);
         assert_eq!(shown.body, format!("{{\"key\":\"{HIDDEN}\"}}"));

@@ -34,8 +34,10 @@ impl App {
     ) -> Result<(Endpoint, Option<ShownSecret>), AppError> {
         self.get_endpoint(access, id).await?;
         let rules = self.endpoint_rules(access)?;
-        if rules.contract.subscription().secret.from == SecretSource::Account {
-            return Err(Conflict::AccountSecret.into());
+        match rules.contract.subscription().secret.from {
+            SecretSource::Account => return Err(Conflict::AccountSecret.into()),
+            SecretSource::Contract => return Err(Conflict::ContractSecret.into()),
+            SecretSource::Consumer | SecretSource::Generated => {}
         }
         let mut faults = Vec::new();
         let overlap = self.check_overlap(input.overlap, &mut faults);
@@ -52,7 +54,9 @@ impl App {
         let rotated =
             self.records().audited(entry).rotate_endpoint_secret(&lane(access, id)?, self.rotation(&secret, overlap)).await;
         let rotated = rotated.map_err(|error| limited(error, |max| Conflict::SecretLimit { max }))?;
-        Ok((rotated.ok_or(AppError::NotFound(Resource::Endpoint))?, ShownSecret::of(rules.contract, secret)))
+        let endpoint = rotated.ok_or(AppError::NotFound(Resource::Endpoint))?;
+        let version = version_of(&secret, &self.endpoint_secrets(access, &endpoint).await?);
+        Ok((endpoint, version.and_then(|version| ShownSecret::of(rules.contract, secret, version))))
     }
 
     /// The same for the secret that an account has for all of its endpoints. If none is given, one is generated.
@@ -62,8 +66,10 @@ impl App {
         input: SecretInput<'_>,
     ) -> Result<(Account, Option<ShownSecret>), AppError> {
         let contract = access.contract()?;
-        if contract.subscription().secret.from != SecretSource::Account {
-            return Err(Conflict::EndpointSecret.into());
+        match contract.subscription().secret.from {
+            SecretSource::Account => {}
+            SecretSource::Contract => return Err(Conflict::ContractSecret.into()),
+            SecretSource::Consumer | SecretSource::Generated => return Err(Conflict::EndpointSecret.into()),
         }
         let mut faults = Vec::new();
         let overlap = self.check_overlap(input.overlap, &mut faults);
@@ -79,7 +85,9 @@ impl App {
         let rotated =
             self.records().audited(entry).rotate_account_secret(&access.account.id, self.rotation(&secret, overlap)).await;
         let rotated = rotated.map_err(|error| limited(error, |max| Conflict::SecretLimit { max }))?;
-        Ok((rotated.ok_or(AppError::NotFound(Resource::Account))?, ShownSecret::of(contract, secret)))
+        let account = rotated.ok_or(AppError::NotFound(Resource::Account))?;
+        let version = version_of(&secret, &self.records().account_secrets(&account.id).await?);
+        Ok((account, version.and_then(|version| ShownSecret::of(contract, secret, version))))
     }
 
     /// An endpoint's newest secret, if the contract allows reading it back; of a private key the public half, always.
@@ -91,16 +99,13 @@ impl App {
         let Ok(contract) = access.contract() else { return Ok(None) };
         let rules = &contract.subscription().secret;
         if rules.private_key.is_some() {
-            let found = match rules.from {
-                SecretSource::Account => self.records().account_secrets(&access.account.id).await?,
-                SecretSource::Consumer | SecretSource::Generated => self.endpoint_secrets(access, endpoint).await?,
-            };
-            return Ok(newest(found).and_then(|key| ShownSecret::of(contract, key)));
+            let found = self.signing_secrets(access, &lane(access, endpoint.id.as_str())?).await?;
+            return Ok(ShownSecret::newest(contract, found));
         }
         if !rules.is_read_with_endpoints() {
             return Ok(None);
         }
-        let found = newest(self.endpoint_secrets(access, endpoint).await?);
+        let found = ShownSecret::newest(contract, self.endpoint_secrets(access, endpoint).await?);
         self.note_secret(access.entry(AuditAction::SecretRead).to(endpoint.id.as_str()), found).await
     }
 
@@ -109,31 +114,29 @@ impl App {
         let Ok(contract) = access.contract() else { return Ok(None) };
         let rules = &contract.subscription().secret;
         if rules.private_key.is_some() && rules.from == SecretSource::Account {
-            let found = newest(self.records().account_secrets(&access.account.id).await?);
-            return Ok(found.and_then(|key| ShownSecret::of(contract, key)));
+            return Ok(ShownSecret::newest(contract, self.records().account_secrets(&access.account.id).await?));
         }
         if !rules.is_read_with_accounts() {
             return Ok(None);
         }
-        let found = newest(self.records().account_secrets(&access.account.id).await?);
+        let found = ShownSecret::newest(contract, self.records().account_secrets(&access.account.id).await?);
         self.note_secret(access.entry(AuditAction::SecretRead), found).await
     }
 
     /// Records that a secret is shown, if there is one.
-    async fn note_secret(&self, entry: AuditEntry, found: Option<Secret<String>>) -> Result<Option<ShownSecret>, AppError> {
+    async fn note_secret(&self, entry: AuditEntry, found: Option<ShownSecret>) -> Result<Option<ShownSecret>, AppError> {
         if found.is_some() {
             self.records().note(entry).await?;
         }
-        Ok(found.map(ShownSecret::Text))
+        Ok(found)
     }
 
     /// When those of an endpoint's secrets end that sign beside the newest, the latest first.
     pub async fn secret_overlaps(&self, access: &AccountAccess, endpoint: &Endpoint) -> Result<Vec<Timestamp>, AppError> {
-        let Ok(contract) = access.contract() else { return Ok(Vec::new()) };
-        let secrets = match contract.subscription().secret.from {
-            SecretSource::Account => self.records().account_secrets(&access.account.id).await?,
-            SecretSource::Consumer | SecretSource::Generated => self.endpoint_secrets(access, endpoint).await?,
-        };
+        if access.contract().is_err() {
+            return Ok(Vec::new());
+        }
+        let secrets = self.signing_secrets(access, &lane(access, endpoint.id.as_str())?).await?;
         Ok(secrets.into_iter().filter_map(|secret| secret.expires_at).collect())
     }
 
@@ -148,7 +151,7 @@ impl App {
         Ok(drawn.map_err(|error| StoreError::Unavailable(format!("a key could not be drawn: {error}").into()))?)
     }
 
-    fn check_overlap(&self, overlap: Option<&str>, faults: &mut Vec<Fault>) -> Duration {
+    pub(crate) fn check_overlap(&self, overlap: Option<&str>, faults: &mut Vec<Fault>) -> Duration {
         let max = self.limits().secret_overlap_max;
         let parsed = overlap.map_or(Some(OVERLAP_DEFAULT.min(max)), |text| parse_duration(text).ok());
         parsed.filter(|overlap| *overlap <= max).unwrap_or_else(|| {
@@ -158,9 +161,19 @@ impl App {
         })
     }
 
-    fn rotation(&self, secret: &Secret<String>, overlap: Duration) -> Rotation {
+    pub(crate) fn rotation(&self, secret: &Secret<String>, overlap: Duration) -> Rotation {
         let old_expire_at = self.clock().now().plus(overlap);
         Rotation { secret: secret.clone(), old_expire_at, active_max: self.limits().secrets_active_max }
+    }
+
+    /// The secrets that sign requests to an endpoint now, newest first: its own, its account's or its contract's.
+    pub(crate) async fn signing_secrets(&self, access: &AccountAccess, lane: &LaneKey) -> Result<Vec<ActiveSecret>, AppError> {
+        let contract = access.contract()?;
+        Ok(match contract.subscription().secret.from {
+            SecretSource::Account => self.records().account_secrets(&access.account.id).await?,
+            SecretSource::Consumer | SecretSource::Generated => self.records().endpoint_secrets(lane).await?,
+            SecretSource::Contract => self.active_contract_keys(contract).await?,
+        })
     }
 
     /// The secrets of an endpoint that sign now, newest first.
@@ -174,6 +187,7 @@ impl App {
     }
 }
 
-fn newest(active: Vec<ActiveSecret>) -> Option<Secret<String>> {
-    active.into_iter().next().map(|newest| newest.secret)
+/// Which of the active secrets one is that was just made. `None`: it does not sign any more.
+fn version_of(made: &Secret<String>, active: &[ActiveSecret]) -> Option<i64> {
+    active.iter().find(|active| active.secret.expose() == made.expose()).map(|active| active.version)
 }

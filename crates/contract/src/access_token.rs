@@ -131,7 +131,7 @@ pub(crate) fn read(node: &Node, report: &mut Report) -> Option<AccessToken> {
         lifetime: fields.duration("lifetime", report).unwrap_or(LIFETIME),
         refresh_before: fields.duration("refresh_before", report).unwrap_or(REFRESH_BEFORE),
     };
-    let is_clean = token.check_names(report);
+    let is_clean = check_standing(token.expressions(), PATH, report);
     is_clean.then_some(token)
 }
 
@@ -191,16 +191,16 @@ impl AccessToken {
             .chain(parameters)
             .flat_map(Template::expressions)
     }
+}
 
-    /// Whether it knows all that it names.
-    fn check_names(&self, report: &mut Report) -> bool {
-        let unknown = |variable: &Variable| !matches!(variable, Variable::Builtin(builtin) if KNOWN.contains(builtin));
-        let mut is_clean = true;
-        for expression in self.expressions().filter(|expression| expression.uses(unknown)) {
-            let help = format!("use `{}`", KNOWN.map(Builtin::as_str).join("`, `"));
-            report.add(expression.at, PATH, "a token is for many requests, and knows the endpoint and its account only", help);
-            is_clean = false;
-        }
-        is_clean
+/// Whether expressions name only what does not differ from request to request; reports those that do not.
+pub(crate) fn check_standing<'e>(expressions: impl Iterator<Item = &'e Expression>, path: &str, report: &mut Report) -> bool {
+    let unknown = |variable: &Variable| !matches!(variable, Variable::Builtin(builtin) if KNOWN.contains(builtin));
+    let mut is_clean = true;
+    for expression in expressions.filter(|expression| expression.uses(unknown)) {
+        let help = format!("use `{}`", KNOWN.map(Builtin::as_str).join("`, `"));
+        report.add(expression.at, path, "this is for many requests, and knows the endpoint and its account only", help);
+        is_clean = false;
     }
+    is_clean
 }

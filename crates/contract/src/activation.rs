@@ -140,7 +140,7 @@ pub(crate) fn read(node: &Node, request: &Node, signatures: &Signatures, report:
 /// Reports an answer that would give the endpoint a secret that it cannot have.
 pub(crate) fn check(activation: &Activation, rules: &SecretRules, report: &mut Report) {
     let Some(expression) = &activation.secret else { return };
-    if rules.from == SecretSource::Account {
+    if matches!(rules.from, SecretSource::Account | SecretSource::Contract) {
         let help = "write `subscription: { secret: { from: consumer, required: false } }`";
         report.add(
             expression.at,

@@ -19,6 +19,7 @@ use crate::json;
 use crate::meter::Meter;
 use crate::piece::Piece;
 use crate::request::{Body, RequestPlan};
+use crate::signature::Signer;
 use crate::template::Template;
 use crate::tree::{Member, Tree};
 use crate::variables::{Builtin, Values, Variable};
@@ -64,6 +65,8 @@ pub(crate) struct Captured<'a> {
     url: String,
     pub(crate) shown: Vec<Shown<'a>>,
     secret: &'a str,
+    /// The version that the value which is looked at shows of its secret.
+    version: Option<i64>,
     meter: Arc<Meter>,
 }
 
@@ -95,7 +98,7 @@ impl<'a> Captured<'a> {
     pub(crate) fn new(contract: &'a Contract, plan: &'a RequestPlan, request: &'a CapturedRequest<'a>) -> Self {
         let host = request.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         let url = if request.url.starts_with('/') { format!("https://{host}{}", request.url) } else { request.url.to_owned() };
-        let mut captured = Self { contract, request, url, shown: Vec::new(), secret: "", meter: Arc::default() };
+        let mut captured = Self { contract, request, url, shown: Vec::new(), secret: "", version: None, meter: Arc::default() };
         match (&plan.body, std::str::from_utf8(request.body)) {
             (Body::Json(tree), Ok(text)) if serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok() => {
                 captured.read_tree(tree, text, "the body");
@@ -113,6 +116,12 @@ impl<'a> Captured<'a> {
     /// The same with a secret to try.
     pub(crate) fn with_secret(mut self, secret: &'a str) -> Self {
         self.secret = secret;
+        self
+    }
+
+    /// The same with the version that a value shows.
+    pub(crate) fn with_version(mut self, version: Option<i64>) -> Self {
+        self.version = version;
         self
     }
 
@@ -207,7 +216,8 @@ impl Values for Captured<'_> {
             Variable::Header(name) => self.header(name).map_or(Piece::Absent, Piece::text),
             Variable::Signature(name) => {
                 let signature = self.contract.signatures.iter().find(|signature| signature.name == *name);
-                let value = signature.and_then(|signature| signature.one(self, self.secret).ok());
+                let value =
+                    signature.and_then(|signature| signature.one(self, Signer { secret: self.secret, version: None }).ok());
                 value.map_or(Piece::Absent, |value| Piece::Text(value.into()))
             }
             Variable::Local(_) => self.plain(variable),
@@ -248,6 +258,7 @@ impl Captured<'_> {
                 Piece::Absent => self.occurred_at().map_or(Piece::Absent, Piece::Time),
                 other => other,
             },
+            Builtin::KeyVersion => self.version.map_or_else(|| self.plain(variable), |version| Piece::number(&version)),
             _ if variable.is_of_key() => match self.plain(variable) {
                 Piece::Absent => self.key(builtin, self.secret),
                 shown => shown,

@@ -9,6 +9,7 @@ use crate::access_token::AccessToken;
 use crate::activation::{self, ACTIVATION, Activation, Confirmer};
 use crate::answer_rules::AnswerRules;
 use crate::catalogue::{self, Catalogue, EVENTS, TEST_EVENT, Undeclared};
+use crate::client_tls::ClientTlsPlan;
 use crate::console::{self, CONSOLE};
 use crate::contract::Contract;
 use crate::diagnostic::{At, ContractError, Report};
@@ -21,7 +22,7 @@ use crate::published::{self, PUBLISHED};
 use crate::reader::{Fields, text};
 use crate::request::{self, REQUEST, RequestPlan, Step};
 use crate::resource::{self, RESOURCE};
-use crate::signature::{self, KeyPairs, SIGNATURE, Signature, Signatures};
+use crate::signature::{self, KeyPairs, SIGNATURE, Signature, Signatures, SigningSecret};
 use crate::subscription::{self, Choices, IDS, SUBSCRIPTION};
 use crate::trial;
 use crate::variables::{Builtin, Variable};
@@ -114,6 +115,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let signatures = signatures.read;
     let key_pairs = KeyPairs::of(&signatures);
     let access_token = request.map_or(Some(None), |node| request::read_access_token(node, report));
+    let client_tls = request.map_or_else(|| Some(ClientTlsPlan::default()), |node| request::read_client_tls(node, report));
     let token_algorithm = access_token.iter().flatten().find_map(AccessToken::algorithm);
     let uses_secret = token_algorithm.is_some() || plan.as_ref().is_some_and(|plan| uses_secret(plan, &signatures));
     let custom_headers = request.is_some_and(|node| request::reads_custom_headers(node, report));
@@ -133,6 +135,9 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     for expression in access_token.iter().flatten().flat_map(AccessToken::expressions) {
         check_choices(choices.as_ref(), expression, "request.access_token", report);
     }
+    for expression in client_tls.iter().flat_map(ClientTlsPlan::expressions) {
+        check_choices(choices.as_ref(), expression, "request.client_certificate", report);
+    }
     check_conditions(choices.as_ref(), variants.iter().flatten(), report);
     if let (Some(Some(activation)), Some(subscription)) = (&activation, &subscription) {
         activation::check(activation, &subscription.secret, report);
@@ -141,6 +146,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         resources: &resources,
         endpoint_secrets: subscription.as_ref().is_some_and(|subscription| subscription.secret.is_read_with_endpoints()),
         private_keys: private_key.is_some(),
+        contract_keys: subscription.as_ref().is_some_and(|subscription| subscription.secret.contract_keys().is_some()),
         activation: activation.iter().flatten().any(|activation| activation.confirmed_by == Confirmer::Receiver),
     };
     let published = fields.get("published").map(|node| published::read(node, &offered, report));
@@ -151,7 +157,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let heeded = answer_rules.heeded();
     let Choices { options, credentials, filter } = choices?;
     let subscription = subscription?;
-    let example_secret = subscription.secret.draw(&[7; 32]);
+    let example_secret = SigningSecret { secret: subscription.secret.draw(&[7; 32]), version: 1 };
     let contract = Contract {
         name: name?,
         version,
@@ -174,12 +180,14 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         plan: plan?,
         variants: variants?,
         access_token: access_token?,
+        client_tls: client_tls?,
         looks_back: uses.looks_back,
         options,
         example_credentials: credentials.tried_credentials().into_iter().next().flatten(),
         credentials,
         filter,
         chosen_delivery,
+        speaks_of: signature::speaks_of(&signatures, key_pairs),
         signatures,
         key_pairs: key_pairs.or(private_key.map(KeyPairs::unused)),
         example_secret,

@@ -10,6 +10,7 @@ use crate::access_token::AccessToken;
 use crate::activation::Activation;
 use crate::answer_rules::{AnswerInput, AnswerRules, AnsweredEvent};
 use crate::catalogue::{EventDefinition, TestEvent};
+use crate::client_tls::ClientTlsPlan;
 use crate::console::ConsoleWords;
 use crate::diagnostic::did_you_mean;
 use crate::expression::Expression;
@@ -20,7 +21,7 @@ use crate::published::PublishedApi;
 use crate::request::{RequestPlan, is_connection_header};
 use crate::resource::ResourceDefinition;
 use crate::schema::{self, DataError};
-use crate::signature::{KeyPairs, Signature};
+use crate::signature::{KeyPairs, Secrets, Signature, SigningSecret};
 use crate::subscription::{IdFormats, Subscription};
 use crate::variables::Variable;
 use crate::variants::Variant;
@@ -54,6 +55,7 @@ pub struct Contract {
     pub(crate) plan: RequestPlan,
     pub(crate) variants: Vec<Variant>,
     pub(crate) access_token: Option<AccessToken>,
+    pub(crate) client_tls: ClientTlsPlan,
     pub(crate) looks_back: bool,
     pub(crate) options: EndpointOptions,
     pub(crate) credentials: EndpointOptions,
@@ -64,8 +66,10 @@ pub struct Contract {
     pub(crate) signatures: Vec<Signature>,
     /// How its private keys sign, if its secrets are such.
     pub(crate) key_pairs: Option<KeyPairs>,
+    /// Whose version requests show, of the secrets that sign.
+    pub(crate) speaks_of: Secrets,
     /// A secret for examples.
-    pub(crate) example_secret: Secret<String>,
+    pub(crate) example_secret: SigningSecret,
     pub(crate) tolerance: Duration,
 }
 
@@ -188,7 +192,19 @@ impl Contract {
 
     /// A secret for examples and trials: the same each time, so that it may protect nothing.
     pub fn example_secret(&self) -> &Secret<String> {
-        &self.example_secret
+        &self.example_secret.secret
+    }
+
+    /// The same as what requests are signed with.
+    pub const fn example_secrets(&self) -> &[SigningSecret] {
+        std::slice::from_ref(&self.example_secret)
+    }
+
+    /// Whether requests say which of its owner's secrets has signed.
+    pub fn shows_key_version(&self) -> bool {
+        let in_signatures = self.signatures.iter().flat_map(Signature::expressions);
+        let parts = self.plans().flat_map(|plan| plan.order.iter().flat_map(|step| plan.expressions(*step, &self.signatures)));
+        in_signatures.chain(parts).any(|expression| expression.uses(|used| *used == Variable::KEY_VERSION))
     }
 
     /// A new secret in the contract's format. `entropy` must be fresh random bytes. An RSA key takes some fifty milliseconds.

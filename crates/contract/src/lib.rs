@@ -12,8 +12,8 @@
 //! - `diagnostic`, `yaml`, `grammar` and `reader`: a tree with places, tables of keys, and what is wrong where;
 //! - `key_pair`: private keys and their public halves;
 //! - `json`, `piece`, `meter`, `filters`, `python`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
-//! - `access_token`, `signature`, `request`, `catalogue`, `answer_rules`, `policy`, `activation`, `facts`, `options`, `variants`, `lease`, `subscription`, `console`, `resource`, `published` and `version`: each reads one part of a contract;
-//! - `contract`: the compiled contract, and on top of it `warnings`, `render`, `choosing`, `handshake`, `token_request`, `captured`, `verify`, `identify`, `proofs` and `code`;
+//! - `access_token`, `client_tls`, `signature`, `request`, `catalogue`, `answer_rules`, `policy`, `activation`, `facts`, `options`, `variants`, `lease`, `subscription`, `console`, `resource`, `published` and `version`: each reads one part of a contract;
+//! - `contract`: the compiled contract, and on top of it `warnings`, `render`, `choosing`, `handshake`, `standing`, `token_request`, `captured`, `verify`, `identify`, `proofs` and `code`;
 //! - `trial`, `compile`, `json_schema`, `shipped` and `changes`.
 //!
 //! To add
@@ -36,6 +36,7 @@ mod captured;
 mod catalogue;
 mod changes;
 mod choosing;
+mod client_tls;
 mod code;
 mod compile;
 mod console;
@@ -71,6 +72,7 @@ mod resource;
 mod schema;
 mod shipped;
 mod signature;
+mod standing;
 mod subscription;
 mod template;
 mod token_request;
@@ -111,6 +113,7 @@ pub use render::{
 pub use resource::{ResourceChange, ResourceDefinition, ResourceEvent, ResourceRefusal, StoredResource};
 pub use schema::DataError;
 pub use shipped::{Contracts, DuplicateContract};
+pub use signature::SigningSecret;
 pub use subscription::{EventChoice, IdFormats, Registrar, SecretRules, SecretSource, Subscription};
 pub use token_request::{IssuedToken, TokenInput};
 pub use verify::Verdict;

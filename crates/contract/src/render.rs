@@ -19,7 +19,7 @@ use crate::piece::Piece;
 use crate::published::PublishedApi;
 use crate::python;
 use crate::request::{Body, RequestPlan, Spacing, Step, is_connection_header};
-use crate::signature::SecretEncoding;
+use crate::signature::{SecretEncoding, SigningSecret};
 use crate::template::Template;
 use crate::tree::Tree;
 use crate::variables::{Builtin, Scope, Values, Variable};
@@ -94,7 +94,7 @@ impl Rendering<'_> {
                 else {
                     return Ok(());
                 };
-                let value = signature.value(self, self.input.secrets.iter().map(|secret| secret.expose().as_str()))?;
+                let value = signature.value(self, self.input.secrets.iter().map(SigningSecret::signer))?;
                 if let Some(slot) = self.signatures.get_mut(index) {
                     *slot = value;
                 }
@@ -162,6 +162,13 @@ impl Rendering<'_> {
     }
 
     pub(crate) fn finish(self) -> Result<OutboundRequest, RenderError> {
+        let tls = match &self.contract.client_tls {
+            plan if plan.is_empty() => None,
+            plan => {
+                let rendered = plan.render(Scope::of(&self));
+                rendered.map_err(|failure| RenderError::of("request.client_certificate".to_owned(), failure))?
+            }
+        };
         let own = if self.contract.subscription().custom_headers { self.input.endpoint.headers } else { &[] };
         let mut headers = HeaderMap::with_capacity(self.headers.len() + own.len());
         let mut spellings = Vec::with_capacity(self.headers.len() + own.len());
@@ -188,7 +195,7 @@ impl Rendering<'_> {
         }
         let (method, body) = (self.plan.method.clone(), Bytes::from(self.body));
         let heeded = Arc::clone(&self.contract.heeded);
-        Ok(OutboundRequest { method, url: self.url, headers, spellings, body, heeded })
+        Ok(OutboundRequest { method, url: self.url, headers, spellings, body, heeded, tls })
     }
 
     fn builtin(&self, builtin: Builtin) -> Piece<'_> {
@@ -241,10 +248,14 @@ impl Rendering<'_> {
             Builtin::RequestQuery => part(UrlPart::Query),
             Builtin::PublishedUrl => optional(self.contract.published().and_then(PublishedApi::url)),
             Builtin::Body => Piece::Bytes(self.body.as_slice().into()),
-            Builtin::Secret => secrets.first().map_or(Piece::Absent, |secret| Piece::text(secret.expose())),
+            Builtin::Secret => secrets.first().map_or(Piece::Absent, |signing| Piece::text(signing.secret.expose())),
+            Builtin::KeyVersion => {
+                let signing = self.contract.speaks_of.pick(secrets);
+                signing.map_or(Piece::Absent, |signing| Piece::number(&signing.version))
+            }
             Builtin::KeyId | Builtin::KeyPublic | Builtin::KeySpki | Builtin::KeyPem | Builtin::KeyJwk | Builtin::KeyX509 => {
-                let signing = self.contract.key_pairs.and_then(|pairs| pairs.pick(secrets));
-                signing.map_or(Piece::Absent, |key| self.key(builtin, key))
+                let signing = self.contract.key_pairs.and_then(|pairs| pairs.secrets.pick(secrets));
+                signing.map_or(Piece::Absent, |signing| self.key(builtin, signing.secret.expose()))
             }
         }
     }

@@ -9,6 +9,7 @@ mod header;
 use http::Method;
 
 use crate::access_token::{self, ACCESS_TOKEN, AccessToken};
+use crate::client_tls::{self, CA, CLIENT_CERTIFICATE, ClientTlsPlan};
 use crate::diagnostic::{At, Mistake, Report, suggestion};
 use crate::expression::Expression;
 use crate::grammar::{Definition, KeySpec, Shape};
@@ -34,8 +35,19 @@ const CUSTOM_HEADERS: KeySpec =
 const BODY_HELP: &str = "write the body, for example `body: \"{{ event.data }}\"` or `body: { $empty: true }`";
 
 /// The keys of `request`.
-pub(crate) const KEYS: &[KeySpec] =
-    &[METHOD, URL, QUERY, HEADERS, BODY.or_else(BODY_HELP), SPACING, CUSTOM_HEADERS, VARIANTS, ACCESS_TOKEN];
+pub(crate) const KEYS: &[KeySpec] = &[
+    METHOD,
+    URL,
+    QUERY,
+    HEADERS,
+    BODY.or_else(BODY_HELP),
+    SPACING,
+    CUSTOM_HEADERS,
+    VARIANTS,
+    ACCESS_TOKEN,
+    CLIENT_CERTIFICATE,
+    CA,
+];
 /// The value of `request`.
 pub(crate) const REQUEST: Shape =
     Shape::Named(&Definition { name: "request", about: "The request.", shape: Shape::Keys(KEYS), examples: &[] });
@@ -141,6 +153,13 @@ pub(crate) fn read_access_token(node: &Node, report: &mut Report) -> Option<Opti
     let Some(fields) = Fields::open(node, "request", KEYS, &mut ignored) else { return Some(None) };
     let Some(node) = fields.get(ACCESS_TOKEN.name) else { return Some(None) };
     access_token::read(node, report).map(Some)
+}
+
+/// What connections show, and whom they trust.
+pub(crate) fn read_client_tls(node: &Node, report: &mut Report) -> Option<ClientTlsPlan> {
+    let mut ignored = Report::new("");
+    let Some(fields) = Fields::open(node, "request", KEYS, &mut ignored) else { return Some(ClientTlsPlan::default()) };
+    client_tls::read(&fields, report)
 }
 
 impl RequestPlan {

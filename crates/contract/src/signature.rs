@@ -9,11 +9,14 @@ mod jwt;
 mod key;
 mod pair;
 mod plain;
+mod prefix;
 mod scheme;
 mod sign;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+
+use bellwire_domain::Secret;
 
 use crate::diagnostic::{At, Mistake, Report, list, suggestion};
 use crate::expression::Expression;
@@ -27,8 +30,10 @@ use crate::variables::{Builtin, Scope, Values, Variable};
 use crate::yaml::Node;
 
 pub(crate) use hash::{Encoding, Hash};
+use prefix::{PREFIX, Prefix};
+
 pub(crate) use key::{KeyDerivation, SecretEncoding};
-pub(crate) use pair::{KeyPairs, check as check_pairs, check_expression as check_key_use};
+pub(crate) use pair::{KeyPairs, check as check_pairs, check_expression as check_key_use, speaks_of};
 pub(crate) use scheme::{Receiver, Recipe, Scheme, SchemeKind, Secrets, Token};
 
 /// Every scheme that there is.
@@ -42,7 +47,7 @@ pub(crate) const SIGNATURE: Shape = Shape::Named(&Definition {
     examples: &[],
 });
 const COMMON_KEYS: &[KeySpec] = &[
-    KeySpec::optional("prefix", Shape::TEXT, "Text before each value."),
+    PREFIX,
     KeySpec::optional("join", Shape::TEXT, "What stands between the values of several secrets. With it, all of them sign."),
     KeySpec::optional("secrets", Shape::Words(Secrets::WORDS), "Which of the active secrets sign."),
 ];
@@ -58,7 +63,7 @@ pub(crate) struct Signature {
     pub(crate) at: At,
     pub(crate) scheme: Box<dyn Scheme>,
     pub(crate) secrets: Secrets,
-    pub(crate) prefix: String,
+    pub(crate) prefix: Prefix,
     pub(crate) join: String,
     /// Whether it is over the token of a handshake, and so has no value in deliveries.
     pub(crate) is_of_activation: bool,
@@ -84,19 +89,19 @@ impl Signature {
             (default, _) => default,
         };
         let secrets = fields.word("secrets", report).unwrap_or(unless_said);
-        let prefix = fields.text("prefix", report).unwrap_or_default();
+        let prefix = Prefix::read(&fields, report);
         let join = fields.text("join", report).unwrap_or_else(|| ",".to_owned());
         let scheme = scheme?;
         let mut is_of_activation = false;
         scheme.visit(&mut |expression| is_of_activation |= expression.uses(|used| *used == Variable::ACTIVATION_TOKEN));
-        Some(Self { name: name.to_owned(), at: node.at, scheme, secrets, prefix, join, is_of_activation })
+        Some(Self { name: name.to_owned(), at: node.at, scheme, secrets, prefix: prefix?, join, is_of_activation })
     }
 
     /// The value for the active secrets, newest first; `None` when no secret signs.
     pub(crate) fn value<'s>(
         &self,
         values: &dyn Values,
-        secrets: impl Iterator<Item = &'s str>,
+        secrets: impl Iterator<Item = Signer<'s>>,
     ) -> Result<Option<String>, Failure> {
         let (skip, take) = match self.secrets {
             Secrets::All => (0, usize::MAX),
@@ -116,10 +121,11 @@ impl Signature {
     }
 
     /// The value for one secret, with its prefix.
-    pub(crate) fn one(&self, values: &dyn Values, secret: &str) -> Result<String, Failure> {
-        let with_secret = WithSecret { values, secret };
-        let mut out = self.prefix.clone();
-        self.scheme.sign(secret, Scope::of(&with_secret), &mut out)?;
+    pub(crate) fn one(&self, values: &dyn Values, signer: Signer<'_>) -> Result<String, Failure> {
+        let with_secret = WithSecret { values, signer };
+        let mut out = String::new();
+        self.prefix.write(Scope::of(&with_secret), &mut out)?;
+        self.scheme.sign(signer.secret, Scope::of(&with_secret), &mut out)?;
         Ok(out)
     }
 
@@ -133,8 +139,8 @@ impl Signature {
 
     /// Whether a text is its value for a key, where that can be told without computing it again.
     pub(crate) fn verify(&self, values: &dyn Values, key: &str, text: &str) -> Option<Result<bool, String>> {
-        let with_secret = WithSecret { values, secret: key };
-        let text = text.strip_prefix(&self.prefix).unwrap_or_default();
+        let (text, version) = self.prefix.strip(text).unwrap_or_default();
+        let with_secret = WithSecret { values, signer: Signer { secret: key, version } };
         self.scheme.verify(key, Scope::of(&with_secret), text)
     }
 
@@ -146,8 +152,13 @@ impl Signature {
     /// How a receiver verifies it, in a sentence.
     pub(crate) fn describe(&self) -> String {
         let mut how = self.scheme.describe();
-        if !self.prefix.is_empty() {
-            let _ = write!(how, "; `{}` stands before it", self.prefix);
+        if self.prefix.constant() != Some("") {
+            let _ = write!(how, "; `{}` stands before it", self.prefix.source());
+        }
+        if self.prefix.shows_version() {
+            how.push_str(
+                ", where `key.version` is the number of the secret, which is 1 for the first and one more for each new one",
+            );
         }
         match self.secrets {
             Secrets::All => {
@@ -166,7 +177,7 @@ impl Signature {
 
     /// The expressions that its value is made of.
     pub(crate) fn expressions(&self) -> Vec<&Expression> {
-        let mut found = Vec::new();
+        let mut found: Vec<&Expression> = self.prefix.expressions().collect();
         self.scheme.visit(&mut |expression| found.push(expression));
         found
     }
@@ -225,17 +236,50 @@ fn read_kind(fields: &Fields<'_>, report: &mut Report) -> Option<&'static Scheme
     first
 }
 
-/// The values with `secret` as the one that signs just now.
+/// A secret that signs.
+#[derive(Debug, Clone)]
+pub struct SigningSecret {
+    /// The secret, or the private key.
+    pub secret: Secret<String>,
+    /// Which of its owner's it is: 1 is the first, and each new one has one more.
+    pub version: i64,
+}
+
+impl SigningSecret {
+    /// Secrets that are given newest first, as if their owner had never had others.
+    pub fn numbered(secrets: &[Secret<String>]) -> Vec<Self> {
+        let versions = (1..).take(secrets.len()).collect::<Vec<i64>>();
+        secrets.iter().zip(versions.into_iter().rev()).map(|(secret, version)| Self { secret: secret.clone(), version }).collect()
+    }
+
+    pub(crate) fn signer(&self) -> Signer<'_> {
+        Signer { secret: self.secret.expose(), version: Some(self.version) }
+    }
+}
+
+/// The secret that makes a value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Signer<'s> {
+    pub(crate) secret: &'s str,
+    /// Its number; `None`: whoever verifies does not know it but from the request.
+    pub(crate) version: Option<i64>,
+}
+
+/// The values with the secret that signs just now.
 struct WithSecret<'a> {
     values: &'a dyn Values,
-    secret: &'a str,
+    signer: Signer<'a>,
 }
 
 impl Values for WithSecret<'_> {
     fn get(&self, variable: &Variable) -> Piece<'_> {
         match variable {
-            Variable::Builtin(Builtin::Secret) => Piece::text(self.secret),
-            Variable::Builtin(builtin) if variable.is_of_key() => self.values.key(*builtin, self.secret),
+            Variable::Builtin(Builtin::Secret) => Piece::text(self.signer.secret),
+            Variable::Builtin(Builtin::KeyVersion) => match self.signer.version {
+                Some(version) => Piece::number(&version),
+                None => self.values.get(variable),
+            },
+            Variable::Builtin(builtin) if variable.is_of_key() => self.values.key(*builtin, self.signer.secret),
             other => self.values.get(other),
         }
     }

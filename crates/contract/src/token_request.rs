@@ -1,6 +1,6 @@
 //! The request for an access token, and what its answer gives.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -16,12 +16,11 @@ use crate::access_token::{AccessToken, Proof};
 use crate::contract::Contract;
 use crate::failure::{Failure, RenderError};
 use crate::key_pair::{EcdsaForm, PrivateKey, SignatureAlgorithm};
-use crate::meter::Meter;
-use crate::piece::Piece;
-use crate::published::PublishedApi;
 use crate::render::{AccountInput, EndpointInput};
+use crate::signature::SigningSecret;
+use crate::standing::Standing;
 use crate::template::Template;
-use crate::variables::{Builtin, Scope, Values, Variable};
+use crate::variables::Scope;
 
 /// How long an assertion is good: SMART allows five minutes, and clocks differ.
 const ASSERTION_SECS: i64 = 240;
@@ -40,7 +39,7 @@ pub struct TokenInput<'a> {
     /// Whose endpoint it is.
     pub account: AccountInput<'a>,
     /// The active secrets, newest first. Where they are private keys, the newest signs.
-    pub secrets: &'a [Secret<String>],
+    pub secrets: &'a [SigningSecret],
     /// The time.
     pub at: Timestamp,
     /// Fresh random bytes.
@@ -73,8 +72,8 @@ impl Contract {
     /// The contract has none, or it cannot be rendered.
     pub fn render_token_request(&self, input: &TokenInput<'_>) -> Result<OutboundRequest, RenderError> {
         let access = self.access_token().ok_or_else(|| RenderError::plain(PATH, "there is no access token"))?;
-        let knowing = Knowing { contract: self, input, options: OnceLock::new(), meter: Arc::default() };
-        let made = knowing.request(access);
+        let TokenInput { endpoint, account, .. } = *input;
+        let made = request(&Standing::new(self, endpoint, account), access, input);
         made.map_err(|failure| RenderError::of(PATH.to_owned(), failure))
     }
 
@@ -109,116 +108,88 @@ fn seconds(value: &Value) -> Option<Duration> {
     whole.map(Duration::from_secs)
 }
 
-/// What templates know here.
-struct Knowing<'a> {
-    contract: &'a Contract,
-    input: &'a TokenInput<'a>,
-    options: OnceLock<String>,
-    meter: Arc<Meter>,
+fn request(standing: &Standing<'_>, access: &AccessToken, input: &TokenInput<'_>) -> Result<OutboundRequest, Failure> {
+    let text = |template: &Template| template.render_text(Scope::of(standing));
+    let (url, client_id) = (url_of(standing, &access.url)?, text(&access.client_id)?);
+    let mut headers = HeaderMap::with_capacity(4);
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("Bellwire/", env!("CARGO_PKG_VERSION"))));
+    let mut form = Serializer::new(String::new());
+    form.append_pair("grant_type", "client_credentials");
+    match &access.proof {
+        Proof::Basic(secret) => {
+            // Both halves are form-encoded first (RFC 6749 §2.3.1).
+            let pair = format!("{}:{}", encoded(&client_id), encoded(&text(secret)?));
+            let value = HeaderValue::from_maybe_shared(Bytes::from(format!("Basic {}", STANDARD.encode(pair))));
+            let mut value = value.map_err(|_| Failure::new(secret.at, "no header can carry this"))?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        Proof::Post(secret) => {
+            form.append_pair("client_id", &client_id).append_pair("client_secret", &text(secret)?);
+        }
+        Proof::PrivateKey(algorithm) => {
+            let assertion = assertion(input, (*algorithm).into(), &client_id, &url);
+            let assertion = assertion.map_err(|message| Failure::new(access.client_id.at, message))?;
+            form.append_pair("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+            form.append_pair("client_assertion", &assertion);
+        }
+    }
+    match access.scope.as_ref().map(text) {
+        Some(Ok(scope)) if !scope.is_empty() => drop(form.append_pair("scope", &scope)),
+        Some(Err(failure)) if !failure.absent => return Err(failure),
+        _ => {}
+    }
+    for (name, optional, template) in &access.parameters {
+        match text(template) {
+            Ok(value) => drop(form.append_pair(name, &value)),
+            Err(failure) if failure.absent && *optional => {}
+            Err(failure) => return Err(failure.inside(name.clone())),
+        }
+    }
+    let body = Bytes::from(form.finish());
+    // A server at the endpoint's own host lets in whom the endpoint lets in, and is known by the same authority.
+    let tls = if is_same_host(&url, standing.endpoint.url) { standing.tls()? } else { None };
+    Ok(OutboundRequest { method: Method::POST, url, headers, spellings: Vec::new(), body, heeded: Arc::default(), tls })
 }
 
-impl Knowing<'_> {
-    fn request(&self, access: &AccessToken) -> Result<OutboundRequest, Failure> {
-        let text = |template: &Template| template.render_text(Scope::of(self));
-        let (url, client_id) = (self.url(&access.url)?, text(&access.client_id)?);
-        let mut headers = HeaderMap::with_capacity(4);
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("Bellwire/", env!("CARGO_PKG_VERSION"))));
-        let mut form = Serializer::new(String::new());
-        form.append_pair("grant_type", "client_credentials");
-        match &access.proof {
-            Proof::Basic(secret) => {
-                // Both halves are form-encoded first (RFC 6749 §2.3.1).
-                let pair = format!("{}:{}", encoded(&client_id), encoded(&text(secret)?));
-                let value = HeaderValue::from_maybe_shared(Bytes::from(format!("Basic {}", STANDARD.encode(pair))));
-                let mut value = value.map_err(|_| Failure::new(secret.at, "no header can carry this"))?;
-                value.set_sensitive(true);
-                headers.insert(AUTHORIZATION, value);
-            }
-            Proof::Post(secret) => {
-                form.append_pair("client_id", &client_id).append_pair("client_secret", &text(secret)?);
-            }
-            Proof::PrivateKey(algorithm) => {
-                let assertion = self.assertion((*algorithm).into(), &client_id, &url);
-                let assertion = assertion.map_err(|message| Failure::new(access.client_id.at, message))?;
-                form.append_pair("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
-                form.append_pair("client_assertion", &assertion);
-            }
-        }
-        match access.scope.as_ref().map(text) {
-            Some(Ok(scope)) if !scope.is_empty() => drop(form.append_pair("scope", &scope)),
-            Some(Err(failure)) if !failure.absent => return Err(failure),
-            _ => {}
-        }
-        for (name, optional, template) in &access.parameters {
-            match text(template) {
-                Ok(value) => drop(form.append_pair(name, &value)),
-                Err(failure) if failure.absent && *optional => {}
-                Err(failure) => return Err(failure.inside(name.clone())),
-            }
-        }
-        let body = Bytes::from(form.finish());
-        Ok(OutboundRequest { method: Method::POST, url, headers, spellings: Vec::new(), body, heeded: Arc::default() })
+/// The token server's URL, as it is on the wire.
+fn url_of(standing: &Standing<'_>, template: &Template) -> Result<String, Failure> {
+    let wrong = |message: &str| Failure::new(template.at, message);
+    let mut url = url::Url::parse(&template.render_text(Scope::of(standing))?).map_err(|_| wrong("the result is not a URL"))?;
+    let schemes: &[&str] = if standing.contract.subscription().url == UrlPolicy::Https { &["https"] } else { &["https", "http"] };
+    if !schemes.contains(&url.scheme()) {
+        return Err(wrong("the result is not an https URL, and secrets go there"));
     }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("the result has a user name or password in it"));
+    }
+    url.set_fragment(None);
+    Ok(url.into())
+}
 
-    /// The token server's URL, as it is on the wire.
-    fn url(&self, template: &Template) -> Result<String, Failure> {
-        let wrong = |message: &str| Failure::new(template.at, message);
-        let mut url = url::Url::parse(&template.render_text(Scope::of(self))?).map_err(|_| wrong("the result is not a URL"))?;
-        let schemes: &[&str] = if self.contract.subscription().url == UrlPolicy::Https { &["https"] } else { &["https", "http"] };
-        if !schemes.contains(&url.scheme()) {
-            return Err(wrong("the result is not an https URL, and secrets go there"));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("the result has a user name or password in it"));
-        }
-        url.set_fragment(None);
-        Ok(url.into())
-    }
+/// A signed assertion of who asks (RFC 7523), as SMART Backend Services wants it.
+fn assertion(input: &TokenInput<'_>, algorithm: SignatureAlgorithm, client_id: &str, audience: &str) -> Result<String, String> {
+    let key = input.secrets.first().ok_or("there is no private key to sign with")?;
+    let key = PrivateKey::parse(algorithm.kind(), key.secret.expose())?;
+    let now = input.at.as_secs();
+    let header = json!({ "alg": algorithm.jose(), "typ": "JWT", "kid": key.verifying().id()? });
+    let claims = json!({
+        "iss": client_id, "sub": client_id, "aud": audience, "jti": hex::encode(input.random),
+        "iat": now, "exp": now.saturating_add(ASSERTION_SECS),
+    });
+    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let signed = format!("{}.{}", part(header), part(claims));
+    let signature = key.sign(algorithm, EcdsaForm::Raw, signed.as_bytes())?;
+    Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
 
-    /// A signed assertion of who asks (RFC 7523), as SMART Backend Services wants it.
-    fn assertion(&self, algorithm: SignatureAlgorithm, client_id: &str, audience: &str) -> Result<String, String> {
-        let key = self.input.secrets.first().ok_or("there is no private key to sign with")?;
-        let key = PrivateKey::parse(algorithm.kind(), key.expose())?;
-        let now = self.input.at.as_secs();
-        let header = json!({ "alg": algorithm.jose(), "typ": "JWT", "kid": key.verifying().id()? });
-        let claims = json!({
-            "iss": client_id, "sub": client_id, "aud": audience, "jti": hex::encode(self.input.random),
-            "iat": now, "exp": now.saturating_add(ASSERTION_SECS),
-        });
-        let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let signed = format!("{}.{}", part(header), part(claims));
-        let signature = key.sign(algorithm, EcdsaForm::Raw, signed.as_bytes())?;
-        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
-    }
+fn is_same_host(one: &str, other: &str) -> bool {
+    let host = |text: &str| url::Url::parse(text).ok().and_then(|url| url.host_str().map(str::to_owned));
+    host(one).is_some_and(|one| host(other).is_some_and(|other| one == other))
 }
 
 fn encoded(text: &str) -> String {
     byte_serialize(text.as_bytes()).collect()
-}
-
-impl Values for Knowing<'_> {
-    fn get(&self, variable: &Variable) -> Piece<'_> {
-        let TokenInput { endpoint, account, .. } = self.input;
-        let Variable::Builtin(builtin) = variable else { return Piece::Absent };
-        match builtin {
-            Builtin::EndpointId => Piece::text(endpoint.id),
-            Builtin::EndpointUrl => Piece::text(endpoint.url),
-            Builtin::EndpointName => endpoint.name.map_or(Piece::Absent, Piece::text),
-            Builtin::EndpointOptions => {
-                let options = self.options.get_or_init(|| self.contract.options.merged(endpoint.options));
-                Piece::Json(options.as_str().into())
-            }
-            Builtin::EndpointCredentials => endpoint.credentials.map_or(Piece::Absent, |all| Piece::Json(all.into())),
-            Builtin::AccountId => Piece::text(account.id),
-            Builtin::AccountName => account.name.map_or(Piece::Absent, Piece::text),
-            Builtin::PublishedUrl => self.contract.published().and_then(PublishedApi::url).map_or(Piece::Absent, Piece::text),
-            _ => Piece::Absent,
-        }
-    }
-
-    fn meter(&self) -> &Arc<Meter> {
-        &self.meter
-    }
 }

@@ -61,7 +61,7 @@ fn try_token(contract: &Contract, report: &mut Report) {
         let input = TokenInput {
             endpoint,
             account: AccountInput { id: "example", name: Some("Example") },
-            secrets: std::slice::from_ref(contract.example_secret()),
+            secrets: contract.example_secrets(),
             at: Timestamp::from_secs(1_760_000_000),
             random: [7; 16],
         };
@@ -116,7 +116,7 @@ fn try_event(
             credentials,
         },
         account: AccountInput { id: "example", name: Some("Example") },
-        secrets: std::slice::from_ref(contract.example_secret()),
+        secrets: contract.example_secrets(),
         activation: None,
         others: &[],
         access_token: contract.example_access_token(),

@@ -60,6 +60,7 @@ bellwire_domain::words! {
         Body = "body",
         Secret = "secret",
         KeyId = "key.id",
+        KeyVersion = "key.version",
         KeyPublic = "key.public",
         KeySpki = "key.spki",
         KeyPem = "key.pem",
@@ -75,6 +76,7 @@ const OPEN_ROOTS: [&str; 2] = ["header", "signature"];
 impl Variable {
     /// When the attempt is made, which a receiver compares with its clock.
     pub(crate) const ATTEMPT_AT: Self = Self::Builtin(Builtin::AttemptAt);
+    pub(crate) const KEY_VERSION: Self = Self::Builtin(Builtin::KeyVersion);
     pub(crate) const SECRET: Self = Self::Builtin(Builtin::Secret);
     pub(crate) const ACTIVATION_TOKEN: Self = Self::Builtin(Builtin::ActivationToken);
 
@@ -95,12 +97,18 @@ impl Variable {
         )
     }
 
-    /// Whether it is a value of the key that signs.
+    /// Whether it is a value of the private key that signs, or which secret that is.
     pub(crate) fn is_of_key(&self) -> bool {
         matches!(
             self,
             Self::Builtin(
-                Builtin::KeyId | Builtin::KeyPublic | Builtin::KeySpki | Builtin::KeyPem | Builtin::KeyJwk | Builtin::KeyX509
+                Builtin::KeyId
+                    | Builtin::KeyVersion
+                    | Builtin::KeyPublic
+                    | Builtin::KeySpki
+                    | Builtin::KeyPem
+                    | Builtin::KeyJwk
+                    | Builtin::KeyX509
             )
         )
     }

@@ -11,7 +11,7 @@ use crate::captured::{Captured, CapturedRequest, Reading, attempt_time, follows,
 use crate::contract::Contract;
 use crate::expression::Expression;
 use crate::request::{Body, RequestPlan};
-use crate::signature::{Receiver, Signature, Token};
+use crate::signature::{Receiver, Signature, Signer, Token};
 use crate::variables::{Scope, Variable};
 
 /// The result of verifying a captured request.
@@ -234,10 +234,22 @@ impl<'a> Judge<'a> {
                 }
                 continue;
             }
-            let value = expression.evaluate(Scope::of(&captured)).map_err(|error| error.message);
-            match value.and_then(|value| value.into_string().map_err(|error| error.message)) {
+            let join = signature.map_or("", |signature| signature.join.as_str());
+            if let Some(signature) = signature.filter(|signature| signature.prefix.shows_version()) {
+                // Each value says of itself which secret made it.
+                let parts = std::iter::once(text).chain(text.split(join).filter(|_| !join.is_empty()));
+                for part in parts {
+                    let Some((_, version)) = signature.prefix.strip(part) else { continue };
+                    match evaluated(expression, &self.captured(secret.expose()).with_version(version)) {
+                        Ok(expected) if same(&expected, part) => return Ok(()),
+                        Ok(_) => {}
+                        Err(message) => problem = Some(message),
+                    }
+                }
+                continue;
+            }
+            match evaluated(expression, &captured) {
                 Ok(expected) => {
-                    let join = signature.map_or("", |signature| signature.join.as_str());
                     if same(&expected, text) || !join.is_empty() && text.split(join).any(|part| same(&expected, part)) {
                         return Ok(());
                     }
@@ -247,7 +259,7 @@ impl<'a> Judge<'a> {
         }
         let all = signature
             .filter(|signature| signature.key_pair().is_none())
-            .map(|signature| signature.value(&self.captured(""), self.secrets.iter().map(|secret| secret.expose().as_str())));
+            .map(|signature| signature.value(&self.captured(""), self.secrets.iter().map(unnumbered)));
         match (all, problem) {
             (Some(Ok(Some(all))), _) if same(&all, text) => Ok(()),
             (_, Some(message)) => Err(format!("{place} cannot be checked: {message}")),
@@ -257,9 +269,10 @@ impl<'a> Judge<'a> {
 
     /// Checks a token, and the claims that follow from the body or say when the attempt was made.
     fn check_token(&self, signature: &Signature, token: &'a dyn Token, text: &str) -> Result<(), Reason> {
-        let text = text
-            .strip_prefix(&signature.prefix)
-            .ok_or_else(|| format!("the token does not start with `{}`", signature.prefix))?;
+        let (text, _) = signature
+            .prefix
+            .strip(text)
+            .ok_or_else(|| format!("the token does not start with `{}`", signature.prefix.source()))?;
         let receiver = Receiver { secrets: self.secrets, now: self.now, tolerance: self.contract.tolerance };
         let claims = token.open(text, &receiver)?;
         let mut captured = self.captured("");
@@ -275,6 +288,17 @@ impl<'a> Judge<'a> {
         }
         Ok(())
     }
+}
+
+/// A secret whose version only the request can tell.
+fn unnumbered(secret: &Secret<String>) -> Signer<'_> {
+    Signer { secret: secret.expose(), version: None }
+}
+
+/// The text that an expression gives.
+fn evaluated(expression: &Expression, captured: &Captured<'_>) -> Result<String, Reason> {
+    let value = expression.evaluate(Scope::of(captured)).map_err(|error| error.message)?;
+    value.into_string().map_err(|error| error.message)
 }
 
 /// Whether a text, or one of those joined in it, is a signature by a key. `None`: its scheme has no way to tell but to sign again.

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bellwire_contract::{AccountInput, Contract, EndpointInput, OutboundRequest, RenderError, RenderInput, TokenInput};
+use bellwire_contract::{
+    AccountInput, Contract, EndpointInput, OutboundRequest, RenderError, RenderInput, SigningSecret, TokenInput,
+};
 use bellwire_domain::Secret;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::Value;
@@ -39,7 +41,7 @@ fn asked(contract: &Contract, credentials: &str, secrets: &[Secret<String>]) -> 
             credentials: Some(credentials),
         },
         account: AccountInput { id: "a", name: None },
-        secrets,
+        secrets: &SigningSecret::numbered(secrets),
         at: NOW,
         random: [7; 16],
     })

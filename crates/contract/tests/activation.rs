@@ -5,7 +5,7 @@
 mod common;
 
 use bellwire_contract::{
-    AccountInput, AnswerInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, RenderInput,
+    AccountInput, AnswerInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, RenderInput, SigningSecret,
 };
 use bellwire_domain::{EventType, Secret};
 
@@ -22,7 +22,8 @@ fn contract(activation: &str) -> Contract {
 
 /// Calls `with` with what a step is rendered from.
 fn with_input<T>(with: impl FnOnce(&RenderInput<'_>) -> T) -> T {
-    let (event_type, secrets) = (EventType::try_new("any").unwrap(), secrets(&["a secret of the test"]));
+    let (event_type, secrets) =
+        (EventType::try_new("any").unwrap(), SigningSecret::numbered(&secrets(&["a secret of the test"])));
     with(&RenderInput {
         event: EventInput { id: TOKEN, event_type: &event_type, occurred_at: NOW, seq: 0, data: "{}", is_test: false },
         attempt: AttemptInput { number: 1, at: NOW, random: [7; 24] },

@@ -210,6 +210,7 @@ fn answers() {
         expires_at: None,
         created_at: at,
         updated_at: at,
+        secret_version: None,
         key: None,
         secret: Some(Secret::new("s".to_owned())),
     };

@@ -25,6 +25,8 @@ crate::words! {
         BulkRetryCancelled = "bulk_retry.cancelled",
         /// A retry of many deliveries was started.
         BulkRetryStarted = "bulk_retry.started",
+        /// A contract got a new key to sign with.
+        ContractKeyRotated = "contract.key_rotated",
         /// The contracts were read again.
         ContractsReloaded = "contracts.reloaded",
         /// An account's data key was renewed.

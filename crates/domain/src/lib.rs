@@ -74,7 +74,7 @@ pub use phases::{Phase, Phases};
 pub use pointer::{InvalidPointer, POINTER_LENGTH_MAX, Pointer, escape_pointer};
 pub use rate::{InvalidRateLimit, RateLimit};
 pub use replay::{PastEvent, ReplayCase, ReplayRange, ReplayState};
-pub use request::OutboundRequest;
+pub use request::{ClientTls, OutboundRequest};
 pub use retention::RetentionPeriods;
 pub use role::Role;
 pub use rollup::{Figures, Span};

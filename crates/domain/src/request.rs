@@ -5,6 +5,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method};
 
+use crate::Secret;
+
+/// What a TLS connection shows, and whom it trusts, where that is not what all others do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientTls {
+    /// The certificate that is shown, with those between it and its authority, and its private key, both as PEM.
+    pub certificate: Option<(Secret<String>, Secret<String>)>,
+    /// The authorities that are trusted instead of the public ones, as PEM.
+    pub ca: Option<Secret<String>>,
+}
+
 /// A rendered request, ready to send as it is.
 #[derive(Debug, Clone)]
 pub struct OutboundRequest {
@@ -20,6 +31,8 @@ pub struct OutboundRequest {
     pub body: Bytes,
     /// Headers of the answer that are to be kept.
     pub heeded: Arc<[HeaderName]>,
+    /// What its connection is made with; `None`: as all others.
+    pub tls: Option<Arc<ClientTls>>,
 }
 
 impl OutboundRequest {

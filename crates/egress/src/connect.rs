@@ -16,6 +16,7 @@ use crate::guard::{Admitted, Guard, NoAddress};
 use crate::lookups::Question;
 use crate::progress::Progress;
 use crate::stream::{CustomerStream, Transport};
+use crate::terms::Terms;
 
 /// How long to try an address when there are others.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(3);
@@ -62,7 +63,7 @@ impl Connector {
     pub(crate) async fn connect(
         &self,
         destination: &Destination,
-        consumer: Consumer<'_>,
+        (consumer, terms): (Consumer<'_>, Option<&Terms>),
         addresses: Question,
         progress: &Progress,
     ) -> Result<(CustomerStream, &Scope), ConnectFailure> {
@@ -77,7 +78,8 @@ impl Connector {
             progress.reach(TimeoutPhase::Tls);
             let name = host.strip_suffix('.').unwrap_or(host).to_owned(); // certificates name hosts without the root's dot
             let name = ServerName::try_from(name).map_err(|error| ConnectFailure::Tls(error.to_string()))?;
-            let tls = self.tls.connect(name, stream).await.map_err(|error| ConnectFailure::Tls(error.to_string()))?;
+            let connector = terms.map_or(&self.tls, |terms| &terms.connector);
+            let tls = connector.connect(name, stream).await.map_err(|error| ConnectFailure::Tls(error.to_string()))?;
             Transport::Tls(Box::new(tls))
         } else {
             Transport::Plain(stream)

@@ -116,6 +116,7 @@ mod tests {
                 spellings: Vec::new(),
                 body: bytes::Bytes::new(),
                 heeded: std::sync::Arc::default(),
+                tls: None,
             };
             let head = String::from_utf8(crate::head::write(&request, &destination)).unwrap();
             let authority = url.port().map_or(url.host_str().unwrap().to_owned(), |port| format!("{}:{port}", url.host_str().unwrap()));

@@ -27,6 +27,8 @@ pub(crate) fn broken(error: &io::Error) -> AttemptOutcome {
     match error.kind() {
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => closed("reset"),
         io::ErrorKind::UnexpectedEof => closed("closed"),
+        // Only TLS finds fault with what it reads. A receiver that refuses our certificate says so after its own part of the handshake.
+        io::ErrorKind::InvalidData => AttemptOutcome::Tls { detail: error.to_string() },
         _ => AttemptOutcome::Protocol { detail: error.to_string() },
     }
 }

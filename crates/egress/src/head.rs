@@ -144,6 +144,7 @@ mod tests {
             spellings: headers.iter().map(|(name, _)| Arc::from(*name)).collect(),
             body: Bytes::from_static(body.as_bytes()),
             heeded: Arc::default(),
+            tls: None,
         }
     }
 

@@ -36,6 +36,7 @@ mod progress;
 mod resolve;
 mod sender;
 mod stream;
+mod terms;
 mod trust;
 
 pub use bellwire_domain::OutboundRequest;

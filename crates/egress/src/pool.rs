@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::http1::Http1;
 use crate::http2::Http2;
+use crate::terms::Terms;
 
 /// The longest time between two looks at the idle connections.
 const BEAT_MAX: Duration = Duration::from_secs(1);
@@ -35,12 +36,16 @@ pub(crate) type Turn = tokio::sync::Mutex<()>;
 /// Held by whoever has it.
 pub(crate) type TurnTaken<'t> = tokio::sync::MutexGuard<'t, ()>;
 
-/// What connections are kept by: their origin (scheme, host and port), and whose requests they may carry. An exception that the
-/// operator makes for one account or contract opens no connection for another.
-pub(crate) fn key<'o>(origin: &'o str, scope: &Scope) -> Cow<'o, str> {
+/// What connections are kept by: their origin (scheme, host and port), on what terms they were made, and whose requests they may carry. An
+/// exception that the operator makes for one account or contract opens no connection for another.
+pub(crate) fn key<'o>(origin: &'o str, terms: Option<&Terms>, scope: &Scope) -> Cow<'o, str> {
+    let origin = match terms {
+        None => Cow::Borrowed(origin),
+        Some(terms) => Cow::Owned(format!("{origin}#{}", terms.digest)), // an origin has no # of its own
+    };
     match scope {
-        Scope::Everybody => Cow::Borrowed(origin),
-        Scope::Contract(_) | Scope::Account(_) => Cow::Owned(format!("{origin}{scope}")), // an origin has no @ of its own
+        Scope::Everybody => origin,
+        Scope::Contract(_) | Scope::Account(_) => Cow::Owned(format!("{origin}{scope}")), // nor an @
     }
 }
 

@@ -23,6 +23,7 @@ use crate::http2::Http2;
 use crate::lookups::{AT_ONCE_MAX, Lookups, Question};
 use crate::pool::{Kept, Pool, Turn, TurnTaken, key};
 use crate::progress::Progress;
+use crate::terms::{KnownTerms, Terms};
 use crate::{Dial, Resolve, SystemDialer, SystemResolver, failure, trust};
 
 /// How to send.
@@ -104,6 +105,7 @@ struct Shared {
     name_wait_max: Duration,
     /// Parsed URLs: an endpoint rarely changes its URL.
     destinations: Cache<String, Arc<Destination>>,
+    terms: KnownTerms,
 }
 
 /// URLs to remember.
@@ -112,17 +114,19 @@ const DESTINATIONS_MAX: usize = 10_000;
 impl Sender {
     /// A sender with its own pool.
     pub fn new(options: SenderOptions) -> Self {
+        let roots = trust::roots(options.trusted);
         let lookups = Lookups::new(options.resolver, AT_ONCE_MAX, options.names_kept_for);
         let connector = Connector {
             guard: Guard::new(lookups, options.addresses),
             dialer: options.dialer,
-            tls: TlsConnector::from(Arc::new(trust::tls_config(options.trusted))),
+            tls: TlsConnector::from(Arc::new(trust::tls_config(Arc::clone(&roots)))),
             places: Arc::new(Semaphore::new(options.kept_max)),
         };
         let pool = Pool::new(options.idle_per_host_max, options.idle_timeout);
         let SenderOptions { ping_interval, stream_wait_max, name_wait_max, .. } = options;
         let destinations = Cache::new(DESTINATIONS_MAX);
-        Self(Arc::new(Shared { connector, pool, ping_interval, stream_wait_max, name_wait_max, destinations }))
+        let terms = KnownTerms::new(roots);
+        Self(Arc::new(Shared { connector, pool, ping_interval, stream_wait_max, name_wait_max, destinations, terms }))
     }
 
     /// Sends `request` on behalf of `consumer` and reads the answer, all within `timeout`. `now` is the instant of the attempt; a
@@ -144,8 +148,13 @@ impl Sender {
             Ok(destination) => destination,
             Err(reason) => return Ok(AttemptOutcome::Unbuildable { reason }.into()),
         };
+        let terms = match self.0.terms(&request, &destination) {
+            Ok(terms) => terms,
+            Err(outcome) => return Ok(outcome.into()),
+        };
         let progress = Progress::default();
-        let sending = Sending { shared: &self.0, consumer, destination: &destination, request: &request, progress, now };
+        let terms = terms.as_deref();
+        let sending = Sending { shared: &self.0, consumer, destination: &destination, terms, request: &request, progress, now };
         let mut time = Time { left: timeout, stream_wait_left: self.0.stream_wait_max, name_wait_left: self.0.name_wait_max };
         let outcome = match sending.run(&mut time).await {
             Ok(outcome) => outcome,
@@ -157,6 +166,16 @@ impl Sender {
 }
 
 impl Shared {
+    /// The endpoint's own terms of TLS, if it has any.
+    fn terms(&self, request: &OutboundRequest, destination: &Destination) -> Result<Option<Arc<Terms>>, AttemptOutcome> {
+        let Some(tls) = &request.tls else { return Ok(None) };
+        if !destination.is_tls {
+            let reason = "certificates are shown and checked over https only, and this URL is another".to_owned();
+            return Err(AttemptOutcome::Unbuildable { reason });
+        }
+        self.terms.find(tls).map(Some).map_err(|detail| AttemptOutcome::Tls { detail })
+    }
+
     fn destination(&self, url: &str) -> Result<Arc<Destination>, String> {
         if let Some(known) = self.destinations.get(url) {
             return Ok(known);
@@ -184,6 +203,7 @@ struct Sending<'s> {
     shared: &'s Shared,
     consumer: Consumer<'s>,
     destination: &'s Destination,
+    terms: Option<&'s Terms>,
     request: &'s OutboundRequest,
     progress: Progress,
     now: Timestamp,
@@ -242,7 +262,7 @@ impl<'s> Sending<'s> {
     fn keys(&self) -> impl Iterator<Item = Cow<'s, str>> {
         let Destination { origin, port, .. } = self.destination;
         let scopes = self.shared.connector.guard.scopes(*port, self.consumer);
-        iter::once(&Scope::Everybody).chain(scopes).map(|scope| key(origin, scope))
+        iter::once(&Scope::Everybody).chain(scopes).map(|scope| key(origin, self.terms, scope))
     }
 
     fn kept(&self, choice: Choice) -> Option<Connection<'s>> {
@@ -277,8 +297,8 @@ impl<'s> Sending<'s> {
 
     async fn open(&self, addresses: Question) -> Result<Connection<'s>, AttemptOutcome> {
         let Shared { connector, pool, ping_interval, .. } = self.shared;
-        let (stream, scope) = connector.connect(self.destination, self.consumer, addresses, &self.progress).await?;
-        let key = key(&self.destination.origin, scope);
+        let (stream, scope) = connector.connect(self.destination, (self.consumer, self.terms), addresses, &self.progress).await?;
+        let key = key(&self.destination.origin, self.terms, scope);
         let may_be_kept = stream.may_be_kept();
         if !stream.is_http2() {
             let kept = Kept::Http1(Box::new(Http1::new(stream, Arc::clone(&pool.stirred))));

@@ -9,6 +9,8 @@
     reason = "a test may panic, and its receivers end with it"
 )]
 
+#[path = "egress/client_certificates.rs"]
+mod client_certificates;
 #[path = "egress/connections.rs"]
 mod connections;
 #[path = "egress/guard.rs"]

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use bellwire_contract::{
     AccountInput, Activation, AnswerInput, AttemptInput, Confirmer, Contract, DeliveryInput, EndpointInput, EventInput, Granted,
-    RenderInput,
+    RenderInput, SigningSecret,
 };
 use bellwire_domain::{AccountId, AttemptOutcome, Consumer, DeliveryId, EventType, Secret, Timestamp};
 use bellwire_store::{ActivationEnd, LaneKey, StoreError, TakenActivation};
 use tokio::task::JoinSet;
 
-use crate::secrets::{active, credentials, signing};
+use crate::secrets::{active, contract_keys, credentials, signing};
 use crate::shared::Shared;
 use crate::steps::Backoff;
 use crate::tokens::{Fetched, Token, Wanted};
@@ -128,10 +128,16 @@ enum Tried {
 
 impl Shared {
     /// Sends a handshake's requests, and writes down what came of them.
-    async fn shake_hands(&self, lane: &LaneKey, taken: TakenActivation) {
+    async fn shake_hands(&self, lane: &LaneKey, mut taken: TakenActivation) {
         let Some(contract) = self.contract(&taken.config.account) else {
             return self.put_off(lane, taken.token).await;
         };
+        if let Some(owner) = contract_keys(&contract) {
+            match self.queue.with_contract_keys(&taken.config, &owner).await {
+                Ok(config) => taken.config.contract_keys = Arc::clone(&config.contract_keys),
+                Err(_) => return self.put_off(lane, taken.token).await, // it is tried again
+            }
+        }
         let Some(activation) = contract.activation() else {
             // The contract wants none any more.
             let end = ActivationEnd::Accepted { secret: None, rate_limit: None, is_enough: true, next_at: None };
@@ -284,7 +290,7 @@ struct Told<'a> {
     at: Timestamp,
     id: &'a str,
     random: [u8; 24],
-    secrets: &'a [Secret<String>],
+    secrets: &'a [SigningSecret],
     event_type: &'a EventType,
     access_token: Option<&'a str>,
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use bellwire_contract::{AccountInput, AttemptInput, Contract, DeliveryInput, EndpointInput, PreviousAttempt, RenderInput};
 use bellwire_domain::{AttemptOutcome, Consumer, DeliveryPolicy, Gate, OutboundRequest, Suspicion, Timestamp, lease};
 use bellwire_egress::Sent;
-use bellwire_store::{ClaimedDelivery, Endpoint, EndpointConfig, LaneKey, Told};
+use bellwire_store::{ClaimedDelivery, ContractKeys, Endpoint, EndpointConfig, LaneKey, Told};
 use sha2::{Digest, Sha256};
 
 use crate::batch::{self, Others};
 use crate::scheduler::LaneLimits;
-use crate::secrets::{active, credentials, signing};
+use crate::secrets::{active, contract_keys, credentials, signing};
 use crate::shared::{Ended, Shared};
 use crate::tokens::{Fetched, Token, Wanted};
 use crate::watch;
@@ -83,6 +83,16 @@ impl Shared {
             tracing::error!(contract = %account.contract, version, account.id = %lane.account_id, "the contract is not loaded");
             Box::pin(self.unclaim(vec![delivery])).await;
             return Ended::Over(None);
+        };
+        let config = match contract_keys(&contract) {
+            None => config,
+            Some(owner) => match Box::pin(self.with_keys(config, &owner)).await {
+                Some(config) => config,
+                None => {
+                    Box::pin(self.put_back(vec![delivery])).await;
+                    return Ended::Over(None);
+                }
+            },
         };
         let endpoint = &config.endpoint;
         let policy = contract.delivery_of(endpoint.options.as_deref());
@@ -207,6 +217,23 @@ impl Shared {
             tokio::select! {
                 biased;
                 () = self.soft_stop.cancelled() => return Config::Gone,
+                () = tokio::time::sleep(STORE_PAUSE) => {}
+            }
+        }
+    }
+
+    /// The same with the keys of its contract; `None`: this process stops.
+    async fn with_keys(&self, config: Arc<EndpointConfig>, owner: &ContractKeys) -> Option<Arc<EndpointConfig>> {
+        loop {
+            match self.queue.with_contract_keys(&config, owner).await {
+                Ok(config) => return Some(config),
+                Err(error) => {
+                    tracing::warn!(contract = %owner.contract, error = %error, "a contract's keys could not be read; trying again");
+                }
+            }
+            tokio::select! {
+                biased;
+                () = self.soft_stop.cancelled() => return None,
                 () = tokio::time::sleep(STORE_PAUSE) => {}
             }
         }

@@ -45,6 +45,7 @@ impl Fetcher<'_> {
             spellings: Vec::new(),
             body: body.into(),
             heeded: std::sync::Arc::default(),
+            tls: None,
         };
         let sent = self.sender.send(consumer, request, TIMEOUT, self.clock.now()).await;
         match sent.map(|sent| sent.outcome) {

@@ -41,7 +41,8 @@ fn queue_statements() -> Vec<String> {
 
 fn row_statements() -> Vec<String> {
     let named = [rows::account::statements(), rows::lane::statements(), rows::endpoint::statements()];
-    let others = [rows::secret::statements(), rows::replay::statements(), rows::retention::statements()];
+    let others =
+        [rows::secret::statements(), rows::contract_key::statements(), rows::replay::statements(), rows::retention::statements()];
     let counts = [
         rows::activation::statements(),
         rows::lease::statements(),

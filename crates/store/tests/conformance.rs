@@ -19,6 +19,8 @@ mod checkpoints;
 mod claims;
 #[path = "conformance/clocks.rs"]
 mod clocks;
+#[path = "conformance/contract_keys.rs"]
+mod contract_keys;
 #[path = "conformance/contract_versions.rs"]
 mod contract_versions;
 #[path = "conformance/data_keys.rs"]

@@ -16,6 +16,8 @@ mod bulk_retries;
 mod claims;
 #[path = "conformance/clocks.rs"]
 mod clocks;
+#[path = "conformance/contract_keys.rs"]
+mod contract_keys;
 #[path = "conformance/contract_versions.rs"]
 mod contract_versions;
 #[path = "conformance/data_keys.rs"]

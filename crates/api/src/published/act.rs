@@ -36,6 +36,11 @@ pub(super) async fn act<'c>(
     if matches!(route.verb(), Verb::ReadEventType | Verb::ListEventTypes) {
         return catalogue(contract, route, inputs);
     }
+    if let (Verb::ListKeys, Caller::Anybody) = (route.verb(), &caller) {
+        inputs.finish().map_err(|faults| Refusal::fields(&faults))?;
+        let keys = app.list_contract_keys(contract).await.map_err(|error| Refusal::of(error, route))?;
+        return Ok(Passed::Keys(None, keys.into_iter().map(key_view).collect()));
+    }
     if route.verb() == Verb::ConfirmEndpoint {
         return confirm(app, contract, route, &caller, inputs).await;
     }
@@ -86,6 +91,10 @@ async fn confirm<'c>(
     let confirmed = app.confirm_endpoint(contract, own, &token).await;
     let (access, endpoint) = confirmed.map_err(|error| Refusal::of(error, route))?;
     Ok(Passed::Endpoint(account_view(&access), show(app, &access, endpoint, None)))
+}
+
+fn key_view(listed: ListedKey) -> KeyView {
+    KeyView { key: listed.key, version: listed.version, created_at: listed.created_at }
 }
 
 fn account_view(access: &AccountAccess) -> AccountView {
@@ -188,8 +197,7 @@ impl Asked {
             }
             Self::Keys => {
                 let keys = app.list_public_keys(access).await?;
-                let view = |listed: ListedKey| KeyView { key: listed.key, created_at: listed.created_at };
-                Passed::Keys(account, keys.into_iter().map(view).collect())
+                Passed::Keys(Some(account), keys.into_iter().map(key_view).collect())
             }
             Self::Update(id, patch) => Passed::Endpoint(account, view(app.update_endpoint(access, &id, patch).await?, None)),
             Self::Delete(id) => {
@@ -279,6 +287,7 @@ fn show(app: &App, access: &AccountAccess, endpoint: Endpoint, secret: Option<&S
         updated_at: endpoint.updated_at,
         key: secret.and_then(ShownSecret::key).cloned().map(Box::new),
         secret: secret.and_then(ShownSecret::text).cloned(),
+        secret_version: secret.map(ShownSecret::version),
     }
 }
 

@@ -116,6 +116,7 @@ const fn kind(code: Code) -> ErrorKind {
         | Code::EndpointLimit
         | Code::NoTestEvent
         | Code::AccountSecret
+        | Code::ContractSecret
         | Code::EndpointSecret
         | Code::SecretLimit
         | Code::DeliveryInFlight

@@ -57,6 +57,9 @@ struct AccountAnswer {
     /// Where secrets are private keys: the public half of the newest, as PEM. The private one is never shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     public_key: Option<String>,
+    /// Which of all that there have been the one that is shown is: 1 is the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_version: Option<i64>,
     /// How far its deletion is. Only in an account that is being deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     deleting: Option<DeletionAnswer>,
@@ -120,6 +123,7 @@ impl AccountAnswer {
             updated_at: "2025-01-16T08:00:00.000000Z".to_owned(),
             secret: None,
             public_key: None,
+            secret_version: None,
             deleting: None,
         }
     }
@@ -137,12 +141,14 @@ impl AccountAnswer {
             updated_at: account.updated_at.to_string(),
             secret: None,
             public_key: None,
+            secret_version: None,
             deleting: None,
         }
     }
 
     fn with_secret(self, secret: Option<&ShownSecret>) -> Self {
         let text = secret.and_then(ShownSecret::text).map(|secret| secret.expose().clone());
-        Self { secret: text, public_key: secret.and_then(ShownSecret::key).map(|key| key.pem.clone()), ..self }
+        let public_key = secret.and_then(ShownSecret::key).map(|key| key.pem.clone());
+        Self { secret: text, public_key, secret_version: secret.map(ShownSecret::version), ..self }
     }
 }

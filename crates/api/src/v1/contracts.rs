@@ -1,6 +1,7 @@
 //! Contracts on the wire.
 
 mod get;
+mod keys;
 mod list;
 mod paths;
 mod reload;
@@ -24,6 +25,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list::list))
         .routes(routes!(get::get))
+        .routes(routes!(keys::list, keys::rotate))
         .routes(routes!(webhooks::webhooks))
         .routes(routes!(reload::reload))
 }
@@ -236,6 +238,7 @@ impl ContractAnswer {
                     SecretSource::Consumer => "consumer",
                     SecretSource::Generated => "generated",
                     SecretSource::Account => "account",
+                    SecretSource::Contract => "contract",
                 },
                 enabled: subscription.enabled,
                 sandbox: subscription.sandbox,

@@ -88,6 +88,9 @@ struct EndpointAnswer {
     /// Where secrets are private keys: the public half of the newest, as PEM. The private one is never shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     public_key: Option<String>,
+    /// Which of all that there have been the one that is shown is: 1 is the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_version: Option<i64>,
 }
 
 impl EndpointAnswer {
@@ -114,6 +117,7 @@ impl EndpointAnswer {
             activation: None,
             secret: None,
             public_key: None,
+            secret_version: None,
         }
     }
 
@@ -140,6 +144,7 @@ impl EndpointAnswer {
             activation: None,
             secret: None,
             public_key: None,
+            secret_version: None,
         }
     }
 
@@ -151,7 +156,8 @@ impl EndpointAnswer {
 
     fn with_secret(self, secret: Option<&ShownSecret>) -> Self {
         let text = secret.and_then(ShownSecret::text).map(|secret| secret.expose().clone());
-        Self { secret: text, public_key: secret.and_then(ShownSecret::key).map(|key| key.pem.clone()), ..self }
+        let public_key = secret.and_then(ShownSecret::key).map(|key| key.pem.clone());
+        Self { secret: text, public_key, secret_version: secret.map(ShownSecret::version), ..self }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::document::operations;
 use crate::support::{ADMIN, Server};
 
 /// The records of each operation; empty: it leaves none.
-const RECORDS: [(&str, &str); 60] = [
+const RECORDS: [(&str, &str); 62] = [
     ("keys.create", "key.created"),
     ("keys.list", ""),
     ("keys.delete", "key.deleted"),
@@ -16,6 +16,8 @@ const RECORDS: [(&str, &str); 60] = [
     ("contracts.get", ""),
     ("contracts.webhooks", ""),
     ("contracts.reload", "contracts.reloaded"),
+    ("contracts.keys", ""),
+    ("contracts.rotate", "contract.key_rotated"),
     ("accounts.put", "account.changed"),
     ("accounts.get", ""),
     ("accounts.list", ""),
@@ -89,6 +91,7 @@ async fn records(server: &Server) -> Vec<Value> {
 async fn place(server: &Server, operation: &str) -> (Things, Option<&'static str>) {
     let contract = match operation {
         "accounts.rotate" => "shared",
+        "contracts.rotate" => "keyed",
         "endpoints.get" => "open",
         _ => "noyo",
     };

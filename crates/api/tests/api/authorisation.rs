@@ -9,7 +9,7 @@ use crate::support::{ADMIN, Server};
 
 /// `id`: admin, publisher, consumer on its own account, consumer on another's, auditor, nobody.
 /// `+` allowed, `-` 403, `0` 404, `!` 401.
-const MATRIX: [(&str, &str); 60] = [
+const MATRIX: [(&str, &str); 62] = [
     ("keys.create", "+----!"),
     ("keys.list", "+----!"),
     ("keys.delete", "+----!"),
@@ -17,6 +17,8 @@ const MATRIX: [(&str, &str); 60] = [
     ("contracts.get", "+++0+!"),
     ("contracts.webhooks", "+++0+!"),
     ("contracts.reload", "+----!"),
+    ("contracts.keys", "+++0+!"),
+    ("contracts.rotate", "+----!"),
     ("accounts.put", "+----!"),
     ("accounts.get", "+-+0+!"),
     ("accounts.list", "+---+!"),

@@ -128,6 +128,7 @@ fn filled(template: &str, operation: &Value, endpoint: &str) -> String {
     let account = if operation["operationId"] == "accounts.rotate" { "with-a-secret" } else { "clinic-7" };
     template
         .replace("{account}", account)
+        .replace("{contract}", "keyed")
         .replace("{endpoint}", endpoint)
         .replace("{kind}", "difference")
         .replace("{id}", "eb73184b-ae3c-4411-aa82-3c3bd877cf78")
@@ -147,7 +148,7 @@ async fn a_body_may_be_left_out_where_the_document_says_so_and_nowhere_else() {
         assert_eq!(answer.status < 300, !is_required, "{method} {path}: {} {}", answer.status, answer.text);
         optional += usize::from(!is_required);
     }
-    assert_eq!(optional, 3, "an account's and an endpoint's new secret, and a link to the portal");
+    assert_eq!(optional, 4, "a new secret of an account and an endpoint, a contract's new key, and a link to the portal");
 }
 
 /// The examples of bodies are read and carried out as they stand in the document.

@@ -124,6 +124,23 @@ published:
   errors: { body: { message: "{{ error.message }}" } }
 "#;
 
+/// One key signs for all accounts, and anybody may read its public half.
+const KEYED: &str = r#"
+contract: keyed
+title: Keyed
+events:
+  - { type: claim.paid, title: Claim paid, example: { n: 1 } }
+subscription: { secret: { from: contract } }
+request:
+  headers: { x-signature: "{{ signature.main }}", x-key: "{{ key.id }}" }
+  body: "{{ event.data }}"
+signatures: { main: { sign: ed25519, over: "{{ body }}", encode: base64 } }
+published:
+  routes:
+    - { method: GET, path: /jwks.json, does: list_keys, public: true, answer: { body: { keys: { $each: "{{ keys }}", $then: "{{ item.jwk }}" } } } }
+  errors: { body: { message: "{{ error.message }}" } }
+"#;
+
 pub(crate) struct Server {
     pub(crate) router: Router,
     pub(crate) app: App,
@@ -198,7 +215,8 @@ impl Server {
         tune(&mut options);
         let (records, queue) = bellwire_store::open(options).unwrap();
         let files = Arc::new(Files::default());
-        *files.0.lock().unwrap() = [NOYO, CHOOSY, ADMINISTERED, SHARED, OPEN, crate::published::SHOP].map(str::to_owned).to_vec();
+        *files.0.lock().unwrap() =
+            [NOYO, CHOOSY, ADMINISTERED, SHARED, OPEN, KEYED, crate::published::SHOP].map(str::to_owned).to_vec();
         let app = App::new(AppOptions {
             records: records.clone(),
             contracts: watch::Sender::new(Arc::new(files.load().unwrap())),

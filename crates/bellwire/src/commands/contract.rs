@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use bellwire_contract::{Activation, Contract, OutboundRequest, RenderInput};
+use bellwire_contract::{Activation, Contract, OutboundRequest, RenderInput, SigningSecret};
 use bellwire_domain::{Clock, PayloadChoice, Pointer, Secret};
 
 use crate::cli::{ContractCommand, RenderArguments};
@@ -67,24 +67,24 @@ fn list(folder: Option<&Path>) -> anyhow::Result<()> {
 fn render(arguments: &RenderArguments) -> anyhow::Result<()> {
     let contract = find(&arguments.file)?;
     let options = arguments.options.as_deref().map(|text| options(&contract, text)).transpose()?;
-    let secret = match &arguments.secret {
+    let secrets = match &arguments.secret {
         Some(secret) => {
             contract.check_known_secret(secret).map_err(|reason| anyhow::anyhow!("--secret: {reason}"))?;
-            Secret::new(secret.clone())
+            SigningSecret::numbered(&[Secret::new(secret.clone())])
         }
-        None => contract.example_secret().clone(),
+        None => contract.example_secrets().to_vec(),
     };
     let example = Example::new(&contract, SystemClock.now());
     let request = if let Some(number) = arguments.handshake {
         let event_type = bellwire_domain::EventType::try_new("activation").context("--handshake")?;
-        let mut input = example.input(&event_type, "{}", &arguments.url, std::slice::from_ref(&secret));
+        let mut input = example.input(&event_type, "{}", &arguments.url, &secrets);
         input.endpoint.options = options.as_deref();
         handshake(&contract, number, &input)?
     } else {
         let (event_type, data) = event(&contract, arguments)?;
         let choice = arguments.payload.as_deref().map(|text| payload(&contract, text)).transpose()?;
         let data = &*contract.minimise(&data, choice.as_ref());
-        let mut input = example.input(&event_type, data, &arguments.url, std::slice::from_ref(&secret));
+        let mut input = example.input(&event_type, data, &arguments.url, &secrets);
         input.endpoint.options = options.as_deref();
         let ids = example.more(&contract, arguments.batch - 1);
         let others = example::others(&input, &ids);

@@ -4,11 +4,14 @@
 mod access_token;
 mod answers;
 mod batches;
+mod client_certificate;
+mod contract_keys;
 mod credentials;
 mod graphql;
 mod handshakes;
 mod health;
 mod key_pairs;
+mod key_versions;
 mod leases;
 mod options;
 mod previous;

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bellwire_contract::{
     AccountInput, AttemptInput, CapturedRequest, CodeLanguage, Contract, Contracts, DeliveryInput, EndpointInput, EventInput,
-    OutboundRequest, RenderInput, Verdict, VerificationCode,
+    OutboundRequest, RenderInput, SigningSecret, Verdict, VerificationCode,
 };
 use bellwire_domain::{EventType, Secret, Timestamp};
 use http::HeaderValue;
@@ -323,7 +323,7 @@ fn render(contract: &Contract, event_type: &EventType, data: &str, secrets: &[Se
             credentials: None,
         },
         account: AccountInput { id: "clinic-1", name: None },
-        secrets,
+        secrets: &SigningSecret::numbered(secrets),
         activation: None,
         others: &[],
         access_token: None,
@@ -337,6 +337,11 @@ const OTHERS: &[&str] = &[
     r#"
 request: { headers: { x-signature: "t={{ attempt.at | unix }},{{ signature.main }}" }, body: "{{ event.data }}" }
 signatures: { main: { hmac: sha256, over: "{{ attempt.at | unix }}.{{ body }}", prefix: "v1=" } }
+"#,
+    // The version of the secret, which is signed as well.
+    r#"
+request: { headers: { x-signature: "v{{ key.version }}={{ signature.main }}" }, body: "{{ event.data }}" }
+signatures: { main: { hmac: sha256, over: "{{ key.version }}.{{ body }}" } }
 "#,
     // A prefix in the header, SHA-512, upper-case hex, a key with a suffix, milliseconds.
     r#"

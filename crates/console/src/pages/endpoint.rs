@@ -129,7 +129,7 @@ pub(super) async fn show(
         created: When::new(endpoint.created_at, now),
         changed: When::new(endpoint.updated_at, now),
         tests: test_types(app, &access),
-        has_secret: from.as_ref().is_ok_and(|from| *from != SecretSource::Account),
+        has_secret: from.as_ref().is_ok_and(|from| !matches!(from, SecretSource::Account | SecretSource::Contract)),
         secret_is_typed: from.as_ref().is_ok_and(|from| *from == SecretSource::Consumer),
         overlaps: app.secret_overlaps(&access, &endpoint).await?.into_iter().map(|end| When::new(end, now)).collect(),
         replays: replays.items.iter().map(|replay| replay_row(replay, now)).collect(),

@@ -185,7 +185,7 @@ fn page(
     let subscription = contract.subscription();
     let secret = match subscription.secret.from {
         SecretSource::Consumer if endpoint.is_none() => SecretField::Typed { is_required: subscription.secret.required },
-        SecretSource::Consumer | SecretSource::Generated | SecretSource::Account => SecretField::None,
+        SecretSource::Consumer | SecretSource::Generated | SecretSource::Account | SecretSource::Contract => SecretField::None,
     };
     let back = endpoint.map_or_else(|| home.clone(), |endpoint| format!("{home}/webhooks/{}", endpoint.id));
     Ok(EndpointFormPage {
@@ -262,13 +262,12 @@ pub(super) struct SecretPage {
 
 /// What is shown of a secret: what it is, its text, and what to do with it.
 pub(super) fn told(secret: &ShownSecret, word: String) -> (String, String, &'static str) {
-    match secret {
-        ShownSecret::Text(secret) => (word, secret.expose().clone(), "Copy it into your receiver now: it is shown this once."),
-        ShownSecret::Key(key) => {
-            let text = "Give it to your receiver, which verifies with it. The private key is shown to nobody.";
-            ("Public key".to_owned(), key.pem.clone(), text)
-        }
+    if let Some(key) = secret.key() {
+        let text = "Give it to your receiver, which verifies with it. The private key is shown to nobody.";
+        return ("Public key".to_owned(), key.pem.clone(), text);
     }
+    let text = secret.text().map(|secret| secret.expose().clone()).unwrap_or_default();
+    (word, text, "Copy it into your receiver now: it is shown this once.")
 }
 
 pub(super) async fn add(

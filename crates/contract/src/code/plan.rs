@@ -177,7 +177,7 @@ impl<'a> Planner<'a> {
         }
         let token = Token {
             field: candidate.field,
-            before: candidate.before + &signature.prefix,
+            before: candidate.before + prefix(signature).map_err(|message| (place.clone(), message))?,
             algorithm,
             hash,
             derived,
@@ -241,10 +241,10 @@ impl<'a> Planner<'a> {
             Recipe::KeyPair { .. } => return Err(format!("no receiver can make `{}` again", signature.name)),
             Recipe::Token { .. } => return Err(format!("the token `{}` differs each time it is made", signature.name)),
         };
-        if signature.prefix.is_empty() {
-            return Ok(computed);
+        match prefix(signature)? {
+            "" => Ok(computed),
+            prefix => Ok(Value::Joined(vec![Value::Literal(prefix.to_owned()), computed])),
         }
-        Ok(Value::Joined(vec![Value::Literal(signature.prefix.clone()), computed]))
     }
 
     fn template(&mut self, template: &'a Template) -> Result<Value, String> {
@@ -391,6 +391,14 @@ impl<'a> Names for Planner<'a> {
             Variable::Local(_) => Err(missing()),
         }
     }
+}
+
+/// What stands before each value of a signature.
+fn prefix(signature: &Signature) -> Result<&str, String> {
+    signature.prefix.constant().ok_or_else(|| {
+        let name = &signature.name;
+        format!("the code cannot take a version out of `{name}`: write it into the header, as in `v{{{{ key.version }}}}={{{{ signature.{name} }}}}`")
+    })
 }
 
 /// A value that is compared with text must be text.

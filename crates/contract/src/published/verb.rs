@@ -43,8 +43,8 @@ impl Verb {
         matches!(self, Self::ReadEventType | Self::ListEventTypes)
     }
 
-    /// Whether whoever calls may be nobody who is known. A token says whose endpoint it confirms.
-    pub(crate) fn may_be_public(self) -> bool {
+    /// Whether it never needs to know who calls. A token says whose endpoint it confirms.
+    pub(crate) fn names_no_account(self) -> bool {
         self.is_about_the_catalogue() || self == Self::ConfirmEndpoint
     }
 
@@ -122,7 +122,7 @@ impl Verb {
     }
 
     /// The names that its answers may use, besides those of the request.
-    pub(crate) fn names(self) -> Vec<&'static str> {
+    pub(crate) fn names(self, is_public: bool) -> Vec<&'static str> {
         let of_account: &[&'static str] = &["account.id", "account.name"];
         let own: &[&'static str] = match self {
             Self::RegisterEndpoint
@@ -165,7 +165,7 @@ impl Verb {
             }
             Self::ListEventTypes => &["events"],
         };
-        let shown = if self.is_about_the_catalogue() { &[] } else { of_account };
+        let shown = if self.is_about_the_catalogue() || self == Self::ListKeys && is_public { &[] } else { of_account };
         let drawn: &[&'static str] = match self {
             Self::RegisterEndpoint | Self::PutEndpoint | Self::RotateSecret => &["endpoint.secret"],
             _ => &[],

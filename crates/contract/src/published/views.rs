@@ -12,8 +12,8 @@ use crate::published::bindings::{Bindings, object, quoted};
 pub enum Passed<'a> {
     /// An endpoint, and the account it belongs to.
     Endpoint(AccountView, EndpointView),
-    /// The keys that sign what an account gets.
-    Keys(AccountView, Vec<KeyView>),
+    /// The keys that sign what an account gets, or, without one, what all accounts of the contract get.
+    Keys(Option<AccountView>, Vec<KeyView>),
     /// A page of endpoints.
     Endpoints(AccountView, Vec<EndpointView>, Option<String>),
     /// A resource.
@@ -72,6 +72,8 @@ pub struct EndpointView {
     pub secret: Option<Secret<String>>,
     /// The public half of its secret, if that is a private key.
     pub key: Option<Box<PublicKey>>,
+    /// Which of the endpoint's or account's it is, of the one that is shown.
+    pub secret_version: Option<i64>,
 }
 
 /// A key as an answer may show it.
@@ -79,6 +81,8 @@ pub struct EndpointView {
 pub struct KeyView {
     /// The public half.
     pub key: PublicKey,
+    /// Which of its owner's it is.
+    pub version: i64,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -166,7 +170,9 @@ impl EndpointView {
         if is_one || self.secret.is_some() {
             members.push(("secret", optional(self.secret.as_ref().map(|secret| secret.expose().as_str()))));
         }
-        if is_one || self.key.is_some() {
+        if is_one || self.secret_version.is_some() {
+            members
+                .push(("secret_version", self.secret_version.map_or_else(|| "null".to_owned(), |version| version.to_string())));
             members.push(("key", self.key.as_ref().map_or_else(|| "null".to_owned(), |key| written(&key_members(key)))));
         }
         members
@@ -220,10 +226,12 @@ impl Passed<'_> {
                 bind_one("endpoint", endpoint.members(true), names);
             }
             Self::Keys(account, keys) => {
-                bind_account(account, names);
+                if let Some(account) = account {
+                    bind_account(account, names);
+                }
                 let members = |listed: &KeyView| {
-                    let created_at = ("created_at", time(listed.created_at));
-                    key_members(&listed.key).into_iter().chain([created_at]).collect()
+                    let of_key = [("version", listed.version.to_string()), ("created_at", time(listed.created_at))];
+                    key_members(&listed.key).into_iter().chain(of_key).collect()
                 };
                 bind_list("keys", keys.iter().map(members), names);
             }

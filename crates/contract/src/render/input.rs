@@ -1,8 +1,9 @@
 //! What a request is made from.
 
-use bellwire_domain::{EventType, Secret, Timestamp};
+use bellwire_domain::{EventType, Timestamp};
 
 use crate::published::quoted;
+use crate::signature::SigningSecret;
 
 /// Everything that a request is made from.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +21,7 @@ pub struct RenderInput<'a> {
     /// The events that share the request with the first one, in order. Only under a contract with `delivery.batch`.
     pub others: &'a [BatchedEvent<'a>],
     /// The active secrets, newest first; of the endpoint or of the account, as the contract says.
-    pub secrets: &'a [Secret<String>],
+    pub secrets: &'a [SigningSecret],
     /// The token of a handshake, where this is a request of one.
     pub activation: Option<&'a str>,
     /// The access token, where the contract wants one.

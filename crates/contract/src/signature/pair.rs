@@ -1,7 +1,5 @@
 //! Which key pair a contract signs with, and what requests may say of it.
 
-use bellwire_domain::Secret;
-
 use crate::diagnostic::Report;
 use crate::expression::Expression;
 use crate::key_pair::{KeyKind, PrivateKey, SignatureAlgorithm, VerifyingKey};
@@ -33,16 +31,6 @@ impl KeyPairs {
         Self { algorithm: kind.usual_algorithm(), secrets: Secrets::Newest }
     }
 
-    /// The key that signs, of the active ones, newest first. If all of them do, it is the newest.
-    pub(crate) fn pick(self, secrets: &[Secret<String>]) -> Option<&str> {
-        let picked = match self.secrets {
-            Secrets::All | Secrets::Newest => secrets.first(),
-            Secrets::Previous => secrets.get(1),
-            Secrets::Oldest => secrets.last(),
-        };
-        picked.map(|secret| secret.expose().as_str())
-    }
-
     /// What a request says of a key, which is a private key or, in a captured request, its public half. `title` is whose it is.
     pub(crate) fn value(self, builtin: Builtin, key: &str, title: &str) -> Piece<'static> {
         self.try_value(builtin, key, title).unwrap_or(Piece::Absent)
@@ -63,6 +51,12 @@ impl KeyPairs {
             _ => Piece::Absent,
         })
     }
+}
+
+/// Of which of the active secrets requests show the version: of that which makes the first signature, by a private key where one does.
+pub(crate) fn speaks_of(signatures: &[Signature], key_pairs: Option<KeyPairs>) -> Secrets {
+    let first = signatures.iter().find(|signature| !signature.is_of_activation).map(|signature| signature.secrets);
+    key_pairs.map(|pairs| pairs.secrets).or(first).unwrap_or(Secrets::Newest)
 }
 
 /// Reports signatures that need another kind of key than the rest, or a secret that is none.
@@ -95,7 +89,8 @@ pub(crate) fn check_expression(expression: &Expression, path: &str, kind: Option
         let help = "write `{{ key.pem }}` or another value of the public half";
         report.add(expression.at, path, "the secret is a private key, which is never sent", help);
     }
-    if kind.is_none() && expression.uses(Variable::is_of_key) {
+    let of_private_key = |variable: &Variable| variable.is_of_key() && *variable != Variable::KEY_VERSION;
+    if kind.is_none() && expression.uses(of_private_key) {
         let help = "sign with one: `signatures: { main: { sign: ed25519, over: \"{{ body }}\" } }`";
         report.add(expression.at, path, "there is no `key` here: nothing in this contract signs with a private key", help);
     }

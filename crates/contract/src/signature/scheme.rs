@@ -123,6 +123,17 @@ bellwire_domain::words! {
     }
 }
 
+impl Secrets {
+    /// The one that a request speaks of as its key, of the active ones, newest first. If all of them sign, it is the newest.
+    pub(crate) fn pick<T>(self, active: &[T]) -> Option<&T> {
+        match self {
+            Self::All | Self::Newest => active.first(),
+            Self::Previous => active.get(1),
+            Self::Oldest => active.last(),
+        }
+    }
+}
+
 /// The signed text.
 pub(crate) const OVER: KeySpec =
     KeySpec::required("over", TEMPLATE, "The signed text.", "write the signed text, such as \"{{ body }}\"");

@@ -18,6 +18,8 @@ bellwire_domain::words! {
         Generated = "generated",
         /// The account has one, shared by its endpoints.
         Account = "account",
+        /// The contract has one private key, which signs for all of its accounts.
+        Contract = "contract",
     }
 }
 
@@ -55,7 +57,7 @@ const SECRET_KEYS: &[KeySpec] = &[
         "from",
         Shape::Words(SecretSource::WORDS),
         "Where secrets come from.",
-        "write `consumer`, `generated` or `account`",
+        "write `consumer`, `generated`, `account` or `contract`",
     ),
     KeySpec::optional("readable", Shape::FLAG, "Whether a secret can be read back later."),
     KeySpec::optional("required", Shape::FLAG, "Whether there must be one."),
@@ -122,6 +124,11 @@ pub(super) fn read(node: &Node, rules: &mut SecretRules, report: &mut Report) ->
         }
     }
     read_lengths(&fields, rules, report);
+    if (from, rules.private_key) == (Some(SecretSource::Contract), None) {
+        let message = "one secret for all accounts lets each of them sign for the others";
+        let help = "sign with a private key: `signatures: { main: { sign: ed25519, over: … } }`, or write `from: account`";
+        report.add(fields.at("from"), "subscription.secret.from", message, help);
+    }
     rules.from = from?;
     rules.from_at = fields.at("from");
     Some(())
@@ -218,9 +225,14 @@ impl SecretRules {
         }
     }
 
+    /// What kind of private keys the contract itself has, if it has such.
+    pub fn contract_keys(&self) -> Option<KeyKind> {
+        self.private_key.filter(|_| self.from == SecretSource::Contract)
+    }
+
     /// Whether reading an endpoint shows its secret.
     pub fn is_read_with_endpoints(&self) -> bool {
-        self.readable && self.from != SecretSource::Account
+        self.readable && matches!(self.from, SecretSource::Consumer | SecretSource::Generated)
     }
 
     /// Whether reading an account shows its secret.

@@ -104,8 +104,8 @@ fn sample<'a>(contract: &'a Contract, route: &'a PublishedRoute, amount: Amount)
         }
         Verb::ListKeys => {
             let key = || contract.public_key(contract.example_secret());
-            let listed = (0..some(2)).filter_map(|_| Some(KeyView { key: key()?, created_at: NOW }));
-            Passed::Keys(account, listed.collect())
+            let listed = (0..some(2)).filter_map(|_| Some(KeyView { key: key()?, version: 1, created_at: NOW }));
+            Passed::Keys((!route.is_public()).then_some(account), listed.collect())
         }
         Verb::ReadResource => Passed::Resource(account, resource(contract, route)),
         Verb::ListResources => Passed::Resources(account, (0..=some(1)).map(|_| resource(contract, route)).collect(), next),
@@ -140,6 +140,7 @@ fn endpoint(contract: &Contract, amount: Amount) -> EndpointView {
         created_at: NOW,
         updated_at: NOW,
         secret: all.then(secret),
+        secret_version: (all || contract.subscription().secret.required).then_some(1),
         key: (all || contract.subscription().secret.required)
             .then(|| contract.public_key(contract.example_secret()).map(Box::new))
             .flatten(),

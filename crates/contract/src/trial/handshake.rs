@@ -12,7 +12,7 @@ pub(crate) fn try_steps(contract: &Contract, report: &mut Report) {
     let Some(activation) = contract.activation() else { return };
     let Ok(event_type) = EventType::try_new("activation") else { return };
     let now = Timestamp::from_secs(1_760_000_000);
-    let secrets = std::slice::from_ref(contract.example_secret());
+    let secrets = contract.example_secrets();
     let token = "0123456789abcdef0123456789abcdef";
     let input = RenderInput {
         event: EventInput { id: token, event_type: &event_type, occurred_at: now, seq: 0, data: "{}", is_test: false },

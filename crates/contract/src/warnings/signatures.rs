@@ -69,7 +69,8 @@ impl Contract {
         let parts = plan.order.iter().filter(|step| !matches!(step, Step::Signature(_)));
         let shown = parts.flat_map(|step| plan.expressions(*step, &self.signatures));
         let carried = self.used(plan).filter(|signature| signature.scheme.signed().is_none()).flat_map(Signature::expressions);
-        shown.chain(carried).flat_map(|expression| &expression.paths).collect()
+        let prefixes = self.used(plan).flat_map(|signature| signature.prefix.expressions());
+        shown.chain(carried).chain(prefixes).flat_map(|expression| &expression.paths).collect()
     }
 }
 
@@ -91,7 +92,8 @@ fn is_of_this_request(variable: &Variable) -> bool {
         | Builtin::AttemptPrevious
         | Builtin::DeliveryId
         | Builtin::DeliveryCreatedAt
-        | Builtin::DeliveryNumber => true,
+        | Builtin::DeliveryNumber
+        | Builtin::KeyVersion => true,
         Builtin::EventTitle
         | Builtin::EventDescription
         | Builtin::EventFields

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use bellwire_contract::{
     AccountInput, AttemptInput, Contract, Contracts, DeliveryInput, EndpointInput, EventInput, OutboundRequest, RenderInput,
+    SigningSecret,
 };
 use bellwire_domain::{EventType, Secret, Timestamp};
 
@@ -49,7 +50,7 @@ pub(crate) fn try_render(
 /// Calls `with` with what the tests render from.
 pub(crate) fn with_input<T>(event_type: &str, data: &str, secret_texts: &[&str], with: impl FnOnce(&RenderInput<'_>) -> T) -> T {
     let event_type = EventType::try_new(event_type).unwrap();
-    let secrets = secrets(secret_texts);
+    let secrets = SigningSecret::numbered(&secrets(secret_texts));
     with(&RenderInput {
         event: EventInput { id: EVENT_ID, event_type: &event_type, occurred_at: OCCURRED, seq: 42, data, is_test: false },
         attempt: AttemptInput { number: 2, at: NOW, random: core::array::from_fn(|index| index as u8) },

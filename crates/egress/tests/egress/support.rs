@@ -35,6 +35,7 @@ pub(crate) fn post(url: &str) -> OutboundRequest {
         spellings: Vec::new(),
         body: Bytes::from_static(b"{}"),
         heeded: std::sync::Arc::default(),
+        tls: None,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::rows::account::Account;
 use crate::rows::endpoint::Endpoint;
 use crate::rows::incident::Incident;
 use crate::rows::replay::Replay;
+use crate::rows::secret::ActiveSecret;
 use crate::rows::session::PortalLink;
 
 /// What an act came to.
@@ -26,7 +27,7 @@ macro_rules! always {
     })+ };
 }
 pub(crate) use always;
-always!((), Account, Endpoint, Incident, Replay);
+always!((), Account, ActiveSecret, Endpoint, Incident, Replay);
 
 impl Effect for bool {
     fn happened(&self) -> bool {

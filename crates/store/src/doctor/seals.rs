@@ -32,6 +32,15 @@ columns! {
 }
 
 columns! {
+    struct SealedContractKey<'r> of "contract_keys" {
+        contract: &'r str = "contract",
+        kind: &'r str = "kind",
+        ordinal: i64 = "ordinal",
+        sealed: &'r [u8] = "key_sealed",
+    }
+}
+
+columns! {
     struct SealedSecret<'r> of "secrets" {
         account: AccountId = "account_id",
         endpoint: &'r str = "endpoint_id",
@@ -281,6 +290,24 @@ fn check_reasons(db: Db<'_>, keyring: &Keyring) -> Result<Check, StoreError> {
     Ok(check)
 }
 
+const CONTRACT_KEYS: &str = "sealed.contract_keys";
+const CONTRACT_KEYS_PROMISE: &str = "every key of a contract opens in its place";
+
+/// These are sealed under the store's own key too: they are no account's.
+fn check_contract_keys(db: Db<'_>, keyring: &Keyring) -> Result<Check, StoreError> {
+    let mut check = Check::new(CONTRACT_KEYS, CONTRACT_KEYS_PROMISE);
+    let Some(store_key) = store_key(db, keyring)? else { return Ok(check) };
+    db.for_each("contract_keys", &select::<SealedContractKey<'_>>("FROM contract_keys"), &mut |row| {
+        let SealedContractKey { contract, kind, ordinal, sealed } = row.read()?;
+        check.counted += 1;
+        if store_key.open(&Place::contract_key(contract, kind, ordinal), sealed).is_err() {
+            check.violate(format!("key {ordinal} ({kind}) of contract {contract}"));
+        }
+        Ok(())
+    })?;
+    Ok(check)
+}
+
 const ENDPOINTS: &str = "sealed.endpoints";
 const ENDPOINTS_PROMISE: &str = "every endpoint is sent to as it was stored";
 
@@ -304,7 +331,12 @@ pub(super) fn check(db: Db<'_>, keyring: Option<&Keyring>) -> Result<Vec<Check>,
     let mut keys_check = Check::new("sealed.keys", "the data key of every account opens under the master key");
     let Some(keyring) = keyring else {
         let skipped = |definition: &Definition| Check::new(definition.name, definition.promise);
-        let own = [(API_KEYS, API_KEYS_PROMISE), (ENDPOINTS, ENDPOINTS_PROMISE), (REASONS, REASONS_PROMISE)];
+        let own = [
+            (API_KEYS, API_KEYS_PROMISE),
+            (ENDPOINTS, ENDPOINTS_PROMISE),
+            (REASONS, REASONS_PROMISE),
+            (CONTRACT_KEYS, CONTRACT_KEYS_PROMISE),
+        ];
         let own = own.map(|(name, promise)| Check::new(name, promise));
         let all = [keys_check].into_iter().chain(own).chain(ALL.iter().map(skipped));
         return Ok(all.map(|check| Check { skipped: Some(NO_KEY), ..check }).collect());
@@ -319,7 +351,13 @@ pub(super) fn check(db: Db<'_>, keyring: Option<&Keyring>) -> Result<Vec<Check>,
         }
         Ok(())
     })?;
-    let mut checks = vec![keys_check, check_api_keys(db, keyring)?, check_endpoints(db, &keys)?, check_reasons(db, keyring)?];
+    let mut checks = vec![
+        keys_check,
+        check_api_keys(db, keyring)?,
+        check_endpoints(db, &keys)?,
+        check_reasons(db, keyring)?,
+        check_contract_keys(db, keyring)?,
+    ];
     for definition in ALL {
         checks.push(open_all(db, definition, &keys)?);
     }

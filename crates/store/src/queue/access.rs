@@ -27,14 +27,17 @@ use crate::audit::append;
 use crate::audit::effect::Effect;
 use crate::audit::keys::AuditKeys;
 use crate::rows::account::{self, Account};
+use crate::rows::contract_key::{self, ContractKeys};
 use crate::rows::key::ApiKey;
 use crate::rows::lane::LaneKey;
+use crate::rows::secret::ActiveSecret;
 use crate::seal::{DataKey, Keyring, MasterKey};
 use crate::sql::{Db, Readers, Source};
 
 const ACCOUNTS_CACHED_MAX: usize = 10_000;
 const CONFIGS_CACHED_MAX: usize = 20_000;
 const KEYS_CACHED_MAX: usize = 10_000;
+const CONTRACTS_CACHED_MAX: usize = 1_000;
 /// On PostgreSQL, for how long a change by another node may go unseen, should its notice get lost.
 const CACHED_AGE_MAX: Duration = Duration::from_secs(3);
 
@@ -126,6 +129,7 @@ impl Parts {
             accounts: Cache::new(ACCOUNTS_CACHED_MAX, age_max),
             configs: Cache::new(CONFIGS_CACHED_MAX, age_max),
             keys: Cache::new(KEYS_CACHED_MAX, age_max),
+            contract_keys: Cache::new(CONTRACTS_CACHED_MAX, age_max),
             noted: Arc::default(),
             is_shared,
             key_uses_max: options.key_uses_max,
@@ -176,6 +180,7 @@ pub(crate) struct Access {
     pub(crate) accounts: Cache<AccountId, Arc<Account>>,
     pub(crate) configs: Cache<LaneKey, Arc<EndpointConfig>>,
     pub(crate) keys: Cache<[u8; 32], ApiKey>,
+    pub(crate) contract_keys: Cache<ContractKeys, Arc<[ActiveSecret]>>,
     /// What is to be recorded by itself, and who waits for that.
     noted: Arc<Mutex<Vec<Noted>>>,
     /// Whether other nodes write to the database as well.
@@ -312,6 +317,20 @@ impl Access {
         let (job, receiver) = write_job(work);
         self.send(job).await?;
         answered(receiver).await?
+    }
+
+    /// The keys of a contract that sign now, newest first, from memory or from the store. Those whose overlap has ended since they were
+    /// read may be among them.
+    pub(crate) async fn contract_keys(&self, owner: &ContractKeys) -> Result<Arc<[ActiveSecret]>, StoreError> {
+        if let Some(known) = self.contract_keys.get(owner) {
+            return Ok(known);
+        }
+        let generation = self.contract_keys.generation();
+        let (audit, wanted, now) = (Arc::clone(&self.context.audit), owner.clone(), self.now());
+        let found = self.read(move |db| contract_key::active(db, &wanted, audit.store_key(), now)).await?;
+        let found: Arc<[ActiveSecret]> = found.into();
+        self.contract_keys.insert(generation, owner.clone(), Arc::clone(&found));
+        Ok(found)
     }
 
     /// An account, from memory or from the store.

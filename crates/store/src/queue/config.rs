@@ -23,6 +23,8 @@ pub struct EndpointConfig {
     pub secrets: Vec<ActiveSecret>,
     /// The account's secrets, newest first.
     pub account_secrets: Vec<ActiveSecret>,
+    /// The keys of its contract, where those sign: who knows the contract adds them.
+    pub contract_keys: Arc<[ActiveSecret]>,
 }
 
 /// An endpoint with its account and all secrets that sign at `now`.
@@ -33,6 +35,7 @@ pub(crate) fn find(db: Db<'_>, keyring: &Keyring, lane: &LaneKey, now: Timestamp
     Ok(Some(EndpointConfig {
         secrets: secret::active(db, SecretOwner::endpoint(lane), &key, now)?,
         account_secrets: secret::active(db, SecretOwner::account(&account.id), &key, now)?,
+        contract_keys: Arc::default(),
         endpoint,
         account: Arc::new(account),
     }))

@@ -19,6 +19,7 @@ use super::lapse::{self, Lapse};
 use super::outcome::{Outcome, RecordJob, Recording, SealedParts};
 use super::replay::{self, ReplayStep};
 use crate::StoreError;
+use crate::rows::contract_key::ContractKeys;
 use crate::rows::endpoint::Endpoint;
 use crate::rows::lane::LaneKey;
 use crate::rows::{self, rollup};
@@ -59,6 +60,16 @@ impl Queue {
             self.0.configs.insert(generation, lane.clone(), Arc::clone(config));
         }
         Ok(config)
+    }
+
+    /// The same with the keys with which its contract signs for all of its accounts.
+    pub async fn with_contract_keys(
+        &self,
+        config: &EndpointConfig,
+        owner: &ContractKeys,
+    ) -> Result<Arc<EndpointConfig>, StoreError> {
+        let contract_keys = self.0.contract_keys(owner).await?;
+        Ok(Arc::new(EndpointConfig { contract_keys, ..config.clone() }))
     }
 
     /// Records attempts and what follows from them, in one transaction.

@@ -2,6 +2,7 @@
 
 mod audit;
 mod bulk_retries;
+mod contract_keys;
 mod figures;
 mod privacy;
 mod publishing;

@@ -6,6 +6,7 @@ use crate::rows::account::AccountRow;
 use crate::rows::attempt::AttemptRow;
 use crate::rows::audit::{CheckpointRow, NodeRow, PersonalRow, RecordRow};
 use crate::rows::bulk_retry::BulkRetryRow;
+use crate::rows::contract_key::ContractKeyRow;
 use crate::rows::delivery::EndedRow;
 use crate::rows::disclosure::DisclosureRow;
 use crate::rows::endpoint::EndpointRow;
@@ -70,7 +71,7 @@ impl CopiedTable {
 }
 
 /// In the order in which they are copied.
-pub(super) fn tables() -> [CopiedTable; 25] {
+pub(super) fn tables() -> [CopiedTable; 26] {
     [
         CopiedTable::of::<KeyRow<'_>>(),
         CopiedTable::of::<AccountRow<'_>>().with(&[
@@ -86,6 +87,7 @@ pub(super) fn tables() -> [CopiedTable; 25] {
             .with(&["incidents", "activation_due", "activation_failures", "unproven"])
             .with_bytes(&["activation_hash", "activation_sealed"]),
         CopiedTable::of::<SecretRow<'_>>(),
+        CopiedTable::of::<ContractKeyRow<'_>>(),
         CopiedTable::of::<EventRow<'_>>(),
         CopiedTable::of::<ClearSubjectRow<'_>>(),
         CopiedTable::of::<SubjectRow<'_>>(),

@@ -14,6 +14,8 @@ use crate::sql::{Db, Insert, columns, params, select, table};
 pub struct ActiveSecret {
     /// The secret.
     pub secret: Secret<String>,
+    /// Which of its owner's it is: 1 is the first, and each new one has one more.
+    pub version: i64,
     /// When it was made.
     pub created_at: Timestamp,
     /// The end of its overlap with a newer one; `None`: it is the newest.
@@ -100,7 +102,12 @@ pub(crate) fn active(
     for row in &rows {
         let stored: StoredSecret<'_> = row.read()?;
         let text = key.open_text(&owner.place(stored.ordinal), stored.secret_sealed)?;
-        active.push(ActiveSecret { secret: Secret::new(text), created_at: stored.created_at, expires_at: stored.expires_at });
+        active.push(ActiveSecret {
+            secret: Secret::new(text),
+            version: stored.ordinal,
+            created_at: stored.created_at,
+            expires_at: stored.expires_at,
+        });
     }
     Ok(active)
 }

@@ -34,6 +34,11 @@ impl Place {
         Self { table: "secrets", name: format!("secrets:{account}/{endpoint}/{ordinal}") }
     }
 
+    /// A key of a contract.
+    pub(crate) fn contract_key(contract: &str, kind: &str, ordinal: i64) -> Self {
+        Self { table: "contract_keys", name: format!("contract_keys:{contract}/{kind}/{ordinal}") }
+    }
+
     /// An endpoint's headers.
     pub(crate) fn headers(account: &AccountId, endpoint: &str) -> Self {
         Self { table: "endpoints", name: format!("endpoints:{account}/{endpoint}/headers") }

@@ -9,7 +9,7 @@ use bellwire_domain::{
 use bellwire_domain::{Decision, EventFilter, ReplayId, ResourceId, Secret};
 use bellwire_domain::{ReplayCase, RoomLimits};
 use bellwire_store::doctor::{Examination, VIOLATIONS_NAMED_MAX, examine};
-use bellwire_store::{ApiKey, DeliveryQuery, Matched, NewBulkRetry, NewEndpoint, key_hash};
+use bellwire_store::{ApiKey, ContractKeys, DeliveryQuery, Matched, NewBulkRetry, NewEndpoint, key_hash};
 use bellwire_store::{
     EndpointChanges, Location, MasterKey, NewReplay, OpenError, Precondition, PutResource, ResourceDecision, ResourceUpdate,
 };
@@ -94,6 +94,8 @@ async fn furnished() -> Fixture {
     privacy::erase_and_hold(&fixture).await;
     let key = ApiKey::new(KeyId::try_new("key_1").unwrap(), Role::Publisher, fixture.now());
     fixture.store.records.create_key(key, key_hash("one")).await.unwrap();
+    let keys = ContractKeys { contract: "noyo".to_owned(), kind: "ed25519" };
+    fixture.store.records.put_first_contract_key(&keys, Secret::new("a key".to_owned())).await.unwrap();
     fixture
 }
 
@@ -113,7 +115,7 @@ async fn a_store_in_use_is_sound_and_counted() {
     assert_eq!(counted("sealed.documents"), 1);
     assert_eq!((counted("sealed.secrets"), counted("sealed.headers"), counted("sealed.answers")), (1, 1, 4));
     assert_eq!((counted("sealed.endpoints"), counted("sealed.bulk_retries"), counted("sealed.activations")), (2, 1, 1));
-    assert_eq!(counted("sealed.credentials"), 1);
+    assert_eq!((counted("sealed.credentials"), counted("sealed.contract_keys")), (1, 1));
     let without_key = examine(&place, None).unwrap();
     assert!(without_key.is_sound());
     let skipped = without_key.checks.iter().filter(|check| check.skipped.is_some()).map(|check| check.name);
@@ -122,6 +124,7 @@ async fn a_store_in_use_is_sound_and_counted() {
         "api_keys",
         "endpoints",
         "bulk_retries",
+        "contract_keys",
         "secrets",
         "headers",
         "credentials",
@@ -146,7 +149,7 @@ async fn a_store_in_use_is_sound_and_counted() {
 }
 
 /// What is done to the store, and the checks that notice.
-const DAMAGES: [(&str, &[&str]); 69] = [
+const DAMAGES: [(&str, &[&str]); 70] = [
     (
         "DELETE FROM accounts WHERE id = 'a'",
         &[
@@ -228,6 +231,7 @@ const DAMAGES: [(&str, &[&str]); 69] = [
     ("UPDATE accounts SET pending = pending - 1", &["accounts.pending"]),
     ("UPDATE accounts SET pending = 1 WHERE id = 'empty'", &["accounts.pending"]),
     ("UPDATE bulk_retries SET reason_sealed = x'00'", &["sealed.bulk_retries"]),
+    ("UPDATE contract_keys SET ordinal = 2", &["sealed.contract_keys"]),
     ("UPDATE bulk_retries SET ended_at = NULL", &["bulk_retries"]),
     ("UPDATE bulk_retries SET state = 'running', ended_at = NULL, account_id = 'nobody'", &["bulk_retries"]),
     ("UPDATE replays SET cursor_seq = last_seq + 1", &["replays"]),

@@ -149,8 +149,9 @@ async fn rotated_secrets_overlap_and_then_end() {
     let end = fixture.now().plus(Duration::from_secs(3_600));
     fixture.store.records.rotate_endpoint_secret(&lane, rotation("new", end)).await.unwrap().unwrap();
     let config = fixture.store.queue.find_endpoint_config(&lane, 0).await.unwrap().unwrap();
-    let secrets: Vec<_> = config.secrets.iter().map(|active| (active.secret.expose().as_str(), active.expires_at)).collect();
-    assert_eq!(secrets, [("new", None), ("secret of e", Some(end))]);
+    let secrets: Vec<_> =
+        config.secrets.iter().map(|active| (active.version, active.secret.expose().as_str(), active.expires_at)).collect();
+    assert_eq!(secrets, [(2, "new", None), (1, "secret of e", Some(end))]);
     fixture.clock.set(end);
     fixture.store.records.update_endpoint(&lane, EndpointChanges::default()).await.unwrap().unwrap();
     let config = fixture.store.queue.find_endpoint_config(&lane, 0).await.unwrap().unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bellwire_domain::{Decision, DeliveryId, HealthPolicy, ResourceId};
 use bellwire_store::doctor::examine;
-use bellwire_store::{ActiveSecret, AuditQuery, DeliveryQuery, EventQuery, key_hash};
+use bellwire_store::{ActiveSecret, AuditQuery, ContractKeys, DeliveryQuery, EventQuery, key_hash};
 
 use crate::fixture::{Store, account_id, event, lane, outcome, page};
 use crate::furnished::{KEY, Sides};
@@ -38,6 +38,8 @@ pub async fn told(store: &Store) -> Vec<String> {
     tell(&store.records.find_resource(&account_id("a"), "order", &ResourceId::try_new("o").unwrap()).await.unwrap().unwrap());
     tell(&store.records.list_audit(AuditQuery::default(), all.clone()).await.unwrap().items);
     tell(&(store.records.audit_checkpoint().await.unwrap(), store.records.audit_key()));
+    let keys = ContractKeys { contract: "noyo".to_owned(), kind: "ed25519" };
+    tell(&shown(&store.records.contract_keys(&keys).await.unwrap()));
     tell(&store.records.list_keys(all).await.unwrap().items);
     tell(&store.records.find_key(key_hash("key_2")).await.unwrap().unwrap());
     told

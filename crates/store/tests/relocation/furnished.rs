@@ -14,7 +14,7 @@ use bellwire_store::{
     ApiKey, EndpointChanges, Location, MasterKey, NewReplay, OpenError, Precondition, PutAccount, PutResource, Relocated,
     Relocation, RelocationProgress, Removed, ResourceDecision, ResourceUpdate, StoreOptions, key_hash, relocate,
 };
-use bellwire_store::{DeliveryQuery, Matched, NewBulkRetry};
+use bellwire_store::{ContractKeys, DeliveryQuery, Matched, NewBulkRetry};
 use bellwire_testkit::postgres::{Cluster, psql};
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
@@ -149,6 +149,8 @@ async fn furnish(mut fixture: Fixture) -> Fixture {
         let key = ApiKey { account_id, expires_at, ..ApiKey::new(KeyId::try_new(id).unwrap(), role, fixture.now()) };
         fixture.store.records.create_key(key, key_hash(id)).await.unwrap();
     }
+    let keys = ContractKeys { contract: "noyo".to_owned(), kind: "ed25519" };
+    fixture.store.records.put_first_contract_key(&keys, Secret::new("a key".to_owned())).await.unwrap();
     let account = PutAccount {
         id: account_id("a"),
         contract: "noyo".to_owned(),

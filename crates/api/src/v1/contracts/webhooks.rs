@@ -112,7 +112,7 @@ fn example_request(contract: &Contract, event: &EventDefinition) -> Option<Outbo
             credentials: contract.example_credentials(),
         },
         account: AccountInput { id: "example", name: Some("Example") },
-        secrets: std::slice::from_ref(contract.example_secret()),
+        secrets: contract.example_secrets(),
         activation: None,
         others: &[],
         access_token: contract.example_access_token(),

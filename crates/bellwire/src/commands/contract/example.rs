@@ -2,8 +2,9 @@
 
 use bellwire_contract::{
     AccountInput, AttemptInput, BatchedEvent, Contract, DeliveryInput, EndpointInput, EventInput, OutboundRequest, RenderInput,
+    SigningSecret,
 };
-use bellwire_domain::{EventType, Secret, Timestamp};
+use bellwire_domain::{EventType, Timestamp};
 
 /// Stand-ins for what a server would know.
 pub(super) struct Example {
@@ -46,7 +47,7 @@ impl Example {
         event_type: &'a EventType,
         data: &'a str,
         url: &'a str,
-        secrets: &'a [Secret<String>],
+        secrets: &'a [SigningSecret],
     ) -> RenderInput<'a> {
         RenderInput {
             event: EventInput { id: &self.event_id, event_type, occurred_at: self.now, seq: 1, data, is_test: false },

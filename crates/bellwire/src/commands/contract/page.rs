@@ -26,6 +26,7 @@ pub(super) fn write(contract: &Contract) -> anyhow::Result<String> {
     page.push_str(&options(contract));
     page.push_str(&credentials(contract));
     page.push_str(&access_token(contract));
+    page.push_str(&connections(contract));
     if let Some(published) = contract.published() {
         page.push_str(&api(published));
     }
@@ -62,6 +63,7 @@ fn registration(contract: &Contract) -> String {
             SecretSource::Consumer => &chosen,
             SecretSource::Generated => "Its secret is drawn for you.",
             SecretSource::Account => "Your account has one secret, which its endpoints share.",
+            SecretSource::Contract => "The platform signs with a key of its own, whose public half it tells you.",
         },
     ];
     if subscription.payload.is_declared {
@@ -70,7 +72,7 @@ fn registration(contract: &Contract) -> String {
     if let Some(lease) = &lease {
         lines.push(lease);
     }
-    if !subscription.secret.readable {
+    if !subscription.secret.readable && subscription.secret.from != SecretSource::Contract {
         lines.push("A secret cannot be read back later: keep it.");
     }
     if !subscription.enabled {
@@ -163,6 +165,22 @@ fn access_token(contract: &Contract) -> String {
     )
 }
 
+/// What connections show, and whom they trust.
+fn connections(contract: &Contract) -> String {
+    let (shows, trusts) = (contract.shows_certificate(), contract.trusts_own_authority());
+    if !shows && !trusts {
+        return String::new();
+    }
+    let mut text = "\n## Connections\n\n".to_owned();
+    if shows {
+        text.push_str("Your server is shown the client certificate that the endpoint has given, with TLS.\n");
+    }
+    if trusts {
+        text.push_str("Where the endpoint has given a certificate authority, your server is known by that one alone.\n");
+    }
+    text
+}
+
 /// What is asked of an endpoint before it gets events.
 fn handshake(contract: &Contract) -> anyhow::Result<String> {
     let Some(activation) = contract.activation() else { return Ok(String::new()) };
@@ -171,7 +189,7 @@ fn handshake(contract: &Contract) -> anyhow::Result<String> {
     let (example, token) = (Example::new(contract, THEN), "0".repeat(64));
     let event_type = EventType::try_new("activation")?;
     for step in 0..activation.steps() {
-        let secrets = std::slice::from_ref(contract.example_secret());
+        let secrets = contract.example_secrets();
         let input = example.input(&event_type, "{}", "https://client.example/webhooks", secrets);
         let request = contract.render_activation(step, &RenderInput { activation: Some(&token), ..input })?;
         text.push_str(&fenced(&request));
@@ -246,7 +264,7 @@ fn request(contract: &Contract, event_type: &EventType, data: &str, is_test: boo
     let example = Example::new(contract, THEN);
     let data = &*contract.minimise(data, None);
     let mut input: RenderInput<'_> =
-        example.input(event_type, data, "https://client.example/webhooks", std::slice::from_ref(contract.example_secret()));
+        example.input(event_type, data, "https://client.example/webhooks", contract.example_secrets());
     input.event.is_test = is_test;
     let request = contract.render(&input).with_context(|| format!("event {event_type}"))?;
     Ok(fenced(&request))
@@ -273,6 +291,12 @@ fn verification(contract: &Contract) -> String {
     text.push_str("Where the body goes into what is computed, take its bytes as they came.\n\n");
     for proof in proofs {
         let _ = writeln!(text, "- {}: {}.", proof.place, proof.how);
+    }
+    if contract.shows_key_version() {
+        text.push_str(
+            "\nWhere a request shows a version, it is that of the secret or key which signed: 1 is the first one, and each new one has \
+             one more.\n",
+        );
     }
     text.push('\n');
     if let Some(tolerance) = contract.tolerance() {

@@ -43,7 +43,7 @@ impl Operator {
         match from {
             SecretSource::Account => set(&mut wanted, "secret", secret.expose()),
             SecretSource::Consumer => set(&mut endpoint, "secret", secret.expose()),
-            SecretSource::Generated => {}
+            SecretSource::Generated | SecretSource::Contract => {}
         }
         if !entitlements.is_empty() {
             let all: Value = contract.events().iter().map(|event| event.event_type.as_str()).collect();
@@ -55,6 +55,12 @@ impl Operator {
             SecretSource::Generated => {
                 let shown = created.get("secret").and_then(Value::as_str);
                 Ok(Secret::new(shown.context("the new endpoint's secret was not shown")?.to_owned()))
+            }
+            SecretSource::Contract => {
+                let id = created.get("id").and_then(Value::as_str).unwrap_or_default();
+                let read = self.call(Method::GET, &format!("/v1/accounts/{account}/endpoints/{id}"), &Value::Null).await?;
+                let shown = read.get("public_key").and_then(Value::as_str);
+                Ok(Secret::new(shown.context("the contract's public key was not shown")?.to_owned()))
             }
             SecretSource::Account | SecretSource::Consumer => Ok(secret),
         }
@@ -119,6 +125,7 @@ impl Operator {
             spellings: Vec::new(),
             body,
             heeded: std::sync::Arc::default(),
+            tls: None,
         };
         let consumer = Consumer { account: &AccountId::try_new("operator")?, contract: "none" };
         let sent = self.sender.send(consumer, request, TIMEOUT, Timestamp::default()).await;

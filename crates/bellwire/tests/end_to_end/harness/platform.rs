@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use bellwire_contract::{
     AccountInput, AttemptInput, Contract, Contracts, DeliveryInput, EndpointInput, EventChoice, EventInput, OutboundRequest,
-    RenderInput, SecretSource,
+    RenderInput, SecretSource, SigningSecret,
 };
 use bellwire_domain::{EventType, Secret, Timestamp};
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ impl Platform {
         match subscription.secret.from {
             SecretSource::Generated => made["secret"].as_str().unwrap().clone_into(&mut self.secret),
             SecretSource::Consumer => assert_eq!(made["secret"], self.secret),
-            SecretSource::Account => assert_eq!(made["secret"], Value::Null),
+            SecretSource::Account | SecretSource::Contract => assert_eq!(made["secret"], Value::Null),
         }
         id
     }
@@ -111,7 +111,7 @@ impl Platform {
 /// What Bellwire would have sent at `at`: genuine in everything, and as old as that.
 pub(crate) fn old_request(platform: &Platform, url: &str, at: Timestamp) -> Seen {
     let (event_type, data) = platform.catalogue().remove(0);
-    let secrets = [Secret::new(platform.secret.clone())];
+    let secrets = SigningSecret::numbered(&[Secret::new(platform.secret.clone())]);
     let event_type = EventType::try_new(&event_type).unwrap();
     let request = platform.contract.render(&RenderInput {
         event: EventInput {

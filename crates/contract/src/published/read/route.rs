@@ -88,6 +88,8 @@ pub(crate) struct Offered<'a> {
     pub(crate) endpoint_secrets: bool,
     /// Whether secrets are private keys, of which an answer shows the public half.
     pub(crate) private_keys: bool,
+    /// Whether they are the contract's own, and so no account's.
+    pub(crate) contract_keys: bool,
     /// Whether endpoints are confirmed by their receivers.
     pub(crate) activation: bool,
 }
@@ -112,13 +114,14 @@ pub(crate) fn read_route(node: &Node, place: &str, offered: &Offered<'_>, report
         report.add(fields.at("does"), &fields.path_of("does"), "nothing in this contract signs with a private key", help);
     }
     let is_public = fields.flag("public", false, report);
-    if is_public && !verb.may_be_public() {
+    let may_be_public = verb.names_no_account() || verb == Verb::ListKeys && offered.contract_keys;
+    if is_public && !may_be_public {
         let message = format!("`{verb}` is about an account, so it needs a key");
         report.add(
             node.at,
             &fields.path_of("public"),
             message,
-            "only `read_event_type`, `list_event_types` and `confirm_endpoint` can be public",
+            "only `read_event_type`, `list_event_types` and `confirm_endpoint` can be public, and `list_keys` with `secret: { from: contract }`",
         );
     }
     let parameters = parameters(&path);
@@ -129,8 +132,10 @@ pub(crate) fn read_route(node: &Node, place: &str, offered: &Offered<'_>, report
     let secret = (offered.endpoint_secrets && verb == Verb::ReadEndpoint).then_some("endpoint.secret");
     let shows_key = matches!(verb, Verb::RegisterEndpoint | Verb::PutEndpoint | Verb::RotateSecret | Verb::ReadEndpoint);
     let key = (offered.private_keys && shows_key).then_some("endpoint.key");
-    let own = verb.names().into_iter().filter(|name| !(offered.private_keys && *name == "endpoint.secret"));
-    let names = inputs::NAMES.iter().copied().chain(own).chain(secret).chain(key).collect();
+    let own = verb.names(is_public).into_iter().filter(|name| !(offered.private_keys && *name == "endpoint.secret"));
+    let is_drawn = matches!(verb, Verb::RegisterEndpoint | Verb::RotateSecret);
+    let version = (is_drawn || secret.is_some() || key.is_some()).then_some("endpoint.secret_version");
+    let names = inputs::NAMES.iter().copied().chain(own).chain(secret).chain(key).chain(version).collect();
     let told = Known { names, route: Some((&method, &parameters)) };
     let answer = read_answer(&fields, verb, &told, report);
     Some(PublishedRoute {
@@ -178,7 +183,7 @@ fn read_inputs(fields: &Fields<'_>, verb: Verb, known: &Known<'_>, report: &mut 
     let mut inputs = Vec::new();
     if let Some(node) = fields.get("account") {
         let place = fields.path_of("account");
-        if verb.may_be_public() {
+        if verb.names_no_account() {
             report.add(node.at, &place, format!("`{verb}` names no account"), "leave it out");
         }
         let tree = known.tree(node, &place, report)?;
