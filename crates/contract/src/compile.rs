@@ -220,7 +220,7 @@ fn check_token(access: Option<&AccessToken>, used_at: Option<At>, private_key: O
 /// What requests use.
 #[derive(Default)]
 struct Uses {
-    /// How the attempt before ended.
+    /// How the attempt before ended, or when the first was made.
     looks_back: bool,
     /// An access token, and where first.
     token_at: Option<At>,
@@ -237,7 +237,9 @@ fn look_through<'p>(
     for plan in plans {
         check_keys(plan, signatures, private_key, report);
         each_expression(plan, signatures, |expression, path| {
-            uses.looks_back |= expression.uses(|variable| *variable == Variable::Builtin(Builtin::AttemptPrevious));
+            uses.looks_back |= expression.uses(|variable| {
+                matches!(variable, Variable::Builtin(Builtin::AttemptPrevious | Builtin::DeliveryFirstAttemptAt))
+            });
             let shows_token = expression.uses(|variable| *variable == Variable::Builtin(Builtin::AccessToken));
             uses.token_at = uses.token_at.or(shows_token.then_some(expression.at));
             check_choices(choices, expression, path, report);

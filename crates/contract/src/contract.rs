@@ -276,7 +276,7 @@ impl Contract {
         std::iter::once(&self.plan).chain(self.variants.iter().map(|variant| &variant.plan)).chain(own)
     }
 
-    /// Whether requests tell how the attempt before ended, which has to be looked up for that.
+    /// Whether requests tell how the attempt before ended or when the first was made, which has to be looked up for that.
     pub const fn looks_back(&self) -> bool {
         self.looks_back
     }

@@ -45,6 +45,7 @@ pub mod source;
 pub mod success;
 pub mod suspicion;
 pub mod time;
+pub mod trigger;
 pub mod turns;
 pub mod words;
 
@@ -86,5 +87,6 @@ pub use source::{Clock, Entropy};
 pub use success::SuccessRule;
 pub use suspicion::Suspicion;
 pub use time::Timestamp;
+pub use trigger::Trigger;
 pub use turns::{LaneName, Turns};
 pub use words::UnknownWord;

@@ -11,7 +11,7 @@ use bellwire_contract::{
     AccountInput, Activation, AnswerInput, AttemptInput, Confirmer, Contract, DeliveryInput, EndpointInput, EventInput, Granted,
     RenderInput,
 };
-use bellwire_domain::{AccountId, AttemptOutcome, Consumer, DeliveryId, EventType, Secret, Timestamp};
+use bellwire_domain::{AccountId, AttemptOutcome, Consumer, DeliveryId, EventType, Secret, Timestamp, Trigger};
 use bellwire_store::{ActivationEnd, LaneKey, StoreError, TakenActivation};
 use tokio::task::JoinSet;
 
@@ -302,8 +302,19 @@ impl Told<'_> {
                 data: "{}",
                 is_test: false,
             },
-            attempt: AttemptInput { number: self.taken.failures + 1, at: self.at, random: self.random },
-            delivery: DeliveryInput { id: &delivery, number: 0, created_at: self.at, previous: None },
+            attempt: AttemptInput {
+                number: self.taken.failures + 1,
+                at: self.at,
+                trigger: Trigger::Automatic,
+                random: self.random,
+            },
+            delivery: DeliveryInput {
+                id: &delivery,
+                number: 0,
+                created_at: self.at,
+                first_attempt_at: Some(self.at),
+                previous: None,
+            },
             endpoint: EndpointInput {
                 id: endpoint.id.as_str(),
                 url: &endpoint.url,

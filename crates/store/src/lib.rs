@@ -76,6 +76,7 @@ pub use records::{
 pub use relocation::{Relocated, Relocation, RelocationProgress, Report, TableRows, relocate};
 pub use rows::account::{Account, AccountsOfContract};
 pub use rows::activation::Activation;
+pub use rows::attempt::Past;
 pub use rows::endpoint::Endpoint;
 pub use rows::erasure::Erased;
 pub use rows::incident::Incident;

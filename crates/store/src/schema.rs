@@ -5,7 +5,7 @@
 pub(crate) const FIRST_VERSION: i64 = 6;
 
 /// The version this code works with.
-pub(crate) const KNOWN_VERSION: i64 = 19;
+pub(crate) const KNOWN_VERSION: i64 = 20;
 
 /// One step from a version to the next, as each database takes it.
 pub(crate) struct Migration {
@@ -16,7 +16,7 @@ pub(crate) struct Migration {
 }
 
 /// All of them, in order.
-const MIGRATIONS: [Migration; 14] = [
+const MIGRATIONS: [Migration; 15] = [
     Migration {
         version: FIRST_VERSION,
         sqlite: include_str!("migrations/0001_initial.sqlite.sql"),
@@ -86,6 +86,11 @@ const MIGRATIONS: [Migration; 14] = [
         version: 19,
         sqlite: include_str!("migrations/0014_endpoint_life.sqlite.sql"),
         postgres: include_str!("migrations/0014_endpoint_life.postgres.sql"),
+    },
+    Migration {
+        version: 20,
+        sqlite: include_str!("migrations/0015_triggers_and_heartbeats.sqlite.sql"),
+        postgres: include_str!("migrations/0015_triggers_and_heartbeats.postgres.sql"),
     },
 ];
 

@@ -63,3 +63,5 @@ mod rotation;
 mod sessions;
 #[path = "conformance/suspects.rs"]
 mod suspects;
+#[path = "conformance/triggers.rs"]
+mod triggers;

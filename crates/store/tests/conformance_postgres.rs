@@ -64,3 +64,5 @@ mod rotation_fleet;
 mod sessions;
 #[path = "conformance/suspects.rs"]
 mod suspects;
+#[path = "conformance/triggers.rs"]
+mod triggers;

@@ -12,6 +12,7 @@ mod leases;
 mod options;
 mod previous;
 mod registration;
+mod triggers;
 
 use std::path::PathBuf;
 

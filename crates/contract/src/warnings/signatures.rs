@@ -89,8 +89,10 @@ fn is_of_this_request(variable: &Variable) -> bool {
         | Builtin::AttemptSpanId
         | Builtin::AttemptNonce
         | Builtin::AttemptPrevious
+        | Builtin::AttemptTrigger
         | Builtin::DeliveryId
         | Builtin::DeliveryCreatedAt
+        | Builtin::DeliveryFirstAttemptAt
         | Builtin::DeliveryNumber => true,
         Builtin::EventTitle
         | Builtin::EventDescription

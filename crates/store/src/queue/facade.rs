@@ -19,6 +19,7 @@ use super::lapse::{self, Lapse};
 use super::outcome::{Outcome, RecordJob, Recording, SealedParts};
 use super::replay::{self, ReplayStep};
 use crate::StoreError;
+use crate::rows::attempt::Past;
 use crate::rows::endpoint::Endpoint;
 use crate::rows::lane::LaneKey;
 use crate::rows::{self, rollup};
@@ -80,9 +81,9 @@ impl Queue {
         Ok(recordings)
     }
 
-    /// How an earlier attempt of a live delivery ended: in a word, and the status if there was an answer.
-    pub async fn find_outcome(&self, delivery: DeliveryId, attempt: u32) -> Result<Option<(String, Option<u16>)>, StoreError> {
-        self.0.read(move |db| rows::attempt::find_outcome(db, delivery, attempt)).await
+    /// What came before, of a live delivery of which so many attempts were made.
+    pub async fn find_past(&self, delivery: DeliveryId, attempts: u32) -> Result<Past, StoreError> {
+        self.0.read(move |db| rows::attempt::find_past(db, delivery, attempts)).await
     }
 
     /// Claims what waits for lanes with room and what is due at `now`, at most `limit` of each, and hands it over.

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{AttemptOutcome, Decision, DeliveryState, Entropy, HealthPolicy, HealthStatus, Phases, Timestamp};
+use bellwire_domain::{AttemptOutcome, Decision, DeliveryState, Entropy, HealthPolicy, HealthStatus, Phases, Timestamp, Trigger};
 use tokio::sync::oneshot;
 
 use super::context::WriteContext;
@@ -188,6 +188,7 @@ impl SealedOutcome<'_> {
             response_sealed: self.parts.response.as_deref(),
             due_at: delivery.due_at,
             phases: Some(self.phases.bytes()),
+            is_manual: (delivery.trigger() == Trigger::Manual).then_some(true),
         }
     }
 

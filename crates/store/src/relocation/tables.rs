@@ -83,7 +83,7 @@ pub(super) fn tables() -> [CopiedTable; 25] {
         ]),
         CopiedTable::of::<LaneRow<'_>>().with(&["ref"]).in_order_of("ref"),
         CopiedTable::of::<EndpointRow<'_>>()
-            .with(&["incidents", "activation_due", "activation_failures", "unproven"])
+            .with(&["incidents", "activation_due", "activation_failures", "unproven", "heartbeat_at"])
             .with_bytes(&["activation_hash", "activation_sealed"]),
         CopiedTable::of::<SecretRow<'_>>(),
         CopiedTable::of::<EventRow<'_>>(),
@@ -94,7 +94,7 @@ pub(super) fn tables() -> [CopiedTable; 25] {
         CopiedTable::of::<HoldRow<'_>>(),
         CopiedTable::of::<ResourceSubjectRow<'_>>(),
         // Who held a delivery is gone: every row arrives free.
-        CopiedTable::of::<QueuedRow<'_>>().without("claim").with(&["suspicion"]),
+        CopiedTable::of::<QueuedRow<'_>>().without("claim").with(&["suspicion", "manual_attempt"]),
         CopiedTable::of::<EndedRow<'_>>().by_week(),
         CopiedTable::of::<AttemptRow<'_>>().by_week(),
         CopiedTable::of::<ReplayRow<'_>>(),
