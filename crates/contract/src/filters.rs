@@ -2,7 +2,7 @@
 //!
 //! Each is a function from value to value. Plain expressions call it directly; for all others it is registered with the library.
 //! To add a filter: a variant with its name in [`FilterName`], its arm in [`Filter::apply`], and a row in
-//! `docs/contract-language.md`.
+//! `docs/contract/values.md`.
 
 use std::borrow::Cow;
 

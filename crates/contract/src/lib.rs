@@ -19,7 +19,7 @@
 //! To add
 //!
 //! - a **key**: a line in the table of its part (a `const` of `grammar::KeySpec`), and the code beside it that reads the key. The
-//!   JSON Schema and "did you mean" follow from the table. Then an example in `docs/contract-language.md`.
+//!   JSON Schema and "did you mean" follow from the table. Then an example in `docs/contract-language.md` or the page below `docs/contract` where it belongs.
 //! - a **filter**: a variant in `filters::FilterName` and its arm in `Filter::apply`, which charges what it makes.
 //! - a filter **of the library**: its name in `jinja/library`, and what it makes at most.
 //! - a **value** that expressions can name: a variant in `variables::Builtin` and its arm in `render`.

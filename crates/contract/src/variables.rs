@@ -1,6 +1,6 @@
 //! The names that an expression may use.
 //!
-//! To add a value: a variant with its name in [`Builtin`], its arm in `render`, a row in `docs/contract-language.md`, and an arm in
+//! To add a value: a variant with its name in [`Builtin`], its arm in `render`, a row in `docs/contract/values.md`, and an arm in
 //! `captured` where a captured request shows it in some other way than the contract does.
 
 use std::sync::Arc;

@@ -1,12 +1,23 @@
-//! The page on the language: every example on it compiles, alone or put into a small contract.
+//! The pages on the language: every example on them compiles, alone or put into a small contract.
 
 mod common;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use bellwire_contract::{CapturedRequest, Contract, Verdict};
 
-const PAGE: &str = include_str!("../../../docs/contract-language.md");
+/// A file below `docs`.
+fn docs(path: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "../../docs", path].iter().collect()
+}
+
+/// The page on the language and those beside it, each with its path.
+fn pages() -> std::io::Result<Vec<(PathBuf, String)>> {
+    let beside: Result<Vec<_>, _> = std::fs::read_dir(docs("contract"))?.collect();
+    let paths = [docs("contract-language.md")].into_iter().chain(beside?.into_iter().map(|entry| entry.path()));
+    paths.map(|path| Ok((path.clone(), std::fs::read_to_string(path)?))).collect()
+}
 
 /// What an example stands in; its own sections replace these.
 const AROUND: &str = r#"contract: t
@@ -39,6 +50,11 @@ fn sections(text: &str) -> BTreeMap<String, String> {
     sections
 }
 
+/// The YAML examples of a page.
+fn blocks(page: &str) -> impl Iterator<Item = &str> {
+    page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next())
+}
+
 fn indented(text: &str) -> String {
     text.lines().flat_map(|line| ["  ", line, "\n"]).collect()
 }
@@ -46,7 +62,7 @@ fn indented(text: &str) -> String {
 #[test]
 fn every_example_compiles() {
     let mut checked = 0;
-    for block in PAGE.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+    for (path, block) in pages().unwrap().iter().flat_map(|(path, text)| blocks(text).map(move |block| (path, block))) {
         let mut all = sections(AROUND);
         let own = sections(block);
         if own.contains_key("body") {
@@ -71,18 +87,17 @@ fn every_example_compiles() {
         }
         let source: String = all.into_values().collect();
         if let Err(error) = Contract::compile(&source, "page") {
-            panic!("{error}\n{source}");
+            panic!("{}: {error}\n{source}", path.display());
         }
         checked += 1;
     }
-    assert!(checked >= 15, "{checked}");
+    assert!(checked >= 36, "{checked}");
 }
 
 /// The recipes: each compiles, its requests are genuine during a rotation too, and nothing is said against it.
 #[test]
 fn every_recipe_loads_and_works() {
-    let (_, recipes) = PAGE.split_once("## Recipes\n").unwrap();
-    let (recipes, _) = recipes.split_once("\n### ").unwrap();
+    let recipes = std::fs::read_to_string(docs("contract/recipes.md")).unwrap();
     let rows: Vec<&str> = recipes.lines().filter(|line| line.starts_with("| ")).skip(2).collect();
     assert!(rows.len() >= 18, "{}", rows.len());
     for row in rows {
@@ -118,7 +133,11 @@ fn every_recipe_loads_and_works() {
 /// The expressions and forms in the tables, which are no blocks.
 #[test]
 fn every_expression_in_a_table_compiles() {
-    for line in PAGE.lines().filter(|line| line.starts_with('|')) {
+    for (path, line) in pages()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, text)| text.lines().filter(|line| line.starts_with('|')).map(move |line| (path, line)))
+    {
         let line = line.replace("\\|", "|");
         for rest in line.split("{{ ").skip(1) {
             let Some(expression) = rest.split(" }}").next() else { continue };
@@ -129,7 +148,11 @@ fn every_expression_in_a_table_compiles() {
             let body_only = source.replace("title: T", "title: T\ndescription: x");
             if let Err(error) = Contract::compile(&body_only, "page") {
                 let expected = ["is bytes, not text"];
-                assert!(expected.iter().any(|known| error.to_string().contains(known)), "{expression}: {error}");
+                assert!(
+                    expected.iter().any(|known| error.to_string().contains(known)),
+                    "{}: {expression}: {error}",
+                    path.display()
+                );
             }
         }
     }
