@@ -14,6 +14,7 @@ use crate::contract::Contract;
 use crate::diagnostic::{At, ContractError, Report};
 use crate::expression::Expression;
 use crate::grammar::{KeySpec, Shape};
+use crate::heartbeat::{self, HEARTBEAT};
 use crate::key_pair::{KeyKind, SignatureAlgorithm};
 use crate::policy::chosen::{ChosenDelivery, substituted};
 use crate::policy::{self, DELIVERY};
@@ -57,6 +58,7 @@ pub(crate) const KEYS: &[KeySpec] = &[
     KeySpec::optional("signatures", Shape::MapOf(&SIGNATURE), "Named values computed with secrets."),
     KeySpec::optional("delivery", DELIVERY, "Success, retries and health."),
     KeySpec::optional("activation", ACTIVATION, "The handshake before an endpoint gets events."),
+    KeySpec::optional("heartbeat", HEARTBEAT, "What an endpoint is sent when it was sent nothing else for some time."),
     KeySpec::optional("verify", Shape::Keys(VERIFY_KEYS), "How a receiver judges what it gets."),
 ];
 const VERIFY_KEYS: &[KeySpec] =
@@ -111,6 +113,10 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         (Some(node), Some(request)) => Some(activation::read(node, request, &signatures, report)),
         _ => None,
     };
+    let heartbeat = match (fields.get("heartbeat"), request) {
+        (Some(node), Some(request)) => Some(heartbeat::read(node, request, &signatures, report)),
+        _ => None,
+    };
     let signatures = signatures.read;
     let key_pairs = KeyPairs::of(&signatures);
     let access_token = request.map_or(Some(None), |node| request::read_access_token(node, report));
@@ -127,11 +133,15 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let varied = variants.iter().flatten().map(|variant| &variant.plan);
     let of_events = plan.iter().chain(changed.clone()).chain(varied.clone());
     check_batches(delivery.as_ref(), of_events, fields.at("delivery"), report);
-    let plans = plan.iter().chain(changed).chain(steps).chain(varied);
+    let beats = heartbeat.iter().flatten().map(|heartbeat| &heartbeat.request.plan);
+    let plans = plan.iter().chain(changed).chain(steps).chain(varied).chain(beats);
     let uses = look_through(plans, &signatures, (private_key, choices.as_ref()), report);
     check_token(access_token.as_ref().and_then(Option::as_ref), uses.token_at, private_key, report);
     for expression in access_token.iter().flatten().flat_map(AccessToken::expressions) {
         check_choices(choices.as_ref(), expression, "request.access_token", report);
+    }
+    for expression in heartbeat.iter().flatten().flat_map(|heartbeat| heartbeat.every().expressions()) {
+        check_choices(choices.as_ref(), expression, "heartbeat.every", report);
     }
     check_conditions(choices.as_ref(), variants.iter().flatten(), report);
     if let (Some(Some(activation)), Some(subscription)) = (&activation, &subscription) {
@@ -170,6 +180,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         delivery: Arc::new(delivery),
         answer_rules,
         activation: whole(activation)?,
+        heartbeat: whole(heartbeat)?,
         heeded,
         plan: plan?,
         variants: variants?,

@@ -12,8 +12,8 @@
 //! - `diagnostic`, `yaml`, `grammar` and `reader`: a tree with places, tables of keys, and what is wrong where;
 //! - `key_pair`: private keys and their public halves;
 //! - `json`, `piece`, `meter`, `filters`, `python`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
-//! - `access_token`, `signature`, `request`, `catalogue`, `answer_rules`, `policy`, `activation`, `facts`, `options`, `variants`, `lease`, `subscription`, `console`, `resource`, `published` and `version`: each reads one part of a contract;
-//! - `contract`: the compiled contract, and on top of it `warnings`, `render`, `choosing`, `handshake`, `token_request`, `captured`, `verify`, `identify`, `proofs` and `code`;
+//! - `access_token`, `signature`, `request`, `catalogue`, `answer_rules`, `policy`, `own_request`, `activation`, `heartbeat`, `facts`, `options`, `variants`, `lease`, `subscription`, `console`, `resource`, `published` and `version`: each reads one part of a contract;
+//! - `contract`: the compiled contract, and on top of it `warnings`, `render`, `choosing`, `handshake`, `heartbeats`, `token_request`, `captured`, `verify`, `identify`, `proofs` and `code`;
 //! - `trial`, `compile`, `json_schema`, `shipped` and `changes`.
 //!
 //! To add
@@ -47,6 +47,8 @@ mod failure;
 mod filters;
 mod grammar;
 mod handshake;
+mod heartbeat;
+mod heartbeats;
 mod identify;
 mod jinja;
 mod json;
@@ -57,6 +59,7 @@ mod lexer;
 mod meter;
 mod minimise;
 mod options;
+mod own_request;
 mod path;
 mod piece;
 mod policy;

@@ -2,6 +2,7 @@
 
 mod answers;
 mod handshake;
+mod heartbeat;
 
 use bellwire_domain::{EventType, PayloadLevel, PayloadRules, Pointer, Timestamp, Trigger};
 
@@ -33,6 +34,7 @@ pub(crate) fn run(contract: &Contract, places: &[At], report: &mut Report) {
     }
     let levels = levels(&contract.subscription().payload);
     let choices = choices(contract);
+    heartbeat::try_heartbeat(contract, &choices, report);
     for (event_type, data, is_test, at) in trials {
         for (level, fields) in &levels {
             for (options, credentials) in &choices {

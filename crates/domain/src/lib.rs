@@ -21,6 +21,7 @@ pub mod event;
 pub mod fan_out;
 pub mod filter;
 pub mod health;
+pub mod heartbeat;
 pub mod ids;
 pub mod incident;
 pub mod lease;

@@ -39,6 +39,8 @@ mod files;
 mod filters;
 #[path = "conformance/fixture.rs"]
 mod fixture;
+#[path = "conformance/heartbeats.rs"]
+mod heartbeats;
 #[path = "conformance/leases.rs"]
 mod leases;
 #[path = "conformance/log.rs"]

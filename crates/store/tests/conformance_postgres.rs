@@ -36,6 +36,8 @@ mod filters;
 mod fixture;
 #[path = "conformance/fleet.rs"]
 mod fleet;
+#[path = "conformance/heartbeats.rs"]
+mod heartbeats;
 #[path = "conformance/leases.rs"]
 mod leases;
 #[path = "conformance/log.rs"]

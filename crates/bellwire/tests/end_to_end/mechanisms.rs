@@ -7,6 +7,7 @@ mod batches;
 mod credentials;
 mod handshakes;
 mod health;
+mod heartbeats;
 mod key_pairs;
 mod leases;
 mod options;
