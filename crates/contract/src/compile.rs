@@ -158,7 +158,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let verify = fields.get("verify").and_then(|node| Fields::open(node, "verify", VERIFY_KEYS, report));
     let tolerance = verify.and_then(|verify| verify.duration("tolerance", report));
     let (delivery, answer_rules) = delivery?;
-    let heeded = answer_rules.heeded();
+    let heeded = answer_rules.heeded(delivery.relays_answers);
     let Choices { options, credentials, filter } = choices?;
     let subscription = subscription?;
     let example_secret = subscription.secret.draw(&[7; 32]);

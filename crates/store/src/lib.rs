@@ -62,7 +62,7 @@ pub use queue::erasure::{ErasureStep, StepState};
 pub use queue::expiry::Expired;
 pub use queue::heartbeat::DueHeartbeat;
 pub use queue::lapse::Lapse;
-pub use queue::outcome::{HealthChange, Outcome, Recording, Told};
+pub use queue::outcome::{ANSWERED, HealthChange, Outcome, Recording, Told};
 pub use queue::publication::{EventReceipt, NewEvent, PublishError, Wanted};
 pub use queue::renewal::RenewDataKeyError;
 pub use queue::replay::ReplayStep;

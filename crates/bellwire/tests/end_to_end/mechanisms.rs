@@ -13,6 +13,7 @@ mod leases;
 mod options;
 mod previous;
 mod registration;
+mod relayed_answers;
 mod triggers;
 
 use std::path::PathBuf;

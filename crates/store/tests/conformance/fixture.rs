@@ -241,6 +241,7 @@ pub fn outcome(
         decision,
         health,
         told: told(delivery).map(Box::new),
+        relays_answer: false,
     }
 }
 
