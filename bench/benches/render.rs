@@ -8,7 +8,7 @@ use std::hint::black_box;
 use bellwire_contract::{
     AccountInput, AttemptInput, Contract, Contracts, DeliveryInput, EndpointInput, EventDefinition, EventInput, RenderInput,
 };
-use bellwire_domain::{EventType, Timestamp};
+use bellwire_domain::{EventType, Timestamp, Trigger};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
 /// 2025-01-15T10:30:00.123456Z.
@@ -44,8 +44,14 @@ fn measure(bencher: &mut criterion::Bencher<'_>, contract: &Contract, event: &Ev
             data: event.example.get(),
             is_test: false,
         },
-        attempt: AttemptInput { number: 1, at: AT, random: [7; 24] },
-        delivery: DeliveryInput { id: "dlv_0000000000001", number: 7, created_at: AT, previous: None },
+        attempt: AttemptInput { number: 1, at: AT, trigger: Trigger::Automatic, random: [7; 24] },
+        delivery: DeliveryInput {
+            id: "dlv_0000000000001",
+            number: 7,
+            created_at: AT,
+            first_attempt_at: Some(AT),
+            previous: None,
+        },
         endpoint: EndpointInput {
             id: &endpoint_id,
             url: "https://client.example/hooks",

@@ -145,6 +145,7 @@ impl App {
             None if rules.draws_secret() => Some(self.draw_secret(access.contract()?).await?),
             given => given,
         };
+        let heartbeat = rules.contract.heartbeat_period(options.as_deref());
         Ok(NewEndpoint {
             id: self.draw_endpoint_id(access)?,
             account_id: access.account.id.clone(),
@@ -160,6 +161,7 @@ impl App {
             options,
             credentials,
             lease,
+            heartbeat,
             health: if rules.contract.activation().is_some() { HealthStatus::Pending } else { HealthStatus::Active },
             secret,
         })
@@ -243,6 +245,8 @@ impl App {
         }
         let is_elsewhere = patch.url.as_ref().is_some_and(|url| *url != before.url);
         let is_given_up = patch.enabled == Some(true) && self.waits_for_nobody(access, &before).await?;
+        let chosen = options.as_ref().map_or(before.options.as_deref(), Option::as_deref);
+        let heartbeat = rules.contract.has_heartbeat().then(|| rules.contract.heartbeat_period(chosen));
         let changes = EndpointChanges {
             url: patch.url,
             name: patch.name,
@@ -257,6 +261,7 @@ impl App {
             credentials,
             lease,
             revive: is_renewable,
+            heartbeat,
             resume: patch.enabled == Some(true) && revives(&before),
             activate: rules.contract.activation().is_some() && (is_elsewhere || is_given_up || (has_expired && lease.is_some())),
         };

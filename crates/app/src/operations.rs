@@ -3,15 +3,16 @@
 //! The store writes a notice with whatever it tells of. Publishing one under its own id and then removing it can be done by
 //! several nodes at once, and again after a crash: the event is there once.
 
-use bellwire_domain::{AccountId, RetentionPeriods};
-use bellwire_store::StoredNotice;
+use bellwire_domain::{AccountId, DeliveryId, RetentionPeriods};
+use bellwire_store::{ANSWERED, StoredNotice};
 use bytes::Bytes;
+use serde_json::{Map, Value};
 
 use crate::accounts::AccountInput;
 use crate::author::Author;
 use crate::{AccountAccess, App, AppError, Conflict, EventInput, Scope};
 
-/// The types of the events that tell the operator something. `audit.checkpoint`, `endpoint.expiring` and `endpoint.expired` are more, where
+/// The types of the events that tell the operator something. `audit.checkpoint`, `delivery.answered`, `endpoint.expiring` and `endpoint.expired` are more, where
 /// the contract has them.
 pub const OPERATOR_EVENTS: [&str; 6] =
     ["endpoint.unhealthy", "endpoint.failed", "endpoint.disabled", "endpoint.recovered", "delivery.failed", "account.backlog"];
@@ -88,7 +89,8 @@ impl App {
                 self.records().remove_notices(vec![notice.id.clone()]).await?;
                 continue;
             }
-            match self.publish(&access, &[event(notice)]).await {
+            let data = if notice.event_type == ANSWERED { self.with_body(&notice.data).await? } else { notice.data.clone() };
+            match self.publish(&access, &[event(notice, data)]).await {
                 // What is told once in an hour may have been told already, with the number it had then.
                 Ok(_) | Err(AppError::Conflict(Conflict::EventExists { .. })) => {}
                 Err(error) => return Err(error),
@@ -97,13 +99,31 @@ impl App {
         }
         Ok(notices.len())
     }
+
+    /// What is told of an answer, with its body, which is kept with the attempt. There is none where it was dropped or erased, and it is
+    /// withheld where the event names whom it is about: what is erased there would stay here.
+    async fn with_body(&self, data: &str) -> Result<String, AppError> {
+        let Ok(mut told) = serde_json::from_str::<Map<String, Value>>(data) else { return Ok(data.to_owned()) };
+        let mut body = Value::Null;
+        if told.get("body_withheld") == Some(&Value::Bool(false))
+            && let Some(id) = told.get("delivery").and_then(Value::as_str).and_then(|id| id.parse::<DeliveryId>().ok())
+            && let Some((_, attempts)) = self.records().find_delivery(id).await?
+        {
+            let number = told.get("attempt").and_then(Value::as_u64);
+            let attempt = attempts.into_iter().find(|attempt| Some(u64::from(attempt.number)) == number);
+            let response = attempt.and_then(|attempt| attempt.response);
+            body = response.map_or(Value::Null, |bytes| String::from_utf8_lossy(&bytes).into_owned().into());
+        }
+        told.insert("body".to_owned(), body);
+        Ok(Value::Object(told).to_string())
+    }
 }
 
-fn event(notice: &StoredNotice) -> EventInput<'_> {
+fn event(notice: &StoredNotice, data: String) -> EventInput<'_> {
     EventInput {
         pointer: String::new(),
         event_type: notice.event_type.as_str().into(),
-        data: Bytes::copy_from_slice(notice.data.as_bytes()),
+        data: Bytes::from(data),
         id: Some(notice.id.as_str().into()),
         occurred_at: Some(notice.at),
         subjects: Vec::new(),

@@ -58,7 +58,9 @@ impl App {
         let Ok(data) = std::str::from_utf8(&event.data) else { return Ok(Err("the payload is not text".to_owned())) };
         let data = &*contract.minimise(data, endpoint.payload.as_ref());
         let (id, credentials) = (delivery.id.to_string(), endpoint.credentials.as_ref().map(hidden));
-        let previous = if contract.looks_back() { self.attempt_before(delivery, attempt).await? } else { None };
+        let earlier = if contract.looks_back() { self.attempts_before(delivery, attempt).await? } else { Vec::new() };
+        let first = std::iter::once(attempt).chain(&earlier).find(|before| before.number == 1);
+        let previous = earlier.iter().find(|before| before.number + 1 == attempt.number);
         let input = RenderInput {
             event: RenderedEvent {
                 id: event.id.as_str(),
@@ -68,12 +70,18 @@ impl App {
                 data,
                 is_test: event.is_test,
             },
-            attempt: AttemptInput { number: attempt.number, at: attempt.started_at, random: self.entropy().bytes() },
+            attempt: AttemptInput {
+                number: attempt.number,
+                at: attempt.started_at,
+                trigger: attempt.trigger,
+                random: self.entropy().bytes(),
+            },
             delivery: DeliveryInput {
                 id: &id,
                 number: delivery.number,
                 created_at: delivery.created_at,
-                previous: previous.as_ref().map(|before| PreviousAttempt { outcome: &before.outcome, status: before.status }),
+                first_attempt_at: first.map(|first| first.started_at),
+                previous: previous.map(|before| PreviousAttempt { outcome: &before.outcome, status: before.status }),
             },
             endpoint: EndpointInput {
                 options: endpoint.options.as_deref(),
@@ -97,10 +105,10 @@ impl App {
         Ok(shown.map_err(|error| error.to_string()))
     }
 
-    async fn attempt_before(&self, delivery: &Delivery, attempt: &Attempt) -> Result<Option<Attempt>, AppError> {
-        let found = self.records().find_delivery(delivery.id).await?;
-        let before = |before: &Attempt| before.number + 1 == attempt.number;
-        Ok(found.and_then(|(_, attempts)| attempts.into_iter().find(before)))
+    async fn attempts_before(&self, delivery: &Delivery, attempt: &Attempt) -> Result<Vec<Attempt>, AppError> {
+        let mut attempts = self.records().find_delivery(delivery.id).await?.map_or_else(Vec::new, |(_, attempts)| attempts);
+        attempts.retain(|before| before.number < attempt.number);
+        Ok(attempts)
     }
 }
 

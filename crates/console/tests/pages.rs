@@ -238,6 +238,7 @@ async fn fail(site: &Site, phases: Phases) {
         decision: Decision::Failed { endpoint_gone: false },
         health: HealthPolicy::default(),
         told: None,
+        relays_answer: false,
     };
     site.queue.record_outcomes([outcome].into()).await.unwrap();
 }

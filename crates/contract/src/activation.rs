@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use bellwire_domain::{EventType, RateLimit, RetrySchedule, Secret};
 use http::HeaderName;
-use serde_json::value::RawValue;
 
 use crate::answer_rules::{header_name, header_names};
 use crate::diagnostic::{Report, suggestion};
 use crate::expression::Expression;
 use crate::grammar::{Definition, KeySpec, Shape};
+use crate::own_request::{DATA, OwnRequest, REQUEST, TYPE};
 use crate::path::Path;
 use crate::policy::{RETRY, read_retry};
 use crate::reader::{Fields, items, join};
-use crate::request::{EVENT_REQUEST, RequestPlan};
+use crate::request::RequestPlan;
 use crate::signature::Signatures;
 use crate::subscription::{SecretRules, SecretSource};
 use crate::template::{TEMPLATE, Template};
@@ -51,12 +51,8 @@ const KEYS: &[KeySpec] = &[
     KeySpec::optional("rate_limit", TEMPLATE, "The endpoint's rate limit, from the last answer."),
 ];
 const STEP: Shape = Shape::Keys(STEP_KEYS);
-const STEP_KEYS: &[KeySpec] = &[
-    KeySpec::optional("type", Shape::TEXT, "The event type that templates see; `activation` unless given."),
-    KeySpec::optional("data", Shape::Any, "The event data that templates see; `{}` unless given."),
-    KeySpec::optional("request", EVENT_REQUEST, "What is different in this request."),
-    KeySpec::optional("accept", TEMPLATE, "The condition under which the answer is accepted."),
-];
+const STEP_KEYS: &[KeySpec] =
+    &[TYPE, DATA, REQUEST, KeySpec::optional("accept", TEMPLATE, "The condition under which the answer is accepted.")];
 const STEPS_MAX: usize = 5;
 const TYPE_DEFAULT: &str = "activation";
 /// The least time between two handshakes.
@@ -91,9 +87,7 @@ pub struct Activation {
 
 #[derive(Debug)]
 pub(crate) struct Step {
-    pub(crate) event_type: EventType,
-    pub(crate) data: Box<RawValue>,
-    pub(crate) plan: RequestPlan,
+    pub(crate) own: OwnRequest,
     pub(crate) accept: Option<Expression>,
 }
 
@@ -161,20 +155,12 @@ pub(crate) fn check(activation: &Activation, rules: &SecretRules, report: &mut R
 
 fn read_step(node: &Node, path: &str, request: &Node, signatures: &Signatures, report: &mut Report) -> Option<Step> {
     let fields = Fields::open(node, path, STEP_KEYS, report)?;
-    let event_type = fields.text("type", report).unwrap_or_else(|| TYPE_DEFAULT.to_owned());
-    let event_type = EventType::try_new(&event_type);
-    if let Err(error) = &event_type {
-        report.add(fields.at("type"), &join(path, "type"), error.to_string(), "");
-    }
-    let data = fields.get("data").map_or_else(|| "{}".to_owned(), Node::to_json);
-    let place = join(path, "request");
-    let change = fields.get("request").map(|node| (node, place.as_str()));
-    let plan = RequestPlan::read(request, change, signatures, report);
+    let own = OwnRequest::read(&fields, TYPE_DEFAULT, request, signatures, report);
     let accept = match fields.get("accept") {
         Some(node) => read_condition(node, &join(path, "accept"), report).map(Some),
         None => Some(None),
     };
-    Some(Step { event_type: event_type.ok()?, data: RawValue::from_string(data).ok()?, plan: plan?, accept: accept? })
+    Some(Step { own: own?, accept: accept? })
 }
 
 /// A condition over the answer and everything that the request knows.
@@ -216,7 +202,7 @@ fn heeded<'e>(conditions: impl Iterator<Item = &'e Expression>) -> Arc<[HeaderNa
 impl Activation {
     /// The event type that its first request is rendered with.
     pub fn event_type(&self) -> Option<&EventType> {
-        self.steps.first().map(|step| &step.event_type)
+        self.steps.first().map(|step| &step.own.event_type)
     }
 
     /// The condition under which the answer to a request is right; `None`: its status says.
@@ -225,7 +211,7 @@ impl Activation {
     }
 
     pub(crate) fn plans(&self) -> impl Iterator<Item = &RequestPlan> {
-        self.steps.iter().map(|step| &step.plan)
+        self.steps.iter().map(|step| &step.own.plan)
     }
 
     /// How many requests it takes.

@@ -98,9 +98,10 @@ impl AnswerRules {
         read(node, path, (&locals, help), report)
     }
 
-    /// Headers of an answer that conditions look at.
-    pub(crate) fn heeded(&self) -> Arc<[HeaderName]> {
-        header_names(self.conditions().flat_map(|condition| condition.paths.iter().filter_map(header_of)))
+    /// Headers of an answer that conditions look at, and where answers are told, their type.
+    pub(crate) fn heeded(&self, relays: bool) -> Arc<[HeaderName]> {
+        let looked_at = self.conditions().flat_map(|condition| condition.paths.iter().filter_map(header_of));
+        header_names(looked_at.chain(relays.then_some("content-type")))
     }
 
     fn conditions(&self) -> impl Iterator<Item = &Expression> {
@@ -125,7 +126,7 @@ impl AnswerRules {
 
     /// Why conditions cannot be evaluated whatever is answered: found when the contract is loaded.
     pub(crate) fn try_out(&self, report: &mut Report) {
-        let headers = self.heeded();
+        let headers = self.heeded(false);
         let headers: Vec<_> = headers.iter().map(|name| (name.to_string(), "1".to_owned())).collect();
         for body in ["", "{\"status\":\"ok\"}"] {
             let answer = AnswerInput { attempt: 1, status: 200, headers: &headers, body: body.as_bytes() };

@@ -15,6 +15,7 @@ use crate::contract::Contract;
 use crate::diagnostic::{At, ContractError, Report};
 use crate::expression::Expression;
 use crate::grammar::{KeySpec, Shape};
+use crate::heartbeat::{self, HEARTBEAT};
 use crate::key_pair::{KeyKind, SignatureAlgorithm};
 use crate::policy::chosen::{ChosenDelivery, substituted};
 use crate::policy::{self, DELIVERY};
@@ -58,6 +59,7 @@ pub(crate) const KEYS: &[KeySpec] = &[
     KeySpec::optional("signatures", Shape::MapOf(&SIGNATURE), "Named values computed with secrets."),
     KeySpec::optional("delivery", DELIVERY, "Success, retries and health."),
     KeySpec::optional("activation", ACTIVATION, "The handshake before an endpoint gets events."),
+    KeySpec::optional("heartbeat", HEARTBEAT, "What an endpoint is sent when it was sent nothing else for some time."),
     KeySpec::optional("verify", Shape::Keys(VERIFY_KEYS), "How a receiver judges what it gets."),
 ];
 const VERIFY_KEYS: &[KeySpec] =
@@ -112,6 +114,10 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         (Some(node), Some(request)) => Some(activation::read(node, request, &signatures, report)),
         _ => None,
     };
+    let heartbeat = match (fields.get("heartbeat"), request) {
+        (Some(node), Some(request)) => Some(heartbeat::read(node, request, &signatures, report)),
+        _ => None,
+    };
     let signatures = signatures.read;
     let key_pairs = KeyPairs::of(&signatures);
     let access_token = request.map_or(Some(None), |node| request::read_access_token(node, report));
@@ -129,7 +135,8 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let varied = variants.iter().flatten().map(|variant| &variant.plan);
     let of_events = plan.iter().chain(changed.clone()).chain(varied.clone());
     check_batches(delivery.as_ref(), of_events, fields.at("delivery"), report);
-    let plans = plan.iter().chain(changed).chain(steps).chain(varied);
+    let beats = heartbeat.iter().flatten().map(|heartbeat| &heartbeat.request.plan);
+    let plans = plan.iter().chain(changed).chain(steps).chain(varied).chain(beats);
     let uses = look_through(plans, &signatures, (private_key, choices.as_ref()), report);
     check_token(access_token.as_ref().and_then(Option::as_ref), uses.token_at, private_key, report);
     for expression in access_token.iter().flatten().flat_map(AccessToken::expressions) {
@@ -137,6 +144,9 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     }
     for expression in client_tls.iter().flat_map(ClientTlsPlan::expressions) {
         check_choices(choices.as_ref(), expression, "request.client_certificate", report);
+    }
+    for expression in heartbeat.iter().flatten().flat_map(|heartbeat| heartbeat.every().expressions()) {
+        check_choices(choices.as_ref(), expression, "heartbeat.every", report);
     }
     check_conditions(choices.as_ref(), variants.iter().flatten(), report);
     if let (Some(Some(activation)), Some(subscription)) = (&activation, &subscription) {
@@ -154,7 +164,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let verify = fields.get("verify").and_then(|node| Fields::open(node, "verify", VERIFY_KEYS, report));
     let tolerance = verify.and_then(|verify| verify.duration("tolerance", report));
     let (delivery, answer_rules) = delivery?;
-    let heeded = answer_rules.heeded();
+    let heeded = answer_rules.heeded(delivery.relays_answers);
     let Choices { options, credentials, filter } = choices?;
     let subscription = subscription?;
     let example_secret = SigningSecret { secret: subscription.secret.draw(&[7; 32]), version: 1 };
@@ -176,6 +186,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         delivery: Arc::new(delivery),
         answer_rules,
         activation: whole(activation)?,
+        heartbeat: whole(heartbeat)?,
         heeded,
         plan: plan?,
         variants: variants?,
@@ -228,7 +239,7 @@ fn check_token(access: Option<&AccessToken>, used_at: Option<At>, private_key: O
 /// What requests use.
 #[derive(Default)]
 struct Uses {
-    /// How the attempt before ended.
+    /// How the attempt before ended, or when the first was made.
     looks_back: bool,
     /// An access token, and where first.
     token_at: Option<At>,
@@ -245,7 +256,9 @@ fn look_through<'p>(
     for plan in plans {
         check_keys(plan, signatures, private_key, report);
         each_expression(plan, signatures, |expression, path| {
-            uses.looks_back |= expression.uses(|variable| *variable == Variable::Builtin(Builtin::AttemptPrevious));
+            uses.looks_back |= expression.uses(|variable| {
+                matches!(variable, Variable::Builtin(Builtin::AttemptPrevious | Builtin::DeliveryFirstAttemptAt))
+            });
             let shows_token = expression.uses(|variable| *variable == Variable::Builtin(Builtin::AccessToken));
             uses.token_at = uses.token_at.or(shows_token.then_some(expression.at));
             check_choices(choices, expression, path, report);

@@ -14,6 +14,8 @@ use crate::client_tls::ClientTlsPlan;
 use crate::console::ConsoleWords;
 use crate::diagnostic::did_you_mean;
 use crate::expression::Expression;
+use crate::failure::Failure;
+use crate::heartbeat::Heartbeat;
 use crate::key_pair::{PublicKey, VerifyingKey};
 use crate::options::{EndpointOption, EndpointOptions};
 use crate::policy::chosen::ChosenDelivery;
@@ -51,6 +53,7 @@ pub struct Contract {
     pub(crate) chosen_delivery: Option<ChosenDelivery>,
     pub(crate) answer_rules: AnswerRules,
     pub(crate) activation: Option<Activation>,
+    pub(crate) heartbeat: Option<Heartbeat>,
     pub(crate) heeded: Arc<[HeaderName]>,
     pub(crate) plan: RequestPlan,
     pub(crate) variants: Vec<Variant>,
@@ -295,10 +298,11 @@ impl Contract {
     /// Every plan that a request may have.
     pub(crate) fn plans(&self) -> impl Iterator<Item = &RequestPlan> {
         let own = self.events.iter().chain(&self.any).filter_map(|event| event.plan.as_ref());
-        std::iter::once(&self.plan).chain(self.variants.iter().map(|variant| &variant.plan)).chain(own)
+        let beats = self.heartbeat.iter().map(|heartbeat| &heartbeat.request.plan);
+        std::iter::once(&self.plan).chain(self.variants.iter().map(|variant| &variant.plan)).chain(own).chain(beats)
     }
 
-    /// Whether requests tell how the attempt before ended, which has to be looked up for that.
+    /// Whether requests tell how the attempt before ended or when the first was made, which has to be looked up for that.
     pub const fn looks_back(&self) -> bool {
         self.looks_back
     }
@@ -310,7 +314,12 @@ impl Contract {
 
     /// What is wrong with what an endpoint chooses, by JSON pointers into the object.
     pub fn check_options(&self, chosen: &serde_json::Map<String, serde_json::Value>) -> Vec<DataError> {
-        self.options.check(chosen)
+        let found = self.options.check(chosen);
+        let (Some(heartbeat), true) = (&self.heartbeat, found.is_empty()) else { return found };
+        let text = serde_json::to_string(chosen).unwrap_or_default();
+        let period = heartbeat.period(self.options.merged(Some(&text)));
+        let wrong = |failure: Failure| DataError { pointer: String::new(), message: format!("heartbeat: {}", failure.message) };
+        period.err().map(wrong).into_iter().collect()
     }
 
     /// The secret values that an endpoint may give.

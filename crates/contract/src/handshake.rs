@@ -94,9 +94,9 @@ impl Contract {
         let activation = self.activation().ok_or_else(none)?;
         let step = activation.steps.get(index).ok_or_else(none)?;
         let mut input = *input;
-        input.event.event_type = &step.event_type;
-        input.event.data = step.data.get();
-        use_it(Rendering::of(self, &step.plan, &input)?, activation, step)
+        input.event.event_type = &step.own.event_type;
+        input.event.data = step.own.data.get();
+        use_it(Rendering::of(self, &step.own.plan, &input)?, activation, step)
     }
 }
 

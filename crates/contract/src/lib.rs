@@ -12,8 +12,8 @@
 //! - `diagnostic`, `yaml`, `grammar` and `reader`: a tree with places, tables of keys, and what is wrong where;
 //! - `key_pair`: private keys and their public halves;
 //! - `json`, `piece`, `meter`, `filters`, `python`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
-//! - `access_token`, `client_tls`, `signature`, `request`, `catalogue`, `answer_rules`, `policy`, `activation`, `facts`, `options`, `variants`, `lease`, `subscription`, `console`, `resource`, `published` and `version`: each reads one part of a contract;
-//! - `contract`: the compiled contract, and on top of it `warnings`, `render`, `choosing`, `handshake`, `standing`, `token_request`, `captured`, `verify`, `identify`, `proofs` and `code`;
+//! - `access_token`, `client_tls`, `signature`, `request`, `catalogue`, `answer_rules`, `policy`, `own_request`, `activation`, `heartbeat`, `facts`, `options`, `variants`, `lease`, `subscription`, `console`, `resource`, `published` and `version`: each reads one part of a contract;
+//! - `contract`: the compiled contract, and on top of it `warnings`, `render`, `choosing`, `handshake`, `heartbeats`, `standing`, `token_request`, `captured`, `verify`, `identify`, `proofs` and `code`;
 //! - `trial`, `compile`, `json_schema`, `shipped` and `changes`.
 //!
 //! To add
@@ -48,6 +48,8 @@ mod failure;
 mod filters;
 mod grammar;
 mod handshake;
+mod heartbeat;
+mod heartbeats;
 mod identify;
 mod jinja;
 mod json;
@@ -58,6 +60,7 @@ mod lexer;
 mod meter;
 mod minimise;
 mod options;
+mod own_request;
 mod path;
 mod piece;
 mod policy;

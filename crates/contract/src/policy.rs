@@ -47,7 +47,7 @@ const KEYS: &[KeySpec] = &[
         "The most requests in a span, such as `10/s`.",
     ),
     KeySpec::optional("batch", batch::BATCH, "How events share a request; each has one of its own unless given."),
-    KeySpec::optional("answers", Shape::Words(Answers::WORDS), "Whether the bodies of answers are kept."),
+    KeySpec::optional("answers", Shape::Words(Answers::WORDS), "Whether the bodies of answers are kept, and told the operator."),
     KeySpec::optional("health", health::HEALTH, "When an endpoint counts as unhealthy or failed."),
 ];
 pub(crate) const RETRY: Shape = Shape::Named(&Definition {
@@ -111,6 +111,7 @@ bellwire_domain::words! {
     enum Answers {
         Keep = "keep",
         Drop = "drop",
+        Relay = "relay",
     }
 }
 
@@ -134,6 +135,7 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<(Delivery
         rate_limit: None,
         batch: None,
         keeps_answers: true,
+        relays_answers: false,
         health: HealthPolicy::default(),
         health_on: None,
     };
@@ -165,7 +167,8 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<(Delivery
         policy.retry_after_max = read_retry_after(node, report);
     }
     policy.gone_disables = fields.word("gone", report) == Some(Gone::Disable);
-    policy.keeps_answers = fields.word("answers", report) != Some(Answers::Drop);
+    let answers = fields.word("answers", report);
+    (policy.keeps_answers, policy.relays_answers) = (answers != Some(Answers::Drop), answers == Some(Answers::Relay));
     if let Some(node) = fields.get("batch") {
         is_whole &= match batch::read(node, report) {
             Some((batch, success)) => {
@@ -176,6 +179,10 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<(Delivery
             }
             None => false,
         };
+    }
+    if policy.batch.is_some() && policy.relays_answers {
+        let message = "an answer to several events is not told as that of one";
+        report.add(fields.at("answers"), "delivery.answers", message, "write `keep`, or leave `batch` out");
     }
     if let Some(count) = fields.count("in_flight", IN_FLIGHT_MAX, report) {
         policy.in_flight_max = count;

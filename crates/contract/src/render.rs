@@ -227,6 +227,8 @@ impl Rendering<'_> {
             Builtin::DeliveryId => Piece::Text(self.contract.delivery_id(delivery.id)),
             Builtin::DeliveryNumber => Piece::number(&delivery.number),
             Builtin::DeliveryCreatedAt => Piece::Time(delivery.created_at),
+            Builtin::DeliveryFirstAttemptAt => delivery.first_attempt_at.map_or(Piece::Absent, Piece::Time),
+            Builtin::AttemptTrigger => Piece::text(attempt.trigger.as_str()),
             Builtin::AttemptPrevious => {
                 delivery.previous.map_or(Piece::Absent, |previous| Piece::Json(previous.to_json().into()))
             }

@@ -2,8 +2,9 @@
 
 mod answers;
 mod handshake;
+mod heartbeat;
 
-use bellwire_domain::{EventType, PayloadLevel, PayloadRules, Pointer, Timestamp};
+use bellwire_domain::{EventType, PayloadLevel, PayloadRules, Pointer, Timestamp, Trigger};
 
 use crate::contract::Contract;
 use crate::diagnostic::{At, Report};
@@ -33,6 +34,7 @@ pub(crate) fn run(contract: &Contract, places: &[At], report: &mut Report) {
     }
     let levels = levels(&contract.subscription().payload);
     let choices = choices(contract);
+    heartbeat::try_heartbeat(contract, &choices, report);
     for (event_type, data, is_test, at) in trials {
         for (level, fields) in &levels {
             for (options, credentials) in &choices {
@@ -104,8 +106,8 @@ fn try_event(
     let event = EventInput { id: "example", event_type, occurred_at: now, seq: 1, data, is_test };
     let input = RenderInput {
         event,
-        attempt: AttemptInput { number: 1, at: now, random: [7; 24] },
-        delivery: DeliveryInput { id: "dlv_example", number: 1, created_at: now, previous: None },
+        attempt: AttemptInput { number: 1, at: now, trigger: Trigger::Automatic, random: [7; 24] },
+        delivery: DeliveryInput { id: "dlv_example", number: 1, created_at: now, first_attempt_at: Some(now), previous: None },
         endpoint: EndpointInput {
             id: "example",
             url: "https://example.com/webhooks",
@@ -128,7 +130,11 @@ fn try_event(
     // Once more as a retry, where that tells what came before.
     let retry = RenderInput {
         attempt: AttemptInput { number: 2, ..input.attempt },
-        delivery: DeliveryInput { previous: Some(PreviousAttempt { outcome: "response", status: Some(503) }), ..input.delivery },
+        delivery: DeliveryInput {
+            previous: Some(PreviousAttempt { outcome: "response", status: Some(503) }),
+            first_attempt_at: Some(now),
+            ..input.delivery
+        },
         ..input
     };
     let result = result.and_then(|()| if contract.looks_back() { contract.render(&retry).map(drop) } else { Ok(()) });

@@ -7,7 +7,7 @@ mod common;
 use bellwire_contract::{
     AccountInput, AnswerInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, RenderInput, SigningSecret,
 };
-use bellwire_domain::{EventType, Secret};
+use bellwire_domain::{EventType, Secret, Trigger};
 
 use crate::common::{NOW, URL, body, compile, header, secrets};
 
@@ -26,8 +26,8 @@ fn with_input<T>(with: impl FnOnce(&RenderInput<'_>) -> T) -> T {
         (EventType::try_new("any").unwrap(), SigningSecret::numbered(&secrets(&["a secret of the test"])));
     with(&RenderInput {
         event: EventInput { id: TOKEN, event_type: &event_type, occurred_at: NOW, seq: 0, data: "{}", is_test: false },
-        attempt: AttemptInput { number: 1, at: NOW, random: [7; 24] },
-        delivery: DeliveryInput { id: TOKEN, number: 0, created_at: NOW, previous: None },
+        attempt: AttemptInput { number: 1, at: NOW, trigger: Trigger::Automatic, random: [7; 24] },
+        delivery: DeliveryInput { id: TOKEN, number: 0, created_at: NOW, first_attempt_at: Some(NOW), previous: None },
         endpoint: EndpointInput {
             id: "ep_1",
             url: URL,

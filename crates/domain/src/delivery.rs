@@ -253,6 +253,8 @@ pub struct DeliveryPolicy {
     pub batch: Option<BatchRule>,
     /// Whether the first bytes of answers are kept with their attempts.
     pub keeps_answers: bool,
+    /// Whether the operator is told the answer that ends a delivery.
+    pub relays_answers: bool,
     /// The health rules.
     pub health: HealthPolicy,
     /// Which failures count for the health; `None`: every one.
@@ -378,6 +380,7 @@ pub(crate) mod tests {
             batch: None,
             rate_limit: None,
             keeps_answers: true,
+            relays_answers: false,
             health: HealthPolicy::default(),
             health_on: None,
         }

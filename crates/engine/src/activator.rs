@@ -3,27 +3,19 @@
 //! They go out beside deliveries and not among them: a few at once, and of each account only some of these, so that nobody's endpoints
 //! wait for those of somebody else that hang.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_contract::{
-    AccountInput, Activation, AnswerInput, AttemptInput, Confirmer, Contract, DeliveryInput, EndpointInput, EventInput, Granted,
-    RenderInput, SigningSecret,
-};
-use bellwire_domain::{AccountId, AttemptOutcome, Consumer, DeliveryId, EventType, Secret, Timestamp};
+use bellwire_contract::{Activation, AnswerInput, Confirmer, Contract, Granted};
+use bellwire_domain::{AttemptOutcome, Consumer, Secret};
 use bellwire_store::{ActivationEnd, LaneKey, StoreError, TakenActivation};
-use tokio::task::JoinSet;
 
-use crate::secrets::{active, contract_keys, credentials, signing};
+use crate::beside::{OF_ACCOUNT_MAX, OwnInput, Running};
+use crate::secrets::{active, contract_keys, signing};
 use crate::shared::Shared;
 use crate::steps::Backoff;
 use crate::tokens::{Fetched, Token, Wanted};
 
-/// Handshakes at once.
-const RUNNING_MAX: usize = 16;
-/// Of these, an account's.
-const OF_ACCOUNT_MAX: usize = 4;
 /// Those that are looked at in a round: the running accounts' alone cannot fill it.
 const LOOK: u32 = 256;
 /// The steady beat: another node may have begun a handshake and died.
@@ -59,60 +51,25 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             break;
         }
     }
-    while running.tasks.join_next().await.is_some() {} // each is bounded by its timeouts, and the stop by its grace
-}
-
-/// Handshakes under way.
-#[derive(Default)]
-struct Running {
-    tasks: JoinSet<AccountId>,
-    of_account: HashMap<AccountId, usize>,
-}
-
-impl Running {
-    /// Waits until one ends; for ever if there is none.
-    async fn ended(&mut self) {
-        match self.tasks.join_next().await {
-            Some(Ok(account)) => self.release(&account),
-            Some(Err(error)) => tracing::error!(error = %error, "a handshake failed"),
-            None => std::future::pending().await,
-        }
-    }
-
-    fn release(&mut self, account: &AccountId) {
-        if let Some(count) = self.of_account.get_mut(account) {
-            *count -= 1;
-            if *count == 0 {
-                self.of_account.remove(account);
-            }
-        }
-    }
-
-    fn has_room_for(&self, account: &AccountId) -> bool {
-        self.of_account.get(account).is_none_or(|count| *count < OF_ACCOUNT_MAX)
-    }
+    running.finish().await;
 }
 
 /// Starts what is due, as far as there is room.
 async fn start(shared: &Arc<Shared>, running: &mut Running) -> Result<(), StoreError> {
-    if running.tasks.len() >= RUNNING_MAX {
+    if running.is_full() {
         return Ok(());
     }
     let of_account = u32::try_from(OF_ACCOUNT_MAX).unwrap_or(u32::MAX);
     for lane in shared.queue.due_activations(of_account, LOOK).await? {
-        if running.tasks.len() >= RUNNING_MAX {
+        if running.is_full() {
             break;
         }
         if !running.has_room_for(&lane.account_id) {
             continue;
         }
         let Some(taken) = shared.queue.take_activation(&lane, shared.clock.now().plus(MARGIN)).await? else { continue };
-        *running.of_account.entry(lane.account_id.clone()).or_default() += 1;
         let shared = Arc::clone(shared);
-        running.tasks.spawn(async move {
-            shared.shake_hands(&lane, taken).await;
-            lane.account_id
-        });
+        running.start(lane.account_id.clone(), async move { shared.shake_hands(&lane, taken).await });
     }
     Ok(())
 }
@@ -208,7 +165,17 @@ impl Shared {
             let drawn = contract.ids().event.draw(at, self.entropy.bytes());
             let secrets = signing(active(contract, &taken.config), at);
             let Some(event_type) = activation.event_type() else { return Tried::Over };
-            let told = Told { taken, at, id: &drawn, random: self.entropy.bytes(), secrets: &secrets, event_type, access_token };
+            let told = OwnInput {
+                config: &taken.config,
+                event: (&drawn, event_type),
+                attempt: taken.failures + 1,
+                number: 0,
+                at,
+                random: self.entropy.bytes(),
+                secrets: &secrets,
+                activation: Some(taken.token.expose()),
+                access_token,
+            };
             let answer = match self.send_step(contract, step, &told, timeout).await {
                 Ok(answer) => answer,
                 Err(tried) => return tried,
@@ -265,13 +232,13 @@ impl Shared {
         &self,
         contract: &Contract,
         step: usize,
-        told: &Told<'_>,
+        told: &OwnInput<'_>,
         timeout: Duration,
     ) -> Result<(u16, Vec<(String, String)>, Vec<u8>), Tried> {
         let last = contract.activation().map_or(0, Activation::steps).saturating_sub(1);
         let request = told.with(|input| contract.render_activation(step, input));
         let request = request.map_err(|error| Tried::Refused(refusal(step, last, &error.to_string())))?;
-        let consumer = Consumer { account: &told.taken.config.account.id, contract: contract.name() };
+        let consumer = Consumer { account: &told.config.account.id, contract: contract.name() };
         let sent = tokio::select! {
             biased;
             () = self.soft_stop.cancelled() => return Err(Tried::Over), // it is tried again
@@ -281,50 +248,6 @@ impl Shared {
             AttemptOutcome::Response { status, headers, body, .. } => Ok((status, headers, body)),
             other => Err(Tried::Refused(refusal(step, last, &other.to_string()))),
         }
-    }
-}
-
-/// What a step is rendered from.
-struct Told<'a> {
-    taken: &'a TakenActivation,
-    at: Timestamp,
-    id: &'a str,
-    random: [u8; 24],
-    secrets: &'a [SigningSecret],
-    event_type: &'a EventType,
-    access_token: Option<&'a str>,
-}
-
-impl Told<'_> {
-    fn with<T>(&self, with: impl FnOnce(&RenderInput<'_>) -> T) -> T {
-        let (endpoint, account) = (&self.taken.config.endpoint, &self.taken.config.account);
-        let delivery = DeliveryId::after(DeliveryId::default(), self.at).to_string();
-        with(&RenderInput {
-            event: EventInput {
-                id: self.id,
-                event_type: self.event_type,
-                occurred_at: self.at,
-                seq: 0,
-                data: "{}",
-                is_test: false,
-            },
-            attempt: AttemptInput { number: self.taken.failures + 1, at: self.at, random: self.random },
-            delivery: DeliveryInput { id: &delivery, number: 0, created_at: self.at, previous: None },
-            endpoint: EndpointInput {
-                id: endpoint.id.as_str(),
-                url: &endpoint.url,
-                name: endpoint.name.as_deref(),
-                expires_at: endpoint.expires_at,
-                headers: &endpoint.headers,
-                options: endpoint.options.as_deref(),
-                credentials: credentials(endpoint),
-            },
-            account: AccountInput { id: account.id.as_str(), name: account.name.as_deref() },
-            secrets: self.secrets,
-            activation: Some(self.taken.token.expose()),
-            others: &[],
-            access_token: self.access_token,
-        })
     }
 }
 

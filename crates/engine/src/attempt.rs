@@ -6,7 +6,7 @@ use std::time::Duration;
 use bellwire_contract::{AccountInput, AttemptInput, Contract, DeliveryInput, EndpointInput, PreviousAttempt, RenderInput};
 use bellwire_domain::{AttemptOutcome, Consumer, DeliveryPolicy, Gate, OutboundRequest, Suspicion, Timestamp, lease};
 use bellwire_egress::Sent;
-use bellwire_store::{ClaimedDelivery, ContractKeys, Endpoint, EndpointConfig, LaneKey, Told};
+use bellwire_store::{ClaimedDelivery, ContractKeys, Endpoint, EndpointConfig, LaneKey, Past, Told};
 use sha2::{Digest, Sha256};
 
 use crate::batch::{self, Others};
@@ -19,16 +19,14 @@ use crate::watch;
 /// How long an attempt waits before it asks a failing store again.
 const STORE_PAUSE: Duration = Duration::from_millis(200);
 
-/// How an attempt ended: in a word, and the status if there was an answer.
-type Previous = (String, Option<u16>);
-
 /// What a request is made of.
 #[derive(Clone, Copy)]
 struct MadeOf<'a> {
     delivery: &'a ClaimedDelivery,
     /// Those that share it.
     others: &'a [ClaimedDelivery],
-    previous: Option<&'a Previous>,
+    /// What came before, where the contract asks.
+    past: &'a Past,
     /// The access token, where the contract has one.
     token: Option<&'a str>,
 }
@@ -105,7 +103,7 @@ impl Shared {
                 return Ended::Over(None);
             }
         }
-        let previous = if contract.looks_back() { Box::pin(self.previous(&delivery)).await } else { None };
+        let past = if contract.looks_back() { Box::pin(self.past(&delivery)).await } else { Past::default() };
         let wanted = Wanted { contract: &contract, config: &config, lane, timeout: policy.timeout };
         let token = match contract.access_token() {
             None => Ok(None),
@@ -125,7 +123,7 @@ impl Shared {
                 Ok(token) => token.as_ref().map(|token| token.expose().as_str()),
                 Err(reason) => return (at, Err(AttemptOutcome::AccessToken { reason: reason.clone() })),
             };
-            let alone = MadeOf { delivery, others: &[], previous: previous.as_ref(), token };
+            let alone = MadeOf { delivery, others: &[], past: &past, token };
             let mut request = self.request(&contract, &config, MadeOf { others: &others.held, ..alone }, at);
             if request.is_err() && !others.held.is_empty() {
                 others.give_back(lane); // whichever of them it is, the others do not fail with it
@@ -151,7 +149,7 @@ impl Shared {
         };
         let mut made = Made { sent, started_at, told };
         if let (Ok(Some(refused)), Some(401)) = (&token, made.sent.outcome.status()) {
-            let made_of = MadeOf { delivery: &delivery, others: &others.held, previous: previous.as_ref(), token: None };
+            let made_of = MadeOf { delivery: &delivery, others: &others.held, past: &past, token: None };
             made = Box::pin(self.send_again(&wanted, made_of, refused, made)).await;
         }
         let (outcome, decisions) = self.concluded((&contract, &policy, endpoint), (delivery, &others.held), made);
@@ -262,13 +260,13 @@ impl Shared {
         }
     }
 
-    /// How the attempt before ended; `None`: this is the first, or it cannot be read, which stops nobody from sending.
-    async fn previous(&self, delivery: &ClaimedDelivery) -> Option<Previous> {
+    /// What came before; nothing, if this is the first attempt, or if it cannot be read, which stops nobody from sending.
+    async fn past(&self, delivery: &ClaimedDelivery) -> Past {
         if delivery.attempts == 0 {
-            return None;
+            return Past::default();
         }
-        let found = self.queue.find_outcome(delivery.id, delivery.attempts).await;
-        found.inspect_err(|error| tracing::warn!(error = %error, "how an earlier attempt ended cannot be read")).ok().flatten()
+        let found = self.queue.find_past(delivery.id, delivery.attempts).await;
+        found.inspect_err(|error| tracing::warn!(error = %error, "how earlier attempts ended cannot be read")).unwrap_or_default()
     }
 
     /// Renders and signs.
@@ -276,7 +274,7 @@ impl Shared {
         &self,
         contract: &Contract,
         config: &EndpointConfig,
-        MadeOf { delivery, others, previous, token }: MadeOf<'_>,
+        MadeOf { delivery, others, past, token }: MadeOf<'_>,
         at: Timestamp,
     ) -> Result<OutboundRequest, String> {
         if delivery.suspicion == Suspicion::Refused {
@@ -294,12 +292,18 @@ impl Shared {
         let (id, secrets) = (delivery.id.to_string(), signing(active(contract, config), at));
         let input = RenderInput {
             event: batch::event(&delivery.event, &data),
-            attempt: AttemptInput { number: delivery.attempts + 1, at, random: self.entropy.bytes() },
+            attempt: AttemptInput {
+                number: delivery.attempts + 1,
+                at,
+                trigger: delivery.trigger(),
+                random: self.entropy.bytes(),
+            },
             delivery: DeliveryInput {
                 id: &id,
                 number: delivery.number,
                 created_at: delivery.created_at,
-                previous: previous.map(|(outcome, status)| PreviousAttempt { outcome, status: *status }),
+                first_attempt_at: if delivery.attempts == 0 { Some(at) } else { past.first_at },
+                previous: past.previous.as_ref().map(|(outcome, status)| PreviousAttempt { outcome, status: *status }),
             },
             endpoint: EndpointInput {
                 id: config.endpoint.id.as_str(),

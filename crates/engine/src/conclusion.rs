@@ -35,7 +35,8 @@ impl Shared {
         // Where the clock was set back meanwhile, by the clock as it is now: an attempt in the future tells that a retry was
         // scheduled by a clock that was ahead.
         let started_at = started_at.min(ended_at);
-        (Outcome { delivery, started_at, duration, phases, outcome, decision, health, told }, decisions)
+        let relays_answer = policy.relays_answers;
+        (Outcome { delivery, started_at, duration, phases, outcome, decision, health, told, relays_answer }, decisions)
     }
 
     /// Hands over the outcomes of deliveries that shared a request, the first of which is counted.

@@ -19,7 +19,7 @@ use crate::suspects::Suspects;
 use crate::tokens::Tokens;
 use crate::transport::Transport;
 use crate::waking::{NextLook, NextRound};
-use crate::{activator, claimer, deleter, eraser, lapser, pacer, recorder, replayer, retainer, rollups, watch};
+use crate::{activator, claimer, deleter, eraser, heartbeats, lapser, pacer, recorder, replayer, retainer, rollups, watch};
 
 /// What an engine needs.
 pub struct EngineOptions {
@@ -78,6 +78,7 @@ impl Engine {
         loops.spawn(pacer::run(Arc::clone(&shared)));
         loops.spawn(replayer::run(Arc::clone(&shared)));
         loops.spawn(activator::run(Arc::clone(&shared)));
+        loops.spawn(heartbeats::run(Arc::clone(&shared)));
         loops.spawn(lapser::run(Arc::clone(&shared)));
         loops.spawn(deleter::run(Arc::clone(&shared)));
         loops.spawn(eraser::run(Arc::clone(&shared)));

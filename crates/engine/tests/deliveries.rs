@@ -186,6 +186,7 @@ async fn what_cannot_be_signed_ends_as_failed_with_the_reason() {
         payload: None,
         keep_answers: true,
         lease: None,
+        heartbeat: None,
         options: None,
         credentials: None,
         health: HealthStatus::Active,

@@ -73,6 +73,7 @@ async fn account_with_endpoints(records: &Records) -> Account {
             payload: None,
             keep_answers: true,
             lease: None,
+            heartbeat: None,
             options: None,
             credentials: None,
             health: HealthStatus::Active,

@@ -17,6 +17,7 @@ pub(crate) mod endpoint;
 mod endpoint_config;
 pub(crate) mod erasure;
 pub(crate) mod event;
+pub(crate) mod heartbeat;
 pub(crate) mod hold;
 pub(crate) mod incident;
 pub(crate) mod key;

@@ -89,8 +89,8 @@ const MIGRATIONS: [Migration; 15] = [
     },
     Migration {
         version: 20,
-        sqlite: include_str!("migrations/0015_contract_keys.sqlite.sql"),
-        postgres: include_str!("migrations/0015_contract_keys.postgres.sql"),
+        sqlite: include_str!("migrations/0015_keys_and_heartbeats.sqlite.sql"),
+        postgres: include_str!("migrations/0015_keys_and_heartbeats.postgres.sql"),
     },
 ];
 

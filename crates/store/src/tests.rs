@@ -46,6 +46,7 @@ fn row_statements() -> Vec<String> {
     let counts = [
         rows::activation::statements(),
         rows::lease::statements(),
+        rows::heartbeat::statements(),
         rows::attempt::statements(),
         rows::meta::statements(),
         rows::rollup::statements(),
@@ -125,6 +126,18 @@ fn what_is_due_of_endpoints_is_found_by_its_index() {
         let steps = plan(&connection, text);
         assert!(steps.iter().any(|step| step.contains(index)), "{steps:?}");
         assert!(steps.iter().all(|step| !step.starts_with("SCAN e")), "{steps:?}");
+    }
+}
+
+/// Heartbeats are looked for on every beat: only what is due is read, and of its deliveries only the newest and the oldest few.
+#[test]
+fn due_heartbeats_and_what_was_sent_last_are_found_by_their_indexes() {
+    let connection = migrated_sqlite();
+    let indexes = ["endpoints_heartbeat_at (heartbeat_at<?", "deliveries_by_lane (lane=?", "queue_by_lane (lane=?"];
+    for (text, index) in rows::heartbeat::beat_statements().iter().zip(indexes) {
+        let steps = plan(&connection, text);
+        assert!(steps.iter().any(|step| step.contains(index)), "{steps:?}");
+        assert!(steps.iter().all(|step| !["SCAN e", "SCAN d", "SCAN q"].iter().any(|scan| step.ends_with(scan))), "{steps:?}");
     }
 }
 

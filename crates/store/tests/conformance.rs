@@ -41,6 +41,8 @@ mod files;
 mod filters;
 #[path = "conformance/fixture.rs"]
 mod fixture;
+#[path = "conformance/heartbeats.rs"]
+mod heartbeats;
 #[path = "conformance/leases.rs"]
 mod leases;
 #[path = "conformance/log.rs"]
@@ -65,3 +67,5 @@ mod rotation;
 mod sessions;
 #[path = "conformance/suspects.rs"]
 mod suspects;
+#[path = "conformance/triggers.rs"]
+mod triggers;

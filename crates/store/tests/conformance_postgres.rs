@@ -38,6 +38,8 @@ mod filters;
 mod fixture;
 #[path = "conformance/fleet.rs"]
 mod fleet;
+#[path = "conformance/heartbeats.rs"]
+mod heartbeats;
 #[path = "conformance/leases.rs"]
 mod leases;
 #[path = "conformance/log.rs"]
@@ -66,3 +68,5 @@ mod rotation_fleet;
 mod sessions;
 #[path = "conformance/suspects.rs"]
 mod suspects;
+#[path = "conformance/triggers.rs"]
+mod triggers;

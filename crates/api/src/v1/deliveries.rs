@@ -6,7 +6,7 @@ mod retry;
 
 use std::time::Duration;
 
-use bellwire_domain::{DeliveryState, Phases};
+use bellwire_domain::{DeliveryState, Phases, Trigger};
 use bellwire_store::{Attempt, Delivery};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -57,6 +57,9 @@ struct AttemptAnswer {
     number: u32,
     /// When it was due. It starts later while its endpoint is busy or disabled, or when its node was down.
     due_at: Option<String>,
+    /// `manual`: somebody had the delivery sent again. `automatic`: the schedule did. Attempts made before Bellwire kept this are
+    /// shown as automatic.
+    trigger: &'static str,
     /// When it started.
     started_at: String,
     /// How long it took, in milliseconds.
@@ -142,6 +145,7 @@ impl AttemptAnswer {
         Self {
             number: 1,
             due_at: Some("2025-01-15T10:30:00.000000Z".to_owned()),
+            trigger: Trigger::Automatic.as_str(),
             started_at: "2025-01-15T10:30:00.012000Z".to_owned(),
             duration_ms: 85,
             phases: Some(PhasesAnswer {
@@ -162,6 +166,7 @@ impl AttemptAnswer {
         Self {
             number: attempt.number,
             due_at: attempt.due_at.map(|at| at.to_string()),
+            trigger: attempt.trigger.as_str(),
             started_at: attempt.started_at.to_string(),
             duration_ms: u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
             phases: attempt.phases.map(|phases| PhasesAnswer::show(&phases, attempt.waited())),

@@ -113,6 +113,7 @@ async fn a_delivery_shows_its_attempts_and_can_be_sent_again() {
         .record_outcomes(
             [Outcome {
                 told: None,
+                relays_answer: false,
                 delivery: claimed,
                 started_at: now,
                 duration: std::time::Duration::from_micros(85_600),

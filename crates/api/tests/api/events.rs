@@ -221,6 +221,7 @@ async fn what_was_missed_is_asked_for() {
         decision: bellwire_domain::Decision::Delivered,
         health: bellwire_domain::HealthPolicy::default(),
         told: None,
+        relays_answer: false,
     };
     server.queue.record_outcomes([outcome].into()).await.unwrap();
     let seqs = async |query: &str| {

@@ -38,6 +38,7 @@ async fn a_full_backlog_refuses_that_account_only() {
         decision: bellwire_domain::Decision::Delivered,
         health: bellwire_domain::HealthPolicy::default(),
         told: None,
+        relays_answer: false,
     };
     server.queue.record_outcomes([outcome].into()).await.unwrap();
     assert_eq!(server.post("/v1/accounts/a/events", &event).await.status, 201, "as soon as one has ended");

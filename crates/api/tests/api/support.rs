@@ -257,6 +257,7 @@ impl Server {
             decision,
             health: HealthPolicy::default(),
             told: None,
+            relays_answer: false,
         };
         self.queue.record_outcomes([outcome].into()).await.unwrap();
     }

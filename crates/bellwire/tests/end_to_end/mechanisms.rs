@@ -10,12 +10,15 @@ mod credentials;
 mod graphql;
 mod handshakes;
 mod health;
+mod heartbeats;
 mod key_pairs;
 mod key_versions;
 mod leases;
 mod options;
 mod previous;
 mod registration;
+mod relayed_answers;
+mod triggers;
 mod upsert;
 
 use std::path::PathBuf;

@@ -13,7 +13,7 @@ use bellwire_contract::{
     AccountInput, AttemptInput, CapturedRequest, CodeLanguage, Contract, Contracts, DeliveryInput, EndpointInput, EventInput,
     OutboundRequest, RenderInput, SigningSecret, Verdict, VerificationCode,
 };
-use bellwire_domain::{EventType, Secret, Timestamp};
+use bellwire_domain::{EventType, Secret, Timestamp, Trigger};
 use http::HeaderValue;
 
 use crate::harness::{bellwire, run};
@@ -311,8 +311,8 @@ fn render(contract: &Contract, event_type: &EventType, data: &str, secrets: &[Se
     let (event_id, endpoint_id) = (ids.event.draw(SENT, [7; 10]), ids.endpoint.draw(SENT, [8; 10]));
     let input = RenderInput {
         event: EventInput { id: &event_id, event_type, occurred_at: SENT, seq: 1, data, is_test: false },
-        attempt: AttemptInput { number: 1, at: SENT, random: [7; 24] },
-        delivery: DeliveryInput { id: "dlv_1", number: 1, created_at: SENT, previous: None },
+        attempt: AttemptInput { number: 1, at: SENT, trigger: Trigger::Automatic, random: [7; 24] },
+        delivery: DeliveryInput { id: "dlv_1", number: 1, created_at: SENT, first_attempt_at: Some(SENT), previous: None },
         endpoint: EndpointInput {
             id: &endpoint_id,
             url: URL,

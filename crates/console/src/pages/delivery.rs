@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use bellwire_app::{Operation, ShownRequest};
-use bellwire_domain::{DeliveryState, Timestamp};
+use bellwire_domain::{DeliveryState, Timestamp, Trigger};
 use bellwire_store::{Attempt, Delivery};
 
 use super::account::label;
@@ -59,6 +59,8 @@ struct Trouble {
 
 struct AttemptRow {
     number: u32,
+    /// Whether somebody asked for it.
+    is_manual: bool,
     badge: Badge,
     started: When,
     took: String,
@@ -158,6 +160,7 @@ fn attempt_row(delivery: &Delivery, attempt: &Attempt, now: Timestamp) -> Attemp
     let late = attempt.waited().filter(|late| attempt.phases.is_none() && late.as_millis() > 0);
     AttemptRow {
         number: attempt.number,
+        is_manual: attempt.trigger == Trigger::Manual,
         badge: if arrived { Badge { word: "arrived", tone: "good" } } else { Badge { word: "failed", tone: "bad" } },
         started: When::new(attempt.started_at, now),
         took: span(attempt.duration),

@@ -130,6 +130,7 @@ impl Site {
             decision: Decision::Retry { due_at: now.plus(Duration::from_secs(60)) },
             health: HealthPolicy::default(),
             told: None,
+            relays_answer: false,
         };
         self.queue.record_outcomes([outcome].into()).await.unwrap();
     }

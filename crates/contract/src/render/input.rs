@@ -1,6 +1,6 @@
 //! What a request is made from.
 
-use bellwire_domain::{EventType, Timestamp};
+use bellwire_domain::{EventType, Timestamp, Trigger};
 
 use crate::published::quoted;
 use crate::signature::SigningSecret;
@@ -66,6 +66,8 @@ pub struct AttemptInput {
     pub number: u32,
     /// When it is made.
     pub at: Timestamp,
+    /// Why it is made.
+    pub trigger: Trigger,
     /// Fresh random bytes, for trace ids and nonces.
     pub random: [u8; 24],
 }
@@ -79,6 +81,8 @@ pub struct DeliveryInput<'a> {
     pub number: i64,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When its first attempt was made, where the contract [asks](crate::Contract::looks_back) and it is known.
+    pub first_attempt_at: Option<Timestamp>,
     /// How the attempt before this one ended, where there was one and the contract [asks](crate::Contract::looks_back).
     pub previous: Option<PreviousAttempt<'a>>,
 }

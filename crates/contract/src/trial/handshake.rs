@@ -1,6 +1,6 @@
 //! Renders every step of a handshake once, and evaluates what is asked of its answer.
 
-use bellwire_domain::{EventType, Timestamp};
+use bellwire_domain::{EventType, Timestamp, Trigger};
 
 use crate::answer_rules::AnswerInput;
 use crate::contract::Contract;
@@ -16,8 +16,8 @@ pub(crate) fn try_steps(contract: &Contract, report: &mut Report) {
     let token = "0123456789abcdef0123456789abcdef";
     let input = RenderInput {
         event: EventInput { id: token, event_type: &event_type, occurred_at: now, seq: 0, data: "{}", is_test: false },
-        attempt: AttemptInput { number: 1, at: now, random: [7; 24] },
-        delivery: DeliveryInput { id: token, number: 0, created_at: now, previous: None },
+        attempt: AttemptInput { number: 1, at: now, trigger: Trigger::Automatic, random: [7; 24] },
+        delivery: DeliveryInput { id: token, number: 0, created_at: now, first_attempt_at: Some(now), previous: None },
         endpoint: EndpointInput {
             id: "example",
             url: "https://example.com/webhooks",

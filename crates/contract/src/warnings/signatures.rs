@@ -90,8 +90,10 @@ fn is_of_this_request(variable: &Variable) -> bool {
         | Builtin::AttemptSpanId
         | Builtin::AttemptNonce
         | Builtin::AttemptPrevious
+        | Builtin::AttemptTrigger
         | Builtin::DeliveryId
         | Builtin::DeliveryCreatedAt
+        | Builtin::DeliveryFirstAttemptAt
         | Builtin::DeliveryNumber
         | Builtin::KeyVersion => true,
         Builtin::EventTitle

@@ -8,7 +8,7 @@ use bellwire_contract::{
     AccountInput, AttemptInput, Contract, Contracts, DeliveryInput, EndpointInput, EventInput, OutboundRequest, RenderInput,
     SigningSecret,
 };
-use bellwire_domain::{EventType, Secret, Timestamp};
+use bellwire_domain::{EventType, Secret, Timestamp, Trigger};
 
 /// 2024-05-08T21:27:45.039587Z
 pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_715_203_665_039_587);
@@ -53,8 +53,19 @@ pub(crate) fn with_input<T>(event_type: &str, data: &str, secret_texts: &[&str],
     let secrets = SigningSecret::numbered(&secrets(secret_texts));
     with(&RenderInput {
         event: EventInput { id: EVENT_ID, event_type: &event_type, occurred_at: OCCURRED, seq: 42, data, is_test: false },
-        attempt: AttemptInput { number: 2, at: NOW, random: core::array::from_fn(|index| index as u8) },
-        delivery: DeliveryInput { id: "dlv_1", number: 9, created_at: OCCURRED, previous: None },
+        attempt: AttemptInput {
+            number: 2,
+            at: NOW,
+            trigger: Trigger::Automatic,
+            random: core::array::from_fn(|index| index as u8),
+        },
+        delivery: DeliveryInput {
+            id: "dlv_1",
+            number: 9,
+            created_at: OCCURRED,
+            first_attempt_at: Some(OCCURRED),
+            previous: None,
+        },
         endpoint: EndpointInput {
             id: "ep_1",
             url: URL,

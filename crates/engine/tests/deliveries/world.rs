@@ -137,6 +137,7 @@ impl World {
             payload: None,
             keep_answers: true,
             lease: None,
+            heartbeat: None,
             options: None,
             credentials: None,
             health: HealthStatus::Active,

@@ -284,6 +284,7 @@ async fn set_up(run: &Run, records: &Records) {
             payload: None,
             keep_answers: true,
             lease: None,
+            heartbeat: None,
             options: None,
             credentials: None,
             health: HealthStatus::Active,

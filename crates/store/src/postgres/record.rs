@@ -153,13 +153,14 @@ impl<'j> Recorder<'j> {
             if !(self.is_own(sealed) && held.remove(&sealed.key())) {
                 let is_stored = late::record_late(db, sealed, self.now)?;
                 rollups.count(sealed.outcome, i64::from(is_stored) - i64::from(was_counted));
+                notices.extend(sealed.late_notice(self.context, self.now).filter(|_| is_stored));
                 recordings.push(if is_stored { Recording::Stored(None) } else { Recording::Lost });
                 continue;
             }
             if sealed.ended_as().is_none() {
                 sealed.attempt_row().bind(&mut earlier);
             }
-            notices.extend(sealed.notice(self.context, self.now));
+            notices.extend(sealed.notices(self.context, self.now));
             if let Some(has_incidents) = health.has_incidents(sealed.outcome) {
                 incidents.observe(sealed.outcome, has_incidents);
             }

@@ -26,6 +26,7 @@ columns! {
         due_at: Timestamp = "q.due_at",
         event_place: i64 = "q.event",
         origin: Origin = "q.origin",
+        manual_attempt: Option<u32> = "q.manual_attempt",
         suspicion: Suspicion = "q.suspicion",
         about: Option<i64> = "q.about",
         lane: i64 = "q.lane",
@@ -72,6 +73,7 @@ impl Claimable {
             created_at: columns.created_at,
             due_at: columns.due_at,
             origin: columns.origin,
+            manual_attempt: columns.manual_attempt,
             suspicion: columns.suspicion,
             refs: LaneRefs { account: columns.account, lane: columns.lane },
             epoch: 0, // until it is marked as claimed

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwire_domain::{AccountId, DeliveryId, EndpointId, EventId, EventType, PayloadSize, Suspicion, Timestamp};
+use bellwire_domain::{AccountId, DeliveryId, EndpointId, EventId, EventType, PayloadSize, Suspicion, Timestamp, Trigger};
 
 use crate::rows::event::event_place;
 use crate::rows::lane::{LaneKey, LaneRefs};
@@ -50,6 +50,8 @@ pub struct ClaimedDelivery {
     pub due_at: Timestamp,
     /// Why it exists.
     pub origin: Origin,
+    /// The attempt that somebody asked for by hand, once there was one.
+    pub manual_attempt: Option<u32>,
     /// What is held against it.
     pub suspicion: Suspicion,
     /// The numbers of its lane in the store.
@@ -64,6 +66,16 @@ impl ClaimedDelivery {
     /// Where its event stands in the store.
     pub(crate) fn event_place(&self) -> i64 {
         event_place(self.refs.account, self.event.seq)
+    }
+
+    /// Why the attempt is made that it is claimed for. Those that follow from it by schedule are automatic again.
+    pub fn trigger(&self) -> Trigger {
+        let is_sent_anew = match self.origin {
+            Origin::Published | Origin::Tested => false,
+            Origin::Redelivered | Origin::Replayed(_) => self.attempts == 0,
+        };
+        let is_asked_for = self.manual_attempt == Some(self.attempts.saturating_add(1));
+        if is_sent_anew || is_asked_for { Trigger::Manual } else { Trigger::Automatic }
     }
 
     /// The endpoint that it goes to.

@@ -1,6 +1,7 @@
 //! The facade for the engine.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bellwire_domain::{Decision, DeliveryId, ErasureId, ReplayId, Secret, Suspicion, Timestamp};
 use tokio::sync::oneshot;
@@ -14,13 +15,16 @@ use super::config::{self, EndpointConfig};
 use super::deletion::DeletionStep;
 use super::delivery::ClaimedDelivery;
 use super::erasure::{self, ErasureStep, StepState};
+use super::heartbeat::{self, DueHeartbeat};
 use super::jobs::Job;
 use super::lapse::{self, Lapse};
 use super::outcome::{Outcome, RecordJob, Recording, SealedParts};
 use super::replay::{self, ReplayStep};
 use crate::StoreError;
+use crate::rows::attempt::Past;
 use crate::rows::contract_key::ContractKeys;
 use crate::rows::endpoint::Endpoint;
+use crate::rows::heartbeat::WithoutHeartbeat;
 use crate::rows::lane::LaneKey;
 use crate::rows::{self, rollup};
 use crate::sql::params;
@@ -91,9 +95,9 @@ impl Queue {
         Ok(recordings)
     }
 
-    /// How an earlier attempt of a live delivery ended: in a word, and the status if there was an answer.
-    pub async fn find_outcome(&self, delivery: DeliveryId, attempt: u32) -> Result<Option<(String, Option<u16>)>, StoreError> {
-        self.0.read(move |db| rows::attempt::find_outcome(db, delivery, attempt)).await
+    /// What came before, of a live delivery of which so many attempts were made.
+    pub async fn find_past(&self, delivery: DeliveryId, attempts: u32) -> Result<Past, StoreError> {
+        self.0.read(move |db| rows::attempt::find_past(db, delivery, attempts)).await
     }
 
     /// Claims what waits for lanes with room and what is due at `now`, at most `limit` of each, and hands it over.
@@ -270,6 +274,44 @@ impl Queue {
     /// Renews data keys that have sealed so much that they are worn: how many.
     pub async fn renew_worn_keys(&self) -> Result<usize, StoreError> {
         self.0.renew_worn_keys().await
+    }
+}
+
+/// Heartbeats.
+impl Queue {
+    /// Those that are due now: of each account at most `of_account`, and the first of each before the second of any.
+    pub async fn due_heartbeats(&self, of_account: u32, limit: u32) -> Result<Vec<LaneKey>, StoreError> {
+        let now = self.0.now();
+        self.0.read(move |db| rows::heartbeat::due(db, now, of_account, limit)).await
+    }
+
+    /// What decides whether one is sent; `None`: the endpoint has none.
+    pub async fn find_heartbeat(&self, lane: &LaneKey) -> Result<Option<DueHeartbeat>, StoreError> {
+        let (context, lane) = (self.0.context.clone(), lane.clone());
+        self.0.read(move |db| heartbeat::find(db, &context, &lane)).await
+    }
+
+    /// Says when one that was due at `seen` is due next, or that there is none any more; `false`: another node has.
+    pub async fn advance_heartbeat(&self, lane: &LaneKey, seen: Timestamp, next: Option<Timestamp>) -> Result<bool, StoreError> {
+        let lane = lane.clone();
+        self.0.write(move |db| heartbeat::advance(db, &lane, seen, next)).await
+    }
+
+    /// Endpoints of a contract that have no heartbeat, after that one.
+    pub async fn without_heartbeat(
+        &self,
+        contract: &str,
+        after: Option<LaneKey>,
+        limit: u32,
+    ) -> Result<Vec<WithoutHeartbeat>, StoreError> {
+        let contract = contract.to_owned();
+        self.0.read(move |db| rows::heartbeat::unset(db, &contract, after.as_ref(), limit)).await
+    }
+
+    /// Gives an endpoint a heartbeat of this period.
+    pub async fn begin_heartbeat(&self, lane: &LaneKey, period: Duration) -> Result<(), StoreError> {
+        let (context, lane) = (self.0.context.clone(), lane.clone());
+        self.0.write(move |db| heartbeat::begin(db, &context, &lane, period)).await
     }
 }
 

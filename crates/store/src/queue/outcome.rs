@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{AttemptOutcome, Decision, DeliveryState, Entropy, HealthPolicy, HealthStatus, Phases, Timestamp};
+use bellwire_domain::{AttemptOutcome, Decision, DeliveryState, Entropy, HealthPolicy, HealthStatus, Phases, Timestamp, Trigger};
 use tokio::sync::oneshot;
 
 use super::context::WriteContext;
@@ -21,6 +21,11 @@ use crate::rows::lane::LaneKey;
 use crate::rows::operator_notice::OperatorNotice;
 use crate::seal::{DataKey, Place};
 use crate::sql::{Param, write_list};
+
+/// The event that tells the operator an answer.
+pub const ANSWERED: &str = "delivery.answered";
+/// A longer `Content-Type` of an answer is not told.
+const CONTENT_TYPE_LENGTH_MAX: usize = 100;
 
 /// An attempt and what was decided from it.
 #[derive(Debug, Clone)]
@@ -41,6 +46,8 @@ pub struct Outcome {
     pub health: HealthPolicy,
     /// What the receiver was told, where the event has subjects and the request may have reached somebody.
     pub told: Option<Box<Told>>,
+    /// Whether the operator is told the answer, if it ends the delivery.
+    pub relays_answer: bool,
 }
 
 /// What a receiver was told, as a disclosure keeps it.
@@ -158,8 +165,41 @@ impl SealedOutcome<'_> {
         }
     }
 
+    /// What the operator is told.
+    pub(crate) fn notices(&self, context: &WriteContext, now: Timestamp) -> impl Iterator<Item = OperatorNotice> {
+        self.failed_notice(context, now).into_iter().chain(self.answer_notice(context, now))
+    }
+
+    /// The same of one that was cancelled while its request was in flight, and has arrived.
+    pub(crate) fn late_notice(&self, context: &WriteContext, now: Timestamp) -> Option<OperatorNotice> {
+        if self.ended_as() == Some(DeliveryState::Delivered) { self.answer_notice(context, now) } else { None }
+    }
+
+    /// What the operator is told of the answer that ended a delivery, where the contract says so. Its body is not in it: that is read
+    /// where it is sealed when the operator is told, unless it may be about somebody.
+    fn answer_notice(&self, context: &WriteContext, now: Timestamp) -> Option<OperatorNotice> {
+        let Outcome { delivery, outcome, .. } = self.outcome;
+        let result = self.ended_as().filter(|_| self.outcome.relays_answer && context.tells_of(&delivery.account_id))?;
+        let AttemptOutcome::Response { status, headers, .. } = outcome else { return None };
+        let content_type = headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
+        let content_type = content_type.filter(|value| value.len() <= CONTENT_TYPE_LENGTH_MAX);
+        let data = serde_json::json!({
+            "account": delivery.account_id.as_str(),
+            "endpoint": delivery.endpoint_id.as_str(),
+            "delivery": delivery.id.to_string(),
+            "event": delivery.event.id.as_str(),
+            "event_type": delivery.event.event_type.as_str(),
+            "attempt": delivery.attempts + 1,
+            "state": result.as_str(),
+            "status": status,
+            "content_type": content_type,
+            "body_withheld": delivery.event.has_subjects,
+        });
+        Some(OperatorNotice::new(now, &*context.entropy, ANSWERED, &data))
+    }
+
     /// What the operator is told of a delivery that failed for good.
-    pub(crate) fn notice(&self, context: &WriteContext, now: Timestamp) -> Option<OperatorNotice> {
+    fn failed_notice(&self, context: &WriteContext, now: Timestamp) -> Option<OperatorNotice> {
         let Outcome { delivery, outcome, decision, .. } = self.outcome;
         if !matches!(decision, Decision::Failed { .. }) || !context.tells_of(&delivery.account_id) {
             return None;
@@ -188,6 +228,7 @@ impl SealedOutcome<'_> {
             response_sealed: self.parts.response.as_deref(),
             due_at: delivery.due_at,
             phases: Some(self.phases.bytes()),
+            is_manual: (delivery.trigger() == Trigger::Manual).then_some(true),
         }
     }
 

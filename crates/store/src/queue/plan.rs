@@ -273,6 +273,7 @@ impl<'p> Plan<'p> {
                 created_at: self.now,
                 due_at: self.now,
                 origin: delivery.origin.clone(),
+                manual_attempt: None,
                 suspicion: Suspicion::Nothing,
                 refs: delivery.refs,
                 epoch: self.claimant.epoch,

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use bellwire_domain::{AccountId, DeliveryId, DeliveryState, EndpointId, EventId, EventType, Phases, Timestamp};
+use bellwire_domain::{AccountId, DeliveryId, DeliveryState, EndpointId, EventId, EventType, Phases, Timestamp, Trigger};
 
 use crate::StoreError;
 use crate::audit::effect::Effect;
@@ -51,6 +51,8 @@ pub struct Delivery {
 pub struct Attempt {
     /// 1 for the first.
     pub number: u32,
+    /// Why it was made; automatic as well if it was made before stores kept that.
+    pub trigger: Trigger,
     /// When it was due; `None`: made before stores kept that.
     pub due_at: Option<Timestamp>,
     /// When it started.
@@ -108,7 +110,8 @@ const OLDEST_MAX: i64 = 2_000;
 const BY_ID: &str = "WHERE d.id = $1";
 const ATTEMPTS: &str =
     "FROM attempts WHERE delivery_id = $1 AND account = (SELECT ref FROM accounts WHERE id = $2) ORDER BY number";
-const WAKE_QUEUED: &str = "UPDATE queue SET due_at = $1, wake_at = NULL WHERE id = $2 AND claim IS NULL";
+const WAKE_QUEUED: &str =
+    "UPDATE queue SET due_at = $1, wake_at = NULL, manual_attempt = attempts + 1 WHERE id = $2 AND claim IS NULL";
 static QUEUED_LANE: Select<LaneNames> = Select::new("FROM queue d JOIN lanes l ON l.ref = d.lane WHERE d.id = $1");
 const ACCOUNT: &str = "SELECT a.id FROM deliveries d JOIN accounts a ON a.ref = d.account WHERE d.id = $1";
 static ENDPOINT: Select<(EndpointName, PayloadLength)> =
@@ -135,7 +138,7 @@ fn unfold() -> String {
 fn requeue() -> String {
     let same = ["id", "lane", "number", "event", "attempts", "created_at", "origin"].map(|name| (name, name));
     let about = is_about("deliveries.event");
-    let own = [("due_at", "CAST($1 AS BIGINT)"), ("about", about.as_str())];
+    let own = [("due_at", "CAST($1 AS BIGINT)"), ("about", about.as_str()), ("manual_attempt", "attempts + 1")];
     let columns: Vec<(&str, &str)> = own.into_iter().chain(same).collect();
     Insert::copy("queue", &columns, "FROM deliveries WHERE id = $2")
 }
@@ -166,6 +169,7 @@ fn attempts(db: Db<'_>, keyring: &Keyring, delivery: &Delivery) -> Result<Vec<At
         let place = Place::response(delivery.id, stored.number);
         Ok(Attempt {
             number: stored.number,
+            trigger: if stored.is_manual == Some(true) { Trigger::Manual } else { Trigger::Automatic },
             due_at: stored.due_at,
             started_at: stored.started_at,
             duration: stored.duration,

@@ -1,5 +1,7 @@
 //! Endpoints: the URLs that an account has registered.
 
+use std::time::Duration;
+
 use bellwire_domain::{
     AccountId, EndpointId, EventFilter, Health, HealthStatus, Lease, PayloadChoice, RateLimit, Secret, Timestamp,
 };
@@ -14,7 +16,7 @@ use crate::rows::activation::{self, Activation};
 use crate::rows::endpoint::{self, Endpoint, select_where};
 use crate::rows::lane::{self, LaneKey};
 use crate::rows::secret::{self, SecretOwner};
-use crate::rows::{account, incident};
+use crate::rows::{account, heartbeat, incident};
 use crate::seal::{AccountSeal, Keyring};
 use crate::sql::{Db, Select, columns, params};
 
@@ -49,6 +51,8 @@ pub struct NewEndpoint {
     pub credentials: Option<Secret<String>>,
     /// Its lease; `None`: it is sent to for ever.
     pub lease: Option<Lease>,
+    /// After how long without a request it gets a heartbeat; `None`: it has none.
+    pub heartbeat: Option<Duration>,
     /// The health it starts with. Where that is pending, a handshake begins at once.
     pub health: HealthStatus,
     /// Its own secret, where the contract has one per endpoint.
@@ -105,6 +109,8 @@ pub struct EndpointChanges {
     pub lease: Option<Option<Lease>>,
     /// Whether a lease that has ended is renewed; otherwise nothing changes that.
     pub revive: bool,
+    /// After how long without a request it gets a heartbeat, or that it has none.
+    pub heartbeat: Option<Option<Duration>>,
     /// Health back to active.
     pub resume: bool,
     /// Pending until a handshake, which begins at once, has ended well.
@@ -227,6 +233,9 @@ pub(super) fn create(
         lease_due: new.lease.map(|lease| lease.due_at()),
     };
     endpoint::insert(db, seal, &endpoint)?;
+    if new.heartbeat.is_some() {
+        heartbeat::set(db, &key, new.heartbeat, now)?;
+    }
     if new.health == HealthStatus::Pending {
         activation::set(db, seal, &key, &Activation::begin(seal.entropy, now, true))?;
     }
@@ -277,6 +286,9 @@ pub(super) fn update(
         ..stored
     };
     endpoint::replace(db, seal, &endpoint)?;
+    if let Some(period) = changes.heartbeat {
+        heartbeat::set(db, lane, period, now)?;
+    }
     if lease.is_some() {
         incident::end_of_lease(db, endpoint.lane, incident::BY_RENEWAL, now)?;
     }

@@ -84,7 +84,7 @@ pub(super) fn tables() -> [CopiedTable; 26] {
         ]),
         CopiedTable::of::<LaneRow<'_>>().with(&["ref"]).in_order_of("ref"),
         CopiedTable::of::<EndpointRow<'_>>()
-            .with(&["incidents", "activation_due", "activation_failures", "unproven"])
+            .with(&["incidents", "activation_due", "activation_failures", "unproven", "heartbeat_at"])
             .with_bytes(&["activation_hash", "activation_sealed"]),
         CopiedTable::of::<SecretRow<'_>>(),
         CopiedTable::of::<ContractKeyRow<'_>>(),
@@ -96,7 +96,7 @@ pub(super) fn tables() -> [CopiedTable; 26] {
         CopiedTable::of::<HoldRow<'_>>(),
         CopiedTable::of::<ResourceSubjectRow<'_>>(),
         // Who held a delivery is gone: every row arrives free.
-        CopiedTable::of::<QueuedRow<'_>>().without("claim").with(&["suspicion"]),
+        CopiedTable::of::<QueuedRow<'_>>().without("claim").with(&["suspicion", "manual_attempt"]),
         CopiedTable::of::<EndedRow<'_>>().by_week(),
         CopiedTable::of::<AttemptRow<'_>>().by_week(),
         CopiedTable::of::<ReplayRow<'_>>(),

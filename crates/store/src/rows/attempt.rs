@@ -20,6 +20,8 @@ group! {
         response_sealed: Option<&'a [u8]>,
         due_at: Timestamp,
         phases: Option<&'a [u8]>,
+        /// 1: somebody asked for it; NULL: it was due by itself.
+        is_manual: Option<bool>,
     }
 }
 
@@ -44,27 +46,50 @@ columns! {
         pub(crate) due_at: Option<Timestamp> = "due_at",
         /// `None`: made before version 11 of the schema.
         pub(crate) phases: Option<Phases> = "phases",
+        /// `None`: it was due by itself.
+        pub(crate) is_manual: Option<bool> = "is_manual",
     }
 }
 
 columns! {
-    /// How an attempt ended.
-    struct Ended of "earlier_attempts" {
+    /// How an attempt went.
+    struct Went of "earlier_attempts" {
+        number: u32 = "number",
+        started_at: Timestamp = "started_at",
         outcome: String = "outcome",
         status: Option<u16> = "status",
     }
 }
 
-static OUTCOME: Select<Ended> = Select::new("FROM earlier_attempts WHERE delivery_id = $1 AND number = $2");
+/// What is known of a delivery's earlier attempts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Past {
+    /// When the first one was made; `None`: that is not kept any more.
+    pub first_at: Option<Timestamp>,
+    /// How the last one ended: in a word, and the status if there was an answer.
+    pub previous: Option<(String, Option<u16>)>,
+}
 
-/// How an attempt ended that did not end its delivery.
-pub(crate) fn find_outcome(db: Db<'_>, delivery: DeliveryId, number: u32) -> Result<Option<(String, Option<u16>)>, StoreError> {
-    Ok(OUTCOME.find(db, params![delivery, number])?.map(|ended| (ended.outcome, ended.status)))
+static FIRST_AND_LAST: Select<Went> =
+    Select::new("FROM earlier_attempts WHERE delivery_id = $1 AND number IN (1, $2) ORDER BY number");
+
+/// What came before, of a live delivery of which so many attempts were made.
+pub(crate) fn find_past(db: Db<'_>, delivery: DeliveryId, attempts: u32) -> Result<Past, StoreError> {
+    let mut past = Past::default();
+    for went in FIRST_AND_LAST.list(db, params![delivery, attempts])? {
+        if went.number == 1 {
+            past.first_at = Some(went.started_at);
+        }
+        if went.number == attempts {
+            past.previous = Some((went.outcome, went.status));
+        }
+    }
+    Ok(past)
 }
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    vec![OUTCOME.sql()]
+    vec![FIRST_AND_LAST.sql()]
 }
 
 /// How many phases a column can hold, and the most bytes of one.

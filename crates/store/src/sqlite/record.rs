@@ -43,6 +43,7 @@ pub(super) fn record(
             let is_stored = late::record_late(db, sealed, now)?;
             if is_stored {
                 rollups.count(sealed.outcome, 1);
+                notices.extend(sealed.late_notice(context, now));
             }
             recordings.push(if is_stored { Recording::Stored(None) } else { Recording::Lost });
             continue;
@@ -56,7 +57,7 @@ pub(super) fn record(
             }
         }
         rollups.count(sealed.outcome, 1);
-        notices.extend(sealed.notice(context, now));
+        notices.extend(sealed.notices(context, now));
         health.load(db, &delivery.lane())?;
         if let Some(has_incidents) = health.has_incidents(sealed.outcome) {
             incidents.observe(sealed.outcome, has_incidents);

@@ -61,6 +61,7 @@ pub fn new_endpoint(account: &str, id: &str, filter: EventFilter) -> NewEndpoint
         payload: None,
         keep_answers: true,
         lease: None,
+        heartbeat: None,
         options: None,
         credentials: None,
         health: HealthStatus::Active,
@@ -240,6 +241,7 @@ pub fn outcome(
         decision,
         health,
         told: told(delivery).map(Box::new),
+        relays_answer: false,
     }
 }
 

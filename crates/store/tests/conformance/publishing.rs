@@ -145,6 +145,7 @@ async fn disabled_endpoints_get_nothing_and_paused_ones_queue() {
         payload: None,
         keep_answers: true,
         lease: None,
+        heartbeat: None,
         options: None,
         credentials: None,
         health: HealthStatus::Failed,

@@ -9,7 +9,7 @@ use bellwire_app::Operation;
 use bellwire_contract::{
     AccountInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventDefinition, EventInput, OutboundRequest, RenderInput,
 };
-use bellwire_domain::Timestamp;
+use bellwire_domain::{Timestamp, Trigger};
 use serde_json::{Map, Value, json};
 
 use crate::Api;
@@ -100,8 +100,14 @@ fn example_request(contract: &Contract, event: &EventDefinition) -> Option<Outbo
             data: &contract.minimise(event.example.get(), None),
             is_test: false,
         },
-        attempt: AttemptInput { number: 1, at: EXAMPLE_AT, random: [7; 24] },
-        delivery: DeliveryInput { id: "dlv_example", number: 1, created_at: EXAMPLE_AT, previous: None },
+        attempt: AttemptInput { number: 1, at: EXAMPLE_AT, trigger: Trigger::Automatic, random: [7; 24] },
+        delivery: DeliveryInput {
+            id: "dlv_example",
+            number: 1,
+            created_at: EXAMPLE_AT,
+            first_attempt_at: Some(EXAMPLE_AT),
+            previous: None,
+        },
         endpoint: EndpointInput {
             id: "example",
             url: "https://example.com/webhooks",

@@ -4,7 +4,7 @@ use bellwire_contract::{
     AccountInput, AttemptInput, BatchedEvent, Contract, DeliveryInput, EndpointInput, EventInput, OutboundRequest, RenderInput,
     SigningSecret,
 };
-use bellwire_domain::{EventType, Timestamp};
+use bellwire_domain::{EventType, Timestamp, Trigger};
 
 /// Stand-ins for what a server would know.
 pub(super) struct Example {
@@ -51,8 +51,14 @@ impl Example {
     ) -> RenderInput<'a> {
         RenderInput {
             event: EventInput { id: &self.event_id, event_type, occurred_at: self.now, seq: 1, data, is_test: false },
-            attempt: AttemptInput { number: 1, at: self.now, random: [7; 24] },
-            delivery: DeliveryInput { id: "dlv_0000000000001", number: 1, created_at: self.now, previous: None },
+            attempt: AttemptInput { number: 1, at: self.now, trigger: Trigger::Automatic, random: [7; 24] },
+            delivery: DeliveryInput {
+                id: "dlv_0000000000001",
+                number: 1,
+                created_at: self.now,
+                first_attempt_at: Some(self.now),
+                previous: None,
+            },
             endpoint: EndpointInput {
                 id: &self.endpoint_id,
                 url,

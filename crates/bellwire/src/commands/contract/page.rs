@@ -31,6 +31,7 @@ pub(super) fn write(contract: &Contract) -> anyhow::Result<String> {
         page.push_str(&api(published));
     }
     page.push_str(&handshake(contract)?);
+    page.push_str(&heartbeat(contract)?);
     page.push_str("\n## Events\n\n");
     page.push_str(&events(contract)?);
     page.push_str("## Verification\n\n");
@@ -206,6 +207,18 @@ fn handshake(contract: &Contract) -> anyhow::Result<String> {
         let _ = writeln!(text, "It is asked again every {}.", spelled(every));
     }
     Ok(text)
+}
+
+/// What an endpoint is sent when nothing happens.
+fn heartbeat(contract: &Contract) -> anyhow::Result<String> {
+    let Some(every) = contract.heartbeat_text() else { return Ok(String::new()) };
+    let (example, event_type) = (Example::new(contract, THEN), EventType::try_new("heartbeat")?);
+    let secrets = contract.example_secrets();
+    let request = contract.render_heartbeat(&example.input(&event_type, "{}", "https://client.example/webhooks", secrets))?;
+    Ok(format!(
+        "\n## When nothing happens\n\nAn endpoint that was sent nothing for `{every}` is sent this. Nothing is made of the answer.\n\n{}",
+        fenced(&request)
+    ))
 }
 
 /// The routes that the platform has published.

@@ -6,7 +6,7 @@ use bellwire_contract::{
     AccountInput, AttemptInput, Contract, Contracts, DeliveryInput, EndpointInput, EventChoice, EventInput, OutboundRequest,
     RenderInput, SecretSource, SigningSecret,
 };
-use bellwire_domain::{EventType, Secret, Timestamp};
+use bellwire_domain::{EventType, Secret, Timestamp, Trigger};
 use serde_json::{Value, json};
 
 use super::{Api, Seen};
@@ -122,8 +122,14 @@ pub(crate) fn old_request(platform: &Platform, url: &str, at: Timestamp) -> Seen
             data: &data,
             is_test: false,
         },
-        attempt: AttemptInput { number: 1, at, random: [5; 24] },
-        delivery: DeliveryInput { id: "dlv_0000000000001", number: 1, created_at: at, previous: None },
+        attempt: AttemptInput { number: 1, at, trigger: Trigger::Automatic, random: [5; 24] },
+        delivery: DeliveryInput {
+            id: "dlv_0000000000001",
+            number: 1,
+            created_at: at,
+            first_attempt_at: Some(at),
+            previous: None,
+        },
         endpoint: EndpointInput { id: "1", url, name: None, expires_at: None, headers: &[], options: None, credentials: None },
         account: AccountInput { id: &platform.account, name: None },
         secrets: &secrets,

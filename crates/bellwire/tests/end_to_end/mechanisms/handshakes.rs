@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{ACCOUNT, World};
 use crate::harness::{Sink, until};
 
-fn hmac_hex(key: &str, message: &[u8]) -> String {
+pub(super) fn hmac_hex(key: &str, message: &[u8]) -> String {
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(key.as_bytes()).unwrap();
     mac.update(message);
     hex::encode(mac.finalize().into_bytes())
