@@ -142,7 +142,7 @@ fn every_expression_in_a_table_compiles() {
         let line = line.replace("\\|", "|");
         for rest in line.split("{{ ").skip(1) {
             let Some(expression) = rest.split(" }}").next() else { continue };
-            if ["signature.", "'{{'", "header[", "endpoint.credentials.", "endpoint.options."]
+            if ["signature.", "'{{'", "header[", "endpoint.credentials.", "endpoint.options.", "key.id"]
                 .iter()
                 .any(|known| expression.contains(known))
             {
