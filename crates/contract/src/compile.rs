@@ -22,9 +22,9 @@ use crate::policy::{self, DELIVERY};
 use crate::published::{self, PUBLISHED};
 use crate::reader::{Fields, text};
 use crate::request::{self, REQUEST, RequestPlan, Step};
-use crate::resource::{self, RESOURCE};
+use crate::resource::{self, RESOURCE, ResourceDefinition};
 use crate::signature::{self, KeyPairs, SIGNATURE, Signature, Signatures, SigningSecret};
-use crate::subscription::{self, Choices, IDS, SUBSCRIPTION};
+use crate::subscription::{self, Choices, IDS, SUBSCRIPTION, SecretRules, Subscription};
 use crate::trial;
 use crate::variables::{Builtin, Variable};
 use crate::variants::Variant;
@@ -139,12 +139,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let plans = plan.iter().chain(changed).chain(steps).chain(varied).chain(beats);
     let uses = look_through(plans, &signatures, (private_key, choices.as_ref()), report);
     check_token(access_token.as_ref().and_then(Option::as_ref), uses.token_at, private_key, report);
-    for expression in access_token.iter().flatten().flat_map(AccessToken::expressions) {
-        check_choices(choices.as_ref(), expression, "request.access_token", report);
-    }
-    for expression in client_tls.iter().flat_map(ClientTlsPlan::expressions) {
-        check_choices(choices.as_ref(), expression, "request.client_certificate", report);
-    }
+    check_all_choices(choices.as_ref(), access_token.iter().flatten(), client_tls.as_ref(), report);
     for expression in heartbeat.iter().flatten().flat_map(|heartbeat| heartbeat.every().expressions()) {
         check_choices(choices.as_ref(), expression, "heartbeat.every", report);
     }
@@ -152,13 +147,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     if let (Some(Some(activation)), Some(subscription)) = (&activation, &subscription) {
         activation::check(activation, &subscription.secret, report);
     }
-    let offered = published::Offered {
-        resources: &resources,
-        endpoint_secrets: subscription.as_ref().is_some_and(|subscription| subscription.secret.is_read_with_endpoints()),
-        private_keys: private_key.is_some(),
-        contract_keys: subscription.as_ref().is_some_and(|subscription| subscription.secret.contract_keys().is_some()),
-        activation: activation.iter().flatten().any(|activation| activation.confirmed_by == Confirmer::Receiver),
-    };
+    let offered = offered(&resources, subscription.as_ref(), activation.iter().flatten());
     let published = fields.get("published").map(|node| published::read(node, &offered, report));
     let console = console::read(fields.get("console"), report);
     let verify = fields.get("verify").and_then(|node| Fields::open(node, "verify", VERIFY_KEYS, report));
@@ -272,6 +261,36 @@ fn check_choices(choices: Option<&Choices>, expression: &Expression, path: &str,
     if let Some(choices) = choices {
         choices.options.check_use(expression, path, report);
         choices.credentials.check_use(expression, path, report);
+    }
+}
+
+/// Reports options and credentials that there are not in what is the same for all requests of an endpoint.
+fn check_all_choices<'a>(
+    choices: Option<&Choices>,
+    access: impl Iterator<Item = &'a AccessToken>,
+    client_tls: Option<&ClientTlsPlan>,
+    report: &mut Report,
+) {
+    for expression in access.flat_map(AccessToken::expressions) {
+        check_choices(choices, expression, "request.access_token", report);
+    }
+    for expression in client_tls.into_iter().flat_map(ClientTlsPlan::expressions) {
+        check_choices(choices, expression, "request.client_certificate", report);
+    }
+}
+
+/// What the contract offers to its published routes.
+fn offered<'a>(
+    resources: &'a [ResourceDefinition],
+    subscription: Option<&Subscription>,
+    mut activation: impl Iterator<Item = &'a Activation>,
+) -> published::Offered<'a> {
+    let secret = subscription.map(|subscription| &subscription.secret);
+    published::Offered {
+        resources,
+        endpoint_secrets: secret.is_some_and(SecretRules::is_read_with_endpoints),
+        private_keys_from: secret.and_then(|secret| secret.private_key.map(|_| secret.from)),
+        activation: activation.any(|activation| activation.confirmed_by == Confirmer::Receiver),
     }
 }
 

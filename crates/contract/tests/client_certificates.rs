@@ -28,7 +28,7 @@ fn with_credentials<T>(contract: &Contract, given: &Value, with: impl FnOnce(&Co
 }
 
 fn rendered(contract: &Contract, given: &Value) -> Result<OutboundRequest, RenderError> {
-    with_credentials(contract, given, |contract, input| contract.render(input))
+    with_credentials(contract, given, Contract::render)
 }
 
 /// A certificate and its key, both as PEM, of a kind of key.

@@ -3,6 +3,7 @@
 //! A connection that was made on some terms carries requests on the same terms only: what it is kept by has their digest, and each has
 //! TLS sessions of its own.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bellwire_domain::ClientTls;
@@ -90,5 +91,9 @@ fn digest(tls: &ClientTls) -> String {
         digest.update((text.len() as u64).to_be_bytes());
         digest.update(text);
     }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    let (mut text, digest) = (String::with_capacity(64), digest.finalize());
+    for byte in digest {
+        let _ = write!(text, "{byte:02x}"); // a text takes everything
+    }
+    text
 }

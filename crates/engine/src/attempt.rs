@@ -83,14 +83,12 @@ impl Shared {
             return Ended::Over(None);
         };
         let config = match contract_keys(&contract) {
-            None => config,
-            Some(owner) => match Box::pin(self.with_keys(config, &owner)).await {
-                Some(config) => config,
-                None => {
-                    Box::pin(self.put_back(vec![delivery])).await;
-                    return Ended::Over(None);
-                }
-            },
+            None => Some(config),
+            Some(owner) => Box::pin(self.with_keys(config, &owner)).await,
+        };
+        let Some(config) = config else {
+            Box::pin(self.put_back(vec![delivery])).await;
+            return Ended::Over(None);
         };
         let endpoint = &config.endpoint;
         let policy = contract.delivery_of(endpoint.options.as_deref());

@@ -91,7 +91,7 @@ async fn records(server: &Server) -> Vec<Value> {
 async fn place(server: &Server, operation: &str) -> (Things, Option<&'static str>) {
     let contract = match operation {
         "accounts.rotate" => "shared",
-        "contracts.rotate" => "keyed",
+        "contracts.rotate" => "signed",
         "endpoints.get" => "open",
         _ => "noyo",
     };

@@ -28,12 +28,12 @@ async fn what_has_changed_is_told_and_used_from_then_on() {
     let noyo = server.files.0.lock().unwrap()[0].clone();
     let named = |names: &[&str]| names.iter().map(|name| json!({ "name": name, "version": null })).collect::<Value>();
     let first = server.post(RELOAD, &Value::Null).await;
-    let all = ["administered", "choosy", "noyo", "open", "shared", "shop"];
+    let all = ["administered", "choosy", "noyo", "open", "shared", "shop", "signed"];
     let none = || named(&[]);
     assert_eq!(first.json, json!({ "added": none(), "changed": none(), "unchanged": named(&all), "removed": none() }));
 
     let answer = server.reload(&[&noyo, &contract("choosy", "Changed", "generated"), &contract("new", "New", "generated")]).await;
-    let removed = named(&["administered", "open", "shared", "shop"]);
+    let removed = named(&["administered", "open", "shared", "shop", "signed"]);
     let expected =
         json!({ "added": named(&["new"]), "changed": named(&["choosy"]), "unchanged": named(&["noyo"]), "removed": removed });
     assert_eq!((answer.status, &answer.json), (200, &expected));
@@ -85,7 +85,7 @@ async fn what_accounts_need_stays() {
     let answer = server.reload(&moved).await;
     assert_eq!(answer.problem(), "409 contract_in_use");
     let detail = answer.json["detail"].as_str().unwrap();
-    let line = "6.yaml:5: subscription.secret.from: `consumer` instead of `generated`";
+    let line = "7.yaml:5: subscription.secret.from: `consumer` instead of `generated`";
     assert!(detail.contains(line) && detail.ends_with("cannot change so while 2 accounts have it"), "{detail}");
     assert_eq!(server.get("/v1/contracts/open").await.json["subscription"]["secret"], "generated");
 

@@ -128,7 +128,7 @@ fn filled(template: &str, operation: &Value, endpoint: &str) -> String {
     let account = if operation["operationId"] == "accounts.rotate" { "with-a-secret" } else { "clinic-7" };
     template
         .replace("{account}", account)
-        .replace("{contract}", "keyed")
+        .replace("{contract}", "signed")
         .replace("{endpoint}", endpoint)
         .replace("{kind}", "difference")
         .replace("{id}", "eb73184b-ae3c-4411-aa82-3c3bd877cf78")

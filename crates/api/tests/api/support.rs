@@ -126,8 +126,8 @@ published:
 
 /// One key signs for all accounts, and anybody may read its public half.
 const KEYED: &str = r#"
-contract: keyed
-title: Keyed
+contract: signed
+title: Signed
 events:
   - { type: claim.paid, title: Claim paid, example: { n: 1 } }
 subscription: { secret: { from: contract } }
@@ -216,7 +216,7 @@ impl Server {
         let (records, queue) = bellwire_store::open(options).unwrap();
         let files = Arc::new(Files::default());
         *files.0.lock().unwrap() =
-            [NOYO, CHOOSY, ADMINISTERED, SHARED, OPEN, KEYED, crate::published::SHOP].map(str::to_owned).to_vec();
+            [NOYO, CHOOSY, ADMINISTERED, SHARED, OPEN, crate::published::SHOP, KEYED].map(str::to_owned).to_vec();
         let app = App::new(AppOptions {
             records: records.clone(),
             contracts: watch::Sender::new(Arc::new(files.load().unwrap())),

@@ -3,7 +3,7 @@
 //! What is checked, and what a value is computed from, is the same as in `verify`, which judges captured requests.
 
 use super::model::{Candidate, Claim, Field, Follow, Model, Parts, Proof, Read, Rule, Source, Time, Token, UrlText, Value};
-use super::sources::{Fault, Place, Shown, check_computable, pattern, reaches, shown, snake, time_form};
+use super::sources::{Fault, Place, Shown, check_computable, pattern, prefix, reaches, shown, snake, time_form};
 use super::translate::{Names, translate};
 use crate::captured::{follows, proves};
 use crate::contract::Contract;
@@ -391,14 +391,6 @@ impl<'a> Names for Planner<'a> {
             Variable::Local(_) => Err(missing()),
         }
     }
-}
-
-/// What stands before each value of a signature.
-fn prefix(signature: &Signature) -> Result<&str, String> {
-    signature.prefix.constant().ok_or_else(|| {
-        let name = &signature.name;
-        format!("the code cannot take a version out of `{name}`: write it into the header, as in `v{{{{ key.version }}}}={{{{ signature.{name} }}}}`")
-    })
 }
 
 /// A value that is compared with text must be text.

@@ -217,3 +217,11 @@ pub(super) fn snake(text: &str) -> String {
     }
     out.trim_end_matches('_').to_owned()
 }
+
+/// What stands before each value of a signature.
+pub(super) fn prefix(signature: &Signature) -> Result<&str, String> {
+    signature.prefix.constant().ok_or_else(|| {
+        let name = &signature.name;
+        format!("the code cannot take a version out of `{name}`: write it into the header, as in `v{{{{ key.version }}}}={{{{ signature.{name} }}}}`")
+    })
+}

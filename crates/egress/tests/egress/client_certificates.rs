@@ -13,9 +13,12 @@ use tokio_rustls::TlsAcceptor;
 use crate::support::{LONG, Scripted, answered, failed, listen, loopback, post, send_by};
 use crate::tls::trusting;
 
-/// What a server saw of each connection: the certificate that was shown, how much of a handshake there was, and the requests.
+/// A connection: the certificate that was shown, how much of a handshake there was, and the requests.
+type Connection = (Vec<u8>, HandshakeKind, usize);
+
+/// What a server saw of each connection.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<(Vec<u8>, HandshakeKind, usize)>>>);
+struct Seen(Arc<Mutex<Vec<Connection>>>);
 
 impl Seen {
     /// The certificate and the requests of each connection. None resumed the session of another.

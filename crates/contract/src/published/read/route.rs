@@ -13,6 +13,7 @@ use crate::published::verb::Verb;
 use crate::reader::{Fields, join, text};
 use crate::request::{HEADERS, RequestMethod};
 use crate::resource::ResourceDefinition;
+use crate::subscription::SecretSource;
 use crate::tree::TREE;
 use crate::yaml::{Kind, Node};
 
@@ -86,10 +87,8 @@ pub(crate) struct Offered<'a> {
     pub(crate) resources: &'a [ResourceDefinition],
     /// Whether reading an endpoint shows its secret.
     pub(crate) endpoint_secrets: bool,
-    /// Whether secrets are private keys, of which an answer shows the public half.
-    pub(crate) private_keys: bool,
-    /// Whether they are the contract's own, and so no account's.
-    pub(crate) contract_keys: bool,
+    /// Where secrets come from, if they are private keys, of which an answer shows the public half.
+    pub(crate) private_keys_from: Option<SecretSource>,
     /// Whether endpoints are confirmed by their receivers.
     pub(crate) activation: bool,
 }
@@ -109,12 +108,13 @@ pub(crate) fn read_route(node: &Node, place: &str, offered: &Offered<'_>, report
         let help = "describe the handshake that it ends: `activation: { confirmed_by: receiver, steps: [ … ] }`";
         report.add(fields.at("does"), &fields.path_of("does"), "nothing in this contract is to be confirmed", help);
     }
-    if verb == Verb::ListKeys && !offered.private_keys {
+    if verb == Verb::ListKeys && offered.private_keys_from.is_none() {
         let help = "sign with a private key, or leave the route out";
         report.add(fields.at("does"), &fields.path_of("does"), "nothing in this contract signs with a private key", help);
     }
     let is_public = fields.flag("public", false, report);
-    let may_be_public = verb.names_no_account() || verb == Verb::ListKeys && offered.contract_keys;
+    let may_be_public =
+        verb.names_no_account() || verb == Verb::ListKeys && offered.private_keys_from == Some(SecretSource::Contract);
     if is_public && !may_be_public {
         let message = format!("`{verb}` is about an account, so it needs a key");
         report.add(
@@ -131,9 +131,10 @@ pub(crate) fn read_route(node: &Node, place: &str, offered: &Offered<'_>, report
     let kind = if verb.needs_kind() { read_kind(&fields, offered.resources, report) } else { None };
     let secret = (offered.endpoint_secrets && verb == Verb::ReadEndpoint).then_some("endpoint.secret");
     let shows_key = matches!(verb, Verb::RegisterEndpoint | Verb::PutEndpoint | Verb::RotateSecret | Verb::ReadEndpoint);
-    let key = (offered.private_keys && shows_key).then_some("endpoint.key");
-    let own = verb.names(is_public).into_iter().filter(|name| !(offered.private_keys && *name == "endpoint.secret"));
-    let is_drawn = matches!(verb, Verb::RegisterEndpoint | Verb::RotateSecret);
+    let key = (offered.private_keys_from.is_some() && shows_key).then_some("endpoint.key");
+    let own =
+        verb.names(is_public).into_iter().filter(|name| !(offered.private_keys_from.is_some() && *name == "endpoint.secret"));
+    let is_drawn = matches!(verb, Verb::RegisterEndpoint | Verb::PutEndpoint | Verb::RotateSecret);
     let version = (is_drawn || secret.is_some() || key.is_some()).then_some("endpoint.secret_version");
     let names = inputs::NAMES.iter().copied().chain(own).chain(secret).chain(key).chain(version).collect();
     let told = Known { names, route: Some((&method, &parameters)) };
