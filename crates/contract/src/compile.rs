@@ -15,7 +15,7 @@ use crate::contract::Contract;
 use crate::diagnostic::{At, ContractError, Report};
 use crate::expression::Expression;
 use crate::grammar::{KeySpec, Shape};
-use crate::heartbeat::{self, HEARTBEAT};
+use crate::heartbeat::{self, HEARTBEAT, Heartbeat};
 use crate::key_pair::{KeyKind, SignatureAlgorithm};
 use crate::policy::chosen::{ChosenDelivery, substituted};
 use crate::policy::{self, DELIVERY};
@@ -110,14 +110,9 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         read_changed_requests(&mut catalogue, node, &signatures, report);
     }
     let resources = resource::read(fields.get("resources"), &catalogue, report);
-    let activation = match (fields.get("activation"), request) {
-        (Some(node), Some(request)) => Some(activation::read(node, request, &signatures, report)),
-        _ => None,
-    };
-    let heartbeat = match (fields.get("heartbeat"), request) {
-        (Some(node), Some(request)) => Some(heartbeat::read(node, request, &signatures, report)),
-        _ => None,
-    };
+    let beside = |key: &str| fields.get(key).zip(request);
+    let activation = beside("activation").map(|(node, base)| activation::read(node, base, &signatures, report));
+    let heartbeat = beside("heartbeat").map(|(node, base)| heartbeat::read(node, base, &signatures, report));
     let signatures = signatures.read;
     let key_pairs = KeyPairs::of(&signatures);
     let access_token = request.map_or(Some(None), |node| request::read_access_token(node, report));
@@ -139,10 +134,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let plans = plan.iter().chain(changed).chain(steps).chain(varied).chain(beats);
     let uses = look_through(plans, &signatures, (private_key, choices.as_ref()), report);
     check_token(access_token.as_ref().and_then(Option::as_ref), uses.token_at, private_key, report);
-    check_all_choices(choices.as_ref(), access_token.iter().flatten(), client_tls.as_ref(), report);
-    for expression in heartbeat.iter().flatten().flat_map(|heartbeat| heartbeat.every().expressions()) {
-        check_choices(choices.as_ref(), expression, "heartbeat.every", report);
-    }
+    check_chosen(choices.as_ref(), access_token.iter().flatten(), client_tls.as_ref(), heartbeat.iter().flatten(), report);
     check_conditions(choices.as_ref(), variants.iter().flatten(), report);
     if let (Some(Some(activation)), Some(subscription)) = (&activation, &subscription) {
         activation::check(activation, &subscription.secret, report);
@@ -150,8 +142,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let offered = offered(&resources, subscription.as_ref(), activation.iter().flatten());
     let published = fields.get("published").map(|node| published::read(node, &offered, report));
     let console = console::read(fields.get("console"), report);
-    let verify = fields.get("verify").and_then(|node| Fields::open(node, "verify", VERIFY_KEYS, report));
-    let tolerance = verify.and_then(|verify| verify.duration("tolerance", report));
+    let tolerance = read_tolerance(&fields, report);
     let (delivery, answer_rules) = delivery?;
     let heeded = answer_rules.heeded(delivery.relays_answers);
     let Choices { options, credentials, filter } = choices?;
@@ -265,10 +256,11 @@ fn check_choices(choices: Option<&Choices>, expression: &Expression, path: &str,
 }
 
 /// Reports options and credentials that there are not in what is the same for all requests of an endpoint.
-fn check_all_choices<'a>(
+fn check_chosen<'c>(
     choices: Option<&Choices>,
-    access: impl Iterator<Item = &'a AccessToken>,
+    access: impl Iterator<Item = &'c AccessToken>,
     client_tls: Option<&ClientTlsPlan>,
+    heartbeat: impl Iterator<Item = &'c Heartbeat>,
     report: &mut Report,
 ) {
     for expression in access.flat_map(AccessToken::expressions) {
@@ -276,6 +268,9 @@ fn check_all_choices<'a>(
     }
     for expression in client_tls.into_iter().flat_map(ClientTlsPlan::expressions) {
         check_choices(choices, expression, "request.client_certificate", report);
+    }
+    for expression in heartbeat.flat_map(|heartbeat| heartbeat.every().expressions()) {
+        check_choices(choices, expression, "heartbeat.every", report);
     }
 }
 
@@ -303,6 +298,11 @@ fn check_conditions<'v>(choices: Option<&Choices>, variants: impl Iterator<Item 
     if let Some(filter) = &choices.filter {
         choices.options.check_use(filter, "subscription.filter", report);
     }
+}
+
+fn read_tolerance(fields: &Fields<'_>, report: &mut Report) -> Option<Duration> {
+    let verify = fields.get("verify").and_then(|node| Fields::open(node, "verify", VERIFY_KEYS, report));
+    verify.and_then(|verify| verify.duration("tolerance", report))
 }
 
 fn read_name(fields: &Fields<'_>, report: &mut Report) -> Option<String> {

@@ -25,6 +25,9 @@ delivery:
 /// What is replaced in [`BASE`], and by what; every line is one wrong contract.
 const CASES: &[(&str, &str, &str)] = &[
     ("unknown key", "delivery:", "delivry:"),
+    ("answers that are told of several events", "delivery:", "delivery:\n  answers: relay\n  batch: { max: 2 }"),
+    ("heartbeat without a time", "delivery:", "heartbeat: { type: beat }\ndelivery:"),
+    ("heartbeat that is never idle", "delivery:", "heartbeat: { every: 0s }\ndelivery:"),
     ("unknown key inside", "title: A", "titel: A"),
     ("unknown key of a signature", "over:", "overr:"),
     ("missing title", "title: T\n", ""),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bellwire_domain::{AttemptOutcome, Decision, EndpointId, EventFilter, HealthPolicy, IncidentState, Span, Timestamp};
-use bellwire_store::{ClaimedDelivery, FiguresQuery, IncidentChange, IncidentQuery, Recording};
+use bellwire_store::{ClaimedDelivery, FiguresQuery, IncidentChange, IncidentQuery, Outcome, Recording};
 
 use crate::fixture::{Fixture, account_id, event, history_of, outcome, page};
 
@@ -216,6 +216,38 @@ async fn notices(fixture: &Fixture) -> Vec<(String, String)> {
         data["account"].as_str().unwrap().to_owned()
     };
     found.iter().map(|notice| (notice.event_type.clone(), account(&notice.data))).collect()
+}
+
+#[tokio::test]
+async fn the_operator_is_told_the_answer_that_ends_a_delivery_and_its_body_stays_sealed() {
+    let (fixture, claimed) = two_accounts().await;
+    let answered = |delivery, decision, relays_answer| {
+        let headers = vec![("content-type".to_owned(), "text/plain".to_owned())];
+        let answer = AttemptOutcome::Response { status: 201, retry_after: None, headers, body: b"thanks a lot".to_vec() };
+        Outcome { relays_answer, ..outcome(delivery, answer, decision, HealthPolicy::default(), fixture.now()) }
+    };
+    let retry = Decision::Retry { due_at: fixture.now() };
+    let no_answer = AttemptOutcome::Connect { detail: "refused".to_owned() };
+    let no_answer = outcome(&claimed[3], no_answer, Decision::Delivered, HealthPolicy::default(), fixture.now());
+    let all = [
+        answered(&claimed[0], Decision::Delivered, true),
+        answered(&claimed[1], retry, true),
+        answered(&claimed[2], Decision::Delivered, false),
+        Outcome { relays_answer: true, ..no_answer },
+    ];
+    fixture.store.queue.record_outcomes(all.into()).await.unwrap();
+    assert_eq!(notices(&fixture).await, [("delivery.answered".to_owned(), claimed[0].account_id.to_string())]);
+    let told = fixture.store.records.oldest_notices(100).await.unwrap().remove(0);
+    assert!(!told.data.contains("thanks"), "{}", told.data);
+    let data: serde_json::Value = serde_json::from_str(&told.data).unwrap();
+    assert_eq!((&data["status"], &data["content_type"]), (&201.into(), &"text/plain".into()));
+    assert_eq!((&data["state"], &data["body_withheld"]), (&"delivered".into(), &true.into()), "it has subjects");
+
+    // One that is cancelled while its request is in flight, and arrives.
+    assert!(fixture.store.records.delete_endpoint(&claimed[4].lane()).await.unwrap());
+    fixture.store.queue.record_outcomes([answered(&claimed[4], Decision::Delivered, true)].into()).await.unwrap();
+    let told = notices(&fixture).await;
+    assert_eq!(told.iter().filter(|(event_type, _)| event_type == "delivery.answered").count(), 2, "{told:?}");
 }
 
 #[tokio::test]

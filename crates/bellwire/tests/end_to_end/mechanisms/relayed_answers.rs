@@ -14,8 +14,8 @@ fn start(home: &Home) -> Server {
 
 /// What the operator was told of the answer to an event.
 fn told(operator: &Sink, event: &str) -> Option<Value> {
-    let told = operator.requests().into_iter().map(|request| request.json()).filter(|body| body["type"] == "delivery.answered");
-    told.map(|body| body["data"].clone()).find(|data| data["event"] == event)
+    let is_of_event = |body: &Value| body["type"] == "delivery.answered" && body["data"]["event"] == event;
+    operator.requests().iter().map(Request::json).find(is_of_event).map(|body| body["data"].clone())
 }
 
 fn decided(status: u16) -> Reply {
