@@ -36,7 +36,13 @@ impl Furnished {
     fn new() -> Self {
         let home = Home::new();
         // It tries each operation with a wrong key too.
-        let server = home.start_with(&[&LOCAL[..], &["--wrong-keys-max", "0"]].concat());
+        // One with keys of its own, which no contract has that is shipped.
+        let contracts = home.path("contracts");
+        std::fs::create_dir(&contracts).unwrap();
+        let keyed = include_str!("../../../../tests/contracts/contract_keys.yaml");
+        std::fs::write(contracts.join("contract_keys.yaml"), keyed).unwrap();
+        let flags = ["--wrong-keys-max", "0", "--contracts", contracts.to_str().unwrap()];
+        let server = home.start_with(&[&LOCAL[..], &flags].concat());
         let api = &server.api;
         for (account, contract) in [("clinic-7", "noyo"), ("passing", "noyo"), ("with-a-secret", "silver")] {
             api.put(&format!("/v1/accounts/{account}"), &json!({ "contract": contract })).expect(201);
