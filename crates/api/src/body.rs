@@ -12,7 +12,7 @@ mod value;
 
 pub(crate) use declare::{Body, body, name_of, object, with_field};
 pub(crate) use fields::Fields;
-pub(crate) use value::{Change, Field, InFlightMax, Value, payload_schema};
+pub(crate) use value::{Change, Field, InFlightMax, Posted, Value, payload_schema};
 
 use bellwire_app::Fault;
 

@@ -76,6 +76,19 @@ impl<'a> Field<'a> for &'a RawValue {
     }
 }
 
+/// Any JSON but null, as posted, where it may be left out.
+pub(crate) struct Posted<'a>(pub(crate) &'a RawValue);
+
+impl<'a> Value<'a> for Posted<'a> {
+    fn schema() -> Schema {
+        <&RawValue as Field<'_>>::schema()
+    }
+
+    fn read(value: &'a RawValue, _name: &str, _fields: &mut Fields<'a>) -> Option<Self> {
+        Some(Self(value))
+    }
+}
+
 /// What a body says about something that can be removed: nothing (keep it), `null` (remove it) or a value.
 pub(crate) enum Change<T> {
     Keep,

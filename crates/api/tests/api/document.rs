@@ -145,10 +145,12 @@ async fn a_body_may_be_left_out_where_the_document_says_so_and_nowhere_else() {
         let is_required = operation["requestBody"]["required"] == true;
         let path = filled(template, operation, &endpoint);
         let answer = server.call(&method.to_uppercase(), &path, Some(ADMIN), None).await;
-        assert_eq!(answer.status < 300, !is_required, "{method} {path}: {} {}", answer.status, answer.text);
+        // The contract has no test event: that is said only where the body was taken.
+        let is_taken = answer.status < 300 || answer.json["code"] == "no_test_event";
+        assert_eq!(is_taken, !is_required, "{method} {path}: {} {}", answer.status, answer.text);
         optional += usize::from(!is_required);
     }
-    assert_eq!(optional, 4, "a new secret of an account and an endpoint, a contract's new key, and a link to the portal");
+    assert_eq!(optional, 5, "a new secret of an account and an endpoint, a contract's new key, a test, and a link to the portal");
 }
 
 /// The examples of bodies are read and carried out as they stand in the document.

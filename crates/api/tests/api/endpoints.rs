@@ -183,6 +183,26 @@ async fn the_test_event_goes_to_one_endpoint_even_a_disabled_one() {
 }
 
 #[tokio::test]
+async fn a_test_can_be_of_any_type_that_the_contract_has() {
+    let server = server().await;
+    let path = format!("{NOYO}/{}/test", server.endpoint("n").await);
+    assert_eq!(server.post(&path, &json!({ "type": "difference.created" })).await.status, 201, "its example is sent");
+    let data = json!({ "id": "9d9f9e1c-3c1f-4f0e-9f3b-0f2f0c1f0c55" });
+    let example = server.get("/v1/accounts/n/events").await.json["items"][0].clone();
+    assert_eq!((&example["test"], &example["type"]), (&json!(true), &json!("difference.created")));
+    for (body, expected) in [
+        (json!({ "data": data }), "422 invalid /type"),
+        (json!({ "type": "difference.craeted" }), "422 invalid /type"),
+        (json!({ "type": "difference.created", "data": { "planted": 1 } }), "422 invalid /data /data/planted"),
+        (json!({ "tpye": "difference.created" }), "422 invalid /tpye"),
+    ] {
+        assert_eq!(server.post(&path, &body).await.problem(), expected, "{body}");
+    }
+    let own = json!({ "type": "difference.created", "data": example["data"] });
+    assert_eq!(server.post(&path, &own).await.json["deliveries"], json!(1));
+}
+
+#[tokio::test]
 async fn rotated_secrets_overlap_for_as_long_as_asked() {
     let server = server().await;
     let id = server.endpoint("n").await;

@@ -42,6 +42,27 @@ fn each_platforms_document_can_be_clicked() {
     click("platforms.test.mjs");
 }
 
+/// The document's contract with its days as seconds: what takes a week there can be watched here.
+#[test]
+fn a_subscription_that_fails_for_seven_days_is_failed_until_it_is_resumed() {
+    let (home, root) = (Home::new(), Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
+    let contract = std::fs::read_to_string(root.join("contracts/noyo.yaml")).unwrap();
+    let mut hurried = contract.clone();
+    for (days, seconds) in [
+        ("contract: noyo\n", "contract: noyo-hurried\n"),
+        ("after_unhealthy_for: 7d", "after_unhealthy_for: 7s"),
+        ("retry: { retries: 15, within: 3d, backoff: exponential }", "retry: { every: 1s, retries: 60 }"),
+    ] {
+        assert!(hurried.contains(days), "{days}");
+        hurried = hurried.replacen(days, seconds, 1);
+    }
+    let folder = home.path("contracts");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("noyo-hurried.yaml"), hurried).unwrap();
+    let flags = [&LOCAL[..], &["--contracts", folder.to_str().unwrap()]].concat();
+    click_at("days.test.mjs", &home.start_with(&flags));
+}
+
 #[test]
 fn the_operator_mends_what_failed_and_nobody_sees_what_is_not_theirs() {
     click("pages.test.mjs");

@@ -1,25 +1,40 @@
 //! `POST /v1/accounts/{account}/endpoints/{endpoint}/test`
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use bellwire_app::Operation;
+use bellwire_app::{AccountAccess, AppError, EventInput, Fault, Operation};
+use bytes::Bytes;
 
-use crate::extract::{Caller, Params};
+use crate::body::{self, Posted, body};
+use crate::extract::{Caller, JsonBody, Params};
 use crate::problem::Problem;
 use crate::v1::events::Receipt;
 use crate::{Api, allowance};
 
-/// Send the contract's test event to this endpoint only
+body! {
+    pub(super) struct TestSend<'a> {
+        /// The type of the event; by default, the contract's test event is sent.
+        r#type: Option<Cow<'a, str>> as event_type,
+        /// Its data; by default, the example of its type in the contract.
+        data: Option<Posted<'a>>,
+    }
+}
+
+/// Send a test event to this endpoint only
 ///
-/// It also goes to a disabled endpoint, and appears in the account's log like any event. An account may have so many sent in a
-/// minute; `RateLimit` in the answer says how many are left.
+/// It is the contract's own test event unless the body names a type. It also goes to a disabled endpoint, and appears in the
+/// account's log like any event, marked as a test. An account may have so many sent in a minute; `RateLimit` in the answer says how
+/// many are left.
 #[utoipa::path(
     post, path = "/v1/accounts/{account}/endpoints/{endpoint}/test", operation_id = "endpoints.test", tag = "endpoints",
     params(
         ("account" = String, Path, description = "The account's id."),
         ("endpoint" = String, Path, description = "The endpoint's id."),
     ),
+    request_body(content = Option<TestSend>, example = json!({ "type": "difference.created" })),
     responses((status = 201, description = "The test event is on its way.", body = Receipt, example = json!(Receipt::sample())),
         (status = 409, description = "The contract has no test event, or is not loaded."),
     )
@@ -28,9 +43,34 @@ pub(super) async fn test(
     State(api): State<Api>,
     Caller(actor): Caller,
     Params((account, endpoint)): Params<(String, String)>,
+    body: JsonBody,
 ) -> Result<(StatusCode, Json<Receipt>), Problem> {
     let access = api.app.open_account(&actor, Operation::EndpointChange, &account).await?;
-    let (receipt, left) = api.app.test_endpoint(&access, &endpoint, None).await?;
+    let body = body.read_or_empty(actor.identity.as_str()).await?;
+    let input = chosen(&access, body::read(&body)?, &body)?;
+    let (receipt, left) = api.app.test_endpoint(&access, &endpoint, input).await?;
     allowance::show(left);
     Ok((StatusCode::CREATED, Json(Receipt::show(&receipt))))
+}
+
+/// The event that the body asks for; `None`: the contract's own.
+fn chosen<'a>(access: &AccountAccess, asked: TestSend<'a>, body: &Bytes) -> Result<Option<EventInput<'a>>, AppError> {
+    let Some(event_type) = asked.r#type else {
+        return match asked.data {
+            None => Ok(None),
+            Some(_) => Err(AppError::Invalid(vec![Fault::new("/type", "say which type of event the data is of")])),
+        };
+    };
+    let data = match asked.data {
+        Some(Posted(data)) => body.slice_ref(data.get().as_bytes()),
+        None => {
+            let contract = access.contract()?;
+            let Some(event) = contract.event(&event_type) else {
+                return Err(AppError::Invalid(vec![Fault::new("/type", contract.no_such_event(&event_type))]));
+            };
+            Bytes::copy_from_slice(event.example.get().as_bytes())
+        }
+    };
+    let (pointer, subjects) = (String::new(), Vec::new());
+    Ok(Some(EventInput { pointer, event_type, data, id: None, occurred_at: None, subjects, redeliver: false }))
 }
