@@ -198,7 +198,11 @@ impl Access {
         self.readers.close().await;
         drop(self.jobs.write().take());
         let closing = std::mem::take(&mut *self.closing.lock());
-        let _ = tokio::task::spawn_blocking(move || closing.into_iter().for_each(|close| close())).await;
+        let close = move || {
+            closing.into_iter().for_each(|close| close());
+            Ok::<(), StoreError>(())
+        };
+        let _ = self.readers.run_blocking(close).await;
     }
 
     /// Whether the store still takes writes.
