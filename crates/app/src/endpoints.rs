@@ -6,7 +6,9 @@ use bellwire_contract::EventDefinition;
 use bellwire_domain::{
     AuditAction, AuditDetail, AuditEntry, EndpointId, EventFilter, HealthStatus, MASK, Secret, Timestamp, mask_query,
 };
-use bellwire_store::{Endpoint, EndpointChanges, EventReceipt, LaneKey, LimitedError, NewEndpoint, Page, PageRequest};
+use bellwire_store::{
+    Endpoint, EndpointChanges, EventReceipt, ExpectedError, LaneKey, LimitedError, NewEndpoint, Page, PageRequest, Precondition,
+};
 use serde_json::{Map, Value};
 
 use crate::endpoint_rules::{AskedEnd, EndpointRules, PayloadInput, check_name, check_rate_limit, entitled};
@@ -76,6 +78,10 @@ pub struct EndpointPatch {
     pub expires_at: Option<Option<Timestamp>>,
     /// The same as a time from now on.
     pub lease: Option<Duration>,
+    /// Whether it is pending until a handshake, which begins at once, has ended well, where its contract has one.
+    pub activate: bool,
+    /// What must hold of its version.
+    pub expected: Precondition,
 }
 
 /// An endpoint with what is given, and the defaults of the rest.
@@ -212,6 +218,9 @@ impl App {
     /// Changes an endpoint.
     pub async fn update_endpoint(&self, access: &AccountAccess, id: &str, patch: EndpointPatch) -> Result<Endpoint, AppError> {
         let before = self.get_endpoint(access, id).await?;
+        if !patch.expected.holds(Some(before.version)) {
+            return Err(AppError::PreconditionFailed { version: Some(before.version) });
+        }
         let rules = self.endpoint_rules(access)?;
         let mut faults = Vec::new();
         if let Some(url) = &patch.url {
@@ -263,9 +272,10 @@ impl App {
             revive: is_renewable,
             heartbeat,
             resume: patch.enabled == Some(true) && revives(&before),
-            activate: rules.contract.activation().is_some() && (is_elsewhere || is_given_up || (has_expired && lease.is_some())),
+            activate: rules.contract.activation().is_some()
+                && (patch.activate || is_elsewhere || is_given_up || (has_expired && lease.is_some())),
         };
-        self.change_endpoint(access, id, changes).await
+        self.change_expected_endpoint(access, id, changes, patch.expected).await
     }
 
     /// Lets new events create deliveries for an endpoint. If it was disabled because it failed, it starts healthy again.
@@ -304,8 +314,19 @@ impl App {
 
     /// Deletes an endpoint and cancels its waiting deliveries.
     pub async fn delete_endpoint(&self, access: &AccountAccess, id: &str) -> Result<(), AppError> {
+        self.delete_expected_endpoint(access, id, Precondition::Any).await
+    }
+
+    /// The same, unless the endpoint has another version than is expected.
+    pub async fn delete_expected_endpoint(
+        &self,
+        access: &AccountAccess,
+        id: &str,
+        expected: Precondition,
+    ) -> Result<(), AppError> {
         let entry = access.entry(AuditAction::EndpointDeleted).to(id);
-        let deleted = self.records().audited(entry).delete_endpoint(&lane(access, id)?).await?;
+        let deleted = self.records().audited(entry).delete_expected_endpoint(&lane(access, id)?, expected).await;
+        let deleted = deleted.map_err(unexpected)?;
         if deleted { Ok(()) } else { Err(AppError::NotFound(Resource::Endpoint)) }
     }
 
@@ -328,8 +349,19 @@ impl App {
     }
 
     async fn change_endpoint(&self, access: &AccountAccess, id: &str, changes: EndpointChanges) -> Result<Endpoint, AppError> {
+        self.change_expected_endpoint(access, id, changes, Precondition::Any).await
+    }
+
+    async fn change_expected_endpoint(
+        &self,
+        access: &AccountAccess,
+        id: &str,
+        changes: EndpointChanges,
+        expected: Precondition,
+    ) -> Result<Endpoint, AppError> {
         let entry = described(access.entry(AuditAction::EndpointChanged).to(id), &changes);
-        let endpoint = self.records().audited(entry).update_endpoint(&lane(access, id)?, changes).await?;
+        let changed = self.records().audited(entry).update_expected_endpoint(&lane(access, id)?, changes, expected).await;
+        let endpoint = changed.map_err(unexpected)?;
         endpoint.ok_or(AppError::NotFound(Resource::Endpoint))
     }
 
@@ -421,6 +453,14 @@ fn asked_end(expires_at: Option<Option<Timestamp>>, lease: Option<Duration>, now
         (None, None) => None,
         (Some(end), None) => Some(AskedEnd { field: "/expires_at", end, is_twice: false }),
         (end, Some(lease)) => Some(AskedEnd { field: "/lease", end: Some(now.plus(lease)), is_twice: end.is_some() }),
+    }
+}
+
+/// What is said of an endpoint that is not as it is expected to be.
+fn unexpected(error: ExpectedError) -> AppError {
+    match error {
+        ExpectedError::Other { version } => AppError::PreconditionFailed { version: Some(version) },
+        ExpectedError::Store(error) => error.into(),
     }
 }
 

@@ -92,6 +92,13 @@ const REFUSED: &[(&str, &str)] = &[
     ("field?: \"{{ error.field }}\"", "field: \"at {{ error.field }}\""),
     ("  errors:\n    status: { invalid: 422 }\n    body:", "  erors:\n    body:"),
     ("{ status: 204 }", "{ body: \"{{ endpoint.secret }}\" }"),
+    ("method: DELETE", "method: DELETE\n      refuse: []"),
+    ("method: DELETE", "method: DELETE\n      refuse: [{ when: \"{{ request.path.id == 'x' }}\" }]"),
+    ("method: DELETE", "method: DELETE\n      refuse: [{ when: \"{{ request.path.hook == 'x' }}\", message: no }]"),
+    ("method: DELETE", "method: DELETE\n      refuse: [{ when: \"{{ endpoint.id == 'x' }}\", message: no }]"),
+    ("method: DELETE", "method: DELETE\n      refuse: [{ when: x, message: \"{{ endpoint.id }}\", kind: wrong }]"),
+    ("delete_endpoint\n      endpoint: { id", "update_endpoint\n      endpoint: { activate: true, id"),
+    ("delete_endpoint\n      endpoint: { id", "delete_endpoint\n      delivery: { since: 1 }\n      endpoint: { id"),
 ];
 
 #[test]
@@ -168,6 +175,30 @@ fn a_request_is_read_in_its_own_words() {
 }
 
 #[test]
+fn the_first_of_a_routes_own_checks_that_holds_refuses_a_request() {
+    let checks = r#"method: POST
+      refuse:
+        - { when: "{{ request.body.kind not in ['order', 'refund'] }}", message: "there is no kind `{{ request.body.kind }}`", field: kind }
+        - { when: "{{ request.body.kind is undefined }}", message: "say which kind" }
+        - { when: "{{ request.body.tags | map(attribute='name') | select('in', ['a', 'b']) | list | length != request.body.tags | length }}", kind: conflict, message: "a tag {{ request.body.missing }}" }"#;
+    let contract = compile(&BASE.replacen("method: POST", checks, 1)).unwrap();
+    let (register, _) = route(contract.published().unwrap(), &Method::POST, "/hooks");
+    let headers = HeaderMap::new();
+    let said = |body: &str| {
+        let ruled = register.refusal(&PublishedRequest { path: &[], query: &[], headers: &headers, body: Some(body) })?;
+        Some((ruled.kind, ruled.message, ruled.field))
+    };
+    let invalid = |message: &str, field: Option<&str>| Some((ErrorKind::Invalid, message.to_owned(), field.map(str::to_owned)));
+    assert_eq!(said(r#"{"kind":"order"}"#), None, "a check that looks at what is not there refuses nothing");
+    assert_eq!(said(r#"{"kind":"other"}"#), invalid("there is no kind `other`", Some("kind")));
+    assert_eq!(said("{}"), invalid("say which kind", None));
+    assert_eq!(said(r#"{"kind":"order","tags":[{"name":"a"}]}"#), None);
+    let unsaid = (ErrorKind::Conflict, "the request is not one that is taken here".to_owned(), None);
+    assert_eq!(said(r#"{"kind":"order","tags":[{"name":"c"}]}"#), Some(unsaid.clone()), "what it would say is not there");
+    assert_eq!(said(r#"{"kind":"order","tags":7}"#), Some(unsaid), "what cannot be checked is refused");
+}
+
+#[test]
 fn an_optional_list_that_a_request_leaves_out_is_left_out_and_one_that_it_has_is_not() {
     let chosen =
         "url: \"{{ request.body.target.url }}\", events?: { $each: \"{{ request.body.topics }}\", $then: \"{{ item.name }}\" }";
@@ -202,6 +233,9 @@ fn answers() {
         events: Vec::new(),
         enabled: true,
         health: "active",
+        error: None,
+        last_number: 3,
+        version: 2,
         headers: vec![("X-Clinic".to_owned(), "7".to_owned())],
         payload: None,
         rate_limit: None,

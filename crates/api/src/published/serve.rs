@@ -91,6 +91,9 @@ impl Serving<'_> {
             (None, Some(actor)) => self.admit(route, actor).await?,
             (None, None) => Caller::Anybody,
         };
+        if let Some(ruled) = route.refusal(&request) {
+            return Err(Refusal::ruled(ruled));
+        }
         let passed: Passed<'_> = act(&self.api.app, self.contract, route, caller, route.inputs(&request)).await?;
         self.published.answer(route, &request, &passed).map_err(|error| {
             let place = format!("{} line {}: {error}", self.contract.name(), error.line);
@@ -212,7 +215,7 @@ const fn operation(verb: Verb) -> Operation {
         | Verb::RotateSecret => Operation::EndpointChange,
         Verb::ReadEndpoint | Verb::ListEndpoints | Verb::ListKeys => Operation::EndpointRead,
         Verb::ReadResource | Verb::ListResources => Operation::ResourceRead,
-        Verb::ListEvents => Operation::EventRead,
+        Verb::ListEvents | Verb::ListDeliveries => Operation::EventRead,
         Verb::ReadEventType | Verb::ListEventTypes => Operation::ContractRead,
     }
 }
