@@ -25,6 +25,7 @@ mod contracts;
 mod deliveries;
 mod delivery_filter;
 mod disclosures;
+mod endpoint_records;
 mod endpoint_rules;
 mod endpoints;
 mod erasures;

@@ -82,7 +82,8 @@ impl Serving<'_> {
         let query = pairs(parts.uri.query());
         let headers = self.without_keys(parts.headers);
         let body = body.as_deref().map(|body| std::str::from_utf8(body).unwrap_or_default());
-        let request = PublishedRequest { path: parameters, query: &query, headers: &headers, body };
+        let at = self.api.app.clock().now();
+        let request = PublishedRequest { at, path: parameters, query: &query, headers: &headers, body };
         let Some(route) = self.routes.iter().find(|route| route.takes(&request)) else {
             return Err(Refusal::new(ErrorKind::NotFound, "this route knows no such request"));
         };
