@@ -359,9 +359,8 @@ impl App {
         expected: Precondition,
     ) -> Result<Endpoint, AppError> {
         let entry = described(access.entry(AuditAction::EndpointChanged).to(id), &changes);
-        let changed = self.records().audited(entry).update_expected_endpoint(&lane(access, id)?, changes, expected).await;
-        let endpoint = changed.map_err(unexpected)?;
-        endpoint.ok_or(AppError::NotFound(Resource::Endpoint))
+        let updated = self.records().audited(entry).update_expected_endpoint(&lane(access, id)?, changes, expected).await;
+        updated.map_err(unexpected)?.ok_or(AppError::NotFound(Resource::Endpoint))
     }
 
     fn draw_endpoint_id(&self, access: &AccountAccess) -> Result<EndpointId, AppError> {

@@ -270,7 +270,7 @@ fn answers() {
         key: None,
         secret: Some(Secret::new("s".to_owned())),
     };
-    let answer = api.answer(register, &request, &Passed::Endpoint(account(), endpoint())).unwrap();
+    let answer = api.answer(register, &request, &Passed::Endpoint(account(), Box::new(endpoint()))).unwrap();
     assert_eq!((answer.status.as_u16(), &*answer.body), (201, &br#"{"id":"1","at":1736937000}"#[..]));
 
     let listed = BASE.replacen(
@@ -283,7 +283,7 @@ fn answers() {
     let (register, _) = route(api_with_lists, &Method::POST, "/hooks");
     let answer = |events: &[&str]| {
         let events = events.iter().map(ToString::to_string).collect();
-        let passed = Passed::Endpoint(account(), EndpointView { events, ..endpoint() });
+        let passed = Passed::Endpoint(account(), Box::new(EndpointView { events, ..endpoint() }));
         String::from_utf8(api_with_lists.answer(register, &request, &passed).unwrap().body.to_vec()).unwrap()
     };
     assert_eq!(answer(&[]), r#"{"id":"1","at":1736937000}"#, "an optional list that comes out empty is left out");

@@ -91,7 +91,7 @@ async fn confirm<'c>(
     };
     let confirmed = app.confirm_endpoint(contract, own, &token).await;
     let (access, endpoint) = confirmed.map_err(|error| Refusal::of(error, route))?;
-    Ok(Passed::Endpoint(account_view(&access), show(app, &access, endpoint, None)))
+    Ok(Passed::Endpoint(account_view(&access), Box::new(show(app, &access, endpoint, None))))
 }
 
 fn key_view(listed: ListedKey) -> KeyView {
@@ -183,9 +183,9 @@ impl Asked {
     async fn carry_out<'c>(self, app: &App, access: &AccountAccess, route: &PublishedRoute) -> Result<Passed<'c>, AppError> {
         let account = account_view(access);
         let (kind, shows_errors) = (route.kind().unwrap_or_default(), route.shows_errors());
-        let view = async |endpoint: Endpoint, secret: Option<ShownSecret>| -> Result<EndpointView, AppError> {
+        let view = async |endpoint: Endpoint, secret: Option<ShownSecret>| -> Result<Box<EndpointView>, AppError> {
             let error = if shows_errors { app.endpoint_trouble(access, &endpoint).await? } else { None };
-            Ok(EndpointView { error, ..show(app, access, endpoint, secret.as_ref()) })
+            Ok(Box::new(EndpointView { error, ..show(app, access, endpoint, secret.as_ref()) }))
         };
         Ok(match self {
             Self::Register(input) => {
@@ -206,7 +206,7 @@ impl Asked {
                 let mut items = Vec::with_capacity(page.items.len());
                 for endpoint in page.items {
                     let secret = app.read_endpoint_secret(access, &endpoint).await?;
-                    items.push(view(endpoint, secret).await?);
+                    items.push(*view(endpoint, secret).await?);
                 }
                 Passed::Endpoints(account, items, page.next)
             }
@@ -230,7 +230,7 @@ impl Asked {
             Self::Deliveries(id, numbers, page) => {
                 let (endpoint, page) = app.list_numbered_deliveries(access, &id, numbers, page).await?;
                 let items = page.items.into_iter().map(show_delivery).collect();
-                Passed::Deliveries(account, Box::new(view(endpoint, None).await?), items, page.next)
+                Passed::Deliveries(account, view(endpoint, None).await?, items, page.next)
             }
             Self::Resource(id) => Passed::Resource(account, show_resource(kind, app.get_resource(access, kind, &id).await?)),
             Self::Resources(page) => {

@@ -40,7 +40,7 @@ mod tests {
         assert_eq!(versions(r#""3", W/"4","x""#), Some(vec![3, 4]));
         assert_eq!((versions("7"), versions(r#""abc""#)), (Some(vec![7]), Some(vec![])));
         assert_eq!(read(" * "), Some(Precondition::Present));
-        for wrong in ["", " , ", "abc", r#""3"#, r#"W/3"#, "w/\"3\""] {
+        for wrong in ["", " , ", "abc", r#""3"#, "W/3", "w/\"3\""] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
     }

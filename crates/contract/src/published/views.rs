@@ -11,7 +11,7 @@ use crate::published::bindings::{Bindings, object, quoted};
 #[derive(Debug)]
 pub enum Passed<'a> {
     /// An endpoint, and the account it belongs to.
-    Endpoint(AccountView, EndpointView),
+    Endpoint(AccountView, Box<EndpointView>),
     /// The keys that sign what an account gets, or, without one, what all accounts of the contract get.
     Keys(Option<AccountView>, Vec<KeyView>),
     /// A page of endpoints.

@@ -96,7 +96,7 @@ fn sample<'a>(contract: &'a Contract, route: &'a PublishedRoute, amount: Amount)
         | Verb::ReadEndpoint
         | Verb::UpdateEndpoint
         | Verb::ConfirmEndpoint
-        | Verb::DeleteEndpoint => Passed::Endpoint(account, endpoint(contract, amount)),
+        | Verb::DeleteEndpoint => Passed::Endpoint(account, Box::new(endpoint(contract, amount))),
         Verb::ListEndpoints => {
             let is_read = contract.subscription().secret.is_read_with_endpoints();
             let listed = || EndpointView { secret: is_read.then(secret), ..endpoint(contract, amount) };
