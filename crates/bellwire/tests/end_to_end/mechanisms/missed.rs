@@ -4,7 +4,7 @@ use bellwire_testkit::http::{Answer, send};
 use serde_json::{Value, json};
 
 use super::{ACCOUNT, World};
-use crate::harness::{Api, Sink, until};
+use crate::harness::{Api, Request, Sink, until};
 
 /// A consumer of an account, at its published API.
 pub(super) struct Client {
@@ -140,7 +140,7 @@ fn an_endpoint_says_why_it_fails_and_is_asked_anew_when_its_owner_wants_that() {
     sink.answer(|_| 200);
     let before = sink.count();
     assert_eq!(again()["health"], "pending");
-    let sent: Vec<Value> = sink.wait_for(before + 2)[before..].iter().map(|request| request.json()).collect();
+    let sent: Vec<Value> = sink.wait_for(before + 2)[before..].iter().map(Request::json).collect();
     assert_eq!(sent[0], json!({ "handshake": 2 }), "with the number of the last delivery");
     assert_eq!(sent[1]["number"], 2, "what was published meanwhile has waited");
 }
