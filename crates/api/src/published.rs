@@ -5,6 +5,7 @@
 //! reports errors in the words of the published request. Nothing here knows a platform.
 
 mod act;
+mod if_match;
 mod refusal;
 mod serve;
 

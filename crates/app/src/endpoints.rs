@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use bellwire_contract::EventDefinition;
-use bellwire_domain::{
-    AuditAction, AuditDetail, AuditEntry, EndpointId, EventFilter, HealthStatus, MASK, Secret, Timestamp, mask_query,
+use bellwire_domain::{AuditAction, AuditDetail, EndpointId, EventFilter, HealthStatus, MASK, Secret, Timestamp, mask_query};
+use bellwire_store::{
+    Endpoint, EndpointChanges, EventReceipt, ExpectedError, LaneKey, LimitedError, NewEndpoint, Page, PageRequest, Precondition,
 };
-use bellwire_store::{Endpoint, EndpointChanges, EventReceipt, LaneKey, LimitedError, NewEndpoint, Page, PageRequest};
 use serde_json::{Map, Value};
 
+use crate::endpoint_records::{created_entry, described};
 use crate::endpoint_rules::{AskedEnd, EndpointRules, PayloadInput, check_name, check_rate_limit, entitled};
 use crate::error::no_faults;
 use crate::shown_secret::ShownSecret;
@@ -76,6 +77,10 @@ pub struct EndpointPatch {
     pub expires_at: Option<Option<Timestamp>>,
     /// The same as a time from now on.
     pub lease: Option<Duration>,
+    /// Whether it is pending until a handshake, which begins at once, has ended well, where its contract has one.
+    pub activate: bool,
+    /// What must hold of its version.
+    pub expected: Precondition,
 }
 
 /// An endpoint with what is given, and the defaults of the rest.
@@ -212,6 +217,9 @@ impl App {
     /// Changes an endpoint.
     pub async fn update_endpoint(&self, access: &AccountAccess, id: &str, patch: EndpointPatch) -> Result<Endpoint, AppError> {
         let before = self.get_endpoint(access, id).await?;
+        if !patch.expected.holds(Some(before.version)) {
+            return Err(AppError::PreconditionFailed { version: Some(before.version) });
+        }
         let rules = self.endpoint_rules(access)?;
         let mut faults = Vec::new();
         if let Some(url) = &patch.url {
@@ -263,9 +271,10 @@ impl App {
             revive: is_renewable,
             heartbeat,
             resume: patch.enabled == Some(true) && revives(&before),
-            activate: rules.contract.activation().is_some() && (is_elsewhere || is_given_up || (has_expired && lease.is_some())),
+            activate: rules.contract.activation().is_some()
+                && (patch.activate || is_elsewhere || is_given_up || (has_expired && lease.is_some())),
         };
-        self.change_endpoint(access, id, changes).await
+        self.change_expected_endpoint(access, id, changes, patch.expected).await
     }
 
     /// Lets new events create deliveries for an endpoint. If it was disabled because it failed, it starts healthy again.
@@ -304,8 +313,19 @@ impl App {
 
     /// Deletes an endpoint and cancels its waiting deliveries.
     pub async fn delete_endpoint(&self, access: &AccountAccess, id: &str) -> Result<(), AppError> {
+        self.delete_expected_endpoint(access, id, Precondition::Any).await
+    }
+
+    /// The same, unless the endpoint has another version than is expected.
+    pub async fn delete_expected_endpoint(
+        &self,
+        access: &AccountAccess,
+        id: &str,
+        expected: Precondition,
+    ) -> Result<(), AppError> {
         let entry = access.entry(AuditAction::EndpointDeleted).to(id);
-        let deleted = self.records().audited(entry).delete_endpoint(&lane(access, id)?).await?;
+        let deleted = self.records().audited(entry).delete_expected_endpoint(&lane(access, id)?, expected).await;
+        let deleted = deleted.map_err(unexpected)?;
         if deleted { Ok(()) } else { Err(AppError::NotFound(Resource::Endpoint)) }
     }
 
@@ -328,9 +348,19 @@ impl App {
     }
 
     async fn change_endpoint(&self, access: &AccountAccess, id: &str, changes: EndpointChanges) -> Result<Endpoint, AppError> {
+        self.change_expected_endpoint(access, id, changes, Precondition::Any).await
+    }
+
+    async fn change_expected_endpoint(
+        &self,
+        access: &AccountAccess,
+        id: &str,
+        changes: EndpointChanges,
+        expected: Precondition,
+    ) -> Result<Endpoint, AppError> {
         let entry = described(access.entry(AuditAction::EndpointChanged).to(id), &changes);
-        let endpoint = self.records().audited(entry).update_endpoint(&lane(access, id)?, changes).await?;
-        endpoint.ok_or(AppError::NotFound(Resource::Endpoint))
+        let updated = self.records().audited(entry).update_expected_endpoint(&lane(access, id)?, changes, expected).await;
+        updated.map_err(unexpected)?.ok_or(AppError::NotFound(Resource::Endpoint))
     }
 
     fn draw_endpoint_id(&self, access: &AccountAccess) -> Result<EndpointId, AppError> {
@@ -359,56 +389,6 @@ fn shown(access: &AccountAccess, mut endpoint: Endpoint) -> Endpoint {
     endpoint
 }
 
-/// A record of a new endpoint.
-pub(crate) fn created_entry(access: &AccountAccess, new: &NewEndpoint) -> AuditEntry {
-    let entry = access.entry(AuditAction::EndpointCreated).to(new.id.as_str());
-    let entry = entry.with("receiver", AuditDetail::Text(receiver(&new.url)));
-    with_credentials(entry, new.credentials.as_ref())
-}
-
-/// Where an endpoint's requests go, without what may be secret in its URL.
-fn receiver(url: &str) -> String {
-    url::Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
-}
-
-/// A record of a change, with what was changed and not to what: headers and URLs hold secrets.
-fn described(entry: AuditEntry, changes: &EndpointChanges) -> AuditEntry {
-    let fields = [
-        ("url", changes.url.is_some()),
-        ("name", changes.name.is_some()),
-        ("events", changes.filter.is_some()),
-        ("headers", changes.headers.is_some()),
-        ("in_flight_max", changes.in_flight_max.is_some()),
-        ("rate_limit", changes.rate_limit.is_some()),
-        ("payload", changes.payload.is_some()),
-        ("keep_answers", changes.keep_answers.is_some()),
-        ("options", changes.options.is_some()),
-        ("credentials", changes.credentials.is_some()),
-        ("expires_at", changes.lease.is_some()),
-        ("health", changes.resume || changes.activate),
-    ];
-    let touched = fields.iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| (*name).to_owned()).collect();
-    let entry = entry.with("changed", AuditDetail::Texts(touched));
-    let entry = with_credentials(entry, changes.credentials.as_ref().and_then(Option::as_ref));
-    let entry = match changes.enabled {
-        Some(enabled) => entry.with("enabled", AuditDetail::Text(enabled.to_string())),
-        None => entry,
-    };
-    match &changes.url {
-        Some(url) => entry.with("receiver", AuditDetail::Text(receiver(url))),
-        None => entry,
-    }
-}
-
-/// A record with the names of the credentials that an endpoint has from then on.
-fn with_credentials(entry: AuditEntry, credentials: Option<&Secret<String>>) -> AuditEntry {
-    let given: Option<Map<String, Value>> = credentials.and_then(|given| serde_json::from_str(given.expose()).ok());
-    match given {
-        Some(given) => entry.with("credentials", AuditDetail::Texts(given.into_iter().map(|(name, _)| name).collect())),
-        None => entry,
-    }
-}
-
 /// Whether enabling an endpoint must also make it healthy: a failed one gets no requests.
 fn revives(endpoint: &Endpoint) -> bool {
     !endpoint.enabled && endpoint.health.status == HealthStatus::Failed
@@ -421,6 +401,14 @@ fn asked_end(expires_at: Option<Option<Timestamp>>, lease: Option<Duration>, now
         (None, None) => None,
         (Some(end), None) => Some(AskedEnd { field: "/expires_at", end, is_twice: false }),
         (end, Some(lease)) => Some(AskedEnd { field: "/lease", end: Some(now.plus(lease)), is_twice: end.is_some() }),
+    }
+}
+
+/// What is said of an endpoint that is not as it is expected to be.
+fn unexpected(error: ExpectedError) -> AppError {
+    match error {
+        ExpectedError::Other { version } => AppError::PreconditionFailed { version: Some(version) },
+        ExpectedError::Store(error) => error.into(),
     }
 }
 

@@ -4,7 +4,8 @@
 use bellwire_domain::Secret;
 use bellwire_store::{Endpoint, NamedEndpoint};
 
-use crate::endpoints::{created_entry, limited};
+use crate::endpoint_records::created_entry;
+use crate::endpoints::limited;
 use crate::shown_secret::ShownSecret;
 use crate::{AccountAccess, App, AppError, Conflict, EndpointInput, EndpointPatch, Fault, Resource, SecretInput};
 

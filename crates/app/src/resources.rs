@@ -18,7 +18,7 @@ use crate::wanted::wanted;
 use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource};
 
 /// Bytes of documents on one page; the page ends after the document that exceeds it.
-const PAGE_BYTES_MAX: usize = 4 << 20;
+pub(crate) const PAGE_BYTES_MAX: usize = 4 << 20;
 
 /// A resource as put.
 #[derive(Debug, Clone)]

@@ -139,7 +139,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     if let (Some(Some(activation)), Some(subscription)) = (&activation, &subscription) {
         activation::check(activation, &subscription.secret, report);
     }
-    let offered = offered(&resources, subscription.as_ref(), activation.iter().flatten());
+    let offered = offered(&resources, subscription.as_ref(), activation.as_ref().and_then(Option::as_ref));
     let published = fields.get("published").map(|node| published::read(node, &offered, report));
     let console = console::read(fields.get("console"), report);
     let tolerance = read_tolerance(&fields, report);
@@ -278,14 +278,15 @@ fn check_chosen<'c>(
 fn offered<'a>(
     resources: &'a [ResourceDefinition],
     subscription: Option<&Subscription>,
-    mut activation: impl Iterator<Item = &'a Activation>,
+    activation: Option<&Activation>,
 ) -> published::Offered<'a> {
     let secret = subscription.map(|subscription| &subscription.secret);
     published::Offered {
         resources,
         endpoint_secrets: secret.is_some_and(SecretRules::is_read_with_endpoints),
         private_keys_from: secret.and_then(|secret| secret.private_key.map(|_| secret.from)),
-        activation: activation.any(|activation| activation.confirmed_by == Confirmer::Receiver),
+        has_activation: activation.is_some(),
+        is_confirmed: activation.is_some_and(|activation| activation.confirmed_by == Confirmer::Receiver),
     }
 }
 

@@ -107,8 +107,8 @@ pub use key_pair::{KeyKind, PublicKey};
 pub use options::EndpointOption;
 pub use proofs::Proof;
 pub use published::{
-    AccountView, Authentication, EndpointView, ErrorKind, EventView, FieldFault, Inputs, KeyView, Passed, PublishedAnswer,
-    PublishedApi, PublishedRequest, PublishedRoute, ResourceView, RouteMatch, Verb,
+    AccountView, Authentication, DeliveryView, EndpointView, ErrorKind, EventView, FieldFault, Inputs, KeyView, Passed,
+    PublishedAnswer, PublishedApi, PublishedRequest, PublishedRoute, ResourceView, RouteMatch, RuledOut, Verb,
 };
 pub use render::{
     AccountInput, AttemptInput, BatchedEvent, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput,

@@ -1,6 +1,6 @@
 //! Published APIs: the routes that a platform has published, what each of them does, and what it answers.
 //!
-//! `read` compiles what a contract says about them. `inputs` takes requests apart accordingly, `views` are what use-cases hand over
+//! `read` compiles what a contract says about them. `refusals` are its own checks of requests, `inputs` takes requests apart accordingly, `views` are what use-cases hand over
 //! for answers, and `api` finds the route of a request and writes the answer. `verb` lists what routes can do.
 
 mod api;
@@ -8,6 +8,7 @@ mod bindings;
 mod error_kind;
 mod inputs;
 mod read;
+mod refusals;
 mod verb;
 mod views;
 
@@ -17,5 +18,6 @@ pub(crate) use bindings::{Bindings, object, quoted, write};
 pub use error_kind::ErrorKind;
 pub use inputs::{FieldFault, Inputs, PublishedRequest};
 pub(crate) use read::{Offered, PUBLISHED, read};
+pub use refusals::RuledOut;
 pub use verb::Verb;
-pub use views::{AccountView, EndpointView, EventView, KeyView, Passed, ResourceView};
+pub use views::{AccountView, DeliveryView, EndpointView, EventView, KeyView, Passed, ResourceView};

@@ -45,6 +45,10 @@ fn bodies() {
             "{ a: { $each: \"{{ event.data.list }}\", $as: line, $when: \"{{ line.sku == 'b' }}\", $then: \"{{ line }}\" } }",
             r#"{"a":[{"sku":"b","n":2}]}"#,
         ),
+        (
+            "[ 0, { $each: \"{{ [[1, 2], [], [3]] }}\", $as: inner, $when: \"{{ inner }}\", $then: { $each: \"{{ inner }}\", $then: \"{{ item }}\" } } ]",
+            "[0,1,2,3]",
+        ),
         ("{ \"a?\": { $each: \"{{ event.data.empty }}\", $then: 1 }, b: \"{{ event.data.empty }}\" }", r#"{"b":[]}"#),
         (
             "{ \"a?\": \"{{ event.data.empty }}\", \"b?\": \"{{ event.data.list | selectattr('n', 'none') | list }}\", \"c?\": \"{{ {} }}\", \"d?\": [], \"e?\": \"\" }",

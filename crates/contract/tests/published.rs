@@ -46,6 +46,8 @@ published:
     body: { ok: false, kind: "{{ error.kind }}", message: "{{ error.message }}", field?: "{{ error.field }}" }
 "#;
 
+const AT: Timestamp = Timestamp::from_secs(1_736_937_000);
+
 fn compile(source: &str) -> Result<Contract, String> {
     Contract::compile(source, "t").map_err(|error| error.to_string())
 }
@@ -92,6 +94,13 @@ const REFUSED: &[(&str, &str)] = &[
     ("field?: \"{{ error.field }}\"", "field: \"at {{ error.field }}\""),
     ("  errors:\n    status: { invalid: 422 }\n    body:", "  erors:\n    body:"),
     ("{ status: 204 }", "{ body: \"{{ endpoint.secret }}\" }"),
+    ("method: DELETE", "method: DELETE\n      refuse: []"),
+    ("method: DELETE", "method: DELETE\n      refuse: [{ when: \"{{ request.path.id == 'x' }}\" }]"),
+    ("method: DELETE", "method: DELETE\n      refuse: [{ when: \"{{ request.path.hook == 'x' }}\", message: no }]"),
+    ("method: DELETE", "method: DELETE\n      refuse: [{ when: \"{{ endpoint.id == 'x' }}\", message: no }]"),
+    ("method: DELETE", "method: DELETE\n      refuse: [{ when: x, message: \"{{ endpoint.id }}\", kind: wrong }]"),
+    ("delete_endpoint\n      endpoint: { id", "update_endpoint\n      endpoint: { activate: true, id"),
+    ("delete_endpoint\n      endpoint: { id", "delete_endpoint\n      delivery: { since: 1 }\n      endpoint: { id"),
 ];
 
 #[test]
@@ -154,7 +163,7 @@ fn a_request_is_read_in_its_own_words() {
     let (register, _) = route(contract.published().unwrap(), &Method::POST, "/hooks");
     let headers = HeaderMap::new();
     let read = |body: &str| {
-        let request = PublishedRequest { path: &[], query: &[], headers: &headers, body: Some(body) };
+        let request = PublishedRequest { at: AT, path: &[], query: &[], headers: &headers, body: Some(body) };
         let mut inputs = register.inputs(&request);
         let texts = ["account.id", "endpoint.url", "endpoint.name"].map(|name| inputs.text(name));
         (texts, inputs.finish())
@@ -168,6 +177,50 @@ fn a_request_is_read_in_its_own_words() {
 }
 
 #[test]
+fn the_first_of_a_routes_own_checks_that_holds_refuses_a_request() {
+    let checks = r#"method: POST
+      refuse:
+        - { when: "{{ request.body.kind not in ['order', 'refund'] }}", message: "there is no kind `{{ request.body.kind }}`", field: kind }
+        - { when: "{{ request.body.kind is undefined }}", message: "say which kind" }
+        - { when: "{{ request.body.label | length > 10 }}", message: the label is too long }
+        - { when: "{{ request.body.tags | map(attribute='name') | select('in', ['a', 'b']) | list | length != request.body.tags | length }}", kind: conflict, message: "a tag {{ request.body.missing }}" }"#;
+    let contract = compile(&BASE.replacen("method: POST", checks, 1)).unwrap();
+    let (register, _) = route(contract.published().unwrap(), &Method::POST, "/hooks");
+    let headers = HeaderMap::new();
+    let said = |body: &str| {
+        let ruled = register.refusal(&PublishedRequest { at: AT, path: &[], query: &[], headers: &headers, body: Some(body) })?;
+        Some((ruled.kind, ruled.message, ruled.field))
+    };
+    let invalid = |message: &str, field: Option<&str>| Some((ErrorKind::Invalid, message.to_owned(), field.map(str::to_owned)));
+    assert_eq!(said(r#"{"kind":"order"}"#), None, "a check that looks at what is not there refuses nothing");
+    assert_eq!(said(r#"{"kind":"other"}"#), invalid("there is no kind `other`", Some("kind")));
+    assert_eq!(said("{}"), invalid("say which kind", None));
+    assert_eq!(said(r#"{"kind":"order","label":"far too long"}"#), invalid("the label is too long", None));
+    assert_eq!(said(r#"{"kind":"order","tags":[{"name":"a"}]}"#), None);
+    let unsaid = (ErrorKind::Conflict, "the request is not one that is taken here".to_owned(), None);
+    assert_eq!(said(r#"{"kind":"order","tags":[{"name":"c"}]}"#), Some(unsaid.clone()), "what it would say is not there");
+    assert_eq!(said(r#"{"kind":"order","tags":7}"#), Some(unsaid), "what cannot be checked is refused");
+}
+
+#[test]
+fn what_comes_several_times_in_a_query_is_a_list_and_the_time_is_known() {
+    let told = "headers: { x-state: \"{{ resource.state }}\", x-at: \"{{ request.at | unix }}\", x-ids: \"{{ request.query.id | json }}\" }";
+    let contract = compile(&BASE.replacen("headers: { x-state: \"{{ resource.state }}\" }", told, 1)).unwrap();
+    let api = contract.published().unwrap();
+    let (read, _) = route(api, &Method::GET, "/orders/1");
+    let headers = HeaderMap::new();
+    for (ids, shown) in [(&["a"][..], "\"a\""), (&["a", "b", "a"], r#"["a","b","a"]"#)] {
+        let query: Vec<_> = ids.iter().map(|id| ("id".to_owned(), (*id).to_owned())).collect();
+        let request = PublishedRequest { at: AT, path: &[], query: &query, headers: &headers, body: None };
+        let (kind, id, state, document) = ("order".to_owned(), "1".to_owned(), "open".to_owned(), "{}".to_owned());
+        let resource = ResourceView { kind, id, state, version: 1, created_at: AT, updated_at: AT, document };
+        let account = AccountView { id: "s".to_owned(), name: None };
+        let answer = api.answer(read, &request, &Passed::Resource(account, resource)).unwrap();
+        assert_eq!((answer.headers["x-at"].to_str().unwrap(), answer.headers["x-ids"].to_str().unwrap()), ("1736937000", shown));
+    }
+}
+
+#[test]
 fn an_optional_list_that_a_request_leaves_out_is_left_out_and_one_that_it_has_is_not() {
     let chosen =
         "url: \"{{ request.body.target.url }}\", events?: { $each: \"{{ request.body.topics }}\", $then: \"{{ item.name }}\" }";
@@ -177,7 +230,7 @@ fn an_optional_list_that_a_request_leaves_out_is_left_out_and_one_that_it_has_is
     let read = |contract: &Contract, body: &str| {
         let (register, _) = route(contract.published().unwrap(), &Method::POST, "/hooks");
         let headers = HeaderMap::new();
-        let request = PublishedRequest { path: &[], query: &[], headers: &headers, body: Some(body) };
+        let request = PublishedRequest { at: AT, path: &[], query: &[], headers: &headers, body: Some(body) };
         register.inputs(&request).texts("endpoint.events")
     };
     assert_eq!(read(&contract, "{}"), None);
@@ -191,7 +244,7 @@ fn answers() {
     let contract = compile(BASE).unwrap();
     let api = contract.published().unwrap();
     let headers = HeaderMap::new();
-    let request = PublishedRequest { path: &[], query: &[], headers: &headers, body: None };
+    let request = PublishedRequest { at: AT, path: &[], query: &[], headers: &headers, body: None };
     let account = || AccountView { id: "s".to_owned(), name: None };
     let at = Timestamp::from_secs(1_736_937_000);
     let (register, _) = route(api, &Method::POST, "/hooks");
@@ -202,6 +255,9 @@ fn answers() {
         events: Vec::new(),
         enabled: true,
         health: "active",
+        error: None,
+        last_number: 3,
+        version: 2,
         headers: vec![("X-Clinic".to_owned(), "7".to_owned())],
         payload: None,
         rate_limit: None,
@@ -214,7 +270,7 @@ fn answers() {
         key: None,
         secret: Some(Secret::new("s".to_owned())),
     };
-    let answer = api.answer(register, &request, &Passed::Endpoint(account(), endpoint())).unwrap();
+    let answer = api.answer(register, &request, &Passed::Endpoint(account(), Box::new(endpoint()))).unwrap();
     assert_eq!((answer.status.as_u16(), &*answer.body), (201, &br#"{"id":"1","at":1736937000}"#[..]));
 
     let listed = BASE.replacen(
@@ -227,7 +283,7 @@ fn answers() {
     let (register, _) = route(api_with_lists, &Method::POST, "/hooks");
     let answer = |events: &[&str]| {
         let events = events.iter().map(ToString::to_string).collect();
-        let passed = Passed::Endpoint(account(), EndpointView { events, ..endpoint() });
+        let passed = Passed::Endpoint(account(), Box::new(EndpointView { events, ..endpoint() }));
         String::from_utf8(api_with_lists.answer(register, &request, &passed).unwrap().body.to_vec()).unwrap()
     };
     assert_eq!(answer(&[]), r#"{"id":"1","at":1736937000}"#, "an optional list that comes out empty is left out");
@@ -256,7 +312,7 @@ fn b_well_publishes_a_definition_of_each_message() {
     let (list, _) = route(api, &Method::GET, "/MessageDefinition");
     assert!(read.is_public() && list.is_public());
     let headers = HeaderMap::new();
-    let request = PublishedRequest { path: &[], query: &[], headers: &headers, body: None };
+    let request = PublishedRequest { at: AT, path: &[], query: &[], headers: &headers, body: None };
     let events: Vec<_> = contract.events().iter().collect();
     let bundle = api.answer(list, &request, &Passed::EventTypes(events.clone())).unwrap();
     let bundle: Value = serde_json::from_slice(&bundle.body).unwrap();

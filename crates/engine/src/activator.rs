@@ -169,7 +169,7 @@ impl Shared {
                 config: &taken.config,
                 event: (&drawn, event_type),
                 attempt: taken.failures + 1,
-                number: 0,
+                number: taken.config.endpoint.last_number,
                 at,
                 random: self.entropy.bytes(),
                 secrets: &secrets,

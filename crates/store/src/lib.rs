@@ -69,10 +69,11 @@ pub use queue::replay::ReplayStep;
 pub use queue::retention::Removed;
 pub use records::{
     Arrival, Attempt, BulkRetry, BulkRetryStep, Delivery, DeliveryQuery, Disclosure, DisclosureQuery, EndpointChanges,
-    ErasedSubject, Erasure, Event, EventQuery, FiguresOfSpan, FiguresQuery, Found, Hold, IncidentChange, IncidentQuery,
-    KeyDeletion, LimitedError, Matched, NamedEndpoint, NewBulkRetry, NewEndpoint, NewErasure, NewHold, NewReplay, Precondition,
-    PutAccount, PutAccountError, PutResource, PutResourceAnswer, PutResourceError, Records, Resource, ResourceDecision,
-    ResourceUpdate, RetryResult, Rotation, StartBulkRetryError, StartErasureError, StartReplayError, StartedReplay, key_hash,
+    ErasedSubject, Erasure, Event, EventQuery, ExpectedError, FiguresOfSpan, FiguresQuery, Found, Hold, IncidentChange,
+    IncidentQuery, KeyDeletion, LimitedError, Matched, NamedEndpoint, NewBulkRetry, NewEndpoint, NewErasure, NewHold, NewReplay,
+    Precondition, PutAccount, PutAccountError, PutResource, PutResourceAnswer, PutResourceError, Records, Resource,
+    ResourceDecision, ResourceUpdate, RetryResult, Rotation, StartBulkRetryError, StartErasureError, StartReplayError,
+    StartedReplay, key_hash,
 };
 pub use relocation::{Relocated, Relocation, RelocationProgress, Report, TableRows, relocate};
 pub use rows::account::{Account, AccountsOfContract};

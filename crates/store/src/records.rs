@@ -10,6 +10,7 @@ mod accounts;
 mod bulk_retries;
 mod deliveries;
 mod delivery_list;
+mod delivery_numbers;
 mod disclosures;
 mod endpoints;
 mod erasures;
@@ -29,7 +30,7 @@ pub use bulk_retries::{BulkRetry, BulkRetryStep, Matched, NewBulkRetry, StartBul
 pub use deliveries::{Attempt, Delivery, RetryResult};
 pub use delivery_list::DeliveryQuery;
 pub use disclosures::{Disclosure, DisclosureQuery};
-pub use endpoints::{EndpointChanges, LimitedError, NamedEndpoint, NewEndpoint, Rotation};
+pub use endpoints::{EndpointChanges, ExpectedError, LimitedError, NamedEndpoint, NewEndpoint, Rotation};
 pub use erasures::{ErasedSubject, Erasure, NewErasure, StartErasureError};
 pub use events::{Arrival, Event, EventQuery};
 pub use facade::Records;
@@ -49,7 +50,7 @@ pub(crate) fn statements() -> Vec<String> {
     let [lists, ..] = delivery_list::statements();
     all.into_iter()
         .chain(others)
-        .chain([disclosures::statements()])
+        .chain([disclosures::statements(), delivery_numbers::statements()])
         .chain([bulk_retries::statements(), finding::statements(), incidents::statements(), lists])
         .flatten()
         .collect()

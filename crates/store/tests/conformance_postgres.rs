@@ -44,6 +44,8 @@ mod heartbeats;
 mod leases;
 #[path = "conformance/log.rs"]
 mod log;
+#[path = "conformance/numbers.rs"]
+mod numbers;
 #[path = "conformance/opening.rs"]
 mod opening;
 #[path = "conformance/outcomes.rs"]

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use bellwire_app::{
-    AccountAccess, Actor, App, AppError, EndpointInput, EndpointPatch, Limits, ListedKey, Operation, PayloadInput, PutEndpoint,
-    Resource, SecretInput, ShownSecret,
+    AccountAccess, Actor, App, AppError, EndpointInput, EndpointPatch, Limits, ListedKey, NumberedDelivery, Operation,
+    PayloadInput, PutEndpoint, Resource, SecretInput, ShownSecret,
 };
 use bellwire_contract::{
-    AccountView, Contract, EndpointView, ErrorKind, EventView, Inputs, KeyView, Passed, PublishedRoute, ResourceView, Verb,
+    AccountView, Contract, DeliveryView, EndpointView, ErrorKind, EventView, Inputs, KeyView, Passed, PublishedRoute,
+    ResourceView, Verb,
 };
 use bellwire_domain::{EventType, Secret, Timestamp, parse_duration};
-use bellwire_store::{Endpoint, Event, EventQuery, PageRequest};
+use bellwire_store::{Endpoint, Event, EventQuery, PageRequest, Precondition};
 
+use super::if_match;
 use super::refusal::Refusal;
 use crate::query;
 
@@ -48,8 +50,7 @@ pub(super) async fn act<'c>(
     let asked = Asked::read(route.verb(), &mut inputs, app.limits());
     inputs.finish().map_err(|faults| Refusal::fields(&faults))?;
     let access = open(app, contract, route, caller, account.as_deref()).await?;
-    let kind = route.kind().unwrap_or_default();
-    asked.carry_out(app, &access, kind).await.map_err(|error| Refusal::of(error, route))
+    asked.carry_out(app, &access, route).await.map_err(|error| Refusal::of(error, route))
 }
 
 /// Permission for the account that the request is about. A named account must be the caller's; whether another one exists is
@@ -90,7 +91,7 @@ async fn confirm<'c>(
     };
     let confirmed = app.confirm_endpoint(contract, own, &token).await;
     let (access, endpoint) = confirmed.map_err(|error| Refusal::of(error, route))?;
-    Ok(Passed::Endpoint(account_view(&access), show(app, &access, endpoint, None)))
+    Ok(Passed::Endpoint(account_view(&access), Box::new(show(app, &access, endpoint, None))))
 }
 
 fn key_view(listed: ListedKey) -> KeyView {
@@ -119,8 +120,9 @@ enum Asked {
     Read(String),
     List(PageRequest),
     Keys,
-    Update(String, EndpointPatch),
-    Delete(String),
+    Update(String, Box<EndpointPatch>),
+    Delete(String, Precondition),
+    Deliveries(String, (i64, i64), PageRequest),
     Rotate(String, Option<Secret<String>>, Option<String>),
     Resource(String),
     Resources(PageRequest),
@@ -139,14 +141,18 @@ impl Asked {
                 let secret = inputs.text("endpoint.secret").map(Secret::new);
                 Self::Put(Box::new(PutEndpoint { name, secret, patch: endpoint_patch(inputs) }))
             }
-            Verb::UpdateEndpoint => Self::Update(endpoint_id(inputs), endpoint_patch(inputs)),
+            Verb::UpdateEndpoint => {
+                let (activate, expected) = (inputs.flag("endpoint.activate"), expected(inputs));
+                let patch = EndpointPatch { activate: activate == Some(true), expected, ..endpoint_patch(inputs) };
+                Self::Update(endpoint_id(inputs), Box::new(patch))
+            }
             Verb::RotateSecret => {
                 let secret = inputs.text("endpoint.secret").map(Secret::new);
                 let overlap = inputs.text("endpoint.overlap");
                 Self::Rotate(endpoint_id(inputs), secret, overlap)
             }
             Verb::ReadEndpoint => Self::Read(endpoint_id(inputs)),
-            Verb::DeleteEndpoint => Self::Delete(endpoint_id(inputs)),
+            Verb::DeleteEndpoint => Self::Delete(endpoint_id(inputs), expected(inputs)),
             Verb::ReadResource => Self::Resource(inputs.text("resource.id").unwrap_or_default()),
             // Those about the catalogue concern no account, a token names its own, and both have been answered already.
             Verb::ListEndpoints | Verb::ConfirmEndpoint | Verb::ReadEventType | Verb::ListEventTypes => {
@@ -154,6 +160,11 @@ impl Asked {
             }
             Verb::ListKeys => Self::Keys,
             Verb::ListResources => Self::Resources(page(inputs, limits)),
+            Verb::ListDeliveries => {
+                let since = number("delivery.since", inputs).unwrap_or(1);
+                let until = number("delivery.until", inputs).unwrap_or(i64::MAX);
+                Self::Deliveries(endpoint_id(inputs), (since, until), page(inputs, limits))
+            }
             Verb::ListEvents => {
                 let seq = |text: &str| text.parse::<i64>().ok().filter(|seq| *seq >= 0);
                 let after = inputs.parsed("page.after", query::CURSOR_EXPECTED, seq);
@@ -169,29 +180,33 @@ impl Asked {
         }
     }
 
-    async fn carry_out<'c>(self, app: &App, access: &AccountAccess, kind: &str) -> Result<Passed<'c>, AppError> {
+    async fn carry_out<'c>(self, app: &App, access: &AccountAccess, route: &PublishedRoute) -> Result<Passed<'c>, AppError> {
         let account = account_view(access);
-        let view = |endpoint: Endpoint, secret: Option<ShownSecret>| show(app, access, endpoint, secret.as_ref());
+        let (kind, shows_errors) = (route.kind().unwrap_or_default(), route.shows_errors());
+        let view = async |endpoint: Endpoint, secret: Option<ShownSecret>| -> Result<Box<EndpointView>, AppError> {
+            let error = if shows_errors { app.endpoint_trouble(access, &endpoint).await? } else { None };
+            Ok(Box::new(EndpointView { error, ..show(app, access, endpoint, secret.as_ref()) }))
+        };
         Ok(match self {
             Self::Register(input) => {
                 let (endpoint, secret) = app.create_endpoint(access, input).await?;
-                Passed::Endpoint(account, view(endpoint, secret))
+                Passed::Endpoint(account, view(endpoint, secret).await?)
             }
             Self::Put(wanted) => {
                 let (endpoint, secret) = app.put_endpoint(access, *wanted).await?;
-                Passed::Endpoint(account, view(endpoint, secret))
+                Passed::Endpoint(account, view(endpoint, secret).await?)
             }
             Self::Read(id) => {
                 let endpoint = app.get_endpoint(access, &id).await?;
                 let secret = app.read_endpoint_secret(access, &endpoint).await?;
-                Passed::Endpoint(account, view(endpoint, secret))
+                Passed::Endpoint(account, view(endpoint, secret).await?)
             }
             Self::List(page) => {
                 let page = app.list_endpoints(access, page).await?;
                 let mut items = Vec::with_capacity(page.items.len());
                 for endpoint in page.items {
                     let secret = app.read_endpoint_secret(access, &endpoint).await?;
-                    items.push(view(endpoint, secret));
+                    items.push(*view(endpoint, secret).await?);
                 }
                 Passed::Endpoints(account, items, page.next)
             }
@@ -199,16 +214,23 @@ impl Asked {
                 let keys = app.list_public_keys(access).await?;
                 Passed::Keys(Some(account), keys.into_iter().map(key_view).collect())
             }
-            Self::Update(id, patch) => Passed::Endpoint(account, view(app.update_endpoint(access, &id, patch).await?, None)),
-            Self::Delete(id) => {
+            Self::Update(id, patch) => {
+                Passed::Endpoint(account, view(app.update_endpoint(access, &id, *patch).await?, None).await?)
+            }
+            Self::Delete(id, expected) => {
                 let endpoint = app.get_endpoint(access, &id).await?;
-                app.delete_endpoint(access, &id).await?;
-                Passed::Endpoint(account, view(endpoint, None))
+                app.delete_expected_endpoint(access, &id, expected).await?;
+                Passed::Endpoint(account, view(endpoint, None).await?)
             }
             Self::Rotate(id, secret, overlap) => {
                 let input = SecretInput { secret, overlap: overlap.as_deref() };
                 let (endpoint, secret) = app.rotate_secret(access, &id, input).await?;
-                Passed::Endpoint(account, view(endpoint, secret))
+                Passed::Endpoint(account, view(endpoint, secret).await?)
+            }
+            Self::Deliveries(id, numbers, page) => {
+                let (endpoint, page) = app.list_numbered_deliveries(access, &id, numbers, page).await?;
+                let items = page.items.into_iter().map(show_delivery).collect();
+                Passed::Deliveries(account, view(endpoint, None).await?, items, page.next)
             }
             Self::Resource(id) => Passed::Resource(account, show_resource(kind, app.get_resource(access, kind, &id).await?)),
             Self::Resources(page) => {
@@ -248,6 +270,16 @@ fn payload(inputs: &mut Inputs<'_>) -> Option<PayloadInput> {
     Some(chosen.map_or_else(PayloadInput::Fields, PayloadInput::Word))
 }
 
+/// What must hold of an endpoint's version.
+fn expected(inputs: &mut Inputs<'_>) -> Precondition {
+    inputs.parsed("endpoint.if_match", if_match::EXPECTED, if_match::read).unwrap_or_default()
+}
+
+/// A number of a delivery.
+fn number(name: &'static str, inputs: &mut Inputs<'_>) -> Option<i64> {
+    inputs.parsed(name, "must be a whole number, not below 0", |text| text.parse().ok().filter(|number| *number >= 0))
+}
+
 fn endpoint_id(inputs: &mut Inputs<'_>) -> String {
     inputs.text("endpoint.id").unwrap_or_default()
 }
@@ -279,6 +311,9 @@ fn show(app: &App, access: &AccountAccess, endpoint: Endpoint, secret: Option<&S
         name: endpoint.name,
         enabled: endpoint.enabled,
         health: endpoint.health.status.as_str(),
+        error: None,
+        last_number: endpoint.last_number,
+        version: endpoint.version,
         headers: endpoint.headers,
         payload: endpoint.payload,
         rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()),
@@ -300,6 +335,17 @@ fn show_resource(kind: &str, resource: bellwire_store::Resource) -> ResourceView
         created_at: resource.head.created_at,
         updated_at: resource.head.updated_at,
         document: text(&resource.document),
+    }
+}
+
+fn show_delivery(numbered: NumberedDelivery) -> DeliveryView {
+    let NumberedDelivery { delivery, event } = numbered;
+    DeliveryView {
+        id: delivery.id.to_string(),
+        number: delivery.number,
+        state: delivery.state.as_str(),
+        created_at: delivery.created_at,
+        event: show_event(&event),
     }
 }
 

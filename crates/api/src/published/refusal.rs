@@ -1,7 +1,7 @@
 //! What went wrong, in the words of the published request.
 
 use bellwire_app::{AppError, Fault, Resource};
-use bellwire_contract::{ErrorKind, FieldFault, PublishedRoute};
+use bellwire_contract::{ErrorKind, FieldFault, PublishedRoute, RuledOut};
 
 use crate::problem::{Code, Failure, Problem};
 
@@ -31,6 +31,12 @@ impl Refusal {
     pub(super) fn internal(failure: Failure) -> Self {
         let message = "something failed inside; the log says what, under this answer's request id";
         Self { failure: Some(failure), ..Self::new(ErrorKind::Internal, message) }
+    }
+
+    /// What one of the route's own checks says.
+    pub(super) fn ruled(ruled: RuledOut) -> Self {
+        let RuledOut { kind, message, field } = ruled;
+        Self { field, ..Self::new(kind, &message) }
     }
 
     /// Fields of the request that are wrong.
@@ -130,8 +136,8 @@ const fn kind(code: Code) -> ErrorKind {
         | Code::SubjectHeld
         | Code::ErasureLimit
         | Code::DataKeyLimit
-        | Code::IllegalTransition
-        | Code::PreconditionFailed => ErrorKind::Conflict,
+        | Code::IllegalTransition => ErrorKind::Conflict,
+        Code::PreconditionFailed => ErrorKind::PreconditionFailed,
         Code::TooLarge => ErrorKind::TooLarge,
         Code::UnsupportedMediaType | Code::UnsupportedEncoding => ErrorKind::UnsupportedMediaType,
         Code::BacklogFull | Code::RateExceeded => ErrorKind::RateLimited,

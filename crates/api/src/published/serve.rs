@@ -82,7 +82,8 @@ impl Serving<'_> {
         let query = pairs(parts.uri.query());
         let headers = self.without_keys(parts.headers);
         let body = body.as_deref().map(|body| std::str::from_utf8(body).unwrap_or_default());
-        let request = PublishedRequest { path: parameters, query: &query, headers: &headers, body };
+        let at = self.api.app.clock().now();
+        let request = PublishedRequest { at, path: parameters, query: &query, headers: &headers, body };
         let Some(route) = self.routes.iter().find(|route| route.takes(&request)) else {
             return Err(Refusal::new(ErrorKind::NotFound, "this route knows no such request"));
         };
@@ -91,6 +92,9 @@ impl Serving<'_> {
             (None, Some(actor)) => self.admit(route, actor).await?,
             (None, None) => Caller::Anybody,
         };
+        if let Some(ruled) = route.refusal(&request) {
+            return Err(Refusal::ruled(ruled));
+        }
         let passed: Passed<'_> = act(&self.api.app, self.contract, route, caller, route.inputs(&request)).await?;
         self.published.answer(route, &request, &passed).map_err(|error| {
             let place = format!("{} line {}: {error}", self.contract.name(), error.line);
@@ -212,7 +216,7 @@ const fn operation(verb: Verb) -> Operation {
         | Verb::RotateSecret => Operation::EndpointChange,
         Verb::ReadEndpoint | Verb::ListEndpoints | Verb::ListKeys => Operation::EndpointRead,
         Verb::ReadResource | Verb::ListResources => Operation::ResourceRead,
-        Verb::ListEvents => Operation::EventRead,
+        Verb::ListEvents | Verb::ListDeliveries => Operation::EventRead,
         Verb::ReadEventType | Verb::ListEventTypes => Operation::ContractRead,
     }
 }

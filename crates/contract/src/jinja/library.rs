@@ -120,7 +120,9 @@ pub(super) fn plain(name: &str, state: &State<'_, '_>, mut arguments: Vec<Value>
         charged(meter.step(held(argument, &meter)?))?;
     }
     charged(meter.make(made(name, &arguments, &meter)?))?;
-    LIBRARY.empty_state().apply_filter(name, &arguments)
+    let made = LIBRARY.empty_state().apply_filter(name, &arguments);
+    let is_missing = arguments.first().is_some_and(Value::is_undefined);
+    made.map_err(|error| if is_missing { failed("gives a filter a value that is missing", true) } else { error })
 }
 
 /// The most that a filter makes from its arguments, in bytes.

@@ -8,11 +8,15 @@ use crate::failure::RenderError;
 use crate::published::bindings::{Bindings, quoted, write};
 use crate::published::error_kind::ErrorKind;
 use crate::published::inputs::{self, Input, Inputs, PublishedRequest};
+use crate::published::refusals::{RefusalRule, RuledOut};
 use crate::published::verb::Verb;
 use crate::published::views::Passed;
 use crate::request::Header;
 use crate::tree::Tree;
 use crate::variables::Scope;
+
+/// The last part of the name under which answers know why an endpoint fails.
+const ERROR: &str = "error";
 
 /// An API that a platform has published.
 #[derive(Debug)]
@@ -49,6 +53,8 @@ pub struct PublishedRoute {
     pub(crate) is_public: bool,
     /// The kind of resource that it is about.
     pub(crate) kind: Option<String>,
+    /// Its own checks of a request.
+    pub(crate) refusals: Vec<RefusalRule>,
     pub(crate) inputs: Vec<Input>,
     pub(crate) answer: Answer,
     /// Its place in the contract, for messages.
@@ -169,6 +175,11 @@ impl PublishedRoute {
         when.evaluate(Scope::of(&names)).is_ok_and(|value| value.is_true())
     }
 
+    /// Whether one of its own checks refuses a request.
+    pub fn refusal(&self, request: &PublishedRequest<'_>) -> Option<RuledOut> {
+        RefusalRule::first(&self.refusals, request)
+    }
+
     /// What a request gives the use-case.
     pub fn inputs(&self, request: &PublishedRequest<'_>) -> Inputs<'_> {
         Inputs::read(&self.inputs, request)
@@ -217,6 +228,19 @@ impl PublishedRoute {
     /// The status of its answer when nothing is wrong.
     pub fn status(&self) -> StatusCode {
         self.answer.status
+    }
+
+    /// Whether its answer says why an endpoint is not sent to, or fails. In a list, any expression counts that has the word in it.
+    pub fn shows_errors(&self) -> bool {
+        let mut shows = false;
+        let mut look = |expression: &Expression| shows |= expression.text.contains(ERROR);
+        for template in self.answer.headers.iter().flat_map(|header| &header.values) {
+            template.expressions().for_each(&mut look);
+        }
+        if let Some(body) = &self.answer.body {
+            body.visit(&mut look);
+        }
+        shows
     }
 
     /// Whether its body is read.

@@ -17,6 +17,8 @@ bellwire_domain::words! {
         MethodNotAllowed = "method_not_allowed",
         /// It conflicts with what is stored.
         Conflict = "conflict",
+        /// It is not, or not any more, as the request expects.
+        PreconditionFailed = "precondition_failed",
         /// The body is too large.
         TooLarge = "too_large",
         /// The body is declared as something other than JSON.
@@ -40,6 +42,7 @@ impl ErrorKind {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict => StatusCode::CONFLICT,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,

@@ -1,9 +1,11 @@
 //! Takes a published request apart: which field goes where, and what is wrong, named as the published document names it.
 
+use bellwire_domain::Timestamp;
 use http::HeaderMap;
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
-use crate::published::bindings::Bindings;
+use crate::published::bindings::{Bindings, quoted};
 use crate::tree::Tree;
 use crate::variables::{Scope, Variable};
 
@@ -30,6 +32,8 @@ impl Input {
 /// A request to a published API, as it was received.
 #[derive(Debug, Clone, Copy)]
 pub struct PublishedRequest<'a> {
+    /// When it arrived.
+    pub at: Timestamp,
     /// The values of the `{names}` in the path.
     pub path: &'a [(String, String)],
     /// The query's parameters.
@@ -59,25 +63,41 @@ pub struct Inputs<'r> {
 
 impl PublishedRequest<'_> {
     pub(crate) fn bind(&self, names: &mut Bindings) {
-        let object = |pairs: &[(String, String)]| {
-            let members: Map<String, Value> = pairs.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
-            Value::Object(members).to_string()
-        };
+        names.set("request.at", quoted(&self.at.to_string()));
         names.set("request.path", object(self.path));
         names.set("request.query", object(self.query));
         let text = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
             Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
         };
         let headers: Vec<(String, String)> = self.headers.iter().filter_map(text).collect();
-        names.set("request.header", object(&headers));
+        let headers: Map<String, Value> = headers.into_iter().map(|(name, value)| (name, value.into())).collect();
+        names.set("request.header", Value::Object(headers).to_string());
         if let Some(body) = self.body {
             names.set("request.body", body.to_owned());
         }
     }
 }
 
+/// Pairs as a JSON object: texts by name, and a list of them where a name comes several times.
+fn object(pairs: &[(String, String)]) -> String {
+    let mut members: Map<String, Value> = Map::new();
+    for (name, value) in pairs {
+        let value = Value::from(value.as_str());
+        match members.entry(name.as_str()) {
+            Entry::Vacant(entry) => {
+                entry.insert(value);
+            }
+            Entry::Occupied(mut entry) => match entry.get_mut() {
+                Value::Array(values) => values.push(value),
+                one => *one = Value::Array(vec![one.take(), value]),
+            },
+        }
+    }
+    Value::Object(members).to_string()
+}
+
 /// The names by which templates know the request.
-pub(crate) const NAMES: [&str; 4] = ["request.path", "request.query", "request.header", "request.body"];
+pub(crate) const NAMES: [&str; 5] = ["request.at", "request.path", "request.query", "request.header", "request.body"];
 
 /// What the published document calls an input. `None` if it is not a single field of the request.
 pub(crate) fn field_of<'i>(declared: &'i [Input], name: &str) -> Option<&'i str> {

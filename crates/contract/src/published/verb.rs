@@ -30,12 +30,35 @@ bellwire_domain::words! {
         ListResources = "list_resources",
         /// Lists the account's events.
         ListEvents = "list_events",
+        /// Lists an endpoint's deliveries by their numbers, with their events.
+        ListDeliveries = "list_deliveries",
         /// Reads an event type of the catalogue.
         ReadEventType = "read_event_type",
         /// Lists the catalogue.
         ListEventTypes = "list_event_types",
     }
 }
+
+/// What answers about one endpoint know of it.
+const ENDPOINT: &[&str] = &[
+    "endpoint.id",
+    "endpoint.url",
+    "endpoint.name",
+    "endpoint.events",
+    "endpoint.enabled",
+    "endpoint.health",
+    "endpoint.error",
+    "endpoint.headers",
+    "endpoint.payload",
+    "endpoint.rate_limit",
+    "endpoint.options",
+    "endpoint.credentials",
+    "endpoint.expires_at",
+    "endpoint.last_number",
+    "endpoint.version",
+    "endpoint.created_at",
+    "endpoint.updated_at",
+];
 
 impl Verb {
     /// Whether it is about the contract itself and not about an account.
@@ -86,7 +109,8 @@ impl Verb {
                 ("endpoint.expires_at", false),
                 ("endpoint.lease", false),
             ],
-            Self::ReadEndpoint | Self::DeleteEndpoint => &[("endpoint.id", true)],
+            Self::ReadEndpoint => &[("endpoint.id", true)],
+            Self::DeleteEndpoint => &[("endpoint.id", true), ("endpoint.if_match", false)],
             Self::UpdateEndpoint => &[
                 ("endpoint.id", true),
                 ("endpoint.url", false),
@@ -100,6 +124,8 @@ impl Verb {
                 ("endpoint.credentials", false),
                 ("endpoint.expires_at", false),
                 ("endpoint.lease", false),
+                ("endpoint.activate", false),
+                ("endpoint.if_match", false),
             ],
             Self::ConfirmEndpoint => &[("endpoint.token", true)],
             Self::RotateSecret => &[("endpoint.id", true), ("endpoint.secret", false), ("endpoint.overlap", false)],
@@ -109,6 +135,13 @@ impl Verb {
                 ("event.type", false),
                 ("event.since", false),
                 ("event.until", false),
+                ("page.limit", false),
+                ("page.after", false),
+            ],
+            Self::ListDeliveries => &[
+                ("endpoint.id", true),
+                ("delivery.since", false),
+                ("delivery.until", false),
                 ("page.limit", false),
                 ("page.after", false),
             ],
@@ -131,22 +164,8 @@ impl Verb {
             | Self::ReadEndpoint
             | Self::UpdateEndpoint
             | Self::ConfirmEndpoint
-            | Self::DeleteEndpoint => &[
-                "endpoint.id",
-                "endpoint.url",
-                "endpoint.name",
-                "endpoint.events",
-                "endpoint.enabled",
-                "endpoint.health",
-                "endpoint.headers",
-                "endpoint.payload",
-                "endpoint.rate_limit",
-                "endpoint.options",
-                "endpoint.credentials",
-                "endpoint.expires_at",
-                "endpoint.created_at",
-                "endpoint.updated_at",
-            ],
+            | Self::DeleteEndpoint
+            | Self::ListDeliveries => ENDPOINT,
             Self::ListEndpoints => &["endpoints", "next"],
             Self::ListKeys => &["keys"],
             Self::ReadResource => &[
@@ -166,10 +185,11 @@ impl Verb {
             Self::ListEventTypes => &["events"],
         };
         let shown = if self.is_about_the_catalogue() || self == Self::ListKeys && is_public { &[] } else { of_account };
-        let drawn: &[&'static str] = match self {
+        let more: &[&'static str] = match self {
             Self::RegisterEndpoint | Self::PutEndpoint | Self::RotateSecret => &["endpoint.secret"],
+            Self::ListDeliveries => &["deliveries", "next"],
             _ => &[],
         };
-        shown.iter().chain(own).chain(drawn).copied().collect()
+        shown.iter().chain(own).chain(more).copied().collect()
     }
 }

@@ -11,7 +11,7 @@ use crate::published::bindings::{Bindings, object, quoted};
 #[derive(Debug)]
 pub enum Passed<'a> {
     /// An endpoint, and the account it belongs to.
-    Endpoint(AccountView, EndpointView),
+    Endpoint(AccountView, Box<EndpointView>),
     /// The keys that sign what an account gets, or, without one, what all accounts of the contract get.
     Keys(Option<AccountView>, Vec<KeyView>),
     /// A page of endpoints.
@@ -20,6 +20,8 @@ pub enum Passed<'a> {
     Resource(AccountView, ResourceView),
     /// A page of resources.
     Resources(AccountView, Vec<ResourceView>, Option<String>),
+    /// A page of an endpoint's deliveries.
+    Deliveries(AccountView, Box<EndpointView>, Vec<DeliveryView>, Option<String>),
     /// A page of the log.
     Events(AccountView, Vec<EventView>, Option<String>),
     /// An event type.
@@ -52,6 +54,12 @@ pub struct EndpointView {
     pub enabled: bool,
     /// Its health, as a word.
     pub health: &'static str,
+    /// Why it is not sent to, or fails, in words; `None`: it is, nothing is known, or nobody asks.
+    pub error: Option<String>,
+    /// The number of its last delivery: how many events it was to get so far.
+    pub last_number: i64,
+    /// Rises with every change of it.
+    pub version: i64,
     /// Its own headers.
     pub headers: Vec<(String, String)>,
     /// How much of an event's data it chose to be sent; `None`: what the contract gives.
@@ -123,6 +131,21 @@ pub struct EventView {
     pub data: String,
 }
 
+/// A delivery of an endpoint, with its event, as an answer may show it.
+#[derive(Debug)]
+pub struct DeliveryView {
+    /// Its id.
+    pub id: String,
+    /// Its number within the endpoint.
+    pub number: i64,
+    /// How it stands, as a word.
+    pub state: &'static str,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Its event, whose data is what the endpoint is sent of it.
+    pub event: EventView,
+}
+
 /// A word, or a list of pointers.
 fn payload(choice: &PayloadChoice) -> String {
     match choice {
@@ -158,12 +181,15 @@ impl EndpointView {
             ("events", serde_json::to_string(&self.events).unwrap_or_default()),
             ("enabled", self.enabled.to_string()),
             ("health", quoted(self.health)),
+            ("error", optional(self.error.as_deref())),
             ("headers", object(&self.headers)),
             ("payload", self.payload.as_ref().map_or_else(|| "null".to_owned(), payload)),
             ("rate_limit", optional(self.rate_limit.as_deref())),
             ("options", self.options.clone().unwrap_or_else(|| "null".to_owned())),
             ("credentials", serde_json::to_string(&self.credentials).unwrap_or_default()),
             ("expires_at", self.expires_at.map_or_else(|| "null".to_owned(), time)),
+            ("last_number", self.last_number.to_string()),
+            ("version", self.version.to_string()),
             ("created_at", time(self.created_at)),
             ("updated_at", time(self.updated_at)),
         ];
@@ -203,6 +229,20 @@ impl EventView {
             ("is_test", self.is_test.to_string()),
             ("data", self.data.clone()),
         ]
+    }
+}
+
+impl DeliveryView {
+    /// The event's members, and those of the delivery beside them.
+    fn members(&self) -> Members {
+        let mut members = vec![
+            ("delivery_id", quoted(&self.id)),
+            ("number", self.number.to_string()),
+            ("state", quoted(self.state)),
+            ("created_at", time(self.created_at)),
+        ];
+        members.extend(self.event.members());
+        members
     }
 }
 
@@ -252,6 +292,12 @@ impl Passed<'_> {
             Self::Events(account, events, next) => {
                 bind_account(account, names);
                 bind_list("events", events.iter().map(EventView::members), names);
+                names.set("next", optional(next.as_deref()));
+            }
+            Self::Deliveries(account, endpoint, deliveries, next) => {
+                bind_account(account, names);
+                bind_one("endpoint", endpoint.members(true), names);
+                bind_list("deliveries", deliveries.iter().map(DeliveryView::members), names);
                 names.set("next", optional(next.as_deref()));
             }
             Self::EventType(event) => bind_one("event", event_type_members(event), names),

@@ -1,6 +1,6 @@
 //! Renders trees as compact JSON.
 
-use super::{Each, Member, Tree};
+use super::{Each, Member, Tree, When};
 use crate::diagnostic::At;
 use crate::expression::Expression;
 use crate::failure::Failure;
@@ -39,19 +39,7 @@ impl Tree {
                 }
                 out.push(']');
             }
-            Self::When(when) => {
-                let condition = when.condition.evaluate(scope);
-                let holds = match condition {
-                    Ok(value) => value.is_true(),
-                    Err(error) if error.absent => false,
-                    Err(error) => return Err(Failure::of(&when.condition, error).inside("$when")),
-                };
-                return match (holds, &when.otherwise) {
-                    (true, _) => when.then.render(scope, out),
-                    (false, Some(otherwise)) => otherwise.render(scope, out),
-                    (false, None) => Ok(false),
-                };
-            }
+            Self::When(when) => return when.chosen(scope)?.map_or(Ok(false), |tree| tree.render(scope, out)),
             Self::Each(each) => {
                 out.push('[');
                 each.render_items(scope, out, &mut true)?;
@@ -63,8 +51,10 @@ impl Tree {
 
     /// Appends the items that this tree adds to the list around it.
     fn render_items(&self, scope: Scope<'_>, out: &mut String, first: &mut bool) -> Result<(), Failure> {
-        if let Self::Each(each) = self {
-            return each.render_items(scope, out, first);
+        match self {
+            Self::Each(each) => return each.render_items(scope, out, first),
+            Self::When(when) => return when.chosen(scope)?.map_or(Ok(()), |tree| tree.render_items(scope, out, first)),
+            Self::Constant(_) | Self::Value(_) | Self::Text(_) | Self::Object(_) | Self::List(_) => {}
         }
         let start = out.len();
         if !*first {
@@ -76,6 +66,18 @@ impl Tree {
             out.truncate(start);
         }
         Ok(())
+    }
+}
+
+impl When {
+    /// What it stands for; `None`: nothing.
+    fn chosen(&self, scope: Scope<'_>) -> Result<Option<&Tree>, Failure> {
+        let holds = match self.condition.evaluate(scope) {
+            Ok(value) => value.is_true(),
+            Err(error) if error.absent => false,
+            Err(error) => return Err(Failure::of(&self.condition, error).inside("$when")),
+        };
+        Ok(if holds { Some(&self.then) } else { self.otherwise.as_ref() })
     }
 }
 

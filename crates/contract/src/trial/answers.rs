@@ -9,8 +9,8 @@ use crate::diagnostic::{At, Report};
 use crate::expression::Expression;
 use crate::failure::RenderError;
 use crate::published::{
-    AccountView, Answer, Bindings, EndpointView, ErrorKind, EventView, KeyView, Passed, PublishedRoute, ResourceView, Verb,
-    quoted, write,
+    AccountView, Answer, Bindings, DeliveryView, EndpointView, ErrorKind, EventView, KeyView, Passed, PublishedRoute,
+    ResourceView, Verb, quoted, write,
 };
 use crate::variables::Variable;
 
@@ -96,7 +96,7 @@ fn sample<'a>(contract: &'a Contract, route: &'a PublishedRoute, amount: Amount)
         | Verb::ReadEndpoint
         | Verb::UpdateEndpoint
         | Verb::ConfirmEndpoint
-        | Verb::DeleteEndpoint => Passed::Endpoint(account, endpoint(contract, amount)),
+        | Verb::DeleteEndpoint => Passed::Endpoint(account, Box::new(endpoint(contract, amount))),
         Verb::ListEndpoints => {
             let is_read = contract.subscription().secret.is_read_with_endpoints();
             let listed = || EndpointView { secret: is_read.then(secret), ..endpoint(contract, amount) };
@@ -109,6 +109,16 @@ fn sample<'a>(contract: &'a Contract, route: &'a PublishedRoute, amount: Amount)
         }
         Verb::ReadResource => Passed::Resource(account, resource(contract, route)),
         Verb::ListResources => Passed::Resources(account, (0..=some(1)).map(|_| resource(contract, route)).collect(), next),
+        Verb::ListDeliveries => {
+            let deliveries = catalogue().take(if all { usize::MAX } else { 0 }).map(|listed| DeliveryView {
+                id: "example".to_owned(),
+                number: 1,
+                state: "delivered",
+                created_at: NOW,
+                event: event(listed),
+            });
+            Passed::Deliveries(account, Box::new(endpoint(contract, amount)), deliveries.collect(), next)
+        }
         Verb::ListEvents => Passed::Events(account, catalogue().map(event).collect(), next),
         Verb::ReadEventType => Passed::EventType(catalogue().nth(some(catalogue().count().saturating_sub(1)))?),
         Verb::ListEventTypes => Passed::EventTypes(catalogue().collect()),
@@ -126,6 +136,9 @@ fn endpoint(contract: &Contract, amount: Amount) -> EndpointView {
         events: vec!["example".to_owned()],
         enabled: true,
         health: "active",
+        error: all.then(|| "the receiver answers with 500".to_owned()),
+        last_number: 1,
+        version: 1,
         headers: if all { vec![("x-example".to_owned(), "1".to_owned())] } else { Vec::new() },
         payload: all.then_some(PayloadChoice::Full),
         rate_limit: all.then(|| "10/s".to_owned()),

@@ -12,6 +12,7 @@ use crate::page::{Page, PageRequest};
 use crate::queue::cancel::cancel_waiting;
 use crate::queue::notice::Notice;
 use crate::queue::replay;
+use crate::records::resources::Precondition;
 use crate::rows::activation::{self, Activation};
 use crate::rows::endpoint::{self, Endpoint, select_where};
 use crate::rows::lane::{self, LaneKey};
@@ -80,6 +81,20 @@ impl LimitedError {
     }
 }
 
+/// Why an endpoint of which something is expected was neither changed nor deleted.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ExpectedError {
+    /// It has another version than those that are expected.
+    #[error("the endpoint has version {version}, which is not expected")]
+    Other {
+        /// The version that is stored.
+        version: i64,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Changes of an endpoint; `None` leaves a field as it is.
 #[derive(Debug, Clone, Default)]
 pub struct EndpointChanges {
@@ -131,6 +146,14 @@ columns! {
     }
 }
 
+columns! {
+    /// Which version of itself an endpoint is.
+    struct Versioned of "endpoints" {
+        version: i64 = "p.version",
+    }
+}
+
+static VERSION: Select<Versioned> = Select::new("FROM endpoints p WHERE p.account_id = $1 AND p.id = $2");
 static NAMED: Select<Named> = Select::new("FROM endpoints p WHERE p.account_id = $1 AND p.name = $2 ORDER BY p.id LIMIT 1");
 const PAGE: &str = "FROM endpoints p WHERE p.account_id = $1 AND p.id > $2 ORDER BY p.id LIMIT $3";
 static CHOICES: Select<Chosen> = Select::new("FROM endpoints p WHERE p.account_id = $1");
@@ -245,16 +268,19 @@ pub(super) fn create(
     Ok(Some(endpoint))
 }
 
-/// Changes an endpoint; `None` when there is none.
+/// Changes an endpoint of which something may be expected; `None` when there is none.
 pub(super) fn update(
     db: Db<'_>,
     seal: &AccountSeal<'_>,
     lane: &LaneKey,
-    changes: EndpointChanges,
+    (changes, expected): (EndpointChanges, &Precondition),
     now: Timestamp,
-) -> Result<Option<Endpoint>, StoreError> {
+) -> Result<Option<Endpoint>, ExpectedError> {
     account::lock(db, &lane.account_id)?;
     let Some(stored) = endpoint::find(db, &seal.key, lane)? else { return Ok(None) };
+    if !expected.holds(Some(stored.version)) {
+        return Err(ExpectedError::Other { version: stored.version });
+    }
     let was_pending = stored.health.status == HealthStatus::Pending;
     let has_expired = stored.health.status == HealthStatus::Expired;
     // A lease that has ended is over, whatever else is asked for, unless it is renewed.
@@ -338,9 +364,17 @@ impl Rotation {
     }
 }
 
-/// Deletes an endpoint; what waits for it is cancelled, and so are its replays. `false` when there is none.
-pub(super) fn delete(db: Db<'_>, lane: &LaneKey, now: Timestamp) -> Result<bool, StoreError> {
+/// Deletes an endpoint of which something may be expected; what waits for it is cancelled, and so are its replays. `false` when there is
+/// none.
+pub(super) fn delete(db: Db<'_>, lane: &LaneKey, expected: &Precondition, now: Timestamp) -> Result<bool, ExpectedError> {
     account::lock(db, &lane.account_id)?;
+    if *expected != Precondition::Any {
+        let stored = VERSION.find(db, params![lane.account_id.as_str(), lane.endpoint_id.as_str()])?;
+        let Some(Versioned { version }) = stored else { return Ok(false) };
+        if !expected.holds(Some(version)) {
+            return Err(ExpectedError::Other { version });
+        }
+    }
     replay::cancel_all(db, lane, now)?;
     cancel_waiting(db, lane, now)?;
     if let Some(refs) = lane::find(db, lane)? {
@@ -352,5 +386,5 @@ pub(super) fn delete(db: Db<'_>, lane: &LaneKey, now: Timestamp) -> Result<bool,
 
 #[cfg(test)]
 pub(super) fn statements() -> Vec<String> {
-    vec![select_where(PAGE), NAMED.sql(), CHOICES.sql(), COUNT.to_owned(), DELETE.to_owned()]
+    vec![select_where(PAGE), VERSION.sql(), NAMED.sql(), CHOICES.sql(), COUNT.to_owned(), DELETE.to_owned()]
 }

@@ -3,7 +3,9 @@
 mod audit;
 mod bulk_retries;
 mod contract_keys;
+mod expected;
 mod figures;
+mod numbers;
 mod privacy;
 mod publishing;
 mod sessions;
@@ -16,7 +18,7 @@ use super::accounts::{self, PutAccount, PutAccountError};
 use super::bulk_retries::Matched;
 use super::deliveries::{self, Attempt, Delivery, RetryResult};
 use super::delivery_list::{self, DeliveryQuery};
-use super::endpoints::{self, EndpointChanges, LimitedError, NamedEndpoint, NewEndpoint, Rotation};
+use super::endpoints::{self, LimitedError, NamedEndpoint, NewEndpoint, Rotation};
 use super::events::{self, Event, EventQuery};
 use super::finding::{self, Found};
 use super::keys::{self, KeyDeletion};
@@ -212,22 +214,6 @@ impl Records {
         put
     }
 
-    /// Changes an endpoint; `None` when there is none.
-    pub async fn update_endpoint(&self, lane: &LaneKey, changes: EndpointChanges) -> Result<Option<Endpoint>, StoreError> {
-        let Some(key) = self.access.data_key(&lane.account_id).await? else { return Ok(None) };
-        let (context, now, wanted) = (self.access.context.clone(), self.access.now(), lane.clone());
-        let begins = changes.activate || changes.enabled == Some(true); // or a handshake waited for that
-        let update =
-            move |db: Db<'_>| endpoints::update(db, &AccountSeal { key, entropy: &*context.entropy }, &wanted, changes, now);
-        let endpoint = self.access.act(self.entry(), update).await;
-        self.access.configs.remove(lane);
-        self.access.context.handoff.mark_backlog([lane.clone()]); // what waited while it was paused or disabled
-        if begins {
-            self.access.activation_begun.notify_one();
-        }
-        endpoint
-    }
-
     /// How an endpoint's activation stands; `None`: it never had one.
     pub async fn find_activation(&self, lane: &LaneKey) -> Result<Option<Activation>, StoreError> {
         let Some(key) = self.access.data_key(&lane.account_id).await? else { return Ok(None) };
@@ -267,14 +253,6 @@ impl Records {
         let endpoint = self.access.act(self.entry(), rotate).await;
         self.access.configs.remove(lane);
         endpoint
-    }
-
-    /// Deletes an endpoint and cancels what waits for it; `false` when there is none.
-    pub async fn delete_endpoint(&self, lane: &LaneKey) -> Result<bool, StoreError> {
-        let (now, wanted) = (self.access.now(), lane.clone());
-        let deleted = self.access.act(self.entry(), move |db| endpoints::delete(db, &wanted, now)).await;
-        self.access.configs.remove(lane);
-        deleted
     }
 }
 

@@ -64,7 +64,8 @@ pub enum Precondition {
 }
 
 impl Precondition {
-    fn holds(&self, version: Option<i64>) -> bool {
+    /// Whether it holds of what is stored: its version, or that there is nothing.
+    pub fn holds(&self, version: Option<i64>) -> bool {
         match self {
             Self::Any => true,
             Self::Absent => version.is_none(),

@@ -95,7 +95,7 @@ pub(super) async fn update(
         credentials: credentials.into_option().map(|given| given.map(Secret::new)),
         keep_answers,
         expires_at: expires_at.into_option(),
-        lease: None,
+        ..EndpointPatch::default()
     };
     let endpoint = api.app.update_endpoint(&access, &endpoint, patch).await?;
     Ok(Json(EndpointAnswer::show_whole(&api.app, &access, endpoint).await?))

@@ -38,6 +38,13 @@ impl Known<'_> {
         Some(expression)
     }
 
+    /// A text.
+    pub(crate) fn text(&self, node: &Node, place: &str, report: &mut Report) -> Option<Template> {
+        let template = Template::read(node, place, &self.locals(), report)?;
+        template.expressions().for_each(|expression| self.check(expression, place, report));
+        Some(template)
+    }
+
     /// The headers. With a body, `content-type` is JSON unless they set it.
     pub(crate) fn headers(&self, fields: &Fields<'_>, has_body: bool, report: &mut Report) -> Option<Vec<Header>> {
         let mut headers = Vec::new();

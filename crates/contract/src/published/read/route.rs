@@ -8,6 +8,7 @@ use crate::grammar::{Definition, KeySpec, Shape};
 use crate::published::api::{Answer, PublishedRoute};
 use crate::published::inputs::{self, Input};
 use crate::published::read::known::Known;
+use crate::published::read::refuse::{REFUSE, read_refusals};
 use crate::published::read::status::{ANSWER_STATUSES, read_status, status_schema};
 use crate::published::verb::Verb;
 use crate::reader::{Fields, join, text};
@@ -47,10 +48,12 @@ const KEYS: &[KeySpec] = &[
         "write what it does, such as `register_endpoint` or `read_resource`",
     ),
     KeySpec::optional("public", Shape::FLAG, "Whether it takes no key."),
+    KeySpec::optional("refuse", REFUSE, "Its own checks of a request."),
     KeySpec::optional("account", TREE, "The account that the request names: the caller's own."),
     KeySpec::optional("endpoint", Shape::Computed(|| section_schema("endpoint")), "What it is given about an endpoint."),
     KeySpec::optional("resource", Shape::Computed(|| section_schema("resource")), "What it is given about a resource."),
     KeySpec::optional("event", Shape::Computed(|| section_schema("event")), "What it is given about events."),
+    KeySpec::optional("delivery", Shape::Computed(|| section_schema("delivery")), "Which deliveries are asked for."),
     KeySpec::optional("page", Shape::Computed(|| section_schema("page")), "Which page of a list is asked for."),
     KeySpec::required("answer", ANSWER, "What it answers.", "write what it answers: `answer: { status: 200, body: { … } }`"),
 ];
@@ -66,7 +69,7 @@ const ANSWER_KEYS: &[KeySpec] = &[
     KeySpec::optional("body", TREE, "The body."),
 ];
 /// Where a route writes what its verb is given.
-const SECTIONS: [&str; 4] = ["endpoint", "resource", "event", "page"];
+const SECTIONS: [&str; 5] = ["endpoint", "resource", "event", "delivery", "page"];
 
 /// Every key that any verb takes in a section.
 fn section_schema(section: &str) -> Value {
@@ -89,8 +92,10 @@ pub(crate) struct Offered<'a> {
     pub(crate) endpoint_secrets: bool,
     /// Where secrets come from, if they are private keys, of which an answer shows the public half.
     pub(crate) private_keys_from: Option<SecretSource>,
+    /// Whether there is a handshake.
+    pub(crate) has_activation: bool,
     /// Whether endpoints are confirmed by their receivers.
-    pub(crate) activation: bool,
+    pub(crate) is_confirmed: bool,
 }
 
 /// Reads one route.
@@ -104,13 +109,21 @@ pub(crate) fn read_route(node: &Node, place: &str, offered: &Offered<'_>, report
         let message = format!("GET changes nothing, and `{verb}` does");
         report.add(fields.at("does"), &fields.path_of("does"), message, "use `POST`, `PUT`, `PATCH` or `DELETE`");
     }
-    if verb == Verb::ConfirmEndpoint && !offered.activation {
+    if verb == Verb::ConfirmEndpoint && !offered.is_confirmed {
         let help = "describe the handshake that it ends: `activation: { confirmed_by: receiver, steps: [ … ] }`";
         report.add(fields.at("does"), &fields.path_of("does"), "nothing in this contract is to be confirmed", help);
     }
     if verb == Verb::ListKeys && offered.private_keys_from.is_none() {
         let help = "sign with a private key, or leave the route out";
         report.add(fields.at("does"), &fields.path_of("does"), "nothing in this contract signs with a private key", help);
+    }
+    if let Some(node) = fields.get("endpoint")
+        && verb == Verb::UpdateEndpoint
+        && !offered.has_activation
+        && has_key(node, "activate")
+    {
+        let help = "describe the handshake: `activation: { steps: [ … ] }`";
+        report.add(node.at, &join(&fields.path_of("endpoint"), "activate"), "this contract has no handshake to begin", help);
     }
     let is_public = fields.flag("public", false, report);
     let may_be_public =
@@ -127,6 +140,10 @@ pub(crate) fn read_route(node: &Node, place: &str, offered: &Offered<'_>, report
     let parameters = parameters(&path);
     let asked = Known { names: inputs::NAMES.to_vec(), route: Some((&method, &parameters)) };
     let when = fields.get("when").map(|node| asked.condition(node, &fields.path_of("when"), report));
+    let refusals = match fields.get("refuse") {
+        Some(node) => read_refusals(node, &fields.path_of("refuse"), &asked, report),
+        None => Some(Vec::new()),
+    };
     let inputs = read_inputs(&fields, verb, &asked, report);
     let kind = if verb.needs_kind() { read_kind(&fields, offered.resources, report) } else { None };
     let secret = (offered.endpoint_secrets && verb == Verb::ReadEndpoint).then_some("endpoint.secret");
@@ -146,12 +163,18 @@ pub(crate) fn read_route(node: &Node, place: &str, offered: &Offered<'_>, report
         is_public,
         kind,
         when: when.map_or(Some(None), |when| when.map(Some))?,
+        refusals: refusals?,
         inputs: inputs?,
         answer: answer?,
         place: place.to_owned(),
         method,
         path,
     })
+}
+
+/// Whether a mapping has a key, marked as optional or not.
+fn has_key(node: &Node, name: &str) -> bool {
+    matches!(&node.kind, Kind::Map(entries) if entries.iter().any(|(key, _)| key.text.trim_end_matches('?') == name))
 }
 
 /// Reads a path in which whole segments may be `{names}`.

@@ -1,0 +1,324 @@
+"""What a server of subscriptions in R4 owes its clients, a test for each requirement of the public test kit that it can be asked for.
+
+The numbers are the kit's.
+"""
+
+import pytest
+from conftest import EXTENSION, TOPIC, parameters, status_of, subscription, until
+from fhir.resources.R4B.bundle import Bundle
+from fhir.resources.R4B.capabilitystatement import CapabilityStatement
+from fhir.resources.R4B.operationoutcome import OperationOutcome
+from fhir.resources.R4B.parameters import Parameters
+from fhir.resources.R4B.subscription import Subscription
+
+requirement = pytest.mark.requirement
+STATUS_PROFILE = EXTENSION + "backport-subscription-status-r4"
+
+
+def published(client, focus="Encounter/1", resources=None, **data):
+    """Something happens that the topic is about."""
+    kind, _, name = focus.partition("/")
+    resources = resources or [{"resourceType": kind, "id": name, **({"status": "planned", "class": {"code": "AMB"}} if kind == "Encounter" else {})}]
+    body = {"type": "resource-changed", "data": {"topic": TOPIC, "focus": focus, "resources": resources, **data}}
+    return client.operator("POST", f"/v1/accounts/{client.account}/events", body)
+
+
+def refused(answer):
+    """A refusal is an OperationOutcome, whatever was wrong."""
+    assert 400 <= answer.status_code < 500, answer.text
+    outcome = answer.json()
+    OperationOutcome.model_validate(outcome)
+    assert outcome["issue"][0]["severity"] == "error"
+    return outcome["issue"][0].get("diagnostics") or outcome["issue"][0]["details"]["text"]
+
+
+def is_notification(bundle):
+    """Every notification is a history bundle that begins with the subscription's status."""
+    Bundle.model_validate(bundle)
+    assert bundle["type"] == "history" and bundle["timestamp"]
+    first = bundle["entry"][0]
+    Parameters.model_validate(first["resource"])
+    assert STATUS_PROFILE in first["resource"]["meta"]["profile"]
+    assert first["fullUrl"].startswith("urn:uuid:")
+    assert first["request"]["method"] == "GET" and first["request"]["url"].endswith("/$status")
+    for entry in bundle["entry"]:
+        assert entry["request"]["method"] and entry["request"]["url"] and entry["response"]["status"]
+    said = status_of(bundle)
+    assert {"subscription", "status", "type"} <= said.keys()
+    return said
+
+
+@requirement(2, 3, 48, 52, 57, 114, 120, 121, 122)
+def test_the_capability_statement_says_what_works(client):
+    answer = client.ask("GET", "/metadata")
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("application/fhir+json")
+    statement = answer.json()
+    CapabilityStatement.model_validate(statement)
+    assert statement["fhirVersion"] == "4.0.1"
+    assert any(url.endswith("CapabilityStatement/backport-subscription-server-r4") for url in statement["instantiates"])
+    resource = next(one for one in statement["rest"][0]["resource"] if one["type"] == "Subscription")
+    assert EXTENSION + "backport-subscription" in resource["supportedProfile"]
+    topics = [one["valueCanonical"] for one in resource["extension"] if one["url"].endswith("capabilitystatement-subscriptiontopic-canonical")]
+    assert TOPIC in topics
+    assert {"status", "events"} <= {one["name"].lstrip("$") for one in resource["operation"]}
+    assert {"create", "read", "update", "delete", "search-type"} <= {one["code"] for one in resource["interaction"]}
+    assert "url" in {one["name"] for one in resource["searchParam"]}
+
+
+@requirement(7, 19, 29, 72, 74, 125, 133, 137)
+def test_a_new_subscription_is_requested_and_shown_whole(client, receiver):
+    sent = subscription(receiver.url)
+    answer = client.ask("POST", "/Subscription", sent)
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    Subscription.model_validate(made)
+    assert made["status"] == "requested"
+    assert answer.headers["location"].endswith(f"/Subscription/{made['id']}")
+    assert answer.headers["etag"].startswith('W/"')
+    assert {key: made[key] for key in ("criteria", "reason", "channel")} == {key: sent[key] for key in ("criteria", "reason", "channel")}
+
+
+@requirement(20, 30)
+def test_a_handshake_that_is_answered_makes_it_active(client, receiver):
+    made = client.ask("POST", "/Subscription", subscription(receiver.url)).json()
+    [(_, handshake)] = receiver.wait("handshake")
+    said = is_notification(handshake)
+    assert said["status"] == "requested" and said["subscription"].endswith(f"Subscription/{made['id']}")
+    assert "notification-event" not in said and len(handshake["entry"]) == 1
+    client.becomes(made, "active")
+
+
+@requirement(16, 21, 31, 78)
+def test_a_handshake_that_fails_makes_it_an_error(client, receiver):
+    receiver.status = 500
+    made = client.ask("POST", "/Subscription", subscription(receiver.url)).json()
+    receiver.wait("handshake")
+    client.becomes(made, "error")
+    assert client.read(made)["error"]
+
+
+@requirement(14, 15, 25, 26, 27, 28, 69, 70, 102, 103, 113, 138, 139)
+def test_an_event_arrives_as_a_notification(client, receiver):
+    made = client.subscribed(receiver)
+    for name in ("1", "2"):
+        published(client, f"Encounter/{name}")
+    found = [bundle for _, bundle in receiver.wait("event-notification", 2)]
+    numbers = []
+    for headers, bundle in receiver.of_type("event-notification"):
+        said = is_notification(bundle)
+        assert headers["content-type"].startswith("application/fhir+json") if "content-type" in headers else True
+        given = {name.lower(): value for name, value in headers.items()}
+        assert given["content-type"].startswith("application/fhir+json") and given["x-clinic"] == "7"
+        assert said["status"] == "active" and said["subscription"].endswith(made["id"])
+        numbers += [int(event["event-number"]) for event in said["notification-event"]]
+        assert isinstance(said["events-since-subscription-start"], str)
+        assert int(said["events-since-subscription-start"]) >= numbers[-1]
+    assert sorted(numbers) == [1, 2] and len(found) == 2
+
+
+@requirement(35, 38, 39, 67, 99)
+def test_an_empty_notification_says_nothing_of_what_changed(client, receiver):
+    client.subscribed(receiver, content="empty")
+    published(client)
+    [(_, bundle)] = receiver.wait("event-notification")
+    said = is_notification(bundle)
+    assert len(bundle["entry"]) == 1 and "topic" not in said
+    [event] = said["notification-event"]
+    assert "focus" not in event and "additional-context" not in event
+
+
+@requirement(35, 40, 42, 67)
+def test_an_id_only_notification_refers_to_what_changed(client, receiver):
+    client.subscribed(receiver, content="id-only")
+    published(client)
+    [(_, bundle)] = receiver.wait("event-notification")
+    [event] = is_notification(bundle)["notification-event"]
+    assert event["focus"].endswith("Encounter/1")
+    for entry in bundle["entry"][1:]:
+        assert "resource" not in entry and entry["fullUrl"] and entry["request"]["url"]
+
+
+@requirement(43, 44, 45, 53, 67, 101)
+def test_a_full_notification_has_the_resource(client, receiver):
+    client.subscribed(receiver)
+    published(client)
+    [(_, bundle)] = receiver.wait("event-notification")
+    said = is_notification(bundle)
+    assert said["topic"] == TOPIC
+    [event] = said["notification-event"]
+    [entry] = bundle["entry"][1:]
+    assert entry["resource"]["resourceType"] == "Encounter" and entry["fullUrl"].endswith(event["focus"].split("/")[-1])
+
+
+@requirement(8, 9, 10, 11, 12, 13, 22, 36, 49, 50, 51, 59, 60, 63, 66, 73, 75, 90)
+@pytest.mark.parametrize("wrong, named", [
+    ({"topic": "http://example.org/topics/none"}, "topic"),
+    ({"content": "everything"}, "content"),
+    ({"filters": ["Encounter?colour=green"]}, "filter"),
+    ({"channel": [("backport-channel-type", "valueCoding", {"code": "carrier-pigeon"})]}, "channel"),
+])
+def test_what_the_server_cannot_honour_is_refused(client, receiver, wrong, named):
+    said = refused(client.ask("POST", "/Subscription", subscription(receiver.url, **wrong)))
+    assert named in said.lower(), said
+
+
+@requirement(10, 11, 13, 22, 90)
+@pytest.mark.parametrize("path, value", [
+    (("channel", "type"), "email"),
+    (("channel", "endpoint"), "not a url"),
+    (("channel", "endpoint"), "ftp://127.0.0.1/"),
+    (("channel", "payload"), "application/fhir+json; fhirVersion=5.0"),
+    (("channel", "payload"), "text/plain"),
+    (("criteria",), None),
+])
+def test_a_request_that_makes_no_sense_is_refused(client, receiver, path, value):
+    wrong = subscription(receiver.url)
+    place = wrong
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = value
+    if value is None:
+        del place[path[-1]]
+    refused(client.ask("POST", "/Subscription", wrong))
+
+
+@requirement(95, 135, 136)
+def test_a_filter_lets_through_what_fits_all_its_conditions(client, receiver):
+    client.subscribed(receiver, filters=["Encounter?patient=Patient/1", "Encounter?status=finished"])
+    for status, patient in [("planned", "Patient/1"), ("finished", "Patient/2"), ("finished", "Patient/1")]:
+        resource = {"resourceType": "Encounter", "id": "1", "status": status, "class": {"code": "AMB"}, "subject": {"reference": patient}}
+        published(client, resources=[resource])
+    [(_, bundle)] = receiver.wait("event-notification")
+    shown = bundle["entry"][1]["resource"]
+    assert (shown["status"], shown["subject"]["reference"]) == ("finished", "Patient/1")
+
+
+@requirement(93, 94)
+def test_a_heartbeat_is_sent_where_it_is_asked_for_and_is_not_counted(client, receiver):
+    client.subscribed(receiver, channel=[("backport-heartbeat-period", "valueUnsignedInt", 1)])
+    [(_, bundle), *_] = receiver.wait("heartbeat")
+    said = is_notification(bundle)
+    assert said["events-since-subscription-start"] == "0" and "notification-event" not in said
+    assert len(bundle["entry"]) == 1
+
+
+@requirement(97)
+def test_a_timeout_is_kept_with_the_subscription(client, receiver):
+    made = client.subscribed(receiver, channel=[("backport-timeout", "valueUnsignedInt", 7)])
+    assert {"url": EXTENSION + "backport-timeout", "valueUnsignedInt": 7} in client.read(made)["channel"]["extension"]
+
+
+@requirement(98)
+def test_no_notification_has_more_events_than_were_asked_for(client, receiver):
+    client.subscribed(receiver, channel=[("backport-max-count", "valuePositiveInt", 2)])
+    for name in range(6):
+        published(client, f"Encounter/{name}")
+    counts = until("six events", lambda: (
+        [len(status_of(bundle)["notification-event"]) for _, bundle in receiver.of_type("event-notification")]
+        if sum(len(status_of(bundle)["notification-event"]) for _, bundle in receiver.of_type("event-notification")) == 6 else None))
+    assert max(counts) <= 2
+
+
+@requirement(47, 79, 106, 109, 112, 121)
+def test_the_status_of_one_subscription(client, receiver):
+    made = client.subscribed(receiver)
+    for method in ("GET", "POST"):
+        answer = client.ask(method, f"/Subscription/{made['id']}/$status", {"resourceType": "Parameters"} if method == "POST" else None)
+        assert answer.status_code == 200, answer.text
+        bundle = answer.json()
+        Bundle.model_validate(bundle)
+        assert bundle["type"] == "searchset"
+        [entry] = bundle["entry"]
+        said = parameters(entry["resource"])
+        assert (said["type"], said["status"]) == ("query-status", "active")
+    ignored = client.ask("GET", f"/Subscription/{made['id']}/$status?id=other&status=off").json()
+    assert len(ignored["entry"]) == 1
+
+
+@requirement(107, 108, 110, 111)
+def test_the_status_of_many_subscriptions(client, receiver):
+    first, second = client.subscribed(receiver), client.subscribed(receiver)
+    def ids(query=""):
+        found = client.ask("GET", f"/Subscription/$status{query}").json().get("entry", [])
+        return {parameters(entry["resource"])["subscription"].split("/")[-1] for entry in found}
+    assert ids() == {first["id"], second["id"]}
+    assert ids(f"?id={first['id']}") == {first["id"]}
+    assert ids(f"?id={first['id']}&id={second['id']}") == {first["id"], second["id"]}
+    assert ids("?status=active&status=off") == {first["id"], second["id"]}
+    assert ids("?status=error") == set()
+
+
+@requirement(83, 115, 118, 119, 122)
+def test_events_that_were_missed_can_be_asked_for(client, receiver):
+    made = client.subscribed(receiver)
+    for name in range(1, 5):
+        published(client, f"Encounter/{name}")
+    until("all are sent", lambda: len(receiver.of_type("event-notification")) >= 4)
+    answer = client.ask("GET", f"/Subscription/{made['id']}/$events?eventsSinceNumber=2&eventsUntilNumber=3")
+    assert answer.status_code == 200, answer.text
+    said = is_notification(answer.json())
+    assert said["type"] == "query-event"
+    assert [event["event-number"] for event in said["notification-event"]] == ["2", "3"]
+    assert [entry["resource"]["id"] for entry in answer.json()["entry"][1:]] == ["2", "3"]
+
+
+@requirement(77, 79, 81, 82)
+def test_events_go_on_being_counted_while_nothing_can_be_delivered(client, receiver):
+    made = client.subscribed(receiver)
+    receiver.status = 503
+    published(client, "Encounter/1")
+    published(client, "Encounter/2")
+    receiver.wait("event-notification")
+    def counted():
+        bundle = client.ask("GET", f"/Subscription/{made['id']}/$status").json()
+        return parameters(bundle["entry"][0]["resource"])["events-since-subscription-start"] == "2"
+    until("both are counted", counted)
+
+
+@requirement(124, 128, 129, 130, 134)
+def test_subscriptions_are_read_and_found(client, receiver):
+    made = client.subscribed(receiver)
+    read = client.read(made)
+    Subscription.model_validate(read)
+    for query, count in [("", 1), (f"?url={receiver.url}", 1), ("?url=http://127.0.0.1:9/none", 0), ("?status=active", 1), ("?status=off", 0)]:
+        bundle = client.ask("GET", f"/Subscription{query}").json()
+        Bundle.model_validate(bundle)
+        assert bundle["type"] == "searchset" and len(bundle.get("entry", [])) == count, query
+    refused(client.ask("GET", "/Subscription/nothing"))
+
+
+@requirement(126)
+def test_a_subscription_is_changed_by_whoever_has_its_newest_version(client, receiver):
+    made = client.subscribed(receiver)
+    answer = client.ask("GET", f"/Subscription/{made['id']}")
+    changed = {**answer.json(), "reason": "Something else"}
+    stale = client.ask("PUT", f"/Subscription/{made['id']}", changed, **{"if-match": 'W/"999"'})
+    assert stale.status_code == 412, stale.text
+    done = client.ask("PUT", f"/Subscription/{made['id']}", changed, **{"if-match": answer.headers["etag"]})
+    assert done.status_code == 200 and done.json()["reason"] == "Something else", done.text
+    assert done.headers["etag"] != answer.headers["etag"]
+
+
+@requirement(81, 82, 126)
+def test_a_client_switches_it_off_and_asks_for_it_again(client, receiver):
+    made = client.subscribed(receiver)
+    off = client.ask("PUT", f"/Subscription/{made['id']}", {**client.read(made), "status": "off"})
+    assert off.status_code == 200 and client.read(made)["status"] == "off"
+    client.ask("PUT", f"/Subscription/{made['id']}", {**client.read(made), "status": "requested"})
+    client.becomes(made, "active")
+
+
+@requirement(127)
+def test_a_deleted_subscription_is_gone(client, receiver):
+    made = client.subscribed(receiver)
+    assert client.ask("DELETE", f"/Subscription/{made['id']}").status_code in (200, 204)
+    refused(client.ask("GET", f"/Subscription/{made['id']}"))
+
+
+@requirement(65)
+def test_nobody_sees_what_is_somebody_elses(client, receiver):
+    made = client.subscribed(receiver)
+    other = type(client)()
+    refused(other.ask("GET", f"/Subscription/{made['id']}"))
+    assert other.ask("GET", "/Subscription").json().get("entry", []) == []
+    assert other.ask("GET", "/Subscription/$status").json().get("entry", []) == []
