@@ -1,13 +1,14 @@
 //! Published APIs: the routes that a platform has published, what each of them does, and what it answers.
 //!
 //! `read` compiles what a contract says about them. `inputs` takes requests apart accordingly, `views` are what use-cases hand over
-//! for answers, and `api` finds the route of a request and writes the answer. `verb` lists what routes can do.
+//! for answers, and `api` finds the route of a request and writes the answer. `tokens` says who gets an access token, and for what. `verb` lists what routes can do.
 
 mod api;
 mod bindings;
 mod error_kind;
 mod inputs;
 mod read;
+mod tokens;
 mod verb;
 mod views;
 
@@ -17,5 +18,6 @@ pub(crate) use bindings::{Bindings, object, quoted, write};
 pub use error_kind::ErrorKind;
 pub use inputs::{FieldFault, Inputs, PublishedRequest};
 pub(crate) use read::{Offered, PUBLISHED, read};
+pub use tokens::{GrantedScope, ScopeRight, TokenRules};
 pub use verb::Verb;
 pub use views::{AccountView, EndpointView, EventView, KeyView, Passed, ResourceView};
