@@ -19,7 +19,7 @@ use crate::App;
 
 /// For how long what was fetched is used.
 const KEPT: Duration = Duration::from_secs(5 * 60);
-/// Between two requests to one client's URL.
+/// Between two looks for a key that is unknown, and between a request that failed and the next.
 const PAUSE: Duration = Duration::from_secs(20);
 /// Clients whose keys are in memory.
 const CLIENTS_MAX: usize = 1_000;
@@ -56,7 +56,9 @@ type Slot = tokio::sync::Mutex<Found>;
 #[derive(Default)]
 struct Found {
     keys: Option<(Timestamp, Arc<ClientKeys>)>,
-    asked_at: Option<Timestamp>,
+    /// When an unknown key was looked for.
+    looked_at: Option<Timestamp>,
+    failed_at: Option<Timestamp>,
 }
 
 /// A place among those that are being fetched.
@@ -131,20 +133,20 @@ impl App {
         let mut found = slot.lock().await;
         let now = self.clock().now();
         let fresh = found.keys.clone().filter(|(at, _)| now < at.plus(KEPT)).map(|(_, keys)| keys);
-        let may_ask = found.asked_at.is_none_or(|at| now >= at.plus(PAUSE) || now < at);
-        if let Some(keys) = &fresh
-            && (assertion.has_key_in(keys) || !may_ask)
-        {
-            return Ok(Arc::clone(keys));
-        }
-        if !may_ask {
+        let is_over = |at: Option<Timestamp>| at.is_none_or(|at| now >= at.plus(PAUSE) || now < at);
+        if let Some(keys) = &fresh {
+            if assertion.has_key_in(keys) || !is_over(found.looked_at) {
+                return Ok(Arc::clone(keys));
+            }
+            found.looked_at = Some(now);
+        } else if !is_over(found.failed_at) {
             return Err(NoKeys);
         }
         let _place = self.client_keys().place(&client.account_id).ok_or(NoKeys)?;
-        found.asked_at = Some(now);
         let fetcher = self.options().key_fetcher.as_ref().ok_or(NoKeys)?;
         // What is known is still good where nothing is fetched, only without the key that was named.
         let Some(keys) = fetcher.fetch(Consumer { account: &client.account_id, contract }, url).await else {
+            found.failed_at = Some(self.clock().now());
             return fresh.ok_or(NoKeys);
         };
         let keys = Arc::new(keys);

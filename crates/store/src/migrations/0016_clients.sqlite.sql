@@ -6,7 +6,7 @@ CREATE TABLE clients (
     keys_sealed BLOB NOT NULL,            -- its public keys, or where they are: under the account's data key, so that nobody puts others there
     created_at  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX clients_by_account ON clients (account_id, id);
+CREATE INDEX clients_by_account ON clients (account_id);
 
 -- Assertions that were used. Of each there is a hash under the store's own key.
 CREATE TABLE used_assertions (
