@@ -11,11 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_contract::{Assertion, ClientKeys};
-use bellwire_domain::{AccountId, ClientId, Consumer, Shares, Timestamp};
+use bellwire_domain::{AccountId, ClientId, Clock, Consumer, Shares, Timestamp};
 use bellwire_store::{Client, ClientKeySource};
 use parking_lot::Mutex;
-
-use crate::App;
 
 /// For how long what was fetched is used.
 const KEPT: Duration = Duration::from_secs(5 * 60);
@@ -78,6 +76,43 @@ impl Default for KnownKeys {
 }
 
 impl KnownKeys {
+    /// The keys that may have signed an assertion of a client.
+    pub(crate) async fn find(
+        &self,
+        (fetcher, clock): (Option<&dyn FetchKeys>, &dyn Clock),
+        client: &Client,
+        contract: &str,
+        assertion: &Assertion,
+    ) -> Result<Arc<ClientKeys>, NoKeys> {
+        let url = match &client.keys {
+            ClientKeySource::Set(text) => return ClientKeys::parse(text).map(Arc::new).map_err(|_| NoKeys),
+            ClientKeySource::Url(url) => url,
+        };
+        let slot = self.slot(client, clock.now()).ok_or(NoKeys)?;
+        let mut found = slot.lock().await;
+        let now = clock.now();
+        let fresh = found.keys.clone().filter(|(at, _)| now < at.plus(KEPT)).map(|(_, keys)| keys);
+        let is_over = |at: Option<Timestamp>| at.is_none_or(|at| now >= at.plus(PAUSE) || now < at);
+        if let Some(keys) = &fresh {
+            if assertion.has_key_in(keys) || !is_over(found.looked_at) {
+                return Ok(Arc::clone(keys));
+            }
+            found.looked_at = Some(now);
+        } else if !is_over(found.failed_at) {
+            return Err(NoKeys);
+        }
+        let _place = self.place(&client.account_id).ok_or(NoKeys)?;
+        let fetcher = fetcher.ok_or(NoKeys)?;
+        // What is known is still good where nothing is fetched, only without the key that was named.
+        let Some(keys) = fetcher.fetch(Consumer { account: &client.account_id, contract }, url).await else {
+            found.failed_at = Some(clock.now());
+            return fresh.ok_or(NoKeys);
+        };
+        let keys = Arc::new(keys);
+        found.keys = Some((clock.now(), Arc::clone(&keys)));
+        Ok(keys)
+    }
+
     fn slot(&self, client: &Client, now: Timestamp) -> Option<Arc<Slot>> {
         let mut kept = self.kept.lock();
         if let Some((_, used_at, slot)) = kept.slots.get_mut(&client.id) {
@@ -114,44 +149,6 @@ impl Kept {
             }
             self.shares.take(account, 1)
         })
-    }
-}
-
-impl App {
-    /// The keys that may have signed an assertion of a client.
-    pub(crate) async fn keys_of(
-        &self,
-        client: &Client,
-        contract: &str,
-        assertion: &Assertion,
-    ) -> Result<Arc<ClientKeys>, NoKeys> {
-        let url = match &client.keys {
-            ClientKeySource::Set(text) => return ClientKeys::parse(text).map(Arc::new).map_err(|_| NoKeys),
-            ClientKeySource::Url(url) => url,
-        };
-        let slot = self.client_keys().slot(client, self.clock().now()).ok_or(NoKeys)?;
-        let mut found = slot.lock().await;
-        let now = self.clock().now();
-        let fresh = found.keys.clone().filter(|(at, _)| now < at.plus(KEPT)).map(|(_, keys)| keys);
-        let is_over = |at: Option<Timestamp>| at.is_none_or(|at| now >= at.plus(PAUSE) || now < at);
-        if let Some(keys) = &fresh {
-            if assertion.has_key_in(keys) || !is_over(found.looked_at) {
-                return Ok(Arc::clone(keys));
-            }
-            found.looked_at = Some(now);
-        } else if !is_over(found.failed_at) {
-            return Err(NoKeys);
-        }
-        let _place = self.client_keys().place(&client.account_id).ok_or(NoKeys)?;
-        let fetcher = self.options().key_fetcher.as_ref().ok_or(NoKeys)?;
-        // What is known is still good where nothing is fetched, only without the key that was named.
-        let Some(keys) = fetcher.fetch(Consumer { account: &client.account_id, contract }, url).await else {
-            found.failed_at = Some(self.clock().now());
-            return fresh.ok_or(NoKeys);
-        };
-        let keys = Arc::new(keys);
-        found.keys = Some((self.clock().now(), Arc::clone(&keys)));
-        Ok(keys)
     }
 }
 

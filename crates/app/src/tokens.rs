@@ -133,7 +133,9 @@ impl App {
         let client = self.records().find_client(&id).await?.ok_or_else(unknown)?;
         let account = self.find_account(&client.account_id).await?;
         account.filter(|account| account.contract == contract.name()).ok_or_else(unknown)?;
-        let keys = self.keys_of(&client, contract.name(), assertion).await.map_err(|NoKeys| TokenRefusal::KeysUnavailable)?;
+        let means = (self.options().key_fetcher.as_deref(), self.clock());
+        let keys = self.client_keys().find(means, &client, contract.name(), assertion).await;
+        let keys = keys.map_err(|NoKeys| TokenRefusal::KeysUnavailable)?;
         if assertion.is_signed_by(&keys) { Ok(client) } else { Err(unknown()) }
     }
 

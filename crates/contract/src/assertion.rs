@@ -4,6 +4,7 @@
 //! needs nothing else; then its signature, with the client's public keys ([`ClientKeys`]). That it is used once is for others to see to:
 //! nothing is remembered here.
 
+mod algorithm;
 mod client_keys;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bellwire_domain::Timestamp;
 use serde_json::{Map, Value};
 
+pub use algorithm::AssertionAlgorithm;
 pub use client_keys::{ClientKeys, InvalidClientKeys};
 
 /// Bytes of an assertion.
@@ -23,16 +25,6 @@ const LIFETIME_MAX: Duration = Duration::from_secs(5 * 60);
 const SKEW_MAX: Duration = Duration::from_secs(10);
 /// Characters of its id.
 const ID_LENGTH_MAX: usize = 255;
-
-bellwire_domain::words! {
-    /// How clients sign.
-    pub enum AssertionAlgorithm {
-        /// RSA PKCS#1 v1.5 with SHA-384.
-        Rs384 = "RS384",
-        /// ECDSA over P-384 with SHA-384.
-        Es384 = "ES384",
-    }
-}
 
 /// What an assertion must say.
 #[derive(Debug, Clone, Copy)]

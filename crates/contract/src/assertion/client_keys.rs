@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::AssertionAlgorithm;
+use super::algorithm::AssertionAlgorithm;
 use crate::key_pair::{EcdsaForm, SignatureAlgorithm, VerifyingKey, read_jwk};
 
 /// Keys that a set may have.
