@@ -77,6 +77,11 @@ impl JsonBody {
         Self { headers, body, bytes_max: api.app.limits().body_bytes_max, room: api.large_bodies.clone() }
     }
 
+    /// The same, of no more bytes than so many.
+    pub(crate) fn at_most(self, bytes_max: usize) -> Self {
+        Self { bytes_max: self.bytes_max.min(bytes_max), ..self }
+    }
+
     /// Reads and decodes it, if its type is JSON and it is not too large, neither as sent nor decoded. A large one takes room in
     /// the name of its `sender`.
     pub(crate) async fn read(self, sender: &str) -> Result<Bytes, Problem> {

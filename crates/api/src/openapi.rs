@@ -32,6 +32,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         (name = "keys", description = "API keys and their roles"),
         (name = "contracts", description = "The loaded webhook contracts"),
         (name = "accounts", description = "Each is one consumer of one contract"),
+        (name = "clients", description = "Systems that get access tokens for a published API"),
         (name = "endpoints", description = "URLs that an account has registered"),
         (name = "events", description = "What happened, in order"),
         (name = "resources", description = "Domain objects whose changes cause events"),

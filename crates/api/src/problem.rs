@@ -78,6 +78,8 @@ codes! {
     AccountDeleted = "account_deleted" CONFLICT "The account is being deleted";
     /// The account has reached its limit of endpoints.
     EndpointLimit = "endpoint_limit" CONFLICT "The account has reached its limit of endpoints";
+    /// The account has reached its limit of clients.
+    ClientLimit = "client_limit" CONFLICT "The account has reached its limit of clients";
     /// The contract has no test event.
     NoTestEvent = "no_test_event" CONFLICT "The contract has no test event";
     /// The account has the secret.
@@ -265,6 +267,7 @@ impl Problem {
             Conflict::SandboxAccount => Code::SandboxAccount,
             Conflict::AccountDeleted => Code::AccountDeleted,
             Conflict::EndpointLimit { .. } => Code::EndpointLimit,
+            Conflict::ClientLimit { .. } => Code::ClientLimit,
             Conflict::NoTestEvent => Code::NoTestEvent,
             Conflict::AccountSecret => Code::AccountSecret,
             Conflict::ContractSecret => Code::ContractSecret,
@@ -290,6 +293,7 @@ impl Problem {
             | Conflict::SandboxAccount
             | Conflict::AccountDeleted
             | Conflict::EndpointLimit { .. }
+            | Conflict::ClientLimit { .. }
             | Conflict::NoTestEvent
             | Conflict::AccountSecret
             | Conflict::ContractSecret

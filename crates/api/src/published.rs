@@ -8,6 +8,7 @@ mod act;
 mod if_match;
 mod refusal;
 mod serve;
+mod token;
 
 use std::sync::Arc;
 
@@ -52,7 +53,7 @@ async fn below_its_name(State(api): State<Api>, request: Request) -> Response {
 
 /// Which of several versions answers: that of the account whose key the request has, where its own version looks for one, else the
 /// default. What is wrong with a key is said later, by the version that answers.
-async fn version_for(api: &Api, versions: &[Arc<Contract>], headers: &HeaderMap) -> Option<Arc<Contract>> {
+async fn version_for(api: &Api, versions: &[Arc<Contract>], path: &str, headers: &HeaderMap) -> Option<Arc<Contract>> {
     let default = versions.first()?;
     let mut tried: Vec<&str> = Vec::new();
     for key in versions.iter().filter_map(|version| serve::key_in(version.published()?.authentication(), headers)) {
@@ -64,16 +65,21 @@ async fn version_for(api: &Api, versions: &[Arc<Contract>], headers: &HeaderMap)
             return Some(own);
         }
     }
-    Some(Arc::clone(default))
+    // Who asks for a token is known only from what it has signed: the first version that gives some.
+    let gives_tokens = |version: &&Arc<Contract>| version.published().is_some_and(|published| token::is_about(published, path));
+    Some(Arc::clone(versions.iter().find(gives_tokens).unwrap_or(default)))
 }
 
 async fn answer(api: &Api, name: &str, path: &str, request: Request) -> Response {
     let contracts = api.app.contracts();
     let contract = match contracts.versions(name) {
-        [several @ .., _] if !several.is_empty() => version_for(api, contracts.versions(name), request.headers()).await,
+        [several @ .., _] if !several.is_empty() => version_for(api, contracts.versions(name), path, request.headers()).await,
         versions => versions.first().cloned(),
     };
     match contract.as_ref().and_then(|contract| Some((contract, contract.published()?))) {
+        Some((contract, published)) if token::is_about(published, path) => {
+            Box::pin(token::answer(api, contract, published, path, request)).await
+        }
         Some((contract, published)) => serve::serve(api, contract, published, path, request).await,
         None => Problem::new(Code::RouteNotFound, "no contract of this name has a published API").into_response(),
     }

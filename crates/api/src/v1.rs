@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod audit;
 pub(crate) mod bulk_retries;
+pub(crate) mod clients;
 pub(crate) mod contracts;
 pub(crate) mod deliveries;
 pub(crate) mod disclosures;
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .merge(keys::routes())
         .merge(contracts::routes())
         .merge(accounts::routes())
+        .merge(clients::routes())
         .merge(endpoints::routes())
         .merge(events::routes())
         .merge(resources::routes())

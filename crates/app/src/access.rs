@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bellwire_contract::{Contract, Registrar};
-use bellwire_domain::{AccountId, AuditAction, AuditActor, AuditEntry, AuditOrigin, KeyId, Role};
+use bellwire_domain::{AccountId, AuditAction, AuditActor, AuditEntry, AuditOrigin, ClientId, KeyId, Role};
 use bellwire_store::{Account, KeyBounds, key_hash};
 
 use crate::author::Author;
@@ -18,6 +18,8 @@ use crate::{Allowance, App, AppError, Conflict, Resource, label};
 pub enum Identity {
     /// An API key.
     Key(KeyId),
+    /// A client of a published API, by an access token.
+    Client(ClientId),
     /// Whoever opened a link to this account's portal.
     Portal(AccountId),
     /// A person, as the identity provider calls them.
@@ -25,10 +27,11 @@ pub enum Identity {
 }
 
 impl Identity {
-    /// The key's id, the account's, or the person's name.
+    /// The key's id, the client's, the account's, or the person's name.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Key(id) => id.as_str(),
+            Self::Client(id) => id.as_str(),
             Self::Portal(account) => account.as_str(),
             Self::Person(name) => name,
         }
@@ -59,6 +62,7 @@ impl Actor {
     pub(crate) fn author(&self) -> Author {
         let who = match &self.identity {
             Identity::Key(id) => AuditActor::Key(id.clone()),
+            Identity::Client(id) => AuditActor::Client(id.clone()),
             Identity::Portal(account) => AuditActor::Portal(account.clone()),
             Identity::Person(name) => AuditActor::Person(name.to_string()),
         };
@@ -131,6 +135,7 @@ impl AccountAccess {
 const ROLE: &str = "the role of this key does not allow it";
 const WRITE_ONLY: &str = "this key posts events and documents, and reads none";
 const READ_ONLY: &str = "this session may look at everything and change nothing";
+const READING_SCOPES: &str = "the scopes of this access token only read";
 const OPERATOR_ONLY: &str = "under this contract only the operator sets up endpoints";
 
 impl App {
@@ -171,7 +176,8 @@ impl App {
     /// Permission for an operation that does not concern a single account.
     pub fn permit(&self, actor: &Actor, operation: Operation) -> Result<Scope, AppError> {
         if actor.read_only && operation.changes() {
-            return Err(AppError::Forbidden(READ_ONLY));
+            let is_client = matches!(actor.identity, Identity::Client(_));
+            return Err(AppError::Forbidden(if is_client { READING_SCOPES } else { READ_ONLY }));
         }
         if actor.bounds.write_only && operation == Operation::ResourceRead {
             return Err(AppError::Forbidden(WRITE_ONLY));

@@ -45,10 +45,13 @@ impl App {
         own.filter(|own| version.is_none() || own.version() == version).map(alone).ok_or_else(not_found)
     }
 
-    /// The contract with this name in the version of whoever holds `key`; `None`: nobody under this contract does.
+    /// The contract with this name in the version of whoever holds `key`, or an access token; `None`: nobody under this contract does.
     pub async fn contract_of_key(&self, key: &str, name: &str) -> Result<Option<Arc<Contract>>, AppError> {
-        let found = self.records().find_key(key_hash(key)).await?;
-        let Some(id) = found.and_then(|key| key.account_id) else { return Ok(None) };
+        let account = match self.client_of_token(key) {
+            Some(client) => self.records().find_client(&client).await?.map(|client| client.account_id.clone()),
+            None => self.records().find_key(key_hash(key)).await?.and_then(|key| key.account_id),
+        };
+        let Some(id) = account else { return Ok(None) };
         let account = self.find_account(&id).await?.filter(|account| account.contract == name);
         Ok(account.and_then(|account| self.find_contract(&account)))
     }

@@ -27,6 +27,8 @@ bellwire_domain::words! {
     pub enum Resource {
         /// An API key.
         Key = "key",
+        /// A client of a published API.
+        Client = "client",
         /// A contract.
         Contract = "contract",
         /// An account.
@@ -90,6 +92,12 @@ pub enum Conflict {
     /// The account has reached its limit of endpoints.
     #[error("the account already has {max} endpoints, which is the limit")]
     EndpointLimit {
+        /// The limit.
+        max: u32,
+    },
+    /// The account has reached its limit of clients.
+    #[error("the account already has {max} clients, which is the limit")]
+    ClientLimit {
         /// The limit.
         max: u32,
     },

@@ -19,6 +19,8 @@ mod activations;
 mod audit;
 mod author;
 mod bulk_retries;
+mod client_keys;
+mod clients;
 mod contract_keys;
 mod contract_reload;
 mod contracts;
@@ -51,6 +53,7 @@ mod secrets;
 mod sessions;
 mod shown_secret;
 mod tally;
+mod tokens;
 mod trouble;
 mod used_keys;
 mod wanted;
@@ -58,10 +61,11 @@ mod wanted;
 use std::sync::Arc;
 
 use bellwire_contract::{Contract, ContractLabel, Contracts};
-use bellwire_domain::{AccountId, AddressPolicy, Clock, Entropy, Role};
+use bellwire_domain::{AccountId, AddressPolicy, ClientId, Clock, Entropy, Role};
 use bellwire_store::{Account, Records, StoreError};
 use tokio::sync::watch;
 
+use client_keys::KnownKeys;
 use rate::Rates;
 use tally::Tally;
 use used_keys::UsedKeys;
@@ -71,6 +75,8 @@ pub use accounts::{AccountInput, PutAccountAnswer};
 pub use audit::KEY_PREFIX_LENGTH;
 pub use author::{Author, ClientAddress};
 pub use bulk_retries::BULK_RETRY_STATES;
+pub use client_keys::{FetchKeys, Fetched};
+pub use clients::ClientInput;
 pub use contract_reload::ContractFiles;
 pub use contracts::ContractAndVersions;
 pub use deliveries::DeliveryWithAttempts;
@@ -99,6 +105,7 @@ pub use resources::ResourceInput;
 pub use secrets::SecretInput;
 pub use sessions::{PortalInput, SESSION_LASTS_S, SignedIn};
 pub use shown_secret::ShownSecret;
+pub use tokens::{AccessToken, TokenRefusal, TokenRequest};
 
 /// What the use-cases need.
 pub struct AppOptions {
@@ -118,6 +125,8 @@ pub struct AppOptions {
     pub allow_http: bool,
     /// The limits.
     pub limits: Limits,
+    /// What fetches the keys that clients of published APIs publish; `None`: nobody does.
+    pub key_fetcher: Option<Arc<dyn FetchKeys>>,
     /// Where erasures are listed outside the store, to be done again when an older backup is restored.
     pub erasure_list: Option<Arc<dyn ErasureList>>,
 }
@@ -136,6 +145,10 @@ struct Inner {
     consumer_requests: Option<Rates<Identity>>,
     /// How often each account may have a test event sent.
     tests: Rates<AccountId>,
+    /// How often each client of a published API may get an access token.
+    tokens: Rates<ClientId>,
+    /// The keys of clients that were fetched.
+    client_keys: KnownKeys,
     /// What is recorded once a minute.
     tally: Tally,
     /// When keys were used last, until that is stored.
@@ -149,6 +162,7 @@ impl App {
         let requests = limits.requests_per_key.map(|limit| Rates::new("requests", limit));
         let consumer_requests = limits.requests_per_consumer_key.map(|limit| Rates::new("requests", limit));
         let tests = Rates::new("tests", limits.tests_per_account);
+        let tokens = Rates::new("tokens", limits.tokens_per_client);
         let put_account = tokio::sync::Mutex::default();
         Self(Arc::new(Inner {
             options,
@@ -156,6 +170,8 @@ impl App {
             requests,
             consumer_requests,
             tests,
+            tokens,
+            client_keys: KnownKeys::default(),
             tally: Tally::default(),
             used_keys: UsedKeys::default(),
         }))
@@ -212,6 +228,14 @@ impl App {
 
     pub(crate) fn tests(&self) -> &Rates<AccountId> {
         &self.0.tests
+    }
+
+    pub(crate) fn token_rates(&self) -> &Rates<ClientId> {
+        &self.0.tokens
+    }
+
+    pub(crate) fn client_keys(&self) -> &KnownKeys {
+        &self.0.client_keys
     }
 
     pub(crate) fn options(&self) -> &AppOptions {

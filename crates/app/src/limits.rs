@@ -25,6 +25,10 @@ pub struct Limits {
     pub page_limit_max: u32,
     /// Endpoints of one account.
     pub endpoints_per_account_max: u32,
+    /// Clients of one account.
+    pub clients_per_account_max: u32,
+    /// Bytes of a client's key set.
+    pub client_keys_bytes_max: usize,
     /// The highest limit on requests in flight that an endpoint may set.
     pub endpoint_in_flight_max: u32,
     /// Running replays of one endpoint.
@@ -57,6 +61,8 @@ pub struct Limits {
     pub requests_per_consumer_key: Option<RateLimit>,
     /// Test events of one account.
     pub tests_per_account: RateLimit,
+    /// Access tokens that one client gets.
+    pub tokens_per_client: RateLimit,
 }
 
 impl Default for Limits {
@@ -71,6 +77,8 @@ impl Default for Limits {
             page_limit_default: 50,
             page_limit_max: 200,
             endpoints_per_account_max: 1_000,
+            clients_per_account_max: 100,
+            client_keys_bytes_max: 16 << 10,
             endpoint_in_flight_max: 10_000,
             replays_running_max: 8,
             account_replays_running_max: 16,
@@ -87,6 +95,7 @@ impl Default for Limits {
             requests_per_key: None,
             requests_per_consumer_key: None,
             tests_per_account: RateLimit::per_minute_at_once(60),
+            tokens_per_client: RateLimit::per_minute_at_once(60),
         }
     }
 }

@@ -7,6 +7,8 @@ use bellwire_domain::Role;
 pub enum Operation {
     /// Creating, listing and revoking keys.
     KeyManage,
+    /// Registering, listing and deleting clients of published APIs.
+    ClientManage,
     /// Reading contracts.
     ContractRead,
     /// Loading contracts anew.
@@ -49,8 +51,9 @@ pub enum Operation {
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::KeyManage,
+        Self::ClientManage,
         Self::ContractRead,
         Self::ContractReload,
         Self::ContractKeyRotate,
@@ -86,6 +89,7 @@ impl Operation {
             | Self::AuditRead
             | Self::DisclosureRead => false,
             Self::KeyManage
+            | Self::ClientManage
             | Self::ContractReload
             | Self::ContractKeyRotate
             | Self::AccountManage
@@ -145,6 +149,7 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
         (
             Role::Consumer,
             Operation::KeyManage
+            | Operation::ClientManage
             | Operation::ContractReload
             | Operation::ContractKeyRotate
             | Operation::AccountManage
@@ -158,6 +163,7 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
         | (
             Role::Publisher,
             Operation::KeyManage
+            | Operation::ClientManage
             | Operation::ContractReload
             | Operation::ContractKeyRotate
             | Operation::AccountManage
@@ -177,6 +183,7 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
         | (
             Role::Auditor,
             Operation::KeyManage
+            | Operation::ClientManage
             | Operation::ContractReload
             | Operation::ContractKeyRotate
             | Operation::AccountManage
@@ -197,8 +204,9 @@ mod tests {
     use super::*;
 
     /// One line per operation: admin, publisher, consumer, auditor. `+` everywhere, `o` own account, `-` nowhere.
-    const MATRIX: [(Operation, &str); 20] = [
+    const MATRIX: [(Operation, &str); 21] = [
         (Operation::KeyManage, "+---"),
+        (Operation::ClientManage, "+---"),
         (Operation::ContractRead, "++o+"),
         (Operation::ContractReload, "+---"),
         (Operation::ContractKeyRotate, "+---"),

@@ -10,6 +10,7 @@
 mod audit;
 mod bulk_retries;
 mod cli;
+mod client_keys;
 mod commands;
 mod consumer;
 mod contracts;

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::client_keys::KeyFetcher;
 use crate::contracts::{self, ServedContracts};
 use crate::environment::{SystemClock, SystemEntropy, given_flags};
 use crate::erasures::ErasureFile;
@@ -140,6 +141,7 @@ impl Server {
             node_lease: options.node_lease,
             ..StoreOptions::new(options.database, options.master_key, Arc::clone(&clock), Arc::clone(&entropy))
         })?;
+        let sender = Sender::new(SenderOptions { addresses: addresses.clone(), ..SenderOptions::default() });
         let hangups = signals::hangups()?; // from here on one ends nothing
         let contracts = in_use(&records, options.contracts).await?;
         let erasures = options.erasures.map(ErasureFile::open).transpose()?.map(Arc::new);
@@ -149,13 +151,14 @@ impl Server {
             contract_files: Some(Arc::new(options.contract_files)),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
-            addresses: addresses.clone(),
+            addresses,
             allow_http: options.allow_http,
             limits: Limits {
                 requests_per_key: options.requests_per_key,
                 requests_per_consumer_key: options.requests_per_consumer_key,
                 ..Limits::default()
             },
+            key_fetcher: Some(Arc::new(KeyFetcher { sender: sender.clone(), clock: Arc::clone(&clock) })),
             erasure_list: erasures.clone().map(|list| list as _),
         });
         let new_admin_key = app.ensure_admin_key(options.admin_key.as_deref()).await.map_err(refused_key)?;
@@ -165,7 +168,6 @@ impl Server {
         begin(&app, options.operator_account.as_ref(), erasures.as_deref()).await?;
         let public_url = options.public_url.unwrap_or_else(|| format!("{scheme}://{address}"));
         let sso = options.sso.map(|arguments| single_sign_on(arguments, &public_url, &clock)).transpose()?;
-        let sender = Sender::new(SenderOptions { addresses, ..SenderOptions::default() });
         let engine = Engine::start(EngineOptions {
             queue,
             contracts: contracts.subscribe(),

@@ -145,6 +145,7 @@ impl Layout {
     ) -> Self {
         let who = match &visitor.actor.identity {
             Identity::Key(id) => format!("{} {id}", visitor.actor.role),
+            Identity::Client(id) => id.to_string(),
             Identity::Portal(account) => account.to_string(),
             Identity::Person(name) => name.to_string(),
         };

@@ -4,9 +4,11 @@
 //! they are drawn from the key and the message, so that the same request always has the same signature.
 
 mod certificate;
+mod jwk;
 mod private;
 mod public;
 
+pub(crate) use jwk::read as read_jwk;
 pub(crate) use private::PrivateKey;
 pub use public::PublicKey;
 pub(crate) use public::VerifyingKey;

@@ -12,6 +12,7 @@
 //! - `diagnostic`, `yaml`, `grammar` and `reader`: a tree with places, tables of keys, and what is wrong where;
 //! - `key_pair`: private keys and their public halves;
 //! - `json`, `piece`, `meter`, `filters`, `python`, `variables`, `path`, `jinja`, `expression`, `failure`, `template` and `tree`: what has `{{ … }}` in it;
+//! - `assertion`: what clients of published APIs sign;
 //! - `access_token`, `client_tls`, `signature`, `request`, `catalogue`, `answer_rules`, `policy`, `own_request`, `activation`, `heartbeat`, `facts`, `options`, `variants`, `lease`, `subscription`, `console`, `resource`, `published` and `version`: each reads one part of a contract;
 //! - `contract`: the compiled contract, and on top of it `warnings`, `render`, `choosing`, `handshake`, `heartbeats`, `standing`, `token_request`, `captured`, `verify`, `identify`, `proofs` and `code`;
 //! - `trial`, `compile`, `json_schema`, `shipped` and `changes`.
@@ -32,6 +33,7 @@
 mod access_token;
 mod activation;
 mod answer_rules;
+mod assertion;
 mod captured;
 mod catalogue;
 mod changes;
@@ -91,6 +93,7 @@ mod yaml;
 pub use access_token::AccessToken;
 pub use activation::{Activation, Confirmer, Granted};
 pub use answer_rules::{AnswerInput, AnsweredEvent};
+pub use assertion::{Assertion, AssertionAlgorithm, AssertionFault, AssertionTerms, ClientKeys, InvalidClientKeys};
 pub use bellwire_domain::OutboundRequest;
 pub use captured::CapturedRequest;
 pub use catalogue::{EventDefinition, TestEvent};
@@ -107,8 +110,9 @@ pub use key_pair::{KeyKind, PublicKey};
 pub use options::EndpointOption;
 pub use proofs::Proof;
 pub use published::{
-    AccountView, Authentication, DeliveryView, EndpointView, ErrorKind, EventView, FieldFault, Inputs, KeyView, Passed,
-    PublishedAnswer, PublishedApi, PublishedRequest, PublishedRoute, ResourceView, RouteMatch, RuledOut, Verb,
+    AccountView, Authentication, DeliveryView, EndpointView, ErrorKind, EventView, FieldFault, GrantedScope, Inputs, KeyView,
+    Passed, PublishedAnswer, PublishedApi, PublishedRequest, PublishedRoute, ResourceView, RouteMatch, RuledOut, ScopeRight,
+    TokenRules, Verb,
 };
 pub use render::{
     AccountInput, AttemptInput, BatchedEvent, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput,

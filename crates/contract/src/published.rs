@@ -1,7 +1,8 @@
 //! Published APIs: the routes that a platform has published, what each of them does, and what it answers.
 //!
-//! `read` compiles what a contract says about them. `refusals` are its own checks of requests, `inputs` takes requests apart accordingly, `views` are what use-cases hand over
-//! for answers, and `api` finds the route of a request and writes the answer. `verb` lists what routes can do.
+//! `read` compiles what a contract says about them. `refusals` are its own checks of requests, `inputs` takes requests apart accordingly,
+//! `views` are what use-cases hand over for answers, and `api` finds the route of a request and writes the answer. `tokens` says who gets an
+//! access token, and for what. `verb` lists what routes can do.
 
 mod api;
 mod bindings;
@@ -9,6 +10,7 @@ mod error_kind;
 mod inputs;
 mod read;
 mod refusals;
+mod tokens;
 mod verb;
 mod views;
 
@@ -19,5 +21,6 @@ pub use error_kind::ErrorKind;
 pub use inputs::{FieldFault, Inputs, PublishedRequest};
 pub(crate) use read::{Offered, PUBLISHED, read};
 pub use refusals::RuledOut;
+pub use tokens::{GrantedScope, ScopeRight, TokenRules};
 pub use verb::Verb;
 pub use views::{AccountView, DeliveryView, EndpointView, EventView, KeyView, Passed, ResourceView};

@@ -5,7 +5,7 @@ mod common;
 
 use bellwire_contract::{
     AccountView, Contract, EndpointView, ErrorKind, FieldFault, Passed, PublishedApi, PublishedRequest, PublishedRoute,
-    ResourceView, RouteMatch,
+    ResourceView, RouteMatch, ScopeRight,
 };
 use bellwire_domain::{Secret, Timestamp};
 use http::{HeaderMap, Method};
@@ -329,4 +329,79 @@ fn b_well_publishes_a_definition_of_each_message() {
     let refused = api.refuse(ErrorKind::NotFound, "no", None);
     let outcome: Value = serde_json::from_slice(&refused.body).unwrap();
     assert_eq!((&outcome["resourceType"], &outcome["issue"][0]["code"]), (&json!("OperationOutcome"), &json!("not-found")));
+}
+
+const TOKENS: &str = r#"  authentication:
+    header: authorization
+    scheme: Bearer
+    tokens:
+      path: /auth/token
+      configuration: /.well-known/smart-configuration
+      scopes: { "system/*.rs": read, "system/Subscription.crud": write, "system/Group.rs": read }
+"#;
+
+fn with_tokens() -> String {
+    BASE.replace("  authentication: { header: x-key }\n", TOKENS)
+}
+
+/// The same of [`BASE`] with tokens.
+const REFUSED_TOKENS: &[(&str, &str)] = &[
+    ("  url: https://api.example.com\n", ""),
+    ("header: authorization", "header: x-key"),
+    ("scheme: Bearer", "scheme: Token"),
+    ("    scheme: Bearer\n", ""),
+    ("      path: /auth/token\n", ""),
+    ("path: /auth/token", "path: auth/token"),
+    ("path: /auth/token", "path: /auth/{id}"),
+    ("path: /auth/token", "path: /hooks"),
+    ("path: /auth/token", "path: /orders/token"),
+    ("/.well-known/smart-configuration", "/types"),
+    ("/.well-known/smart-configuration", "/auth/token"),
+    ("      path: /auth", "      algorithms: []\n      path: /auth"),
+    ("      path: /auth", "      algorithms: [ES256]\n      path: /auth"),
+    ("      path: /auth", "      lifetime: 2h\n      path: /auth"),
+    ("      path: /auth", "      lifetime: 1500ms\n      path: /auth"),
+    ("      path: /auth", "      secret: x\n      path: /auth"),
+    ("\"system/*.rs\": read", "\"system/*.rs\": all"),
+    ("\"system/*.rs\": read", "\"system *\": read"),
+    ("{ \"system/*.rs\": read, \"system/Subscription.crud\": write, \"system/Group.rs\": read }", "{}"),
+    ("{ \"system/*.rs\": read, \"system/Subscription.crud\": write, \"system/Group.rs\": read }", "[a]"),
+];
+
+#[test]
+fn what_tokens_cannot_be_is_refused_with_its_place() {
+    let base = with_tokens();
+    let mut told = Vec::new();
+    for (from, to) in REFUSED_TOKENS {
+        assert!(base.contains(from), "{from}");
+        let error = compile(&base.replacen(from, to, 1)).unwrap_err();
+        told.push(format!("{from:?} -> {to:?}\n{error}\n"));
+    }
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn a_token_is_for_what_is_asked_and_there_is() {
+    let contract = compile(&with_tokens()).unwrap();
+    let tokens = contract.published().unwrap().tokens().unwrap();
+    let granted = |asked: &str| tokens.grant(asked).map(|granted| (granted.scope, granted.right));
+    assert_eq!(granted("system/*.rs"), Some(("system/*.rs".to_owned(), ScopeRight::Read)));
+    let both = "system/Subscription.crud system/*.rs";
+    assert_eq!(granted(both), Some(("system/*.rs system/Subscription.crud".to_owned(), ScopeRight::Write)));
+    assert_eq!(granted("launch system/Group.rs system/Group.rs"), Some(("system/Group.rs".to_owned(), ScopeRight::Read)));
+    for nothing in ["", " ", "launch", "SYSTEM/*.RS", "system/*"] {
+        assert_eq!(granted(nothing), None, "{nothing}");
+    }
+    assert_eq!((tokens.url(), tokens.lifetime().as_secs()), ("https://api.example.com/auth/token", 300));
+    let document: Value = serde_json::from_str(&tokens.configuration()).unwrap();
+    let expected = json!({
+        "token_endpoint": "https://api.example.com/auth/token",
+        "grant_types_supported": ["client_credentials"],
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": ["RS384", "ES384"],
+        "scopes_supported": ["system/*.rs", "system/Subscription.crud", "system/Group.rs"],
+        "capabilities": ["client-confidential-asymmetric"],
+    });
+    assert_eq!(document, expected);
+    assert!(compile(BASE).unwrap().published().unwrap().tokens().is_none());
 }

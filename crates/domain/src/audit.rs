@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::{AccountId, KeyId};
+use crate::{AccountId, ClientId, KeyId};
 
 crate::words! {
     /// What was done.
@@ -25,6 +25,10 @@ crate::words! {
         BulkRetryCancelled = "bulk_retry.cancelled",
         /// A retry of many deliveries was started.
         BulkRetryStarted = "bulk_retry.started",
+        /// A client of a published API was registered.
+        ClientCreated = "client.created",
+        /// A client of a published API was deleted: its access tokens work no more.
+        ClientDeleted = "client.deleted",
         /// A contract got a new key to sign with.
         ContractKeyRotated = "contract.key_rotated",
         /// The contracts were read again.
@@ -89,8 +93,10 @@ crate::words! {
         SessionEnded = "session.ended",
         /// Somebody signed in to the pages.
         SessionOpened = "session.opened",
-        /// Requests with a key or a session that does not work; one record for many.
+        /// Requests with a key, a token, an assertion or a session that does not work; one record for many.
         SignInRefused = "sign_in.refused",
+        /// A client got access tokens; one record for all of a minute.
+        TokensIssued = "tokens.issued",
     }
 }
 
@@ -115,6 +121,8 @@ crate::words! {
 pub enum AuditActor {
     /// Whoever holds an API key.
     Key(KeyId),
+    /// A client of a published API, by an access token or an assertion.
+    Client(ClientId),
     /// Whoever opened a link to this account's portal.
     Portal(AccountId),
     /// A person, as the identity provider calls them. Personal.

@@ -143,6 +143,10 @@ id!(
 );
 
 id!(
+    /// The id of a client of a published API: `cli_…`.
+    ClientId
+);
+id!(
     /// A replay's id: `rpl_…`.
     ReplayId
 );
@@ -177,6 +181,7 @@ macro_rules! drawn {
 }
 
 drawn!(KeyId, "key_");
+drawn!(ClientId, "cli_");
 drawn!(ReplayId, "rpl_");
 drawn!(BulkRetryId, "blk_");
 drawn!(ErasureId, "era_");

@@ -63,8 +63,8 @@ pub use fan_out::{Log, Offer, Recipient};
 pub use filter::EventFilter;
 pub use health::{Health, HealthPolicy, HealthStatus};
 pub use ids::{
-    AccountId, BulkRetryId, DeliveryId, EndpointId, ErasureId, EventId, ID_LENGTH_MAX, IdFormat, IncidentId, InvalidId, KeyId,
-    ReplayId, ResourceId,
+    AccountId, BulkRetryId, ClientId, DeliveryId, EndpointId, ErasureId, EventId, ID_LENGTH_MAX, IdFormat, IncidentId, InvalidId,
+    KeyId, ReplayId, ResourceId,
 };
 pub use incident::IncidentState;
 pub use lease::{InvalidLease, Lease, LeasePolicy};

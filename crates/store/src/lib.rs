@@ -79,6 +79,7 @@ pub use relocation::{Relocated, Relocation, RelocationProgress, Report, TableRow
 pub use rows::account::{Account, AccountsOfContract};
 pub use rows::activation::Activation;
 pub use rows::attempt::Past;
+pub use rows::client::{Client, ClientKeySource};
 pub use rows::contract_key::ContractKeys;
 pub use rows::endpoint::Endpoint;
 pub use rows::erasure::Erased;

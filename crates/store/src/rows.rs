@@ -10,6 +10,7 @@ pub(crate) mod activation;
 pub(crate) mod attempt;
 pub(crate) mod audit;
 pub(crate) mod bulk_retry;
+pub(crate) mod client;
 pub(crate) mod contract_key;
 pub(crate) mod delivery;
 pub(crate) mod disclosure;

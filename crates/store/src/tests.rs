@@ -54,6 +54,7 @@ fn row_statements() -> Vec<String> {
         rows::operator_notice::statements(),
         rows::bulk_retry::statements(),
         rows::key::statements(),
+        rows::client::statements(),
         rows::event::statements(),
         rows::erasure::statements(),
         rows::hold::statements(),

@@ -17,6 +17,8 @@ mod bulk_retries;
 mod checkpoints;
 #[path = "conformance/claims.rs"]
 mod claims;
+#[path = "conformance/clients.rs"]
+mod clients;
 #[path = "conformance/clocks.rs"]
 mod clocks;
 #[path = "conformance/contract_keys.rs"]

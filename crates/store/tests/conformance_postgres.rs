@@ -14,6 +14,8 @@ mod backend;
 mod bulk_retries;
 #[path = "conformance/claims.rs"]
 mod claims;
+#[path = "conformance/clients.rs"]
+mod clients;
 #[path = "conformance/clocks.rs"]
 mod clocks;
 #[path = "conformance/contract_keys.rs"]

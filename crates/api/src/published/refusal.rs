@@ -89,7 +89,8 @@ const fn input_of(resource: Resource) -> &'static str {
         Resource::Account => "account.id",
         Resource::Endpoint => "endpoint.id",
         Resource::Resource => "resource.id",
-        Resource::Contract
+        Resource::Client
+        | Resource::Contract
         | Resource::Key
         | Resource::Event
         | Resource::Delivery
@@ -120,6 +121,7 @@ const fn kind(code: Code) -> ErrorKind {
         | Code::SandboxAccount
         | Code::AccountDeleted
         | Code::EndpointLimit
+        | Code::ClientLimit
         | Code::NoTestEvent
         | Code::AccountSecret
         | Code::ContractSecret

@@ -110,7 +110,7 @@ impl Serving<'_> {
             let word = authentication.scheme.as_ref().map_or(String::new(), |scheme| format!("{scheme} "));
             return Err(self.unauthenticated(&format!("send your API key as `{}: {word}<key>`", authentication.header)));
         };
-        match self.api.app.authenticate(Some(key), ClientAddress::origin(address, AuditVia::Published)).await {
+        match self.api.app.authenticate_published(self.contract, key, ClientAddress::origin(address, AuditVia::Published)).await {
             Err(AppError::Unauthenticated(detail)) => Err(self.unauthenticated(detail)),
             other => other.map_err(|error| Problem::from(error).into()),
         }
@@ -182,7 +182,7 @@ fn share_of(actor: &Actor) -> &str {
     actor.account.as_ref().map_or(actor.identity.as_str(), AccountId::as_str)
 }
 
-fn is_form(headers: &HeaderMap) -> bool {
+pub(super) fn is_form(headers: &HeaderMap) -> bool {
     let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     declared.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
@@ -221,7 +221,7 @@ const fn operation(verb: Verb) -> Operation {
     }
 }
 
-fn refuse(published: &PublishedApi, refusal: Refusal) -> Response {
+pub(super) fn refuse(published: &PublishedApi, refusal: Refusal) -> Response {
     let answer = published.refuse(refusal.kind, &refusal.message, refusal.field.as_deref());
     let mut response = into_response(answer);
     let mut set = |name, value: Option<String>| {

@@ -8,7 +8,7 @@ use crate::document::operations;
 use crate::support::{ADMIN, Server};
 
 /// The records of each operation; empty: it leaves none.
-const RECORDS: [(&str, &str); 62] = [
+const RECORDS: [(&str, &str); 66] = [
     ("keys.create", "key.created"),
     ("keys.list", ""),
     ("keys.delete", "key.deleted"),
@@ -26,6 +26,10 @@ const RECORDS: [(&str, &str); 62] = [
     ("accounts.renew_data_key", "data_key.renewed"),
     ("accounts.open_portal", "portal_link.created"),
     ("accounts.close_portal", "portal.ended"),
+    ("clients.create", "client.created"),
+    ("clients.list", ""),
+    ("clients.get", ""),
+    ("clients.delete", "client.deleted"),
     ("endpoints.create", "endpoint.created"),
     ("endpoints.list", ""),
     ("endpoints.get", "secret.read"),
@@ -118,6 +122,7 @@ async fn things_of(server: &Server, account: &str, contract: &'static str) -> Th
         replay: none(),
         bulk_retry: none(),
         erasure: none(),
+        client: none(),
     }
 }
 
@@ -144,6 +149,7 @@ async fn every_operation_that_changes_or_shows_something_leaves_its_record() {
             .replace("{replay}", &own.replay)
             .replace("{bulk_retry}", &own.bulk_retry)
             .replace("{erasure}", &own.erasure)
+            .replace("{client}", &own.client)
             .replace("{subject}", HELD)
             .replace("{kind}", "difference")
             .replace("{id}", RESOURCE)

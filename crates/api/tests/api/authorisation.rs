@@ -9,7 +9,7 @@ use crate::support::{ADMIN, Server};
 
 /// `id`: admin, publisher, consumer on its own account, consumer on another's, auditor, nobody.
 /// `+` allowed, `-` 403, `0` 404, `!` 401.
-const MATRIX: [(&str, &str); 62] = [
+const MATRIX: [(&str, &str); 66] = [
     ("keys.create", "+----!"),
     ("keys.list", "+----!"),
     ("keys.delete", "+----!"),
@@ -27,6 +27,10 @@ const MATRIX: [(&str, &str); 62] = [
     ("accounts.renew_data_key", "+----!"),
     ("accounts.open_portal", "+----!"),
     ("accounts.close_portal", "+----!"),
+    ("clients.create", "+----!"),
+    ("clients.list", "+----!"),
+    ("clients.get", "+----!"),
+    ("clients.delete", "+----!"),
     ("endpoints.create", "+-+0-!"),
     ("endpoints.list", "+-+0+!"),
     ("endpoints.get", "+-+0+!"),
@@ -90,6 +94,7 @@ pub(crate) struct Things {
     pub(crate) replay: String,
     pub(crate) bulk_retry: String,
     pub(crate) erasure: String,
+    pub(crate) client: String,
 }
 
 /// A subject that is under a hold in every account.
@@ -126,7 +131,9 @@ pub(crate) async fn things(server: &Server, account: &str, contract: &'static st
     let asked = json!({ "subject": "patient:7", "reason": "to see" });
     let erasure = server.post(&format!("/v1/accounts/{account}/erasures"), &asked).await.id();
     server.put(&format!("/v1/accounts/{account}/holds/{HELD}"), &json!({ "reason": "to see" })).await;
-    Things { account: account.to_owned(), contract, endpoint, delivery, incident, replay, bulk_retry, erasure }
+    let client = json!({ "jwks_url": "https://client.example/jwks" });
+    let client = server.post(&format!("/v1/accounts/{account}/clients"), &client).await.id();
+    Things { account: account.to_owned(), contract, endpoint, delivery, incident, replay, bulk_retry, erasure, client }
 }
 
 /// The example of the body, as it suits the account.
@@ -195,6 +202,7 @@ async fn try_once(server: &Server, (method, path, operation): (&str, &str, &Valu
         .replace("{replay}", &own.replay)
         .replace("{bulk_retry}", &own.bulk_retry)
         .replace("{erasure}", &own.erasure)
+        .replace("{client}", &own.client)
         .replace("{subject}", HELD)
         .replace("{kind}", "difference")
         .replace("{id}", RESOURCE)
@@ -227,6 +235,7 @@ async fn another_account_looks_like_none() {
         replay: "rpl_nothing".to_owned(),
         bulk_retry: "blk_nothing".to_owned(),
         erasure: "era_nothing".to_owned(),
+        client: "cli_nothing".to_owned(),
     };
     let belongs = |path: &str| ["{account}", "{delivery}", "{incident}", "{bulk_retry}"].iter().any(|part| path.contains(part));
     for (method, path, operation) in operations().filter(|(_, path, _)| belongs(path)) {
@@ -234,7 +243,10 @@ async fn another_account_looks_like_none() {
             let path = path.replace("{account}", &things.account).replace("{endpoint}", &things.endpoint);
             let path = path.replace("{delivery}", &things.delivery).replace("{incident}", &things.incident);
             let path = path.replace("{bulk_retry}", &things.bulk_retry).replace("{kind}", "order").replace("{id}", RESOURCE);
-            with_required(&path.replace("{erasure}", &things.erasure).replace("{subject}", HELD), operation)
+            with_required(
+                &path.replace("{erasure}", &things.erasure).replace("{client}", &things.client).replace("{subject}", HELD),
+                operation,
+            )
         };
         let body = example_body(operation);
         let method = method.to_ascii_uppercase();

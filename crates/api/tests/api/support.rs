@@ -226,6 +226,7 @@ impl Server {
             addresses: AddressPolicy::default(),
             allow_http: false,
             limits,
+            key_fetcher: None,
             erasure_list: None,
         });
         assert_eq!(app.ensure_admin_key(Some(ADMIN)).await.unwrap(), None);

@@ -49,6 +49,7 @@ async fn create(arguments: KeysCreateArguments) -> anyhow::Result<ExitCode> {
         addresses: AddressPolicy::default(),
         allow_http: false,
         limits: Limits::default(),
+        key_fetcher: None,
         erasure_list: None,
     });
     let input = KeyInput {

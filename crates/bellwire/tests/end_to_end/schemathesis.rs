@@ -19,8 +19,8 @@ const NOBODY: &str = "http://127.0.0.1:9/";
 /// The resource that there is, as the settings know it.
 const RESOURCE: &str = "eb73184b-ae3c-4411-aa82-3c3bd877cf78";
 
-/// A server with something of everything, and ids that the settings need: of a delivery, of an incident, and of a key and an endpoint
-/// that may be deleted.
+/// A server with something of everything, and ids that the settings need: of a delivery, of an incident, of a client, and of a key, an
+/// endpoint and a client that may be deleted.
 struct Furnished {
     home: Home,
     server: Server,
@@ -30,6 +30,8 @@ struct Furnished {
     erasure: String,
     spare_key: String,
     spare_endpoint: String,
+    client: String,
+    spare_client: String,
 }
 
 impl Furnished {
@@ -67,7 +69,9 @@ impl Furnished {
         api.put(&format!("/v1/accounts/clinic-7/resources/difference/{RESOURCE}"), &resource).expect(201);
         let spare_endpoint = made("/v1/accounts/clinic-7/endpoints", &endpoint);
         let spare_key = made("/v1/keys", &json!({ "role": "auditor" }));
-        Self { home, server, delivery, incident, bulk_retry, erasure, spare_key, spare_endpoint }
+        let asked = json!({ "jwks_url": "https://client.example/jwks.json" });
+        let [client, spare_client] = [(); 2].map(|()| made("/v1/accounts/clinic-7/clients", &asked));
+        Self { home, server, delivery, incident, bulk_retry, erasure, spare_key, spare_endpoint, client, spare_client }
     }
 
     fn key(&self, role: &str, account: Option<&str>) -> String {
@@ -92,6 +96,8 @@ impl Furnished {
             ("ERASURE_ID", &self.erasure),
             ("SPARE_KEY_ID", &self.spare_key),
             ("SPARE_ENDPOINT_ID", &self.spare_endpoint),
+            ("CLIENT_ID", &self.client),
+            ("SPARE_CLIENT_ID", &self.spare_client),
         ];
         command.env("BELLWIRE_KEY", key).envs(ids);
         command

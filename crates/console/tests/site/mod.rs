@@ -56,6 +56,7 @@ impl Site {
             addresses: AddressPolicy::default(),
             allow_http: false,
             limits: Limits::default(),
+            key_fetcher: None,
             erasure_list: None,
         });
         assert_eq!(app.ensure_admin_key(Some(ADMIN)).await.unwrap(), None);

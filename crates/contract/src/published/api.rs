@@ -9,6 +9,7 @@ use crate::published::bindings::{Bindings, quoted, write};
 use crate::published::error_kind::ErrorKind;
 use crate::published::inputs::{self, Input, Inputs, PublishedRequest};
 use crate::published::refusals::{RefusalRule, RuledOut};
+use crate::published::tokens::TokenRules;
 use crate::published::verb::Verb;
 use crate::published::views::Passed;
 use crate::request::Header;
@@ -25,6 +26,8 @@ pub struct PublishedApi {
     /// Where consumers reach it.
     pub(crate) url: Option<String>,
     pub(crate) authentication: Authentication,
+    /// Where clients get access tokens, if they do.
+    pub(crate) tokens: Option<TokenRules>,
     pub(crate) routes: Vec<PublishedRoute>,
     /// The routes of each path, by index.
     pub(crate) paths: matchit::Router<Vec<usize>>,
@@ -113,6 +116,11 @@ impl PublishedApi {
     /// Where requests carry the caller's key.
     pub fn authentication(&self) -> &Authentication {
         &self.authentication
+    }
+
+    /// Where clients get access tokens, if they do.
+    pub fn tokens(&self) -> Option<&TokenRules> {
+        self.tokens.as_ref()
     }
 
     /// The routes, in the contract's order.

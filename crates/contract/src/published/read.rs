@@ -5,6 +5,7 @@ mod known;
 mod refuse;
 mod route;
 mod status;
+mod tokens;
 
 use std::str::FromStr;
 
@@ -13,12 +14,14 @@ use http::HeaderName;
 use crate::diagnostic::Report;
 use crate::grammar::{Definition, KeySpec, Shape};
 use crate::published::api::{Authentication, PublishedApi, PublishedRoute};
+use crate::published::tokens::TokenRules;
 use crate::reader::{Fields, items, join, text};
 use crate::yaml::Node;
 
 use errors::{ERRORS, ERRORS_HELP, read_errors};
 pub(crate) use route::Offered;
 use route::{ROUTE, read_route};
+use tokens::{TOKENS, read_tokens};
 
 /// The most routes in a contract.
 const ROUTES_MAX: usize = 100;
@@ -52,6 +55,7 @@ const AUTHENTICATION_KEYS: &[KeySpec] = &[
         "name the header that has the API key: `header: x-api-key`",
     ),
     KeySpec::optional("scheme", Shape::TEXT, "A word before the key."),
+    KeySpec::optional("tokens", TOKENS, "Access tokens, which are taken in place of keys."),
 ];
 
 /// Reads `published`.
@@ -69,10 +73,24 @@ pub(crate) fn read(node: &Node, offered: &Offered<'_>, report: &mut Report) -> O
         add_path(&mut paths, &routes, &route, item, report);
         routes.push(route);
     }
+    let url = read_url(&fields, report);
+    let (authentication, tokens) = read_authentication(&fields, url.as_deref(), report)?;
+    for (key, path) in tokens.iter().flat_map(own_paths) {
+        if paths.at(path).is_ok() {
+            let place = format!("published.authentication.tokens.{key}");
+            report.add(
+                fields.at("authentication"),
+                &place,
+                format!("a route takes requests to {path}"),
+                "change one of the paths",
+            );
+        }
+    }
     Some(PublishedApi {
         title: fields.text("title", report),
-        url: read_url(&fields, report),
-        authentication: read_authentication(&fields, report)?,
+        url,
+        authentication,
+        tokens,
         errors: read_errors(fields.get("errors")?, report)?,
         routes,
         paths,
@@ -129,9 +147,18 @@ fn read_url(fields: &Fields<'_>, report: &mut Report) -> Option<String> {
     Some(text)
 }
 
-fn read_authentication(fields: &Fields<'_>, report: &mut Report) -> Option<Authentication> {
+/// The paths that are served beside the routes, by their keys.
+fn own_paths(tokens: &TokenRules) -> impl Iterator<Item = (&'static str, &str)> {
+    [("path", tokens.path())].into_iter().chain(tokens.configuration_path().map(|path| ("configuration", path)))
+}
+
+fn read_authentication(
+    fields: &Fields<'_>,
+    url: Option<&str>,
+    report: &mut Report,
+) -> Option<(Authentication, Option<TokenRules>)> {
     let Some(node) = fields.get("authentication") else {
-        return Some(Authentication { header: http::header::AUTHORIZATION, scheme: Some("Bearer".to_owned()) });
+        return Some((Authentication { header: http::header::AUTHORIZATION, scheme: Some("Bearer".to_owned()) }, None));
     };
     let fields = Fields::open(node, "published.authentication", AUTHENTICATION_KEYS, report)?;
     let Ok(name) = HeaderName::from_str(&fields.text("header", report)?) else {
@@ -139,5 +166,13 @@ fn read_authentication(fields: &Fields<'_>, report: &mut Report) -> Option<Authe
         report.add(fields.at("header"), &place, "this is not a header name", "write letters, digits and `-`");
         return None;
     };
-    Some(Authentication { header: name, scheme: fields.text("scheme", report) })
+    let authentication = Authentication { header: name, scheme: fields.text("scheme", report) };
+    let Some(node) = fields.get("tokens") else { return Some((authentication, None)) };
+    let is_bearer = authentication.scheme.as_ref().is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"));
+    if authentication.header != http::header::AUTHORIZATION || !is_bearer {
+        let help = "write `authentication: { header: authorization, scheme: Bearer, tokens: { … } }`";
+        report.add(node.at, &fields.path_of("tokens"), "clients send tokens as `Authorization: Bearer <token>`", help);
+    }
+    let tokens = read_tokens(node, &fields.path_of("tokens"), url, report)?;
+    Some((authentication, Some(tokens)))
 }

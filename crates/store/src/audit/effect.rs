@@ -3,6 +3,7 @@
 use bellwire_domain::{AuditAction, AuditActor, AuditEntry};
 
 use crate::rows::account::Account;
+use crate::rows::client::Client;
 use crate::rows::endpoint::Endpoint;
 use crate::rows::incident::Incident;
 use crate::rows::replay::Replay;
@@ -27,7 +28,7 @@ macro_rules! always {
     })+ };
 }
 pub(crate) use always;
-always!((), Account, ActiveSecret, Endpoint, Incident, Replay);
+always!((), Account, ActiveSecret, Client, Endpoint, Incident, Replay);
 
 impl Effect for bool {
     fn happened(&self) -> bool {

@@ -48,6 +48,7 @@ impl Draft {
         };
         let actor = match &entry.actor {
             AuditActor::Key(id) => id.to_string(),
+            AuditActor::Client(id) => id.to_string(),
             AuditActor::Portal(account) => format!("portal:{account}"),
             AuditActor::Person(name) => format!("person:{}", commit(ACTOR.to_owned(), name)),
             AuditActor::Command => "command".to_owned(),

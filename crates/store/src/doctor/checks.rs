@@ -67,6 +67,8 @@ pub(super) const ALL: &[Definition] = &[
              LEFT JOIN accounts a ON a.id = x.account_id WHERE a.id IS NULL",
             "SELECT 'resources of account ' || x.account_id FROM (SELECT DISTINCT account_id FROM resources) x \
              LEFT JOIN accounts a ON a.id = x.account_id WHERE a.id IS NULL",
+            "SELECT 'clients of account ' || x.account_id FROM (SELECT DISTINCT account_id FROM clients) x \
+             LEFT JOIN accounts a ON a.id = x.account_id WHERE a.id IS NULL",
             "SELECT 'keys of account ' || x.account_id FROM (SELECT DISTINCT account_id FROM api_keys) x \
              LEFT JOIN accounts a ON a.id = x.account_id WHERE a.id IS NULL AND x.account_id IS NOT NULL",
         ],

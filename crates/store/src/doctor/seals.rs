@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bellwire_domain::{AccountId, BulkRetryId, DeliveryId, ErasureId, EventId, ResourceId};
+use bellwire_domain::{AccountId, BulkRetryId, ClientId, DeliveryId, ErasureId, EventId, ResourceId};
 
 use super::examination::Check;
 use crate::StoreError;
@@ -46,6 +46,14 @@ columns! {
         endpoint: &'r str = "endpoint_id",
         ordinal: i64 = "ordinal",
         sealed: &'r [u8] = "secret_sealed",
+    }
+}
+
+columns! {
+    struct SealedClient<'r> of "clients" {
+        account: AccountId = "account_id",
+        id: ClientId = "id",
+        sealed: &'r [u8] = "keys_sealed",
     }
 }
 
@@ -152,6 +160,16 @@ const ALL: &[Definition] = &[
         read: |row| {
             let SealedSecret { account, endpoint, ordinal, sealed } = row.read()?;
             Ok(Found { place: Place::secret(&account, endpoint, ordinal), account, sealed, length: None })
+        },
+    },
+    Definition {
+        name: "sealed.clients",
+        promise: "the keys of every client open in their place",
+        table: "clients",
+        select: || select::<SealedClient<'_>>("FROM clients"),
+        read: |row| {
+            let SealedClient { account, id, sealed } = row.read()?;
+            Ok(Found { place: Place::client(&account, &id), account, sealed, length: None })
         },
     },
     Definition {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{AccountId, AuditEntry, Clock, Entropy, RateLimit, RoomLimits, Timestamp};
+use bellwire_domain::{AccountId, AuditEntry, ClientId, Clock, Entropy, RateLimit, RoomLimits, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc, oneshot};
 
@@ -27,6 +27,7 @@ use crate::audit::append;
 use crate::audit::effect::Effect;
 use crate::audit::keys::AuditKeys;
 use crate::rows::account::{self, Account};
+use crate::rows::client::{self, Client};
 use crate::rows::contract_key::{self, ContractKeys};
 use crate::rows::key::ApiKey;
 use crate::rows::lane::LaneKey;
@@ -37,6 +38,7 @@ use crate::sql::{Db, Readers, Source};
 const ACCOUNTS_CACHED_MAX: usize = 10_000;
 const CONFIGS_CACHED_MAX: usize = 20_000;
 const KEYS_CACHED_MAX: usize = 10_000;
+const CLIENTS_CACHED_MAX: usize = 10_000;
 const CONTRACTS_CACHED_MAX: usize = 1_000;
 /// On PostgreSQL, for how long a change by another node may go unseen, should its notice get lost.
 const CACHED_AGE_MAX: Duration = Duration::from_secs(3);
@@ -129,6 +131,7 @@ impl Parts {
             accounts: Cache::new(ACCOUNTS_CACHED_MAX, age_max),
             configs: Cache::new(CONFIGS_CACHED_MAX, age_max),
             keys: Cache::new(KEYS_CACHED_MAX, age_max),
+            clients: Cache::new(CLIENTS_CACHED_MAX, age_max),
             contract_keys: Cache::new(CONTRACTS_CACHED_MAX, age_max),
             noted: Arc::default(),
             is_shared,
@@ -180,6 +183,7 @@ pub(crate) struct Access {
     pub(crate) accounts: Cache<AccountId, Arc<Account>>,
     pub(crate) configs: Cache<LaneKey, Arc<EndpointConfig>>,
     pub(crate) keys: Cache<[u8; 32], ApiKey>,
+    pub(crate) clients: Cache<ClientId, Arc<Client>>,
     pub(crate) contract_keys: Cache<ContractKeys, Arc<[ActiveSecret]>>,
     /// What is to be recorded by itself, and who waits for that.
     noted: Arc<Mutex<Vec<Noted>>>,
@@ -337,6 +341,20 @@ impl Access {
         Ok(found)
     }
 
+    /// A client of a published API, from memory or from the store.
+    pub(crate) async fn find_client(&self, id: &ClientId) -> Result<Option<Arc<Client>>, StoreError> {
+        if let Some(client) = self.clients.get(id) {
+            return Ok(Some(client));
+        }
+        let generation = self.clients.generation();
+        let (keyring, wanted) = (Arc::clone(&self.keyring), id.clone());
+        let client = self.read(move |db| client::find(db, &keyring, &wanted)).await?.map(Arc::new);
+        if let Some(client) = &client {
+            self.clients.insert(generation, id.clone(), Arc::clone(client));
+        }
+        Ok(client)
+    }
+
     /// An account, from memory or from the store.
     pub(crate) async fn find_account(&self, id: &AccountId) -> Result<Option<Arc<Account>>, StoreError> {
         if let Some(account) = self.accounts.get(id) {
@@ -408,6 +426,12 @@ impl Access {
         self.configs.remove_where(|lane| lane.account_id == *id);
     }
 
+    /// Forgets whose keys and tokens work.
+    pub(crate) fn forget_keys(&self) {
+        self.keys.remove_where(|_| true);
+        self.clients.remove_where(|_| true);
+    }
+
     /// Something is being erased in an account.
     pub(crate) fn note_erasing(&self, id: &AccountId) {
         if !self.is_erasing(id) {
@@ -425,12 +449,12 @@ impl Access {
         match notice {
             Notice::Account(id) => self.forget_account(id),
             Notice::Erasing(id) => self.note_erasing(id),
-            Notice::Keys => self.keys.remove_where(|_| true),
+            Notice::Keys => self.forget_keys(),
             Notice::Waiting => self.context.handoff.claimable.notify_one(),
             Notice::Deaf => {
                 self.accounts.remove_where(|_| true);
                 self.configs.remove_where(|_| true);
-                self.keys.remove_where(|_| true);
+                self.forget_keys();
                 self.context.handoff.claimable.notify_one();
             }
         }

@@ -14,7 +14,7 @@ use super::scrub;
 use crate::StoreError;
 use crate::rows::account;
 use crate::rows::event::{SEQ_MAX, event_place, place_seq};
-use crate::rows::{bulk_retry, erasure, hold, incident, session};
+use crate::rows::{bulk_retry, client, erasure, hold, incident, session};
 use crate::sql::{Db, Select, columns, params};
 
 /// Rows of a table that go in one step.
@@ -95,6 +95,7 @@ pub(crate) fn begin(db: Db<'_>, id: &AccountId, now: Timestamp) -> Result<bool, 
         db.execute(DELETE_KEYS, params![id.as_str()])?;
         db.execute(DELETE_REPLAYS, params![id.as_str()])?;
         session::end_of_account(db, id)?;
+        client::drop_of_account(db, id)?;
         incident::drop_of_account(db, id)?;
         bulk_retry::drop_of_account(db, id)?;
         erasure::drop_of_account(db, id)?;

@@ -15,7 +15,7 @@ pub(crate) enum Notice {
     Account(AccountId),
     /// What is about somebody is being erased in this account: a delivery in memory may not exist any more.
     Erasing(AccountId),
-    /// A key has been revoked.
+    /// A key has been revoked, or a client deleted.
     Keys,
     /// Deliveries wait that no node has in its lanes.
     Waiting,

@@ -13,7 +13,7 @@ use super::scrub;
 use crate::StoreError;
 use crate::page::PageRequest;
 use crate::rows::account::{self, Account, from_days};
-use crate::rows::{bulk_retry, incident};
+use crate::rows::{bulk_retry, client, incident};
 
 /// Accounts looked at with one read.
 const ACCOUNTS_PAGE: u32 = 100;
@@ -90,6 +90,7 @@ impl Queue {
     pub async fn expire(&self, everybody: RetentionPeriods) -> Result<Expired, StoreError> {
         let now = self.0.now();
         let mut expired = Expired::default();
+        self.0.write(move |db| client::drop_used_assertions(db, now)).await?;
         let own = self.0.read(expiry::own_answers).await?.into_iter().map(|days| (Some(days), from_days(days)));
         for (days, period) in everybody.answers.map(|period| (None, period)).into_iter().chain(own) {
             self.expire_answers(days, now.minus(period), &mut expired).await?;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod bulk_retries;
+mod clients;
 mod contract_keys;
 mod expected;
 mod figures;
@@ -128,7 +129,7 @@ impl Records {
         let (wanted, now) = (id.clone(), self.access.now());
         let begun = self.access.act(self.entry(), move |db| deletion::begin(db, &wanted, now)).await;
         self.access.forget_account(id);
-        self.access.keys.remove_where(|_| true);
+        self.access.forget_keys();
         self.access.deletion_begun.notify_one();
         begun
     }

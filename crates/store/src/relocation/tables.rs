@@ -6,6 +6,7 @@ use crate::rows::account::AccountRow;
 use crate::rows::attempt::AttemptRow;
 use crate::rows::audit::{CheckpointRow, NodeRow, PersonalRow, RecordRow};
 use crate::rows::bulk_retry::BulkRetryRow;
+use crate::rows::client::{ClientRow, UsedAssertionRow};
 use crate::rows::contract_key::ContractKeyRow;
 use crate::rows::delivery::EndedRow;
 use crate::rows::disclosure::DisclosureRow;
@@ -71,7 +72,7 @@ impl CopiedTable {
 }
 
 /// In the order in which they are copied.
-pub(super) fn tables() -> [CopiedTable; 26] {
+pub(super) fn tables() -> [CopiedTable; 28] {
     [
         CopiedTable::of::<KeyRow<'_>>(),
         CopiedTable::of::<AccountRow<'_>>().with(&[
@@ -87,6 +88,8 @@ pub(super) fn tables() -> [CopiedTable; 26] {
             .with(&["incidents", "activation_due", "activation_failures", "unproven", "heartbeat_at"])
             .with_bytes(&["activation_hash", "activation_sealed"]),
         CopiedTable::of::<SecretRow<'_>>(),
+        CopiedTable::of::<ClientRow<'_>>(),
+        CopiedTable::of::<UsedAssertionRow<'_>>(),
         CopiedTable::of::<ContractKeyRow<'_>>(),
         CopiedTable::of::<EventRow<'_>>(),
         CopiedTable::of::<ClearSubjectRow<'_>>(),

@@ -23,7 +23,7 @@ use bellwire_domain::Entropy;
 use hmac::{Hmac, Mac};
 use lz4_flex::block::{compress_prepend_size, decompress_size_prepended};
 use parking_lot::RwLock;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use super::key_row::KeyRow;
 use super::place::Place;
@@ -110,6 +110,20 @@ impl DataKey {
     /// trying every value.
     pub(crate) fn conceal(&self, digest: &[u8; 32]) -> [u8; 32] {
         self.fingerprints.clone().chain_update(digest).finalize().into_bytes().into()
+    }
+
+    /// What proves that a text was made here: a code under a key that is derived from this one for that purpose alone.
+    pub(crate) fn prove(&self, purpose: &str, text: &[u8]) -> [u8; 32] {
+        self.proof(purpose).chain_update(text).finalize().into_bytes().into()
+    }
+
+    /// Whether [`DataKey::prove`] made that code of the text; in the same time whatever the code is.
+    pub(crate) fn is_proven(&self, purpose: &str, text: &[u8], code: &[u8]) -> bool {
+        self.proof(purpose).chain_update(text).verify_slice(code).is_ok()
+    }
+
+    fn proof(&self, purpose: &str) -> Hmac<Sha256> {
+        hmac(&self.conceal(&Sha256::digest(purpose).into()))
     }
 
     /// The first half of a hash by which a subject is found and not guessed.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bellwire_domain::{AccountId, BulkRetryId, DeliveryId, ErasureId, EventId, ResourceId};
+use bellwire_domain::{AccountId, BulkRetryId, ClientId, DeliveryId, ErasureId, EventId, ResourceId};
 
 use crate::StoreError;
 
@@ -37,6 +37,11 @@ impl Place {
     /// A key of a contract.
     pub(crate) fn contract_key(contract: &str, kind: &str, ordinal: i64) -> Self {
         Self { table: "contract_keys", name: format!("contract_keys:{contract}/{kind}/{ordinal}") }
+    }
+
+    /// The keys of a client.
+    pub(crate) fn client(account: &AccountId, client: &ClientId) -> Self {
+        Self { table: "clients", name: format!("clients:{account}/{client}") }
     }
 
     /// An endpoint's headers.

@@ -5,9 +5,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bellwire_domain::{
-    AccountId, BulkRetryId, DeliveryId, DeliveryState, EndpointId, ErasureId, ErasureState, EventFilter, EventId, EventType,
-    HealthStatus, IncidentId, KeyId, OutcomeKind, PayloadChoice, Pointer, RateLimit, ReplayCase, ReplayId, ReplayState,
-    ResourceId, Role, Timestamp,
+    AccountId, BulkRetryId, ClientId, DeliveryId, DeliveryState, EndpointId, ErasureId, ErasureState, EventFilter, EventId,
+    EventType, HealthStatus, IncidentId, KeyId, OutcomeKind, PayloadChoice, Pointer, RateLimit, ReplayCase, ReplayId,
+    ReplayState, ResourceId, Role, Timestamp,
 };
 use rusqlite::types::Value;
 
@@ -87,7 +87,7 @@ cells! {
 macro_rules! parsed {
     ($($type:ty),+ $(,)?) => { $(cells! { $type = |text| <$type>::from_str(text).ok(); })+ };
 }
-parsed!(AccountId, BulkRetryId, EndpointId, ErasureId, EventId, IncidentId, KeyId, ReplayId, ResourceId);
+parsed!(AccountId, BulkRetryId, ClientId, EndpointId, ErasureId, EventId, IncidentId, KeyId, ReplayId, ResourceId);
 parsed!(DeliveryState, ErasureState, HealthStatus, OutcomeKind, ReplayState, Role, RateLimit);
 
 /// A list of texts, which a column holds as JSON.

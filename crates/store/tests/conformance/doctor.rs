@@ -15,7 +15,7 @@ use bellwire_store::{
 };
 
 use crate::fixture::{Fixture, event, lane, new_endpoint};
-use crate::privacy;
+use crate::{clients, privacy};
 
 const KEY: MasterKey = MasterKey::new([9; 32]);
 
@@ -96,6 +96,7 @@ async fn furnished() -> Fixture {
     fixture.store.records.create_key(key, key_hash("one")).await.unwrap();
     let keys = ContractKeys { contract: "noyo".to_owned(), kind: "ed25519" };
     fixture.store.records.put_first_contract_key(&keys, Secret::new("a key".to_owned())).await.unwrap();
+    fixture.store.records.create_client(clients::client(&fixture, "a", "cli_1"), 1).await.unwrap().unwrap();
     fixture
 }
 
@@ -115,7 +116,7 @@ async fn a_store_in_use_is_sound_and_counted() {
     assert_eq!(counted("sealed.documents"), 1);
     assert_eq!((counted("sealed.secrets"), counted("sealed.headers"), counted("sealed.answers")), (1, 1, 4));
     assert_eq!((counted("sealed.endpoints"), counted("sealed.bulk_retries"), counted("sealed.activations")), (2, 1, 1));
-    assert_eq!((counted("sealed.credentials"), counted("sealed.contract_keys")), (1, 1));
+    assert_eq!((counted("sealed.credentials"), counted("sealed.contract_keys"), counted("sealed.clients")), (1, 1, 1));
     let without_key = examine(&place, None).unwrap();
     assert!(without_key.is_sound());
     let skipped = without_key.checks.iter().filter(|check| check.skipped.is_some()).map(|check| check.name);
@@ -126,6 +127,7 @@ async fn a_store_in_use_is_sound_and_counted() {
         "bulk_retries",
         "contract_keys",
         "secrets",
+        "clients",
         "headers",
         "credentials",
         "activations",
@@ -149,13 +151,14 @@ async fn a_store_in_use_is_sound_and_counted() {
 }
 
 /// What is done to the store, and the checks that notice.
-const DAMAGES: [(&str, &[&str]); 70] = [
+const DAMAGES: [(&str, &[&str]); 72] = [
     (
         "DELETE FROM accounts WHERE id = 'a'",
         &[
             "accounts",
             "sealed.endpoints",
             "sealed.secrets",
+            "sealed.clients",
             "sealed.headers",
             "sealed.credentials",
             "sealed.payloads",
@@ -232,6 +235,8 @@ const DAMAGES: [(&str, &[&str]); 70] = [
     ("UPDATE accounts SET pending = 1 WHERE id = 'empty'", &["accounts.pending"]),
     ("UPDATE bulk_retries SET reason_sealed = x'00'", &["sealed.bulk_retries"]),
     ("UPDATE contract_keys SET ordinal = 2", &["sealed.contract_keys"]),
+    ("UPDATE clients SET keys_sealed = x'00'", &["sealed.clients"]),
+    ("UPDATE clients SET account_id = 'nobody'", &["accounts", "sealed.clients"]),
     ("UPDATE bulk_retries SET ended_at = NULL", &["bulk_retries"]),
     ("UPDATE bulk_retries SET state = 'running', ended_at = NULL, account_id = 'nobody'", &["bulk_retries"]),
     ("UPDATE replays SET cursor_seq = last_seq + 1", &["replays"]),
@@ -248,6 +253,7 @@ const DAMAGES: [(&str, &[&str]); 70] = [
             "sealed.keys",
             "sealed.endpoints",
             "sealed.secrets",
+            "sealed.clients",
             "sealed.headers",
             "sealed.credentials",
             "sealed.payloads",

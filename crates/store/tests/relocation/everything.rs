@@ -30,6 +30,7 @@ pub async fn told(store: &Store) -> Vec<String> {
         }
         tell(&store.records.list_events(&account.id, EventQuery::default(), all.clone()).await.unwrap().items);
         tell(&store.records.list_bulk_retries(Some(account.id.clone()), all.clone()).await.unwrap().items);
+        tell(&store.records.list_clients(&account.id, all.clone()).await.unwrap().items);
         tell(&store.records.list_resources(&account.id, "order", all.clone()).await.unwrap().items);
     }
     for delivery in store.records.list_deliveries(DeliveryQuery::default(), all.clone()).await.unwrap().items {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_domain::{
-    AccountId, BulkRetryId, Decision, DeliveryState, Entropy, EventFilter, KeyId, PayloadChoice, Pointer, ReplayId, ResourceId,
-    RetentionPeriods, Secret, Timestamp,
+    AccountId, BulkRetryId, ClientId, Decision, DeliveryState, Entropy, EventFilter, KeyId, PayloadChoice, Pointer, ReplayId,
+    ResourceId, RetentionPeriods, Secret, Timestamp,
 };
 use bellwire_domain::{AuditAction, AuditActor, AuditEntry, AuditOrigin, AuditVia, ReplayCase, Role, RoomLimits};
 use bellwire_store::doctor::examine;
@@ -14,7 +14,7 @@ use bellwire_store::{
     ApiKey, EndpointChanges, Location, MasterKey, NewReplay, OpenError, Precondition, PutAccount, PutResource, Relocated,
     Relocation, RelocationProgress, Removed, ResourceDecision, ResourceUpdate, StoreOptions, key_hash, relocate,
 };
-use bellwire_store::{ContractKeys, DeliveryQuery, Matched, NewBulkRetry};
+use bellwire_store::{Client, ClientKeySource, ContractKeys, DeliveryQuery, Matched, NewBulkRetry};
 use bellwire_testkit::postgres::{Cluster, psql};
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use bytes::Bytes;
@@ -164,6 +164,14 @@ async fn furnish(mut fixture: Fixture) -> Fixture {
     let (account, _) = fixture.store.records.put_account(account).await.unwrap();
     let other = fixture.account("b").await;
     fixture.account("empty").await;
+    for (id, keys) in
+        [("cli_1", ClientKeySource::Url("https://c.example/jwks".to_owned())), ("cli_2", ClientKeySource::Set("{}".to_owned()))]
+    {
+        let id = ClientId::try_new(id).unwrap();
+        let client = Client { id: id.clone(), account_id: account_id("a"), name: None, keys, created_at: fixture.now() };
+        fixture.store.records.create_client(client, 2).await.unwrap().unwrap();
+        assert!(fixture.store.records.use_assertion(&id, "jti", fixture.now()).await.unwrap());
+    }
     let headers = EndpointChanges {
         headers: Some(vec![("x-own".into(), "1".into())]),
         credentials: Some(Some(Secret::new(r#"{"token":"1"}"#.to_owned()))),

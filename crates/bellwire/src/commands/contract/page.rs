@@ -232,6 +232,19 @@ fn api(published: &PublishedApi) -> String {
     if published.routes().iter().any(|route| !route.is_public()) {
         let _ = writeln!(text, "Send your API key as `{}: {word}<key>`.\n", authentication.header);
     }
+    if let Some(tokens) = published.tokens() {
+        let scopes: Vec<String> = tokens.scopes().map(|(name, right)| format!("`{name}` ({right})")).collect();
+        let algorithms: Vec<&str> = tokens.algorithms().iter().map(|algorithm| algorithm.as_str()).collect();
+        let _ = writeln!(
+            text,
+            "Or send an access token in its place. A registered client gets one at `{}` for an assertion that it has signed with {} \
+             (RFC 7523), with one or more of these scopes: {}. It is good for {} seconds.\n",
+            tokens.url(),
+            algorithms.join(" or "),
+            scopes.join(", "),
+            tokens.lifetime().as_secs()
+        );
+    }
     for route in published.routes() {
         let title = route.title().map_or(String::new(), |title| format!(": {title}"));
         let open = if route.is_public() { ", without a key" } else { "" };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::ACCOUNT;
-use crate::harness::{Home, LOCAL, Reply, Server, Sink, until};
+use crate::harness::{Home, LOCAL, Reply, Request, Server, Sink, until};
 
 fn start(home: &Home) -> Server {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/contracts");

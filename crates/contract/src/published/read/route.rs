@@ -178,7 +178,7 @@ fn has_key(node: &Node, name: &str) -> bool {
 }
 
 /// Reads a path in which whole segments may be `{names}`.
-fn read_path(node: &Node, place: &str, report: &mut Report) -> Option<String> {
+pub(super) fn read_path(node: &Node, place: &str, report: &mut Report) -> Option<String> {
     let path = text(node, place, report)?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~$@:".contains(&byte);
     let word = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
