@@ -111,9 +111,12 @@ pub(crate) struct Server {
     audit_checkpoints: Option<PathBuf>,
 }
 
-/// What is done before anybody is served: the operator's account is there, the start is recorded, and erasures are done again that an
+/// What is done before anybody is served: an end of all admin keys is told, the operator's account is there, the start is recorded, and erasures are done again that an
 /// older backup lacks.
 async fn begin(app: &App, operator_account: Option<&AccountId>, erasures: Option<&ErasureFile>) -> anyhow::Result<()> {
+    if let Some(end) = app.admin_keys_end().await? {
+        tracing::warn!(expires_at = %end, "every admin key expires: nobody can administer this store after that");
+    }
     if let Some(account) = operator_account {
         app.open_operator_account(account).await.context("--operator-account")?;
     }
@@ -162,9 +165,6 @@ impl Server {
             erasure_list: erasures.clone().map(|list| list as _),
         });
         let new_admin_key = app.ensure_admin_key(options.admin_key.as_deref()).await.map_err(refused_key)?;
-        if let Some(end) = app.admin_keys_end().await? {
-            tracing::warn!(expires_at = %end, "every admin key expires: nobody can administer this store after that");
-        }
         begin(&app, options.operator_account.as_ref(), erasures.as_deref()).await?;
         let public_url = options.public_url.unwrap_or_else(|| format!("{scheme}://{address}"));
         let sso = options.sso.map(|arguments| single_sign_on(arguments, &public_url, &clock)).transpose()?;

@@ -203,7 +203,9 @@ impl Access {
         drop(self.jobs.write().take());
         let closing = std::mem::take(&mut *self.closing.lock());
         let close = move || {
-            closing.into_iter().for_each(|close| close());
+            for close in closing {
+                close();
+            }
             Ok::<(), StoreError>(())
         };
         let _ = self.readers.run_blocking(close).await;

@@ -61,15 +61,14 @@ fn chosen<'a>(access: &AccountAccess, asked: TestSend<'a>, body: &Bytes) -> Resu
             Some(_) => Err(AppError::Invalid(vec![Fault::new("/type", "say which type of event the data is of")])),
         };
     };
-    let data = match asked.data {
-        Some(Posted(data)) => body.slice_ref(data.get().as_bytes()),
-        None => {
-            let contract = access.contract()?;
-            let Some(event) = contract.event(&event_type) else {
-                return Err(AppError::Invalid(vec![Fault::new("/type", contract.no_such_event(&event_type))]));
-            };
-            Bytes::copy_from_slice(event.example.get().as_bytes())
-        }
+    let data = if let Some(Posted(data)) = asked.data {
+        body.slice_ref(data.get().as_bytes())
+    } else {
+        let contract = access.contract()?;
+        let Some(event) = contract.event(&event_type) else {
+            return Err(AppError::Invalid(vec![Fault::new("/type", contract.no_such_event(&event_type))]));
+        };
+        Bytes::copy_from_slice(event.example.get().as_bytes())
     };
     let (pointer, subjects) = (String::new(), Vec::new());
     Ok(Some(EventInput { pointer, event_type, data, id: None, occurred_at: None, subjects, redeliver: false }))
