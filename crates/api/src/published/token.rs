@@ -57,7 +57,7 @@ async fn issue(api: &Api, contract: &Contract, tokens: &TokenRules, request: Req
     let below = format!("{}/published/{}{}", api.public_url, contract.name(), tokens.path());
     let body = match JsonBody::new(parts.headers, body, api).at_most(BODY_BYTES_MAX).read_encoded("").await {
         Ok(body) => body,
-        Err(problem) => return problem_answer(problem.into()),
+        Err(problem) => return problem_answer(&problem.into()),
     };
     let Some(wanted) = read_form(&body) else {
         return refuse(TokenRefusal::InvalidRequest("a parameter comes twice"));
@@ -97,7 +97,7 @@ fn read_form(form: &[u8]) -> Option<TokenRequest> {
 }
 
 /// A body that could not be read.
-fn problem_answer(refusal: Refusal) -> Response {
+fn problem_answer(refusal: &Refusal) -> Response {
     let status = match refusal.kind {
         ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -125,7 +125,7 @@ fn refused(refusal: &TokenRefusal) -> Response {
     let description = match refusal {
         TokenRefusal::Store(_) => "something failed inside; the log says what, under this answer's request id".to_owned(),
         // RFC 6749 §5.2 allows no quotes.
-        other => other.to_string().replace('`', "'").replace('"', "'"),
+        other => other.to_string().replace(['`', '"'], "'"),
     };
     let mut response = waiting(answer_json(status, &json!({ "error": error, "error_description": description })), retry_after);
     if let TokenRefusal::Store(error) = refusal {
