@@ -177,8 +177,7 @@ impl Server {
             in_flight_max: options.in_flight_max,
             retention: options.retention,
         });
-        let ready = Arc::new(AtomicBool::new(true));
-        let metrics = options.metrics;
+        let (ready, metrics) = (Arc::new(AtomicBool::new(true)), options.metrics);
         let stop_listening = CancellationToken::new();
         let limits = ListenerLimits { wrong_keys_max: options.wrong_keys_max, ..ListenerLimits::default() };
         let tasks = TaskTracker::new();
