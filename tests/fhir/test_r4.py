@@ -65,6 +65,17 @@ def test_the_capability_statement_says_what_works(client):
     assert "url" in {one["name"] for one in resource["searchParam"]}
 
 
+@requirement(52)
+def test_clients_find_where_they_get_tokens(client):
+    answer = client.ask("GET", "/.well-known/smart-configuration")
+    assert answer.status_code == 200, answer.text
+    said = answer.json()
+    assert said["token_endpoint"].endswith("/auth/token")
+    assert said["grant_types_supported"] == ["client_credentials"]
+    assert said["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
+    assert "system/Subscription.cruds" in said["scopes_supported"]
+
+
 @requirement(7, 19, 29, 72, 74, 125, 133, 137)
 def test_a_new_subscription_is_requested_and_shown_whole(client, receiver):
     sent = subscription(receiver.url)
