@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bellwire_contract::ClientKeys;
-use bellwire_domain::{AuditAction, AuditDetail, ClientId, Consumer, EndpointUrl, UrlPolicy};
+use bellwire_domain::{AuditAction, AuditDetail, ClientId, Consumer, UrlPolicy};
 use bellwire_store::{Client, ClientKeySource, Page, PageRequest};
 use serde_json::{Map, Value};
 
-use crate::endpoint_rules::check_name;
+use crate::endpoint_rules::{check_name, url_fault};
 use crate::endpoints::limited;
 use crate::error::no_faults;
 use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource};
@@ -81,14 +81,8 @@ impl App {
 
     fn key_url_fault(&self, access: &AccountAccess, text: &str) -> Option<String> {
         let policy = if self.options().allow_http { UrlPolicy::Any } else { UrlPolicy::Https };
-        let url = match EndpointUrl::try_new(text, policy) {
-            Ok(url) => url,
-            Err(error) => return Some(error.to_string()),
-        };
-        let address = url.literal_address()?;
         let consumer = Consumer { account: &access.account.id, contract: &access.account.contract };
-        let class = self.options().addresses.check(address, url.port(), consumer).err()?;
-        Some(format!("{address} is {}, from where nothing is fetched; only the operator can allow it", class.as_str()))
+        url_fault(text, policy, (&self.options().addresses, consumer), "from where nothing is fetched")
     }
 
     /// A client of the account.

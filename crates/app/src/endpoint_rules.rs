@@ -45,6 +45,22 @@ pub(crate) struct AskedEnd {
 /// The name of the definition for all types that a contract does not list. It is not a type itself.
 pub(crate) const ANY: &str = "*";
 
+/// What is wrong with a URL that requests go to: its form, its scheme, or an address that is never connected to. `never` says so.
+pub(crate) fn url_fault(
+    text: &str,
+    policy: UrlPolicy,
+    (addresses, consumer): (&AddressPolicy, Consumer<'_>),
+    never: &str,
+) -> Option<String> {
+    let url = match EndpointUrl::try_new(text, policy) {
+        Ok(url) => url,
+        Err(error) => return Some(error.to_string()),
+    };
+    let address = url.literal_address()?;
+    let class = addresses.check(address, url.port(), consumer).err()?;
+    Some(format!("{address} is {}, {never}; only the operator can allow it", class.as_str()))
+}
+
 impl EndpointRules<'_> {
     /// The most endpoints of an account.
     pub(crate) fn endpoints_max(&self) -> u32 {
@@ -55,17 +71,9 @@ impl EndpointRules<'_> {
     /// The URL: a scheme that the contract accepts, and no address that could never be connected to.
     pub(crate) fn check_url(&self, text: &str, faults: &mut Vec<Fault>) {
         let policy = if self.allow_http { UrlPolicy::Any } else { self.contract.subscription().url };
-        let url = match EndpointUrl::try_new(text, policy) {
-            Ok(url) => url,
-            Err(error) => return faults.push(Fault::new("/url", error.to_string())),
-        };
-        let Some(address) = url.literal_address() else { return };
         let consumer = Consumer { account: &self.account.id, contract: self.contract.name() };
-        if let Err(class) = self.addresses.check(address, url.port(), consumer) {
-            let detail =
-                format!("{address} is {}, to which nothing is delivered; only the operator can allow it", class.as_str());
-            faults.push(Fault::new("/url", detail));
-        }
+        let fault = url_fault(text, policy, (self.addresses, consumer), "to which nothing is delivered");
+        faults.extend(fault.map(|detail| Fault::new("/url", detail)));
     }
 
     /// The chosen events; by default, those that the contract enables.

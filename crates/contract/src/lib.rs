@@ -112,7 +112,7 @@ pub use proofs::Proof;
 pub use published::{
     AccountView, Authentication, DeliveryView, EndpointView, ErrorKind, EventView, FieldFault, GrantedScope, Inputs, KeyView,
     Passed, PublishedAnswer, PublishedApi, PublishedRequest, PublishedRoute, ResourceView, RouteMatch, RuledOut, ScopeRight,
-    TokenRules, Verb,
+    TokenRules, Verb, pairs_object,
 };
 pub use render::{
     AccountInput, AttemptInput, BatchedEvent, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput,

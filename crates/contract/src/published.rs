@@ -18,7 +18,7 @@ pub(crate) use api::Answer;
 pub use api::{Authentication, PublishedAnswer, PublishedApi, PublishedRoute, RouteMatch};
 pub(crate) use bindings::{Bindings, object, quoted, write};
 pub use error_kind::ErrorKind;
-pub use inputs::{FieldFault, Inputs, PublishedRequest};
+pub use inputs::{FieldFault, Inputs, PublishedRequest, pairs_object};
 pub(crate) use read::{Offered, PUBLISHED, read};
 pub use refusals::RuledOut;
 pub use tokens::{GrantedScope, ScopeRight, TokenRules};

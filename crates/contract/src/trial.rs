@@ -1,17 +1,18 @@
 //! Renders every event once with its example, so that a template that cannot work is found when the contract is loaded.
 
 mod answers;
+mod example;
 mod handshake;
 mod heartbeat;
 
-use bellwire_domain::{EventType, PayloadLevel, PayloadRules, Pointer, Timestamp, Trigger};
+use bellwire_domain::{EventType, PayloadLevel, PayloadRules, Pointer, Trigger};
 
 use crate::contract::Contract;
 use crate::diagnostic::{At, Report};
 use crate::facts::FilteredEvent;
 use crate::reduce::reduce;
 use crate::render::{
-    AccountInput, AttemptInput, BatchedEvent, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput, Rendering,
+    AttemptInput, BatchedEvent, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput, Rendering,
 };
 use crate::token_request::TokenInput;
 
@@ -51,20 +52,13 @@ fn try_token(contract: &Contract, report: &mut Report) {
         return;
     }
     for (options, credentials) in choices(contract) {
-        let endpoint = EndpointInput {
-            id: "example",
-            url: "https://example.com/webhooks",
-            name: Some("Example"),
-            expires_at: None,
-            headers: &[],
-            options: Some(&options),
-            credentials: credentials.as_deref(),
-        };
+        let endpoint = example::endpoint(contract, Some(&options), credentials.as_deref());
+        let endpoint = EndpointInput { expires_at: None, ..endpoint };
         let input = TokenInput {
             endpoint,
-            account: AccountInput { id: "example", name: Some("Example") },
+            account: example::ACCOUNT,
             secrets: contract.example_secrets(),
-            at: Timestamp::from_secs(1_760_000_000),
+            at: example::NOW,
             random: [7; 16],
         };
         if let Err(error) = contract.render_token_request(&input) {
@@ -102,22 +96,14 @@ fn try_event(
 ) {
     let reduced = fields.map(|fields| reduce(data, fields));
     let data = reduced.as_deref().unwrap_or(data);
-    let now = Timestamp::from_secs(1_760_000_000);
+    let now = example::NOW;
     let event = EventInput { id: "example", event_type, occurred_at: now, seq: 1, data, is_test };
     let input = RenderInput {
         event,
         attempt: AttemptInput { number: 1, at: now, trigger: Trigger::Automatic, random: [7; 24] },
         delivery: DeliveryInput { id: "dlv_example", number: 1, created_at: now, first_attempt_at: Some(now), previous: None },
-        endpoint: EndpointInput {
-            id: "example",
-            url: "https://example.com/webhooks",
-            name: Some("Example"),
-            expires_at: contract.subscription().lease.and_then(|lease| lease.example(now)),
-            headers: &[],
-            options: Some(options),
-            credentials,
-        },
-        account: AccountInput { id: "example", name: Some("Example") },
+        endpoint: example::endpoint(contract, Some(options), credentials),
+        account: example::ACCOUNT,
         secrets: contract.example_secrets(),
         activation: None,
         others: &[],

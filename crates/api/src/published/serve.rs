@@ -9,13 +9,11 @@ use axum::response::{IntoResponse, Response};
 use bellwire_app::{AccountAccess, Actor, AppError, ClientAddress, Operation, Resource};
 use bellwire_contract::{
     Authentication, Contract, ErrorKind, Passed, PublishedAnswer, PublishedApi, PublishedRequest, PublishedRoute, RouteMatch,
-    Verb,
+    Verb, pairs_object,
 };
 use bellwire_domain::{AccountId, AuditVia};
 use bytes::Bytes;
-use serde_json::map::Entry;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use super::act::{Caller, act};
@@ -142,7 +140,7 @@ impl Serving<'_> {
     async fn read_body(&self, headers: &HeaderMap, body: Body, sender: &str) -> Result<Option<Bytes>, Refusal> {
         let body = JsonBody::new(headers.clone(), body, self.api);
         let bytes = if is_form(headers) {
-            body.read_encoded(sender).await.map(|form| form_object(&form))
+            body.read_encoded(sender).await.map(|form| pairs_object(form_urlencoded::parse(&form)).into())
         } else {
             body.read(sender).await
         };
@@ -185,24 +183,6 @@ fn share_of(actor: &Actor) -> &str {
 pub(super) fn is_form(headers: &HeaderMap) -> bool {
     let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     declared.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
-}
-
-/// The pairs of a form as a JSON object: texts by name, and a list of them where a name comes several times.
-fn form_object(form: &[u8]) -> Bytes {
-    let mut members: Map<String, Value> = Map::new();
-    for (name, value) in form_urlencoded::parse(form) {
-        let value = Value::from(value.into_owned());
-        match members.entry(name.into_owned()) {
-            Entry::Vacant(entry) => {
-                entry.insert(value);
-            }
-            Entry::Occupied(mut entry) => match entry.get_mut() {
-                Value::Array(values) => values.push(value),
-                one => *one = Value::Array(vec![one.take(), value]),
-            },
-        }
-    }
-    Value::Object(members).to_string().into()
 }
 
 /// The permission that a verb needs.

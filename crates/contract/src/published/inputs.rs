@@ -64,8 +64,8 @@ pub struct Inputs<'r> {
 impl PublishedRequest<'_> {
     pub(crate) fn bind(&self, names: &mut Bindings) {
         names.set("request.at", quoted(&self.at.to_string()));
-        names.set("request.path", object(self.path));
-        names.set("request.query", object(self.query));
+        names.set("request.path", pairs_object(self.path.iter().cloned()));
+        names.set("request.query", pairs_object(self.query.iter().cloned()));
         let text = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
             Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
         };
@@ -78,12 +78,12 @@ impl PublishedRequest<'_> {
     }
 }
 
-/// Pairs as a JSON object: texts by name, and a list of them where a name comes several times.
-fn object(pairs: &[(String, String)]) -> String {
+/// Pairs, such as a query's or a form's, as a JSON object: texts by name, and a list of them where a name comes several times.
+pub fn pairs_object<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> String {
     let mut members: Map<String, Value> = Map::new();
     for (name, value) in pairs {
-        let value = Value::from(value.as_str());
-        match members.entry(name.as_str()) {
+        let value = Value::String(value.into());
+        match members.entry(name) {
             Entry::Vacant(entry) => {
                 entry.insert(value);
             }

@@ -60,6 +60,18 @@ const ENDPOINT: &[&str] = &[
     "endpoint.updated_at",
 ];
 
+/// What an endpoint may bring, when it is registered and when it is changed.
+const CHOSEN: [(&str, bool); 8] = [
+    ("endpoint.enabled", false),
+    ("endpoint.headers", false),
+    ("endpoint.payload", false),
+    ("endpoint.rate_limit", false),
+    ("endpoint.options", false),
+    ("endpoint.credentials", false),
+    ("endpoint.expires_at", false),
+    ("endpoint.lease", false),
+];
+
 impl Verb {
     /// Whether it is about the contract itself and not about an account.
     pub(crate) fn is_about_the_catalogue(self) -> bool {
@@ -79,54 +91,19 @@ impl Verb {
     }
 
     /// What it can be given, and whether that is required.
-    pub(crate) fn inputs(self) -> &'static [(&'static str, bool)] {
-        match self {
-            Self::RegisterEndpoint => &[
-                ("endpoint.url", true),
-                ("endpoint.name", false),
-                ("endpoint.events", false),
-                ("endpoint.secret", false),
-                ("endpoint.enabled", false),
-                ("endpoint.headers", false),
-                ("endpoint.payload", false),
-                ("endpoint.rate_limit", false),
-                ("endpoint.options", false),
-                ("endpoint.credentials", false),
-                ("endpoint.expires_at", false),
-                ("endpoint.lease", false),
-            ],
-            Self::PutEndpoint => &[
-                ("endpoint.url", true),
-                ("endpoint.name", true),
-                ("endpoint.events", false),
-                ("endpoint.secret", false),
-                ("endpoint.enabled", false),
-                ("endpoint.headers", false),
-                ("endpoint.payload", false),
-                ("endpoint.rate_limit", false),
-                ("endpoint.options", false),
-                ("endpoint.credentials", false),
-                ("endpoint.expires_at", false),
-                ("endpoint.lease", false),
-            ],
+    pub(crate) fn inputs(self) -> Vec<(&'static str, bool)> {
+        let own: &[(&'static str, bool)] = match self {
+            Self::RegisterEndpoint => {
+                &[("endpoint.url", true), ("endpoint.name", false), ("endpoint.events", false), ("endpoint.secret", false)]
+            }
+            Self::PutEndpoint => {
+                &[("endpoint.url", true), ("endpoint.name", true), ("endpoint.events", false), ("endpoint.secret", false)]
+            }
             Self::ReadEndpoint => &[("endpoint.id", true)],
             Self::DeleteEndpoint => &[("endpoint.id", true), ("endpoint.if_match", false)],
-            Self::UpdateEndpoint => &[
-                ("endpoint.id", true),
-                ("endpoint.url", false),
-                ("endpoint.name", false),
-                ("endpoint.events", false),
-                ("endpoint.enabled", false),
-                ("endpoint.headers", false),
-                ("endpoint.payload", false),
-                ("endpoint.rate_limit", false),
-                ("endpoint.options", false),
-                ("endpoint.credentials", false),
-                ("endpoint.expires_at", false),
-                ("endpoint.lease", false),
-                ("endpoint.activate", false),
-                ("endpoint.if_match", false),
-            ],
+            Self::UpdateEndpoint => {
+                &[("endpoint.id", true), ("endpoint.url", false), ("endpoint.name", false), ("endpoint.events", false)]
+            }
             Self::ConfirmEndpoint => &[("endpoint.token", true)],
             Self::RotateSecret => &[("endpoint.id", true), ("endpoint.secret", false), ("endpoint.overlap", false)],
             Self::ReadResource => &[("resource.id", true)],
@@ -147,7 +124,13 @@ impl Verb {
             ],
             Self::ReadEventType => &[("event.type", true)],
             Self::ListKeys | Self::ListEventTypes => &[],
-        }
+        };
+        let (chosen, after): (&[_], &[_]) = match self {
+            Self::RegisterEndpoint | Self::PutEndpoint => (&CHOSEN, &[]),
+            Self::UpdateEndpoint => (&CHOSEN, &[("endpoint.activate", false), ("endpoint.if_match", false)]),
+            _ => (&[], &[]),
+        };
+        [own, chosen, after].concat()
     }
 
     pub(crate) fn needs_kind(self) -> bool {

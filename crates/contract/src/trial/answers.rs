@@ -1,7 +1,7 @@
 //! Writes the answer of every route and every kind of refusal twice, once with all optional values and once with none, so that an
 //! answer that cannot be written is found when the contract is loaded.
 
-use bellwire_domain::{PayloadChoice, Secret, Timestamp};
+use bellwire_domain::{PayloadChoice, Secret};
 
 use crate::catalogue::EventDefinition;
 use crate::contract::Contract;
@@ -12,6 +12,7 @@ use crate::published::{
     AccountView, Answer, Bindings, DeliveryView, EndpointView, ErrorKind, EventView, KeyView, Passed, PublishedRoute,
     ResourceView, Verb, quoted, write,
 };
+use crate::trial::example::NOW;
 use crate::variables::Variable;
 
 /// How much a sample holds.
@@ -124,8 +125,6 @@ fn sample<'a>(contract: &'a Contract, route: &'a PublishedRoute, amount: Amount)
         Verb::ListEventTypes => Passed::EventTypes(catalogue().collect()),
     })
 }
-
-const NOW: Timestamp = Timestamp::from_secs(1_760_000_000);
 
 fn endpoint(contract: &Contract, amount: Amount) -> EndpointView {
     let all = amount == Amount::Everything;

@@ -1,33 +1,26 @@
 //! Renders every step of a handshake once, and evaluates what is asked of its answer.
 
-use bellwire_domain::{EventType, Timestamp, Trigger};
+use bellwire_domain::{EventType, Trigger};
 
 use crate::answer_rules::AnswerInput;
 use crate::contract::Contract;
 use crate::diagnostic::{At, Report};
-use crate::render::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, RenderInput};
+use crate::render::{AttemptInput, DeliveryInput, EventInput, RenderInput};
+use crate::trial::example;
 
 /// Tries all steps, with answers that echo the token and answers that do not.
 pub(crate) fn try_steps(contract: &Contract, report: &mut Report) {
     let Some(activation) = contract.activation() else { return };
     let Ok(event_type) = EventType::try_new("activation") else { return };
-    let now = Timestamp::from_secs(1_760_000_000);
+    let now = example::NOW;
     let secrets = contract.example_secrets();
     let token = "0123456789abcdef0123456789abcdef";
     let input = RenderInput {
         event: EventInput { id: token, event_type: &event_type, occurred_at: now, seq: 0, data: "{}", is_test: false },
         attempt: AttemptInput { number: 1, at: now, trigger: Trigger::Automatic, random: [7; 24] },
         delivery: DeliveryInput { id: token, number: 0, created_at: now, first_attempt_at: Some(now), previous: None },
-        endpoint: EndpointInput {
-            id: "example",
-            url: "https://example.com/webhooks",
-            name: Some("Example"),
-            expires_at: contract.subscription().lease.and_then(|lease| lease.example(now)),
-            headers: &[],
-            options: None,
-            credentials: contract.example_credentials(),
-        },
-        account: AccountInput { id: "example", name: Some("Example") },
+        endpoint: example::endpoint(contract, None, contract.example_credentials()),
+        account: example::ACCOUNT,
         secrets,
         activation: Some(token),
         others: &[],

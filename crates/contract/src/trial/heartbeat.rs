@@ -1,10 +1,11 @@
 //! Works out the period of a heartbeat, and renders it, for each choice that an endpoint may have made.
 
-use bellwire_domain::{EventType, Timestamp, Trigger};
+use bellwire_domain::{EventType, Trigger};
 
 use crate::contract::Contract;
 use crate::diagnostic::{At, Report};
-use crate::render::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, RenderInput};
+use crate::render::{AttemptInput, DeliveryInput, EventInput, RenderInput};
+use crate::trial::example;
 
 /// Tries the heartbeat, if there is one. `choices` are options and credentials.
 pub(crate) fn try_heartbeat(contract: &Contract, choices: &[(String, Option<String>)], report: &mut Report) {
@@ -32,21 +33,13 @@ fn with_input<T>(
     (options, credentials): (&str, Option<&str>),
     with: impl FnOnce(&RenderInput<'_>) -> T,
 ) -> T {
-    let now = Timestamp::from_secs(1_760_000_000);
+    let now = example::NOW;
     with(&RenderInput {
         event: EventInput { id: "example", event_type, occurred_at: now, seq: 0, data: "{}", is_test: false },
         attempt: AttemptInput { number: 1, at: now, trigger: Trigger::Automatic, random: [7; 24] },
         delivery: DeliveryInput { id: "dlv_example", number: 1, created_at: now, first_attempt_at: Some(now), previous: None },
-        endpoint: EndpointInput {
-            id: "example",
-            url: "https://example.com/webhooks",
-            name: Some("Example"),
-            expires_at: contract.subscription().lease.and_then(|lease| lease.example(now)),
-            headers: &[],
-            options: Some(options),
-            credentials,
-        },
-        account: AccountInput { id: "example", name: Some("Example") },
+        endpoint: example::endpoint(contract, Some(options), credentials),
+        account: example::ACCOUNT,
         secrets: contract.example_secrets(),
         activation: None,
         others: &[],

@@ -25,6 +25,7 @@ use super::finding::{self, Found};
 use super::keys::{self, KeyDeletion};
 use super::replays::{self, NewReplay, StartReplayError, StartedReplay};
 use crate::StoreError;
+use crate::audit::effect::Effect;
 use crate::page::{Page, PageRequest};
 use crate::queue;
 use crate::queue::access::Access;
@@ -182,18 +183,7 @@ impl Records {
 
     /// Stores a new endpoint, one of `account_max` at most; `None` when its account does not exist.
     pub async fn create_endpoint(&self, new: NewEndpoint, account_max: u32) -> Result<Option<Endpoint>, LimitedError> {
-        let Some(key) = self.access.data_key(&new.account_id).await? else { return Ok(None) };
-        let (context, now) = (self.access.context.clone(), self.access.now());
-        let begins = new.health == HealthStatus::Pending;
-        let create = move |db: Db<'_>| {
-            let seal = AccountSeal { key, entropy: &*context.entropy };
-            endpoints::create(db, &seal, new, account_max, now)
-        };
-        let created = self.access.act(self.entry(), create).await;
-        if begins {
-            self.access.activation_begun.notify_one();
-        }
-        created
+        self.store_endpoint(new, move |db, seal, new, now| endpoints::create(db, seal, new, account_max, now)).await
     }
 
     /// The id of the first endpoint of an account that has a name.
@@ -204,15 +194,26 @@ impl Records {
 
     /// Stores a new endpoint, one of `account_max` at most, unless another has its name; `None` when its account does not exist.
     pub async fn create_named_endpoint(&self, new: NewEndpoint, account_max: u32) -> Result<Option<NamedEndpoint>, LimitedError> {
+        self.store_endpoint(new, move |db, seal, new, now| endpoints::create_named(db, seal, new, account_max, now)).await
+    }
+
+    /// Stores a new endpoint with the seal of its account, and begins its handshake.
+    async fn store_endpoint<T: Effect + Send + 'static>(
+        &self,
+        new: NewEndpoint,
+        store: impl FnOnce(Db<'_>, &AccountSeal<'_>, NewEndpoint, Timestamp) -> Result<Option<T>, LimitedError> + Send + 'static,
+    ) -> Result<Option<T>, LimitedError> {
         let Some(key) = self.access.data_key(&new.account_id).await? else { return Ok(None) };
         let (context, now) = (self.access.context.clone(), self.access.now());
-        let create = move |db: Db<'_>| {
-            let seal = AccountSeal { key, entropy: &*context.entropy };
-            endpoints::create_named(db, &seal, new, account_max, now)
-        };
-        let put = self.access.act(self.entry(), create).await;
-        self.access.activation_begun.notify_one();
-        put
+        let begins = new.health == HealthStatus::Pending;
+        let stored = self
+            .access
+            .act(self.entry(), move |db: Db<'_>| store(db, &AccountSeal { key, entropy: &*context.entropy }, new, now))
+            .await;
+        if begins {
+            self.access.activation_begun.notify_one();
+        }
+        stored
     }
 
     /// How an endpoint's activation stands; `None`: it never had one.

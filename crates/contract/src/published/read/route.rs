@@ -257,9 +257,9 @@ impl Wanted {
 }
 
 fn wanted(verb: Verb, section: &str) -> impl Iterator<Item = Wanted> {
-    verb.inputs().iter().filter_map(move |(name, is_required)| {
+    verb.inputs().into_iter().filter_map(move |(name, is_required)| {
         let key = name.strip_prefix(section)?.strip_prefix('.')?;
-        Some(Wanted { name, key, is_required: *is_required })
+        Some(Wanted { name, key, is_required })
     })
 }
 
