@@ -85,6 +85,7 @@ impl App {
                 is_test: true,
                 only_endpoint: None,
                 wanted: None,
+                order: None,
             };
             Ok(vec![to_endpoint(event)])
         };
@@ -154,6 +155,7 @@ impl App {
             is_test: false,
             only_endpoint: None,
             wanted: None,
+            order: None,
         })
     }
 

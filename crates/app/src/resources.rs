@@ -14,7 +14,7 @@ use crate::audit::reading;
 use crate::endpoint_rules::entitled;
 use crate::error::no_faults;
 use crate::publish::{DECISIONS_MAX, PublishFailure, count_accepted, fingerprint, is_nested_at_most, subject_reason};
-use crate::wanted::wanted;
+use crate::wanted::{order, wanted};
 use crate::{AccountAccess, App, AppError, Conflict, Fault, Resource};
 
 /// Bytes of documents on one page; the page ends after the document that exceeds it.
@@ -223,9 +223,11 @@ impl App {
             is_test: false,
             only_endpoint: None,
             wanted: None,
+            order: None,
         };
         let wanted = contract.has_filter().then(|| wanted(contract, &event));
-        Ok(NewEvent { wanted, ..event })
+        let order = order(contract, &event);
+        Ok(NewEvent { wanted, order, ..event })
     }
 }
 

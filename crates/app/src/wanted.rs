@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bellwire_contract::{Contract, FilteredEvent};
-use bellwire_store::{Account, NewEvent, Wanted};
+use bellwire_store::{Account, NewEvent, NewOrder, Wanted};
 use parking_lot::Mutex;
 
 use crate::{App, AppError};
 
 impl App {
-    /// Gives events their filter, where the contract has one. What the account's endpoints have chosen is asked here, so that the
+    /// Gives events their filter and their order, where the contract has them. What the account's endpoints have chosen is asked here, so that the
     /// transaction finds the answers; an endpoint that chooses something else meanwhile is asked there.
     pub(crate) async fn filter_events(
         &self,
@@ -18,6 +18,9 @@ impl App {
         contract: &Arc<Contract>,
         events: &mut [NewEvent],
     ) -> Result<(), AppError> {
+        if contract.has_order() {
+            events.iter_mut().for_each(|event| event.order = order(contract, event));
+        }
         if !contract.has_filter() {
             return Ok(());
         }
@@ -31,6 +34,15 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// The order that an event's deliveries are in, if the contract has one.
+pub(crate) fn order(contract: &Contract, event: &NewEvent) -> Option<NewOrder> {
+    let rule = contract.delivery().order?;
+    let data = std::str::from_utf8(&event.data).unwrap_or("null"); // JSON, which is UTF-8
+    let NewEvent { id, event_type, occurred_at, is_test, .. } = event;
+    let event = FilteredEvent { id: id.as_str(), event_type, occurred_at: *occurred_at, data, is_test: *is_test };
+    Some(NewOrder { key: contract.order_key(event)?, drops_stale: rule.drops_stale })
 }
 
 /// Asks the contract once for each choice.

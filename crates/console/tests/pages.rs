@@ -239,6 +239,7 @@ async fn fail(site: &Site, phases: Phases) {
         health: HealthPolicy::default(),
         told: None,
         relays_answer: false,
+        order: bellwire_domain::OrderStep::default(),
     };
     site.queue.record_outcomes([outcome].into()).await.unwrap();
 }

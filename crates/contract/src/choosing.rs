@@ -8,8 +8,11 @@ use crate::contract::Contract;
 use crate::facts::{Facts, FilteredEvent};
 use crate::failure::RenderError;
 use crate::meter::Meter;
+use crate::piece::Piece;
+use crate::policy::order::OrderKey;
 use crate::render::EventInput;
 use crate::request::RequestPlan;
+use crate::variables::Scope;
 
 /// The steps that a filter may take: an account's publisher waits for those of its endpoints.
 const FILTER_STEPS: usize = 1 << 24;
@@ -27,6 +30,23 @@ impl Contract {
         let meter = Arc::new(Meter::with_steps(FILTER_STEPS));
         let facts = self.facts(event, options, meter);
         facts.hold(filter).unwrap_or(true)
+    }
+
+    /// Whether deliveries to an endpoint wait for the one before.
+    pub fn has_order(&self) -> bool {
+        self.order_key.is_some()
+    }
+
+    /// What an event has in common with those that wait for each other; `None`: it waits for none. An event that does not have the
+    /// value, or for which it cannot be worked out, is in no order.
+    pub fn order_key(&self, event: FilteredEvent<'_>) -> Option<String> {
+        match self.order_key.as_ref()? {
+            OrderKey::Endpoint => Some(String::new()),
+            OrderKey::By(by) => {
+                let facts = self.facts(event, None, Arc::new(Meter::with_steps(FILTER_STEPS)));
+                by.evaluate(Scope::of(&facts)).and_then(Piece::into_string).ok()
+            }
+        }
     }
 
     /// The plan of a request: the event's own, or the first variant whose condition holds.

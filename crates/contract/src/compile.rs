@@ -101,6 +101,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let choices = subscription::read_choices(fields.get("subscription"), report);
     let tried = choices.as_ref().map(|choices| choices.options.tried_in_full()).unwrap_or_default();
     let (delivery, chosen_delivery) = read_delivery(fields.get("delivery"), &tried, report);
+    let order_key = policy::read_order_key(fields.get("delivery"), report);
     let request = fields.get("request");
     let signatures = Signatures::read(fields.get("signatures"), report);
     let plan = request.and_then(|node| RequestPlan::read(node, None, &signatures, report));
@@ -177,6 +178,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         example_credentials: credentials.tried_credentials().into_iter().next().flatten(),
         credentials,
         filter,
+        order_key: order_key?,
         chosen_delivery,
         speaks_of: signature::speaks_of(&signatures, key_pairs),
         signatures,

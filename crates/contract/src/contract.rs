@@ -19,6 +19,7 @@ use crate::heartbeat::Heartbeat;
 use crate::key_pair::{PublicKey, VerifyingKey};
 use crate::options::{EndpointOption, EndpointOptions};
 use crate::policy::chosen::ChosenDelivery;
+use crate::policy::order::OrderKey;
 use crate::published::PublishedApi;
 use crate::request::{RequestPlan, is_connection_header};
 use crate::resource::ResourceDefinition;
@@ -66,6 +67,8 @@ pub struct Contract {
     pub(crate) example_credentials: Option<String>,
     /// Whether an event goes to an endpoint.
     pub(crate) filter: Option<Expression>,
+    /// What events have in common that wait for each other.
+    pub(crate) order_key: Option<OrderKey>,
     pub(crate) signatures: Vec<Signature>,
     /// How its private keys sign, if its secrets are such.
     pub(crate) key_pairs: Option<KeyPairs>,

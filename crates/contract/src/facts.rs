@@ -67,6 +67,17 @@ pub(crate) fn read_condition(node: &Node, path: &str, report: &mut Report) -> Op
     Some(expression)
 }
 
+/// Reads an expression over the event alone.
+pub(crate) fn read_event_value(node: &Node, path: &str, help: &str, report: &mut Report) -> Option<Expression> {
+    let expression = Template::read_expression(node, path, &[], ("this is one expression", help), report)?;
+    let of_event = |builtin: &Builtin| KNOWN.contains(builtin) && *builtin != Builtin::EndpointOptions;
+    if expression.uses(|variable| !matches!(variable, Variable::Builtin(builtin) if of_event(builtin))) {
+        report.add(node.at, path, "this is decided when the event is published, and knows the event only", help);
+        return None;
+    }
+    Some(expression)
+}
+
 impl Facts<'_> {
     /// Whether a condition holds. One that looks at what is not there does not.
     pub(crate) fn hold(&self, condition: &Expression) -> Result<bool, String> {

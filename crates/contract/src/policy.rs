@@ -3,6 +3,7 @@
 mod batch;
 pub(crate) mod chosen;
 mod health;
+pub(crate) mod order;
 mod statuses;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::grammar::{Definition, KeySpec, Shape};
 use crate::reader::{self, Fields, join};
 use crate::yaml::Node;
 
+use order::OrderKey;
 use statuses::{STATUSES, read_statuses};
 
 /// The value of `delivery`.
@@ -47,6 +49,7 @@ const KEYS: &[KeySpec] = &[
         "The most requests in a span, such as `10/s`.",
     ),
     KeySpec::optional("batch", batch::BATCH, "How events share a request; each has one of its own unless given."),
+    KeySpec::optional("order", order::ORDER, "Which events wait for the one before; none do unless given."),
     KeySpec::optional("answers", Shape::Words(Answers::WORDS), "Whether the bodies of answers are kept, and told the operator."),
     KeySpec::optional("health", health::HEALTH, "When an endpoint counts as unhealthy or failed."),
 ];
@@ -134,6 +137,7 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<(Delivery
         in_flight_max: IN_FLIGHT_DEFAULT,
         rate_limit: None,
         batch: None,
+        order: None,
         keeps_answers: true,
         relays_answers: false,
         health: HealthPolicy::default(),
@@ -180,6 +184,13 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<(Delivery
             None => false,
         };
     }
+    if let Some(node) = fields.get("order") {
+        is_whole &= set(&mut policy.order, order::read(node, report).map(Some));
+        if policy.batch.is_some() {
+            let message = "a request for several events leaves no order among them to wait for";
+            report.add(node.at, "delivery.order", message, "write `order` or `batch`: events of a batch are in order as they are");
+        }
+    }
     if policy.batch.is_some() && policy.relays_answers {
         let message = "an answer to several events is not told as that of one";
         report.add(fields.at("answers"), "delivery.answers", message, "write `keep`, or leave `batch` out");
@@ -198,6 +209,15 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<(Delivery
         policy.health_on = health::read_counted(node, report);
     }
     is_whole.then_some((policy, rules))
+}
+
+/// Reads what is in order, of the value of `delivery`. `None`: it could not be read.
+#[expect(clippy::option_option, reason = "left out, wrong, or read")]
+pub(crate) fn read_order_key(node: Option<&Node>, report: &mut Report) -> Option<Option<OrderKey>> {
+    let mut ignored = Report::new("");
+    let fields = node.and_then(|node| Fields::open(node, "delivery", KEYS, &mut ignored));
+    let order = fields.as_ref().and_then(|fields| fields.get("order"));
+    order.map_or(Some(None), |order| order::read_key(order, report).map(Some))
 }
 
 /// Sets what could be read. Where it could not, the other keys are still looked at.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::health::CountedFailures;
-use crate::{BatchRule, HealthPolicy, OutcomeKind, RateLimit, RetrySchedule, SuccessRule, Timestamp};
+use crate::{BatchRule, HealthPolicy, OrderRule, OutcomeKind, RateLimit, RetrySchedule, SuccessRule, Timestamp};
 
 crate::words! {
     /// The state of a delivery.
@@ -251,6 +251,8 @@ pub struct DeliveryPolicy {
     pub rate_limit: Option<RateLimit>,
     /// How deliveries share a request. `None`: each has one of its own.
     pub batch: Option<BatchRule>,
+    /// How deliveries wait for the one before. `None`: they do not.
+    pub order: Option<OrderRule>,
     /// Whether the first bytes of answers are kept with their attempts.
     pub keeps_answers: bool,
     /// Whether the operator is told the answer that ends a delivery.
@@ -378,6 +380,7 @@ pub(crate) mod tests {
             gone_disables: true,
             in_flight_max: 32,
             batch: None,
+            order: None,
             rate_limit: None,
             keeps_answers: true,
             relays_answers: false,

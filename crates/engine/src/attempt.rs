@@ -35,6 +35,8 @@ struct MadeOf<'a> {
 pub(crate) struct Made {
     pub(crate) sent: Sent,
     pub(crate) started_at: Timestamp,
+    /// When its first attempt was made, as far as anybody asks.
+    pub(crate) first_at: Option<Timestamp>,
     pub(crate) told: Option<Told>,
 }
 
@@ -101,7 +103,8 @@ impl Shared {
                 return Ended::Over(None);
             }
         }
-        let past = if contract.looks_back() { Box::pin(self.past(&delivery)).await } else { Past::default() };
+        let looks_back = contract.looks_back() || policy.order.is_some_and(|order| order.wait.is_some());
+        let past = if looks_back { Box::pin(self.past(&delivery)).await } else { Past::default() };
         let wanted = Wanted { contract: &contract, config: &config, lane, timeout: policy.timeout };
         let token = match contract.access_token() {
             None => Ok(None),
@@ -145,7 +148,7 @@ impl Shared {
             others.give_back(lane);
             return Ended::NoRoom(delivery);
         };
-        let mut made = Made { sent, started_at, told };
+        let mut made = Made { sent, started_at, first_at: past.first_at, told };
         if let (Ok(Some(refused)), Some(401)) = (&token, made.sent.outcome.status()) {
             let made_of = MadeOf { delivery: &delivery, others: &others.held, past: &past, token: None };
             made = Box::pin(self.send_again(&wanted, made_of, refused, made)).await;
@@ -332,7 +335,7 @@ impl Shared {
         let told = made.told.is_some().then(|| told(contract, config, &request));
         let consumer = Consumer { account: &config.account.id, contract: contract.name() };
         match self.transport.send(consumer, request, *timeout, started_at).await {
-            Ok(sent) => Made { sent, started_at, told },
+            Ok(sent) => Made { sent, started_at, told, ..made },
             Err(_no_room) => made,
         }
     }

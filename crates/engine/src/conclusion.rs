@@ -18,7 +18,7 @@ impl Shared {
         (delivery, others): (ClaimedDelivery, &[ClaimedDelivery]),
         made: Made,
     ) -> (Outcome, Vec<Decision>) {
-        let Made { sent: Sent { outcome, phases }, started_at, told } = made;
+        let Made { sent: Sent { outcome, phases }, started_at, first_at, told } = made;
         let (ended_at, random) = (self.clock.now(), self.random());
         let judged = judge(contract, &outcome, delivery.attempts + 1);
         let decide = |(index, of)| batch::decide_each((contract, policy), (of, index), (&outcome, judged), (ended_at, random));
@@ -28,7 +28,11 @@ impl Shared {
             policy.decide(delivery.attempts + 1, (&outcome, judged), ended_at, random)
         };
         let decisions = (1..).zip(others).map(decide).collect();
-        let health = policy.health_after(&outcome);
+        let order = policy.order.filter(|_| delivery.is_in_order());
+        // Where the first attempt is not known any more, it is as old as the delivery.
+        let first_at = if delivery.attempts == 0 { started_at } else { first_at.unwrap_or(delivery.created_at) };
+        let order = order.map(|rule| rule.step(&decision, first_at)).unwrap_or_default();
+        let health = order.health(policy.health_after(&outcome));
         let told = told.filter(|_| outcome.may_have_arrived()).map(Box::new);
         let outcome = if policy.keeps_answers && endpoint.keep_answers { outcome } else { outcome.without_body() };
         let duration = ended_at.since(started_at);
@@ -36,7 +40,7 @@ impl Shared {
         // scheduled by a clock that was ahead.
         let started_at = started_at.min(ended_at);
         let relays_answer = policy.relays_answers;
-        (Outcome { delivery, started_at, duration, phases, outcome, decision, health, told, relays_answer }, decisions)
+        (Outcome { delivery, started_at, duration, phases, outcome, decision, health, told, relays_answer, order }, decisions)
     }
 
     /// Hands over the outcomes of deliveries that shared a request, the first of which is counted.

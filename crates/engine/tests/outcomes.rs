@@ -97,6 +97,7 @@ async fn publish(records: &Records, account: &Account, clock: &ManualClock) {
         is_test: false,
         only_endpoint: None,
         wanted: None,
+        order: None,
     };
     for number in 0..EVENTS {
         records.commit_events(account, vec![event(number)]).await.unwrap();

@@ -63,7 +63,7 @@ pub use queue::expiry::Expired;
 pub use queue::heartbeat::DueHeartbeat;
 pub use queue::lapse::Lapse;
 pub use queue::outcome::{ANSWERED, HealthChange, Outcome, Recording, Told};
-pub use queue::publication::{EventReceipt, NewEvent, PublishError, Wanted};
+pub use queue::publication::{EventReceipt, NewEvent, NewOrder, PublishError, Wanted};
 pub use queue::renewal::RenewDataKeyError;
 pub use queue::replay::ReplayStep;
 pub use queue::retention::Removed;

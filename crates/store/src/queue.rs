@@ -3,7 +3,7 @@
 //! [`publication`] and `plan` turn posted events into deliveries; `claim` takes what waits; `outcome`, `health_book`,
 //! `incident_book` and `rollup_book` record what came of attempts, and `late` what came of cancelled ones; `cancel` and `replay` end
 //! and remake deliveries. `retention` removes what is old, `expiry` its contents before that, both in the rounds of `removal`; `deletion` an account, `erasure` what is
-//! about somebody; `activation` is what comes of handshakes, `lapse` of leases, and `heartbeat` says which of those are due; `renewal` gives an account a new data key. `clock` mends what a clock that was ahead has left, `clear_subjects` what
+//! about somebody; `activation` is what comes of handshakes, `lapse` of leases, and `heartbeat` says which of those are due; `order` says who waits for whom; `renewal` gives an account a new data key. `clock` mends what a clock that was ahead has left, `clear_subjects` what
 //! an earlier version kept in the clear, and `adoption` seals the endpoints of a store that comes from one. `handoff` bounds what is in
 //! memory, `lease` says whether this process still holds it, and `takeover` frees what it holds no more.
 //!
@@ -40,6 +40,7 @@ pub(crate) mod lapse;
 pub(crate) mod late;
 pub(crate) mod lease;
 pub(crate) mod notice;
+pub(crate) mod order;
 pub(crate) mod outcome;
 pub(crate) mod payloads;
 pub(crate) mod plan;

@@ -5,7 +5,7 @@
 pub(crate) const FIRST_VERSION: i64 = 6;
 
 /// The version this code works with.
-pub(crate) const KNOWN_VERSION: i64 = 21;
+pub(crate) const KNOWN_VERSION: i64 = 22;
 
 /// One step from a version to the next, as each database takes it.
 pub(crate) struct Migration {
@@ -16,7 +16,7 @@ pub(crate) struct Migration {
 }
 
 /// All of them, in order.
-const MIGRATIONS: [Migration; 16] = [
+const MIGRATIONS: [Migration; 17] = [
     Migration {
         version: FIRST_VERSION,
         sqlite: include_str!("migrations/0001_initial.sqlite.sql"),
@@ -96,6 +96,11 @@ const MIGRATIONS: [Migration; 16] = [
         version: 21,
         sqlite: include_str!("migrations/0016_clients.sqlite.sql"),
         postgres: include_str!("migrations/0016_clients.postgres.sql"),
+    },
+    Migration {
+        version: 22,
+        sqlite: include_str!("migrations/0017_order.sqlite.sql"),
+        postgres: include_str!("migrations/0017_order.postgres.sql"),
     },
 ];
 

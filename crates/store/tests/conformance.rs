@@ -53,6 +53,8 @@ mod log;
 mod numbers;
 #[path = "conformance/opening.rs"]
 mod opening;
+#[path = "conformance/order.rs"]
+mod order;
 #[path = "conformance/outcomes.rs"]
 mod outcomes;
 #[path = "conformance/privacy.rs"]

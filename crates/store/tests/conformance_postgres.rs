@@ -50,6 +50,8 @@ mod log;
 mod numbers;
 #[path = "conformance/opening.rs"]
 mod opening;
+#[path = "conformance/order.rs"]
+mod order;
 #[path = "conformance/outcomes.rs"]
 mod outcomes;
 #[path = "conformance/plans.rs"]

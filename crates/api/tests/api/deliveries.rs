@@ -114,6 +114,7 @@ async fn a_delivery_shows_its_attempts_and_can_be_sent_again() {
             [Outcome {
                 told: None,
                 relays_answer: false,
+                order: bellwire_domain::OrderStep::default(),
                 delivery: claimed,
                 started_at: now,
                 duration: std::time::Duration::from_micros(85_600),

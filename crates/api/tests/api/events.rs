@@ -222,6 +222,7 @@ async fn what_was_missed_is_asked_for() {
         health: bellwire_domain::HealthPolicy::default(),
         told: None,
         relays_answer: false,
+        order: bellwire_domain::OrderStep::default(),
     };
     server.queue.record_outcomes([outcome].into()).await.unwrap();
     let seqs = async |query: &str| {

@@ -39,6 +39,7 @@ async fn a_full_backlog_refuses_that_account_only() {
         health: bellwire_domain::HealthPolicy::default(),
         told: None,
         relays_answer: false,
+        order: bellwire_domain::OrderStep::default(),
     };
     server.queue.record_outcomes([outcome].into()).await.unwrap();
     assert_eq!(server.post("/v1/accounts/a/events", &event).await.status, 201, "as soon as one has ended");

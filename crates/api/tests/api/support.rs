@@ -259,6 +259,7 @@ impl Server {
             health: HealthPolicy::default(),
             told: None,
             relays_answer: false,
+            order: bellwire_domain::OrderStep::default(),
         };
         self.queue.record_outcomes([outcome].into()).await.unwrap();
     }

@@ -132,6 +132,7 @@ impl Site {
             health: HealthPolicy::default(),
             told: None,
             relays_answer: false,
+            order: bellwire_domain::OrderStep::default(),
         };
         self.queue.record_outcomes([outcome].into()).await.unwrap();
     }

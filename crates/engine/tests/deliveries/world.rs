@@ -160,6 +160,7 @@ impl World {
             is_test: false,
             only_endpoint: None,
             wanted: None,
+            order: None,
         };
         let before = self.published.fetch_add(count, Ordering::SeqCst);
         self.records.commit_events(account, (before..before + count).map(event).collect()).await.unwrap();

@@ -79,6 +79,7 @@ async fn offer(run: &Run, records: &Records, call: &Unanswered, life: usize) -> 
         is_test: false,
         only_endpoint: None,
         wanted: None,
+        order: None,
     };
     let answer = records.commit_events(&account, call.events.iter().map(event).collect()).await;
     let Ok(receipts) = answer else { return false };

@@ -251,6 +251,17 @@ pub(super) const ALL: &[Definition] = &[
              WHERE claim IS NOT NULL AND wake_at IS NOT NULL"],
     },
     Definition {
+        name: "queue.order",
+        promise: "a delivery that waits for another of its order has one before it that may be attempted",
+        count: "SELECT COUNT(*) FROM queue WHERE order_key IS NOT NULL",
+        violations: &[
+            "SELECT 'lane #' || lane || ': ' || COUNT(*) || ' deliveries of an order wait, and none goes' FROM queue \
+             WHERE order_key IS NOT NULL GROUP BY lane, order_key HAVING MIN(COALESCE(wake_at, 0)) = 9223372036854775807",
+            "SELECT 'delivery #' || id || ': it waits for others, and is in no order' FROM queue \
+             WHERE wake_at = 9223372036854775807 AND order_key IS NULL",
+        ],
+    },
+    Definition {
         name: "queue.suspicion",
         promise: "what is held against a delivery that a process died with has a meaning",
         count: "SELECT COUNT(*) FROM queue WHERE suspicion IS NOT NULL",

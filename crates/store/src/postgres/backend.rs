@@ -10,6 +10,7 @@ use crate::queue::backend::{Backend, Mark};
 use crate::queue::claimable::{Claimable, LaneSearch};
 use crate::queue::context::WriteContext;
 use crate::queue::lease::Claimant;
+use crate::queue::order;
 use crate::queue::outcome::{RecordJob, Recording};
 use crate::queue::plan::{Loaded, Plan};
 use crate::queue::publication::Publication;
@@ -33,12 +34,15 @@ impl Backend for SetBackend<'_> {
 
     fn load(&self, publications: &[&Publication]) -> Result<Loaded, StoreError> {
         let reads = load::reads(self.session, publications)?;
-        load::keep(&self.session.pipeline(reads.iter().map(Step::Run))?)
+        let mut loaded = load::keep(&self.session.pipeline(reads.iter().map(Step::Run))?)?;
+        order::load(self.db(), &mut loaded, publications)?;
+        Ok(loaded)
     }
 
     fn write(&self, plan: &Plan<'_>) -> Result<(), StoreError> {
         let writes = write::writes(self.session, plan)?;
-        self.session.pipeline(writes.iter().map(Step::Run)).map(drop)
+        self.session.pipeline(writes.iter().map(Step::Run))?;
+        order::drop_stale_of(self.db(), plan, self.context.clock.now())
     }
 
     fn search_lanes(&self, lanes: &[(LaneKey, usize)], limit: usize) -> Result<LaneSearch, StoreError> {

@@ -14,6 +14,7 @@ use crate::queue::health_book::{EndpointState, HealthBook};
 use crate::queue::incident_book::IncidentBook;
 use crate::queue::late;
 use crate::queue::lease::Claimant;
+use crate::queue::order::OrderBook;
 use crate::queue::outcome::{RecordJob, Recording, SealedOutcome};
 use crate::queue::rollup_book::{self, RollupBook};
 use crate::rows::attempt::AttemptRow;
@@ -146,7 +147,7 @@ impl<'j> Recorder<'j> {
             held.extend(delivery.map(|delivery| (delivery.id, delivery.attempts)));
         }
         let db = Db::Postgres(session);
-        let mut recordings = Vec::with_capacity(self.all.len());
+        let (mut recordings, mut order) = (Vec::with_capacity(self.all.len()), OrderBook::default());
         let mut earlier: Vec<Param<'_>> = Vec::new();
         for sealed in &self.all {
             let was_counted = self.is_own(sealed) && offered.insert(sealed.key());
@@ -157,6 +158,7 @@ impl<'j> Recorder<'j> {
                 recordings.push(if is_stored { Recording::Stored(None) } else { Recording::Lost });
                 continue;
             }
+            order.observe(sealed.outcome);
             if sealed.ended_as().is_none() {
                 sealed.attempt_row().bind(&mut earlier);
             }
@@ -169,6 +171,7 @@ impl<'j> Recorder<'j> {
         if !earlier.is_empty() {
             Insert::of::<AttemptRow<'_>>().run(db, &earlier)?;
         }
+        order.write(db, self.now)?;
         rollups.write(db, &rollup_book::counting())?;
         incidents.write(db, &*self.context.clock, &*self.context.entropy)?;
         notices.extend(health.notices(self.context, self.now));

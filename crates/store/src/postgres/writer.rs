@@ -26,6 +26,7 @@ use crate::queue::context::WriteContext;
 use crate::queue::jobs::{self, Group, Job, Jobs, Reply, Run};
 use crate::queue::lease::{Claimant, draw_token};
 use crate::queue::notice::Notice;
+use crate::queue::order;
 use crate::queue::outcome::RecordJob;
 use crate::queue::plan::Plan;
 use crate::queue::publication::PublishJob;
@@ -272,8 +273,14 @@ impl Writer {
             read = session.pipeline(reads.iter().map(Step::Run))?;
         }
 
-        let (plan, planned) = Plan::make(load::keep(&read)?, &publications, &self.context, Arc::clone(claimant));
-        let writes = write::writes(session, &plan)?;
+        let mut loaded = load::keep(&read)?;
+        order::load(Db::Postgres(session), &mut loaded, &publications)?;
+        let (plan, planned) = Plan::make(loaded, &publications, &self.context, Arc::clone(claimant));
+        let mut writes = write::writes(session, &plan)?;
+        if plan.makes_stale().next().is_some() {
+            session.pipeline(writes.drain(..).as_slice().iter().map(Step::Run))?;
+            order::drop_stale_of(Db::Postgres(session), &plan, self.context.clock.now())?;
+        }
         *asked_to_commit = true;
         session.pipeline(writes.iter().map(Step::Run).chain([Step::Commit]))?;
         Ok(Committed { recordings, planned })

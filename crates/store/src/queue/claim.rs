@@ -14,6 +14,7 @@ use super::context::WriteContext;
 use super::handoff::{HandOff, Reserved, TakesRoom};
 use super::payloads::{self, SealedDelivery};
 use crate::StoreError;
+use crate::rows::queued::WAITS;
 use crate::sql::params;
 
 /// What a claim round did.
@@ -27,7 +28,7 @@ pub struct ClaimReport {
     pub more: bool,
 }
 
-const NEXT_WAKE: &str = "SELECT wake_at FROM queue WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1";
+const NEXT_WAKE: &str = "SELECT wake_at FROM queue WHERE wake_at < $1 ORDER BY wake_at LIMIT 1";
 
 /// Lanes looked at in one round.
 const LANES_MAX: usize = 256;
@@ -49,7 +50,7 @@ pub(crate) fn claim(
     let ids: Vec<DeliveryId> = claimed.held.iter().map(|claimable| claimable.delivery.id).collect();
     backend.mark(Mark::Claimed(&claimant.token), &ids)?;
     let claimed = payloads::read(backend, handoff, claimed)?;
-    let next_wake = backend.db().find("queue", NEXT_WAKE, params![])?.map(|row| row.value("wake_at")).transpose()?;
+    let next_wake = backend.db().find("queue", NEXT_WAKE, params![WAITS])?.map(|row| row.value("wake_at")).transpose()?;
     let count = claimed.held.len();
     let more = due == limit || count >= limit || (lanes_left && count > 0);
     Ok((claimed, ClaimReport { claimed: count, next_wake, more }))

@@ -29,6 +29,7 @@ columns! {
         manual_attempt: Option<u32> = "q.manual_attempt",
         suspicion: Suspicion = "q.suspicion",
         about: Option<i64> = "q.about",
+        order_key: Option<i64> = "q.order_key",
         lane: i64 = "q.lane",
         event_id: EventId = "e.id",
         event_type: EventType = "e.type",
@@ -75,6 +76,7 @@ impl Claimable {
             origin: columns.origin,
             manual_attempt: columns.manual_attempt,
             suspicion: columns.suspicion,
+            order_key: columns.order_key,
             refs: LaneRefs { account: columns.account, lane: columns.lane },
             epoch: 0, // until it is marked as claimed
             event: Arc::new(event),

@@ -53,6 +53,9 @@ fn answer_records(jobs: Vec<RecordJob>, recordings: Vec<Recording>, handoff: &Ha
     for job in jobs {
         for outcome in job.outcomes.iter() {
             handoff.release(&outcome.delivery.lane(), outcome.delivery.payload(), outcome.outcome.is_answer());
+            if outcome.delivery.is_in_order() {
+                handoff.mark_backlog([outcome.delivery.lane()]); // the next one may go
+            }
         }
         let _ = job.reply.send(Ok(recordings.by_ref().take(job.outcomes.len()).collect()));
     }

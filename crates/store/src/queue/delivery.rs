@@ -54,6 +54,8 @@ pub struct ClaimedDelivery {
     pub manual_attempt: Option<u32>,
     /// What is held against it.
     pub suspicion: Suspicion,
+    /// Which deliveries of its lane it waits for, and which for it: those with the same key.
+    pub(crate) order_key: Option<i64>,
     /// The numbers of its lane in the store.
     pub(crate) refs: LaneRefs,
     /// Under which of this process's tokens it is held.
@@ -76,6 +78,11 @@ impl ClaimedDelivery {
         };
         let is_asked_for = self.manual_attempt == Some(self.attempts.saturating_add(1));
         if is_sent_anew || is_asked_for { Trigger::Manual } else { Trigger::Automatic }
+    }
+
+    /// Whether others may wait for it.
+    pub const fn is_in_order(&self) -> bool {
+        self.order_key.is_some()
     }
 
     /// The endpoint that it goes to.

@@ -11,19 +11,20 @@
 
 use bellwire_domain::{
     AccountId, AuditAction, AuditActor, AuditDetail, AuditEntry, AuditOrigin, AuditVia, DataRemoval, DeliveryState, ErasureId,
-    Timestamp,
 };
 
 use super::cancel::end_without_attempt;
 use super::context::WriteContext;
 use super::notice::Notice;
+use super::order;
 use super::scrub;
 use crate::StoreError;
 use crate::audit::append;
 use crate::rows::account;
 use crate::rows::erasure::{self, Erased, RunningErasure};
 use crate::rows::event::remove_payload;
-use crate::sql::{Db, params};
+use crate::rows::lane::LaneNames;
+use crate::sql::{Db, Select, columns, params};
 
 /// Events, or documents, that one step looks at: what is published meanwhile waits for a commit of no more than these.
 const STEP: i64 = 50;
@@ -33,12 +34,24 @@ const ANSWERS: &str = "UPDATE deliveries SET response_sealed = NULL WHERE event 
 const EARLIER_ANSWERS: &str = "UPDATE earlier_attempts SET response_sealed = NULL WHERE response_sealed IS NOT NULL \
      AND delivery_id IN (SELECT id FROM deliveries WHERE event = $1)";
 const CANCEL: &str = "DELETE FROM queue WHERE event = $1 AND about IS NOT NULL";
+/// Live deliveries of an event, for which others may wait.
+static IN_ORDER: Select<(OrderColumns, LaneNames)> = Select::new(
+    "FROM queue q JOIN lanes l ON l.ref = q.lane WHERE q.event = $1 AND q.about IS NOT NULL AND q.order_key IS NOT NULL",
+);
 const DOCUMENTS: &str = "DELETE FROM resources WHERE account_id = $1 AND (kind, id) IN \
      (SELECT kind, id FROM resource_subjects WHERE account_id = $1 AND subject = $2 ORDER BY kind, id LIMIT $3)";
 /// Whom a document was about that is gone.
 const DOCUMENT_SUBJECTS: &str = "DELETE FROM resource_subjects WHERE account_id = $1 AND subject = $2 AND NOT EXISTS \
      (SELECT 1 FROM resources r WHERE r.account_id = resource_subjects.account_id AND r.kind = resource_subjects.kind \
      AND r.id = resource_subjects.id)";
+
+columns! {
+    /// The order that a live delivery is in.
+    struct OrderColumns of "queue" {
+        lane: i64 = "q.lane",
+        key: i64 = "q.order_key",
+    }
+}
 
 /// Moves an event's live deliveries into the history.
 fn end_live() -> String {
@@ -85,7 +98,7 @@ pub(crate) fn advance(
         return Ok(Some(ErasureStep { id: found.id, account_id: found.account_id, state: StepState::Elsewhere }));
     };
     let now = context.clock.now();
-    let (erased, cursor) = erase_events(db, &running, owner.reference, now)?;
+    let (erased, cursor) = erase_events(db, context, &running, owner.reference)?;
     let documents = if cursor.is_some() { 0 } else { erase_documents(db, &running)? };
     let erased = Erased { documents, ..erased };
     let state = if cursor.is_some() || erased != Erased::default() {
@@ -118,7 +131,13 @@ fn done(erasure: &RunningErasure) -> AuditEntry {
 }
 
 /// Removes what the next events hold: how much, and the place of the last; `None`: there are no more.
-fn erase_events(db: Db<'_>, erasure: &RunningErasure, account: i64, now: Timestamp) -> Result<(Erased, Option<i64>), StoreError> {
+fn erase_events(
+    db: Db<'_>,
+    context: &WriteContext,
+    erasure: &RunningErasure,
+    account: i64,
+) -> Result<(Erased, Option<i64>), StoreError> {
+    let now = context.clock.now();
     let rows =
         db.query("subjects", EVENTS, params![erasure.subject.as_slice(), erasure.cursor_event, erasure.last_event, STEP])?;
     let (end_live, cancelled) = (end_live(), DeliveryState::Cancelled.as_str());
@@ -126,8 +145,13 @@ fn erase_events(db: Db<'_>, erasure: &RunningErasure, account: i64, now: Timesta
     let (mut erased, mut last) = (Erased::default(), None);
     for row in &rows {
         let place: i64 = row.value("event")?;
+        let in_order = IN_ORDER.list(db, params![place])?;
         db.execute(&end_live, params![account, cancelled, now, place])?;
         erased.deliveries += of_event(CANCEL, place)?;
+        for (OrderColumns { lane, key }, names) in in_order {
+            order::release(db, (lane, key))?;
+            context.handoff.mark_backlog([names.into()]); // looked at after this transaction
+        }
         erased.answers += of_event(ANSWERS, place)? + of_event(EARLIER_ANSWERS, place)?;
         erased.payloads += i64::from(remove_payload(db, place, DataRemoval::Erased)?);
         last = Some(place);
@@ -149,5 +173,5 @@ fn count(rows: usize) -> i64 {
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
     let fixed = [EVENTS, ANSWERS, EARLIER_ANSWERS, CANCEL, DOCUMENTS, DOCUMENT_SUBJECTS].map(str::to_owned);
-    fixed.into_iter().chain([end_live()]).collect()
+    fixed.into_iter().chain([end_live(), IN_ORDER.sql()]).collect()
 }

@@ -94,12 +94,14 @@ impl TakesRoom for ClaimedDelivery {
 pub(crate) struct Reserved<T: TakesRoom> {
     handoff: Arc<HandOff>,
     pub(crate) held: Vec<T>,
+    /// Lanes in which more may be attempted once this is committed.
+    pub(crate) woken: Vec<LaneKey>,
 }
 
 impl<T: TakesRoom> Reserved<T> {
     /// Nothing yet. Whoever adds to `held` has reserved room for it.
     pub(crate) fn none(handoff: &Arc<HandOff>, capacity: usize) -> Self {
-        Self { handoff: Arc::clone(handoff), held: Vec::with_capacity(capacity) }
+        Self { handoff: Arc::clone(handoff), held: Vec::with_capacity(capacity), woken: Vec::new() }
     }
 
     /// Keeps the room: what was reserved is committed.
@@ -108,17 +110,20 @@ impl<T: TakesRoom> Reserved<T> {
     }
 
     /// Makes it into something else that takes the same room.
-    pub(crate) fn map<U: TakesRoom>(self, change: impl FnMut(T) -> U) -> Reserved<U> {
-        let handoff = Arc::clone(&self.handoff);
-        Reserved { handoff, held: self.keep().into_iter().map(change).collect() }
+    pub(crate) fn map<U: TakesRoom>(mut self, change: impl FnMut(T) -> U) -> Reserved<U> {
+        let (handoff, woken) = (Arc::clone(&self.handoff), std::mem::take(&mut self.woken));
+        Reserved { handoff, held: self.keep().into_iter().map(change).collect(), woken }
     }
 }
 
 impl Reserved<ClaimedDelivery> {
     /// Hands it to the engine.
-    pub(crate) fn send(self) {
-        let handoff = Arc::clone(&self.handoff);
+    pub(crate) fn send(mut self) {
+        let (handoff, woken) = (Arc::clone(&self.handoff), std::mem::take(&mut self.woken));
         handoff.send(self.keep());
+        if !woken.is_empty() {
+            handoff.mark_backlog(woken);
+        }
     }
 }
 

@@ -207,9 +207,10 @@ mod tests {
             is_test: false,
             only_endpoint: None,
             wanted: None,
+            order: None,
         };
         let sealed =
-            |number| SealedEvent { event: event(number), sealed: Vec::new(), fingerprint: [0; 32], subjects: Vec::new() };
+            |number| SealedEvent { event: event(number), sealed: Vec::new(), fingerprint: [0; 32], subjects: Vec::new(), order_key: None };
         let publication = Publication {
             account_id: AccountId::try_new(account).unwrap(),
             account_created_at: Timestamp::default(),

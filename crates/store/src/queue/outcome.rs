@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{AttemptOutcome, Decision, DeliveryState, Entropy, HealthPolicy, HealthStatus, Phases, Timestamp, Trigger};
+use bellwire_domain::{AttemptOutcome, Decision, DeliveryState, Entropy, HealthPolicy, HealthStatus, OrderStep, Phases, Timestamp, Trigger};
 use tokio::sync::oneshot;
 
 use super::context::WriteContext;
@@ -48,6 +48,8 @@ pub struct Outcome {
     pub told: Option<Box<Told>>,
     /// Whether the operator is told the answer, if it ends the delivery.
     pub relays_answer: bool,
+    /// What it means for those that wait behind the delivery, beside what its end means.
+    pub order: OrderStep,
 }
 
 /// What a receiver was told, as a disclosure keeps it.

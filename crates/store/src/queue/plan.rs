@@ -17,6 +17,7 @@ use super::context::WriteContext;
 use super::delivery::{ClaimedDelivery, ClaimedEvent};
 use super::handoff::Reserved;
 use super::lease::Claimant;
+use super::order::InOrder;
 use super::publication::{EventReceipt, Publication, PublishError, PublishResult, SealedEvent};
 use crate::rows::endpoint::RecipientColumns;
 use crate::rows::event::{KnownEvent, event_place, place_seq, removal};
@@ -42,6 +43,7 @@ columns! {
 pub(crate) struct Loaded {
     accounts: HashMap<AccountId, PlannedAccount>,
     known: HashMap<AccountId, HashMap<EventId, Known>>,
+    live: HashSet<InOrder>,
 }
 
 impl Loaded {
@@ -70,6 +72,24 @@ impl Loaded {
     /// The number of an account that was loaded.
     pub(crate) fn reference(&self, id: &AccountId) -> Option<i64> {
         self.accounts.get(id).map(|account| account.reference)
+    }
+
+    /// The orders that new deliveries would be in.
+    pub(crate) fn in_order(&self, publications: &[&Publication]) -> HashSet<InOrder> {
+        let mut all = HashSet::new();
+        for publication in publications {
+            for event in &publication.events {
+                let Some(key) = event.order_key else { continue };
+                let endpoints = self.accounts.get(&publication.account_id).into_iter().flat_map(|account| &account.endpoints);
+                all.extend(endpoints.filter(|endpoint| endpoint.takes(event)).map(|endpoint| (endpoint.lane, key)));
+            }
+        }
+        all
+    }
+
+    /// Keeps that a delivery of this order is alive.
+    pub(crate) fn add_live(&mut self, in_order: InOrder) {
+        self.live.insert(in_order);
     }
 
     /// Whether an event was loaded.
@@ -138,6 +158,8 @@ struct PlannedDelivery<'p> {
     event_seq: i64,
     occurred_at: Timestamp,
     origin: Origin,
+    /// Whether it waits for another.
+    waits: bool,
     /// Whether it may be attempted at once.
     is_admitted: bool,
     is_claimed: bool,
@@ -155,6 +177,7 @@ pub(crate) struct Plan<'p> {
     claimant: Arc<Claimant>,
     accounts: HashMap<AccountId, PlannedAccount>,
     known: HashMap<AccountId, HashMap<EventId, Known>>,
+    live: HashSet<InOrder>,
     events: Vec<PlannedEvent<'p>>,
     deliveries: Vec<PlannedDelivery<'p>>,
     notices: Vec<OperatorNotice>,
@@ -175,8 +198,8 @@ impl<'p> Plan<'p> {
         claimant: Arc<Claimant>,
     ) -> (Self, Planned) {
         let now = context.clock.now();
-        let Loaded { accounts, known } = loaded;
-        let mut plan = Self { now, claimant, accounts, known, events: Vec::new(), deliveries: Vec::new(), notices: Vec::new() };
+        let Loaded { accounts, known, live } = loaded;
+        let mut plan = Self { now, claimant, accounts, known, live, events: Vec::new(), deliveries: Vec::new(), notices: Vec::new() };
         let backlog_max = context.account_backlog_max;
         let before = plan.pending(context);
         let results = publications.iter().map(|publication| plan.add(publication, backlog_max)).collect();
@@ -215,16 +238,15 @@ impl<'p> Plan<'p> {
         }
         let known = self.known.entry(account_id.clone()).or_default();
         check_conflicts(known, publication)?;
+        check_redelivered(known, publication)?;
         account.check_backlog(known, publication, backlog_max)?;
         let mut receipts = Vec::with_capacity(publication.events.len());
-        for (index, sealed) in publication.events.iter().enumerate() {
+        for sealed in &publication.events {
             let id = &sealed.event.id;
-            if let Some(Known { seq, deliveries, occurred_at, is_removed, .. }) = known.get(id).copied() {
-                if sealed.event.redeliver && is_removed {
-                    return Err(PublishError::DataRemoved { index });
-                }
+            if let Some(Known { seq, deliveries, occurred_at, .. }) = known.get(id).copied() {
                 if sealed.event.redeliver {
-                    account.fan_out(account_id, sealed, (seq, occurred_at), &Origin::Redelivered, &mut self.deliveries);
+                    let made = (&mut self.live, &mut self.deliveries);
+                    account.fan_out(account_id, sealed, (seq, occurred_at), &Origin::Redelivered, made);
                 }
                 receipts.push(EventReceipt { id: id.clone(), seq, deliveries, created: false });
                 continue;
@@ -232,7 +254,8 @@ impl<'p> Plan<'p> {
             account.changed = true;
             let (seq, occurred_at) = (account.log.next_seq(), sealed.event.occurred_at);
             let origin = if sealed.event.is_test { Origin::Tested } else { Origin::Published };
-            let deliveries = account.fan_out(account_id, sealed, (seq, occurred_at), &origin, &mut self.deliveries);
+            let made = (&mut self.live, &mut self.deliveries);
+            let deliveries = account.fan_out(account_id, sealed, (seq, occurred_at), &origin, made);
             let place = event_place(account.reference, seq);
             self.events.push(PlannedEvent { place, account: account.reference, deliveries, sealed });
             if sealed.event.id_chosen {
@@ -250,11 +273,12 @@ impl<'p> Plan<'p> {
     fn hand_off(&mut self, context: &WriteContext) -> Reserved<ClaimedDelivery> {
         let mut room = context.handoff.room();
         let mut claimed = Reserved::none(&context.handoff, self.deliveries.len());
+        claimed.woken = self.stale_lanes();
         let mut last: Option<(*const SealedEvent, Arc<ClaimedEvent>)> = None;
         for delivery in &mut self.deliveries {
             delivery.id = context.delivery_ids.draw(self.now);
             let payload = PayloadSize { event: delivery.event_place(), bytes: delivery.event.event.data.len() };
-            if !delivery.is_admitted || !room.reserve_new(&delivery.lane, payload) {
+            if delivery.waits || !delivery.is_admitted || !room.reserve_new(&delivery.lane, payload) {
                 continue;
             }
             delivery.is_claimed = true;
@@ -275,6 +299,7 @@ impl<'p> Plan<'p> {
                 origin: delivery.origin.clone(),
                 manual_attempt: None,
                 suspicion: Suspicion::Nothing,
+                order_key: delivery.event.order_key,
                 refs: delivery.refs,
                 epoch: self.claimant.epoch,
                 event,
@@ -311,6 +336,15 @@ fn check_conflicts(known: &HashMap<EventId, Known>, publication: &Publication) -
     Ok(())
 }
 
+/// What is sent again is still there.
+fn check_redelivered(known: &HashMap<EventId, Known>, publication: &Publication) -> Result<(), PublishError> {
+    let is_gone = |sealed: &SealedEvent| sealed.event.redeliver && known.get(&sealed.event.id).is_some_and(|known| known.is_removed);
+    match publication.events.iter().position(is_gone) {
+        Some(index) => Err(PublishError::DataRemoved { index }),
+        None => Ok(()),
+    }
+}
+
 impl PlannedAccount {
     /// An account's live deliveries are bounded. What a publication would add is counted only where the bound is near.
     fn check_backlog(
@@ -335,7 +369,7 @@ impl PlannedAccount {
         event: &'p SealedEvent,
         (event_seq, occurred_at): (i64, Timestamp),
         origin: &Origin,
-        deliveries: &mut Vec<PlannedDelivery<'p>>,
+        (live, deliveries): (&mut HashSet<InOrder>, &mut Vec<PlannedDelivery<'p>>),
     ) -> i64 {
         let offer = event.offer();
         let mut count = 0;
@@ -352,6 +386,7 @@ impl PlannedAccount {
                 event_seq,
                 occurred_at,
                 origin: origin.clone(),
+                waits: event.order_key.is_some_and(|key| !live.insert((endpoint.lane, key))),
                 is_admitted: endpoint.recipient.admits(offer),
                 is_claimed: false,
             });

@@ -36,6 +36,17 @@ pub struct NewEvent {
     pub only_endpoint: Option<EndpointId>,
     /// To which endpoints it goes, by what they have chosen; `None`: to all that want its type.
     pub wanted: Option<Wanted>,
+    /// What its deliveries have in common with those that wait for each other; `None`: they wait for none.
+    pub order: Option<NewOrder>,
+}
+
+/// The order that an event's deliveries are in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOrder {
+    /// What they have in common with those that wait for each other.
+    pub key: String,
+    /// Whether those before it that were tried in vain are dropped.
+    pub drops_stale: bool,
 }
 
 /// Whether an event goes to an endpoint with these options, a JSON object. It is asked in the transaction that stores the event, so it
@@ -134,6 +145,8 @@ pub(crate) struct SealedEvent {
     pub(crate) fingerprint: [u8; 32],
     /// Whom it is about, each once.
     pub(crate) subjects: Vec<SubjectHash>,
+    /// Its order, as it is stored.
+    pub(crate) order_key: Option<i64>,
 }
 
 impl SealedEvent {
@@ -149,7 +162,8 @@ impl SealedEvent {
         let mut subjects: Vec<SubjectHash> = event.subjects.iter().map(|subject| key.hash_subject(subject)).collect();
         subjects.sort_unstable();
         subjects.dedup();
-        Self { event, sealed, fingerprint, subjects }
+        let order_key = event.order.as_ref().filter(|_| !event.is_test).map(|order| key.hash_order(&order.key));
+        Self { event, sealed, fingerprint, subjects, order_key }
     }
 }
 

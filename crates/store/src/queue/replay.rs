@@ -8,17 +8,18 @@
 //! behind everything that is replayed. And the replays of one account add so many per second, so that they leave others their
 //! pace.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use bellwire_domain::{DeliveryState, EventFilter, EventType, PastEvent, ReplayId, ReplayState, Timestamp};
 
 use super::context::WriteContext;
+use super::order;
 use crate::StoreError;
 use crate::rows::account;
 use crate::rows::endpoint::UPDATE_NUMBER;
 use crate::rows::event::{event_place, place_seq, removal};
 use crate::rows::lane::{LaneKey, LaneRefs};
-use crate::rows::queued::{Origin, QueuedRow};
+use crate::rows::queued::{Origin, QueuedRow, WAITS};
 use crate::rows::replay::{self, Replay, select_where};
 use crate::sql::{ColumnGroup, Db, Insert, Param, Select, columns, params};
 
@@ -88,6 +89,8 @@ const NEXT_RUNNING: &str = "WHERE l.state = 'running' AND l.id > $1 ORDER BY l.i
 static TARGET: Select<ReplayTarget> =
     Select::new("FROM endpoints p JOIN accounts a ON a.id = p.account_id WHERE p.account_id = $1 AND p.id = $2");
 static EVENTS: Select<Looked> = Select::new("FROM events e WHERE e.place > $2 AND e.place <= $3 ORDER BY e.place LIMIT $4");
+/// Of the events of a range, those whose deliveries are in an order.
+const ORDERS: &str = "SELECT place, order_key FROM events WHERE place > $1 AND place <= $2 AND order_key IS NOT NULL";
 const LIVE: &str = "SELECT event FROM queue WHERE lane = $1 AND lane > 0 LIMIT $2";
 const ADVANCE: &str = "UPDATE replays SET cursor_seq = $1, examined = examined + $2, created = created + $3, state = $4, \
      ended_at = $5 WHERE account_id = $6 AND endpoint_id = $7 AND id = $8";
@@ -211,6 +214,29 @@ fn find_live(db: Db<'_>, refs: LaneRefs) -> Result<HashSet<i64>, StoreError> {
     rows.iter().map(|row| row.value("event").map(place_seq)).collect()
 }
 
+/// The orders that the deliveries of a step are in.
+#[derive(Default)]
+struct Orders {
+    /// By the place of the event.
+    keys: HashMap<i64, i64>,
+    /// Those of which a delivery is alive.
+    live: HashSet<i64>,
+}
+
+/// Looks for the orders of events, which ascend.
+fn orders(db: Db<'_>, target: &ReplayTarget, events: &[(i64, bool)]) -> Result<Orders, StoreError> {
+    let (Some((first, _)), Some((last, _))) = (events.first(), events.last()) else { return Ok(Orders::default()) };
+    let mut orders = Orders::default();
+    for row in &db.query("events", ORDERS, params![target.place(*first) - 1, target.place(*last)])? {
+        let key = row.value("order_key")?;
+        orders.keys.insert(row.value("place")?, key);
+        if order::is_live(db, (target.lane, key))? {
+            orders.live.insert(key);
+        }
+    }
+    Ok(orders)
+}
+
 /// Makes the deliveries of a step.
 fn enqueue(
     db: Db<'_>,
@@ -223,22 +249,26 @@ fn enqueue(
         return Ok(());
     }
     let (now, origin) = (context.clock.now(), Origin::Replayed(replay.id.clone()));
+    let mut orders = orders(db, target, events)?;
     let mut number = target.last_number;
     let mut cells: Vec<Param<'_>> = Vec::new();
     for (event_seq, has_subjects) in events {
         number += 1;
+        let place = target.place(*event_seq);
+        let order_key = orders.keys.get(&place).copied();
         let row = QueuedRow {
             id: context.delivery_ids.draw(now),
             lane: target.lane,
             number,
-            event: target.place(*event_seq),
+            event: place,
             attempts: 0,
             created_at: now,
             due_at: now,
-            wake_at: None,
+            wake_at: order_key.filter(|key| !orders.live.insert(*key)).map(|_| WAITS),
             claim: None,
             origin: &origin,
             about: has_subjects.then_some(true),
+            order_key,
         };
         row.bind(&mut cells);
     }
@@ -250,6 +280,6 @@ fn enqueue(
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    let fixed = [LIVE, ADVANCE, CANCEL_ALL].map(str::to_owned);
+    let fixed = [LIVE, ORDERS, ADVANCE, CANCEL_ALL].map(str::to_owned);
     fixed.into_iter().chain([select_where(NEXT_RUNNING), TARGET.sql(), EVENTS.sql()]).collect()
 }

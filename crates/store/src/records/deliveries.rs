@@ -15,6 +15,7 @@ use crate::rows::delivery::{DeliveryColumns, DueColumns, EndColumns};
 use crate::rows::endpoint::EndpointName;
 use crate::rows::event::removal;
 use crate::rows::lane::{LaneKey, LaneNames};
+use crate::rows::queued::WAITS;
 use crate::rows::subject::is_about;
 use crate::seal::{Keyring, Place};
 use crate::sql::{ColumnGroup, Db, Insert, Row, Select, columns, params, select};
@@ -111,7 +112,8 @@ const BY_ID: &str = "WHERE d.id = $1";
 const ATTEMPTS: &str =
     "FROM attempts WHERE delivery_id = $1 AND account = (SELECT ref FROM accounts WHERE id = $2) ORDER BY number";
 const WAKE_QUEUED: &str =
-    "UPDATE queue SET due_at = $1, wake_at = NULL, manual_attempt = attempts + 1 WHERE id = $2 AND claim IS NULL";
+    "UPDATE queue SET due_at = $1, wake_at = CASE WHEN wake_at = $2 THEN wake_at END, manual_attempt = attempts + 1 \
+     WHERE id = $3 AND claim IS NULL";
 static QUEUED_LANE: Select<LaneNames> = Select::new("FROM queue d JOIN lanes l ON l.ref = d.lane WHERE d.id = $1");
 const ACCOUNT: &str = "SELECT a.id FROM deliveries d JOIN accounts a ON a.ref = d.account WHERE d.id = $1";
 static ENDPOINT: Select<(EndpointName, PayloadLength)> =
@@ -134,13 +136,24 @@ fn unfold() -> String {
     Insert::copy("earlier_attempts", &columns, "FROM deliveries WHERE id = $1 AND outcome IS NOT NULL")
 }
 
+/// The order of an event's deliveries, and whether one of them waits, where `$2` says that.
+const ORDER_KEY: &str = "(SELECT e.order_key FROM events e WHERE e.place = deliveries.event AND e.order_key IS NOT NULL)";
+const WAIT: &str = "(SELECT CAST($2 AS BIGINT) FROM events e JOIN queue q ON q.lane = deliveries.lane AND q.order_key = e.order_key \
+     WHERE e.place = deliveries.event AND e.order_key IS NOT NULL LIMIT 1)";
+
 /// Puts a delivery that has ended back into the queue.
 fn requeue() -> String {
     let same = ["id", "lane", "number", "event", "attempts", "created_at", "origin"].map(|name| (name, name));
     let about = is_about("deliveries.event");
-    let own = [("due_at", "CAST($1 AS BIGINT)"), ("about", about.as_str()), ("manual_attempt", "attempts + 1")];
+    let own = [
+        ("due_at", "CAST($1 AS BIGINT)"),
+        ("about", about.as_str()),
+        ("manual_attempt", "attempts + 1"),
+        ("order_key", ORDER_KEY),
+        ("wake_at", WAIT),
+    ];
     let columns: Vec<(&str, &str)> = own.into_iter().chain(same).collect();
-    Insert::copy("queue", &columns, "FROM deliveries WHERE id = $2")
+    Insert::copy("queue", &columns, "FROM deliveries WHERE id = $3")
 }
 
 /// One delivery, live or ended.
@@ -210,7 +223,7 @@ pub(super) fn retry(db: Db<'_>, id: DeliveryId, now: Timestamp) -> Result<RetryR
 /// The same, where its account is locked.
 pub(super) fn retry_locked(db: Db<'_>, id: DeliveryId, now: Timestamp) -> Result<RetryResult, StoreError> {
     if let Some(names) = QUEUED_LANE.find(db, params![id])? {
-        let woken = db.execute(WAKE_QUEUED, params![now, id])? > 0;
+        let woken = db.execute(WAKE_QUEUED, params![now, WAITS, id])? > 0;
         return Ok(if woken { RetryResult::Due(names.into()) } else { RetryResult::InFlight });
     }
     if let Some((name, PayloadLength { payload_length })) = ENDPOINT.find(db, params![id])? {
@@ -218,7 +231,7 @@ pub(super) fn retry_locked(db: Db<'_>, id: DeliveryId, now: Timestamp) -> Result
             return Ok(RetryResult::DataRemoved);
         }
         db.execute(&unfold(), params![id])?;
-        db.execute(&requeue(), params![now, id])?;
+        db.execute(&requeue(), params![now, WAITS, id])?;
         db.execute(UNEND, params![id])?;
         let lane: LaneKey = name.into();
         account::add_pending(db, &lane.account_id, 1)?;

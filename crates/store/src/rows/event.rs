@@ -61,6 +61,8 @@ table! {
         /// Opened, in bytes, or [why it is gone](removal); it stands before the payload, so that it is found without reading that.
         payload_length: i64,
         payload_sealed: &'a [u8],
+        /// The order that its deliveries are in, if any.
+        order_key: Option<i64>,
     }
 }
 

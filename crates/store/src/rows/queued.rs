@@ -78,6 +78,9 @@ impl Cell<'_> for Suspicion {
     }
 }
 
+/// The `wake_at` of a delivery that waits for the one before it: an instant that never comes.
+pub(crate) const WAITS: Timestamp = Timestamp::from_micros(i64::MAX);
+
 table! {
     /// A live delivery. Nothing is held against a new one: `suspicion` is written by what takes over from a process that is gone,
     /// and when a suspect is built.
@@ -87,6 +90,7 @@ table! {
     /// | token | NULL | is held in memory by the process with this token |
     /// | NULL | NULL | waits for room in its endpoint's lane |
     /// | NULL | instant | waits for that instant: a retry |
+    /// | NULL | [`WAITS`] | waits for another of its `order_key` |
     pub(crate) struct QueuedRow<'a> in "queue" key { id: DeliveryId } {
         lane: i64,
         number: i64,
@@ -99,5 +103,7 @@ table! {
         origin: &'a Origin,
         /// 1: its event has subjects; NULL: it has none.
         about: Option<bool>,
+        /// Which deliveries of its lane it waits for, and which for it: those with the same key.
+        order_key: Option<i64>,
     }
 }

@@ -134,6 +134,14 @@ impl DataKey {
         SubjectHash::new(half)
     }
 
+    /// A hash by which deliveries are told from those of another order, and what they have in common is not guessed.
+    pub(crate) fn hash_order(&self, key: &str) -> i64 {
+        let digest = self.prove("order", key.as_bytes());
+        let mut first = [0; 8];
+        first.iter_mut().zip(digest).for_each(|(byte, of_digest)| *byte = of_digest);
+        i64::from_be_bytes(first)
+    }
+
     /// Whether it is the same key, however often it was renewed.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.conceal(&[0; 32]) == other.conceal(&[0; 32])

@@ -11,6 +11,7 @@ use crate::queue::backend::{Backend, Mark};
 use crate::queue::claimable::{Claimable, LaneSearch};
 use crate::queue::context::WriteContext;
 use crate::queue::lease::Claimant;
+use crate::queue::order;
 use crate::queue::outcome::{RecordJob, Recording};
 use crate::queue::plan::{Loaded, Plan};
 use crate::queue::publication::Publication;
@@ -34,11 +35,14 @@ impl Backend for RowBackend<'_> {
     }
 
     fn load(&self, publications: &[&Publication]) -> Result<Loaded, StoreError> {
-        load::load(self.db, publications)
+        let mut loaded = load::load(self.db, publications)?;
+        order::load(self.db, &mut loaded, publications)?;
+        Ok(loaded)
     }
 
     fn write(&self, plan: &Plan<'_>) -> Result<(), StoreError> {
-        write::write(self.db, self.inserts, plan)
+        write::write(self.db, self.inserts, plan)?;
+        order::drop_stale_of(self.db, plan, self.context.clock.now())
     }
 
     fn search_lanes(&self, lanes: &[(LaneKey, usize)], limit: usize) -> Result<LaneSearch, StoreError> {

@@ -9,6 +9,7 @@ use crate::queue::context::WriteContext;
 use crate::queue::health_book::HealthBook;
 use crate::queue::incident_book::IncidentBook;
 use crate::queue::late;
+use crate::queue::order::OrderBook;
 use crate::queue::outcome::{Outcome, RecordJob, Recording, SealedOutcome};
 use crate::queue::rollup_book::RollupBook;
 use crate::rows::{account, operator_notice};
@@ -36,6 +37,7 @@ pub(super) fn record(
     let mut left: HashMap<&AccountId, i64> = HashMap::default();
     let (mut earlier, mut ended): (Vec<Param<'_>>, Vec<Param<'_>>) = (Vec::new(), Vec::new());
     let mut disclosed: Vec<Param<'_>> = Vec::new();
+    let mut order = OrderBook::default();
     let mut queue = Queue { take: db.prepare(TAKE)?, reschedule: db.prepare(RESCHEDULE)?, token: &claimant.token };
     for sealed in &all {
         sealed.disclose(&mut disclosed);
@@ -48,6 +50,7 @@ pub(super) fn record(
             recordings.push(if is_stored { Recording::Stored(None) } else { Recording::Lost });
             continue;
         }
+        order.observe(sealed.outcome);
         let delivery = &sealed.outcome.delivery;
         match sealed.ended_as() {
             None => sealed.attempt_row().bind(&mut earlier),
@@ -72,6 +75,7 @@ pub(super) fn record(
     for (account_id, count) in left {
         account::add_pending(db, account_id, -count)?;
     }
+    order.write(db, now)?;
     notices.extend(health.notices(context, now));
     operator_notice::put(db, &notices)?;
     health.write(db, now)?;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bellwire_domain::{
-    AccountId, AttemptOutcome, Decision, EndpointId, Entropy, EventFilter, EventId, EventType, HealthPolicy, HealthStatus,
+    AccountId, AttemptOutcome, Decision, EndpointId, Entropy, EventFilter, EventId, EventType, HealthPolicy, HealthStatus, OrderStep,
     Phases, RetentionPeriods, Secret, Timestamp,
 };
 use bellwire_domain::{RateLimit, RoomLimits};
@@ -242,6 +242,7 @@ pub fn outcome(
         health,
         told: told(delivery).map(Box::new),
         relays_answer: false,
+        order: OrderStep::default(),
     }
 }
 
@@ -276,5 +277,6 @@ pub fn event(id: &str, event_type: &str) -> NewEvent {
         is_test: false,
         only_endpoint: None,
         wanted: None,
+        order: None,
     }
 }

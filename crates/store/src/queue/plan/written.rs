@@ -2,9 +2,12 @@
 
 use bellwire_domain::{AccountId, Log, Recipient};
 
-use super::{Plan, PlannedEvent};
+use super::{Plan, PlannedDelivery, PlannedEvent};
+use crate::queue::order::InOrder;
+use crate::queue::publication::NewEvent;
 use crate::rows::event::EventRow;
-use crate::rows::queued::QueuedRow;
+use crate::rows::lane::LaneKey;
+use crate::rows::queued::{QueuedRow, WAITS};
 use crate::rows::subject::SubjectRow;
 use crate::sql::{ColumnGroup, Param};
 
@@ -16,7 +19,7 @@ impl Plan<'_> {
 
     /// The cells of the new events.
     pub(crate) fn event_cells(&self) -> Vec<Param<'_>> {
-        let mut cells = Vec::with_capacity(self.events.len() * 11);
+        let mut cells = Vec::with_capacity(self.events.len() * 12);
         for PlannedEvent { place, account, deliveries, sealed, .. } in &self.events {
             let event = &sealed.event;
             let row = EventRow {
@@ -31,6 +34,7 @@ impl Plan<'_> {
                 fingerprint: &sealed.fingerprint,
                 payload_length: i64::try_from(event.data.len()).unwrap_or(i64::MAX),
                 payload_sealed: &sealed.sealed,
+                order_key: sealed.order_key,
             };
             row.bind(&mut cells);
         }
@@ -50,7 +54,7 @@ impl Plan<'_> {
 
     /// The cells of the new deliveries.
     pub(crate) fn queue_cells(&self) -> Vec<Param<'_>> {
-        let mut cells = Vec::with_capacity(self.deliveries.len() * 11);
+        let mut cells = Vec::with_capacity(self.deliveries.len() * 12);
         for delivery in &self.deliveries {
             let row = QueuedRow {
                 id: delivery.id,
@@ -60,14 +64,34 @@ impl Plan<'_> {
                 attempts: 0,
                 created_at: self.now,
                 due_at: self.now,
-                wake_at: None,
+                wake_at: delivery.waits.then_some(WAITS),
                 claim: delivery.is_claimed.then_some(self.claimant.token.as_str()),
                 origin: &delivery.origin,
                 about: (!delivery.event.subjects.is_empty()).then_some(true),
+                order_key: delivery.event.order_key,
             };
             row.bind(&mut cells);
         }
         cells
+    }
+
+    /// New deliveries that wait, and make those before them stale that were tried in vain.
+    fn newer(&self) -> impl Iterator<Item = &PlannedDelivery<'_>> {
+        let drops = |event: &NewEvent| event.order.as_ref().is_some_and(|order| order.drops_stale);
+        self.deliveries.iter().filter(move |delivery| delivery.waits && drops(&delivery.event.event))
+    }
+
+    /// Where older deliveries may have become stale: the account, and the order.
+    pub(crate) fn makes_stale(&self) -> impl Iterator<Item = ((&AccountId, i64), InOrder)> {
+        self.newer().filter_map(|delivery| {
+            let PlannedDelivery { lane, refs, event, .. } = delivery;
+            Some(((&lane.account_id, refs.account), (refs.lane, event.order_key?)))
+        })
+    }
+
+    /// The lanes in which dropping them lets others go.
+    pub(crate) fn stale_lanes(&self) -> Vec<LaneKey> {
+        self.newer().map(|delivery| delivery.lane.clone()).collect()
     }
 
     /// The accounts whose counters have changed: their numbers, and the counters.
