@@ -9,7 +9,7 @@ use bellwire_domain::{
     ReplayCase, ReplayId, Secret,
 };
 use bellwire_store::{
-    DeliveryQuery, EndpointChanges, ErasedSubject, LaneKey, NewErasure, NewEvent, NewReplay, PageRequest, Records, RetryResult,
+    DeliveryQuery, EndpointChanges, ErasedSubject, LaneKey, NewErasure, NewEvent, NewOrder, NewReplay, PageRequest, Records, RetryResult,
     Rotation,
 };
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::ledger::{Accepted, SUBJECT, is_about_subject};
 use crate::random::Random;
-use crate::world::{CALM_AT, Run, lane};
+use crate::world::{CALM_AT, ORDERED, Run, lane};
 
 const PUBLISH_UNTIL: Duration = Duration::from_secs(CALM_AT.as_secs() - 15);
 const MEDDLE_UNTIL: Duration = Duration::from_secs(CALM_AT.as_secs() - 10);
@@ -54,7 +54,7 @@ async fn publish(run: Arc<Run>, records: Records, life: usize, mut random: Rando
 }
 
 fn draw_call(run: &Run, random: &mut Random) -> Unanswered {
-    let contract = ["sim-retries", "sim-once", "sim-health", "sim-batches"][random.index(4)];
+    let contract = ["sim-retries", "sim-once", "sim-health", "sim-batches", ORDERED][random.index(5)];
     let count = usize::try_from(random.within(1..5)).unwrap();
     let first = run.next_event.fetch_add(count, Ordering::SeqCst);
     Unanswered {
@@ -79,7 +79,7 @@ async fn offer(run: &Run, records: &Records, call: &Unanswered, life: usize) -> 
         is_test: false,
         only_endpoint: None,
         wanted: None,
-        order: None,
+        order: (account_id.as_str() == format!("of-{ORDERED}")).then(|| NewOrder { key: String::new(), drops_stale: false }),
     };
     let answer = records.commit_events(&account, call.events.iter().map(event).collect()).await;
     let Ok(receipts) = answer else { return false };

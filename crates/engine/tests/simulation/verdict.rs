@@ -10,7 +10,7 @@ use bellwire_store::Attempt;
 
 use crate::ledger::{Ledger, Sent, SimEndpoint, Stored, is_about_subject};
 use crate::network::Behaviour;
-use crate::world::contracts;
+use crate::world::{ORDERED, contracts};
 
 /// How late an attempt may start when nothing disturbs: a beat of the claimer, and the requests before it.
 const LATENESS_MAX: Duration = Duration::from_secs(3);
@@ -29,6 +29,7 @@ pub fn violations(ledger: &Ledger) -> Vec<String> {
         verdict.stored_attempts_were_made();
         verdict.each_attempt_is_counted_once();
         verdict.each_delivery_is_sent_in_order();
+        verdict.who_is_in_order_waits_for_the_one_before();
         verdict.limits_hold();
         if ledger.punctual {
             verdict.nobody_waits_for_a_neighbour();
@@ -213,9 +214,27 @@ impl<'l> Verdict<'l> {
         }
     }
 
-    /// Endpoints that answer at once and take whatever comes: nothing but Bellwire itself can make them wait.
+    /// Endpoints that answer at once and take whatever comes, without an order in which others fail: nothing but Bellwire itself can make them wait.
     fn is_prompt(endpoint: &SimEndpoint) -> bool {
-        endpoint.left_alone && matches!(endpoint.behaviour, Behaviour::Healthy | Behaviour::Fails)
+        let waits = endpoint.contract == ORDERED && !matches!(endpoint.behaviour, Behaviour::Healthy);
+        endpoint.left_alone && !waits && matches!(endpoint.behaviour, Behaviour::Healthy | Behaviour::Fails)
+    }
+
+    /// What nobody asked for by hand is sent by its number, one after the other.
+    fn who_is_in_order_waits_for_the_one_before(&mut self) {
+        let numbers = self.ledger.stored.iter().map(|stored| (stored.delivery.id.to_string(), stored.delivery.number));
+        let numbers: BTreeMap<String, i64> = numbers.collect();
+        for endpoint in self.ledger.endpoints.iter().filter(|endpoint| endpoint.contract == ORDERED) {
+            let sent = self.ledger.sent.iter().filter(|sent| sent.endpoint == endpoint.id);
+            let by_schedule = sent.filter(|sent| !self.ledger.retried_by_hand.contains(&sent.delivery));
+            let by_schedule: Vec<&Sent> = by_schedule.collect();
+            for pair in by_schedule.windows(2) {
+                let (before, after) = (pair[0], pair[1]);
+                if numbers.get(&before.delivery) > numbers.get(&after.delivery) {
+                    self.found.push(format!("{} was sent to {} after {}", after.delivery, endpoint.id, before.delivery));
+                }
+            }
+        }
     }
 
     fn limits_hold(&mut self) {

@@ -29,8 +29,9 @@ use crate::network::{Behaviour, Network};
 use crate::random::Random;
 use crate::time::SimTime;
 
-/// One that retries, one that does not, one that judges health and limits the rate, and one whose requests have several events.
-const CONTRACTS: [(&str, &str); 4] = [
+/// One that retries, one that does not, one that judges health and limits the rate, one whose requests have several events, and one whose
+/// deliveries wait for the one before.
+const CONTRACTS: [(&str, &str); 5] = [
     (
         "sim-retries",
         "{ timeout: 5s, success: 2xx, retry: { schedule: [2s, 5s, 20s, 60s] }, retry_after: { max: 30s }, gone: disable, in_flight: 3 }",
@@ -42,7 +43,11 @@ const CONTRACTS: [(&str, &str); 4] = [
          health: { unhealthy: { after_failures: 1 }, failed: { after_failures: 6, then: pause } } }",
     ),
     ("sim-batches", "{ timeout: 5s, success: 2xx, retry: { schedule: [1s, 4s, 9s] }, batch: { max: 3, wait: 1s } }"),
+    (ORDERED, "{ timeout: 5s, success: 2xx, retry: { schedule: [1s, 4s] }, order: endpoint }"),
 ];
+
+/// The contract whose deliveries wait for the one before.
+pub const ORDERED: &str = "sim-order";
 
 const BODY: &str = "{ endpoint: \"{{ endpoint.id }}\", events: { $each: \"{{ events }}\", delivery: \"{{ item.delivery_id }}\", \
      event: \"{{ item.id }}\", attempt: \"{{ item.attempt }}\", data: \"{{ item.data }}\" } }";
@@ -157,7 +162,7 @@ fn draw_endpoints(random: &mut Random) -> Vec<SimEndpoint> {
                 in_flight_max: match contract {
                     "sim-retries" => 3,
                     "sim-once" => 2,
-                    "sim-batches" => 1,
+                    "sim-batches" | ORDERED => 1,
                     _ => 4,
                 },
                 left_alone: !meddled,

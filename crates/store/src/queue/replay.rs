@@ -85,12 +85,20 @@ columns! {
     }
 }
 
+columns! {
+    /// An event whose deliveries are in an order.
+    struct OrderedEvent of "events" {
+        place: i64 = "e.place",
+        key: i64 = "e.order_key",
+    }
+}
+
 const NEXT_RUNNING: &str = "WHERE l.state = 'running' AND l.id > $1 ORDER BY l.id LIMIT 1";
 static TARGET: Select<ReplayTarget> =
     Select::new("FROM endpoints p JOIN accounts a ON a.id = p.account_id WHERE p.account_id = $1 AND p.id = $2");
 static EVENTS: Select<Looked> = Select::new("FROM events e WHERE e.place > $2 AND e.place <= $3 ORDER BY e.place LIMIT $4");
 /// Of the events of a range, those whose deliveries are in an order.
-const ORDERS: &str = "SELECT place, order_key FROM events WHERE place > $1 AND place <= $2 AND order_key IS NOT NULL";
+static ORDERS: Select<OrderedEvent> = Select::new("FROM events e WHERE e.place > $1 AND e.place <= $2 AND e.order_key IS NOT NULL");
 const LIVE: &str = "SELECT event FROM queue WHERE lane = $1 AND lane > 0 LIMIT $2";
 const ADVANCE: &str = "UPDATE replays SET cursor_seq = $1, examined = examined + $2, created = created + $3, state = $4, \
      ended_at = $5 WHERE account_id = $6 AND endpoint_id = $7 AND id = $8";
@@ -227,9 +235,8 @@ struct Orders {
 fn orders(db: Db<'_>, target: &ReplayTarget, events: &[(i64, bool)]) -> Result<Orders, StoreError> {
     let (Some((first, _)), Some((last, _))) = (events.first(), events.last()) else { return Ok(Orders::default()) };
     let mut orders = Orders::default();
-    for row in &db.query("events", ORDERS, params![target.place(*first) - 1, target.place(*last)])? {
-        let key = row.value("order_key")?;
-        orders.keys.insert(row.value("place")?, key);
+    for OrderedEvent { place, key } in ORDERS.list(db, params![target.place(*first) - 1, target.place(*last)])? {
+        orders.keys.insert(place, key);
         if order::is_live(db, (target.lane, key))? {
             orders.live.insert(key);
         }
@@ -280,6 +287,6 @@ fn enqueue(
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    let fixed = [LIVE, ORDERS, ADVANCE, CANCEL_ALL].map(str::to_owned);
-    fixed.into_iter().chain([select_where(NEXT_RUNNING), TARGET.sql(), EVENTS.sql()]).collect()
+    let fixed = [LIVE, ADVANCE, CANCEL_ALL].map(str::to_owned);
+    fixed.into_iter().chain([select_where(NEXT_RUNNING), TARGET.sql(), EVENTS.sql(), ORDERS.sql()]).collect()
 }

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bellwire_domain::{AttemptOutcome, Decision, Entropy, EventFilter, HealthPolicy, OrderStep, Timestamp};
+use bellwire_domain::{AttemptOutcome, Decision, Entropy, EventFilter, HealthPolicy, OrderStep, ReplayCase, Timestamp};
 use bellwire_store::{ClaimedDelivery, NewEvent, NewOrder, RetryResult};
 use bellwire_testkit::SeededEntropy;
 
 use crate::fixture::{Fixture, event, lane, outcome};
 use crate::privacy::new_erasure;
+use crate::replays::{replay, run};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -268,4 +269,29 @@ async fn nobody_is_woken_for_what_only_waits_in_its_order() {
     assert_eq!((report.claimed, report.next_wake), (0, None));
     record(&fixture, &first, Decision::Delivered, OrderStep::default()).await;
     assert_eq!(ids(&going(&mut fixture).await), ["2"]);
+}
+
+#[tokio::test]
+async fn a_replay_waits_behind_what_is_alive_and_keeps_its_own_order() {
+    let mut fixture = Fixture::new();
+    let account = fixture.account("a").await;
+    let lane = fixture.endpoint("a", "e", EventFilter::All).await;
+    fixture.publish(&account, vec![in_order("1", "k"), in_order("2", "k")]).await.unwrap();
+    for expected in ["1", "2"] {
+        let now = going(&mut fixture).await;
+        assert_eq!(ids(&now), [expected]);
+        record(&fixture, &now[0], Decision::Delivered, OrderStep::default()).await;
+    }
+    fixture.publish(&account, vec![in_order("3", "k")]).await.unwrap();
+    let third = going(&mut fixture).await.remove(0);
+    fixture.store.records.start_replay(replay("rpl_1", &lane, ReplayCase::ALL)).await.unwrap();
+    run(&fixture).await;
+    assert!(going(&mut fixture).await.is_empty());
+    record(&fixture, &third, Decision::Delivered, OrderStep::default()).await;
+    for expected in ["1", "2"] {
+        let now = going(&mut fixture).await;
+        assert_eq!(ids(&now), [expected]);
+        record(&fixture, &now[0], Decision::Delivered, OrderStep::default()).await;
+    }
+    fixture.reopen().await;
 }

@@ -11,7 +11,7 @@ use crate::fixture::{Fixture, account_id, event, lane, page};
 
 const FAILED: Decision = Decision::Failed { endpoint_gone: false };
 
-fn replay(id: &str, lane: &LaneKey, cases: &[ReplayCase]) -> NewReplay {
+pub fn replay(id: &str, lane: &LaneKey, cases: &[ReplayCase]) -> NewReplay {
     NewReplay {
         id: ReplayId::try_new(id).unwrap(),
         lane: lane.clone(),
@@ -24,7 +24,7 @@ fn replay(id: &str, lane: &LaneKey, cases: &[ReplayCase]) -> NewReplay {
 }
 
 /// Takes steps until none advances.
-async fn run(fixture: &Fixture) {
+pub async fn run(fixture: &Fixture) {
     while fixture.store.queue.advance_replay(None).await.unwrap().is_some_and(|step| step.advanced) {}
 }
 
