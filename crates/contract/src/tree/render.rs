@@ -1,6 +1,6 @@
 //! Renders trees as compact JSON.
 
-use super::{Each, Member, Tree, When};
+use super::{Each, Let, Member, Tree, When};
 use crate::diagnostic::At;
 use crate::expression::Expression;
 use crate::failure::Failure;
@@ -45,6 +45,7 @@ impl Tree {
                 each.render_items(scope, out, &mut true)?;
                 out.push(']');
             }
+            Self::Let(named) => return named.inside(scope, |then, scope| then.render(scope, out)),
         }
         Ok(true)
     }
@@ -54,6 +55,7 @@ impl Tree {
         match self {
             Self::Each(each) => return each.render_items(scope, out, first),
             Self::When(when) => return when.chosen(scope)?.map_or(Ok(()), |tree| tree.render_items(scope, out, first)),
+            Self::Let(named) => return named.inside(scope, |then, scope| then.render_items(scope, out, first)),
             Self::Constant(_) | Self::Value(_) | Self::Text(_) | Self::Object(_) | Self::List(_) => {}
         }
         let start = out.len();
@@ -78,6 +80,18 @@ impl When {
             Err(error) => return Err(Failure::of(&self.condition, error).inside("$when")),
         };
         Ok(if holds { Some(&self.then) } else { self.otherwise.as_ref() })
+    }
+}
+
+impl Let {
+    /// Renders what it stands around. A value that is not there gives the name none.
+    fn inside<T>(&self, scope: Scope<'_>, render: impl FnOnce(&Tree, Scope<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+        let value = match self.value.evaluate(scope) {
+            Err(error) if error.absent => Piece::Absent,
+            other => other.map_err(|error| Failure::of(&self.value, error).inside(format!("$let.{}", self.name)))?,
+        };
+        let local = Local { name: &self.name, value: value.borrowed(), outer: scope.locals };
+        render(&self.then, Scope { values: scope.values, locals: Some(&local) })
     }
 }
 
