@@ -127,6 +127,34 @@ impl Tree {
     }
 }
 
+impl Tree {
+    /// Shows every name that `$let` gives, with its value, the outer ones first.
+    pub(crate) fn visit_names<'t>(&'t self, visitor: &mut dyn FnMut(&'t str, &'t Expression)) {
+        match self {
+            Self::Constant(_) | Self::Value(_) | Self::Text(_) => {}
+            Self::List(items) => items.iter().for_each(|item| item.visit_names(visitor)),
+            Self::Object(members) => {
+                for member in members {
+                    if let Member::Field { value, .. } = member {
+                        value.visit_names(visitor);
+                    }
+                }
+            }
+            Self::When(when) => {
+                when.then.visit_names(visitor);
+                if let Some(otherwise) = &when.otherwise {
+                    otherwise.visit_names(visitor);
+                }
+            }
+            Self::Each(each) => each.then.visit_names(visitor),
+            Self::Let(named) => {
+                visitor(&named.name, &named.value);
+                named.then.visit_names(visitor);
+            }
+        }
+    }
+}
+
 /// How a loop can make far more than it is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Growth {
