@@ -45,10 +45,12 @@ def until(what, look):
 
 
 class Receiver:
-    """What a client runs to be notified. It answers `status`, and keeps every notification."""
+    """What a client runs to be notified. It answers `status` as long as it is `open`, and keeps every notification."""
 
     def __init__(self):
         self.status = 200
+        self.open = threading.Event()
+        self.open.set()
         self.notifications = []
         receiver = self
 
@@ -56,6 +58,7 @@ class Receiver:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
                 receiver.notifications.append((dict(self.headers.items()), json.loads(body)))
+                receiver.open.wait()
                 self.send_response(receiver.status)
                 self.send_header("content-length", "0")
                 self.end_headers()
@@ -76,6 +79,7 @@ class Receiver:
         return until(f"{count} of type {kind}", lambda: self.of_type(kind) if len(self.of_type(kind)) >= count else None)
 
     def close(self):
+        self.open.set()
         self.server.shutdown()
         self.server.server_close()
 
@@ -139,6 +143,13 @@ def client():
 
 @pytest.fixture
 def receiver():
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture
+def other_receiver():
     receiver = Receiver()
     yield receiver
     receiver.close()
