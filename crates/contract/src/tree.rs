@@ -60,11 +60,11 @@ pub(crate) struct When {
     otherwise: Option<Tree>,
 }
 
-/// `$let`: a value in which something has a name.
+/// `$let`: a value in which other values have names.
 #[derive(Debug)]
 pub(crate) struct Let {
-    name: String,
-    value: Expression,
+    /// Each value knows the names before it.
+    names: Vec<(String, Expression)>,
     then: Tree,
 }
 
@@ -120,7 +120,7 @@ impl Tree {
                 each.then.visit(visitor);
             }
             Self::Let(named) => {
-                visitor(&named.value);
+                named.names.iter().for_each(|(_, value)| visitor(value));
                 named.then.visit(visitor);
             }
         }
@@ -148,7 +148,7 @@ impl Tree {
             }
             Self::Each(each) => each.then.visit_names(visitor),
             Self::Let(named) => {
-                visitor(&named.name, &named.value);
+                named.names.iter().for_each(|(name, value)| visitor(name, value));
                 named.then.visit_names(visitor);
             }
         }
@@ -200,9 +200,8 @@ impl Tree {
                 each.then.visit_growth(loops + 1, visitor);
             }
             Self::Let(named) => {
-                if whole(&named.value) {
-                    visitor(&named.value, Growth::Whole);
-                }
+                let values = named.names.iter().map(|(_, value)| value);
+                values.filter(|value| whole(value)).for_each(|value| visitor(value, Growth::Whole));
                 named.then.visit_growth(loops, visitor);
             }
         }

@@ -79,6 +79,11 @@ const CASES: &[(&str, &str, &str)] = &[
         "{ data: \"{{ event.data }}\" }",
         "{ $let: { a: \"{{ b }}\", b: \"{{ event.type }}\" }, c: \"{{ a }}\" }",
     ),
+    (
+        "more names than anybody needs",
+        "{ data: \"{{ event.data }}\" }",
+        "{ $let: { a: \"{{ 1 }}\", b: \"{{ 1 }}\", c: \"{{ 1 }}\", d: \"{{ 1 }}\", e: \"{{ 1 }}\", f: \"{{ 1 }}\", g: \"{{ 1 }}\", h: \"{{ 1 }}\", i: \"{{ 1 }}\", j: \"{{ 1 }}\", k: \"{{ 1 }}\", l: \"{{ 1 }}\", m: \"{{ 1 }}\", n: \"{{ 1 }}\", o: \"{{ 1 }}\", p: \"{{ 1 }}\", q: \"{{ 1 }}\" }, x: 1 }",
+    ),
     ("name of a time", "{ data: \"{{ event.data }}\" }", "{ $let: { at: \"{{ attempt.at | unixx }}\" }, c: \"{{ at }}\" }"),
     ("two bodies", "{ data: \"{{ event.data }}\" }", "{ $form: { a: b }, $empty: true }"),
     ("text body", "{ data: \"{{ event.data }}\" }", "hello"),

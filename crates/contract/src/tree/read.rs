@@ -9,6 +9,8 @@ use crate::template::{Part, Template};
 use crate::yaml::{Kind, Meaning, Node};
 
 const DIRECTIVES: &[&str] = &["$when", "$then", "$else", "$each", "$as", "$let", "$merge"];
+/// The most names that one `$let` gives: rendering goes one call deeper for each.
+const NAMES_MAX: usize = 16;
 const LET_HELP: &str = "write names and what they stand for: `$let: { total: \"{{ event.data.lines | length }}\" }`";
 
 impl Tree {
@@ -124,28 +126,21 @@ impl Tree {
         Some(Self::Each(Box::new(Each { list: list?, name, then: then? })))
     }
 
-    /// The names that `$let` gives, one inside the other, around what the mapping stands for otherwise.
+    /// The names that `$let` gives, around what the mapping stands for otherwise.
     fn read_let(node: &Node, path: &str, directive: &str, locals: &[String], report: &mut Report) -> Option<Self> {
         let Kind::Map(members) = &node.kind else { return None };
         let entry = |name: &str| members.iter().find(|(key, _)| key.text == name).map(|(_, value)| value);
         let mut inner = locals.to_vec();
-        let mut named = Vec::new();
-        if let Some(names) = entry("$let") {
-            let place = join(path, "$let");
-            for (key, value) in entries(names, &place, LET_HELP, report)? {
-                let place = join(&place, &key.text);
-                let name = plain_name(&key.text, key.at, &place, report)?;
-                named.push((name.clone(), expression(value, &place, &inner, report)?));
-                inner.push(name);
-            }
-        }
-        let then = if entry("$when").is_some() {
-            Self::read_when(node, path, &inner, report)
-        } else {
-            Self::read_then(node, path, directive, &inner, report)
+        let names = match entry("$let") {
+            Some(given) => read_names(given, &join(path, "$let"), &mut inner, report)?,
+            None => Vec::new(),
         };
-        let around = |then: Self, (name, value)| Self::Let(Box::new(Let { name, value, then }));
-        Some(named.into_iter().rev().fold(then?, around))
+        let then = if entry("$when").is_some() {
+            Self::read_when(node, path, &inner, report)?
+        } else {
+            Self::read_then(node, path, directive, &inner, report)?
+        };
+        Some(if names.is_empty() { then } else { Self::Let(Box::new(Let { names, then })) })
     }
 
     /// The value of a directive: `$then`, or else its other keys as an object.
@@ -171,6 +166,23 @@ impl Tree {
             None => Self::read_object(&Node { at: node.at, kind: Kind::Map(plain) }, path, locals, report),
         }
     }
+}
+
+/// Names with what they stand for. Each is added to the locals, for those after it.
+fn read_names(node: &Node, path: &str, locals: &mut Vec<String>, report: &mut Report) -> Option<Vec<(String, Expression)>> {
+    let given = entries(node, path, LET_HELP, report)?;
+    if given.len() > NAMES_MAX {
+        report.add(node.at, path, format!("there are {} names", given.len()), format!("write at most {NAMES_MAX}"));
+        return None;
+    }
+    let mut names = Vec::with_capacity(given.len());
+    for (key, value) in given {
+        let place = join(path, &key.text);
+        let name = plain_name(&key.text, key.at, &place, report)?;
+        names.push((name.clone(), expression(value, &place, locals, report)?));
+        locals.push(name);
+    }
+    Some(names)
 }
 
 /// A key without its marks. `$$` at the start stands for `$`; `?` at the end makes it optional; `??` stands for `?`.

@@ -84,15 +84,25 @@ impl When {
 }
 
 impl Let {
-    /// Renders what it stands around. A value that is not there gives the name none.
+    /// Renders what it stands around.
     fn inside<T>(&self, scope: Scope<'_>, render: impl FnOnce(&Tree, Scope<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
-        let value = match self.value.evaluate(scope) {
-            Err(error) if error.absent => Piece::Absent,
-            other => other.map_err(|error| Failure::of(&self.value, error).inside(format!("$let.{}", self.name)))?,
-        };
-        let local = Local { name: &self.name, value: value.borrowed(), outer: scope.locals };
-        render(&self.then, Scope { values: scope.values, locals: Some(&local) })
+        with_names(&self.names, scope, |scope| render(&self.then, scope))
     }
+}
+
+/// Gives names to values, one after the other. A value that is not there gives its name none.
+fn with_names<T>(
+    names: &[(String, Expression)],
+    scope: Scope<'_>,
+    render: impl FnOnce(Scope<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let Some(((name, expression), rest)) = names.split_first() else { return render(scope) };
+    let value = match expression.evaluate(scope) {
+        Err(error) if error.absent => Piece::Absent,
+        other => other.map_err(|error| Failure::of(expression, error).inside(format!("$let.{name}")))?,
+    };
+    let local = Local { name, value: value.borrowed(), outer: scope.locals };
+    with_names(rest, Scope { values: scope.values, locals: Some(&local) }, render)
 }
 
 impl Each {
