@@ -1,6 +1,6 @@
 """A FHIR client and a receiver of notifications, on both sides of a Bellwire that the caller has started.
 
-BELLWIRE_URL and BELLWIRE_KEY say where it is and how the operator gets in.
+BELLWIRE_URL and BELLWIRE_KEY say where it is and how the operator gets in, BELLWIRE_FHIR which version of FHIR it speaks.
 """
 
 import json
@@ -12,10 +12,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
+from dialects import CONTRACTS, DIALECTS
 
 BASE = os.environ["BELLWIRE_URL"]
 OPERATOR = {"authorization": f"Bearer {os.environ['BELLWIRE_KEY']}"}
-CONTRACT = os.environ.get("BELLWIRE_CONTRACT", "fhir-r4-backport")
+VERSION = os.environ.get("BELLWIRE_FHIR", "R4")
+FHIR = DIALECTS[VERSION]()
+CONTRACT = os.environ.get("BELLWIRE_CONTRACT", CONTRACTS[VERSION])
+TOPIC = os.environ.get("BELLWIRE_TOPIC", "http://example.org/topics/resource-changed")
 #: How long anything may take that is waited for.
 PATIENCE = 30.0
 
@@ -41,10 +45,12 @@ def until(what, look):
 
 
 class Receiver:
-    """What a client runs to be notified. It answers `status`, and keeps every notification."""
+    """What a client runs to be notified. It answers `status` as long as it is `open`, and keeps every notification."""
 
     def __init__(self):
         self.status = 200
+        self.open = threading.Event()
+        self.open.set()
         self.notifications = []
         receiver = self
 
@@ -52,6 +58,7 @@ class Receiver:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
                 receiver.notifications.append((dict(self.headers.items()), json.loads(body)))
+                receiver.open.wait()
                 self.send_response(receiver.status)
                 self.send_header("content-length", "0")
                 self.end_headers()
@@ -72,25 +79,14 @@ class Receiver:
         return until(f"{count} of type {kind}", lambda: self.of_type(kind) if len(self.of_type(kind)) >= count else None)
 
     def close(self):
+        self.open.set()
         self.server.shutdown()
         self.server.server_close()
 
 
-def parameters(resource):
-    """The named values of a Parameters resource; parts as mappings, and lists of them for what repeats."""
-    found = {}
-    for parameter in resource["parameter"]:
-        if "part" in parameter:
-            found.setdefault(parameter["name"], []).append(parameters({"parameter": parameter["part"]}))
-        else:
-            value = next(value for key, value in parameter.items() if key.startswith("value"))
-            found[parameter["name"]] = value.get("reference", value) if isinstance(value, dict) else value
-    return found
-
-
 def status_of(bundle):
     """What the first entry of a notification says."""
-    return parameters(bundle["entry"][0]["resource"])
+    return FHIR.said(bundle["entry"][0]["resource"])
 
 
 class Client:
@@ -116,6 +112,19 @@ class Client:
     def read(self, subscription):
         return self.ask("GET", f"/Subscription/{subscription['id']}").json()
 
+    def form(self, path, pairs):
+        """Asks with a form, as searches may."""
+        return requests.post(self.base + path, data=pairs, headers=self.headers, timeout=PATIENCE)
+
+    def operation(self, path, *given):
+        """Invokes an operation with a Parameters resource."""
+        body = {"resourceType": "Parameters", "parameter": [FHIR.input(name, value) for name, value in given]}
+        return self.ask("POST", path, body)
+
+    def standing(self, subscription):
+        """What `$status` says of it."""
+        return status_of(self.ask("GET", f"/Subscription/{subscription['id']}/$status").json())
+
     def becomes(self, subscription, status):
         return until(f"the subscription is {status}", lambda: self.read(subscription)["status"] == status)
 
@@ -139,30 +148,13 @@ def receiver():
     receiver.close()
 
 
-EXTENSION = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
-TOPIC = os.environ.get("BELLWIRE_TOPIC", "http://example.org/topics/resource-changed")
+@pytest.fixture
+def other_receiver():
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
 
 
-def subscription(endpoint, topic=TOPIC, content="full-resource", filters=(), channel=(), headers=("X-Clinic: 7",), **top):
-    """A Subscription as clients of the guide write it. `channel` has the names and seconds or counts of extensions."""
-    extensions = [{"url": EXTENSION + name, kind: value} for name, kind, value in channel]
-    resource = {
-        "resourceType": "Subscription",
-        "meta": {"profile": [EXTENSION + "backport-subscription"]},
-        "status": "requested",
-        "reason": "To be told of changes",
-        "criteria": topic,
-        "channel": {
-            "type": "rest-hook",
-            "endpoint": endpoint,
-            "payload": "application/fhir+json",
-            "_payload": {"extension": [{"url": EXTENSION + "backport-payload-content", "valueCode": content}]},
-            "header": list(headers),
-            **({"extension": extensions} if extensions else {}),
-        },
-        **top,
-    }
-    if filters:
-        found = [{"url": EXTENSION + "backport-filter-criteria", "valueString": text} for text in filters]
-        resource["_criteria"] = {"extension": found}
-    return resource
+def subscription(endpoint, topic=TOPIC, content="full-resource", filters=(), headers=("X-Clinic: 7",), **changes):
+    """A Subscription as clients write it: `heartbeat_period`, `timeout` and `max_count` as numbers, what else is given as it is."""
+    return FHIR.subscription(endpoint, topic, content, filters, headers, **changes)

@@ -140,7 +140,7 @@ impl<'a> Captured<'a> {
     /// Reads a tree backwards and keeps what it shows.
     pub(crate) fn read_tree(&mut self, tree: &'a Tree, raw: &str, place: &str) {
         match tree {
-            Tree::Constant(_) | Tree::When(_) | Tree::Each(_) => {}
+            Tree::Constant(_) | Tree::When(_) | Tree::Each(_) | Tree::Let(_) => {}
             Tree::Value(expression) => {
                 let text = json::unquote(raw).unwrap_or(raw.into()).into_owned();
                 self.shown.push(Shown { expression, text, raw: Some(raw.to_owned()), place: place.to_owned() });
@@ -155,7 +155,7 @@ impl<'a> Captured<'a> {
                 self.read_merged(members, raw, place);
             }
             Tree::List(items) => {
-                let fixed = items.iter().take_while(|item| !matches!(item, Tree::When(_) | Tree::Each(_)));
+                let fixed = items.iter().take_while(|item| !matches!(item, Tree::When(_) | Tree::Each(_) | Tree::Let(_)));
                 for (tree, raw) in fixed.zip(json::elements(raw)) {
                     self.read_tree(tree, raw, place);
                 }

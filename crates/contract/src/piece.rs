@@ -46,6 +46,20 @@ impl<'a> Piece<'a> {
         Self::Number(Cow::Owned(number.to_string()))
     }
 
+    /// The same value, copied only where that costs nothing.
+    pub(crate) fn borrowed(&self) -> Piece<'_> {
+        match self {
+            Self::Absent => Piece::Absent,
+            Self::Null => Piece::Null,
+            Self::Bool(value) => Piece::Bool(*value),
+            Self::Number(text) => Piece::Number(Cow::Borrowed(text)),
+            Self::Text(text) => Piece::Text(Cow::Borrowed(text)),
+            Self::Time(time) => Piece::Time(*time),
+            Self::Bytes(bytes) => Piece::Bytes(Cow::Borrowed(bytes)),
+            Self::Json(raw) => Piece::Json(Cow::Borrowed(raw)),
+        }
+    }
+
     pub(crate) fn is_missing(&self) -> bool {
         match self {
             Self::Absent | Self::Null => true,

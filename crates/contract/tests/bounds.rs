@@ -220,6 +220,24 @@ fn headers_that_repeat_each_other_are_bounded() {
 }
 
 #[test]
+fn names_that_repeat_each_other_are_bounded() {
+    let mut body = String::from("{ x: \"{{ n15 | length }}\" }");
+    for _ in 0..3 {
+        let doubled = (1..16).fold(String::new(), |names, index| {
+            let before = index - 1;
+            format!("{names}, n{index}: \"{{{{ n{before} ~ n{before} }}}}\"")
+        });
+        body = format!("{{ $let: {{ n0: \"{{{{ n15 | default(event.data.s) }}}}\"{doubled} }}, a: {body} }}");
+    }
+    body = format!("{{ $let: {{ n15: \"{{{{ event.data.s }}}}\" }}, $then: {body} }}");
+    let example = SMALL.replace("\"s\":\"a\"", "\"s\":\"\"");
+    let source = source(&format!("  body: {body}")).replace(SMALL, &example);
+    let error = try_render(&compile(&source), "a.b", r#"{"s":"aaaa"}"#, &[]).unwrap_err().to_string();
+    assert!(error.contains("one rendering may"), "{error}");
+    assert!(peak() < HELD_MAX + BASE, "{}", peak());
+}
+
+#[test]
 fn what_is_large_but_honest_still_renders() {
     let data = hostile();
     for body in [

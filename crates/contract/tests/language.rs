@@ -54,6 +54,18 @@ fn bodies() {
             "{ \"a?\": \"{{ event.data.empty }}\", \"b?\": \"{{ event.data.list | selectattr('n', 'none') | list }}\", \"c?\": \"{{ {} }}\", \"d?\": [], \"e?\": \"\" }",
             r#"{"e":""}"#,
         ),
+        (
+            "{ $let: { kind: \"{{ event.type | upper }}\", twice: \"{{ kind ~ kind }}\" }, a: \"{{ twice }}\", b: { c: \"{{ kind }}\" } }",
+            r#"{"a":"A.BA.B","b":{"c":"A.B"}}"#,
+        ),
+        (
+            "[ { $each: \"{{ event.data.list }}\", $let: { sku: \"{{ item.sku }}\" }, $when: \"{{ sku != 'a' }}\", n: \"{{ sku ~ index }}\" } ]",
+            r#"[{"n":"b1"}]"#,
+        ),
+        (
+            "[ { $let: { all: \"{{ event.data.list }}\" }, $then: { $each: \"{{ all }}\", $then: \"{{ item.n }}\" } }, { $let: { no: \"{{ event.data.none.none }}\" }, $when: \"{{ no is undefined }}\", \"no?\": \"{{ no }}\", x: \"{{ no | default(1) }}\" } ]",
+            r#"[1e2,2,{"x":1}]"#,
+        ),
         ("{ type: \"{{ event.type }}\", $merge: \"{{ event.data.nested }}\", z: 1 }", r#"{"type":"a.b","x":{"y":-0.0},"z":1}"#),
         (
             "{ a: \"{{ event.data.list | length }}\", b: \"{{ event.data.list | map(attribute='sku') | join('+') }}\" }",

@@ -239,6 +239,49 @@ fn an_optional_list_that_a_request_leaves_out_is_left_out_and_one_that_it_has_is
     assert_eq!(read(&direct, r#"{"topics":[]}"#), Some(Vec::new()), "a request that chooses nothing is told so");
 }
 
+/// What a request leaves out stays as it is, and null takes away, where the contract does not mark the key.
+#[test]
+fn null_takes_away_what_an_endpoint_has() {
+    let lines = |name: &str| BASE.replacen("name?: \"{{ request.body.label }}\"", name, 1);
+    let marked = compile(&lines("name?: \"{{ request.body.label }}\"")).unwrap();
+    let bare = compile(&lines("name: \"{{ request.body.label | default(none) }}\"")).unwrap();
+    let strict = compile(&lines("name: \"{{ request.body.label }}\"")).unwrap();
+    let read = |contract: &Contract, body: &str| {
+        let (register, _) = route(contract.published().unwrap(), &Method::POST, "/hooks");
+        let headers = HeaderMap::new();
+        let request = PublishedRequest { at: AT, path: &[], query: &[], headers: &headers, body: Some(body) };
+        let mut inputs = register.inputs(&request);
+        let name = inputs.or_null("endpoint.name", |inputs| inputs.text("endpoint.name"));
+        let faults = inputs.finish().err().unwrap_or_default();
+        (name, faults.iter().filter(|fault| fault.field == "label").count())
+    };
+    let (text, null, none) = (r#"{"label":"a"}"#, r#"{"label":null}"#, "{}");
+    let given = Some(Some("a".to_owned()));
+    assert_eq!([text, null, none].map(|body| read(&marked, body)), [(given.clone(), 0), (None, 0), (None, 0)]);
+    assert_eq!([text, null, none].map(|body| read(&bare, body)), [(given.clone(), 0), (Some(None), 0), (Some(None), 0)]);
+    assert_eq!([text, null, none].map(|body| read(&strict, body)), [(given, 0), (Some(None), 0), (None, 1)]);
+    assert_eq!(read(&bare, r#"{"label":7}"#), (None, 1));
+}
+
+/// A name may stand for something of the request, which no trial has.
+#[test]
+fn what_a_name_stands_for_may_come_from_the_request() {
+    let list = |tree: &str| {
+        let route = format!("    - {{ method: GET, path: /hooks, does: list_endpoints, answer: {{ body: {tree} }} }}\n");
+        compile(&BASE.replacen("  routes:\n", &format!("  routes:\n{route}"), 1))
+    };
+    let named = "{ $let: { wanted: \"{{ request.query.id }}\", twice: \"{{ wanted ~ wanted }}\" }, is: \"{{ twice }}\" }";
+    let contract = list(named).unwrap();
+    let (route, _) = route(contract.published().unwrap(), &Method::GET, "/hooks");
+    let (headers, query) = (HeaderMap::new(), [("id".to_owned(), "7".to_owned())]);
+    let request = PublishedRequest { at: AT, path: &[], query: &query, headers: &headers, body: None };
+    let account = AccountView { id: "s".to_owned(), name: None };
+    let answer = contract.published().unwrap().answer(route, &request, &Passed::Endpoints(account, Vec::new(), None)).unwrap();
+    assert_eq!(&*answer.body, br#"{"is":"77"}"#);
+    let refused = list("{ $let: { wanted: \"{{ next }}\" }, is: \"{{ wanted.none }}\" }").unwrap_err();
+    assert!(refused.contains("published.routes[0].answer.body.is"), "{refused}");
+}
+
 #[test]
 fn answers() {
     let contract = compile(BASE).unwrap();

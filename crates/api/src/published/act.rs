@@ -250,15 +250,15 @@ impl Asked {
 fn endpoint_patch(inputs: &mut Inputs<'_>) -> EndpointPatch {
     EndpointPatch {
         url: inputs.text("endpoint.url"),
-        name: inputs.text("endpoint.name").map(Some),
+        name: inputs.or_null("endpoint.name", |inputs| inputs.text("endpoint.name")),
         events: inputs.texts("endpoint.events").map(Some),
         enabled: inputs.flag("endpoint.enabled"),
         headers: inputs.pairs("endpoint.headers"),
-        payload: payload(inputs).map(Some),
-        rate_limit: inputs.text("endpoint.rate_limit").map(Some),
+        payload: inputs.or_null("endpoint.payload", payload),
+        rate_limit: inputs.or_null("endpoint.rate_limit", |inputs| inputs.text("endpoint.rate_limit")),
         options: inputs.object("endpoint.options").map(Some),
         credentials: inputs.object("endpoint.credentials").map(|given| Some(Secret::new(given))),
-        expires_at: instant("endpoint.expires_at", inputs).map(Some),
+        expires_at: inputs.or_null("endpoint.expires_at", |inputs| instant("endpoint.expires_at", inputs)),
         lease: period("endpoint.lease", inputs),
         ..EndpointPatch::default()
     }

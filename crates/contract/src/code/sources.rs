@@ -67,7 +67,7 @@ pub(super) fn shown(plan: &RequestPlan) -> Vec<Shown<'_>> {
 fn read_tree<'a>(tree: &'a Tree, steps: &mut Vec<Segment>, is_optional: bool, found: &mut Vec<Shown<'a>>) {
     let show = |expression, template| Shown { expression, template, place: Place::Body(steps.clone()), is_optional };
     match tree {
-        Tree::Constant(_) | Tree::When(_) | Tree::Each(_) => {}
+        Tree::Constant(_) | Tree::When(_) | Tree::Each(_) | Tree::Let(_) => {}
         Tree::Value(expression) => found.push(show(expression, None)),
         Tree::Text(template) => found.extend(template.expressions().map(|expression| show(expression, Some(template)))),
         Tree::Object(_) => {
@@ -78,7 +78,7 @@ fn read_tree<'a>(tree: &'a Tree, steps: &mut Vec<Segment>, is_optional: bool, fo
             }
         }
         Tree::List(items) => {
-            let fixed = items.iter().take_while(|item| !matches!(item, Tree::When(_) | Tree::Each(_)));
+            let fixed = items.iter().take_while(|item| !matches!(item, Tree::When(_) | Tree::Each(_) | Tree::Let(_)));
             for (index, item) in fixed.enumerate() {
                 steps.push(Segment::Index(index));
                 read_tree(item, steps, is_optional, found);

@@ -96,6 +96,9 @@ pub fn pairs_object<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<I
     Value::Object(members).to_string()
 }
 
+/// What null takes away from an endpoint, where the contract writes it without the mark of what may be left out.
+const NULLABLE: [&str; 4] = ["endpoint.name", "endpoint.payload", "endpoint.rate_limit", "endpoint.expires_at"];
+
 /// The names by which templates know the request.
 pub(crate) const NAMES: [&str; 5] = ["request.at", "request.path", "request.query", "request.header", "request.body"];
 
@@ -114,6 +117,9 @@ impl<'r> Inputs<'r> {
             let mut out = String::new();
             match input.tree.render(Scope::of(&names), &mut out) {
                 Ok(true) => match serde_json::from_str(&out) {
+                    Ok(Value::Null) if input.is_required && NULLABLE.contains(&input.name) => {
+                        inputs.values.push((input.name, Value::Null));
+                    }
                     Ok(Value::Null) => inputs.left_out(input),
                     Ok(value) if input.leaves_out(&value) => {}
                     Ok(value) => inputs.values.push((input.name, value)),
@@ -137,6 +143,14 @@ impl Inputs<'_> {
         }
         self.fault(name, "must be a string");
         None
+    }
+
+    /// Something that may be taken away as well: null does that.
+    pub fn or_null<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
+        if self.values.iter().any(|(known, value)| *known == name && value.is_null()) {
+            return self.take(name).map(|_| None);
+        }
+        read(self).map(Some)
     }
 
     /// A list of texts.

@@ -1,6 +1,6 @@
 //! Renders trees as compact JSON.
 
-use super::{Each, Member, Tree, When};
+use super::{Each, Let, Member, Tree, When};
 use crate::diagnostic::At;
 use crate::expression::Expression;
 use crate::failure::Failure;
@@ -45,6 +45,7 @@ impl Tree {
                 each.render_items(scope, out, &mut true)?;
                 out.push(']');
             }
+            Self::Let(named) => return named.inside(scope, |then, scope| then.render(scope, out)),
         }
         Ok(true)
     }
@@ -54,6 +55,7 @@ impl Tree {
         match self {
             Self::Each(each) => return each.render_items(scope, out, first),
             Self::When(when) => return when.chosen(scope)?.map_or(Ok(()), |tree| tree.render_items(scope, out, first)),
+            Self::Let(named) => return named.inside(scope, |then, scope| then.render_items(scope, out, first)),
             Self::Constant(_) | Self::Value(_) | Self::Text(_) | Self::Object(_) | Self::List(_) => {}
         }
         let start = out.len();
@@ -79,6 +81,28 @@ impl When {
         };
         Ok(if holds { Some(&self.then) } else { self.otherwise.as_ref() })
     }
+}
+
+impl Let {
+    /// Renders what it stands around.
+    fn inside<T>(&self, scope: Scope<'_>, render: impl FnOnce(&Tree, Scope<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+        with_names(&self.names, scope, |scope| render(&self.then, scope))
+    }
+}
+
+/// Gives names to values, one after the other. A value that is not there gives its name none.
+fn with_names<T>(
+    names: &[(String, Expression)],
+    scope: Scope<'_>,
+    render: impl FnOnce(Scope<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let Some(((name, expression), rest)) = names.split_first() else { return render(scope) };
+    let value = match expression.evaluate(scope) {
+        Err(error) if error.absent => Piece::Absent,
+        other => other.map_err(|error| Failure::of(expression, error).inside(format!("$let.{name}")))?,
+    };
+    let local = Local { name, value: value.borrowed(), outer: scope.locals };
+    with_names(rest, Scope { values: scope.values, locals: Some(&local) }, render)
 }
 
 impl Each {

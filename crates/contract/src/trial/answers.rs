@@ -67,11 +67,19 @@ fn add(error: &RenderError, what: &str, report: &mut Report) {
     report.add(at, &error.path, format!("{}, {what}", error.message), "");
 }
 
-/// The places of the expressions that use the request.
+/// The places of the expressions that use the request, also by a name that was given to something of it.
 fn requested(answer: &Answer) -> Vec<(usize, usize)> {
+    let mut derived: Vec<&str> = Vec::new();
+    if let Some(tree) = &answer.body {
+        tree.visit_names(&mut |name, value| {
+            if is_requested(value, &derived) {
+                derived.push(name);
+            }
+        });
+    }
     let mut places = Vec::new();
     let mut note = |expression: &Expression| {
-        if expression.uses(|variable| matches!(variable, Variable::Local(name) if name.starts_with("request."))) {
+        if is_requested(expression, &derived) {
             places.push((expression.at.line, expression.at.column));
         }
     };
@@ -82,6 +90,12 @@ fn requested(answer: &Answer) -> Vec<(usize, usize)> {
         tree.visit(&mut note);
     }
     places
+}
+
+fn is_requested(expression: &Expression, derived: &[&str]) -> bool {
+    expression.uses(
+        |variable| matches!(variable, Variable::Local(name) if name.starts_with("request.") || derived.contains(&name.as_str())),
+    )
 }
 
 fn sample<'a>(contract: &'a Contract, route: &'a PublishedRoute, amount: Amount) -> Option<Passed<'a>> {

@@ -1,4 +1,6 @@
-//! The life of a subscription of FHIR R4, as its client sees it.
+//! The life of a subscription of FHIR, as its client sees it.
+
+mod requirements;
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::missed::Client;
 use super::{ACCOUNT, World};
-use crate::harness::{KEY, Request, Sink, until};
+use crate::harness::{Home, KEY, Request, Sink, until};
 
 const TOPIC: &str = "http://hl7.org/fhir/us/davinci-pas/SubscriptionTopic/PASSubscriptionTopic";
 const BASE: &str = "https://fhir.example.com/r4";
@@ -38,7 +40,6 @@ fn subscription(url: &str, content: &str) -> Value {
 
 fn result(id: &str, organization: &str) -> String {
     json!({
-        "topic": TOPIC,
         "focus": format!("ClaimResponse/{id}"),
         "resources": [{ "resourceType": "ClaimResponse", "id": id, "outcome": "complete" }],
         "matches": [format!("org-identifier={organization}")]
@@ -208,16 +209,66 @@ fn a_subscription_that_cannot_be_told_is_in_error_until_its_client_asks_anew() {
     assert_eq!(head["notification-event"].as_array().unwrap().len(), 2);
 }
 
-/// A client and a receiver in another language, which read all that they get with a library for FHIR.
+/// The contracts of R4 and R4B differ in resources alone: what is registered, filtered, sent and refused is the same.
 #[test]
-fn a_client_s_own_suite_finds_what_the_guide_promises() {
-    let world = World::of(CONTRACT);
+fn the_contract_of_r4b_differs_from_that_of_r4_in_its_resources_alone() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/contracts");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let (r4, r4b) = (read("fhir-r4-backport.yaml"), read("fhir-r4b-backport.yaml"));
+    for (from, to) in [
+        ("\nids:", "\nrequest:"),
+        ("\n      kind: \"{{ 'event-notification' }}\"", "\n    $then: &notification"),
+        ("\nactivation:", "\npublished:"),
+        ("\n  authentication:", "\n    - method: GET\n      path: /Subscription/{id}/$status"),
+        ("\n      title: What a subscription has missed", "\n    - method: GET\n      path: /"),
+        ("\n  errors:", "\n          diagnostics:"),
+    ] {
+        let part = |text: &str| {
+            let rest = &text[text.find(from).unwrap_or_else(|| panic!("{from}"))..];
+            rest[..rest.find(to).unwrap_or_else(|| panic!("{to}"))].to_owned()
+        };
+        assert_eq!(part(&r4), part(&r4b));
+    }
+}
+
+#[test]
+fn nothing_is_sent_over_plain_http() {
+    let home = Home::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/contracts");
+    let server = home.start_with(&["--allow-network", "127.0.0.0/8", "--contracts", folder.to_str().unwrap()]);
+    server.api.put(&format!("/v1/accounts/{ACCOUNT}"), &json!({ "contract": CONTRACT })).expect(201);
+    let world = World { server, home };
+    let client = Client::of(&world, CONTRACT, ACCOUNT);
+    let refused = client.ask("POST", "/Subscription", &[], &subscription("http://127.0.0.1:9/fhir", "empty")).expect(400);
+    assert_eq!(refused["issue"][0]["expression"], json!(["channel.endpoint"]), "{refused}");
+    client.ask("POST", "/Subscription", &[], &subscription("https://127.0.0.1:9/fhir", "empty")).expect(201);
+}
+
+#[test]
+fn a_client_s_own_suite_finds_what_the_guide_promises_in_r4() {
+    suite("R4", CONTRACT);
+}
+
+#[test]
+fn a_client_s_own_suite_finds_what_the_guide_promises_in_r4b() {
+    suite("R4B", "fhir-r4b-backport");
+}
+
+#[test]
+fn a_client_s_own_suite_finds_what_r5_promises() {
+    suite("R5", "fhir-r5");
+}
+
+/// A client and a receiver in another language, which read all that they get with a library for FHIR.
+fn suite(version: &str, contract: &str) {
+    let world = World::of(contract);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let asked = Command::new(root.join(".tools/venv/bin/python"))
         .args(["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short"])
         .current_dir(root.join("tests/fhir"))
         .env("BELLWIRE_URL", format!("http://{}", world.server.api.address))
         .env("BELLWIRE_KEY", KEY)
+        .env("BELLWIRE_FHIR", version)
         .output()
         .unwrap_or_else(|error| panic!("run scripts/setup first: {error}"));
     assert!(asked.status.success(), "{}{}", String::from_utf8_lossy(&asked.stdout), String::from_utf8_lossy(&asked.stderr));
