@@ -186,9 +186,17 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<(Delivery
     }
     if let Some(node) = fields.get("order") {
         is_whole &= set(&mut policy.order, order::read(node, report).map(Some));
+        if order::is_of_endpoint(node) {
+            policy.in_flight_max = 1; // also where one was ended while its request is in flight
+        }
         if policy.batch.is_some() {
             let message = "a request for several events leaves no order among them to wait for";
-            report.add(node.at, "delivery.order", message, "write `order` or `batch`: events of a batch are in order as they are");
+            report.add(
+                node.at,
+                "delivery.order",
+                message,
+                "write `order` or `batch`: events of a batch are in order as they are",
+            );
         }
     }
     if policy.batch.is_some() && policy.relays_answers {

@@ -20,7 +20,11 @@ const KEYS: &[KeySpec] = &[
         Shape::Either(&[Shape::Words(By::WORDS), TEMPLATE]),
         "What events have in common that wait for each other; all of an endpoint's do unless given.",
     ),
-    KeySpec::optional("wait", Shape::CHOSEN_DURATION, "How long after its first attempt a delivery may keep the next ones waiting."),
+    KeySpec::optional(
+        "wait",
+        Shape::CHOSEN_DURATION,
+        "How long after its first attempt a delivery may keep the next ones waiting.",
+    ),
     KeySpec::optional("then", Shape::Words(OrderThen::WORDS), "What happens after that, or if it fails; `pass` unless given."),
     KeySpec::optional("stale", Shape::Words(Stale::WORDS), "What happens to a retry that a newer event waits behind."),
 ];
@@ -73,6 +77,11 @@ pub(super) fn read(node: &Node, report: &mut Report) -> Option<OrderRule> {
     rule.then = fields.word("then", report).unwrap_or(rule.then);
     rule.drops_stale = fields.word("stale", report) == Some(Stale::Drop);
     Some(rule)
+}
+
+/// Whether all deliveries to an endpoint are in one order.
+pub(super) fn is_of_endpoint(node: &Node) -> bool {
+    matches!(read_key(node, &mut Report::new("")), Some(OrderKey::Endpoint))
 }
 
 /// Reads what is in order.
