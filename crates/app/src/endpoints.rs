@@ -114,7 +114,7 @@ impl App {
     ) -> Result<(Endpoint, Option<ShownSecret>), AppError> {
         let rules = self.endpoint_rules(access)?;
         let new = self.new_endpoint(access, &rules, input).await?;
-        let shown = new.secret.clone().and_then(|secret| ShownSecret::of(rules.contract, secret, 1));
+        let shown = self.show_secret(rules.contract, new.secret.clone().map(|secret| (secret, 1))).await?;
         let created = self.records().audited(created_entry(access, &new)).create_endpoint(new, rules.endpoints_max()).await;
         let created = created.map_err(|error| limited(error, |max| Conflict::EndpointLimit { max }))?;
         Ok((created.ok_or(AppError::NotFound(Resource::Account))?, shown))

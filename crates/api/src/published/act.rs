@@ -322,7 +322,7 @@ fn show(app: &App, access: &AccountAccess, endpoint: Endpoint, secret: Option<&S
         updated_at: endpoint.updated_at,
         key: secret.and_then(ShownSecret::key).cloned().map(Box::new),
         secret: secret.and_then(ShownSecret::text).cloned(),
-        secret_version: secret.map(ShownSecret::version),
+        secret_version: secret.and_then(ShownSecret::version),
     }
 }
 

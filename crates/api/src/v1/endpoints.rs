@@ -157,7 +157,7 @@ impl EndpointAnswer {
     fn with_secret(self, secret: Option<&ShownSecret>) -> Self {
         let text = secret.and_then(ShownSecret::text).map(|secret| secret.expose().clone());
         let public_key = secret.and_then(ShownSecret::key).map(|key| key.pem.clone());
-        Self { secret: text, public_key, secret_version: secret.map(ShownSecret::version), ..self }
+        Self { secret: text, public_key, secret_version: secret.and_then(ShownSecret::version), ..self }
     }
 }
 

@@ -22,6 +22,7 @@ mod registration;
 mod relayed_answers;
 mod tokens;
 mod triggers;
+mod two_schemes;
 mod upsert;
 
 use std::path::PathBuf;
