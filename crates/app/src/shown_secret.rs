@@ -1,6 +1,5 @@
 //! What callers see of secrets. A private key never leaves through here.
 
-
 use bellwire_contract::{Contract, PublicKey};
 use bellwire_domain::Secret;
 use bellwire_store::ActiveSecret;

@@ -136,7 +136,9 @@ mod tests {
         assert_eq!((text.strands(&both), both.strands(&text)), (None, None));
         let alone = contract("a", "{ from: contract, private_key: ed25519 }");
         assert_eq!(both.strands(&alone), None);
-        assert!(text.strands(&alone).is_some() && both.strands(&contract("a", "{ from: contract, private_key: p256 }")).is_some());
+        assert!(
+            text.strands(&alone).is_some() && both.strands(&contract("a", "{ from: contract, private_key: p256 }")).is_some()
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::contract::Contract;
 use crate::facts::{Facts, FilteredEvent};
 use crate::failure::RenderError;
 use crate::meter::Meter;
+use crate::published::PublishedApi;
 use crate::render::EventInput;
 use crate::request::RequestPlan;
 
@@ -15,6 +16,11 @@ use crate::request::RequestPlan;
 const FILTER_STEPS: usize = 1 << 24;
 
 impl Contract {
+    /// Whether endpoints may have chosen no event at all: where a published API gives them events one by one.
+    pub fn may_choose_nothing(&self) -> bool {
+        self.published().is_some_and(PublishedApi::adds_events)
+    }
+
     /// Whether endpoints are told events by what is in them.
     pub fn has_filter(&self) -> bool {
         self.filter.is_some()

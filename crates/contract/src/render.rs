@@ -254,7 +254,11 @@ impl Rendering<'_> {
             Builtin::RequestQuery => part(UrlPart::Query),
             Builtin::PublishedUrl => optional(self.contract.published().and_then(PublishedApi::url)),
             Builtin::Body => Piece::Bytes(self.body.as_slice().into()),
-            Builtin::Secret => self.contract.signers(false, secrets).first().map_or(Piece::Absent, |signing| Piece::text(signing.secret.expose())),
+            Builtin::Secret => self
+                .contract
+                .signers(false, secrets)
+                .first()
+                .map_or(Piece::Absent, |signing| Piece::text(signing.secret.expose())),
             Builtin::KeyVersion => {
                 let secrets = self.contract.signers(true, secrets);
                 let signing = self.contract.speaks_of.pick(secrets);

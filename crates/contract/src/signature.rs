@@ -251,7 +251,11 @@ impl SigningSecret {
     /// Secrets that are given newest first, as if their owner had never had others.
     pub fn numbered(secrets: &[Secret<String>]) -> Vec<Self> {
         let versions = (1..).take(secrets.len()).collect::<Vec<i64>>();
-        secrets.iter().zip(versions.into_iter().rev()).map(|(secret, version)| Self { secret: secret.clone(), version, is_beside: false }).collect()
+        secrets
+            .iter()
+            .zip(versions.into_iter().rev())
+            .map(|(secret, version)| Self { secret: secret.clone(), version, is_beside: false })
+            .collect()
     }
 
     pub(crate) fn signer(&self) -> Signer<'_> {

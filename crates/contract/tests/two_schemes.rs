@@ -110,11 +110,8 @@ fn both_stand_in_one_header_and_each_is_joined_for_itself() {
     let text = include_str!("../../../tests/contracts/two_schemes.yaml");
     let contract = compile(text);
     let secret = |byte: u8, version| SigningSecret { secret: contract.draw_secret([byte; 32]), version, is_beside: false };
-    let key = |byte: u8, version| SigningSecret {
-        secret: contract.draw_contract_key([byte; 32]).unwrap(),
-        version,
-        is_beside: true,
-    };
+    let key =
+        |byte: u8, version| SigningSecret { secret: contract.draw_contract_key([byte; 32]).unwrap(), version, is_beside: true };
     let signing = [secret(2, 2), secret(1, 1), key(4, 2), key(3, 1)];
     let request = rendered(&contract, &signing).unwrap();
     let values: Vec<&str> = header(&request, "webhook-signature").split(' ').map(|value| &value[..3]).collect();
@@ -162,8 +159,7 @@ fn code_for_receivers_checks_what_the_secret_makes_and_says_so() {
     let code = weak.verification_code(CodeLanguage::Python).unwrap();
     assert!(!code.tells_changed_body && code.text.contains("Nothing protects the body"), "{}", code.text);
     // Where nothing but the key signs any more, there is no code, as for other contracts with keys.
-    let alone =
-        compile(&source(BOTH, "x-new: \"{{ signature.new }}\"", "new: { sign: ed25519, over: \"{{ body }}\" }"));
+    let alone = compile(&source(BOTH, "x-new: \"{{ signature.new }}\"", "new: { sign: ed25519, over: \"{{ body }}\" }"));
     assert!(alone.verification_code(CodeLanguage::Python).unwrap_err().to_string().contains("by a private key"));
     let key = alone.draw_contract_key([1; 32]).unwrap();
     let only = [SigningSecret { secret: key, version: 1, is_beside: true }];
@@ -206,7 +202,9 @@ fn what_is_said_of_both_is_checked() {
         let told = refused(&source(subscription, headers, signatures));
         assert!(told.contains(said), "{subscription}: {told}");
     }
-    let shown = format!("{sign}, old: {{ hmac: sha256, over: \"{{{{ key.version }}}}{{{{ body }}}}\", prefix: \"v{{{{ key.version }}}}=\" }}");
+    let shown = format!(
+        "{sign}, old: {{ hmac: sha256, over: \"{{{{ key.version }}}}{{{{ body }}}}\", prefix: \"v{{{{ key.version }}}}=\" }}"
+    );
     assert_eq!(refused(&source(BOTH, both, &shown)), "nothing");
     let secret = compile(&source(BOTH, both, &signatures)).draw_secret([7; 32]);
     assert!(!secret.expose().contains("PRIVATE"), "{:?}", Secret::new(()));

@@ -20,6 +20,7 @@ mod options;
 mod previous;
 mod registration;
 mod relayed_answers;
+mod subscriptions;
 mod tokens;
 mod triggers;
 mod two_schemes;

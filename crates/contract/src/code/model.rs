@@ -244,7 +244,9 @@ impl Model {
         }
         if !self.unchecked.is_empty() {
             let places = self.unchecked.join(" and ");
-            notes.push(format!("This checks what the secret makes. The signature by a private key, in {places}, is not looked at."));
+            notes.push(format!(
+                "This checks what the secret makes. The signature by a private key, in {places}, is not looked at."
+            ));
         }
         notes.push("While a secret is rotated, take a request that verifies with the new secret or with the old one.".to_owned());
         notes

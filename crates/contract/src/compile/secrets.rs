@@ -26,17 +26,13 @@ pub(super) fn examples(subscription: &Subscription) -> Vec<SigningSecret> {
 
 /// Whether a request has something of a secret, or of a key.
 pub(super) fn uses_secret(plan: &RequestPlan, signatures: &[Signature]) -> bool {
-    uses(plan, signatures, |used| {
-        matches!(used, Variable::Signature(_)) || *used == Variable::SECRET || used.is_of_key()
-    })
+    uses(plan, signatures, |used| matches!(used, Variable::Signature(_)) || *used == Variable::SECRET || used.is_of_key())
 }
 
 /// Whether a request has something that a text makes, and no private key.
 pub(super) fn uses_text(plan: &RequestPlan, signatures: &[Signature]) -> bool {
     uses(plan, signatures, |used| match used {
-        Variable::Signature(name) => {
-            signatures.iter().any(|signature| signature.name == *name && signature.key_pair().is_none())
-        }
+        Variable::Signature(name) => signatures.iter().any(|signature| signature.name == *name && signature.key_pair().is_none()),
         other => *other == Variable::SECRET,
     })
 }

@@ -112,7 +112,12 @@ fn check_own_key(signature: &Signature, path: &str, report: &mut Report) {
         }
         if !is_by_key && !shows_version && uses(&|used| *used == Variable::KEY_VERSION) {
             let help = "show it before the value: `prefix: \"v{{ key.version }}=\"`";
-            report.add(expression.at, path, "the version of the secret is signed but not sent: elsewhere `key.version` is the key's", help);
+            report.add(
+                expression.at,
+                path,
+                "the version of the secret is signed but not sent: elsewhere `key.version` is the key's",
+                help,
+            );
         }
     }
 }

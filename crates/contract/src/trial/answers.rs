@@ -153,9 +153,7 @@ fn endpoint(contract: &Contract, amount: Amount) -> EndpointView {
         updated_at: NOW,
         secret: all.then(secret),
         secret_version: (all || contract.subscription().secret.required).then_some(1),
-        key: (all || contract.subscription().secret.required)
-            .then(|| contract.example_key().map(Box::new))
-            .flatten(),
+        key: (all || contract.subscription().secret.required).then(|| contract.example_key().map(Box::new)).flatten(),
     }
 }
 

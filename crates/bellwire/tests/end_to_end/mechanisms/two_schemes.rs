@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use super::{ACCOUNT, World};
-use crate::harness::{Home, LOCAL, Request, Sink, bellwire, run, run_with, until};
+use crate::harness::{Home, KEY, LOCAL, Request, Sink, bellwire, run, run_with, send, until};
 
 const KEYS: &str = "/v1/contracts/two-schemes/keys";
 const JWKS: &str = "/published/two-schemes/jwks.json";
@@ -50,7 +50,8 @@ impl Receivers<'_> {
     fn take(&self, request: &Request) {
         let headers: serde_json::Map<String, Value> =
             request.headers.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
-        let mut told = json!({ "body": String::from_utf8(request.body.clone()).unwrap(), "headers": headers, "secrets": self.secrets });
+        let mut told =
+            json!({ "body": String::from_utf8(request.body.clone()).unwrap(), "headers": headers, "secrets": self.secrets });
         let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/venv/bin/python");
         let mut by_secret = Command::new(python);
         by_secret.args(["-c", BY_SECRET]).arg(self.home.path(""));
@@ -122,7 +123,8 @@ fn whoever_has_moved_and_whoever_has_not_takes_each_request_through_both_rotatio
     let request = published(&world, &sink);
     all.take(&request);
     assert_eq!((request.header("x-key-id"), request.header("x-key-version")), (key["id"].as_str(), Some("2")));
-    let parts: Vec<&str> = request.header("webhook-signature").unwrap().split(' ').map(|value| value.split_once(',').unwrap().0).collect();
+    let parts: Vec<&str> =
+        request.header("webhook-signature").unwrap().split(' ').map(|value| value.split_once(',').unwrap().0).collect();
     assert_eq!(parts, ["v1", "v1", "v1a", "v1a"]);
     verified_by_the_command(&request, rotated["secret"].as_str().unwrap(), key["pem"].as_str().unwrap());
 
@@ -178,6 +180,34 @@ fn heartbeats_and_published_routes_have_both() {
     let rotated = consumer.post(&path, &json!({})).expect(200);
     assert!(rotated["secret"] != hook["secret"] && rotated["version"] == 2, "{rotated}");
     assert_eq!(consumer.get("/published/two-schemes/keys").expect(200), listed);
+}
+
+#[test]
+fn the_pages_show_the_secret_once_and_the_public_half_for_good() {
+    let world = World::of("two-schemes");
+    let form = ("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned());
+    let visit = |method: &str, path: &str, cookie: &str, body: &str| {
+        let headers = [form.clone(), ("cookie".to_owned(), cookie.to_owned())];
+        send(world.server.api.address, method, path, &headers, body.as_bytes()).unwrap()
+    };
+    let signed_in = visit("POST", "/console/sign-in", "", &format!("key={KEY}"));
+    let cookie = signed_in.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let webhooks = format!("/console/accounts/{ACCOUNT}/webhooks");
+    let added = visit("POST", &webhooks, &cookie, "url=http%3A%2F%2F127.0.0.1%3A9%2F&events=order.changed");
+    assert!(added.text().contains("whsec_") && added.text().contains("signed with a key of the platform"), "{}", added.text());
+    let listed = world.server.api.get(&format!("/v1/accounts/{ACCOUNT}/endpoints")).expect(200);
+    let path = format!("{webhooks}/{}", listed["items"][0]["id"].as_str().unwrap());
+    let keys = world.server.api.get(KEYS).expect(200);
+    let line = keys["items"][0]["pem"].as_str().unwrap().lines().nth(1).unwrap().to_owned();
+    let page = visit("GET", &path, &cookie, "");
+    let shown = page.text().replace("&#43;", "+").replace("&#x2b;", "+").replace("&#x2F;", "/");
+    assert!(shown.contains("Rotate secret") && shown.contains("Public key") && shown.contains(&line), "{shown}");
+    let rotated = visit("POST", &format!("{path}/rotate"), &cookie, "overlap=1h");
+    assert!(rotated.text().contains("whsec_"), "{}", rotated.text());
+    for page in [&added, &page, &rotated] {
+        assert!(!page.text().contains("PRIVATE KEY"));
+    }
+    assert!(!page.text().contains("whsec_"));
 }
 
 #[test]

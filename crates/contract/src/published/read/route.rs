@@ -151,8 +151,7 @@ pub(crate) fn read_route(node: &Node, place: &str, offered: &Offered<'_>, report
     let secret = (offered.endpoint_secrets && verb == Verb::ReadEndpoint).then_some("endpoint.secret");
     let shows_key = matches!(verb, Verb::RegisterEndpoint | Verb::PutEndpoint | Verb::RotateSecret | Verb::ReadEndpoint);
     let key = (offered.private_keys_from.is_some() && shows_key).then_some("endpoint.key");
-    let own =
-        verb.names(is_public).into_iter().filter(|name| !(offered.secrets_are_keys && *name == "endpoint.secret"));
+    let own = verb.names(is_public).into_iter().filter(|name| !(offered.secrets_are_keys && *name == "endpoint.secret"));
     let is_drawn = matches!(verb, Verb::RegisterEndpoint | Verb::PutEndpoint | Verb::RotateSecret);
     let version = (is_drawn || secret.is_some() || key.is_some()).then_some("endpoint.secret_version");
     let names = inputs::NAMES.iter().copied().chain(own).chain(secret).chain(key).chain(version).collect();
