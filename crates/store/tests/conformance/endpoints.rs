@@ -166,12 +166,15 @@ async fn of_changes_of_a_choice_at_once_none_is_lost() {
         let change = FilterChange { added: types(added), removed: types(removed), all: None, must_change: true };
         let changes = EndpointChanges { filter_change: Some(change), ..EndpointChanges::default() };
         let (records, lane) = (records.clone(), e1.clone());
-        async move { records.update_expected_endpoint(&lane, changes, Precondition::Any).await.map(|endpoint| endpoint.unwrap().filter) }
+        async move {
+            records.update_expected_endpoint(&lane, changes, Precondition::Any).await.map(|endpoint| endpoint.unwrap().filter)
+        }
     };
     fixture.publish(&account, vec![event("ev1", "x")]).await.unwrap();
     assert!(fixture.states("a").await.is_empty(), "nothing is chosen");
     let all = tokio::join!(change(&["x"], &[]), change(&["y"], &[]), change(&["z"], &[]), change(&["x"], &[]));
-    let refused = |result: &Result<EventFilter, ExpectedError>| matches!(result, Err(ExpectedError::Unchanged(Unchanged::Chosen)));
+    let refused =
+        |result: &Result<EventFilter, ExpectedError>| matches!(result, Err(ExpectedError::Unchanged(Unchanged::Chosen)));
     let (first, last) = (all.0, all.3);
     assert!(all.1.is_ok() && all.2.is_ok() && refused(&first) != refused(&last), "{first:?} {last:?}");
     let stored = async || records.find_endpoint(&e1).await.unwrap().unwrap();

@@ -317,7 +317,7 @@ fn verification(contract: &Contract) -> String {
     let mut text = match contract.example_key() {
         Some(key) if has_both => format!(
             "The requests above are made with the secret `{}`, and signed by the private key of this public one as well:\n\n```\n{}```\n\n\
-             Either is proof enough by itself.\n\n",
+             Check the one whose secret or key you have.\n\n",
             secret.expose(),
             key.pem
         ),

@@ -140,10 +140,8 @@ fn whoever_has_moved_and_whoever_has_not_takes_each_request_through_both_rotatio
 
 /// `bellwire verify` takes it with both, and says what is missing with one.
 fn verified_by_the_command(request: &Request, secret: &str, key: &str) {
-    let mut captured = format!("POST {}\n", request.path);
-    for (name, value) in &request.headers {
-        captured += &format!("{name}: {value}\n");
-    }
+    let headers = request.headers.iter().map(|(name, value)| format!("{name}: {value}\n"));
+    let captured = format!("POST {}\n{}", request.path, headers.collect::<String>());
     let captured = [captured.as_bytes(), b"\n", &request.body].concat();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/contracts");
     let verify = |secrets: &[&str]| {

@@ -85,6 +85,7 @@ fn section_schema(section: &str) -> Value {
 }
 
 /// What the rest of a contract offers to its routes.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact by itself")]
 pub(crate) struct Offered<'a> {
     /// The kinds that can be read.
     pub(crate) resources: &'a [ResourceDefinition],
