@@ -96,6 +96,8 @@ codes! {
     EndpointDeleted = "endpoint_deleted" CONFLICT "The endpoint of this delivery was deleted";
     /// The endpoint's lease is over.
     LeaseEnded = "lease_ended" CONFLICT "The endpoint has expired";
+    /// The endpoint has chosen the event type, or all of them.
+    EventChosen = "event_chosen" CONFLICT "The endpoint has chosen this already";
     /// The incident is over.
     IncidentResolved = "incident_resolved" CONFLICT "The incident is resolved";
     /// The limit of running replays is reached.
@@ -276,6 +278,7 @@ impl Problem {
             Conflict::DeliveryInFlight => Code::DeliveryInFlight,
             Conflict::EndpointDeleted => Code::EndpointDeleted,
             Conflict::LeaseEnded { .. } => Code::LeaseEnded,
+            Conflict::EventChosen | Conflict::EventsUnlisted => Code::EventChosen,
             Conflict::IncidentResolved => Code::IncidentResolved,
             Conflict::ReplayLimit { .. } | Conflict::AccountReplayLimit { .. } => Code::ReplayLimit,
             Conflict::BulkRetryLimit { .. } => Code::BulkRetryLimit,
@@ -302,6 +305,8 @@ impl Problem {
             | Conflict::DeliveryInFlight
             | Conflict::EndpointDeleted
             | Conflict::LeaseEnded { .. }
+            | Conflict::EventChosen
+            | Conflict::EventsUnlisted
             | Conflict::IncidentResolved
             | Conflict::IllegalTransition { .. }
             | Conflict::ResourceEvent

@@ -98,7 +98,10 @@ impl App {
             PutAccountError::Store(error) => AppError::from(error),
         })?;
         self.ensure_contract_key(contract, &scope.by).await?;
-        let secret = generated.and_then(|secret| ShownSecret::of(contract, secret, 1));
+        let secret = match generated {
+            Some(secret) => self.show_secret(contract, Some((secret, 1))).await?,
+            None => None,
+        };
         Ok(PutAccountAnswer { account, created, secret })
     }
 

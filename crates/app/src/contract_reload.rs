@@ -54,10 +54,12 @@ impl App {
                 Arc::new(loaded.map_err(stopped).flatten().map_err(AppError::ContractFiles)?)
             }
         };
-        let reasons = stranded(&before, &next, &self.records().count_accounts_by_contract().await?);
+        let counts = self.records().count_accounts_by_contract().await?;
+        let reasons = stranded(&before, &next, &counts);
         if !reasons.is_empty() {
             return Err(Conflict::ContractInUse { reasons }.into());
         }
+        self.ensure_contract_keys(&next, &counts, &scope.by).await?;
         let changes = before.changes_to(&next);
         let mut entry = scope.entry(AuditAction::ContractsReloaded);
         for (name, list) in [("added", &changes.added), ("changed", &changes.changed), ("removed", &changes.removed)] {

@@ -23,7 +23,7 @@ pub(crate) fn described(entry: AuditEntry, changes: &EndpointChanges) -> AuditEn
     let fields = [
         ("url", changes.url.is_some()),
         ("name", changes.name.is_some()),
-        ("events", changes.filter.is_some()),
+        ("events", changes.filter.is_some() || changes.filter_change.is_some()),
         ("headers", changes.headers.is_some()),
         ("in_flight_max", changes.in_flight_max.is_some()),
         ("rate_limit", changes.rate_limit.is_some()),

@@ -81,12 +81,17 @@ impl EndpointRules<'_> {
         let Some(events) = events else { return self.default_events() };
         if self.contract.subscription().events == EventChoice::All {
             faults.push(Fault::new("/events", "under this contract every endpoint gets every event: leave `events` out"));
-        } else if events.is_empty() {
+        } else if events.is_empty() && !self.contract.may_choose_nothing() {
             faults.push(Fault::new("/events", "choose at least one event type, or leave `events` out for all of them"));
         }
+        EventFilter::Only(self.check_types("/events", events, faults))
+    }
+
+    /// The types that names, aliases and groups stand for, of which the account may have all.
+    pub(crate) fn check_types(&self, field: &str, names: &[String], faults: &mut Vec<Fault>) -> BTreeSet<EventType> {
         let mut types = BTreeSet::new();
-        for (index, text) in events.iter().enumerate() {
-            let place = format!("/events/{index}");
+        for (index, text) in names.iter().enumerate() {
+            let place = format!("{field}/{index}");
             let group = self.contract.group(text);
             if !group.is_empty() {
                 let given: Vec<EventType> =
@@ -111,7 +116,7 @@ impl EndpointRules<'_> {
                 (Some(_), Err(error)) => faults.push(Fault::new(place, error.to_string())),
             }
         }
-        EventFilter::Only(types)
+        types
     }
 
     /// All events, unless the contract enables some types only on request.

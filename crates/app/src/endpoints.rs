@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use bellwire_contract::EventDefinition;
-use bellwire_domain::{AuditAction, AuditDetail, EndpointId, EventFilter, HealthStatus, MASK, Secret, Timestamp, mask_query};
+use bellwire_domain::{
+    AuditAction, AuditDetail, EndpointId, EventFilter, HealthStatus, MASK, Secret, Timestamp, Unchanged, mask_query,
+};
 use bellwire_store::{
     Endpoint, EndpointChanges, EventReceipt, ExpectedError, LaneKey, LimitedError, NewEndpoint, Page, PageRequest, Precondition,
 };
 use serde_json::{Map, Value};
 
+use crate::chosen_events::ChoicePatch;
 use crate::endpoint_records::{created_entry, described};
 use crate::endpoint_rules::{AskedEnd, EndpointRules, PayloadInput, check_name, check_rate_limit, entitled};
 use crate::error::no_faults;
@@ -57,6 +60,8 @@ pub struct EndpointPatch {
     pub name: Option<Option<String>>,
     /// The event types it wants, or all.
     pub events: Option<Option<Vec<String>>>,
+    /// What is added to the event types that it wants, and taken from them.
+    pub choice: ChoicePatch,
     /// Whether it is enabled.
     pub enabled: Option<bool>,
     /// Its own headers.
@@ -114,7 +119,7 @@ impl App {
     ) -> Result<(Endpoint, Option<ShownSecret>), AppError> {
         let rules = self.endpoint_rules(access)?;
         let new = self.new_endpoint(access, &rules, input).await?;
-        let shown = new.secret.clone().and_then(|secret| ShownSecret::of(rules.contract, secret, 1));
+        let shown = self.show_secret(rules.contract, new.secret.clone().map(|secret| (secret, 1))).await?;
         let created = self.records().audited(created_entry(access, &new)).create_endpoint(new, rules.endpoints_max()).await;
         let created = created.map_err(|error| limited(error, |max| Conflict::EndpointLimit { max }))?;
         Ok((created.ok_or(AppError::NotFound(Resource::Account))?, shown))
@@ -229,6 +234,7 @@ impl App {
             check_name(name.as_deref(), rules.limits, &mut faults);
         }
         let filter = patch.events.map(|events| rules.check_events(events.as_deref(), &mut faults));
+        let filter_change = rules.check_choice(&patch.choice, &mut faults)?;
         rules.check_headers(patch.headers.as_deref().unwrap_or_default(), &mut faults);
         let in_flight_max = patch.in_flight_max.map(|wanted| rules.check_in_flight_max(wanted, &mut faults));
         let rate_limit = patch.rate_limit.map(|wanted| check_rate_limit(wanted.as_deref(), &mut faults));
@@ -259,6 +265,7 @@ impl App {
             url: patch.url,
             name: patch.name,
             filter,
+            filter_change,
             headers: patch.headers,
             enabled: patch.enabled,
             in_flight_max,
@@ -408,6 +415,9 @@ fn asked_end(expires_at: Option<Option<Timestamp>>, lease: Option<Duration>, now
 fn unexpected(error: ExpectedError) -> AppError {
     match error {
         ExpectedError::Other { version } => AppError::PreconditionFailed { version: Some(version) },
+        ExpectedError::Unchanged(Unchanged::Chosen) => Conflict::EventChosen.into(),
+        ExpectedError::Unchanged(Unchanged::GetsAll) => Conflict::EventsUnlisted.into(),
+        ExpectedError::Unchanged(Unchanged::NotChosen) => AppError::NotFound(Resource::Choice),
         ExpectedError::Store(error) => error.into(),
     }
 }

@@ -37,6 +37,8 @@ bellwire_domain::words! {
         Endpoint = "endpoint",
         /// An event.
         Event = "event",
+        /// An event type that an endpoint has chosen.
+        Choice = "chosen event type",
         /// A delivery.
         Delivery = "delivery",
         /// A replay.
@@ -107,6 +109,12 @@ pub enum Conflict {
         /// Whether it may be renewed.
         is_renewable: bool,
     },
+    /// The endpoint has chosen this event type already.
+    #[error("the endpoint has chosen this already")]
+    EventChosen,
+    /// The endpoint gets every event type, of which none can be taken away.
+    #[error("the endpoint gets every event: say with `events` which ones it is to get")]
+    EventsUnlisted,
     /// The incident is over.
     #[error("the incident is resolved: there is nothing to acknowledge")]
     IncidentResolved,

@@ -38,7 +38,7 @@ impl App {
         let (name, secret) = (Some(wanted.name.clone()), wanted.secret.clone());
         let input = EndpointInput { name, secret, ..wanted.patch.clone().into() };
         let new = self.new_endpoint(access, &rules, input).await?;
-        let shown = new.secret.clone().and_then(|secret| ShownSecret::of(rules.contract, secret, 1));
+        let shown = self.show_secret(rules.contract, new.secret.clone().map(|secret| (secret, 1))).await?;
         let records = self.records().audited(created_entry(access, &new));
         let put = records.create_named_endpoint(new, rules.endpoints_max()).await;
         match put.map_err(|error| limited(error, |max| Conflict::EndpointLimit { max }))? {

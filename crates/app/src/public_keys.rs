@@ -26,6 +26,9 @@ impl App {
     pub async fn list_public_keys(&self, access: &AccountAccess) -> Result<Vec<ListedKey>, AppError> {
         let contract = access.contract()?;
         let rules = &contract.subscription().secret;
+        if contract.subscription().keys_beside.is_some() {
+            return self.list_contract_keys(contract).await;
+        }
         if rules.private_key.is_none() {
             return Ok(Vec::new());
         }

@@ -52,9 +52,7 @@ impl App {
         // Whole, as the request is made from it.
         let endpoint = self.records().find_endpoint(&lane(access, delivery.endpoint_id.as_str())?).await?;
         let endpoint = endpoint.ok_or(AppError::NotFound(Resource::Endpoint))?;
-        let active = self.signing_secrets(access, &lane(access, delivery.endpoint_id.as_str())?).await?;
-        let signing = active.into_iter().map(|active| SigningSecret { secret: active.secret, version: active.version });
-        let signing: Vec<SigningSecret> = signing.collect();
+        let signing = self.request_secrets(access, &lane(access, delivery.endpoint_id.as_str())?).await?;
         let Ok(data) = std::str::from_utf8(&event.data) else { return Ok(Err("the payload is not text".to_owned())) };
         let data = &*contract.minimise(data, endpoint.payload.as_ref());
         let (id, credentials) = (delivery.id.to_string(), endpoint.credentials.as_ref().map(hidden));

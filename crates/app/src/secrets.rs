@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_contract::{Contract, KeyKind, SecretSource};
+use bellwire_contract::{Contract, KeyKind, SecretSource, SigningSecret};
 use bellwire_domain::{AuditAction, AuditEntry, Secret, Timestamp, parse_duration, print_duration};
 use bellwire_store::{Account, ActiveSecret, Endpoint, LaneKey, Rotation, StoreError};
 
@@ -56,7 +56,7 @@ impl App {
         let rotated = rotated.map_err(|error| limited(error, |max| Conflict::SecretLimit { max }))?;
         let endpoint = rotated.ok_or(AppError::NotFound(Resource::Endpoint))?;
         let version = version_of(&secret, &self.endpoint_secrets(access, &endpoint).await?);
-        Ok((endpoint, version.and_then(|version| ShownSecret::of(rules.contract, secret, version))))
+        Ok((endpoint, self.show_secret(rules.contract, version.map(|version| (secret, version))).await?))
     }
 
     /// The same for the secret that an account has for all of its endpoints. If none is given, one is generated.
@@ -87,7 +87,7 @@ impl App {
         let rotated = rotated.map_err(|error| limited(error, |max| Conflict::SecretLimit { max }))?;
         let account = rotated.ok_or(AppError::NotFound(Resource::Account))?;
         let version = version_of(&secret, &self.records().account_secrets(&account.id).await?);
-        Ok((account, version.and_then(|version| ShownSecret::of(contract, secret, version))))
+        Ok((account, self.show_secret(contract, version.map(|version| (secret, version))).await?))
     }
 
     /// An endpoint's newest secret, if the contract allows reading it back; of a private key the public half, always.
@@ -100,12 +100,12 @@ impl App {
         let rules = &contract.subscription().secret;
         if rules.private_key.is_some() {
             let found = self.signing_secrets(access, &lane(access, endpoint.id.as_str())?).await?;
-            return Ok(ShownSecret::newest(contract, found));
+            return self.show_newest(contract, found).await;
         }
         if !rules.is_read_with_endpoints() {
-            return Ok(None);
+            return self.show_secret(contract, None).await;
         }
-        let found = ShownSecret::newest(contract, self.endpoint_secrets(access, endpoint).await?);
+        let found = self.show_newest(contract, self.endpoint_secrets(access, endpoint).await?).await?;
         self.note_secret(access.entry(AuditAction::SecretRead).to(endpoint.id.as_str()), found).await
     }
 
@@ -114,18 +114,18 @@ impl App {
         let Ok(contract) = access.contract() else { return Ok(None) };
         let rules = &contract.subscription().secret;
         if rules.private_key.is_some() && rules.from == SecretSource::Account {
-            return Ok(ShownSecret::newest(contract, self.records().account_secrets(&access.account.id).await?));
+            return self.show_newest(contract, self.records().account_secrets(&access.account.id).await?).await;
         }
         if !rules.is_read_with_accounts() {
             return Ok(None);
         }
-        let found = ShownSecret::newest(contract, self.records().account_secrets(&access.account.id).await?);
+        let found = self.show_newest(contract, self.records().account_secrets(&access.account.id).await?).await?;
         self.note_secret(access.entry(AuditAction::SecretRead), found).await
     }
 
     /// Records that a secret is shown, if there is one.
     async fn note_secret(&self, entry: AuditEntry, found: Option<ShownSecret>) -> Result<Option<ShownSecret>, AppError> {
-        if found.is_some() {
+        if found.as_ref().is_some_and(|found| found.text().is_some()) {
             self.records().note(entry).await?;
         }
         Ok(found)
@@ -174,6 +174,21 @@ impl App {
             SecretSource::Consumer | SecretSource::Generated => self.records().endpoint_secrets(lane).await?,
             SecretSource::Contract => self.active_contract_keys(contract).await?,
         })
+    }
+
+    /// The same as requests are signed with: after them the keys of the contract that sign beside them.
+    pub(crate) async fn request_secrets(&self, access: &AccountAccess, lane: &LaneKey) -> Result<Vec<SigningSecret>, AppError> {
+        let contract = access.contract()?;
+        let signing = |active: ActiveSecret, is_beside| {
+            let ActiveSecret { secret, version, .. } = active;
+            SigningSecret { secret, version, is_beside }
+        };
+        let secrets = self.signing_secrets(access, lane).await?.into_iter().map(|secret| signing(secret, false));
+        let keys = match contract.subscription().keys_beside {
+            Some(_) => self.active_contract_keys(contract).await?,
+            None => Vec::new(),
+        };
+        Ok(secrets.chain(keys.into_iter().map(|key| signing(key, true))).collect())
     }
 
     /// The secrets of an endpoint that sign now, newest first.

@@ -120,6 +120,7 @@ async fn begin(app: &App, operator_account: Option<&AccountId>, erasures: Option
     if let Some(account) = operator_account {
         app.open_operator_account(account).await.context("--operator-account")?;
     }
+    app.prepare_contract_keys().await?;
     app.record_start(env!("CARGO_PKG_VERSION"), given_flags()).await?;
     match erasures {
         Some(list) => list.repeat(app).await,

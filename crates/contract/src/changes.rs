@@ -45,7 +45,11 @@ impl Contract {
     /// Why accounts of this contract could not go on under `next`: the secrets that they hold were made by rules that it does not have.
     /// It begins with the place in the file of `next`. `None`: they can.
     pub fn strands(&self, next: &Self) -> Option<String> {
-        let (line, reason) = self.subscription.secret.strands(&next.subscription.secret)?;
+        let (rules, next_rules) = (&self.subscription.secret, &next.subscription.secret);
+        if self.subscription.keys_beside.is_some() && self.subscription.keys_beside == next_rules.private_key {
+            return None; // the keys that signed beside the secrets go on alone
+        }
+        let (line, reason) = rules.strands(next_rules)?;
         Some(format!("{}:{line}: {reason}", next.file))
     }
 }
@@ -113,6 +117,27 @@ mod tests {
         assert_eq!(
             (told(&changes.added), told(&changes.unchanged), told(&changes.removed)),
             ("a".into(), "a@2025-9".into(), "a@2025-10".into())
+        );
+    }
+
+    #[test]
+    fn keys_come_beside_secrets_and_may_stay_alone() {
+        let with = |subscription: &str, header: &str| {
+            let source = format!(
+                "contract: a\ntitle: T\nevents: any\nsubscription: {subscription}\nrequest: {{ headers: {{ x-s: \"{header}\" }}, body: \
+                 \"{{{{ event.data }}}}\" }}\nsignatures: {{ s: {{ hmac: sha256, over: \"{{{{ body }}}}\" }}, \
+                 k: {{ sign: ed25519, over: \"{{{{ body }}}}\" }} }}\n"
+            );
+            Contract::compile(&source, "a.yaml").map_err(|error| error.to_string())
+        };
+        let text = contract("a", "{ from: generated }");
+        let both =
+            with("{ secret: { from: generated }, keys: { from: contract } }", "{{ signature.s }},{{ signature.k }}").unwrap();
+        assert_eq!((text.strands(&both), both.strands(&text)), (None, None));
+        let alone = contract("a", "{ from: contract, private_key: ed25519 }");
+        assert_eq!(both.strands(&alone), None);
+        assert!(
+            text.strands(&alone).is_some() && both.strands(&contract("a", "{ from: contract, private_key: p256 }")).is_some()
         );
     }
 

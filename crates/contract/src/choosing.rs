@@ -10,6 +10,7 @@ use crate::failure::RenderError;
 use crate::meter::Meter;
 use crate::piece::Piece;
 use crate::policy::order::OrderKey;
+use crate::published::PublishedApi;
 use crate::render::EventInput;
 use crate::request::RequestPlan;
 use crate::variables::Scope;
@@ -18,6 +19,11 @@ use crate::variables::Scope;
 const FILTER_STEPS: usize = 1 << 24;
 
 impl Contract {
+    /// Whether endpoints may have chosen no event at all: where a published API gives them events one by one.
+    pub fn may_choose_nothing(&self) -> bool {
+        self.published().is_some_and(PublishedApi::adds_events)
+    }
+
     /// Whether endpoints are told events by what is in them.
     pub fn has_filter(&self) -> bool {
         self.filter.is_some()

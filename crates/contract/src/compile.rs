@@ -1,5 +1,7 @@
 //! Compiles a contract: reads every part, then renders everything once as a trial.
 
+mod secrets;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,14 +18,14 @@ use crate::diagnostic::{At, ContractError, Report};
 use crate::expression::Expression;
 use crate::grammar::{KeySpec, Shape};
 use crate::heartbeat::{self, HEARTBEAT, Heartbeat};
-use crate::key_pair::{KeyKind, SignatureAlgorithm};
+use crate::key_pair::SignatureAlgorithm;
 use crate::policy::chosen::{ChosenDelivery, substituted};
 use crate::policy::{self, DELIVERY};
 use crate::published::{self, PUBLISHED};
 use crate::reader::{Fields, text};
-use crate::request::{self, REQUEST, RequestPlan, Step};
+use crate::request::{self, REQUEST, RequestPlan};
 use crate::resource::{self, RESOURCE, ResourceDefinition};
-use crate::signature::{self, KeyPairs, SIGNATURE, Signature, Signatures, SigningSecret};
+use crate::signature::{self, KeyPairs, Kinds, SIGNATURE, Signature, Signatures};
 use crate::subscription::{self, Choices, IDS, SUBSCRIPTION, SecretRules, Subscription};
 use crate::trial;
 use crate::variables::{Builtin, Variable};
@@ -119,13 +121,15 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let access_token = request.map_or(Some(None), |node| request::read_access_token(node, report));
     let client_tls = request.map_or_else(|| Some(ClientTlsPlan::default()), |node| request::read_client_tls(node, report));
     let token_algorithm = access_token.iter().flatten().find_map(AccessToken::algorithm);
-    let uses_secret = token_algorithm.is_some() || plan.as_ref().is_some_and(|plan| uses_secret(plan, &signatures));
+    let uses_secret = token_algorithm.is_some() || plan.as_ref().is_some_and(|plan| secrets::uses_secret(plan, &signatures));
+    let uses_text = plan.as_ref().is_some_and(|plan| secrets::uses_text(plan, &signatures));
     let custom_headers = request.is_some_and(|node| request::reads_custom_headers(node, report));
     let key_pairs = key_pairs.or(token_algorithm.map(KeyPairs::asserting));
-    let wanted = subscription::Wanted { secret: uses_secret, private_key: key_pairs.map(|pairs| pairs.algorithm.kind()) };
+    let needed = key_pairs.map(|pairs| pairs.algorithm.kind());
+    let wanted = subscription::Wanted { secret: uses_secret, text: uses_text, private_key: needed };
     let subscription = subscription::read(fields.get("subscription"), custom_headers, &wanted, report);
-    let private_key = subscription.as_ref().and_then(|subscription| subscription.secret.private_key);
-    signature::check_pairs(&signatures, private_key, report);
+    let kinds = subscription.as_ref().map(secrets::kinds).unwrap_or_default();
+    signature::check_pairs(&signatures, kinds, report);
     let changed = catalogue.events.iter().chain(&catalogue.any).filter_map(|event| event.plan.as_ref());
     let steps = activation.iter().flatten().flat_map(Activation::plans);
     let varied = variants.iter().flatten().map(|variant| &variant.plan);
@@ -133,8 +137,8 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     check_batches(delivery.as_ref(), of_events, fields.at("delivery"), report);
     let beats = heartbeat.iter().flatten().map(|heartbeat| &heartbeat.request.plan);
     let plans = plan.iter().chain(changed).chain(steps).chain(varied).chain(beats);
-    let uses = look_through(plans, &signatures, (private_key, choices.as_ref()), report);
-    check_token(access_token.as_ref().and_then(Option::as_ref), uses.token_at, private_key, report);
+    let uses = look_through(plans, &signatures, (kinds, choices.as_ref()), report);
+    check_token(access_token.as_ref().and_then(Option::as_ref), uses.token_at, kinds, report);
     check_chosen(choices.as_ref(), access_token.iter().flatten(), client_tls.as_ref(), heartbeat.iter().flatten(), report);
     check_conditions(choices.as_ref(), variants.iter().flatten(), report);
     if let (Some(Some(activation)), Some(subscription)) = (&activation, &subscription) {
@@ -148,7 +152,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let heeded = answer_rules.heeded(delivery.relays_answers);
     let Choices { options, credentials, filter } = choices?;
     let subscription = subscription?;
-    let example_secret = SigningSecret { secret: subscription.secret.draw(&[7; 32]), version: 1 };
+    let example_secrets = secrets::examples(&subscription);
     let contract = Contract {
         name: name?,
         version,
@@ -182,8 +186,8 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         chosen_delivery,
         speaks_of: signature::speaks_of(&signatures, key_pairs),
         signatures,
-        key_pairs: key_pairs.or(private_key.map(KeyPairs::unused)),
-        example_secret,
+        key_pairs: key_pairs.or(kinds.key.map(KeyPairs::unused)),
+        example_secrets,
         tolerance: tolerance.unwrap_or(TOLERANCE_DEFAULT),
     };
     Some((contract, catalogue.places))
@@ -196,7 +200,7 @@ fn whole<T>(read: Option<Option<T>>) -> Option<Option<T>> {
 }
 
 /// Reports an access token that no request shows, that nobody gets, or that another kind of key would have to prove.
-fn check_token(access: Option<&AccessToken>, used_at: Option<At>, private_key: Option<KeyKind>, report: &mut Report) {
+fn check_token(access: Option<&AccessToken>, used_at: Option<At>, kinds: Kinds, report: &mut Report) {
     let path = "request.access_token";
     match (access, used_at) {
         (None, Some(at)) => {
@@ -210,7 +214,7 @@ fn check_token(access: Option<&AccessToken>, used_at: Option<At>, private_key: O
         _ => {}
     }
     let needed = access.and_then(AccessToken::algorithm).map(SignatureAlgorithm::kind);
-    if let (Some(access), Some(needed), Some(kind)) = (access, needed, private_key)
+    if let (Some(access), Some(needed), Some(kind)) = (access, needed, kinds.key)
         && needed != kind
     {
         let message = format!("this needs a key of {}, and the contract's keys are of {}", needed.title(), kind.title());
@@ -231,12 +235,12 @@ struct Uses {
 fn look_through<'p>(
     plans: impl Iterator<Item = &'p RequestPlan>,
     signatures: &[Signature],
-    (private_key, choices): (Option<KeyKind>, Option<&Choices>),
+    (kinds, choices): (Kinds, Option<&Choices>),
     report: &mut Report,
 ) -> Uses {
     let mut uses = Uses::default();
     for plan in plans {
-        check_keys(plan, signatures, private_key, report);
+        check_keys(plan, signatures, kinds, report);
         each_expression(plan, signatures, |expression, path| {
             uses.looks_back |= expression.uses(|variable| {
                 matches!(variable, Variable::Builtin(Builtin::AttemptPrevious | Builtin::DeliveryFirstAttemptAt))
@@ -286,7 +290,8 @@ fn offered<'a>(
     published::Offered {
         resources,
         endpoint_secrets: secret.is_some_and(SecretRules::is_read_with_endpoints),
-        private_keys_from: secret.and_then(|secret| secret.private_key.map(|_| secret.from)),
+        private_keys_from: subscription.and_then(Subscription::private_keys_from),
+        secrets_are_keys: secret.is_some_and(|secret| secret.private_key.is_some()),
         has_activation: activation.is_some(),
         is_confirmed: activation.is_some_and(|activation| activation.confirmed_by == Confirmer::Receiver),
     }
@@ -377,14 +382,6 @@ fn each_expression(plan: &RequestPlan, signatures: &[Signature], mut see: impl F
 }
 
 /// Looks for keys where there are none, and for private ones that would be sent.
-fn check_keys(plan: &RequestPlan, signatures: &[Signature], private_key: Option<KeyKind>, report: &mut Report) {
-    each_expression(plan, signatures, |expression, path| signature::check_key_use(expression, path, private_key, report));
-}
-
-fn uses_secret(plan: &RequestPlan, signatures: &[Signature]) -> bool {
-    let steps = plan.order.iter().filter(|step| !matches!(step, Step::Signature(_)));
-    let wanted = |variable: &Variable| {
-        matches!(variable, Variable::Builtin(Builtin::Secret) | Variable::Signature(_)) || variable.is_of_key()
-    };
-    steps.into_iter().any(|step| plan.expressions(*step, signatures).iter().any(|expression| expression.uses(wanted)))
+fn check_keys(plan: &RequestPlan, signatures: &[Signature], kinds: Kinds, report: &mut Report) {
+    each_expression(plan, signatures, |expression, path| signature::check_key_use(expression, path, kinds, report));
 }

@@ -16,7 +16,7 @@ use crate::diagnostic::did_you_mean;
 use crate::expression::Expression;
 use crate::failure::Failure;
 use crate::heartbeat::Heartbeat;
-use crate::key_pair::{PublicKey, VerifyingKey};
+use crate::key_pair::{PrivateKey, PublicKey, VerifyingKey, is_key};
 use crate::options::{EndpointOption, EndpointOptions};
 use crate::policy::chosen::ChosenDelivery;
 use crate::policy::order::OrderKey;
@@ -74,8 +74,8 @@ pub struct Contract {
     pub(crate) key_pairs: Option<KeyPairs>,
     /// Whose version requests show, of the secrets that sign.
     pub(crate) speaks_of: Secrets,
-    /// A secret for examples.
-    pub(crate) example_secret: SigningSecret,
+    /// Secrets for examples, as many as sign at once.
+    pub(crate) example_secrets: Vec<SigningSecret>,
     pub(crate) tolerance: Duration,
 }
 
@@ -177,10 +177,27 @@ impl Contract {
     ///
     /// Where secrets are private keys, whoever verifies has the public half, which is right here as well.
     pub fn check_known_secret(&self, secret: &str) -> Result<(), String> {
-        match self.subscription.secret.private_key {
+        match self.subscription.secret.private_key.or(self.subscription.keys_beside.filter(|_| is_key(secret))) {
             Some(kind) => VerifyingKey::parse(kind, secret).map(drop),
             None => self.check_form(secret),
         }
+    }
+
+    /// Whether a text can be a new key of the contract, which signs for all of its accounts. The error says what one looks like.
+    pub fn check_contract_key(&self, key: &str) -> Result<(), String> {
+        let kind = self.subscription.contract_keys().ok_or("this contract has no keys of its own")?;
+        PrivateKey::parse(kind, key).map(drop)
+    }
+
+    /// A new key of the contract, from fresh random bytes, where it has such.
+    pub fn draw_contract_key(&self, entropy: [u8; 32]) -> Option<Secret<String>> {
+        PrivateKey::draw(self.subscription.contract_keys()?, entropy).ok()
+    }
+
+    /// Of what a receiver verifies with, what fits a signature: a public half where a private key makes it beside those of secrets.
+    pub(crate) fn known<'s>(&self, by_key: bool, known: &'s [Secret<String>]) -> Vec<&'s Secret<String>> {
+        let has_both = self.subscription.keys_beside.is_some();
+        known.iter().filter(|known| !has_both || is_key(known.expose()) == by_key).collect()
     }
 
     /// What receivers are told of a private key: its public half. `None` where secrets are no private keys, or this is not one.
@@ -190,20 +207,45 @@ impl Contract {
     }
 
     fn check_form(&self, secret: &str) -> Result<(), String> {
+        if self.subscription.keys_beside.is_some() && is_key(secret) {
+            return Err("this is written as a key, and a secret of this contract is a text".to_owned());
+        }
         let in_header = self.plan.header_variables().any(|used| *used == Variable::SECRET)
             || self.signatures.iter().any(|signature| signature.scheme.shows_secret());
         self.subscription.secret.check_form(secret, in_header)?;
-        self.signatures.iter().try_for_each(|signature| signature.scheme.check_secret(secret))
+        let mut own = self.signatures.iter().filter(|own| self.subscription.keys_beside.is_none() || own.key_pair().is_none());
+        own.try_for_each(|signature| signature.scheme.check_secret(secret))
     }
 
     /// A secret for examples and trials: the same each time, so that it may protect nothing.
-    pub fn example_secret(&self) -> &Secret<String> {
-        &self.example_secret.secret
+    pub fn example_secret(&self) -> Secret<String> {
+        let first = self.example_secrets.first().map(|example| example.secret.clone());
+        first.unwrap_or_else(|| Secret::new(String::new()))
     }
 
     /// The same as what requests are signed with.
     pub const fn example_secrets(&self) -> &[SigningSecret] {
-        std::slice::from_ref(&self.example_secret)
+        self.example_secrets.as_slice()
+    }
+
+    /// What receivers are told of the private key of examples, where one signs.
+    pub fn example_key(&self) -> Option<PublicKey> {
+        self.signers(true, &self.example_secrets).first().and_then(|example| self.public_key(&example.secret))
+    }
+
+    /// Of active secrets, those that make a signature.
+    pub(crate) fn signers_of<'s>(&self, signature: &Signature, active: &'s [SigningSecret]) -> &'s [SigningSecret] {
+        let has_both = self.subscription.keys_beside.is_some();
+        self.signers(has_both && signature.key_pair().is_some(), active)
+    }
+
+    /// Of active secrets, those that make a signature: where the contract has keys beside the secrets, by a key or by a secret.
+    pub(crate) fn signers<'s>(&self, by_key: bool, active: &'s [SigningSecret]) -> &'s [SigningSecret] {
+        if self.subscription.keys_beside.is_none() {
+            return active;
+        }
+        let (secrets, keys) = active.split_at(active.partition_point(|signing| !signing.is_beside));
+        if by_key { keys } else { secrets }
     }
 
     /// Whether requests say which of its owner's secrets has signed.

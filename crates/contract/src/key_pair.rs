@@ -50,6 +50,12 @@ bellwire_domain::words! {
     }
 }
 
+/// Whether a text is written as keys are where there are secrets as well: PEM, or a key of Standard Webhooks. No secret can be taken for
+/// one, nor a key for a secret: everybody knows the public half, and whoever made an HMAC of it would be believed.
+pub(crate) fn is_key(text: &str) -> bool {
+    ["-----BEGIN ", "whpk_", "whsk_"].iter().any(|start| text.trim_start().starts_with(start))
+}
+
 impl KeyKind {
     /// Its name for people.
     pub const fn title(self) -> &'static str {

@@ -31,7 +31,7 @@ pub use input::{
 impl Contract {
     /// Renders and signs the request of one attempt.
     pub fn render(&self, input: &RenderInput<'_>) -> Result<OutboundRequest, RenderError> {
-        if input.secrets.is_empty() && self.subscription().secret.required {
+        if self.signers(false, input.secrets).is_empty() && self.subscription().secret.required {
             return Err(RenderError::plain("", "there is no secret to sign with"));
         }
         Rendering::of(self, self.plan_for(&input.event, input.endpoint.options)?, input)?.finish()
@@ -57,6 +57,9 @@ pub(crate) struct Rendering<'a> {
 impl<'a> Rendering<'a> {
     /// Renders every part of a request, by its plan.
     pub(crate) fn of(contract: &'a Contract, plan: &'a RequestPlan, input: &'a RenderInput<'a>) -> Result<Self, RenderError> {
+        if contract.subscription.keys_beside.is_some() && contract.signers(true, input.secrets).is_empty() {
+            return Err(RenderError::plain("", "the contract has no key to sign with"));
+        }
         let mut rendering = Self {
             contract,
             plan,
@@ -94,7 +97,8 @@ impl Rendering<'_> {
                 else {
                     return Ok(());
                 };
-                let value = signature.value(self, self.input.secrets.iter().map(SigningSecret::signer))?;
+                let secrets = self.contract.signers_of(signature, self.input.secrets);
+                let value = signature.value(self, secrets.iter().map(SigningSecret::signer))?;
                 if let Some(slot) = self.signatures.get_mut(index) {
                     *slot = value;
                 }
@@ -250,13 +254,18 @@ impl Rendering<'_> {
             Builtin::RequestQuery => part(UrlPart::Query),
             Builtin::PublishedUrl => optional(self.contract.published().and_then(PublishedApi::url)),
             Builtin::Body => Piece::Bytes(self.body.as_slice().into()),
-            Builtin::Secret => secrets.first().map_or(Piece::Absent, |signing| Piece::text(signing.secret.expose())),
+            Builtin::Secret => self
+                .contract
+                .signers(false, secrets)
+                .first()
+                .map_or(Piece::Absent, |signing| Piece::text(signing.secret.expose())),
             Builtin::KeyVersion => {
+                let secrets = self.contract.signers(true, secrets);
                 let signing = self.contract.speaks_of.pick(secrets);
                 signing.map_or(Piece::Absent, |signing| Piece::number(&signing.version))
             }
             Builtin::KeyId | Builtin::KeyPublic | Builtin::KeySpki | Builtin::KeyPem | Builtin::KeyJwk | Builtin::KeyX509 => {
-                let signing = self.contract.key_pairs.and_then(|pairs| pairs.secrets.pick(secrets));
+                let signing = self.contract.key_pairs.and_then(|pairs| pairs.secrets.pick(self.contract.signers(true, secrets)));
                 signing.map_or(Piece::Absent, |signing| self.key(builtin, signing.secret.expose()))
             }
         }

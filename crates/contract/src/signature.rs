@@ -33,7 +33,7 @@ pub(crate) use hash::{Encoding, Hash};
 use prefix::{PREFIX, Prefix};
 
 pub(crate) use key::{KeyDerivation, SecretEncoding};
-pub(crate) use pair::{KeyPairs, check as check_pairs, check_expression as check_key_use, speaks_of};
+pub(crate) use pair::{KeyPairs, Kinds, check as check_pairs, check_expression as check_key_use, speaks_of};
 pub(crate) use scheme::{Receiver, Recipe, Scheme, SchemeKind, Secrets, Token};
 
 /// Every scheme that there is.
@@ -243,13 +243,19 @@ pub struct SigningSecret {
     pub secret: Secret<String>,
     /// Which of its owner's it is: 1 is the first, and each new one has one more.
     pub version: i64,
+    /// Whether it is a key of the contract that signs beside the secrets.
+    pub is_beside: bool,
 }
 
 impl SigningSecret {
     /// Secrets that are given newest first, as if their owner had never had others.
     pub fn numbered(secrets: &[Secret<String>]) -> Vec<Self> {
         let versions = (1..).take(secrets.len()).collect::<Vec<i64>>();
-        secrets.iter().zip(versions.into_iter().rev()).map(|(secret, version)| Self { secret: secret.clone(), version }).collect()
+        secrets
+            .iter()
+            .zip(versions.into_iter().rev())
+            .map(|(secret, version)| Self { secret: secret.clone(), version, is_beside: false })
+            .collect()
     }
 
     pub(crate) fn signer(&self) -> Signer<'_> {

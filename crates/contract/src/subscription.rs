@@ -1,5 +1,6 @@
 //! Reads `subscription` and `ids`: who may register what, and how secrets and ids look.
 
+mod keys;
 mod secret;
 
 use bellwire_domain::{IdFormat, LeasePolicy, PayloadRules, UrlPolicy};
@@ -8,6 +9,7 @@ use crate::diagnostic::Report;
 use crate::expression::Expression;
 use crate::facts::read_condition;
 use crate::grammar::{Definition, KeySpec, Shape};
+use crate::key_pair::KeyKind;
 use crate::lease::{self, LEASE};
 use crate::minimise::{self, PAYLOAD};
 use crate::options::{self, CREDENTIALS, EndpointOptions, Kind, OPTIONS};
@@ -15,6 +17,7 @@ use crate::reader::{Fields, text};
 use crate::template::TEMPLATE;
 use crate::yaml::Node;
 
+use keys::OWN_KEYS;
 use secret::SECRET;
 pub(crate) use secret::Wanted;
 pub use secret::{SecretRules, SecretSource};
@@ -40,6 +43,8 @@ pub struct Subscription {
     pub url: UrlPolicy,
     /// The rules for secrets.
     pub secret: SecretRules,
+    /// What kind of private keys the contract has beside the secrets, if it has such.
+    pub keys_beside: Option<KeyKind>,
     /// Whether a new endpoint is enabled at once.
     pub enabled: bool,
     /// Whether accounts marked as sandbox may have endpoints.
@@ -54,6 +59,19 @@ pub struct Subscription {
     pub endpoints_max: Option<u32>,
     /// How long an endpoint is sent to; `None`: endpoints do not expire.
     pub lease: Option<LeasePolicy>,
+}
+
+impl Subscription {
+    /// Whose the private keys are that sign, where such do.
+    pub(crate) fn private_keys_from(&self) -> Option<SecretSource> {
+        let beside = self.keys_beside.map(|_| SecretSource::Contract);
+        beside.or_else(|| self.secret.private_key.map(|_| self.secret.from))
+    }
+
+    /// What kind of private keys the contract itself has, if it has such: in place of secrets, or beside them.
+    pub fn contract_keys(&self) -> Option<KeyKind> {
+        self.keys_beside.or_else(|| self.secret.private_key.filter(|_| self.secret.from == SecretSource::Contract))
+    }
 }
 
 bellwire_domain::words! {
@@ -81,6 +99,7 @@ const KEYS: &[KeySpec] = &[
     KeySpec::optional("events", Shape::Words(EventChoice::WORDS), "Whether an endpoint chooses among the events."),
     KeySpec::optional("url", Shape::Words(UrlPolicy::WORDS), "Which URLs an endpoint may have."),
     KeySpec::optional("secret", SECRET, "The rules for secrets."),
+    KeySpec::optional("keys", OWN_KEYS, "Private keys of the contract that sign beside the secrets."),
     KeySpec::optional("enabled", Shape::FLAG, "Whether a new endpoint is enabled at once."),
     KeySpec::optional("sandbox", Shape::FLAG, "Whether sandbox accounts may have endpoints."),
     KeySpec::optional("register", Shape::Words(Registrar::WORDS), "Who registers endpoints."),
@@ -162,6 +181,7 @@ pub(crate) fn read(node: Option<&Node>, custom_headers: bool, wanted: &Wanted, r
         events: EventChoice::Choose,
         url: UrlPolicy::Https,
         secret: SecretRules::of(wanted),
+        keys_beside: None,
         enabled: true,
         sandbox: true,
         register: Registrar::Consumer,
@@ -177,6 +197,11 @@ pub(crate) fn read(node: Option<&Node>, custom_headers: bool, wanted: &Wanted, r
     subscription.register = fields.word("register", report).unwrap_or(subscription.register);
     subscription.enabled = fields.flag("enabled", true, report);
     subscription.sandbox = fields.flag("sandbox", true, report);
+    let keys = fields.get("keys").map(|node| keys::read(node, fields.get("secret"), wanted, report));
+    if keys.is_some() {
+        subscription.secret = SecretRules::of(&Wanted { secret: wanted.text, private_key: None, ..*wanted });
+        subscription.keys_beside = keys.flatten();
+    }
     let secret = fields.get("secret").map(|node| secret::read(node, &mut subscription.secret, report));
     if let Some(node) = fields.get("payload") {
         subscription.payload = minimise::read(node, report)?;
@@ -193,5 +218,5 @@ pub(crate) fn read(node: Option<&Node>, custom_headers: bool, wanted: &Wanted, r
             "write at least 1",
         );
     }
-    (secret != Some(None)).then_some(subscription)
+    (secret != Some(None) && keys != Some(None)).then_some(subscription)
 }

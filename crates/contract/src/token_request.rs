@@ -130,7 +130,8 @@ fn request(standing: &Standing<'_>, access: &AccessToken, input: &TokenInput<'_>
             form.append_pair("client_id", &client_id).append_pair("client_secret", &text(secret)?);
         }
         Proof::PrivateKey(algorithm) => {
-            let assertion = assertion(input, (*algorithm).into(), &client_id, &url);
+            let keys = standing.contract.signers(true, input.secrets);
+            let assertion = assertion((input, keys), (*algorithm).into(), &client_id, &url);
             let assertion = assertion.map_err(|message| Failure::new(access.client_id.at, message))?;
             form.append_pair("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
             form.append_pair("client_assertion", &assertion);
@@ -170,8 +171,13 @@ fn url_of(standing: &Standing<'_>, template: &Template) -> Result<String, Failur
 }
 
 /// A signed assertion of who asks (RFC 7523), as SMART Backend Services wants it.
-fn assertion(input: &TokenInput<'_>, algorithm: SignatureAlgorithm, client_id: &str, audience: &str) -> Result<String, String> {
-    let key = input.secrets.first().ok_or("there is no private key to sign with")?;
+fn assertion(
+    (input, keys): (&TokenInput<'_>, &[SigningSecret]),
+    algorithm: SignatureAlgorithm,
+    client_id: &str,
+    audience: &str,
+) -> Result<String, String> {
+    let key = keys.first().ok_or("there is no private key to sign with")?;
     let key = PrivateKey::parse(algorithm.kind(), key.secret.expose())?;
     let now = input.at.as_secs();
     let header = json!({ "alg": algorithm.jose(), "typ": "JWT", "kid": key.verifying().id()? });

@@ -212,17 +212,22 @@ impl<'a> Judge<'a> {
 
     /// Checks that one of the secrets produces what the request shows.
     fn check_proof(&self, expression: &Expression, text: &str, place: &str) -> Result<(), Reason> {
-        if self.secrets.is_empty() {
-            return Err("there is no secret to verify with".to_owned());
-        }
         let signature = self.signature_of(expression);
+        let by_key = signature.is_some_and(|signature| signature.key_pair().is_some());
+        let secrets = self.contract.known(by_key, self.secrets);
+        if secrets.is_empty() {
+            let is_other = by_key && !self.secrets.is_empty();
+            let missing = if is_other { "public key to verify it with, which is given as PEM" } else { "secret to verify with" };
+            return Err(format!("there is no {missing}"));
+        }
         if let Some(signature) = signature
             && let Some(token) = signature.scheme.as_token()
         {
-            return self.check_token(signature, token, text);
+            let known: Vec<Secret<String>> = secrets.into_iter().cloned().collect();
+            return self.check_token((signature, token), &known, text);
         }
         let mut problem = None;
-        for secret in self.secrets {
+        for secret in &secrets {
             let captured = self.captured(secret.expose());
             if let Some(signature) = signature
                 && let Some(found) = verified(signature, &captured, secret.expose(), text)
@@ -259,7 +264,7 @@ impl<'a> Judge<'a> {
         }
         let all = signature
             .filter(|signature| signature.key_pair().is_none())
-            .map(|signature| signature.value(&self.captured(""), self.secrets.iter().map(unnumbered)));
+            .map(|signature| signature.value(&self.captured(""), secrets.iter().map(|secret| unnumbered(secret))));
         match (all, problem) {
             (Some(Ok(Some(all))), _) if same(&all, text) => Ok(()),
             (_, Some(message)) => Err(format!("{place} cannot be checked: {message}")),
@@ -268,12 +273,17 @@ impl<'a> Judge<'a> {
     }
 
     /// Checks a token, and the claims that follow from the body or say when the attempt was made.
-    fn check_token(&self, signature: &Signature, token: &'a dyn Token, text: &str) -> Result<(), Reason> {
+    fn check_token(
+        &self,
+        (signature, token): (&Signature, &'a dyn Token),
+        secrets: &[Secret<String>],
+        text: &str,
+    ) -> Result<(), Reason> {
         let (text, _) = signature
             .prefix
             .strip(text)
             .ok_or_else(|| format!("the token does not start with `{}`", signature.prefix.source()))?;
-        let receiver = Receiver { secrets: self.secrets, now: self.now, tolerance: self.contract.tolerance };
+        let receiver = Receiver { secrets, now: self.now, tolerance: self.contract.tolerance };
         let claims = token.open(text, &receiver)?;
         let mut captured = self.captured("");
         let before = captured.shown.len();

@@ -24,7 +24,7 @@ fn rendered(contract: &Contract, texts: &[&str]) -> OutboundRequest {
     let signing: Vec<SigningSecret> = secrets(texts)
         .into_iter()
         .zip((2..2 + i64::try_from(texts.len()).unwrap()).rev())
-        .map(|(secret, version)| SigningSecret { secret, version })
+        .map(|(secret, version)| SigningSecret { secret, version, is_beside: false })
         .collect();
     with_input("any", "{\"a\":1}", &[], |input| contract.render(&RenderInput { secrets: &signing, ..*input })).unwrap()
 }

@@ -283,6 +283,27 @@ fn what_a_name_stands_for_may_come_from_the_request() {
 }
 
 #[test]
+fn an_empty_list_of_the_contract_is_meant_where_a_route_gives_endpoints_their_events() {
+    let empty = BASE.replacen("name?: \"{{ request.body.label }}\"", "events: []", 1);
+    let refused = compile(&empty).unwrap_err();
+    assert!(refused.contains("endpoint.events: no route gives the endpoint an event"), "{refused}");
+    let adds = "    - method: PATCH\n      path: /hooks/{id}\n      does: update_endpoint\n      \
+                endpoint: { id: \"{{ request.path.id }}\", add_events: [\"{{ request.body.event }}\"], must_change: true }\n      \
+                answer: { body: {} }\n";
+    let contract = compile(&empty.replacen("  routes:\n", &format!("  routes:\n{adds}"), 1)).unwrap();
+    assert!(contract.may_choose_nothing() && !compile(BASE).unwrap().may_choose_nothing());
+    let headers = HeaderMap::new();
+    let at = |method: &Method, path: &str| route(contract.published().unwrap(), method, path).0;
+    let request = PublishedRequest { at: AT, path: &[], query: &[], headers: &headers, body: Some("{}") };
+    assert_eq!(at(&Method::POST, "/hooks").inputs(&request).texts("endpoint.events"), Some(Vec::new()));
+    let path = [("id".to_owned(), "e1".to_owned())];
+    let request = PublishedRequest { path: &path, body: Some(r#"{"event":"a.b"}"#), ..request };
+    let mut inputs = at(&Method::PATCH, "/hooks/e1").inputs(&request);
+    assert_eq!(inputs.texts("endpoint.add_events"), Some(vec!["a.b".to_owned()]));
+    assert_eq!((inputs.flag("endpoint.must_change"), inputs.texts("endpoint.remove_events")), (Some(true), None));
+}
+
+#[test]
 fn answers() {
     let contract = compile(BASE).unwrap();
     let api = contract.published().unwrap();

@@ -61,7 +61,7 @@ pub use duration::{InvalidDuration, parse_duration, print_duration};
 pub use endpoint::{EndpointUrl, InvalidUrl, MASK, URL_LENGTH_MAX, UrlPolicy, mask_query};
 pub use event::{DataRemoval, EVENT_TYPE_LENGTH_MAX, ErasureState, EventType, InvalidEventType, SUBJECTS_MAX};
 pub use fan_out::{Log, Offer, Recipient};
-pub use filter::EventFilter;
+pub use filter::{EventFilter, FilterChange, Unchanged};
 pub use health::{Health, HealthPolicy, HealthStatus};
 pub use ids::{
     AccountId, BulkRetryId, ClientId, DeliveryId, EndpointId, ErasureId, EventId, ID_LENGTH_MAX, IdFormat, IncidentId, InvalidId,

@@ -11,7 +11,7 @@ use bellwire_domain::{AttemptOutcome, Consumer, Secret};
 use bellwire_store::{ActivationEnd, LaneKey, StoreError, TakenActivation};
 
 use crate::beside::{OF_ACCOUNT_MAX, OwnInput, Running};
-use crate::secrets::{active, contract_keys, signing};
+use crate::secrets::{contract_keys, signing};
 use crate::shared::Shared;
 use crate::steps::Backoff;
 use crate::tokens::{Fetched, Token, Wanted};
@@ -163,7 +163,7 @@ impl Shared {
             }
             let at = self.clock.now();
             let drawn = contract.ids().event.draw(at, self.entropy.bytes());
-            let secrets = signing(active(contract, &taken.config), at);
+            let secrets = signing(contract, &taken.config, at);
             let Some(event_type) = activation.event_type() else { return Tried::Over };
             let told = OwnInput {
                 config: &taken.config,

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::batch::{self, Others};
 use crate::scheduler::LaneLimits;
-use crate::secrets::{active, contract_keys, credentials, signing};
+use crate::secrets::{contract_keys, credentials, signing};
 use crate::shared::{Ended, Shared};
 use crate::tokens::{Fetched, Token, Wanted};
 use crate::watch;
@@ -290,7 +290,7 @@ impl Shared {
             return Err("a payload does not open".to_owned()); // nobody is told: it is built without the others then
         };
         let others = batch::inputs(others, &rendered);
-        let (id, secrets) = (delivery.id.to_string(), signing(active(contract, config), at));
+        let (id, secrets) = (delivery.id.to_string(), signing(contract, config, at));
         let input = RenderInput {
             event: batch::event(&delivery.event, &data),
             attempt: AttemptInput {

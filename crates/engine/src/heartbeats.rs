@@ -12,7 +12,7 @@ use bellwire_domain::{AttemptOutcome, Consumer, HealthStatus, Timestamp, lease};
 use bellwire_store::{DueHeartbeat, EndpointConfig, LaneKey, StoreError};
 
 use crate::beside::{OwnInput, Running};
-use crate::secrets::{active, contract_keys, signing};
+use crate::secrets::{contract_keys, signing};
 use crate::shared::Shared;
 use crate::steps::Backoff;
 use crate::tokens::{Fetched, Wanted};
@@ -164,7 +164,7 @@ impl Shared {
             },
         };
         let id = contract.ids().event.draw(at, self.entropy.bytes());
-        let secrets = signing(active(contract, config), at);
+        let secrets = signing(contract, config, at);
         let input = OwnInput {
             config,
             event: (&id, event_type),

@@ -11,21 +11,24 @@ pub(crate) fn credentials(endpoint: &Endpoint) -> Option<&str> {
 
 /// Whose keys sign, where they are the contract's own.
 pub(crate) fn contract_keys(contract: &Contract) -> Option<ContractKeys> {
-    let kind = contract.subscription().secret.contract_keys()?;
+    let kind = contract.subscription().contract_keys()?;
     Some(ContractKeys { contract: contract.name().to_owned(), kind: kind.as_str() })
 }
 
-/// The secrets that a contract's requests are signed with: the account's, the endpoint's, or the contract's own.
-pub(crate) fn active<'c>(contract: &Contract, config: &'c EndpointConfig) -> &'c [ActiveSecret] {
-    match contract.subscription().secret.from {
-        SecretSource::Account => &config.account_secrets,
-        SecretSource::Consumer | SecretSource::Generated => &config.secrets,
-        SecretSource::Contract => &config.contract_keys,
+/// The secrets that a contract's requests are signed with at `at`, newest first: the account's, the endpoint's, or the contract's own;
+/// and the contract's own after the others, where it has both.
+pub(crate) fn signing(contract: &Contract, config: &EndpointConfig, at: Timestamp) -> Vec<SigningSecret> {
+    let of = |all: &[ActiveSecret], is_beside: bool| -> Vec<SigningSecret> {
+        let active = all.iter().filter(|secret| secret.expires_at.is_none_or(|end| end > at));
+        active.map(|active| SigningSecret { secret: active.secret.clone(), version: active.version, is_beside }).collect()
+    };
+    let mut secrets = match contract.subscription().secret.from {
+        SecretSource::Account => of(&config.account_secrets, false),
+        SecretSource::Consumer | SecretSource::Generated => of(&config.secrets, false),
+        SecretSource::Contract => of(&config.contract_keys, false),
+    };
+    if contract.subscription().keys_beside.is_some() {
+        secrets.extend(of(&config.contract_keys, true));
     }
-}
-
-/// The secrets whose overlap has not ended at `at`, newest first.
-pub(crate) fn signing(secrets: &[ActiveSecret], at: Timestamp) -> Vec<SigningSecret> {
-    let active = secrets.iter().filter(|secret| secret.expires_at.is_none_or(|end| end > at));
-    active.map(|active| SigningSecret { secret: active.secret.clone(), version: active.version }).collect()
+    secrets
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bellwire_contract::{AccountInput, EndpointInput, IssuedToken, TokenInput};
 use bellwire_domain::{AttemptOutcome, Consumer, Timestamp};
 
-use crate::secrets::{active, credentials, signing};
+use crate::secrets::{credentials, signing};
 use crate::shared::Shared;
 use crate::tokens::{Fetched, Token, Turn, Wanted};
 
@@ -45,7 +45,7 @@ impl Shared {
     async fn ask_for_token(&self, wanted: &Wanted<'_>) -> (Fetched, Timestamp) {
         let Wanted { contract, config, timeout, .. } = wanted;
         let (endpoint, account, at) = (&config.endpoint, &config.account, self.clock.now());
-        let secrets = signing(active(contract, config), at);
+        let secrets = signing(contract, config, at);
         let request = contract.render_token_request(&TokenInput {
             endpoint: EndpointInput {
                 id: endpoint.id.as_str(),

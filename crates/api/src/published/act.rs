@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bellwire_app::{
-    AccountAccess, Actor, App, AppError, EndpointInput, EndpointPatch, Limits, ListedKey, NumberedDelivery, Operation,
-    PayloadInput, PutEndpoint, Resource, SecretInput, ShownSecret,
+    AccountAccess, Actor, App, AppError, ChoicePatch, EndpointInput, EndpointPatch, Limits, ListedKey, NumberedDelivery,
+    Operation, PayloadInput, PutEndpoint, Resource, SecretInput, ShownSecret,
 };
 use bellwire_contract::{
     AccountView, Contract, DeliveryView, EndpointView, ErrorKind, EventView, Inputs, KeyView, Passed, PublishedRoute,
@@ -117,7 +117,7 @@ fn catalogue<'c>(contract: &'c Contract, route: &PublishedRoute, mut inputs: Inp
 enum Asked {
     Register(EndpointInput),
     Put(Box<PutEndpoint>),
-    Read(String),
+    Read(String, Option<String>),
     List(PageRequest),
     Keys,
     Update(String, Box<EndpointPatch>),
@@ -143,7 +143,8 @@ impl Asked {
             }
             Verb::UpdateEndpoint => {
                 let (activate, expected) = (inputs.flag("endpoint.activate"), expected(inputs));
-                let patch = EndpointPatch { activate: activate == Some(true), expected, ..endpoint_patch(inputs) };
+                let choice = choice(inputs);
+                let patch = EndpointPatch { activate: activate == Some(true), expected, choice, ..endpoint_patch(inputs) };
                 Self::Update(endpoint_id(inputs), Box::new(patch))
             }
             Verb::RotateSecret => {
@@ -151,7 +152,7 @@ impl Asked {
                 let overlap = inputs.text("endpoint.overlap");
                 Self::Rotate(endpoint_id(inputs), secret, overlap)
             }
-            Verb::ReadEndpoint => Self::Read(endpoint_id(inputs)),
+            Verb::ReadEndpoint => Self::Read(endpoint_id(inputs), inputs.text("endpoint.has_event")),
             Verb::DeleteEndpoint => Self::Delete(endpoint_id(inputs), expected(inputs)),
             Verb::ReadResource => Self::Resource(inputs.text("resource.id").unwrap_or_default()),
             // Those about the catalogue concern no account, a token names its own, and both have been answered already.
@@ -196,8 +197,11 @@ impl Asked {
                 let (endpoint, secret) = app.put_endpoint(access, *wanted).await?;
                 Passed::Endpoint(account, view(endpoint, secret).await?)
             }
-            Self::Read(id) => {
+            Self::Read(id, event) => {
                 let endpoint = app.get_endpoint(access, &id).await?;
+                if event.is_some_and(|event| !app.gets_event(access, &endpoint, &event)) {
+                    return Err(AppError::NotFound(Resource::Choice));
+                }
                 let secret = app.read_endpoint_secret(access, &endpoint).await?;
                 Passed::Endpoint(account, view(endpoint, secret).await?)
             }
@@ -264,6 +268,15 @@ fn endpoint_patch(inputs: &mut Inputs<'_>) -> EndpointPatch {
     }
 }
 
+/// What is added to the events that it gets, and taken from them.
+fn choice(inputs: &mut Inputs<'_>) -> ChoicePatch {
+    ChoicePatch {
+        add: inputs.texts("endpoint.add_events").unwrap_or_default(),
+        remove: inputs.texts("endpoint.remove_events").unwrap_or_default(),
+        must_change: inputs.flag("endpoint.must_change").unwrap_or(false),
+    }
+}
+
 /// How much of an event's data it is to be sent: a word, or a list of pointers.
 fn payload(inputs: &mut Inputs<'_>) -> Option<PayloadInput> {
     let chosen = inputs.text_or_texts("endpoint.payload")?;
@@ -322,7 +335,7 @@ fn show(app: &App, access: &AccountAccess, endpoint: Endpoint, secret: Option<&S
         updated_at: endpoint.updated_at,
         key: secret.and_then(ShownSecret::key).cloned().map(Box::new),
         secret: secret.and_then(ShownSecret::text).cloned(),
-        secret_version: secret.map(ShownSecret::version),
+        secret_version: secret.and_then(ShownSecret::version),
     }
 }
 

@@ -51,7 +51,7 @@ impl Refusal {
         match error {
             AppError::Invalid(faults) => Self::faults(&faults, route),
             AppError::NotFound(resource) => {
-                let field = route.field_of(input_of(resource));
+                let field = inputs_of(resource).iter().find_map(|input| route.field_of(input));
                 let message = match field {
                     Some(field) => format!("`{field}`: there is nothing of this id"),
                     None => "there is no such thing".to_owned(),
@@ -84,11 +84,12 @@ impl From<Problem> for Refusal {
     }
 }
 
-const fn input_of(resource: Resource) -> &'static str {
+const fn inputs_of(resource: Resource) -> &'static [&'static str] {
     match resource {
-        Resource::Account => "account.id",
-        Resource::Endpoint => "endpoint.id",
-        Resource::Resource => "resource.id",
+        Resource::Account => &["account.id"],
+        Resource::Endpoint => &["endpoint.id"],
+        Resource::Resource => &["resource.id"],
+        Resource::Choice => &["endpoint.has_event", "endpoint.remove_events"],
         Resource::Client
         | Resource::Contract
         | Resource::Key
@@ -98,7 +99,7 @@ const fn input_of(resource: Resource) -> &'static str {
         | Resource::Incident
         | Resource::BulkRetry
         | Resource::Erasure
-        | Resource::Hold => "",
+        | Resource::Hold => &[],
     }
 }
 
@@ -128,6 +129,7 @@ const fn kind(code: Code) -> ErrorKind {
         | Code::EndpointSecret
         | Code::SecretLimit
         | Code::DeliveryInFlight
+        | Code::EventChosen
         | Code::IncidentResolved
         | Code::LeaseEnded
         | Code::EndpointDeleted

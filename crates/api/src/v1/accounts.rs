@@ -149,6 +149,6 @@ impl AccountAnswer {
     fn with_secret(self, secret: Option<&ShownSecret>) -> Self {
         let text = secret.and_then(ShownSecret::text).map(|secret| secret.expose().clone());
         let public_key = secret.and_then(ShownSecret::key).map(|key| key.pem.clone());
-        Self { secret: text, public_key, secret_version: secret.map(ShownSecret::version), ..self }
+        Self { secret: text, public_key, secret_version: secret.and_then(ShownSecret::version), ..self }
     }
 }

@@ -85,7 +85,7 @@ struct EndpointAnswer {
     /// Its secret. Shown when it is created or rotated; later only if the contract allows reading it.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
-    /// Where secrets are private keys: the public half of the newest, as PEM. The private one is never shown.
+    /// Where private keys sign: the public half of the newest, as PEM. The private one is never shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     public_key: Option<String>,
     /// Which of all that there have been the one that is shown is: 1 is the first.
@@ -157,7 +157,7 @@ impl EndpointAnswer {
     fn with_secret(self, secret: Option<&ShownSecret>) -> Self {
         let text = secret.and_then(ShownSecret::text).map(|secret| secret.expose().clone());
         let public_key = secret.and_then(ShownSecret::key).map(|key| key.pem.clone());
-        Self { secret: text, public_key, secret_version: secret.map(ShownSecret::version), ..self }
+        Self { secret: text, public_key, secret_version: secret.and_then(ShownSecret::version), ..self }
     }
 }
 

@@ -70,7 +70,9 @@ fn render(arguments: &RenderArguments) -> anyhow::Result<()> {
     let secrets = match &arguments.secret {
         Some(secret) => {
             contract.check_known_secret(secret).map_err(|reason| anyhow::anyhow!("--secret: {reason}"))?;
-            SigningSecret::numbered(&[Secret::new(secret.clone())])
+            let own = SigningSecret::numbered(&[Secret::new(secret.clone())]);
+            let keys = contract.example_secrets().iter().filter(|example| example.is_beside);
+            own.into_iter().chain(keys.cloned()).collect()
         }
         None => contract.example_secrets().to_vec(),
     };

@@ -120,8 +120,8 @@ async fn start_server(folder: &std::path::Path, listen: SocketAddr) -> anyhow::R
 /// Every event of one contract, posted and awaited.
 async fn show(contract: &Arc<Contract>, operator: &Operator, receiver: &Receiver) -> anyhow::Result<Vec<table::Row>> {
     let account = format!("demo-{}", contract.name());
-    let secret = operator.set_up(contract, &account, &receiver.url(contract.name())).await?;
-    receiver.expect(contract, secret);
+    let known = operator.set_up(contract, &account, &receiver.url(contract.name())).await?;
+    receiver.expect(contract, known);
     let mut rows = Vec::new();
     for (event, data) in events(contract) {
         let posted = Instant::now();

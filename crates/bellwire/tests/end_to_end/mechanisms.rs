@@ -20,8 +20,10 @@ mod options;
 mod previous;
 mod registration;
 mod relayed_answers;
+mod subscriptions;
 mod tokens;
 mod triggers;
+mod two_schemes;
 mod upsert;
 
 use std::path::PathBuf;

@@ -55,6 +55,8 @@ struct EndpointPage {
     changed: When,
     /// Types that a test event may have, each with its title and example.
     tests: Vec<TestType>,
+    /// The public half of the platform's key, where one signs beside the secret.
+    key: Option<String>,
     has_secret: bool,
     secret_is_typed: bool,
     /// When the secrets before the newest end.
@@ -129,6 +131,7 @@ pub(super) async fn show(
         created: When::new(endpoint.created_at, now),
         changed: When::new(endpoint.updated_at, now),
         tests: test_types(app, &access),
+        key: app.endpoint_key_beside(&access).await?.map(|key| key.pem),
         has_secret: from.as_ref().is_ok_and(|from| !matches!(from, SecretSource::Account | SecretSource::Contract)),
         secret_is_typed: from.as_ref().is_ok_and(|from| *from == SecretSource::Consumer),
         overlaps: app.secret_overlaps(&access, &endpoint).await?.into_iter().map(|end| When::new(end, now)).collect(),

@@ -262,12 +262,22 @@ pub(super) struct SecretPage {
 
 /// What is shown of a secret: what it is, its text, and what to do with it.
 pub(super) fn told(secret: &ShownSecret, word: String) -> (String, String, &'static str) {
-    if let Some(key) = secret.key() {
-        let text = "Give it to your receiver, which verifies with it. The private key is shown to nobody.";
-        return ("Public key".to_owned(), key.pem.clone(), text);
+    match (secret.text(), secret.key()) {
+        (None, Some(key)) => {
+            let text = "Give it to your receiver, which verifies with it. The private key is shown to nobody.";
+            ("Public key".to_owned(), key.pem.clone(), text)
+        }
+        (text, key) => {
+            let once = match key {
+                None => "Copy it into your receiver now: it is shown this once.",
+                Some(_) => {
+                    "Copy it into your receiver now: it is shown this once. Requests are signed with a key of the platform as well, whose \
+                     public half stays on the webhook's page."
+                }
+            };
+            (word, text.map(|secret| secret.expose().clone()).unwrap_or_default(), once)
+        }
     }
-    let text = secret.text().map(|secret| secret.expose().clone()).unwrap_or_default();
-    (word, text, "Copy it into your receiver now: it is shown this once.")
 }
 
 pub(super) async fn add(
@@ -302,7 +312,7 @@ pub(super) async fn add(
     match app.create_endpoint(&access, input).await {
         Ok((endpoint, secret)) => {
             let path = format!("/console/accounts/{account}/webhooks/{}", endpoint.id);
-            let Some(secret) = secret.filter(|secret| !was_typed || secret.key().is_some()) else {
+            let Some(secret) = secret.filter(|secret| !was_typed || secret.text().is_none()) else {
                 return Ok(Redirect::to(&format!("{path}?said=added")).into_response());
             };
             let (field, shown, text) = told(&secret, words(&access).fields.secret);

@@ -2,6 +2,7 @@
 
 use crate::expression::{Expression, Form};
 use crate::template::{Part, Template};
+use crate::variables::Variable;
 
 /// The most ways in which one template is read.
 const READINGS_MAX: usize = 16;
@@ -18,7 +19,11 @@ enum Flat<'t> {
 
 /// Every way to read `text` as made by the template; none when it does not have the template's form.
 pub(crate) fn readings<'t, 'c>(template: &'t Template, text: &'c str) -> Vec<Reading<'t, 'c>> {
-    spelled_out(template).iter().filter_map(|parts| read(parts, text)).collect()
+    let mut found = Vec::new();
+    for parts in spelled_out(template) {
+        read(&parts, text, &mut Vec::new(), &mut found);
+    }
+    found
 }
 
 /// The template as it stands, and then with what its expressions can come out as in their place.
@@ -45,24 +50,36 @@ fn flat(form: &Form) -> Flat<'_> {
     }
 }
 
-fn read<'t, 'c>(parts: &[Flat<'t>], text: &'c str) -> Option<Reading<'t, 'c>> {
-    let mut found = Vec::new();
-    let mut rest = text;
-    let mut parts = parts.iter().peekable();
-    while let Some(part) = parts.next() {
-        match part {
-            Flat::Text(literal) => rest = rest.strip_prefix(literal)?,
-            Flat::Value(expression) => {
-                let end = match parts.peek() {
-                    None => rest.len(),
-                    Some(Flat::Text(literal)) => rest.find(literal)?,
-                    Some(Flat::Value(_)) => return None,
-                };
-                let (value, after) = rest.split_at_checked(end)?;
-                found.push((*expression, value));
-                rest = after;
+fn read<'t, 'c>(parts: &[Flat<'t>], text: &'c str, before: &mut Reading<'t, 'c>, found: &mut Vec<Reading<'t, 'c>>) {
+    let (first, rest) = match parts.split_first() {
+        Some(split) => split,
+        None if text.is_empty() => return found.push(before.clone()),
+        None => return,
+    };
+    match first {
+        Flat::Text(literal) => {
+            if let Some(text) = text.strip_prefix(literal) {
+                read(rest, text, before, found);
+            }
+        }
+        Flat::Value(expression) => {
+            for end in ends(expression, rest.first(), text) {
+                let Some((value, after)) = text.split_at_checked(end).filter(|_| found.len() < READINGS_MAX) else { return };
+                before.push((*expression, value));
+                read(rest, after, before, found);
+                before.pop();
             }
         }
     }
-    rest.is_empty().then_some(found)
+}
+
+/// Where a value may end that stands at the start of a text. A signature has a value for each active secret, and what stands between
+/// those may stand after all of them as well.
+fn ends(expression: &Expression, next: Option<&Flat<'_>>, text: &str) -> Vec<usize> {
+    let most = if matches!(expression.direct(), Some((Variable::Signature(_), []))) { READINGS_MAX } else { 1 };
+    match next {
+        None => vec![text.len()],
+        Some(Flat::Text(literal)) => text.match_indices(literal).map(|(start, _)| start).take(most).collect(),
+        Some(Flat::Value(_)) => Vec::new(),
+    }
 }

@@ -21,6 +21,8 @@ pub(super) struct Model {
     pub(super) token: Option<Token>,
     /// Where every proof may be missing: the texts of which one must be there.
     pub(super) any_of: Vec<Field>,
+    /// The places of signatures by private keys, which stand beside what is checked.
+    pub(super) unchecked: Vec<String>,
     /// What follows from the rest of the request.
     pub(super) follows: Vec<Follow>,
     pub(super) times: Vec<Time>,
@@ -239,6 +241,12 @@ impl Model {
         }
         if self.takes_url {
             notes.push("Pass the URL as the sender knows it: behind a proxy your server may see another one.".to_owned());
+        }
+        if !self.unchecked.is_empty() {
+            let places = self.unchecked.join(" and ");
+            notes.push(format!(
+                "This checks what the secret makes. The signature by a private key, in {places}, is not looked at."
+            ));
         }
         notes.push("While a secret is rotated, take a request that verifies with the new secret or with the old one.".to_owned());
         notes

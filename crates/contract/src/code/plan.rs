@@ -3,7 +3,7 @@
 //! What is checked, and what a value is computed from, is the same as in `verify`, which judges captured requests.
 
 use super::model::{Candidate, Claim, Field, Follow, Model, Parts, Proof, Read, Rule, Source, Time, Token, UrlText, Value};
-use super::sources::{Fault, Place, Shown, check_computable, pattern, prefix, reaches, shown, snake, time_form};
+use super::sources::{Fault, Place, Shown, check_computable, is_by_key, pattern, prefix, reaches, shown, snake, time_form};
 use super::translate::{Names, translate};
 use crate::captured::{follows, proves};
 use crate::contract::Contract;
@@ -51,6 +51,8 @@ struct Planner<'a> {
     shown: Vec<Shown<'a>>,
     /// The parts that are read of each text, beside the text's reading.
     parts: Vec<Taken<'a>>,
+    /// Whether signatures by private keys are not checked.
+    leaves_keys: bool,
     model: Model,
 }
 
@@ -58,6 +60,10 @@ impl<'a> Planner<'a> {
     fn plan(contract: &'a Contract, plan: &'a RequestPlan) -> Result<Model, Fault> {
         let shown = shown(plan);
         let proofs: Vec<&Expression> = shown.iter().map(|shown| shown.expression).filter(|found| proves(found)).collect();
+        let (by_key, by_secret): (Vec<&Expression>, Vec<_>) = proofs.into_iter().partition(|proof| is_by_key(contract, proof));
+        // What a secret makes is proof enough, and receivers may not have the key yet.
+        let leaves_keys = contract.subscription.keys_beside.is_some() && !by_secret.is_empty();
+        let proofs = if leaves_keys { by_secret } else { [by_key, by_secret].concat() };
         let body = |variable: &Variable| *variable == Variable::Builtin(Builtin::Body);
         let at = |variable: &Variable| *variable == Variable::ATTEMPT_AT;
         let model = Model {
@@ -70,13 +76,14 @@ impl<'a> Planner<'a> {
             proofs: Vec::new(),
             token: None,
             any_of: Vec::new(),
+            unchecked: Vec::new(),
             follows: Vec::new(),
             times: Vec::new(),
             tolerance_secs: contract.tolerance.as_secs(),
             covers_body: proofs.iter().any(|proof| reaches(contract, plan, proof, &body)),
             covers_time: proofs.iter().any(|proof| reaches(contract, plan, proof, &at)),
         };
-        let mut planner = Self { contract, plan, shown, parts: Vec::new(), model };
+        let mut planner = Self { contract, plan, shown, parts: Vec::new(), leaves_keys, model };
         planner.read_all()?;
         planner.finish()
     }
@@ -93,7 +100,9 @@ impl<'a> Planner<'a> {
             let Some(shown) = self.shown.get(index).cloned() else { continue };
             let place = shown.place.path();
             let faulty = |message: String| (place.clone(), message);
-            if proves(shown.expression) {
+            if self.leaves_keys && is_by_key(self.contract, shown.expression) {
+                self.model.unchecked.push(shown.place.describe());
+            } else if proves(shown.expression) {
                 self.prove(&shown)?;
             } else if follows(shown.expression) {
                 let expected = translate(shown.expression, self).map_err(faulty)?;

@@ -45,6 +45,12 @@ pub(super) fn check_computable(contract: &Contract, expression: &Expression) -> 
     Ok(())
 }
 
+/// Whether an expression is a signature by a private key, as it is.
+pub(super) fn is_by_key(contract: &Contract, expression: &Expression) -> bool {
+    let Some((Variable::Signature(name), [])) = expression.direct() else { return false };
+    contract.signatures.iter().any(|signature| signature.name == *name && signature.key_pair().is_some())
+}
+
 /// Everything that a request shows and that a receiver can read: its headers, and the fixed places of a JSON body.
 pub(super) fn shown(plan: &RequestPlan) -> Vec<Shown<'_>> {
     let mut found = Vec::new();
@@ -148,11 +154,23 @@ pub(super) fn pattern(template: &Template, taken: &[(usize, Field)]) -> String {
                     out.push(letter);
                 }
             }
+            // All values of several secrets, and what of another signature cannot be told from them: one that fits is enough.
+            Part::Expression(expression)
+                if is_signature(expression)
+                    && taken.iter().any(|(part, _)| *part == index)
+                    && template.expressions().skip_while(|other| other.at != expression.at).skip(1).any(is_signature) =>
+            {
+                out.push_str("(.*)");
+            }
             Part::Expression(_) if taken.iter().any(|(part, _)| *part == index) => out.push_str("(.*?)"),
             Part::Expression(_) => out.push_str(".*?"),
         }
     }
     out
+}
+
+fn is_signature(expression: &Expression) -> bool {
+    matches!(expression.direct(), Some((Variable::Signature(_), [])))
 }
 
 impl Shown<'_> {
@@ -173,6 +191,14 @@ impl Shown<'_> {
 }
 
 impl Place<'_> {
+    /// Where it is, in words.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Header(header) => format!("the header {}", header.name),
+            Self::Body(steps) => format!("the body's {}", dotted(steps, ".")),
+        }
+    }
+
     /// Its key in the contract.
     pub(super) fn path(&self) -> String {
         match self {

@@ -10,7 +10,7 @@ use crate::published::error_kind::ErrorKind;
 use crate::published::inputs::{self, Input, Inputs, PublishedRequest};
 use crate::published::refusals::{RefusalRule, RuledOut};
 use crate::published::tokens::TokenRules;
-use crate::published::verb::Verb;
+use crate::published::verb::{ADD_EVENTS, Verb};
 use crate::published::views::Passed;
 use crate::request::Header;
 use crate::tree::Tree;
@@ -103,6 +103,11 @@ pub struct PublishedAnswer {
 }
 
 impl PublishedApi {
+    /// Whether a route adds to what endpoints have chosen.
+    pub(crate) fn adds_events(&self) -> bool {
+        self.routes.iter().any(PublishedRoute::adds_events)
+    }
+
     /// The name for people.
     pub fn title(&self) -> Option<&str> {
         self.title.as_deref()
@@ -175,6 +180,11 @@ impl PublishedApi {
 }
 
 impl PublishedRoute {
+    /// Whether it adds to what endpoints have chosen.
+    pub(crate) fn adds_events(&self) -> bool {
+        self.inputs.iter().any(|input| input.name == ADD_EVENTS)
+    }
+
     /// Whether it takes a request to its path. A condition that looks at what the request does not have does not hold.
     pub fn takes(&self, request: &PublishedRequest<'_>) -> bool {
         let Some(when) = &self.when else { return true };

@@ -21,11 +21,21 @@ pub(crate) struct Input {
 }
 
 impl Input {
+    /// Whether it says that an endpoint gets no event.
+    pub(crate) fn is_no_event(&self) -> bool {
+        self.name == "endpoint.events" && matches!(&self.tree, Tree::List(items) if items.is_empty())
+    }
+
     /// Whether a value counts as none: a list that the contract makes from what the request left out. One that the request itself
-    /// has is its own word.
+    /// has is its own word, and so is one that the contract has empty.
     fn leaves_out(&self, value: &Value) -> bool {
         let is_empty = value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty);
-        is_empty && !self.is_required && !matches!(self.tree, Tree::Value(_))
+        let is_meant = match &self.tree {
+            Tree::Value(_) => true,
+            Tree::List(items) => items.is_empty(),
+            _ => false,
+        };
+        is_empty && !self.is_required && !is_meant
     }
 }
 

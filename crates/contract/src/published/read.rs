@@ -11,9 +11,10 @@ use std::str::FromStr;
 
 use http::HeaderName;
 
-use crate::diagnostic::Report;
+use crate::diagnostic::{At, Report};
 use crate::grammar::{Definition, KeySpec, Shape};
 use crate::published::api::{Authentication, PublishedApi, PublishedRoute};
+use crate::published::inputs::Input;
 use crate::published::tokens::TokenRules;
 use crate::reader::{Fields, items, join, text};
 use crate::yaml::Node;
@@ -73,6 +74,7 @@ pub(crate) fn read(node: &Node, offered: &Offered<'_>, report: &mut Report) -> O
         add_path(&mut paths, &routes, &route, item, report);
         routes.push(route);
     }
+    check_choosing_nothing(&routes, node.at, report);
     let url = read_url(&fields, report);
     let (authentication, tokens) = read_authentication(&fields, url.as_deref(), report)?;
     for (key, path) in tokens.iter().flat_map(own_paths) {
@@ -95,6 +97,17 @@ pub(crate) fn read(node: &Node, offered: &Offered<'_>, report: &mut Report) -> O
         routes,
         paths,
     })
+}
+
+/// Reports endpoints that are registered without an event, where nothing gives them any.
+fn check_choosing_nothing(routes: &[PublishedRoute], at: At, report: &mut Report) {
+    if routes.iter().any(PublishedRoute::adds_events) {
+        return;
+    }
+    for route in routes.iter().filter(|route| route.inputs.iter().any(Input::is_no_event)) {
+        let help = "leave `events` out for all of them, or add a route: `does: update_endpoint`, `endpoint: { id: …, add_events: [ … ] }`";
+        report.add(at, &join(&route.place, "endpoint.events"), "no route gives the endpoint an event", help);
+    }
 }
 
 /// Adds the path of a route, or reports the route that it collides with.

@@ -72,6 +72,9 @@ const CHOSEN: [(&str, bool); 8] = [
     ("endpoint.lease", false),
 ];
 
+/// What is added to the events that an endpoint has chosen.
+pub(crate) const ADD_EVENTS: &str = "endpoint.add_events";
+
 impl Verb {
     /// Whether it is about the contract itself and not about an account.
     pub(crate) fn is_about_the_catalogue(self) -> bool {
@@ -99,11 +102,17 @@ impl Verb {
             Self::PutEndpoint => {
                 &[("endpoint.url", true), ("endpoint.name", true), ("endpoint.events", false), ("endpoint.secret", false)]
             }
-            Self::ReadEndpoint => &[("endpoint.id", true)],
+            Self::ReadEndpoint => &[("endpoint.id", true), ("endpoint.has_event", false)],
             Self::DeleteEndpoint => &[("endpoint.id", true), ("endpoint.if_match", false)],
-            Self::UpdateEndpoint => {
-                &[("endpoint.id", true), ("endpoint.url", false), ("endpoint.name", false), ("endpoint.events", false)]
-            }
+            Self::UpdateEndpoint => &[
+                ("endpoint.id", true),
+                ("endpoint.url", false),
+                ("endpoint.name", false),
+                ("endpoint.events", false),
+                (ADD_EVENTS, false),
+                ("endpoint.remove_events", false),
+                ("endpoint.must_change", false),
+            ],
             Self::ConfirmEndpoint => &[("endpoint.token", true)],
             Self::RotateSecret => &[("endpoint.id", true), ("endpoint.secret", false), ("endpoint.overlap", false)],
             Self::ReadResource => &[("resource.id", true)],

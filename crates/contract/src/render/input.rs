@@ -20,7 +20,8 @@ pub struct RenderInput<'a> {
     pub account: AccountInput<'a>,
     /// The events that share the request with the first one, in order. Only under a contract with `delivery.batch`.
     pub others: &'a [BatchedEvent<'a>],
-    /// The active secrets, newest first; of the endpoint or of the account, as the contract says.
+    /// The active secrets, newest first; of the endpoint or of the account, as the contract says. Where the contract has keys beside
+    /// them, those follow, newest first.
     pub secrets: &'a [SigningSecret],
     /// The token of a handshake, where this is a request of one.
     pub activation: Option<&'a str>,

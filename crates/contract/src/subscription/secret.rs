@@ -94,6 +94,8 @@ pub(super) const SECRET: Shape =
 pub(crate) struct Wanted {
     /// Whether requests need a secret.
     pub(crate) secret: bool,
+    /// Whether they need one that is a text.
+    pub(crate) text: bool,
     /// What kind of private key signs, if one does.
     pub(crate) private_key: Option<KeyKind>,
 }
@@ -223,11 +225,6 @@ impl SecretRules {
             None if self.prefix.is_empty() => format!("written as {}", self.encoding),
             None => format!("written as {} after `{}`", self.encoding, self.prefix),
         }
-    }
-
-    /// What kind of private keys the contract itself has, if it has such.
-    pub fn contract_keys(&self) -> Option<KeyKind> {
-        self.private_key.filter(|_| self.from == SecretSource::Contract)
     }
 
     /// Whether reading an endpoint shows its secret.

@@ -118,7 +118,7 @@ fn sample<'a>(contract: &'a Contract, route: &'a PublishedRoute, amount: Amount)
             Passed::Endpoints(account, (0..=some(1)).map(|_| listed()).collect(), next)
         }
         Verb::ListKeys => {
-            let key = || contract.public_key(contract.example_secret());
+            let key = || contract.example_key();
             let listed = (0..some(2)).filter_map(|_| Some(KeyView { key: key()?, version: 1, created_at: NOW }));
             Passed::Keys((!route.is_public()).then_some(account), listed.collect())
         }
@@ -167,9 +167,7 @@ fn endpoint(contract: &Contract, amount: Amount) -> EndpointView {
         updated_at: NOW,
         secret: all.then(secret),
         secret_version: (all || contract.subscription().secret.required).then_some(1),
-        key: (all || contract.subscription().secret.required)
-            .then(|| contract.public_key(contract.example_secret()).map(Box::new))
-            .flatten(),
+        key: (all || contract.subscription().secret.required).then(|| contract.example_key().map(Box::new)).flatten(),
     }
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bellwire_domain::{
-    AccountId, EndpointId, EventFilter, Health, HealthStatus, Lease, PayloadChoice, RateLimit, Secret, Timestamp,
+    AccountId, EndpointId, EventFilter, FilterChange, Health, HealthStatus, Lease, PayloadChoice, RateLimit, Secret, Timestamp,
+    Unchanged,
 };
 
 use crate::StoreError;
@@ -90,6 +91,9 @@ pub enum ExpectedError {
         /// The version that is stored.
         version: i64,
     },
+    /// What it has chosen stays as it is.
+    #[error("what the endpoint has chosen stays as it is")]
+    Unchanged(Unchanged),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -104,6 +108,8 @@ pub struct EndpointChanges {
     pub name: Option<Option<String>>,
     /// Which events it gets.
     pub filter: Option<EventFilter>,
+    /// What is added to the events that it gets, and taken from them.
+    pub filter_change: Option<FilterChange>,
     /// Headers sent with every delivery.
     pub headers: Option<Vec<(String, String)>>,
     /// Whether new events make deliveries for it.
@@ -281,6 +287,11 @@ pub(super) fn update(
     if !expected.holds(Some(stored.version)) {
         return Err(ExpectedError::Other { version: stored.version });
     }
+    let filter = changes.filter.unwrap_or(stored.filter);
+    let filter = match &changes.filter_change {
+        None => filter,
+        Some(change) => filter.changed(change).map_err(ExpectedError::Unchanged)?,
+    };
     let was_pending = stored.health.status == HealthStatus::Pending;
     let has_expired = stored.health.status == HealthStatus::Expired;
     // A lease that has ended is over, whatever else is asked for, unless it is renewed.
@@ -290,7 +301,7 @@ pub(super) fn update(
     let endpoint = Endpoint {
         url: changes.url.unwrap_or(stored.url),
         name: changes.name.unwrap_or(stored.name),
-        filter: changes.filter.unwrap_or(stored.filter),
+        filter,
         headers: changes.headers.unwrap_or(stored.headers),
         enabled: changes.enabled.unwrap_or(stored.enabled),
         in_flight_max: changes.in_flight_max.unwrap_or(stored.in_flight_max),

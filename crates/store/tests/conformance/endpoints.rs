@@ -1,7 +1,9 @@
 //! An endpoint is sent to as it was stored, whatever somebody writes into the database.
 
-use bellwire_domain::{Decision, EventFilter, Secret};
-use bellwire_store::{EndpointChanges, Found, NewEndpoint, StoreError};
+use std::collections::BTreeSet;
+
+use bellwire_domain::{Decision, EventFilter, EventType, FilterChange, Secret, Unchanged};
+use bellwire_store::{EndpointChanges, ExpectedError, Found, NewEndpoint, Precondition, StoreError};
 
 use crate::fixture::{Fixture, event, lane, new_endpoint, page};
 
@@ -150,5 +152,43 @@ async fn credentials_are_sealed_and_change_the_version_that_requests_are_made_wi
     let none = EndpointChanges { credentials: Some(None), ..EndpointChanges::default() };
     let without = records.update_endpoint(&e1, none).await.unwrap().unwrap();
     assert!(without.credentials.is_none() && without.credential_names().is_empty());
+    fixture.assert_sound();
+}
+
+#[tokio::test]
+async fn of_changes_of_a_choice_at_once_none_is_lost() {
+    let fixture = Fixture::new();
+    let account = fixture.account("a").await;
+    let e1 = fixture.endpoint("a", "e1", EventFilter::Only(BTreeSet::new())).await;
+    let records = &fixture.store.records;
+    let types = |names: &[&str]| names.iter().map(|name| EventType::try_new(name).unwrap()).collect::<BTreeSet<_>>();
+    let change = |added: &[&str], removed: &[&str]| {
+        let change = FilterChange { added: types(added), removed: types(removed), all: None, must_change: true };
+        let changes = EndpointChanges { filter_change: Some(change), ..EndpointChanges::default() };
+        let (records, lane) = (records.clone(), e1.clone());
+        async move {
+            records.update_expected_endpoint(&lane, changes, Precondition::Any).await.map(|endpoint| endpoint.unwrap().filter)
+        }
+    };
+    fixture.publish(&account, vec![event("ev1", "x")]).await.unwrap();
+    assert!(fixture.states("a").await.is_empty(), "nothing is chosen");
+    let all = tokio::join!(change(&["x"], &[]), change(&["y"], &[]), change(&["z"], &[]), change(&["x"], &[]));
+    let refused =
+        |result: &Result<EventFilter, ExpectedError>| matches!(result, Err(ExpectedError::Unchanged(Unchanged::Chosen)));
+    let (first, last) = (all.0, all.3);
+    assert!(all.1.is_ok() && all.2.is_ok() && refused(&first) != refused(&last), "{first:?} {last:?}");
+    let stored = async || records.find_endpoint(&e1).await.unwrap().unwrap();
+    assert_eq!(stored().await.filter, EventFilter::Only(types(&["x", "y", "z"])));
+    let version = stored().await.version;
+    let missing = change(&[], &["w"]).await;
+    assert!(matches!(missing, Err(ExpectedError::Unchanged(Unchanged::NotChosen))), "{missing:?}");
+    assert_eq!(stored().await.version, version, "what is refused changes nothing");
+    let both = tokio::join!(change(&[], &["x", "y"]), change(&["w"], &["z"]));
+    assert!(both.0.is_ok() && both.1.is_ok());
+    fixture.publish(&account, vec![event("ev2", "x"), event("ev3", "w")]).await.unwrap();
+    assert_eq!(fixture.states("a").await.len(), 1, "only what is left");
+    assert_eq!(change(&[], &["w"]).await.unwrap(), EventFilter::Only(BTreeSet::new()));
+    fixture.publish(&account, vec![event("ev4", "w")]).await.unwrap();
+    assert_eq!(fixture.states("a").await.len(), 1, "nothing, and not everything");
     fixture.assert_sound();
 }

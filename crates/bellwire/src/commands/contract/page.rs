@@ -67,6 +67,9 @@ fn registration(contract: &Contract) -> String {
             SecretSource::Contract => "The platform signs with a key of its own, whose public half it tells you.",
         },
     ];
+    if subscription.keys_beside.is_some() {
+        lines.push("The platform signs with a key of its own as well, whose public half it tells you.");
+    }
     if subscription.payload.is_declared {
         lines.push(&payload);
     }
@@ -310,7 +313,14 @@ fn verification(contract: &Contract) -> String {
         return "Requests are unsigned: nothing in one proves where it comes from.\n".to_owned();
     }
     let secret = contract.example_secret();
-    let mut text = match contract.public_key(secret) {
+    let has_both = contract.subscription().keys_beside.is_some();
+    let mut text = match contract.example_key() {
+        Some(key) if has_both => format!(
+            "The requests above are made with the secret `{}`, and signed by the private key of this public one as well:\n\n```\n{}```\n\n\
+             Check the one whose secret or key you have.\n\n",
+            secret.expose(),
+            key.pem
+        ),
         Some(key) => format!("The requests above are signed by the private key of this public one:\n\n```\n{}```\n\n", key.pem),
         None => format!("The requests above are made with the secret `{}`. ", secret.expose()),
     };

@@ -33,8 +33,8 @@ impl Operator {
         Self { sender, address, key }
     }
 
-    /// An account and an enabled endpoint for everything the contract sends; the secret that signs.
-    pub(super) async fn set_up(&self, contract: &Contract, account: &str, url: &str) -> anyhow::Result<Secret<String>> {
+    /// An account and an enabled endpoint for everything the contract sends; what verifies that.
+    pub(super) async fn set_up(&self, contract: &Contract, account: &str, url: &str) -> anyhow::Result<Vec<Secret<String>>> {
         let entitlements: Vec<_> = contract.events().iter().filter_map(|event| event.entitlement.clone()).collect();
         let secret = contract.draw_secret((&SystemEntropy::default() as &dyn Entropy).bytes());
         let from = contract.subscription().secret.from;
@@ -51,19 +51,22 @@ impl Operator {
         }
         self.call(Method::PUT, &format!("/v1/accounts/{account}"), &wanted).await?;
         let created = self.call(Method::POST, &format!("/v1/accounts/{account}/endpoints"), &endpoint).await?;
+        let mut known = Vec::new();
         match from {
             SecretSource::Generated => {
                 let shown = created.get("secret").and_then(Value::as_str);
-                Ok(Secret::new(shown.context("the new endpoint's secret was not shown")?.to_owned()))
+                known.push(Secret::new(shown.context("the new endpoint's secret was not shown")?.to_owned()));
             }
-            SecretSource::Contract => {
-                let id = created.get("id").and_then(Value::as_str).unwrap_or_default();
-                let read = self.call(Method::GET, &format!("/v1/accounts/{account}/endpoints/{id}"), &Value::Null).await?;
-                let shown = read.get("public_key").and_then(Value::as_str);
-                Ok(Secret::new(shown.context("the contract's public key was not shown")?.to_owned()))
-            }
-            SecretSource::Account | SecretSource::Consumer => Ok(secret),
+            SecretSource::Contract => {}
+            SecretSource::Account | SecretSource::Consumer => known.push(secret),
         }
+        if contract.subscription().contract_keys().is_some() {
+            let id = created.get("id").and_then(Value::as_str).unwrap_or_default();
+            let read = self.call(Method::GET, &format!("/v1/accounts/{account}/endpoints/{id}"), &Value::Null).await?;
+            let shown = read.get("public_key").and_then(Value::as_str);
+            known.push(Secret::new(shown.context("the contract's public key was not shown")?.to_owned()));
+        }
+        Ok(known)
     }
 
     /// Posts an event; its id.

@@ -37,7 +37,7 @@ type Mailboxes = Mutex<HashMap<String, Mailbox>>;
 
 struct Mailbox {
     contract: Arc<Contract>,
-    secret: Secret<String>,
+    secrets: Vec<Secret<String>>,
     sender: mpsc::UnboundedSender<Arrival>,
     receiver: Option<mpsc::UnboundedReceiver<Arrival>>,
 }
@@ -62,9 +62,9 @@ impl Receiver {
     }
 
     /// Takes deliveries of this contract from now on.
-    pub(super) fn expect(&self, contract: &Arc<Contract>, secret: Secret<String>) {
+    pub(super) fn expect(&self, contract: &Arc<Contract>, secrets: Vec<Secret<String>>) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let mailbox = Mailbox { contract: Arc::clone(contract), secret, sender, receiver: Some(receiver) };
+        let mailbox = Mailbox { contract: Arc::clone(contract), secrets, sender, receiver: Some(receiver) };
         self.mailboxes.lock().insert(contract.name().to_owned(), mailbox);
     }
 
@@ -91,20 +91,20 @@ async fn receive(
     let found = mailboxes
         .lock()
         .get(&name)
-        .map(|mailbox| (Arc::clone(&mailbox.contract), mailbox.secret.clone(), mailbox.sender.clone()));
-    let Some((contract, secret, sender)) = found else { return StatusCode::NOT_FOUND };
+        .map(|mailbox| (Arc::clone(&mailbox.contract), mailbox.secrets.clone(), mailbox.sender.clone()));
+    let Some((contract, secrets, sender)) = found else { return StatusCode::NOT_FOUND };
     let url = uri.to_string();
     let request = CapturedRequest { method: method.as_str(), url: &url, headers: &headers, body: &body };
-    let verdict = judge(&contract, request, secret);
+    let verdict = judge(&contract, request, &secrets);
     let status = if verdict.is_ok() { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
     let _ = sender.send(Arrival { verdict, at });
     status
 }
 
 /// Genuine, and provably so: the same request under another secret is refused.
-fn judge(contract: &Contract, request: CapturedRequest<'_>, secret: Secret<String>) -> Result<(), String> {
+fn judge(contract: &Contract, request: CapturedRequest<'_>, secrets: &[Secret<String>]) -> Result<(), String> {
     let now = SystemClock.now();
-    match contract.verify(&request, &[secret], now) {
+    match contract.verify(&request, secrets, now) {
         Verdict::Genuine => {}
         Verdict::Rejected { reason } => return Err(reason),
         Verdict::Unsigned => return Err("nothing in it can be verified".to_owned()),

@@ -85,6 +85,7 @@ fn section_schema(section: &str) -> Value {
 }
 
 /// What the rest of a contract offers to its routes.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact by itself")]
 pub(crate) struct Offered<'a> {
     /// The kinds that can be read.
     pub(crate) resources: &'a [ResourceDefinition],
@@ -92,6 +93,8 @@ pub(crate) struct Offered<'a> {
     pub(crate) endpoint_secrets: bool,
     /// Where secrets come from, if they are private keys, of which an answer shows the public half.
     pub(crate) private_keys_from: Option<SecretSource>,
+    /// Whether the secrets themselves are such.
+    pub(crate) secrets_are_keys: bool,
     /// Whether there is a handshake.
     pub(crate) has_activation: bool,
     /// Whether endpoints are confirmed by their receivers.
@@ -134,7 +137,7 @@ pub(crate) fn read_route(node: &Node, place: &str, offered: &Offered<'_>, report
             node.at,
             &fields.path_of("public"),
             message,
-            "only `read_event_type`, `list_event_types` and `confirm_endpoint` can be public, and `list_keys` with `secret: { from: contract }`",
+            "only `read_event_type`, `list_event_types` and `confirm_endpoint` can be public, and `list_keys` where the contract has the keys",
         );
     }
     let parameters = parameters(&path);
@@ -149,8 +152,7 @@ pub(crate) fn read_route(node: &Node, place: &str, offered: &Offered<'_>, report
     let secret = (offered.endpoint_secrets && verb == Verb::ReadEndpoint).then_some("endpoint.secret");
     let shows_key = matches!(verb, Verb::RegisterEndpoint | Verb::PutEndpoint | Verb::RotateSecret | Verb::ReadEndpoint);
     let key = (offered.private_keys_from.is_some() && shows_key).then_some("endpoint.key");
-    let own =
-        verb.names(is_public).into_iter().filter(|name| !(offered.private_keys_from.is_some() && *name == "endpoint.secret"));
+    let own = verb.names(is_public).into_iter().filter(|name| !(offered.secrets_are_keys && *name == "endpoint.secret"));
     let is_drawn = matches!(verb, Verb::RegisterEndpoint | Verb::PutEndpoint | Verb::RotateSecret);
     let version = (is_drawn || secret.is_some() || key.is_some()).then_some("endpoint.secret_version");
     let names = inputs::NAMES.iter().copied().chain(own).chain(secret).chain(key).chain(version).collect();

@@ -15,7 +15,7 @@ impl Records {
         match self.update_expected_endpoint(lane, changes, Precondition::Any).await {
             Ok(endpoint) => Ok(endpoint),
             Err(ExpectedError::Store(error)) => Err(error),
-            Err(ExpectedError::Other { .. }) => Ok(None), // not where nothing is expected
+            Err(ExpectedError::Other { .. } | ExpectedError::Unchanged(_)) => Ok(None), // not where nothing is expected
         }
     }
 
@@ -47,7 +47,7 @@ impl Records {
         match self.delete_expected_endpoint(lane, Precondition::Any).await {
             Ok(deleted) => Ok(deleted),
             Err(ExpectedError::Store(error)) => Err(error),
-            Err(ExpectedError::Other { .. }) => Ok(false), // not where nothing is expected
+            Err(ExpectedError::Other { .. } | ExpectedError::Unchanged(_)) => Ok(false), // not where nothing is expected
         }
     }
 
