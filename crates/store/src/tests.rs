@@ -30,6 +30,7 @@ fn queue_statements() -> Vec<String> {
         vec![queue::ids::STORED.sql()],
         queue::clock::statements(),
         queue::late::statements(),
+        queue::order::statements(),
         queue::deletion::statements(),
         queue::clear_subjects::statements(),
         queue::erasure::statements(),

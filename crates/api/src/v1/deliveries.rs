@@ -37,8 +37,10 @@ struct DeliveryAnswer {
     number: i64,
     /// `pending`, `delivered`, `failed` or `cancelled`.
     state: &'static str,
-    /// When the next attempt is due, while pending.
+    /// When the next attempt is due, while pending; null while it waits for an earlier delivery.
     due_at: Option<String>,
+    /// Whether it waits for an earlier delivery to the same endpoint, as its contract has an order.
+    waits_for_earlier: bool,
     /// When it was created.
     created_at: String,
     /// When it ended.
@@ -111,6 +113,7 @@ impl DeliveryAnswer {
             number: 7,
             state: DeliveryState::Pending.as_str(),
             due_at: Some("2025-01-15T10:31:00.000000Z".to_owned()),
+            waits_for_earlier: false,
             created_at: "2025-01-15T10:30:00.000000Z".to_owned(),
             ended_at: None,
             attempt_count: 1,
@@ -128,6 +131,7 @@ impl DeliveryAnswer {
             number: delivery.number,
             state: delivery.state.as_str(),
             due_at: delivery.due_at.map(|at| at.to_string()),
+            waits_for_earlier: delivery.waits,
             created_at: delivery.created_at.to_string(),
             ended_at: delivery.ended_at.map(|at| at.to_string()),
             attempt_count: delivery.attempts,

@@ -17,6 +17,7 @@ mod key_versions;
 mod leases;
 mod missed;
 mod options;
+mod order;
 mod previous;
 mod registration;
 mod relayed_answers;
@@ -78,6 +79,10 @@ impl World {
 }
 
 fn start(home: &Home) -> Server {
+    start_with(home, &[])
+}
+
+fn start_with(home: &Home, more: &[&str]) -> Server {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/contracts");
-    home.start_with(&[&LOCAL[..], &["--contracts", folder.to_str().unwrap()]].concat())
+    home.start_with(&[&LOCAL[..], &["--contracts", folder.to_str().unwrap()], more].concat())
 }

@@ -16,6 +16,8 @@ pub(crate) struct DeliveryRow {
     pub(crate) created: When,
     /// When the next attempt is due.
     pub(crate) due: Option<When>,
+    /// Whether it waits for an earlier one.
+    pub(crate) waits: bool,
 }
 
 impl DeliveryRow {
@@ -29,6 +31,7 @@ impl DeliveryRow {
             attempts: delivery.attempts,
             created: When::new(delivery.created_at, now),
             due: delivery.due_at.filter(|_| delivery.attempts > 0).map(|at| When::new(at, now)),
+            waits: delivery.waits,
         }
     }
 

@@ -39,8 +39,10 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// Attempts made.
     pub attempts: u32,
-    /// When the next attempt is due, while pending.
+    /// When the next attempt is due, while pending; `None` as well while it waits for an earlier delivery.
     pub due_at: Option<Timestamp>,
+    /// Whether it waits for an earlier delivery of the same order.
+    pub waits: bool,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it ended.
@@ -199,14 +201,14 @@ fn attempts(db: Db<'_>, keyring: &Keyring, delivery: &Delivery) -> Result<Vec<At
 static OLDEST_DUE: LazyLock<String> = LazyLock::new(|| {
     let oldest = format!("(SELECT * FROM queue ORDER BY id LIMIT {OLDEST_MAX})");
     select::<Live>(&format!(
-        "{} WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT 1",
+        "{} WHERE d.due_at <= $1 AND COALESCE(d.wake_at, 0) < $2 ORDER BY d.due_at LIMIT 1",
         FROM_QUEUE.replacen("queue", &oldest, 1).trim_end()
     ))
 });
 
 /// The delivery that has been due for longest, of those that were made first; `None`: none of them is due.
 pub(super) fn oldest_due(db: Db<'_>, now: Timestamp) -> Result<Option<Delivery>, StoreError> {
-    db.find("queue", &OLDEST_DUE, params![now])?.map(|row| read_live(&row)).transpose()
+    db.find("queue", &OLDEST_DUE, params![now, WAITS])?.map(|row| read_live(&row)).transpose()
 }
 
 /// Makes a delivery due now: a waiting one early, an ended one once more, its attempts counted on.
@@ -241,7 +243,8 @@ pub(super) fn retry_locked(db: Db<'_>, id: DeliveryId, now: Timestamp) -> Result
 
 pub(super) fn read_live(row: &Row) -> Result<Delivery, StoreError> {
     let (columns, names, due): Live = row.read()?;
-    Ok(Delivery { due_at: Some(due.due_at), ..delivery(columns, names, DeliveryState::Pending) })
+    let waits = due.wake_at == Some(WAITS);
+    Ok(Delivery { due_at: Some(due.due_at).filter(|_| !waits), waits, ..delivery(columns, names, DeliveryState::Pending) })
 }
 
 pub(super) fn read_ended(row: &Row) -> Result<Delivery, StoreError> {
@@ -261,6 +264,7 @@ fn delivery(columns: DeliveryColumns, names: LaneNames, state: DeliveryState) ->
         state,
         attempts: columns.attempts,
         due_at: None,
+        waits: false,
         created_at: columns.created_at,
         ended_at: None,
     }

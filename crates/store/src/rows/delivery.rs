@@ -46,5 +46,6 @@ columns! {
     /// When a live delivery is due.
     pub(crate) struct DueColumns of "queue" {
         pub(crate) due_at: Timestamp = "d.due_at",
+        pub(crate) wake_at: Option<Timestamp> = "d.wake_at",
     }
 }
