@@ -19,7 +19,9 @@ impl App {
         events: &mut [NewEvent],
     ) -> Result<(), AppError> {
         if contract.has_order() {
-            events.iter_mut().for_each(|event| event.order = order(contract, event));
+            for event in events.iter_mut() {
+                event.order = order(contract, event);
+            }
         }
         if !contract.has_filter() {
             return Ok(());

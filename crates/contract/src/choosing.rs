@@ -43,6 +43,14 @@ impl Contract {
         self.order_key.is_some()
     }
 
+    /// What events have in common that wait for each other, as the contract writes it; `None`: all of an endpoint's do, or none.
+    pub fn ordered_by(&self) -> Option<&str> {
+        match self.order_key.as_ref()? {
+            OrderKey::Endpoint => None,
+            OrderKey::By(by) => Some(&by.text),
+        }
+    }
+
     /// What an event has in common with those that wait for each other; `None`: it waits for none. An event that does not have the
     /// value, or for which it cannot be worked out, is in no order.
     pub fn order_key(&self, event: FilteredEvent<'_>) -> Option<String> {

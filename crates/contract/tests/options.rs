@@ -101,6 +101,24 @@ fn a_filter_that_cannot_be_answered_lets_an_event_through_and_one_that_misses_so
 }
 
 #[test]
+fn events_are_in_order_by_a_value_that_they_have() {
+    let key = |order: &str, data: &str| {
+        let contract = compile(&source("  events: all\n", &format!("delivery:\n  order: {order}\n")));
+        let event_type = EventType::try_new("thing.happened").unwrap();
+        let event = FilteredEvent { id: "1", event_type: &event_type, occurred_at: NOW, data, is_test: false };
+        contract.order_key(event)
+    };
+    let by = |expression: &str, data: &str| key(&format!("{{ by: \"{{{{ {expression} }}}}\" }}"), data);
+    assert_eq!((key("endpoint", "{}"), key("{ wait: 1h }", "{}")), (Some(String::new()), Some(String::new())));
+    assert_eq!(by("event.data.order", r#"{"order":"o\u0031"}"#).as_deref(), Some("o1"), "however it is written");
+    assert_eq!(by("event.data.order", r#"{"order":17}"#).as_deref(), Some("17"));
+    assert_eq!(by("event.type ~ '/' ~ event.data.id", r#"{"id":5}"#).as_deref(), Some("thing.happened/5"));
+    for without in ["{}", r#"{"order":null}"#, "[]", "7"] {
+        assert_eq!(by("event.data.order", without), None, "{without}");
+    }
+}
+
+#[test]
 fn choices_are_checked_by_their_schemas() {
     let contract = compile(&source(
         "  options:\n    retries: { type: integer, minimum: 0, maximum: 3, required: true }\n    tags: { type: array, items: { type: string } }\n",

@@ -26,6 +26,11 @@ delivery:
 const CASES: &[(&str, &str, &str)] = &[
     ("unknown key", "delivery:", "delivry:"),
     ("answers that are told of several events", "delivery:", "delivery:\n  answers: relay\n  batch: { max: 2 }"),
+    ("order beside batches", "delivery:", "delivery:\n  order: endpoint\n  batch: { max: 2 }"),
+    ("order by a word", "delivery:", "delivery:\n  order: customer"),
+    ("order by text around a value", "delivery:", "delivery:\n  order: { by: \"of {{ event.data.id }}\" }"),
+    ("order by what is not the event's", "delivery:", "delivery:\n  order: { by: \"{{ endpoint.options.x }}\" }"),
+    ("order that waits for nothing", "delivery:", "delivery:\n  order: { wait: 0s, then: go }"),
     ("heartbeat without a time", "delivery:", "heartbeat: { type: beat }\ndelivery:"),
     ("heartbeat that is never idle", "delivery:", "heartbeat: { every: 0s }\ndelivery:"),
     ("unknown key inside", "title: A", "titel: A"),

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::health::{FailedAfter, FailedThen};
-use crate::{Decision, HealthPolicy, Timestamp};
+use crate::{HealthPolicy, Timestamp};
 
 /// A contract's rules for the order of deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,54 +51,51 @@ impl OrderStep {
 }
 
 impl OrderRule {
-    /// What it means that an attempt ended so, of a delivery whose first attempt started at `first_at`.
-    pub fn step(&self, decision: &Decision, first_at: Timestamp) -> OrderStep {
-        match decision {
-            Decision::Delivered => OrderStep::default(),
-            Decision::Failed { .. } => OrderStep { pauses: self.then == OrderThen::Pause, ..OrderStep::default() },
-            Decision::Retry { due_at } => {
-                let is_over = self.wait.is_some_and(|wait| *due_at > first_at.plus(wait));
-                OrderStep {
-                    passes: is_over && self.then == OrderThen::Pass,
-                    pauses: is_over && self.then == OrderThen::Pause,
-                    drops_stale: self.drops_stale,
-                }
-            }
+    /// What it means that an attempt failed and the next one is due at `due_at`, of a delivery whose first attempt started at `first_at`.
+    pub fn after_retry(&self, due_at: Timestamp, first_at: Timestamp) -> OrderStep {
+        let is_over = self.wait.is_some_and(|wait| due_at > first_at.plus(wait));
+        OrderStep {
+            passes: is_over && self.then == OrderThen::Pass,
+            pauses: is_over && self.then == OrderThen::Pause,
+            drops_stale: self.drops_stale,
         }
+    }
+
+    /// What it means that a delivery has failed for good.
+    pub fn after_failure(&self) -> OrderStep {
+        OrderStep { pauses: self.then == OrderThen::Pause, ..OrderStep::default() }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Health, HealthStatus};
+
+    fn rule(wait: Option<Duration>, then: OrderThen) -> OrderRule {
+        OrderRule { wait, then, drops_stale: false }
+    }
 
     #[test]
     fn who_is_late_lets_the_others_pass_or_pauses_its_endpoint() {
         let at = Timestamp::from_secs;
-        let retry = |due_at: i64| Decision::Retry { due_at: at(due_at) };
-        let failed = Decision::Failed { endpoint_gone: false };
-        let step = |passes, pauses| OrderStep { passes, pauses, drops_stale: false };
         let hour = Some(Duration::from_secs(3_600));
-        for (wait, then, decision, expected) in [
-            (hour, OrderThen::Pass, Decision::Delivered, step(false, false)),
-            (hour, OrderThen::Pass, retry(3_600), step(false, false)),
-            (hour, OrderThen::Pass, retry(3_601), step(true, false)),
-            (hour, OrderThen::Pause, retry(3_600), step(false, false)),
-            (hour, OrderThen::Pause, retry(3_601), step(false, true)),
-            (None, OrderThen::Pass, retry(1 << 40), step(false, false)),
-            (None, OrderThen::Pause, retry(1 << 40), step(false, false)),
-            (None, OrderThen::Pass, failed.clone(), step(false, false)),
-            (None, OrderThen::Pause, failed.clone(), step(false, true)),
-            (None, OrderThen::Pause, Decision::Delivered, step(false, false)),
+        for (wait, then, due_at, passes, pauses) in [
+            (hour, OrderThen::Pass, 3_600, false, false),
+            (hour, OrderThen::Pass, 3_601, true, false),
+            (hour, OrderThen::Pause, 3_600, false, false),
+            (hour, OrderThen::Pause, 3_601, false, true),
+            (None, OrderThen::Pass, 1 << 40, false, false),
+            (None, OrderThen::Pause, 1 << 40, false, false),
         ] {
-            let rule = OrderRule { wait, then, drops_stale: false };
-            assert_eq!(rule.step(&decision, at(0)), expected, "{rule:?}, {decision:?}");
+            let expected = OrderStep { passes, pauses, drops_stale: false };
+            assert_eq!(rule(wait, then).after_retry(at(due_at), at(0)), expected, "{wait:?}, {then}, {due_at}");
         }
+        assert!(rule(None, OrderThen::Pause).after_failure().pauses && !rule(hour, OrderThen::Pass).after_failure().pauses);
     }
 
     #[test]
     fn what_pauses_an_endpoint_does_so_whatever_else_its_health_depends_on() {
-        use crate::{Health, HealthStatus};
         let disables = Some((FailedAfter::Failures(9), FailedThen::Disable));
         let policy = HealthPolicy { unhealthy_after_failures: None, failed: disables, ignores_failure: true };
         let after = |pauses| {
@@ -111,9 +108,8 @@ mod tests {
 
     #[test]
     fn only_what_is_to_be_tried_again_can_be_stale() {
-        let rule = OrderRule { wait: None, then: OrderThen::Pass, drops_stale: true };
-        let step = |decision| rule.step(&decision, Timestamp::from_secs(0)).drops_stale;
-        assert!(step(Decision::Retry { due_at: Timestamp::from_secs(5) }));
-        assert!(!step(Decision::Delivered) && !step(Decision::Failed { endpoint_gone: false }));
+        let rule = OrderRule { drops_stale: true, ..rule(None, OrderThen::Pass) };
+        let at = Timestamp::from_secs(0);
+        assert!(rule.after_retry(at, at).drops_stale && !rule.after_failure().drops_stale);
     }
 }

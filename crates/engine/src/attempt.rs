@@ -103,8 +103,7 @@ impl Shared {
                 return Ended::Over(None);
             }
         }
-        let looks_back = contract.looks_back() || policy.order.is_some_and(|order| order.wait.is_some());
-        let past = if looks_back { Box::pin(self.past(&delivery)).await } else { Past::default() };
+        let past = if looks_back(&contract, &policy) { Box::pin(self.past(&delivery)).await } else { Past::default() };
         let wanted = Wanted { contract: &contract, config: &config, lane, timeout: policy.timeout };
         let token = match contract.access_token() {
             None => Ok(None),
@@ -345,6 +344,11 @@ impl Shared {
         let bytes: [u8; 4] = self.entropy.bytes();
         f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
     }
+}
+
+/// Whether anybody asks what came before an attempt.
+fn looks_back(contract: &Contract, policy: &DeliveryPolicy) -> bool {
+    contract.looks_back() || policy.order.is_some_and(|order| order.wait.is_some())
 }
 
 /// Whether a request tells about somebody.

@@ -1,7 +1,7 @@
 //! What a request came to: for its delivery, and for each of those that shared it.
 
 use bellwire_contract::{AnswerInput, Contract};
-use bellwire_domain::{AttemptOutcome, Decision, DeliveryPolicy, Judgement};
+use bellwire_domain::{AttemptOutcome, Decision, DeliveryPolicy, Judgement, OrderRule, OrderStep, Timestamp};
 use bellwire_egress::Sent;
 use bellwire_store::{ClaimedDelivery, Endpoint, Outcome};
 
@@ -31,7 +31,7 @@ impl Shared {
         let order = policy.order.filter(|_| delivery.is_in_order());
         // Where the first attempt is not known any more, it is as old as the delivery.
         let first_at = if delivery.attempts == 0 { started_at } else { first_at.unwrap_or(delivery.created_at) };
-        let order = order.map(|rule| rule.step(&decision, first_at)).unwrap_or_default();
+        let order = order.map(|rule| order_step(rule, &decision, first_at)).unwrap_or_default();
         let health = order.health(policy.health_after(&outcome));
         let told = told.filter(|_| outcome.may_have_arrived()).map(Box::new);
         let outcome = if policy.keeps_answers && endpoint.keep_answers { outcome } else { outcome.without_body() };
@@ -51,6 +51,15 @@ impl Shared {
             }
             let _ = self.outcomes.send(outcome).await;
         }
+    }
+}
+
+/// What an attempt means for those that wait behind its delivery.
+fn order_step(rule: OrderRule, decision: &Decision, first_at: Timestamp) -> OrderStep {
+    match decision {
+        Decision::Delivered => OrderStep::default(),
+        Decision::Failed { .. } => rule.after_failure(),
+        Decision::Retry { due_at } => rule.after_retry(*due_at, first_at),
     }
 }
 

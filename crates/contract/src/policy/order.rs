@@ -52,7 +52,7 @@ pub(crate) enum OrderKey {
     /// That they go to the same endpoint.
     Endpoint,
     /// This value as well.
-    By(Expression),
+    By(Box<Expression>),
 }
 
 /// Reads the rule.
@@ -95,5 +95,5 @@ pub(super) fn read_key(node: &Node, report: &mut Report) -> Option<OrderKey> {
         return Some(OrderKey::Endpoint);
     };
     let help = "write `endpoint`, or one expression: `\"{{ event.data.order_id }}\"`";
-    read_event_value(by, "delivery.order.by", help, report).map(OrderKey::By)
+    read_event_value(by, "delivery.order.by", help, report).map(|by| OrderKey::By(Box::new(by)))
 }

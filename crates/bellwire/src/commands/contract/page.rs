@@ -1,13 +1,14 @@
 //! A contract as a page for the consumers of its platform. The same contract always gives the same page.
 
+mod delivery;
+
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use anyhow::Context;
 use bellwire_contract::{Confirmer, Contract, EventChoice, OutboundRequest, PublishedApi, Registrar, RenderInput, SecretSource};
-use bellwire_domain::health::{FailedAfter, FailedThen};
-use bellwire_domain::{DeliveryPolicy, EventType, LeasePolicy, PayloadLevel, PayloadRules, Timestamp, UrlPolicy};
+use bellwire_domain::{EventType, LeasePolicy, PayloadLevel, PayloadRules, Timestamp, UrlPolicy};
 
+use self::delivery::{delivery, spelled};
 use super::example::{Example, show};
 
 /// 2026-01-15T09:00:00Z, when everything on a page happens.
@@ -37,7 +38,7 @@ pub(super) fn write(contract: &Contract) -> anyhow::Result<String> {
     page.push_str("## Verification\n\n");
     page.push_str(&verification(contract));
     page.push_str("\n## Answers and retries\n\n");
-    page.push_str(&delivery(contract.delivery()));
+    page.push_str(&delivery(contract));
     page.truncate(page.trim_end().len());
     Ok(page)
 }
@@ -340,96 +341,4 @@ fn verification(contract: &Contract) -> String {
     }
     let _ = writeln!(text, "`bellwire verify --contract {}` judges a request that you have captured.", contract.name());
     text
-}
-
-fn delivery(policy: &DeliveryPolicy) -> String {
-    let (success, timeout) = (&policy.success, spelled(policy.timeout));
-    let mut text = String::new();
-    if let Some(batch) = policy.batch {
-        let _ = write!(text, "A request has up to {} events, in order", batch.deliveries_max);
-        if !batch.wait.is_zero() {
-            let _ = write!(text, "; the first of them waits up to {} for others", spelled(batch.wait));
-        }
-        text.push_str(". ");
-    }
-    let _ = write!(text, "A delivery has succeeded when you answer with status {success} within {timeout}.");
-    let delays = policy.schedule.delays();
-    if delays.is_empty() {
-        text.push_str(" Otherwise it has failed: it is not tried again.\n");
-    } else {
-        let whole = spelled(delays.iter().sum());
-        let retries = delays.len();
-        let _ =
-            writeln!(text, " Otherwise it is tried again, up to {retries} times within {whole}, after each of these delays:\n");
-        for (index, delay) in delays.iter().enumerate() {
-            let attempts = u32::try_from(index + 1).unwrap_or(u32::MAX);
-            let latest = policy.schedule.next(attempts, THEN, 1.0).map_or(*delay, |due| due.since(THEN));
-            let more = if latest > *delay { format!(" to {}", spelled(latest)) } else { String::new() };
-            let _ = writeln!(text, "{}. {}{more}", index + 1, spelled(*delay));
-        }
-    }
-    text.push('\n');
-    if let Some(most) = policy.retry_after_max {
-        let _ = writeln!(text, "- A `Retry-After` of yours is honoured, up to {}.", spelled(most));
-    }
-    if policy.gone_disables {
-        text.push_str("- Status 410 ends the delivery and disables the endpoint.\n");
-    }
-    if let Some(counted) = &policy.health_on {
-        let statuses = counted.statuses.as_ref().map(|rule| format!("answers with status {rule}"));
-        let silence = counted.no_answer.then(|| "attempts without an answer".to_owned());
-        let counted: Vec<String> = statuses.into_iter().chain(silence).collect();
-        let _ = writeln!(text, "- Failures that count for the following: {}.", counted.join(", "));
-    }
-    if let Some(count) = policy.health.unhealthy_after_failures {
-        let _ = writeln!(
-            text,
-            "- Failed attempts in a row that make an endpoint unhealthy: {count}. A success makes it active again."
-        );
-    }
-    if let Some((after, then)) = policy.health.failed {
-        let when = match after {
-            FailedAfter::UnhealthyFor(span) => {
-                format!("An attempt that fails when the endpoint has been unhealthy for {}", spelled(span))
-            }
-            FailedAfter::FailingFor(span) => format!("An attempt that fails when none has succeeded for {}", spelled(span)),
-            FailedAfter::Failures(count) => format!("The last of {count} failed attempts in a row"),
-            FailedAfter::Run { failures, within, failing_for } => {
-                let within = within.map(|span| format!(" within {}", spelled(span))).unwrap_or_default();
-                let old = failing_for.map(|span| format!(", the first at least {} ago,", spelled(span))).unwrap_or_default();
-                format!("The last of {failures} failed attempts in a row{within}{old}")
-            }
-        };
-        let what = match then {
-            FailedThen::Mute(span) => &format!("mutes it: its deliveries wait for {}, and then go on", spelled(span)),
-            FailedThen::Pause => "pauses it: its deliveries wait until it is resumed",
-            FailedThen::Disable => "disables it: what waits is cancelled, and new events are not sent to it",
-        };
-        let _ = writeln!(text, "- {when} {what}.");
-    }
-    text.push_str("- The same event may arrive more than once, and events may arrive out of order.\n");
-    text
-}
-
-/// `1 h 30 min`, to the second; below one second in milliseconds.
-fn spelled(span: Duration) -> String {
-    if span < Duration::from_secs(1) {
-        return format!("{} ms", span.as_millis());
-    }
-    let seconds = (span + Duration::from_millis(500)).as_secs();
-    let units = [(seconds / 86_400, "d"), (seconds / 3_600 % 24, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
-    let parts: Vec<String> =
-        units.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count} {unit}")).collect();
-    parts.join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spans() {
-        let shown = [250, 5_000, 59_999, 5_400_000, 86_400_000, 90_061_000].map(|millis| spelled(Duration::from_millis(millis)));
-        assert_eq!(shown, ["250 ms", "5 s", "1 min", "1 h 30 min", "1 d", "1 d 1 h 1 min 1 s"]);
-    }
 }

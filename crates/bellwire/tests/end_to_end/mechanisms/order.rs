@@ -162,11 +162,15 @@ fn two_nodes_keep_one_order_also_where_one_of_them_is_killed() {
     until("both nodes are there", || (psql(&url, "SELECT count(*) FROM nodes") == "2").then_some(()));
     for state in 1..=30 {
         let node = if state % 2 == 0 { &doomed } else { &steady };
-        ["a", "b"].map(|order| changed(&node.api, order, state));
+        for order in ["a", "b"] {
+            changed(&node.api, order, state);
+        }
     }
     doomed.kill();
     for state in 31..=40 {
-        ["a", "b"].map(|order| changed(&steady.api, order, state));
+        for order in ["a", "b"] {
+            changed(&steady.api, order, state);
+        }
     }
     until("all have arrived", || {
         let told = all_told(&sink);
