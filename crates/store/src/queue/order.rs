@@ -14,11 +14,8 @@ use super::plan::{Loaded, Plan};
 use super::publication::Publication;
 use crate::StoreError;
 use crate::rows::account;
-use crate::rows::queued::WAITS;
+use crate::rows::queued::{InOrder, WAITS};
 use crate::sql::{Db, params};
-
-/// Deliveries that wait for each other: the number of their lane, and their key.
-pub(crate) type InOrder = (i64, i64);
 
 const LIVE: &str = "SELECT id FROM queue WHERE lane = $1 AND order_key = $2 LIMIT 1";
 /// Lets the first one go that waits, if none goes already.

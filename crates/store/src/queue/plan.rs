@@ -18,13 +18,12 @@ use super::context::WriteContext;
 use super::delivery::ClaimedDelivery;
 use super::handoff::Reserved;
 use super::lease::Claimant;
-use super::order::InOrder;
 use super::publication::{EventReceipt, Publication, PublishError, PublishResult, SealedEvent};
 use crate::rows::endpoint::RecipientColumns;
 use crate::rows::event::{KnownEvent, event_place, place_seq, removal};
 use crate::rows::lane::{LaneKey, LaneRefs};
 use crate::rows::operator_notice::OperatorNotice;
-use crate::rows::queued::Origin;
+use crate::rows::queued::{InOrder, Origin};
 use crate::sql::columns;
 
 columns! {

@@ -81,6 +81,9 @@ impl Cell<'_> for Suspicion {
 /// The `wake_at` of a delivery that waits for the one before it: an instant that never comes.
 pub(crate) const WAITS: Timestamp = Timestamp::from_micros(i64::MAX);
 
+/// Deliveries that wait for each other: the number of their lane, and their `order_key`.
+pub(crate) type InOrder = (i64, i64);
+
 table! {
     /// A live delivery. Nothing is held against a new one: `suspicion` is written by what takes over from a process that is gone,
     /// and when a suspect is built.

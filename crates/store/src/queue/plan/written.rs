@@ -3,11 +3,10 @@
 use bellwire_domain::{AccountId, Log, Recipient};
 
 use super::{Plan, PlannedDelivery, PlannedEvent};
-use crate::queue::order::InOrder;
 use crate::queue::publication::NewEvent;
 use crate::rows::event::EventRow;
 use crate::rows::lane::LaneKey;
-use crate::rows::queued::{QueuedRow, WAITS};
+use crate::rows::queued::{InOrder, QueuedRow, WAITS};
 use crate::rows::subject::SubjectRow;
 use crate::sql::{ColumnGroup, Param};
 
