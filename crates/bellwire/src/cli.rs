@@ -71,8 +71,8 @@ pub(crate) struct ServeArguments {
     /// Where everything is stored: sqlite:FILE, or postgres://USER@HOST/NAME for any number of nodes
     #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
     pub(crate) database: Location,
-    /// A folder of contracts (*.yaml), in addition to the built-in ones
-    #[arg(long, value_name = "DIR", env = "BELLWIRE_CONTRACTS")]
+    /// A folder of contracts (*.yaml), or one such file, in addition to the built-in ones
+    #[arg(long, value_name = "PATH", env = "BELLWIRE_CONTRACTS")]
     pub(crate) contracts: Option<PathBuf>,
     /// Serve a contract's published API at the root of its own listener (repeatable)
     #[arg(long, value_name = "NAME=ADDR", env = "BELLWIRE_PUBLISH", value_delimiter = ',')]
@@ -210,8 +210,8 @@ pub(crate) struct ConsumerArguments {
     /// The name of the contract; NAME@VERSION for another version than its default
     #[arg(long, value_name = "NAME")]
     pub(crate) contract: String,
-    /// A folder of contracts (*.yaml), in addition to the built-in ones
-    #[arg(long, value_name = "DIR", env = "BELLWIRE_CONTRACTS")]
+    /// A folder of contracts (*.yaml), or one such file, in addition to the built-in ones
+    #[arg(long, value_name = "PATH", env = "BELLWIRE_CONTRACTS")]
     pub(crate) contracts: Option<PathBuf>,
     /// The secret (repeatable while several are active); safer in the environment, where other users cannot see it
     #[arg(long = "secret", value_name = "SECRET", env = "BELLWIRE_SECRET", hide_env_values = true, allow_hyphen_values = true)]
@@ -260,8 +260,8 @@ pub(crate) enum ContractCommand {
     Draft(DraftArguments),
     /// List the built-in contracts, and those of a folder
     List {
-        /// A folder of contracts (*.yaml), in addition to the built-in ones
-        #[arg(long, value_name = "DIR", env = "BELLWIRE_CONTRACTS")]
+        /// A folder of contracts (*.yaml), or one such file, in addition to the built-in ones
+        #[arg(long, value_name = "PATH", env = "BELLWIRE_CONTRACTS")]
         contracts: Option<PathBuf>,
     },
     /// Check a contract file, or all of a folder; faults are reported with line and column

@@ -11,7 +11,7 @@ use bellwire_domain::{AllowedNetwork, Scope};
 use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 
-/// The built-in contracts and, if given, all `*.yaml` and `*.yml` files of `folder`.
+/// The built-in contracts and, if given, all `*.yaml` and `*.yml` files of `folder`, which may also be one such file.
 pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Contracts> {
     let mut contracts = Contracts::shipped().context("a built-in contract is invalid")?;
     let Some(folder) = folder else { return Ok(contracts) };
@@ -27,8 +27,11 @@ pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Contracts> {
     if wrong.is_empty() { Ok(contracts) } else { bail!(wrong.join("\n")) }
 }
 
-/// The contracts' files in a folder, by name.
+/// The contracts' files in a folder, by name; or the one that is given itself.
 pub(crate) fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    if folder.is_file() {
+        return Ok(vec![folder.to_owned()]);
+    }
     let entries = fs::read_dir(folder)?;
     let mut files = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
     files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml"));
