@@ -25,7 +25,7 @@ mod writer;
 #[cfg(test)]
 pub(crate) fn set_statements() -> Vec<String> {
     let sets = load::statements().into_iter().chain(write::statements()).chain(claim::statements());
-    sets.chain(record::statements()).chain(writer::statements()).collect()
+    sets.chain(record::statements()).chain(writer::statements()).chain(crate::queue::order::set_statements()).collect()
 }
 
 /// Every other statement of this layer.

@@ -15,7 +15,7 @@ use super::publication::Publication;
 use crate::StoreError;
 use crate::rows::account;
 use crate::rows::queued::{InOrder, WAITS};
-use crate::sql::{Db, params};
+use crate::sql::{Db, Kind, Param, columns, params, select};
 
 const LIVE: &str = "SELECT id FROM queue WHERE lane = $1 AND order_key = $2 LIMIT 1";
 /// Lets the first one go that waits, if none goes already.
@@ -23,11 +23,27 @@ const RELEASE: &str = "UPDATE queue SET wake_at = NULL WHERE id = (SELECT id FRO
      AND wake_at = $3 ORDER BY number LIMIT 1) \
      AND NOT EXISTS (SELECT 1 FROM queue o WHERE o.lane = $1 AND o.order_key = $2 AND o.wake_at IS NULL) \
      AND NOT EXISTS (SELECT 1 FROM queue o WHERE o.lane = $1 AND o.order_key = $2 AND o.wake_at < $3)";
+/// The same two for many orders at once, as each statement is a round trip to PostgreSQL.
+const LIVE_SET: &str = "FROM UNNEST($1::bigint[], $2::bigint[]) t (lane, order_key) \
+     WHERE (SELECT q.id FROM queue q WHERE q.lane = t.lane AND q.order_key = t.order_key LIMIT 1) IS NOT NULL";
+const RELEASE_SET: &str = "UPDATE queue SET wake_at = NULL WHERE id = ANY(ARRAY(SELECT \
+     (SELECT q.id FROM queue q WHERE q.lane = t.lane AND q.order_key = t.order_key AND q.wake_at = $3 ORDER BY q.number LIMIT 1) \
+     FROM UNNEST($1::bigint[], $2::bigint[]) t (lane, order_key) \
+     WHERE (SELECT o.id FROM queue o WHERE o.lane = t.lane AND o.order_key = t.order_key AND o.wake_at IS NULL LIMIT 1) IS NULL \
+     AND (SELECT o.id FROM queue o WHERE o.lane = t.lane AND o.order_key = t.order_key AND o.wake_at < $3 LIMIT 1) IS NULL))";
 const PASS: &str = "UPDATE queue SET order_key = NULL WHERE id = $1";
 const DROP: &str = "DELETE FROM queue WHERE id = $1";
 /// A delivery that was tried in vain, waits for its next attempt, and has a newer one behind it.
 const STALE: &str = "SELECT id FROM queue WHERE lane = $1 AND order_key = $2 AND wake_at < $3 AND claim IS NULL AND attempts > 0 \
      AND EXISTS (SELECT 1 FROM queue n WHERE n.lane = $1 AND n.order_key = $2 AND n.wake_at = $3 AND n.number > queue.number)";
+
+columns! {
+    /// An order of which a delivery is alive.
+    struct LiveOrder of "queue" {
+        lane: i64 = "t.lane",
+        key: i64 = "t.order_key",
+    }
+}
 
 fn end_stale() -> String {
     end_without_attempt("FROM queue WHERE id = $4")
@@ -40,7 +56,16 @@ pub(crate) fn is_live(db: Db<'_>, (lane, key): InOrder) -> Result<bool, StoreErr
 
 /// Looks for what new deliveries have to wait for.
 pub(crate) fn load(db: Db<'_>, loaded: &mut Loaded, publications: &[&Publication]) -> Result<(), StoreError> {
-    for in_order in loaded.in_order(publications) {
+    let wanted = loaded.in_order(publications);
+    if let (Db::Postgres(session), false) = (db, wanted.is_empty()) {
+        let sql = select::<LiveOrder>(LIVE_SET);
+        for row in session.query_set("queue", &sql, &[(&PAIR, &cells(wanted))], &[])? {
+            let LiveOrder { lane, key } = row.read()?;
+            loaded.add_live((lane, key));
+        }
+        return Ok(());
+    }
+    for in_order in wanted {
         if is_live(db, in_order)? {
             loaded.add_live(in_order);
         }
@@ -48,9 +73,26 @@ pub(crate) fn load(db: Db<'_>, loaded: &mut Loaded, publications: &[&Publication
     Ok(())
 }
 
+const PAIR: [Kind; 2] = [Kind::Int; 2];
+
+fn cells(orders: HashSet<InOrder>) -> Vec<Param<'static>> {
+    orders.into_iter().flat_map(|(lane, key)| [lane.into(), key.into()]).collect()
+}
+
 /// Lets the next one go, if the one before has ended.
 pub(crate) fn release(db: Db<'_>, (lane, key): InOrder) -> Result<(), StoreError> {
     db.execute(RELEASE, params![lane, key, WAITS]).map(drop)
+}
+
+/// The same for many.
+fn release_all(db: Db<'_>, orders: HashSet<InOrder>) -> Result<(), StoreError> {
+    match db {
+        Db::Postgres(session) if !orders.is_empty() => {
+            session.execute_set(RELEASE_SET, &[(&PAIR, &cells(orders))], params![WAITS]).map(drop)
+        }
+        Db::Postgres(_) => Ok(()),
+        Db::Sqlite(_) => orders.into_iter().try_for_each(|in_order| release(db, in_order)),
+    }
 }
 
 /// What outcomes mean for those that wait.
@@ -80,7 +122,7 @@ impl<'o> OrderBook<'o> {
             }
             seen.insert(in_order);
         }
-        seen.into_iter().try_for_each(|in_order| release(db, in_order))
+        release_all(db, seen)
     }
 }
 
@@ -111,4 +153,10 @@ fn drop_stale(
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
     [LIVE, RELEASE, PASS, DROP, STALE].map(str::to_owned).into_iter().chain([end_stale()]).collect()
+}
+
+/// Those that only PostgreSQL runs.
+#[cfg(test)]
+pub(crate) fn set_statements() -> Vec<String> {
+    vec![select::<LiveOrder>(LIVE_SET), RELEASE_SET.to_owned()]
 }
