@@ -188,7 +188,12 @@ pub(crate) fn read(node: Option<&Node>, report: &mut Report) -> Option<(Delivery
         is_whole &= set(&mut policy.order, order::read(node, report).map(Some));
         if policy.batch.is_some() {
             let message = "a request for several events leaves no order among them to wait for";
-            report.add(node.at, "delivery.order", message, "write `order` or `batch`: events of a batch are in order as they are");
+            report.add(
+                node.at,
+                "delivery.order",
+                message,
+                "write `order` or `batch`: events of a batch are in order as they are",
+            );
         }
     }
     if policy.batch.is_some() && policy.relays_answers {

@@ -70,9 +70,9 @@ pub use ids::{
 pub use incident::IncidentState;
 pub use lease::{InvalidLease, Lease, LeasePolicy};
 pub use name::unseen_reason;
+pub use order::{OrderRule, OrderStep, OrderThen};
 pub use outcome_kind::OutcomeKind;
 pub use pace::{Pace, Signal};
-pub use order::{OrderRule, OrderStep, OrderThen};
 pub use payload::{PAYLOAD_FIELDS_MAX, PayloadChoice, PayloadLevel, PayloadRules};
 pub use phases::{Phase, Phases};
 pub use pointer::{InvalidPointer, POINTER_LENGTH_MAX, Pointer, escape_pointer};

@@ -20,7 +20,11 @@ const KEYS: &[KeySpec] = &[
         Shape::Either(&[Shape::Words(By::WORDS), TEMPLATE]),
         "What events have in common that wait for each other; all of an endpoint's do unless given.",
     ),
-    KeySpec::optional("wait", Shape::CHOSEN_DURATION, "How long after its first attempt a delivery may keep the next ones waiting."),
+    KeySpec::optional(
+        "wait",
+        Shape::CHOSEN_DURATION,
+        "How long after its first attempt a delivery may keep the next ones waiting.",
+    ),
     KeySpec::optional("then", Shape::Words(OrderThen::WORDS), "What happens after that, or if it fails; `pass` unless given."),
     KeySpec::optional("stale", Shape::Words(Stale::WORDS), "What happens to a retry that a newer event waits behind."),
 ];

@@ -9,8 +9,8 @@ use bellwire_domain::{
     ReplayCase, ReplayId, Secret,
 };
 use bellwire_store::{
-    DeliveryQuery, EndpointChanges, ErasedSubject, LaneKey, NewErasure, NewEvent, NewOrder, NewReplay, PageRequest, Records, RetryResult,
-    Rotation,
+    DeliveryQuery, EndpointChanges, ErasedSubject, LaneKey, NewErasure, NewEvent, NewOrder, NewReplay, PageRequest, Records,
+    RetryResult, Rotation,
 };
 use bytes::Bytes;
 use tokio::task::JoinSet;

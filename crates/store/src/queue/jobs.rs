@@ -209,8 +209,13 @@ mod tests {
             wanted: None,
             order: None,
         };
-        let sealed =
-            |number| SealedEvent { event: event(number), sealed: Vec::new(), fingerprint: [0; 32], subjects: Vec::new(), order_key: None };
+        let sealed = |number| SealedEvent {
+            event: event(number),
+            sealed: Vec::new(),
+            fingerprint: [0; 32],
+            subjects: Vec::new(),
+            order_key: None,
+        };
         let publication = Publication {
             account_id: AccountId::try_new(account).unwrap(),
             account_created_at: Timestamp::default(),

@@ -8,7 +8,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwire_domain::{AttemptOutcome, Decision, DeliveryState, Entropy, HealthPolicy, HealthStatus, OrderStep, Phases, Timestamp, Trigger};
+use bellwire_domain::{
+    AttemptOutcome, Decision, DeliveryState, Entropy, HealthPolicy, HealthStatus, OrderStep, Phases, Timestamp, Trigger,
+};
 use tokio::sync::oneshot;
 
 use super::context::WriteContext;

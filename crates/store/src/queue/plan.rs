@@ -199,7 +199,8 @@ impl<'p> Plan<'p> {
     ) -> (Self, Planned) {
         let now = context.clock.now();
         let Loaded { accounts, known, live } = loaded;
-        let mut plan = Self { now, claimant, accounts, known, live, events: Vec::new(), deliveries: Vec::new(), notices: Vec::new() };
+        let mut plan =
+            Self { now, claimant, accounts, known, live, events: Vec::new(), deliveries: Vec::new(), notices: Vec::new() };
         let backlog_max = context.account_backlog_max;
         let before = plan.pending(context);
         let results = publications.iter().map(|publication| plan.add(publication, backlog_max)).collect();
@@ -338,7 +339,8 @@ fn check_conflicts(known: &HashMap<EventId, Known>, publication: &Publication) -
 
 /// What is sent again is still there.
 fn check_redelivered(known: &HashMap<EventId, Known>, publication: &Publication) -> Result<(), PublishError> {
-    let is_gone = |sealed: &SealedEvent| sealed.event.redeliver && known.get(&sealed.event.id).is_some_and(|known| known.is_removed);
+    let is_gone =
+        |sealed: &SealedEvent| sealed.event.redeliver && known.get(&sealed.event.id).is_some_and(|known| known.is_removed);
     match publication.events.iter().position(is_gone) {
         Some(index) => Err(PublishError::DataRemoved { index }),
         None => Ok(()),

@@ -98,7 +98,8 @@ static TARGET: Select<ReplayTarget> =
     Select::new("FROM endpoints p JOIN accounts a ON a.id = p.account_id WHERE p.account_id = $1 AND p.id = $2");
 static EVENTS: Select<Looked> = Select::new("FROM events e WHERE e.place > $2 AND e.place <= $3 ORDER BY e.place LIMIT $4");
 /// Of the events of a range, those whose deliveries are in an order.
-static ORDERS: Select<OrderedEvent> = Select::new("FROM events e WHERE e.place > $1 AND e.place <= $2 AND e.order_key IS NOT NULL");
+static ORDERS: Select<OrderedEvent> =
+    Select::new("FROM events e WHERE e.place > $1 AND e.place <= $2 AND e.order_key IS NOT NULL");
 const LIVE: &str = "SELECT event FROM queue WHERE lane = $1 AND lane > 0 LIMIT $2";
 const ADVANCE: &str = "UPDATE replays SET cursor_seq = $1, examined = examined + $2, created = created + $3, state = $4, \
      ended_at = $5 WHERE account_id = $6 AND endpoint_id = $7 AND id = $8";

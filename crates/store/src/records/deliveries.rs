@@ -111,8 +111,7 @@ const OLDEST_MAX: i64 = 2_000;
 const BY_ID: &str = "WHERE d.id = $1";
 const ATTEMPTS: &str =
     "FROM attempts WHERE delivery_id = $1 AND account = (SELECT ref FROM accounts WHERE id = $2) ORDER BY number";
-const WAKE_QUEUED: &str =
-    "UPDATE queue SET due_at = $1, wake_at = CASE WHEN wake_at = $2 THEN wake_at END, manual_attempt = attempts + 1 \
+const WAKE_QUEUED: &str = "UPDATE queue SET due_at = $1, wake_at = CASE WHEN wake_at = $2 THEN wake_at END, manual_attempt = attempts + 1 \
      WHERE id = $3 AND claim IS NULL";
 static QUEUED_LANE: Select<LaneNames> = Select::new("FROM queue d JOIN lanes l ON l.ref = d.lane WHERE d.id = $1");
 const ACCOUNT: &str = "SELECT a.id FROM deliveries d JOIN accounts a ON a.ref = d.account WHERE d.id = $1";

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bellwire_domain::{
-    AccountId, AttemptOutcome, Decision, EndpointId, Entropy, EventFilter, EventId, EventType, HealthPolicy, HealthStatus, OrderStep,
-    Phases, RetentionPeriods, Secret, Timestamp,
+    AccountId, AttemptOutcome, Decision, EndpointId, Entropy, EventFilter, EventId, EventType, HealthPolicy, HealthStatus,
+    OrderStep, Phases, RetentionPeriods, Secret, Timestamp,
 };
 use bellwire_domain::{RateLimit, RoomLimits};
 use bellwire_store::{

@@ -110,10 +110,7 @@ async fn a_retry_is_dropped_where_a_newer_one_waits_or_comes() {
     fixture.publish(&account, vec![newest_only("3", "k"), newest_only("other", "l")]).await.unwrap();
     let third = going(&mut fixture).await;
     assert_eq!(ids(&third), ["other", "3"], "the newer one that comes takes its place");
-    assert_eq!(
-        fixture.states("a").await,
-        [(1, "cancelled", 1), (2, "cancelled", 1), (3, "pending", 0), (4, "pending", 0)]
-    );
+    assert_eq!(fixture.states("a").await, [(1, "cancelled", 1), (2, "cancelled", 1), (3, "pending", 0), (4, "pending", 0)]);
     record(&fixture, &third[1], Decision::Delivered, OrderStep::default()).await;
     fixture.reopen().await;
 }
