@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bellwire_contract::Contracts;
+use bellwire_contract::{Contract, Contracts};
 use bellwire_domain::RoomLimits;
 use bellwire_domain::{
     AccountId, AddressPolicy, Clock, EndpointId, Entropy, EventFilter, EventId, EventType, HealthStatus, RetentionPeriods, Secret,
@@ -79,7 +79,10 @@ impl World {
         transport: Arc<dyn Transport>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        let contracts = Arc::new(Contracts::shipped().unwrap());
+        let mut contracts = Contracts::shipped().unwrap();
+        let source = include_str!("../../../../tests/contracts/davinci-pas.yaml");
+        contracts.add(Contract::compile(source, "davinci-pas").unwrap()).unwrap();
+        let contracts = Arc::new(contracts);
         let location = Location::Sqlite(folder.path().join("test.db"));
         let (records, queue) = bellwire_store::open(StoreOptions {
             room: RoomLimits { lane_deliveries_max: 16, ..RoomLimits::default() },
