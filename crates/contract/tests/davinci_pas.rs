@@ -76,6 +76,50 @@ fn an_organization_is_found_wherever_the_requestor_leads() {
 }
 
 #[test]
+fn what_the_filter_looks_at_is_as_it_has_to_be() {
+    let contract = contract();
+    let is_taken =
+        |data: &Value| contract.check_data(contract.event("result-available").unwrap(), data.to_string().as_bytes()).is_ok();
+    let entry = |resource: &Value| json!([{ "fullUrl": "urn:uuid:0", "resource": resource }]);
+    assert!(is_taken(&bundle(
+        json!({ "requestor": { "identifier": { "value": "1" } } }),
+        &entry(&organization("a", &json!([])))
+    )));
+    assert!(is_taken(&bundle(
+        json!({}),
+        &entry(&json!({ "resourceType": "QuestionnaireResponse", "identifier": { "value": "1" } }))
+    )));
+    for (answer, others) in [
+        (json!({ "requestor": "1" }), json!([])),
+        (json!({ "requestor": { "reference": 1 } }), json!([])),
+        (json!({ "requestor": { "identifier": ["1"] } }), json!([])),
+        (json!({ "contained": {} }), json!([])),
+        (json!({ "contained": [organization("a", &json!("1"))] }), json!([])),
+        (json!({}), entry(&organization("a", &json!({ "value": "1" })))),
+        (json!({}), entry(&organization("a", &json!([{ "value": 1 }])))),
+        (json!({}), entry(&json!({ "resourceType": "ClaimResponse" }))),
+        (json!({}), json!([{ "resource": { "resourceType": "Patient" } }])),
+    ] {
+        assert!(!is_taken(&bundle(answer.clone(), &others)), "{answer} {others}");
+    }
+}
+
+#[test]
+fn a_large_bundle_is_told_to_nobody_else() {
+    let contract = contract();
+    let event_type = EventType::try_new("result-available").unwrap();
+    let note = "x".repeat(1_000);
+    let patient = |number: usize| json!({ "fullUrl": format!("urn:uuid:{number}"), "resource": { "resourceType": "Patient", "note": note } });
+    let mut others: Vec<Value> = (0..1_000).map(patient).collect();
+    others.push(json!({ "fullUrl": "urn:uuid:o", "resource": organization("o", &json!([{ "value": "5" }])) }));
+    let data = bundle(json!({ "requestor": { "reference": "urn:uuid:o" } }), &json!(others)).to_string();
+    for (organization, wanted) in [("5", true), ("6", false)] {
+        let event = FilteredEvent { id: "1", event_type: &event_type, occurred_at: NOW, data: &data, is_test: false };
+        assert_eq!(contract.wants(event, Some(&json!({ "organizations": [organization] }).to_string())), wanted);
+    }
+}
+
+#[test]
 fn a_pended_answer_is_no_news_and_every_change_of_it_is() {
     let contract = contract();
     let definition = contract.resource("prior_authorization").unwrap();
