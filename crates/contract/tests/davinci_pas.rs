@@ -14,7 +14,7 @@ fn contract() -> Contract {
 }
 
 /// A response Bundle: what a ClaimResponse has beside its type, and the other entries.
-fn bundle(answer: Value, others: &Value) -> Value {
+fn bundle(answer: &Value, others: &Value) -> Value {
     let mut resource = json!({ "resourceType": "ClaimResponse", "id": "1" });
     resource.as_object_mut().unwrap().extend(answer.as_object().unwrap().clone());
     let mut entry = vec![json!({ "fullUrl": "urn:uuid:11111111-1111-4111-8111-111111111111", "resource": resource })];
@@ -41,14 +41,14 @@ fn an_organization_is_found_wherever_the_requestor_leads() {
     let (clinic, payer) = (organization("clinic", &ours), organization("payer", &json!([{ "system": NPI, "value": "1" }])));
     let entry = |url: &str, resource: &Value| json!({ "fullUrl": url, "resource": resource });
     let (urn, absolute) = ("urn:uuid:22222222-2222-4222-8222-222222222222", "https://ehr.example.com/Organization/7");
-    let inline = bundle(json!({ "requestor": { "identifier": ours[1] } }), &json!([entry("urn:uuid:0", &payer)]));
+    let inline = bundle(&json!({ "requestor": { "identifier": ours[1] } }), &json!([entry("urn:uuid:0", &payer)]));
     let found = [
         inline.clone(),
-        bundle(json!({ "requestor": { "reference": "#org" }, "contained": [organization("org", &ours)] }), &json!([])),
-        bundle(json!({ "requestor": { "reference": urn } }), &json!([entry("urn:uuid:0", &payer), entry(urn, &clinic)])),
-        bundle(json!({ "requestor": { "reference": absolute } }), &json!([entry(absolute, &clinic)])),
+        bundle(&json!({ "requestor": { "reference": "#org" }, "contained": [organization("org", &ours)] }), &json!([])),
+        bundle(&json!({ "requestor": { "reference": urn } }), &json!([entry("urn:uuid:0", &payer), entry(urn, &clinic)])),
+        bundle(&json!({ "requestor": { "reference": absolute } }), &json!([entry(absolute, &clinic)])),
         bundle(
-            json!({ "requestor": { "reference": "Organization/clinic" } }),
+            &json!({ "requestor": { "reference": "Organization/clinic" } }),
             &json!([entry(absolute, &clinic), entry(urn, &payer)]),
         ),
     ];
@@ -63,15 +63,15 @@ fn an_organization_is_found_wherever_the_requestor_leads() {
     }
     let own = json!({ "identifier": [{ "system": NPI, "value": "1234567893" }] });
     for lost in [
-        bundle(own, &json!([])),
-        bundle(json!({ "requestor": { "reference": "#org" } }), &json!([entry("#org", &payer)])),
-        bundle(json!({ "requestor": { "reference": "Organization/7" } }), &json!([entry(absolute, &clinic)])),
-        bundle(json!({ "requestor": { "display": "Clinic" } }), &json!([entry(absolute, &clinic)])),
-        bundle(json!({ "requestor": { "reference": urn } }), &json!([entry(absolute, &clinic)])),
+        bundle(&own, &json!([])),
+        bundle(&json!({ "requestor": { "reference": "#org" } }), &json!([entry("#org", &payer)])),
+        bundle(&json!({ "requestor": { "reference": "Organization/7" } }), &json!([entry(absolute, &clinic)])),
+        bundle(&json!({ "requestor": { "display": "Clinic" } }), &json!([entry(absolute, &clinic)])),
+        bundle(&json!({ "requestor": { "reference": urn } }), &json!([entry(absolute, &clinic)])),
     ] {
         assert!(!wants(&json!(["1234567893"]), &lost), "{lost}");
     }
-    let without = bundle(json!({ "requestor": { "identifier": { "value": "5" } } }), &json!([]));
+    let without = bundle(&json!({ "requestor": { "identifier": { "value": "5" } } }), &json!([]));
     assert!(wants(&json!(["|5"]), &without) && wants(&json!(["5"]), &without), "an identifier without a system");
 }
 
@@ -82,11 +82,11 @@ fn what_the_filter_looks_at_is_as_it_has_to_be() {
         |data: &Value| contract.check_data(contract.event("result-available").unwrap(), data.to_string().as_bytes()).is_ok();
     let entry = |resource: &Value| json!([{ "fullUrl": "urn:uuid:0", "resource": resource }]);
     assert!(is_taken(&bundle(
-        json!({ "requestor": { "identifier": { "value": "1" } } }),
+        &json!({ "requestor": { "identifier": { "value": "1" } } }),
         &entry(&organization("a", &json!([])))
     )));
     assert!(is_taken(&bundle(
-        json!({}),
+        &json!({}),
         &entry(&json!({ "resourceType": "QuestionnaireResponse", "identifier": { "value": "1" } }))
     )));
     for (answer, others) in [
@@ -100,7 +100,7 @@ fn what_the_filter_looks_at_is_as_it_has_to_be() {
         (json!({}), entry(&json!({ "resourceType": "ClaimResponse" }))),
         (json!({}), json!([{ "resource": { "resourceType": "Patient" } }])),
     ] {
-        assert!(!is_taken(&bundle(answer.clone(), &others)), "{answer} {others}");
+        assert!(!is_taken(&bundle(&answer, &others)), "{answer} {others}");
     }
 }
 
@@ -112,7 +112,7 @@ fn a_large_bundle_is_told_to_nobody_else() {
     let patient = |number: usize| json!({ "fullUrl": format!("urn:uuid:{number}"), "resource": { "resourceType": "Patient", "note": note } });
     let mut others: Vec<Value> = (0..1_000).map(patient).collect();
     others.push(json!({ "fullUrl": "urn:uuid:o", "resource": organization("o", &json!([{ "value": "5" }])) }));
-    let data = bundle(json!({ "requestor": { "reference": "urn:uuid:o" } }), &json!(others)).to_string();
+    let data = bundle(&json!({ "requestor": { "reference": "urn:uuid:o" } }), &json!(others)).to_string();
     for (organization, wanted) in [("5", true), ("6", false)] {
         let event = FilteredEvent { id: "1", event_type: &event_type, occurred_at: NOW, data: &data, is_test: false };
         assert_eq!(contract.wants(event, Some(&json!({ "organizations": [organization] }).to_string())), wanted);
@@ -125,7 +125,7 @@ fn a_pended_answer_is_no_news_and_every_change_of_it_is() {
     let definition = contract.resource("prior_authorization").unwrap();
     let document = |status: &str, outcome: &str| {
         let answer = json!({ "outcome": outcome, "patient": { "reference": "Patient/9" }, "requestor": { "identifier": { "value": "5" } } });
-        json!({ "status": status, "response": bundle(answer, &json!([])) }).to_string()
+        json!({ "status": status, "response": bundle(&answer, &json!([])) }).to_string()
     };
     let put = |old: Option<(&str, &str)>, new: &str| {
         let ever = old.map(|(state, _)| vec![state.to_owned()]).unwrap_or_default();
