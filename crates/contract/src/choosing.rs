@@ -35,7 +35,7 @@ impl Contract {
         let Some(filter) = &self.filter else { return true };
         let meter = Arc::new(Meter::with_steps(FILTER_STEPS));
         let facts = self.facts(event, options, meter);
-        facts.hold(filter).unwrap_or(true)
+        facts.pass(filter).unwrap_or(true)
     }
 
     /// Whether deliveries to an endpoint wait for the one before.

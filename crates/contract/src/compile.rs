@@ -304,7 +304,9 @@ fn check_conditions<'v>(choices: Option<&Choices>, variants: impl Iterator<Item 
         choices.options.check_use(condition, "request.variants", report);
     }
     if let Some(filter) = &choices.filter {
-        choices.options.check_use(filter, "subscription.filter", report);
+        for expression in filter.expressions() {
+            choices.options.check_use(expression, "subscription.filter", report);
+        }
     }
 }
 

@@ -13,7 +13,6 @@ use crate::catalogue::{EventDefinition, TestEvent};
 use crate::client_tls::ClientTlsPlan;
 use crate::console::ConsoleWords;
 use crate::diagnostic::did_you_mean;
-use crate::expression::Expression;
 use crate::failure::Failure;
 use crate::heartbeat::Heartbeat;
 use crate::key_pair::{PrivateKey, PublicKey, VerifyingKey, is_key};
@@ -26,6 +25,7 @@ use crate::resource::ResourceDefinition;
 use crate::schema::{self, DataError};
 use crate::signature::{KeyPairs, Secrets, Signature, SigningSecret};
 use crate::subscription::{IdFormats, Subscription};
+use crate::tree::Tree;
 use crate::variables::Variable;
 use crate::variants::Variant;
 use crate::version::ContractLabel;
@@ -66,7 +66,7 @@ pub struct Contract {
     /// All of them, for examples.
     pub(crate) example_credentials: Option<String>,
     /// Whether an event goes to an endpoint.
-    pub(crate) filter: Option<Expression>,
+    pub(crate) filter: Option<Tree>,
     /// What events have in common that wait for each other.
     pub(crate) order_key: Option<OrderKey>,
     pub(crate) signatures: Vec<Signature>,

@@ -10,8 +10,9 @@ use crate::expression::Expression;
 use crate::meter::Meter;
 use crate::piece::Piece;
 use crate::template::Template;
+use crate::tree::Tree;
 use crate::variables::{Builtin, Scope, Values, Variable};
-use crate::yaml::Node;
+use crate::yaml::{Kind, Node};
 
 /// An event, as filters know it.
 #[derive(Debug, Clone, Copy)]
@@ -53,8 +54,35 @@ const KNOWN: [Builtin; 7] = [
 pub(crate) fn read_condition(node: &Node, path: &str, report: &mut Report) -> Option<Expression> {
     let help = "write one expression and nothing around it: `\"{{ endpoint.options.format == 'form' }}\"`";
     let expression = Template::read_expression(node, path, &[], ("a condition is one expression", help), report)?;
-    let unknown = |variable: &Variable| !matches!(variable, Variable::Builtin(builtin) if KNOWN.contains(builtin));
-    if expression.uses(unknown) {
+    check_known(&expression, node, path, report)?;
+    Some(expression)
+}
+
+/// Reads a condition that may need names for what it looks at: one expression, or a tree of directives.
+pub(crate) fn read_filter(node: &Node, path: &str, report: &mut Report) -> Option<Tree> {
+    if !matches!(node.kind, Kind::Map(_)) {
+        return read_condition(node, path, report).map(Tree::Value);
+    }
+    let tree = Tree::read(node, path, &[], report)?;
+    if !matches!(tree, Tree::Let(_) | Tree::When(_) | Tree::Each(_)) {
+        let help = "begin it with `$let`, `$when` or `$each`, or write one expression";
+        report.add(node.at, path, "this always holds", help);
+        return None;
+    }
+    let checked: Vec<Option<()>> =
+        tree.expressions().into_iter().map(|expression| check_known(expression, node, path, report)).collect();
+    checked.into_iter().collect::<Option<()>>()?;
+    Some(tree)
+}
+
+/// Reports what is not known yet where conditions are decided.
+fn check_known(expression: &Expression, node: &Node, path: &str, report: &mut Report) -> Option<()> {
+    let known = |variable: &Variable| match variable {
+        Variable::Builtin(builtin) => KNOWN.contains(builtin),
+        Variable::Local(_) => true,
+        _ => false,
+    };
+    if expression.uses(|variable| !known(variable)) {
         let help = format!("use `{}`", KNOWN.map(Builtin::as_str).join("`, `"));
         report.add(
             node.at,
@@ -64,7 +92,7 @@ pub(crate) fn read_condition(node: &Node, path: &str, report: &mut Report) -> Op
         );
         return None;
     }
-    Some(expression)
+    Some(())
 }
 
 /// Reads an expression over the event alone.
@@ -85,6 +113,19 @@ impl Facts<'_> {
             Ok(value) => Ok(value.is_true()),
             Err(error) if error.absent => Ok(false),
             Err(error) => Err(error.message),
+        }
+    }
+
+    /// Whether a filter holds: what it comes to is there, and neither null, false, 0 nor empty.
+    pub(crate) fn pass(&self, filter: &Tree) -> Result<bool, String> {
+        if let Tree::Value(condition) = filter {
+            return self.hold(condition);
+        }
+        let mut out = String::new();
+        match filter.render(Scope::of(self), &mut out) {
+            Ok(there) => Ok(there && Piece::Json(out.as_str().into()).is_true()),
+            Err(failure) if failure.absent => Ok(false),
+            Err(failure) => Err(failure.message),
         }
     }
 }

@@ -199,7 +199,9 @@ impl ResourceDefinition {
             let items = |raw: Option<&str>| raw.map_or(0, |raw| json::elements(raw).count());
             FieldFact { changed: !document::same(before, after), grew_by: items(after).saturating_sub(items(before)) }
         };
+        let updated = || old.is_some_and(|old| !document::equal(old, new));
         Facts {
+            updated: self.lifecycle.asks_for_updates() && updated(),
             fields: self.fields.iter().map(fact).collect(),
             conditions: self.conditions.iter().map(|condition| condition.holds(new)).collect(),
         }

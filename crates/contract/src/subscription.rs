@@ -6,15 +6,14 @@ mod secret;
 use bellwire_domain::{IdFormat, LeasePolicy, PayloadRules, UrlPolicy};
 
 use crate::diagnostic::Report;
-use crate::expression::Expression;
-use crate::facts::read_condition;
+use crate::facts::read_filter;
 use crate::grammar::{Definition, KeySpec, Shape};
 use crate::key_pair::KeyKind;
 use crate::lease::{self, LEASE};
 use crate::minimise::{self, PAYLOAD};
 use crate::options::{self, CREDENTIALS, EndpointOptions, Kind, OPTIONS};
 use crate::reader::{Fields, text};
-use crate::template::TEMPLATE;
+use crate::tree::{TREE, Tree};
 use crate::yaml::Node;
 
 use keys::OWN_KEYS;
@@ -106,7 +105,7 @@ const KEYS: &[KeySpec] = &[
     KeySpec::optional("payload", PAYLOAD, "How much of an event's data an endpoint may choose to be sent."),
     KeySpec::optional("options", OPTIONS, "What an endpoint may choose for itself."),
     KeySpec::optional("credentials", CREDENTIALS, "Secret values that an endpoint gives."),
-    KeySpec::optional("filter", TEMPLATE, "The condition under which an event goes to an endpoint."),
+    KeySpec::optional("filter", TREE, "The condition under which an event goes to an endpoint."),
     KeySpec::optional("endpoints_max", Shape::Whole { min: 1, max: Some(ENDPOINTS_MAX) }, "The most endpoints of an account."),
     KeySpec::optional("lease", LEASE, "How long an endpoint is sent to before it has to be renewed."),
 ];
@@ -161,7 +160,7 @@ pub(crate) fn read_ids(node: Option<&Node>, report: &mut Report) -> Option<IdFor
 pub(crate) struct Choices {
     pub(crate) options: EndpointOptions,
     pub(crate) credentials: EndpointOptions,
-    pub(crate) filter: Option<Expression>,
+    pub(crate) filter: Option<Tree>,
 }
 
 /// Reads `options`, `credentials` and `filter` of `subscription`.
@@ -171,7 +170,7 @@ pub(crate) fn read_choices(node: Option<&Node>, report: &mut Report) -> Option<C
     let of = |key: &str| fields.as_ref().and_then(|fields| fields.get(key));
     let options = options::read(Kind::Option, of("options"), report);
     let credentials = options::read(Kind::Credential, of("credentials"), report);
-    let filter = of("filter").map(|node| read_condition(node, "subscription.filter", report));
+    let filter = of("filter").map(|node| read_filter(node, "subscription.filter", report));
     Some(Choices { options: options?, credentials: credentials?, filter: filter.map_or(Some(None), |read| read.map(Some))? })
 }
 

@@ -48,6 +48,9 @@ fn a_contract_is_refused_that_would_fail_for_a_choice() {
         ),
         ("  filter: \"{{ secret == 'x' }}\"\n", "", "this is decided before there is a request"),
         ("  filter: \"no {{ event.id }}\"\n", "", "a condition is one expression"),
+        ("  filter: { a: 1 }\n", "", "this always holds"),
+        ("  filter: { $let: { a: \"{{ secret }}\" }, $then: \"{{ a }}\" }\n", "", "this is decided before there is a request"),
+        ("  filter: { $when: \"{{ endpoint.options.least }}\", $then: true }\n", "", "there is no option `least`"),
         ("  filter: \"{{ endpoint.options.least > 1 }}\"\n", "", "there is no option `least`"),
         ("  url: any\n", "  variants: [{ when: \"{{ event.is_test }}\" }]\n", "request.variants[0].request"),
         (
@@ -116,6 +119,22 @@ fn events_are_in_order_by_a_value_that_they_have() {
     for without in ["{}", r#"{"order":null}"#, "[]", "7"] {
         assert_eq!(by("event.data.order", without), None, "{without}");
     }
+}
+
+#[test]
+fn a_filter_can_name_what_it_looks_at_and_go_through_lists() {
+    let filter = "  options:\n    wanted: { type: array, items: { type: string }, default: [] }\n  filter:\n    $let: { owner: \"{{ event.data.parts | selectattr('kind', 'eq', 'owner') | first }}\" }\n    $then:\n      $each: \"{{ owner.ids }}\"\n      $when: \"{{ (item.system ~ '|' ~ item.value) in endpoint.options.wanted }}\"\n      $then: true\n";
+    let contract = compile(&source(filter, ""));
+    let event_type = EventType::try_new("thing.happened").unwrap();
+    let wants = |data: &Value| {
+        let data = data.to_string();
+        let event = FilteredEvent { id: "1", event_type: &event_type, occurred_at: NOW, data: &data, is_test: false };
+        contract.wants(event, Some(r#"{"wanted":["a|1","b|2"]}"#))
+    };
+    let owned = |ids: Value| json!({ "parts": [{ "kind": "payer", "ids": [{ "system": "a", "value": "1" }] }, { "kind": "owner", "ids": ids }] });
+    assert!(wants(&owned(json!([{ "system": "c", "value": "1" }, { "system": "b", "value": "2" }]))));
+    assert!(!wants(&owned(json!([{ "system": "a", "value": "2" }, { "system": "b", "value": "1" }]))), "each with its own");
+    assert!(!wants(&owned(json!([]))) && !wants(&json!({ "parts": [] })) && !wants(&json!({})), "nothing is there");
 }
 
 #[test]

@@ -258,3 +258,16 @@ fn what_is_equal_and_causes_nothing_is_the_same() {
     kept.try_put(r#"{"on":true,"n":2}"#).unwrap();
     assert_eq!(kept.stored.as_ref().unwrap().2, r#"{"on":true,"n":2}"#);
 }
+
+#[test]
+fn a_document_is_updated_when_it_is_put_again_and_differs() {
+    let contract = compile(
+        "contract: t\ntitle: T\nevents: [{ type: a.b, example: { id: x } }]\nresources:\n  order:\n    state: s\n    states: [open, closed]\n    events: [{ type: a.b, when: updated, in: open }]\nrequest: { body: \"{{ event.data }}\" }\n",
+    );
+    let mut kept = Kept::new(&contract, "order", "1");
+    assert!(kept.put(&json!({ "s": "open", "n": 1 })).is_empty(), "it is new");
+    assert_eq!(kept.put(&json!({ "s": "open", "n": 2 })), ["a.b"], "its state is the same");
+    assert!(kept.try_put("{ \"n\": 2, \"s\": \"open\" }").unwrap().is_empty(), "the order of members does not matter");
+    assert!(kept.put(&json!({ "s": "closed", "n": 3 })).is_empty());
+    assert_eq!(kept.put(&json!({ "s": "open", "n": 3 })), ["a.b"]);
+}

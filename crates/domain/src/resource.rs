@@ -60,6 +60,8 @@ impl FromIterator<StateId> for StateSet {
 pub enum Trigger {
     /// The resource was stored for the first time.
     Created,
+    /// It was stored before, with another document.
+    Updated,
     /// Its state is another one.
     StateChanged,
     /// It came into one of these states.
@@ -108,6 +110,8 @@ pub struct FieldFact {
 /// What a change did to the document, and what holds in it now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
+    /// It was stored before, with another document.
+    pub updated: bool,
     /// The fields that rules look at.
     pub fields: Vec<FieldFact>,
     /// The conditions that rules name.
@@ -152,6 +156,11 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
+    /// Whether a rule wants to know of [`Facts::updated`].
+    pub fn asks_for_updates(&self) -> bool {
+        self.rules.iter().any(|rule| rule.triggers.contains(&Trigger::Updated))
+    }
+
     /// The events that a change to `state` causes, or why it is refused.
     pub fn decide(&self, past: Option<Past>, state: StateId, facts: &Facts) -> Result<Vec<Emission>, Refusal> {
         if let Some(from) = past.and_then(|past| past.state) {
@@ -208,6 +217,7 @@ impl Change<'_> {
         let field = |index: &usize| self.facts.fields.get(*index).copied().unwrap_or_default();
         match trigger {
             Trigger::Created => usize::from(self.past.is_none()),
+            Trigger::Updated => usize::from(self.facts.updated),
             Trigger::StateChanged => usize::from(self.from.is_some_and(|from| from != self.state) || self.left_unknown()),
             Trigger::Reached(states) => usize::from(states.contains(self.state) && self.came()),
             Trigger::FieldChanged(index) => usize::from(field(index).changed),
@@ -265,10 +275,12 @@ mod tests {
 
     #[test]
     fn triggers() {
-        let facts = Facts { fields: vec![FieldFact { changed: true, grew_by: 3 }, FieldFact::default()], conditions: vec![] };
-        let cases: [(Trigger, Option<Past>, StateId, usize); 13] = [
+        let fields = vec![FieldFact { changed: true, grew_by: 3 }, FieldFact::default()];
+        let facts = Facts { updated: true, fields, conditions: vec![] };
+        let cases: [(Trigger, Option<Past>, StateId, usize); 14] = [
             (Trigger::Created, None, A, 1),
             (Trigger::Created, Some(past(A, &[])), A, 0),
+            (Trigger::Updated, Some(past(A, &[])), A, 1),
             (Trigger::StateChanged, None, B, 0),
             (Trigger::StateChanged, Some(past(A, &[])), A, 0),
             (Trigger::StateChanged, Some(past(A, &[])), B, 1),
@@ -292,7 +304,8 @@ mod tests {
 
     #[test]
     fn conditions() {
-        let facts = Facts { fields: vec![FieldFact { changed: true, grew_by: 0 }], conditions: vec![true, false] };
+        let facts =
+            Facts { updated: false, fields: vec![FieldFact { changed: true, grew_by: 0 }], conditions: vec![true, false] };
         let base = || rule(Trigger::FieldChanged(0));
         let cases: [(Rule, Option<Past>, StateId, usize); 13] = [
             (Rule { only_in: Some(set(&[B])), ..base() }, Some(past(A, &[])), B, 1),

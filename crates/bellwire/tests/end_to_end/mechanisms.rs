@@ -7,6 +7,7 @@ mod batches;
 mod client_certificate;
 mod contract_keys;
 mod credentials;
+mod davinci_pas;
 mod fhir;
 mod graphql;
 mod handshakes;

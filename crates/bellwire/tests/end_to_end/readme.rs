@@ -1,4 +1,4 @@
-//! The commands of the README do what it says, word for word but for the ports.
+//! The commands of the README, and of pages that begin with a server, do what they say, word for word but for the ports.
 
 use std::path::Path;
 use std::process::Command;
@@ -41,4 +41,39 @@ fn five_minutes_with_a_server() {
     assert_eq!(deliveries["items"].as_array().unwrap().len(), 1, "{receipts} {deliveries}");
     let line = listener.line();
     assert!(line.contains("difference.created") && line.contains(" genuine "), "{line}");
+}
+
+/// What is not commands for a shell of this test is read from the page: which server to start, and how to listen.
+#[test]
+fn ten_minutes_to_a_decided_authorization() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = std::fs::read_to_string(root.join("docs/fhir.md")).unwrap();
+    let blocks = blocks(&page, "Prior authorizations (Da Vinci PAS)");
+    let [serve, calls] = &blocks[..] else { panic!("{blocks:?}") };
+    let contracts = root.join("tests/contracts");
+    let contracts = contracts.to_str().unwrap();
+    let here = |flag| if flag == "tests/contracts" { contracts } else { flag };
+    let flags: Vec<&str> = serve.split_once(" serve ").unwrap().1.split_whitespace().map(here).collect();
+    assert!(page.contains("`bellwire listen --contracts tests/contracts --contract davinci-pas --port 9101`"));
+
+    let home = Home::new();
+    let server = home.start_with(&flags);
+    let listener = Listener::start("davinci-pas", "none", &["--hide-body", "--contracts", contracts]);
+    let calls = [("127.0.0.1:8080", server.api.address), ("127.0.0.1:9101", listener.address)].iter().fold(
+        calls.clone(),
+        |calls, (named, address)| {
+            assert!(calls.contains(named), "{calls}");
+            calls.replace(named, &address.to_string())
+        },
+    );
+    let answered = run(Command::new("bash").args(["-euo", "pipefail", "-c", &calls]).env("BELLWIRE_ADMIN_KEY", KEY));
+    let answers: Vec<Value> = answered.success().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [account, subscription, pended, complete] = &answers[..] else { panic!("{answers:#?}") };
+    assert_eq!((&account["id"], &subscription["status"]), (&Value::from("clinic-7"), &Value::from("requested")));
+    let caused = |put: &Value| put["events"].as_array().unwrap().len();
+    assert_eq!((caused(pended), caused(complete)), (0, 1));
+    let (handshake, notification) = (listener.line(), listener.line());
+    assert!(handshake.contains("answered 200") && notification.contains("answered 200"), "{handshake} {notification}");
+    let deliveries = server.api.get("/v1/deliveries?account=clinic-7").expect(200);
+    assert_eq!(deliveries["items"].as_array().unwrap().len(), 1, "{deliveries}");
 }

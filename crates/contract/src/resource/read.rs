@@ -105,13 +105,13 @@ const SOME_STATES: Shape = Shape::Named(&Definition {
     shape: Shape::OneOrMany { of: &Shape::SCALAR, min: None },
     examples: &[],
 });
-const TRIGGER_HELP: &str =
-    "write `created`, `state_changed`, `{ reached: [state] }`, `{ changed: field }`, `{ grew: field }`, or a list of these";
+const TRIGGER_HELP: &str = "write `created`, `updated`, `state_changed`, `{ reached: [state] }`, `{ changed: field }`, `{ grew: field }`, or a list of these";
 
 bellwire_domain::words! {
     /// The triggers that are a single word.
     enum TriggerWord {
         Created = "created",
+        Updated = "updated",
         StateChanged = "state_changed",
     }
 }
@@ -299,6 +299,7 @@ impl Rules<'_, '_> {
         if let Some(word) = node.scalar() {
             let trigger = TriggerWord::parse(&word.text).map(|word| match word {
                 TriggerWord::Created => Trigger::Created,
+                TriggerWord::Updated => Trigger::Updated,
                 TriggerWord::StateChanged => Trigger::StateChanged,
             });
             if trigger.is_none() {

@@ -1,10 +1,14 @@
 //! What becomes of an endpoint that keeps failing, over days that pass by hand.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_domain::{Clock, DeliveryState, HealthStatus};
 use bellwire_store::{Delivery, EndpointChanges, LaneKey};
+use bellwire_testkit::http::Request;
+use bellwire_testkit::sink::Sink;
+use tokio::sync::mpsc;
 
 use crate::world::{PATIENCE, World, next, receiver};
 
@@ -123,5 +127,100 @@ async fn a_novamed_delivery_fails_after_five_attempts_and_its_endpoint_goes_on()
     assert_eq!(health(&world, &lane).await, HealthStatus::Active, "the guide knows no health of a webhook");
     world.publish(&account, "order:delivered", "{}", 1).await;
     world.until(&lane, |all| numbered(all, 2).state == DeliveryState::Delivered).await;
+    world.engine.stop(PATIENCE).await;
+}
+
+/// What a payer sends when an authorization has been decided.
+const RESULT: &str =
+    r#"{"resourceType":"Bundle","entry":[{"fullUrl":"urn:uuid:1","resource":{"resourceType":"ClaimResponse","id":"1"}}]}"#;
+
+#[tokio::test]
+async fn a_client_of_davinci_pas_that_is_down_for_six_hours_loses_nothing() {
+    let (down, until) = (Duration::from_secs(2 * 86_400), Duration::from_secs(2 * 86_400 + 6 * 3_600));
+    let world = World::new();
+    let (start, clock) = (world.clock.now(), Arc::clone(&world.clock));
+    let (sender, mut received) = mpsc::unbounded_channel();
+    let sink = Sink::start(move |request| {
+        let passed = clock.now().since(start);
+        let _ = sender.send(request.clone());
+        if (down..until).contains(&passed) { 503 } else { 200 }
+    });
+    let account = world.account("davinci-pas").await;
+    let lane = world.endpoint(&account, "ehr", &sink.url("/fhir")).await;
+    // The authorization was pended; two days later it is decided, and changed once more.
+    world.clock.set(start.plus(down));
+    world.publish(&account, "result-available", RESULT, 1).await;
+    world.until(&lane, |all| numbered(all, 1).attempts == 1 && numbered(all, 1).due_at.is_some()).await;
+    world.publish(&account, "result-available", RESULT, 1).await;
+    let mut attempts = 1;
+    loop {
+        let settled = |all: &[Delivery]| {
+            let one = numbered(all, 1);
+            one.attempts == attempts && (one.due_at.is_some() || one.state != DeliveryState::Pending)
+        };
+        let first = numbered(&world.until(&lane, settled).await, 1).clone();
+        assert_ne!(health(&world, &lane).await, HealthStatus::Failed, "six hours are no reason to give up");
+        match (first.state, first.due_at) {
+            (DeliveryState::Pending, Some(due)) => world.clock.set(due),
+            (state, _) => {
+                assert_eq!(state, DeliveryState::Delivered);
+                break;
+            }
+        }
+        attempts += 1;
+    }
+    let told = world.clock.now().since(start.plus(until));
+    assert!(told < Duration::from_secs(3 * 3_600), "it is told soon after that: {told:?}");
+    world.until(&lane, |all| all.iter().all(|one| one.state == DeliveryState::Delivered)).await;
+    assert_eq!(health(&world, &lane).await, HealthStatus::Active);
+    let mut last = Vec::new();
+    for _ in 0..=attempts {
+        last.push(next(&mut received).await);
+    }
+    let numbers: Vec<u64> = last.iter().rev().take(2).rev().map(event_number).collect();
+    assert_eq!(numbers, [1, 2], "both, and in their order");
+    world.engine.stop(PATIENCE).await;
+}
+
+/// The number of the event in a notification of FHIR.
+fn event_number(request: &Request) -> u64 {
+    let bundle: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+    let said = bundle["entry"][0]["resource"]["parameter"].as_array().unwrap();
+    let event = said.iter().find(|one| one["name"] == "notification-event").unwrap();
+    event["part"][0]["valueString"].as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_client_of_davinci_pas_that_is_down_for_three_days_has_to_ask_anew_and_then_gets_what_waited() {
+    let (url, mut received) = receiver(&[500, 500, 500, 500, 500, 200]).await;
+    let world = World::new();
+    let account = world.account("davinci-pas").await;
+    let lane = world.endpoint(&account, "ehr", &url).await;
+    let start = world.clock.now();
+    world.publish(&account, "result-available", RESULT, 1).await;
+    for attempts in 1..=5 {
+        let all = world.until(&lane, |all| all[0].attempts == attempts && all[0].due_at.is_some()).await;
+        let expected = if attempts < 4 {
+            HealthStatus::Active
+        } else if attempts < 5 {
+            HealthStatus::Unhealthy
+        } else {
+            HealthStatus::Failed
+        };
+        assert_eq!(health(&world, &lane).await, expected, "after {attempts}");
+        next(&mut received).await;
+        match attempts {
+            1..=3 => world.clock.set(all[0].due_at.unwrap()),
+            _ => world.clock.set(world.clock.now().plus(3 * DAY)),
+        }
+    }
+    assert!(world.clock.now().since(start) > 6 * DAY);
+    world.publish(&account, "result-available", RESULT, 1).await;
+    let waiting = world.deliveries(&lane).await;
+    assert!(waiting.iter().all(|one| one.state == DeliveryState::Pending) && waiting.len() == 2, "{waiting:?}");
+    let resume = EndpointChanges { resume: true, ..EndpointChanges::default() };
+    world.records.update_endpoint(&lane, resume).await.unwrap().unwrap();
+    assert_eq!((event_number(&next(&mut received).await), event_number(&next(&mut received).await)), (1, 2));
+    world.until(&lane, |all| all.iter().all(|one| one.state == DeliveryState::Delivered)).await;
     world.engine.stop(PATIENCE).await;
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bellwire_contract::Contracts;
+use bellwire_contract::{Contract, Contracts, FilteredEvent};
 use bellwire_domain::RoomLimits;
 use bellwire_domain::{
     AccountId, AddressPolicy, Clock, EndpointId, Entropy, EventFilter, EventId, EventType, HealthStatus, RetentionPeriods, Secret,
@@ -14,8 +14,8 @@ use bellwire_domain::{
 use bellwire_egress::{Sender, SenderOptions};
 use bellwire_engine::{Engine, EngineOptions, Transport};
 use bellwire_store::{
-    Account, Delivery, DeliveryQuery, LaneKey, Location, MasterKey, NewEndpoint, NewEvent, PageRequest, PutAccount, Queue,
-    Records, StoreOptions,
+    Account, Delivery, DeliveryQuery, LaneKey, Location, MasterKey, NewEndpoint, NewEvent, NewOrder, PageRequest, PutAccount,
+    Queue, Records, StoreOptions,
 };
 use bellwire_testkit::http::Request;
 use bellwire_testkit::sink::Sink;
@@ -79,7 +79,10 @@ impl World {
         transport: Arc<dyn Transport>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        let contracts = Arc::new(Contracts::shipped().unwrap());
+        let mut contracts = Contracts::shipped().unwrap();
+        let source = include_str!("../../../../tests/contracts/davinci-pas.yaml");
+        contracts.add(Contract::compile(source, "davinci-pas").unwrap()).unwrap();
+        let contracts = Arc::new(contracts);
         let location = Location::Sqlite(folder.path().join("test.db"));
         let (records, queue) = bellwire_store::open(StoreOptions {
             room: RoomLimits { lane_deliveries_max: 16, ..RoomLimits::default() },
@@ -148,6 +151,7 @@ impl World {
     }
 
     pub(crate) async fn publish(&self, account: &Account, event_type: &str, data: &'static str, count: usize) {
+        let order = self.order(account, event_type, data);
         let event = |number: usize| NewEvent {
             id: EventId::try_new(&format!("evt_{event_type}_{number}")).unwrap(),
             id_chosen: false,
@@ -160,10 +164,19 @@ impl World {
             is_test: false,
             only_endpoint: None,
             wanted: None,
-            order: None,
+            order: order.clone(),
         };
         let before = self.published.fetch_add(count, Ordering::SeqCst);
         self.records.commit_events(account, (before..before + count).map(event).collect()).await.unwrap();
+    }
+
+    /// The order that the account's contract has an event in.
+    fn order(&self, account: &Account, event_type: &str, data: &str) -> Option<NewOrder> {
+        let contract = self.contracts.get(&account.contract)?;
+        let rule = contract.delivery().order?;
+        let event_type = EventType::try_new(event_type).unwrap();
+        let event = FilteredEvent { id: "evt", event_type: &event_type, occurred_at: self.clock.now(), data, is_test: false };
+        Some(NewOrder { key: contract.order_key(event)?, drops_stale: rule.drops_stale })
     }
 
     pub(crate) async fn deliveries(&self, lane: &LaneKey) -> Vec<Delivery> {

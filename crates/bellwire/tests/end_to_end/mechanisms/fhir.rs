@@ -15,7 +15,7 @@ const TOPIC: &str = "http://hl7.org/fhir/us/davinci-pas/SubscriptionTopic/PASSub
 const BASE: &str = "https://fhir.example.com/r4";
 const CONTRACT: &str = "fhir-r4-backport";
 
-fn extension(name: &str) -> String {
+pub(super) fn extension(name: &str) -> String {
     format!("http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-{name}")
 }
 
@@ -48,7 +48,7 @@ fn result(id: &str, organization: &str) -> String {
 }
 
 /// The parameters of a status, by their names; of several with one name the last.
-fn status(resource: &Value) -> Value {
+pub(super) fn status(resource: &Value) -> Value {
     assert_eq!(resource["resourceType"], "Parameters");
     let mut all = json!({});
     for parameter in resource["parameter"].as_array().unwrap() {
@@ -59,7 +59,7 @@ fn status(resource: &Value) -> Value {
 }
 
 /// The Bundle that a receiver got.
-fn bundle(request: &Request) -> Value {
+pub(super) fn bundle(request: &Request) -> Value {
     assert_eq!(request.header("content-type"), Some("application/fhir+json"));
     let bundle = request.json();
     assert_eq!((&bundle["resourceType"], &bundle["type"]), (&json!("Bundle"), &json!("history")));
@@ -74,7 +74,7 @@ fn bundle(request: &Request) -> Value {
 }
 
 #[track_caller]
-fn once(client: &Client, id: &str, wanted: &str) -> Value {
+pub(super) fn once(client: &Client, id: &str, wanted: &str) -> Value {
     until(&format!("the subscription is {wanted}"), || {
         Some(client.get(&format!("/Subscription/{id}")).expect(200)).filter(|read| read["status"] == wanted)
     })
@@ -261,14 +261,20 @@ fn a_client_s_own_suite_finds_what_r5_promises() {
 
 /// A client and a receiver in another language, which read all that they get with a library for FHIR.
 fn suite(version: &str, contract: &str) {
+    suite_of(version, contract, ".");
+}
+
+/// The same, of one file.
+pub(super) fn suite_of(version: &str, contract: &str, tests: &str) {
     let world = World::of(contract);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let asked = Command::new(root.join(".tools/venv/bin/python"))
-        .args(["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short"])
+        .args(["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", tests])
         .current_dir(root.join("tests/fhir"))
         .env("BELLWIRE_URL", format!("http://{}", world.server.api.address))
         .env("BELLWIRE_KEY", KEY)
         .env("BELLWIRE_FHIR", version)
+        .env("BELLWIRE_CONTRACT", contract)
         .output()
         .unwrap_or_else(|error| panic!("run scripts/setup first: {error}"));
     assert!(asked.status.success(), "{}{}", String::from_utf8_lossy(&asked.stdout), String::from_utf8_lossy(&asked.stderr));
