@@ -10,7 +10,7 @@ use common::{NOW, compile};
 use serde_json::{Value, json};
 
 fn contract() -> Contract {
-    compile(include_str!("../../../tests/contracts/davinci-pas.yaml"))
+    compile(include_str!("../../../contracts/davinci-pas.yaml"))
 }
 
 /// A response Bundle: what a ClaimResponse has beside its type, and the other entries.

@@ -1,4 +1,4 @@
-//! What the contract language can say beyond the five platforms: a contract of `tests/contracts` for each mechanism, and a receiver that
+//! What the contract language can say beyond the five platforms: a contract of `tests/contracts`, or of `contracts`, for each mechanism, and a receiver that
 //! does what its specification says.
 
 mod access_token;
@@ -28,7 +28,7 @@ mod triggers;
 mod two_schemes;
 mod upsert;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -39,6 +39,8 @@ struct World {
     server: Server,
     /// What the server runs over.
     home: Home,
+    /// Where its contracts are.
+    contracts: PathBuf,
 }
 
 const ACCOUNT: &str = "clinic";
@@ -47,15 +49,17 @@ impl World {
     /// A server that knows the contract, and an account under it.
     fn of(contract: &str) -> Self {
         let home = Home::new();
-        let server = start(&home);
+        let beside = root().join(format!("contracts/{contract}.yaml"));
+        let contracts = if beside.exists() { beside } else { root().join("tests/contracts") };
+        let server = start_in(&home, &contracts, &[]);
         server.api.put(&format!("/v1/accounts/{ACCOUNT}"), &json!({ "contract": contract })).expect(201);
-        Self { server, home }
+        Self { server, home, contracts }
     }
 
     /// The same after `kill -9`.
     fn killed_and_started(self) -> Self {
         self.server.kill();
-        Self { server: start(&self.home), home: self.home }
+        Self { server: start_in(&self.home, &self.contracts, &[]), ..self }
     }
 
     /// Registers an endpoint; its id.
@@ -79,11 +83,16 @@ impl World {
     }
 }
 
-fn start(home: &Home) -> Server {
-    start_with(home, &[])
+fn start_with(home: &Home, more: &[&str]) -> Server {
+    start_in(home, &root().join("tests/contracts"), more)
 }
 
-fn start_with(home: &Home, more: &[&str]) -> Server {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/contracts");
-    home.start_with(&[&LOCAL[..], &["--contracts", folder.to_str().unwrap()], more].concat())
+/// The folder of the project.
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A server with the contracts of a folder, or of a file.
+fn start_in(home: &Home, contracts: &Path, more: &[&str]) -> Server {
+    home.start_with(&[&LOCAL[..], &["--contracts", contracts.to_str().unwrap()], more].concat())
 }

@@ -50,11 +50,11 @@ fn ten_minutes_to_a_decided_authorization() {
     let page = std::fs::read_to_string(root.join("docs/fhir.md")).unwrap();
     let blocks = blocks(&page, "Prior authorizations (Da Vinci PAS)");
     let [serve, calls] = &blocks[..] else { panic!("{blocks:?}") };
-    let contracts = root.join("tests/contracts");
+    let contracts = root.join("contracts/davinci-pas.yaml");
     let contracts = contracts.to_str().unwrap();
-    let here = |flag| if flag == "tests/contracts" { contracts } else { flag };
+    let here = |flag| if flag == "contracts/davinci-pas.yaml" { contracts } else { flag };
     let flags: Vec<&str> = serve.split_once(" serve ").unwrap().1.split_whitespace().map(here).collect();
-    assert!(page.contains("`bellwire listen --contracts tests/contracts --contract davinci-pas --port 9101`"));
+    assert!(page.contains("`bellwire listen --contracts contracts/davinci-pas.yaml --contract davinci-pas --port 9101`"));
 
     let home = Home::new();
     let server = home.start_with(&flags);

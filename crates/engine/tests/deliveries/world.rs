@@ -80,7 +80,7 @@ impl World {
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         let mut contracts = Contracts::shipped().unwrap();
-        let source = include_str!("../../../../tests/contracts/davinci-pas.yaml");
+        let source = include_str!("../../../../contracts/davinci-pas.yaml");
         contracts.add(Contract::compile(source, "davinci-pas").unwrap()).unwrap();
         let contracts = Arc::new(contracts);
         let location = Location::Sqlite(folder.path().join("test.db"));

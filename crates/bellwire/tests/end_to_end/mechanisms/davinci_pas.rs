@@ -169,7 +169,7 @@ fn only_what_the_guide_has_is_taken() {
 /// A server that knows the contract with its days as parts of a second.
 fn hurried(changes: &[(&str, &str)], contract: &str) -> World {
     let (home, root) = (Home::new(), Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
-    let mut source = std::fs::read_to_string(root.join(format!("tests/contracts/{contract}.yaml"))).unwrap();
+    let mut source = std::fs::read_to_string(root.join(format!("contracts/{contract}.yaml"))).unwrap();
     for (days, moments) in changes {
         assert!(source.contains(days), "{days}");
         source = source.replacen(days, moments, 1);
@@ -179,7 +179,7 @@ fn hurried(changes: &[(&str, &str)], contract: &str) -> World {
     std::fs::write(folder.join(format!("{contract}.yaml")), source).unwrap();
     let server = home.start_with(&[&LOCAL[..], &["--contracts", folder.to_str().unwrap()]].concat());
     server.api.put(&format!("/v1/accounts/{ACCOUNT}"), &json!({ "contract": contract })).expect(201);
-    World { server, home }
+    World { server, contracts: folder, home }
 }
 
 const RETRY: (&str, &str) =

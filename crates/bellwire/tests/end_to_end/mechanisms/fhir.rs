@@ -212,7 +212,7 @@ fn a_subscription_that_cannot_be_told_is_in_error_until_its_client_asks_anew() {
 /// The contracts of R4 and R4B differ in resources alone: what is registered, filtered, sent and refused is the same.
 #[test]
 fn the_contract_of_r4b_differs_from_that_of_r4_in_its_resources_alone() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/contracts");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts");
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
     let (r4, r4b) = (read("fhir-r4-backport.yaml"), read("fhir-r4b-backport.yaml"));
     for (from, to) in [
@@ -234,10 +234,10 @@ fn the_contract_of_r4b_differs_from_that_of_r4_in_its_resources_alone() {
 #[test]
 fn nothing_is_sent_over_plain_http() {
     let home = Home::new();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/contracts");
-    let server = home.start_with(&["--allow-network", "127.0.0.0/8", "--contracts", folder.to_str().unwrap()]);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../contracts/{CONTRACT}.yaml"));
+    let server = home.start_with(&["--allow-network", "127.0.0.0/8", "--contracts", file.to_str().unwrap()]);
     server.api.put(&format!("/v1/accounts/{ACCOUNT}"), &json!({ "contract": CONTRACT })).expect(201);
-    let world = World { server, home };
+    let world = World { server, home, contracts: file };
     let client = Client::of(&world, CONTRACT, ACCOUNT);
     let refused = client.ask("POST", "/Subscription", &[], &subscription("http://127.0.0.1:9/fhir", "empty")).expect(400);
     assert_eq!(refused["issue"][0]["expression"], json!(["channel.endpoint"]), "{refused}");

@@ -10,7 +10,7 @@ use bellwire_testkit::postgres::Cluster;
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
 
-use super::{ACCOUNT, World, start};
+use super::{ACCOUNT, World, start_with};
 use crate::harness::{Answer, Api, Home, Reply, Sink, now, send, until};
 
 const TOKEN_URL: &str = "https://fhir.example/auth/token";
@@ -283,7 +283,7 @@ fn a_client_has_keys_that_can_be_used_or_a_url_where_they_may_be() {
 fn over_one_database_every_node_takes_a_token_and_none_takes_an_assertion_again() {
     let url = Cluster::shared().database();
     let homes = [Home::over(&url), Home::over(&url)];
-    let nodes = homes.each_ref().map(start);
+    let nodes = homes.each_ref().map(|home| start_with(home, &[]));
     let [one, other] = nodes.each_ref().map(|node| node.api.clone());
     one.put(&format!("/v1/accounts/{ACCOUNT}"), &json!({ "contract": "tokens" })).expect(201);
     let client = register(&one, ACCOUNT, &json!({ "jwks": jwks(&[1]) }));

@@ -228,7 +228,7 @@ fn a_contract_that_has_accounts_is_given_keys_beside_their_secrets() {
     let server = start();
     server.api.put(&format!("/v1/accounts/{ACCOUNT}"), &json!({ "contract": "two-schemes" })).expect(201);
     let sink = Sink::start(|_| 200);
-    let mut world = World { server, home: Home::new() };
+    let mut world = World { server, home: Home::new(), contracts: folder.clone() };
     let (path, made) = world.registered(&json!({ "url": sink.url("/in") }));
     assert!(made.get("public_key").is_none_or(Value::is_null), "{made}");
     world.once(&path, "active");
