@@ -49,17 +49,25 @@ const KNOWN: [Builtin; 7] = [
     Builtin::EndpointOptions,
 ];
 
+/// A value as an expression names it.
+fn spelled(variable: &Variable) -> String {
+    match variable.names() {
+        (root, Some(field)) => format!("{root}.{field}"),
+        (root, None) => root.to_owned(),
+    }
+}
+
 /// Reads a condition: one expression.
 pub(crate) fn read_condition(node: &Node, path: &str, report: &mut Report) -> Option<Expression> {
     let help = "write one expression and nothing around it: `\"{{ endpoint.options.format == 'form' }}\"`";
     let expression = Template::read_expression(node, path, &[], ("a condition is one expression", help), report)?;
     let unknown = |variable: &Variable| !matches!(variable, Variable::Builtin(builtin) if KNOWN.contains(builtin));
-    if expression.uses(unknown) {
+    if let Some(used) = expression.paths.iter().find(|path| unknown(&path.variable)) {
         let help = format!("use `{}`", KNOWN.map(Builtin::as_str).join("`, `"));
         report.add(
             node.at,
             path,
-            "this is decided before there is a request, and knows the event and the endpoint's options only",
+            format!("`{}` is not known yet: this is decided before there is a request", spelled(&used.variable)),
             help,
         );
         return None;
