@@ -15,6 +15,7 @@ mod heartbeats;
 mod key_pairs;
 mod key_versions;
 mod leases;
+mod libraries;
 mod missed;
 mod options;
 mod previous;
