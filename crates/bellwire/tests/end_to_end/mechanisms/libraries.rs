@@ -9,7 +9,7 @@ use bellwire_testkit::sink::Reply;
 use serde_json::{Value, json};
 
 use super::{ACCOUNT, World};
-use crate::harness::{Request, Sink};
+use crate::harness::{Request, Sink, bellwire, run, send};
 
 /// A library, and what a receiver holds for it.
 struct Library {
@@ -115,12 +115,12 @@ fn http_message_signatures_with_a_key_that_is_read_as_pem() {
     let request = sink.wait_for(1).remove(0);
     let id = request.header("signature-input").unwrap().split("keyid=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let path = format!("/published/message-signatures/keys/{id}");
-    let answer = crate::harness::send(world.server.api.address, "GET", &path, &[], b"").unwrap();
+    let answer = send(world.server.api.address, "GET", &path, &[], b"").unwrap();
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/x-pem-file")));
     let pem = String::from_utf8(answer.body).unwrap();
     assert!(pem.starts_with("-----BEGIN PUBLIC KEY-----\n"), "{pem}");
     Library::with_key("http-message-signatures", pem.into()).judge(&sink, &request, ("1.10", "1.1"));
-    let refused = crate::harness::send(world.server.api.address, "GET", "/published/message-signatures/none", &[], b"").unwrap();
+    let refused = send(world.server.api.address, "GET", "/published/message-signatures/none", &[], b"").unwrap();
     assert_eq!((refused.status, refused.header("content-type")), (404, Some("text/plain; charset=utf-8")));
 }
 
@@ -140,4 +140,13 @@ fn a_token_with_the_digest_of_the_body_by_a_key_that_is_asked_for() {
     let body: &[u8] = br#"{"webhook_type": "ITEM", "webhook_code": "INITIAL_UPDATE", "item_id": "\u00e9"}"#;
     assert_eq!(request.body, body);
     Library::with_key("PyJWT", found["key"].clone()).judge(&sink, &request, ("ITEM", "AUTH"));
+}
+
+/// A private key in PEM starts with a dash, and so may any secret.
+#[test]
+fn a_secret_that_starts_with_a_dash_is_no_flag() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/contracts/challenge.yaml");
+    let shown =
+        run(bellwire().args(["contract", "render", file, "--handshake", "1", "--secret", "-----a secret of dashes-----"]));
+    assert!(shown.success().contains("X-Slack-Signature: v0="), "{shown:?}");
 }
