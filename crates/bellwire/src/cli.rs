@@ -310,7 +310,7 @@ pub(crate) struct RenderArguments {
     #[arg(long, value_name = "JSON")]
     pub(crate) options: Option<String>,
     /// The secret to sign with; by default, one in the contract's format, the same each time
-    #[arg(long, value_name = "SECRET")]
+    #[arg(long, value_name = "SECRET", allow_hyphen_values = true)]
     pub(crate) secret: Option<String>,
     /// The endpoint's URL
     #[arg(long, value_name = "URL", default_value = "https://client.example/webhooks")]

@@ -205,6 +205,13 @@ impl Activation {
         self.steps.first().map(|step| &step.own.event_type)
     }
 
+    /// The names of the signatures that answers are compared with, or that answers give.
+    pub(crate) fn signatures(&self) -> Vec<&str> {
+        let conditions = self.steps.iter().filter_map(|step| step.accept.as_ref());
+        let paths = conditions.chain(&self.secret).chain(&self.rate_limit).flat_map(|expression| &expression.paths);
+        paths.filter_map(|path| if let Variable::Signature(name) = &path.variable { Some(name.as_str()) } else { None }).collect()
+    }
+
     /// The condition under which the answer to a request is right; `None`: its status says.
     pub fn accepts(&self, step: usize) -> Option<&str> {
         Some(self.steps.get(step)?.accept.as_ref()?.text.as_str())

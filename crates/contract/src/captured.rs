@@ -64,6 +64,8 @@ pub(crate) struct Captured<'a> {
     request: &'a CapturedRequest<'a>,
     url: String,
     pub(crate) shown: Vec<Shown<'a>>,
+    /// Whether an optional field of the event's data is not there, which says that the data does not have it.
+    lacks_data: bool,
     secret: &'a str,
     /// The version that the value which is looked at shows of its secret.
     version: Option<i64>,
@@ -98,7 +100,16 @@ impl<'a> Captured<'a> {
     pub(crate) fn new(contract: &'a Contract, plan: &'a RequestPlan, request: &'a CapturedRequest<'a>) -> Self {
         let host = request.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         let url = if request.url.starts_with('/') { format!("https://{host}{}", request.url) } else { request.url.to_owned() };
-        let mut captured = Self { contract, request, url, shown: Vec::new(), secret: "", version: None, meter: Arc::default() };
+        let mut captured = Self {
+            contract,
+            request,
+            url,
+            shown: Vec::new(),
+            lacks_data: false,
+            secret: "",
+            version: None,
+            meter: Arc::default(),
+        };
         match (&plan.body, std::str::from_utf8(request.body)) {
             (Body::Json(tree), Ok(text)) if serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok() => {
                 captured.read_tree(tree, text, "the body");
@@ -147,9 +158,10 @@ impl<'a> Captured<'a> {
             }
             Tree::Text(template) => self.read_template(template, &json::unquote(raw).unwrap_or_default(), place),
             Tree::Object(members) => {
-                for (name, _, tree) in tree.fields() {
-                    if let Some(raw) = json::member(raw, name) {
-                        self.read_tree(tree, raw, place);
+                for (name, optional, tree) in tree.fields() {
+                    match json::member(raw, name) {
+                        Some(raw) => self.read_tree(tree, raw, place),
+                        None => self.lacks_data |= optional && tree.is_of_data(),
                     }
                 }
                 self.read_merged(members, raw, place);
@@ -205,7 +217,8 @@ impl<'a> Captured<'a> {
             let path = shown.expression.path().filter(|path| path.variable == Variable::Builtin(Builtin::EventData))?;
             Some((path.inside.as_slice(), shown.raw.clone().unwrap_or_else(|| data::quoted(&shown.text))))
         });
-        data::assembled(&fields.collect::<Vec<_>>()).map_or(Piece::Absent, |raw| Piece::Json(raw.into()))
+        let nothing = || if self.lacks_data { Piece::Json("{}".into()) } else { Piece::Absent };
+        data::assembled(&fields.collect::<Vec<_>>()).map_or_else(nothing, |raw| Piece::Json(raw.into()))
     }
 }
 

@@ -50,6 +50,14 @@ const KNOWN: [Builtin; 7] = [
     Builtin::EndpointOptions,
 ];
 
+/// A value as an expression names it.
+fn spelled(variable: &Variable) -> String {
+    match variable.names() {
+        (root, Some(field)) => format!("{root}.{field}"),
+        (root, None) => root.to_owned(),
+    }
+}
+
 /// Reads a condition: one expression.
 pub(crate) fn read_condition(node: &Node, path: &str, report: &mut Report) -> Option<Expression> {
     let help = "write one expression and nothing around it: `\"{{ endpoint.options.format == 'form' }}\"`";
@@ -82,12 +90,12 @@ fn check_known(expression: &Expression, node: &Node, path: &str, report: &mut Re
         Variable::Local(_) => true,
         _ => false,
     };
-    if expression.uses(|variable| !known(variable)) {
+    if let Some(used) = expression.paths.iter().find(|path| !known(&path.variable)) {
         let help = format!("use `{}`", KNOWN.map(Builtin::as_str).join("`, `"));
         report.add(
             node.at,
             path,
-            "this is decided before there is a request, and knows the event and the endpoint's options only",
+            format!("`{}` is not known yet: this is decided before there is a request", spelled(&used.variable)),
             help,
         );
         return None;

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bellwire_domain::time::Zone;
+use md5::Md5;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
@@ -31,6 +32,7 @@ bellwire_domain::words! {
         Lower = "lower",
         String = "string",
         Json = "json",
+        Md5 = "md5",
         Sha1 = "sha1",
         Sha256 = "sha256",
         Sha384 = "sha384",
@@ -118,6 +120,7 @@ impl Filter {
                 input.write_json(&mut out)?;
                 owned(out)
             }
+            FilterName::Md5 => bytes(Md5::digest(input.to_text()?).to_vec()),
             FilterName::Sha1 => bytes(Sha1::digest(input.to_text()?).to_vec()),
             FilterName::Sha256 => bytes(Sha256::digest(input.to_text()?).to_vec()),
             FilterName::Sha384 => bytes(Sha384::digest(input.to_text()?).to_vec()),
@@ -158,6 +161,7 @@ impl Filter {
             | FilterName::UnixMs
             | FilterName::Rfc3339
             | FilterName::HttpDate
+            | FilterName::Md5
             | FilterName::Sha1
             | FilterName::Sha256
             | FilterName::Sha384

@@ -6,6 +6,7 @@
 
 mod api;
 mod bindings;
+mod body;
 mod error_kind;
 mod inputs;
 mod read;

@@ -140,6 +140,15 @@ pub(crate) enum Step {
     Body,
 }
 
+fn read_method(node: &Node, path: &str, report: &mut Report) -> Option<Method> {
+    if node.scalar().is_some_and(|scalar| scalar.text.contains("{{")) {
+        let help = "write the usual one, and each other one in `request.variants` or in the `request` of an event";
+        report.add(node.at, path, "a method is one of the words of the language and no template", help);
+        return None;
+    }
+    word::<RequestMethod>(node, path, report).map(Method::from)
+}
+
 /// Whether an endpoint may have headers of its own.
 pub(crate) fn reads_custom_headers(node: &Node, report: &mut Report) -> bool {
     let mut ignored = Report::new("");
@@ -175,7 +184,7 @@ impl RequestPlan {
             changed.or_else(|| base.get(key).map(|node| (node, base.path_of(key))))
         };
         let method = match pick("method") {
-            Some((node, path)) => word::<RequestMethod>(node, &path, report).map(Method::from),
+            Some((node, path)) => read_method(node, &path, report),
             None => Some(Method::POST),
         };
         let url = match pick("url") {

@@ -51,11 +51,15 @@ impl Template {
         (wrong, help): (&str, &str),
         report: &mut Report,
     ) -> Option<Expression> {
-        let mut parts = Self::read(node, path, locals, report)?.parts;
-        if let (Some(Part::Expression(expression)), true) = (parts.pop(), parts.is_empty()) {
+        let mut template = Self::read(node, path, locals, report)?;
+        let bare = template.constant().filter(|text| !text.trim().is_empty()).map(ToOwned::to_owned);
+        if let (Some(Part::Expression(expression)), true) = (template.parts.pop(), template.parts.is_empty()) {
             return Some(expression);
         }
-        report.add(node.at, path, wrong, help);
+        match bare {
+            Some(text) => report.add(node.at, path, "this is a text and no expression", format!("write `\"{{{{ {text} }}}}\"`")),
+            None => report.add(node.at, path, wrong, help),
+        }
         None
     }
 

@@ -93,6 +93,12 @@ impl Tree {
         found
     }
 
+    /// Whether it is a value of the event's data as it stands.
+    pub(crate) fn is_of_data(&self) -> bool {
+        let Self::Value(expression) = self else { return false };
+        expression.path().is_some_and(|path| path.variable == Variable::Builtin(Builtin::EventData))
+    }
+
     /// Shows every expression of the tree.
     pub(crate) fn visit<'t>(&'t self, visitor: &mut dyn FnMut(&'t Expression)) {
         match self {

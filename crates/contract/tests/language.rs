@@ -2,6 +2,8 @@
 
 mod common;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bellwire_contract::{CapturedRequest, Contract, Verdict};
 use common::{DATA, NOW, body, compile, header, render, secrets, try_render, with_body};
 use proptest::prelude::*;
@@ -66,6 +68,10 @@ fn bodies() {
             "[ { $let: { all: \"{{ event.data.list }}\" }, $then: { $each: \"{{ all }}\", $then: \"{{ item.n }}\" } }, { $let: { no: \"{{ event.data.none.none }}\" }, $when: \"{{ no is undefined }}\", \"no?\": \"{{ no }}\", x: \"{{ no | default(1) }}\" } ]",
             r#"[1e2,2,{"x":1}]"#,
         ),
+        // No name stands in a mapping twice: what is merged in gives way.
+        ("{ $merge: \"{{ event.data.nested }}\", \"x?\": \"{{ event.data.none }}\" }", "{}"),
+        ("{ x: 1, $merge: \"{{ {'x': 2, 'y': 3, 'z': 4} }}\", z: 5 }", r#"{"x":1,"y":3,"z":5}"#),
+        ("{ a: \"{{ 'abc' | md5 | hex }}\" }", r#"{"a":"900150983cd24fb0d6963f7d28e17f72"}"#),
         ("{ type: \"{{ event.type }}\", $merge: \"{{ event.data.nested }}\", z: 1 }", r#"{"type":"a.b","x":{"y":-0.0},"z":1}"#),
         (
             "{ a: \"{{ event.data.list | length }}\", b: \"{{ event.data.list | map(attribute='sku') | join('+') }}\" }",
@@ -382,6 +388,22 @@ signatures:
     assert_eq!(header(&three, "x-tokens").split(' ').count(), 3);
     assert_eq!(header(&three, "x-tokens").split(' ').next(), Some(header(&three, "x-token")));
     contract.check_secret("no\nbreak").unwrap_err();
+}
+
+/// The `typ` of a token is `JWT`, or what the contract writes; neither stands in it twice.
+#[test]
+fn a_token_has_each_member_of_its_header_once() {
+    for (header, expected) in
+        [("{ kid: a }", r#"{"alg":"HS256","typ":"JWT","kid":"a"}"#), ("{ typ: at+jwt }", r#"{"alg":"HS256","typ":"at+jwt"}"#)]
+    {
+        let source = format!(
+            "contract: t\ntitle: T\nevents: any\nrequest: {{ headers: {{ x-t: \"{{{{ signature.t }}}}\" }}, body: {{}} }}\nsignatures: {{ t: {{ jwt: {{ header: {header}, claims: {{ iat: \"{{{{ attempt.at | unix }}}}\" }} }} }} }}\n"
+        );
+        let request = render(&compile(&source), "a.b", "{}", &["secret"]);
+        let token = request.headers["x-t"].to_str().unwrap();
+        let decoded = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
+        assert_eq!(String::from_utf8(decoded).unwrap(), expected);
+    }
 }
 
 #[test]

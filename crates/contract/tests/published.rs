@@ -48,6 +48,9 @@ published:
 
 const AT: Timestamp = Timestamp::from_secs(1_736_937_000);
 
+/// How text goes out unless the contract says otherwise.
+const TEXT: &str = "text/plain; charset=utf-8";
+
 fn compile(source: &str) -> Result<Contract, String> {
     Contract::compile(source, "t").map_err(|error| error.to_string())
 }
@@ -73,6 +76,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("url: \"{{ request.body.target.url }}\", ", ""),
     ("      endpoint: { id: \"{{ request.path.id }}\" }\n", ""),
     ("{{ request.body.label }}", "{{ request.boby.label }}"),
+    ("body: \"{{ resource.document }}\"", "body: { $text: \"{{ resource.sate }}\", id: 1 }"),
+    ("body: \"{{ resource.document }}\"", "body: { $text: \"{{ resource.sate }}\" }"),
     ("{{ request.body.label }}", "{{ event.data }}"),
     ("{{ request.body.label }}", "{{ request.header['X-Label'] }}"),
     ("{{ endpoint.name }}", "{{ endpoint.nmae }}"),
@@ -218,6 +223,28 @@ fn what_comes_several_times_in_a_query_is_a_list_and_the_time_is_known() {
         let answer = api.answer(read, &request, &Passed::Resource(account, resource)).unwrap();
         assert_eq!((answer.headers["x-at"].to_str().unwrap(), answer.headers["x-ids"].to_str().unwrap()), ("1736937000", shown));
     }
+}
+
+#[test]
+fn an_answer_and_a_refusal_can_be_text() {
+    let as_text = "body: { $text: \"<order state='{{ resource.state | xml }}'/>\" }";
+    let source = BASE.replacen("body: \"{{ resource.document }}\"", as_text, 1);
+    let body = "{ ok: false, kind: \"{{ error.kind }}\", message: \"{{ error.message }}\", field?: \"{{ error.field }}\" }";
+    let source = source.replacen(body, "{ $text: \"{{ error.kind }}: {{ error.message }}\" }", 1);
+    let source = source.replacen("status: { invalid: 422 }", "headers: { content-type: text/x-refusal }", 1);
+    let contract = compile(&source).unwrap();
+    let api = contract.published().unwrap();
+    let headers = HeaderMap::new();
+    let request = PublishedRequest { at: AT, path: &[], query: &[], headers: &headers, body: None };
+    let (kind, id, state, document) = ("order".to_owned(), "1".to_owned(), "a<b".to_owned(), "{}".to_owned());
+    let resource = ResourceView { kind, id, state, version: 1, created_at: AT, updated_at: AT, document };
+    let account = AccountView { id: "s".to_owned(), name: None };
+    let (read, _) = route(api, &Method::GET, "/orders/1");
+    let answer = api.answer(read, &request, &Passed::Resource(account, resource)).unwrap();
+    assert_eq!((&answer.body[..], &answer.headers["content-type"]), (&b"<order state='a&lt;b'/>"[..], &TEXT.parse().unwrap()));
+    let refused = api.refuse(ErrorKind::NotFound, "no such order", None);
+    assert_eq!(&refused.body[..], b"not_found: no such order");
+    assert_eq!(refused.headers["content-type"], "text/x-refusal");
 }
 
 #[test]

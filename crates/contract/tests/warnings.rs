@@ -83,6 +83,18 @@ fn a_signature_that_nothing_uses_is_warned_of() {
     );
 }
 
+#[test]
+fn a_signature_that_only_a_handshake_knows_is_used() {
+    for activation in [
+        "{ steps: [{ accept: \"{{ answer.body == signature.m }}\" }] }",
+        "{ steps: [{ request: { headers: { x-s: \"{{ signature.m }}\" } } }] }",
+    ] {
+        let request = format!("{{ body: \"{{{{ event.data }}}}\" }}\nactivation: {activation}");
+        let found = signed(&request, r#"{ m: { hmac: sha256, over: "{{ activation.token }}" } }"#);
+        assert_eq!(found, Vec::<String>::new(), "{activation}");
+    }
+}
+
 /// One has a reason: a client made from NovaMed's guide as it stands uses its placeholder of 12 characters.
 #[test]
 fn no_contract_that_comes_with_bellwire_is_warned_of_but_novamed_for_its_short_secrets() {

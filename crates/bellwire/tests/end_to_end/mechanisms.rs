@@ -16,6 +16,7 @@ mod heartbeats;
 mod key_pairs;
 mod key_versions;
 mod leases;
+mod libraries;
 mod missed;
 mod options;
 mod order;

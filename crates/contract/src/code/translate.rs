@@ -158,6 +158,7 @@ fn filtered(filter: FilterName, value: Value) -> Option<Value> {
         | FilterName::Rfc3339
         | FilterName::HttpDate
         | FilterName::Json
+        | FilterName::Md5
         | FilterName::Crc32
         | FilterName::UrlScheme
         | FilterName::UrlPort

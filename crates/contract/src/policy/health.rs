@@ -132,6 +132,10 @@ fn read_failed(node: &Node, has_unhealthy: bool, report: &mut Report) -> Option<
 /// What happens to an endpoint that has failed.
 fn read_then(fields: &Fields<'_>, report: &mut Report) -> Option<FailedThen> {
     let Some(node) = fields.get("then").filter(|node| node.scalar().is_none()) else {
+        if fields.get("then").and_then(Node::scalar).is_some_and(|scalar| scalar.text == "mute") {
+            report.add(fields.at("then"), &fields.path_of("then"), "for how long?", "write `{ mute: 30m }`");
+            return None;
+        }
         return Some(match fields.word("then", report) {
             Some(Then::Disable) => FailedThen::Disable,
             Some(Then::Pause) | None => FailedThen::Pause,

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode};
 use crate::expression::Expression;
 use crate::failure::RenderError;
 use crate::published::bindings::{Bindings, quoted, write};
+use crate::published::body::AnswerBody;
 use crate::published::error_kind::ErrorKind;
 use crate::published::inputs::{self, Input, Inputs, PublishedRequest};
 use crate::published::refusals::{RefusalRule, RuledOut};
@@ -13,7 +14,6 @@ use crate::published::tokens::TokenRules;
 use crate::published::verb::{ADD_EVENTS, Verb};
 use crate::published::views::Passed;
 use crate::request::Header;
-use crate::tree::Tree;
 use crate::variables::Scope;
 
 /// The last part of the name under which answers know why an endpoint fails.
@@ -69,7 +69,7 @@ pub struct PublishedRoute {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: Vec<Header>,
-    pub(crate) body: Option<Tree>,
+    pub(crate) body: Option<AnswerBody>,
 }
 
 /// How refusals look.
@@ -77,7 +77,7 @@ pub(crate) struct Answer {
 pub(crate) struct Errors {
     pub(crate) statuses: Vec<(ErrorKind, StatusCode)>,
     pub(crate) headers: Vec<Header>,
-    pub(crate) body: Tree,
+    pub(crate) body: AnswerBody,
 }
 
 /// What a method and a path lead to.

@@ -9,8 +9,8 @@ use crate::failure::RenderError;
 use crate::json;
 use crate::meter::Meter;
 use crate::piece::Piece;
+use crate::published::body::AnswerBody;
 use crate::request::Header;
-use crate::tree::Tree;
 use crate::variables::{Builtin, Scope, Values, Variable};
 
 /// How often an answer may hold what it is made from: a page of events is longer than any request.
@@ -57,7 +57,7 @@ impl Values for Bindings {
 /// The headers and the body of an answer.
 pub(crate) fn write(
     headers: &[Header],
-    body: Option<&Tree>,
+    body: Option<&AnswerBody>,
     names: &Bindings,
     place: &str,
 ) -> Result<(HeaderMap, Bytes), RenderError> {
@@ -72,8 +72,8 @@ pub(crate) fn write(
         }
     }
     let mut out = String::new();
-    if let Some(tree) = body {
-        tree.render(scope, &mut out).map_err(|failure| RenderError::of(format!("{place}.body"), failure))?;
+    if let Some(body) = body {
+        body.render(scope, &mut out).map_err(|failure| RenderError::of(format!("{place}.body"), failure))?;
     }
     Ok((map, Bytes::from(out)))
 }

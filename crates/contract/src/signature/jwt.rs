@@ -6,13 +6,13 @@ use bellwire_domain::Secret;
 use serde_json::value::RawValue;
 use subtle::ConstantTimeEq as _;
 
-use crate::diagnostic::Report;
+use crate::diagnostic::{At, Report};
 use crate::expression::Expression;
 use crate::failure::Failure;
 use crate::grammar::{KeySpec, Shape};
 use crate::json;
 use crate::key_pair::{EcdsaForm, PrivateKey, SignatureAlgorithm, VerifyingKey};
-use crate::reader::Fields;
+use crate::reader::{Fields, join};
 use crate::signature::hash::Hash;
 use crate::signature::key::{KEY, KeyDerivation};
 use crate::signature::scheme::{Receiver, Recipe, Scheme, SchemeKind, Secrets, Token};
@@ -117,11 +117,23 @@ fn read(fields: &Fields<'_>, report: &mut Report) -> Option<Box<dyn Scheme>> {
     if let Some(node) = jwt.get("header") {
         let path = jwt.path_of("header");
         match Tree::read(node, &path, &[], report)? {
-            Tree::Object(members) => header.extend(members),
+            Tree::Object(members) => add_to_header(&mut header, members, node.at, &path, report),
             _ => report.add(node.at, &path, "this is not a mapping", "write the header's members, such as `kid: …`"),
         }
     }
     Some(Box::new(Jwt { algorithm, signer, header: Tree::Object(header), claims }))
+}
+
+/// Adds what the contract says of a token's header. It may say another `typ`; the algorithm is said by `alg` beside `header`.
+fn add_to_header(header: &mut Vec<Member>, members: Vec<Member>, at: At, path: &str, report: &mut Report) {
+    let names = |name: &'static str| move |member: &Member| matches!(member, Member::Field { name: known, .. } if known == name);
+    if members.iter().any(names("alg")) {
+        report.add(at, &join(path, "alg"), "the token's algorithm already stands in its header", "remove this key");
+    }
+    if members.iter().any(names("typ")) {
+        header.retain(|member| !names("typ")(member));
+    }
+    header.extend(members);
 }
 
 fn constant(name: &str, value: &str) -> Member {

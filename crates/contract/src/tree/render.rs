@@ -150,7 +150,7 @@ fn render_object(members: &[Member], scope: Scope<'_>, out: &mut String) -> Resu
         match member {
             Member::Merge(expression) => {
                 let empty = out.len();
-                merge(expression, scope, out).map_err(|failure| failure.inside("$merge"))?;
+                merge(expression, members, scope, out).map_err(|failure| failure.inside("$merge"))?;
                 if out.len() == empty {
                     out.truncate(before);
                 }
@@ -200,7 +200,8 @@ fn is_empty(raw: &str) -> bool {
     inside('[', ']').or_else(|| inside('{', '}')).is_some_and(|inside| inside.trim().is_empty())
 }
 
-fn merge(expression: &Expression, scope: Scope<'_>, out: &mut String) -> Result<(), Failure> {
+/// Appends the members of an object but those whose names the mapping around it has itself: no name stands in it twice.
+fn merge(expression: &Expression, around: &[Member], scope: Scope<'_>, out: &mut String) -> Result<(), Failure> {
     let value = expression.evaluate(scope).map_err(|error| Failure::of(expression, error))?;
     let Piece::Json(raw) = &value else {
         if value.is_missing() {
@@ -211,9 +212,15 @@ fn merge(expression: &Expression, scope: Scope<'_>, out: &mut String) -> Result<
     if !raw.trim_start().starts_with('{') {
         return Err(Failure::unnamed(expression, &EvalError::new("is not an object")));
     }
-    for (index, (key, value)) in json::members(raw).enumerate() {
+    let is_own = |key: &str| around.iter().any(|member| matches!(member, Member::Field { name, .. } if name == key));
+    let start = out.len();
+    for (key, value) in json::members(raw) {
+        scope.meter().step(around.len()).map_err(|error| Failure::unnamed(expression, &error))?;
+        if is_own(&key) {
+            continue;
+        }
         charge(scope, key.len().saturating_mul(json::ESCAPED_BYTES_MAX) + value.len() + MEMBER_BYTES)?;
-        if index > 0 {
+        if out.len() > start {
             out.push(',');
         }
         json::write_string(out, &key);

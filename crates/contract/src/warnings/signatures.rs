@@ -1,5 +1,6 @@
 //! Signatures that no receiver can compute, or that none is sent.
 
+use crate::activation::Activation;
 use crate::contract::Contract;
 use crate::diagnostic::At;
 use crate::expression::Expression;
@@ -11,10 +12,12 @@ use crate::variables::{Builtin, Variable};
 
 impl Contract {
     pub(super) fn warn_of_signatures(&self, add: &mut dyn FnMut(At, &str, String, &str)) {
-        let plans: Vec<&RequestPlan> = self.plans().collect();
+        let shaking = self.activation().map(Activation::signatures).unwrap_or_default();
+        let plans: Vec<&RequestPlan> = self.plans().chain(self.activation().into_iter().flat_map(Activation::plans)).collect();
         for signature in &self.signatures {
             let path = format!("signatures.{}", signature.name);
-            if !plans.iter().any(|plan| self.used(plan).any(|used| used.name == signature.name)) {
+            let is_compared = shaking.contains(&signature.name.as_str());
+            if !is_compared && !plans.iter().any(|plan| self.used(plan).any(|used| used.name == signature.name)) {
                 let help = format!("write `{{{{ signature['{}'] }}}}` into a header, or remove it", signature.name);
                 add(signature.at, &path, "nothing uses this signature".to_owned(), &help);
             } else if let Some(over) = signature.scheme.signed().filter(|over| over.constant().is_some()) {

@@ -44,7 +44,7 @@ pub(crate) fn read_errors(node: &Node, report: &mut Report) -> Option<Errors> {
         }
     }
     let known = Known { names: ERROR_NAMES.to_vec(), route: None };
-    let body = fields.get("body").and_then(|node| known.tree(node, &fields.path_of("body"), report));
-    let headers = known.headers(&fields, body.is_some(), report);
+    let body = fields.get("body").and_then(|node| known.body(node, &fields.path_of("body"), report));
+    let headers = known.headers(&fields, body.as_ref(), report);
     Some(Errors { statuses, headers: headers?, body: body? })
 }

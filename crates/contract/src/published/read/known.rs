@@ -5,6 +5,7 @@ use http::Method;
 use crate::diagnostic::{Report, suggestion};
 use crate::expression::Expression;
 use crate::path::Path;
+use crate::published::body::AnswerBody;
 use crate::reader::Fields;
 use crate::request::{Header, read_headers};
 use crate::template::{Part, Template};
@@ -30,6 +31,13 @@ impl Known<'_> {
         Some(tree)
     }
 
+    /// The body of an answer.
+    pub(crate) fn body(&self, node: &Node, place: &str, report: &mut Report) -> Option<AnswerBody> {
+        let body = AnswerBody::read(node, place, &self.locals(), report)?;
+        body.visit(&mut |expression| self.check(expression, place, report));
+        Some(body)
+    }
+
     /// A condition: one expression.
     pub(crate) fn condition(&self, node: &Node, place: &str, report: &mut Report) -> Option<Expression> {
         let help = "write one expression and nothing around it: `\"{{ request.body.operationName == 'addHook' }}\"`";
@@ -45,8 +53,8 @@ impl Known<'_> {
         Some(template)
     }
 
-    /// The headers. With a body, `content-type` is JSON unless they set it.
-    pub(crate) fn headers(&self, fields: &Fields<'_>, has_body: bool, report: &mut Report) -> Option<Vec<Header>> {
+    /// The headers. With a body, `content-type` is that of its form unless they set it.
+    pub(crate) fn headers(&self, fields: &Fields<'_>, body: Option<&AnswerBody>, report: &mut Report) -> Option<Vec<Header>> {
         let mut headers = Vec::new();
         let place = fields.path_of("headers");
         if let Some(node) = fields.get("headers")
@@ -57,8 +65,10 @@ impl Known<'_> {
         for expression in headers.iter().flat_map(|header| &header.values).flat_map(Template::expressions) {
             self.check(expression, &place, report);
         }
-        if has_body && !headers.iter().any(|header| header.name == http::header::CONTENT_TYPE) {
-            let value = Template { at: fields.at, parts: vec![Part::Text("application/json".to_owned())] };
+        if let Some(body) = body
+            && !headers.iter().any(|header| header.name == http::header::CONTENT_TYPE)
+        {
+            let value = Template { at: fields.at, parts: vec![Part::Text(body.content_type().to_owned())] };
             let (name, spelled) = (http::header::CONTENT_TYPE, "Content-Type".into());
             headers.push(Header { name, spelled, optional: false, values: vec![value] });
         }

@@ -312,9 +312,9 @@ fn read_answer(fields: &Fields<'_>, verb: Verb, known: &Known<'_>, report: &mut 
             report.add(node.at, &fields.path_of("body"), "an answer with status 204 has no body", "leave one of them out");
             None
         }
-        Some(node) => Some(known.tree(node, &fields.path_of("body"), report)?),
+        Some(node) => Some(known.body(node, &fields.path_of("body"), report)?),
         None => None,
     };
-    let headers = known.headers(&fields, body.is_some(), report)?;
+    let headers = known.headers(&fields, body.as_ref(), report)?;
     Some(Answer { status, headers, body })
 }
