@@ -6,6 +6,7 @@ use bellwire_domain::{Decision, EventFilter, EventType, HealthStatus};
 use bellwire_store::{EndpointChanges, EventQuery, PublishError, StoreError};
 
 use crate::fixture::{Fixture, account_id, event, lane, page};
+use crate::privacy::new_erasure;
 
 #[tokio::test]
 async fn an_event_goes_to_every_endpoint_that_wants_it_and_is_handed_over() {
@@ -227,5 +228,22 @@ async fn an_account_has_so_many_live_deliveries_and_no_more() {
     fixture.store.records.retry_delivery(held[0].id).await.unwrap(); // by hand, one over
     fixture.store.records.delete_endpoint(&lane("a", "e1")).await.unwrap();
     fixture.publish(&account, vec![event("ev4", "x")]).await.unwrap();
+    fixture.reopen().await;
+}
+
+#[tokio::test]
+async fn of_a_batch_in_which_one_cannot_be_sent_again_nothing_is_stored() {
+    let fixture = Fixture::new();
+    let account = fixture.account("a").await;
+    fixture.endpoint("a", "e", EventFilter::All).await;
+    fixture.publish(&account, vec![event("gone", "x")]).await.unwrap();
+    fixture.store.records.start_erasure(new_erasure("era_1", "a", "patient-1")).await.unwrap();
+    while fixture.store.queue.advance_erasure(None).await.unwrap().is_some() {}
+    let mut again = event("gone", "x");
+    again.redeliver = true;
+    let refused = fixture.publish(&account, vec![event("new", "x"), again]).await;
+    assert!(matches!(refused, Err(PublishError::DataRemoved { index: 1 })), "{refused:?}");
+    assert!(fixture.store.records.find_event(&account.id, &event("new", "x").id).await.unwrap().is_none());
+    assert_eq!(fixture.store.records.last_seq(&account.id).await.unwrap(), 1);
     fixture.reopen().await;
 }
