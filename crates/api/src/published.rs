@@ -8,6 +8,7 @@ mod act;
 mod if_match;
 mod refusal;
 mod serve;
+mod show;
 mod token;
 
 use std::sync::Arc;

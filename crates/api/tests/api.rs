@@ -38,6 +38,8 @@ mod keys;
 mod overload;
 #[path = "api/published.rs"]
 mod published;
+#[path = "api/published_sending.rs"]
+mod published_sending;
 #[path = "api/replays.rs"]
 mod replays;
 #[path = "api/resources.rs"]

@@ -115,6 +115,11 @@ impl AccountAccess {
         self.by.entry(action).in_account(&self.account.id)
     }
 
+    /// Permission for the same where any account could be meant: for this one only.
+    pub(crate) fn scope(&self) -> Scope {
+        Scope { only: Some(self.account.id.clone()), by: self.by.clone(), shows_contents: self.shows_contents }
+    }
+
     /// The account.
     pub fn account(&self) -> &Arc<Account> {
         &self.account

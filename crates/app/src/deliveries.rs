@@ -3,7 +3,7 @@
 use bellwire_domain::{AuditAction, AuditDetail, DeliveryId, EndpointId, EventId};
 use bellwire_store::{Attempt, Delivery, DeliveryQuery, Page, PageRequest, RetryResult, SubjectHash};
 
-use crate::{App, AppError, Conflict, DeliveryFilter, Resource, Scope};
+use crate::{AccountAccess, App, AppError, Conflict, DeliveryFilter, Resource, Scope};
 
 /// A delivery with all its attempts.
 pub type DeliveryWithAttempts = (Delivery, Vec<Attempt>);
@@ -101,10 +101,22 @@ impl App {
 
     /// Makes a delivery due now, whether it waits or has ended.
     pub async fn retry_delivery(&self, scope: &Scope, id: &str) -> Result<DeliveryWithAttempts, AppError> {
+        self.make_due(scope, id).await?;
+        self.get_delivery(scope, id).await
+    }
+
+    /// The same with a delivery of one account, shown without what was answered to its attempts.
+    pub async fn retry_account_delivery(&self, access: &AccountAccess, id: &str) -> Result<DeliveryWithAttempts, AppError> {
+        let scope = access.scope();
+        self.make_due(&scope, id).await?;
+        self.get_delivery_head(&scope, id).await
+    }
+
+    async fn make_due(&self, scope: &Scope, id: &str) -> Result<(), AppError> {
         let (delivery, _) = self.get_delivery_head(scope, id).await?;
         let entry = scope.entry(AuditAction::DeliveryRetried).in_account(&delivery.account_id).to(id);
         match self.records().audited(entry).retry_delivery(delivery.id).await? {
-            RetryResult::Due(_) => self.get_delivery(scope, id).await,
+            RetryResult::Due(_) => Ok(()),
             RetryResult::InFlight => Err(Conflict::DeliveryInFlight.into()),
             RetryResult::DataRemoved => Err(Conflict::DataRemoved.into()),
             RetryResult::EndpointGone => Err(Conflict::EndpointDeleted.into()),

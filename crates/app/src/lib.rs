@@ -54,6 +54,7 @@ mod secrets;
 mod sessions;
 mod shown_secret;
 mod tally;
+mod test_events;
 mod tokens;
 mod trouble;
 mod used_keys;

@@ -110,9 +110,9 @@ pub use key_pair::{KeyKind, PublicKey};
 pub use options::EndpointOption;
 pub use proofs::Proof;
 pub use published::{
-    AccountView, Authentication, DeliveryView, EndpointView, ErrorKind, EventView, FieldFault, GrantedScope, Inputs, KeyView,
-    Passed, PublishedAnswer, PublishedApi, PublishedRequest, PublishedRoute, ResourceView, RouteMatch, RuledOut, ScopeRight,
-    TokenRules, Verb, pairs_object,
+    AccountView, AttemptView, Authentication, DeliveryView, EndpointView, ErrorKind, EventView, FieldFault, GrantedScope, Inputs,
+    KeyView, Passed, PublishedAnswer, PublishedApi, PublishedRequest, PublishedRoute, ResourceView, RetriedView, RouteMatch,
+    RuledOut, ScopeRight, TestedView, TokenRules, Verb, pairs_object,
 };
 pub use render::{
     AccountInput, AttemptInput, BatchedEvent, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput,

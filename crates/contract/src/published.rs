@@ -24,4 +24,6 @@ pub(crate) use read::{Offered, PUBLISHED, read};
 pub use refusals::RuledOut;
 pub use tokens::{GrantedScope, ScopeRight, TokenRules};
 pub use verb::Verb;
-pub use views::{AccountView, DeliveryView, EndpointView, EventView, KeyView, Passed, ResourceView};
+pub use views::{
+    AccountView, AttemptView, DeliveryView, EndpointView, EventView, KeyView, Passed, ResourceView, RetriedView, TestedView,
+};

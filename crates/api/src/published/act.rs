@@ -3,19 +3,17 @@
 use std::time::Duration;
 
 use bellwire_app::{
-    AccountAccess, Actor, App, AppError, ChoicePatch, EndpointInput, EndpointPatch, Limits, ListedKey, NumberedDelivery,
-    Operation, PayloadInput, PutEndpoint, Resource, SecretInput, ShownSecret,
+    AccountAccess, Actor, App, AppError, ChoicePatch, EndpointInput, EndpointPatch, Limits, Operation, PayloadInput, PutEndpoint,
+    Resource, SecretInput, ShownSecret,
 };
-use bellwire_contract::{
-    AccountView, Contract, DeliveryView, EndpointView, ErrorKind, EventView, Inputs, KeyView, Passed, PublishedRoute,
-    ResourceView, Verb,
-};
+use bellwire_contract::{Contract, EndpointView, ErrorKind, Inputs, Passed, PublishedRoute, Verb};
 use bellwire_domain::{EventType, Secret, Timestamp, parse_duration};
-use bellwire_store::{Endpoint, Event, EventQuery, PageRequest, Precondition};
+use bellwire_store::{Endpoint, EventQuery, PageRequest, Precondition};
 
 use super::if_match;
 use super::refusal::Refusal;
-use crate::query;
+use super::show::{account_view, key_view, show, show_delivery, show_event, show_resource, show_retried, show_test};
+use crate::{allowance, query};
 
 /// The caller.
 pub(super) enum Caller {
@@ -94,14 +92,6 @@ async fn confirm<'c>(
     Ok(Passed::Endpoint(account_view(&access), Box::new(show(app, &access, endpoint, None))))
 }
 
-fn key_view(listed: ListedKey) -> KeyView {
-    KeyView { key: listed.key, version: listed.version, created_at: listed.created_at }
-}
-
-fn account_view(access: &AccountAccess) -> AccountView {
-    AccountView { id: access.account().id.to_string(), name: access.account().name.clone() }
-}
-
 fn catalogue<'c>(contract: &'c Contract, route: &PublishedRoute, mut inputs: Inputs<'_>) -> Result<Passed<'c>, Refusal> {
     let event_type = inputs.text("event.type");
     inputs.finish().map_err(|faults| Refusal::fields(&faults))?;
@@ -124,6 +114,8 @@ enum Asked {
     Delete(String, Precondition),
     Deliveries(String, (i64, i64), PageRequest),
     Rotate(String, Option<Secret<String>>, Option<String>),
+    Test(String, Option<String>, Option<String>),
+    Retry(String),
     Resource(String),
     Resources(PageRequest),
     Events(EventQuery, PageRequest),
@@ -152,6 +144,8 @@ impl Asked {
                 let overlap = inputs.text("endpoint.overlap");
                 Self::Rotate(endpoint_id(inputs), secret, overlap)
             }
+            Verb::TestEndpoint => Self::Test(endpoint_id(inputs), inputs.text("event.type"), inputs.json("event.data")),
+            Verb::RetryDelivery => Self::Retry(inputs.text("delivery.id").unwrap_or_default()),
             Verb::ReadEndpoint => Self::Read(endpoint_id(inputs), inputs.text("endpoint.has_event")),
             Verb::DeleteEndpoint => Self::Delete(endpoint_id(inputs), expected(inputs)),
             Verb::ReadResource => Self::Resource(inputs.text("resource.id").unwrap_or_default()),
@@ -230,6 +224,17 @@ impl Asked {
                 let input = SecretInput { secret, overlap: overlap.as_deref() };
                 let (endpoint, secret) = app.rotate_secret(access, &id, input).await?;
                 Passed::Endpoint(account, view(endpoint, secret).await?)
+            }
+            Self::Test(id, event_type, data) => {
+                let input = access.test_event(event_type.map(Into::into), data.map(Into::into))?;
+                let (receipt, left) = app.test_endpoint(access, &id, input).await?;
+                allowance::show(left);
+                let endpoint = app.get_endpoint(access, &id).await?;
+                Passed::Tested(account, view(endpoint, None).await?, show_test(&receipt))
+            }
+            Self::Retry(id) => {
+                let (delivery, attempts) = app.retry_account_delivery(access, &id).await?;
+                Passed::Retried(account, Box::new(show_retried(&delivery, attempts)))
             }
             Self::Deliveries(id, numbers, page) => {
                 let (endpoint, page) = app.list_numbered_deliveries(access, &id, numbers, page).await?;
@@ -312,68 +317,4 @@ fn page(inputs: &mut Inputs<'_>, limits: &Limits) -> PageRequest {
     let limit = inputs.parsed("page.limit", &query::page_limit_expected(max), |text| query::page_limit(text, max));
     let after = inputs.parsed("page.after", query::CURSOR_EXPECTED, query::cursor);
     PageRequest { limit: limit.unwrap_or(limits.page_limit_default), after }
-}
-
-fn show(app: &App, access: &AccountAccess, endpoint: Endpoint, secret: Option<&ShownSecret>) -> EndpointView {
-    EndpointView {
-        events: app.endpoint_events(access, &endpoint),
-        options: app.endpoint_options(access, endpoint.options.as_deref()),
-        credentials: endpoint.credential_names(),
-        id: endpoint.id.to_string(),
-        url: endpoint.url,
-        name: endpoint.name,
-        enabled: endpoint.enabled,
-        health: endpoint.health.status.as_str(),
-        error: None,
-        last_number: endpoint.last_number,
-        version: endpoint.version,
-        headers: endpoint.headers,
-        payload: endpoint.payload,
-        rate_limit: endpoint.rate_limit.map(|limit| limit.to_string()),
-        expires_at: endpoint.expires_at,
-        created_at: endpoint.created_at,
-        updated_at: endpoint.updated_at,
-        key: secret.and_then(ShownSecret::key).cloned().map(Box::new),
-        secret: secret.and_then(ShownSecret::text).cloned(),
-        secret_version: secret.and_then(ShownSecret::version),
-    }
-}
-
-fn show_resource(kind: &str, resource: bellwire_store::Resource) -> ResourceView {
-    ResourceView {
-        kind: kind.to_owned(),
-        id: resource.head.id.to_string(),
-        state: resource.head.state,
-        version: resource.head.version,
-        created_at: resource.head.created_at,
-        updated_at: resource.head.updated_at,
-        document: text(&resource.document),
-    }
-}
-
-fn show_delivery(numbered: NumberedDelivery) -> DeliveryView {
-    let NumberedDelivery { delivery, event } = numbered;
-    DeliveryView {
-        id: delivery.id.to_string(),
-        number: delivery.number,
-        state: delivery.state.as_str(),
-        created_at: delivery.created_at,
-        event: show_event(&event),
-    }
-}
-
-fn show_event(event: &Event) -> EventView {
-    EventView {
-        id: event.id.to_string(),
-        seq: event.seq,
-        event_type: event.event_type.to_string(),
-        occurred_at: event.occurred_at,
-        is_test: event.is_test,
-        data: text(&event.data),
-    }
-}
-
-/// Stored JSON as text: it was UTF-8 when it was accepted.
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

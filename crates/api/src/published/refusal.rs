@@ -66,7 +66,8 @@ impl Refusal {
     fn faults(faults: &[Fault], route: &PublishedRoute) -> Self {
         let field = |fault: &Fault| {
             let name = fault.pointer.split('/').nth(1).unwrap_or_default();
-            route.field_of(&format!("endpoint.{name}")).map(ToOwned::to_owned)
+            let of = |section: &str| route.field_of(&format!("{section}.{name}"));
+            of("endpoint").or_else(|| of("event")).map(ToOwned::to_owned)
         };
         let said: Vec<String> = faults
             .iter()
@@ -90,11 +91,11 @@ const fn inputs_of(resource: Resource) -> &'static [&'static str] {
         Resource::Endpoint => &["endpoint.id"],
         Resource::Resource => &["resource.id"],
         Resource::Choice => &["endpoint.has_event", "endpoint.remove_events"],
+        Resource::Delivery => &["delivery.id"],
         Resource::Client
         | Resource::Contract
         | Resource::Key
         | Resource::Event
-        | Resource::Delivery
         | Resource::Replay
         | Resource::Incident
         | Resource::BulkRetry

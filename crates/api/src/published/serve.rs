@@ -193,10 +193,12 @@ const fn operation(verb: Verb) -> Operation {
         | Verb::UpdateEndpoint
         | Verb::ConfirmEndpoint
         | Verb::DeleteEndpoint
-        | Verb::RotateSecret => Operation::EndpointChange,
+        | Verb::RotateSecret
+        | Verb::TestEndpoint => Operation::EndpointChange,
         Verb::ReadEndpoint | Verb::ListEndpoints | Verb::ListKeys => Operation::EndpointRead,
         Verb::ReadResource | Verb::ListResources => Operation::ResourceRead,
         Verb::ListEvents | Verb::ListDeliveries => Operation::EventRead,
+        Verb::RetryDelivery => Operation::DeliveryRetry,
         Verb::ReadEventType | Verb::ListEventTypes => Operation::ContractRead,
     }
 }

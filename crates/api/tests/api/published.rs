@@ -44,6 +44,18 @@ published:
       answer: *hook
     - { method: DELETE, path: "/hooks/{id}", does: delete_endpoint, endpoint: *id, answer: { status: 204 } }
     - { method: POST, path: "/hooks/{id}/secret", does: rotate_secret, endpoint: *id, answer: { body: { secret: "{{ endpoint.secret }}" } } }
+    - method: POST
+      path: /hooks/{id}/test
+      does: test_endpoint
+      endpoint: *id
+      event: { type?: "{{ request.body.topic }}", data?: "{{ request.body.sample }}" }
+      answer: { status: 202, body: { hook: "{{ endpoint.id }}", event: "{{ event.id }}", seq: "{{ event.seq }}" } }
+    - method: POST
+      path: /sent/{number}/again
+      does: retry_delivery
+      delivery: { id: "{{ request.path.number }}" }
+      answer:
+        body: { id: "{{ delivery.id }}", state: "{{ delivery.state }}", number: "{{ delivery.number }}", hook: "{{ delivery.endpoint }}", event: "{{ delivery.event }}", topic: "{{ delivery.event_type }}", due: "{{ delivery.due_at }}", count: "{{ delivery.attempt_count }}", tries: { $each: "{{ delivery.attempts }}", n: "{{ item.number }}", why: "{{ item.trigger }}", was: "{{ item.outcome }}", status: "{{ item.status }}", at: "{{ item.started_at }}", detail: "{{ item.detail }}" } }
     - { method: GET, path: "/orders/{id}", does: read_resource, resource: { kind: order, id: "{{ request.path.id }}" }, answer: { body: "{{ resource.document }}" } }
     - method: GET
       path: /orders
@@ -64,17 +76,17 @@ published:
     body: { ok: false, kind: "{{ error.kind }}", message: "{{ error.message }}", field?: "{{ error.field }}" }
 "#;
 
-struct Shop {
-    server: Server,
-    key: String,
+pub(crate) struct Shop {
+    pub(crate) server: Server,
+    pub(crate) key: String,
 }
 
 impl Shop {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         Self::over(Server::start().await).await
     }
 
-    async fn over(server: Server) -> Self {
+    pub(crate) async fn over(server: Server) -> Self {
         server.account("mine", "shop").await;
         server.account("other", "shop").await;
         server.clock.advance(std::time::Duration::from_secs(1)); // where keys have a pace, the operator's as well
@@ -82,7 +94,7 @@ impl Shop {
         Self { server, key }
     }
 
-    async fn ask_as(&self, key: Option<&str>, method: &str, path: &str, body: &str) -> Answer {
+    pub(crate) async fn ask_as(&self, key: Option<&str>, method: &str, path: &str, body: &str) -> Answer {
         let mut request = Request::builder().method(method).uri(format!("/published/shop{path}"));
         if let Some(key) = key {
             request = request.header("x-api-key", key);
@@ -93,7 +105,7 @@ impl Shop {
         self.server.send(request.body(Body::from(body.to_owned())).unwrap()).await
     }
 
-    async fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
         self.ask_as(Some(&self.key), method, path, body).await
     }
 
@@ -104,7 +116,7 @@ impl Shop {
 
 /// `404 not_found webhook_id`: the status, the kind and the field.
 #[track_caller]
-fn refusal(answer: &Answer) -> String {
+pub(crate) fn refusal(answer: &Answer) -> String {
     assert_eq!(answer.json["ok"], false, "{}", answer.text);
     assert_eq!(answer.headers["content-type"], "application/json");
     let (kind, field) = (answer.json["kind"].as_str().unwrap(), answer.json["field"].as_str().unwrap_or_default());

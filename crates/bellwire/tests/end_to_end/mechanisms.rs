@@ -23,6 +23,7 @@ mod order;
 mod previous;
 mod registration;
 mod relayed_answers;
+mod sending;
 mod subscriptions;
 mod tokens;
 mod triggers;

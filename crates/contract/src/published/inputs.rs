@@ -67,8 +67,16 @@ pub struct FieldFault {
 #[derive(Debug)]
 pub struct Inputs<'r> {
     declared: &'r [Input],
-    values: Vec<(&'static str, Value)>,
+    values: Vec<Given>,
     faults: Vec<FieldFault>,
+}
+
+/// A value, and the JSON that it was read from.
+#[derive(Debug)]
+struct Given {
+    name: &'static str,
+    value: Value,
+    json: String,
 }
 
 impl PublishedRequest<'_> {
@@ -128,11 +136,11 @@ impl<'r> Inputs<'r> {
             match input.tree.render(Scope::of(&names), &mut out) {
                 Ok(true) => match serde_json::from_str(&out) {
                     Ok(Value::Null) if input.is_required && NULLABLE.contains(&input.name) => {
-                        inputs.values.push((input.name, Value::Null));
+                        inputs.values.push(Given { name: input.name, value: Value::Null, json: out });
                     }
                     Ok(Value::Null) => inputs.left_out(input),
                     Ok(value) if input.leaves_out(&value) => {}
-                    Ok(value) => inputs.values.push((input.name, value)),
+                    Ok(value) => inputs.values.push(Given { name: input.name, value, json: out }),
                     Err(_) => inputs.fault(input.name, "cannot be read"),
                 },
                 Ok(false) => inputs.left_out(input),
@@ -157,7 +165,7 @@ impl Inputs<'_> {
 
     /// Something that may be taken away as well: null does that.
     pub fn or_null<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
-        if self.values.iter().any(|(known, value)| *known == name && value.is_null()) {
+        if self.values.iter().any(|given| given.name == name && given.value.is_null()) {
             return self.take(name).map(|_| None);
         }
         read(self).map(Some)
@@ -195,6 +203,11 @@ impl Inputs<'_> {
         }
         self.fault(name, "must be an object");
         None
+    }
+
+    /// Any JSON, byte for byte as the request has it.
+    pub fn json(&mut self, name: &'static str) -> Option<String> {
+        Some(self.take_given(name)?.json)
     }
 
     /// A text, or a list of texts.
@@ -246,8 +259,12 @@ impl Inputs<'_> {
     }
 
     fn take(&mut self, name: &str) -> Option<Value> {
-        let place = self.values.iter().position(|(known, _)| *known == name)?;
-        Some(self.values.swap_remove(place).1)
+        Some(self.take_given(name)?.value)
+    }
+
+    fn take_given(&mut self, name: &str) -> Option<Given> {
+        let place = self.values.iter().position(|given| given.name == name)?;
+        Some(self.values.swap_remove(place))
     }
 
     fn left_out(&mut self, input: &Input) {

@@ -2,6 +2,7 @@
 
 mod errors;
 mod known;
+mod meant;
 mod refuse;
 mod route;
 mod status;

@@ -20,6 +20,8 @@ bellwire_domain::words! {
         DeleteEndpoint = "delete_endpoint",
         /// Gives an endpoint a new secret.
         RotateSecret = "rotate_secret",
+        /// Sends an endpoint a test event.
+        TestEndpoint = "test_endpoint",
         /// Ends a handshake: the receiver calls back with its token.
         ConfirmEndpoint = "confirm_endpoint",
         /// Lists the public halves of the keys that sign what the account gets.
@@ -32,6 +34,8 @@ bellwire_domain::words! {
         ListEvents = "list_events",
         /// Lists an endpoint's deliveries by their numbers, with their events.
         ListDeliveries = "list_deliveries",
+        /// Sends a delivery again.
+        RetryDelivery = "retry_delivery",
         /// Reads an event type of the catalogue.
         ReadEventType = "read_event_type",
         /// Lists the catalogue.
@@ -58,6 +62,20 @@ const ENDPOINT: &[&str] = &[
     "endpoint.version",
     "endpoint.created_at",
     "endpoint.updated_at",
+];
+
+/// What answers about one delivery know of it.
+const DELIVERY: &[&str] = &[
+    "delivery.id",
+    "delivery.number",
+    "delivery.state",
+    "delivery.event",
+    "delivery.event_type",
+    "delivery.endpoint",
+    "delivery.created_at",
+    "delivery.due_at",
+    "delivery.attempt_count",
+    "delivery.attempts",
 ];
 
 /// What an endpoint may bring, when it is registered and when it is changed.
@@ -89,7 +107,13 @@ impl Verb {
     pub(crate) fn changes_something(self) -> bool {
         matches!(
             self,
-            Self::RegisterEndpoint | Self::PutEndpoint | Self::UpdateEndpoint | Self::DeleteEndpoint | Self::RotateSecret
+            Self::RegisterEndpoint
+                | Self::PutEndpoint
+                | Self::UpdateEndpoint
+                | Self::DeleteEndpoint
+                | Self::RotateSecret
+                | Self::TestEndpoint
+                | Self::RetryDelivery
         )
     }
 
@@ -115,6 +139,8 @@ impl Verb {
             ],
             Self::ConfirmEndpoint => &[("endpoint.token", true)],
             Self::RotateSecret => &[("endpoint.id", true), ("endpoint.secret", false), ("endpoint.overlap", false)],
+            Self::TestEndpoint => &[("endpoint.id", true), ("event.type", false), ("event.data", false)],
+            Self::RetryDelivery => &[("delivery.id", true)],
             Self::ReadResource => &[("resource.id", true)],
             Self::ListEndpoints | Self::ListResources => &[("page.limit", false), ("page.after", false)],
             Self::ListEvents => &[
@@ -157,7 +183,9 @@ impl Verb {
             | Self::UpdateEndpoint
             | Self::ConfirmEndpoint
             | Self::DeleteEndpoint
+            | Self::TestEndpoint
             | Self::ListDeliveries => ENDPOINT,
+            Self::RetryDelivery => DELIVERY,
             Self::ListEndpoints => &["endpoints", "next"],
             Self::ListKeys => &["keys"],
             Self::ReadResource => &[
@@ -180,6 +208,7 @@ impl Verb {
         let more: &[&'static str] = match self {
             Self::RegisterEndpoint | Self::PutEndpoint | Self::RotateSecret => &["endpoint.secret"],
             Self::ListDeliveries => &["deliveries", "next"],
+            Self::TestEndpoint => &["event.id", "event.seq"],
             _ => &[],
         };
         shown.iter().chain(own).chain(more).copied().collect()

@@ -1,11 +1,15 @@
 //! What use-cases hand over for answers, and how templates see it.
 
+mod sending;
+
 use bellwire_domain::{PayloadChoice, Secret, Timestamp};
 use serde_json::value::RawValue;
 
 use crate::catalogue::EventDefinition;
 use crate::key_pair::PublicKey;
 use crate::published::bindings::{Bindings, object, quoted};
+
+pub use sending::{AttemptView, RetriedView, TestedView};
 
 /// The result of a use-case, on its way into an answer.
 #[derive(Debug)]
@@ -24,6 +28,10 @@ pub enum Passed<'a> {
     Deliveries(AccountView, Box<EndpointView>, Vec<DeliveryView>, Option<String>),
     /// A page of the log.
     Events(AccountView, Vec<EventView>, Option<String>),
+    /// An endpoint, and the test event that it is sent.
+    Tested(AccountView, Box<EndpointView>, TestedView),
+    /// A delivery that is sent again.
+    Retried(AccountView, Box<RetriedView>),
     /// An event type.
     EventType(&'a EventDefinition),
     /// Event types.
@@ -300,6 +308,15 @@ impl Passed<'_> {
                 bind_list("deliveries", deliveries.iter().map(DeliveryView::members), names);
                 names.set("next", optional(next.as_deref()));
             }
+            Self::Tested(account, endpoint, event) => {
+                bind_account(account, names);
+                bind_one("endpoint", endpoint.members(true), names);
+                bind_one("event", event.members(), names);
+            }
+            Self::Retried(account, delivery) => {
+                bind_account(account, names);
+                bind_one("delivery", delivery.members(), names);
+            }
             Self::EventType(event) => bind_one("event", event_type_members(event), names),
             Self::EventTypes(events) => bind_list("events", events.iter().map(|event| event_type_members(event)), names),
         }
@@ -318,13 +335,18 @@ fn bind_one(root: &str, members: Members, names: &mut Bindings) {
 }
 
 fn bind_list(name: &str, items: impl Iterator<Item = Members>, names: &mut Bindings) {
+    names.set(name, list(items));
+}
+
+/// Items as a JSON list of objects.
+fn list(items: impl Iterator<Item = Members>) -> String {
     let mut out = String::from("[");
     for (index, members) in items.enumerate() {
         out.push_str(if index > 0 { "," } else { "" });
         out.push_str(&written(&members));
     }
     out.push(']');
-    names.set(name, out);
+    out
 }
 
 /// Members as a JSON object.
@@ -333,6 +355,7 @@ fn written(members: &Members) -> String {
     format!("{{{}}}", members.join(","))
 }
 
+/// A JSON text, or null.
 fn optional(text: Option<&str>) -> String {
     text.map_or_else(|| "null".to_owned(), quoted)
 }

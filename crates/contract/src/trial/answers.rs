@@ -9,8 +9,8 @@ use crate::diagnostic::{At, Report};
 use crate::expression::Expression;
 use crate::failure::RenderError;
 use crate::published::{
-    AccountView, Answer, Bindings, DeliveryView, EndpointView, ErrorKind, EventView, KeyView, Passed, PublishedRoute,
-    ResourceView, Verb, quoted, write,
+    AccountView, Answer, AttemptView, Bindings, DeliveryView, EndpointView, ErrorKind, EventView, KeyView, Passed,
+    PublishedRoute, ResourceView, RetriedView, TestedView, Verb, quoted, write,
 };
 use crate::trial::example::NOW;
 use crate::variables::Variable;
@@ -134,6 +134,13 @@ fn sample<'a>(contract: &'a Contract, route: &'a PublishedRoute, amount: Amount)
             });
             Passed::Deliveries(account, Box::new(endpoint(contract, amount)), deliveries.collect(), next)
         }
+        Verb::TestEndpoint => {
+            Passed::Tested(account, Box::new(endpoint(contract, amount)), TestedView { id: "example".to_owned(), seq: 1 })
+        }
+        Verb::RetryDelivery => {
+            let event_type = catalogue().next().map(|listed| listed.event_type.to_string()).unwrap_or_default();
+            Passed::Retried(account, Box::new(retried(event_type, amount)))
+        }
         Verb::ListEvents => Passed::Events(account, catalogue().map(event).collect(), next),
         Verb::ReadEventType => Passed::EventType(catalogue().nth(some(catalogue().count().saturating_sub(1)))?),
         Verb::ListEventTypes => Passed::EventTypes(catalogue().collect()),
@@ -168,6 +175,30 @@ fn endpoint(contract: &Contract, amount: Amount) -> EndpointView {
         secret: all.then(secret),
         secret_version: (all || contract.subscription().secret.required).then_some(1),
         key: (all || contract.subscription().secret.required).then(|| contract.example_key().map(Box::new)).flatten(),
+    }
+}
+
+fn retried(event_type: String, amount: Amount) -> RetriedView {
+    let all = amount == Amount::Everything;
+    let attempt = |number: u32| AttemptView {
+        number,
+        trigger: "automatic",
+        started_at: NOW,
+        outcome: if number == 1 { "response" } else { "connect" }.to_owned(),
+        status: (number == 1).then_some(503),
+        detail: (number > 1).then(|| "the receiver refuses connections".to_owned()),
+    };
+    RetriedView {
+        id: "dlv_example".to_owned(),
+        number: 1,
+        state: "pending",
+        event: "example".to_owned(),
+        event_type,
+        endpoint: "example".to_owned(),
+        created_at: NOW,
+        due_at: all.then_some(NOW),
+        attempt_count: if all { 2 } else { 0 },
+        attempts: (1..=if all { 2 } else { 0 }).map(attempt).collect(),
     }
 }
 

@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use bellwire_app::{AccountAccess, AppError, EventInput, Fault, Operation};
-use bytes::Bytes;
+use bellwire_app::Operation;
 
 use crate::body::{self, Posted, body};
 use crate::extract::{Caller, JsonBody, Params};
@@ -49,29 +48,14 @@ pub(super) async fn test(
     // Many send nothing, and say so in their own ways.
     let body = body.read_encoded(actor.identity.as_str()).await?;
     let says_nothing = matches!(body.trim_ascii(), b"" | b"null");
-    let input = if says_nothing { None } else { chosen(&access, body::read(&body)?, &body)? };
+    let input = if says_nothing {
+        None
+    } else {
+        let asked: TestSend<'_> = body::read(&body)?;
+        let data = asked.data.map(|Posted(data)| body.slice_ref(data.get().as_bytes()));
+        access.test_event(asked.r#type, data)?
+    };
     let (receipt, left) = api.app.test_endpoint(&access, &endpoint, input).await?;
     allowance::show(left);
     Ok((StatusCode::CREATED, Json(Receipt::show(&receipt))))
-}
-
-/// The event that the body asks for; `None`: the contract's own.
-fn chosen<'a>(access: &AccountAccess, asked: TestSend<'a>, body: &Bytes) -> Result<Option<EventInput<'a>>, AppError> {
-    let Some(event_type) = asked.r#type else {
-        return match asked.data {
-            None => Ok(None),
-            Some(_) => Err(AppError::Invalid(vec![Fault::new("/type", "say which type of event the data is of")])),
-        };
-    };
-    let data = if let Some(Posted(data)) = asked.data {
-        body.slice_ref(data.get().as_bytes())
-    } else {
-        let contract = access.contract()?;
-        let Some(event) = contract.event(&event_type) else {
-            return Err(AppError::Invalid(vec![Fault::new("/type", contract.no_such_event(&event_type))]));
-        };
-        Bytes::copy_from_slice(event.example.get().as_bytes())
-    };
-    let (pointer, subjects) = (String::new(), Vec::new());
-    Ok(Some(EventInput { pointer, event_type, data, id: None, occurred_at: None, subjects, redeliver: false }))
 }

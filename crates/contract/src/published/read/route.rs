@@ -8,6 +8,7 @@ use crate::grammar::{Definition, KeySpec, Shape};
 use crate::published::api::{Answer, PublishedRoute};
 use crate::published::inputs::{self, Input};
 use crate::published::read::known::Known;
+use crate::published::read::meant::meant;
 use crate::published::read::refuse::{REFUSE, read_refusals};
 use crate::published::read::status::{ANSWER_STATUSES, read_status, status_schema};
 use crate::published::verb::Verb;
@@ -53,7 +54,7 @@ const KEYS: &[KeySpec] = &[
     KeySpec::optional("endpoint", Shape::Computed(|| section_schema("endpoint")), "What it is given about an endpoint."),
     KeySpec::optional("resource", Shape::Computed(|| section_schema("resource")), "What it is given about a resource."),
     KeySpec::optional("event", Shape::Computed(|| section_schema("event")), "What it is given about events."),
-    KeySpec::optional("delivery", Shape::Computed(|| section_schema("delivery")), "Which deliveries are asked for."),
+    KeySpec::optional("delivery", Shape::Computed(|| section_schema("delivery")), "Which deliveries it is about."),
     KeySpec::optional("page", Shape::Computed(|| section_schema("page")), "Which page of a list is asked for."),
     KeySpec::required("answer", ANSWER, "What it answers.", "write what it answers: `answer: { status: 200, body: { … } }`"),
 ];
@@ -106,7 +107,7 @@ pub(crate) fn read_route(node: &Node, place: &str, offered: &Offered<'_>, report
     let fields = Fields::open(node, place, KEYS, report)?;
     let method = fields.word::<RequestMethod>("method", report).map(Method::from);
     let path = fields.get("path").and_then(|node| read_path(node, &fields.path_of("path"), report));
-    let verb = fields.word::<Verb>("does", report);
+    let verb = read_verb(&fields, report);
     let (method, path, verb) = (method?, path?, verb?);
     if verb.changes_something() && method == Method::GET {
         let message = format!("GET changes nothing, and `{verb}` does");
@@ -172,6 +173,19 @@ pub(crate) fn read_route(node: &Node, place: &str, offered: &Offered<'_>, report
         method,
         path,
     })
+}
+
+/// What it does. A verb by another name is not a slip of the pen, and the one that is meant may look quite different.
+fn read_verb(fields: &Fields<'_>, report: &mut Report) -> Option<Verb> {
+    let node = fields.get("does")?;
+    let text = node.scalar().map_or("", |scalar| scalar.text.as_str());
+    if Verb::parse(text).is_none()
+        && let Some(meant) = meant(text)
+    {
+        report.add(node.at, &fields.path_of("does"), format!("unknown value `{text}`"), format!("did you mean `{meant}`?"));
+        return None;
+    }
+    fields.word("does", report)
 }
 
 /// Whether a mapping has a key, marked as optional or not.
