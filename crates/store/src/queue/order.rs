@@ -49,27 +49,32 @@ fn end_stale() -> String {
     end_without_attempt("FROM queue WHERE id = $4")
 }
 
-/// Whether a delivery of this key is alive.
-pub(crate) fn is_live(db: Db<'_>, (lane, key): InOrder) -> Result<bool, StoreError> {
-    Ok(db.find("queue", LIVE, params![lane, key])?.is_some())
+/// Those of which a delivery is alive.
+pub(crate) fn live_of(db: Db<'_>, orders: HashSet<InOrder>) -> Result<HashSet<InOrder>, StoreError> {
+    let mut live = HashSet::new();
+    match db {
+        Db::Postgres(session) if !orders.is_empty() => {
+            let sql = select::<LiveOrder>(LIVE_SET);
+            for row in session.query_set("queue", &sql, &[(&PAIR, &cells(orders))], &[])? {
+                let LiveOrder { lane, key } = row.read()?;
+                live.insert((lane, key));
+            }
+        }
+        Db::Postgres(_) => {}
+        Db::Sqlite(_) => {
+            for (lane, key) in orders {
+                if db.find("queue", LIVE, params![lane, key])?.is_some() {
+                    live.insert((lane, key));
+                }
+            }
+        }
+    }
+    Ok(live)
 }
 
 /// Looks for what new deliveries have to wait for.
 pub(crate) fn load(db: Db<'_>, loaded: &mut Loaded, publications: &[&Publication]) -> Result<(), StoreError> {
-    let wanted = loaded.in_order(publications);
-    if let (Db::Postgres(session), false) = (db, wanted.is_empty()) {
-        let sql = select::<LiveOrder>(LIVE_SET);
-        for row in session.query_set("queue", &sql, &[(&PAIR, &cells(wanted))], &[])? {
-            let LiveOrder { lane, key } = row.read()?;
-            loaded.add_live((lane, key));
-        }
-        return Ok(());
-    }
-    for in_order in wanted {
-        if is_live(db, in_order)? {
-            loaded.add_live(in_order);
-        }
-    }
+    loaded.live = live_of(db, loaded.in_order(publications))?;
     Ok(())
 }
 

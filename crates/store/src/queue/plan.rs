@@ -43,7 +43,8 @@ columns! {
 pub(crate) struct Loaded {
     accounts: HashMap<AccountId, PlannedAccount>,
     known: HashMap<AccountId, HashMap<EventId, Known>>,
-    live: HashSet<InOrder>,
+    /// The orders of which a delivery is alive, among those that new ones would be in.
+    pub(crate) live: HashSet<InOrder>,
 }
 
 impl Loaded {
@@ -85,11 +86,6 @@ impl Loaded {
             }
         }
         all
-    }
-
-    /// Keeps that a delivery of this order is alive.
-    pub(crate) fn add_live(&mut self, in_order: InOrder) {
-        self.live.insert(in_order);
     }
 
     /// Whether an event was loaded.

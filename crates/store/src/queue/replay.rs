@@ -19,7 +19,7 @@ use crate::rows::account;
 use crate::rows::endpoint::UPDATE_NUMBER;
 use crate::rows::event::{event_place, place_seq, removal};
 use crate::rows::lane::{LaneKey, LaneRefs};
-use crate::rows::queued::{Origin, QueuedRow, WAITS};
+use crate::rows::queued::{InOrder, Origin, QueuedRow, WAITS};
 use crate::rows::replay::{self, Replay, select_where};
 use crate::sql::{ColumnGroup, Db, Insert, Param, Select, columns, params};
 
@@ -229,20 +229,15 @@ struct Orders {
     /// By the place of the event.
     keys: HashMap<i64, i64>,
     /// Those of which a delivery is alive.
-    live: HashSet<i64>,
+    live: HashSet<InOrder>,
 }
 
 /// Looks for the orders of events, which ascend.
 fn orders(db: Db<'_>, target: &ReplayTarget, events: &[(i64, bool)]) -> Result<Orders, StoreError> {
     let (Some((first, _)), Some((last, _))) = (events.first(), events.last()) else { return Ok(Orders::default()) };
-    let mut orders = Orders::default();
-    for OrderedEvent { place, key } in ORDERS.list(db, params![target.place(*first) - 1, target.place(*last)])? {
-        orders.keys.insert(place, key);
-        if order::is_live(db, (target.lane, key))? {
-            orders.live.insert(key);
-        }
-    }
-    Ok(orders)
+    let found = ORDERS.list(db, params![target.place(*first) - 1, target.place(*last)])?;
+    let live = order::live_of(db, found.iter().map(|event| (target.lane, event.key)).collect())?;
+    Ok(Orders { keys: found.into_iter().map(|event| (event.place, event.key)).collect(), live })
 }
 
 /// Makes the deliveries of a step.
@@ -272,7 +267,7 @@ fn enqueue(
             attempts: 0,
             created_at: now,
             due_at: now,
-            wake_at: order_key.filter(|key| !orders.live.insert(*key)).map(|_| WAITS),
+            wake_at: order_key.filter(|key| !orders.live.insert((target.lane, *key))).map(|_| WAITS),
             claim: None,
             origin: &origin,
             about: has_subjects.then_some(true),
