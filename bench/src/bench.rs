@@ -38,6 +38,10 @@ pub(crate) struct RunOptions {
     pub(crate) history: usize,
     /// Endpoints; none: not measured.
     pub(crate) endpoints: usize,
+    /// Topic-based subscriptions, and as many endpoints to compare with; none: not measured.
+    pub(crate) subscriptions: usize,
+    /// Endpoints of one account with a filter each; none: not measured.
+    pub(crate) filters: usize,
     /// Whether to measure beside a dead endpoint.
     pub(crate) dead: bool,
     /// Deliveries that wait; none: not measured.
@@ -113,6 +117,15 @@ impl Bench {
         Ok(found)
     }
 
+    /// The same for requests that are not signed, and that name no delivery: as many must have arrived.
+    pub(crate) async fn arrived(&self, expected: usize) -> anyhow::Result<Findings> {
+        let found = self.findings("").await?;
+        if found.arrived != expected {
+            bail!("expected {expected} deliveries, and found {found:?}");
+        }
+        Ok(found)
+    }
+
     /// The measurement, or a note of why there is none; then the sink forgets its requests.
     pub(crate) async fn keep<T>(&self, failures: &mut Vec<String>, name: &str, measured: anyhow::Result<T>) -> Option<T> {
         match measured {
@@ -125,6 +138,25 @@ impl Bench {
                 let _ = self.findings("").await;
                 None
             }
+        }
+    }
+
+    /// Waits until the sink has had this many requests for quiet paths since it was started.
+    pub(crate) async fn await_quiet(&self, expected: usize) -> anyhow::Result<()> {
+        let mut client = self.client(&self.sink).await?;
+        let (mut seen, mut got_on) = (0, Instant::now());
+        loop {
+            let now = self.quiet(&mut client).await?;
+            if now >= expected {
+                return Ok(());
+            }
+            if now > seen {
+                (seen, got_on) = (now, Instant::now());
+            }
+            if got_on.elapsed() > PATIENCE {
+                bail!("{now} of {expected} requests arrived, and none in the last {} s", PATIENCE.as_secs());
+            }
+            tokio::time::sleep(ASK_EVERY).await;
         }
     }
 

@@ -4,8 +4,11 @@
 
 mod dead;
 mod endpoints;
+mod filters;
 mod history;
+mod population;
 mod rows;
+mod subscriptions;
 mod waiting;
 
 use crate::bench::Bench;
@@ -21,6 +24,14 @@ pub(crate) async fn run(bench: &Bench, results: &mut Results) {
     if bench.options.endpoints > 0 {
         let measured = endpoints::measure(bench, bench.options.endpoints).await;
         results.growth.extend(bench.keep(failures, "endpoints", measured).await);
+    }
+    if bench.options.subscriptions > 0 {
+        let measured = subscriptions::measure(bench, bench.options.subscriptions).await;
+        results.growth.extend(bench.keep(failures, "subscriptions", measured).await.into_iter().flatten());
+    }
+    if bench.options.filters > 0 {
+        let measured = filters::measure(bench, bench.options.filters).await;
+        results.growth.extend(bench.keep(failures, "filters", measured).await);
     }
     if bench.options.dead {
         let measured = dead::measure(bench).await;

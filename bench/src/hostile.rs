@@ -24,7 +24,7 @@ use crate::measure::{Account, measure};
 use crate::neighbours;
 use crate::produce::events;
 use crate::report::{Hostile, Results, say};
-use crate::server::Process;
+use crate::server::{Process, Setup};
 use crate::workload::Workload;
 
 /// The attacker's account.
@@ -179,7 +179,7 @@ type Pair = (crate::report::Measurement, crate::report::Measurement);
 
 async fn measure_attack(bench: &Bench, cluster: Option<&Cluster>, attack: Attack) -> anyhow::Result<Pair> {
     let server = match cluster {
-        Some(cluster) => Process::server_on(&bench.options.server, cluster.database(), None, &bench.tasks).await?,
+        Some(cluster) => Process::server_on(&bench.options.server, cluster.database(), Setup::default(), &bench.tasks).await?,
         None => bench.server().await?,
     };
     let account = Account::set_up(bench, &server, "healthy", 1, &[]).await?;

@@ -73,6 +73,12 @@ struct Arguments {
     /// Also measure on a store with this many endpoints, 100 per account
     #[arg(long, value_name = "N")]
     endpoints: Option<usize>,
+    /// Also measure on a store with this many topic-based subscriptions, each of its own account, beside as many endpoints
+    #[arg(long, value_name = "N")]
+    subscriptions: Option<usize>,
+    /// Also measure one account with this many endpoints, of which a filter of each, or a type of each, lets one event pass
+    #[arg(long, value_name = "N")]
+    filters: Option<usize>,
     /// Also measure ten endpoints, one of which refuses connections
     #[arg(long)]
     dead: bool,
@@ -140,6 +146,8 @@ fn options(arguments: Arguments) -> anyhow::Result<RunOptions> {
         queue_size: arguments.queue_size,
         history: grown(arguments.history, GROWTH),
         endpoints: grown(arguments.endpoints, GROWTH_ENDPOINTS),
+        subscriptions: arguments.subscriptions.unwrap_or(0),
+        filters: arguments.filters.unwrap_or(0),
         dead: arguments.dead || arguments.growth,
         waiting: grown(arguments.waiting, GROWTH),
         deliveries: arguments.deliveries,

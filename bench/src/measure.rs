@@ -12,7 +12,7 @@ use crate::bench::{Bench, per_second, precise};
 use crate::host::HostTime;
 use crate::produce::{Load, Post, event_about, events, produce};
 use crate::report::{Measurement, say};
-use crate::server::Process;
+use crate::server::{Process, Setup};
 use crate::sink::{Findings, millis};
 use crate::target::Figure;
 use crate::workload::Workload;
@@ -162,7 +162,8 @@ pub(crate) async fn measure_fleet(
         let threads = threads_of_each(nodes)?;
         let mut fleet = Vec::with_capacity(nodes);
         for _ in 0..nodes {
-            fleet.push(Process::server_on(&bench.options.server, database.clone(), threads, &bench.tasks).await?);
+            let setup = Setup { threads, contract: None };
+            fleet.push(Process::server_on(&bench.options.server, database.clone(), setup, &bench.tasks).await?);
         }
         measure_new(bench, fleet, workload, &[]).await
     };

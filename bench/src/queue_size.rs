@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use crate::bench::Bench;
 use crate::past;
 use crate::report::{QueueSize, QueueSizes, say};
-use crate::server::Process;
+use crate::server::{Process, Setup};
 
 /// Deliveries after which the size is first read.
 const FIRST: usize = 100_000;
@@ -26,7 +26,7 @@ pub(crate) async fn measure(bench: &Bench, cluster: &Cluster, deliveries: usize)
     let first = past::whole_events(FIRST.min(all / 2));
     say(&format!("the queue's size after {first} and after {all} deliveries"));
     let url = cluster.database();
-    let server = Process::server_on(&bench.options.server, url.clone(), None, &bench.tasks).await?;
+    let server = Process::server_on(&bench.options.server, url.clone(), Setup::default(), &bench.tasks).await?;
     let mut client = bench.client(&server).await?;
     past::set_up(bench, &mut client).await?;
     let peak = Arc::new(Mutex::new(QueueSize::default()));

@@ -173,7 +173,20 @@ pub(crate) struct Growth {
     pub(crate) made: Option<Made>,
     /// What was measured before the rows, without a comparison.
     pub(crate) first: Option<Measurement>,
+    /// What it holds, after a kill and a start.
+    pub(crate) holds: Option<Holds>,
     pub(crate) rows: Vec<Comparison>,
+}
+
+/// A store that was killed and started again.
+#[derive(Serialize)]
+pub(crate) struct Holds {
+    /// Its files.
+    pub(crate) store_mib: f64,
+    /// From startup after the kill until requests are taken.
+    pub(crate) ready_ms: f64,
+    /// The most memory that the new process held, an event for each of a thousand included.
+    pub(crate) memory_mib: f64,
 }
 
 /// How something was created in large numbers before the rows were measured.

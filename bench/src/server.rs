@@ -25,6 +25,15 @@ const MASTER_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 /// The admin key of a server under test, which only this machine reaches.
 const KEY: &str = "bwk_bench_bench_bench_bench_bench_bench";
 
+/// How a server is started, beyond what all have in common.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Setup<'a> {
+    /// Worker threads; `None`: as many as processors.
+    pub(crate) threads: Option<usize>,
+    /// A file of a contract that is not built in.
+    pub(crate) contract: Option<&'a Path>,
+}
+
 /// A process of the measurement; it ends with the measurement.
 pub(crate) struct Process {
     child: Child,
@@ -60,22 +69,22 @@ impl Process {
 
     /// A server on a new store.
     pub(crate) async fn server(binary: &Path, tasks: &TaskTracker) -> anyhow::Result<Self> {
-        Self::server_in(binary, tempfile::tempdir()?, tasks).await
+        Self::server_in(binary, tempfile::tempdir()?, Setup::default(), tasks).await
     }
 
     /// A server on the store in a folder; it is ready when this returns.
-    pub(crate) async fn server_in(binary: &Path, folder: TempDir, tasks: &TaskTracker) -> anyhow::Result<Self> {
+    pub(crate) async fn server_in(binary: &Path, folder: TempDir, setup: Setup<'_>, tasks: &TaskTracker) -> anyhow::Result<Self> {
         let database = format!("sqlite:{}", folder.path().join("bench.db").display());
-        let mut server = Self::server_on(binary, database, None, tasks).await?;
+        let mut server = Self::server_on(binary, database, setup, tasks).await?;
         server.folder = Some(folder);
         Ok(server)
     }
 
-    /// A server on a database, with this many worker threads, or as many as processors; it is ready when this returns.
+    /// A server on a database; it is ready when this returns.
     pub(crate) async fn server_on(
         binary: &Path,
         database: String,
-        threads: Option<usize>,
+        setup: Setup<'_>,
         tasks: &TaskTracker,
     ) -> anyhow::Result<Self> {
         let started = Instant::now();
@@ -83,7 +92,8 @@ impl Process {
             .args(["serve", "--listen", "127.0.0.1:0", "--allow-network", "127.0.0.0/8", "--allow-http", "--log", "error"])
             .args(["--account-backlog-max", "100000000"])
             .args(["--database", &database])
-            .args(threads.map(|threads| format!("--worker-threads={threads}")))
+            .args(setup.threads.map(|threads| format!("--worker-threads={threads}")))
+            .args(setup.contract.map(|file| format!("--contracts={}", file.display())))
             .env("BELLWIRE_ADMIN_KEY", KEY)
             .env("BELLWIRE_MASTER_KEY", MASTER_KEY)
             .stdout(Stdio::piped())

@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use crate::report::{
-    Comparison, Fleet, FleetRow, Growth, Hostile, Made, Measurement, Neighbours, QueueSize, QueueSizes, Results, Size, Waiting,
+    Comparison, Fleet, FleetRow, Growth, Holds, Hostile, Made, Measurement, Neighbours, QueueSize, QueueSizes, Results, Size,
+    Waiting,
 };
 
 /// A row's cells: work, delivered per second, of the bare loop, of an empty store, p50, p99, CPU, memory, and what the host took.
@@ -47,6 +48,7 @@ fn lines(results: &Results) -> Vec<String> {
     lines.extend(hostile(&results.hostile));
     lines.extend(results.ready_empty_ms.map(|ready| format!("start to ready: {} on an empty store", ready.show(0, " ms"))));
     lines.extend(results.growth.iter().filter_map(made));
+    lines.extend(results.growth.iter().filter_map(holds));
     lines.extend(results.waiting.as_ref().map(waiting));
     lines.extend(results.fleets.iter().flat_map(fleet));
     lines.extend(results.queue_sizes.as_ref().map(queue_sizes));
@@ -135,6 +137,14 @@ fn hostile(rows: &[Hostile]) -> Vec<String> {
         )
     };
     head.map(str::to_owned).into_iter().chain(rows.iter().map(row)).chain([String::new()]).collect()
+}
+
+fn holds(growth: &Growth) -> Option<String> {
+    let Holds { store_mib, ready_ms, memory_mib } = growth.holds.as_ref()?;
+    Some(format!(
+        "{}: {store_mib:.0} MiB on disk; killed, ready again after {ready_ms:.0} ms, then {memory_mib:.0} MiB of memory at most",
+        growth.condition
+    ))
 }
 
 fn made(growth: &Growth) -> Option<String> {

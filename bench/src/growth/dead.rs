@@ -18,5 +18,5 @@ pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Growth> {
     let beside = measure_empty(bench, &ten, &[REFUSES.to_owned()]).await?;
     let alone = measure_empty(bench, &nine, &[]).await?;
     let rows = vec![Comparison::new(beside, alone)];
-    Ok(Growth { condition: "one dead endpoint".to_owned(), made: None, first: None, rows })
+    Ok(Growth { condition: "one dead endpoint".to_owned(), made: None, first: None, holds: None, rows })
 }

@@ -19,5 +19,5 @@ pub(crate) async fn measure(bench: &Bench, deliveries: usize) -> anyhow::Result<
     let grown = rows(bench, &server).await?;
     server.kill().await?;
     let rows = against_empty(bench, grown).await?;
-    Ok(Growth { condition: format!("{past} past deliveries"), made, first: None, rows })
+    Ok(Growth { condition: format!("{past} past deliveries"), made, first: None, holds: None, rows })
 }

@@ -9,7 +9,7 @@ use super::rows::{against_empty, rows};
 use crate::bench::{Bench, per_second};
 use crate::produce::{Progress, events};
 use crate::report::{Growth, Waiting, say};
-use crate::server::Process;
+use crate::server::{Process, Setup};
 use crate::target::Figure;
 use crate::workload::batch_events;
 
@@ -25,13 +25,14 @@ pub(crate) async fn measure(bench: &Bench, deliveries: usize) -> anyhow::Result<
     let memory = server.peak_memory_mib()?;
     let grown = rows(bench, &server).await?;
     let folder = server.kill().await?;
-    let server = Process::server_in(&bench.options.server, folder, &bench.tasks).await?;
+    let server = Process::server_in(&bench.options.server, folder, Setup::default(), &bench.tasks).await?;
     let ready = server.ready_after;
     server.kill().await?;
     let growth = Growth {
         condition: format!("{waiting} deliveries waiting"),
         made: None, // it is told with the rest of what waiting costs
         first: None,
+        holds: None,
         rows: against_empty(bench, grown).await?,
     };
     let waiting = Waiting {

@@ -50,8 +50,9 @@ impl App {
     /// Creates or changes an account.
     pub async fn put_account(&self, scope: &Scope, input: AccountInput<'_>) -> Result<PutAccountAnswer, AppError> {
         let mut faults = Vec::new();
-        let _one_at_a_time = self.0.put_account.lock().await;
         let id = AccountId::try_new(input.id).map_err(|error| AppError::invalid("/id", error.to_string()))?;
+        let _contracts_stay = self.0.contracts_read.read().await;
+        let _one_at_a_time = self.0.put_account.lock(&id).await;
         let unknown = || {
             AppError::invalid("/contract", {
                 let meant = self.contracts().did_you_mean(input.contract);

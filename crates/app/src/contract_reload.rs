@@ -43,7 +43,7 @@ impl App {
 
     async fn take_contracts(&self, scope: &Scope) -> Result<ContractChanges, AppError> {
         // No account may be set up by a contract that goes.
-        let _no_account_meanwhile = self.0.put_account.lock().await;
+        let _no_account_meanwhile = self.0.contracts_read.write().await;
         let before = self.contracts();
         let next = match self.options().contract_files.clone() {
             None => Arc::clone(&before),

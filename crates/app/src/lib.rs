@@ -14,6 +14,7 @@
 //! [`App`] in the file of its resource, taking the scope or the access, and give its refusals a variant of [`AppError`].
 
 pub mod access;
+mod account_locks;
 mod accounts;
 mod activations;
 mod audit;
@@ -67,6 +68,7 @@ use bellwire_domain::{AccountId, AddressPolicy, ClientId, Clock, Entropy, Role};
 use bellwire_store::{Account, Records, StoreError};
 use tokio::sync::watch;
 
+use account_locks::AccountLocks;
 use client_keys::KnownKeys;
 use rate::Rates;
 use tally::Tally;
@@ -140,8 +142,12 @@ pub struct App(Arc<Inner>);
 
 struct Inner {
     options: AppOptions,
-    /// One account is created or changed at a time, so that its first secret is generated once, and none while contracts are read again.
-    put_account: tokio::sync::Mutex<()>,
+    /// One request at a time creates or changes an account, so that its first secret is generated once.
+    put_account: AccountLocks,
+    /// None does while contracts are read again.
+    contracts_read: tokio::sync::RwLock<()>,
+    /// One request of an account at a time asks its endpoints' filters.
+    filter_turns: AccountLocks,
     /// How often each API key may ask, if it is limited.
     requests: Option<Rates<Identity>>,
     /// The same for consumers' keys.
@@ -166,10 +172,11 @@ impl App {
         let consumer_requests = limits.requests_per_consumer_key.map(|limit| Rates::new("requests", limit));
         let tests = Rates::new("tests", limits.tests_per_account);
         let tokens = Rates::new("tokens", limits.tokens_per_client);
-        let put_account = tokio::sync::Mutex::default();
         Self(Arc::new(Inner {
             options,
-            put_account,
+            put_account: AccountLocks::default(),
+            contracts_read: tokio::sync::RwLock::default(),
+            filter_turns: AccountLocks::default(),
             requests,
             consumer_requests,
             tests,
@@ -203,6 +210,10 @@ impl App {
     /// Whether the store works.
     pub async fn check(&self) -> Result<(), StoreError> {
         self.records().check().await
+    }
+
+    pub(crate) fn filter_turns(&self) -> &AccountLocks {
+        &self.0.filter_turns
     }
 
     pub(crate) fn records(&self) -> &Records {

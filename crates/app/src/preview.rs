@@ -1,6 +1,6 @@
 //! What an endpoint would get: its choice, held against what the account's log has seen last.
 
-use bellwire_contract::FilteredEvent;
+use bellwire_contract::{EventValues, FilteredEvent};
 use bellwire_domain::{EventId, EventType, Timestamp};
 use bellwire_store::{EventQuery, PageRequest};
 use serde_json::{Map, Value};
@@ -60,7 +60,7 @@ impl App {
             let data = std::str::from_utf8(&event.data).unwrap_or("null"); // JSON, which is UTF-8
             let (id, event_type) = (event.id.as_str(), &event.event_type);
             let facts = FilteredEvent { id, event_type, occurred_at: event.occurred_at, data, is_test: false };
-            let matches = types.matches(event_type) && contract.wants(facts, options.as_deref());
+            let matches = types.matches(event_type) && contract.wants(facts, options.as_deref(), &EventValues::default());
             PreviewedEvent { matches, id: event.id, event_type: event.event_type, occurred_at: event.occurred_at }
         });
         Ok(judged.collect())

@@ -3,11 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bellwire_contract::{Contract, FilteredEvent};
+use bellwire_contract::{Contract, EventValues, FilteredEvent};
+use bellwire_domain::AccountId;
 use bellwire_store::{Account, NewEvent, NewOrder, Wanted};
 use parking_lot::Mutex;
 
 use crate::{App, AppError};
+
+/// Endpoints that are asked about before others get a turn on the thread.
+const ASKED_AT_ONCE: usize = 4;
 
 impl App {
     /// Gives events their filter and their order, where the contract has them. What the account's endpoints have chosen is asked here, so that the
@@ -23,16 +27,31 @@ impl App {
                 event.order = order(contract, event);
             }
         }
-        if !contract.has_filter() {
-            return Ok(());
+        if contract.has_filter() {
+            for event in events.iter_mut().filter(|event| event.only_endpoint.is_none()) {
+                event.wanted = Some(wanted(contract, event));
+            }
+            self.ask_filters(&account.id, events).await?;
         }
-        let choices = self.records().endpoint_choices(&account.id).await?;
-        for event in events.iter_mut().filter(|event| event.only_endpoint.is_none()) {
-            let wanted = wanted(contract, event);
+        Ok(())
+    }
+
+    /// Asks the filters of events about all endpoints of an account. An account may have a thousand, with a filter each: one of its requests
+    /// at a time does this, and lets others have the thread in between.
+    pub(crate) async fn ask_filters(&self, account: &AccountId, events: &[NewEvent]) -> Result<(), AppError> {
+        let choices = self.records().endpoint_choices(account).await?;
+        let is_long = choices.len().saturating_mul(events.len()) > ASKED_AT_ONCE;
+        let _turn = if is_long { Some(self.filter_turns().lock(account).await) } else { None };
+        let mut asked = 0usize;
+        for event in events {
+            let Some(wanted) = &event.wanted else { continue };
             for chosen in &choices {
                 wanted.by_options(chosen.as_deref());
+                asked += 1;
+                if asked.is_multiple_of(ASKED_AT_ONCE) {
+                    tokio::task::yield_now().await;
+                }
             }
-            event.wanted = Some(wanted);
         }
         Ok(())
     }
@@ -53,6 +72,7 @@ pub(crate) fn wanted(contract: &Arc<Contract>, event: &NewEvent) -> Wanted {
     let (id, event_type, occurred_at) = (event.id.clone(), event.event_type.clone(), event.occurred_at);
     let (data, is_test) = (event.data.clone(), event.is_test);
     let known: Mutex<HashMap<Option<String>, bool>> = Mutex::default();
+    let values = EventValues::default();
     Wanted::by(move |options| {
         let key = options.map(ToOwned::to_owned);
         if let Some(known) = known.lock().get(&key) {
@@ -60,7 +80,7 @@ pub(crate) fn wanted(contract: &Arc<Contract>, event: &NewEvent) -> Wanted {
         }
         let data = std::str::from_utf8(&data).unwrap_or("null"); // JSON, which is UTF-8
         let event = FilteredEvent { id: id.as_str(), event_type: &event_type, occurred_at, data, is_test };
-        let wants = contract.wants(event, options);
+        let wants = contract.wants(event, options, &values);
         known.lock().insert(key, wants);
         wants
     })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bellwire_domain::EventType;
 
 use crate::contract::Contract;
-use crate::facts::{Facts, FilteredEvent};
+use crate::facts::{EventValues, Facts, FilteredEvent};
 use crate::failure::RenderError;
 use crate::meter::Meter;
 use crate::piece::Piece;
@@ -31,11 +31,13 @@ impl Contract {
 
     /// Whether an event goes to an endpoint that has chosen these options. A filter that fails, by its bounds or by what the data is,
     /// lets the event through: it is better told twice than never.
-    pub fn wants(&self, event: FilteredEvent<'_>, options: Option<&str>) -> bool {
+    ///
+    /// `values` is what has been worked out of this event, for the endpoints before this one; empty for the first.
+    pub fn wants(&self, event: FilteredEvent<'_>, options: Option<&str>, values: &EventValues) -> bool {
         let Some(filter) = &self.filter else { return true };
-        let meter = Arc::new(Meter::with_steps(FILTER_STEPS));
-        let facts = self.facts(event, options, meter);
-        facts.pass(filter).unwrap_or(true)
+        let meter = || Arc::new(Meter::with_steps(FILTER_STEPS));
+        let known = values.of(filter, || self.facts(event, None, meter()));
+        self.facts(event, options, meter()).pass(filter, known).unwrap_or(true)
     }
 
     /// Whether deliveries to an endpoint wait for the one before.

@@ -1,7 +1,7 @@
 //! What is known of an event and of an endpoint before a request is rendered, and conditions over it: `subscription.filter`, which says
 //! whether an event goes to an endpoint, and `request.variants`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bellwire_domain::{EventType, Timestamp};
 
@@ -28,6 +28,11 @@ pub struct FilteredEvent<'a> {
     /// Whether it is a test event.
     pub is_test: bool,
 }
+
+/// What a filter has worked out of one event: the values that it names and that depend on nothing else. It is asked for each endpoint
+/// of an account, and these are the same for all of them.
+#[derive(Debug, Default)]
+pub struct EventValues(OnceLock<Vec<Option<Piece<'static>>>>);
 
 /// What conditions know.
 pub(crate) struct Facts<'a> {
@@ -106,12 +111,78 @@ fn check_known(expression: &Expression, node: &Node, path: &str, report: &mut Re
 /// Reads an expression over the event alone.
 pub(crate) fn read_event_value(node: &Node, path: &str, help: &str, report: &mut Report) -> Option<Expression> {
     let expression = Template::read_expression(node, path, &[], ("this is one expression", help), report)?;
-    let of_event = |builtin: &Builtin| KNOWN.contains(builtin) && *builtin != Builtin::EndpointOptions;
-    if expression.uses(|variable| !matches!(variable, Variable::Builtin(builtin) if of_event(builtin))) {
+    if expression.uses(is_other) {
         report.add(node.at, path, "this is decided when the event is published, and knows the event only", help);
         return None;
     }
     Some(expression)
+}
+
+/// Whether a condition knows it from the event alone.
+fn is_of_event(variable: &Variable) -> bool {
+    matches!(variable, Variable::Builtin(builtin) if KNOWN.contains(builtin) && *builtin != Builtin::EndpointOptions)
+}
+
+/// Whether a value depends on more than the event.
+fn is_other(variable: &Variable) -> bool {
+    !is_of_event(variable)
+}
+
+impl EventValues {
+    /// The values that a filter names before it decides anything, in order. They are worked out when they are first asked for; `None`: it
+    /// depends on the endpoint, or cannot be worked out, and then fails where it is used.
+    pub(crate) fn of<'f>(&self, filter: &Tree, facts: impl FnOnce() -> Facts<'f>) -> &[Option<Piece<'static>>] {
+        self.0.get_or_init(|| {
+            let facts = facts();
+            let mut known = KnownNames { facts: &facts, names: Vec::new() };
+            let work_out = |(name, value): (&str, &Expression)| {
+                let found = if value.uses(|variable| !known.has(variable)) { None } else { known.work_out(value) };
+                known.names.push((name.to_owned(), found.clone()));
+                found
+            };
+            filter.first_names().map(work_out).collect()
+        })
+    }
+}
+
+/// An event, and the values of names that depend on it alone.
+struct KnownNames<'f> {
+    facts: &'f Facts<'f>,
+    /// `None`: it depends on more. A later one hides an earlier one.
+    names: Vec<(String, Option<Piece<'static>>)>,
+}
+
+impl KnownNames<'_> {
+    fn find(&self, name: &str) -> Option<&Piece<'static>> {
+        self.names.iter().rev().find(|(known, _)| known == name)?.1.as_ref()
+    }
+
+    fn has(&self, variable: &Variable) -> bool {
+        match variable {
+            Variable::Local(name) => self.find(name).is_some(),
+            other => is_of_event(other),
+        }
+    }
+
+    fn work_out(&self, value: &Expression) -> Option<Piece<'static>> {
+        match value.evaluate(Scope::of(self)) {
+            Ok(found) => Some(found.into_owned()),
+            Err(error) => error.absent.then_some(Piece::Absent),
+        }
+    }
+}
+
+impl Values for KnownNames<'_> {
+    fn get(&self, variable: &Variable) -> Piece<'_> {
+        match variable {
+            Variable::Local(name) => self.find(name).map_or(Piece::Absent, Piece::borrowed),
+            other => self.facts.get(other),
+        }
+    }
+
+    fn meter(&self) -> &Arc<Meter> {
+        &self.facts.meter
+    }
 }
 
 impl Facts<'_> {
@@ -124,13 +195,13 @@ impl Facts<'_> {
         }
     }
 
-    /// Whether a filter holds: what it comes to is there, and neither null, false, 0 nor empty.
-    pub(crate) fn pass(&self, filter: &Tree) -> Result<bool, String> {
+    /// Whether a filter holds: what it comes to is there, and neither null, false, 0 nor empty. `known` are values of its first names.
+    pub(crate) fn pass(&self, filter: &Tree, known: &[Option<Piece<'static>>]) -> Result<bool, String> {
         if let Tree::Value(condition) = filter {
             return self.hold(condition);
         }
         let mut out = String::new();
-        match filter.render(Scope::of(self), &mut out) {
+        match filter.render_knowing(known, Scope::of(self), &mut out) {
             Ok(there) => Ok(there && Piece::Json(out.as_str().into()).is_true()),
             Err(failure) if failure.absent => Ok(false),
             Err(failure) => Err(failure.message),

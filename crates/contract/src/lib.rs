@@ -102,7 +102,7 @@ pub use code::{CodeError, CodeLanguage, VerificationCode};
 pub use console::{ConsoleWords, FieldWords};
 pub use contract::Contract;
 pub use diagnostic::{ContractError, Diagnostic, nearest};
-pub use facts::FilteredEvent;
+pub use facts::{EventValues, FilteredEvent};
 pub use failure::RenderError;
 pub use identify::NamedEvent;
 pub use json_schema::json_schema;

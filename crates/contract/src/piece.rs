@@ -60,6 +60,20 @@ impl<'a> Piece<'a> {
         }
     }
 
+    /// The same value, of its own.
+    pub(crate) fn into_owned(self) -> Piece<'static> {
+        match self {
+            Self::Absent => Piece::Absent,
+            Self::Null => Piece::Null,
+            Self::Bool(value) => Piece::Bool(value),
+            Self::Number(text) => Piece::Number(Cow::Owned(text.into_owned())),
+            Self::Text(text) => Piece::Text(Cow::Owned(text.into_owned())),
+            Self::Time(time) => Piece::Time(time),
+            Self::Bytes(bytes) => Piece::Bytes(Cow::Owned(bytes.into_owned())),
+            Self::Json(raw) => Piece::Json(Cow::Owned(raw.into_owned())),
+        }
+    }
+
     pub(crate) fn is_missing(&self) -> bool {
         match self {
             Self::Absent | Self::Null => true,

@@ -93,6 +93,17 @@ impl Tree {
         found
     }
 
+    /// The names that `$let` gives before anything else is decided, with their values.
+    pub(crate) fn first_names(&self) -> impl Iterator<Item = (&str, &Expression)> {
+        let mut tree = self;
+        let lists = std::iter::from_fn(move || {
+            let Self::Let(named) = tree else { return None };
+            tree = &named.then;
+            Some(&named.names)
+        });
+        lists.flatten().map(|(name, value)| (name.as_str(), value))
+    }
+
     /// Whether it is a value of the event's data as it stands.
     pub(crate) fn is_of_data(&self) -> bool {
         let Self::Value(expression) = self else { return false };

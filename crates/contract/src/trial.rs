@@ -9,7 +9,7 @@ use bellwire_domain::{EventType, PayloadLevel, PayloadRules, Pointer, Trigger};
 
 use crate::contract::Contract;
 use crate::diagnostic::{At, Report};
-use crate::facts::FilteredEvent;
+use crate::facts::{EventValues, FilteredEvent};
 use crate::reduce::reduce;
 use crate::render::{
     AttemptInput, BatchedEvent, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput, Rendering,
@@ -109,7 +109,11 @@ fn try_event(
         others: &[],
         access_token: contract.example_access_token(),
     };
-    if !contract.wants(FilteredEvent { id: "example", event_type, occurred_at: now, data, is_test }, Some(options)) {
+    if !contract.wants(
+        FilteredEvent { id: "example", event_type, occurred_at: now, data, is_test },
+        Some(options),
+        &EventValues::default(),
+    ) {
         return;
     }
     let result = contract.render(&input).map(drop);

@@ -3,7 +3,7 @@
 
 mod common;
 
-use bellwire_contract::{Contract, FilteredEvent, StoredResource};
+use bellwire_contract::{Contract, EventValues, FilteredEvent, StoredResource};
 use bellwire_domain::EventType;
 use bytes::Bytes;
 use common::{NOW, compile};
@@ -34,7 +34,7 @@ fn an_organization_is_found_wherever_the_requestor_leads() {
     let wants = |organizations: &Value, data: &Value| {
         let (data, options) = (data.to_string(), json!({ "organizations": organizations }).to_string());
         let event = FilteredEvent { id: "1", event_type: &event_type, occurred_at: NOW, data: &data, is_test: false };
-        contract.wants(event, Some(&options))
+        contract.wants(event, Some(&options), &EventValues::default())
     };
     let ours =
         json!([{ "system": "urn:tax", "value": "99" }, { "type": { "text": "NPI" }, "system": NPI, "value": "1234567893" }]);
@@ -115,7 +115,10 @@ fn a_large_bundle_is_told_to_nobody_else() {
     let data = bundle(&json!({ "requestor": { "reference": "urn:uuid:o" } }), &json!(others)).to_string();
     for (organization, wanted) in [("5", true), ("6", false)] {
         let event = FilteredEvent { id: "1", event_type: &event_type, occurred_at: NOW, data: &data, is_test: false };
-        assert_eq!(contract.wants(event, Some(&json!({ "organizations": [organization] }).to_string())), wanted);
+        assert_eq!(
+            contract.wants(event, Some(&json!({ "organizations": [organization] }).to_string()), &EventValues::default()),
+            wanted
+        );
     }
 }
 

@@ -6,7 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use bellwire_contract::{Contract, FilteredEvent};
+use bellwire_contract::{Contract, EventValues, FilteredEvent};
 use bellwire_domain::EventType;
 use serde_json::{Value, json};
 
@@ -94,7 +94,7 @@ fn a_filter_that_cannot_be_answered_lets_an_event_through_and_one_that_misses_so
         let contract = compile(&source(&format!("  filter: \"{{{{ {filter} }}}}\"\n"), ""));
         let event_type = EventType::try_new("thing.happened").unwrap();
         let event = FilteredEvent { id: "1", event_type: &event_type, occurred_at: NOW, data, is_test: false };
-        contract.wants(event, None)
+        contract.wants(event, None, &EventValues::default())
     };
     assert!(wants("event.data.n > 1", r#"{"n":2}"#) && !wants("event.data.n > 1", r#"{"n":1}"#));
     assert!(!wants("event.data.n > 1", "{}"), "it is not there");
@@ -121,6 +121,29 @@ fn events_are_in_order_by_a_value_that_they_have() {
     }
 }
 
+/// One event, asked about endpoints that have chosen different things, one after the other and each by itself: the answers are the same.
+#[test]
+fn what_a_filter_names_of_an_event_is_the_same_for_every_endpoint_and_the_rest_is_not() {
+    let filter = "  options:\n    wanted: { type: string, required: true, examples: [a] }\n  filter:\n    $let:\n      kind: \"{{ event.data.kind | default('none') }}\"\n      mine: \"{{ endpoint.options.wanted }}\"\n      both: \"{{ kind ~ mine }}\"\n      lost: \"{{ event.data.lost }}\"\n    $then:\n      $let:\n        long: \"{{ kind ~ kind ~ '!' }}\"\n        kind: \"{{ endpoint.options.wanted }}\"\n        hidden: \"{{ kind }}\"\n      $then: \"{{ (both == 'xa' or long == 'yy!' and hidden == 'b') and lost is undefined }}\"\n";
+    let contract = compile(&source(filter, ""));
+    let event_type = EventType::try_new("thing.happened").unwrap();
+    let options = ["a", "b", "c"].map(|wanted| json!({ "wanted": wanted }).to_string());
+    for (data, expected) in [
+        (r#"{"kind":"x"}"#, [true, false, false]),
+        (r#"{"kind":"y"}"#, [false, true, false]),
+        (r#"{"kind":"y","lost":1}"#, [false, false, false]),
+        ("{}", [false, false, false]),
+    ] {
+        let event = FilteredEvent { id: "1", event_type: &event_type, occurred_at: NOW, data, is_test: false };
+        let values = EventValues::default();
+        let together = options.each_ref().map(|options| contract.wants(event, Some(options), &values));
+        let backwards: Vec<bool> = options.iter().rev().map(|options| contract.wants(event, Some(options), &values)).collect();
+        let alone = options.each_ref().map(|options| contract.wants(event, Some(options), &EventValues::default()));
+        assert_eq!((together, alone), (expected, expected), "{data}");
+        assert!(backwards.iter().rev().eq(&expected), "{data}");
+    }
+}
+
 #[test]
 fn a_filter_can_name_what_it_looks_at_and_go_through_lists() {
     let filter = "  options:\n    wanted: { type: array, items: { type: string }, default: [] }\n  filter:\n    $let: { owner: \"{{ event.data.parts | selectattr('kind', 'eq', 'owner') | first }}\" }\n    $then:\n      $each: \"{{ owner.ids }}\"\n      $when: \"{{ (item.system ~ '|' ~ item.value) in endpoint.options.wanted }}\"\n      $then: true\n";
@@ -129,7 +152,7 @@ fn a_filter_can_name_what_it_looks_at_and_go_through_lists() {
     let wants = |data: &Value| {
         let data = data.to_string();
         let event = FilteredEvent { id: "1", event_type: &event_type, occurred_at: NOW, data: &data, is_test: false };
-        contract.wants(event, Some(r#"{"wanted":["a|1","b|2"]}"#))
+        contract.wants(event, Some(r#"{"wanted":["a|1","b|2"]}"#), &EventValues::default())
     };
     let owned = |ids: Value| json!({ "parts": [{ "kind": "payer", "ids": [{ "system": "a", "value": "1" }] }, { "kind": "owner", "ids": ids }] });
     assert!(wants(&owned(json!([{ "system": "c", "value": "1" }, { "system": "b", "value": "2" }]))));

@@ -50,6 +50,20 @@ impl Tree {
         Ok(true)
     }
 
+    /// The same, where the values of some of its [first names](Tree::first_names) are known.
+    pub(crate) fn render_knowing(
+        &self,
+        known: &[Option<Piece<'static>>],
+        scope: Scope<'_>,
+        out: &mut String,
+    ) -> Result<bool, Failure> {
+        let Self::Let(named) = self else { return self.render(scope, out) };
+        with_names(&named.names, known, scope, |scope| {
+            let inner = known.get(named.names.len()..).unwrap_or_default();
+            named.then.render_knowing(inner, scope, out)
+        })
+    }
+
     /// Appends the items that this tree adds to the list around it.
     fn render_items(&self, scope: Scope<'_>, out: &mut String, first: &mut bool) -> Result<(), Failure> {
         match self {
@@ -86,23 +100,28 @@ impl When {
 impl Let {
     /// Renders what it stands around.
     fn inside<T>(&self, scope: Scope<'_>, render: impl FnOnce(&Tree, Scope<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
-        with_names(&self.names, scope, |scope| render(&self.then, scope))
+        with_names(&self.names, &[], scope, |scope| render(&self.then, scope))
     }
 }
 
-/// Gives names to values, one after the other. A value that is not there gives its name none.
+/// Gives names to values, one after the other; those that are known are not worked out. A value that is not there gives its name none.
 fn with_names<T>(
     names: &[(String, Expression)],
+    known: &[Option<Piece<'static>>],
     scope: Scope<'_>,
     render: impl FnOnce(Scope<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let Some(((name, expression), rest)) = names.split_first() else { return render(scope) };
-    let value = match expression.evaluate(scope) {
-        Err(error) if error.absent => Piece::Absent,
-        other => other.map_err(|error| Failure::of(expression, error).inside(format!("$let.{name}")))?,
+    let (known, others) = known.split_first().map_or((None, known), |(first, others)| (first.as_ref(), others));
+    let value = match known {
+        Some(known) => known.borrowed(),
+        None => match expression.evaluate(scope) {
+            Err(error) if error.absent => Piece::Absent,
+            other => other.map_err(|error| Failure::of(expression, error).inside(format!("$let.{name}")))?,
+        },
     };
     let local = Local { name, value: value.borrowed(), outer: scope.locals };
-    with_names(rest, Scope { values: scope.values, locals: Some(&local) }, render)
+    with_names(rest, others, Scope { values: scope.values, locals: Some(&local) }, render)
 }
 
 impl Each {

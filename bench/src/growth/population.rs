@@ -1,0 +1,223 @@
+//! Many endpoints, of one kind or another, and events for some of them.
+
+use std::path::Path;
+use std::slice::from_ref;
+use std::time::Instant;
+
+use anyhow::Context;
+use bytes::Bytes;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, per_second};
+use crate::content::data;
+use crate::measure::Watch;
+use crate::produce::{Load, Post, events, produce};
+use crate::report::{Measurement, say};
+use crate::server::Process;
+
+/// The contract of subscriptions.
+const TOPICS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../contracts/fhir-r4-backport.yaml");
+/// The topic that all of them have.
+const TOPIC: &str = "http://example.org/topics/resource-changed";
+
+/// What kind of endpoint, and what decides whether an event is for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A webhook of `standard-webhooks`: the event's type.
+    Webhook,
+    /// A topic-based subscription: a filter that the contract evaluates over the event. It is sent a handshake before it is used.
+    Subscription,
+}
+
+impl Kind {
+    /// What the server needs beside the built-in contracts.
+    pub(super) fn contract(self) -> Option<&'static Path> {
+        (self == Self::Subscription).then(|| Path::new(TOPICS))
+    }
+
+    fn contract_name(self) -> &'static str {
+        match self {
+            Self::Webhook => "standard-webhooks",
+            Self::Subscription => "fhir-r4-backport",
+        }
+    }
+
+    /// Several of them.
+    pub(super) const fn plural(self) -> &'static str {
+        match self {
+            Self::Webhook => "endpoints",
+            Self::Subscription => "subscriptions",
+        }
+    }
+
+    /// How an endpoint is created that gets the events `of` its account that are for this one alone.
+    fn wanted(self, url: &str, of: usize) -> Value {
+        match self {
+            Self::Webhook => json!({ "url": url, "events": [event_type(of)], "enabled": true }),
+            Self::Subscription => {
+                let criterion = format!("Observation?{}", matched(of));
+                let condition = json!({ "type": "Observation", "criterion": criterion, "value": matched(of) });
+                let options = json!({
+                    "topic": TOPIC,
+                    "content": "full-resource",
+                    "criteria": [criterion],
+                    "conditions": [condition],
+                });
+                json!({ "url": url, "events": ["resource-changed"], "enabled": true, "options": options })
+            }
+        }
+    }
+
+    /// A body with an event for that endpoint alone.
+    fn event(self, of: usize, size: usize) -> Bytes {
+        match self {
+            Self::Webhook => events(&event_type(of), 1, size),
+            Self::Subscription => {
+                let record = data(size);
+                let rest = record.strip_prefix('{').unwrap_or(&record);
+                let matched = matched(of);
+                format!(
+                    "{{\"type\":\"resource-changed\",\"data\":{{\"focus\":\"Observation/7\",\"matches\":[\"{matched}\"],\
+                     \"resources\":[{{\"resourceType\":\"Observation\",\"id\":\"7\",{rest}]}}}}"
+                )
+                .into()
+            }
+        }
+    }
+}
+
+/// An event type that only this endpoint of its account gets.
+fn event_type(of: usize) -> String {
+    format!("bench.for.{of}")
+}
+
+/// What only this endpoint of its account asks for.
+fn matched(of: usize) -> String {
+    format!("org-identifier={of}")
+}
+
+/// So many endpoints of a kind, and so many of them that get events. The sink only counts what the others get.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Population {
+    pub(super) kind: Kind,
+    pub(super) count: usize,
+    /// Endpoints of an account.
+    pub(super) per_account: usize,
+    /// How many get an event, spread over all of them.
+    pub(super) in_turn: usize,
+}
+
+/// They are there.
+pub(super) struct Settled {
+    population: Population,
+    /// That all have in common, where their requests are signed.
+    secret: Option<String>,
+    pub(super) per_second: f64,
+}
+
+impl Population {
+    pub(super) const fn accounts(self) -> usize {
+        self.count.div_ceil(self.per_account)
+    }
+
+    fn account(self, endpoint: usize) -> usize {
+        endpoint / self.per_account
+    }
+
+    fn gets_events(self, endpoint: usize) -> bool {
+        // The endpoint that some number below `in_turn` stands for.
+        let number = (endpoint * self.in_turn).div_ceil(self.count);
+        number < self.in_turn && self.chosen(number) == endpoint
+    }
+
+    /// The endpoint that gets the event of this number.
+    fn chosen(self, number: usize) -> usize {
+        number * self.count / self.in_turn
+    }
+
+    /// Creates accounts and endpoints, and waits until the sink has had all handshakes.
+    pub(super) async fn settle(self, bench: &Bench, server: &Process) -> anyhow::Result<Settled> {
+        let started = Instant::now();
+        let contract = Bytes::from(json!({ "contract": self.kind.contract_name() }).to_string());
+        let put = move |number| Post { method: Method::PUT, path: format!("/v1/accounts/many-{number}"), body: contract.clone() };
+        produce(bench, from_ref(server), Load { count: self.accounts(), rate: None, said_as: Some("accounts") }, put).await?;
+        let quiet = bench.quiet(&mut bench.client(&bench.sink).await?).await?;
+        let (port, path) = (bench.sink.port, move |endpoint| format!("/v1/accounts/many-{}/endpoints", self.account(endpoint)));
+        let wanted = move |endpoint: usize| {
+            let path = if self.gets_events(endpoint) { "many" } else { "quiet" };
+            self.kind.wanted(&format!("http://127.0.0.1:{port}/{path}/{endpoint}"), endpoint % self.per_account)
+        };
+        let secret = match self.kind {
+            Kind::Subscription => None,
+            Kind::Webhook => {
+                let created = bench.client(server).await?.json(Method::POST, &path(0), &wanted(0)).await?;
+                Some(created.get("secret").and_then(Value::as_str).context("no secret was shown")?.to_owned())
+            }
+        };
+        let (first, given) = (usize::from(secret.is_some()), secret.clone());
+        let create = move |number: usize| {
+            let mut wanted = wanted(number + first);
+            if let (Some(secret), Some(fields)) = (&given, wanted.as_object_mut()) {
+                fields.insert("secret".to_owned(), secret.as_str().into());
+            }
+            Post { method: Method::POST, path: path(number + first), body: wanted.to_string().into() }
+        };
+        let load = Load { count: self.count - first, rate: None, said_as: Some(self.kind.plural()) };
+        produce(bench, from_ref(server), load, create).await?;
+        if self.kind == Kind::Subscription {
+            bench.await_quiet(quiet + self.count - self.in_turn.min(self.count)).await.context("handshakes")?;
+            bench.await_arrivals(self.in_turn.min(self.count)).await.context("handshakes")?;
+            bench.findings("").await?;
+        }
+        Ok(Settled { population: self, secret, per_second: per_second(self.count, started.elapsed()) })
+    }
+}
+
+impl Settled {
+    /// One event for each of those that get one.
+    pub(super) async fn in_turn(&self, bench: &Bench, server: &Process) -> anyhow::Result<Measurement> {
+        let Population { kind, count, in_turn, .. } = self.population;
+        let (population, size) = (self.population, bench.first_body());
+        let name = format!("one event for each of {in_turn} {} in turn", kind.plural());
+        say(&format!("{size} bytes: {name}, of {count}"));
+        let publish = move |number: usize| {
+            let endpoint = population.chosen(number);
+            let path = format!("/v1/accounts/many-{}/events", population.account(endpoint));
+            Post { method: Method::POST, path, body: kind.event(endpoint % population.per_account, size) }
+        };
+        let watch = Watch::start(from_ref(server))?;
+        produce(bench, from_ref(server), Load { count: in_turn, rate: None, said_as: None }, publish).await?;
+        bench.await_arrivals(in_turn).await?;
+        let spent = watch.stop()?;
+        let found = match &self.secret {
+            Some(secret) => bench.verified(secret, in_turn).await?,
+            None => bench.arrived(in_turn).await?,
+        };
+        Ok(spent.row(name, in_turn, &found))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_endpoints_get_events_as_are_asked_for() {
+        for (count, in_turn) in [(1_000, 1_000), (1_000_000, 1_000), (12_345, 1_000), (7, 7), (7, 3)] {
+            let population = Population { kind: Kind::Webhook, count, per_account: 1, in_turn };
+            let chosen: Vec<usize> = (0..in_turn).map(|number| population.chosen(number)).collect();
+            let getting: Vec<usize> = (0..count).filter(|endpoint| population.gets_events(*endpoint)).collect();
+            assert_eq!(getting, chosen, "{in_turn} of {count}");
+        }
+    }
+
+    #[test]
+    fn an_event_for_a_subscription_is_json_with_the_record_in_it() {
+        let event: Value = serde_json::from_slice(&Kind::Subscription.event(3, 500)).unwrap();
+        let resource = &event["data"]["resources"][0];
+        assert_eq!(event["data"]["matches"], json!(["org-identifier=3"]));
+        assert!(resource["posted_at_us"].is_u64(), "{event}");
+        assert_eq!(resource["resourceType"], "Observation");
+    }
+}
