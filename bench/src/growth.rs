@@ -6,7 +6,7 @@ mod dead;
 mod endpoints;
 mod filters;
 mod history;
-mod population;
+pub(crate) mod population;
 mod rows;
 mod subscriptions;
 mod waiting;

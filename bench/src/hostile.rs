@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bench::Bench;
 use crate::client::Client;
+use crate::growth::population::{Kind, Population, account};
 use crate::measure::{Account, measure};
 use crate::neighbours;
 use crate::produce::events;
@@ -51,6 +52,9 @@ const REPLAYED: usize = 5_000;
 const ASKS_EVERY: Duration = Duration::from_millis(1);
 /// Deliveries that wait when their account is deleted.
 const WAITING: usize = 100_000;
+/// Endpoints with a filter each, and requests at once whose events all of these are asked about.
+const FILTERS: usize = 1_000;
+const FILTERED_AT_ONCE: usize = 32;
 /// Events in a batch.
 const BATCH: usize = 100;
 
@@ -62,10 +66,12 @@ enum Attack {
     HalfHeads,
     TestsAndReplays,
     Deletion,
+    Filters,
 }
 
 impl Attack {
-    const ALL: [Self; 5] = [Self::SlowEndpoints, Self::LargeBodies, Self::HalfHeads, Self::TestsAndReplays, Self::Deletion];
+    const ALL: [Self; 6] =
+        [Self::SlowEndpoints, Self::LargeBodies, Self::HalfHeads, Self::TestsAndReplays, Self::Deletion, Self::Filters];
 
     fn name(self) -> String {
         match self {
@@ -76,6 +82,7 @@ impl Attack {
                 format!("test events without pause, and replays of {REPLAYED} events on {REPLAYING} endpoints")
             }
             Self::Deletion => format!("an account with {WAITING} waiting deliveries is deleted"),
+            Self::Filters => format!("{FILTERS} endpoints with a filter each, and {FILTERED_AT_ONCE} events at once"),
         }
     }
 
@@ -83,7 +90,7 @@ impl Attack {
     fn size(self, bench: &Bench) -> usize {
         match self {
             Self::LargeBodies => 20 << 10,
-            Self::SlowEndpoints | Self::HalfHeads | Self::TestsAndReplays | Self::Deletion => bench.first_body(),
+            Self::SlowEndpoints | Self::HalfHeads | Self::TestsAndReplays | Self::Deletion | Self::Filters => bench.first_body(),
         }
     }
 
@@ -106,6 +113,10 @@ impl Attack {
                 let urls = neighbours::start(&bench.tasks).await?;
                 register(&mut client, urls.first().cloned().into_iter()).await?;
                 publish(&mut client, WAITING).await
+            }
+            Self::Filters => {
+                let filtered = Population { kind: Kind::Subscription, count: FILTERS, per_account: FILTERS, in_turn: 1 };
+                filtered.settle(bench, server).await.map(drop)
             }
             Self::LargeBodies | Self::HalfHeads => Ok(()),
         }
@@ -157,6 +168,15 @@ impl Attack {
                     }
                 });
             }
+            Self::Filters => {
+                for _ in 0..FILTERED_AT_ONCE {
+                    let mut client = bench.client(server).await?;
+                    let event = Kind::Subscription.event(FILTERS, bench.first_body()); // none of them asks for it
+                    spawn(bench, stop.clone(), async move {
+                        while client.post(&format!("{}/events", account(0)), event.clone()).await.is_ok() {}
+                    });
+                }
+            }
             Self::Deletion => spawn(bench, stop, async move { drop(client.send(Method::DELETE, HOSTILE, Bytes::new()).await) }),
         }
         Ok(())
@@ -167,6 +187,9 @@ impl Attack {
 pub(crate) async fn run(bench: &Bench, cluster: Option<&Cluster>, results: &mut Results) {
     for attack in Attack::ALL {
         let name = attack.name();
+        if !name.contains(&bench.options.only) {
+            continue;
+        }
         let over = if cluster.is_some() { "PostgreSQL" } else { "SQLite" };
         say(&format!("{over}: {name}"));
         let measured = measure_attack(bench, cluster, attack).await;
@@ -178,9 +201,10 @@ pub(crate) async fn run(bench: &Bench, cluster: Option<&Cluster>, results: &mut 
 type Pair = (crate::report::Measurement, crate::report::Measurement);
 
 async fn measure_attack(bench: &Bench, cluster: Option<&Cluster>, attack: Attack) -> anyhow::Result<Pair> {
+    let setup = Setup { threads: None, contract: Kind::Subscription.contract() };
     let server = match cluster {
-        Some(cluster) => Process::server_on(&bench.options.server, cluster.database(), Setup::default(), &bench.tasks).await?,
-        None => bench.server().await?,
+        Some(cluster) => Process::server_on(&bench.options.server, cluster.database(), setup, &bench.tasks).await?,
+        None => Process::server_in(&bench.options.server, tempfile::tempdir()?, setup, &bench.tasks).await?,
     };
     let account = Account::set_up(bench, &server, "healthy", 1, &[]).await?;
     let workload = Workload::healthy(attack.size(bench));

@@ -82,7 +82,8 @@ struct Arguments {
     /// Also measure ten endpoints, one of which refuses connections
     #[arg(long)]
     dead: bool,
-    /// Measure only what a hostile tenant costs a healthy one, over SQLite and, with --postgres, over PostgreSQL
+    /// Measure only what a hostile tenant costs a healthy one, over SQLite and, with --postgres, over PostgreSQL; with --only, those attacks
+    /// with this in their name
     #[arg(long)]
     neighbours: bool,
     /// Also measure while this many deliveries wait for endpoints that refuse (each takes 100 bytes of disk or more)

@@ -23,7 +23,7 @@ const TOPIC: &str = "http://example.org/topics/resource-changed";
 
 /// What kind of endpoint, and what decides whether an event is for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A webhook of `standard-webhooks`: the event's type.
     Webhook,
     /// A topic-based subscription: a filter that the contract evaluates over the event. It is sent a handshake before it is used.
@@ -32,7 +32,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// What the server needs beside the built-in contracts.
-    pub(super) fn contract(self) -> Option<&'static Path> {
+    pub(crate) fn contract(self) -> Option<&'static Path> {
         (self == Self::Subscription).then(|| Path::new(TOPICS))
     }
 
@@ -44,7 +44,7 @@ impl Kind {
     }
 
     /// Several of them.
-    pub(super) const fn plural(self) -> &'static str {
+    pub(crate) const fn plural(self) -> &'static str {
         match self {
             Self::Webhook => "endpoints",
             Self::Subscription => "subscriptions",
@@ -70,7 +70,7 @@ impl Kind {
     }
 
     /// A body with an event for that endpoint alone.
-    fn event(self, of: usize, size: usize) -> Bytes {
+    pub(crate) fn event(self, of: usize, size: usize) -> Bytes {
         match self {
             Self::Webhook => events(&event_type(of), 1, size),
             Self::Subscription => {
@@ -92,6 +92,11 @@ fn event_type(of: usize) -> String {
     format!("bench.for.{of}")
 }
 
+/// The path of an account.
+pub(crate) fn account(number: usize) -> String {
+    format!("/v1/accounts/many-{number}")
+}
+
 /// What only this endpoint of its account asks for.
 fn matched(of: usize) -> String {
     format!("org-identifier={of}")
@@ -99,25 +104,25 @@ fn matched(of: usize) -> String {
 
 /// So many endpoints of a kind, and so many of them that get events. The sink only counts what the others get.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Population {
-    pub(super) kind: Kind,
-    pub(super) count: usize,
+pub(crate) struct Population {
+    pub(crate) kind: Kind,
+    pub(crate) count: usize,
     /// Endpoints of an account.
-    pub(super) per_account: usize,
+    pub(crate) per_account: usize,
     /// How many get an event, spread over all of them.
-    pub(super) in_turn: usize,
+    pub(crate) in_turn: usize,
 }
 
 /// They are there.
-pub(super) struct Settled {
+pub(crate) struct Settled {
     population: Population,
     /// That all have in common, where their requests are signed.
     secret: Option<String>,
-    pub(super) per_second: f64,
+    pub(crate) per_second: f64,
 }
 
 impl Population {
-    pub(super) const fn accounts(self) -> usize {
+    pub(crate) const fn accounts(self) -> usize {
         self.count.div_ceil(self.per_account)
     }
 
@@ -137,13 +142,13 @@ impl Population {
     }
 
     /// Creates accounts and endpoints, and waits until the sink has had all handshakes.
-    pub(super) async fn settle(self, bench: &Bench, server: &Process) -> anyhow::Result<Settled> {
+    pub(crate) async fn settle(self, bench: &Bench, server: &Process) -> anyhow::Result<Settled> {
         let started = Instant::now();
         let contract = Bytes::from(json!({ "contract": self.kind.contract_name() }).to_string());
-        let put = move |number| Post { method: Method::PUT, path: format!("/v1/accounts/many-{number}"), body: contract.clone() };
+        let put = move |number| Post { method: Method::PUT, path: account(number), body: contract.clone() };
         produce(bench, from_ref(server), Load { count: self.accounts(), rate: None, said_as: Some("accounts") }, put).await?;
         let quiet = bench.quiet(&mut bench.client(&bench.sink).await?).await?;
-        let (port, path) = (bench.sink.port, move |endpoint| format!("/v1/accounts/many-{}/endpoints", self.account(endpoint)));
+        let (port, path) = (bench.sink.port, move |endpoint| format!("{}/endpoints", account(self.account(endpoint))));
         let wanted = move |endpoint: usize| {
             let path = if self.gets_events(endpoint) { "many" } else { "quiet" };
             self.kind.wanted(&format!("http://127.0.0.1:{port}/{path}/{endpoint}"), endpoint % self.per_account)
@@ -176,14 +181,14 @@ impl Population {
 
 impl Settled {
     /// One event for each of those that get one.
-    pub(super) async fn in_turn(&self, bench: &Bench, server: &Process) -> anyhow::Result<Measurement> {
+    pub(crate) async fn in_turn(&self, bench: &Bench, server: &Process) -> anyhow::Result<Measurement> {
         let Population { kind, count, in_turn, .. } = self.population;
         let (population, size) = (self.population, bench.first_body());
         let name = format!("one event for each of {in_turn} {} in turn", kind.plural());
         say(&format!("{size} bytes: {name}, of {count}"));
         let publish = move |number: usize| {
             let endpoint = population.chosen(number);
-            let path = format!("/v1/accounts/many-{}/events", population.account(endpoint));
+            let path = format!("{}/events", account(population.account(endpoint)));
             Post { method: Method::POST, path, body: kind.event(endpoint % population.per_account, size) }
         };
         let watch = Watch::start(from_ref(server))?;
