@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_contract::Contracts;
-use bellwire_domain::{Clock, Entropy, RetentionPeriods};
+use bellwire_domain::{Clock, Entropy, RetentionPeriods, Timestamp};
 use bellwire_store::Queue;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -50,6 +50,22 @@ pub struct Engine {
     hard_stop: CancellationToken,
 }
 
+/// What an engine holds in memory, for whoever watches it. Cheap to clone.
+#[derive(Clone)]
+pub struct Lanes(Arc<Shared>);
+
+impl Lanes {
+    /// Since when the oldest delivery is due that is held and waits in its lane; `None`: none waits.
+    pub fn oldest_due(&self) -> Option<Timestamp> {
+        self.0.scheduler.lock().heads().map(|delivery| delivery.due_at).min()
+    }
+
+    /// Deliveries that are held, in flight ones among them.
+    pub fn held(&self) -> usize {
+        self.0.queue.held()
+    }
+}
+
 impl Engine {
     /// Starts the loops on the current runtime.
     pub fn start(options: EngineOptions) -> Self {
@@ -88,6 +104,11 @@ impl Engine {
         loops.spawn(recorder::run(Arc::clone(&shared), received, hard_stop.clone()));
         loops.close();
         Self { shared, loops, hard_stop }
+    }
+
+    /// What is held in memory.
+    pub fn lanes(&self) -> Lanes {
+        Lanes(Arc::clone(&self.shared))
     }
 
     /// Requests in flight.

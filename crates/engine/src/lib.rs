@@ -41,5 +41,5 @@ mod transport;
 mod waking;
 mod watch;
 
-pub use engine::{Engine, EngineOptions};
+pub use engine::{Engine, EngineOptions, Lanes};
 pub use transport::{Sending, Transport};
