@@ -16,6 +16,7 @@ mod consumer;
 mod contracts;
 mod environment;
 mod erasures;
+mod gauges;
 mod listener;
 mod master_key;
 mod operations;

@@ -27,6 +27,7 @@ use crate::client_keys::KeyFetcher;
 use crate::contracts::{self, ServedContracts};
 use crate::environment::{SystemClock, SystemEntropy, given_flags};
 use crate::erasures::ErasureFile;
+use crate::gauges::{self, Watched};
 use crate::listener::{self, ListenerLimits, Tls};
 use crate::{audit, bulk_retries, operations, signals, telemetry};
 
@@ -138,6 +139,7 @@ impl Server {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
         let addresses = AddressPolicy::new(options.allow_network);
+        gauges::tell_build(&options.database);
         let (records, queue) = bellwire_store::open(StoreOptions {
             account_backlog_max: options.account_backlog_max.into(),
             replay_rate: RateLimit::per_second(options.replay_rate_max),
@@ -172,7 +174,7 @@ impl Server {
         let engine = Engine::start(EngineOptions {
             queue,
             contracts: contracts.subscribe(),
-            transport: Arc::new(sender),
+            transport: Arc::new(sender.clone()),
             clock,
             entropy,
             in_flight_max: options.in_flight_max,
@@ -185,6 +187,8 @@ impl Server {
         tasks.spawn(telemetry::keep_metrics_small(metrics.clone(), stop_listening.clone()));
         tasks.spawn(bulk_retries::run(app.clone(), stop_listening.clone()));
         tasks.spawn(contracts::reload_on_hangup(app.clone(), hangups, stop_listening.clone()));
+        let watched = Watched { records: records.clone(), lanes: engine.lanes(), sender, tls: tls.clone() };
+        tasks.spawn(gauges::run(watched, stop_listening.clone()));
         let audit_checkpoints = options.audit_checkpoints;
         tasks.spawn(audit::run(app.clone(), audit_checkpoints.clone(), stop_listening.clone()));
         if let Some(tls) = &tls {
