@@ -13,7 +13,7 @@ use crate::environment::SystemClock;
 use crate::listener::Tls;
 
 /// Between two looks.
-const BEAT: Duration = Duration::from_secs(10);
+const BEAT: Duration = Duration::from_secs(5);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Within how many days certificates end that are counted together.
 const ENDING: [(&str, u32); 3] = [("0", 0), ("7", 7), ("30", 30)];

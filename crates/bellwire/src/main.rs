@@ -23,6 +23,7 @@ mod operations;
 mod server;
 mod signals;
 mod telemetry;
+mod traces;
 
 use std::process::ExitCode;
 

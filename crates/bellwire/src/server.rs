@@ -29,7 +29,7 @@ use crate::environment::{SystemClock, SystemEntropy, given_flags};
 use crate::erasures::ErasureFile;
 use crate::gauges::{self, Watched};
 use crate::listener::{self, ListenerLimits, Tls};
-use crate::{audit, bulk_retries, operations, signals, telemetry};
+use crate::{audit, bulk_retries, operations, signals, telemetry, traces};
 
 /// What a server is made of.
 pub(crate) struct ServerOptions {
@@ -72,6 +72,8 @@ pub(crate) struct ServerOptions {
     pub(crate) erasures: Option<PathBuf>,
     /// Where people find the server; `None`: where it listens.
     pub(crate) public_url: Option<String>,
+    /// Where spans are sent.
+    pub(crate) otlp_endpoint: Option<String>,
     /// Where an expired session of the portal is sent for a new link.
     pub(crate) portal_refresh_url: Option<String>,
     /// Origins that may show the portal in a frame.
@@ -150,6 +152,7 @@ impl Server {
         let sender = Sender::new(SenderOptions { addresses: addresses.clone(), ..SenderOptions::default() });
         let hangups = signals::hangups()?; // from here on one ends nothing
         let contracts = in_use(&records, options.contracts).await?;
+        let (traces, exporter) = options.otlp_endpoint.as_deref().map(traces::start).transpose()?.unzip();
         let erasures = options.erasures.map(ErasureFile::open).transpose()?.map(Arc::new);
         let app = App::new(AppOptions {
             records: records.clone(),
@@ -166,6 +169,7 @@ impl Server {
             },
             key_fetcher: Some(Arc::new(KeyFetcher { sender: sender.clone(), clock: Arc::clone(&clock) })),
             erasure_list: erasures.clone().map(|list| list as _),
+            traces: traces.clone(),
         });
         let new_admin_key = app.ensure_admin_key(options.admin_key.as_deref()).await.map_err(refused_key)?;
         begin(&app, options.operator_account.as_ref(), erasures.as_deref()).await?;
@@ -179,6 +183,7 @@ impl Server {
             entropy,
             in_flight_max: options.in_flight_max,
             retention: options.retention,
+            traces,
         });
         let (ready, metrics) = (Arc::new(AtomicBool::new(true)), options.metrics);
         let stop_listening = CancellationToken::new();
@@ -191,6 +196,9 @@ impl Server {
         tasks.spawn(gauges::run(watched, stop_listening.clone()));
         let audit_checkpoints = options.audit_checkpoints;
         tasks.spawn(audit::run(app.clone(), audit_checkpoints.clone(), stop_listening.clone()));
+        if let Some(exporter) = exporter {
+            tasks.spawn(exporter.run(stop_listening.clone()));
+        }
         if let Some(tls) = &tls {
             tasks.spawn(listener::keep_tls_fresh(tls.clone(), signals::hangups()?, stop_listening.clone()));
         }

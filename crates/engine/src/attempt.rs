@@ -136,6 +136,7 @@ impl Shared {
             Ok(request) if has_subjects(&delivery, &others) => Some(told(&contract, &config, request)),
             _ => None,
         };
+        let target = self.target(&request);
         let sent = match request {
             Ok(request) => {
                 let consumer = Consumer { account: &config.account.id, contract: contract.name() };
@@ -154,7 +155,7 @@ impl Shared {
         }
         let (outcome, decisions) = self.concluded((&contract, &policy, endpoint), (delivery, &others.held), made);
         let signal = policy.signal(&outcome.outcome);
-        self.attempt_metrics.record(contract.name(), outcome.outcome.kind(), outcome.duration);
+        self.observe_attempt(contract.name(), target, &outcome);
         if decisions.is_empty() {
             let _ = self.outcomes.send(outcome).await; // the recorder outlives every attempt
         } else {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_contract::Contracts;
+use bellwire_domain::trace::Traces;
 use bellwire_domain::{Clock, Entropy, RetentionPeriods, Timestamp};
 use bellwire_store::Queue;
 use parking_lot::Mutex;
@@ -37,6 +38,8 @@ pub struct EngineOptions {
     pub in_flight_max: usize,
     /// How long everything is kept, at least.
     pub retention: RetentionPeriods,
+    /// What takes spans to whoever collects them; `None`: nobody does.
+    pub traces: Option<Arc<dyn Traces>>,
 }
 
 /// Outcomes that may wait to be recorded; attempts wait for room.
@@ -86,6 +89,7 @@ impl Engine {
             soft_stop: CancellationToken::new(),
             attempts: TaskTracker::new(),
             attempt_metrics: AttemptMetrics::new(),
+            traces: options.traces,
         });
         let hard_stop = CancellationToken::new();
         let loops = TaskTracker::new();

@@ -259,6 +259,13 @@ pub const METRICS: &[Metric] = &[
         says: "Connections that were closed because no TLS was agreed on: plain HTTP, no certificate of a caller, an unknown signer, nothing in time. At the level `bellwire=debug` the log says why.",
     },
     Metric {
+        name: "bellwire_spans_total",
+        kind: Kind::Counter,
+        unit: "spans",
+        labels: &[Label { name: "result", values: Values::Words(&["sent", "dropped"]) }],
+        says: "Spans that the collector of `--otlp-endpoint` has taken, and those that were dropped: the collector was away, or too many waited.",
+    },
+    Metric {
         name: "bellwire_store_commit_seconds",
         kind: Kind::Histogram,
         unit: "seconds",
