@@ -29,6 +29,7 @@ use crate::environment::{SystemClock, SystemEntropy, given_flags};
 use crate::erasures::ErasureFile;
 use crate::gauges::{self, Watched};
 use crate::listener::{self, ListenerLimits, Tls};
+use crate::traces::Exporter;
 use crate::{audit, bulk_retries, operations, signals, telemetry, traces};
 
 /// What a server is made of.
@@ -189,21 +190,14 @@ impl Server {
         let stop_listening = CancellationToken::new();
         let limits = ListenerLimits { wrong_keys_max: options.wrong_keys_max, ..ListenerLimits::default() };
         let tasks = TaskTracker::new();
-        tasks.spawn(telemetry::keep_metrics_small(metrics.clone(), stop_listening.clone()));
-        tasks.spawn(bulk_retries::run(app.clone(), stop_listening.clone()));
         tasks.spawn(contracts::reload_on_hangup(app.clone(), hangups, stop_listening.clone()));
         let watched = Watched { records: records.clone(), lanes: engine.lanes(), sender, tls: tls.clone() };
-        tasks.spawn(gauges::run(watched, stop_listening.clone()));
+        tend(&tasks, &stop_listening, &app, options.operator_account);
+        tell(&tasks, &stop_listening, watched, (exporter, metrics.clone()));
         let audit_checkpoints = options.audit_checkpoints;
         tasks.spawn(audit::run(app.clone(), audit_checkpoints.clone(), stop_listening.clone()));
-        if let Some(exporter) = exporter {
-            tasks.spawn(exporter.run(stop_listening.clone()));
-        }
         if let Some(tls) = &tls {
             tasks.spawn(listener::keep_tls_fresh(tls.clone(), signals::hangups()?, stop_listening.clone()));
-        }
-        if let Some(account) = options.operator_account {
-            tasks.spawn(operations::run(app.clone(), account, stop_listening.clone()));
         }
         let console = ConsoleOptions {
             app: app.clone(),
@@ -248,6 +242,28 @@ impl Server {
         let _ = tokio::join!(listener_ends, self.engine.stop(grace));
         audit::finish(&self.app, self.audit_checkpoints.as_deref()).await;
         self.records.close().await;
+    }
+}
+
+/// Starts what sees to what is stored, until the server stops.
+fn tend(tasks: &TaskTracker, stop: &CancellationToken, app: &App, operator_account: Option<AccountId>) {
+    tasks.spawn(bulk_retries::run(app.clone(), stop.clone()));
+    if let Some(account) = operator_account {
+        tasks.spawn(operations::run(app.clone(), account, stop.clone()));
+    }
+}
+
+/// Starts what tells whoever watches, until the server stops.
+fn tell(
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+    watched: Watched,
+    (exporter, metrics): (Option<Exporter>, PrometheusHandle),
+) {
+    tasks.spawn(telemetry::keep_metrics_small(metrics, stop.clone()));
+    tasks.spawn(gauges::run(watched, stop.clone()));
+    if let Some(exporter) = exporter {
+        tasks.spawn(exporter.run(stop.clone()));
     }
 }
 

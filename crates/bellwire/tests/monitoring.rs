@@ -117,7 +117,7 @@ fn rules() -> Vec<Rule> {
             "- name" | "groups:" | "rules:" | "interval" | "for" | "labels" | "annotations:" | "" => {}
             "expr" if value == "|" => {}
             "expr" => rules.last_mut().unwrap().query = value,
-            _ => rules.last_mut().unwrap().query.push_str(&format!("{text} ")),
+            _ => rules.last_mut().unwrap().query.extend([text, " "]),
         }
     }
     rules
@@ -215,7 +215,8 @@ fn counted() -> BTreeMap<String, BTreeSet<String>> {
             if path.is_dir() && !is_test {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test {
-                let tokens: TokenStream = fs::read_to_string(&path).unwrap().parse().unwrap_or_else(|_| panic!("{path:?}"));
+                let tokens: TokenStream =
+                    fs::read_to_string(&path).unwrap().parse().unwrap_or_else(|_| panic!("{}", path.display()));
                 look(tokens, &mut found);
             }
         }

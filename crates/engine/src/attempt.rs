@@ -92,8 +92,7 @@ impl Shared {
             Box::pin(self.put_back(vec![delivery])).await;
             return Ended::Over(None);
         };
-        let endpoint = &config.endpoint;
-        let policy = contract.delivery_of(endpoint.options.as_deref());
+        let (endpoint, policy) = (&config.endpoint, contract.delivery_of(config.endpoint.options.as_deref()));
         match self.passes(lane, &delivery, (&contract, &policy, endpoint)).await {
             Passes::Now => {}
             Passes::Gathers(seen, until) => return Ended::Gathers(delivery, seen, until),

@@ -139,7 +139,7 @@ fn metrics_are_those_of_the_table_and_do_not_grow_with_what_others_make_up() {
     let mut traffic = Traffic { api: &server.api, well: &well, ill: &ill, private: Vec::new() };
     traffic.round();
     let open = || value(&server.api, "bellwire_incidents", &[("state", "open")]);
-    until("the incident is seen", || open().filter(|open| *open == 1.0));
+    until("the incident is seen", || open().filter(|open| *open > 0.0));
 
     let found = held_against_the_table(&server.api);
     let absent: BTreeSet<_> = METRICS.iter().map(|metric| metric.name).filter(|name| !found.contains(name)).collect();
@@ -194,7 +194,7 @@ fn a_delivery_that_nobody_begins_to_send_is_late_until_somebody_does() {
     assert!(value(&server.api, "bellwire_queue_deliveries", &[("state", "held")]).is_some_and(|held| held > 0.0));
     gate.open();
     until("it is sent", || oldest().filter(|seconds| *seconds == 0.0));
-    until("it has arrived", || value(&server.api, "bellwire_end_to_end_seconds_count", &[]).filter(|count| *count == 2.0));
+    until("it has arrived", || value(&server.api, "bellwire_end_to_end_seconds_count", &[]).filter(|count| *count > 1.0));
 }
 
 #[test]
@@ -221,14 +221,14 @@ fn a_listener_s_certificate_tells_how_long_it_is_good() {
 fn nodes_over_one_database_say_the_same_of_it() {
     let url = Cluster::shared().database();
     let homes = [Home::over(&url), Home::over(&url)];
-    let nodes = homes.each_ref().map(|home| home.start());
+    let nodes = homes.each_ref().map(Home::start);
     let sink = Sink::start(|_| 500);
     let mut platform = Platform::set_up(&nodes[0].api, "novamed");
     platform.add_endpoint(&sink.url("/in"));
     platform.publish_any();
     for node in &nodes {
         let of = |name, labels: &[(&str, &str)]| value(&node.api, name, labels);
-        until("the incident is seen", || of("bellwire_incidents", &[("state", "open")]).filter(|open| *open == 1.0));
+        until("the incident is seen", || of("bellwire_incidents", &[("state", "open")]).filter(|open| *open > 0.0));
         assert_eq!(of("bellwire_build_info", &[("store", "postgres")]), Some(1.0));
         assert_eq!(of("bellwire_endpoints", &[("health", "active")]), Some(1.0));
         assert_eq!(of("bellwire_queue_deliveries", &[("state", "scheduled")]), Some(1.0));
