@@ -12,6 +12,8 @@
 //! To add a verb of published APIs: name it and its inputs in `bellwire-contract` (`published`), carry it out in
 //! `published/act.rs`, with a route of it in `tests/api/published.rs`.
 //!
+//! To add a metric: count it where it happens, and give it a row in the table in `metric/table.rs`; tests fail until it is there.
+//!
 //! To add an operation: write a file under `v1/<resource>/` with its `#[utoipa::path]` and its handler. A JSON body is declared
 //! there with `body!`, which makes its type, schema and reader; its example stands in the `#[utoipa::path]`, and an answer's is
 //! made by its type's `sample`. List the handler in the `routes` of that resource, and add its row to the table in
@@ -25,6 +27,7 @@ mod encoding;
 mod extract;
 mod health;
 mod large_bodies;
+pub mod metric;
 mod observe;
 mod openapi;
 pub mod problem;

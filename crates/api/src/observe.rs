@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use crate::metric::METHODS;
 use crate::problem::Failure;
 use crate::route_label::RouteLabel;
 use crate::{Api, allowance};
@@ -59,6 +60,5 @@ fn request_id(api: &Api, headers: &HeaderMap) -> HeaderValue {
 
 /// The method as a label. Strangers can invent methods, and each label takes memory forever.
 fn method_label(method: &axum::http::Method) -> &'static str {
-    const KNOWN: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
-    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+    METHODS.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }

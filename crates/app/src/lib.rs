@@ -57,6 +57,7 @@ mod shown_secret;
 mod tally;
 mod test_events;
 mod tokens;
+mod traced;
 mod trouble;
 mod used_keys;
 mod wanted;
@@ -64,6 +65,7 @@ mod wanted;
 use std::sync::Arc;
 
 use bellwire_contract::{Contract, ContractLabel, Contracts};
+use bellwire_domain::trace::Traces;
 use bellwire_domain::{AccountId, AddressPolicy, ClientId, Clock, Entropy, Role};
 use bellwire_store::{Account, Records, StoreError};
 use tokio::sync::watch;
@@ -134,6 +136,8 @@ pub struct AppOptions {
     pub key_fetcher: Option<Arc<dyn FetchKeys>>,
     /// Where erasures are listed outside the store, to be done again when an older backup is restored.
     pub erasure_list: Option<Arc<dyn ErasureList>>,
+    /// What takes spans to whoever collects them; `None`: nobody does.
+    pub traces: Option<Arc<dyn Traces>>,
 }
 
 /// The use-cases. Cheap to clone.

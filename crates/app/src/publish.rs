@@ -107,9 +107,13 @@ impl App {
             let contract = self.contract(&account)?;
             let mut events = decide(&account, &contract)?;
             self.filter_events(&account, &contract, &mut events).await?;
+            let traced = self.trace().map(|traced| (traced, types(&events)));
             match self.records().commit_events(&account, events).await {
                 Ok(receipts) => {
                     count_accepted(contract.name(), &receipts);
+                    if let Some((traced, types)) = traced {
+                        traced.published(&account, self.clock().now(), receipts.iter().zip(&types));
+                    }
                     return Ok(receipts);
                 }
                 Err(PublishError::AccountChanged) => {}
@@ -162,6 +166,10 @@ impl App {
     pub(crate) fn draw_event_id(&self, format: &IdFormat, now: Timestamp) -> Result<EventId, AppError> {
         EventId::try_new(&format.draw(now, self.entropy().bytes())).map_err(|error| AppError::invalid("", error.to_string()))
     }
+}
+
+fn types(events: &[NewEvent]) -> Vec<EventType> {
+    events.iter().map(|event| event.event_type.clone()).collect()
 }
 
 /// The type from the catalogue, or the publisher's, if the definition stands for any type.

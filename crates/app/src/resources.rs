@@ -48,10 +48,14 @@ impl App {
             let decide = move |stored: Option<&bellwire_store::Resource>| {
                 Ok(as_rehearsed(app.decide_resource(&deciding, &contract, &document, stored)?, &rehearsed))
             };
+            let traced = self.trace();
             let failure = match self.records().put_resource(Arc::clone(&account), wanted.clone(), decide).await {
                 Ok(answer) => {
                     self.count_published(&access.by, AuditAction::ResourcesPut, &account.id, 1);
                     count_accepted(&account.contract, answer.events.iter().map(|(receipt, _)| receipt));
+                    if let Some(traced) = traced {
+                        traced.published(&account, self.clock().now(), answer.events.iter().map(|(receipt, of)| (receipt, of)));
+                    }
                     return Ok(answer);
                 }
                 Err(PutResourceError::Refused(error)) => return Err(error),

@@ -159,6 +159,9 @@ pub(crate) struct ServeArguments {
     /// The claim that says what somebody may do: `admin` or `auditor`, alone or in a list
     #[arg(long, value_name = "CLAIM", default_value = "roles", env = "BELLWIRE_OIDC_ROLE_CLAIM")]
     pub(crate) oidc_role_claim: String,
+    /// Send a span for each event published and each attempt to the OpenTelemetry collector at this URL: OTLP over HTTP, as JSON
+    #[arg(long, value_name = "URL", env = "BELLWIRE_OTLP_ENDPOINT", value_parser = http_url)]
+    pub(crate) otlp_endpoint: Option<String>,
     /// On PostgreSQL: how long a node may be silent before others take over its work, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = StoreOptions::NODE_LEASE_S, env = "BELLWIRE_NODE_LEASE", value_parser = clap::value_parser!(u16).range(1..=600))]
     pub(crate) node_lease: u16,

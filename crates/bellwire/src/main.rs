@@ -16,12 +16,14 @@ mod consumer;
 mod contracts;
 mod environment;
 mod erasures;
+mod gauges;
 mod listener;
 mod master_key;
 mod operations;
 mod server;
 mod signals;
 mod telemetry;
+mod traces;
 
 use std::process::ExitCode;
 

@@ -27,8 +27,10 @@ use crate::client_keys::KeyFetcher;
 use crate::contracts::{self, ServedContracts};
 use crate::environment::{SystemClock, SystemEntropy, given_flags};
 use crate::erasures::ErasureFile;
+use crate::gauges::{self, Watched};
 use crate::listener::{self, ListenerLimits, Tls};
-use crate::{audit, bulk_retries, operations, signals, telemetry};
+use crate::traces::Exporter;
+use crate::{audit, bulk_retries, operations, signals, telemetry, traces};
 
 /// What a server is made of.
 pub(crate) struct ServerOptions {
@@ -71,6 +73,8 @@ pub(crate) struct ServerOptions {
     pub(crate) erasures: Option<PathBuf>,
     /// Where people find the server; `None`: where it listens.
     pub(crate) public_url: Option<String>,
+    /// Where spans are sent.
+    pub(crate) otlp_endpoint: Option<String>,
     /// Where an expired session of the portal is sent for a new link.
     pub(crate) portal_refresh_url: Option<String>,
     /// Origins that may show the portal in a frame.
@@ -138,6 +142,7 @@ impl Server {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
         let addresses = AddressPolicy::new(options.allow_network);
+        gauges::tell_build(&options.database);
         let (records, queue) = bellwire_store::open(StoreOptions {
             account_backlog_max: options.account_backlog_max.into(),
             replay_rate: RateLimit::per_second(options.replay_rate_max),
@@ -148,6 +153,7 @@ impl Server {
         let sender = Sender::new(SenderOptions { addresses: addresses.clone(), ..SenderOptions::default() });
         let hangups = signals::hangups()?; // from here on one ends nothing
         let contracts = in_use(&records, options.contracts).await?;
+        let (traces, exporter) = options.otlp_endpoint.as_deref().map(traces::start).transpose()?.unzip();
         let erasures = options.erasures.map(ErasureFile::open).transpose()?.map(Arc::new);
         let app = App::new(AppOptions {
             records: records.clone(),
@@ -164,6 +170,7 @@ impl Server {
             },
             key_fetcher: Some(Arc::new(KeyFetcher { sender: sender.clone(), clock: Arc::clone(&clock) })),
             erasure_list: erasures.clone().map(|list| list as _),
+            traces: traces.clone(),
         });
         let new_admin_key = app.ensure_admin_key(options.admin_key.as_deref()).await.map_err(refused_key)?;
         begin(&app, options.operator_account.as_ref(), erasures.as_deref()).await?;
@@ -172,26 +179,25 @@ impl Server {
         let engine = Engine::start(EngineOptions {
             queue,
             contracts: contracts.subscribe(),
-            transport: Arc::new(sender),
+            transport: Arc::new(sender.clone()),
             clock,
             entropy,
             in_flight_max: options.in_flight_max,
             retention: options.retention,
+            traces,
         });
         let (ready, metrics) = (Arc::new(AtomicBool::new(true)), options.metrics);
         let stop_listening = CancellationToken::new();
         let limits = ListenerLimits { wrong_keys_max: options.wrong_keys_max, ..ListenerLimits::default() };
         let tasks = TaskTracker::new();
-        tasks.spawn(telemetry::keep_metrics_small(metrics.clone(), stop_listening.clone()));
-        tasks.spawn(bulk_retries::run(app.clone(), stop_listening.clone()));
         tasks.spawn(contracts::reload_on_hangup(app.clone(), hangups, stop_listening.clone()));
+        let watched = Watched { records: records.clone(), lanes: engine.lanes(), sender, tls: tls.clone() };
+        tend(&tasks, &stop_listening, &app, options.operator_account);
+        tell(&tasks, &stop_listening, watched, (exporter, metrics.clone()));
         let audit_checkpoints = options.audit_checkpoints;
         tasks.spawn(audit::run(app.clone(), audit_checkpoints.clone(), stop_listening.clone()));
         if let Some(tls) = &tls {
             tasks.spawn(listener::keep_tls_fresh(tls.clone(), signals::hangups()?, stop_listening.clone()));
-        }
-        if let Some(account) = options.operator_account {
-            tasks.spawn(operations::run(app.clone(), account, stop_listening.clone()));
         }
         let console = ConsoleOptions {
             app: app.clone(),
@@ -236,6 +242,28 @@ impl Server {
         let _ = tokio::join!(listener_ends, self.engine.stop(grace));
         audit::finish(&self.app, self.audit_checkpoints.as_deref()).await;
         self.records.close().await;
+    }
+}
+
+/// Starts what sees to what is stored, until the server stops.
+fn tend(tasks: &TaskTracker, stop: &CancellationToken, app: &App, operator_account: Option<AccountId>) {
+    tasks.spawn(bulk_retries::run(app.clone(), stop.clone()));
+    if let Some(account) = operator_account {
+        tasks.spawn(operations::run(app.clone(), account, stop.clone()));
+    }
+}
+
+/// Starts what tells whoever watches, until the server stops.
+fn tell(
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+    watched: Watched,
+    (exporter, metrics): (Option<Exporter>, PrometheusHandle),
+) {
+    tasks.spawn(telemetry::keep_metrics_small(metrics, stop.clone()));
+    tasks.spawn(gauges::run(watched, stop.clone()));
+    if let Some(exporter) = exporter {
+        tasks.spawn(exporter.run(stop.clone()));
     }
 }
 

@@ -4,7 +4,9 @@ use std::io::{IsTerminal as _, Write};
 use std::time::Duration;
 
 use anyhow::Context;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use bellwire_api::metric::{Kind, METRICS, Metric};
+use metrics::Label;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
@@ -34,13 +36,40 @@ fn is_discreet(line: &Metadata<'_>) -> bool {
     *line.level() <= Level::INFO || krate == "bellwire" || krate.starts_with("bellwire_")
 }
 
+/// Upper bounds of how long deliveries take from end to end, in seconds: up to a day, as retries may come that late. Alert rules name the
+/// one of 300.
+const END_TO_END_BUCKETS: [f64; 13] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0, 3_600.0, 21_600.0, 86_400.0];
+
 /// Upper bounds of the latency histograms, in seconds.
 const LATENCY_BUCKETS: [f64; 12] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 
 /// Collects metrics from now on; the handle renders them.
 pub(crate) fn start_metrics() -> anyhow::Result<PrometheusHandle> {
-    let builder = PrometheusBuilder::new().set_buckets(&LATENCY_BUCKETS).context("metrics cannot be started")?;
-    builder.install_recorder().context("metrics cannot be started")
+    let failed = "metrics cannot be started";
+    let builder = PrometheusBuilder::new().set_buckets(&LATENCY_BUCKETS).context(failed)?;
+    let end_to_end = Matcher::Full("bellwire_end_to_end_seconds".to_owned());
+    let builder = builder.set_buckets_for_metric(end_to_end, &END_TO_END_BUCKETS).context(failed)?;
+    let handle = builder.install_recorder().context(failed)?;
+    METRICS.iter().for_each(begin);
+    Ok(handle)
+}
+
+/// Says what a metric means. Of what is counted, each series that is known beforehand begins at 0, so that its first step is seen as one;
+/// a gauge begins when it is first read.
+fn begin(metric: &Metric) {
+    let series = metric.series().unwrap_or_default();
+    let labels = series.iter().map(|labels| labels.iter().map(|(name, value)| Label::new(*name, *value)).collect::<Vec<_>>());
+    match metric.kind {
+        Kind::Counter => {
+            metrics::describe_counter!(metric.name, metric.help());
+            labels.for_each(|labels| drop(metrics::counter!(metric.name, labels)));
+        }
+        Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help()),
+        Kind::Histogram => {
+            metrics::describe_histogram!(metric.name, metric.help());
+            labels.for_each(|labels| drop(metrics::histogram!(metric.name, labels)));
+        }
+    }
 }
 
 /// How often measurements are aggregated.

@@ -47,6 +47,7 @@ pub mod source;
 pub mod success;
 pub mod suspicion;
 pub mod time;
+pub mod trace;
 pub mod trigger;
 pub mod turns;
 pub mod words;

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
 use crate::Dial;
+use crate::certificates::Certificates;
 use crate::destination::Destination;
 use crate::guard::{Admitted, Guard, NoAddress};
 use crate::lookups::Question;
@@ -48,6 +49,8 @@ pub(crate) struct Connector {
     pub(crate) guard: Guard,
     pub(crate) dialer: Arc<dyn Dial>,
     pub(crate) tls: TlsConnector,
+    /// Those that customers have shown.
+    pub(crate) certificates: Certificates,
     /// Room for connections that are kept after their first request, over all hosts.
     pub(crate) places: Arc<Semaphore>,
 }
@@ -80,6 +83,9 @@ impl Connector {
             let name = ServerName::try_from(name).map_err(|error| ConnectFailure::Tls(error.to_string()))?;
             let connector = terms.map_or(&self.tls, |terms| &terms.connector);
             let tls = connector.connect(name, stream).await.map_err(|error| ConnectFailure::Tls(error.to_string()))?;
+            if let Some(shown) = tls.get_ref().1.peer_certificates().and_then(<[_]>::first) {
+                self.certificates.note(host, destination.port, shown);
+            }
             Transport::Tls(Box::new(tls))
         } else {
             Transport::Plain(stream)

@@ -9,7 +9,7 @@
 //! where its time went; or [`NoRoom`]: it was not sent, and no receiver is to blame.
 //!
 //! The files: [`Sender`] makes one attempt; `destination` parses the URL; `guard` says where it may go, and
-//! `lookups` asks for it; `connect` goes there;
+//! `lookups` asks for it; `connect` goes there, and `certificates` knows when those end that are shown there;
 //! `progress` knows how far it is, and how long each phase took;
 //! `http1` and `http2` speak over the connection, and `pool` keeps it; `codec`, with `head` and `framing`, is HTTP/1.1 as bytes;
 //! `exchange` says what no answer means; `answer` is what is kept of one, and `excerpt` the beginning of its body; `failure`
@@ -18,6 +18,7 @@
 //! What it must not know: contracts, deliveries, retries, the store.
 
 mod answer;
+mod certificates;
 mod codec;
 mod connect;
 mod destination;

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
+use crate::certificates::Certificates;
 use crate::connect::Connector;
 use crate::destination::Destination;
 use crate::exchange::Unanswered;
@@ -120,6 +121,7 @@ impl Sender {
             guard: Guard::new(lookups, options.addresses),
             dialer: options.dialer,
             tls: TlsConnector::from(Arc::new(trust::tls_config(Arc::clone(&roots)))),
+            certificates: Certificates::default(),
             places: Arc::new(Semaphore::new(options.kept_max)),
         };
         let pool = Pool::new(options.idle_per_host_max, options.idle_timeout);
@@ -127,6 +129,11 @@ impl Sender {
         let destinations = Cache::new(DESTINATIONS_MAX);
         let terms = KnownTerms::new(roots);
         Self(Arc::new(Shared { connector, pool, ping_interval, stream_wait_max, name_wait_max, destinations, terms }))
+    }
+
+    /// When the certificates end that receivers have shown in the last week, each receiver's once; of very many, those that end first.
+    pub fn certificate_ends(&self) -> Vec<Timestamp> {
+        self.0.connector.certificates.ends()
     }
 
     /// Sends `request` on behalf of `consumer` and reads the answer, all within `timeout`. `now` is the instant of the attempt; a

@@ -92,8 +92,7 @@ impl Shared {
             Box::pin(self.put_back(vec![delivery])).await;
             return Ended::Over(None);
         };
-        let endpoint = &config.endpoint;
-        let policy = contract.delivery_of(endpoint.options.as_deref());
+        let (endpoint, policy) = (&config.endpoint, contract.delivery_of(config.endpoint.options.as_deref()));
         match self.passes(lane, &delivery, (&contract, &policy, endpoint)).await {
             Passes::Now => {}
             Passes::Gathers(seen, until) => return Ended::Gathers(delivery, seen, until),
@@ -136,6 +135,7 @@ impl Shared {
             Ok(request) if has_subjects(&delivery, &others) => Some(told(&contract, &config, request)),
             _ => None,
         };
+        let target = self.target(&request);
         let sent = match request {
             Ok(request) => {
                 let consumer = Consumer { account: &config.account.id, contract: contract.name() };
@@ -154,7 +154,7 @@ impl Shared {
         }
         let (outcome, decisions) = self.concluded((&contract, &policy, endpoint), (delivery, &others.held), made);
         let signal = policy.signal(&outcome.outcome);
-        self.attempt_metrics.record(contract.name(), outcome.outcome.kind(), outcome.duration);
+        self.observe_attempt(contract.name(), target, &outcome);
         if decisions.is_empty() {
             let _ = self.outcomes.send(outcome).await; // the recorder outlives every attempt
         } else {

@@ -9,12 +9,20 @@ use parking_lot::RwLock;
 /// The series of all contracts.
 pub(crate) struct AttemptMetrics {
     seconds: Histogram,
+    end_to_end: Histogram,
     attempts: RwLock<HashMap<String, Vec<(&'static str, Counter)>>>,
 }
 
 impl AttemptMetrics {
     pub(crate) fn new() -> Self {
-        Self { seconds: metrics::histogram!("bellwire_attempt_seconds"), attempts: RwLock::default() }
+        let (seconds, end_to_end) =
+            (metrics::histogram!("bellwire_attempt_seconds"), metrics::histogram!("bellwire_end_to_end_seconds"));
+        Self { seconds, end_to_end, attempts: RwLock::default() }
+    }
+
+    /// Counts a delivery that has arrived, by how long that took.
+    pub(crate) fn record_delivered(&self, took: Duration) {
+        self.end_to_end.record(took.as_secs_f64());
     }
 
     /// Counts an attempt by its contract and the kind of its outcome.

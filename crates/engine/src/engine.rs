@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_contract::Contracts;
-use bellwire_domain::{Clock, Entropy, RetentionPeriods};
+use bellwire_domain::trace::Traces;
+use bellwire_domain::{Clock, Entropy, RetentionPeriods, Timestamp};
 use bellwire_store::Queue;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -37,6 +38,8 @@ pub struct EngineOptions {
     pub in_flight_max: usize,
     /// How long everything is kept, at least.
     pub retention: RetentionPeriods,
+    /// What takes spans to whoever collects them; `None`: nobody does.
+    pub traces: Option<Arc<dyn Traces>>,
 }
 
 /// Outcomes that may wait to be recorded; attempts wait for room.
@@ -48,6 +51,22 @@ pub struct Engine {
     loops: TaskTracker,
     /// Ends the recorder, once no attempt can add an outcome.
     hard_stop: CancellationToken,
+}
+
+/// What an engine holds in memory, for whoever watches it. Cheap to clone.
+#[derive(Clone)]
+pub struct Lanes(Arc<Shared>);
+
+impl Lanes {
+    /// Since when the oldest delivery is due that is held and waits in its lane; `None`: none waits.
+    pub fn oldest_due(&self) -> Option<Timestamp> {
+        self.0.scheduler.lock().heads().map(|delivery| delivery.due_at).min()
+    }
+
+    /// Deliveries that are held, in flight ones among them.
+    pub fn held(&self) -> usize {
+        self.0.queue.held()
+    }
 }
 
 impl Engine {
@@ -70,6 +89,7 @@ impl Engine {
             soft_stop: CancellationToken::new(),
             attempts: TaskTracker::new(),
             attempt_metrics: AttemptMetrics::new(),
+            traces: options.traces,
         });
         let hard_stop = CancellationToken::new();
         let loops = TaskTracker::new();
@@ -88,6 +108,11 @@ impl Engine {
         loops.spawn(recorder::run(Arc::clone(&shared), received, hard_stop.clone()));
         loops.close();
         Self { shared, loops, hard_stop }
+    }
+
+    /// What is held in memory.
+    pub fn lanes(&self) -> Lanes {
+        Lanes(Arc::clone(&self.shared))
     }
 
     /// Requests in flight.

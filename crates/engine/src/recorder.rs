@@ -59,7 +59,11 @@ fn observe(shared: &Shared, (recording, outcome): (&Recording, &Outcome)) {
     };
     // With literal labels each of these is a series known from the start; one label put in at run time is made each time.
     match outcome.decision {
-        Decision::Delivered => metrics::counter!("bellwire_deliveries_total", "result" => "delivered").increment(1),
+        Decision::Delivered => {
+            metrics::counter!("bellwire_deliveries_total", "result" => "delivered").increment(1);
+            let arrived_at = outcome.started_at.plus(outcome.duration);
+            shared.attempt_metrics.record_delivered(arrived_at.since(outcome.delivery.created_at));
+        }
         Decision::Failed { .. } => metrics::counter!("bellwire_deliveries_total", "result" => "failed").increment(1),
         Decision::Retry { due_at } => {
             shared.wake.at(due_at);

@@ -245,6 +245,12 @@ impl<K: LaneName, D> Scheduler<K, D> {
         self.lanes.get(key).into_iter().flat_map(|lane| &lane.waiting)
     }
 
+    /// The first delivery of each lane that could start it, were there room and had the lane not to pause: of those that wait for others
+    /// to share a request, none.
+    pub fn heads(&self) -> impl Iterator<Item = &D> {
+        self.lanes.values().filter(|lane| lane.gathers.is_none()).filter_map(|lane| lane.waiting.front())
+    }
+
     /// Takes the first `most` deliveries that wait in a lane, which run with the one that was started.
     pub fn take_next(&mut self, key: &K, most: usize, now: Timestamp) -> Vec<D> {
         let Some(lane) = self.lanes.get_mut(key) else { return Vec::new() };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_contract::{Contract, Contracts};
+use bellwire_domain::trace::Traces;
 use bellwire_domain::{Clock, Entropy, Signal, Timestamp};
 use bellwire_store::{Account, ClaimedDelivery, LaneKey, Outcome, Queue};
 use parking_lot::Mutex;
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) soft_stop: CancellationToken,
     pub(crate) attempts: TaskTracker,
     pub(crate) attempt_metrics: AttemptMetrics,
+    pub(crate) traces: Option<Arc<dyn Traces>>,
 }
 
 /// How an attempt ended.

@@ -130,6 +130,7 @@ async fn attempts_wait_for_room_while_outcomes_cannot_be_stored() {
         entropy,
         in_flight_max: IN_FLIGHT_MAX,
         retention: RetentionPeriods::default(),
+        traces: None,
     });
     let account = account_with_endpoints(&records).await;
     publish(&records, &account, &clock).await;

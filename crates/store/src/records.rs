@@ -24,6 +24,7 @@ mod replays;
 mod resources;
 mod rollups;
 pub(crate) mod sessions;
+pub(crate) mod watching;
 
 pub use accounts::{PutAccount, PutAccountError};
 pub use bulk_retries::{BulkRetry, BulkRetryStep, Matched, NewBulkRetry, StartBulkRetryError};
@@ -41,6 +42,7 @@ pub use keys::{KeyDeletion, key_hash};
 pub use replays::{NewReplay, StartReplayError, StartedReplay};
 pub use resources::{Precondition, PutResource, PutResourceAnswer, PutResourceError, Resource, ResourceDecision, ResourceUpdate};
 pub use rollups::{FiguresOfSpan, FiguresQuery};
+pub use watching::{COUNTED_MAX, EndpointCounts, StoreWatch};
 
 /// Every statement of this layer.
 #[cfg(test)]
@@ -53,6 +55,7 @@ pub(crate) fn statements() -> Vec<String> {
         .chain([disclosures::statements(), delivery_numbers::statements()])
         .chain([bulk_retries::statements(), finding::statements(), incidents::statements(), lists])
         .flatten()
+        .chain(watching::statements().into_iter().map(|(text, _)| text))
         .collect()
 }
 

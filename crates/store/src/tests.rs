@@ -143,6 +143,24 @@ fn due_heartbeats_and_what_was_sent_last_are_found_by_their_indexes() {
     }
 }
 
+/// What is watched is read on every beat, however much is stored: each statement begins at an index and is cut.
+#[test]
+fn what_is_watched_is_found_by_its_index() {
+    let connection = migrated_sqlite();
+    for (text, index) in records::watching::statements() {
+        let steps = plan(&connection, &text);
+        assert!(steps.iter().any(|step| step.contains(index)), "{text}: {steps:?}");
+        let reads_table = |step: &String| {
+            let scans = ["SCAN q", "SCAN f", "SCAN n", "SCAN e"]
+                .iter()
+                .any(|scan| *step == *scan || step.starts_with(&format!("{scan} ")));
+            scans && !step.contains("INDEX")
+        };
+        assert!(!steps.iter().any(reads_table), "{text}: {steps:?}");
+        assert!(text.contains("LIMIT"), "{text}");
+    }
+}
+
 #[test]
 fn both_databases_know_the_same_version() {
     let (session, url) = migrated();

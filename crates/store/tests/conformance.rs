@@ -75,3 +75,5 @@ mod sessions;
 mod suspects;
 #[path = "conformance/triggers.rs"]
 mod triggers;
+#[path = "conformance/watching.rs"]
+mod watching;

@@ -228,6 +228,7 @@ impl Server {
             limits,
             key_fetcher: None,
             erasure_list: None,
+            traces: None,
         });
         assert_eq!(app.ensure_admin_key(Some(ADMIN)).await.unwrap(), None);
         let ready = Arc::new(AtomicBool::new(true));

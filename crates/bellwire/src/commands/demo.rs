@@ -110,6 +110,7 @@ async fn start_server(folder: &std::path::Path, listen: SocketAddr) -> anyhow::R
         requests_per_key: None,
         requests_per_consumer_key: None,
         public_url: None,
+        otlp_endpoint: None,
         portal_refresh_url: None,
         portal_frame_origins: Vec::new(),
         metrics: telemetry::start_metrics()?,

@@ -51,6 +51,7 @@ async fn create(arguments: KeysCreateArguments) -> anyhow::Result<ExitCode> {
         limits: Limits::default(),
         key_fetcher: None,
         erasure_list: None,
+        traces: None,
     });
     let input = KeyInput {
         role: arguments.role.as_str(),

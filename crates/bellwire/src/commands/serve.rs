@@ -72,6 +72,7 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         requests_per_key: arguments.rate_max.per_second(),
         requests_per_consumer_key: arguments.consumer_rate_max.per_second(),
         public_url: arguments.public_url,
+        otlp_endpoint: arguments.otlp_endpoint,
         portal_refresh_url: arguments.portal_refresh_url,
         portal_frame_origins: arguments.portal_frame_origin,
         sso: arguments.oidc_issuer.zip(arguments.oidc_client_id).map(|(issuer, client_id)| SsoArguments {

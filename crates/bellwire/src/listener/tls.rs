@@ -106,6 +106,11 @@ impl Tls {
         None
     }
 
+    /// When the certificate ends that is shown now, as far as it can be read.
+    pub(crate) fn ends_at(&self) -> Option<Timestamp> {
+        self.0.state.lock().used.expires_at
+    }
+
     fn warn(&self, now: Timestamp) {
         for concern in self.concerns(now) {
             tracing::warn!("{concern}");

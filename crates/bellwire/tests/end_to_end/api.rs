@@ -571,7 +571,7 @@ fn supervisors_and_collectors_are_answered_without_a_key() {
     assert_eq!((open.get("/healthz").status, open.get("/readyz").status), (200, 200));
     let metrics = until("the delivery is counted", || {
         let metrics = open.get("/metrics").text().to_owned();
-        metrics.contains("bellwire_deliveries_total").then_some(metrics)
+        metrics.contains(r#"bellwire_deliveries_total{result="delivered"} 1"#).then_some(metrics)
     });
     for line in metrics.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (name, value) = line.rsplit_once(' ').unwrap();

@@ -58,6 +58,7 @@ impl Site {
             limits: Limits::default(),
             key_fetcher: None,
             erasure_list: None,
+            traces: None,
         });
         assert_eq!(app.ensure_admin_key(Some(ADMIN)).await.unwrap(), None);
         let options = ConsoleOptions {

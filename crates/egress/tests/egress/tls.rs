@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bellwire_domain::Timestamp;
 use bellwire_egress::{RESPONSE_BYTES_MAX, Sender, SenderOptions};
 use bellwire_testkit::authority::{Authority, Identity};
 use bytes::Bytes;
@@ -188,6 +189,24 @@ async fn a_certificate_that_is_expired_or_of_nobody_known_is_a_tls_failure_that_
     let nobody = SenderOptions { resolver: Scripted::new(&[&["127.0.0.1"]]), addresses: loopback(), ..SenderOptions::default() };
     failed(&send_by(&Sender::new(nobody), post(&format!("https://client.example:{well}/")), LONG).await, "tls");
     assert_eq!(seen.versions(), [], "no request was made of any of them");
+}
+
+#[tokio::test]
+async fn when_the_certificates_of_receivers_end_is_known_of_each_once() {
+    let (authority, seen) = (Authority::new("ours"), Seen::default());
+    let early = serve(authority.issue_until("client.example", 2040), &["h2"], &seen);
+    let later = serve(authority.issue_until("client.example", 2050), &["http/1.1"], &seen);
+    let expired = serve(authority.issue_expired("client.example"), &["h2"], &seen);
+    let sender = trusting(&authority);
+    assert_eq!(sender.certificate_ends(), []);
+    for port in [early, later, early] {
+        answered(&send_by(&sender, post(&format!("https://client.example:{port}/")), LONG).await, 200);
+    }
+    failed(&send_by(&sender, post(&format!("https://client.example:{expired}/")), LONG).await, "tls");
+    let mut ends = sender.certificate_ends();
+    ends.sort();
+    let expected = ["2040-01-01T00:00:00Z", "2050-01-01T00:00:00Z"].map(|at| Timestamp::parse_rfc3339(at).unwrap());
+    assert_eq!(ends, expected);
 }
 
 #[tokio::test]

@@ -49,6 +49,18 @@ fn lanes_take_turns_whatever_their_length() {
 }
 
 #[test]
+fn the_first_delivery_of_each_lane_is_seen_unless_it_waits_for_company() {
+    let mut scheduler = limited(4, &["batched", "busy", "idle"], 2, 1);
+    assert_eq!(scheduler.heads().collect::<Vec<_>>(), [&0; 3]);
+    let started = drain(&mut scheduler, NOW);
+    assert_eq!(started.len(), 3);
+    assert_eq!(scheduler.heads().collect::<Vec<_>>(), [&1; 3], "what runs waits no longer");
+    scheduler.take_next(&"batched", 1, NOW);
+    scheduler.gather(&"batched", 0, (0, NOW.plus(Duration::from_secs(5))), NOW);
+    assert_eq!(scheduler.heads().count(), 2);
+}
+
+#[test]
 fn a_lane_gathers_until_another_delivery_comes_or_the_time_has() {
     let until = NOW.plus(Duration::from_secs(5));
     let mut scheduler = limited(4, &["batched"], 1, 1);

@@ -97,6 +97,7 @@ impl World {
             entropy,
             in_flight_max: 100,
             retention: RetentionPeriods { history: retention, ..RetentionPeriods::default() },
+            traces: None,
         });
         Self { records, queue, engine, clock, contracts, published: AtomicUsize::new(0), folder }
     }

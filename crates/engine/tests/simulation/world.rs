@@ -256,6 +256,7 @@ fn start(run: &Arc<Run>, location: &Location, life: usize, random: &mut Random) 
         entropy: Arc::clone(&run.entropy) as _,
         in_flight_max: 16,
         retention: RetentionPeriods::default(),
+        traces: None,
     });
     (records, engine)
 }

@@ -21,7 +21,7 @@ pub(super) fn locked_size(db: Db<'_>) -> Result<i64, StoreError> {
 }
 
 /// How many records there are.
-pub(super) fn size(db: Db<'_>) -> Result<i64, StoreError> {
+pub(crate) fn size(db: Db<'_>) -> Result<i64, StoreError> {
     read_size(meta::find(db, HEAD)?)
 }
 

@@ -124,6 +124,11 @@ enum Failure {
     Final(StoreError),
 }
 
+/// A group of writes was not committed, or nobody knows whether it was.
+fn count_failed() {
+    metrics::counter!("bellwire_store_commits_failed_total").increment(1);
+}
+
 impl Writer {
     pub(super) fn new(session: Session, url: PostgresUrl, context: WriteContext) -> Self {
         let session = Some(session);
@@ -193,10 +198,12 @@ impl Writer {
     fn write(&mut self, run: Run) -> (Reply, Result<(), StoreError>) {
         let ready = self.ready();
         let Some(session) = self.session.as_ref().filter(|_| ready.is_ok()) else {
+            count_failed();
             let (reply, _) = run(Err(ready.err().unwrap_or(StoreError::Closed)));
             return (reply, Ok(()));
         };
         if let Err(error) = session.begin() {
+            count_failed();
             let (reply, _) = run(Err(error));
             return (reply, Ok(()));
         }
@@ -205,6 +212,7 @@ impl Writer {
         if is_kept {
             let committed = session.commit();
             if committed.is_err() {
+                count_failed();
                 self.context.lease.give_up(self.context.lease.current().epoch);
             }
             return (reply, committed);
@@ -232,6 +240,9 @@ impl Writer {
             }
         };
         metrics::histogram!("bellwire_store_commit_seconds").record(started.elapsed().as_secs_f64());
+        if result.is_err() {
+            count_failed();
+        }
         Done { replies: Vec::new(), records, publishes, result }
     }
 

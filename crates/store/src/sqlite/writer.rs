@@ -100,6 +100,9 @@ impl Writer {
         let mut replies = Vec::with_capacity(writes.len());
         let result = self.transact(writes, &records, &publishes, &mut replies);
         metrics::histogram!("bellwire_store_commit_seconds").record(started.elapsed().as_secs_f64());
+        if result.is_err() {
+            metrics::counter!("bellwire_store_commits_failed_total").increment(1);
+        }
         Done { replies, records, publishes, result }
     }
 

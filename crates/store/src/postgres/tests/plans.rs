@@ -154,6 +154,19 @@ fn a_lane_s_deliveries_are_found_by_its_index() {
 }
 
 #[test]
+fn what_is_watched_is_found_by_its_index() {
+    let (session, _) = migrated();
+    for state in STATES {
+        session.batch(state).unwrap();
+        for (statement, index) in crate::records::watching::statements() {
+            let plan = plan(&session, &statement);
+            assert!(by_index(&plan).iter().any(|(used, _)| used.starts_with(index)), "{state} {statement}\n{plan}");
+            assert!(!plan.contains("Seq Scan"), "{state} {statement}\n{plan}");
+        }
+    }
+}
+
+#[test]
 fn an_index_that_is_searched_from_end_to_end_is_found() {
     let (session, _) = migrated();
     session.batch("CREATE INDEX queue_by_number ON queue (number, id)").unwrap();

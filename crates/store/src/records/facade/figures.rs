@@ -7,10 +7,17 @@ use crate::StoreError;
 use crate::page::{Page, PageRequest};
 use crate::records::incidents::{self, IncidentChange, IncidentQuery};
 use crate::records::rollups::{self, FiguresOfSpan, FiguresQuery};
+use crate::records::watching::{self, StoreWatch};
 use crate::rows::incident::Incident;
 use crate::rows::operator_notice::{self, StoredNotice};
 
 impl Records {
+    /// Looks at the whole store once more, beginning with what the look before has left. It costs the same however much is stored.
+    pub async fn watch(&self, before: StoreWatch) -> Result<StoreWatch, StoreError> {
+        let now = self.access.now();
+        self.access.read(move |db| watching::look(db, before, now)).await
+    }
+
     /// What attempts came to, by spans of time.
     pub async fn read_figures(&self, query: FiguresQuery) -> Result<Vec<FiguresOfSpan>, StoreError> {
         self.access.read(move |db| rollups::read(db, &query)).await
