@@ -32,6 +32,7 @@ mod minimise;
 mod node;
 mod operations;
 mod overload;
+mod package;
 mod pages;
 mod planted;
 mod policy;
