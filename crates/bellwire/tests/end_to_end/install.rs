@@ -3,6 +3,8 @@
 use std::fs;
 use std::net::TcpListener;
 
+use bellwire_testkit::authority::{Authority, pem};
+
 use crate::harness::{Home, LOCAL, Run, bellwire, run};
 
 fn health(url: &str) -> Run {
@@ -27,6 +29,28 @@ fn health_is_asked_of_a_running_server() {
     server.kill();
     let gone = health(&main);
     assert!(ill(&gone).contains(&format!("{main}/readyz: ")), "{gone:?}");
+}
+
+#[test]
+fn over_tls_health_is_asked_of_whom_the_certificate_names() {
+    let (home, authority) = (Home::new(), Authority::new("ours"));
+    let identity = authority.issue("127.0.0.1");
+    let held = [
+        ("cert.pem", pem("CERTIFICATE", &identity.certificate)),
+        ("key.pem", pem("PRIVATE KEY", &identity.key)),
+        ("authority.pem", pem("CERTIFICATE", &authority.certificate)),
+    ];
+    let [certificate, key, trusted] = held.map(|(name, text)| {
+        fs::write(home.path(name), text).unwrap();
+        home.path(name).to_str().unwrap().to_owned()
+    });
+    let server = home.start_with(&[&LOCAL[..], &["--tls-cert", &certificate, "--tls-key", &key]].concat());
+    let ask = |url: String, trusted: &str| run(bellwire().args(["health", "--url", &url]).env("SSL_CERT_FILE", trusted));
+    let (address, port) = (server.api.address, server.api.address.port());
+    assert_eq!(ask(format!("https://{address}"), &trusted).success(), "ready\n");
+    for unknown in [ask(format!("https://{address}"), "/dev/null"), ask(format!("https://localhost:{port}"), &trusted)] {
+        assert!(ill(&unknown).contains("certificate"), "{unknown:?}");
+    }
 }
 
 #[test]
