@@ -20,4 +20,4 @@ demo *arguments:
 
 # Throughput, latency, CPU and memory, beside the yardsticks
 bench *arguments:
-    cargo run --release --locked -p bellwire-bench -- {{ arguments }}
+    cargo run --profile dist --locked -p bellwire-bench -- {{ arguments }}

@@ -49,7 +49,7 @@ pub(crate) fn binary(given: Option<&Path>) -> anyhow::Result<PathBuf> {
     let beside = std::env::current_exe()?.with_file_name("bellwire");
     let path = given.map_or(beside, Path::to_owned);
     if !path.exists() {
-        bail!("{} does not exist; run `cargo build --release` first, or name it with --server", path.display());
+        bail!("{} does not exist; run `cargo build --profile dist` first, or name it with --server", path.display());
     }
     Ok(path)
 }

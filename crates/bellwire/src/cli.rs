@@ -15,12 +15,14 @@ use url::Url;
 
 mod audit;
 mod contract;
+mod install;
 mod keys;
 mod master_key;
 mod tls;
 
 pub(crate) use audit::{AuditCommand, AuditExportArguments, AuditVerifyArguments};
 pub(crate) use contract::{DraftArguments, NewArguments};
+pub(crate) use install::{CompletionsArguments, HealthArguments, ManArguments};
 pub(crate) use keys::{KeysCommand, KeysCreateArguments, RotateMasterArguments};
 pub(crate) use master_key::{MasterKeyArguments, MasterKeysArguments};
 pub(crate) use tls::TlsArguments;
@@ -56,6 +58,12 @@ pub(crate) enum Command {
     /// Write, list, check and try contracts
     #[command(subcommand)]
     Contract(ContractCommand),
+    /// Ask a running server whether it takes requests and its store works: exit code 0, or 1 and why not
+    Health(HealthArguments),
+    /// Print what a shell needs to complete this command's flags
+    Completions(CompletionsArguments),
+    /// Write the manual: a page for each command
+    Man(ManArguments),
 }
 
 #[derive(Args)]
@@ -85,7 +93,8 @@ pub(crate) struct ServeArguments {
     /// Accept plain-http endpoints even if the contract says https; for local work only
     #[arg(long, env = "BELLWIRE_ALLOW_HTTP")]
     pub(crate) allow_http: bool,
-    /// The admin key; another one at a later start takes its place. Without any, one is created and printed once
+    /// The admin key; another one at a later start takes its place. Without it, the credential `admin-key`; without any, one is
+    /// created and printed once
     #[arg(long, value_name = "KEY", env = "BELLWIRE_ADMIN_KEY", hide_env_values = true)]
     pub(crate) admin_key: Option<String>,
     #[command(flatten)]

@@ -1,8 +1,12 @@
-//! The real world: the wall clock, the system's random numbers, its limit on open files.
+//! The real world: the wall clock, the system's random numbers, its limit on open files, and the credentials that it hands over.
 
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use bellwire_domain::{Clock, Entropy, Timestamp};
+use anyhow::{Context, bail};
+use bellwire_domain::{Clock, Entropy, Secret, Timestamp};
 use parking_lot::Mutex;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -86,9 +90,50 @@ pub(crate) fn given_flags() -> Vec<String> {
     names
 }
 
+/// What a credential may hold.
+const CREDENTIAL_BYTES_MAX: u64 = 4_096;
+
+/// A credential by its name: a file in `$CREDENTIALS_DIRECTORY`, where systemd puts what `LoadCredential=` names.
+pub(crate) fn credential(name: &str) -> anyhow::Result<Option<Secret<String>>> {
+    match std::env::var_os("CREDENTIALS_DIRECTORY") {
+        Some(folder) => read_credential(Path::new(&folder), name),
+        None => Ok(None),
+    }
+}
+
+fn read_credential(folder: &Path, name: &str) -> anyhow::Result<Option<Secret<String>>> {
+    let path = folder.join(name);
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.with_context(|| format!("cannot read the credential {}", path.display()))?,
+    };
+    let mut text = String::new();
+    let read = file.take(CREDENTIAL_BYTES_MAX + 1).read_to_string(&mut text);
+    let read = read.with_context(|| format!("cannot read the credential {}", path.display()))?;
+    if u64::try_from(read).unwrap_or(u64::MAX) > CREDENTIAL_BYTES_MAX {
+        bail!("the credential {} has more than {CREDENTIAL_BYTES_MAX} bytes", path.display());
+    }
+    Ok(Some(Secret::new(text.trim().to_owned())))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_credential_is_a_file_without_its_line_break_or_none_and_never_a_large_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |name: &str| read_credential(folder.path(), name).map(|found| found.map(|text| text.expose().clone()));
+        std::fs::write(folder.path().join("key"), "s3cret \n").unwrap();
+        std::fs::write(folder.path().join("large"), "s3cret".repeat(1_000)).unwrap();
+        std::fs::write(folder.path().join("bytes"), b"s3cret\xff").unwrap();
+        assert_eq!(read("key").unwrap().as_deref(), Some("s3cret"));
+        assert_eq!(read("other").unwrap(), None);
+        for name in ["large", "bytes", "."] {
+            let refused = format!("{:#}", read(name).unwrap_err());
+            assert!(refused.contains(name) && !refused.contains("s3cret"), "{refused}");
+        }
+    }
 
     #[test]
     fn no_bytes_are_given_twice() {

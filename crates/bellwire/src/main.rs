@@ -22,6 +22,7 @@ mod master_key;
 mod operations;
 mod server;
 mod signals;
+mod supervisor;
 mod telemetry;
 mod traces;
 
@@ -64,6 +65,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Keys(command) => commands::keys::run(command),
         Command::Verify(arguments) => commands::verify::run(&arguments),
         Command::Contract(arguments) => commands::contract::run(arguments),
+        Command::Health(arguments) => commands::health::run(&arguments),
+        Command::Completions(arguments) => Ok(commands::completions::run(&arguments)),
+        Command::Man(arguments) => commands::man::run(&arguments),
     }
 }
 

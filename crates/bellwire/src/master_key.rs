@@ -1,4 +1,5 @@
-//! The master key: from the environment, from a command, or kept next to the database; and the one that takes its place.
+//! The master key: from the environment, from a command, from a credential that systemd hands over, or kept next to the database;
+//! and the one that takes its place.
 
 mod command;
 mod file;
@@ -14,6 +15,11 @@ use bellwire_domain::{Entropy, Secret};
 use bellwire_store::{Location, MasterKey};
 
 use crate::cli::{MasterKeyArguments, MasterKeysArguments};
+use crate::environment::credential;
+
+/// The credentials that hold the key, and the one that takes its place.
+const CREDENTIAL: &str = "master-key";
+const NEXT_CREDENTIAL: &str = "new-master-key";
 
 /// The configured keys, or those in the files next to the database, where one is made on first use.
 pub(crate) fn load(arguments: &MasterKeysArguments, location: &Location, entropy: &dyn Entropy) -> anyhow::Result<MasterKey> {
@@ -119,13 +125,25 @@ fn find_current(arguments: &MasterKeyArguments, location: &Location) -> anyhow::
         let printed = command::run(command, command::TIME_MAX).context("--master-key-command")?;
         return Ok(Some(Current { key: decode(&printed).context("--master-key-command")?, file: None }));
     }
+    if let Some(text) = credential(CREDENTIAL)? {
+        return Ok(Some(Current { key: decode(text.expose()).with_context(|| named(CREDENTIAL))?, file: None }));
+    }
     let Location::Sqlite(database) = location else { return Ok(None) };
     let path = file::beside(database);
     Ok(read_file(&path)?.map(|key| Current { key, file: Some(path) }))
 }
 
 fn configured_next(arguments: &MasterKeysArguments) -> anyhow::Result<Option<Bytes>> {
-    arguments.new_master_key.as_deref().map(decode).transpose().context("BELLWIRE_NEW_MASTER_KEY")
+    if let Some(text) = arguments.new_master_key.as_deref() {
+        return decode(text).context("BELLWIRE_NEW_MASTER_KEY").map(Some);
+    }
+    let text = credential(NEXT_CREDENTIAL)?;
+    text.map(|text| decode(text.expose())).transpose().with_context(|| named(NEXT_CREDENTIAL))
+}
+
+/// What to call a credential in a message.
+fn named(credential: &str) -> String {
+    format!("the credential `{credential}`")
 }
 
 /// The key with the one that takes its place, if there is one.

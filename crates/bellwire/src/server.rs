@@ -14,7 +14,7 @@ use bellwire_console::ConsoleOptions;
 use bellwire_contract::{ContractLabel, Contracts};
 use bellwire_domain::{AccountId, AddressPolicy, AllowedNetwork, Clock, Entropy, RateLimit, RetentionPeriods, Secret};
 use bellwire_egress::{Sender, SenderOptions};
-use bellwire_engine::{Engine, EngineOptions};
+use bellwire_engine::{Engine, EngineOptions, Pulse};
 use bellwire_sso::{SingleSignOn, SingleSignOnOptions};
 use bellwire_store::{AccountsOfContract, Location, MasterKey, Records, StoreOptions};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -232,6 +232,11 @@ impl Server {
             tasks,
             audit_checkpoints,
         })
+    }
+
+    /// Whether its store's writer and its scheduler answer.
+    pub(crate) fn pulse(&self) -> Pulse {
+        self.engine.pulse()
     }
 
     /// Stops accepting, finishes what is in flight within `grace`, closes the store.

@@ -18,7 +18,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 pub(crate) async fn run(shared: Arc<Shared>) {
     let mut pause = PAUSE_FIRST;
     loop {
-        match round(&shared).await {
+        let made = round(&shared).await;
+        shared.beats.claimed(&made);
+        match made {
             Ok(more) => {
                 pause = PAUSE_FIRST;
                 if more {

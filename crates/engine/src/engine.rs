@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::attempt_metrics::AttemptMetrics;
+use crate::pulse::Pulse;
 use crate::scheduler::Scheduler;
 use crate::shared::Shared;
 use crate::suspects::Suspects;
@@ -90,6 +91,7 @@ impl Engine {
             attempts: TaskTracker::new(),
             attempt_metrics: AttemptMetrics::new(),
             traces: options.traces,
+            beats: Arc::default(),
         });
         let hard_stop = CancellationToken::new();
         let loops = TaskTracker::new();
@@ -118,6 +120,11 @@ impl Engine {
     /// Requests in flight.
     pub fn in_flight(&self) -> usize {
         self.shared.scheduler.lock().running()
+    }
+
+    /// Whether it is alive, for whoever restarts a process that hangs.
+    pub fn pulse(&self) -> Pulse {
+        Pulse::of(Arc::clone(&self.shared.beats))
     }
 
     /// Takes no new work, lets requests in flight finish for at most `grace`, and records what came of them. What is left

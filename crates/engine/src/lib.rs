@@ -8,7 +8,7 @@
 //!
 //! The way through the files: [`scheduler`] decides who goes next and is pure; `shared` is what the loops share; `attempt` makes
 //! one attempt; `batch` says what shares its request, `conclusion` what came of it; `secrets` and `tokens` are what requests are made with, and `token_fetch` gets those; `watch` builds the requests of those that a process died with; `recorder` writes outcomes; `claimer` finds due work; `pacer` starts what had to pause; `replayer` advances
-//! replays; `activator` tries handshakes, `heartbeats` sends those, and `beside` is what both share; `lapser` ends leases; `retainer` removes what is old, `eraser` what is about somebody, `rollups` folds old figures; `traced` tells of attempts; `waking` says when they look again, `steps` how those wait that work step by step; [`Engine`] starts and stops them.
+//! replays; `activator` tries handshakes, `heartbeats` sends those, and `beside` is what both share; `lapser` ends leases; `retainer` removes what is old, `eraser` what is about somebody, `rollups` folds old figures; `traced` tells of attempts; `waking` says when they look again, `steps` how those wait that work step by step; `pulse` tells whether they come round; [`Engine`] starts and stops them.
 //!
 //! To add a loop: make it `select(wake, deadline, shutdown)` around a bounded, idempotent tick, start it in `Engine::start` on
 //! the tracker, and end it in `Engine::stop`.
@@ -26,6 +26,7 @@ mod eraser;
 mod heartbeats;
 mod lapser;
 mod pacer;
+mod pulse;
 mod recorder;
 mod replayer;
 mod retainer;
@@ -43,4 +44,5 @@ mod waking;
 mod watch;
 
 pub use engine::{Engine, EngineOptions, Lanes};
+pub use pulse::Pulse;
 pub use transport::{Sending, Transport};

@@ -31,6 +31,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         }
         last = shared.clock.now();
         let deadline = shared.start_all();
+        shared.beats.looked();
         let wait = deadline.map_or(BEAT, |deadline| deadline.since(now).clamp(Duration::from_millis(1), BEAT));
         shared.pacer.will_look_at(now.plus(wait));
         tokio::select! {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::attempt_metrics::AttemptMetrics;
+use crate::pulse::Beats;
 use crate::scheduler::Scheduler;
 use crate::suspects::Suspects;
 use crate::tokens::Tokens;
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) attempts: TaskTracker,
     pub(crate) attempt_metrics: AttemptMetrics,
     pub(crate) traces: Option<Arc<dyn Traces>>,
+    pub(crate) beats: Arc<Beats>,
 }
 
 /// How an attempt ended.

@@ -5,7 +5,8 @@ use clap::Args;
 /// The key that encrypts data at rest, from wherever it is kept.
 #[derive(Args)]
 pub(crate) struct MasterKeyArguments {
-    /// The key that encrypts data at rest: 32 bytes in base64; without it, the one that is kept next to an SQLite database
+    /// The key that encrypts data at rest: 32 bytes in base64; without it, the credential `master-key`, or the one that is kept next to an SQLite
+    /// database
     #[arg(long, value_name = "BASE64", env = "BELLWIRE_MASTER_KEY", hide_env_values = true)]
     pub(crate) master_key: Option<String>,
     /// A command that prints that key, such as one that asks KMS or Vault for it; `sh -c` runs it

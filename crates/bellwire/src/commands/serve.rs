@@ -10,12 +10,16 @@ use tokio::runtime::Builder;
 
 use crate::cli::ServeArguments;
 use crate::contracts::ServedContracts;
-use crate::environment::{SystemEntropy, raise_file_limit};
+use crate::environment::{SystemEntropy, credential, raise_file_limit};
 use crate::listener::Tls;
 use crate::server::{Server, ServerOptions, SsoArguments};
 use crate::signals::Stops;
+use crate::supervisor::Supervisor;
 
 use crate::{master_key, telemetry};
+
+/// The credential that holds the admin key.
+const ADMIN_KEY: &str = "admin-key";
 
 fn days(days: u16) -> Duration {
     Duration::from_secs(u64::from(days) * 24 * 60 * 60)
@@ -55,7 +59,10 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         contract_files,
         allow_network: arguments.allow_network,
         allow_http: arguments.allow_http,
-        admin_key: arguments.admin_key,
+        admin_key: match arguments.admin_key {
+            Some(key) => Some(key),
+            None => credential(ADMIN_KEY)?.map(|key| key.expose().clone()),
+        },
         wrong_keys_max: arguments.wrong_keys_max,
         in_flight_max: arguments.in_flight_max.into(),
         account_backlog_max: arguments.account_backlog_max,
@@ -107,7 +114,14 @@ async fn serve(options: ServerOptions, grace: Duration) -> anyhow::Result<ExitCo
     for (contract, address) in &server.published {
         telemetry::print(&format!("publishing {contract} on {scheme}://{address}"));
     }
-    stops.recv().await;
+    let supervisor = Supervisor::from_environment();
+    supervisor.ready();
+    tokio::select! {
+        biased;
+        () = stops.recv() => {}
+        () = supervisor.watch(server.pulse()) => {}
+    }
+    supervisor.stopping();
     tracing::info!(grace_s = grace.as_secs(), "stopping: waiting for requests in flight; signal again to exit at once");
     tokio::select! {
         () = server.stop(grace) => Ok(ExitCode::SUCCESS),

@@ -277,6 +277,9 @@ fn help() {
         ("contract-render", &["contract", "render"][..]),
         ("contract-docs", &["contract", "docs"][..]),
         ("contract-code", &["contract", "code"][..]),
+        ("health", &["health"][..]),
+        ("completions", &["completions"][..]),
+        ("man", &["man"][..]),
     ] {
         let run = run(bellwire().args(words).arg("--help"));
         insta::assert_snapshot!(format!("help-{name}"), run.success());
