@@ -84,7 +84,7 @@ async fn paths(client: &mut Client) -> anyhow::Result<Vec<String>> {
         "/deliveries?state=pending",
         "/deliveries?state=delivered&type=bench.never",
         "/deliveries?account=past&status=503",
-        "/deliveries?outcome=refused",
+        "/deliveries?outcome=connect",
         "/deliveries?attempts_min=3",
         "/deliveries?since=1h&until=1m",
         "/deliveries?subject=patient:nobody",
