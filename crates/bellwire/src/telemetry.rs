@@ -73,7 +73,7 @@ fn begin(metric: &Metric) {
 }
 
 /// How often measurements are aggregated.
-const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Aggregates what histograms have recorded; until then they keep each value. Metrics that nobody reads must not grow.
 pub(crate) async fn keep_metrics_small(metrics: PrometheusHandle, stop: CancellationToken) {
