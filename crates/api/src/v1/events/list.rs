@@ -43,7 +43,7 @@ pub(super) struct EventAnswer<'a> {
 }
 
 impl<'a> EventAnswer<'a> {
-    fn show(event: &'a Event) -> Result<Self, Problem> {
+    pub(super) fn show(event: &'a Event) -> Result<Self, Problem> {
         let data = serde_json::from_slice(&event.data);
         Ok(Self {
             id: event.id.as_str(),
