@@ -14,12 +14,14 @@ use clap::{Args, Parser, Subcommand};
 use url::Url;
 
 mod audit;
+mod client;
 mod contract;
 mod keys;
 mod master_key;
 mod tls;
 
-pub(crate) use audit::{AuditCommand, AuditExportArguments, AuditVerifyArguments};
+pub(crate) use audit::{AuditCommand, AuditExportArguments, AuditListArguments, AuditVerifyArguments};
+pub(crate) use client::*;
 pub(crate) use contract::{DraftArguments, NewArguments};
 pub(crate) use keys::{KeysCommand, KeysCreateArguments, RotateMasterArguments};
 pub(crate) use master_key::{MasterKeyArguments, MasterKeysArguments};
@@ -56,6 +58,8 @@ pub(crate) enum Command {
     /// Write, list, check and try contracts
     #[command(subcommand)]
     Contract(ContractCommand),
+    #[command(flatten)]
+    Client(Box<ClientCommand>),
 }
 
 #[derive(Args)]

@@ -1,5 +1,6 @@
 //! The real world: the wall clock, the system's random numbers, its limit on open files.
 
+use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
 use bellwire_domain::{Clock, Entropy, Timestamp};
@@ -70,6 +71,12 @@ pub(crate) fn raise_file_limit() {
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!(error = %error, current = limit.current, "the limit on open files cannot be raised");
     }
+}
+
+/// Where this user's settings are kept, as the XDG Base Directory Specification has it.
+pub(crate) fn settings_folder() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")))
 }
 
 /// The names of the flags and environment variables that this process was given, without their values, which may be secret.
