@@ -18,7 +18,7 @@ use crate::cli::{OutputForm, Paging, Target};
 use crate::{environment, telemetry};
 
 /// The profile that is used where none is named.
-const DEFAULT_PROFILE: &str = "default";
+pub(crate) const DEFAULT_PROFILE: &str = "default";
 /// Items of a page where all are asked for: as many as the API gives.
 const PAGE_ITEMS_MAX: u32 = 200;
 /// What may stand in a segment of a path as it is.

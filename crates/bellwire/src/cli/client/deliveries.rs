@@ -20,7 +20,7 @@ pub(crate) enum DeliveriesCommand {
         #[command(flatten)]
         paging: Paging,
         #[command(flatten)]
-        filter: DeliveryFilter,
+        filter: Box<DeliveryFilter>,
     },
     /// Show a delivery: its attempts, what each came to, what to do about it, and when the next one is
     Show {

@@ -57,6 +57,8 @@ async fn show(session: &Session, id: &str) -> Result<(), Failure> {
     let field = |name: &str| delivery.get(name).and_then(Value::as_str).unwrap_or_default();
     // It may be deleted by now.
     let endpoint = session.read(&path(&["accounts", field("account"), "endpoints", field("endpoint")])).await.ok();
-    why::lines(&delivery, endpoint.as_ref()).iter().for_each(|line| telemetry::print(line));
+    for line in why::lines(&delivery, endpoint.as_ref()) {
+        telemetry::print(&line);
+    }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! `bellwire events`
 
+use std::fmt::Write as _;
+
 use http::Method;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -78,10 +80,10 @@ pub(super) async fn publish(
 ) -> Result<(), Failure> {
     let mut body = format!("{{\"type\":{},\"data\":{}", json!(event_type), data.get());
     if let Some(id) = &fields.id {
-        body.push_str(&format!(",\"id\":{}", json!(id)));
+        let _ = write!(body, ",\"id\":{}", json!(id));
     }
     if !fields.subjects.is_empty() {
-        body.push_str(&format!(",\"subjects\":{}", json!(fields.subjects)));
+        let _ = write!(body, ",\"subjects\":{}", json!(fields.subjects));
     }
     body.push('}');
     let answer = session.http().send(Method::POST, &path(&["accounts", account, "events"]), Some(body.into_bytes())).await?;

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use crate::cli::OpenArguments;
 use crate::client::failure::Failure;
 use crate::client::http::ServerUrl;
-use crate::client::session::{profiles, push_segment};
+use crate::client::session::{DEFAULT_PROFILE, profiles, push_segment};
 use crate::telemetry;
 
 /// What opens an address in the user's browser, on Linux and on macOS.
@@ -13,13 +13,11 @@ const OPENERS: [&str; 2] = ["xdg-open", "open"];
 
 pub(super) fn run(arguments: &OpenArguments) -> Result<(), Failure> {
     let target = &arguments.target;
-    let server = match &target.server {
-        Some(server) => server.clone(),
-        None => {
-            let name = target.profile.as_deref().unwrap_or("default");
-            let profile = profiles()?.get(name)?;
-            profile.ok_or_else(|| Failure::NotSignedIn("not signed in: bellwire login --server URL".to_owned()))?.server
-        }
+    let server = if let Some(server) = &target.server {
+        server.clone()
+    } else {
+        let profile = profiles()?.get(target.profile.as_deref().unwrap_or(DEFAULT_PROFILE))?;
+        profile.ok_or_else(|| Failure::NotSignedIn("not signed in: bellwire login --server URL".to_owned()))?.server
     };
     let url = page(&server, &arguments.page);
     telemetry::print(&url);
