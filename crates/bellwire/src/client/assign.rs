@@ -1,13 +1,30 @@
-//! `path=value`: one change of a JSON document, as flags have it.
+//! Fields of a request: those that have a flag, and `path=value` for all others.
 
 use serde_json::{Map, Value};
+
+use super::failure::Failure;
 
 /// The longest list that a path may make: an index beyond it is a slip.
 const ITEMS_MAX: usize = 1_000;
 
+/// Sets a field of a request, if it is given.
+pub(crate) fn set<T: Into<Value>>(body: &mut Value, field: &str, value: Option<T>) {
+    if let (Some(fields), Some(value)) = (body.as_object_mut(), value) {
+        fields.insert(field.to_owned(), value.into());
+    }
+}
+
+/// Sets what each `--set` says.
+pub(crate) fn assign_all(body: &mut Value, assignments: &[String]) -> Result<(), Failure> {
+    for assignment in assignments {
+        assign(body, assignment).map_err(|reason| Failure::Usage(format!("--set {reason}")))?;
+    }
+    Ok(())
+}
+
 /// Sets what stands at a path of names and indices with dots between them. What is missing on the way is made. The value is JSON where
 /// it reads as such, and text otherwise.
-pub(crate) fn assign(document: &mut Value, assignment: &str) -> Result<(), String> {
+fn assign(document: &mut Value, assignment: &str) -> Result<(), String> {
     let (path, value) =
         assignment.split_once('=').ok_or_else(|| format!("`{assignment}`: write path=value, as in status=done"))?;
     if path.is_empty() || path.split('.').any(str::is_empty) {

@@ -16,6 +16,8 @@ pub(crate) struct Message {
 #[derive(Default)]
 pub(crate) struct Parser {
     rest: Vec<u8>,
+    /// How much of the rest has no end of a line in it.
+    looked_at: usize,
     id: Option<String>,
     data: Option<String>,
 }
@@ -26,13 +28,17 @@ impl Parser {
         self.rest.extend_from_slice(bytes);
         let mut messages = Vec::new();
         let mut start = 0;
-        while let Some(length) = self.rest.get(start..).and_then(|rest| rest.iter().position(|byte| *byte == b'\n')) {
-            let line = self.rest.get(start..start + length).unwrap_or_default();
+        let mut from = self.looked_at;
+        while let Some(ahead) = self.rest.get(from..).and_then(|rest| rest.iter().position(|byte| *byte == b'\n')) {
+            let end = from + ahead;
+            let line = self.rest.get(start..end).unwrap_or_default();
             let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned();
-            start += length + 1;
+            start = end + 1;
+            from = start;
             messages.extend(self.line(&line));
         }
         self.rest.drain(..start);
+        self.looked_at = self.rest.len();
         let held = self.rest.len() + self.data.as_ref().map_or(0, String::len);
         if held > MESSAGE_BYTES_MAX { Err(format!("a message has more than {MESSAGE_BYTES_MAX} bytes")) } else { Ok(messages) }
     }

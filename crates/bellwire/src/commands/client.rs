@@ -6,6 +6,7 @@ mod endpoints;
 mod events;
 mod incidents;
 mod open;
+mod publication;
 mod replays;
 mod sign_in;
 mod tail;
@@ -76,19 +77,4 @@ fn ended(command: impl Future<Output = Result<(), Failure>>) -> anyhow::Result<E
             ExitCode::from(failure.exit_code())
         }
     })
-}
-
-/// Sets a field of a request, if it is given.
-fn set<T: Into<serde_json::Value>>(body: &mut serde_json::Value, field: &str, value: Option<T>) {
-    if let (Some(fields), Some(value)) = (body.as_object_mut(), value) {
-        fields.insert(field.to_owned(), value.into());
-    }
-}
-
-/// Sets what `--set` says.
-fn assign_all(body: &mut serde_json::Value, assignments: &[String]) -> Result<(), Failure> {
-    for assignment in assignments {
-        crate::client::assign::assign(body, assignment).map_err(|reason| Failure::Usage(format!("--set {reason}")))?;
-    }
-    Ok(())
 }

@@ -60,7 +60,7 @@ impl<'a> EventAnswer<'a> {
 }
 
 impl EventAnswer<'static> {
-    fn sample() -> Self {
+    pub(super) fn sample() -> Self {
         Self {
             id: "01946a2e-7c40-7000-8000-00000000000b",
             seq: 41,

@@ -15,7 +15,10 @@ use bellwire_app::{AccountAccess, AppError, Operation};
 use bellwire_domain::EventType;
 use bellwire_store::{EventQuery, PageRequest};
 use futures_util::stream;
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::list::EventAnswer;
 use crate::Api;
 use crate::extract::{LastingCaller, Params};
 use crate::problem::{Code, Problem};
@@ -36,6 +39,22 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The word for the end of the log.
 const NOW: &str = "now";
 
+/// One event of the stream.
+#[derive(Serialize, ToSchema)]
+pub(super) struct StreamedEvent {
+    /// Its `seq`: what to say in `Last-Event-ID`.
+    id: String,
+    /// The event as the list shows it, as JSON.
+    data: String,
+}
+
+impl StreamedEvent {
+    fn sample() -> Self {
+        let data = serde_json::to_string(&EventAnswer::sample()).unwrap_or_default();
+        Self { id: "41".to_owned(), data }
+    }
+}
+
 /// Follow an account's log as it grows
 ///
 /// Server-sent events in the order of `seq`, without gaps: the `id` of each is its `seq`, and its `data` is the event as the list shows
@@ -51,8 +70,8 @@ const NOW: &str = "now";
         ("type" = Option<String>, Query, description = "Only events of this type."),
         ("follow" = Option<bool>, Query, description = "`false`: the stream ends with the log, for who only catches up."),
     ),
-    responses((status = 200, description = "The events.", body = String, content_type = "text/event-stream",
-        example = json!("id: 41\ndata: {\"id\":\"evt_1\",\"seq\":41,\"type\":\"difference.created\",\"data\":{}}\n\n")))
+    responses((status = 200, description = "The events.", body = StreamedEvent, content_type = "text/event-stream",
+        example = json!(StreamedEvent::sample())))
 )]
 pub(super) async fn stream(
     State(api): State<Api>,

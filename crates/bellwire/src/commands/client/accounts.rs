@@ -3,8 +3,8 @@
 use http::Method;
 use serde_json::json;
 
-use super::{assign_all, set};
 use crate::cli::AccountsCommand;
+use crate::client::assign::{assign_all, set};
 use crate::client::failure::Failure;
 use crate::client::session::{Session, path};
 use crate::client::table::Column;

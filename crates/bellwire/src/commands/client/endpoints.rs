@@ -3,8 +3,8 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{assign_all, set};
 use crate::cli::{EndpointFields, EndpointsArguments, EndpointsCommand};
+use crate::client::assign::{assign_all, set};
 use crate::client::failure::Failure;
 use crate::client::input;
 use crate::client::session::{Session, needed, path};

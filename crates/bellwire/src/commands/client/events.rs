@@ -1,17 +1,14 @@
 //! `bellwire events`
 
-use std::fmt::Write as _;
+use serde_json::Value;
 
-use http::Method;
-use serde_json::value::RawValue;
-use serde_json::{Value, json};
-
+use super::publication::publish;
 use super::tail;
-use crate::cli::{EventFields, EventsArguments, EventsCommand, OutputForm, Paging};
+use crate::cli::{EventsArguments, EventsCommand, OutputForm, Paging};
 use crate::client::failure::Failure;
 use crate::client::input;
 use crate::client::session::{Session, needed, path, with_query};
-use crate::client::table::{self, Column};
+use crate::client::table::Column;
 use crate::telemetry;
 
 const COLUMNS: &[Column] = &[
@@ -68,30 +65,4 @@ async fn show(session: &Session, account: &str, seq: i64) -> Result<(), Failure>
         return Ok(());
     }
     session.list(&path(&["deliveries"]), &parameters, &Paging::default(), DELIVERIES).await
-}
-
-/// Publishes an event with the data as it is written.
-pub(super) async fn publish(
-    session: &Session,
-    account: &str,
-    event_type: &str,
-    data: &RawValue,
-    fields: &EventFields,
-) -> Result<(), Failure> {
-    let mut body = format!("{{\"type\":{},\"data\":{}", json!(event_type), data.get());
-    if let Some(id) = &fields.id {
-        let _ = write!(body, ",\"id\":{}", json!(id));
-    }
-    if !fields.subjects.is_empty() {
-        let _ = write!(body, ",\"subjects\":{}", json!(fields.subjects));
-    }
-    body.push('}');
-    let answer = session.http().send(Method::POST, &path(&["accounts", account, "events"]), Some(body.into_bytes())).await?;
-    session.print(&answer)
-}
-
-/// The line of an event that has just come.
-pub(super) fn line(event: &Value) -> String {
-    let cells = [("seq", "/seq"), ("created", "/created_at"), ("type", "/type"), ("id", "/id"), ("data", "/data")];
-    table::rows(&cells, std::slice::from_ref(event)).pop().unwrap_or_default()
 }

@@ -3,8 +3,8 @@
 use http::Method;
 use serde_json::json;
 
-use super::set;
 use crate::cli::{ReplaysArguments, ReplaysCommand};
+use crate::client::assign::set;
 use crate::client::failure::Failure;
 use crate::client::session::{Session, needed, path};
 use crate::client::table::Column;

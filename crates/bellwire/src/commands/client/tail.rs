@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::events::line;
 use crate::cli::{OutputForm, TailArguments};
 use crate::client::failure::Failure;
 use crate::client::session::{Session, path, with_query};
 use crate::client::sse::Message;
+use crate::client::table;
 use crate::signals::Stops;
 use crate::telemetry;
 
@@ -83,4 +83,10 @@ impl Tail<'_> {
         }
         self.is_read
     }
+}
+
+/// The line of an event that has just come.
+fn line(event: &Value) -> String {
+    let cells = [("seq", "/seq"), ("created", "/created_at"), ("type", "/type"), ("id", "/id"), ("data", "/data")];
+    table::rows(&cells, std::slice::from_ref(event)).pop().unwrap_or_default()
 }

@@ -3,8 +3,9 @@
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{assign_all, events};
+use super::publication::publish;
 use crate::cli::TriggerArguments;
+use crate::client::assign::assign_all;
 use crate::client::failure::Failure;
 use crate::client::session::{Session, path, with_query};
 
@@ -18,7 +19,7 @@ pub(super) async fn run(session: &Session, arguments: TriggerArguments) -> Resul
     let mut data = example(&contract, name, &event_type)?;
     assign_all(&mut data, &set)?;
     let data = RawValue::from_string(data.to_string()).map_err(|error| Failure::Nothing(error.to_string()))?;
-    events::publish(session, &account, &event_type, &data, &fields).await
+    publish(session, &account, &event_type, &data, &fields).await
 }
 
 /// The example of a type; nothing yet, where the contract takes any type.
