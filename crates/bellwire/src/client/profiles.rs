@@ -20,6 +20,8 @@ const OTHERS: u32 = 0o077;
 pub(crate) struct Profile {
     pub(crate) server: ServerUrl,
     pub(crate) key: String,
+    /// A file of certificate authorities to trust for it too.
+    pub(crate) cacert: Option<PathBuf>,
 }
 
 /// All of them, as they stand in the file.
@@ -63,12 +65,12 @@ impl Profiles {
         let profile = text("server").and_then(|server| server.parse().ok()).zip(text("key"));
         let (server, key) =
             profile.with_context(|| format!("{}: the profile `{name}` has no server or no key", self.path.display()))?;
-        Ok(Some(Profile { server, key: key.to_owned() }))
+        Ok(Some(Profile { server, key: key.to_owned(), cacert: text("cacert").map(PathBuf::from) }))
     }
 
     /// Keeps one under a name.
     pub(crate) fn put(&mut self, name: &str, profile: &Profile) -> anyhow::Result<()> {
-        let kept = json!({ "server": profile.server.to_string(), "key": profile.key });
+        let kept = json!({ "server": profile.server.to_string(), "key": profile.key, "cacert": profile.cacert });
         self.all.insert(name.to_owned(), kept);
         self.save()
     }
@@ -101,7 +103,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_found_again_and_nobody_else_may_read_it() {
         let folder = tempfile::tempdir().unwrap();
-        let profile = Profile { server: "https://hooks.example".parse().unwrap(), key: "k".to_owned() };
+        let profile = Profile { server: "https://hooks.example".parse().unwrap(), key: "k".to_owned(), cacert: None };
         let mut profiles = Profiles::load(folder.path()).unwrap();
         assert_eq!(profiles.get("default").unwrap(), None);
         profiles.put("default", &profile).unwrap();

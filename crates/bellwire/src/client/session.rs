@@ -89,11 +89,13 @@ impl Session {
         let server = target.server.clone().or_else(|| profile.as_ref().map(|profile| profile.server.clone()));
         let server = server.ok_or_else(|| Failure::NotSignedIn("not signed in: bellwire login --server URL".to_owned()))?;
         // A key goes to the server that it is for, and to no other.
-        let kept = profile.filter(|profile| profile.server == server).map(|profile| profile.key);
+        let kept = profile.filter(|profile| profile.server == server);
+        let (kept, cacert) = kept.map_or((None, None), |profile| (Some(profile.key), profile.cacert));
         let key = target.key.clone().or(kept);
         let key =
             key.ok_or_else(|| Failure::NotSignedIn(format!("no key for {server}: bellwire login --server {server}, or --key")))?;
-        Ok(Self { http: Http::new(server, Secret::new(key), target.cacert.as_deref())?, form: target.output })
+        let cacert = target.cacert.as_deref().or(cacert.as_deref());
+        Ok(Self { http: Http::new(server, Secret::new(key), cacert)?, form: target.output })
     }
 
     /// What sends.

@@ -153,6 +153,9 @@ fn the_client_asks_only_whom_it_trusts() {
     let stranger = list(&[]);
     assert_eq!(stranger.code, Some(3), "{stranger:?}");
     assert!(stranger.stderr.contains("certificate") && stranger.stderr.contains("--cacert"), "{stranger:?}");
+    let signed_in = |words: &[&str]| run(bellwire().args(words).env("XDG_CONFIG_HOME", home.path("settings")));
+    signed_in(&["login", "--server", &url, "--key", KEY, "--cacert", trusted.to_str().unwrap()]).success();
+    assert_eq!(signed_in(&["accounts", "list"]).success(), "(none)\n", "the file is kept with the key");
     let wrong = list(&["--cacert", "/no/such/file"]);
     assert!(wrong.code == Some(2) && wrong.stderr.contains("--cacert /no/such/file"), "{wrong:?}");
 }

@@ -31,7 +31,9 @@ pub(super) async fn login(arguments: LoginArguments) -> Result<(), Failure> {
     let http = Http::new(server.clone(), Secret::new(key.clone()), cacert.as_deref())?;
     // Every role may do this.
     http.send(Method::GET, &with_query(&path(&["contracts"]), &[("limit", Some("1"))]), None).await?;
-    profiles.put(&name, &Profile { server: server.clone(), key })?;
+    // Later commands may run in another folder.
+    let cacert = cacert.and_then(|path| std::path::absolute(path).ok());
+    profiles.put(&name, &Profile { server: server.clone(), key, cacert })?;
     telemetry::print(&format!("signed in to {server} as `{name}`; the key is in {}", profiles.path().display()));
     Ok(())
 }
