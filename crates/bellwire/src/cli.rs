@@ -14,13 +14,15 @@ use clap::{Args, Parser, Subcommand};
 use url::Url;
 
 mod audit;
+mod client;
 mod contract;
 mod install;
 mod keys;
 mod master_key;
 mod tls;
 
-pub(crate) use audit::{AuditCommand, AuditExportArguments, AuditVerifyArguments};
+pub(crate) use audit::{AuditCommand, AuditExportArguments, AuditListArguments, AuditVerifyArguments};
+pub(crate) use client::*;
 pub(crate) use contract::{DraftArguments, NewArguments};
 pub(crate) use install::{CompletionsArguments, HealthArguments, ManArguments};
 pub(crate) use keys::{KeysCommand, KeysCreateArguments, RotateMasterArguments};
@@ -64,6 +66,8 @@ pub(crate) enum Command {
     Completions(CompletionsArguments),
     /// Write the manual: a page for each command
     Man(ManArguments),
+    #[command(flatten)]
+    Client(Box<ClientCommand>),
 }
 
 #[derive(Args)]

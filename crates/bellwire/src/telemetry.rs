@@ -95,6 +95,12 @@ pub(crate) fn print(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
+/// A line on standard output; whether somebody still reads there.
+pub(crate) fn print_while_read(line: &str) -> bool {
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_ok()
+}
+
 /// Bytes on standard output. A line break follows only on a terminal; elsewhere it would be part of the output.
 pub(crate) fn print_exactly(bytes: &[u8]) {
     let mut stdout = std::io::stdout();

@@ -12,6 +12,8 @@ mod api;
 mod audit;
 mod bytes;
 mod caps_postgres;
+mod client;
+mod client_help;
 mod contract_writers;
 mod crash;
 mod cut_off_postgres;
