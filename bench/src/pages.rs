@@ -87,7 +87,7 @@ async fn paths(client: &mut Client) -> anyhow::Result<Vec<String>> {
         "/deliveries?outcome=connect",
         "/deliveries?attempts_min=3",
         "/deliveries?since=1h&until=1m",
-        "/deliveries?subject=patient:nobody",
+        "/deliveries?account=past&subject=patient:nobody",
         "/incidents",
         "/replays",
         "/contracts",
