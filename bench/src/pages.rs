@@ -52,7 +52,7 @@ pub(crate) async fn run(bench: &Bench, deliveries: usize) -> anyhow::Result<Page
         row
     };
     let (seen, pages) = tokio::join!(deliver, look(bench, &server, &visitor, &paths, &is_over));
-    Ok(Pages { deliveries, endpoints: ENDPOINTS, pages: pages?, rows: vec![unseen, seen?] })
+    Ok(Pages { deliveries, endpoints: ENDPOINTS, all: pages?, rows: vec![unseen, seen?] })
 }
 
 /// Publishes to an endpoint that refuses.

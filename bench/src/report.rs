@@ -226,7 +226,7 @@ pub(crate) struct Pages {
     /// Past ones.
     pub(crate) deliveries: usize,
     pub(crate) endpoints: usize,
-    pub(crate) pages: Vec<Page>,
+    pub(crate) all: Vec<Page>,
     /// Deliveries at a fixed rate, without and with somebody who looks at the pages.
     pub(crate) rows: Vec<Measurement>,
 }

@@ -144,7 +144,7 @@ fn hostile(rows: &[Hostile]) -> Vec<String> {
     head.map(str::to_owned).into_iter().chain(rows.iter().map(row)).chain([String::new()]).collect()
 }
 
-fn pages(Pages { deliveries, endpoints, pages, .. }: &Pages) -> Vec<String> {
+fn pages(Pages { deliveries, endpoints, all, .. }: &Pages) -> Vec<String> {
     let head = [
         format!("| page, with {deliveries} past deliveries and {endpoints} endpoints | p50 | p99 | KiB |"),
         "| --- | ---: | ---: | ---: |".to_owned(),
@@ -152,7 +152,7 @@ fn pages(Pages { deliveries, endpoints, pages, .. }: &Pages) -> Vec<String> {
     let row = |Page { path, p50_ms, p99_ms, bytes }: &Page| {
         format!("| `{path}` | {p50_ms:.1} ms | {} | {} |", p99_ms.show(1, " ms"), bytes.div_ceil(1_024))
     };
-    head.into_iter().chain(pages.iter().map(row)).chain([String::new()]).collect()
+    head.into_iter().chain(all.iter().map(row)).chain([String::new()]).collect()
 }
 
 fn holds(growth: &Growth) -> Option<String> {
