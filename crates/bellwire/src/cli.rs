@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use url::Url;
 
 mod audit;
+mod config;
 mod contract;
 mod install;
 mod keys;
@@ -21,6 +22,7 @@ mod master_key;
 mod tls;
 
 pub(crate) use audit::{AuditCommand, AuditExportArguments, AuditVerifyArguments};
+pub(crate) use config::ConfigCommand;
 pub(crate) use contract::{DraftArguments, NewArguments};
 pub(crate) use install::{CompletionsArguments, HealthArguments, ManArguments};
 pub(crate) use keys::{KeysCommand, KeysCreateArguments, RotateMasterArguments};
@@ -39,6 +41,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the server: the API, and delivery to every endpoint
     Serve(Box<ServeArguments>),
+    /// Check a configuration file, or show what `serve` is configured with and by what
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Show it all on a throw-away store: every built-in contract, real HTTP, each delivery verified
     Demo(DemoArguments),
     /// Check that a store keeps its promises, with or without its server running
@@ -68,6 +73,9 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 pub(crate) struct ServeArguments {
+    /// A TOML file whose keys are these flags; a flag or a variable takes the place of what the file says
+    #[arg(long, value_name = "FILE", env = "BELLWIRE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
     /// Address of the API
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", env = "BELLWIRE_LISTEN")]
     pub(crate) listen: SocketAddr,

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod contract;
 pub(crate) mod demo;
 pub(crate) mod doctor;

@@ -12,6 +12,7 @@ mod api;
 mod audit;
 mod bytes;
 mod caps_postgres;
+mod configuration;
 mod contract_writers;
 mod crash;
 mod cut_off_postgres;

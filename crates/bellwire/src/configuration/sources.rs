@@ -1,0 +1,122 @@
+//! What `serve` is configured with, and where each value comes from.
+
+use std::path::Path;
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+
+use super::file::ConfigurationFile;
+use super::keys::{self, Key};
+
+/// What is shown in the place of a secret.
+const MASK: &str = "***";
+
+/// What a command was configured with.
+#[derive(Debug, Default)]
+pub(crate) struct Configured {
+    /// What `serve` and `config show` were given.
+    pub(super) matches: Option<ArgMatches>,
+    pub(super) file: Option<ConfigurationFile>,
+}
+
+/// One key, for people.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) key: String,
+    /// `None`: nothing is set. A secret is masked.
+    pub(crate) value: Option<String>,
+    pub(crate) source: String,
+}
+
+impl Configured {
+    /// The file, and how many keys it holds.
+    pub(crate) fn file(&self) -> Option<(&Path, usize)> {
+        self.file.as_ref().map(|file| (file.path.as_path(), file.settings.len()))
+    }
+
+    /// The keys that the file sets, without their values.
+    pub(crate) fn file_keys(&self) -> impl Iterator<Item = String> {
+        self.file.iter().flat_map(|file| file.settings.iter().map(|setting| setting.key.name.clone()))
+    }
+
+    /// Every key, its value, and where that comes from.
+    pub(crate) fn shown(&self) -> Vec<Shown> {
+        keys::all().iter().map(|key| self.shown_key(key)).collect()
+    }
+
+    fn shown_key(&self, key: &Key) -> Shown {
+        let matches = self.matches.as_ref();
+        let values: Vec<String> = matches
+            .and_then(|matches| matches.get_raw(&key.id))
+            .map(|values| values.map(|value| masked(key, &value.to_string_lossy())).collect())
+            .unwrap_or_default();
+        let from_file = self.file.as_ref().and_then(|file| Some((file, file.used.get(&key.id)?)));
+        let source = match (from_file, matches.and_then(|matches| matches.value_source(&key.id))) {
+            (Some((file, line)), _) => format!("{}:{line}", file.path.display()),
+            (None, Some(ValueSource::CommandLine)) => format!("flag --{}", key.name),
+            (None, Some(ValueSource::EnvVariable)) => format!("variable {}", key.variable),
+            (None, Some(_)) => "default".to_owned(),
+            (None, None) => "not set".to_owned(),
+        };
+        Shown { key: key.name.clone(), value: Some(values.join(",")).filter(|text| !text.is_empty()), source }
+    }
+}
+
+fn masked(key: &Key, value: &str) -> String {
+    if key.is_secret { MASK.to_owned() } else { without_password(value) }
+}
+
+/// Whether a value is a URL with a password in it.
+pub(super) fn has_password(value: &str) -> bool {
+    without_password(value) != value
+}
+
+/// A URL without the password in it, before its host or in its query; anything else as it is.
+fn without_password(value: &str) -> String {
+    let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at_checked(end).unwrap_or((rest, ""));
+    let authority = match authority.rsplit_once('@') {
+        Some((user, host)) => match user.split_once(':') {
+            Some((name, _)) => format!("{name}:{MASK}@{host}"),
+            None => authority.to_owned(),
+        },
+        None => authority.to_owned(),
+    };
+    let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+    let query = query.map(|query| {
+        let hidden = |pair: &str| match pair.split_once('=') {
+            Some((name, _)) if name.contains("password") => format!("{name}={MASK}"),
+            _ => pair.to_owned(),
+        };
+        query.split('&').map(hidden).collect::<Vec<_>>().join("&")
+    });
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{scheme}://{authority}{path}{query}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_in_urls() {
+        for (url, shown) in [
+            ("postgres://user:s3cret@db.example/b", "postgres://user:***@db.example/b"),
+            (
+                "--database=postgres://user:s3@cret@a:1,b:2/b?sslmode=require",
+                "--database=postgres://user:***@a:1,b:2/b?sslmode=require",
+            ),
+            ("postgres://db.example/b?user=u&password=s3cret", "postgres://db.example/b?user=u&password=***"),
+            ("postgres://db.example/b?sslpassword=s3cret&x", "postgres://db.example/b?sslpassword=***&x"),
+        ] {
+            assert_eq!(without_password(url), shown);
+            assert!(has_password(url));
+        }
+        for plain in
+            ["", "info", "postgres://user@db.example/b?sslmode=require", "https://hooks.example/a:b@c", "sqlite:a:b@c.db"]
+        {
+            assert_eq!(without_password(plain), plain);
+        }
+    }
+}
