@@ -12,6 +12,7 @@ mod api;
 mod audit;
 mod bytes;
 mod caps_postgres;
+mod clients;
 mod configuration;
 mod contract_writers;
 mod crash;
