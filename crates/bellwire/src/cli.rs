@@ -19,6 +19,7 @@ mod contract;
 mod install;
 mod keys;
 mod master_key;
+mod seed;
 mod tls;
 
 pub(crate) use audit::{AuditCommand, AuditExportArguments, AuditVerifyArguments};
@@ -27,6 +28,7 @@ pub(crate) use contract::{DraftArguments, NewArguments};
 pub(crate) use install::{CompletionsArguments, HealthArguments, ManArguments};
 pub(crate) use keys::{KeysCommand, KeysCreateArguments, RotateMasterArguments};
 pub(crate) use master_key::{MasterKeyArguments, MasterKeysArguments};
+pub(crate) use seed::SeedArguments;
 pub(crate) use tls::TlsArguments;
 
 /// Webhook delivery for healthcare platforms, in one binary.
@@ -46,6 +48,8 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     /// Show it all on a throw-away store: every built-in contract, real HTTP, each delivery verified
     Demo(DemoArguments),
+    /// Fill a store with accounts, endpoints and weeks of deliveries that are made up, to try the console with
+    Seed(SeedArguments),
     /// Check that a store keeps its promises, with or without its server running
     Doctor(DoctorArguments),
     /// Move a store from SQLite to PostgreSQL; it can be interrupted at any time, and both sides are checked

@@ -11,5 +11,6 @@ pub(crate) mod keys;
 pub(crate) mod listen;
 pub(crate) mod man;
 pub(crate) mod migrate;
+pub(crate) mod seed;
 pub(crate) mod serve;
 pub(crate) mod verify;

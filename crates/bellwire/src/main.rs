@@ -59,6 +59,7 @@ fn run(command: Command, configured: &Configured) -> anyhow::Result<ExitCode> {
         Command::Serve(arguments) => commands::serve::run(*arguments, configured),
         Command::Config(command) => Ok(commands::config::run(command, configured)),
         Command::Demo(arguments) => commands::demo::run(&arguments),
+        Command::Seed(arguments) => commands::seed::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Migrate(arguments) => commands::migrate::run(&arguments),
         Command::Listen(arguments) => commands::listen::run(arguments),

@@ -47,6 +47,7 @@ mod replay;
 mod resources;
 mod rotation;
 mod schemathesis;
+mod seed;
 mod shutdown;
 mod startup;
 mod supervised;
