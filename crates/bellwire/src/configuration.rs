@@ -5,6 +5,7 @@
 
 mod file;
 mod keys;
+mod masking;
 mod sources;
 
 #[cfg(test)]

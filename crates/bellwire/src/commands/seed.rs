@@ -5,6 +5,7 @@
 //! nobody has (RFC 2606), so that a server over this store reaches nobody either.
 
 mod history;
+mod operator;
 mod population;
 mod receivers;
 mod story;
@@ -14,21 +15,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use bellwire_app::{Actor, App, AppOptions, Identity, Limits, Operation};
+use bellwire_app::{App, AppOptions, Limits, Operation};
 use bellwire_contract::Contracts;
-use bellwire_domain::{AddressPolicy, AuditOrigin, AuditVia, Clock, Entropy, RetentionPeriods, Role};
+use bellwire_domain::{AddressPolicy, Clock, Entropy, RetentionPeriods};
 use bellwire_engine::{Engine, EngineOptions};
-use bellwire_store::{KeyBounds, PageRequest, Queue, Records, StoreOptions};
+use bellwire_store::{PageRequest, Queue, Records, StoreOptions};
 use tokio::sync::watch;
 
 use crate::cli::SeedArguments;
 use crate::environment::{SystemClock, SystemEntropy, raise_file_limit};
 use crate::{contracts, master_key, telemetry};
-use history::HistoryClock;
+use history::{DAY, HistoryClock};
+use operator::operator;
 use receivers::Receivers;
 use story::Story;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long the end waits for requests in flight, which nobody really makes.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -77,25 +78,12 @@ async fn refusal(arguments: &SeedArguments, app: &App, queue: &Queue) -> anyhow:
     if queue.nodes() > 1 {
         bail!("a server has this database open; stop it first: it would send what is made up");
     }
-    let accounts = app.permit(&actor(), Operation::AccountList)?;
+    let accounts = app.permit(&operator(), Operation::AccountList)?;
     let found = app.list_accounts(&accounts, PageRequest { limit: 1, after: None }).await?;
     if !found.items.is_empty() && !arguments.force {
         bail!("{} has accounts already; --force adds to them", arguments.database);
     }
     Ok(())
-}
-
-/// Whoever runs the command, as the use-cases and the audit log know them.
-fn actor() -> Actor {
-    Actor {
-        identity: Identity::Person("bellwire seed".into()),
-        role: Role::Admin,
-        account: None,
-        read_only: false,
-        bounds: KeyBounds::default(),
-        origin: AuditOrigin { via: AuditVia::Command, address: None },
-        requests_left: None,
-    }
 }
 
 fn open(arguments: &SeedArguments, clock: &Arc<HistoryClock>, entropy: &Arc<dyn Entropy>) -> anyhow::Result<(Records, Queue)> {

@@ -11,7 +11,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, Key, Kind};
-use super::sources::has_password;
+use super::masking::has_password;
 use crate::cli;
 
 /// What a file may hold.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bellwire_domain::{Clock, Timestamp};
 
+pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A clock that is set by hand, up to its end.
 #[derive(Debug)]
 pub(super) struct HistoryClock {

@@ -10,7 +10,7 @@ use bellwire_contract::{Contract, EventDefinition, SecretSource};
 use bellwire_domain::{Entropy, RetentionPeriods, Secret, Timestamp};
 use serde_json::json;
 
-use super::actor;
+use super::operator::operator;
 use super::receivers::{Behaviour, Receivers};
 use crate::environment::SystemEntropy;
 
@@ -127,7 +127,7 @@ impl Founding<'_> {
                 enabled: Some(true),
                 ..EndpointInput::default()
             };
-            let access = self.app.open_account(&actor(), Operation::EndpointChange, &id).await?;
+            let access = self.app.open_account(&operator(), Operation::EndpointChange, &id).await?;
             match self.app.create_endpoint(&access, input).await {
                 Ok((endpoint, _)) => {
                     endpoints.push(Planned { id: endpoint.id.to_string(), behaviour, is_switched_off: *begun % 13 == 11 });
@@ -161,7 +161,7 @@ impl Founding<'_> {
             entitlements: entitlements.into_iter().collect(),
             retention: RetentionPeriods::default(),
         };
-        let scope = self.app.permit(&actor(), Operation::AccountManage)?;
+        let scope = self.app.permit(&operator(), Operation::AccountManage)?;
         let put = self.app.put_account(&scope, input).await.with_context(|| format!("the account {id}"))?;
         anyhow::ensure!(put.created, "there is an account {id} already; draw others with --seed");
         Ok((from == SecretSource::Consumer).then_some(secret))

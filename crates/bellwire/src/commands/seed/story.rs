@@ -12,10 +12,11 @@ use bellwire_store::{IncidentChange, PageRequest, Queue};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::history::HistoryClock;
+use super::history::{DAY, HistoryClock};
+use super::operator::operator;
 use super::population::{Founding, Member, Span, draw_event, patient};
 use super::receivers::{Behaviour, Receivers};
-use super::{DAY, actor};
+
 use crate::telemetry;
 
 /// Steps of a day. Each publishes, and then lets retries come due.
@@ -116,7 +117,7 @@ impl Story {
                 redeliver: false,
             });
         }
-        let access = self.app.open_account(&actor(), Operation::EventPublish, &member.id).await?;
+        let access = self.app.open_account(&operator(), Operation::EventPublish, &member.id).await?;
         self.app.publish(&access, &inputs).await.with_context(|| format!("events of {}", member.id))?;
         self.events += u64::from(count);
         Ok(())
@@ -150,7 +151,7 @@ impl Story {
     /// Receivers that were down and work again get what they have missed.
     async fn replay_outages(&self, span: Span) -> anyhow::Result<()> {
         for member in &self.members {
-            let access = self.app.open_account(&actor(), Operation::EndpointChange, &member.id).await?;
+            let access = self.app.open_account(&operator(), Operation::EndpointChange, &member.id).await?;
             for endpoint in &member.endpoints {
                 let Behaviour::Down { from, until } = endpoint.behaviour else { continue };
                 if until < self.clock.now() {
@@ -165,7 +166,7 @@ impl Story {
     /// The operator switches off what is not needed any more.
     async fn switch_off(&self) -> anyhow::Result<()> {
         for member in &self.members {
-            let access = self.app.open_account(&actor(), Operation::EndpointChange, &member.id).await?;
+            let access = self.app.open_account(&operator(), Operation::EndpointChange, &member.id).await?;
             for endpoint in member.endpoints.iter().filter(|endpoint| endpoint.is_switched_off) {
                 self.app.disable_endpoint(&access, &endpoint.id).await?;
             }
@@ -176,26 +177,26 @@ impl Story {
     /// What is under way when somebody looks: events that wait, an incident that somebody knows of, retries and replays that were asked for,
     /// a hold, and keys.
     pub(super) async fn leave_something_to_do(&mut self) -> anyhow::Result<()> {
-        let actor = actor();
+        let operator = operator();
         self.acknowledge_one().await?;
         let Some(first) = self.members.first().map(|member| member.id.clone()) else { return Ok(()) };
-        let scope = self.app.permit(&actor, Operation::KeyManage)?;
+        let scope = self.app.permit(&operator, Operation::KeyManage)?;
         let names = [("publisher", None, "Platform"), ("consumer", Some(first.as_str()), "Integration team")];
         for (role, account, name) in names {
             let input = KeyInput { role, account, name: Some(name.to_owned()), ..KeyInput::default() };
             self.app.create_key(&scope, input).await?;
         }
-        let access = self.app.open_account(&actor, Operation::SubjectManage, &first).await?;
-        self.app.put_hold(&actor, &access, "patient-7", "A request of the patient is being dealt with").await?;
+        let access = self.app.open_account(&operator, Operation::SubjectManage, &first).await?;
+        self.app.put_hold(&operator, &access, "patient-7", "A request of the patient is being dealt with").await?;
         let failed = DeliveryFilter { state: Some(DeliveryState::Failed), account: Some(&first), ..DeliveryFilter::default() };
-        self.app.start_bulk_retry(&actor, failed, Some("The receiver has been repaired")).await?;
+        self.app.start_bulk_retry(&operator, failed, Some("The receiver has been repaired")).await?;
         let down = self.members.iter().find_map(|member| {
             let is_down = |behaviour| matches!(behaviour, Behaviour::Down { .. });
             let endpoint = member.endpoints.iter().find(|endpoint| is_down(endpoint.behaviour))?;
             Some((member.id.clone(), endpoint.id.clone()))
         });
         if let Some((account, endpoint)) = down {
-            let access = self.app.open_account(&actor, Operation::EndpointChange, &account).await?;
+            let access = self.app.open_account(&operator, Operation::EndpointChange, &account).await?;
             let input = ReplayInput { since: self.clock.now().minus(DAY * 2), until: None, states: None };
             self.app.start_replay(&access, &endpoint, &input).await?;
         }
@@ -206,11 +207,11 @@ impl Story {
     }
 
     async fn acknowledge_one(&self) -> anyhow::Result<()> {
-        let scope = self.app.permit(&actor(), Operation::IncidentChange)?;
+        let scope = self.app.permit(&operator(), Operation::IncidentChange)?;
         let open = IncidentFilter { state: Some(IncidentState::Open), ..IncidentFilter::default() };
         let page = self.app.list_incidents(&scope, open, PageRequest { limit: 1, after: None }).await?;
         for incident in page.items {
-            self.app.change_incident(&actor(), incident.id.as_str(), IncidentChange::Acknowledge).await?;
+            self.app.change_incident(&operator(), incident.id.as_str(), IncidentChange::Acknowledge).await?;
         }
         Ok(())
     }
