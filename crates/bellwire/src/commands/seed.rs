@@ -57,7 +57,7 @@ async fn seed(arguments: &SeedArguments) -> anyhow::Result<ExitCode> {
             let mut story = Story::new(app, queue, Arc::clone(&clock), receivers, arguments.seed);
             let told = story.tell(arguments.accounts, arguments.days, began_at).await;
             engine.stop(GRACE).await;
-            finish(&mut story, told).await
+            finish(&story, told).await
         }
         refused => refused.map(|()| String::new()),
     };
@@ -67,7 +67,7 @@ async fn seed(arguments: &SeedArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// What is left when nothing is sent any more; what there is then.
-async fn finish(story: &mut Story, told: anyhow::Result<()>) -> anyhow::Result<String> {
+async fn finish(story: &Story, told: anyhow::Result<()>) -> anyhow::Result<String> {
     told?;
     story.leave_something_to_do().await?;
     Ok(story.summary())

@@ -34,7 +34,8 @@ const SYSTEMS: [&str; 5] = ["Scheduling", "Care coordination", "Billing", "Data 
 /// Endpoints of an account at most.
 const ENDPOINTS_MAX: usize = 4;
 
-const NEVER: Timestamp = Timestamp::from_micros(i64::MAX);
+/// When what goes on for good ends.
+pub(super) const NEVER: Timestamp = Timestamp::from_micros(i64::MAX);
 
 /// An account that is published to.
 pub(super) struct Member {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::history::{DAY, HistoryClock};
 use super::operator::operator;
-use super::population::{Founding, Member, Span, draw_event, patient};
+use super::population::{Founding, Member, NEVER, Planned, Span, draw_event, patient};
 use super::receivers::{Behaviour, Receivers};
 
 use crate::telemetry;
@@ -174,35 +174,35 @@ impl Story {
         Ok(())
     }
 
-    /// What is under way when somebody looks: events that wait, an incident that somebody knows of, retries and replays that were asked for,
-    /// a hold, and keys.
-    pub(super) async fn leave_something_to_do(&mut self) -> anyhow::Result<()> {
+    /// What is under way when somebody looks: an incident that somebody knows of, a hold, keys, and retries and a replay for a receiver
+    /// that is down. Nothing is left for those that work: a server over this store does not reach them.
+    pub(super) async fn leave_something_to_do(&self) -> anyhow::Result<()> {
         let operator = operator();
         self.acknowledge_one().await?;
-        let Some(first) = self.members.first().map(|member| member.id.clone()) else { return Ok(()) };
+        let Some(first) = self.members.first().map(|member| member.id.as_str()) else { return Ok(()) };
         let scope = self.app.permit(&operator, Operation::KeyManage)?;
-        let names = [("publisher", None, "Platform"), ("consumer", Some(first.as_str()), "Integration team")];
-        for (role, account, name) in names {
+        for (role, account, name) in [("publisher", None, "Platform"), ("consumer", Some(first), "Integration team")] {
             let input = KeyInput { role, account, name: Some(name.to_owned()), ..KeyInput::default() };
             self.app.create_key(&scope, input).await?;
         }
-        let access = self.app.open_account(&operator, Operation::SubjectManage, &first).await?;
+        let access = self.app.open_account(&operator, Operation::SubjectManage, first).await?;
         self.app.put_hold(&operator, &access, "patient-7", "A request of the patient is being dealt with").await?;
-        let failed = DeliveryFilter { state: Some(DeliveryState::Failed), account: Some(&first), ..DeliveryFilter::default() };
-        self.app.start_bulk_retry(&operator, failed, Some("The receiver has been repaired")).await?;
         let down = self.members.iter().find_map(|member| {
-            let is_down = |behaviour| matches!(behaviour, Behaviour::Down { .. });
-            let endpoint = member.endpoints.iter().find(|endpoint| is_down(endpoint.behaviour))?;
-            Some((member.id.clone(), endpoint.id.clone()))
+            let is_down = |planned: &&Planned| matches!(planned.behaviour, Behaviour::Down { until: NEVER, .. });
+            member.endpoints.iter().find(is_down).map(|endpoint| (member, endpoint))
         });
-        if let Some((account, endpoint)) = down {
-            let access = self.app.open_account(&operator, Operation::EndpointChange, &account).await?;
-            let input = ReplayInput { since: self.clock.now().minus(DAY * 2), until: None, states: None };
-            self.app.start_replay(&access, &endpoint, &input).await?;
-        }
-        for member in 0..self.members.len() {
-            self.publish(member, 2).await?;
-        }
+        let Some((member, endpoint)) = down else { return Ok(()) };
+        let (account, endpoint) = (member.id.as_str(), endpoint.id.as_str());
+        let failed = DeliveryFilter {
+            state: Some(DeliveryState::Failed),
+            account: Some(account),
+            endpoint: Some(endpoint),
+            ..DeliveryFilter::default()
+        };
+        self.app.start_bulk_retry(&operator, failed, Some("The receiver has been repaired")).await?;
+        let access = self.app.open_account(&operator, Operation::EndpointChange, account).await?;
+        let input = ReplayInput { since: self.clock.now().minus(DAY * 2), until: None, states: None };
+        self.app.start_replay(&access, endpoint, &input).await?;
         Ok(())
     }
 
