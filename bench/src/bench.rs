@@ -42,6 +42,8 @@ pub(crate) struct RunOptions {
     pub(crate) subscriptions: usize,
     /// Endpoints of one account with a filter each; none: not measured.
     pub(crate) filters: usize,
+    /// Past deliveries on the store whose pages are measured; none: not measured.
+    pub(crate) pages: usize,
     /// Whether to measure beside a dead endpoint.
     pub(crate) dead: bool,
     /// Deliveries that wait; none: not measured.

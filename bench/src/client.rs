@@ -15,6 +15,11 @@ use tokio_util::task::TaskTracker;
 /// How long anything may take without progress.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Whoever is signed in to the console.
+pub(crate) struct Visitor {
+    cookie: String,
+}
+
 /// One kept-alive connection.
 pub(crate) struct Client {
     sender: SendRequest<Full<Bytes>>,
@@ -45,6 +50,35 @@ impl Client {
         let response = self.sender.send_request(request).await?;
         let status = response.status().as_u16();
         Ok((status, response.into_body().collect().await?.to_bytes()))
+    }
+
+    /// Signs in to the console.
+    pub(crate) async fn sign_in(&mut self, key: &str) -> anyhow::Result<Visitor> {
+        let request = Request::post("/console/sign-in")
+            .header("host", "127.0.0.1")
+            .header("sec-fetch-site", "same-origin")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Full::new(Bytes::from(format!("key={key}"))))?;
+        self.sender.ready().await?;
+        let response = self.sender.send_request(request).await?;
+        let cookie = response.headers().get("set-cookie").and_then(|cookie| cookie.to_str().ok()?.split(';').next());
+        let cookie = cookie.with_context(|| format!("signing in was answered {}", response.status()))?.to_owned();
+        response.into_body().collect().await?;
+        Ok(Visitor { cookie })
+    }
+
+    /// A page of the console.
+    pub(crate) async fn page(&mut self, visitor: &Visitor, path: &str) -> anyhow::Result<Bytes> {
+        let request =
+            Request::get(path).header("host", "127.0.0.1").header("cookie", &visitor.cookie).body(Full::new(Bytes::new()))?;
+        self.sender.ready().await?;
+        let response = self.sender.send_request(request).await?;
+        let status = response.status().as_u16();
+        let page = response.into_body().collect().await?.to_bytes();
+        if status != 200 {
+            bail!("{path} was answered {status}");
+        }
+        Ok(page)
     }
 
     /// Sends JSON and expects a 2xx with JSON.

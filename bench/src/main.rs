@@ -18,6 +18,7 @@ mod host;
 mod hostile;
 mod measure;
 mod neighbours;
+mod pages;
 mod past;
 mod postgres;
 mod produce;
@@ -86,6 +87,9 @@ struct Arguments {
     /// with this in their name
     #[arg(long)]
     neighbours: bool,
+    /// Also measure the console's pages on a store with this many past deliveries and a thousand endpoints, while events come in
+    #[arg(long, value_name = "N")]
+    pages: Option<usize>,
     /// Also measure while this many deliveries wait for endpoints that refuse (each takes 100 bytes of disk or more)
     #[arg(long, value_name = "N")]
     waiting: Option<usize>,
@@ -149,6 +153,7 @@ fn options(arguments: Arguments) -> anyhow::Result<RunOptions> {
         endpoints: grown(arguments.endpoints, GROWTH_ENDPOINTS),
         subscriptions: arguments.subscriptions.unwrap_or(0),
         filters: arguments.filters.unwrap_or(0),
+        pages: arguments.pages.unwrap_or(0),
         dead: arguments.dead || arguments.growth,
         waiting: grown(arguments.waiting, GROWTH),
         deliveries: arguments.deliveries,

@@ -20,6 +20,8 @@ pub(crate) struct Results {
     /// From startup on an empty store until requests are taken.
     pub(crate) ready_empty_ms: Option<Figure>,
     pub(crate) growth: Vec<Growth>,
+    /// With `--pages` only.
+    pub(crate) pages: Option<Pages>,
     /// With `--postgres` only: rows of the first size.
     pub(crate) postgres: Vec<Measurement>,
     /// The same on several nodes.
@@ -41,6 +43,7 @@ impl Results {
             hostile: Vec::new(),
             ready_empty_ms: None,
             growth: Vec::new(),
+            pages: None,
             postgres: Vec::new(),
             fleets: Vec::new(),
             queue_sizes: None,
@@ -215,6 +218,26 @@ impl Comparison {
         let cpu_ratio = Figure::grown_cpu(grown.cpu_us_per_delivery.value / empty.cpu_us_per_delivery.value);
         Self { grown, empty, speed_ratio, cpu_ratio }
     }
+}
+
+/// The console's pages on a store in use.
+#[derive(Serialize)]
+pub(crate) struct Pages {
+    /// Past ones.
+    pub(crate) deliveries: usize,
+    pub(crate) endpoints: usize,
+    pub(crate) pages: Vec<Page>,
+    /// Deliveries at a fixed rate, without and with somebody who looks at the pages.
+    pub(crate) rows: Vec<Measurement>,
+}
+
+/// One page, from request to the end of the answer.
+#[derive(Serialize)]
+pub(crate) struct Page {
+    pub(crate) path: String,
+    pub(crate) p50_ms: f64,
+    pub(crate) p99_ms: Figure,
+    pub(crate) bytes: usize,
 }
 
 /// The cost of deliveries that wait for endpoints that refuse.

@@ -8,7 +8,7 @@ use crate::measure::measure_empty;
 use crate::report::{Measurement, Neighbours, Results, Size};
 use crate::target::Figure;
 use crate::workload::Workload;
-use crate::{growth, hostile, neighbours, postgres};
+use crate::{growth, hostile, neighbours, pages, postgres};
 
 /// Startups on an empty store; the median counts.
 const STARTS: usize = 5;
@@ -38,6 +38,10 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<Results> {
         postgres::run(&bench, &mut results).await;
     }
     growth::run(&bench, &mut results).await;
+    if bench.options.pages > 0 {
+        let measured = pages::run(&bench, bench.options.pages).await;
+        results.pages = bench.keep(&mut results.failures, "pages", measured).await;
+    }
     Ok(results)
 }
 

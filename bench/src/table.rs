@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use crate::report::{
-    Comparison, Fleet, FleetRow, Growth, Holds, Hostile, Made, Measurement, Neighbours, QueueSize, QueueSizes, Results, Size,
-    Waiting,
+    Comparison, Fleet, FleetRow, Growth, Holds, Hostile, Made, Measurement, Neighbours, Page, Pages, QueueSize, QueueSizes,
+    Results, Size, Waiting,
 };
 
 /// A row's cells: work, delivered per second, of the bare loop, of an empty store, p50, p99, CPU, memory, and what the host took.
@@ -34,6 +34,10 @@ fn lines(results: &Results) -> Vec<String> {
     for growth in &results.growth {
         rows.extend(grown(growth));
     }
+    if let Some(Pages { deliveries, endpoints, rows: measured, .. }) = &results.pages {
+        rows.push(heading(&format!("{deliveries} past deliveries and {endpoints} endpoints, and the console")));
+        rows.extend(measured.iter().map(|row| cells(row, String::new(), "")));
+    }
     let mut lines = vec![
         format!("{} producers; in brackets the target, bold what misses it", results.producers),
         String::new(),
@@ -46,6 +50,7 @@ fn lines(results: &Results) -> Vec<String> {
     lines.push(String::new());
     lines.extend(results.neighbours.as_ref().map(neighbours));
     lines.extend(hostile(&results.hostile));
+    lines.extend(results.pages.iter().flat_map(pages));
     lines.extend(results.ready_empty_ms.map(|ready| format!("start to ready: {} on an empty store", ready.show(0, " ms"))));
     lines.extend(results.growth.iter().filter_map(made));
     lines.extend(results.growth.iter().filter_map(holds));
@@ -137,6 +142,17 @@ fn hostile(rows: &[Hostile]) -> Vec<String> {
         )
     };
     head.map(str::to_owned).into_iter().chain(rows.iter().map(row)).chain([String::new()]).collect()
+}
+
+fn pages(Pages { deliveries, endpoints, pages, .. }: &Pages) -> Vec<String> {
+    let head = [
+        format!("| page, with {deliveries} past deliveries and {endpoints} endpoints | p50 | p99 | KiB |"),
+        "| --- | ---: | ---: | ---: |".to_owned(),
+    ];
+    let row = |Page { path, p50_ms, p99_ms, bytes }: &Page| {
+        format!("| `{path}` | {p50_ms:.1} ms | {} | {} |", p99_ms.show(1, " ms"), bytes.div_ceil(1_024))
+    };
+    head.into_iter().chain(pages.iter().map(row)).chain([String::new()]).collect()
 }
 
 fn holds(growth: &Growth) -> Option<String> {

@@ -40,6 +40,8 @@ const HOSTILE_P99_RATIO: f64 = 5.0;
 /// A grown store may cost 15%.
 const GROWN_SPEED: f64 = 0.85;
 const GROWN_CPU: f64 = 1.15;
+/// A page of the console, whatever the filter.
+const PAGE_MS: f64 = 50.0;
 const READY_EMPTY_MS: f64 = 150.0;
 const READY_WAITING_MS: f64 = 1_000.0;
 
@@ -127,6 +129,11 @@ impl Figure {
     /// The same, 99th percentile.
     pub(crate) fn hostile_p99(value: f64) -> Self {
         Self::at_most(value, HOSTILE_P99_RATIO)
+    }
+
+    /// How long a page of the console takes.
+    pub(crate) fn page(value: f64) -> Self {
+        Self::at_most(value, PAGE_MS)
     }
 
     /// Deliveries per second, as a share of those on an empty store.

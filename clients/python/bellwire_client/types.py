@@ -323,6 +323,7 @@ class EventKind(TypedDict):
     description: NotRequired[str | None]
     enabled_by_default: bool
     entitlement: NotRequired[str | None]
+    example: Any
     groups: list[str]
     title: str
     type: str
@@ -913,6 +914,15 @@ class Retention(TypedDict):
 class SecretRotate(TypedDict):
     overlap: NotRequired[str | None]
     secret: NotRequired[str | None]
+
+
+class StreamedEvent(TypedDict):
+    """
+    One event of the stream.
+    """
+
+    data: str
+    id: str
 
 
 class Subscription(TypedDict):

@@ -473,6 +473,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/accounts/{account}/events/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow an account's log as it grows
+         * @description Server-sent events in the order of `seq`, without gaps: the `id` of each is its `seq`, and its `data` is the event as the list shows
+         *     it. A client that comes back says in `Last-Event-ID` what it has seen last, as browsers do by themselves, and gets what followed.
+         *     Comments are sent while nothing happens. The stream ends when the server stops, and when the key or the account is gone. An account
+         *     may have so many open; above that the answer is 429, `stream_limit`.
+         */
+        get: operations["events.stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/accounts/{account}/holds": {
         parameters: {
             query?: never;
@@ -1680,6 +1703,8 @@ export interface components {
             enabled_by_default: boolean;
             /** @description The entitlement that an account needs for it; null: none. */
             entitlement?: string | null;
+            /** @description An example of its data. */
+            example: unknown;
             /** @description The groups that it is in: an endpoint may choose one in place of the types in it. */
             groups: string[];
             /** @description Its title. */
@@ -2651,6 +2676,13 @@ export interface components {
         StatsSpan: components["schemas"]["Figures"] & {
             /** @description When it begins. */
             start: string;
+        };
+        /** @description One event of the stream. */
+        StreamedEvent: {
+            /** @description The event as the list shows it, as JSON. */
+            data: string;
+            /** @description Its `seq`: what to say in `Last-Event-ID`. */
+            id: string;
         };
         /** @description Who may register what. */
         Subscription: {
@@ -6344,6 +6376,105 @@ export interface operations {
             };
         };
     };
+    "events.stream": {
+        parameters: {
+            query?: {
+                /** @description Only events after this `seq`; `now`: only those that come from now on. By default, all. `Last-Event-ID` wins. */
+                after_seq?: string;
+                /** @description Only events of this type. */
+                type?: string;
+                /** @description `false`: the stream ends with the log, for who only catches up. */
+                follow?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The account's id. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": "{\"id\":\"01946a2e-7c40-7000-8000-00000000000b\",\"seq\":41,\"type\":\"difference.created\",\"occurred_at\":\"2025-01-15T10:30:00.000000Z\",\"created_at\":\"2025-01-15T10:30:00.000000Z\",\"test\":false,\"deliveries\":2,\"data\":{ \"id\": \"eb73184b-ae3c-4411-aa82-3c3bd877cf78\" }}",
+                     *       "id": "41"
+                     *     }
+                     */
+                    "text/event-stream": components["schemas"]["StreamedEvent"];
+                };
+            };
+            /** @description A query parameter is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid API key. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such resource. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many deliveries of the account are waiting; It is asked for too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bellwire failed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests are waiting; Not available now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "holds.list": {
         parameters: {
             query?: {
@@ -8198,6 +8329,9 @@ export interface operations {
                      *               "description": null,
                      *               "enabled_by_default": true,
                      *               "entitlement": null,
+                     *               "example": {
+                     *                 "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78"
+                     *               },
                      *               "groups": [],
                      *               "title": "Difference created",
                      *               "type": "difference.created"
@@ -8456,6 +8590,9 @@ export interface operations {
                      *           "description": null,
                      *           "enabled_by_default": true,
                      *           "entitlement": null,
+                     *           "example": {
+                     *             "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78"
+                     *           },
                      *           "groups": [],
                      *           "title": "Difference created",
                      *           "type": "difference.created"

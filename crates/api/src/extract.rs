@@ -7,8 +7,8 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
-use bellwire_app::{Actor, ClientAddress, Fault};
-use bellwire_domain::AuditVia;
+use bellwire_app::{Actor, AppError, ClientAddress, Fault};
+use bellwire_domain::{AuditOrigin, AuditVia};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use serde::de::DeserializeOwned;
@@ -32,6 +32,35 @@ impl FromRequestParts<Api> for Caller {
             allowance::show(left);
         }
         Ok(Self(actor))
+    }
+}
+
+/// A caller whose request goes on for long, and whose key is tried again meanwhile.
+pub(crate) struct LastingCaller {
+    pub(crate) actor: Actor,
+    key: Option<String>,
+    origin: AuditOrigin,
+}
+
+impl FromRequestParts<Api> for LastingCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let Caller(actor) = Caller::from_request_parts(parts, api).await?;
+        let origin = ClientAddress::origin(parts.extensions.get(), AuditVia::Api);
+        Ok(Self { actor, key: bearer(&parts.headers).map(ToOwned::to_owned), origin })
+    }
+}
+
+impl LastingCaller {
+    /// Tries the key again. It counts as a request; that there were too many of those is no reason to end the one that goes on.
+    pub(crate) async fn renew(&mut self, api: &Api) -> Result<(), AppError> {
+        match api.app.authenticate(self.key.as_deref(), self.origin).await {
+            Ok(actor) => self.actor = actor,
+            Err(AppError::RateExceeded { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 }
 

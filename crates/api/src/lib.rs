@@ -49,6 +49,7 @@ use problem::{Code, Problem};
 use request_metrics::RequestMetrics;
 
 pub use large_bodies::LargeBodies;
+use v1::events::Streams;
 
 /// What the API needs.
 #[derive(Clone)]
@@ -76,6 +77,8 @@ pub(crate) struct Shared {
     pub(crate) large_bodies: LargeBodies,
     pub(crate) public_url: Arc<str>,
     pub(crate) requests: RequestMetrics,
+    /// Those that are open.
+    pub(crate) streams: Streams,
     /// The OpenAPI document, written once.
     pub(crate) document: Bytes,
 }
@@ -83,8 +86,8 @@ pub(crate) struct Shared {
 impl Api {
     fn new(options: ApiOptions, document: String) -> Self {
         let ApiOptions { app, metrics, ready, large_bodies, public_url } = options;
-        let requests = RequestMetrics::default();
-        Self(Arc::new(Shared { app, metrics, ready, large_bodies, public_url, requests, document: document.into() }))
+        let (requests, streams, document) = (RequestMetrics::default(), Streams::default(), document.into());
+        Self(Arc::new(Shared { app, metrics, ready, large_bodies, public_url, requests, streams, document }))
     }
 }
 

@@ -132,6 +132,8 @@ codes! {
     BacklogFull = "backlog_full" TOO_MANY_REQUESTS "Too many deliveries of the account are waiting";
     /// The key sends too many requests.
     RateExceeded = "rate_exceeded" TOO_MANY_REQUESTS "It is asked for too often";
+    /// An account's streams of events, or those of all, are as many as may be open.
+    StreamLimit = "stream_limit" TOO_MANY_REQUESTS "Too many streams of events are open";
     /// A failure inside Bellwire.
     Internal = "internal" INTERNAL_SERVER_ERROR "Bellwire failed";
     /// Too many writes are waiting.
@@ -192,7 +194,7 @@ impl Problem {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         let retry_after = match code {
             Code::Busy | Code::Unavailable => Some(1),
-            Code::BacklogFull => Some(BACKLOG_RETRY_AFTER),
+            Code::BacklogFull | Code::StreamLimit => Some(BACKLOG_RETRY_AFTER),
             _ => None,
         };
         Self { code, detail: detail.into(), faults: Vec::new(), retry_after, allowance: None, failure: None }

@@ -44,6 +44,8 @@ mod published_sending;
 mod replays;
 #[path = "api/resources.rs"]
 mod resources;
+#[path = "api/streams.rs"]
+mod streams;
 #[path = "api/support.rs"]
 mod support;
 #[path = "api/wire.rs"]

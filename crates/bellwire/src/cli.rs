@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use url::Url;
 
 mod audit;
+mod client;
 mod config;
 mod contract;
 mod install;
@@ -22,7 +23,8 @@ mod master_key;
 mod seed;
 mod tls;
 
-pub(crate) use audit::{AuditCommand, AuditExportArguments, AuditVerifyArguments};
+pub(crate) use audit::{AuditCommand, AuditExportArguments, AuditListArguments, AuditVerifyArguments};
+pub(crate) use client::*;
 pub(crate) use config::ConfigCommand;
 pub(crate) use contract::{DraftArguments, NewArguments};
 pub(crate) use install::{CompletionsArguments, HealthArguments, ManArguments};
@@ -73,6 +75,8 @@ pub(crate) enum Command {
     Completions(CompletionsArguments),
     /// Write the manual: a page for each command
     Man(ManArguments),
+    #[command(flatten)]
+    Client(Box<ClientCommand>),
 }
 
 #[derive(Args)]

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, bail};
@@ -74,6 +74,12 @@ pub(crate) fn raise_file_limit() {
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!(error = %error, current = limit.current, "the limit on open files cannot be raised");
     }
+}
+
+/// Where this user's settings are kept, as the XDG Base Directory Specification has it.
+pub(crate) fn settings_folder() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")))
 }
 
 /// The names of the flags and environment variables that this process was given, and those of its configuration file's keys, without

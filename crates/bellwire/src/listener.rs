@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 mod activity;
+mod lasting;
 mod tls;
 mod visitors;
 mod wrong_keys;
@@ -174,14 +175,14 @@ async fn connection(
         request.extensions_mut().insert(ClientAddress(address));
         let begun = Begun::new(&observed);
         let answering = router.call(request.map(|body| Body::new(Timed::new(body, limits.body_time_max))));
-        let guard = guard.clone();
+        let (guard, lasting) = (guard.clone(), Arc::clone(&observed));
         async move {
             let answer: Result<Response<Body>, Infallible> = answering.await;
             if answer.as_ref().is_ok_and(|answer| answer.status() == StatusCode::UNAUTHORIZED) {
                 guard.hold().await;
             }
             drop(begun);
-            answer
+            answer.map(|answer| lasting::observed(answer, &lasting))
         }
     });
     let mut builder = Builder::new(TokioExecutor::new());

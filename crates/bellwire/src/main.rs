@@ -10,6 +10,7 @@
 mod audit;
 mod bulk_retries;
 mod cli;
+mod client;
 mod client_keys;
 mod commands;
 mod configuration;
@@ -70,10 +71,11 @@ fn run(command: Command, configured: &Configured) -> anyhow::Result<ExitCode> {
         Command::Health(arguments) => commands::health::run(&arguments),
         Command::Completions(arguments) => Ok(commands::completions::run(&arguments)),
         Command::Man(arguments) => commands::man::run(&arguments),
+        Command::Client(command) => commands::client::run(*command),
     }
 }
 
 /// An error and its causes, joined.
-fn one_line(error: &anyhow::Error) -> String {
+pub(crate) fn one_line(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -82,7 +82,7 @@ fn begin(metric: &Metric) {
 }
 
 /// How often measurements are aggregated.
-const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Aggregates what histograms have recorded; until then they keep each value. Metrics that nobody reads must not grow.
 pub(crate) async fn keep_metrics_small(metrics: PrometheusHandle, stop: CancellationToken) {
@@ -102,6 +102,12 @@ pub(crate) fn say(line: &str) {
 /// A line on standard output: a command's result.
 pub(crate) fn print(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// A line on standard output; whether somebody still reads there.
+pub(crate) fn print_while_read(line: &str) -> bool {
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_ok()
 }
 
 /// Bytes on standard output. A line break follows only on a terminal; elsewhere it would be part of the output.

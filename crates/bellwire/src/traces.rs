@@ -18,6 +18,8 @@ use crate::environment::SystemClock;
 
 mod json;
 
+use json::Span;
+
 /// Spans that may wait.
 const WAITING_MAX: usize = 4_096;
 /// Spans in a request.
@@ -29,13 +31,6 @@ const PAUSE_FIRST: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// On whose behalf: no account has such a contract.
 const OWNER: &str = "traces";
-
-/// One of either kind.
-#[derive(Debug)]
-enum Span {
-    Published(PublishSpan),
-    Attempted(AttemptSpan),
-}
 
 /// Takes spans into the queue.
 pub(crate) struct Queue(mpsc::Sender<Span>);

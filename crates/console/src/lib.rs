@@ -36,6 +36,8 @@ use bellwire_sso::SingleSignOn;
 use crate::assets::Assets;
 use crate::refusal::Refusal;
 
+pub use texts::{Side, Words, words};
+
 /// What the pages need.
 #[derive(Clone)]
 pub struct ConsoleOptions {

@@ -5,7 +5,7 @@ use bellwire_domain::incident::LEASE_ENDING;
 
 /// Whose side a failure is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
+pub enum Side {
     /// The receiver's.
     Theirs,
     /// The sender's: a contract, a rule or this server.
@@ -15,7 +15,9 @@ pub(crate) enum Side {
 }
 
 impl Side {
-    pub(crate) const fn words(self) -> &'static str {
+    /// In words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
         match self {
             Self::Theirs => "on the receiver's side",
             Self::Ours => "on our side",
@@ -26,12 +28,13 @@ impl Side {
 
 /// A failure in words.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Words {
+pub struct Words {
     /// What happened.
-    pub(crate) what: &'static str,
-    pub(crate) side: Side,
+    pub what: &'static str,
+    /// Whose side it is on.
+    pub side: Side,
     /// What to do.
-    pub(crate) advice: &'static str,
+    pub advice: &'static str,
 }
 
 const fn theirs(what: &'static str, advice: &'static str) -> Words {
@@ -171,7 +174,8 @@ const OTHER: Words = theirs("The receiver's answer does not count as success", "
 const SUCCESS: Words = theirs("The receiver took it", "");
 
 /// An attempt in words.
-pub(crate) fn words(outcome: &str, status: Option<u16>, is_success: bool) -> Words {
+#[must_use]
+pub fn words(outcome: &str, status: Option<u16>, is_success: bool) -> Words {
     if is_success {
         return SUCCESS;
     }

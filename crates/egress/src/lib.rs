@@ -47,3 +47,4 @@ pub use guard::CheckedAddress;
 pub use resolve::{Resolution, Resolve, SystemResolver};
 pub use rustls::pki_types::CertificateDer;
 pub use sender::{NoRoom, Sender, SenderOptions, Sent};
+pub use trust::roots as trusted_roots;

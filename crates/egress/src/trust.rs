@@ -10,7 +10,8 @@ use rustls::{ClientConfig, RootCertStore};
 const SESSIONS_MAX: usize = 4_096;
 
 /// The public authorities, and those that the caller adds.
-pub(crate) fn roots(added: Vec<CertificateDer<'static>>) -> Arc<RootCertStore> {
+#[must_use]
+pub fn roots(added: Vec<CertificateDer<'static>>) -> Arc<RootCertStore> {
     // Name the provider, so that another crate's choice cannot make it ambiguous. If one is set already, that is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut roots = RootCertStore::empty();

@@ -10,13 +10,13 @@ use bellwire_contract::{Activation, AnswerInput, Confirmer, Contract, Granted};
 use bellwire_domain::{AttemptOutcome, Consumer, Secret};
 use bellwire_store::{ActivationEnd, LaneKey, StoreError, TakenActivation};
 
-use crate::beside::{OF_ACCOUNT_MAX, OwnInput, Running};
+use crate::beside::{Next, OF_ACCOUNT_MAX, OwnInput, Pass, Running};
 use crate::secrets::{contract_keys, signing};
 use crate::shared::Shared;
 use crate::steps::Backoff;
 use crate::tokens::{Fetched, Token, Wanted};
 
-/// Those that are looked at in a round: the running accounts' alone cannot fill it.
+/// Those that one look reads.
 const LOOK: u32 = 256;
 /// The steady beat: another node may have begun a handshake and died.
 const BEAT: Duration = Duration::from_secs(2);
@@ -27,9 +27,9 @@ const PUT_OFF: Duration = Duration::from_secs(10);
 
 /// Tries what is due until the engine stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
-    let (mut backoff, mut running) = (Backoff::new(), Running::default());
+    let (mut backoff, mut running, mut pass) = (Backoff::new(), Running::default(), Pass::default());
     loop {
-        let wait = match start(&shared, &mut running).await {
+        let wait = match start(&shared, &mut running, &mut pass).await {
             Ok(()) => {
                 backoff.reset();
                 BEAT
@@ -54,19 +54,19 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     running.finish().await;
 }
 
-/// Starts what is due, as far as there is room.
-async fn start(shared: &Arc<Shared>, running: &mut Running) -> Result<(), StoreError> {
-    if running.is_full() {
-        return Ok(());
-    }
+/// Starts what is due, as far as there is room. Of an account that has none, what was found waits for the next pass.
+async fn start(shared: &Arc<Shared>, running: &mut Running, pass: &mut Pass) -> Result<(), StoreError> {
     let of_account = u32::try_from(OF_ACCOUNT_MAX).unwrap_or(u32::MAX);
-    for lane in shared.queue.due_activations(of_account, LOOK).await? {
-        if running.is_full() {
-            break;
-        }
-        if !running.has_room_for(&lane.account_id) {
-            continue;
-        }
+    while !running.is_full() {
+        let lane = match pass.next() {
+            Next::Lane(lane) if running.has_room_for(&lane.account_id) => lane,
+            Next::Lane(_) => continue,
+            Next::Look(after) => {
+                pass.found(shared.queue.due_activations(after, of_account, LOOK).await?);
+                continue;
+            }
+            Next::Nothing => break,
+        };
         let Some(taken) = shared.queue.take_activation(&lane, shared.clock.now().plus(MARGIN)).await? else { continue };
         let shared = Arc::clone(shared);
         running.start(lane.account_id.clone(), async move { shared.shake_hands(&lane, taken).await });

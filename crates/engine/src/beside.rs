@@ -1,11 +1,11 @@
 //! Requests that go out beside deliveries and not among them, and carry no event: handshakes and heartbeats. A few at once, and of each
 //! account only some of these, so that nobody's endpoints wait for those of somebody else that hang.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use bellwire_contract::{AccountInput, AttemptInput, DeliveryInput, EndpointInput, EventInput, RenderInput, SigningSecret};
 use bellwire_domain::{AccountId, DeliveryId, EventType, Timestamp, Trigger};
-use bellwire_store::EndpointConfig;
+use bellwire_store::{DueEndpoints, EndpointConfig, LaneKey};
 use tokio::task::JoinSet;
 
 use crate::secrets::credentials;
@@ -66,6 +66,45 @@ impl Running {
     }
 }
 
+/// A pass over everything of one kind that is due, some at a time.
+#[derive(Default)]
+pub(crate) struct Pass {
+    found: VecDeque<LaneKey>,
+    after: Option<Timestamp>,
+    is_over: bool,
+}
+
+/// What a pass does next.
+pub(crate) enum Next {
+    /// This one is due, or was when it was found.
+    Lane(LaneKey),
+    /// Look for those that were due after this, and [tell](Pass::found) the pass.
+    Look(Option<Timestamp>),
+    /// Nothing more is due. The pass begins anew.
+    Nothing,
+}
+
+impl Pass {
+    /// Goes on.
+    pub(crate) fn next(&mut self) -> Next {
+        match self.found.pop_front() {
+            Some(lane) => Next::Lane(lane),
+            None if self.is_over => {
+                *self = Self::default();
+                Next::Nothing
+            }
+            None => Next::Look(self.after),
+        }
+    }
+
+    /// What a look has found.
+    pub(crate) fn found(&mut self, due: DueEndpoints) {
+        self.is_over = due.next.is_none();
+        self.after = due.next;
+        self.found.extend(due.lanes);
+    }
+}
+
 /// What such a request is rendered from.
 pub(crate) struct OwnInput<'a> {
     pub(crate) config: &'a EndpointConfig,
@@ -113,5 +152,32 @@ impl OwnInput<'_> {
             others: &[],
             access_token: self.access_token,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bellwire_domain::EndpointId;
+
+    use super::*;
+
+    fn lane(id: &str) -> LaneKey {
+        LaneKey { account_id: AccountId::try_new("a").unwrap(), endpoint_id: EndpointId::try_new(id).unwrap() }
+    }
+
+    #[test]
+    fn a_pass_goes_through_all_that_is_due_and_begins_anew() {
+        let mut pass = Pass::default();
+        let later = Some(Timestamp::from_micros(7));
+        for _ in 0..2 {
+            assert!(matches!(pass.next(), Next::Look(None)));
+            pass.found(DueEndpoints { lanes: vec![lane("e1"), lane("e2")], next: later });
+            assert!(matches!(pass.next(), Next::Lane(found) if found == lane("e1")));
+            assert!(matches!(pass.next(), Next::Lane(found) if found == lane("e2")));
+            assert!(matches!(pass.next(), Next::Look(after) if after == later));
+            pass.found(DueEndpoints { lanes: vec![lane("e3")], next: None });
+            assert!(matches!(pass.next(), Next::Lane(found) if found == lane("e3")));
+            assert!(matches!(pass.next(), Next::Nothing));
+        }
     }
 }

@@ -11,7 +11,7 @@ use bellwire_domain::heartbeat::Beat;
 use bellwire_domain::{AttemptOutcome, Consumer, HealthStatus, Timestamp, lease};
 use bellwire_store::{DueHeartbeat, EndpointConfig, LaneKey, StoreError};
 
-use crate::beside::{OwnInput, Running};
+use crate::beside::{Next, OwnInput, Pass, Running};
 use crate::secrets::{contract_keys, signing};
 use crate::shared::Shared;
 use crate::steps::Backoff;
@@ -21,7 +21,7 @@ use crate::tokens::{Fetched, Wanted};
 const BEAT: Duration = Duration::from_secs(1);
 /// How often it is looked whether contracts with heartbeats were loaded, where there are none.
 const IDLE_BEAT: Duration = Duration::from_secs(10);
-/// Those that are looked at in a round, and of these an account's.
+/// Those that one look reads, and of these an account's.
 const LOOK: u32 = 256;
 const LOOK_OF_ACCOUNT: u32 = 64;
 /// How long one waits whose endpoint cannot be read, or whose contract is not loaded.
@@ -29,9 +29,10 @@ const PUT_OFF: Duration = Duration::from_secs(60);
 
 /// Sends what is due until the engine stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
-    let (mut backoff, mut running, mut search) = (Backoff::new(), Running::default(), Search::default());
+    let (mut backoff, mut running) = (Backoff::new(), Running::default());
+    let (mut pass, mut search) = (Pass::default(), Search::default());
     loop {
-        let wait = match round(&shared, &mut running, &mut search).await {
+        let wait = match round(&shared, &mut running, &mut pass, &mut search).await {
             Ok(wait) => {
                 backoff.reset();
                 wait
@@ -50,27 +51,33 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 }
 
 /// One round, and how long to wait for the next. Nothing is asked of the store where no contract has heartbeats.
-async fn round(shared: &Arc<Shared>, running: &mut Running, search: &mut Search) -> Result<Duration, StoreError> {
+async fn round(
+    shared: &Arc<Shared>,
+    running: &mut Running,
+    pass: &mut Pass,
+    search: &mut Search,
+) -> Result<Duration, StoreError> {
     search.note(&shared.contracts.borrow());
     if !search.has_any {
         return Ok(IDLE_BEAT);
     }
     search.step(shared).await?;
-    let is_full = start(shared, running).await?;
-    Ok(if is_full || search.goes_on() { Duration::ZERO } else { BEAT })
+    start(shared, running, pass).await?;
+    Ok(if search.goes_on() { Duration::ZERO } else { BEAT })
 }
 
-/// Starts what is due, as far as there is room; whether there may be more at once.
-async fn start(shared: &Arc<Shared>, running: &mut Running) -> Result<bool, StoreError> {
-    let due = shared.queue.due_heartbeats(LOOK_OF_ACCOUNT, LOOK).await?;
-    let (found, mut moved) = (due.len(), 0_usize);
-    for lane in due {
-        if running.is_full() || shared.soft_stop.is_cancelled() {
-            return Ok(false);
-        }
-        if !running.has_room_for(&lane.account_id) {
-            continue;
-        }
+/// Starts what is due, as far as there is room. Of an account that has none, what was found waits for the next pass.
+async fn start(shared: &Arc<Shared>, running: &mut Running, pass: &mut Pass) -> Result<(), StoreError> {
+    while !running.is_full() && !shared.soft_stop.is_cancelled() {
+        let lane = match pass.next() {
+            Next::Lane(lane) if running.has_room_for(&lane.account_id) => lane,
+            Next::Lane(_) => continue,
+            Next::Look(after) => {
+                pass.found(shared.queue.due_heartbeats(after, LOOK_OF_ACCOUNT, LOOK).await?);
+                continue;
+            }
+            Next::Nothing => break,
+        };
         let Some(due) = shared.queue.find_heartbeat(&lane).await? else { continue };
         let now = shared.clock.now();
         let (beat, sends) = shared.decide(&lane, &due, now);
@@ -78,7 +85,6 @@ async fn start(shared: &Arc<Shared>, running: &mut Running) -> Result<bool, Stor
             Beat::Now { next_at } | Beat::Later { next_at } => Some(next_at),
             Beat::Never => None,
         };
-        moved += 1;
         if !shared.queue.advance_heartbeat(&lane, due.due_at, next_at).await? {
             continue; // another node has it
         }
@@ -87,7 +93,7 @@ async fn start(shared: &Arc<Shared>, running: &mut Running) -> Result<bool, Stor
             running.start(lane.account_id.clone(), async move { shared.beat(&contract, &lane, &config, now).await });
         }
     }
-    Ok(u32::try_from(found).is_ok_and(|found| found >= LOOK_OF_ACCOUNT) && moved > 0)
+    Ok(())
 }
 
 /// What a heartbeat is sent with.

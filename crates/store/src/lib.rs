@@ -81,6 +81,7 @@ pub use rows::activation::Activation;
 pub use rows::attempt::Past;
 pub use rows::client::{Client, ClientKeySource};
 pub use rows::contract_key::ContractKeys;
+pub use rows::due::DueEndpoints;
 pub use rows::endpoint::Endpoint;
 pub use rows::erasure::Erased;
 pub use rows::heartbeat::WithoutHeartbeat;

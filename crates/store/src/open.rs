@@ -44,7 +44,7 @@ impl StoreOptions {
     /// The default of [`account_backlog_max`](Self::account_backlog_max).
     pub const ACCOUNT_BACKLOG_MAX: u32 = 1_000_000;
     /// The default of [`replay_rate`](Self::replay_rate), per second.
-    pub const REPLAY_RATE_MAX: u32 = 1_000;
+    pub const REPLAY_RATE_MAX: u32 = 500;
     /// The default of [`key_uses_max`](Self::key_uses_max): half of what a key is good for.
     pub const KEY_USES_MAX: u64 = 1 << 31;
     /// The default of [`node_lease`](Self::node_lease), in seconds.

@@ -14,6 +14,7 @@ pub(crate) mod client;
 pub(crate) mod contract_key;
 pub(crate) mod delivery;
 pub(crate) mod disclosure;
+pub(crate) mod due;
 pub(crate) mod endpoint;
 mod endpoint_config;
 pub(crate) mod erasure;

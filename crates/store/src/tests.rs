@@ -135,11 +135,26 @@ fn what_is_due_of_endpoints_is_found_by_its_index() {
 #[test]
 fn due_heartbeats_and_what_was_sent_last_are_found_by_their_indexes() {
     let connection = migrated_sqlite();
-    let indexes = ["endpoints_heartbeat_at (heartbeat_at<?", "deliveries_by_lane (lane=?", "queue_by_lane (lane=?"];
+    let indexes =
+        ["endpoints_heartbeat_at (heartbeat_at>? AND heartbeat_at<?", "deliveries_by_lane (lane=?", "queue_by_lane (lane=?"];
     for (text, index) in rows::heartbeat::beat_statements().iter().zip(indexes) {
         let steps = plan(&connection, text);
         assert!(steps.iter().any(|step| step.contains(index)), "{steps:?}");
         assert!(steps.iter().all(|step| !["SCAN e", "SCAN d", "SCAN q"].iter().any(|scan| step.ends_with(scan))), "{steps:?}");
+    }
+}
+
+/// However many handshakes or heartbeats are due, one look reads the first few of them: nothing is sorted, and nothing else is read.
+#[test]
+fn a_look_at_what_is_due_is_as_short_as_it_is_asked_to_be() {
+    let connection = migrated_sqlite();
+    for (text, index) in [
+        (rows::activation::due_statement(), "endpoints_activation_due (activation_due>? AND activation_due<?"),
+        (rows::heartbeat::due_statement(), "endpoints_heartbeat_at (heartbeat_at>? AND heartbeat_at<?"),
+    ] {
+        let steps = plan(&connection, &text);
+        assert!(steps.len() == 1 && steps[0].contains(index), "{text}: {steps:?}");
+        assert!(text.ends_with("LIMIT $3"), "{text}");
     }
 }
 

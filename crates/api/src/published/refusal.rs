@@ -145,7 +145,7 @@ const fn kind(code: Code) -> ErrorKind {
         Code::PreconditionFailed => ErrorKind::PreconditionFailed,
         Code::TooLarge => ErrorKind::TooLarge,
         Code::UnsupportedMediaType | Code::UnsupportedEncoding => ErrorKind::UnsupportedMediaType,
-        Code::BacklogFull | Code::RateExceeded => ErrorKind::RateLimited,
+        Code::BacklogFull | Code::RateExceeded | Code::StreamLimit => ErrorKind::RateLimited,
         Code::Internal => ErrorKind::Internal,
         Code::Busy | Code::Unavailable => ErrorKind::Unavailable,
     }

@@ -13,6 +13,7 @@ use bellwire_app::ContractAndVersions;
 use bellwire_contract::{Contract, EventChoice, PublishedApi, PublishedRoute, Registrar, SecretSource, Verb};
 use bellwire_domain::UrlPolicy;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -89,6 +90,9 @@ struct EventKind {
     entitlement: Option<String>,
     /// Whether an endpoint gets it if it does not choose events.
     enabled_by_default: bool,
+    /// An example of its data.
+    #[schema(value_type = serde_json::Value)]
+    example: Box<RawValue>,
 }
 
 /// A kind of resource.
@@ -175,6 +179,8 @@ impl ContractAnswer {
                 description: None,
                 entitlement: None,
                 enabled_by_default: true,
+                example: RawValue::from_string(r#"{ "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78" }"#.to_owned())
+                    .unwrap_or_else(|_| RawValue::NULL.to_owned()),
             }],
             any_event: false,
             test_event: Some("test.hello_world".to_owned()),
@@ -282,6 +288,7 @@ impl EventKind {
             description: event.description.clone(),
             entitlement: event.entitlement.clone(),
             enabled_by_default: event.enabled_by_default,
+            example: event.example.clone(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod list;
 mod publish;
+mod stream;
 
 use bellwire_store::EventReceipt;
 use serde::Serialize;
@@ -11,8 +12,10 @@ use utoipa_axum::routes;
 
 use crate::Api;
 
+pub(crate) use stream::Streams;
+
 pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(publish::publish, list::list))
+    OpenApiRouter::new().routes(routes!(publish::publish, list::list)).routes(routes!(stream::stream))
 }
 
 /// The result of publishing an event.

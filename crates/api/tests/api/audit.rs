@@ -8,7 +8,7 @@ use crate::document::operations;
 use crate::support::{ADMIN, Server};
 
 /// The records of each operation; empty: it leaves none.
-const RECORDS: [(&str, &str); 66] = [
+const RECORDS: [(&str, &str); 67] = [
     ("keys.create", "key.created"),
     ("keys.list", ""),
     ("keys.delete", "key.deleted"),
@@ -43,6 +43,7 @@ const RECORDS: [(&str, &str); 66] = [
     ("endpoints.rotate", "endpoint.secret_rotated"),
     ("events.publish", "events.published"),
     ("events.list", "payloads.read"),
+    ("events.stream", "payloads.read"),
     ("resources.put", "resources.put"),
     ("resources.get", "payloads.read"),
     ("resources.list", ""),
@@ -235,6 +236,7 @@ async fn an_auditor_is_shown_no_contents_and_nothing_is_recorded_as_read() {
     let before = records(&server).await.len();
     for path in [
         "/v1/accounts/a/events".to_owned(),
+        "/v1/accounts/a/events/stream".to_owned(),
         format!("/v1/accounts/a/endpoints/{endpoint}"),
         "/v1/accounts/a/endpoints".to_owned(),
         format!("/v1/deliveries/{delivery}"),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bellwire_store::Location;
 use clap::{Args, Subcommand};
 
-use super::MasterKeysArguments;
+use super::{MasterKeysArguments, Paging, Target};
 
 #[derive(Subcommand)]
 pub(crate) enum AuditCommand {
@@ -13,6 +13,8 @@ pub(crate) enum AuditCommand {
     Verify(AuditVerifyArguments),
     /// Write the audit log to standard output, a line of JSON for each record with the proof that it is in the log
     Export(AuditExportArguments),
+    /// List the audit log of a running server
+    List(AuditListArguments),
 }
 
 /// Which store, and its key.
@@ -44,4 +46,31 @@ pub(crate) struct AuditExportArguments {
     /// Only the records of this account, which may be gone
     #[arg(long, value_name = "ID")]
     pub(crate) account: Option<String>,
+}
+
+#[derive(Args)]
+#[command(after_help = super::client::EXIT_CODES)]
+pub(crate) struct AuditListArguments {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) paging: Paging,
+    /// Only records of this account
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: Option<String>,
+    /// Only what this one has done: the id of a key
+    #[arg(long, value_name = "ID")]
+    pub(crate) actor: Option<String>,
+    /// Only this action, such as endpoint.changed
+    #[arg(long, value_name = "ACTION")]
+    pub(crate) action: Option<String>,
+    /// Only what was done to this: an id
+    #[arg(long, value_name = "ID")]
+    pub(crate) object: Option<String>,
+    /// Only records of this time or later
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Only records from before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
 }

@@ -16,6 +16,7 @@ pub(crate) fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
     match command {
         AuditCommand::Verify(arguments) => verify(arguments),
         AuditCommand::Export(arguments) => export(&arguments),
+        AuditCommand::List(arguments) => super::client::list_audit(&arguments),
     }
 }
 

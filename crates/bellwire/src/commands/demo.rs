@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use bellwire_contract::{Contract, EventDefinition};
 use bellwire_domain::RetentionPeriods;
-use bellwire_store::{Location, MasterKey};
+use bellwire_store::{Location, MasterKey, StoreOptions};
 
 use crate::cli::DemoArguments;
 use crate::contracts::ServedContracts;
@@ -102,7 +102,7 @@ async fn start_server(folder: &std::path::Path, listen: SocketAddr) -> anyhow::R
         wrong_keys_max: 0,
         in_flight_max: 64,
         account_backlog_max: 10_000,
-        replay_rate_max: 1_000,
+        replay_rate_max: StoreOptions::REPLAY_RATE_MAX,
         audit_checkpoints: None,
         erasures: None,
         operator_account: None,

@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Default)]
 pub(super) struct Activity {
     answering: AtomicUsize,
-    /// Requests begun and ended.
+    /// Requests begun and ended, and pieces of answers that last.
     changes: AtomicUsize,
 }
 
@@ -27,6 +27,11 @@ impl Activity {
     pub(super) fn end(&self) {
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.answering.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Something of an answer that lasts was taken.
+    pub(super) fn go_on(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Waits until nothing was being answered and nothing has changed for a whole `quiet`.

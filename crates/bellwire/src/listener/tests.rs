@@ -13,6 +13,37 @@ use super::*;
 
 const QUIET: Duration = Duration::from_millis(100);
 
+/// Pieces of a stream that come slowly, but sooner than a connection is quiet.
+const PIECES: usize = 60;
+const PIECE_PAUSE: Duration = Duration::from_millis(25);
+
+struct Dripping {
+    left: usize,
+    pause: Pin<Box<Sleep>>,
+}
+
+impl Dripping {
+    fn new() -> Self {
+        Self { left: PIECES, pause: Box::pin(tokio::time::sleep(PIECE_PAUSE)) }
+    }
+}
+
+impl hyper::body::Body for Dripping {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        if self.pause.as_mut().poll(context).is_pending() {
+            return Poll::Pending;
+        }
+        *self = Self { left: self.left - 1, ..Self::new() };
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"drop ")))))
+    }
+}
+
 struct Running {
     address: SocketAddr,
     stop: CancellationToken,
@@ -37,6 +68,7 @@ impl Running {
             .route("/", get(async || "well"))
             .route("/large", get(async || "x".repeat(64 << 20)))
             .route("/slow", get(slow))
+            .route("/stream", get(async || ([("content-type", "text/event-stream")], Body::new(Dripping::new()))))
             .route("/refused", get(async || StatusCode::UNAUTHORIZED))
             .route("/body", post(async |body: Result<Bytes, _>| body.map_or(StatusCode::BAD_REQUEST, |_| StatusCode::OK)));
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -271,4 +303,13 @@ async fn a_stop_answers_what_was_asked_and_waits_for_nobody_else() {
     running.go.notify_one();
     assert!(head(&mut asking).await.starts_with("HTTP/1.1 200"));
     running.ended().await;
+}
+
+#[tokio::test]
+async fn a_stream_of_events_lasts_for_as_long_as_something_comes() {
+    // All of it takes longer than a connection may be quiet, and no pause between its pieces does.
+    let running = Running::start(ListenerLimits { quiet_max: PIECE_PAUSE * 20, ..limits() }).await;
+    let mut stream = running.connect().await;
+    stream.write_all(b"GET /stream HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+    assert_eq!(rest(&mut stream).await.matches("drop ").count(), PIECES);
 }

@@ -4,7 +4,12 @@ use bellwire_domain::Timestamp;
 use bellwire_domain::trace::{AttemptSpan, PublishSpan, SpanIds, Target, TracedEvent};
 use serde_json::{Value, json};
 
-use super::Span;
+/// One of either kind.
+#[derive(Debug)]
+pub(super) enum Span {
+    Published(PublishSpan),
+    Attempted(AttemptSpan),
+}
 
 /// `SPAN_KIND_CLIENT` and `SPAN_KIND_PRODUCER`.
 const CLIENT: u8 = 3;

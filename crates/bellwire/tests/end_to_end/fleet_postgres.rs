@@ -8,10 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use bellwire_testkit::postgres::{Cluster, psql};
-use serde_json::json;
+use bellwire_testkit::process::Process;
+use serde_json::{Value, json};
 
 use crate::crash::RETRYING;
-use crate::harness::{Api, Gate, Home, LOCAL, MASTER_KEY, PATIENCE, Platform, Server, Sink, bellwire, run, until, until_within};
+use crate::harness::{
+    Api, Gate, Home, KEY, LOCAL, MASTER_KEY, PATIENCE, Platform, Server, Sink, bellwire, run, until, until_within,
+};
 
 /// Seconds that a node may be silent.
 const LEASE: &str = "2";
@@ -176,5 +179,22 @@ impl Publisher {
     pub(crate) fn stop(self) -> Vec<String> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()
+    }
+}
+
+#[test]
+fn a_stream_of_one_node_shows_what_another_has_taken() {
+    let url = Cluster::shared().database();
+    let (first, second) = (Home::over(&url), Home::over(&url));
+    let (one, other) = (start_node(&first), start_node(&second));
+    let platform = Platform::set_up(&one.api, "silver");
+    let server = format!("http://{}", other.api.address);
+    let words =
+        ["events", "tail", "--after", "0", "--output", "json", "--account", &platform.account, "--server", &server, "--key", KEY];
+    let tail = Process::start(bellwire().args(words));
+    let seen = || serde_json::from_str::<Value>(&tail.line()).unwrap()["seq"].as_i64().unwrap();
+    for seq in 1..=5 {
+        platform.publish_any();
+        assert_eq!(seen(), seq);
     }
 }

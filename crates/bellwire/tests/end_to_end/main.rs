@@ -12,6 +12,8 @@ mod api;
 mod audit;
 mod bytes;
 mod caps_postgres;
+mod client;
+mod client_help;
 mod clients;
 mod configuration;
 mod contract_writers;

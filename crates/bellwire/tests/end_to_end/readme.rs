@@ -77,3 +77,28 @@ fn ten_minutes_to_a_decided_authorization() {
     let deliveries = server.api.get("/v1/deliveries?account=clinic-7").expect(200);
     assert_eq!(deliveries["items"].as_array().unwrap().len(), 1, "{deliveries}");
 }
+
+#[test]
+fn a_first_round_of_the_client() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = std::fs::read_to_string(root.join("docs/cli.md")).unwrap();
+    let calls = blocks(&page, "A first round").remove(0);
+    let home = Home::new();
+    let server = home.start();
+    let listener = Listener::start("noyo", "a long random text", &["--hide-body"]);
+    let here = [("127.0.0.1:8080", server.api.address), ("127.0.0.1:9101", listener.address)];
+    let calls = here.iter().fold(calls, |calls, (named, address)| {
+        assert!(calls.contains(named), "{calls}");
+        calls.replace(named, &address.to_string())
+    });
+    let binary = Path::new(env!("CARGO_BIN_EXE_bellwire")).parent().unwrap();
+    let path = format!("{}:{}", binary.display(), std::env::var_os("PATH").unwrap().display());
+    let mut shell = Command::new("bash");
+    shell.args(["-euo", "pipefail", "-c", &calls]).env("BELLWIRE_ADMIN_KEY", KEY).env("PATH", path);
+    let answered = run(shell.env("XDG_CONFIG_HOME", home.path("settings")));
+    let (_, listed) = answered.success().rsplit_once(r#"{"items":["#).unwrap();
+    let listed: Value = serde_json::from_str(&format!(r#"{{"items":[{listed}"#)).unwrap();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1, "{answered:?}");
+    let line = listener.line();
+    assert!(line.contains("difference.created") && line.contains(" genuine "), "{line}");
+}

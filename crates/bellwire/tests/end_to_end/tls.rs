@@ -140,3 +140,22 @@ fn what_cannot_work_is_said_at_the_start() {
     fs::write(&certificate, pem("CERTIFICATE", &authority.certificate)).unwrap();
     refused(&["--tls-cert", &certificate, "--tls-key", &key], &["--tls-key", &key, "not the key", "--tls-cert", &certificate]);
 }
+
+#[test]
+fn the_client_asks_only_whom_it_trusts() {
+    let (home, authority) = (Home::new(), Authority::new("ours"));
+    let server = start(&home, &authority.issue("127.0.0.1"), &[]);
+    let trusted = home.path("authority.pem");
+    fs::write(&trusted, pem("CERTIFICATE", &authority.certificate)).unwrap();
+    let url = format!("https://{}", server.api.address);
+    let list = |more: &[&str]| run(bellwire().args(["accounts", "list", "--server", &url, "--key", KEY]).args(more));
+    assert_eq!(list(&["--cacert", trusted.to_str().unwrap()]).success(), "(none)\n");
+    let stranger = list(&[]);
+    assert_eq!(stranger.code, Some(3), "{stranger:?}");
+    assert!(stranger.stderr.contains("certificate") && stranger.stderr.contains("--cacert"), "{stranger:?}");
+    let signed_in = |words: &[&str]| run(bellwire().args(words).env("XDG_CONFIG_HOME", home.path("settings")));
+    signed_in(&["login", "--server", &url, "--key", KEY, "--cacert", trusted.to_str().unwrap()]).success();
+    assert_eq!(signed_in(&["accounts", "list"]).success(), "(none)\n", "the file is kept with the key");
+    let wrong = list(&["--cacert", "/no/such/file"]);
+    assert!(wrong.code == Some(2) && wrong.stderr.contains("--cacert /no/such/file"), "{wrong:?}");
+}

@@ -23,6 +23,7 @@ use super::replay::{self, ReplayStep};
 use crate::StoreError;
 use crate::rows::attempt::Past;
 use crate::rows::contract_key::ContractKeys;
+use crate::rows::due::DueEndpoints;
 use crate::rows::endpoint::Endpoint;
 use crate::rows::heartbeat::WithoutHeartbeat;
 use crate::rows::lane::LaneKey;
@@ -279,10 +280,16 @@ impl Queue {
 
 /// Heartbeats.
 impl Queue {
-    /// Those that are due now: of each account at most `of_account`, and the first of each before the second of any.
-    pub async fn due_heartbeats(&self, of_account: u32, limit: u32) -> Result<Vec<LaneKey>, StoreError> {
+    /// Those that are due now and were due later than `after`, in a look that reads `limit` of them: of each account at most `of_account`,
+    /// and the first of each before the second of any.
+    pub async fn due_heartbeats(
+        &self,
+        after: Option<Timestamp>,
+        of_account: u32,
+        limit: u32,
+    ) -> Result<DueEndpoints, StoreError> {
         let now = self.0.now();
-        self.0.read(move |db| rows::heartbeat::due(db, now, of_account, limit)).await
+        self.0.read(move |db| rows::heartbeat::due(db, now, after, of_account, limit)).await
     }
 
     /// What decides whether one is sent; `None`: the endpoint has none.
@@ -317,10 +324,16 @@ impl Queue {
 
 /// Handshakes.
 impl Queue {
-    /// Those that are due now: of each account at most `of_account`, and the first of each before the second of any.
-    pub async fn due_activations(&self, of_account: u32, limit: u32) -> Result<Vec<LaneKey>, StoreError> {
+    /// Those that are due now and were due later than `after`, in a look that reads `limit` of them: of each account at most `of_account`,
+    /// and the first of each before the second of any.
+    pub async fn due_activations(
+        &self,
+        after: Option<Timestamp>,
+        of_account: u32,
+        limit: u32,
+    ) -> Result<DueEndpoints, StoreError> {
         let now = self.0.now();
-        self.0.read(move |db| rows::activation::due(db, now, of_account, limit)).await
+        self.0.read(move |db| rows::activation::due(db, now, after, of_account, limit)).await
     }
 
     /// Takes one that is due, until `until`; `None`: somebody else has it.

@@ -7,6 +7,7 @@ use bellwire_domain::{Entropy, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::due::{DueEndpoints, START};
 use super::endpoint::EndpointName;
 use super::lane::LaneKey;
 use crate::StoreError;
@@ -42,6 +43,12 @@ struct Sealed {
 }
 
 columns! {
+    struct DueAt of "endpoints" {
+        at: Option<Timestamp> = "p.activation_due",
+    }
+}
+
+columns! {
     struct StoredActivation<'r> of "endpoints" {
         due_at: Option<Timestamp> = "p.activation_due",
         failures: u32 = "p.activation_failures",
@@ -60,11 +67,10 @@ const TAKE: &str = "UPDATE endpoints SET activation_due = $1 WHERE account_id = 
 /// Keeps what is taken, while it is the same handshake.
 const KEEP: &str = "UPDATE endpoints SET activation_due = $1 WHERE account_id = $2 AND id = $3 AND activation_hash = $4 \
      AND activation_due IS NOT NULL";
-/// The first of each account before the second of any.
-static DUE: Select<EndpointName> = Select::new(
-    "FROM (SELECT e.account_id, e.id, e.activation_due, ROW_NUMBER() OVER (PARTITION BY e.account_id ORDER BY e.activation_due, e.id) \
-     AS place FROM endpoints e WHERE e.activation_due <= $1 AND e.enabled = 1) p WHERE p.place <= $2 \
-     ORDER BY p.place, p.activation_due, p.account_id, p.id LIMIT $3",
+/// In the order of the index, from an instant on.
+static DUE: Select<(EndpointName, DueAt)> = Select::new(
+    "FROM endpoints p WHERE p.activation_due > $1 AND p.activation_due <= $2 AND p.enabled = 1 ORDER BY p.activation_due, p.account_id, p.id \
+     LIMIT $3",
 );
 static BY_HASH: Select<EndpointName> = Select::new("FROM endpoints p WHERE p.activation_hash = $1");
 
@@ -127,10 +133,17 @@ pub(crate) fn clear(db: Db<'_>, lane: &LaneKey) -> Result<(), StoreError> {
     db.execute(CLEAR, params![lane.account_id.as_str(), lane.endpoint_id.as_str()]).map(drop)
 }
 
-/// Handshakes that are due at `now`: of each account at most `of_account`, the first of each before the second of any.
-pub(crate) fn due(db: Db<'_>, now: Timestamp, of_account: u32, limit: u32) -> Result<Vec<LaneKey>, StoreError> {
-    let due = DUE.list(db, params![now, i64::from(of_account), i64::from(limit)])?;
-    Ok(due.into_iter().map(LaneKey::from).collect())
+/// Handshakes that are due at `now`, of those that were due after another instant, in a look that reads `limit` of them.
+pub(crate) fn due(
+    db: Db<'_>,
+    now: Timestamp,
+    after: Option<Timestamp>,
+    of_account: u32,
+    limit: u32,
+) -> Result<DueEndpoints, StoreError> {
+    let rows = DUE.list(db, params![after.unwrap_or(START), now, i64::from(limit)])?;
+    let due = rows.into_iter().filter_map(|(name, DueAt { at })| Some((name, at?)));
+    Ok(DueEndpoints::read(due.collect(), of_account, limit))
 }
 
 /// Takes a handshake that is due until `until`; `false`: somebody else has it.
@@ -154,6 +167,12 @@ pub(crate) fn find_by_token(db: Db<'_>, token: &str) -> Result<Option<LaneKey>, 
 
 fn place(lane: &LaneKey) -> Place {
     Place::activation(&lane.account_id, lane.endpoint_id.as_str())
+}
+
+/// What is looked for again and again.
+#[cfg(test)]
+pub(crate) fn due_statement() -> String {
+    DUE.sql()
 }
 
 #[cfg(test)]

@@ -5,10 +5,17 @@ use std::time::Duration;
 
 use bellwire_domain::Timestamp;
 
+use super::due::{DueEndpoints, START};
 use super::endpoint::EndpointName;
 use super::lane::LaneKey;
 use crate::StoreError;
 use crate::sql::{Db, Select, columns, params};
+
+columns! {
+    struct DueAt of "endpoints" {
+        at: Option<Timestamp> = "p.heartbeat_at",
+    }
+}
 
 columns! {
     /// When an endpoint's heartbeat is due.
@@ -49,11 +56,10 @@ const SET: &str = "UPDATE endpoints SET heartbeat_at = CASE WHEN heartbeat_at < 
 const CLEAR: &str = "UPDATE endpoints SET heartbeat_at = NULL WHERE account_id = $1 AND id = $2 AND heartbeat_at IS NOT NULL";
 /// Only who has seen when it was due says when it is due next.
 const ADVANCE: &str = "UPDATE endpoints SET heartbeat_at = $1 WHERE account_id = $2 AND id = $3 AND heartbeat_at = $4";
-/// The first of each account before the second of any.
-static DUE: Select<EndpointName> = Select::new(
-    "FROM (SELECT e.account_id, e.id, e.heartbeat_at, ROW_NUMBER() OVER (PARTITION BY e.account_id ORDER BY e.heartbeat_at, e.id) \
-     AS place FROM endpoints e WHERE e.heartbeat_at <= $1) p WHERE p.place <= $2 \
-     ORDER BY p.place, p.heartbeat_at, p.account_id, p.id LIMIT $3",
+/// In the order of the index, from an instant on.
+static DUE: Select<(EndpointName, DueAt)> = Select::new(
+    "FROM endpoints p WHERE p.heartbeat_at > $1 AND p.heartbeat_at <= $2 ORDER BY p.heartbeat_at, p.account_id, p.id \
+     LIMIT $3",
 );
 static FIND: Select<Due> = Select::new("FROM endpoints p WHERE p.account_id = $1 AND p.id = $2");
 /// Looked for once after a contract was loaded.
@@ -89,10 +95,17 @@ pub(crate) fn advance(db: Db<'_>, lane: &LaneKey, seen: Timestamp, next: Option<
     Ok(db.execute(ADVANCE, params![next, lane.account_id.as_str(), lane.endpoint_id.as_str(), seen])? > 0)
 }
 
-/// Heartbeats that are due at `now`: of each account at most `of_account`, the first of each before the second of any.
-pub(crate) fn due(db: Db<'_>, now: Timestamp, of_account: u32, limit: u32) -> Result<Vec<LaneKey>, StoreError> {
-    let due = DUE.list(db, params![now, i64::from(of_account), i64::from(limit)])?;
-    Ok(due.into_iter().map(LaneKey::from).collect())
+/// Heartbeats that are due at `now`, of those that were due after another instant, in a look that reads `limit` of them.
+pub(crate) fn due(
+    db: Db<'_>,
+    now: Timestamp,
+    after: Option<Timestamp>,
+    of_account: u32,
+    limit: u32,
+) -> Result<DueEndpoints, StoreError> {
+    let rows = DUE.list(db, params![after.unwrap_or(START), now, i64::from(limit)])?;
+    let due = rows.into_iter().filter_map(|(name, DueAt { at })| Some((name, at?)));
+    Ok(DueEndpoints::read(due.collect(), of_account, limit))
 }
 
 /// When an endpoint's heartbeat is due.
@@ -123,6 +136,12 @@ pub(crate) fn unset(
         contract_version,
     };
     Ok(found.into_iter().map(unset).collect())
+}
+
+/// What is looked for again and again.
+#[cfg(test)]
+pub(crate) fn due_statement() -> String {
+    DUE.sql()
 }
 
 #[cfg(test)]

@@ -27,8 +27,8 @@ async fn add(fixture: &Fixture, account: &str, id: &str) {
 
 impl Fixture {
     async fn due(&self) -> Vec<String> {
-        let due = self.store.queue.due_activations(2, 64).await.unwrap();
-        due.into_iter().map(|lane| lane.endpoint_id.to_string()).collect()
+        let due = self.store.queue.due_activations(None, 2, 64).await.unwrap();
+        due.lanes.into_iter().map(|lane| lane.endpoint_id.to_string()).collect()
     }
 
     async fn try_take(&self, lane: &LaneKey) -> Option<TakenActivation> {
@@ -84,6 +84,25 @@ async fn each_account_has_its_share_and_the_first_of_each_comes_before_the_secon
     let off = EndpointChanges { enabled: Some(false), ..EndpointChanges::default() };
     fixture.store.records.update_endpoint(&lane("a", "a1"), off).await.unwrap();
     assert_eq!(fixture.due().await, ["a2", "b1", "a3"], "a disabled endpoint is asked nothing");
+}
+
+#[tokio::test]
+async fn many_that_are_due_are_found_some_at_a_time() {
+    let fixture = Fixture::new();
+    let ids = ["e1", "e2", "e3", "e4", "e5"];
+    for (account, id) in ["a", "b", "a", "a", "c"].into_iter().zip(ids) {
+        fixture.account(account).await;
+        add(&fixture, account, id).await;
+        fixture.clock.advance(Duration::from_secs(1));
+    }
+    let (mut after, mut found) = (None, Vec::new());
+    for _ in 0..3 {
+        let due = fixture.store.queue.due_activations(after, 64, 2).await.unwrap();
+        found.push(due.lanes.iter().map(|lane| lane.endpoint_id.to_string()).collect::<Vec<_>>());
+        after = due.next;
+    }
+    assert_eq!(found, [vec!["e1", "e2"], vec!["e3", "e4"], vec!["e5"]]);
+    assert_eq!(after, None, "the next look begins anew");
 }
 
 #[tokio::test]

@@ -17,8 +17,8 @@ async fn add(fixture: &Fixture, account: &str, id: &str, heartbeat: Option<Durat
 
 impl Fixture {
     async fn due_heartbeats(&self) -> Vec<String> {
-        let due = self.store.queue.due_heartbeats(2, 64).await.unwrap();
-        due.into_iter().map(|lane| lane.endpoint_id.to_string()).collect()
+        let due = self.store.queue.due_heartbeats(None, 2, 64).await.unwrap();
+        due.lanes.into_iter().map(|lane| lane.endpoint_id.to_string()).collect()
     }
 
     async fn heartbeat_at(&self, lane: &LaneKey) -> Option<Timestamp> {

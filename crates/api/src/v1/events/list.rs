@@ -43,7 +43,7 @@ pub(super) struct EventAnswer<'a> {
 }
 
 impl<'a> EventAnswer<'a> {
-    fn show(event: &'a Event) -> Result<Self, Problem> {
+    pub(super) fn show(event: &'a Event) -> Result<Self, Problem> {
         let data = serde_json::from_slice(&event.data);
         Ok(Self {
             id: event.id.as_str(),
@@ -60,7 +60,7 @@ impl<'a> EventAnswer<'a> {
 }
 
 impl EventAnswer<'static> {
-    fn sample() -> Self {
+    pub(super) fn sample() -> Self {
         Self {
             id: "01946a2e-7c40-7000-8000-00000000000b",
             seq: 41,
