@@ -178,7 +178,7 @@ impl App {
             let made = self.store_new_key(&Author::node(), self.draw_key(Role::Admin)).await?;
             return Ok(Some(made.text.expose().clone()));
         };
-        check_configured(text).map_err(|detail| AppError::invalid("", detail))?;
+        check_admin_key(text).map_err(|detail| AppError::invalid("", detail))?;
         let id = KeyId::try_new(CONFIGURED_KEY_ID).map_err(|error| AppError::invalid("", error.to_string()))?;
         match self.records().find_key(key_hash(text)).await? {
             Some(known) if known.id == id => return Ok(None),
@@ -210,7 +210,7 @@ fn created(by: &Author, key: &ApiKey) -> AuditEntry {
 }
 
 /// What is wrong with a key that somebody has chosen.
-fn check_configured(text: &str) -> Result<(), String> {
+pub fn check_admin_key(text: &str) -> Result<(), String> {
     let (min, max) = (CONFIGURED_KEY_LENGTH.start(), CONFIGURED_KEY_LENGTH.end());
     if !CONFIGURED_KEY_LENGTH.contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(format!(

@@ -96,7 +96,7 @@ pub use error::{AppError, Conflict, Fault, Resource};
 pub use events::ArrivalInput;
 pub use figures::{FiguresAnswer, FiguresInput};
 pub use incidents::IncidentFilter;
-pub use keys::{KeyInput, NewKey};
+pub use keys::{KeyInput, NewKey, check_admin_key};
 pub use limits::Limits;
 pub use named_endpoints::PutEndpoint;
 pub use numbered_deliveries::NumberedDelivery;

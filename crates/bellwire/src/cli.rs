@@ -15,18 +15,22 @@ use url::Url;
 
 mod audit;
 mod client;
+mod config;
 mod contract;
 mod install;
 mod keys;
 mod master_key;
+mod seed;
 mod tls;
 
 pub(crate) use audit::{AuditCommand, AuditExportArguments, AuditListArguments, AuditVerifyArguments};
 pub(crate) use client::*;
+pub(crate) use config::ConfigCommand;
 pub(crate) use contract::{DraftArguments, NewArguments};
 pub(crate) use install::{CompletionsArguments, HealthArguments, ManArguments};
 pub(crate) use keys::{KeysCommand, KeysCreateArguments, RotateMasterArguments};
 pub(crate) use master_key::{MasterKeyArguments, MasterKeysArguments};
+pub(crate) use seed::SeedArguments;
 pub(crate) use tls::TlsArguments;
 
 /// Webhook delivery for healthcare platforms, in one binary.
@@ -41,8 +45,13 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the server: the API, and delivery to every endpoint
     Serve(Box<ServeArguments>),
+    /// Check a configuration file, or show what `serve` is configured with and by what
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Show it all on a throw-away store: every built-in contract, real HTTP, each delivery verified
     Demo(DemoArguments),
+    /// Fill a store with accounts, endpoints and weeks of deliveries that are made up, to try the console with
+    Seed(SeedArguments),
     /// Check that a store keeps its promises, with or without its server running
     Doctor(DoctorArguments),
     /// Move a store from SQLite to PostgreSQL; it can be interrupted at any time, and both sides are checked
@@ -72,6 +81,9 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 pub(crate) struct ServeArguments {
+    /// A TOML file whose keys are these flags; a flag or a variable takes the place of what the file says
+    #[arg(long, value_name = "FILE", env = "BELLWIRE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
     /// Address of the API
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", env = "BELLWIRE_LISTEN")]
     pub(crate) listen: SocketAddr,

@@ -82,15 +82,16 @@ pub(crate) fn settings_folder() -> Option<PathBuf> {
     folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")))
 }
 
-/// The names of the flags and environment variables that this process was given, without their values, which may be secret.
-pub(crate) fn given_flags() -> Vec<String> {
+/// The names of the flags and environment variables that this process was given, and those of its configuration file's keys, without
+/// their values, which may be secret.
+pub(crate) fn given_flags(file_keys: impl IntoIterator<Item = String>) -> Vec<String> {
     let flags = std::env::args_os().filter_map(|argument| {
         let text = argument.into_string().ok().filter(|text| text.starts_with("--"))?;
         Some(text.split('=').next().unwrap_or_default().to_owned())
     });
     let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let variables = variables.filter(|name| name.starts_with("BELLWIRE_"));
-    let mut names: Vec<String> = flags.chain(variables).collect();
+    let mut names: Vec<String> = flags.chain(variables).chain(file_keys).collect();
     names.sort();
     names.dedup();
     names

@@ -13,6 +13,7 @@ mod cli;
 mod client;
 mod client_keys;
 mod commands;
+mod configuration;
 mod consumer;
 mod contracts;
 mod environment;
@@ -29,9 +30,8 @@ mod traces;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::cli::{Cli, Command};
+use crate::cli::Command;
+use crate::configuration::{Configured, Refusal};
 
 /// Allocation is a tenth of a delivery's cost, and mimalloc is measurably cheaper than the system's allocator. Version 2, without
 /// huge pages, returns freed memory after 10 ms: a third less is resident under load than with version 3, at the same cost.
@@ -42,12 +42,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) if cli::is_answer(&error) => error.exit(),
-        Err(error) => return refuse(&cli::one_line(&error)),
+    let (cli, configured) = match configuration::parse(std::env::args_os().collect()) {
+        Ok(parsed) => parsed,
+        Err(Refusal::Flags(error)) if cli::is_answer(&error) => error.exit(),
+        Err(refusal) => return refuse(&refusal.one_line()),
     };
-    run(cli.command).unwrap_or_else(|error| refuse(&one_line(&error)))
+    run(cli.command, &configured).unwrap_or_else(|error| refuse(&one_line(&error)))
 }
 
 fn refuse(reason: &str) -> ExitCode {
@@ -55,10 +55,12 @@ fn refuse(reason: &str) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-fn run(command: Command) -> anyhow::Result<ExitCode> {
+fn run(command: Command, configured: &Configured) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve(arguments) => commands::serve::run(*arguments),
+        Command::Serve(arguments) => commands::serve::run(*arguments, configured),
+        Command::Config(command) => Ok(commands::config::run(command, configured)),
         Command::Demo(arguments) => commands::demo::run(&arguments),
+        Command::Seed(arguments) => commands::seed::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Migrate(arguments) => commands::migrate::run(&arguments),
         Command::Listen(arguments) => commands::listen::run(arguments),

@@ -59,6 +59,13 @@ pub(crate) fn find_one(arguments: &MasterKeyArguments, location: &Location) -> a
     Ok(find_current(arguments, location)?.map(|current| known(&current.key)))
 }
 
+/// Whether keys that are given as text have the form of one. No command is run and no file is read.
+pub(crate) fn check(arguments: &MasterKeysArguments) -> anyhow::Result<()> {
+    let form = |text: Option<&str>, name| text.map_or(Ok(()), |text| decode(text).map(drop).context(name));
+    form(arguments.current.master_key.as_deref(), "BELLWIRE_MASTER_KEY")?;
+    form(arguments.new_master_key.as_deref(), "BELLWIRE_NEW_MASTER_KEY")
+}
+
 /// The keys of a rotation.
 pub(crate) struct Replacement {
     pub(crate) from: MasterKey,

@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::client_keys::KeyFetcher;
 use crate::contracts::{self, ServedContracts};
-use crate::environment::{SystemClock, SystemEntropy, given_flags};
+use crate::environment::{SystemClock, SystemEntropy};
 use crate::erasures::ErasureFile;
 use crate::gauges::{self, Watched};
 use crate::listener::{self, ListenerLimits, Tls};
@@ -34,6 +34,8 @@ use crate::{audit, bulk_retries, operations, signals, telemetry, traces};
 
 /// What a server is made of.
 pub(crate) struct ServerOptions {
+    /// The names of the flags, variables and keys of a file that it was started with.
+    pub(crate) given: Vec<String>,
     pub(crate) listen: SocketAddr,
     /// Where health and metrics have a listener of their own.
     pub(crate) metrics_listen: Option<SocketAddr>,
@@ -117,7 +119,12 @@ pub(crate) struct Server {
 
 /// What is done before anybody is served: an end of all admin keys is told, the operator's account is there, the start is recorded, and erasures are done again that an
 /// older backup lacks.
-async fn begin(app: &App, operator_account: Option<&AccountId>, erasures: Option<&ErasureFile>) -> anyhow::Result<()> {
+async fn begin(
+    app: &App,
+    given: Vec<String>,
+    operator_account: Option<&AccountId>,
+    erasures: Option<&ErasureFile>,
+) -> anyhow::Result<()> {
     if let Some(end) = app.admin_keys_end().await? {
         tracing::warn!(expires_at = %end, "every admin key expires: nobody can administer this store after that");
     }
@@ -125,7 +132,7 @@ async fn begin(app: &App, operator_account: Option<&AccountId>, erasures: Option
         app.open_operator_account(account).await.context("--operator-account")?;
     }
     app.prepare_contract_keys().await?;
-    app.record_start(env!("CARGO_PKG_VERSION"), given_flags()).await?;
+    app.record_start(env!("CARGO_PKG_VERSION"), given).await?;
     match erasures {
         Some(list) => list.repeat(app).await,
         None => Ok(()),
@@ -173,7 +180,7 @@ impl Server {
             traces: traces.clone(),
         });
         let new_admin_key = app.ensure_admin_key(options.admin_key.as_deref()).await.map_err(refused_key)?;
-        begin(&app, options.operator_account.as_ref(), erasures.as_deref()).await?;
+        begin(&app, options.given, options.operator_account.as_ref(), erasures.as_deref()).await?;
         let public_url = options.public_url.unwrap_or_else(|| format!("{scheme}://{address}"));
         let sso = options.sso.map(|arguments| single_sign_on(arguments, &public_url, &clock)).transpose()?;
         let engine = Engine::start(EngineOptions {

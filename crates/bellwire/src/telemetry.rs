@@ -16,7 +16,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Logs to standard error from now on.
 pub(crate) fn start_logs(filter: &str, json: bool) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter).with_context(|| format!("--log: `{filter}` is not a log filter"))?;
+    let filter = read_filter(filter)?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A line that cannot be written is dropped. By default that is said on standard error, which panics when nobody reads it.
     let builder = builder.log_internal_errors(false).with_ansi(std::io::stderr().is_terminal());
@@ -27,6 +27,15 @@ pub(crate) fn start_logs(filter: &str, json: bool) -> anyhow::Result<()> {
         builder.with_target(false).finish().with(discreet).try_init()
     };
     started.map_err(|error| anyhow::anyhow!("logs cannot be started: {error}"))
+}
+
+/// Whether this is a filter.
+pub(crate) fn check_filter(filter: &str) -> anyhow::Result<()> {
+    read_filter(filter).map(drop)
+}
+
+fn read_filter(filter: &str) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(filter).with_context(|| format!("--log: `{filter}` is not a log filter"))
 }
 
 /// Whether a line may be logged at all, whatever the filter says. Only our own crates promise to keep payloads and secrets out

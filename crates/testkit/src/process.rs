@@ -2,10 +2,10 @@
 
 #![expect(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, reason = "a test may panic")]
 
-use std::io::{BufRead, BufReader, Seek as _, Write as _};
+use std::io::{BufRead, BufReader, Read, Seek as _, Write as _};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use crate::waiting::{PATIENCE, until};
 
@@ -40,21 +40,34 @@ impl Run {
     }
 }
 
-/// Runs a command to its end. What it prints must fit into a pipe.
+/// Runs a command to its end.
 #[track_caller]
 pub fn run(command: &mut Command) -> Run {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let (stdout, stderr) = (reading(child.stdout.take()), reading(child.stderr.take()));
     let id = child.id();
     let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        until("the command has ended", || child.try_wait().expect("it can be asked"));
+        until("the command has ended", || child.try_wait().expect("it can be asked"))
     }));
     if ended.is_err() {
         let _ = child.kill();
-        panic!("process {id} does not end: {:?}", child.wait_with_output());
+        let _ = child.wait();
     }
-    let output = child.wait_with_output().expect("it has ended");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints text");
-    Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    let text = |reader: JoinHandle<Vec<u8>>| String::from_utf8(reader.join().expect("it is read")).expect("it prints text");
+    let code = ended.as_ref().ok().and_then(ExitStatus::code);
+    let run = Run { code, stdout: text(stdout), stderr: text(stderr) };
+    assert!(ended.is_ok(), "process {id} does not end: {run:?}");
+    run
+}
+
+/// Reads what a command prints while it runs: a pipe holds only so much.
+fn reading(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
+    let mut pipe = pipe.expect("it is piped");
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).expect("it can be read");
+        bytes
+    })
 }
 
 /// The same with these bytes on standard input.

@@ -21,7 +21,7 @@ use bellwire_store::{Location, MasterKey, StoreOptions};
 
 use crate::cli::DemoArguments;
 use crate::contracts::ServedContracts;
-use crate::environment::SystemEntropy;
+use crate::environment::{SystemEntropy, given_flags};
 use crate::server::{Server, ServerOptions};
 use crate::{contracts, telemetry};
 use operator::Operator;
@@ -86,6 +86,7 @@ async fn start_server(folder: &std::path::Path, listen: SocketAddr) -> anyhow::R
     let allow_network = vec!["127.0.0.0/8".parse().context("loopback")?];
     let contract_files = ServedContracts { folder: None, publish: Vec::new(), allow_network: allow_network.clone() };
     Server::start(ServerOptions {
+        given: given_flags([]),
         listen,
         metrics_listen: None,
         tls: None,

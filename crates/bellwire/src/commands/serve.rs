@@ -9,8 +9,9 @@ use bellwire_store::Location;
 use tokio::runtime::Builder;
 
 use crate::cli::ServeArguments;
+use crate::configuration::Configured;
 use crate::contracts::ServedContracts;
-use crate::environment::{SystemEntropy, credential, raise_file_limit};
+use crate::environment::{SystemEntropy, credential, given_flags, raise_file_limit};
 use crate::listener::Tls;
 use crate::server::{Server, ServerOptions, SsoArguments};
 use crate::signals::Stops;
@@ -26,14 +27,13 @@ fn days(days: u16) -> Duration {
 }
 
 /// Checks everything, then serves.
-pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: ServeArguments, configured: &Configured) -> anyhow::Result<ExitCode> {
     telemetry::start_logs(&arguments.log, arguments.log_json)?;
     raise_file_limit();
-    let contract_files = ServedContracts {
-        folder: arguments.contracts,
-        publish: arguments.publish.into_iter().map(|listener| (listener.contract, listener.address)).collect(),
-        allow_network: arguments.allow_network.clone(),
-    };
+    if let Some((file, keys)) = configured.file() {
+        tracing::info!(file = %file.display(), keys, "configured by a file");
+    }
+    let contract_files = arguments.contract_files();
     let contracts = contract_files.load()?;
     if arguments.allow_http {
         tracing::warn!("--allow-http: endpoints may use plain http, which anybody on the network can read; for local work only");
@@ -48,6 +48,7 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     let tls = arguments.tls.files().map(Tls::load).transpose()?;
     let grace = Duration::from_secs(arguments.shutdown_grace.into());
     let options = ServerOptions {
+        given: given_flags(configured.file_keys()),
         listen: arguments.listen,
         metrics_listen: arguments.metrics_listen,
         tls,
@@ -98,6 +99,17 @@ pub(crate) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     let ended = runtime.block_on(serve(options, grace));
     runtime.shutdown_background(); // a thread that waits for DNS must not delay the exit
     ended
+}
+
+impl ServeArguments {
+    /// The contracts to serve, and which of them other flags need.
+    pub(crate) fn contract_files(&self) -> ServedContracts {
+        ServedContracts {
+            folder: self.contracts.clone(),
+            publish: self.publish.iter().map(|listener| (listener.contract.clone(), listener.address)).collect(),
+            allow_network: self.allow_network.clone(),
+        }
+    }
 }
 
 async fn serve(options: ServerOptions, grace: Duration) -> anyhow::Result<ExitCode> {

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use bellwire_testkit::authority::{Authority, pem};
 
-use crate::harness::{Home, LOCAL, Run, bellwire, run};
+use crate::harness::{Home, LOCAL, Run, bellwire, run, run_with};
 
 fn health(url: &str) -> Run {
     run(bellwire().args(["health", "--timeout", "2", "--url", url]))
@@ -77,7 +77,7 @@ fn shells_complete_every_command() {
     // The shell at hand takes it.
     let script = run(bellwire().args(["completions", "bash"])).stdout;
     let complete = "COMP_WORDS=(bellwire ser); COMP_CWORD=1; _bellwire bellwire ser bellwire; echo \"${COMPREPLY[*]}\"";
-    let completed = run(std::process::Command::new("bash").args(["-c", &format!("{script}\n{complete}")]));
+    let completed = run_with(format!("{script}\n{complete}").as_bytes(), &mut std::process::Command::new("bash"));
     assert_eq!(completed.success(), "serve\n");
 }
 

@@ -262,6 +262,9 @@ fn help() {
     for (name, words) in [
         ("bellwire", &[][..]),
         ("serve", &["serve"][..]),
+        ("config", &["config"][..]),
+        ("config-check", &["config", "check"][..]),
+        ("seed", &["seed"][..]),
         ("demo", &["demo"][..]),
         ("doctor", &["doctor"][..]),
         ("migrate", &["migrate"][..]),
