@@ -86,21 +86,12 @@ impl Bench {
     /// Waits until this many requests have arrived since the last findings.
     pub(crate) async fn await_arrivals(&self, expected: usize) -> anyhow::Result<()> {
         let mut client = self.client(&self.sink).await?;
-        let mut arrived = 0;
-        let mut got_on = Instant::now();
-        loop {
-            let now = count(&client.json(Method::GET, "/arrived", &Value::Null).await?);
-            if now >= expected {
-                return Ok(());
-            }
-            if now > arrived {
-                (arrived, got_on) = (now, Instant::now());
-            }
-            if got_on.elapsed() > PATIENCE {
-                bail!("{arrived} of {expected} deliveries arrived, and none in the last {} s", PATIENCE.as_secs());
-            }
-            tokio::time::sleep(ASK_EVERY).await;
-        }
+        await_count(&mut client, "/arrived", expected, |_| ()).await
+    }
+
+    /// Waits until the sink has had this many requests for quiet paths since it was started, and shows `seen` how many it has had.
+    pub(crate) async fn await_quiet(&self, client: &mut Client, expected: usize, seen: impl FnMut(usize)) -> anyhow::Result<()> {
+        await_count(client, "/quiet", expected, seen).await
     }
 
     /// What the sink found in the requests since the last query; it forgets them.
@@ -143,28 +134,29 @@ impl Bench {
         }
     }
 
-    /// Waits until the sink has had this many requests for quiet paths since it was started.
-    pub(crate) async fn await_quiet(&self, expected: usize) -> anyhow::Result<()> {
-        let mut client = self.client(&self.sink).await?;
-        let (mut seen, mut got_on) = (0, Instant::now());
-        loop {
-            let now = self.quiet(&mut client).await?;
-            if now >= expected {
-                return Ok(());
-            }
-            if now > seen {
-                (seen, got_on) = (now, Instant::now());
-            }
-            if got_on.elapsed() > PATIENCE {
-                bail!("{now} of {expected} requests arrived, and none in the last {} s", PATIENCE.as_secs());
-            }
-            tokio::time::sleep(ASK_EVERY).await;
-        }
-    }
-
     /// Requests for quiet paths since the sink was started.
     pub(crate) async fn quiet(&self, client: &mut Client) -> anyhow::Result<usize> {
         Ok(count(&client.json(Method::GET, "/quiet", &Value::Null).await?))
+    }
+}
+
+/// Asks the sink for a count until it is as high as expected. It has to grow.
+async fn await_count(client: &mut Client, path: &str, expected: usize, mut seen: impl FnMut(usize)) -> anyhow::Result<()> {
+    let mut before = 0;
+    let mut got_on = Instant::now();
+    loop {
+        let now = count(&client.json(Method::GET, path, &Value::Null).await?);
+        seen(now);
+        if now >= expected {
+            return Ok(());
+        }
+        if now > before {
+            (before, got_on) = (now, Instant::now());
+        }
+        if got_on.elapsed() > PATIENCE {
+            bail!("{now} of {expected} requests arrived, and none in the last {} s", PATIENCE.as_secs());
+        }
+        tokio::time::sleep(ASK_EVERY).await;
     }
 }
 
@@ -175,6 +167,11 @@ fn count(answer: &Value) -> usize {
 /// A rate per second.
 pub(crate) fn per_second(count: usize, elapsed: Duration) -> f64 {
     precise(count) / elapsed.as_secs_f64()
+}
+
+/// The value below which this share of the sorted ones is, in percent.
+pub(crate) fn percentile<T: Copy>(sorted: &[T], share: usize) -> Option<T> {
+    sorted.get((sorted.len() * share / 100).min(sorted.len().saturating_sub(1))).copied()
 }
 
 /// A count as a float.

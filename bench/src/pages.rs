@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, percentile};
 use crate::client::{Client, Visitor};
 use crate::growth::population::{Kind, Population};
 use crate::measure::{Account, measure};
@@ -67,8 +67,11 @@ async fn fail(bench: &Bench, client: &mut Client) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A page: what it is called in the results, where ids say nothing, and its address.
+type Address = (String, String);
+
 /// The pages: of one thing each, and lists with filters that find much, little and nothing.
-async fn paths(client: &mut Client) -> anyhow::Result<Vec<String>> {
+async fn paths(client: &mut Client) -> anyhow::Result<Vec<Address>> {
     let endpoint = first(client, "/v1/accounts/past/endpoints?limit=1").await?;
     let failing = first(client, "/v1/accounts/failing/endpoints?limit=1").await?;
     let delivery = first(client, "/v1/deliveries?account=past&limit=1").await?;
@@ -96,13 +99,14 @@ async fn paths(client: &mut Client) -> anyhow::Result<Vec<String>> {
         "/system",
     ];
     let own = [
-        format!("/accounts/past/webhooks/{endpoint}"),
-        format!("/accounts/failing/webhooks/{failing}"),
-        format!("/accounts/past/events/{event}"),
-        format!("/deliveries/{delivery}"),
-        format!("/deliveries?account=past&endpoint={endpoint}&state=failed"),
+        ("/accounts/past/webhooks/…", endpoint.as_str()),
+        ("/accounts/failing/webhooks/…", &failing),
+        ("/accounts/past/events/…", &event),
+        ("/deliveries/…", &delivery),
+        ("/deliveries?account=past&endpoint=…&state=failed", &endpoint),
     ];
-    Ok(plain.into_iter().map(str::to_owned).chain(own).map(|path| format!("/console{path}")).collect())
+    let all = plain.into_iter().map(|path| (path, "")).chain(own);
+    Ok(all.map(|(path, id)| (format!("/console{path}"), format!("/console{}", path.replace('…', id)))).collect())
 }
 
 async fn first(client: &mut Client, path: &str) -> anyhow::Result<String> {
@@ -116,14 +120,14 @@ async fn look(
     bench: &Bench,
     server: &Process,
     visitor: &Visitor,
-    paths: &[String],
+    paths: &[Address],
     is_over: &AtomicBool,
 ) -> anyhow::Result<Vec<Page>> {
     let mut client = bench.client(server).await?;
     let mut taken = vec![(Vec::new(), 0); paths.len()];
     let mut times = 0;
     while times < TIMES || !is_over.load(Ordering::Relaxed) {
-        for (path, (taken, bytes)) in paths.iter().zip(&mut taken) {
+        for ((_, path), (taken, bytes)) in paths.iter().zip(&mut taken) {
             let started = Instant::now();
             let page: Bytes = client.page(visitor, path).await?;
             taken.push(started.elapsed());
@@ -134,21 +138,11 @@ async fn look(
         }
         times += 1;
     }
-    Ok(paths.iter().zip(taken).map(|(path, (taken, bytes))| judged(path, taken, bytes)).collect())
+    Ok(paths.iter().zip(taken).map(|((name, _), (taken, bytes))| judged(name, taken, bytes)).collect())
 }
 
-fn judged(path: &str, mut taken: Vec<Duration>, bytes: usize) -> Page {
+fn judged(name: &str, mut taken: Vec<Duration>, bytes: usize) -> Page {
     taken.sort_unstable();
-    let at =
-        |share: usize| taken.get((taken.len() * share / 100).min(taken.len().saturating_sub(1))).copied().unwrap_or_default();
-    let millis = |taken: Duration| taken.as_secs_f64() * 1_000.0;
-    // Ids differ from run to run, and say nothing.
-    let is_id =
-        |part: &str| part.len() > 16 && part.contains(|letter: char| letter.is_ascii_digit()) && !part.contains(['?', '=']);
-    let path = path.split('/').map(|part| if is_id(part) { "…" } else { part }).collect::<Vec<_>>().join("/");
-    let path = path.split("endpoint=").enumerate().map(|(at, rest)| match (at, rest.split_once('&')) {
-        (0, _) | (_, None) => rest.to_owned(),
-        (_, Some((_, rest))) => format!("endpoint=…&{rest}"),
-    });
-    Page { path: path.collect(), p50_ms: millis(at(50)), p99_ms: Figure::page(millis(at(99))), bytes }
+    let millis = |share| percentile(&taken, share).unwrap_or_default().as_secs_f64() * 1_000.0;
+    Page { path: name.to_owned(), p50_ms: millis(50), p99_ms: Figure::page(millis(99)), bytes }
 }

@@ -45,7 +45,7 @@ pub(crate) async fn make(bench: &Bench, client: &mut Client, past: usize) -> any
         client.post("/v1/accounts/past/events", events("bench.past", batch, bench.first_body())).await?;
         let sent = past - left * ENDPOINTS;
         let awaited = if left == 0 { sent } else { sent.saturating_sub(UNDER_WAY_MAX) };
-        await_quiet(bench, &mut sink, before + awaited, before, &mut progress).await?;
+        bench.await_quiet(&mut sink, before + awaited, |now| progress.at(now.saturating_sub(before))).await?;
     }
     let rate = per_second(past, started.elapsed());
     await_recorded(client).await?;
@@ -54,32 +54,6 @@ pub(crate) async fn make(bench: &Bench, client: &mut Client, past: usize) -> any
         bail!("{past} past deliveries were made, and {arrived} arrived");
     }
     Ok(rate)
-}
-
-/// Waits until the sink has answered `wanted` quiet requests, not counting the first `before`.
-async fn await_quiet(
-    bench: &Bench,
-    sink: &mut Client,
-    wanted: usize,
-    before: usize,
-    progress: &mut Progress<'_>,
-) -> anyhow::Result<()> {
-    let mut seen = 0;
-    let mut got_on = Instant::now();
-    loop {
-        let now = bench.quiet(sink).await?;
-        progress.at(now.saturating_sub(before));
-        if now >= wanted {
-            return Ok(());
-        }
-        if now > seen {
-            (seen, got_on) = (now, Instant::now());
-        }
-        if got_on.elapsed() > PATIENCE {
-            bail!("{} deliveries arrived, and none in the last {} s", now - before, PATIENCE.as_secs());
-        }
-        tokio::time::sleep(ASK_EVERY).await;
-    }
 }
 
 /// Waits until none is pending: outcomes are recorded a moment after arrival.

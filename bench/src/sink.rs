@@ -19,6 +19,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 
+use crate::bench::percentile;
+
 /// What the sink found in the requests since the last query.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Findings {
@@ -170,9 +172,8 @@ fn judge(arrivals: &[Arrival], secret: &[u8]) -> Findings {
     }
     findings.distinct = seen.len();
     latencies.sort_unstable();
-    let quantile = |share: usize| latencies.get((latencies.len() * share / 100).min(latencies.len().saturating_sub(1))).copied();
-    findings.latency_p50_us = quantile(50).unwrap_or(0);
-    findings.latency_p99_us = quantile(99).unwrap_or(0);
+    findings.latency_p50_us = percentile(&latencies, 50).unwrap_or(0);
+    findings.latency_p99_us = percentile(&latencies, 99).unwrap_or(0);
     let first = arrivals.iter().map(|arrival| arrival.at_us).min().unwrap_or(0);
     let last = arrivals.iter().map(|arrival| arrival.at_us).max().unwrap_or(0);
     findings.span_us = last - first;

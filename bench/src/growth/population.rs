@@ -147,7 +147,8 @@ impl Population {
         let contract = Bytes::from(json!({ "contract": self.kind.contract_name() }).to_string());
         let put = move |number| Post { method: Method::PUT, path: account(number), body: contract.clone() };
         produce(bench, from_ref(server), Load { count: self.accounts(), rate: None, said_as: Some("accounts") }, put).await?;
-        let quiet = bench.quiet(&mut bench.client(&bench.sink).await?).await?;
+        let mut sink = bench.client(&bench.sink).await?;
+        let quiet = bench.quiet(&mut sink).await?;
         let (port, path) = (bench.sink.port, move |endpoint| format!("{}/endpoints", account(self.account(endpoint))));
         let wanted = move |endpoint: usize| {
             let path = if self.gets_events(endpoint) { "many" } else { "quiet" };
@@ -171,7 +172,10 @@ impl Population {
         let load = Load { count: self.count - first, rate: None, said_as: Some(self.kind.plural()) };
         produce(bench, from_ref(server), load, create).await?;
         if self.kind == Kind::Subscription {
-            bench.await_quiet(quiet + self.count - self.in_turn.min(self.count)).await.context("handshakes")?;
+            bench
+                .await_quiet(&mut sink, quiet + self.count - self.in_turn.min(self.count), |_| ())
+                .await
+                .context("handshakes")?;
             bench.await_arrivals(self.in_turn.min(self.count)).await.context("handshakes")?;
             bench.findings("").await?;
         }

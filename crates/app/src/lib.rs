@@ -216,10 +216,6 @@ impl App {
         self.records().check().await
     }
 
-    pub(crate) fn filter_turns(&self) -> &AccountLocks {
-        &self.0.filter_turns
-    }
-
     pub(crate) fn records(&self) -> &Records {
         &self.0.options.records
     }

@@ -261,7 +261,7 @@ impl App {
 fn as_rehearsed(decision: ResourceDecision, rehearsed: &[NewEvent]) -> ResourceDecision {
     let is_same = |one: &NewEvent, other: &NewEvent| {
         let has_its_id = if one.id_chosen { one.id == other.id } else { !other.id_chosen };
-        has_its_id && one.fingerprint == other.fingerprint
+        has_its_id && one.fingerprint == other.fingerprint && one.subjects == other.subjects
     };
     match decision {
         ResourceDecision::Changed(update)

@@ -41,7 +41,7 @@ impl App {
     pub(crate) async fn ask_filters(&self, account: &AccountId, events: &[NewEvent]) -> Result<(), AppError> {
         let choices = self.records().endpoint_choices(account).await?;
         let is_long = choices.len().saturating_mul(events.len()) > ASKED_AT_ONCE;
-        let _turn = if is_long { Some(self.filter_turns().lock(account).await) } else { None };
+        let _turn = if is_long { Some(self.0.filter_turns.lock(account).await) } else { None };
         let mut asked = 0usize;
         for event in events {
             let Some(wanted) = &event.wanted else { continue };

@@ -331,15 +331,13 @@ async fn bind(address: SocketAddr) -> anyhow::Result<Bound> {
 
 /// Signs people in with the provider, which the operator has named: it may be anywhere.
 fn single_sign_on(arguments: SsoArguments, public_url: &str, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<SingleSignOn>> {
-    let anywhere = ["0.0.0.0/0", "::/0"].iter().filter_map(|network| network.parse().ok()).collect();
-    let addresses = AddressPolicy::new(anywhere);
     let sso = SingleSignOn::new(SingleSignOnOptions {
         issuer: arguments.issuer,
         client_id: arguments.client_id,
         client_secret: arguments.client_secret.map(Secret::new),
         role_claim: arguments.role_claim,
         redirect_url: format!("{}/console/sign-in/callback", public_url.trim_end_matches('/')),
-        sender: Sender::new(SenderOptions { addresses, ..SenderOptions::default() }),
+        sender: Sender::new(SenderOptions { addresses: AddressPolicy::anywhere(), ..SenderOptions::default() }),
         clock: Arc::clone(clock),
     });
     Ok(Arc::new(sso.context("--oidc-issuer")?))

@@ -50,6 +50,11 @@ impl AddressPolicy {
         Self { allowed }
     }
 
+    /// Every address, for requests that the operator sends, to where the operator says.
+    pub fn anywhere() -> Self {
+        Self::new(["0.0.0.0/0", "::/0"].iter().filter_map(|network| network.parse().ok()).collect())
+    }
+
     /// Whether `address` may be connected to at `port` on behalf of `consumer`. If so, for whom else: the widest scope that admits
     /// it. If not, what kind of address it is.
     pub fn check(&self, address: IpAddr, port: u16, consumer: Consumer<'_>) -> Result<&Scope, AddressClass> {

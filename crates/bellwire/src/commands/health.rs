@@ -38,8 +38,7 @@ pub(crate) fn run(arguments: &HealthArguments) -> anyhow::Result<ExitCode> {
 /// What the server says, or why it says nothing.
 async fn ask(url: &str, timeout: Duration) -> anyhow::Result<Result<(), String>> {
     // Whoever runs this chooses the address, so it may be anywhere.
-    let anywhere = ["0.0.0.0/0", "::/0"].iter().filter_map(|network| network.parse().ok()).collect();
-    let sender = Sender::new(SenderOptions { addresses: AddressPolicy::new(anywhere), ..SenderOptions::default() });
+    let sender = Sender::new(SenderOptions { addresses: AddressPolicy::anywhere(), ..SenderOptions::default() });
     let request = OutboundRequest {
         method: Method::GET,
         url: url.to_owned(),

@@ -23,7 +23,7 @@ use super::replay::{self, ReplayStep};
 use crate::StoreError;
 use crate::rows::attempt::Past;
 use crate::rows::contract_key::ContractKeys;
-use crate::rows::due::DueEndpoints;
+use crate::rows::due::{DueEndpoints, Look};
 use crate::rows::endpoint::Endpoint;
 use crate::rows::heartbeat::WithoutHeartbeat;
 use crate::rows::lane::LaneKey;
@@ -288,8 +288,8 @@ impl Queue {
         of_account: u32,
         limit: u32,
     ) -> Result<DueEndpoints, StoreError> {
-        let now = self.0.now();
-        self.0.read(move |db| rows::heartbeat::due(db, now, after, of_account, limit)).await
+        let look = Look { now: self.0.now(), after, of_account, limit };
+        self.0.read(move |db| rows::heartbeat::due(db, look)).await
     }
 
     /// What decides whether one is sent; `None`: the endpoint has none.
@@ -332,8 +332,8 @@ impl Queue {
         of_account: u32,
         limit: u32,
     ) -> Result<DueEndpoints, StoreError> {
-        let now = self.0.now();
-        self.0.read(move |db| rows::activation::due(db, now, after, of_account, limit)).await
+        let look = Look { now: self.0.now(), after, of_account, limit };
+        self.0.read(move |db| rows::activation::due(db, look)).await
     }
 
     /// Takes one that is due, until `until`; `None`: somebody else has it.

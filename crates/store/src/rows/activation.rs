@@ -7,7 +7,7 @@ use bellwire_domain::{Entropy, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::due::{DueEndpoints, START};
+use super::due::{DueEndpoints, Look};
 use super::endpoint::EndpointName;
 use super::lane::LaneKey;
 use crate::StoreError;
@@ -133,17 +133,9 @@ pub(crate) fn clear(db: Db<'_>, lane: &LaneKey) -> Result<(), StoreError> {
     db.execute(CLEAR, params![lane.account_id.as_str(), lane.endpoint_id.as_str()]).map(drop)
 }
 
-/// Handshakes that are due at `now`, of those that were due after another instant, in a look that reads `limit` of them.
-pub(crate) fn due(
-    db: Db<'_>,
-    now: Timestamp,
-    after: Option<Timestamp>,
-    of_account: u32,
-    limit: u32,
-) -> Result<DueEndpoints, StoreError> {
-    let rows = DUE.list(db, params![after.unwrap_or(START), now, i64::from(limit)])?;
-    let due = rows.into_iter().filter_map(|(name, DueAt { at })| Some((name, at?)));
-    Ok(DueEndpoints::read(due.collect(), of_account, limit))
+/// Handshakes that are due.
+pub(crate) fn due(db: Db<'_>, look: Look) -> Result<DueEndpoints, StoreError> {
+    look.read(db, &DUE, |due| due.at)
 }
 
 /// Takes a handshake that is due until `until`; `false`: somebody else has it.

@@ -5,17 +5,11 @@ use std::time::Duration;
 
 use bellwire_domain::Timestamp;
 
-use super::due::{DueEndpoints, START};
+use super::due::{DueEndpoints, Look};
 use super::endpoint::EndpointName;
 use super::lane::LaneKey;
 use crate::StoreError;
 use crate::sql::{Db, Select, columns, params};
-
-columns! {
-    struct DueAt of "endpoints" {
-        at: Option<Timestamp> = "p.heartbeat_at",
-    }
-}
 
 columns! {
     /// When an endpoint's heartbeat is due.
@@ -57,7 +51,7 @@ const CLEAR: &str = "UPDATE endpoints SET heartbeat_at = NULL WHERE account_id =
 /// Only who has seen when it was due says when it is due next.
 const ADVANCE: &str = "UPDATE endpoints SET heartbeat_at = $1 WHERE account_id = $2 AND id = $3 AND heartbeat_at = $4";
 /// In the order of the index, from an instant on.
-static DUE: Select<(EndpointName, DueAt)> = Select::new(
+static DUE: Select<(EndpointName, Due)> = Select::new(
     "FROM endpoints p WHERE p.heartbeat_at > $1 AND p.heartbeat_at <= $2 ORDER BY p.heartbeat_at, p.account_id, p.id \
      LIMIT $3",
 );
@@ -95,17 +89,9 @@ pub(crate) fn advance(db: Db<'_>, lane: &LaneKey, seen: Timestamp, next: Option<
     Ok(db.execute(ADVANCE, params![next, lane.account_id.as_str(), lane.endpoint_id.as_str(), seen])? > 0)
 }
 
-/// Heartbeats that are due at `now`, of those that were due after another instant, in a look that reads `limit` of them.
-pub(crate) fn due(
-    db: Db<'_>,
-    now: Timestamp,
-    after: Option<Timestamp>,
-    of_account: u32,
-    limit: u32,
-) -> Result<DueEndpoints, StoreError> {
-    let rows = DUE.list(db, params![after.unwrap_or(START), now, i64::from(limit)])?;
-    let due = rows.into_iter().filter_map(|(name, DueAt { at })| Some((name, at?)));
-    Ok(DueEndpoints::read(due.collect(), of_account, limit))
+/// Heartbeats that are due.
+pub(crate) fn due(db: Db<'_>, look: Look) -> Result<DueEndpoints, StoreError> {
+    look.read(db, &DUE, |due| due.heartbeat_at)
 }
 
 /// When an endpoint's heartbeat is due.
