@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper of tests may fail them")]
 
-mod common;
-
 use std::time::Duration;
 
 use base64::Engine as _;

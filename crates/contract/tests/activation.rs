@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may fail them")]
 
-mod common;
-
 use bellwire_contract::{
     AccountInput, AnswerInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventInput, RenderInput, SigningSecret,
 };
 use bellwire_domain::{EventType, Secret, Trigger};
 
-use crate::common::{NOW, URL, body, compile, header, secrets};
+use crate::common::{self, NOW, URL, body, compile, header, secrets};
 
 const TOKEN: &str = "9f2c";
 

@@ -1,10 +1,8 @@
 //! No data makes a rendering take more than its share of memory and work, whatever a template does with it.
 
-mod common;
-
 use std::fmt::Write as _;
 
-use common::{compile, try_render};
+use crate::common::{compile, try_render};
 use proptest::prelude::*;
 
 /// What a rendering may hold at most, in bytes.

@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may fail them")]
 
-mod common;
-
 use bellwire_contract::{AccountInput, Contract, EndpointInput, RenderError, RenderInput, TokenInput};
 use bellwire_domain::{ClientTls, OutboundRequest};
 use serde_json::{Value, json};

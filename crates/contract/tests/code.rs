@@ -2,9 +2,9 @@
 //! here it is how it reads, and what cannot be turned into code.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-mod common;
-
 use bellwire_contract::{CodeLanguage, Contract, Contracts};
+
+use crate::common;
 
 #[test]
 fn each_language_reads_as_somebody_would_write_it() {

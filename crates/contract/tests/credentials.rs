@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may fail them")]
 
-mod common;
-
 use bellwire_contract::{Contract, EndpointInput, RenderInput};
 use serde_json::{Value, json};
 

@@ -1,12 +1,10 @@
 //! Whose prior authorizations a subscription of `davinci-pas` is told of, and which changes are news.
 #![allow(clippy::unwrap_used, reason = "a helper of tests may fail them")]
 
-mod common;
-
+use crate::common::{NOW, compile};
 use bellwire_contract::{Contract, EventValues, FilteredEvent, StoredResource};
 use bellwire_domain::EventType;
 use bytes::Bytes;
-use common::{NOW, compile};
 use serde_json::{Value, json};
 
 fn contract() -> Contract {

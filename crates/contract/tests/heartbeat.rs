@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may fail them")]
 
-mod common;
-
 use std::time::Duration;
 
 use bellwire_contract::{

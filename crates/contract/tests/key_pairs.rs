@@ -2,15 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may fail them")]
 
-mod common;
-
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
+use crate::common::{self, NOW, body, header, render, secrets};
 use bellwire_contract::{CapturedRequest, CodeLanguage, Contract, OutboundRequest, Verdict};
 use bellwire_domain::Secret;
-use common::{NOW, body, header, render, secrets};
 
 const SOURCES: [&str; 3] = [
     include_str!("../../../tests/contracts/keys_ed25519.yaml"),

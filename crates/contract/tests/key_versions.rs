@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may fail them")]
 
-mod common;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bellwire_contract::{CapturedRequest, CodeLanguage, Contract, OutboundRequest, RenderInput, SigningSecret, Verdict};

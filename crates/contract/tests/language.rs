@@ -1,11 +1,9 @@
 //! The language, feature by feature: a body or a contract, and what comes out of it.
 
-mod common;
-
+use crate::common::{self, DATA, NOW, body, compile, header, render, secrets, try_render, with_body};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bellwire_contract::{CapturedRequest, Contract, Verdict};
-use common::{DATA, NOW, body, compile, header, render, secrets, try_render, with_body};
 use proptest::prelude::*;
 
 #[test]

@@ -1,11 +1,11 @@
 //! The pages on the language: every example on them compiles, alone or put into a small contract.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use bellwire_contract::{CapturedRequest, Contract, Verdict};
+
+use crate::common;
 
 /// A file below `docs`.
 fn docs(path: &str) -> PathBuf {

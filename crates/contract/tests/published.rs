@@ -1,8 +1,6 @@
 //! Published APIs: what is refused, and where; and what requests and answers come to.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of tests may fail them")]
 
-mod common;
-
 use bellwire_contract::{
     AccountView, Contract, EndpointView, ErrorKind, FieldFault, Passed, PublishedApi, PublishedRequest, PublishedRoute,
     ResourceView, RouteMatch, ScopeRight,
@@ -10,6 +8,8 @@ use bellwire_contract::{
 use bellwire_domain::{Secret, Timestamp};
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
+
+use crate::common;
 
 const BASE: &str = r#"contract: t
 title: T

@@ -1,9 +1,9 @@
 //! Contracts that are wrong, each with what is said about it: the snapshot is the table to read.
 
-mod common;
-
 use bellwire_contract::Contract;
 use proptest::prelude::*;
+
+use crate::common;
 
 const BASE: &str = r#"contract: t
 title: T

@@ -1,11 +1,9 @@
 //! What the shipped contracts say about resources, sentence by sentence of the published documents.
 #![allow(clippy::unwrap_used, reason = "a helper of tests may fail them")]
 
-mod common;
-
+use crate::common::{compile, shipped};
 use bellwire_contract::{Contract, ResourceRefusal, StoredResource};
 use bytes::Bytes;
-use common::{compile, shipped};
 use serde_json::{Value, json};
 
 /// A resource as a store keeps it.

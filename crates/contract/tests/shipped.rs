@@ -1,13 +1,11 @@
 //! The shipped contracts, each checked by an independent computation: what a receiver would do who reads the published document.
 #![allow(clippy::unwrap_used, reason = "a helper of tests may fail them")]
 
-mod common;
-
+use crate::common::{self, NOW, URL, body, header, render, secrets, shipped};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bellwire_contract::{CapturedRequest, Contract, Contracts, EventChoice, OutboundRequest, Registrar, SecretSource, Verdict};
 use bellwire_domain::{SuccessRule, Timestamp, UrlPolicy};
-use common::{NOW, URL, body, header, render, secrets, shipped};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

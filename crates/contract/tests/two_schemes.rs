@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may fail them")]
 
-mod common;
-
 use bellwire_contract::{CapturedRequest, CodeLanguage, Contract, OutboundRequest, RenderInput, SigningSecret, Verdict};
 use bellwire_domain::Secret;
 use hmac::{Hmac, KeyInit as _, Mac as _};

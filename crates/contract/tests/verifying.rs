@@ -1,9 +1,7 @@
 //! What `verify` makes of requests whose values stand in unusual places.
 
-mod common;
-
+use crate::common::{NOW, compile, header, render, secrets};
 use bellwire_contract::{CapturedRequest, Contract, OutboundRequest, Verdict};
-use common::{NOW, compile, header, render, secrets};
 
 const NEW: &str = "the secret of today";
 const OLD: &str = "the one of yesterday";

@@ -1,8 +1,6 @@
 //! What a valid contract is warned of.
 
-mod common;
-
-use common::compile;
+use crate::common::compile;
 
 const EXAMPLE: &str = r#"{"s":"a","r":"b","n":1,"list":[{"lines":[1]}]}"#;
 
