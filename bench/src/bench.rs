@@ -16,10 +16,13 @@ use crate::server::Process;
 use crate::sink::Findings;
 use crate::workload::Workload;
 
+/// A run of fewer deliveries measures nothing.
+const LEAST_DELIVERIES: usize = 5_000;
 /// How often to query the sink.
 const ASK_EVERY: Duration = Duration::from_millis(5);
 
 /// What is measured, and how much of it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct RunOptions {
     pub(crate) deliveries: usize,
     pub(crate) producers: usize,
@@ -44,6 +47,8 @@ pub(crate) struct RunOptions {
     pub(crate) filters: usize,
     /// Past deliveries on the store whose pages are measured; none: not measured.
     pub(crate) pages: usize,
+    /// Whether to measure a platform's day.
+    pub(crate) day: bool,
     /// Whether to measure beside a dead endpoint.
     pub(crate) dead: bool,
     /// Deliveries that wait; none: not measured.
@@ -78,6 +83,11 @@ impl Bench {
         Client::connect(process.port, &process.key, &self.tasks).await
     }
 
+    /// As many of something as a row has: few where the run only tries whether everything works.
+    pub(crate) const fn little(&self, full: usize) -> usize {
+        if self.options.deliveries >= LEAST_DELIVERIES { full } else { full.div_ceil(50) }
+    }
+
     /// The size for rows that are measured for one size only.
     pub(crate) fn first_body(&self) -> usize {
         self.options.bodies.first().copied().unwrap_or(500)
@@ -85,7 +95,12 @@ impl Bench {
 
     /// Waits until this many requests have arrived since the last findings.
     pub(crate) async fn await_arrivals(&self, expected: usize) -> anyhow::Result<()> {
-        let mut client = self.client(&self.sink).await?;
+        self.await_arrivals_at(&self.sink, expected).await
+    }
+
+    /// The same of another sink.
+    pub(crate) async fn await_arrivals_at(&self, sink: &Process, expected: usize) -> anyhow::Result<()> {
+        let mut client = self.client(sink).await?;
         await_count(&mut client, "/arrived", expected, |_| ()).await
     }
 
@@ -96,14 +111,24 @@ impl Bench {
 
     /// What the sink found in the requests since the last query; it forgets them.
     pub(crate) async fn findings(&self, secret: &str) -> anyhow::Result<Findings> {
-        let mut client = self.client(&self.sink).await?;
+        self.findings_of(&self.sink, secret).await
+    }
+
+    /// The same of another sink.
+    pub(crate) async fn findings_of(&self, sink: &Process, secret: &str) -> anyhow::Result<Findings> {
+        let mut client = self.client(sink).await?;
         let (_, answer) = client.send(Method::POST, "/findings", Bytes::from(secret.to_owned())).await?;
         Ok(serde_json::from_slice(&answer)?)
     }
 
     /// The same, where `expected` deliveries must have arrived, each once and correctly signed.
     pub(crate) async fn verified(&self, secret: &str, expected: usize) -> anyhow::Result<Findings> {
-        let found = self.findings(secret).await?;
+        self.verified_at(&self.sink, secret, expected).await
+    }
+
+    /// The same of another sink.
+    pub(crate) async fn verified_at(&self, sink: &Process, secret: &str, expected: usize) -> anyhow::Result<Findings> {
+        let found = self.findings_of(sink, secret).await?;
         if found.arrived != expected || found.distinct != expected || found.unverified != 0 {
             bail!("expected {expected} deliveries, each once and signed right, and found {found:?}");
         }
@@ -162,19 +187,4 @@ async fn await_count(client: &mut Client, path: &str, expected: usize, mut seen:
 
 fn count(answer: &Value) -> usize {
     answer.as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or(0)
-}
-
-/// A rate per second.
-pub(crate) fn per_second(count: usize, elapsed: Duration) -> f64 {
-    precise(count) / elapsed.as_secs_f64()
-}
-
-/// The value below which this share of the sorted ones is, in percent.
-pub(crate) fn percentile<T: Copy>(sorted: &[T], share: usize) -> Option<T> {
-    sorted.get((sorted.len() * share / 100).min(sorted.len().saturating_sub(1))).copied()
-}
-
-/// A count as a float.
-pub(crate) fn precise(count: usize) -> f64 {
-    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }

@@ -103,19 +103,20 @@ impl Attack {
             Self::SlowEndpoints => {
                 let urls = neighbours::start(&bench.tasks).await?;
                 let slow = urls.get(1).context("no slow neighbour")?;
-                register(&mut client, (0..SLOW_ENDPOINTS).map(|number| format!("{slow}/{number}"))).await
+                register(&mut client, (0..bench.little(SLOW_ENDPOINTS)).map(|number| format!("{slow}/{number}"))).await
             }
             Self::TestsAndReplays => {
-                publish(&mut client, REPLAYED).await?;
-                register(&mut client, (0..REPLAYING).map(quiet)).await
+                publish(&mut client, bench.little(REPLAYED)).await?;
+                register(&mut client, (0..bench.little(REPLAYING)).map(quiet)).await
             }
             Self::Deletion => {
                 let urls = neighbours::start(&bench.tasks).await?;
                 register(&mut client, urls.first().cloned().into_iter()).await?;
-                publish(&mut client, WAITING).await
+                publish(&mut client, bench.little(WAITING)).await
             }
             Self::Filters => {
-                let filtered = Population { kind: Kind::Subscription, count: FILTERS, per_account: FILTERS, in_turn: 1 };
+                let count = bench.little(FILTERS);
+                let filtered = Population { kind: Kind::Subscription, count, per_account: count, in_turn: 1 };
                 filtered.settle(bench, server).await.map(drop)
             }
             Self::LargeBodies | Self::HalfHeads => Ok(()),
@@ -141,9 +142,11 @@ impl Attack {
                      content-length: {LARGE_DECLARED}\r\n\r\n"
                 );
                 let sent = [head.into_bytes(), vec![b' '; LARGE_SENT]].concat();
-                hold(bench, server, stop, LARGE_SOCKETS, &sent).await?;
+                hold(bench, server, stop, bench.little(LARGE_SOCKETS), &sent).await?;
             }
-            Self::HalfHeads => hold(bench, server, stop, HALF_HEADS, b"GET /healthz HTTP/1.1\r\nhost: a\r\nx-half: ").await?,
+            Self::HalfHeads => {
+                hold(bench, server, stop, bench.little(HALF_HEADS), b"GET /healthz HTTP/1.1\r\nhost: a\r\nx-half: ").await?;
+            }
             Self::TestsAndReplays => {
                 let key = consumer_key(&mut client).await?;
                 let listed = client.json(Method::GET, &format!("{HOSTILE}/endpoints?limit=200"), &Value::Null).await?;
@@ -201,7 +204,7 @@ pub(crate) async fn run(bench: &Bench, cluster: Option<&Cluster>, results: &mut 
 type Pair = (crate::report::Measurement, crate::report::Measurement);
 
 async fn measure_attack(bench: &Bench, cluster: Option<&Cluster>, attack: Attack) -> anyhow::Result<Pair> {
-    let setup = Setup { threads: None, contract: Kind::Subscription.contract() };
+    let setup = Setup { contract: Kind::Subscription.contract(), ..Setup::default() };
     let server = match cluster {
         Some(cluster) => Process::server_on(&bench.options.server, cluster.database(), setup, &bench.tasks).await?,
         None => Process::server_in(&bench.options.server, tempfile::tempdir()?, setup, &bench.tasks).await?,

@@ -13,6 +13,8 @@ mod bare;
 mod bench;
 mod client;
 mod content;
+mod day;
+mod figures;
 mod growth;
 mod host;
 mod hostile;
@@ -29,6 +31,7 @@ mod server;
 mod sink;
 mod table;
 mod target;
+mod tenants;
 mod workload;
 
 use std::path::PathBuf;
@@ -80,6 +83,9 @@ struct Arguments {
     /// Also measure one account with this many endpoints, of which a filter of each, or a type of each, lets one event pass
     #[arg(long, value_name = "N")]
     filters: Option<usize>,
+    /// Also measure a platform's day: many tenants, of which a few have most of the events, and receivers over TLS that take their time
+    #[arg(long)]
+    day: bool,
     /// Also measure ten endpoints, one of which refuses connections
     #[arg(long)]
     dead: bool,
@@ -111,11 +117,18 @@ struct Arguments {
     /// Act as the sink (started by the measurement itself)
     #[arg(long, hide = true)]
     sink: bool,
+    /// Act as the receivers of a platform's day, with the certificate in this folder (started by the measurement itself)
+    #[arg(long, hide = true, value_name = "FOLDER")]
+    receivers: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result = if arguments.sink { sink::run() } else { measure(arguments) };
+    let result = match &arguments.receivers {
+        Some(folder) => day::receivers::run(folder),
+        None if arguments.sink => sink::run(),
+        None => measure(arguments),
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -154,6 +167,7 @@ fn options(arguments: Arguments) -> anyhow::Result<RunOptions> {
         subscriptions: arguments.subscriptions.unwrap_or(0),
         filters: arguments.filters.unwrap_or(0),
         pages: arguments.pages.unwrap_or(0),
+        day: arguments.day,
         dead: arguments.dead || arguments.growth,
         waiting: grown(arguments.waiting, GROWTH),
         deliveries: arguments.deliveries,

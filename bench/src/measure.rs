@@ -8,7 +8,8 @@ use bellwire_testkit::postgres::Cluster;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, per_second, precise};
+use crate::bench::Bench;
+use crate::figures::{per_second, precise};
 use crate::host::HostTime;
 use crate::produce::{Load, Post, event_about, events, produce};
 use crate::report::{Measurement, say};
@@ -162,7 +163,7 @@ pub(crate) async fn measure_fleet(
         let threads = threads_of_each(nodes)?;
         let mut fleet = Vec::with_capacity(nodes);
         for _ in 0..nodes {
-            let setup = Setup { threads, contract: None };
+            let setup = Setup { threads, ..Setup::default() };
             fleet.push(Process::server_on(&bench.options.server, database.clone(), setup, &bench.tasks).await?);
         }
         measure_new(bench, fleet, workload, &[]).await

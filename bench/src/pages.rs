@@ -9,7 +9,8 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, percentile};
+use crate::bench::Bench;
+use crate::figures::percentile;
 use crate::client::{Client, Visitor};
 use crate::growth::population::{Kind, Population};
 use crate::measure::{Account, measure};

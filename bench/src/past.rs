@@ -6,7 +6,8 @@ use anyhow::{Context, bail};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, per_second};
+use crate::bench::Bench;
+use crate::figures::per_second;
 use crate::client::{Client, PATIENCE};
 use crate::produce::{Progress, events};
 use crate::workload::batch_events;

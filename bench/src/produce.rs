@@ -8,7 +8,8 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use http::Method;
 
-use crate::bench::{Bench, per_second};
+use crate::bench::Bench;
+use crate::figures::per_second;
 use crate::client::PATIENCE;
 use crate::content::data;
 use crate::report::say;

@@ -20,6 +20,8 @@ pub(crate) struct Results {
     /// From startup on an empty store until requests are taken.
     pub(crate) ready_empty_ms: Option<Figure>,
     pub(crate) growth: Vec<Growth>,
+    /// With `--day` only.
+    pub(crate) day: Option<Day>,
     /// With `--pages` only.
     pub(crate) pages: Option<Pages>,
     /// With `--postgres` only: rows of the first size.
@@ -43,6 +45,7 @@ impl Results {
             hostile: Vec::new(),
             ready_empty_ms: None,
             growth: Vec::new(),
+            day: None,
             pages: None,
             postgres: Vec::new(),
             fleets: Vec::new(),
@@ -218,6 +221,15 @@ impl Comparison {
         let cpu_ratio = Figure::grown_cpu(grown.cpu_us_per_delivery.value / empty.cpu_us_per_delivery.value);
         Self { grown, empty, speed_ratio, cpu_ratio }
     }
+}
+
+/// A platform's day.
+#[derive(Serialize)]
+pub(crate) struct Day {
+    /// A bare client that sends the same, before and after. CPU and memory are the receivers'.
+    pub(crate) direct: [Measurement; 2],
+    /// As fast as it goes, and at half of that.
+    pub(crate) rows: [Measurement; 2],
 }
 
 /// The console's pages on a store in use.

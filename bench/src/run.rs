@@ -8,7 +8,7 @@ use crate::measure::measure_empty;
 use crate::report::{Measurement, Neighbours, Results, Size};
 use crate::target::Figure;
 use crate::workload::Workload;
-use crate::{growth, hostile, neighbours, pages, postgres};
+use crate::{day, growth, hostile, neighbours, pages, postgres, tenants};
 
 /// Startups on an empty store; the median counts.
 const STARTS: usize = 5;
@@ -34,6 +34,9 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<Results> {
         results.sizes.extend(size);
         results.neighbours = results.neighbours.or(neighbours.flatten());
     }
+    if bench.options.day {
+        results.day = bench.keep(&mut results.failures, "a platform's day", day::measure(&bench).await).await;
+    }
     if bench.options.postgres {
         postgres::run(&bench, &mut results).await;
     }
@@ -57,6 +60,7 @@ async fn measure_size(bench: &Bench, size: usize, first: bool) -> anyhow::Result
     }
     let mut neighbours = None;
     if first {
+        tenants::measure(bench, &mut bare_loops, &mut measurements).await?;
         let workload = Workload::about_somebody(size);
         if bench.wants(&workload) {
             let about = measure_empty(bench, &workload, &[]);

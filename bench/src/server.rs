@@ -32,6 +32,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) threads: Option<usize>,
     /// A file of a contract that is not built in.
     pub(crate) contract: Option<&'a Path>,
+    /// A file of the authorities that it trusts; `None`: the system's.
+    pub(crate) trusts: Option<&'a Path>,
 }
 
 /// A process of the measurement; it ends with the measurement.
@@ -67,6 +69,22 @@ impl Process {
         Ok(Self { child, port, key: String::new(), ready_after: Duration::ZERO, folder: None })
     }
 
+    /// The receivers of a platform's day, with what they identify themselves with in a folder; and their port.
+    pub(crate) async fn receivers(folder: &Path) -> anyhow::Result<(Self, u16)> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("--receivers")
+            .arg(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("the receivers do not start")?;
+        let line = first_line(&mut child).await.context("the receivers")?;
+        let (asked, port) = line.split_once(' ').with_context(|| format!("no ports in `{line}`"))?;
+        let process = Self { child, port: asked.parse()?, key: String::new(), ready_after: Duration::ZERO, folder: None };
+        Ok((process, port.parse()?))
+    }
+
     /// A server on a new store.
     pub(crate) async fn server(binary: &Path, tasks: &TaskTracker) -> anyhow::Result<Self> {
         Self::server_in(binary, tempfile::tempdir()?, Setup::default(), tasks).await
@@ -94,6 +112,7 @@ impl Process {
             .args(["--database", &database])
             .args(setup.threads.map(|threads| format!("--worker-threads={threads}")))
             .args(setup.contract.map(|file| format!("--contracts={}", file.display())))
+            .envs(setup.trusts.map(|file| ("SSL_CERT_FILE", file)))
             .env("BELLWIRE_ADMIN_KEY", KEY)
             .env("BELLWIRE_MASTER_KEY", MASTER_KEY)
             .stdout(Stdio::piped())

@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 
-use crate::bench::percentile;
+use crate::figures::percentile;
 
 /// What the sink found in the requests since the last query.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -39,15 +39,16 @@ pub(crate) struct Findings {
 }
 
 /// One request as it arrived.
-struct Arrival {
-    at_us: u64,
-    raw: Vec<u8>,
+pub(crate) struct Arrival {
+    pub(crate) at_us: u64,
+    /// As HTTP/1.1 has it.
+    pub(crate) raw: Vec<u8>,
 }
 
-type Arrivals = Arc<Mutex<Vec<Arrival>>>;
+pub(crate) type Arrivals = Arc<Mutex<Vec<Arrival>>>;
 
 /// Connections that may wait to be accepted.
-const CONNECTIONS_WAITING_MAX: u32 = 4_096;
+pub(crate) const CONNECTIONS_WAITING_MAX: u32 = 4_096;
 /// The paths on which requests are only counted.
 const QUIET: &str = "/quiet/";
 
@@ -57,31 +58,51 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 pub(crate) fn run() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let listener = listen().context("the sink cannot listen")?;
-        writeln!(std::io::stdout(), "{}", listener.local_addr()?.port())?;
-        let arrivals = Arrivals::default();
-        let quiet = Arc::new(AtomicUsize::new(0));
-        let connections = TaskTracker::new();
+        let sink = Sink::listen().context("the sink cannot listen")?;
+        writeln!(std::io::stdout(), "{}", sink.port()?)?;
         let mut input = tokio::io::stdin();
         let mut ignored = [0; 16];
-        loop {
-            tokio::select! {
-                accepted = listener.accept() => {
-                    let (stream, _) = accepted?;
-                    stream.set_nodelay(true)?;
-                    connections.spawn(serve(stream, Arc::clone(&arrivals), Arc::clone(&quiet)));
-                }
-                read = input.read(&mut ignored) => if read? == 0 { return Ok(()) },
-            }
+        tokio::select! {
+            served = sink.serve() => served,
+            read = input.read(&mut ignored) => read.map(drop).map_err(Into::into),
         }
     })
 }
 
-/// Takes all connections that a server opens at once. If one is refused, the system retries after a second.
-fn listen() -> std::io::Result<TcpListener> {
-    let socket = TcpSocket::new_v4()?;
-    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
-    socket.listen(CONNECTIONS_WAITING_MAX)
+/// A sink on a free port.
+pub(crate) struct Sink {
+    listener: TcpListener,
+    arrivals: Arrivals,
+}
+
+impl Sink {
+    /// Takes all connections that a server opens at once. If one is refused, the system retries after a second.
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        Ok(Self { listener: socket.listen(CONNECTIONS_WAITING_MAX)?, arrivals: Arrivals::default() })
+    }
+
+    /// Its port.
+    pub(crate) fn port(&self) -> std::io::Result<u16> {
+        Ok(self.listener.local_addr()?.port())
+    }
+
+    /// What has arrived, for others whose requests it answers for as well.
+    pub(crate) fn arrivals(&self) -> Arrivals {
+        Arc::clone(&self.arrivals)
+    }
+
+    /// Serves until it is dropped.
+    pub(crate) async fn serve(self) -> anyhow::Result<()> {
+        let quiet = Arc::new(AtomicUsize::new(0));
+        let connections = TaskTracker::new();
+        loop {
+            let (stream, _) = self.listener.accept().await?;
+            stream.set_nodelay(true)?;
+            connections.spawn(serve(stream, Arc::clone(&self.arrivals), Arc::clone(&quiet)));
+        }
+    }
 }
 
 async fn serve(mut stream: TcpStream, arrivals: Arrivals, quiet: Arc<AtomicUsize>) {

@@ -18,6 +18,26 @@ pub(crate) const BATCHES: Saturation = Saturation { share: 0.45, cpu_us: 45.0 };
 /// One event per POST, 10 endpoints.
 pub(crate) const FAN_OUT: Saturation = Saturation { share: 0.55, cpu_us: 38.0 };
 
+/// The target of a row with many tenants.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tenants {
+    /// Of the bare loop.
+    share: f64,
+    /// Of the CPU of one event per POST, one endpoint.
+    cpu_ratio: f64,
+}
+
+/// A thousand accounts in turn.
+pub(crate) const ACCOUNTS_IN_TURN: Tenants = Tenants { share: 0.25, cpu_ratio: 1.2 };
+/// One of an account's thousand endpoints.
+pub(crate) const ONE_OF_MANY: Tenants = Tenants { share: 0.30, cpu_ratio: 1.15 };
+
+/// A platform's day: of what a bare client delivers, from POST to arrival at half of that, and memory.
+const DAY_SHARE: f64 = 0.5;
+const DAY_P50_MS: f64 = 5.0;
+const DAY_P99_MS: f64 = 50.0;
+const DAY_MEMORY_MIB: f64 = 128.0;
+
 /// Over PostgreSQL, shares of the bare loop.
 const POSTGRES_SINGLE: f64 = 0.12;
 const POSTGRES_FAN_OUT: f64 = 0.25;
@@ -99,6 +119,36 @@ impl Figure {
     /// CPU of a workload at saturation, by its size.
     pub(crate) fn cpu(value: f64, expected: Saturation, size: usize) -> Self {
         if size <= SMALL_BODY_MAX { Self::at_most(value, expected.cpu_us) } else { Self::plain(value) }
+    }
+
+    /// A share of the bare loop, with many tenants.
+    pub(crate) fn of_tenants(value: f64, expected: Tenants) -> Self {
+        Self::at_least(value, expected.share)
+    }
+
+    /// CPU with many tenants, held against that of a single one.
+    pub(crate) fn cpu_of_tenants(value: f64, single: f64, expected: Tenants) -> Self {
+        Self::at_most(value, single * expected.cpu_ratio)
+    }
+
+    /// Of what a bare client delivers on a platform's day.
+    pub(crate) fn share_of_day(value: f64) -> Self {
+        Self::at_least(value, DAY_SHARE)
+    }
+
+    /// The median on a platform's day.
+    pub(crate) fn day_p50(value: f64) -> Self {
+        Self::at_most(value, DAY_P50_MS)
+    }
+
+    /// The 99th percentile on a platform's day.
+    pub(crate) fn day_p99(value: f64) -> Self {
+        Self::at_most(value, DAY_P99_MS)
+    }
+
+    /// Peak memory on a platform's day.
+    pub(crate) fn memory_of_day(value: f64) -> Self {
+        Self::at_most(value, DAY_MEMORY_MIB)
     }
 
     /// The median at a fixed rate.

@@ -24,7 +24,7 @@ pub(crate) async fn measure(bench: &Bench, count: usize) -> anyhow::Result<Growt
 }
 
 async fn row(bench: &Bench, kind: Kind, count: usize) -> anyhow::Result<Measurement> {
-    let setup = Setup { threads: None, contract: kind.contract() };
+    let setup = Setup { contract: kind.contract(), ..Setup::default() };
     let measured = async || {
         let server = Process::server_in(&bench.options.server, tempfile::tempdir()?, setup, &bench.tasks).await?;
         let population = Population { kind, count, per_account: count, in_turn: EVENTS };

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, per_second};
+use crate::bench::Bench;
+use crate::figures::per_second;
 use crate::content::data;
 use crate::measure::Watch;
 use crate::produce::{Load, Post, events, produce};
@@ -186,24 +187,34 @@ impl Population {
 impl Settled {
     /// One event for each of those that get one.
     pub(crate) async fn in_turn(&self, bench: &Bench, server: &Process) -> anyhow::Result<Measurement> {
-        let Population { kind, count, in_turn, .. } = self.population;
+        let Population { kind, in_turn, .. } = self.population;
+        self.publish(bench, server, format!("one event for each of {in_turn} {} in turn", kind.plural()), in_turn).await
+    }
+
+    /// So many events, each for the next of those that get one.
+    pub(crate) async fn publish(
+        &self,
+        bench: &Bench,
+        server: &Process,
+        name: String,
+        events: usize,
+    ) -> anyhow::Result<Measurement> {
         let (population, size) = (self.population, bench.first_body());
-        let name = format!("one event for each of {in_turn} {} in turn", kind.plural());
-        say(&format!("{size} bytes: {name}, of {count}"));
+        say(&format!("{size} bytes: {name}, of {}", population.count));
         let publish = move |number: usize| {
-            let endpoint = population.chosen(number);
+            let endpoint = population.chosen(number % population.in_turn);
             let path = format!("{}/events", account(population.account(endpoint)));
-            Post { method: Method::POST, path, body: kind.event(endpoint % population.per_account, size) }
+            Post { method: Method::POST, path, body: population.kind.event(endpoint % population.per_account, size) }
         };
         let watch = Watch::start(from_ref(server))?;
-        produce(bench, from_ref(server), Load { count: in_turn, rate: None, said_as: None }, publish).await?;
-        bench.await_arrivals(in_turn).await?;
+        produce(bench, from_ref(server), Load { count: events, rate: None, said_as: None }, publish).await?;
+        bench.await_arrivals(events).await?;
         let spent = watch.stop()?;
         let found = match &self.secret {
-            Some(secret) => bench.verified(secret, in_turn).await?,
-            None => bench.arrived(in_turn).await?,
+            Some(secret) => bench.verified(secret, events).await?,
+            None => bench.arrived(events).await?,
         };
-        Ok(spent.row(name, in_turn, &found))
+        Ok(spent.row(name, events, &found))
     }
 }
 

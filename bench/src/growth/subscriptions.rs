@@ -29,7 +29,7 @@ async fn measure_kind(bench: &Bench, kind: Kind, count: usize) -> anyhow::Result
     let (server, settled, made) = settle(bench, population(count)).await?;
     let folder = server.kill().await?;
     let store_mib = mib(folder.path())?;
-    let setup = Setup { threads: None, contract: kind.contract() };
+    let setup = Setup { contract: kind.contract(), ..Setup::default() };
     let server = Process::server_in(&bench.options.server, folder, setup, &bench.tasks).await?;
     let ready_ms = server.ready_after.as_secs_f64() * 1_000.0;
     let in_turn = settled.in_turn(bench, &server).await?;
@@ -49,7 +49,7 @@ async fn measure_kind(bench: &Bench, kind: Kind, count: usize) -> anyhow::Result
 
 /// Creates them on a new server.
 async fn settle(bench: &Bench, population: Population) -> anyhow::Result<(Process, Settled, Made)> {
-    let setup = Setup { threads: None, contract: population.kind.contract() };
+    let setup = Setup { contract: population.kind.contract(), ..Setup::default() };
     let server = Process::server_in(&bench.options.server, tempfile::tempdir()?, setup, &bench.tasks).await?;
     let settled = population.settle(bench, &server).await?;
     let peak_memory_mib = server.peak_memory_mib()?;

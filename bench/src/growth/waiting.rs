@@ -6,7 +6,8 @@ use http::Method;
 use serde_json::json;
 
 use super::rows::{against_empty, rows};
-use crate::bench::{Bench, per_second};
+use crate::bench::Bench;
+use crate::figures::per_second;
 use crate::produce::{Progress, events};
 use crate::report::{Growth, Waiting, say};
 use crate::server::{Process, Setup};

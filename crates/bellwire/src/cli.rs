@@ -93,7 +93,7 @@ pub(crate) struct ServeArguments {
     #[command(flatten)]
     pub(crate) tls: TlsArguments,
     /// Where everything is stored: sqlite:FILE, or postgres://USER@HOST/NAME for any number of nodes
-    #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
+    #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE", hide_env_values = true)]
     pub(crate) database: Location,
     /// A folder of contracts (*.yaml), or one such file, in addition to the built-in ones
     #[arg(long, value_name = "PATH", env = "BELLWIRE_CONTRACTS")]
@@ -214,7 +214,7 @@ pub(crate) struct DemoArguments {
 #[derive(Args)]
 pub(crate) struct DoctorArguments {
     /// The database: sqlite:FILE or postgres://USER@HOST/NAME
-    #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
+    #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE", hide_env_values = true)]
     pub(crate) database: Location,
     #[command(flatten)]
     pub(crate) master_key: MasterKeysArguments,

@@ -21,6 +21,8 @@ use crate::tokens::{Fetched, Wanted};
 const BEAT: Duration = Duration::from_secs(1);
 /// How often it is looked whether contracts with heartbeats were loaded, where there are none.
 const IDLE_BEAT: Duration = Duration::from_secs(10);
+/// Between two steps through the endpoints of contracts that were loaded: a million are looked through in some minutes, beside other work.
+const SEARCH_BEAT: Duration = Duration::from_millis(50);
 /// Those that one look reads, and of these an account's.
 const LOOK: u32 = 256;
 const LOOK_OF_ACCOUNT: u32 = 64;
@@ -63,7 +65,7 @@ async fn round(
     }
     search.step(shared).await?;
     start(shared, running, pass).await?;
-    Ok(if search.goes_on() { Duration::ZERO } else { BEAT })
+    Ok(if search.goes_on() { SEARCH_BEAT } else { BEAT })
 }
 
 /// Starts what is due, as far as there is room. Of an account that has none, what was found waits for the next pass.

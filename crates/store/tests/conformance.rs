@@ -61,6 +61,8 @@ mod outcomes;
 mod privacy;
 #[path = "conformance/publishing.rs"]
 mod publishing;
+#[path = "conformance/recipients.rs"]
+mod recipients;
 #[path = "conformance/replays.rs"]
 mod replays;
 #[path = "conformance/resources.rs"]

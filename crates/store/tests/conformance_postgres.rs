@@ -60,6 +60,8 @@ mod plans;
 mod privacy;
 #[path = "conformance/publishing.rs"]
 mod publishing;
+#[path = "conformance/recipients.rs"]
+mod recipients;
 #[path = "conformance/replays.rs"]
 mod replays;
 #[path = "conformance/resources.rs"]

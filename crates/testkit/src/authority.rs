@@ -40,6 +40,15 @@ impl Authority {
         self.sign(&Self::wanted(host))
     }
 
+    /// One for several hosts, or addresses.
+    ///
+    /// # Panics
+    ///
+    /// If one is neither.
+    pub fn issue_for(&self, hosts: &[String]) -> Identity {
+        self.sign(&CertificateParams::new(hosts).expect("they are names or addresses"))
+    }
+
     /// One that was good until 2001.
     pub fn issue_expired(&self, host: &str) -> Identity {
         let mut params = Self::wanted(host);

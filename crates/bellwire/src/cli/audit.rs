@@ -21,7 +21,7 @@ pub(crate) enum AuditCommand {
 #[derive(Args)]
 pub(crate) struct AuditedStore {
     /// The database: sqlite:FILE or postgres://USER@HOST/NAME; its server may run
-    #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
+    #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE", hide_env_values = true)]
     pub(crate) database: Location,
     #[command(flatten)]
     pub(crate) master_key: MasterKeysArguments,

@@ -29,7 +29,7 @@ pub(crate) struct KeysCreateArguments {
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub(crate) expires: Option<Timestamp>,
     /// The database: sqlite:FILE or postgres://USER@HOST/NAME
-    #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
+    #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE", hide_env_values = true)]
     pub(crate) database: Location,
     #[command(flatten)]
     pub(crate) master_key: MasterKeysArguments,
@@ -38,7 +38,7 @@ pub(crate) struct KeysCreateArguments {
 #[derive(Args)]
 pub(crate) struct RotateMasterArguments {
     /// The database: sqlite:FILE or postgres://USER@HOST/NAME; its servers may run if they were started with both keys
-    #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE")]
+    #[arg(long, value_name = "URL", default_value = "sqlite:bellwire.db", env = "BELLWIRE_DATABASE", hide_env_values = true)]
     pub(crate) database: Location,
     #[command(flatten)]
     pub(crate) master_key: MasterKeysArguments,

@@ -71,7 +71,8 @@ fn key(argument: &Arg) -> Option<Key> {
         id: argument.get_id().to_string(),
         name: argument.get_long()?.to_owned(),
         kind: kind(argument),
-        is_secret: argument.is_hide_env_values_set(),
+        // The password in a database's URL is masked by itself, and the rest is no secret.
+        is_secret: argument.is_hide_env_values_set() && argument.get_id() != "database",
         variable: argument.get_env()?.to_string_lossy().into_owned(),
         value_name: argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string),
         default: texts(defaults),

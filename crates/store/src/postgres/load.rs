@@ -57,7 +57,7 @@ pub(super) fn keep(answers: &[Vec<Row>]) -> Result<Loaded, StoreError> {
     let mut answers = answers.iter();
     for row in answers.next().into_iter().flatten() {
         let (account, endpoint): AccountAndEndpoint = row.read()?;
-        loaded.add_account(account, endpoint);
+        loaded.add_endpoint(account, endpoint);
     }
     for row in answers.next().into_iter().flatten() {
         let (owner, event): (EventOwner, KnownEvent) = row.read()?;

@@ -94,6 +94,20 @@ pub(crate) fn expire_payloads(db: Db<'_>, account_id: &AccountId, before: Timest
     Ok((removed, i64::try_from(old.len()).is_ok_and(|count| count == STEP)))
 }
 
+/// Whether [`expire_payloads`] may find something to remove: whether the next event of the log is old.
+pub(crate) fn has_old_payloads(db: Db<'_>, account_id: &AccountId, before: Timestamp) -> Result<bool, StoreError> {
+    let Some(Progress { account, expired_seq, .. }) = PROGRESS.find(db, params![account_id.as_str()])? else { return Ok(false) };
+    let (from, end) = (event_place(account, expired_seq), event_place(account, SEQ_MAX));
+    Ok(NEXT.find(db, params![from, end, 1_i64])?.is_some_and(|event| event.created_at < before))
+}
+
+/// Whether [`expire_disclosures`] finds something to remove.
+pub(crate) fn has_old_disclosures(db: Db<'_>, account_id: &AccountId, before: Timestamp) -> Result<bool, StoreError> {
+    let Some(Progress { account, .. }) = PROGRESS.find(db, params![account_id.as_str()])? else { return Ok(false) };
+    let start = Timestamp::from_micros(0);
+    Ok(db.find("disclosures", DISCLOSED_END, params![account, start, before, 0_i64])?.is_some())
+}
+
 /// The periods for which accounts keep answers that do not keep them as long as everybody's.
 pub(crate) fn own_answers(db: Db<'_>) -> Result<Vec<i64>, StoreError> {
     db.query("accounts", OWN_ANSWERS, params![])?.iter().map(|row| row.value("retain_answers")).collect()

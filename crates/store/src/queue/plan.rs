@@ -5,15 +5,17 @@
 //! delivery with its `number`, and reserves room for those that may be attempted at once. The backend writes the plan, and the
 //! writer commits it.
 
+pub(crate) mod endpoints;
 mod hand_off;
 mod written;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use bellwire_domain::{AccountId, DeliveryId, EventId, Log, Recipient, Timestamp};
+use bellwire_domain::{AccountId, DeliveryId, EventId, Log, Timestamp};
 use foldhash::HashMap;
 
+use self::endpoints::PlannedEndpoints;
 use super::context::WriteContext;
 use super::delivery::ClaimedDelivery;
 use super::handoff::Reserved;
@@ -48,18 +50,26 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// Keeps an account and its endpoints.
-    pub(crate) fn add_account(&mut self, account: AccountCounters, endpoints: impl IntoIterator<Item = RecipientColumns>) {
+    /// Keeps an account, and its endpoints.
+    pub(crate) fn add_account(&mut self, account: AccountCounters, endpoints: PlannedEndpoints) {
+        self.account(account).endpoints = endpoints;
+    }
+
+    /// Keeps an account, and one more of its endpoints.
+    pub(crate) fn add_endpoint(&mut self, account: AccountCounters, endpoint: Option<RecipientColumns>) {
+        self.account(account).endpoints.extend(endpoint);
+    }
+
+    fn account(&mut self, account: AccountCounters) -> &mut PlannedAccount {
         let AccountCounters { id, reference, version, last_seq, pending, created_at } = account;
-        let planned = self.accounts.entry(id).or_insert_with(|| PlannedAccount {
+        self.accounts.entry(id).or_insert_with(|| PlannedAccount {
             reference,
             created_at,
             version,
             log: Log { last_seq, pending },
             changed: false,
-            endpoints: Vec::new(),
-        });
-        planned.endpoints.extend(endpoints.into_iter().map(PlannedEndpoint::new));
+            endpoints: PlannedEndpoints::default(),
+        })
     }
 
     /// Keeps an event that has an id offered again.
@@ -81,8 +91,8 @@ impl Loaded {
         for publication in publications {
             for event in &publication.events {
                 let Some(key) = event.order_key else { continue };
-                let endpoints = self.accounts.get(&publication.account_id).into_iter().flat_map(|account| &account.endpoints);
-                all.extend(endpoints.filter(|endpoint| endpoint.takes(event)).map(|endpoint| (endpoint.lane, key)));
+                let Some(account) = self.accounts.get(&publication.account_id) else { continue };
+                all.extend(account.endpoints.takers(event).map(|endpoint| (endpoint.lane, key)));
             }
         }
         all
@@ -111,30 +121,7 @@ struct PlannedAccount {
     version: i64,
     log: Log,
     changed: bool,
-    endpoints: Vec<PlannedEndpoint>,
-}
-
-struct PlannedEndpoint {
-    lane: i64,
-    version: i64,
-    recipient: Recipient,
-    /// What it has chosen of its contract's options.
-    options: Option<String>,
-    changed: bool,
-}
-
-impl PlannedEndpoint {
-    fn new(columns: RecipientColumns) -> Self {
-        let (lane, version, options) = (columns.lane, columns.version, columns.options.clone());
-        Self { lane, version, recipient: columns.into(), options, changed: false }
-    }
-
-    /// Whether an event makes a delivery for it.
-    fn takes(&self, event: &SealedEvent) -> bool {
-        let event_wanted = event.event.wanted.as_ref();
-        let is_wanted = || event_wanted.is_none_or(|wanted| wanted.by_options(self.options.as_deref()));
-        self.recipient.takes(event.offer()) && (event.event.only_endpoint.is_some() || is_wanted())
-    }
+    endpoints: PlannedEndpoints,
 }
 
 struct PlannedEvent<'p> {
@@ -221,6 +208,11 @@ impl<'p> Plan<'p> {
         }
     }
 
+    /// The endpoints of its accounts, as they are once it is written.
+    pub(crate) fn into_endpoints(self) -> impl Iterator<Item = (AccountId, PlannedEndpoints)> {
+        self.accounts.into_iter().map(|(id, account)| (id, account.endpoints))
+    }
+
     /// What the operator is told.
     pub(crate) fn notices(&self) -> &[OperatorNotice] {
         &self.notices
@@ -302,7 +294,7 @@ impl PlannedAccount {
         if self.log.fits(publication.events.len().saturating_mul(self.endpoints.len()), backlog_max) {
             return Ok(());
         }
-        let matching = |sealed: &SealedEvent| self.endpoints.iter().filter(|endpoint| endpoint.takes(sealed)).count();
+        let matching = |sealed: &SealedEvent| self.endpoints.takers(sealed).count();
         let fans_out = |sealed: &&SealedEvent| sealed.event.redeliver || !known.contains_key(&sealed.event.id);
         let added = publication.events.iter().filter(fans_out).map(matching).sum();
         if self.log.fits(added, backlog_max) { Ok(()) } else { Err(PublishError::BacklogFull { pending: self.log.pending }) }
@@ -318,16 +310,14 @@ impl PlannedAccount {
         (live, deliveries): (&mut HashSet<InOrder>, &mut Vec<PlannedDelivery<'p>>),
     ) -> i64 {
         let offer = event.offer();
-        let mut count = 0;
-        for endpoint in self.endpoints.iter_mut().filter(|endpoint| endpoint.takes(event)) {
-            endpoint.changed = true;
-            count += 1;
+        let reference = self.reference;
+        let count = self.endpoints.number(event, |endpoint, number| {
             deliveries.push(PlannedDelivery {
                 id: DeliveryId::default(), // drawn when all is planned
                 lane: LaneKey { account_id: account_id.clone(), endpoint_id: endpoint.recipient.id.clone() },
-                refs: LaneRefs { account: self.reference, lane: endpoint.lane },
+                refs: LaneRefs { account: reference, lane: endpoint.lane },
                 endpoint_version: endpoint.version,
-                number: endpoint.recipient.next_number(),
+                number,
                 event,
                 event_seq,
                 occurred_at,
@@ -336,7 +326,7 @@ impl PlannedAccount {
                 is_admitted: endpoint.recipient.admits(offer),
                 is_claimed: false,
             });
-        }
+        });
         self.log.pending += count;
         self.changed |= count > 0;
         count

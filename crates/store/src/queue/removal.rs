@@ -11,9 +11,9 @@ use super::facade::Queue;
 use super::retention::{self, Cut, Removed};
 use super::scrub;
 use crate::StoreError;
-use crate::page::PageRequest;
-use crate::rows::account::{self, Account, from_days};
+use crate::rows::account::{self, OwnPeriods, from_days};
 use crate::rows::{bulk_retry, client, incident};
+use crate::sql::Db;
 
 /// Accounts looked at with one read.
 const ACCOUNTS_PAGE: u32 = 100;
@@ -34,11 +34,11 @@ impl Queue {
             let longest = self.0.read(move |db| retention::longest(db, period)).await?;
             of_everybody = Some(self.drop_weeks(now.minus(longest), &mut removed).await?);
         }
-        let mut pages = AccountPages::default();
+        let mut pages = AccountPages::new(of_everybody.is_none());
         while let Some(accounts) = pages.next(&self.0).await? {
-            for account in accounts {
+            for account in self.with_old_events(accounts, of_everybody, now).await? {
                 let id = account.id.clone();
-                let cut = match account.retention().history {
+                let cut = match account.periods().history {
                     Some(period) => Some(self.0.write(move |db| retention::begin_own(db, &id, now.minus(period))).await?),
                     None => of_everybody,
                 };
@@ -72,6 +72,22 @@ impl Queue {
         Ok(Cut::of_everybody(kept))
     }
 
+    /// Those that have a period of their own, or a log that begins with something old. So accounts that have nothing to remove, which are
+    /// most of them, cost no commit.
+    async fn with_old_events(
+        &self,
+        accounts: Vec<OwnPeriods>,
+        cut: Option<Cut>,
+        now: Timestamp,
+    ) -> Result<Vec<OwnPeriods>, StoreError> {
+        let has_old = move |db: Db<'_>, account: &OwnPeriods| match cut {
+            _ if account.periods().history.is_some() => Ok(true),
+            Some(cut) => retention::begins_old(db, &account.id, cut, now),
+            None => Ok(false),
+        };
+        self.0.read(move |db| keep_if(accounts, |account| has_old(db, account))).await
+    }
+
     async fn retain_account(&self, account_id: &AccountId, cut: Cut, removed: &mut Removed) -> Result<(), StoreError> {
         let now = self.0.now();
         let mut more = true;
@@ -95,21 +111,46 @@ impl Queue {
         for (days, period) in everybody.answers.map(|period| (None, period)).into_iter().chain(own) {
             self.expire_answers(days, now.minus(period), &mut expired).await?;
         }
-        let mut pages = AccountPages::default();
+        let mut pages = AccountPages::new(everybody.payloads.is_none() && everybody.disclosures.is_none());
         while let Some(accounts) = pages.next(&self.0).await? {
-            for account in accounts {
-                let periods = account.retention().or(everybody);
-                let before = |period: Option<Duration>| period.map(|period| now.minus(period));
-                if let Some(before) = before(periods.payloads) {
-                    self.expire_payloads(&account.id, before, &mut expired).await?;
-                }
-                if let Some(before) = before(periods.disclosures) {
-                    self.expire_disclosures(&account.id, before, &mut expired).await?;
-                }
+            let (with_payloads, with_disclosures) = self.with_old_contents(accounts, everybody, now).await?;
+            for (account, before) in with_payloads {
+                self.expire_payloads(&account, before, &mut expired).await?;
+            }
+            for (account, before) in with_disclosures {
+                self.expire_disclosures(&account, before, &mut expired).await?;
             }
         }
         self.scrub_after(expired != Expired::default()).await?;
         Ok(expired)
+    }
+
+    /// Those that have payloads, and those that have disclosures, from before the instant that is named with them.
+    async fn with_old_contents(
+        &self,
+        accounts: Vec<OwnPeriods>,
+        everybody: RetentionPeriods,
+        now: Timestamp,
+    ) -> Result<(Vec<Old>, Vec<Old>), StoreError> {
+        let find = move |db: Db<'_>| {
+            let (mut payloads, mut disclosures) = (Vec::new(), Vec::new());
+            for account in accounts {
+                let periods = account.periods().or(everybody);
+                let before = |period: Option<Duration>| period.map(|period| now.minus(period));
+                if let Some(before) = before(periods.payloads)
+                    && expiry::has_old_payloads(db, &account.id, before)?
+                {
+                    payloads.push((account.id.clone(), before));
+                }
+                if let Some(before) = before(periods.disclosures)
+                    && expiry::has_old_disclosures(db, &account.id, before)?
+                {
+                    disclosures.push((account.id, before));
+                }
+            }
+            Ok((payloads, disclosures))
+        };
+        self.0.read(find).await
     }
 
     async fn expire_answers(&self, days: Option<i64>, before: Timestamp, expired: &mut Expired) -> Result<(), StoreError> {
@@ -159,23 +200,44 @@ impl Queue {
     }
 }
 
-/// All accounts, read page by page.
-#[derive(Default)]
+/// An account, and before which instant something of it is old.
+type Old = (AccountId, Timestamp);
+
+/// Those for which it holds.
+fn keep_if<T>(all: Vec<T>, holds: impl Fn(&T) -> Result<bool, StoreError>) -> Result<Vec<T>, StoreError> {
+    let mut kept = Vec::new();
+    for one in all {
+        if holds(&one)? {
+            kept.push(one);
+        }
+    }
+    Ok(kept)
+}
+
+/// The periods of accounts, read page by page.
 struct AccountPages {
-    after: Option<String>,
+    /// Of those alone that have one of their own.
+    only_own: bool,
+    after: String,
     is_over: bool,
 }
 
 impl AccountPages {
-    /// The accounts of the next page; `None`: there is none.
-    async fn next(&mut self, access: &Access) -> Result<Option<Vec<Account>>, StoreError> {
+    const fn new(only_own: bool) -> Self {
+        Self { only_own, after: String::new(), is_over: false }
+    }
+
+    /// The next page; `None`: there is none.
+    async fn next(&mut self, access: &Access) -> Result<Option<Vec<OwnPeriods>>, StoreError> {
         if self.is_over {
             return Ok(None);
         }
-        let page = PageRequest { limit: ACCOUNTS_PAGE, after: self.after.take() };
-        let page = access.read(move |db| account::list(db, &page)).await?;
-        self.is_over = page.next.is_none();
-        self.after = page.next;
-        Ok(Some(page.items))
+        let (after, only_own) = (std::mem::take(&mut self.after), self.only_own);
+        let page = access.read(move |db| account::list_periods(db, &after, only_own, ACCOUNTS_PAGE)).await?;
+        self.is_over = u32::try_from(page.len()).is_ok_and(|read| read < ACCOUNTS_PAGE);
+        if let Some(last) = page.last() {
+            last.id.as_str().clone_into(&mut self.after);
+        }
+        Ok(Some(page))
     }
 }

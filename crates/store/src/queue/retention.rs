@@ -214,6 +214,14 @@ pub(crate) fn delete_events(db: Db<'_>, account_id: &AccountId, cut: Cut, now: T
     Ok((removed, is_full))
 }
 
+/// Whether [`delete_events`] may find something to remove: whether the first event of the log is old, or dated by a clock that was ahead.
+pub(crate) fn begins_old(db: Db<'_>, account_id: &AccountId, cut: Cut, now: Timestamp) -> Result<bool, StoreError> {
+    let Some(LogStart { account, first_seq }) = LOG_START.find(db, params![account_id.as_str()])? else { return Ok(false) };
+    let (begin, end) = (event_place(account, first_seq), event_place(account, SEQ_MAX));
+    let first = FIRST_LOGGED.find(db, params![begin, end, 1_i64])?;
+    Ok(first.is_some_and(|event| event.created_at < cut.kept.since || event.created_at > now))
+}
+
 /// Where the old events at the beginning of a log end. What a clock that was ahead has dated after `now` says nothing: it is old if
 /// one after it is, of these, or, where all of these are such, of those that come then.
 fn past_old(first: &[Logged], since: Timestamp, now: Timestamp, goes_on: bool) -> Option<i64> {

@@ -126,6 +126,41 @@ static WRAPPED: Select<WrappedKey> = Select::new("FROM accounts WHERE id > $1 OR
 const REPLACE_KEY: &str = "UPDATE accounts SET data_key_sealed = $1 WHERE id = $2 AND data_key_sealed = $3";
 static PAGE: Select<Account> = Select::new("FROM accounts WHERE id > $1 ORDER BY id LIMIT $2");
 
+columns! {
+    /// How long an account keeps what is its own, in days, where it is not as long as everybody.
+    pub(crate) struct OwnPeriods of "accounts" {
+        pub(crate) id: AccountId = "id",
+        history: Option<i64> = "retain_history",
+        payloads: Option<i64> = "retain_payloads",
+        answers: Option<i64> = "retain_answers",
+        disclosures: Option<i64> = "retain_disclosures",
+    }
+}
+
+impl OwnPeriods {
+    /// The same as periods.
+    pub(crate) fn periods(&self) -> RetentionPeriods {
+        RetentionPeriods {
+            history: self.history.map(from_days),
+            payloads: self.payloads.map(from_days),
+            answers: self.answers.map(from_days),
+            disclosures: self.disclosures.map(from_days),
+        }
+    }
+}
+
+static PERIODS: Select<OwnPeriods> = Select::new("FROM accounts WHERE id > $1 ORDER BY id LIMIT $2");
+static OWN_PERIODS: Select<OwnPeriods> = Select::new(
+    "FROM accounts WHERE id > $1 AND COALESCE(retain_history, retain_payloads, retain_answers, retain_disclosures) IS NOT NULL \
+     ORDER BY id LIMIT $2",
+);
+
+/// How long accounts keep what is theirs, by id, after one of them: all accounts, or those with a period of their own.
+pub(crate) fn list_periods(db: Db<'_>, after: &str, only_own: bool, limit: u32) -> Result<Vec<OwnPeriods>, StoreError> {
+    let statement = if only_own { &OWN_PERIODS } else { &PERIODS };
+    statement.list(db, params![after, i64::from(limit)])
+}
+
 /// A page of accounts, by id.
 pub(crate) fn list(db: Db<'_>, page: &PageRequest) -> Result<Page<Account>, StoreError> {
     let after = page.after.as_deref().unwrap_or("");
@@ -183,7 +218,16 @@ pub(crate) fn missing(id: &AccountId) -> StoreError {
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<String> {
-    vec![BY_ID.sql(), WRAPPED.sql(), REPLACE_KEY.to_owned(), ADD_PENDING.to_owned(), PAGE.sql(), BY_CONTRACT.sql()]
+    vec![
+        BY_ID.sql(),
+        WRAPPED.sql(),
+        REPLACE_KEY.to_owned(),
+        ADD_PENDING.to_owned(),
+        PAGE.sql(),
+        BY_CONTRACT.sql(),
+        PERIODS.sql(),
+        OWN_PERIODS.sql(),
+    ]
 }
 
 #[cfg(test)]

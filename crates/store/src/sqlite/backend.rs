@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bellwire_domain::{DeliveryId, Timestamp};
 
 use super::write::Inserts;
-use super::{claim, load, record, write};
+use super::{claim, load, recipients, record, write};
 use crate::StoreError;
 use crate::queue::backend::{Backend, Mark};
 use crate::queue::claimable::{Claimable, LaneSearch};
@@ -35,9 +35,7 @@ impl Backend for RowBackend<'_> {
     }
 
     fn load(&self, publications: &[&Publication]) -> Result<Loaded, StoreError> {
-        let mut loaded = load::load(self.db, publications)?;
-        order::load(self.db, &mut loaded, publications)?;
-        Ok(loaded)
+        load::load(self.db, publications, |account_id| recipients::read(self.db, account_id))
     }
 
     fn write(&self, plan: &Plan<'_>) -> Result<(), StoreError> {

@@ -38,9 +38,13 @@ const EXAMINING_CACHE_KIB: i64 = -65_536;
 const BUSY: Duration = Duration::from_secs(5);
 const SCRUB_BUSY: Duration = Duration::from_millis(100);
 
-/// One look into the index per endpoint, not one per delivery: a million may wait.
-const LANES_WAITING: &str = "FROM endpoints p WHERE EXISTS (SELECT 1 FROM queue q \
-     WHERE q.lane = p.lane AND q.wake_at IS NULL AND q.claim IS NULL)";
+/// From the first lane in which something waits to the next: of endpoints for which nothing waits, and of what else waits in a lane,
+/// nothing is read. There may be a million of either.
+const LANES_WAITING: &str = "FROM (WITH RECURSIVE waiting (lane) AS (\
+     SELECT MIN(q.lane) FROM queue q WHERE q.wake_at IS NULL AND q.claim IS NULL \
+     UNION ALL SELECT (SELECT MIN(q.lane) FROM queue q WHERE q.wake_at IS NULL AND q.claim IS NULL AND q.lane > w.lane) \
+     FROM waiting w WHERE w.lane IS NOT NULL) SELECT lane FROM waiting WHERE lane IS NOT NULL) w \
+     CROSS JOIN endpoints p ON p.lane = w.lane";
 
 /// Opens or makes the database, migrates it, and takes over what a process held that died.
 pub(crate) fn open(options: &AccessOptions, path: &Path) -> Result<Access, OpenError> {
@@ -68,7 +72,7 @@ pub(crate) fn open(options: &AccessOptions, path: &Path) -> Result<Access, OpenE
     clock::set_right(db, now)?;
     let parts = Parts::new(options, (keyring, audit), lease, DeliveryIds::open(db, now)?);
     parts.context.handoff.mark_backlog(waiting);
-    let writer = Writer::new(connection, parts.context.clone());
+    let writer = Writer::new(connection, parts.context.clone())?;
     let scrubbed = path.to_owned();
     let (jobs, mut closing, scrub) = match &options.execution {
         Execution::Threads => {

@@ -14,8 +14,9 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::mpsc;
 
 use super::backend::RowBackend;
-use super::checkpointer;
+use super::recipients::Recipients;
 use super::write::Inserts;
+use super::{checkpointer, load};
 use crate::StoreError;
 use crate::queue::Backend;
 use crate::queue::access::Closing;
@@ -72,11 +73,13 @@ pub(crate) struct Writer {
     connection: Connection,
     context: WriteContext,
     inserts: Inserts,
+    recipients: Recipients,
 }
 
 impl Writer {
-    pub(crate) fn new(connection: Connection, context: WriteContext) -> Self {
-        Self { connection, context, inserts: Inserts::new() }
+    pub(crate) fn new(connection: Connection, context: WriteContext) -> Result<Self, StoreError> {
+        let recipients = Recipients::watch(&connection)?;
+        Ok(Self { connection, context, inserts: Inserts::new(), recipients })
     }
 
     fn run(&mut self, mut jobs: Jobs, answers: &mpsc::UnboundedSender<Done>) {
@@ -114,6 +117,7 @@ impl Writer {
         replies: &mut Vec<Reply>,
     ) -> Result<Committed, StoreError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.recipients.begin(&transaction)?;
         let backend = RowBackend { db: Db::Sqlite(&transaction), context: &self.context, inserts: &self.inserts };
         for run in writes {
             backend.db.execute("SAVEPOINT job", &[])?;
@@ -126,10 +130,11 @@ impl Writer {
         }
         let recordings = backend.record(records)?;
         let publications: Vec<_> = publishes.iter().map(|job| &job.publication).collect();
-        let loaded = backend.load(&publications)?;
+        let loaded = load::load(backend.db, &publications, |account_id| self.recipients.take(backend.db, account_id))?;
         let (plan, planned) = Plan::make(loaded, &publications, &self.context, backend.claimant()?);
-        backend.write(&plan)?;
+        self.recipients.planned(|| backend.write(&plan))?;
         transaction.commit()?;
+        self.recipients.put_back(plan.into_endpoints());
         Ok(Committed { recordings, planned })
     }
 }

@@ -101,9 +101,8 @@ impl Plan<'_> {
 
     /// The endpoints whose counters have changed: their lanes, their accounts, and what they are now.
     pub(crate) fn changed_endpoints(&self) -> impl Iterator<Item = (i64, &AccountId, &Recipient)> {
-        self.accounts.iter().flat_map(|(id, account)| {
-            let changed = account.endpoints.iter().filter(|endpoint| endpoint.changed);
-            changed.map(move |endpoint| (endpoint.lane, id, &endpoint.recipient))
-        })
+        self.accounts
+            .iter()
+            .flat_map(|(id, account)| account.endpoints.changed().map(move |endpoint| (endpoint.lane, id, &endpoint.recipient)))
     }
 }
