@@ -1,0 +1,57 @@
+//! Collects what is embedded: the pages that `docs/SUMMARY.md` lists, the pictures and files of `docs` that they show or lead to,
+//! and the two files of Swagger UI that the API reference needs.
+
+mod archive;
+mod files;
+mod summary;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+type Error = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Error> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("there is no OUT_DIR")?);
+    println!("cargo::rerun-if-changed=build");
+    let code = book(&root)?;
+    std::fs::write(out.join("embedded.rs"), code)?;
+    for (ending, name) in [("/dist/swagger-ui-bundle.js", "swagger-ui.js.gz"), ("/dist/swagger-ui.css", "swagger-ui.css.gz")] {
+        std::fs::write(out.join(name), archive::gzip_of(utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED, ending)?)?;
+    }
+    Ok(())
+}
+
+/// The table of contents with every page's text, and the files beside them, as Rust.
+fn book(root: &Path) -> Result<String, Error> {
+    let summary = read(root, "docs/SUMMARY.md")?;
+    let mut code = String::from("pub(crate) const PARTS: &[Part] = &[\n");
+    let mut found = files::Found::default();
+    for part in summary::parse(&summary)? {
+        writeln!(code, "    Part {{ title: {:?}, chapters: &[", part.title)?;
+        for chapter in part.chapters {
+            found.look(root, &chapter.path, &read(root, &chapter.path)?);
+            let file = root.join(&chapter.path);
+            let (title, depth, path) = (chapter.title, chapter.depth, chapter.path);
+            writeln!(
+                code,
+                "        Chapter {{ title: {title:?}, depth: {depth}, path: {path:?}, text: include_str!({file:?}) }},"
+            )?;
+        }
+        code.push_str("    ] },\n");
+    }
+    code.push_str("];\npub(crate) const FILES: &[File] = &[\n");
+    for (path, kind) in found.0 {
+        let file = root.join(&path);
+        println!("cargo::rerun-if-changed={}", file.display());
+        writeln!(code, "    File {{ path: {path:?}, kind: {kind:?}, bytes: include_bytes!({file:?}) }},")?;
+    }
+    code.push_str("];\n");
+    Ok(code)
+}
+
+fn read(root: &Path, path: &str) -> Result<String, Error> {
+    let file = root.join(path);
+    println!("cargo::rerun-if-changed={}", file.display());
+    std::fs::read_to_string(&file).map_err(|error| format!("docs/SUMMARY.md names {path}: {error}").into())
+}
