@@ -1,22 +1,48 @@
-// Shows the API's document, and sends what is tried to this server. Nothing is stored, and no cookie is sent.
+// Shows the API's document, or that of a contract's webhooks, and sends what is tried to this server. Nothing is stored, and no cookie
+// is sent.
 "use strict";
 
 (() => {
-  const place = document.getElementById("api");
+  const one = (id) => document.getElementById(id);
+  const place = one("api");
+
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const adapt = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
   adapt();
   dark.addEventListener("change", adapt);
-  globalThis.SwaggerUIBundle({
-    url: place.dataset.document,
-    domNode: place,
-    deepLinking: true,
-    displayRequestDuration: true,
-    docExpansion: "none",
-    filter: true,
-    persistAuthorization: false,
-    queryConfigEnabled: false,
-    validatorUrl: null,
-    requestInterceptor: (request) => Object.assign(request, { credentials: "omit" }),
+
+  const show = (what) => {
+    const node = document.createElement("div");
+    place.replaceChildren(node);
+    globalThis.SwaggerUIBundle({
+      ...what,
+      domNode: node,
+      deepLinking: true,
+      displayRequestDuration: true,
+      docExpansion: "none",
+      filter: true,
+      persistAuthorization: false,
+      queryConfigEnabled: false,
+      validatorUrl: null,
+      requestInterceptor: (request) => Object.assign(request, { credentials: "omit" }),
+    });
+  };
+  show({ url: place.dataset.document });
+
+  // The document of a contract is for who may see the contract: it takes a key.
+  const webhooks = async () => {
+    const answer = await fetch(`/v1/contracts/${encodeURIComponent(one("contract").value)}/openapi.json`, {
+      headers: { authorization: `Bearer ${one("key").value}` },
+      credentials: "omit",
+    });
+    const document = await answer.json();
+    if (!answer.ok) throw new Error(document.detail ?? document.title);
+    show({ spec: document });
+  };
+  one("webhooks-form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    one("refused").textContent = "";
+    await webhooks().catch((error) => { one("refused").textContent = error.message; });
   });
+  one("webhooks").hidden = false;
 })();

@@ -1,6 +1,8 @@
 //! Collects what is embedded: the pages that `docs/SUMMARY.md` lists, the pictures and files of `docs` that they show or lead to,
 //! and the two files of Swagger UI that the API reference needs.
 
+#![expect(clippy::print_stdout, reason = "what a build is to look at again is said so")]
+
 mod archive;
 mod files;
 mod summary;
@@ -31,7 +33,7 @@ fn book(root: &Path) -> Result<String, Error> {
         writeln!(code, "    Part {{ title: {:?}, chapters: &[", part.title)?;
         for chapter in part.chapters {
             found.look(root, &chapter.path, &read(root, &chapter.path)?);
-            let file = root.join(&chapter.path);
+            let file = root.join(&chapter.path).display().to_string();
             let (title, depth, path) = (chapter.title, chapter.depth, chapter.path);
             writeln!(
                 code,
@@ -42,8 +44,8 @@ fn book(root: &Path) -> Result<String, Error> {
     }
     code.push_str("];\npub(crate) const FILES: &[File] = &[\n");
     for (path, kind) in found.0 {
-        let file = root.join(&path);
-        println!("cargo::rerun-if-changed={}", file.display());
+        let file = root.join(&path).display().to_string();
+        println!("cargo::rerun-if-changed={file}");
         writeln!(code, "    File {{ path: {path:?}, kind: {kind:?}, bytes: include_bytes!({file:?}) }},")?;
     }
     code.push_str("];\n");

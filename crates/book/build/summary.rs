@@ -33,7 +33,7 @@ fn chapter(line: &str) -> Option<Chapter> {
     let item = line.trim_start();
     let depth = (line.len() - item.len()) / 2;
     let (title, rest) = item.trim_start_matches("- ").strip_prefix('[')?.split_once("](")?;
-    let link = rest.strip_suffix(')')?;
-    let path = link.strip_prefix("../").map_or_else(|| format!("docs/{link}"), str::to_owned);
+    let target = rest.strip_suffix(')')?;
+    let path = target.strip_prefix("../").map_or_else(|| format!("docs/{target}"), str::to_owned);
     Some(Chapter { title: title.to_owned(), depth, path })
 }

@@ -72,7 +72,8 @@ impl Book {
     }
 
     pub(crate) fn search(&self, query: &str) -> Vec<Found> {
-        let pages = self.pages.iter().map(|page| Searched { address: &page.address, title: page.title(), rendered: page.rendered() });
+        let pages =
+            self.pages.iter().map(|page| Searched { address: &page.address, title: page.title(), rendered: page.rendered() });
         self.index.get_or_init(|| Index::new(pages)).find(query)
     }
 }

@@ -34,9 +34,20 @@ impl Entry {
     }
 }
 
+impl Group {
+    fn has(&self, address: &str) -> bool {
+        self.entries.iter().any(|entry| entry.address == address)
+    }
+}
+
 impl Frame {
     pub(crate) fn new(options: BookOptions) -> Self {
         let groups = PARTS.iter().map(|part| Group { title: part.title, entries: part.chapters.iter().map(Entry::of).collect() });
         Self { look: options.style, icon: options.icon, style: assets::path(&assets::style_name()), contents: groups.collect() }
+    }
+
+    /// Whether a part shows its pages: the one that somebody reads in, or all of them where that is none.
+    pub(crate) fn is_open(&self, group: &Group, current: &str) -> bool {
+        group.has(current) || !self.contents.iter().any(|part| !part.title.is_empty() && part.has(current))
     }
 }

@@ -19,9 +19,10 @@ impl<'a> Picture<'a> {
     /// It as HTML, with addresses that a server has.
     pub(crate) fn html(&self, address: impl Fn(&str) -> Option<String>) -> Option<String> {
         let light = escape(&address(self.light)?);
-        let dark = self.dark.and_then(address).map(|dark| {
-            format!(r#"<source media="(prefers-color-scheme: dark)" srcset="{}">"#, escape(&dark))
-        });
+        let dark = self
+            .dark
+            .and_then(address)
+            .map(|dark| format!(r#"<source media="(prefers-color-scheme: dark)" srcset="{}">"#, escape(&dark)));
         let (dark, alt) = (dark.unwrap_or_default(), escape(self.alt));
         Some(format!(r#"<picture>{dark}<img src="{light}" alt="{alt}" loading="lazy"></picture>"#))
     }

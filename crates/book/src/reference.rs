@@ -4,8 +4,8 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode};
-use axum::routing::get;
 use axum::response::Response;
+use axum::routing::get;
 
 use crate::Library;
 use crate::address::API_DOCUMENT;

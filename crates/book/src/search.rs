@@ -64,7 +64,9 @@ impl Index {
     pub(crate) fn new<'a>(pages: impl Iterator<Item = Searched<'a>>) -> Self {
         let mut index = Self { sections: Vec::new(), words: BTreeMap::new() };
         for page in pages {
-            for section in page.rendered.sections.iter().filter(|section| !section.heading.is_empty() || !section.text.trim().is_empty()) {
+            for section in
+                page.rendered.sections.iter().filter(|section| !section.heading.is_empty() || !section.text.trim().is_empty())
+            {
                 let is_whole = page.rendered.headings.first().is_none_or(|first| first.id == section.id);
                 index.add(&page, &section.heading, &section.text, (!is_whole).then_some(section.id.as_str()));
             }
@@ -75,14 +77,14 @@ impl Index {
     fn add(&mut self, page: &Searched<'_>, heading: &str, text: &str, id: Option<&str>) {
         let number = self.sections.len();
         let mut weights: BTreeMap<String, f32> = BTreeMap::new();
-        let mut count: BTreeMap<String, u16> = BTreeMap::new();
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for word in words(text) {
-            *count.entry(word).or_default() += 1;
+            *counts.entry(word).or_default() += 1;
         }
-        for (word, count) in count {
-            weights.insert(word, 1.0 + f32::from(count).ln());
-        }
-        words(heading).for_each(|word| *weights.entry(word).or_default() += HEADING_WEIGHT);
+        weights.extend(counts.into_iter().map(|(word, times)| (word, 1.0 + count(times).ln())));
+        // A word counts for more in a short heading.
+        let heading_weight = HEADING_WEIGHT / count(words(heading).count().max(1)).sqrt();
+        words(heading).for_each(|word| *weights.entry(word).or_default() += heading_weight);
         if id.is_none() {
             words(page.title).for_each(|word| *weights.entry(word).or_default() += TITLE_WEIGHT);
         }
@@ -126,7 +128,9 @@ impl Index {
             }
         }
         let rarity = (count(self.sections.len()) / count(weights.len().max(1))).ln() + 1.0;
-        weights.values_mut().for_each(|weight| *weight *= rarity);
+        for weight in weights.values_mut() {
+            *weight *= rarity;
+        }
         weights
     }
 }
@@ -138,9 +142,9 @@ impl Place {
     }
 }
 
-/// A number of sections: there are far fewer than would be rounded.
-fn count(sections: usize) -> f32 {
-    f32::from(u16::try_from(sections).unwrap_or(u16::MAX))
+/// A number of sections or words: there are far fewer than would be rounded.
+fn count(of: usize) -> f32 {
+    f32::from(u16::try_from(of).unwrap_or(u16::MAX))
 }
 
 fn words(text: &str) -> impl Iterator<Item = String> {
@@ -149,7 +153,8 @@ fn words(text: &str) -> impl Iterator<Item = String> {
 
 /// The text around the first word that was looked for, with all of them marked.
 fn snippet(text: &str, wanted: &BTreeSet<String>) -> Vec<Piece> {
-    let begins = |at: usize| text.get(..at).and_then(|before| before.chars().next_back()).is_none_or(|letter| !letter.is_alphanumeric());
+    let begins =
+        |at: usize| text.get(..at).and_then(|before| before.chars().next_back()).is_none_or(|letter| !letter.is_alphanumeric());
     let hit_at = |at: usize| {
         let rest = text.get(at..)?;
         let word: String = rest.chars().take_while(|letter| letter.is_alphanumeric()).collect();
@@ -161,7 +166,7 @@ fn snippet(text: &str, wanted: &BTreeSet<String>) -> Vec<Piece> {
     let mut pieces = vec![Piece { text: if from > 0 { "… ".to_owned() } else { String::new() }, is_hit: false }];
     let (mut at, mut left) = (from, SNIPPET);
     while let Some(letter) = text.get(at..).and_then(|rest| rest.chars().next()) {
-        if left == 0 {
+        if left == 0 && letter == ' ' {
             pieces.push(Piece { text: " …".to_owned(), is_hit: false });
             break;
         }
