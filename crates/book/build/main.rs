@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 type Error = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Error> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
-    let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("there is no OUT_DIR")?);
+    let given = |name: &str| std::env::var_os(name).map(PathBuf::from).ok_or_else(|| format!("there is no {name}"));
+    let (root, out) = (given("CARGO_MANIFEST_DIR")?.join("../..").canonicalize()?, given("OUT_DIR")?);
     println!("cargo::rerun-if-changed=build");
     let code = book(&root)?;
     std::fs::write(out.join("embedded.rs"), code)?;
