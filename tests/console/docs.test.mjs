@@ -9,8 +9,9 @@ after(async () => { await browser.close(); });
 
 test("pages can be read, in light and dark, on a phone", async () => {
   const page = await newPage(browser);
-  for (const path of ["", "/readme", "/concepts", "/operations", "/contract/start", "/readers/noyo", "/search?q=replay", "/search?q=zzzyx"]) {
+  for (const path of ["", "/readme", "/concepts", "/operations", "/contract/start", "/readers/noyo", "/search?q=replay", "/search?q=zzzyx", "/api"]) {
     await page.goto(`${base}/docs${path}`);
+    if (path === "/api") await page.getByRole("button", { name: "Authorize" }).waitFor();
     await check(page);
   }
 });

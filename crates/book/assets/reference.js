@@ -11,6 +11,14 @@
   adapt();
   dark.addEventListener("change", adapt);
 
+  // The headings of the groups are of the third level: one of the second stands before them, for those who go by headings.
+  const headings = () => ({
+    wrapComponents: {
+      InfoContainer: (Info, { React }) => (given) => React.createElement(React.Fragment, null,
+        React.createElement(Info, given), React.createElement("h2", { className: "unseen" }, "Operations")),
+    },
+  });
+
   const show = (what) => {
     const node = document.createElement("div");
     place.replaceChildren(node);
@@ -20,6 +28,7 @@
       deepLinking: true,
       displayRequestDuration: true,
       docExpansion: "none",
+      plugins: [headings],
       filter: true,
       persistAuthorization: false,
       queryConfigEnabled: false,
