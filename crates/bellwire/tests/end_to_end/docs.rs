@@ -72,6 +72,20 @@ fn every_link_of_the_documentation_leads_to_something_that_is_there() {
 }
 
 #[test]
+fn a_problem_names_the_place_that_explains_it() {
+    let home = Home::new();
+    let server = home.start();
+    let errors = Page::read(&server.api.get("/docs/errors"));
+    for (problem, code) in
+        [(server.api.get("/v1/nowhere"), "route_not_found"), (server.api.get("/v1/accounts/nobody"), "not_found")]
+    {
+        let problem = problem.json();
+        assert_eq!(problem["type"], format!("/docs/errors#{code}"), "{problem}");
+        assert!(errors.names.contains(code), "{code}");
+    }
+}
+
+#[test]
 fn every_page_of_the_repository_that_is_for_readers_is_in_the_book() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let summary = std::fs::read_to_string(root.join("docs/SUMMARY.md")).unwrap();
