@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use axum::Router;
 use bellwire_api::{ApiOptions, LargeBodies};
 use bellwire_app::{App, AppError, AppOptions, Limits};
+use bellwire_book::BookOptions;
 use bellwire_console::ConsoleOptions;
 use bellwire_contract::{ContractLabel, Contracts};
 use bellwire_domain::{AccountId, AddressPolicy, AllowedNetwork, Clock, Entropy, RateLimit, RetentionPeriods, Secret};
@@ -319,7 +320,9 @@ impl Listeners {
         if let Some((listener, _)) = self.metrics {
             serve(listener, bellwire_api::health_router(api.clone()));
         }
-        serve(self.main.0, bellwire_console::router(console).merge(bellwire_api::router(api.clone())));
+        let look = bellwire_console::look();
+        let book = bellwire_book::router(BookOptions { style: look.style, icon: look.icon });
+        serve(self.main.0, bellwire_console::router(console).merge(book).merge(bellwire_api::router(api.clone())));
     }
 }
 

@@ -16,6 +16,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("bellwire-engine", &["bellwire-contract", "bellwire-domain", "bellwire-egress", "bellwire-store"]),
     ("bellwire-app", &["bellwire-contract", "bellwire-domain", "bellwire-store"]),
     ("bellwire-api", &["bellwire-app", "bellwire-contract", "bellwire-domain", "bellwire-store"]),
+    ("bellwire-book", &[]),
     ("bellwire-sso", &["bellwire-domain", "bellwire-egress"]),
     ("bellwire-console", &["bellwire-app", "bellwire-contract", "bellwire-domain", "bellwire-sso", "bellwire-store"]),
     (
@@ -23,6 +24,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "bellwire-api",
             "bellwire-app",
+            "bellwire-book",
             "bellwire-console",
             "bellwire-contract",
             "bellwire-domain",

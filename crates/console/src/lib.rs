@@ -75,6 +75,21 @@ impl std::ops::Deref for Console {
     }
 }
 
+/// Where the pages' style sheet and icon are served, for other pages that are to look like them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// The path of the style sheet.
+    pub style: String,
+    /// The path of the icon.
+    pub icon: String,
+}
+
+/// The look of these pages.
+pub fn look() -> Look {
+    let assets = Assets::new();
+    Look { style: assets.style.path, icon: assets.icon.path }
+}
+
 /// All routes of the pages. Everything is below `/console`.
 pub fn router(options: ConsoleOptions) -> Router {
     let console = Console(Arc::new(Shared { options, assets: Assets::new() }));

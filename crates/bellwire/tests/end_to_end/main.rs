@@ -21,6 +21,7 @@ mod crash;
 mod cut_off_postgres;
 mod demo;
 mod disclosures;
+mod docs;
 mod doctor;
 mod erasure;
 mod fleet_postgres;

@@ -124,6 +124,7 @@ fn a_service_that_is_installed_and_killed_loses_nothing() {
         "usr/share/zsh/vendor-completions/_bellwire",
         "usr/share/fish/vendor_completions.d/bellwire.fish",
         "usr/share/doc/bellwire/copyright",
+        "usr/share/doc/bellwire/NOTICE",
     ] {
         assert!(fs::metadata(machine.path(file)).unwrap().len() > 0, "{file}");
     }

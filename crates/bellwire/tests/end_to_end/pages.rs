@@ -74,6 +74,11 @@ fn an_endpoint_chooses_its_options_and_is_asked_again_for_its_handshake() {
 }
 
 #[test]
+fn the_documentation_is_read_and_a_request_is_tried_in_it() {
+    click("docs.test.mjs");
+}
+
+#[test]
 fn what_fails_is_told_once_seen_to_and_drawn() {
     click("incidents.test.mjs");
 }
