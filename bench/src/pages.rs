@@ -10,8 +10,8 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::bench::Bench;
-use crate::figures::percentile;
 use crate::client::{Client, Visitor};
+use crate::figures::percentile;
 use crate::growth::population::{Kind, Population};
 use crate::measure::{Account, measure};
 use crate::past;

@@ -7,8 +7,8 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::bench::Bench;
-use crate::figures::per_second;
 use crate::client::{Client, PATIENCE};
+use crate::figures::per_second;
 use crate::produce::{Progress, events};
 use crate::workload::batch_events;
 

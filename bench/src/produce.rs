@@ -9,9 +9,9 @@ use bytes::Bytes;
 use http::Method;
 
 use crate::bench::Bench;
-use crate::figures::per_second;
 use crate::client::PATIENCE;
 use crate::content::data;
+use crate::figures::per_second;
 use crate::report::say;
 use crate::server::Process;
 

@@ -5,19 +5,21 @@
 
 use std::process::Command;
 
-use bellwire_testkit::process::run;
 use serde_json::Value;
 
 /// Runs the bench with so little of everything, and more as `arguments` say; what it reports.
 fn bench(arguments: &[&str]) -> (Value, String) {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("results.json");
-    let ran = run(Command::new(env!("CARGO_BIN_EXE_bellwire-bench"))
+    let ran = Command::new(env!("CARGO_BIN_EXE_bellwire-bench"))
         .args(["--deliveries", "300", "--producers", "8", "--tries", "1", "--json"])
         .arg(&json)
-        .args(arguments));
-    assert_eq!(ran.code, Some(0), "{}\n{}", ran.stdout, ran.stderr);
-    (serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap(), ran.stdout)
+        .args(arguments)
+        .output() // it loses patience by itself
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(ran.status.success(), "{}\n{}", text(&ran.stdout), text(&ran.stderr));
+    (serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap(), text(&ran.stdout))
 }
 
 /// How many there are below a name.
@@ -43,6 +45,12 @@ fn every_condition_of_the_store() {
     let (results, table) = bench(&[&["--only", "none", "--body", "500", "--pages", "300"][..], &conditions].concat());
     assert_eq!(count(&results, "growth"), 7, "{table}");
     assert!(results["waiting"].is_object() && results["pages"].is_object(), "{table}");
+}
+
+#[test]
+fn a_platforms_day() {
+    let (results, table) = bench(&["--only", "none", "--body", "500", "--day"]);
+    assert_eq!((count(&results["day"], "direct"), count(&results["day"], "rows")), (2, 2), "{table}");
 }
 
 #[test]

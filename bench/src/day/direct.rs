@@ -25,6 +25,7 @@ use crate::bench::Bench;
 use crate::content::data;
 use crate::measure::Watch;
 use crate::report::Measurement;
+use crate::sink::now_us;
 
 /// Requests in flight, and how long an answer is waited for: as the server has it.
 const IN_FLIGHT: usize = 1_024;
@@ -43,6 +44,7 @@ pub(super) async fn measure(
         events.iter().flat_map(|event| platform.takers(*event).map(|endpoint| (receiving.url(endpoint), event.size))).collect();
     let client = client(receiving.folder.path())?;
     let (next, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(requests));
+    let began = now_us(); // what was sent before is something else
     let watch = Watch::start(from_ref(&receiving.process))?;
     let mut workers = tokio::task::JoinSet::new();
     for _ in 0..IN_FLIGHT {
@@ -51,7 +53,8 @@ pub(super) async fn measure(
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 let Some((url, size)) = requests.get(number) else { return };
-                let request = Request::post(url).header("webhook-id", format!("direct-{number}")).body(Full::from(data(*size)));
+                let request =
+                    Request::post(url).header("webhook-id", format!("direct-{began}-{number}")).body(Full::from(data(*size)));
                 let Ok(request) = request else { return };
                 let answered = async { client.request(request).await?.into_body().collect().await.map_err(anyhow::Error::from) };
                 let _ = tokio::time::timeout(TIMEOUT, answered).await; // some never answer

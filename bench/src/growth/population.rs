@@ -10,8 +10,8 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::bench::Bench;
-use crate::figures::per_second;
 use crate::content::data;
+use crate::figures::per_second;
 use crate::measure::Watch;
 use crate::produce::{Load, Post, events, produce};
 use crate::report::{Measurement, say};

@@ -109,12 +109,13 @@ fn hot_statements_use_their_indexes() {
     let hot = sqlite::statements().into_iter().chain(queue::claim::statements()).chain(queue::health_book::statements());
     for text in hot.chain(queue::cancel::statements()) {
         let frees = queue::takeover::statements(&[Holder::This, Holder::Other]);
-        if frees.contains(&text) || text.contains("FROM endpoints p WHERE EXISTS") {
+        if frees.contains(&text) {
             continue; // once per start, and once per stop
         }
         for step in plan(&connection, &text) {
             assert!(!step.contains("TEMP B-TREE"), "{text}: {step}");
-            assert!(!step.starts_with("SCAN") || step.contains("INDEX queue_by_"), "{text}: {step}");
+            let is_small = matches!(step.as_str(), "SCAN w" | "SCAN waiting"); // the lanes in which something waits
+            assert!(!step.starts_with("SCAN") || step.contains("INDEX queue_by_") || is_small, "{text}: {step}");
         }
     }
 }

@@ -44,7 +44,7 @@ const LANES_WAITING: &str = "FROM (WITH RECURSIVE waiting (lane) AS (\
      SELECT MIN(q.lane) FROM queue q WHERE q.wake_at IS NULL AND q.claim IS NULL \
      UNION ALL SELECT (SELECT MIN(q.lane) FROM queue q WHERE q.wake_at IS NULL AND q.claim IS NULL AND q.lane > w.lane) \
      FROM waiting w WHERE w.lane IS NOT NULL) SELECT lane FROM waiting WHERE lane IS NOT NULL) w \
-     CROSS JOIN endpoints p ON p.lane = w.lane";
+     CROSS JOIN endpoints p WHERE p.lane = w.lane";
 
 /// Opens or makes the database, migrates it, and takes over what a process held that died.
 pub(crate) fn open(options: &AccessOptions, path: &Path) -> Result<Access, OpenError> {

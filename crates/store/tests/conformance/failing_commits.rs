@@ -30,14 +30,14 @@ async fn a_commit_that_fails_stores_nothing_and_gives_the_room_back() {
 async fn what_a_commit_that_fails_said_of_endpoints_is_forgotten() {
     let works = Arc::new(AtomicBool::new(true));
     let asked = Arc::clone(&works);
-    let mut fixture = Fixture::inline(move || asked.load(Ordering::Relaxed));
+    let fixture = Fixture::inline(move || asked.load(Ordering::Relaxed));
     let account = many(&fixture).await;
-    assert_eq!(gets(&mut fixture, &account, "t03").await, ["e03", "e30", "e31"]);
+    assert_eq!(gets(&fixture, &account, "t03").await, ["e03", "e30", "e31"]);
     works.store(false, Ordering::Relaxed);
     fixture.publish(&account, vec![event("lost", "t03")]).await.unwrap_err();
     let changed = EndpointChanges { filter: Some(types(&["t29"])), ..EndpointChanges::default() };
     fixture.store.records.update_endpoint(&lane("a", "e03"), changed).await.unwrap_err();
     works.store(true, Ordering::Relaxed);
-    assert_eq!(gets(&mut fixture, &account, "t03").await, ["e03", "e30", "e31"]);
+    assert_eq!(gets(&fixture, &account, "t03").await, ["e03", "e30", "e31"]);
     fixture.assert_sound(); // the numbers of the one that was lost are given again
 }
