@@ -221,13 +221,18 @@ impl App {
                 bytes += event.data.len();
                 wanted.push(event);
             }
+            tokio::task::yield_now().await; // a filter may take its time
         }
         let has_more = is_full || page.next.is_some();
         let shown: Vec<&EventId> = wanted.iter().filter(|event| event.removed.is_none()).map(|event| &event.id).collect();
         if !shown.is_empty() {
             self.records().note(reading(access.entry(AuditAction::PayloadsRead), &shown)).await?;
         }
-        let items = wanted.iter().map(|event| self.heard(access, listening, event)).collect();
+        let mut items = Vec::with_capacity(wanted.len());
+        for event in &wanted {
+            items.push(self.heard(access, listening, event));
+            tokio::task::yield_now().await;
+        }
         Ok(Heard { items, after: if has_more { looked_at } else { looked_at.max(end) }, has_more })
     }
 

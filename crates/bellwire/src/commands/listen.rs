@@ -42,6 +42,7 @@ async fn listen(arguments: ListenArguments) -> anyhow::Result<ExitCode> {
         OutputForm::Table => Way::Lines,
         OutputForm::Json => Way::Json,
     };
+    let look = ui::Look { has_colours: environment::has_colours(), hide_body: arguments.hide_body };
     let desk = Arc::new(Desk::new(way, arguments.hide_body));
     let mut stops = Stops::new()?;
     let receiving = Box::pin(receive(arguments, Arc::clone(&desk), &mut stops));
@@ -49,7 +50,7 @@ async fn listen(arguments: ListenArguments) -> anyhow::Result<ExitCode> {
         tokio::select! {
             biased;
             ended = receiving => ended,
-            shown = ui::run(messages, environment::has_colours()) => shown.map(|()| Ok(ExitCode::SUCCESS)),
+            shown = ui::run(messages, look) => shown.map(|()| Ok(ExitCode::SUCCESS)),
         }
     } else {
         receiving.await

@@ -21,8 +21,8 @@ use crate::query::Query;
 
 /// The header of a client that brings the secret with it.
 const SECRET: HeaderName = HeaderName::from_static("bellwire-secret");
-/// The longest body of a request that is shown.
-const BODY_BYTES_MAX: usize = 8 << 20;
+/// The longest message: clients have a bound, too.
+const MESSAGE_BYTES_MAX: usize = 24 << 20;
 
 /// One message of the stream.
 #[derive(Serialize, ToSchema)]
@@ -124,10 +124,9 @@ impl<'a> ShownEvent<'a> {
 ///
 /// For who develops a receiver on a machine that this server cannot reach. Server-sent events: the first, `listening`, says what the
 /// requests are signed with, never a secret or a key of the account's or the contract's, and brings the contract's file, with which to
-/// verify them.
-/// Each `request` is what an endpoint with this URL would be sent for one event of the log, as `method`, `url`, `headers`, and `body` or
-/// `body_base64`; its `id` is the event's `seq`. `withheld` stands for an event whose data was removed or whose request cannot be made.
-/// There is no endpoint and no delivery, and nothing is tried again. `Last-Event-ID` and the comments are as in
+/// verify them. Each `request` is what an endpoint with this URL would be sent for one event of the log, as `method`, `url`, `headers`,
+/// and `body` or `body_base64`; its `id` is the event's `seq`. `withheld` stands for an event whose data was removed or whose request
+/// cannot be made. There is no endpoint and no delivery, and nothing is tried again. `Last-Event-ID` and the comments are as in
 /// `/v1/accounts/{account}/events/stream`, and both kinds of streams count together.
 #[utoipa::path(
     get, path = "/v1/accounts/{account}/listen", operation_id = "events.listen", tag = "events",
@@ -261,10 +260,15 @@ impl Ear {
             pieces::write_event(heard.seq, Some("withheld"), &shown, out)
         };
         match &heard.request {
-            Ok(request) if request.body.len() > BODY_BYTES_MAX => {
-                nothing("too_large", format!("the request's body has more than {BODY_BYTES_MAX} bytes"), out)
+            Ok(request) => {
+                let before = out.len();
+                pieces::write_event(heard.seq, Some("request"), &self.shown(heard, request), out)?;
+                if out.len() - before <= MESSAGE_BYTES_MAX {
+                    return Ok(());
+                }
+                out.truncate(before);
+                nothing("too_large", format!("shown as JSON, the request has more than {MESSAGE_BYTES_MAX} bytes"), out)
             }
-            Ok(request) => pieces::write_event(heard.seq, Some("request"), &self.shown(heard, request), out),
             Err(Withheld::Removed(removal)) => nothing(removal.as_str(), "the data of this event was removed".to_owned(), out),
             Err(Withheld::Unbuildable(reason)) => nothing("unbuildable", reason.clone(), out),
         }

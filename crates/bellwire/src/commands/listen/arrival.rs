@@ -106,11 +106,14 @@ pub(super) enum Answer {
 
 impl Answer {
     /// In words; nothing: there is none.
-    fn text(&self) -> Option<String> {
+    fn text(&self, tells_time: bool) -> Option<String> {
         match self {
             Self::Shown => None,
             Self::Here(status) => Some(format!("answered {}", status.as_u16())),
-            Self::Forwarded { status, .. } => Some(format!("forwarded, answered {}", status.as_u16())),
+            Self::Forwarded { status, took, .. } => {
+                let time = if tells_time { format!(" in {} ms", took.as_millis()) } else { String::new() };
+                Some(format!("forwarded, answered {}{time}", status.as_u16()))
+            }
             Self::Failed { reason, told: Some(status), .. } => {
                 Some(format!("not forwarded: {reason}; answered {}", status.as_u16()))
             }
@@ -156,7 +159,7 @@ impl Arrival {
         format!("{} {target}", self.request.method)
     }
 
-    /// One line, and the body below it unless it is hidden.
+    /// One line, and the body below it unless it is hidden. Where nobody else gets the answer, it is below that.
     pub(super) fn show(&self, answer: &Answer, hide_body: bool) -> String {
         let mut text = time(self.at);
         if let Some(seq) = self.seq {
@@ -167,11 +170,16 @@ impl Arrival {
             let _ = write!(text, "  {} bytes", self.request.body.len());
         }
         let _ = write!(text, "  {}", self.judged.text());
-        if let Some(said) = answer.text() {
+        if let Some(said) = answer.text(self.seq.is_some()) {
             let _ = write!(text, "  ({said})");
         }
         if !hide_body && !self.request.body.is_empty() {
             let _ = write!(text, "\n{}\n", body(&self.request.body));
+        }
+        if let (Answer::Forwarded { body: answer, .. }, Some(_), false) = (answer, self.seq, hide_body) {
+            if !answer.is_empty() {
+                let _ = write!(text, "\nanswer:\n{}\n", body(answer));
+            }
         }
         text
     }

@@ -14,14 +14,22 @@ use crate::telemetry;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Link {
     /// They come here, or over a connection that stands.
-    Open {
-        /// From where, in words.
-        from: String,
-        /// What requests are signed with, where somebody has to know.
-        signs: Option<String>,
-    },
+    Open(Opening),
     /// The connection is gone, and is made again at that time.
     Lost { reason: String, until: Timestamp },
+}
+
+/// Where requests come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Opening {
+    /// In a sentence.
+    pub(super) from: String,
+    /// In a few words.
+    pub(super) title: String,
+    /// What they are signed with, where somebody has to know.
+    pub(super) signs: Option<String>,
+    /// What happens to them, in words.
+    pub(super) then: String,
 }
 
 /// What a screen is told.
@@ -30,6 +38,8 @@ pub(super) enum Message {
     Arrived(Arc<Arrival>),
     /// The request with that number was answered.
     Answered(u64, Answer),
+    /// What cannot be shown as a request.
+    Noted(String),
     /// How requests come in from now on.
     Link(Link),
 }
@@ -66,21 +76,20 @@ impl Desk {
         self.arrived.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Where requests come from, what they are signed with where somebody has to know, and what happens to them.
-    pub(super) fn open(&self, from: &str, signs: Option<&str>, then: &str) {
+    /// Requests come in from here on.
+    pub(super) fn open(&self, opening: Opening) {
         match &self.way {
             Way::Lines => {
+                let Opening { from, signs, then, .. } = opening;
                 let signs = signs.map(|signs| format!("; requests are signed with {signs}")).unwrap_or_default();
                 telemetry::print(&format!("{from}{signs}; {then}"));
             }
             Way::Json => {
+                let Opening { from, signs, then, .. } = opening;
                 let line = json!({ "event": "listening", "from": from, "signed_with": signs, "then": then });
                 telemetry::print(&line.to_string());
             }
-            Way::Screen(screen) => {
-                let (from, signs) = (from.to_owned(), signs.map(ToOwned::to_owned));
-                let _ = screen.send(Message::Link(Link::Open { from, signs }));
-            }
+            Way::Screen(screen) => drop(screen.send(Message::Link(Link::Open(opening)))),
         }
     }
 
@@ -121,7 +130,7 @@ impl Desk {
         match &self.way {
             Way::Lines => telemetry::print(line),
             Way::Json => telemetry::say(line),
-            Way::Screen(_) => {} // it is counted
+            Way::Screen(screen) => drop(screen.send(Message::Noted(line.to_owned()))),
         }
     }
 

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::arrival::{Answer, Arrival, Received};
-use super::desk::Desk;
+use super::desk::{Desk, Opening};
 use super::forward::{BODY_BYTES_MAX, Forwarder, Passed, pass_on};
 use super::show;
 use crate::cli::ListenArguments;
@@ -69,7 +69,12 @@ pub(super) async fn listen(receiver: Receiver, port: u16, stops: &mut Stops) -> 
     let listener = TcpListener::bind(wanted).await.with_context(|| format!("--port: cannot listen on {wanted}"))?;
     let address = listener.local_addr().context("the listener has no address")?;
     let contract = receiver.consumer.contract.name();
-    receiver.desk.open(&format!("listening on http://{address} under the contract `{contract}`"), None, &receiver.way());
+    receiver.desk.open(Opening {
+        from: format!("listening on http://{address} under the contract `{contract}`"),
+        title: format!("listening on http://{address}  {contract}"),
+        signs: None,
+        then: receiver.way(),
+    });
     let router = Router::new().fallback(receive).with_state(Arc::new(receiver));
     let stop = CancellationToken::new();
     let mut serving = std::pin::pin!(listener::serve(listener, router, ListenerLimits::default(), None, stop.clone()));

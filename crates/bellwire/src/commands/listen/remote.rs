@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use super::arrival::{Answer, Arrival, Judged, Received};
-use super::desk::Desk;
+use super::desk::{Desk, Opening};
 use super::forward::{Forwarder, pass_on};
 use super::show;
 use crate::cli::{ForwardUrl, ListenArguments};
@@ -37,14 +37,14 @@ pub(super) async fn listen(session: &Session, account: &str, arguments: ListenAr
         [("types", types.as_deref()), ("url", arguments.known.url.as_deref()), ("options", through.options.as_deref())];
     let path = path(&["accounts", account, "listen"]);
     let mut following = Following::new(session, path, &parameters, through.after);
-    let place = format!("account `{}` of {}", show::plain(account), session.http().server());
     let mut receiver = Receiver {
         options: through.options.clone(),
         secret: arguments.known.secrets.first().cloned().map(Secret::new),
         brings_secret: !arguments.known.secrets.is_empty(),
         forward: arguments.forward,
         desk,
-        place,
+        account: show::plain(account),
+        server: session.http().server().to_string(),
         introduced: Introduced::none(),
         last: None,
     };
@@ -60,8 +60,8 @@ struct Receiver {
     /// Whether it was given here.
     brings_secret: bool,
     desk: Arc<Desk>,
-    /// Whose events they are, in words.
-    place: String,
+    account: String,
+    server: String,
     introduced: Introduced,
     /// The `seq` of the last request.
     last: Option<i64>,
@@ -136,7 +136,7 @@ impl Receiver {
         let text = |field: &str| said.get(field).and_then(Value::as_str).map(plain);
         let contract = text("contract").unwrap_or_default();
         let version = text("contract_version").map(|version| format!("@{version}")).unwrap_or_default();
-        let way = match &self.introduced.forwarder {
+        let then = match &self.introduced.forwarder {
             Some(forwarder) => format!("forwarding requests to {forwarder}"),
             None => "showing requests".to_owned(),
         };
@@ -148,8 +148,12 @@ impl Receiver {
         if let (false, Some(drawn)) = (self.brings_secret, drawn) {
             self.secret = Some(Secret::new(drawn.to_owned()));
         }
-        let from = format!("listening to {} under the contract `{contract}{version}`", self.place);
-        self.desk.open(&from, signs.as_deref(), &way);
+        self.desk.open(Opening {
+            from: format!("listening to account `{}` of {} under the contract `{contract}{version}`", self.account, self.server),
+            title: format!("connected to {}  {}  {contract}{version}", self.server, self.account),
+            signs,
+            then,
+        });
     }
 
     /// Shows a request, and passes it on; whether somebody still reads.

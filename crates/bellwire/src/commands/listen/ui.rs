@@ -34,6 +34,8 @@ use super::forward::pass_on;
 use crate::environment::SystemClock;
 use state::{Effect, Input, State};
 
+pub(super) use state::Look;
+
 /// How long a look for keys waits for one.
 const KEY_LOOK: Duration = Duration::from_millis(100);
 /// How often the screen is drawn while it tells the time.
@@ -42,12 +44,12 @@ const TICK: Duration = Duration::from_millis(250);
 const TAKEN_AT_ONCE: usize = 256;
 
 /// Shows what arrives until somebody has seen enough.
-pub(super) async fn run(mut messages: UnboundedReceiver<Message>, has_colours: bool) -> anyhow::Result<()> {
+pub(super) async fn run(mut messages: UnboundedReceiver<Message>, look: Look) -> anyhow::Result<()> {
     let mut screen = Screen::open()?;
     let mut keys = keys()?;
     let (again, mut answers) = mpsc::unbounded_channel();
     let tasks = TaskTracker::new();
-    let mut state = State::new(has_colours);
+    let mut state = State::new(look);
     loop {
         screen.draw(&mut state)?;
         let input = tokio::select! {

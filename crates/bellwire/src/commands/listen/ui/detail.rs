@@ -1,5 +1,6 @@
 //! One request whole, line by line.
 
+use bytes::Bytes;
 use http::HeaderMap;
 use ratatui::text::Span;
 
@@ -41,10 +42,11 @@ pub(super) fn wrapped(kind: Kind, text: &str, width: usize) -> Vec<Line> {
 }
 
 /// The lines of a request and its answer, none of them wider than the screen.
-pub(super) fn lines(entry: &Entry, width: usize) -> Vec<Line> {
+pub(super) fn lines(entry: &Entry, width: usize, hide_body: bool) -> Vec<Line> {
     let arrival = &entry.arrival;
     let mut lines = Vec::new();
     let mut add = |kind, text: String| wrap(&text, width, |text| lines.push(Line { text, kind }));
+    let shown = |body: &Bytes| if hide_body { Bytes::new() } else { body.clone() };
     let judged = match arrival.judged.reason() {
         Some(reason) => format!("{}: {}", arrival.judged.word(), plain(reason)),
         None => arrival.judged.word().to_owned(),
@@ -53,7 +55,7 @@ pub(super) fn lines(entry: &Entry, width: usize) -> Vec<Line> {
     add(kind_of(&arrival.judged), format!("{}{seq}  {judged}", time(arrival.at)));
     if !matches!(arrival.judged, Judged::Withheld(_)) {
         add(Kind::Title, plain(&arrival.target()));
-        add_message(&arrival.request.headers, &arrival.request.body, &mut add);
+        add_message(&arrival.request.headers, shown(&arrival.request.body), &mut add);
     }
     match &entry.answer {
         None | Some(Answer::Shown) => {}
@@ -64,20 +66,20 @@ pub(super) fn lines(entry: &Entry, width: usize) -> Vec<Line> {
         Some(Answer::Forwarded { status, headers, body, took }) => {
             let kind = if status.is_success() { Kind::Good } else { Kind::Bad };
             add(kind, format!("Answered {} in {} ms", status.as_u16(), took.as_millis()));
-            add_message(headers, body, &mut add);
+            add_message(headers, shown(body), &mut add);
         }
     }
     lines
 }
 
 /// Headers, the body below them, and a blank line at the end.
-fn add_message(headers: &HeaderMap, bytes: &[u8], add: &mut impl FnMut(Kind, String)) {
+fn add_message(headers: &HeaderMap, bytes: Bytes, add: &mut impl FnMut(Kind, String)) {
     for (name, value) in headers {
         add(Kind::Plain, format!("{name}: {}", plain(&String::from_utf8_lossy(value.as_bytes()))));
     }
     if !bytes.is_empty() {
         add(Kind::Plain, String::new());
-        body(bytes).lines().for_each(|line| add(Kind::Plain, line.to_owned()));
+        body(&bytes).lines().for_each(|line| add(Kind::Plain, line.to_owned()));
     }
     add(Kind::Plain, String::new());
 }

@@ -1,5 +1,7 @@
 //! Draws the screen.
 
+use std::fmt::Write as _;
+
 use bellwire_domain::Timestamp;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -32,7 +34,7 @@ pub(super) fn draw(state: &State, now: Timestamp, frame: &mut Frame<'_>) {
 fn draw_top(state: &State, now: Timestamp, area: Rect, frame: &mut Frame<'_>) {
     let (text, kind) = match &state.link {
         None => ("connecting".to_owned(), Kind::Doubtful),
-        Some(Link::Open { from, .. }) => (plain(from), Kind::Title),
+        Some(Link::Open(opening)) => (plain(&opening.title), Kind::Title),
         Some(Link::Lost { reason, until }) => {
             let left = until.since(now).as_millis().div_ceil(1_000);
             (format!("reconnecting in {left} s: {}", plain(reason)), Kind::Bad)
@@ -76,7 +78,7 @@ fn draw_between(state: &State, area: Rect, frame: &mut Frame<'_>) {
         (count, false) => format!("{shown} of {count} requests with `{}`", plain(&state.filter)),
     };
     if state.pane == Pane::Request {
-        text.push_str(&format!("; line {} of {}", state.scroll + 1, state.lines().len()));
+        let _ = write!(text, "; line {} of {}", state.scroll + 1, state.lines().len());
     }
     let rule = "─".repeat(usize::from(area.width).saturating_sub(text.chars().count() + 4));
     let marked = if state.pane == Pane::Request { Modifier::REVERSED } else { Modifier::DIM };
@@ -93,7 +95,7 @@ fn draw_foot(state: &State, area: Rect, frame: &mut Frame<'_>) {
 }
 
 fn style(kind: Kind, state: &State) -> Style {
-    let coloured = |colour| if state.has_colours { Style::new().fg(colour) } else { Style::new() };
+    let coloured = |colour| if state.look.has_colours { Style::new().fg(colour) } else { Style::new() };
     match kind {
         Kind::Plain => Style::new(),
         Kind::Title => Style::new().add_modifier(Modifier::BOLD),

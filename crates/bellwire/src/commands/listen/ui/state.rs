@@ -49,9 +49,17 @@ pub(super) struct Entry {
     pub(super) answer: Option<Answer>,
 }
 
+/// How somebody wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct Look {
+    pub(in super::super) has_colours: bool,
+    /// Whether bodies and answers stay hidden.
+    pub(in super::super) hide_body: bool,
+}
+
 /// The whole of it.
 pub(super) struct State {
-    pub(super) has_colours: bool,
+    pub(super) look: Look,
     pub(super) link: Option<Link>,
     pub(super) pane: Pane,
     pub(super) filter: String,
@@ -76,9 +84,9 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) const fn new(has_colours: bool) -> Self {
+    pub(super) const fn new(look: Look) -> Self {
         Self {
-            has_colours,
+            look,
             link: None,
             pane: Pane::List,
             filter: String::new(),
@@ -117,11 +125,12 @@ impl State {
     pub(super) fn update(&mut self, input: Input) -> Option<Effect> {
         match input {
             Input::Message(Message::Link(link)) => {
-                if let Link::Open { signs, .. } = &link {
-                    self.signs.clone_from(signs);
+                if let Link::Open(opening) = &link {
+                    self.signs.clone_from(&opening.signs);
                 }
                 self.link = Some(link);
             }
+            Input::Message(Message::Noted(note)) => self.note(note),
             Input::Message(Message::Arrived(arrival)) => self.push(arrival),
             Input::Message(Message::Answered(number, answer)) => self.answer(number, answer),
             Input::Terminal(Event::Key(key)) if key.kind != KeyEventKind::Release => return self.key(key),
@@ -278,7 +287,7 @@ impl State {
             let titled = self.signs.iter().flat_map(|signs| std::iter::once("Requests are signed with").chain(signs.lines()));
             titled.flat_map(|line| detail::wrapped(detail::Kind::Plain, line, width)).collect()
         };
-        self.selected().map_or_else(waiting, |entry| detail::lines(entry, width))
+        self.selected().map_or_else(waiting, |entry| detail::lines(entry, width, self.look.hide_body))
     }
 
     fn scroll_max(&self) -> usize {

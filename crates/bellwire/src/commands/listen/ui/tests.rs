@@ -12,23 +12,29 @@ use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::Color;
 
 use super::super::arrival::{Answer, Arrival, Judged, Received};
-use super::super::desk::{Link, Message};
+use super::super::desk::{Link, Message, Opening};
 use super::super::forward::Forwarder;
 use super::draw::draw;
-use super::state::{ENTRIES_MAX, Effect, Input, Pane, State};
+use super::state::{ENTRIES_MAX, Effect, Input, Look, Pane, State};
 
 const WIDTH: u16 = 80;
 const HEIGHT: u16 = 24;
+const LOOK: Look = Look { has_colours: true, hide_body: false };
 
 fn now() -> Timestamp {
     Timestamp::parse_rfc3339("2026-01-15T09:00:00Z").unwrap()
 }
 
 fn opened() -> State {
-    let mut state = State::new(true);
+    let mut state = State::new(LOOK);
     state.fit(WIDTH, HEIGHT);
-    let from = "listening to account `clinic-7` of https://hooks.example under the contract `noyo`".to_owned();
-    state.update(Input::Message(Message::Link(Link::Open { from, signs: Some("whsec_c2VjcmV0".to_owned()) })));
+    let opening = Opening {
+        from: String::new(),
+        title: "connected to https://hooks.example  clinic-7  noyo".to_owned(),
+        signs: Some("whsec_c2VjcmV0".to_owned()),
+        then: String::new(),
+    };
+    state.update(Input::Message(Message::Link(Link::Open(opening))));
     state
 }
 
@@ -98,7 +104,7 @@ fn with_three() -> State {
 
 #[test]
 fn before_anything_has_arrived() {
-    insta::assert_snapshot!(shown(&mut State::new(true)));
+    insta::assert_snapshot!(shown(&mut State::new(LOOK)));
     insta::assert_snapshot!(shown(&mut opened()));
 }
 
@@ -204,7 +210,7 @@ fn what_the_screen_cannot_do_is_asked_for() {
     let interrupt = Event::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL));
     assert!(matches!(state.update(Input::Terminal(interrupt)), Some(Effect::Quit)));
     state.update(Input::Message(Message::Answered(1, answered(503))));
-    assert!(shown(&mut state).contains("Answered 503 in 12 ms"), "the last answer counts");
+    assert!(shown(&mut state).contains("503 in 12 ms"), "the last answer counts");
     key(&mut state, KeyCode::Char('c'));
     assert_eq!((state.count(), state.selected().is_none()), (0, true));
     state.update(Input::Message(Message::Answered(1, answered(200)))); // of one that is gone
@@ -235,11 +241,20 @@ fn colours_are_for_those_who_want_them_and_any_size_is_drawn() {
     };
     let mut state = with_three();
     assert!(coloured(&mut state));
-    state.has_colours = false;
+    state.look.has_colours = false;
     assert!(!coloured(&mut state));
     for size in [(1, 1), (10, 3), (20, 5), (200, 60), (80, 8)] {
         let _ = terminal(&mut state, size);
     }
+}
+
+#[test]
+fn bodies_and_answers_stay_hidden_where_somebody_wants_that() {
+    let mut state = State::new(Look { hide_body: true, ..LOOK });
+    arrive(&mut state, &arrival(1, Judged::Genuine, r#"{"planted":1}"#));
+    state.update(Input::Message(Message::Answered(1, answered(200))));
+    let text = shown(&mut state);
+    assert!(text.contains("x-noyo-signature") && !text.contains("planted") && !text.contains("thanks"), "{text}");
 }
 
 #[test]
