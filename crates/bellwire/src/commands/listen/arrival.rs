@@ -176,10 +176,10 @@ impl Arrival {
         if !hide_body && !self.request.body.is_empty() {
             let _ = write!(text, "\n{}\n", body(&self.request.body));
         }
-        if let (Answer::Forwarded { body: answer, .. }, Some(_), false) = (answer, self.seq, hide_body) {
-            if !answer.is_empty() {
-                let _ = write!(text, "\nanswer:\n{}\n", body(answer));
-            }
+        if let (Answer::Forwarded { body: answer, .. }, Some(_), false) = (answer, self.seq, hide_body)
+            && !answer.is_empty()
+        {
+            let _ = write!(text, "\nanswer:\n{}\n", body(answer));
         }
         text
     }

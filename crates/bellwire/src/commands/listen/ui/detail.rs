@@ -55,7 +55,7 @@ pub(super) fn lines(entry: &Entry, width: usize, hide_body: bool) -> Vec<Line> {
     add(kind_of(&arrival.judged), format!("{}{seq}  {judged}", time(arrival.at)));
     if !matches!(arrival.judged, Judged::Withheld(_)) {
         add(Kind::Title, plain(&arrival.target()));
-        add_message(&arrival.request.headers, shown(&arrival.request.body), &mut add);
+        add_message(&arrival.request.headers, &shown(&arrival.request.body), &mut add);
     }
     match &entry.answer {
         None | Some(Answer::Shown) => {}
@@ -66,20 +66,20 @@ pub(super) fn lines(entry: &Entry, width: usize, hide_body: bool) -> Vec<Line> {
         Some(Answer::Forwarded { status, headers, body, took }) => {
             let kind = if status.is_success() { Kind::Good } else { Kind::Bad };
             add(kind, format!("Answered {} in {} ms", status.as_u16(), took.as_millis()));
-            add_message(headers, shown(body), &mut add);
+            add_message(headers, &shown(body), &mut add);
         }
     }
     lines
 }
 
 /// Headers, the body below them, and a blank line at the end.
-fn add_message(headers: &HeaderMap, bytes: Bytes, add: &mut impl FnMut(Kind, String)) {
+fn add_message(headers: &HeaderMap, bytes: &[u8], add: &mut impl FnMut(Kind, String)) {
     for (name, value) in headers {
         add(Kind::Plain, format!("{name}: {}", plain(&String::from_utf8_lossy(value.as_bytes()))));
     }
     if !bytes.is_empty() {
         add(Kind::Plain, String::new());
-        body(&bytes).lines().for_each(|line| add(Kind::Plain, line.to_owned()));
+        body(bytes).lines().for_each(|line| add(Kind::Plain, line.to_owned()));
     }
     add(Kind::Plain, String::new());
 }
