@@ -547,10 +547,9 @@ export interface paths {
          * Listen to an account's events as the requests that an endpoint would get
          * @description For who develops a receiver on a machine that this server cannot reach. Server-sent events: the first, `listening`, says what the
          *     requests are signed with, never a secret or a key of the account's or the contract's, and brings the contract's file, with which to
-         *     verify them.
-         *     Each `request` is what an endpoint with this URL would be sent for one event of the log, as `method`, `url`, `headers`, and `body` or
-         *     `body_base64`; its `id` is the event's `seq`. `withheld` stands for an event whose data was removed or whose request cannot be made.
-         *     There is no endpoint and no delivery, and nothing is tried again. `Last-Event-ID` and the comments are as in
+         *     verify them. Each `request` is what an endpoint with this URL would be sent for one event of the log, as `method`, `url`, `headers`,
+         *     and `body` or `body_base64`; its `id` is the event's `seq`. `withheld` stands for an event whose data was removed or whose request
+         *     cannot be made. There is no endpoint and no delivery, and nothing is tried again. `Last-Event-ID` and the comments are as in
          *     `/v1/accounts/{account}/events/stream`, and both kinds of streams count together.
          */
         get: operations["events.listen"];

@@ -11,7 +11,7 @@ use crate::harness::{Home, KEY, Sink, Terminal, bellwire, send, until};
 fn address(terminal: &Terminal) -> SocketAddr {
     until("it listens", || {
         let written = terminal.written();
-        let (_, rest) = written.split_once("http://")?;
+        let (_, rest) = written.split_once("http://").filter(|(_, rest)| rest.contains("silver"))?;
         rest.split(|character: char| !(character.is_ascii_digit() || ".:".contains(character))).next()?.parse().ok()
     })
 }
