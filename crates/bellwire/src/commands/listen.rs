@@ -6,6 +6,7 @@
 
 mod arrival;
 mod desk;
+mod exchange;
 mod forward;
 mod local;
 mod remote;

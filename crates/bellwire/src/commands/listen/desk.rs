@@ -7,7 +7,8 @@ use bellwire_domain::Timestamp;
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::arrival::{Answer, Arrival, Judged};
+use super::arrival::{Arrival, Judged};
+use super::exchange::Answer;
 use crate::telemetry;
 
 /// How requests come in.

@@ -15,7 +15,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::arrival::{Answer, Received};
+use super::exchange::{Answer, Received};
 use crate::cli::ForwardUrl;
 
 /// The most bytes of a request's body, and of the body of an answer that is returned.

@@ -16,8 +16,9 @@ use http::request::Parts;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::arrival::{Answer, Arrival, Received};
+use super::arrival::Arrival;
 use super::desk::{Desk, Opening};
+use super::exchange::{Answer, Received};
 use super::forward::{BODY_BYTES_MAX, Forwarder, Passed, pass_on};
 use super::show;
 use crate::cli::ListenArguments;

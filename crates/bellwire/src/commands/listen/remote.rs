@@ -11,8 +11,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
-use super::arrival::{Answer, Arrival, Judged, Received};
+use super::arrival::{Arrival, Judged};
 use super::desk::{Desk, Opening};
+use super::exchange::{Answer, Received};
 use super::forward::{Forwarder, pass_on};
 use super::show;
 use crate::cli::{ForwardUrl, ListenArguments};

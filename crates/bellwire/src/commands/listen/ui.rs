@@ -6,6 +6,7 @@
 
 mod detail;
 mod draw;
+mod entry;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -4,9 +4,10 @@ use bytes::Bytes;
 use http::HeaderMap;
 use ratatui::text::Span;
 
-use super::super::arrival::{Answer, Judged};
+use super::super::arrival::Judged;
+use super::super::exchange::Answer;
 use super::super::show::{body, plain, time};
-use super::state::Entry;
+use super::entry::Entry;
 
 /// A line, and what kind of text it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

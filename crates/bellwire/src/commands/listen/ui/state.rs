@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::super::arrival::{Answer, Arrival, Judged};
+use super::super::arrival::{Arrival, Judged};
 use super::super::desk::{Link, Message};
+use super::super::exchange::Answer;
 use super::detail;
+use super::entry::Entry;
 
 /// The most requests that are kept.
 pub(super) const ENTRIES_MAX: usize = 1_000;
@@ -43,18 +45,12 @@ pub(super) enum Pane {
     Request,
 }
 
-/// One request, and its last answer.
-pub(super) struct Entry {
-    pub(super) arrival: Arc<Arrival>,
-    pub(super) answer: Option<Answer>,
-}
-
 /// How somebody wants it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) struct Look {
-    pub(in super::super) has_colours: bool,
+pub(crate) struct Look {
+    pub(crate) has_colours: bool,
     /// Whether bodies and answers stay hidden.
-    pub(in super::super) hide_body: bool,
+    pub(crate) hide_body: bool,
 }
 
 /// The whole of it.
@@ -148,9 +144,9 @@ impl State {
 
     fn answer(&mut self, number: u64, answer: Answer) {
         let Some(entry) = self.entries.iter_mut().rev().find(|entry| entry.arrival.number == number) else { return };
-        let before = entry.answer.as_ref().map_or(0, answer_bytes);
-        self.bytes = self.bytes + answer_bytes(&answer) - before;
+        let before = entry.bytes();
         entry.answer = Some(answer);
+        self.bytes = self.bytes + entry.bytes() - before;
         self.drop_oldest();
     }
 
@@ -158,7 +154,7 @@ impl State {
     fn drop_oldest(&mut self) {
         while self.entries.len() > ENTRIES_MAX || (self.bytes > BYTES_MAX && self.entries.len() > 1) {
             let Some(gone) = self.entries.pop_front() else { return };
-            self.bytes -= gone.arrival.request.body.len() + gone.answer.as_ref().map_or(0, answer_bytes);
+            self.bytes -= gone.bytes();
             if self.selected == Some(gone.arrival.number) {
                 self.select(None);
             }
@@ -292,30 +288,5 @@ impl State {
 
     fn scroll_max(&self) -> usize {
         self.lines().len().saturating_sub(usize::from(self.heights.1))
-    }
-}
-
-impl Entry {
-    /// The status that came back, or that none did, and how long that took.
-    pub(super) fn came_back(&self) -> String {
-        match &self.answer {
-            None if self.arrival.forwarder.is_some() => "…".to_owned(),
-            None | Some(Answer::Shown) => String::new(),
-            Some(Answer::Here(status)) => status.as_u16().to_string(),
-            Some(Answer::Forwarded { status, took, .. }) => format!("{} in {} ms", status.as_u16(), took.as_millis()),
-            Some(Answer::Failed { .. }) => "failed".to_owned(),
-        }
-    }
-
-    /// What a filter looks at.
-    fn text(&self) -> String {
-        format!("{} {} {}", self.arrival.what(), self.arrival.judged.word(), self.came_back())
-    }
-}
-
-fn answer_bytes(answer: &Answer) -> usize {
-    match answer {
-        Answer::Forwarded { body, .. } => body.len(),
-        Answer::Shown | Answer::Here(_) | Answer::Failed { .. } => 0,
     }
 }

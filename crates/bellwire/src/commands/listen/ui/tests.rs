@@ -11,8 +11,9 @@ use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::Color;
 
-use super::super::arrival::{Answer, Arrival, Judged, Received};
+use super::super::arrival::{Arrival, Judged};
 use super::super::desk::{Link, Message, Opening};
+use super::super::exchange::{Answer, Received};
 use super::super::forward::Forwarder;
 use super::draw::draw;
 use super::state::{ENTRIES_MAX, Effect, Input, Look, Pane, State};
