@@ -167,3 +167,38 @@ fn what_is_wrong_is_said_before_anything_is_asked() {
     let short = asked(&["--secret", "short"]);
     assert!(short.code == Some(1) && short.stderr.contains("Bellwire-Secret"), "{short:?}");
 }
+
+/// A contract that only its server has. Its own key signs for all accounts, and what an endpoint chooses changes the request.
+const KEYED: &str = r#"
+contract: keyed
+title: Keyed
+events:
+  - { type: claim.paid, title: Claim paid, example: { n: 1 } }
+subscription:
+  url: any
+  secret: { from: contract }
+  options: { tag: { type: string, default: none } }
+request:
+  headers: { x-signature: "{{ signature.main }}", x-key: "{{ key.id }}", x-tag: "{{ endpoint.options.tag }}" }
+  body: "{{ event.data }}"
+signatures: { main: { sign: ed25519, over: "{{ body }}", encode: base64 } }
+"#;
+
+#[test]
+fn a_contract_that_only_the_server_has_is_verified_too_and_by_a_key_that_is_not_the_real_one() {
+    let home = Home::new();
+    std::fs::write(home.path("keyed.yaml"), KEYED).unwrap();
+    let server = home.start_with(&["--allow-network", "127.0.0.0/8", "--contracts", home.path("keyed.yaml").to_str().unwrap()]);
+    server.api.put("/v1/accounts/clinic-7", &json!({ "contract": "keyed" })).expect(201);
+    server.api.publish("clinic-7", "claim.paid", r#"{"n":1}"#);
+    let words = ["--output", "json", "--after", "0", "--options", r#"{"tag":"mine"}"#];
+    let listener = Process::start(&mut listening(&home, &server, KEY, "clinic-7", &words));
+    let line = || serde_json::from_str::<Value>(&listener.line()).unwrap();
+    let (opened, shown) = (line(), line());
+    assert!(opened["signed_with"].as_str().unwrap().starts_with("-----BEGIN PUBLIC KEY-----"), "{opened}");
+    assert_eq!((&shown["verdict"], &shown["type"]), (&json!("genuine"), &json!("claim.paid")), "{shown}");
+    assert!(shown["headers"].as_array().unwrap().contains(&json!(["x-tag", "mine"])), "{shown}");
+    let real = server.api.get("/v1/contracts/keyed/keys").expect(200).to_string();
+    let shown_key = shown["headers"].as_array().unwrap().iter().find(|header| header[0] == "x-key").unwrap();
+    assert!(!real.contains(shown_key[1].as_str().unwrap()), "{real}");
+}
