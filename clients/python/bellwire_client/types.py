@@ -345,6 +345,16 @@ class EventPublish(TypedDict):
     type: str
 
 
+class HeardMessage(TypedDict):
+    """
+    One message of the stream.
+    """
+
+    data: str
+    event: str
+    id: str
+
+
 class Hold(TypedDict):
     """
     A subject under a hold.

@@ -536,6 +536,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/accounts/{account}/listen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Listen to an account's events as the requests that an endpoint would get
+         * @description For who develops a receiver on a machine that this server cannot reach. Server-sent events: the first, `listening`, says what the
+         *     requests are signed with, never a secret or a key of the account's or the contract's, and brings the contract's file, with which to
+         *     verify them. Each `request` is what an endpoint with this URL would be sent for one event of the log, as `method`, `url`, `headers`,
+         *     and `body` or `body_base64`; its `id` is the event's `seq`. `withheld` stands for an event whose data was removed or whose request
+         *     cannot be made. There is no endpoint and no delivery, and nothing is tried again. `Last-Event-ID` and the comments are as in
+         *     `/v1/accounts/{account}/events/stream`, and both kinds of streams count together.
+         */
+        get: operations["events.listen"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/accounts/{account}/portal": {
         parameters: {
             query?: never;
@@ -1760,6 +1785,15 @@ export interface components {
             statuses: {
                 [key: string]: number;
             };
+        };
+        /** @description One message of the stream. */
+        HeardMessage: {
+            /** @description What the message says, as JSON. */
+            data: string;
+            /** @description `listening`, `request` or `withheld`. */
+            event: string;
+            /** @description The `seq` of the event, or up to which the log was looked at: what to say in `Last-Event-ID`. */
+            id: string;
         };
         /** @description A subject under a hold. */
         Hold: {
@@ -6839,6 +6873,122 @@ export interface operations {
             };
             /** @description No such resource. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many deliveries of the account are waiting; It is asked for too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bellwire failed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests are waiting; Not available now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "events.listen": {
+        parameters: {
+            query?: {
+                /** @description Only events after this `seq`; `now`: only those that come from now on. By default, all. `Last-Event-ID` wins. */
+                after_seq?: string;
+                /** @description Only events of these types, aliases and groups, separated by commas. */
+                types?: string;
+                /** @description The endpoint's URL, where a request says it; by default http://localhost/. Nothing is sent there. */
+                url?: string;
+                /** @description What the endpoint chooses of its contract's options, as a JSON object; by default, nothing. */
+                options?: string;
+                /** @description `false`: the stream ends with the log. */
+                follow?: boolean;
+            };
+            header?: {
+                /** @description The secret to sign with, in the contract's form. By default one is drawn, which is another one for each stream. */
+                "Bellwire-Secret"?: string;
+            };
+            path: {
+                /** @description The account's id. */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The requests. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": "{\"id\":\"01946a2e-7c40-7000-8000-00000000000b\",\"seq\":41,\"type\":\"difference.created\",\"test\":false,\"contract\":\"noyo\",\"contract_version\":null,\"method\":\"POST\",\"url\":\"http://localhost/\",\"headers\":[[\"content-type\",\"application/json\"]],\"body\":\"{\\\"event\\\":\\\"difference.created\\\"}\",\"body_base64\":null}",
+                     *       "event": "request",
+                     *       "id": "41"
+                     *     }
+                     */
+                    "text/event-stream": components["schemas"]["HeardMessage"];
+                };
+            };
+            /** @description A query parameter is wrong; A header is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid API key. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such resource. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The contract of the account is not loaded. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -34,6 +34,8 @@ mod events;
 mod figures;
 #[path = "api/keys.rs"]
 mod keys;
+#[path = "api/listening.rs"]
+mod listening;
 #[path = "api/overload.rs"]
 mod overload;
 #[path = "api/published.rs"]

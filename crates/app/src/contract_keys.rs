@@ -92,7 +92,7 @@ impl App {
     }
 
     /// A fresh key of the contract, on a thread that may take its time.
-    async fn draw_contract_key(&self, contract: &Arc<Contract>) -> Result<Secret<String>, AppError> {
+    pub(crate) async fn draw_contract_key(&self, contract: &Arc<Contract>) -> Result<Secret<String>, AppError> {
         let entropy = self.entropy().bytes();
         let drawn = if contract.subscription().contract_keys() == Some(KeyKind::Rsa2048) {
             let contract = Arc::clone(contract);

@@ -60,14 +60,7 @@ impl App {
         let first = std::iter::once(attempt).chain(&earlier).find(|before| before.number == 1);
         let previous = earlier.iter().find(|before| before.number + 1 == attempt.number);
         let input = RenderInput {
-            event: RenderedEvent {
-                id: event.id.as_str(),
-                event_type: &event.event_type,
-                occurred_at: event.occurred_at,
-                seq: event.seq,
-                data,
-                is_test: event.is_test,
-            },
+            event: rendered_event(event, data),
             attempt: AttemptInput {
                 number: attempt.number,
                 at: attempt.started_at,
@@ -107,6 +100,18 @@ impl App {
         let mut attempts = self.records().find_delivery(delivery.id).await?.map_or_else(Vec::new, |(_, attempts)| attempts);
         attempts.retain(|before| before.number < attempt.number);
         Ok(attempts)
+    }
+}
+
+/// An event of the log as requests are made from it, with what is left of its data.
+pub(crate) fn rendered_event<'a>(event: &'a Event, data: &'a str) -> RenderedEvent<'a> {
+    RenderedEvent {
+        id: event.id.as_str(),
+        event_type: &event.event_type,
+        occurred_at: event.occurred_at,
+        seq: event.seq,
+        data,
+        is_test: event.is_test,
     }
 }
 

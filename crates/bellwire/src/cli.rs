@@ -19,6 +19,7 @@ mod config;
 mod contract;
 mod install;
 mod keys;
+mod listen;
 mod master_key;
 mod seed;
 mod tls;
@@ -29,6 +30,7 @@ pub(crate) use config::ConfigCommand;
 pub(crate) use contract::{DraftArguments, NewArguments};
 pub(crate) use install::{CompletionsArguments, HealthArguments, ManArguments};
 pub(crate) use keys::{KeysCommand, KeysCreateArguments, RotateMasterArguments};
+pub(crate) use listen::{ForwardUrl, ListenArguments};
 pub(crate) use master_key::{MasterKeyArguments, MasterKeysArguments};
 pub(crate) use seed::SeedArguments;
 pub(crate) use tls::TlsArguments;
@@ -56,8 +58,9 @@ pub(crate) enum Command {
     Doctor(DoctorArguments),
     /// Move a store from SQLite to PostgreSQL; it can be interrupted at any time, and both sides are checked
     Migrate(MigrateArguments),
-    /// Receive deliveries on this machine: show and verify each one, and optionally forward it to your own server
-    Listen(ListenArguments),
+    /// Receive deliveries on this machine, or through a running server: show and verify each one, and optionally forward it to your
+    /// own server
+    Listen(Box<ListenArguments>),
     /// Verify a captured request from standard input: genuine (exit code 0), or not, and why (1), or unsigned (2)
     Verify(VerifyArguments),
     /// Create an API key, or replace the master key, with the database and its master key alone
@@ -238,6 +241,13 @@ pub(crate) struct ConsumerArguments {
     /// The name of the contract; NAME@VERSION for another version than its default
     #[arg(long, value_name = "NAME")]
     pub(crate) contract: String,
+    #[command(flatten)]
+    pub(crate) known: KnownArguments,
+}
+
+/// What a consumer knows beside the name of the contract.
+#[derive(Args)]
+pub(crate) struct KnownArguments {
     /// A folder of contracts (*.yaml), or one such file, in addition to the built-in ones
     #[arg(long, value_name = "PATH", env = "BELLWIRE_CONTRACTS")]
     pub(crate) contracts: Option<PathBuf>,
@@ -247,24 +257,6 @@ pub(crate) struct ConsumerArguments {
     /// The endpoint's URL as registered, if a signature covers it; by default, taken from the request
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
-}
-
-#[derive(Args)]
-pub(crate) struct ListenArguments {
-    #[command(flatten)]
-    pub(crate) consumer: ConsumerArguments,
-    /// The port, on the loopback interface; 0: any free one
-    #[arg(long, value_name = "PORT", default_value_t = 9000)]
-    pub(crate) port: u16,
-    /// Forward every request to this http server, and return its answer. Without a path in the URL, the request's is kept; a query in the URL is added before the request's
-    #[arg(long, value_name = "URL")]
-    pub(crate) forward: Option<ForwardUrl>,
-    /// The status to answer with; by default, one that the contract counts as success
-    #[arg(long, value_name = "STATUS", conflicts_with = "forward", value_parser = clap::value_parser!(u16).range(200..=599))]
-    pub(crate) status: Option<u16>,
-    /// Print one line per request, without its body
-    #[arg(long)]
-    pub(crate) hide_body: bool,
 }
 
 #[derive(Args)]
@@ -378,34 +370,6 @@ fn origin(text: &str) -> Result<String, String> {
     origin.filter(|origin| origin == text).ok_or_else(|| "write an origin, such as https://app.example".to_owned())
 }
 
-/// A consumer's own server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ForwardUrl {
-    /// Host and port.
-    pub(crate) authority: String,
-    /// `None`: each request keeps its own.
-    pub(crate) path: Option<String>,
-    /// What stands before the request's own query.
-    pub(crate) query: Option<String>,
-}
-
-impl FromStr for ForwardUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "write an http URL, as in http://localhost:3000/webhooks".to_owned();
-        let url: http::Uri = text.parse().map_err(|_| wrong())?;
-        let authority = url.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(wrong)?;
-        if url.scheme() != Some(&http::uri::Scheme::HTTP) || authority.host().is_empty() {
-            return Err(wrong());
-        }
-        let port = authority.port_u16().unwrap_or(80);
-        let path = Some(url.path()).filter(|path| *path != "/").map(ToOwned::to_owned);
-        let query = url.query().filter(|query| !query.is_empty()).map(ToOwned::to_owned);
-        Ok(Self { authority: format!("{}:{port}", authority.host()), path, query })
-    }
-}
-
 fn instant(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse_rfc3339(text).map_err(|_| "write a time as in 2025-01-15T09:00:00Z".to_owned())
 }
@@ -475,20 +439,6 @@ mod tests {
         assert_eq!((limit("0"), limit("50")), (Ok(None), Ok(Some("50/s".to_owned()))));
         for text in ["", "-1", "1.5", "50/s", "1000001", "many"] {
             assert!(limit(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn forward_urls() {
-        let forward = |text: &str| text.parse::<ForwardUrl>().map(|url| (url.authority, url.path, url.query)).ok();
-        assert_eq!(forward("http://localhost:3000"), Some(("localhost:3000".to_owned(), None, None)));
-        let path = || Some("/a/b".to_owned());
-        assert_eq!(forward("http://localhost/a/b"), Some(("localhost:80".to_owned(), path(), None)));
-        assert_eq!(forward("http://localhost/a/b?c=d&e"), Some(("localhost:80".to_owned(), path(), Some("c=d&e".to_owned()))));
-        assert_eq!(forward("http://localhost/?c=d"), Some(("localhost:80".to_owned(), None, Some("c=d".to_owned()))));
-        assert_eq!(forward("http://[::1]:3000/"), Some(("[::1]:3000".to_owned(), None, None)));
-        for text in ["", "localhost:3000", "https://localhost/", "http://", "http://u:p@localhost/", "/x"] {
-            assert_eq!(forward(text), None, "{text}");
         }
     }
 

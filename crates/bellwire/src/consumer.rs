@@ -6,7 +6,7 @@ use anyhow::bail;
 use bellwire_contract::{CapturedRequest, Contract, Verdict};
 use bellwire_domain::{Secret, Timestamp};
 
-use crate::cli::ConsumerArguments;
+use crate::cli::KnownArguments;
 use crate::contracts;
 
 /// Verifies captured requests.
@@ -18,8 +18,7 @@ pub(crate) struct Consumer {
 
 impl Consumer {
     /// Checks the arguments. No message repeats a secret.
-    pub(crate) fn new(arguments: &ConsumerArguments) -> anyhow::Result<Self> {
-        let name = &arguments.contract;
+    pub(crate) fn new(name: &str, arguments: &KnownArguments) -> anyhow::Result<Self> {
         let contracts = contracts::load(arguments.contracts.as_deref())?;
         let Some(contract) = contracts.find(name) else {
             let meant = contracts.did_you_mean(name);
@@ -33,6 +32,11 @@ impl Consumer {
         }
         let secrets = arguments.secrets.iter().cloned().map(Secret::new).collect();
         Ok(Self { contract: Arc::clone(contract), secrets, url: arguments.url.clone() })
+    }
+
+    /// Whoever is told all of it by a server.
+    pub(crate) const fn told(contract: Arc<Contract>, secrets: Vec<Secret<String>>) -> Self {
+        Self { contract, secrets, url: None }
     }
 
     /// Whether a request is genuine.

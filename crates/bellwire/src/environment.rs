@@ -82,6 +82,16 @@ pub(crate) fn settings_folder() -> Option<PathBuf> {
     folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")))
 }
 
+/// Whether colours are wanted: <https://no-color.org>.
+pub(crate) fn has_colours() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Whether the terminal can be drawn on.
+pub(crate) fn has_screen() -> bool {
+    std::env::var_os("TERM").is_some_and(|terminal| !terminal.is_empty() && terminal != "dumb")
+}
+
 /// The names of the flags and environment variables that this process was given, and those of its configuration file's keys, without
 /// their values, which may be secret.
 pub(crate) fn given_flags(file_keys: impl IntoIterator<Item = String>) -> Vec<String> {

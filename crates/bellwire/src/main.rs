@@ -63,7 +63,7 @@ fn run(command: Command, configured: &Configured) -> anyhow::Result<ExitCode> {
         Command::Seed(arguments) => commands::seed::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Migrate(arguments) => commands::migrate::run(&arguments),
-        Command::Listen(arguments) => commands::listen::run(arguments),
+        Command::Listen(arguments) => commands::listen::run(*arguments),
         Command::Audit(command) => commands::audit::run(command),
         Command::Keys(command) => commands::keys::run(command),
         Command::Verify(arguments) => commands::verify::run(&arguments),

@@ -5,7 +5,8 @@ mod input;
 
 use std::sync::{Arc, OnceLock};
 
-use bellwire_domain::OutboundRequest;
+use bellwire_domain::trace::SpanIds;
+use bellwire_domain::{DeliveryId, OutboundRequest};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -202,6 +203,18 @@ impl Rendering<'_> {
         Ok(OutboundRequest { method, url: self.url, headers, spellings, body, heeded, tls })
     }
 
+    /// The trace context of the attempt's own span, as the W3C has it. What is no attempt of a delivery has a trace of its own, too.
+    fn traceparent(&self) -> String {
+        let RenderInput { delivery, attempt, .. } = self.input;
+        let random = || SpanIds {
+            trace: std::array::from_fn(|at| attempt.random.get(at).copied().unwrap_or_default()),
+            span: std::array::from_fn(|at| attempt.random.get(16 + at).copied().unwrap_or_default()),
+        };
+        let ids = DeliveryId::try_new(delivery.id).map(|id| SpanIds::of_attempt(id, attempt.number));
+        let SpanIds { trace, span } = ids.unwrap_or_else(|_| random());
+        format!("00-{}-{}-01", hex::encode(trace), hex::encode(span))
+    }
+
     fn builtin(&self, builtin: Builtin) -> Piece<'_> {
         let RenderInput { event, attempt, delivery, endpoint, account, secrets, activation, others: _, access_token } =
             self.input;
@@ -225,6 +238,7 @@ impl Rendering<'_> {
                 let tail = attempt.random.get(16..).unwrap_or_default();
                 Piece::Text(tail.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte)).to_string().into())
             }
+            Builtin::AttemptTraceparent => Piece::Text(self.traceparent().into()),
             Builtin::ActivationToken => activation.map_or(Piece::Absent, Piece::text),
             Builtin::AccessToken => access_token.map_or(Piece::Absent, Piece::text),
             Builtin::AttemptNonce => Piece::Text(SecretEncoding::Base64Url.encode(&attempt.random).into()),

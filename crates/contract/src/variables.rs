@@ -36,6 +36,7 @@ bellwire_domain::words! {
         AttemptNumber = "attempt.number",
         AttemptTraceId = "attempt.trace_id",
         AttemptSpanId = "attempt.span_id",
+        AttemptTraceparent = "attempt.traceparent",
         AttemptNonce = "attempt.nonce",
         AttemptPrevious = "attempt.previous",
         AttemptTrigger = "attempt.trigger",

@@ -1,9 +1,11 @@
 //! The language, feature by feature: a body or a contract, and what comes out of it.
 
-use crate::common::{self, DATA, NOW, body, compile, header, render, secrets, try_render, with_body};
+use crate::common::{self, DATA, NOW, body, compile, header, render, secrets, try_render, with_body, with_input};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bellwire_contract::{CapturedRequest, Contract, Verdict};
+use bellwire_contract::{AttemptInput, CapturedRequest, Contract, DeliveryInput, RenderInput, Verdict};
+use bellwire_domain::DeliveryId;
+use bellwire_domain::trace::SpanIds;
 use proptest::prelude::*;
 
 #[test]
@@ -537,4 +539,24 @@ fn a_delivery_has_an_id_as_the_contract_writes_it_and_the_same_on_every_attempt(
     assert_eq!(uuid.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "{uuid}");
     let prefixed = of("ids: { delivery: msg_ }\n");
     assert!(prefixed.starts_with("msg_") && prefixed.len() == 30, "{prefixed}");
+}
+
+#[test]
+fn an_attempt_hands_on_the_trace_of_its_own_span() {
+    let contract = compile(
+        "contract: t\ntitle: T\nevents: any\nrequest: { headers: { traceparent: \"{{ attempt.traceparent }}\" }, body: {} }\n",
+    );
+    let of = |delivery: &str, number: u32| {
+        let request = with_input("x", "{}", &[], |input| {
+            let delivery = DeliveryInput { id: delivery, ..input.delivery };
+            contract.render(&RenderInput { delivery, attempt: AttemptInput { number, ..input.attempt }, ..*input }).unwrap()
+        });
+        header(&request, "traceparent").to_owned()
+    };
+    let id = DeliveryId::from_number(41).unwrap();
+    let SpanIds { trace, span } = SpanIds::of_attempt(id, 2);
+    assert_eq!(of(&id.to_string(), 2), format!("00-{}-{}-01", hex::encode(trace), hex::encode(span)));
+    assert_eq!(of(&id.to_string(), 2), of(&id.to_string(), 2));
+    assert_ne!(of(&id.to_string(), 2), of(&id.to_string(), 3));
+    assert_eq!(of("other", 1), "00-000102030405060708090a0b0c0d0e0f-1011121314151617-01", "what is no delivery has a trace, too");
 }

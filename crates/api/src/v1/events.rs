@@ -1,6 +1,8 @@
 //! Events on the wire.
 
+mod following;
 mod list;
+mod listen;
 mod publish;
 mod stream;
 
@@ -12,10 +14,13 @@ use utoipa_axum::routes;
 
 use crate::Api;
 
-pub(crate) use stream::Streams;
+pub(crate) use following::Streams;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(publish::publish, list::list)).routes(routes!(stream::stream))
+    OpenApiRouter::new()
+        .routes(routes!(publish::publish, list::list))
+        .routes(routes!(stream::stream))
+        .routes(routes!(listen::listen))
 }
 
 /// The result of publishing an event.

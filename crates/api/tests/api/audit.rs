@@ -8,7 +8,7 @@ use crate::document::operations;
 use crate::support::{ADMIN, Server};
 
 /// The records of each operation; empty: it leaves none.
-const RECORDS: [(&str, &str); 67] = [
+const RECORDS: [(&str, &str); 68] = [
     ("keys.create", "key.created"),
     ("keys.list", ""),
     ("keys.delete", "key.deleted"),
@@ -44,6 +44,7 @@ const RECORDS: [(&str, &str); 67] = [
     ("events.publish", "events.published"),
     ("events.list", "payloads.read"),
     ("events.stream", "payloads.read"),
+    ("events.listen", "payloads.read"),
     ("resources.put", "resources.put"),
     ("resources.get", "payloads.read"),
     ("resources.list", ""),

@@ -9,7 +9,7 @@ use crate::support::{ADMIN, Server};
 
 /// `id`: admin, publisher, consumer on its own account, consumer on another's, auditor, nobody.
 /// `+` allowed, `-` 403, `0` 404, `!` 401.
-const MATRIX: [(&str, &str); 67] = [
+const MATRIX: [(&str, &str); 68] = [
     ("keys.create", "+----!"),
     ("keys.list", "+----!"),
     ("keys.delete", "+----!"),
@@ -45,6 +45,7 @@ const MATRIX: [(&str, &str); 67] = [
     ("events.publish", "++---!"),
     ("events.list", "+-+0+!"),
     ("events.stream", "+-+0+!"),
+    ("events.listen", "+-+0-!"),
     ("resources.put", "++---!"),
     ("resources.get", "+++0-!"),
     ("resources.list", "+++0-!"),

@@ -12,7 +12,7 @@ use bellwire_domain::Secret;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use http::request::Builder;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderName, HeaderValue, Method, Request, Response};
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -117,12 +117,12 @@ impl Http {
     pub(crate) async fn follow(
         &self,
         path: &str,
-        last_event_id: Option<&str>,
-        mut take: impl FnMut(Message) -> bool,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        mut take: impl AsyncFnMut(Message) -> bool,
     ) -> Result<(), Failure> {
         let mut request = self.request(Method::GET, path).header(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        if let Some(seen) = last_event_id {
-            request = request.header("last-event-id", seen);
+        for (name, value) in headers {
+            request = request.header(name, value);
         }
         let request = request.body(Body::empty()).map_err(|error| self.unreachable(&error))?;
         self.exchange(request, async |response| {
@@ -137,7 +137,7 @@ impl Http {
                 let frame = frame.map_err(|error| self.unreachable(&error))?;
                 let messages = parser.push(frame.data_ref().map_or(&[], |data| &data[..]));
                 for message in messages.map_err(|reason| self.unreachable(&reason))? {
-                    if !take(message) {
+                    if !take(message).await {
                         return Ok(());
                     }
                 }

@@ -8,6 +8,8 @@ const MESSAGE_BYTES_MAX: usize = 32 << 20;
 pub(crate) struct Message {
     /// Its id; none: the stream only said how far it is, or nothing.
     pub(crate) id: Option<String>,
+    /// What kind of message it is, where the stream has several.
+    pub(crate) kind: Option<String>,
     /// Its data, without the line break at its end; none: there is no event.
     pub(crate) data: Option<String>,
 }
@@ -19,6 +21,7 @@ pub(crate) struct Parser {
     /// How much of the rest has no end of a line in it.
     looked_at: usize,
     id: Option<String>,
+    kind: Option<String>,
     data: Option<String>,
 }
 
@@ -46,13 +49,14 @@ impl Parser {
     /// The message that this line ends.
     fn line(&mut self, line: &str) -> Option<Message> {
         if line.is_empty() {
-            let (id, data) = (self.id.take(), self.data.take());
-            return (id.is_some() || data.is_some()).then_some(Message { id, data });
+            let (id, kind, data) = (self.id.take(), self.kind.take(), self.data.take());
+            return (id.is_some() || data.is_some()).then_some(Message { id, kind, data });
         }
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match (field, &mut self.data) {
             ("id", _) => self.id = Some(value.to_owned()),
+            ("event", _) => self.kind = Some(value.to_owned()),
             ("data", Some(data)) => {
                 data.push('\n');
                 data.push_str(value);
@@ -70,9 +74,20 @@ mod tests {
 
     #[test]
     fn messages_however_they_are_cut() {
-        let text = ": so far\nid: 4\n\nid: 5\ndata: {\"a\":\ndata:  1}\r\n\r\nretry: 1\n\ndata:x\n\ndata: unfinished\n";
-        let message = |id: Option<&str>, data: Option<&str>| Message { id: id.map(str::to_owned), data: data.map(str::to_owned) };
-        let expected = [message(Some("4"), None), message(Some("5"), Some("{\"a\":\n 1}")), message(None, Some("x"))];
+        let text = concat!(
+            ": so far\nid: 4\n\nid: 5\ndata: {\"a\":\ndata:  1}\r\n\r\nretry: 1\n\n",
+            "event: kind\ndata:x\n\nevent: kind\n\ndata:y\n\ndata: unfinished\n"
+        );
+        let message = |id: Option<&str>, kind: Option<&str>, data: Option<&str>| {
+            let [id, kind, data] = [id, kind, data].map(|text| text.map(str::to_owned));
+            Message { id, kind, data }
+        };
+        let expected = [
+            message(Some("4"), None, None),
+            message(Some("5"), None, Some("{\"a\":\n 1}")),
+            message(None, Some("kind"), Some("x")),
+            message(None, None, Some("y")),
+        ];
         for size in 1..text.len() {
             let mut parser = Parser::default();
             let found: Vec<Message> = text.as_bytes().chunks(size).flat_map(|piece| parser.push(piece).unwrap()).collect();

@@ -25,7 +25,7 @@ const NOTHING_TO_JUDGE: u8 = 2;
 
 /// Prints the verdict. Exit code 0: genuine; 1: not genuine; 2: unsigned.
 pub(crate) fn run(arguments: &VerifyArguments) -> anyhow::Result<ExitCode> {
-    let consumer = Consumer::new(&arguments.consumer)?;
+    let consumer = Consumer::new(&arguments.consumer.contract, &arguments.consumer.known)?;
     let capture = read_input()?;
     let head = Head::parse(&capture)?;
     let body = match (&arguments.body, head.body) {

@@ -6,6 +6,7 @@ mod listener;
 mod platform;
 mod receiver;
 mod server;
+mod terminal;
 mod tls;
 
 use bellwire_domain::Timestamp;
@@ -20,6 +21,7 @@ pub(crate) use listener::Listener;
 pub(crate) use platform::{Platform, old_request, shipped};
 pub(crate) use receiver::{Receiver, Seen, starting};
 pub(crate) use server::{Home, KEY, LOCAL, MASTER_KEY, Server};
+pub(crate) use terminal::Terminal;
 pub(crate) use tls::Caller;
 
 /// The time by the wall clock.

@@ -30,6 +30,8 @@ mod harness;
 mod install;
 mod lessons;
 mod listen;
+mod listen_screen;
+mod listen_server;
 mod logs_postgres;
 mod mechanisms;
 mod metrics;

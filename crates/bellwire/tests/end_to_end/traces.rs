@@ -170,3 +170,47 @@ fn without_a_collector_nothing_is_told() {
     server.api.attempted("clinic", &event, 1);
     assert_eq!((spans_total(&server.api, "sent"), spans_total(&server.api, "dropped")), (Some(0), Some(0)));
 }
+
+/// A contract that hands the trace on.
+const TRACED: &str = r#"
+contract: traced
+title: Traced
+events: any
+subscription: { url: any, secret: { from: generated } }
+request:
+  headers: { traceparent: "{{ attempt.traceparent }}" }
+  body: "{{ event.data }}"
+"#;
+
+#[test]
+fn a_receiver_is_handed_the_trace_of_each_attempt_where_the_contract_says_so() {
+    let home = Home::new();
+    std::fs::write(home.path("traced.yaml"), TRACED).unwrap();
+    let (collector, sink) = (Sink::start(|_| 200), Sink::start(|_| 500));
+    let contracts = home.path("traced.yaml");
+    let flags = [&LOCAL[..], &["--contracts", contracts.to_str().unwrap()]].concat();
+    let server = home.start_in(&[("BELLWIRE_OTLP_ENDPOINT", &collector.url("/otlp"))], &flags);
+    server.api.put("/v1/accounts/clinic", &json!({ "contract": "traced" })).expect(201);
+    server.api.post("/v1/accounts/clinic/endpoints", &json!({ "url": sink.url("/in") })).expect(201);
+    let event = publish(&server.api);
+    let delivery = server.api.attempted("clinic", &event, 1)["id"].as_str().unwrap().to_owned();
+    let handed = |count: usize| {
+        let seen = sink.wait_for(count);
+        seen.iter().map(|request| request.header("traceparent").unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let told = |count: usize| {
+        let attempts = || collected(&collector).into_iter().filter(|span| span.kind == 3).collect::<Vec<_>>();
+        until("the attempts are told", || Some(attempts()).filter(|attempts| attempts.len() >= count))
+    };
+    let first = handed(1);
+    assert_eq!(first[0], format!("00-{}-{}-01", told(1)[0].trace, told(1)[0].id));
+    server.kill();
+    // Nobody collects, and the next attempt has its trace all the same.
+    let server = home.start_with(&flags);
+    server.api.post(&format!("/v1/deliveries/{delivery}/retry"), &json!({})).expect(200);
+    let both = handed(2);
+    let ids = |text: &str| text.split('-').map(ToOwned::to_owned).collect::<Vec<_>>();
+    let (one, other) = (ids(&both[0]), ids(&both[1]));
+    assert_eq!((one[0].as_str(), other[3].as_str(), other[1].len(), other[2].len()), ("00", "01", 32, 16));
+    assert!(one[1] != other[1] && one[2] != other[2], "a retry is a trace of its own: {both:?}");
+}

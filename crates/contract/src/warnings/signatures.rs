@@ -91,6 +91,7 @@ fn is_of_this_request(variable: &Variable) -> bool {
         | Builtin::AttemptNumber
         | Builtin::AttemptTraceId
         | Builtin::AttemptSpanId
+        | Builtin::AttemptTraceparent
         | Builtin::AttemptNonce
         | Builtin::AttemptPrevious
         | Builtin::AttemptTrigger

@@ -8,15 +8,14 @@ use std::io;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::response::Response;
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
-use http::request::Parts;
-use http::{Request, StatusCode, Uri, Version};
+use http::{Request, Response, StatusCode, Uri, Version};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use super::exchange::{Answer, Received};
 use crate::cli::ForwardUrl;
 
 /// The most bytes of a request's body, and of the body of an answer that is returned.
@@ -83,26 +82,26 @@ impl Forwarder {
     }
 
     /// Sends the request on, and returns the server's answer.
-    pub(super) async fn pass_on(&self, parts: Parts, body: Bytes) -> Result<Response, Failure> {
-        let request = self.request(parts, body).map_err(|error| Failure::Broken(error.into()))?;
+    async fn pass_on(&self, received: &Received) -> Result<Response<Bytes>, Failure> {
+        let request = self.request(received).map_err(|error| Failure::Broken(error.into()))?;
         tokio::time::timeout(self.timeout, self.exchange(request)).await.unwrap_or(Err(Failure::Silent(self.timeout)))
     }
 
-    fn request(&self, parts: Parts, body: Bytes) -> Result<Request<Body>, http::Error> {
-        let target = target(&self.url, &parts.uri);
-        let mut headers = parts.headers;
+    fn request(&self, received: &Received) -> Result<Request<Body>, http::Error> {
+        let Received { method, uri, headers, body } = received;
+        let (target, mut headers) = (target(&self.url, uri), headers.clone());
         drop_hop_by_hop(&mut headers);
         // HTTP/2 has the host elsewhere; HTTP/1.1 requires the header.
-        if let (false, Some(host)) = (headers.contains_key(HOST), parts.uri.authority()) {
+        if let (false, Some(host)) = (headers.contains_key(HOST), uri.authority()) {
             headers.insert(HOST, HeaderValue::from_str(host.as_str())?);
         }
-        let mut request = Request::builder().method(parts.method).uri(target.parse::<Uri>()?).body(Body::from(body))?;
+        let mut request = Request::builder().method(method).uri(target.parse::<Uri>()?).body(Body::from(body.clone()))?;
         *request.headers_mut() = headers;
         *request.version_mut() = Version::HTTP_11;
         Ok(request)
     }
 
-    async fn exchange(&self, request: Request<Body>) -> Result<Response, Failure> {
+    async fn exchange(&self, request: Request<Body>) -> Result<Response<Bytes>, Failure> {
         let stream = TcpStream::connect(&self.url.authority).await.map_err(Failure::Unreachable)?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| Failure::Broken(error.into()))?;
@@ -111,12 +110,39 @@ impl Forwarder {
             let body = axum::body::to_bytes(Body::new(body), BODY_BYTES_MAX).await?;
             drop_hop_by_hop(&mut parts.headers);
             parts.version = Version::default();
-            Ok::<_, axum::BoxError>(Response::from_parts(parts, Body::from(body)))
+            Ok::<_, axum::BoxError>(Response::from_parts(parts, body))
         };
         // The sender is dropped with the answer, which ends the connection.
         let (answer, _) = tokio::join!(answer, connection);
         answer.map_err(Failure::Broken)
     }
+}
+
+/// What came of passing a request on, and how long that took.
+pub(super) struct Passed {
+    pub(super) answer: Result<Response<Bytes>, Failure>,
+    pub(super) took: Duration,
+}
+
+impl Passed {
+    /// What is shown of it, where nobody else waits for the answer.
+    pub(super) fn into_answer(self) -> Answer {
+        let took = self.took;
+        match self.answer {
+            Ok(answer) => {
+                let (parts, body) = answer.into_parts();
+                Answer::Forwarded { status: parts.status, headers: parts.headers, body, took }
+            }
+            Err(failure) => Answer::Failed { reason: failure.to_string(), told: None, took },
+        }
+    }
+}
+
+/// Passes a request on, and takes the time.
+pub(super) async fn pass_on(forwarder: &Forwarder, received: &Received) -> Passed {
+    let began = tokio::time::Instant::now();
+    let answer = forwarder.pass_on(received).await;
+    Passed { answer, took: began.elapsed() }
 }
 
 /// The path of the forward URL, or else the request's; then the queries of both.

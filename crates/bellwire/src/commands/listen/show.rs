@@ -1,8 +1,7 @@
-//! Prints what arrived. All of it comes from a stranger, so none of it may control the terminal.
+//! Texts of what arrived. All of it comes from a stranger, so none of it may control the terminal.
 
 use std::fmt::Write as _;
 
-use bellwire_contract::{NamedEvent, Verdict};
 use bellwire_domain::Timestamp;
 use bellwire_domain::time::Zone;
 use serde_json::value::RawValue;
@@ -13,37 +12,6 @@ const WORD_CHARS_MAX: usize = 200;
 const SHOWN_CHARS_MAX: usize = 64 * 1_024;
 /// Indentation per level of JSON.
 const INDENT: &str = "  ";
-
-/// One request and what happened to it.
-pub(super) struct Arrival {
-    pub(super) at: Timestamp,
-    pub(super) named: NamedEvent,
-    /// Method and target.
-    pub(super) request: String,
-    pub(super) verdict: Verdict,
-    pub(super) answer: String,
-}
-
-impl Arrival {
-    /// One line, and the body below it unless it is hidden.
-    pub(super) fn show(&self, body: &[u8], hide_body: bool) -> String {
-        let what = match (&self.named.event_type, &self.named.id) {
-            (Some(event_type), Some(id)) => format!("{}  {}", plain(event_type), plain(id)),
-            (Some(name), None) | (None, Some(name)) => plain(name),
-            (None, None) => plain(&self.request),
-        };
-        let verdict = match &self.verdict {
-            Verdict::Genuine => "genuine".to_owned(),
-            Verdict::Unsigned => "unsigned".to_owned(),
-            Verdict::Rejected { reason } => format!("not genuine: {}", plain(reason)),
-        };
-        let mut text = format!("{}  {what}  {} bytes  {verdict}  ({})", time(self.at), body.len(), self.answer);
-        if !hide_body && !body.is_empty() {
-            let _ = write!(text, "\n{}\n", self::body(body));
-        }
-        text
-    }
-}
 
 /// The instant, to the millisecond.
 pub(super) fn time(at: Timestamp) -> String {
@@ -67,7 +35,7 @@ fn push_plain(characters: impl Iterator<Item = char>, out: &mut String) {
 }
 
 /// JSON with each member on its own line; other text unchanged.
-fn body(body: &[u8]) -> String {
+pub(super) fn body(body: &[u8]) -> String {
     let Ok(text) = std::str::from_utf8(body) else { return format!("{INDENT}(bytes that are no text)") };
     let is_json = serde_json::from_str::<&RawValue>(text).is_ok();
     let shown = if is_json { pretty(text) } else { text.to_owned() };

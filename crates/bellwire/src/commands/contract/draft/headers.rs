@@ -61,7 +61,10 @@ pub(super) fn guess(header: &Header<'_>) -> Guess {
     if has(&["attempt", "retry"]) {
         return Guess::Sent("{{ attempt.number }}".to_owned());
     }
-    if has(&["traceparent", "trace"]) || has(&["correlation"]) {
+    if has(&["traceparent"]) {
+        return Guess::Sent("{{ attempt.traceparent }}".to_owned());
+    }
+    if has(&["trace"]) || has(&["correlation"]) {
         return Guess::Open("{{ attempt.trace_id }}".to_owned());
     }
     if has(&["id", "delivery"]) {

@@ -20,13 +20,13 @@ impl Default for Streams {
 
 impl Streams {
     /// Room for one more of this account's, if there is any.
-    pub(super) fn take(&self, account: &AccountId) -> Option<Place> {
+    pub(in super::super) fn take(&self, account: &AccountId) -> Option<Place> {
         self.0.lock().take(account, 1).then(|| Place { streams: self.clone(), account: account.clone() })
     }
 }
 
 /// The room of one stream. Dropped, it is free for others.
-pub(super) struct Place {
+pub(in super::super) struct Place {
     streams: Streams,
     account: AccountId,
 }
