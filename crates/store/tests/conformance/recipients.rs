@@ -45,7 +45,7 @@ async fn change(fixture: &Fixture, endpoint: &str, changes: EndpointChanges) {
 
 #[tokio::test]
 async fn a_change_counts_from_the_next_event_on() {
-    let mut fixture = Fixture::new();
+    let fixture = Fixture::new();
     let account = many(&fixture).await;
     for _ in 0..3 {
         assert_eq!(gets(&fixture, &account, "t03").await, ["e03", "e30", "e31"]);
