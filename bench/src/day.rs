@@ -4,19 +4,19 @@
 mod direct;
 mod platform;
 pub(crate) mod receivers;
+mod receiving;
 
 use std::slice::from_ref;
 use std::sync::Arc;
 
 use anyhow::Context;
-use bellwire_testkit::authority::{Authority, pem};
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use self::platform::{Endpoint, HOSTS, Happened, Platform, event_type};
-use self::receivers::{AUTHORITY, CERTIFICATE, KEY, address};
+use self::platform::{Happened, Platform, event_type};
+use self::receivers::AUTHORITY;
+use self::receiving::Receiving;
 use crate::bench::Bench;
 use crate::content::data;
 use crate::measure::Watch;
@@ -29,35 +29,6 @@ use crate::target::Figure;
 const DIVISOR: usize = 5;
 /// Requests in flight that a busy tenant's endpoint takes.
 const IN_FLIGHT_MAX: usize = 256;
-
-/// The receivers, and what they identify themselves with.
-struct Receiving {
-    process: Process,
-    port: u16,
-    folder: TempDir,
-}
-
-impl Receiving {
-    async fn start() -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let authority = Authority::new("bench");
-        let hosts: Vec<String> = (0..HOSTS).map(|host| address(host).to_string()).collect();
-        let identity = authority.issue_for(&hosts);
-        for (name, kind, der) in [
-            (AUTHORITY, "CERTIFICATE", &authority.certificate),
-            (CERTIFICATE, "CERTIFICATE", &identity.certificate),
-            (KEY, "PRIVATE KEY", &identity.key),
-        ] {
-            std::fs::write(folder.path().join(name), pem(kind, der))?;
-        }
-        let (process, port) = Process::receivers(folder.path()).await?;
-        Ok(Self { process, port, folder })
-    }
-
-    fn url(&self, endpoint: &Endpoint) -> String {
-        format!("https://{}:{}/day/{}", address(endpoint.host), self.port, endpoint.number)
-    }
-}
 
 /// Measures a bare client, the server as fast as it goes, and at half of that.
 pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Day> {

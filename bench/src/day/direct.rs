@@ -18,9 +18,9 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::Receiving;
 use super::platform::Platform;
 use super::receivers::AUTHORITY;
+use super::receiving::Receiving;
 use crate::bench::Bench;
 use crate::content::data;
 use crate::measure::Watch;
