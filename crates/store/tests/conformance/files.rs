@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_domain::RoomLimits;
-use bellwire_domain::{Decision, EventFilter};
+use bellwire_domain::{Decision, EventFilter, RetentionPeriods};
 use bellwire_store::doctor::examine;
-use bellwire_store::{Location, NewEvent, OpenError};
+use bellwire_store::{Location, NewEvent, OpenError, Removed};
 use bellwire_testkit::ManualClock;
 
 use crate::backend::Place;
@@ -184,4 +184,29 @@ async fn a_log_that_was_not_emptied_before_a_death_is_emptied_at_the_start() {
     drop(reader);
     let fixture = fixture.killed();
     assert_eq!(carved(&fixture, &gone), 0);
+}
+
+#[tokio::test]
+async fn a_round_of_retention_that_finds_nothing_old_writes_nothing() {
+    let mut fixture = Fixture::new();
+    for id in ["a", "b", "c"] {
+        let account = fixture.account(id).await;
+        fixture.endpoint(id, "e", EventFilter::All).await;
+        fixture.publish(&account, vec![event("e1", "x")]).await.unwrap();
+    }
+    for delivery in fixture.take().await {
+        fixture.record(&delivery, Decision::Delivered).await;
+    }
+    let year = Some(Duration::from_secs(365 * 86_400));
+    let everybody = RetentionPeriods { history: year, payloads: year, disclosures: year, ..RetentionPeriods::default() };
+    let first = fixture.store.queue.retain(everybody).await.unwrap(); // writes down from where on history is kept
+    assert_eq!(first, Removed::default());
+    let watching = rusqlite::Connection::open(fixture.place.path()).unwrap();
+    let version = || watching.query_row("PRAGMA data_version", [], |row| row.get::<_, i64>(0)).unwrap();
+    let before = version();
+    fixture.store.queue.retain(everybody).await.unwrap();
+    fixture.store.queue.expire(everybody).await.unwrap();
+    assert_eq!(version(), before);
+    fixture.account("d").await;
+    assert_ne!(version(), before, "what is written is seen");
 }
