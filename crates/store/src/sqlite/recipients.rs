@@ -25,9 +25,13 @@ use crate::sql::{Db, Select, params};
 static ENDPOINTS: Select<RecipientColumns> = Select::new("FROM endpoints p WHERE p.account_id = $1 ORDER BY p.id");
 const DATA_VERSION: &str = "PRAGMA data_version";
 
-/// Endpoints and types that are kept in all, some 250 bytes for each, and those of one account: what it has beyond that is read each time.
-const WEIGHT_MAX: usize = 32_768;
-const ACCOUNT_WEIGHT_MAX: usize = WEIGHT_MAX / 4;
+/// Bytes that are kept in all, and those of one account: one whose endpoints take more is read each time.
+const BYTES_MAX: usize = 8 << 20;
+const ACCOUNT_BYTES_MAX: usize = BYTES_MAX / 4;
+/// About what an account takes beside its endpoints.
+const ENTRY_BYTES: usize = size_of::<Entry>() + 128;
+/// About how many accounts that is, for the first allocation.
+const ACCOUNTS: usize = 4_096;
 
 /// Said by the triggers; the function that they call.
 const FORGET: &str = "bellwire_forget_recipients";
@@ -39,30 +43,30 @@ pub(super) struct Recipients {
 }
 
 struct Kept {
-    accounts: Cache<Box<str>, Entry, ByWeight>,
+    accounts: Cache<Box<str>, Entry, ByBytes>,
     /// While a plan is written: its counters are known.
     is_planned: bool,
 }
 
 struct Entry {
-    weight: u64,
+    bytes: u64,
     /// `None`: taken out.
     endpoints: Option<PlannedEndpoints>,
 }
 
 #[derive(Clone)]
-struct ByWeight;
+struct ByBytes;
 
-impl Weighter<Box<str>, Entry> for ByWeight {
+impl Weighter<Box<str>, Entry> for ByBytes {
     fn weight(&self, _: &Box<str>, entry: &Entry) -> u64 {
-        entry.weight
+        entry.bytes
     }
 }
 
 impl Recipients {
     /// None yet, of the store that this connection writes.
     pub(super) fn watch(connection: &Connection) -> Result<Self, StoreError> {
-        let accounts = Cache::with_weighter(WEIGHT_MAX / 8, WEIGHT_MAX as u64, ByWeight);
+        let accounts = Cache::with_weighter(ACCOUNTS, BYTES_MAX as u64, ByBytes);
         let kept = Arc::new(Mutex::new(Kept { accounts, is_planned: false }));
         let forgetting = Arc::clone(&kept);
         connection.create_scalar_function(FORGET, 1, FunctionFlags::SQLITE_UTF8, move |context| {
@@ -97,9 +101,9 @@ impl Recipients {
             return Ok(endpoints);
         }
         let endpoints = read(db, account_id)?;
-        let weight = 1 + endpoints.weight();
-        if weight <= ACCOUNT_WEIGHT_MAX {
-            kept.accounts.insert(account_id.as_str().into(), Entry { weight: weight as u64, endpoints: None });
+        let bytes = ENTRY_BYTES + endpoints.bytes();
+        if bytes <= ACCOUNT_BYTES_MAX {
+            kept.accounts.insert(account_id.as_str().into(), Entry { bytes: bytes as u64, endpoints: None });
         }
         Ok(endpoints)
     }

@@ -12,6 +12,9 @@ use crate::rows::endpoint::RecipientColumns;
 
 /// From so many endpoints on, what they want is worth an index.
 const INDEXED_FROM: usize = 16;
+/// About what an endpoint takes beside its texts, and a type in a filter or in the index.
+const ENDPOINT_BYTES: usize = size_of::<PlannedEndpoint>() + 64;
+const TYPE_BYTES: usize = 48;
 
 /// One of an account's endpoints.
 pub(crate) struct PlannedEndpoint {
@@ -128,13 +131,14 @@ impl PlannedEndpoints {
         changed.into_iter().filter_map(|at| self.list.get(at))
     }
 
-    /// What they take to be kept: the number of endpoints and of the types that they want.
-    pub(crate) fn weight(&self) -> usize {
+    /// About what they take in memory, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
         let types = |endpoint: &PlannedEndpoint| match &endpoint.recipient.filter {
             EventFilter::All => 0,
-            EventFilter::Only(types) => types.len(),
+            EventFilter::Only(types) => types.iter().map(|name| 2 * (TYPE_BYTES + name.as_str().len())).sum(),
         };
-        self.list.iter().map(|endpoint| 1 + types(endpoint)).sum()
+        let options = |endpoint: &PlannedEndpoint| endpoint.options.as_ref().map_or(0, String::len);
+        self.list.iter().map(|endpoint| ENDPOINT_BYTES + types(endpoint) + options(endpoint)).sum()
     }
 
     /// As they are for the next commit, with an index if it is worth it.
