@@ -90,11 +90,19 @@ export async function receiver(status = 200) {
   return self;
 }
 
+// In the page: until colours that change slowly are what they are changing to.
+async function settled() {
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const changing = document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime < Infinity);
+  await Promise.allSettled(changing.map((one) => one.finished));
+}
+
 /** What must hold on every page: no violation that axe finds in light and in dark, nothing that scrolls sideways on a phone. */
 export async function check(page) {
   const before = page.viewportSize();
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme });
+    await page.evaluate(settled);
     await page.evaluate(axeSource);
     const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
     const found = violations.map((one) => `${one.id}: ${one.help}: ${one.nodes.map((node) => node.html).slice(0, 3).join(" ")}`);
