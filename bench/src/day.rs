@@ -19,6 +19,7 @@ use self::receivers::AUTHORITY;
 use self::receiving::Receiving;
 use crate::bench::Bench;
 use crate::content::data;
+use crate::growth::population::create_signed;
 use crate::measure::Watch;
 use crate::produce::{Load, Post, produce};
 use crate::report::{Day, Measurement, say};
@@ -103,24 +104,7 @@ async fn settle(bench: &Bench, server: &Process, receiving: &Receiving, platform
             wanted.push((format!("{}/endpoints", account(number)), fields));
         }
     }
-    let (path, first) = wanted.first().context("there are endpoints")?;
-    let created = bench.client(server).await?.json(Method::POST, path, first).await?;
-    let secret = created.get("secret").and_then(Value::as_str).context("no secret was shown")?.to_owned();
-    let bodies: Vec<(String, Bytes)> = wanted
-        .into_iter()
-        .skip(1)
-        .map(|(path, mut fields)| {
-            if let Some(fields) = fields.as_object_mut() {
-                fields.insert("secret".to_owned(), secret.as_str().into());
-            }
-            (path, Bytes::from(fields.to_string()))
-        })
-        .collect();
-    let (count, bodies) = (bodies.len(), Arc::new(bodies));
-    let create = move |number: usize| {
-        let (path, body) = bodies.get(number).cloned().unwrap_or_default();
-        Post { method: Method::POST, path, body }
-    };
-    produce(bench, from_ref(server), Load { count, rate: None, said_as: None }, create).await?;
-    Ok(secret)
+    let (count, wanted) = (wanted.len(), Arc::new(wanted));
+    let wanted = move |number: usize| wanted.get(number).cloned().unwrap_or_default();
+    create_signed(bench, server, Load { count, rate: None, said_as: None }, wanted).await
 }

@@ -1,5 +1,6 @@
 //! Child processes: the sink, the server under test, and what they cost according to the system.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -58,31 +59,20 @@ pub(crate) fn binary(given: Option<&Path>) -> anyhow::Result<PathBuf> {
 
 impl Process {
     pub(crate) async fn sink() -> anyhow::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg("--sink")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .context("the sink does not start")?;
-        let port = first_line(&mut child).await.context("the sink")?.parse()?;
-        Ok(Self { child, port, key: String::new(), ready_after: Duration::ZERO, folder: None })
+        let (child, line) = own(&["--sink".as_ref()]).await.context("the sink")?;
+        Self::receiver(child, &line)
     }
 
     /// The receivers of a platform's day, with what they identify themselves with in a folder; and their port.
     pub(crate) async fn receivers(folder: &Path) -> anyhow::Result<(Self, u16)> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg("--receivers")
-            .arg(folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .context("the receivers do not start")?;
-        let line = first_line(&mut child).await.context("the receivers")?;
+        let (child, line) = own(&["--receivers".as_ref(), folder.as_os_str()]).await.context("the receivers")?;
         let (asked, port) = line.split_once(' ').with_context(|| format!("no ports in `{line}`"))?;
-        let process = Self { child, port: asked.parse()?, key: String::new(), ready_after: Duration::ZERO, folder: None };
-        Ok((process, port.parse()?))
+        Ok((Self::receiver(child, asked)?, port.parse()?))
+    }
+
+    /// What is asked at this port for what has arrived.
+    fn receiver(child: Child, port: &str) -> anyhow::Result<Self> {
+        Ok(Self { child, port: port.parse()?, key: String::new(), ready_after: Duration::ZERO, folder: None })
     }
 
     /// A server on a new store.
@@ -163,6 +153,19 @@ impl Drop for Process {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
+}
+
+/// This program in another part, which it has until its input ends; and what it says first.
+async fn own(arguments: &[&OsStr]) -> anyhow::Result<(Child, String)> {
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .context("it does not start")?;
+    let line = first_line(&mut child).await?;
+    Ok((child, line))
 }
 
 /// The first line that a child prints.

@@ -60,12 +60,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     runtime.block_on(async {
         let sink = Sink::listen().context("the sink cannot listen")?;
         writeln!(std::io::stdout(), "{}", sink.port()?)?;
-        let mut input = tokio::io::stdin();
-        let mut ignored = [0; 16];
-        tokio::select! {
-            served = sink.serve() => served,
-            read = input.read(&mut ignored) => read.map(drop).map_err(Into::into),
-        }
+        sink.serve_until_input_ends().await
     })
 }
 
@@ -93,8 +88,17 @@ impl Sink {
         Arc::clone(&self.arrivals)
     }
 
-    /// Serves until it is dropped.
-    pub(crate) async fn serve(self) -> anyhow::Result<()> {
+    /// Serves until whoever started this process is gone, or lets go of its input.
+    pub(crate) async fn serve_until_input_ends(self) -> anyhow::Result<()> {
+        let mut input = tokio::io::stdin();
+        let mut ignored = [0; 16];
+        tokio::select! {
+            served = self.serve() => served,
+            read = input.read(&mut ignored) => read.map(drop).map_err(Into::into),
+        }
+    }
+
+    async fn serve(self) -> anyhow::Result<()> {
         let quiet = Arc::new(AtomicUsize::new(0));
         let connections = TaskTracker::new();
         loop {

@@ -24,7 +24,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Mutex;
 use tokio_rustls::TlsAcceptor;
@@ -68,12 +67,7 @@ pub(crate) fn run(folder: &Path) -> anyhow::Result<()> {
             tasks.spawn(accept(listener, acceptor, Arc::clone(&receivers), seed, tasks.clone()));
         }
         writeln!(std::io::stdout(), "{} {port}", sink.port()?)?;
-        let mut input = tokio::io::stdin();
-        let mut ignored = [0; 16];
-        tokio::select! {
-            served = sink.serve() => served,
-            read = input.read(&mut ignored) => read.map(drop).map_err(Into::into),
-        }
+        sink.serve_until_input_ends().await
     })
 }
 

@@ -155,23 +155,15 @@ impl Population {
             let path = if self.gets_events(endpoint) { "many" } else { "quiet" };
             self.kind.wanted(&format!("http://127.0.0.1:{port}/{path}/{endpoint}"), endpoint % self.per_account)
         };
+        let wanted = move |endpoint: usize| (path(endpoint), wanted(endpoint));
+        let load = Load { count: self.count, rate: None, said_as: Some(self.kind.plural()) };
         let secret = match self.kind {
-            Kind::Subscription => None,
-            Kind::Webhook => {
-                let created = bench.client(server).await?.json(Method::POST, &path(0), &wanted(0)).await?;
-                Some(created.get("secret").and_then(Value::as_str).context("no secret was shown")?.to_owned())
+            Kind::Webhook => Some(create_signed(bench, server, load, wanted).await?),
+            Kind::Subscription => {
+                produce(bench, from_ref(server), load, move |endpoint| create(wanted(endpoint))).await?;
+                None
             }
         };
-        let (first, given) = (usize::from(secret.is_some()), secret.clone());
-        let create = move |number: usize| {
-            let mut wanted = wanted(number + first);
-            if let (Some(secret), Some(fields)) = (&given, wanted.as_object_mut()) {
-                fields.insert("secret".to_owned(), secret.as_str().into());
-            }
-            Post { method: Method::POST, path: path(number + first), body: wanted.to_string().into() }
-        };
-        let load = Load { count: self.count - first, rate: None, said_as: Some(self.kind.plural()) };
-        produce(bench, from_ref(server), load, create).await?;
         if self.kind == Kind::Subscription {
             bench
                 .await_quiet(&mut sink, quiet + self.count - self.in_turn.min(self.count), |_| ())
@@ -182,6 +174,30 @@ impl Population {
         }
         Ok(Settled { population: self, secret, per_second: per_second(self.count, started.elapsed()) })
     }
+}
+
+fn create((path, wanted): (String, Value)) -> Post {
+    Post { method: Method::POST, path, body: wanted.to_string().into() }
+}
+
+/// Creates endpoints, of which each is wanted at a path, and all with the secret that is drawn for the first; that secret.
+pub(crate) async fn create_signed<F>(bench: &Bench, server: &Process, load: Load<'_>, wanted: F) -> anyhow::Result<String>
+where
+    F: Fn(usize) -> (String, Value) + Clone + Send + 'static,
+{
+    let (path, first) = wanted(0);
+    let created = bench.client(server).await?.json(Method::POST, &path, &first).await?;
+    let secret = created.get("secret").and_then(Value::as_str).context("no secret was shown")?.to_owned();
+    let given = secret.clone();
+    let others = move |number: usize| {
+        let (path, mut wanted) = wanted(number + 1);
+        if let Some(fields) = wanted.as_object_mut() {
+            fields.insert("secret".to_owned(), given.as_str().into());
+        }
+        create((path, wanted))
+    };
+    produce(bench, from_ref(server), Load { count: load.count.saturating_sub(1), ..load }, others).await?;
+    Ok(secret)
 }
 
 impl Settled {

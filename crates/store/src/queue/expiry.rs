@@ -8,6 +8,7 @@
 use bellwire_domain::{AccountId, DataRemoval, DeliveryId, Timestamp};
 
 use crate::StoreError;
+use crate::rows::account::RetainedAccount;
 use crate::rows::event::{SEQ_MAX, event_place, place_seq, remove_payload};
 use crate::rows::{account, hold, meta};
 use crate::sql::{Db, Select, columns, params};
@@ -95,17 +96,15 @@ pub(crate) fn expire_payloads(db: Db<'_>, account_id: &AccountId, before: Timest
 }
 
 /// Whether [`expire_payloads`] may find something to remove: whether the next event of the log is old.
-pub(crate) fn has_old_payloads(db: Db<'_>, account_id: &AccountId, before: Timestamp) -> Result<bool, StoreError> {
-    let Some(Progress { account, expired_seq, .. }) = PROGRESS.find(db, params![account_id.as_str()])? else { return Ok(false) };
-    let (from, end) = (event_place(account, expired_seq), event_place(account, SEQ_MAX));
+pub(crate) fn has_old_payloads(db: Db<'_>, account: &RetainedAccount, before: Timestamp) -> Result<bool, StoreError> {
+    let (from, end) = (event_place(account.reference, account.expired_seq), event_place(account.reference, SEQ_MAX));
     Ok(NEXT.find(db, params![from, end, 1_i64])?.is_some_and(|event| event.created_at < before))
 }
 
 /// Whether [`expire_disclosures`] finds something to remove.
-pub(crate) fn has_old_disclosures(db: Db<'_>, account_id: &AccountId, before: Timestamp) -> Result<bool, StoreError> {
-    let Some(Progress { account, .. }) = PROGRESS.find(db, params![account_id.as_str()])? else { return Ok(false) };
+pub(crate) fn has_old_disclosures(db: Db<'_>, account: &RetainedAccount, before: Timestamp) -> Result<bool, StoreError> {
     let start = Timestamp::from_micros(0);
-    Ok(db.find("disclosures", DISCLOSED_END, params![account, start, before, 0_i64])?.is_some())
+    Ok(db.find("disclosures", DISCLOSED_END, params![account.reference, start, before, 0_i64])?.is_some())
 }
 
 /// The periods for which accounts keep answers that do not keep them as long as everybody's.

@@ -11,7 +11,7 @@ use super::facade::Queue;
 use super::retention::{self, Cut, Removed};
 use super::scrub;
 use crate::StoreError;
-use crate::rows::account::{self, OwnPeriods, from_days};
+use crate::rows::account::{self, RetainedAccount, from_days};
 use crate::rows::{bulk_retry, client, incident};
 use crate::sql::Db;
 
@@ -38,7 +38,7 @@ impl Queue {
         while let Some(accounts) = pages.next(&self.0).await? {
             for account in self.with_old_events(accounts, of_everybody, now).await? {
                 let id = account.id.clone();
-                let cut = match account.periods().history {
+                let cut = match account.retention().history {
                     Some(period) => Some(self.0.write(move |db| retention::begin_own(db, &id, now.minus(period))).await?),
                     None => of_everybody,
                 };
@@ -76,16 +76,25 @@ impl Queue {
     /// most of them, cost no commit.
     async fn with_old_events(
         &self,
-        accounts: Vec<OwnPeriods>,
+        accounts: Vec<RetainedAccount>,
         cut: Option<Cut>,
         now: Timestamp,
-    ) -> Result<Vec<OwnPeriods>, StoreError> {
-        let has_old = move |db: Db<'_>, account: &OwnPeriods| match cut {
-            _ if account.periods().history.is_some() => Ok(true),
-            Some(cut) => retention::begins_old(db, &account.id, cut, now),
-            None => Ok(false),
+    ) -> Result<Vec<RetainedAccount>, StoreError> {
+        let find = move |db: Db<'_>| {
+            let mut old = Vec::new();
+            for account in accounts {
+                let is_old = match cut {
+                    _ if account.retention().history.is_some() => true,
+                    Some(cut) => retention::begins_old(db, &account, cut, now)?,
+                    None => false,
+                };
+                if is_old {
+                    old.push(account);
+                }
+            }
+            Ok(old)
         };
-        self.0.read(move |db| keep_if(accounts, |account| has_old(db, account))).await
+        self.0.read(find).await
     }
 
     async fn retain_account(&self, account_id: &AccountId, cut: Cut, removed: &mut Removed) -> Result<(), StoreError> {
@@ -128,22 +137,22 @@ impl Queue {
     /// Those that have payloads, and those that have disclosures, from before the instant that is named with them.
     async fn with_old_contents(
         &self,
-        accounts: Vec<OwnPeriods>,
+        accounts: Vec<RetainedAccount>,
         everybody: RetentionPeriods,
         now: Timestamp,
     ) -> Result<(Vec<Old>, Vec<Old>), StoreError> {
         let find = move |db: Db<'_>| {
             let (mut payloads, mut disclosures) = (Vec::new(), Vec::new());
             for account in accounts {
-                let periods = account.periods().or(everybody);
+                let periods = account.retention().or(everybody);
                 let before = |period: Option<Duration>| period.map(|period| now.minus(period));
                 if let Some(before) = before(periods.payloads)
-                    && expiry::has_old_payloads(db, &account.id, before)?
+                    && expiry::has_old_payloads(db, &account, before)?
                 {
                     payloads.push((account.id.clone(), before));
                 }
                 if let Some(before) = before(periods.disclosures)
-                    && expiry::has_old_disclosures(db, &account.id, before)?
+                    && expiry::has_old_disclosures(db, &account, before)?
                 {
                     disclosures.push((account.id, before));
                 }
@@ -203,18 +212,7 @@ impl Queue {
 /// An account, and before which instant something of it is old.
 type Old = (AccountId, Timestamp);
 
-/// Those for which it holds.
-fn keep_if<T>(all: Vec<T>, holds: impl Fn(&T) -> Result<bool, StoreError>) -> Result<Vec<T>, StoreError> {
-    let mut kept = Vec::new();
-    for one in all {
-        if holds(&one)? {
-            kept.push(one);
-        }
-    }
-    Ok(kept)
-}
-
-/// The periods of accounts, read page by page.
+/// Accounts, read page by page.
 struct AccountPages {
     /// Of those alone that have one of their own.
     only_own: bool,
@@ -228,12 +226,12 @@ impl AccountPages {
     }
 
     /// The next page; `None`: there is none.
-    async fn next(&mut self, access: &Access) -> Result<Option<Vec<OwnPeriods>>, StoreError> {
+    async fn next(&mut self, access: &Access) -> Result<Option<Vec<RetainedAccount>>, StoreError> {
         if self.is_over {
             return Ok(None);
         }
         let (after, only_own) = (std::mem::take(&mut self.after), self.only_own);
-        let page = access.read(move |db| account::list_periods(db, &after, only_own, ACCOUNTS_PAGE)).await?;
+        let page = access.read(move |db| account::list_retained(db, &after, only_own, ACCOUNTS_PAGE)).await?;
         self.is_over = u32::try_from(page.len()).is_ok_and(|read| read < ACCOUNTS_PAGE);
         if let Some(last) = page.last() {
             last.id.as_str().clone_into(&mut self.after);

@@ -19,6 +19,7 @@ use super::clock;
 use super::expiry::LIVE;
 use super::ids::{WEEK, ahead_of};
 use crate::StoreError;
+use crate::rows::account::RetainedAccount;
 use crate::rows::event::{SEQ_MAX, event_place, place_seq};
 use crate::rows::retention::{Kept, keep, kept};
 use crate::rows::{account, hold};
@@ -215,9 +216,8 @@ pub(crate) fn delete_events(db: Db<'_>, account_id: &AccountId, cut: Cut, now: T
 }
 
 /// Whether [`delete_events`] may find something to remove: whether the first event of the log is old, or dated by a clock that was ahead.
-pub(crate) fn begins_old(db: Db<'_>, account_id: &AccountId, cut: Cut, now: Timestamp) -> Result<bool, StoreError> {
-    let Some(LogStart { account, first_seq }) = LOG_START.find(db, params![account_id.as_str()])? else { return Ok(false) };
-    let (begin, end) = (event_place(account, first_seq), event_place(account, SEQ_MAX));
+pub(crate) fn begins_old(db: Db<'_>, account: &RetainedAccount, cut: Cut, now: Timestamp) -> Result<bool, StoreError> {
+    let (begin, end) = (event_place(account.reference, account.first_seq), event_place(account.reference, SEQ_MAX));
     let first = FIRST_LOGGED.find(db, params![begin, end, 1_i64])?;
     Ok(first.is_some_and(|event| event.created_at < cut.kept.since || event.created_at > now))
 }

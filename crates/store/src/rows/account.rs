@@ -50,13 +50,14 @@ columns! {
 impl Account {
     /// How long what is its own is kept, where that is not as long as everybody's.
     pub fn retention(&self) -> RetentionPeriods {
-        RetentionPeriods {
-            history: self.retain_history.map(from_days),
-            payloads: self.retain_payloads.map(from_days),
-            answers: self.retain_answers.map(from_days),
-            disclosures: self.retain_disclosures.map(from_days),
-        }
+        periods([self.retain_history, self.retain_payloads, self.retain_answers, self.retain_disclosures])
     }
+}
+
+/// Periods that are stored as days: of history, payloads, answers and disclosures.
+fn periods(days: [Option<i64>; 4]) -> RetentionPeriods {
+    let [history, payloads, answers, disclosures] = days.map(|days| days.map(from_days));
+    RetentionPeriods { history, payloads, answers, disclosures }
 }
 
 const DAY: u64 = 86_400;
@@ -127,9 +128,12 @@ const REPLACE_KEY: &str = "UPDATE accounts SET data_key_sealed = $1 WHERE id = $
 static PAGE: Select<Account> = Select::new("FROM accounts WHERE id > $1 ORDER BY id LIMIT $2");
 
 columns! {
-    /// How long an account keeps what is its own, in days, where it is not as long as everybody.
-    pub(crate) struct OwnPeriods of "accounts" {
+    /// What a round of retention has to know of an account.
+    pub(crate) struct RetainedAccount of "accounts" {
         pub(crate) id: AccountId = "id",
+        pub(crate) reference: i64 = "ref",
+        pub(crate) first_seq: i64 = "first_seq",
+        pub(crate) expired_seq: i64 = "expired_seq",
         history: Option<i64> = "retain_history",
         payloads: Option<i64> = "retain_payloads",
         answers: Option<i64> = "retain_answers",
@@ -137,27 +141,22 @@ columns! {
     }
 }
 
-impl OwnPeriods {
-    /// The same as periods.
-    pub(crate) fn periods(&self) -> RetentionPeriods {
-        RetentionPeriods {
-            history: self.history.map(from_days),
-            payloads: self.payloads.map(from_days),
-            answers: self.answers.map(from_days),
-            disclosures: self.disclosures.map(from_days),
-        }
+impl RetainedAccount {
+    /// As [`Account::retention`].
+    pub(crate) fn retention(&self) -> RetentionPeriods {
+        periods([self.history, self.payloads, self.answers, self.disclosures])
     }
 }
 
-static PERIODS: Select<OwnPeriods> = Select::new("FROM accounts WHERE id > $1 ORDER BY id LIMIT $2");
-static OWN_PERIODS: Select<OwnPeriods> = Select::new(
+static RETAINED: Select<RetainedAccount> = Select::new("FROM accounts WHERE id > $1 ORDER BY id LIMIT $2");
+static RETAINED_OWN: Select<RetainedAccount> = Select::new(
     "FROM accounts WHERE id > $1 AND COALESCE(retain_history, retain_payloads, retain_answers, retain_disclosures) IS NOT NULL \
      ORDER BY id LIMIT $2",
 );
 
-/// How long accounts keep what is theirs, by id, after one of them: all accounts, or those with a period of their own.
-pub(crate) fn list_periods(db: Db<'_>, after: &str, only_own: bool, limit: u32) -> Result<Vec<OwnPeriods>, StoreError> {
-    let statement = if only_own { &OWN_PERIODS } else { &PERIODS };
+/// Accounts for a round of retention, by id, after one of them: all accounts, or those with a period of their own.
+pub(crate) fn list_retained(db: Db<'_>, after: &str, only_own: bool, limit: u32) -> Result<Vec<RetainedAccount>, StoreError> {
+    let statement = if only_own { &RETAINED_OWN } else { &RETAINED };
     statement.list(db, params![after, i64::from(limit)])
 }
 
@@ -225,8 +224,8 @@ pub(crate) fn statements() -> Vec<String> {
         ADD_PENDING.to_owned(),
         PAGE.sql(),
         BY_CONTRACT.sql(),
-        PERIODS.sql(),
-        OWN_PERIODS.sql(),
+        RETAINED.sql(),
+        RETAINED_OWN.sql(),
     ]
 }
 

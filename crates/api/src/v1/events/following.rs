@@ -86,6 +86,31 @@ pub(super) struct Piece {
     pub(super) is_last: bool,
 }
 
+/// How one look at the log has ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Looked {
+    /// The `seq` up to which everything was looked at.
+    pub(super) after: i64,
+    /// Whether the log has more already.
+    pub(super) has_more: bool,
+    /// Whether the stream goes on at the end of the log.
+    pub(super) follows: bool,
+    /// Whether something is said even if there was no event.
+    pub(super) sign_is_due: bool,
+}
+
+impl Piece {
+    /// What a look has written, with a sign where there is need of one; `None`: there is nothing to send.
+    pub(super) fn of(mut bytes: Vec<u8>, looked: Looked) -> Option<Self> {
+        let Looked { after, has_more, follows, sign_is_due } = looked;
+        let is_last = !follows && !has_more;
+        if sign_is_due || is_last || (has_more && bytes.is_empty()) {
+            pieces::write_sign(after, &mut bytes);
+        }
+        (!bytes.is_empty()).then(|| Self { bytes: bytes.into(), is_last })
+    }
+}
+
 /// Somebody who follows a log. What goes wrong is not said: the client comes back, and is told then.
 pub(super) trait Follower: Send + 'static {
     /// Tries whether they may still see it.

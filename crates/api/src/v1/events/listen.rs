@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::following::{Course, Follower, Piece, follow, pieces};
+use super::following::{Course, Follower, Looked, Piece, follow, pieces};
 use crate::Api;
 use crate::extract::{LastingCaller, Params};
 use crate::problem::{Code, Problem};
@@ -245,11 +245,8 @@ impl Follower for Ear {
             self.write(event, &mut bytes)?;
         }
         self.after = heard.after;
-        let is_last = !self.follows && !heard.has_more;
-        if sign_is_due || is_last || (heard.has_more && bytes.is_empty()) {
-            pieces::write_sign(self.after, &mut bytes);
-        }
-        Ok((!bytes.is_empty()).then(|| Piece { bytes: bytes.into(), is_last }))
+        let looked = Looked { after: self.after, has_more: heard.has_more, follows: self.follows, sign_is_due };
+        Ok(Piece::of(bytes, looked))
     }
 }
 

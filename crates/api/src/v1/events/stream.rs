@@ -9,7 +9,7 @@ use bellwire_store::{EventQuery, PageRequest};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::following::{Course, Follower, Piece, follow, pieces, seq};
+use super::following::{Course, Follower, Looked, Piece, follow, pieces, seq};
 use super::list::EventAnswer;
 use crate::Api;
 use crate::extract::{LastingCaller, Params};
@@ -106,10 +106,6 @@ impl Follower for Tail {
             has_more = page.next.is_some();
             self.after = shown.max(looked_at.unwrap_or(shown));
         }
-        let is_last = !self.follows && !has_more;
-        if sign_is_due || is_last || (has_more && bytes.is_empty()) {
-            pieces::write_sign(self.after, &mut bytes);
-        }
-        Ok((!bytes.is_empty()).then(|| Piece { bytes: bytes.into(), is_last }))
+        Ok(Piece::of(bytes, Looked { after: self.after, has_more, follows: self.follows, sign_is_due }))
     }
 }

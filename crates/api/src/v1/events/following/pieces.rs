@@ -22,7 +22,7 @@ pub(in super::super) fn write_event(
 }
 
 /// A comment, with how far the stream is: a client that comes back begins there.
-pub(in super::super) fn write_sign(after: i64, out: &mut Vec<u8>) {
+pub(super) fn write_sign(after: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(format!(": so far\nid: {after}\n\n").as_bytes());
 }
 
