@@ -94,6 +94,8 @@ codes! {
     DeliveryInFlight = "delivery_in_flight" CONFLICT "The delivery is in flight";
     /// The delivery's endpoint was deleted.
     EndpointDeleted = "endpoint_deleted" CONFLICT "The endpoint of this delivery was deleted";
+    /// The contract cannot make the request of this attempt now.
+    RequestNotBuilt = "request_not_built" CONFLICT "The request cannot be built";
     /// The endpoint's lease is over.
     LeaseEnded = "lease_ended" CONFLICT "The endpoint has expired";
     /// The endpoint has chosen the event type, or all of them.
@@ -278,6 +280,7 @@ impl Problem {
             Conflict::EndpointSecret => Code::EndpointSecret,
             Conflict::SecretLimit { .. } => Code::SecretLimit,
             Conflict::DeliveryInFlight => Code::DeliveryInFlight,
+            Conflict::RequestNotBuilt { .. } => Code::RequestNotBuilt,
             Conflict::EndpointDeleted => Code::EndpointDeleted,
             Conflict::LeaseEnded { .. } => Code::LeaseEnded,
             Conflict::EventChosen | Conflict::EventsUnlisted => Code::EventChosen,
@@ -305,6 +308,7 @@ impl Problem {
             | Conflict::EndpointSecret
             | Conflict::SecretLimit { .. }
             | Conflict::DeliveryInFlight
+            | Conflict::RequestNotBuilt { .. }
             | Conflict::EndpointDeleted
             | Conflict::LeaseEnded { .. }
             | Conflict::EventChosen

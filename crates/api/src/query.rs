@@ -62,6 +62,7 @@ pub(crate) fn describe(tag: &str, name: &str, schema: &mut Schema) {
         "outcome" => rules::words(schema, OutcomeKind::WORDS),
         "action" => rules::words(schema, AuditAction::WORDS),
         "status" => rules::range(schema, u32::from(*STATUS_RANGE.start()), Some(u32::from(*STATUS_RANGE.end()))),
+        "attempt" => rules::range(schema, 1, Some(u32::MAX)),
         "attempts_min" => rules::range(schema, 0, Some(u32::MAX)),
         "limit" => rules::range(schema, 1, Some(rules::LIMITS.page_limit_max)),
         "after" => match schema {

@@ -17,6 +17,7 @@ pub(crate) mod keys;
 pub(crate) mod replays;
 pub(crate) mod resources;
 pub(crate) mod stats;
+pub(crate) mod system;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -36,6 +37,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .merge(incidents::routes())
         .merge(bulk_retries::routes())
         .merge(stats::routes())
+        .merge(system::routes())
         .merge(audit::routes())
         .merge(disclosures::routes())
         .merge(erasures::routes())

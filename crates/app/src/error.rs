@@ -41,6 +41,8 @@ bellwire_domain::words! {
         Choice = "chosen event type",
         /// A delivery.
         Delivery = "delivery",
+        /// An attempt of a delivery.
+        Attempt = "attempt",
         /// A replay.
         Replay = "replay",
         /// An incident.
@@ -142,6 +144,12 @@ pub enum Conflict {
     /// The endpoint of this delivery was deleted.
     #[error("the endpoint of this delivery was deleted")]
     EndpointDeleted,
+    /// The request of an attempt cannot be built again.
+    #[error("the request cannot be built: {reason}")]
+    RequestNotBuilt {
+        /// What the contract says, or lacks.
+        reason: String,
+    },
     /// The resource cannot move from its current state to this one.
     #[error("{detail} (`{rule}` in the contract): nothing was stored")]
     IllegalTransition {

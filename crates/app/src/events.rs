@@ -1,6 +1,6 @@
 //! Reading an account's log of events.
 
-use bellwire_domain::{AuditAction, EventFilter, EventId};
+use bellwire_domain::{AuditAction, EventFilter, EventId, Timestamp};
 use bellwire_store::{Arrival, Event, EventQuery, Found, Page, PageRequest};
 use bytes::Bytes;
 
@@ -17,6 +17,22 @@ pub struct ArrivalInput<'a> {
 }
 
 impl App {
+    /// The `seq` of the last event that was accepted before an instant; 0: there is none. Events are numbered as they are accepted, so it
+    /// is found by halving, in as many looks as the log's length has binary digits.
+    pub async fn last_seq_before(&self, access: &AccountAccess, at: Timestamp) -> Result<i64, AppError> {
+        let (mut before, mut after) = (0, self.last_seq(access).await? + 1);
+        while after - before > 1 {
+            let middle = before + (after - before) / 2;
+            let wanted = EventQuery { after_seq: middle - 1, ..EventQuery::default() };
+            let found = self.list_event_heads(access, wanted, None, PageRequest { limit: 1, after: None }).await?;
+            match found.items.first() {
+                Some(event) if event.created_at < at => before = event.seq.max(middle),
+                _ => after = middle,
+            }
+        }
+        Ok(before)
+    }
+
     /// The `seq` of an account's last event; 0: it has none.
     pub async fn last_seq(&self, access: &AccountAccess) -> Result<i64, AppError> {
         Ok(self.records().last_seq(&access.account().id).await?)

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use bellwire_domain::{EndpointId, Figures, Span, Timestamp};
-use bellwire_store::{FiguresOfSpan, FiguresQuery};
+use bellwire_domain::{AccountId, EndpointId, Figures, Span, Timestamp};
+use bellwire_store::{AccountStanding, FiguresOfSpan, FiguresQuery};
 
 use crate::{AccountAccess, App, AppError, Resource, Scope};
 
@@ -76,6 +76,20 @@ impl App {
         let now = self.clock().now();
         let range = range(Span::Hour, None, None, now)?;
         Ok(self.records().read_endpoint_figures(&access.account.id, endpoints, range, Span::Hour).await?)
+    }
+}
+
+impl App {
+    /// How each of these accounts stands: for the rows of a page.
+    pub async fn account_standings(&self, scope: &Scope, accounts: Vec<AccountId>) -> Result<Vec<AccountStanding>, AppError> {
+        debug_assert!(accounts.iter().all(|id| scope.includes(id)), "they come from a list that the scope allows");
+        Ok(self.records().account_standings(accounts).await?)
+    }
+
+    /// How many deliveries each of these endpoints has that have not ended, at most [`bellwire_store::STANDING_WAITING_MAX`]: for the rows
+    /// of a page.
+    pub async fn live_deliveries(&self, access: &AccountAccess, endpoints: Vec<EndpointId>) -> Result<Vec<i64>, AppError> {
+        Ok(self.records().live_deliveries(&access.account.id, endpoints).await?)
     }
 }
 

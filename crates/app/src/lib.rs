@@ -55,6 +55,7 @@ mod resources;
 mod secrets;
 mod sessions;
 mod shown_secret;
+mod system;
 mod tally;
 mod test_events;
 mod tokens;
@@ -67,7 +68,7 @@ use std::sync::Arc;
 
 use bellwire_contract::{Contract, ContractLabel, Contracts};
 use bellwire_domain::trace::Traces;
-use bellwire_domain::{AccountId, AddressPolicy, ClientId, Clock, Entropy, Role};
+use bellwire_domain::{AccountId, AddressPolicy, ClientId, Clock, Entropy, RetentionPeriods, Role};
 use bellwire_store::{Account, Records, StoreError};
 use tokio::sync::watch;
 
@@ -81,6 +82,7 @@ pub use access::{AccountAccess, Actor, Identity, Scope};
 pub use accounts::{AccountInput, PutAccountAnswer};
 pub use audit::KEY_PREFIX_LENGTH;
 pub use author::{Author, ClientAddress};
+pub use bellwire_contract::SignedText;
 pub use bulk_retries::BULK_RETRY_STATES;
 pub use chosen_events::ChoicePatch;
 pub use client_keys::{FetchKeys, Fetched};
@@ -109,11 +111,12 @@ pub use public_keys::ListedKey;
 pub use publish::EventInput;
 pub use rate::{Allowance, Window};
 pub use replays::ReplayInput;
-pub use requests::ShownRequest;
+pub use requests::{AttemptRequest, ShownRequest};
 pub use resources::ResourceInput;
 pub use secrets::SecretInput;
 pub use sessions::{PortalInput, SESSION_LASTS_S, SignedIn};
 pub use shown_secret::ShownSecret;
+pub use system::{SeenSystem, SystemAnswer};
 pub use tokens::{AccessToken, TokenRefusal, TokenRequest};
 
 /// What the use-cases need.
@@ -140,6 +143,10 @@ pub struct AppOptions {
     pub erasure_list: Option<Arc<dyn ErasureList>>,
     /// What takes spans to whoever collects them; `None`: nobody does.
     pub traces: Option<Arc<dyn Traces>>,
+    /// What was last seen of the store and the lanes.
+    pub seen: watch::Receiver<Option<SeenSystem>>,
+    /// How long everything is kept, unless an account says otherwise.
+    pub retention: RetentionPeriods,
 }
 
 /// The use-cases. Cheap to clone.

@@ -47,11 +47,13 @@ pub enum Operation {
     DisclosureRead,
     /// Erasing what is about somebody, and placing and lifting holds.
     SubjectManage,
+    /// Reading how the system is: its store, who shares it, what waits.
+    SystemRead,
 }
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::KeyManage,
         Self::ClientManage,
         Self::ContractRead,
@@ -73,6 +75,7 @@ impl Operation {
         Self::AuditRead,
         Self::DisclosureRead,
         Self::SubjectManage,
+        Self::SystemRead,
     ];
 
     /// Whether it changes anything.
@@ -87,7 +90,8 @@ impl Operation {
             | Self::ResourceRead
             | Self::DeliveryRead
             | Self::AuditRead
-            | Self::DisclosureRead => false,
+            | Self::DisclosureRead
+            | Self::SystemRead => false,
             Self::KeyManage
             | Self::ClientManage
             | Self::ContractReload
@@ -131,7 +135,8 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
             | Operation::AccountRead
             | Operation::EndpointRead
             | Operation::EventRead
-            | Operation::DeliveryRead,
+            | Operation::DeliveryRead
+            | Operation::SystemRead,
         ) => Reach::Everywhere,
         (
             Role::Consumer,
@@ -158,7 +163,8 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
             | Operation::ResourcePut
             | Operation::AuditRead
             | Operation::DisclosureRead
-            | Operation::SubjectManage,
+            | Operation::SubjectManage
+            | Operation::SystemRead,
         )
         | (
             Role::Publisher,
@@ -178,7 +184,8 @@ pub const fn reach(role: Role, operation: Operation) -> Reach {
             | Operation::IncidentChange
             | Operation::AuditRead
             | Operation::DisclosureRead
-            | Operation::SubjectManage,
+            | Operation::SubjectManage
+            | Operation::SystemRead,
         )
         | (
             Role::Auditor,
@@ -204,7 +211,7 @@ mod tests {
     use super::*;
 
     /// One line per operation: admin, publisher, consumer, auditor. `+` everywhere, `o` own account, `-` nowhere.
-    const MATRIX: [(Operation, &str); 21] = [
+    const MATRIX: [(Operation, &str); 22] = [
         (Operation::KeyManage, "+---"),
         (Operation::ClientManage, "+---"),
         (Operation::ContractRead, "++o+"),
@@ -226,6 +233,7 @@ mod tests {
         (Operation::AuditRead, "+--+"),
         (Operation::DisclosureRead, "+--+"),
         (Operation::SubjectManage, "+---"),
+        (Operation::SystemRead, "+--+"),
     ];
 
     #[test]

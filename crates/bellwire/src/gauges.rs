@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use bellwire_api::metric::DISABLED;
+use bellwire_app::SeenSystem;
 use bellwire_domain::{Clock as _, HealthStatus, Timestamp};
 use bellwire_egress::Sender;
 use bellwire_engine::Lanes;
 use bellwire_store::{EndpointCounts, Location, Records, StoreWatch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::environment::SystemClock;
@@ -25,6 +27,8 @@ pub(crate) struct Watched {
     pub(crate) sender: Sender,
     /// What the listeners speak TLS with.
     pub(crate) tls: Option<Tls>,
+    /// For whoever asks how the system is.
+    pub(crate) seen: watch::Sender<Option<SeenSystem>>,
 }
 
 /// Says which version runs, over which database.
@@ -50,18 +54,21 @@ pub(crate) async fn run(watched: Watched, stop: CancellationToken) {
 
 async fn look(watched: &Watched, store: &mut StoreWatch) {
     tell_certificates(watched, SystemClock.now());
-    queue_gauge("held", u32::try_from(watched.lanes.held()).unwrap_or(u32::MAX));
+    let held = u32::try_from(watched.lanes.held()).unwrap_or(u32::MAX);
+    queue_gauge("held", held);
     match watched.records.watch(store.clone()).await {
         Ok(found) => {
-            tell_store(&found, watched.lanes.oldest_due(), SystemClock.now());
-            *store = found;
+            *store = found.clone();
+            let seen = SeenSystem { at: SystemClock.now(), store: found, held, oldest_held: watched.lanes.oldest_due() };
+            tell_store(&seen);
+            watched.seen.send_replace(Some(seen));
         }
         Err(error) => tracing::warn!(error = %error, "what the store holds could not be read; gauges stay as they were"),
     }
 }
 
-fn tell_store(found: &StoreWatch, oldest_held: Option<Timestamp>, now: Timestamp) {
-    let oldest = [found.oldest_due, oldest_held].into_iter().flatten().min();
+fn tell_store(seen: &SeenSystem) {
+    let (now, oldest, found) = (seen.at, seen.oldest_due(), &seen.store);
     metrics::gauge!("bellwire_oldest_due_seconds").set(oldest.map_or(0.0, |due| now.since(due).as_secs_f64()));
     queue_gauge("waiting", found.waiting);
     queue_gauge("scheduled", found.scheduled);

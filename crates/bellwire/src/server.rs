@@ -163,6 +163,7 @@ impl Server {
         let contracts = in_use(&records, options.contracts).await?;
         let (traces, exporter) = options.otlp_endpoint.as_deref().map(traces::start).transpose()?.unzip();
         let erasures = options.erasures.map(ErasureFile::open).transpose()?.map(Arc::new);
+        let seen = watch::Sender::new(None);
         let app = App::new(AppOptions {
             records: records.clone(),
             contracts: contracts.clone(),
@@ -171,14 +172,12 @@ impl Server {
             entropy: Arc::clone(&entropy),
             addresses,
             allow_http: options.allow_http,
-            limits: Limits {
-                requests_per_key: options.requests_per_key,
-                requests_per_consumer_key: options.requests_per_consumer_key,
-                ..Limits::default()
-            },
+            limits: limits_of((options.requests_per_key, options.requests_per_consumer_key)),
             key_fetcher: Some(Arc::new(KeyFetcher { sender: sender.clone(), clock: Arc::clone(&clock) })),
             erasure_list: erasures.clone().map(|list| list as _),
             traces: traces.clone(),
+            seen: seen.subscribe(),
+            retention: options.retention,
         });
         let new_admin_key = app.ensure_admin_key(options.admin_key.as_deref()).await.map_err(refused_key)?;
         begin(&app, options.given, options.operator_account.as_ref(), erasures.as_deref()).await?;
@@ -199,7 +198,7 @@ impl Server {
         let limits = ListenerLimits { wrong_keys_max: options.wrong_keys_max, ..ListenerLimits::default() };
         let tasks = TaskTracker::new();
         tasks.spawn(contracts::reload_on_hangup(app.clone(), hangups, stop_listening.clone()));
-        let watched = Watched { records: records.clone(), lanes: engine.lanes(), sender, tls: tls.clone() };
+        let watched = Watched { records: records.clone(), lanes: engine.lanes(), sender, tls: tls.clone(), seen };
         tend(&tasks, &stop_listening, &app, options.operator_account);
         tell(&tasks, &stop_listening, watched, (exporter, metrics.clone()));
         let audit_checkpoints = options.audit_checkpoints;
@@ -278,6 +277,11 @@ fn tell(
     if let Some(exporter) = exporter {
         tasks.spawn(exporter.run(stop.clone()));
     }
+}
+
+/// The limits of the use-cases, with what keys may send and consumers' keys.
+fn limits_of((requests_per_key, requests_per_consumer_key): (Option<RateLimit>, Option<RateLimit>)) -> Limits {
+    Limits { requests_per_key, requests_per_consumer_key, ..Limits::default() }
 }
 
 /// A listener and the port that it got.

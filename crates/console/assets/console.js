@@ -8,7 +8,7 @@
   // On a phone a table's row is a block: each cell says which column it is of.
   const labelCells = (root) => {
     for (const table of all("table.rows", root)) {
-      const labels = all("thead th", table).map((cell) => cell.textContent.trim());
+      const labels = all("thead th", table).map((cell) => (cell.querySelector(".hidden") ? "" : cell.textContent.trim()));
       for (const row of all("tbody tr", table)) {
         Array.from(row.cells).forEach((cell, index) => {
           if (index > 0 && labels[index]) cell.dataset.label = labels[index];

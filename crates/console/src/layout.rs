@@ -75,11 +75,11 @@ impl Layout {
             way("Contracts", "/console/contracts", "c", Area::Contracts),
             way("Audit", "/console/audit", "u", Area::Audit),
             way("Disclosures", "/console/disclosures", "l", Area::Disclosures),
+            way("System", "/console/system", "s", Area::System),
         ];
         if visitor.actor.role == Role::Admin {
             let keys = way("Keys", "/console/keys", "k", Area::Keys);
-            ways.insert(ways.len() - 2, keys);
-            ways.push(way("System", "/console/system", "s", Area::System));
+            ways.insert(ways.len() - 3, keys);
         }
         Self::new(console, visitor, title, query, ("Bellwire".to_owned(), "/console".to_owned(), ways))
     }

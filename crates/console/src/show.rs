@@ -78,6 +78,24 @@ pub(crate) fn count(number: i64) -> String {
     text
 }
 
+/// A count that ends at `most`: there may be more.
+pub(crate) fn counted(number: i64, most: i64) -> String {
+    if number < most { count(number) } else { format!("{}+", count(most)) }
+}
+
+/// So many bytes, in the largest unit of which there is at least one: `3.4 MiB`.
+pub(crate) fn size(bytes: i64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let (mut unit, mut tenths) = ("bytes", i128::from(bytes.max(0)) * 10);
+    for larger in UNITS {
+        if tenths < 10_240 {
+            break;
+        }
+        (unit, tenths) = (larger, tenths / 1_024);
+    }
+    if unit == "bytes" { format!("{bytes} bytes") } else { format!("{}.{} {unit}", tenths / 10, tenths % 10) }
+}
+
 /// A word with a colour.
 #[derive(Debug, Clone)]
 pub(crate) struct Badge {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod site;
+mod standing;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -62,7 +63,7 @@ const MATRIX: &[(&str, &str)] = &[
     ("POST /console/disclosures/hold", "?----!"),
     ("POST /console/disclosures/release", "?----!"),
     ("POST /console/disclosures/erase", "?----!"),
-    ("GET /console/system", "+----!"),
+    ("GET /console/system", "+---+!"),
 ];
 
 /// Routes that need nobody to be signed in, or are nothing.

@@ -115,7 +115,7 @@ pub use published::{
     RuledOut, ScopeRight, TestedView, TokenRules, Verb, pairs_object,
 };
 pub use render::{
-    AccountInput, AttemptInput, BatchedEvent, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput,
+    AccountInput, AttemptInput, BatchedEvent, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput, SignedText,
 };
 pub use resource::{ResourceChange, ResourceDefinition, ResourceEvent, ResourceRefusal, StoredResource};
 pub use schema::DataError;

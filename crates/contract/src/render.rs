@@ -2,6 +2,7 @@
 
 mod events;
 mod input;
+mod signed;
 
 use std::sync::{Arc, OnceLock};
 
@@ -28,14 +29,19 @@ use crate::variables::{Builtin, Scope, Values, Variable};
 pub use input::{
     AccountInput, AttemptInput, BatchedEvent, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput,
 };
+pub use signed::SignedText;
 
 impl Contract {
     /// Renders and signs the request of one attempt.
     pub fn render(&self, input: &RenderInput<'_>) -> Result<OutboundRequest, RenderError> {
+        self.rendered(input)?.finish()
+    }
+
+    fn rendered<'a>(&'a self, input: &'a RenderInput<'a>) -> Result<Rendering<'a>, RenderError> {
         if self.signers(false, input.secrets).is_empty() && self.subscription().secret.required {
             return Err(RenderError::plain("", "there is no secret to sign with"));
         }
-        Rendering::of(self, self.plan_for(&input.event, input.endpoint.options)?, input)?.finish()
+        Rendering::of(self, self.plan_for(&input.event, input.endpoint.options)?, input)
     }
 }
 

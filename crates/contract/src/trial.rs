@@ -5,11 +5,13 @@ mod example;
 mod handshake;
 mod heartbeat;
 
-use bellwire_domain::{EventType, PayloadLevel, PayloadRules, Pointer, Trigger};
+use bellwire_domain::{EventType, OutboundRequest, PayloadLevel, PayloadRules, Pointer, Timestamp, Trigger};
 
+use crate::catalogue::EventDefinition;
 use crate::contract::Contract;
 use crate::diagnostic::{At, Report};
 use crate::facts::{EventValues, FilteredEvent};
+use crate::failure::RenderError;
 use crate::reduce::reduce;
 use crate::render::{
     AttemptInput, BatchedEvent, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput, Rendering,
@@ -87,6 +89,37 @@ fn levels(rules: &PayloadRules) -> Vec<(PayloadLevel, Option<&[Pointer]>)> {
     rules.allow.iter().map(|level| (*level, of(*level))).collect()
 }
 
+impl Contract {
+    /// The request for the example of an event of the catalogue: what an endpoint of nobody would be sent at this instant, signed with a
+    /// secret that everybody may know.
+    pub fn render_example(&self, event: &EventDefinition, at: Timestamp) -> Result<OutboundRequest, RenderError> {
+        let (options, credentials) = choices(self).into_iter().next().unwrap_or_default();
+        let data = self.minimise(event.example.get(), None);
+        let chosen = (Some(options.as_str()), credentials.as_deref());
+        self.render(&example_input(self, (&event.event_type, &data, false), chosen, at))
+    }
+}
+
+/// An event to an example endpoint that has chosen these options and given these credentials.
+fn example_input<'a>(
+    contract: &'a Contract,
+    (event_type, data, is_test): (&'a EventType, &'a str, bool),
+    (options, credentials): (Option<&'a str>, Option<&'a str>),
+    at: Timestamp,
+) -> RenderInput<'a> {
+    RenderInput {
+        event: EventInput { id: "example", event_type, occurred_at: at, seq: 1, data, is_test },
+        attempt: AttemptInput { number: 1, at, trigger: Trigger::Automatic, random: [7; 24] },
+        delivery: DeliveryInput { id: "dlv_example", number: 1, created_at: at, first_attempt_at: Some(at), previous: None },
+        endpoint: example::endpoint(contract, options, credentials),
+        account: example::ACCOUNT,
+        secrets: contract.example_secrets(),
+        activation: None,
+        others: &[],
+        access_token: contract.example_access_token(),
+    }
+}
+
 fn try_event(
     contract: &Contract,
     (event_type, data, is_test, at): (&EventType, &str, bool, At),
@@ -97,18 +130,7 @@ fn try_event(
     let reduced = fields.map(|fields| reduce(data, fields));
     let data = reduced.as_deref().unwrap_or(data);
     let now = example::NOW;
-    let event = EventInput { id: "example", event_type, occurred_at: now, seq: 1, data, is_test };
-    let input = RenderInput {
-        event,
-        attempt: AttemptInput { number: 1, at: now, trigger: Trigger::Automatic, random: [7; 24] },
-        delivery: DeliveryInput { id: "dlv_example", number: 1, created_at: now, first_attempt_at: Some(now), previous: None },
-        endpoint: example::endpoint(contract, Some(options), credentials),
-        account: example::ACCOUNT,
-        secrets: contract.example_secrets(),
-        activation: None,
-        others: &[],
-        access_token: contract.example_access_token(),
-    };
+    let input = example_input(contract, (event_type, data, is_test), (Some(options), credentials), now);
     if !contract.wants(
         FilteredEvent { id: "example", event_type, occurred_at: now, data, is_test },
         Some(options),
@@ -131,7 +153,7 @@ fn try_event(
     // And beside another one, where requests are shared.
     let others = [BatchedEvent { event: input.event, delivery_id: "dlv_example", number: 2, attempt: 1 }];
     let shared = RenderInput { others: &others, ..input };
-    let is_shared = contract.delivery().batch.is_some() && contract.may_share(&event, &event, Some(options));
+    let is_shared = contract.delivery().batch.is_some() && contract.may_share(&input.event, &input.event, Some(options));
     let result = result.and_then(|()| if is_shared { contract.render(&shared).map(drop) } else { Ok(()) });
     // And for an endpoint that never expires, where that may be.
     let lasts = contract.subscription().lease.is_some_and(|lease| !lease.required);

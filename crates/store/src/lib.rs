@@ -68,12 +68,13 @@ pub use queue::renewal::RenewDataKeyError;
 pub use queue::replay::ReplayStep;
 pub use queue::retention::Removed;
 pub use records::{
-    Arrival, Attempt, BulkRetry, BulkRetryStep, COUNTED_MAX, Delivery, DeliveryQuery, Disclosure, DisclosureQuery,
-    EndpointChanges, EndpointCounts, ErasedSubject, Erasure, Event, EventQuery, ExpectedError, FiguresOfSpan, FiguresQuery,
-    Found, Hold, IncidentChange, IncidentQuery, KeyDeletion, LimitedError, Matched, NamedEndpoint, NewBulkRetry, NewEndpoint,
-    NewErasure, NewHold, NewReplay, Precondition, PutAccount, PutAccountError, PutResource, PutResourceAnswer, PutResourceError,
-    Records, Resource, ResourceDecision, ResourceUpdate, RetryResult, Rotation, StartBulkRetryError, StartErasureError,
-    StartReplayError, StartedReplay, StoreWatch, key_hash,
+    AccountStanding, Arrival, Attempt, BulkRetry, BulkRetryStep, COUNTED_MAX, Delivery, DeliveryQuery, Disclosure,
+    DisclosureQuery, EndpointChanges, EndpointCounts, ErasedSubject, Erasure, Event, EventQuery, ExpectedError, FiguresOfSpan,
+    FiguresQuery, Found, Hold, IncidentChange, IncidentQuery, KeyDeletion, LimitedError, Matched, NamedEndpoint, NewBulkRetry,
+    NewEndpoint, NewErasure, NewHold, NewReplay, Node, Precondition, PutAccount, PutAccountError, PutResource, PutResourceAnswer,
+    PutResourceError, Records, Resource, ResourceDecision, ResourceUpdate, RetryResult, Rotation, STANDING_ENDPOINTS_MAX,
+    STANDING_WAITING_MAX, StartBulkRetryError, StartErasureError, StartReplayError, StartedReplay, StoreDescription, StoreWatch,
+    key_hash,
 };
 pub use relocation::{Relocated, Relocation, RelocationProgress, Report, TableRows, relocate};
 pub use rows::account::{Account, AccountsOfContract};

@@ -11,6 +11,7 @@ mod bulk_retries;
 mod deliveries;
 mod delivery_list;
 mod delivery_numbers;
+mod description;
 mod disclosures;
 mod endpoints;
 mod erasures;
@@ -24,12 +25,14 @@ mod replays;
 mod resources;
 mod rollups;
 pub(crate) mod sessions;
+pub(crate) mod standing;
 pub(crate) mod watching;
 
 pub use accounts::{PutAccount, PutAccountError};
 pub use bulk_retries::{BulkRetry, BulkRetryStep, Matched, NewBulkRetry, StartBulkRetryError};
 pub use deliveries::{Attempt, Delivery, RetryResult};
 pub use delivery_list::DeliveryQuery;
+pub use description::{Node, StoreDescription};
 pub use disclosures::{Disclosure, DisclosureQuery};
 pub use endpoints::{EndpointChanges, ExpectedError, LimitedError, NamedEndpoint, NewEndpoint, Rotation};
 pub use erasures::{ErasedSubject, Erasure, NewErasure, StartErasureError};
@@ -42,6 +45,7 @@ pub use keys::{KeyDeletion, key_hash};
 pub use replays::{NewReplay, StartReplayError, StartedReplay};
 pub use resources::{Precondition, PutResource, PutResourceAnswer, PutResourceError, Resource, ResourceDecision, ResourceUpdate};
 pub use rollups::{FiguresOfSpan, FiguresQuery};
+pub use standing::{AccountStanding, STANDING_ENDPOINTS_MAX, STANDING_WAITING_MAX};
 pub use watching::{COUNTED_MAX, EndpointCounts, StoreWatch};
 
 /// Every statement of this layer.
@@ -55,7 +59,7 @@ pub(crate) fn statements() -> Vec<String> {
         .chain([disclosures::statements(), delivery_numbers::statements()])
         .chain([bulk_retries::statements(), finding::statements(), incidents::statements(), lists])
         .flatten()
-        .chain(watching::statements().into_iter().map(|(text, _)| text))
+        .chain(watching::statements().into_iter().chain(standing::statements()).map(|(text, _)| text))
         .collect()
 }
 
@@ -71,6 +75,12 @@ pub(crate) fn list_statements() -> Vec<String> {
 pub(crate) fn own_statements() -> [Vec<String>; 2] {
     let [_, sqlite, postgres] = delivery_list::statements();
     [sqlite, postgres]
+}
+
+/// Those that describe one database: SQLite, PostgreSQL.
+#[cfg(test)]
+pub(crate) fn description_statements() -> [Vec<String>; 2] {
+    description::statements()
 }
 
 /// Those that read an account's log.

@@ -82,7 +82,8 @@ fn every_statement_prepares_on_sqlite_and_binds_in_order() {
     let connection = migrated_sqlite();
     let [own, _] = crate::doctor::own_statements();
     let [listed, _] = records::own_statements();
-    for text in all_statements().into_iter().chain(own).chain(listed) {
+    let [described, _] = records::description_statements();
+    for text in all_statements().into_iter().chain(own).chain(listed).chain(described) {
         let statement = connection.prepare(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         for index in 1..=statement.parameter_count() {
             assert_eq!(statement.parameter_name(index), Some(format!("${index}").as_str()), "{text}");
@@ -163,7 +164,7 @@ fn a_look_at_what_is_due_is_as_short_as_it_is_asked_to_be() {
 #[test]
 fn what_is_watched_is_found_by_its_index() {
     let connection = migrated_sqlite();
-    for (text, index) in records::watching::statements() {
+    for (text, index) in records::watching::statements().into_iter().chain(records::standing::statements()) {
         let steps = plan(&connection, &text);
         assert!(steps.iter().any(|step| step.contains(index)), "{text}: {steps:?}");
         let reads_table = |step: &String| {

@@ -92,7 +92,8 @@ const fn inputs_of(resource: Resource) -> &'static [&'static str] {
         Resource::Resource => &["resource.id"],
         Resource::Choice => &["endpoint.has_event", "endpoint.remove_events"],
         Resource::Delivery => &["delivery.id"],
-        Resource::Client
+        Resource::Attempt
+        | Resource::Client
         | Resource::Contract
         | Resource::Key
         | Resource::Event
@@ -130,6 +131,7 @@ const fn kind(code: Code) -> ErrorKind {
         | Code::EndpointSecret
         | Code::SecretLimit
         | Code::DeliveryInFlight
+        | Code::RequestNotBuilt
         | Code::EventChosen
         | Code::IncidentResolved
         | Code::LeaseEnded

@@ -68,7 +68,7 @@ struct AccountAnswer {
 /// How many days what is an account's is kept, by class; null: as long as everybody's.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Retention)]
-struct RetentionAnswer {
+pub(super) struct RetentionAnswer {
     /// Events with their deliveries and attempts.
     history: Option<u64>,
     /// Payloads of events.
@@ -80,7 +80,7 @@ struct RetentionAnswer {
 }
 
 impl RetentionAnswer {
-    fn show(periods: RetentionPeriods) -> Self {
+    pub(super) fn show(periods: RetentionPeriods) -> Self {
         let days = |period: Option<Duration>| period.map(|period| period.as_secs() / 86_400);
         let RetentionPeriods { history, payloads, answers, disclosures } = periods;
         Self { history: days(history), payloads: days(payloads), answers: days(answers), disclosures: days(disclosures) }

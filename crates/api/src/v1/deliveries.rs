@@ -2,6 +2,7 @@
 
 mod get;
 mod list;
+mod request;
 mod retry;
 
 use std::time::Duration;
@@ -16,7 +17,11 @@ use utoipa_axum::routes;
 use crate::Api;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(list::list)).routes(routes!(get::get)).routes(routes!(retry::retry))
+    OpenApiRouter::new()
+        .routes(routes!(list::list))
+        .routes(routes!(get::get))
+        .routes(routes!(request::request))
+        .routes(routes!(retry::retry))
 }
 
 /// A delivery.

@@ -8,7 +8,7 @@ use crate::document::operations;
 use crate::support::{ADMIN, Server};
 
 /// The records of each operation; empty: it leaves none.
-const RECORDS: [(&str, &str); 68] = [
+const RECORDS: [(&str, &str); 70] = [
     ("keys.create", "key.created"),
     ("keys.list", ""),
     ("keys.delete", "key.deleted"),
@@ -48,8 +48,10 @@ const RECORDS: [(&str, &str); 68] = [
     ("resources.put", "resources.put"),
     ("resources.get", "payloads.read"),
     ("resources.list", ""),
+    ("system.get", ""),
     ("deliveries.list", ""),
     ("deliveries.get", "answers.read"),
+    ("deliveries.request", "payloads.read"),
     ("deliveries.retry", "delivery.retried answers.read"),
     ("replays.start", "replay.started"),
     ("replays.list", ""),

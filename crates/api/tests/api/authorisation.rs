@@ -9,7 +9,7 @@ use crate::support::{ADMIN, Server};
 
 /// `id`: admin, publisher, consumer on its own account, consumer on another's, auditor, nobody.
 /// `+` allowed, `-` 403, `0` 404, `!` 401.
-const MATRIX: [(&str, &str); 68] = [
+const MATRIX: [(&str, &str); 70] = [
     ("keys.create", "+----!"),
     ("keys.list", "+----!"),
     ("keys.delete", "+----!"),
@@ -51,12 +51,14 @@ const MATRIX: [(&str, &str); 68] = [
     ("resources.list", "+++0-!"),
     ("deliveries.list", "+-+++!"),
     ("deliveries.get", "+-+0+!"),
+    ("deliveries.request", "+-+0-!"),
     ("deliveries.retry", "+-+0-!"),
     ("replays.start", "+-+0-!"),
     ("replays.list", "+-+0+!"),
     ("replays.running", "+-+++!"),
     ("replays.get", "+-+0+!"),
     ("replays.cancel", "+-+0-!"),
+    ("system.get", "+---+!"),
     ("incidents.list", "+-+++!"),
     ("incidents.get", "+-+0+!"),
     ("incidents.acknowledge", "+-+0-!"),

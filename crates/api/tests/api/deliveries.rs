@@ -148,3 +148,41 @@ async fn a_delivery_shows_its_attempts_and_can_be_sent_again() {
     assert_eq!(server.get(&path).await.json["state"], "cancelled");
     assert_eq!(server.post(&format!("{path}/retry"), &json!({})).await.problem(), "409 endpoint_deleted");
 }
+
+#[tokio::test]
+async fn the_request_of_an_attempt_is_shown_with_what_was_signed_and_without_the_secret() {
+    let server = Server::start().await;
+    server.account("a", "noyo").await;
+    let made = json!({ "url": "https://c.example/in?token=t0", "secret": "a long random text", "enabled": true });
+    let endpoint = server.post("/v1/accounts/a/endpoints", &made).await.id();
+    let event = json!({ "type": "difference.created", "data": { "id": "eb73184b-ae3c-4411-aa82-3c3bd877cf78" } });
+    server.post("/v1/accounts/a/events", &event).await;
+    let claimed = server.queue.next_claimed().await.unwrap().remove(0);
+    let path = format!("/v1/deliveries/{}/request", claimed.id);
+
+    let before = server.get(&path).await;
+    assert_eq!((before.status, &before.json["attempt"]), (200, &json!(null)), "none was made: {}", before.text);
+
+    server.clock.advance(Duration::from_secs(60));
+    server.record(claimed, 503, b"", Decision::Failed { endpoint_gone: false }).await;
+    let shown = server.get(&path).await;
+    assert_eq!(shown.json["attempt"], 1);
+    assert_eq!((&shown.json["method"], &shown.json["url"]), (&json!("POST"), &made["url"]));
+    let header = |name: &str| {
+        let headers = shown.json["headers"].as_array().unwrap();
+        let found = headers.iter().find(|header| header["name"].as_str().unwrap().eq_ignore_ascii_case(name));
+        found.unwrap_or_else(|| panic!("no {name}: {}", shown.text))["value"].as_str().unwrap().to_owned()
+    };
+    let body = shown.json["body"].as_str().unwrap();
+    let signed = format!("{}.{body}", header("x-noyo-timestamp"));
+    assert_eq!(shown.json["signed"], json!([{ "signature": "noyo", "text": signed, "claims": null }]));
+    assert!(!shown.text.contains("a long random text"), "{}", shown.text);
+    assert_eq!(server.get(&format!("{path}?attempt=1")).await.json, shown.json);
+
+    assert_eq!(server.get(&format!("{path}?attempt=2")).await.problem(), "404 not_found");
+    for wrong in ["attempt=0", "attempt=last", "number=1"] {
+        assert_eq!(server.get(&format!("{path}?{wrong}")).await.problem(), "400 invalid_query", "{wrong}");
+    }
+    server.call("DELETE", &format!("/v1/accounts/a/endpoints/{endpoint}"), Some(crate::support::ADMIN), None).await;
+    assert_eq!(server.get(&path).await.problem(), "409 endpoint_deleted");
+}

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, Request};
 use bellwire_api::{ApiOptions, LargeBodies, openapi_json, router};
 use bellwire_app::{App, AppOptions, ContractFiles, Limits};
 use bellwire_contract::{Contract, Contracts};
-use bellwire_domain::{AddressPolicy, AttemptOutcome, Clock, Decision, HealthPolicy, Phases};
+use bellwire_domain::{AddressPolicy, AttemptOutcome, Clock, Decision, HealthPolicy, Phases, RetentionPeriods};
 use bellwire_store::{ClaimedDelivery, Location, MasterKey, Outcome, Queue, Records, StoreOptions};
 use bellwire_testkit::{ManualClock, SeededEntropy};
 use http_body_util::BodyExt;
@@ -229,6 +229,8 @@ impl Server {
             key_fetcher: None,
             erasure_list: None,
             traces: None,
+            seen: watch::channel(None).1,
+            retention: RetentionPeriods::default(),
         });
         assert_eq!(app.ensure_admin_key(Some(ADMIN)).await.unwrap(), None);
         let ready = Arc::new(AtomicBool::new(true));

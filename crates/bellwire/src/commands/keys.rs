@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use bellwire_app::{App, AppError, AppOptions, KeyInput, Limits};
 use bellwire_contract::Contracts;
-use bellwire_domain::{AddressPolicy, Entropy};
+use bellwire_domain::{AddressPolicy, Entropy, RetentionPeriods};
 use bellwire_store::rotation::{MasterKeyRotation, RotationEnd, RotationError, RotationProgress, rotate_master_key};
 use bellwire_store::{Location, StoreOptions};
 use tokio::runtime::Builder;
@@ -52,6 +52,8 @@ async fn create(arguments: KeysCreateArguments) -> anyhow::Result<ExitCode> {
         key_fetcher: None,
         erasure_list: None,
         traces: None,
+        seen: watch::channel(None).1,
+        retention: RetentionPeriods::default(),
     });
     let input = KeyInput {
         role: arguments.role.as_str(),

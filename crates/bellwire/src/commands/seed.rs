@@ -110,6 +110,8 @@ fn app(
         key_fetcher: None,
         erasure_list: None,
         traces: None,
+        seen: watch::channel(None).1,
+        retention: RetentionPeriods::default(),
     })
 }
 

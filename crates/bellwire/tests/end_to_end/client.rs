@@ -93,6 +93,10 @@ fn from_signing_in_to_a_delivery() {
     let delivery = server.api.attempted("clinic-7", "evt_mine", 1);
     let shown = user.text(&["deliveries", "show", delivery["id"].as_str().unwrap()]);
     assert!(shown.contains("delivered: the receiver took it") && shown.contains("arrived: response 200"), "{shown}");
+    let request = user.text(&["deliveries", "request", delivery["id"].as_str().unwrap()]);
+    let body = request.lines().find(|line| line.starts_with('{')).unwrap();
+    assert!(request.starts_with(&format!("POST {}\n", sink.url("/in"))), "{request}");
+    assert!(request.contains("what was signed (standard):\nevt_mine.") && request.ends_with(&format!(".{body}\n")), "{request}");
     let event = user.text(&["events", "show", "1", "--account", "clinic-7"]);
     assert!(event.contains("evt_mine") && event.contains(&endpoint) && event.contains("delivered"), "{event}");
 

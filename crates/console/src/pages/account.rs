@@ -5,13 +5,13 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use bellwire_app::{App, DeliveryFilter, Operation, Scope};
 use bellwire_contract::{ConsoleWords, Registrar};
-use bellwire_domain::{Role, Timestamp};
-use bellwire_store::{Endpoint, PageRequest};
+use bellwire_domain::{EndpointId, Role, Timestamp};
+use bellwire_store::{Endpoint, PageRequest, STANDING_WAITING_MAX};
 
 use crate::figures::Day;
 use crate::layout::{Area, Layout, html, words};
 use crate::query::Query;
-use crate::show::{Badge, When, count, health_badge, span, state_badge};
+use crate::show::{Badge, When, count, counted, health_badge, span, state_badge};
 use crate::visitor::Visitor;
 use crate::{Console, Refusal};
 
@@ -44,6 +44,7 @@ struct EndpointRow {
     trouble: Option<String>,
     last: Option<(Badge, When)>,
     day: Day,
+    waiting: String,
     sent: String,
 }
 
@@ -59,10 +60,12 @@ pub(super) async fn show(
     let now = app.clock().now();
     let found = app.list_endpoints(&access, query.page()).await?;
     let ids = found.items.iter().map(|endpoint| endpoint.id.clone()).collect();
+    let ids: Vec<EndpointId> = ids;
+    let waiting = app.live_deliveries(&access, ids.clone()).await?;
     let days = app.endpoint_days(&access, ids).await?;
     let mut rows = Vec::with_capacity(found.items.len());
-    for (endpoint, day) in found.items.iter().zip(&days) {
-        rows.push(row(app, &scope, endpoint, Day::new(day, now), now).await?);
+    for ((endpoint, day), waiting) in found.items.iter().zip(&days).zip(waiting) {
+        rows.push(row(app, &scope, endpoint, (Day::new(day, now), waiting), now).await?);
     }
     let words = words(&access);
     let may_change = app.permit(&visitor.actor, Operation::EndpointChange).is_ok();
@@ -91,7 +94,13 @@ pub(super) async fn show(
 }
 
 /// An endpoint's row. Its figures are looked up for the rows of this page only.
-async fn row(app: &App, scope: &Scope, endpoint: &Endpoint, day: Day, now: Timestamp) -> Result<EndpointRow, Refusal> {
+async fn row(
+    app: &App,
+    scope: &Scope,
+    endpoint: &Endpoint,
+    (day, waiting): (Day, i64),
+    now: Timestamp,
+) -> Result<EndpointRow, Refusal> {
     let (account, id) = (endpoint.account_id.to_string(), endpoint.id.to_string());
     let filter = DeliveryFilter { account: Some(&account), endpoint: Some(&id), ..DeliveryFilter::default() };
     let last = app.list_deliveries(scope, filter, PageRequest { limit: 1, after: None }).await?;
@@ -107,6 +116,7 @@ async fn row(app: &App, scope: &Scope, endpoint: &Endpoint, day: Day, now: Times
         trouble: trouble(endpoint, now),
         last,
         day,
+        waiting: counted(waiting, STANDING_WAITING_MAX),
         sent: count(endpoint.last_number),
         id,
     })

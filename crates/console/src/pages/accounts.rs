@@ -6,14 +6,14 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use bellwire_app::{AccountInput, AppError, Operation};
 use bellwire_domain::RetentionPeriods;
-use bellwire_store::Account;
+use bellwire_store::{Account, AccountStanding, STANDING_ENDPOINTS_MAX};
 
 use super::endpoint_form::told;
 use crate::form::Form;
 use crate::layout::{Area, Layout, html};
 use crate::query::Query;
 use crate::refusal::fault_of;
-use crate::show::When;
+use crate::show::{Badge, When, counted};
 use crate::visitor::Visitor;
 use crate::{Console, Refusal};
 
@@ -33,6 +33,8 @@ struct AccountRow {
     contract: String,
     sandbox: bool,
     is_being_deleted: bool,
+    endpoints: String,
+    health: Badge,
     created: When,
 }
 
@@ -64,12 +66,16 @@ pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query
     let found = app.list_accounts(&scope, page).await?;
     let fits = |account: &Account| search.is_empty() || account.id.as_str().starts_with(&search);
     let more = found.items.last().is_some_and(&fits);
-    let rows = found.items.iter().filter(|account| fits(account)).map(|account| AccountRow {
+    let shown: Vec<&Account> = found.items.iter().filter(|account| fits(account)).collect();
+    let standings = app.account_standings(&scope, shown.iter().map(|account| account.id.clone()).collect()).await?;
+    let rows = shown.into_iter().zip(standings).map(|(account, standing)| AccountRow {
         id: account.id.to_string(),
         name: account.name.clone().unwrap_or_default(),
         contract: account.contract.clone(),
         sandbox: account.sandbox,
         is_being_deleted: account.deleting_since.is_some(),
+        endpoints: counted(standing.endpoints, STANDING_ENDPOINTS_MAX),
+        health: standing_badge(standing),
         created: When::new(account.created_at, now),
     });
     let rows: Vec<AccountRow> = rows.collect();
@@ -77,6 +83,16 @@ pub(super) async fn list(State(console): State<Console>, visitor: Visitor, query
     let layout = Layout::of_operator(&console, &visitor, Area::Accounts, "Accounts", &query).with_call("/v1/accounts");
     let may_add = app.permit(&visitor.actor, Operation::AccountManage).is_ok();
     html(&AccountsPage { layout, may_add, search, rows, next })
+}
+
+/// How an account stands, in a word.
+const fn standing_badge(standing: AccountStanding) -> Badge {
+    match standing {
+        AccountStanding { endpoints: 0, .. } => Badge { word: "no endpoint", tone: "off" },
+        AccountStanding { failing: 1.., .. } => Badge { word: "failing", tone: "bad" },
+        AccountStanding { endpoints, disabled, .. } if endpoints == disabled => Badge { word: "disabled", tone: "off" },
+        AccountStanding { .. } => Badge { word: "active", tone: "good" },
+    }
 }
 
 /// The largest text before all that begin with `search`; `None`: every text is after it.

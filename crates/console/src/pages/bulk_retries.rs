@@ -19,8 +19,8 @@ use crate::{Console, Refusal};
 #[template(path = "bulk_retry_new.html")]
 struct NewPage {
     layout: Layout,
-    /// Name, label and text of each filter, as they are kept.
-    filters: Vec<(&'static str, &'static str, String)>,
+    /// Name, label and text of each filter, as they are kept, and as people read them.
+    filters: Vec<(&'static str, &'static str, String, String)>,
     matched: String,
     is_one: bool,
     is_none: bool,
@@ -133,7 +133,7 @@ pub(super) async fn show(
     let layout = Layout::of_visitor(&console, &visitor, Area::Replays, "Retry", &query).await?;
     html(&BulkRetryPage {
         layout: layout.with_call(&format!("/v1/bulk/retries/{id}")),
-        filters: texts.shown().into_iter().map(|(_, label, text)| (label, text)).collect(),
+        filters: texts.shown().into_iter().map(|(_, label, _, read)| (label, read)).collect(),
         deliveries: texts.address("/console/deliveries"),
         row,
         may_cancel,

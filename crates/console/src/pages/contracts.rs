@@ -7,7 +7,8 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use bellwire_app::{ContractAndVersions, Operation};
-use bellwire_contract::{CodeLanguage, Contract};
+use bellwire_contract::{CodeLanguage, Contract, EventDefinition};
+use bellwire_domain::Timestamp;
 use bellwire_store::PageRequest;
 
 use crate::layout::{Area, Layout, html};
@@ -72,6 +73,15 @@ struct EventRow {
     description: String,
     example: String,
     schema: Option<String>,
+    /// What would be sent for the example, if that can be built.
+    request: Option<ExampleRequest>,
+}
+
+/// The request for an example.
+struct ExampleRequest {
+    line: String,
+    headers: Vec<(String, String)>,
+    body: String,
 }
 
 /// One attempt on the time axis.
@@ -113,13 +123,13 @@ pub(super) async fn show(
     let ContractAndVersions { contract, versions } = app.get_contract(&scope, &name, version).await?;
     let title = if visitor.sees_all() { contract.title() } else { "Reference" };
     let layout = Layout::of_visitor(&console, &visitor, Area::Contracts, title, &query).await?;
-    let policy = contract.delivery();
+    let (policy, now) = (contract.delivery(), app.clock().now());
     let language = query.get("language").and_then(CodeLanguage::parse).unwrap_or(CodeLanguage::Python);
     html(&ContractPage {
         layout: layout.with_call(&format!("/v1/contracts/{name}")),
         row: row(&contract),
         versions: version_ways(&contract, &versions),
-        events: contract.events().iter().map(event_row).collect(),
+        events: contract.events().iter().map(|event| event_row(&contract, event, now)).collect(),
         takes_any: contract.any_event().is_some(),
         attempts: axis(policy.schedule.delays()),
         timeout: span(policy.timeout),
@@ -158,8 +168,18 @@ fn language_ways(current: CodeLanguage, query: &Query) -> Vec<LanguageWay> {
     CodeLanguage::ALL.iter().map(way).collect()
 }
 
-fn event_row(event: &bellwire_contract::EventDefinition) -> EventRow {
+fn event_row(contract: &Contract, event: &EventDefinition, now: Timestamp) -> EventRow {
+    let request = contract.render_example(event, now).ok().map(|request| {
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        let headers = request.headers.iter();
+        ExampleRequest {
+            line: format!("{} {}", request.method, request.url),
+            headers: headers.map(|(name, value)| (request.spelled(name).to_owned(), text(value.as_bytes()))).collect(),
+            body: text(&request.body),
+        }
+    });
     EventRow {
+        request,
         event_type: event.event_type.to_string(),
         title: event.title.clone(),
         description: event.description.clone().unwrap_or_default(),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use bellwire_app::{Operation, ShownRequest};
+use bellwire_app::{AppError, Operation, ShownRequest};
 use bellwire_domain::{DeliveryState, Timestamp, Trigger};
 use bellwire_store::{Attempt, Delivery};
 
@@ -46,8 +46,17 @@ struct Request {
     line: String,
     headers: Vec<(String, String)>,
     body: String,
+    signed: Vec<Signed>,
     curl: String,
     is_shared: bool,
+}
+
+/// What a signature was computed over.
+struct Signed {
+    signature: String,
+    /// `None`: the body.
+    text: Option<String>,
+    claims: Option<String>,
 }
 
 struct Trouble {
@@ -103,11 +112,10 @@ async fn page(console: &Console, visitor: &Visitor, id: &str, shows_payload: boo
     if shows_payload {
         let event = app.get_event(&access, delivery.event_id.as_str()).await?;
         payload = Some(event.removed.map_or_else(|| pretty(&event.data), |why| gone(why).to_owned()));
-        if let (Some(last), true) = (attempts.last(), endpoint.is_some()) {
-            match app.show_request(&access, &delivery, last, &event).await? {
-                Ok(shown) => request = Some(request_of(shown)),
-                Err(reason) => no_request = Some(reason),
-            }
+        match app.show_request(&access, &delivery, attempts.last(), &event).await {
+            Ok(shown) => request = Some(request_of(shown)),
+            Err(AppError::Conflict(reason)) => no_request = Some(reason.to_string()),
+            Err(other) => return Err(other.into()),
         }
     }
     let now = app.clock().now();
@@ -138,8 +146,19 @@ fn request_of(shown: ShownRequest) -> Request {
         let _ = write!(curl, " \\\n  -H {}", quoted(&format!("{name}: {value}")));
     }
     let _ = write!(curl, " \\\n  --data-raw {}", quoted(&shown.body));
-    let body = pretty(shown.body.as_bytes());
-    Request { line: format!("{} {}", shown.method, shown.url), headers: shown.headers, body, curl, is_shared: shown.is_shared }
+    let signed = shown.signed.into_iter().map(|signed| Signed {
+        signature: signed.signature,
+        text: Some(signed.text).filter(|text| *text != shown.body),
+        claims: signed.claims.map(|claims| pretty(claims.as_bytes())),
+    });
+    Request {
+        line: format!("{} {}", shown.method, shown.url),
+        signed: signed.collect(),
+        headers: shown.headers,
+        body: shown.body,
+        curl,
+        is_shared: shown.is_shared,
+    }
 }
 
 /// Whether an attempt is the one that arrived.

@@ -3,12 +3,13 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use bellwire_app::{AccountAccess, App, DeliveryFilter, Operation, PreviewInput};
+use bellwire_app::{AccountAccess, App, DeliveryFilter, IncidentFilter, Operation, PreviewInput};
 use bellwire_contract::{ConsoleWords, EventChoice, SecretSource};
 use bellwire_domain::{HealthStatus, Timestamp, print_duration};
 use bellwire_store::{Activation, Endpoint, PageRequest};
 
 use super::account::{label, trouble};
+use super::incidents::IncidentRow;
 use super::rows::DeliveryRow;
 use super::{options, privacy};
 use crate::layout::{Area, Layout, html, words};
@@ -31,6 +32,8 @@ struct EndpointPage {
     enabled: bool,
     badge: Badge,
     trouble: Option<String>,
+    /// What its last attempts failed with: what happened, whose side it is on, what to do.
+    why: Option<IncidentRow>,
     /// Whether nothing is sent until somebody resumes it.
     is_stopped: bool,
     /// Whether nothing is sent until its handshake has ended well.
@@ -97,6 +100,7 @@ pub(super) async fn show(
     let may_change = app.open_account(&visitor.actor, Operation::EndpointChange, &account).await.is_ok();
     let from = access.contract().map(|contract| contract.subscription().secret.from);
     let label = label(&endpoint);
+    let why = why(app, &visitor, &account, &endpoint).await?;
     let is_pending = endpoint.health.status == HealthStatus::Pending;
     let path = format!("/console/accounts/{account}/webhooks/{id}");
     let filters = access.contract().is_ok_and(|contract| contract.has_filter());
@@ -115,6 +119,7 @@ pub(super) async fn show(
             Some(activation) if is_pending => Some(unanswered(&activation, now)),
             _ => trouble(&endpoint, now),
         },
+        why,
         is_stopped: endpoint.health.status == HealthStatus::Failed,
         is_pending,
         may_change,
@@ -139,6 +144,16 @@ pub(super) async fn show(
         rows: DeliveryRow::all(&found.items, now),
         next: query.next(found.next.as_ref()),
     })
+}
+
+/// What an endpoint that fails was last seen to fail with.
+async fn why(app: &App, visitor: &Visitor, account: &str, endpoint: &Endpoint) -> Result<Option<IncidentRow>, Refusal> {
+    if endpoint.health.consecutive_failures == 0 {
+        return Ok(None);
+    }
+    let filter = IncidentFilter { account: Some(account), endpoint: Some(endpoint.id.as_str()), state: None };
+    let latest = IncidentRow::list(app, visitor, filter, PageRequest { limit: 1, after: None }).await?;
+    Ok(latest.rows.into_iter().next().filter(|incident| !incident.is_resolved))
 }
 
 /// How many of the account's last events would go to an endpoint, and how many those are.

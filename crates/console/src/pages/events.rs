@@ -7,6 +7,7 @@ use bellwire_app::{AccountAccess, DeliveryFilter, Operation};
 use bellwire_domain::EventType;
 use bellwire_store::{Event, EventQuery, Page, PageRequest};
 
+use super::audit::typed;
 use super::rows::DeliveryRow;
 use crate::layout::{Area, Layout, html};
 use crate::query::{Query, ROWS};
@@ -21,6 +22,10 @@ struct EventsPage {
     account: String,
     /// Types to choose from, and whether each is chosen.
     types: Vec<(String, bool)>,
+    /// What was typed for the time, with what is wrong with it.
+    since: (String, Option<String>),
+    until: (String, Option<String>),
+    is_filtered: bool,
     rows: Vec<EventRow>,
     next: Option<String>,
     /// Whether the log is shown from its beginning.
@@ -64,6 +69,14 @@ fn row(event: &Event, now: bellwire_domain::Timestamp) -> EventRow {
     }
 }
 
+/// The part of the log that the address asks for, by when events were accepted.
+struct Range {
+    /// The last `seq` before it.
+    before: i64,
+    /// The last `seq` of it.
+    last: i64,
+}
+
 /// The log is read in its order, and shown from its end: so many rows after this `seq`.
 struct End {
     after_seq: i64,
@@ -72,10 +85,10 @@ struct End {
 
 impl End {
     /// Those before the `seq` that the address names, or the last ones.
-    fn of(query: &Query, last_seq: i64) -> Self {
+    fn of(query: &Query, range: &Range) -> Self {
         let before = query.get("before").and_then(|text| text.parse().ok()).unwrap_or(i64::MAX);
-        let last = last_seq.min(before - 1).max(0);
-        let after_seq = (last - i64::from(ROWS)).max(0);
+        let last = range.last.min(before - 1).max(range.before);
+        let after_seq = (last - i64::from(ROWS)).max(range.before);
         Self { after_seq, rows: u32::try_from(last - after_seq).unwrap_or(ROWS) }
     }
 }
@@ -91,27 +104,41 @@ pub(super) async fn list(
     let now = app.clock().now();
     let chosen = query.get("type").unwrap_or_default();
     let event_type = EventType::try_new(chosen).ok();
-    let last_seq = app.last_seq(&access).await?;
-    let from_its_end = event_type.is_none().then(|| End::of(&query, last_seq));
-    let (after_seq, page) = match &from_its_end {
-        Some(end) => (end.after_seq, PageRequest { limit: end.rows, after: None }),
-        None => (0, query.page()),
+    let (since, wrong_since) = typed(query.get("since"), now);
+    let (until, wrong_until) = typed(query.get("until"), now);
+    let is_wrong = wrong_since.is_some() || wrong_until.is_some();
+    let range = Range {
+        before: if let Some(since) = since { app.last_seq_before(&access, since).await? } else { 0 },
+        last: if let Some(until) = until { app.last_seq_before(&access, until).await? } else { app.last_seq(&access).await? },
     };
+    let from_its_end = event_type.is_none().then(|| End::of(&query, &range));
+    let (after_seq, mut page) = match &from_its_end {
+        Some(end) => (end.after_seq, PageRequest { limit: end.rows, after: None }),
+        None => (range.before, query.page()),
+    };
+    if is_wrong {
+        page.limit = 0;
+    }
     let wanted = EventQuery { after_seq, event_type, ..EventQuery::default() };
     let found = if page.limit == 0 { Page::default() } else { app.list_event_heads(&access, wanted, None, page).await? };
-    let older = from_its_end.filter(|end| end.after_seq > 0 && !found.items.is_empty());
-    let mut rows: Vec<EventRow> = found.items.iter().map(|event| row(event, now)).collect();
+    let older = from_its_end.filter(|end| end.after_seq > range.before && !found.items.is_empty());
+    let is_over = found.items.last().is_none_or(|event| event.seq >= range.last);
+    let shown = found.items.iter().filter(|event| event.seq <= range.last);
+    let mut rows: Vec<EventRow> = shown.map(|event| row(event, now)).collect();
     rows.reverse();
     let events = app.account_events(&access).unwrap_or_default();
     let types = events.iter().map(|event| (event.event_type.to_string(), event.event_type.as_str() == chosen)).collect();
     let next = match older {
         Some(end) => Some(query.with("before", Some(&(end.after_seq + 1).to_string()))),
-        None => query.next(found.next.as_ref()).filter(|_| !chosen.is_empty()),
+        None => query.next(found.next.as_ref()).filter(|_| !chosen.is_empty() && !is_over),
     };
     let layout = Layout::of_account(&console, &visitor, &access, Area::Events, "Events", &query);
     html(&EventsPage {
         layout: layout.with_call(&format!("/v1/accounts/{account}/events")),
         is_by_type: !chosen.is_empty(),
+        since: (query.get("since").unwrap_or_default().to_owned(), wrong_since),
+        until: (query.get("until").unwrap_or_default().to_owned(), wrong_until),
+        is_filtered: ["type", "since", "until"].iter().any(|name| query.get(name).is_some()),
         account,
         types,
         rows,

@@ -6,6 +6,7 @@ use bellwire_store::DeliveryQuery;
 use url::form_urlencoded;
 
 use crate::query::instant;
+use crate::show::When;
 
 /// A field of a form of filters.
 pub(super) struct Field {
@@ -27,8 +28,8 @@ pub(super) const FIELDS: [(&str, &str, &[&str], &str); 11] = [
     ("outcome", "Outcome", OutcomeKind::WORDS, ""),
     ("status", "Status", &[], "503"),
     ("attempts_min", "Attempts", &[], "at least"),
-    ("since", "Since", &[], "24h, or a time in UTC"),
-    ("until", "Until", &[], "1h, or a time in UTC"),
+    ("since", "Since", &[], "24h or 2026-01-31"),
+    ("until", "Until", &[], "1h or 2026-01-31"),
     ("event", "Event", &[], ""),
     ("subject", "Subject", &[], ""),
 ];
@@ -69,9 +70,13 @@ impl Texts {
         self
     }
 
-    /// Label and text of each, in the order of the fields.
-    pub(super) fn shown(&self) -> Vec<(&'static str, &'static str, String)> {
-        let shown = |(name, label, ..): (&'static str, &'static str, _, _)| Some((name, label, self.get(name)?.to_owned()));
+    /// Name, label and text of each, and the text as people read it, in the order of the fields.
+    pub(super) fn shown(&self) -> Vec<(&'static str, &'static str, String, String)> {
+        let shown = |(name, label, ..): (&'static str, &'static str, _, _)| {
+            let text = self.get(name)?;
+            let read = Timestamp::parse_rfc3339(text).map_or_else(|_| text.to_owned(), |at| When::new(at, at).full());
+            Some((name, label, text.to_owned(), read))
+        };
         FIELDS.into_iter().filter_map(shown).collect()
     }
 

@@ -73,6 +73,8 @@ struct PreviewPage {
     back: String,
     label: String,
     since: String,
+    /// The same as people read it.
+    since_read: String,
     states: Vec<String>,
     matched: String,
     is_one: bool,
@@ -97,6 +99,7 @@ pub(super) async fn preview(
         back: format!("/console/accounts/{account}/webhooks/{id}"),
         label: label(&endpoint),
         since,
+        since_read: When::new(input.since, input.since).full(),
         states,
         is_one: matched.count == 1,
         is_none: matched.count == 0 && matched.is_exact,

@@ -59,6 +59,8 @@ impl Site {
             key_fetcher: None,
             erasure_list: None,
             traces: None,
+            seen: watch::channel(None).1,
+            retention: RetentionPeriods::default(),
         });
         assert_eq!(app.ensure_admin_key(Some(ADMIN)).await.unwrap(), None);
         let options = ConsoleOptions {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bellwire_domain::{AttemptOutcome, Decision, EndpointId, EventFilter, HealthPolicy, IncidentState, Span, Timestamp};
-use bellwire_store::{ClaimedDelivery, FiguresQuery, IncidentChange, IncidentQuery, Outcome, Recording};
+use bellwire_store::{AccountStanding, ClaimedDelivery, FiguresQuery, IncidentChange, IncidentQuery, Outcome, Recording};
 
 use crate::fixture::{Fixture, account_id, event, history_of, outcome, page};
 
@@ -45,6 +45,36 @@ async fn two_accounts() -> (Fixture, Vec<ClaimedDelivery>) {
     let claimed = fixture.take().await;
     assert_eq!(claimed.len(), 5);
     (fixture, claimed)
+}
+
+#[tokio::test]
+async fn accounts_and_endpoints_of_a_page_stand_as_they_do() {
+    let (fixture, claimed) = two_accounts().await;
+    let (records, endpoint) = (&fixture.store.records, |id: &str| EndpointId::try_new(id).unwrap());
+    let live = async || {
+        let ids = ["e", "f", "g"].map(endpoint).to_vec();
+        records.live_deliveries(&account_id("a"), ids).await.unwrap()
+    };
+    assert_eq!(live().await, [2, 2, 0], "in flight counts, and what is not there has none");
+    for delivery in &claimed {
+        let refused = delivery.endpoint_id.as_str() == "f";
+        fixture.record(delivery, if refused { failed() } else { Decision::Delivered }).await;
+    }
+    assert_eq!(live().await, [0, 0, 0]);
+    let ids = ["a", "b", "c"].map(account_id).to_vec();
+    let standing = |endpoints, failing| AccountStanding { endpoints, disabled: 0, failing };
+    assert_eq!(records.account_standings(ids).await.unwrap(), [standing(2, 1), standing(1, 0), standing(0, 0)]);
+}
+
+#[tokio::test]
+async fn a_store_says_what_it_is() {
+    let fixture = Fixture::new();
+    let described = fixture.store.records.describe().await.unwrap();
+    assert!(described.bytes > 100_000 && described.schema >= 22, "{described:?}");
+    match described.kind {
+        "sqlite" => assert_eq!(described.nodes, []),
+        _ => assert_eq!(described.nodes.iter().filter(|node| node.is_this).count(), 1, "{described:?}"),
+    }
 }
 
 #[tokio::test]

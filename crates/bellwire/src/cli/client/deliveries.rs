@@ -27,6 +27,14 @@ pub(crate) enum DeliveriesCommand {
         /// Its id
         delivery: String,
     },
+    /// Show the request of an attempt, and the text that was signed. That you read its payload is kept in the audit log
+    Request {
+        /// The delivery's id
+        delivery: String,
+        /// The number of the attempt; without it, the last
+        #[arg(long, value_name = "NUMBER")]
+        attempt: Option<u32>,
+    },
     /// Send a delivery again, now
     Retry {
         /// Its id

@@ -1,11 +1,14 @@
 //! `bellwire deliveries`
 
+use std::fmt::Write as _;
+
 use http::Method;
 use serde_json::Value;
 
 use super::why;
 use crate::cli::{DeliveriesCommand, DeliveryFilter, OutputForm, Paging};
 use crate::client::failure::Failure;
+use crate::client::plain::plain;
 use crate::client::session::{Session, path};
 use crate::client::table::Column;
 use crate::telemetry;
@@ -25,6 +28,7 @@ pub(super) async fn run(session: &Session, command: DeliveriesCommand) -> Result
     match command {
         DeliveriesCommand::List { paging, filter } => list(session, &paging, &filter).await,
         DeliveriesCommand::Show { delivery } => show(session, &delivery).await,
+        DeliveriesCommand::Request { delivery, attempt } => request(session, &delivery, attempt).await,
         DeliveriesCommand::Retry { delivery } => {
             session.show(Method::POST, &path(&["deliveries", &delivery, "retry"]), None).await
         }
@@ -61,4 +65,42 @@ async fn show(session: &Session, id: &str) -> Result<(), Failure> {
         telemetry::print(&line);
     }
     Ok(())
+}
+
+/// The request of an attempt as it went over the wire, and what was signed of it.
+async fn request(session: &Session, id: &str, attempt: Option<u32>) -> Result<(), Failure> {
+    let mut place = path(&["deliveries", id, "request"]);
+    if let Some(attempt) = attempt {
+        let _ = write!(place, "?attempt={attempt}");
+    }
+    let answer = session.get(&place).await?;
+    if session.form() == OutputForm::Json {
+        return session.print(&answer);
+    }
+    for line in request_lines(&session.json(&answer)?) {
+        telemetry::print(&line);
+    }
+    Ok(())
+}
+
+fn request_lines(request: &Value) -> Vec<String> {
+    let list = |name: &str| request.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let of = |from: &Value, name: &str| exact(from.get(name).and_then(Value::as_str).unwrap_or_default());
+    let mut lines = vec![format!("{} {}", of(request, "method"), of(request, "url"))];
+    lines.extend(list("headers").iter().map(|header| format!("{}: {}", of(header, "name"), of(header, "value"))));
+    lines.extend([String::new(), of(request, "body")]);
+    for signed in list("signed") {
+        let is_body = signed.get("text") == request.get("body");
+        let text = if is_body { "the body, byte for byte".to_owned() } else { of(signed, "text") };
+        lines.extend([String::new(), format!("what was signed ({}):", of(signed, "signature")), text]);
+        if signed.get("claims").is_some_and(Value::is_string) {
+            lines.extend(["with the claims:".to_owned(), of(signed, "claims")]);
+        }
+    }
+    lines
+}
+
+/// A text as it is, but for what a terminal would obey.
+fn exact(text: &str) -> String {
+    text.split('\n').map(plain).collect::<Vec<_>>().join("\n")
 }

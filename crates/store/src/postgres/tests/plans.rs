@@ -143,7 +143,7 @@ fn a_lane_s_deliveries_are_found_by_its_index() {
     let [_, listed] = crate::records::own_statements();
     let all = all_statements().into_iter().chain(listed);
     let of_lanes: Vec<String> = all.filter(|text| text.contains("lane > 0") && text.contains("queue")).collect();
-    assert_eq!(of_lanes.len(), 23, "{of_lanes:#?}");
+    assert_eq!(of_lanes.len(), 24, "{of_lanes:#?}");
     for state in STATES {
         session.batch(state).unwrap();
         for statement in &of_lanes {
@@ -158,7 +158,8 @@ fn what_is_watched_is_found_by_its_index() {
     let (session, _) = migrated();
     for state in STATES {
         session.batch(state).unwrap();
-        for (statement, index) in crate::records::watching::statements() {
+        for (statement, index) in crate::records::watching::statements().into_iter().chain(crate::records::standing::statements())
+        {
             let plan = plan(&session, &statement);
             assert!(by_index(&plan).iter().any(|(used, _)| used.starts_with(index)), "{state} {statement}\n{plan}");
             assert!(!plan.contains("Seq Scan"), "{state} {statement}\n{plan}");

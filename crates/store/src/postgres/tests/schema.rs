@@ -13,10 +13,12 @@ fn every_statement_prepares_on_postgres() {
     let (session, _) = migrated();
     let [_, own] = crate::doctor::own_statements();
     let [_, listed] = crate::records::own_statements();
+    let [_, described] = crate::records::description_statements();
     let all = all_statements()
         .into_iter()
         .chain(own)
         .chain(listed)
+        .chain(described)
         .chain(super::super::set_statements())
         .chain(super::super::statements());
     let only_here = crate::rows::account::POSTGRES_STATEMENTS

@@ -5,8 +5,10 @@ use bellwire_domain::{AccountId, EndpointId, Figures, IncidentId, Span, Timestam
 use super::Records;
 use crate::StoreError;
 use crate::page::{Page, PageRequest};
+use crate::records::description::{self, StoreDescription};
 use crate::records::incidents::{self, IncidentChange, IncidentQuery};
 use crate::records::rollups::{self, FiguresOfSpan, FiguresQuery};
+use crate::records::standing::{self, AccountStanding};
 use crate::records::watching::{self, StoreWatch};
 use crate::rows::incident::Incident;
 use crate::rows::operator_notice::{self, StoredNotice};
@@ -43,6 +45,24 @@ impl Records {
             endpoints.iter().map(|id| rollups::read(db, &query(id.clone()))).collect()
         };
         self.access.read(read).await
+    }
+
+    /// What the store is, and who shares it.
+    pub async fn describe(&self) -> Result<StoreDescription, StoreError> {
+        let token = self.access.context.lease.current().token.clone();
+        self.access.read(move |db| description::read(db, &token)).await
+    }
+
+    /// How each of these accounts stands: for the rows of a page.
+    pub async fn account_standings(&self, ids: Vec<AccountId>) -> Result<Vec<AccountStanding>, StoreError> {
+        self.access.read(move |db| standing::accounts(db, &ids)).await
+    }
+
+    /// How many deliveries each of these endpoints of an account has that have not ended, at most
+    /// [`STANDING_WAITING_MAX`](crate::STANDING_WAITING_MAX) each: for the rows of a page.
+    pub async fn live_deliveries(&self, account_id: &AccountId, endpoints: Vec<EndpointId>) -> Result<Vec<i64>, StoreError> {
+        let account_id = account_id.clone();
+        self.access.read(move |db| standing::live_deliveries(db, &account_id, &endpoints)).await
     }
 
     /// A page of incidents, the latest first.
