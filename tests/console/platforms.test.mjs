@@ -44,6 +44,13 @@ test("Develop Health: add a webhook in the Admin Panel, switch it on, and an eve
   await page.getByRole("link", { name: "Our pharmacy" }).click();
   await page.getByText("delivered").first().waitFor();
   await check(page);
+  await page.getByRole("link", { name: /^dlv_/ }).first().click();
+  await page.getByRole("button", { name: "Show payload" }).click();
+  await page.getByRole("heading", { name: "What was signed" }).waitFor();
+  await page.getByText("body_sha256").first().waitFor();
+  const shown = await page.locator("pre.exact").first().textContent();
+  assert.ok(shown.endsWith(request.body), `the request is shown as it was sent: ${shown}`);
+  await check(page);
   hook.close();
 });
 

@@ -874,6 +874,15 @@ class ReplayStart(TypedDict):
     until: NotRequired[str | None]
 
 
+class RequestHeader(TypedDict):
+    """
+    A header of a request.
+    """
+
+    name: str
+    value: str
+
+
 class Resource(TypedDict):
     """
     A resource without its document.
@@ -926,6 +935,16 @@ class SecretRotate(TypedDict):
     secret: NotRequired[str | None]
 
 
+class SignedText(TypedDict):
+    """
+    What a signature was computed over.
+    """
+
+    claims: NotRequired[str | None]
+    signature: str
+    text: str
+
+
 class StreamedEvent(TypedDict):
     """
     One event of the stream.
@@ -947,6 +966,51 @@ class Subscription(TypedDict):
     sandbox: bool
     secret: str
     url: str
+
+
+class SystemDeliveries(TypedDict):
+    """
+    Live deliveries. Nothing is counted beyond 50,000.
+    """
+
+    held: int
+    in_order: int
+    oldest_due_at: NotRequired[str | None]
+    scheduled: int
+    waiting: int
+
+
+class SystemNode(TypedDict):
+    """
+    A process.
+    """
+
+    since: str
+    slot: int
+    this: bool
+
+
+class SystemSeen(TypedDict):
+    """
+    What was seen of the store, and of the lanes of this process.
+    """
+
+    at: str
+    audit_records: int
+    deliveries: SystemDeliveries
+    endpoints: NotRequired[dict[str, int]]
+    incidents_acknowledged: int
+    incidents_open: int
+
+
+class SystemStore(TypedDict):
+    """
+    A store.
+    """
+
+    bytes: int
+    kind: str
+    schema: int
 
 
 class TestSend(TypedDict):
@@ -1020,6 +1084,20 @@ class Delivery(TypedDict):
     number: int
     state: str
     waits_for_earlier: bool
+
+
+class DeliveryRequest(TypedDict):
+    """
+    The request of an attempt.
+    """
+
+    attempt: NotRequired[int | None]
+    body: str
+    headers: list[RequestHeader]
+    method: str
+    shared: bool
+    signed: list[SignedText]
+    url: str
 
 
 class EndpointPreviewAnswer(TypedDict):
@@ -1149,6 +1227,18 @@ class StatsSpan(Figures):
     """
 
     start: str
+
+
+class System(TypedDict):
+    """
+    What runs, and how it is.
+    """
+
+    nodes: list[SystemNode]
+    retention: Retention
+    seen: NotRequired[SystemSeen | None]
+    store: SystemStore
+    version: str
 
 
 class Contract(TypedDict):

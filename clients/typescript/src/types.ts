@@ -876,6 +876,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/deliveries/{delivery}/request": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the request of an attempt, and what was signed
+         * @description It is rendered again as it was sent then; secrets in it are hidden, and what the contract draws at random differs. Before the first attempt
+         *     it is what would be sent now. That the payload was read is recorded in the audit log.
+         */
+        get: operations["deliveries.request"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/deliveries/{delivery}/retry": {
         parameters: {
             query?: never;
@@ -1060,6 +1081,27 @@ export interface paths {
          *     an attempt are left out. A consumer's key sees its own account's.
          */
         get: operations["stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what runs and how it is
+         * @description Its version, its store, the processes that share it, what waits to be delivered, and how long what is kept. What waits is looked at every
+         *     few seconds, whoever asks. `/metrics` has more.
+         */
+        get: operations["system.get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1443,6 +1485,26 @@ export interface components {
             state: string;
             /** @description Whether it waits for an earlier delivery to the same endpoint, as its contract has an order. */
             waits_for_earlier: boolean;
+        };
+        /** @description The request of an attempt. */
+        DeliveryRequest: {
+            /**
+             * Format: int32
+             * @description Which attempt it is of; null: none was made yet, and this is what would be sent now.
+             */
+            attempt?: number | null;
+            /** @description Its body. */
+            body: string;
+            /** @description Its headers in their order, spelled as they are sent. */
+            headers: components["schemas"]["RequestHeader"][];
+            /** @description Its method. */
+            method: string;
+            /** @description Whether it may have had other events beside this one. */
+            shared: boolean;
+            /** @description What was signed, for each signature. */
+            signed: components["schemas"]["SignedText"][];
+            /** @description Its URL. */
+            url: string;
         };
         /** @description That a receiver was told something about a subject, or may have been. */
         Disclosure: {
@@ -2619,6 +2681,13 @@ export interface components {
              */
             until?: string | null;
         };
+        /** @description A header of a request. */
+        RequestHeader: {
+            /** @description Its name. */
+            name: string;
+            /** @description Its value. */
+            value: string;
+        };
         /** @description A resource without its document. */
         Resource: {
             /** @description When it was first put. */
@@ -2693,6 +2762,15 @@ export interface components {
             /** @description The new secret; by default, one is generated if the contract says so. */
             secret?: string | null;
         };
+        /** @description What a signature was computed over. */
+        SignedText: {
+            /** @description The claims of a token, as JSON; null where it is none. */
+            claims?: string | null;
+            /** @description The name of the signature in the contract. */
+            signature: string;
+            /** @description The text, byte for byte. Of a token it is what stands before its signature. */
+            text: string;
+        };
         /** @description What attempts came to over a time. */
         Stats: {
             /** @description `minute`, `hour` or `day`. */
@@ -2734,6 +2812,96 @@ export interface components {
             secret: string;
             /** @description `https` or `any`. */
             url: string;
+        };
+        /** @description What runs, and how it is. */
+        System: {
+            /** @description The processes that share the store, by when they came; none with SQLite, where there is only this one. */
+            nodes: components["schemas"]["SystemNode"][];
+            /** @description How many days everything is kept, unless an account says otherwise; null: for ever. */
+            retention: components["schemas"]["Retention"];
+            seen?: components["schemas"]["SystemSeen"] | null;
+            /** @description The store. */
+            store: components["schemas"]["SystemStore"];
+            /** @description The version of this process. */
+            version: string;
+        };
+        /** @description Live deliveries. Nothing is counted beyond 50,000. */
+        SystemDeliveries: {
+            /**
+             * Format: int32
+             * @description In the memory of this process: in flight, or next in their lane.
+             */
+            held: number;
+            /**
+             * Format: int32
+             * @description Waiting for an earlier delivery to the same endpoint.
+             */
+            in_order: number;
+            /** @description Since when the oldest is due; null: none is. */
+            oldest_due_at?: string | null;
+            /**
+             * Format: int32
+             * @description Waiting for the instant of their next attempt.
+             */
+            scheduled: number;
+            /**
+             * Format: int32
+             * @description Waiting for room in memory, or for their endpoint to be sent to again.
+             */
+            waiting: number;
+        };
+        /** @description A process. */
+        SystemNode: {
+            /** @description Since when it has run, or since when it has been back after it was taken for dead. */
+            since: string;
+            /**
+             * Format: int64
+             * @description Its number among those that run.
+             */
+            slot: number;
+            /** @description Whether it is the one that answers. */
+            this: boolean;
+        };
+        /** @description What was seen of the store, and of the lanes of this process. */
+        SystemSeen: {
+            /** @description When. */
+            at: string;
+            /**
+             * Format: int64
+             * @description Records of the audit log.
+             */
+            audit_records: number;
+            /** @description Live deliveries. */
+            deliveries: components["schemas"]["SystemDeliveries"];
+            /** @description Endpoints by their health, and those that are disabled as `disabled`; null: they have not all been counted yet. */
+            endpoints?: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Format: int32
+             * @description Incidents that somebody has acknowledged.
+             */
+            incidents_acknowledged: number;
+            /**
+             * Format: int32
+             * @description Incidents that nobody has acknowledged.
+             */
+            incidents_open: number;
+        };
+        /** @description A store. */
+        SystemStore: {
+            /**
+             * Format: int64
+             * @description Its size on disk.
+             */
+            bytes: number;
+            /** @description `sqlite` or `postgres`. */
+            kind: string;
+            /**
+             * Format: int64
+             * @description The version of its schema.
+             */
+            schema: number;
         };
         TestSend: {
             /** @description Its data; by default, the example of its type in the contract. */
@@ -9482,6 +9650,126 @@ export interface operations {
             };
         };
     };
+    "deliveries.request": {
+        parameters: {
+            query?: {
+                /** @description The number of the attempt. Without it, the last. */
+                attempt?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The delivery's id. */
+                delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "attempt": 1,
+                     *       "body": "{\"id\":\"01946a2e-7c40-7000-8000-00000000000b\",\"type\":\"difference.created\"}",
+                     *       "headers": [
+                     *         {
+                     *           "name": "content-type",
+                     *           "value": "application/json"
+                     *         }
+                     *       ],
+                     *       "method": "POST",
+                     *       "shared": false,
+                     *       "signed": [
+                     *         {
+                     *           "claims": null,
+                     *           "signature": "main",
+                     *           "text": "{\"id\":\"01946a2e-7c40-7000-8000-00000000000b\",\"type\":\"difference.created\"}"
+                     *         }
+                     *       ],
+                     *       "url": "https://clinic.example/hooks"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeliveryRequest"];
+                };
+            };
+            /** @description A query parameter is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid API key. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such resource. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be built: the endpoint or the event's data is gone, or the contract needs what is. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many deliveries of the account are waiting; It is asked for too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bellwire failed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests are waiting; Not available now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "deliveries.retry": {
         parameters: {
             query?: never;
@@ -10560,6 +10848,112 @@ export interface operations {
             };
             /** @description There is no such account. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many deliveries of the account are waiting; It is asked for too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bellwire failed. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests are waiting; Not available now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "system.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The system. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "nodes": [
+                     *         {
+                     *           "since": "2025-01-15T10:30:00.000000Z",
+                     *           "slot": 0,
+                     *           "this": true
+                     *         }
+                     *       ],
+                     *       "retention": {
+                     *         "answers": null,
+                     *         "disclosures": null,
+                     *         "history": null,
+                     *         "payloads": null
+                     *       },
+                     *       "seen": {
+                     *         "at": "2025-01-16T08:00:00.000000Z",
+                     *         "audit_records": 1204,
+                     *         "deliveries": {
+                     *           "held": 12,
+                     *           "in_order": 0,
+                     *           "oldest_due_at": null,
+                     *           "scheduled": 4,
+                     *           "waiting": 0
+                     *         },
+                     *         "endpoints": {
+                     *           "active": 118,
+                     *           "disabled": 3,
+                     *           "failed": 1
+                     *         },
+                     *         "incidents_acknowledged": 0,
+                     *         "incidents_open": 1
+                     *       },
+                     *       "store": {
+                     *         "bytes": 734003200,
+                     *         "kind": "postgres",
+                     *         "schema": 22
+                     *       },
+                     *       "version": "0.1.0"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["System"];
+                };
+            };
+            /** @description No valid API key. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

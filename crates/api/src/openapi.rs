@@ -41,6 +41,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         (name = "bulk retries", description = "Sending many deliveries again"),
         (name = "incidents", description = "What fails, told once for each cause"),
         (name = "stats", description = "What attempts came to, by spans of time"),
+        (name = "system", description = "What runs, and how it is"),
         (name = "health", description = "For supervisors and metrics collectors"),
     )
 )]

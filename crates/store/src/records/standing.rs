@@ -37,8 +37,8 @@ columns! {
 }
 
 static ACCOUNT: Select<Standing> = Select::new(
-    "FROM (SELECT CASE WHEN e.enabled THEN 1 END AS enabled, \
-     CASE WHEN e.enabled AND (e.health IN ('unhealthy', 'failed') OR e.consecutive_failures > 0) THEN 1 END AS failing \
+    "FROM (SELECT CASE WHEN e.enabled = 1 THEN 1 END AS enabled, \
+     CASE WHEN e.enabled = 1 AND (e.health IN ('unhealthy', 'failed') OR e.consecutive_failures > 0) THEN 1 END AS failing \
      FROM endpoints e WHERE e.account_id = $1 ORDER BY e.id LIMIT $2) c",
 );
 static LIVE: Select<Live> =
