@@ -33,7 +33,7 @@ async function leadsTo(path, name) {
   return operator.getByRole("link", { name }).first().getAttribute("href");
 }
 
-/** Makes what only somebody who clicks leaves behind: a shown payload, a checkpoint of many retries. */
+/** Has what waits sent again, with a reason: the page that asks for it, and the one that shows how far it is. */
 async function retryMany() {
   await operator.goto(base + (await leadsTo("/console/deliveries?state=pending", /^Retry /)));
   const preview = new URL(operator.url());

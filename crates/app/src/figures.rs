@@ -77,12 +77,12 @@ impl App {
         let range = range(Span::Hour, None, None, now)?;
         Ok(self.records().read_endpoint_figures(&access.account.id, endpoints, range, Span::Hour).await?)
     }
-}
 
-impl App {
     /// How each of these accounts stands: for the rows of a page.
     pub async fn account_standings(&self, scope: &Scope, accounts: Vec<AccountId>) -> Result<Vec<AccountStanding>, AppError> {
-        debug_assert!(accounts.iter().all(|id| scope.includes(id)), "they come from a list that the scope allows");
+        if !accounts.iter().all(|id| scope.includes(id)) {
+            return Err(AppError::NotFound(Resource::Account));
+        }
         Ok(self.records().account_standings(accounts).await?)
     }
 

@@ -59,7 +59,8 @@ pub(crate) fn statements() -> Vec<String> {
         .chain([disclosures::statements(), delivery_numbers::statements()])
         .chain([bulk_retries::statements(), finding::statements(), incidents::statements(), lists])
         .flatten()
-        .chain(watching::statements().into_iter().chain(standing::statements()).map(|(text, _)| text))
+        .chain(watching::statements().into_iter().map(|(text, _)| text))
+        .chain(standing::statements().into_iter().map(|(text, _)| text))
         .collect()
 }
 

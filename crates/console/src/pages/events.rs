@@ -8,6 +8,7 @@ use bellwire_domain::EventType;
 use bellwire_store::{Event, EventQuery, Page, PageRequest};
 
 use super::audit::typed;
+use super::filter::Field;
 use super::rows::DeliveryRow;
 use crate::layout::{Area, Layout, html};
 use crate::query::{Query, ROWS};
@@ -22,9 +23,8 @@ struct EventsPage {
     account: String,
     /// Types to choose from, and whether each is chosen.
     types: Vec<(String, bool)>,
-    /// What was typed for the time, with what is wrong with it.
-    since: (String, Option<String>),
-    until: (String, Option<String>),
+    /// The time.
+    fields: [Field; 2],
     is_filtered: bool,
     rows: Vec<EventRow>,
     next: Option<String>,
@@ -132,12 +132,18 @@ pub(super) async fn list(
         Some(end) => Some(query.with("before", Some(&(end.after_seq + 1).to_string()))),
         None => query.next(found.next.as_ref()).filter(|_| !chosen.is_empty() && !is_over),
     };
+    let field = |name, label, hint, wrong| {
+        let value = query.get(name).unwrap_or_default().to_owned();
+        Field { name, label, value, words: &[], hint, wrong }
+    };
     let layout = Layout::of_account(&console, &visitor, &access, Area::Events, "Events", &query);
     html(&EventsPage {
         layout: layout.with_call(&format!("/v1/accounts/{account}/events")),
         is_by_type: !chosen.is_empty(),
-        since: (query.get("since").unwrap_or_default().to_owned(), wrong_since),
-        until: (query.get("until").unwrap_or_default().to_owned(), wrong_until),
+        fields: [
+            field("since", "Since", "24h or 2026-01-31", wrong_since),
+            field("until", "Until", "1h or 2026-01-31", wrong_until),
+        ],
         is_filtered: ["type", "since", "until"].iter().any(|name| query.get(name).is_some()),
         account,
         types,

@@ -11,7 +11,7 @@ use bellwire_store::{COUNTED_MAX, Node};
 
 use crate::layout::{Area, Layout, html};
 use crate::query::Query;
-use crate::show::{When, count, size};
+use crate::show::{When, count, counted, size};
 use crate::visitor::Visitor;
 use crate::{Console, Refusal};
 
@@ -73,7 +73,7 @@ const fn node_row(node: &Node, now: Timestamp) -> NodeRow {
 }
 
 fn seen_rows(seen: &SeenSystem, now: Timestamp) -> SeenRows {
-    let counted = |number: u32| if number < COUNTED_MAX { count(number.into()) } else { format!("{}+", count(number.into())) };
+    let live = |number: u32| counted(number.into(), COUNTED_MAX.into());
     let store = &seen.store;
     let endpoints = store.endpoints.as_ref().map(|found| {
         let of = |number: u64| count(i64::try_from(number).unwrap_or(i64::MAX));
@@ -84,10 +84,10 @@ fn seen_rows(seen: &SeenSystem, now: Timestamp) -> SeenRows {
         at: When::new(seen.at, now),
         oldest: seen.oldest_due().map(|at| When::new(at, now)),
         deliveries: vec![
-            ("in memory", counted(seen.held)),
-            ("waiting for room", counted(store.waiting)),
-            ("waiting for their next attempt", counted(store.scheduled)),
-            ("waiting for an earlier one", counted(store.in_order)),
+            ("in memory", live(seen.held)),
+            ("waiting for room", live(store.waiting)),
+            ("waiting for their next attempt", live(store.scheduled)),
+            ("waiting for an earlier one", live(store.in_order)),
         ],
         endpoints: endpoints.unwrap_or_default(),
         records: count(store.audit_head),

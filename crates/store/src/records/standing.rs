@@ -67,8 +67,8 @@ pub(super) fn live_deliveries(db: Db<'_>, account_id: &AccountId, ids: &[Endpoin
     ids.iter().map(one).collect()
 }
 
-/// Each with the index by which it finds its rows.
+/// Each with the index by which it finds its rows, as the plans of SQLite and of PostgreSQL name it.
 #[cfg(test)]
-pub(crate) fn statements() -> Vec<(String, &'static str)> {
-    vec![(ACCOUNT.sql(), "endpoints"), (LIVE.sql(), "queue_by_lane")]
+pub(crate) fn statements() -> Vec<(String, [&'static str; 2])> {
+    vec![(ACCOUNT.sql(), ["SEARCH e USING PRIMARY KEY (account_id=?)", "endpoints"]), (LIVE.sql(), ["queue_by_lane"; 2])]
 }

@@ -158,8 +158,8 @@ fn what_is_watched_is_found_by_its_index() {
     let (session, _) = migrated();
     for state in STATES {
         session.batch(state).unwrap();
-        for (statement, index) in crate::records::watching::statements().into_iter().chain(crate::records::standing::statements())
-        {
+        let of_pages = crate::records::standing::statements().into_iter().map(|(text, [_, index])| (text, index));
+        for (statement, index) in crate::records::watching::statements().into_iter().chain(of_pages) {
             let plan = plan(&session, &statement);
             assert!(by_index(&plan).iter().any(|(used, _)| used.starts_with(index)), "{state} {statement}\n{plan}");
             assert!(!plan.contains("Seq Scan"), "{state} {statement}\n{plan}");
