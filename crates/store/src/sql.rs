@@ -12,6 +12,7 @@
 //! here knows a table.
 
 mod address;
+mod answer;
 mod bound;
 mod cell;
 mod columns;
@@ -29,6 +30,7 @@ mod tls;
 mod values;
 
 pub use address::{InvalidUrl, PostgresUrl};
+pub(crate) use answer::Answer;
 pub(crate) use bound::{Bound, Step};
 pub(crate) use cell::{Bind, Cell, write_filter, write_list, write_payload};
 pub(crate) use columns::{Columns, columns, select};
@@ -36,7 +38,7 @@ pub(crate) use db::{Db, Prepared, aside};
 pub(crate) use fault::{CommitFaults, Fault};
 pub(crate) use insert::Insert;
 pub(crate) use param::{Kind, Param, Set, params};
-pub(crate) use readers::{Readers, Source};
+pub(crate) use readers::{Carried, Readers, Source};
 pub(crate) use row::{Cells, Row};
 pub(crate) use select::Select;
 pub(crate) use session::Session;

@@ -16,7 +16,7 @@ use super::deletion::{self, DeletionStep};
 use super::delivery::ClaimedDelivery;
 use super::handoff::HandOff;
 use super::ids::DeliveryIds;
-use super::jobs::{Job, Reply, Run, write_job};
+use super::jobs::{Job, Reply, Run, Work, write_job};
 use super::lease::Lease;
 use super::notice::Notice;
 use super::replay_pace::ReplayPace;
@@ -33,7 +33,7 @@ use crate::rows::key::ApiKey;
 use crate::rows::lane::LaneKey;
 use crate::rows::secret::ActiveSecret;
 use crate::seal::{DataKey, Keyring, MasterKey};
-use crate::sql::{Db, Readers, Source};
+use crate::sql::{Answer, Carried, Db, Readers, Source};
 
 const ACCOUNTS_CACHED_MAX: usize = 10_000;
 const CONFIGS_CACHED_MAX: usize = 20_000;
@@ -270,11 +270,10 @@ impl Access {
         T: Effect + Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let Some(mut entry) = entry else { return self.write(work).await };
         let (context, now) = (self.context.clone(), self.now());
         let recorded = move |db: Db<'_>| {
             let done = work(db)?;
-            if done.happened() {
+            if let Some(mut entry) = entry.filter(|_| done.happened()) {
                 done.refine(&mut entry);
                 append::append(db, &context.audit, &*context.entropy, now, &[entry])?;
             }
@@ -324,9 +323,24 @@ impl Access {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let (job, receiver) = write_job(work);
-        self.send(job).await?;
-        answered(receiver).await?
+        let answer = Answer::default();
+        let answered = answer.clone();
+        let carried_out = move |backend: &dyn Backend| {
+            let result = work(backend);
+            let is_kept = result.is_ok();
+            answered.put(result);
+            is_kept
+        };
+        self.carry_out(Box::new(carried_out)).await?;
+        answer.take()
+    }
+
+    fn carry_out(&self, work: Work) -> Carried<'_, ()> {
+        Box::pin(async move {
+            let (job, receiver) = write_job(work);
+            self.send(job).await?;
+            answered(receiver).await?
+        })
     }
 
     /// The keys of a contract that sign now, newest first, from memory or from the store. Those whose overlap has ended since they were

@@ -34,22 +34,17 @@ pub(crate) enum Job {
     Write(Run),
 }
 
+/// What runs at the writer, and says whether its changes are kept.
+pub(crate) type Work = Box<dyn FnOnce(&dyn Backend) -> bool + Send>;
+
 /// A job that runs `work` in a savepoint and answers through the receiver.
-pub(crate) fn write_job<T, E>(
-    work: impl FnOnce(&dyn Backend) -> Result<T, E> + Send + 'static,
-) -> (Job, oneshot::Receiver<Result<T, E>>)
-where
-    T: Send + 'static,
-    E: From<StoreError> + Send + 'static,
-{
+pub(crate) fn write_job(work: Work) -> (Job, oneshot::Receiver<Result<(), StoreError>>) {
     let (sender, receiver) = oneshot::channel();
     let run: Run = Box::new(move |backend| {
-        let result = backend.map_err(E::from).and_then(work);
-        let keep = result.is_ok();
-        let reply: Reply = Box::new(move |commit| {
-            let _ = sender.send(commit.map_err(E::from).and(result));
-        });
-        (reply, keep)
+        let kept = backend.map(work);
+        let is_kept = matches!(kept, Ok(true));
+        let reply: Reply = Box::new(move |commit| drop(sender.send(commit.and(kept.map(drop)))));
+        (reply, is_kept)
     });
     (Job::Write(run), receiver)
 }
@@ -231,7 +226,7 @@ mod tests {
     }
 
     fn writing() -> Job {
-        write_job(|_| Ok::<_, StoreError>(())).0
+        write_job(Box::new(|_| true)).0
     }
 
     fn waiting(offered: Vec<Job>) -> Jobs {

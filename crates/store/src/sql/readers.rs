@@ -1,6 +1,7 @@
 //! Reading connections: a bounded pool beside the writer, run on the runtime's blocking threads.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use rusqlite::OpenFlags;
 use tokio::sync::Semaphore;
 
 use super::address::PostgresUrl;
+use super::answer::Answer;
 use super::db::{Db, aside};
 use super::session::Session;
 use crate::StoreError;
@@ -36,6 +38,12 @@ pub(crate) struct Readers {
     /// Whether reads run on the calling task.
     inline: bool,
 }
+
+/// What runs on a reading connection.
+type Work = Box<dyn FnOnce(Db<'_>) + Send>;
+
+/// What runs elsewhere, of one type.
+pub(crate) type Carried<'c, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'c>>;
 
 /// The connections that nobody uses now.
 #[derive(Default)]
@@ -64,14 +72,23 @@ impl Readers {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let _permit = self.permits.acquire().await.map_err(|_| StoreError::Closed)?;
-        let pool = Arc::clone(&self.pool);
-        let source = self.source.clone();
-        let run = move || match &source {
-            Source::Sqlite(path) => read_sqlite(path, &pool.idle, work),
-            Source::Postgres(url) => read_postgres(url, &pool, work),
-        };
-        self.run_blocking(run).await
+        let answer = Answer::default();
+        let answered = answer.clone();
+        self.carry_out(Box::new(move |db| answered.put(work(db)))).await?;
+        answer.take()
+    }
+
+    fn carry_out(&self, work: Work) -> Carried<'_, ()> {
+        Box::pin(async move {
+            let _permit = self.permits.acquire().await.map_err(|_| StoreError::Closed)?;
+            let pool = Arc::clone(&self.pool);
+            let source = self.source.clone();
+            let run = move || match &source {
+                Source::Sqlite(path) => read_sqlite(path, &pool.idle, work),
+                Source::Postgres(url) => read_postgres(url, &pool, work),
+            };
+            self.run_blocking(run).await
+        })
     }
 
     /// Runs what blocks: on a thread of its own, but in place in a simulation, where the order of things follows from its seed.
@@ -96,34 +113,26 @@ impl Readers {
     }
 }
 
-fn read_sqlite<T, E: From<StoreError>>(
-    path: &PathBuf,
-    idle: &Mutex<Vec<Connection>>,
-    work: impl FnOnce(Db<'_>) -> Result<T, E>,
-) -> Result<T, E> {
+fn read_sqlite(path: &PathBuf, idle: &Mutex<Vec<Connection>>, work: Work) -> Result<(), StoreError> {
     let reused = idle.lock().pop();
     let connection = match reused {
         Some(Connection::Sqlite(connection)) => connection,
-        _ => open(path).map_err(StoreError::from)?,
+        _ => open(path)?,
     };
-    let snapshot = connection.unchecked_transaction().map_err(StoreError::from)?;
-    let result = work(Db::Sqlite(&snapshot));
+    let snapshot = connection.unchecked_transaction()?;
+    work(Db::Sqlite(&snapshot));
     drop(snapshot);
     idle.lock().push(Connection::Sqlite(connection));
-    result
+    Ok(())
 }
 
-fn read_postgres<T, E: From<StoreError>>(
-    url: &PostgresUrl,
-    pool: &Pool,
-    work: impl FnOnce(Db<'_>) -> Result<T, E>,
-) -> Result<T, E> {
+fn read_postgres(url: &PostgresUrl, pool: &Pool, work: Work) -> Result<(), StoreError> {
     let session = begin(url, pool)?;
-    let result = work(Db::Postgres(&session));
+    work(Db::Postgres(&session));
     if session.batch("ROLLBACK").is_ok() {
         pool.idle.lock().push(Connection::Postgres(session));
     }
-    result
+    Ok(())
 }
 
 /// A connection in a transaction: one of the idle ones, if it still lives, or a new one.
