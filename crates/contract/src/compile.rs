@@ -18,7 +18,7 @@ use crate::diagnostic::{At, ContractError, Report};
 use crate::expression::Expression;
 use crate::grammar::{KeySpec, Shape};
 use crate::heartbeat::{self, HEARTBEAT, Heartbeat};
-use crate::key_pair::SignatureAlgorithm;
+use crate::key_pair::{KeptKeys, SignatureAlgorithm};
 use crate::policy::chosen::{ChosenDelivery, substituted};
 use crate::policy::{self, DELIVERY};
 use crate::published::{self, PUBLISHED};
@@ -117,14 +117,13 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
     let activation = beside("activation").map(|(node, base)| activation::read(node, base, &signatures, report));
     let heartbeat = beside("heartbeat").map(|(node, base)| heartbeat::read(node, base, &signatures, report));
     let signatures = signatures.read;
-    let key_pairs = KeyPairs::of(&signatures);
     let access_token = request.map_or(Some(None), |node| request::read_access_token(node, report));
     let client_tls = request.map_or_else(|| Some(ClientTlsPlan::default()), |node| request::read_client_tls(node, report));
     let token_algorithm = access_token.iter().flatten().find_map(AccessToken::algorithm);
     let uses_secret = token_algorithm.is_some() || plan.as_ref().is_some_and(|plan| secrets::uses_secret(plan, &signatures));
     let uses_text = plan.as_ref().is_some_and(|plan| secrets::uses_text(plan, &signatures));
     let custom_headers = request.is_some_and(|node| request::reads_custom_headers(node, report));
-    let key_pairs = key_pairs.or(token_algorithm.map(KeyPairs::asserting));
+    let key_pairs = KeyPairs::of(&signatures).or(token_algorithm.map(KeyPairs::asserting));
     let needed = key_pairs.map(|pairs| pairs.algorithm.kind());
     let wanted = subscription::Wanted { secret: uses_secret, text: uses_text, private_key: needed };
     let subscription = subscription::read(fields.get("subscription"), custom_headers, &wanted, report);
@@ -187,6 +186,7 @@ fn read(source: &str, root: &Node, report: &mut Report) -> Option<(Contract, Vec
         speaks_of: signature::speaks_of(&signatures, key_pairs),
         signatures,
         key_pairs: key_pairs.or(kinds.key.map(KeyPairs::unused)),
+        kept_keys: KeptKeys::default(),
         example_secrets,
         tolerance: tolerance.unwrap_or(TOLERANCE_DEFAULT),
     };

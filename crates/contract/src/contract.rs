@@ -15,8 +15,9 @@ use crate::console::ConsoleWords;
 use crate::diagnostic::did_you_mean;
 use crate::failure::Failure;
 use crate::heartbeat::Heartbeat;
-use crate::key_pair::{PrivateKey, PublicKey, VerifyingKey, is_key};
+use crate::key_pair::{KeptKeys, PrivateKey, PublicKey, VerifyingKey, is_key};
 use crate::options::{EndpointOption, EndpointOptions};
+use crate::piece::Piece;
 use crate::policy::chosen::ChosenDelivery;
 use crate::policy::order::OrderKey;
 use crate::published::PublishedApi;
@@ -26,7 +27,7 @@ use crate::schema::{self, DataError};
 use crate::signature::{KeyPairs, Secrets, Signature, SigningSecret};
 use crate::subscription::{IdFormats, Subscription};
 use crate::tree::Tree;
-use crate::variables::Variable;
+use crate::variables::{Builtin, Variable};
 use crate::variants::Variant;
 use crate::version::ContractLabel;
 
@@ -72,6 +73,8 @@ pub struct Contract {
     pub(crate) signatures: Vec<Signature>,
     /// How its private keys sign, if its secrets are such.
     pub(crate) key_pairs: Option<KeyPairs>,
+    /// Those that requests said something of lately.
+    pub(crate) kept_keys: KeptKeys,
     /// Whose version requests show, of the secrets that sign.
     pub(crate) speaks_of: Secrets,
     /// Secrets for examples, as many as sign at once.
@@ -198,6 +201,12 @@ impl Contract {
     pub(crate) fn known<'s>(&self, by_key: bool, known: &'s [Secret<String>]) -> Vec<&'s Secret<String>> {
         let has_both = self.subscription.keys_beside.is_some();
         known.iter().filter(|known| !has_both || is_key(known.expose()) == by_key).collect()
+    }
+
+    /// What a request says of a key.
+    pub(crate) fn key_value(&self, builtin: Builtin, key: &str) -> Piece<'_> {
+        let value = self.key_pairs.map(|pairs| pairs.value(builtin, (key, &self.kept_keys), &self.title));
+        value.unwrap_or(Piece::Absent)
     }
 
     /// What receivers are told of a private key: its public half. `None` where secrets are no private keys, or this is not one.

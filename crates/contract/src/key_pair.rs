@@ -5,10 +5,12 @@
 
 mod certificate;
 mod jwk;
+mod kept;
 mod private;
 mod public;
 
 pub(crate) use jwk::read as read_jwk;
+pub(crate) use kept::{KeptKeys, KeptSignatures};
 pub(crate) use private::PrivateKey;
 pub use public::PublicKey;
 pub(crate) use public::VerifyingKey;

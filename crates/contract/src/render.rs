@@ -311,7 +311,7 @@ impl Values for Rendering<'_> {
     }
 
     fn key(&self, builtin: Builtin, key: &str) -> Piece<'_> {
-        self.contract.key_pairs.map_or(Piece::Absent, |pairs| pairs.value(builtin, key, &self.contract.title))
+        self.contract.key_value(builtin, key)
     }
 
     fn meter(&self) -> &Arc<Meter> {

@@ -1,5 +1,7 @@
 //! `jwt`: a JSON Web Token (RFC 7519), signed with an HMAC or a private key.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bellwire_domain::Secret;
@@ -11,7 +13,7 @@ use crate::expression::Expression;
 use crate::failure::Failure;
 use crate::grammar::{KeySpec, Shape};
 use crate::json;
-use crate::key_pair::{EcdsaForm, PrivateKey, SignatureAlgorithm, VerifyingKey};
+use crate::key_pair::{EcdsaForm, KeptSignatures, PrivateKey, SignatureAlgorithm, VerifyingKey};
 use crate::reader::{Fields, join};
 use crate::signature::hash::Hash;
 use crate::signature::key::{KEY, KeyDerivation};
@@ -52,38 +54,37 @@ bellwire_domain::words! {
 #[derive(Debug)]
 enum Signer {
     Mac(Hash, KeyDerivation),
-    KeyPair(SignatureAlgorithm),
+    KeyPair(SignatureAlgorithm, KeptSignatures),
 }
 
 impl Signer {
     fn of(algorithm: Algorithm, key: KeyDerivation) -> Self {
+        let key_pair = |algorithm| Self::KeyPair(algorithm, KeptSignatures::default());
         match algorithm {
             Algorithm::Hs256 => Self::Mac(Hash::Sha256, key),
             Algorithm::Hs384 => Self::Mac(Hash::Sha384, key),
             Algorithm::Hs512 => Self::Mac(Hash::Sha512, key),
-            Algorithm::Es256 => Self::KeyPair(SignatureAlgorithm::EcdsaP256Sha256),
-            Algorithm::Es384 => Self::KeyPair(SignatureAlgorithm::EcdsaP384Sha384),
-            Algorithm::Rs256 => Self::KeyPair(SignatureAlgorithm::RsaSha256),
-            Algorithm::Rs384 => Self::KeyPair(SignatureAlgorithm::RsaSha384),
-            Algorithm::Ps256 => Self::KeyPair(SignatureAlgorithm::RsaPssSha256),
-            Algorithm::EdDsa => Self::KeyPair(SignatureAlgorithm::Ed25519),
+            Algorithm::Es256 => key_pair(SignatureAlgorithm::EcdsaP256Sha256),
+            Algorithm::Es384 => key_pair(SignatureAlgorithm::EcdsaP384Sha384),
+            Algorithm::Rs256 => key_pair(SignatureAlgorithm::RsaSha256),
+            Algorithm::Rs384 => key_pair(SignatureAlgorithm::RsaSha384),
+            Algorithm::Ps256 => key_pair(SignatureAlgorithm::RsaPssSha256),
+            Algorithm::EdDsa => key_pair(SignatureAlgorithm::Ed25519),
         }
     }
 
-    fn sign(&self, secret: &str, signed: &str) -> Result<Vec<u8>, String> {
+    fn sign(&self, secret: &str, signed: &str) -> Result<Arc<[u8]>, String> {
         match self {
-            Self::Mac(hash, key) => mac(*hash, &key.key(secret)?, signed).map_err(|failure| failure.message),
-            Self::KeyPair(algorithm) => {
-                PrivateKey::parse(algorithm.kind(), secret)?.sign(*algorithm, EcdsaForm::Raw, signed.as_bytes())
-            }
+            Self::Mac(hash, key) => mac(*hash, &key.key(secret)?, signed).map(Into::into).map_err(|failure| failure.message),
+            Self::KeyPair(algorithm, kept) => kept.sign(*algorithm, secret, signed),
         }
     }
 
     /// Whether a signature fits a secret, or the public half of a private key.
     fn fits(&self, secret: &str, signed: &str, signature: &[u8]) -> bool {
         match self {
-            Self::Mac(..) => self.sign(secret, signed).is_ok_and(|expected| expected.ct_eq(signature).into()),
-            Self::KeyPair(algorithm) => VerifyingKey::parse(algorithm.kind(), secret)
+            Self::Mac(..) => self.sign(secret, signed).is_ok_and(|expected| (*expected).ct_eq(signature).into()),
+            Self::KeyPair(algorithm, _) => VerifyingKey::parse(algorithm.kind(), secret)
                 .is_ok_and(|key| key.verify(*algorithm, EcdsaForm::Raw, signed.as_bytes(), signature)),
         }
     }
@@ -109,7 +110,7 @@ fn read(fields: &Fields<'_>, report: &mut Report) -> Option<Box<dyn Scheme>> {
     let jwt = Fields::open(fields.get("jwt")?, &fields.path_of("jwt"), TOKEN_KEYS, report)?;
     let algorithm = jwt.algorithm("alg", report).unwrap_or(Algorithm::Hs256);
     let signer = Signer::of(algorithm, key?);
-    if let (Some(node), Signer::KeyPair(_)) = (fields.get(KEY.name), &signer) {
+    if let (Some(node), Signer::KeyPair(..)) = (fields.get(KEY.name), &signer) {
         report.add(node.at, &fields.path_of(KEY.name), format!("the key of {algorithm} is a private key"), "remove this key");
     }
     let claims = Tree::read(jwt.get("claims")?, &jwt.path_of("claims"), &[], report)?;
@@ -185,7 +186,7 @@ impl Scheme for Jwt {
         let (algorithm, claims) = (self.algorithm, claims.join(", "));
         match &self.signer {
             Signer::Mac(_, key) => format!("a JWT ({algorithm}) with {} as its key and the claims {claims}", key.describe()),
-            Signer::KeyPair(_) => format!("a JWT ({algorithm}), which the public key verifies, with the claims {claims}"),
+            Signer::KeyPair(..) => format!("a JWT ({algorithm}), which the public key verifies, with the claims {claims}"),
         }
     }
 
@@ -194,7 +195,7 @@ impl Scheme for Jwt {
             Signer::Mac(hash, key) => {
                 Recipe::Token { algorithm: self.algorithm.as_str(), hash: *hash, key, claims: &self.claims }
             }
-            Signer::KeyPair(algorithm) => Recipe::KeyPair { chosen_by: "jwt.alg", algorithm: *algorithm, over: None },
+            Signer::KeyPair(algorithm, _) => Recipe::KeyPair { chosen_by: "jwt.alg", algorithm: *algorithm, over: None },
         }
     }
 
@@ -206,7 +207,7 @@ impl Scheme for Jwt {
     fn check_secret(&self, secret: &str) -> Result<(), String> {
         match &self.signer {
             Signer::Mac(_, key) => key.key(secret).map(drop),
-            Signer::KeyPair(algorithm) => PrivateKey::parse(algorithm.kind(), secret).map(drop),
+            Signer::KeyPair(algorithm, _) => PrivateKey::parse(algorithm.kind(), secret).map(drop),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Report;
 use crate::expression::Expression;
-use crate::key_pair::{KeyKind, PrivateKey, SignatureAlgorithm, VerifyingKey};
+use crate::key_pair::{KeptKeys, KeyKind, SignatureAlgorithm};
 use crate::piece::Piece;
 use crate::signature::{Recipe, Secrets, Signature};
 use crate::variables::{Builtin, Variable};
@@ -32,16 +32,16 @@ impl KeyPairs {
     }
 
     /// What a request says of a key, which is a private key or, in a captured request, its public half. `title` is whose it is.
-    pub(crate) fn value(self, builtin: Builtin, key: &str, title: &str) -> Piece<'static> {
+    pub(crate) fn value(self, builtin: Builtin, key: (&str, &KeptKeys), title: &str) -> Piece<'static> {
         self.try_value(builtin, key, title).unwrap_or(Piece::Absent)
     }
 
-    fn try_value(self, builtin: Builtin, key: &str, title: &str) -> Result<Piece<'static>, String> {
+    fn try_value(self, builtin: Builtin, (key, kept): (&str, &KeptKeys), title: &str) -> Result<Piece<'static>, String> {
         let kind = self.algorithm.kind();
         if builtin == Builtin::KeyX509 {
-            return Ok(Piece::Text(PrivateKey::parse(kind, key)?.certificate(title)?.into()));
+            return Ok(Piece::Text(kept.parse(kind, key)?.certificate(title)?.into()));
         }
-        let public = VerifyingKey::parse(kind, key)?;
+        let public = kept.verifying(kind, key)?;
         Ok(match builtin {
             Builtin::KeyId => Piece::Text(public.id()?.into()),
             Builtin::KeyPublic => Piece::Bytes(public.raw()?.into()),

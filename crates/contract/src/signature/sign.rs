@@ -4,7 +4,7 @@ use crate::diagnostic::Report;
 use crate::expression::Expression;
 use crate::failure::Failure;
 use crate::grammar::{KeySpec, Shape};
-use crate::key_pair::{EcdsaForm, PrivateKey, SignatureAlgorithm, VerifyingKey};
+use crate::key_pair::{EcdsaForm, KeptKeys, PrivateKey, SignatureAlgorithm, VerifyingKey};
 use crate::reader::Fields;
 use crate::signature::hash::Encoding;
 use crate::signature::scheme::{ENCODE, OVER, Recipe, Scheme, SchemeKind, Secrets, read_over};
@@ -31,6 +31,7 @@ struct SignatureOver {
     form: EcdsaForm,
     over: Template,
     encode: Encoding,
+    keys: KeptKeys,
 }
 
 fn read(fields: &Fields<'_>, report: &mut Report) -> Option<Box<dyn Scheme>> {
@@ -44,13 +45,13 @@ fn read(fields: &Fields<'_>, report: &mut Report) -> Option<Box<dyn Scheme>> {
     }
     let encode = fields.word("encode", report).unwrap_or(Encoding::Hex);
     let over = read_over(fields, report)?;
-    Some(Box::new(SignatureOver { algorithm: algorithm?, form, over, encode }))
+    Some(Box::new(SignatureOver { algorithm: algorithm?, form, over, encode, keys: KeptKeys::default() }))
 }
 
 impl Scheme for SignatureOver {
     fn sign(&self, secret: &str, scope: Scope<'_>, out: &mut String) -> Result<(), Failure> {
         let failed = |message| Failure::new(self.over.at, message);
-        let key = PrivateKey::parse(self.algorithm.kind(), secret).map_err(failed)?;
+        let key = self.keys.parse(self.algorithm.kind(), secret).map_err(failed)?;
         let message = self.over.render(scope)?;
         self.encode.write(&key.sign(self.algorithm, self.form, &message).map_err(failed)?, out);
         Ok(())
