@@ -49,6 +49,8 @@ pub(crate) struct RunOptions {
     pub(crate) pages: usize,
     /// Whether to measure a platform's day.
     pub(crate) day: bool,
+    /// Whether to measure deliveries over TLS.
+    pub(crate) tls: bool,
     /// Whether to measure beside a dead endpoint.
     pub(crate) dead: bool,
     /// Deliveries that wait; none: not measured.

@@ -4,7 +4,7 @@
 mod direct;
 mod platform;
 pub(crate) mod receivers;
-mod receiving;
+pub(crate) mod receiving;
 
 use std::slice::from_ref;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ const IN_FLIGHT_MAX: usize = 256;
 /// Measures a bare client, the server as fast as it goes, and at half of that.
 pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Day> {
     say("a platform's day");
-    let (receiving, platform) = (Receiving::start().await?, Platform::draw());
+    let (receiving, platform) = (Receiving::start(false).await?, Platform::draw());
     let deliveries = (bench.options.deliveries / DIVISOR).max(1);
     let before = direct::measure(bench, &receiving, &platform, deliveries).await?;
     let mut full = day(bench, &receiving, &platform, (deliveries, None)).await?;

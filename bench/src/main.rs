@@ -32,6 +32,7 @@ mod sink;
 mod table;
 mod target;
 mod tenants;
+mod tls;
 mod workload;
 
 use std::path::PathBuf;
@@ -86,6 +87,9 @@ struct Arguments {
     /// Also measure a platform's day: many tenants, of which a few have most of the events, and receivers over TLS that take their time
     #[arg(long)]
     day: bool,
+    /// Also measure deliveries over TLS, with HTTP/1.1 and with HTTP/2, beside the same without it
+    #[arg(long)]
+    tls: bool,
     /// Also measure ten endpoints, one of which refuses connections
     #[arg(long)]
     dead: bool,
@@ -120,12 +124,15 @@ struct Arguments {
     /// Act as the receivers of a platform's day, with the certificate in this folder (started by the measurement itself)
     #[arg(long, hide = true, value_name = "FOLDER")]
     receivers: Option<PathBuf>,
+    /// As the receivers: answer at once, on three hosts (given by the measurement itself)
+    #[arg(long, hide = true, requires = "receivers")]
+    prompt: bool,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match &arguments.receivers {
-        Some(folder) => day::receivers::run(folder),
+        Some(folder) => day::receivers::run(folder, arguments.prompt),
         None if arguments.sink => sink::run(),
         None => measure(arguments),
     };
@@ -168,6 +175,7 @@ fn options(arguments: Arguments) -> anyhow::Result<RunOptions> {
         filters: arguments.filters.unwrap_or(0),
         pages: arguments.pages.unwrap_or(0),
         day: arguments.day,
+        tls: arguments.tls,
         dead: arguments.dead || arguments.growth,
         waiting: grown(arguments.waiting, GROWTH),
         deliveries: arguments.deliveries,

@@ -22,6 +22,8 @@ pub(crate) struct Results {
     pub(crate) growth: Vec<Growth>,
     /// With `--day` only.
     pub(crate) day: Option<Day>,
+    /// With `--tls` only: the row without, before and after, and between them those over TLS.
+    pub(crate) tls: Vec<Measurement>,
     /// With `--pages` only.
     pub(crate) pages: Option<Pages>,
     /// With `--postgres` only: rows of the first size.
@@ -46,6 +48,7 @@ impl Results {
             ready_empty_ms: None,
             growth: Vec::new(),
             day: None,
+            tls: Vec::new(),
             pages: None,
             postgres: Vec::new(),
             fleets: Vec::new(),

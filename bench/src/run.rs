@@ -8,7 +8,7 @@ use crate::measure::measure_empty;
 use crate::report::{Measurement, Neighbours, Results, Size};
 use crate::target::Figure;
 use crate::workload::Workload;
-use crate::{day, growth, hostile, neighbours, pages, postgres, tenants};
+use crate::{day, growth, hostile, neighbours, pages, postgres, tenants, tls};
 
 /// Startups on an empty store; the median counts.
 const STARTS: usize = 5;
@@ -36,6 +36,9 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<Results> {
     }
     if bench.options.day {
         results.day = bench.keep(&mut results.failures, "a platform's day", day::measure(&bench).await).await;
+    }
+    if bench.options.tls {
+        results.tls = bench.keep(&mut results.failures, "TLS", tls::measure(&bench).await).await.unwrap_or_default();
     }
     if bench.options.postgres {
         postgres::run(&bench, &mut results).await;

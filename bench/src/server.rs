@@ -63,9 +63,11 @@ impl Process {
         Self::receiver(child, &line)
     }
 
-    /// The receivers of a platform's day, with what they identify themselves with in a folder; and their port.
-    pub(crate) async fn receivers(folder: &Path) -> anyhow::Result<(Self, u16)> {
-        let (child, line) = own(&["--receivers".as_ref(), folder.as_os_str()]).await.context("the receivers")?;
+    /// Receivers of a platform's day, or prompt ones, with what they identify themselves with in a folder; and their port.
+    pub(crate) async fn receivers(folder: &Path, are_prompt: bool) -> anyhow::Result<(Self, u16)> {
+        let arguments = ["--receivers".as_ref(), folder.as_os_str(), "--prompt".as_ref()];
+        let given = if are_prompt { &arguments[..] } else { &arguments[..2] };
+        let (child, line) = own(given).await.context("the receivers")?;
         let (asked, port) = line.split_once(' ').with_context(|| format!("no ports in `{line}`"))?;
         Ok((Self::receiver(child, asked)?, port.parse()?))
     }

@@ -27,6 +27,10 @@ fn lines(results: &Results) -> Vec<String> {
         rows.push(heading("a platform's day: 1000 accounts, 200 hosts that answer over TLS after 20 to 300 ms"));
         rows.extend(direct.iter().chain(measured).map(|row| cells(row, String::new(), "")));
     }
+    if !results.tls.is_empty() {
+        rows.push(heading("one event per POST, one endpoint, over TLS: shares of the rows without"));
+        rows.extend(results.tls.iter().map(|row| cells(row, String::new(), "")));
+    }
     if !results.postgres.is_empty() {
         rows.push(heading("PostgreSQL, one node"));
         rows.extend(results.postgres.iter().map(|row| cells(row, String::new(), "")));

@@ -38,6 +38,9 @@ const DAY_P50_MS: f64 = 5.0;
 const DAY_P99_MS: f64 = 50.0;
 const DAY_MEMORY_MIB: f64 = 128.0;
 
+/// Over TLS, of what is delivered without.
+const TLS_SHARE: f64 = 0.75;
+
 /// Over PostgreSQL, shares of the bare loop.
 const POSTGRES_SINGLE: f64 = 0.12;
 const POSTGRES_FAN_OUT: f64 = 0.25;
@@ -134,6 +137,11 @@ impl Figure {
     /// Of what a bare client delivers on a platform's day.
     pub(crate) fn share_of_day(value: f64) -> Self {
         Self::at_least(value, DAY_SHARE)
+    }
+
+    /// Over TLS, of what is delivered without.
+    pub(crate) fn share_over_tls(value: f64) -> Self {
+        Self::at_least(value, TLS_SHARE)
     }
 
     /// The median on a platform's day.

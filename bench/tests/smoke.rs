@@ -54,6 +54,12 @@ fn a_platforms_day() {
 }
 
 #[test]
+fn over_tls() {
+    let (results, table) = bench(&["--only", "none", "--body", "500", "--tls"]);
+    assert_eq!(count(&results, "tls"), 4, "{table}");
+}
+
+#[test]
 fn every_row_over_postgres() {
     let (results, table) = bench(&["--only", "none", "--body", "500", "--postgres", "--queue-size", "600"]);
     assert_eq!((count(&results, "postgres"), count(&results, "fleets")), (4, 2), "{table}");

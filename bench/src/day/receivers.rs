@@ -3,6 +3,8 @@
 //!
 //! What arrived is asked for where the sink is asked, without TLS. A request that comes again is an arrival only if the one before was
 //! answered with 200: then somebody has sent twice what had been received.
+//!
+//! Started as prompt ones, they are three hosts that answer at once: without TLS, over it with HTTP/1.1, and with HTTP/2.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -35,7 +37,12 @@ use crate::sink::{Arrival, Arrivals, CONNECTIONS_WAITING_MAX, Sink, now_us};
 /// What is in the folder that they are started with.
 pub(super) const CERTIFICATE: &str = "certificate.pem";
 pub(super) const KEY: &str = "key.pem";
-pub(super) const AUTHORITY: &str = "authority.pem";
+pub(crate) const AUTHORITY: &str = "authority.pem";
+
+/// What each host of prompt receivers speaks below HTTP; `None`: plain HTTP/1.1.
+pub(crate) const PROMPT: [Option<&[u8]>; 3] = [None, Some(HTTP1), Some(HTTP2)];
+const HTTP1: &[u8] = b"http/1.1";
+const HTTP2: &[u8] = b"h2";
 
 /// How long an answer takes: the median, how far it spreads (of the logarithm), and the bounds, in milliseconds.
 const ANSWER_MEDIAN_MS: f64 = 70.0;
@@ -47,22 +54,26 @@ const ILL: usize = 100;
 const NEVER: Duration = Duration::from_secs(3_600);
 
 /// The address of a host.
-pub(super) fn address(host: usize) -> Ipv4Addr {
+pub(crate) fn address(host: usize) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 1, u8::try_from(host + 1).unwrap_or(u8::MAX))
 }
 
 /// Listens on every host, says where the sink's questions and the requests go, and serves until its standard input ends.
-pub(crate) fn run(folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn run(folder: &Path, is_prompt: bool) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let sink = Sink::listen().context("the receivers cannot listen")?;
-        let receivers = Arc::new(Receivers { arrivals: sink.arrivals(), seen: Mutex::default(), hasher: RandomState::new() });
+        let (arrivals, hasher) = (sink.arrivals(), RandomState::new());
+        let receivers = Arc::new(Receivers { arrivals, seen: Mutex::default(), hasher, is_prompt });
+        let of_day = (0..HOSTS).map(|host| Some(if host % 2 == 0 { HTTP2 } else { HTTP1 }));
+        let protocols: Vec<Option<&[u8]>> = if is_prompt { PROMPT.to_vec() } else { of_day.collect() };
         let tasks = TaskTracker::new();
         let mut port = 0;
-        for host in 0..HOSTS {
+        for (host, protocol) in protocols.into_iter().enumerate() {
             let listener = listen(address(host), port).with_context(|| format!("host {host} cannot listen"))?;
             port = listener.local_addr()?.port();
-            let acceptor = TlsAcceptor::from(Arc::new(tls(folder, host % 2 == 0)?));
+            let acceptor =
+                protocol.map(|protocol| anyhow::Ok(TlsAcceptor::from(Arc::new(tls(folder, protocol)?)))).transpose()?;
             let seed = u64::try_from(host)?;
             tasks.spawn(accept(listener, acceptor, Arc::clone(&receivers), seed, tasks.clone()));
         }
@@ -77,18 +88,17 @@ fn listen(address: Ipv4Addr, port: u16) -> std::io::Result<TcpListener> {
     socket.listen(CONNECTIONS_WAITING_MAX)
 }
 
-fn tls(folder: &Path, is_http2: bool) -> anyhow::Result<rustls::ServerConfig> {
+fn tls(folder: &Path, protocol: &[u8]) -> anyhow::Result<rustls::ServerConfig> {
     let chain = vec![CertificateDer::from_pem_file(folder.join(CERTIFICATE))?];
     let key = PrivateKeyDer::from_pem_file(folder.join(KEY))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let mut config = config.with_no_client_auth().with_single_cert(chain, key)?;
-    let protocol: &[u8] = if is_http2 { b"h2" } else { b"http/1.1" };
     config.alpn_protocols = vec![protocol.to_vec()];
     Ok(config)
 }
 
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, receivers: Arc<Receivers>, seed: u64, tasks: TaskTracker) {
+async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, receivers: Arc<Receivers>, seed: u64, tasks: TaskTracker) {
     let rng = Arc::new(Mutex::new(Rng::with_seed(seed)));
     while let Ok((stream, _)) = listener.accept().await {
         let (acceptor, receivers, rng) = (acceptor.clone(), Arc::clone(&receivers), Arc::clone(&rng));
@@ -100,17 +110,20 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, receivers: Arc<Rec
 
 async fn serve(
     stream: TcpStream,
-    acceptor: TlsAcceptor,
+    acceptor: Option<TlsAcceptor>,
     receivers: Arc<Receivers>,
     rng: Arc<Mutex<Rng>>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     stream.set_nodelay(true)?;
-    let stream = acceptor.accept(stream).await?;
     let answer = service_fn(move |request| {
         let (receivers, rng) = (Arc::clone(&receivers), Arc::clone(&rng));
         async move { Ok::<_, Infallible>(receivers.answer(request, &rng).await) }
     });
-    auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), answer).await
+    let serving = auto::Builder::new(TokioExecutor::new());
+    match acceptor {
+        Some(acceptor) => serving.serve_connection(TokioIo::new(acceptor.accept(stream).await?), answer).await,
+        None => serving.serve_connection(TokioIo::new(stream), answer).await,
+    }
 }
 
 /// What all hosts share.
@@ -119,6 +132,7 @@ struct Receivers {
     /// Digests of the deliveries that have come, and whether they were answered with 200.
     seen: Mutex<HashMap<u64, bool>>,
     hasher: RandomState,
+    is_prompt: bool,
 }
 
 impl Receivers {
@@ -133,6 +147,9 @@ impl Receivers {
             let arrival = Arrival { at_us, raw: raw(&head, &body.to_bytes()) };
             self.arrivals.lock().await.push(arrival);
             self.seen.lock().await.entry(delivery).or_insert(false);
+        }
+        if self.is_prompt {
+            return status(200);
         }
         let (fate, after) = {
             let mut rng = rng.lock().await;

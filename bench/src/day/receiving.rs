@@ -4,19 +4,19 @@ use bellwire_testkit::authority::{Authority, pem};
 use tempfile::TempDir;
 
 use super::platform::{Endpoint, HOSTS};
-use super::receivers::{AUTHORITY, CERTIFICATE, KEY, address};
+use super::receivers::{AUTHORITY, CERTIFICATE, KEY, PROMPT, address};
 use crate::server::Process;
 
 /// The receivers, and what they identify themselves with.
-pub(super) struct Receiving {
-    pub(super) process: Process,
+pub(crate) struct Receiving {
+    pub(crate) process: Process,
     port: u16,
-    pub(super) folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl Receiving {
-    /// Starts them.
-    pub(super) async fn start() -> anyhow::Result<Self> {
+    /// Starts them: those of a platform's day, or those that answer at once.
+    pub(crate) async fn start(is_prompt: bool) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let authority = Authority::new("bench");
         let hosts: Vec<String> = (0..HOSTS).map(|host| address(host).to_string()).collect();
@@ -28,12 +28,18 @@ impl Receiving {
         ] {
             std::fs::write(folder.path().join(name), pem(kind, der))?;
         }
-        let (process, port) = Process::receivers(folder.path()).await?;
+        let (process, port) = Process::receivers(folder.path(), is_prompt).await?;
         Ok(Self { process, port, folder })
     }
 
     /// Where an endpoint is.
     pub(super) fn url(&self, endpoint: &Endpoint) -> String {
         format!("https://{}:{}/day/{}", address(endpoint.host), self.port, endpoint.number)
+    }
+
+    /// A URL at one of those that answer at once.
+    pub(crate) fn prompt_url(&self, host: usize) -> String {
+        let scheme = if matches!(PROMPT.get(host), Some(Some(_))) { "https" } else { "http" };
+        format!("{scheme}://{}:{}/hook", address(host), self.port)
     }
 }
