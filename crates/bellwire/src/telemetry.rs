@@ -9,22 +9,21 @@ use metrics::Label;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{Level, Metadata};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{LevelFilter, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Logs to standard error from now on.
 pub(crate) fn start_logs(filter: &str, json: bool) -> anyhow::Result<()> {
     let filter = read_filter(filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(std::io::stderr);
     // A line that cannot be written is dropped. By default that is said on standard error, which panics when nobody reads it.
     let builder = builder.log_internal_errors(false).with_ansi(std::io::stderr().is_terminal());
     let discreet = filter_fn(is_discreet);
     let started = if json {
-        builder.json().finish().with(discreet).try_init()
+        builder.json().finish().with(filter).with(discreet).try_init()
     } else {
-        builder.with_target(false).finish().with(discreet).try_init()
+        builder.with_target(false).finish().with(filter).with(discreet).try_init()
     };
     started.map_err(|error| anyhow::anyhow!("logs cannot be started: {error}"))
 }
@@ -34,8 +33,24 @@ pub(crate) fn check_filter(filter: &str) -> anyhow::Result<()> {
     read_filter(filter).map(drop)
 }
 
-fn read_filter(filter: &str) -> anyhow::Result<EnvFilter> {
-    EnvFilter::try_new(filter).with_context(|| format!("--log: `{filter}` is not a log filter"))
+/// Reads a filter: a level for everything, levels for what begins with a module's name, or both, such as `info,bellwire_engine=debug`. A
+/// word that is not a level is refused, since `inof` would otherwise be a module that logs nothing.
+fn read_filter(filter: &str) -> anyhow::Result<Targets> {
+    filter.split(',').map(str::trim).try_fold(Targets::new(), |targets, part| {
+        let level = |word: &str| word.parse::<LevelFilter>().ok().filter(|_| !word.is_empty());
+        let read = match part.split_once('=') {
+            Some((module, word)) if is_module(module) => level(word).map(|level| targets.with_target(module, level)),
+            Some(_) => None,
+            None => level(part).map(|level| targets.with_default(level)),
+        };
+        read.with_context(|| {
+            format!("--log: `{part}` is neither a level (off, error, warn, info, debug, trace) nor MODULE=LEVEL")
+        })
+    })
+}
+
+fn is_module(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_:-".contains(&byte))
 }
 
 /// Whether a line may be logged at all, whatever the filter says. Only our own crates promise to keep payloads and secrets out
@@ -118,4 +133,22 @@ pub(crate) fn print_exactly(bytes: &[u8]) {
         let _ = stdout.write_all(b"\n");
     }
     let _ = stdout.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_filter_is_levels_for_everything_and_for_modules() {
+        let logs = |filter: &str, target: &str, level: Level| read_filter(filter).unwrap().would_enable(target, &level);
+        assert!(logs("info", "hyper", Level::INFO) && !logs("info", "hyper", Level::DEBUG));
+        assert!(logs("WARN, bellwire_engine=debug", "bellwire_engine::lane", Level::DEBUG));
+        assert!(!logs("warn,bellwire_engine=debug", "bellwire_store", Level::INFO));
+        assert!(logs("info,h2::codec=off", "h2", Level::INFO) && !logs("info,h2::codec=off", "h2::codec", Level::ERROR));
+        for filter in ["", "inof", "info,", "a=b=c", "=info", "bellwire=", "[span]=info", "a b=info", "a[{b}]=info", "bellwire"] {
+            let error = read_filter(filter).unwrap_err().to_string();
+            assert!(error.starts_with("--log: `"), "{filter}: {error}");
+        }
+    }
 }

@@ -6,9 +6,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use jiff::SignedDuration;
-use jiff::civil::{Date, DateTime, Time};
-use jiff::tz::{Offset, TimeZone};
+use time::format_description::well_known::Rfc2822;
+use time::{Date, Month, OffsetDateTime, Time, UtcDateTime};
 
 /// An instant in microseconds since 1970-01-01T00:00:00Z, without leap seconds (POSIX time).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -45,7 +44,6 @@ const MICROS_PER_SECOND: i64 = 1_000_000;
 /// The first and the last instant that RFC 3339 can write in UTC: the years 0000 to 9999.
 const PRINTABLE_MIN: i64 = -62_167_219_200 * MICROS_PER_SECOND;
 const PRINTABLE_MAX: i64 = 253_402_300_800 * MICROS_PER_SECOND - 1;
-const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 impl Timestamp {
     /// From microseconds since the Unix epoch.
@@ -119,7 +117,7 @@ impl Timestamp {
         let mut text = String::with_capacity("2025-01-15T10:30:00.000000+00:00".len());
         push_digits(&mut text, civil.year().into(), 4);
         for (before, number) in
-            [('-', civil.month()), ('-', civil.day()), ('T', civil.hour()), (':', civil.minute()), (':', civil.second())]
+            [('-', civil.month().into()), ('-', civil.day()), ('T', civil.hour()), (':', civil.minute()), (':', civil.second())]
         {
             text.push(before);
             push_digits(&mut text, number.into(), 2);
@@ -138,7 +136,10 @@ impl Timestamp {
 
     /// The fixed-length date of HTTP (RFC 9110 §5.6.7), such as `Sun, 06 Nov 1994 08:49:37 GMT`.
     pub fn http_date(self) -> String {
-        self.civil().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+        let civil = self.civil();
+        let (weekday, month, time) = (civil.weekday(), civil.month(), civil.time());
+        let (hour, minute, second) = time.as_hms();
+        format!("{weekday:.3}, {:02} {month:.3} {:04} {hour:02}:{minute:02}:{second:02} GMT", civil.day(), civil.year())
     }
 
     /// Reads the date of an HTTP header: any of the three forms of RFC 9110 §5.6.7, or the format of mail, which some servers
@@ -149,18 +150,13 @@ impl Timestamp {
             let since_epoch = date.duration_since(std::time::UNIX_EPOCH).ok()?;
             return Some(Self(micros(since_epoch)));
         }
-        let zoned = jiff::fmt::rfc2822::DateTimeParser::new().parse_zoned(text).ok()?;
-        Some(Self(zoned.timestamp().as_microsecond()))
+        Some(Self::from_secs(OffsetDateTime::parse(text, &Rfc2822).ok()?.unix_timestamp()))
     }
 
-    /// The instant in UTC, or the nearest one that prints.
-    fn civil(self) -> DateTime {
-        let printable = self.0.clamp(PRINTABLE_MIN, PRINTABLE_MAX);
-        match jiff::Timestamp::from_microsecond(printable) {
-            Ok(instant) => instant.to_zoned(TimeZone::fixed(Offset::UTC)).datetime(),
-            // The library's instants leave room for offsets at both ends; its dates do not.
-            Err(_) => EPOCH.saturating_add(SignedDuration::from_micros(printable)),
-        }
+    /// The second in UTC, or the nearest one that prints.
+    fn civil(self) -> UtcDateTime {
+        let printable = Self(self.0.clamp(PRINTABLE_MIN, PRINTABLE_MAX));
+        UtcDateTime::from_unix_timestamp(printable.as_secs()).unwrap_or(UtcDateTime::UNIX_EPOCH)
     }
 }
 
@@ -169,17 +165,17 @@ fn read_rfc3339(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
     let number = |start: usize, digits: usize| {
         let digits = bytes.get(start..start + digits)?;
-        digits.iter().try_fold(0i16, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i16::from(byte - b'0')))
+        digits.iter().try_fold(0u16, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u16::from(byte - b'0')))
     };
-    let two = |start: usize| number(start, 2).and_then(|number| i8::try_from(number).ok());
+    let two = |start: usize| number(start, 2).and_then(|number| u8::try_from(number).ok());
     let is = |index: usize, expected: u8| bytes.get(index).is_some_and(|byte| byte.eq_ignore_ascii_case(&expected));
     let separated = is(4, b'-') && is(7, b'-') && is(10, b't') && is(13, b':') && is(16, b':');
-    let date = Date::new(number(0, 4)?, two(5)?, two(8)?).ok().filter(|_| separated)?;
+    let month = Month::try_from(two(5)?).ok().filter(|_| separated)?;
+    let date = Date::from_calendar_date(number(0, 4)?.into(), month, two(8)?).ok()?;
     let second = two(17)?;
-    let time = Time::new(two(11)?, two(14)?, second.min(59), 0).ok().filter(|_| second <= 60)?;
+    let time = Time::from_hms(two(11)?, two(14)?, second.min(59)).ok().filter(|_| second <= 60)?;
     let (fraction, zone) = read_fraction(bytes.get(19..)?)?;
-    let local = DateTime::from_parts(date, time).duration_since(EPOCH).as_secs();
-    let seconds = local - i64::from(read_offset(zone)?) * 60;
+    let seconds = UtcDateTime::new(date, time).unix_timestamp() - i64::from(read_offset(zone)?) * 60;
     let leap = second == 60;
     if leap && !ends_a_month(seconds) {
         return None;

@@ -43,7 +43,9 @@ impl Krate {
     fn read(root: &Path) -> Option<Self> {
         let source = root.join("src");
         let name = root.file_name()?.to_string_lossy().into_owned();
-        let files = rust_files(&source);
+        let mut files = rust_files(&source);
+        // Beside a library, it is a crate of its own, which only starts the program.
+        files.retain(|file| !(file.ends_with("src/main.rs") && source.join("lib.rs").exists()));
         let paths: BTreeMap<ModulePath, PathBuf> = files.iter().map(|file| (module_path(&source, file), file.clone())).collect();
         let known: BTreeSet<ModulePath> = paths.keys().cloned().collect();
         let modules = paths.iter().map(|(path, file)| (path.clone(), Module::read(path, file, &known)));
