@@ -4,6 +4,7 @@
 
 #![expect(clippy::expect_used, reason = "a measurement that cannot be made ends here")]
 
+use std::cell::Cell;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -15,6 +16,10 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
 /// 2025-01-15T10:30:00.123456Z.
 const AT: Timestamp = Timestamp::from_micros(1_736_937_000_123_456);
+thread_local! {
+    /// The time, as the last attempt had it.
+    static NOW: Cell<Timestamp> = const { Cell::new(AT) };
+}
 /// The type of the event where a contract takes any.
 const ANY_TYPE: &str = "bench.measured";
 
@@ -62,7 +67,7 @@ fn measure_any(bencher: &mut criterion::Bencher<'_>, contract: &Contract, step: 
     measure(bencher, contract, contract.event(ANY_TYPE).expect("it takes any event"), step);
 }
 
-/// Renders again and again, each time so much later.
+/// Renders again and again, each time so much later, and never at an instant at which a sample before has rendered.
 fn measure(bencher: &mut criterion::Bencher<'_>, contract: &Contract, event: &EventDefinition, step: Duration) {
     let event_type = match event.event_type.as_str() {
         "*" => EventType::try_new(ANY_TYPE).expect("it is valid"),
@@ -102,9 +107,9 @@ fn measure(bencher: &mut criterion::Bencher<'_>, contract: &Contract, event: &Ev
         others: &[],
         access_token: None,
     };
-    let mut at = AT;
     bencher.iter(|| {
-        at = at.plus(step);
+        let at = NOW.get().plus(step);
+        NOW.set(at);
         let input = RenderInput { attempt: AttemptInput { at, ..input.attempt }, ..input };
         contract.render(black_box(&input)).expect("it renders")
     });
