@@ -8,7 +8,6 @@ use bellwire_domain::{HealthStatus, OutcomeKind};
 
 mod table;
 
-pub(crate) use table::METHODS;
 pub use table::METRICS;
 
 /// What `/metrics` says in one name.

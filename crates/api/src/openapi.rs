@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use bellwire_http::Api;
+use bellwire_http::problem::{Code, FaultBody, ProblemBody};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::schema::{SchemaType, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -9,8 +11,7 @@ use utoipa::openapi::{Components, Content, ContentBuilder, OpenApi, Ref, RefOr, 
 use utoipa::{OpenApi as _, PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::problem::{Code, FaultBody, ProblemBody};
-use crate::{Api, health, query, v1};
+use crate::{health, query, v1};
 
 /// Every route, with its description.
 pub(crate) fn routes() -> OpenApiRouter<Api> {

@@ -16,13 +16,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
-use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use bellwire_contract::Contract;
-
-use crate::problem::{Code, Problem};
-use crate::{Api, ApiOptions, observe};
+use bellwire_http::problem::{Code, Problem};
+use bellwire_http::{Api, ApiOptions, observed};
 
 const PREFIX: &str = "/published/";
 
@@ -36,13 +34,11 @@ pub(crate) fn routes() -> Router<Api> {
 pub fn published_router(options: ApiOptions, contract: &str) -> Router {
     let api = Api::new(options, String::new());
     let name = contract.to_owned();
-    Router::new()
-        .fallback(async move |State(api): State<Api>, request: Request| {
-            let path = request.uri().path().to_owned();
-            answer(&api, &name, &path, request).await
-        })
-        .layer(from_fn_with_state(api.clone(), observe::observe))
-        .with_state(api)
+    let router = Router::new().fallback(async move |State(api): State<Api>, request: Request| {
+        let path = request.uri().path().to_owned();
+        answer(&api, &name, &path, request).await
+    });
+    observed(router, &api)
 }
 
 async fn below_its_name(State(api): State<Api>, request: Request) -> Response {

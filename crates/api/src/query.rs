@@ -6,12 +6,11 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use bellwire_app::{AppError, Fault, Limits, STATUS_RANGE};
 use bellwire_domain::{AuditAction, DeliveryState, IncidentState, OutcomeKind, Span, Timestamp};
+use bellwire_http::body::rules;
+use bellwire_http::problem::{Code, Problem};
 use bellwire_store::PageRequest;
 use url::form_urlencoded;
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
-
-use crate::body::rules;
-use crate::problem::{Code, Problem};
 
 /// The most query parameters of a request.
 const PARAMETERS_MAX: usize = 32;

@@ -19,9 +19,8 @@ pub(crate) mod resources;
 pub(crate) mod stats;
 pub(crate) mod system;
 
+use bellwire_http::Api;
 use utoipa_axum::router::OpenApiRouter;
-
-use crate::Api;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()

@@ -7,12 +7,12 @@ use bellwire_app::SeenSystem;
 use bellwire_domain::{Clock as _, HealthStatus, Timestamp};
 use bellwire_egress::Sender;
 use bellwire_engine::Lanes;
+use bellwire_http::listener::Tls;
 use bellwire_store::{EndpointCounts, Location, Records, StoreWatch};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::environment::SystemClock;
-use crate::listener::Tls;
 
 /// Between two looks.
 const BEAT: Duration = Duration::from_secs(5);

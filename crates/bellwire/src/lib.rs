@@ -20,7 +20,6 @@ mod contracts;
 mod environment;
 mod erasures;
 mod gauges;
-mod listener;
 mod master_key;
 mod operations;
 mod server;

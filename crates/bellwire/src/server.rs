@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::Router;
-use bellwire_api::{ApiOptions, LargeBodies};
 use bellwire_app::{App, AppError, AppOptions, Limits};
 use bellwire_book::BookOptions;
 use bellwire_console::ConsoleOptions;
@@ -16,6 +15,8 @@ use bellwire_contract::{ContractLabel, Contracts};
 use bellwire_domain::{AccountId, AddressPolicy, AllowedNetwork, Clock, Entropy, RateLimit, RetentionPeriods, Secret};
 use bellwire_egress::{Sender, SenderOptions};
 use bellwire_engine::{Engine, EngineOptions, Pulse};
+use bellwire_http::listener::{self, ListenerLimits, Service, Tls};
+use bellwire_http::{ApiOptions, LargeBodies};
 use bellwire_sso::{SingleSignOn, SingleSignOnOptions};
 use bellwire_store::{AccountsOfContract, Location, MasterKey, Records, StoreOptions};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -29,7 +30,6 @@ use crate::contracts::{self, ServedContracts};
 use crate::environment::{SystemClock, SystemEntropy};
 use crate::erasures::ErasureFile;
 use crate::gauges::{self, Watched};
-use crate::listener::{self, ListenerLimits, Tls};
 use crate::traces::Exporter;
 use crate::{audit, bulk_retries, operations, signals, telemetry, traces};
 
@@ -222,7 +222,8 @@ impl Server {
         };
         let (metrics_address, published) = listeners.addresses();
         listeners.serve(&api, console, |listener, router| {
-            tasks.spawn(listener::serve(listener, router, limits, tls.clone(), stop_listening.clone()));
+            let service = Service { router, limits, tls: tls.clone(), clock: Arc::new(SystemClock) };
+            tasks.spawn(listener::serve(listener, service, stop_listening.clone()));
         });
         tasks.close();
         Ok(Self {

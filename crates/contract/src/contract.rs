@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwire_domain::{DeliveryPolicy, EventType, Judgement, Secret};
+use bellwire_schema::DataError;
 use http::HeaderName;
 
 use crate::access_token::AccessToken;
@@ -23,7 +24,7 @@ use crate::policy::order::OrderKey;
 use crate::published::PublishedApi;
 use crate::request::{RequestPlan, is_connection_header};
 use crate::resource::ResourceDefinition;
-use crate::schema::{self, DataError};
+use crate::schema;
 use crate::signature::{KeyPairs, Secrets, Signature, SigningSecret};
 use crate::subscription::{IdFormats, Subscription};
 use crate::tree::Tree;

@@ -95,6 +95,7 @@ pub use activation::{Activation, Confirmer, Granted};
 pub use answer_rules::{AnswerInput, AnsweredEvent};
 pub use assertion::{Assertion, AssertionAlgorithm, AssertionFault, AssertionTerms, ClientKeys, InvalidClientKeys};
 pub use bellwire_domain::OutboundRequest;
+pub use bellwire_schema::DataError;
 pub use captured::CapturedRequest;
 pub use catalogue::{EventDefinition, TestEvent};
 pub use changes::ContractChanges;
@@ -118,7 +119,6 @@ pub use render::{
     AccountInput, AttemptInput, BatchedEvent, DeliveryInput, EndpointInput, EventInput, PreviousAttempt, RenderInput, SignedText,
 };
 pub use resource::{ResourceChange, ResourceDefinition, ResourceEvent, ResourceRefusal, StoredResource};
-pub use schema::DataError;
 pub use shipped::{Contracts, DuplicateContract};
 pub use signature::SigningSecret;
 pub use subscription::{EventChoice, IdFormats, Registrar, SecretRules, SecretSource, Subscription};

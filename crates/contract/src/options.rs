@@ -7,13 +7,14 @@
 //! only requests know them, as `endpoint.credentials.name`.
 
 use bellwire_domain::escape_pointer;
+use bellwire_schema::DataError;
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Report, suggestion};
 use crate::expression::Expression;
 use crate::grammar::{Definition, Shape};
 use crate::reader::{entries, join};
-use crate::schema::{self, DataError, DataSchema};
+use crate::schema::{self, DataSchema};
 use crate::variables::{Builtin, Variable};
 use crate::yaml::Node;
 

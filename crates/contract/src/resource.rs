@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use bellwire_domain::EventType;
 use bellwire_domain::resource::{Facts, FieldFact, Lifecycle, Past, Refusal, StateId, StateSet};
+use bellwire_schema::DataError;
 use bytes::Bytes;
 
 use crate::failure::Failure;
 use crate::json;
 use crate::meter::Meter;
 use crate::piece::Piece;
-use crate::schema::{DataError, repeated_anywhere};
+use crate::schema::repeated_anywhere;
 use crate::template::Template;
 use crate::tree::Tree;
 use crate::variables::{Local, Scope, Values, Variable};

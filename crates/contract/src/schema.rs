@@ -3,27 +3,20 @@
 //! A contract can close a schema: then undeclared fields are refused at every depth, so that nobody's data leaves by accident.
 //! Messages never repeat a value, because values are health data.
 
-mod data_error;
 mod repeated;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use bellwire_domain::escape_pointer;
-use jsonschema::Validator;
-use jsonschema::error::ValidationErrorKind;
+use bellwire_schema::{DataError, Schema};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-pub use data_error::DataError;
 pub(crate) use repeated::repeated_anywhere;
-
-/// The most errors reported for one event.
-const ERRORS_MAX: usize = 20;
 
 /// A schema that is ready to check data.
 #[derive(Debug)]
 pub(crate) struct DataSchema {
-    validator: Validator,
+    schema: Schema,
     /// The schema, if it closes an object somewhere.
     closing: Option<Value>,
 }
@@ -34,9 +27,8 @@ pub(crate) fn compile(schema: &Value, closed: bool) -> Result<DataSchema, String
     if closed {
         close(&mut schema);
     }
-    let options = jsonschema::options().should_validate_formats(true).offline();
-    let validator = options.build(&schema).map_err(|error| error.masked().to_string())?;
-    Ok(DataSchema { validator, closing: repeated::closes_something(&schema).then_some(schema) })
+    let closing = repeated::closes_something(&schema).then(|| schema.clone());
+    Ok(DataSchema { schema: Schema::compile(&schema)?, closing })
 }
 
 /// Everything that is wrong with posted data. Its depth is bounded where it enters.
@@ -125,24 +117,7 @@ fn clamp(raw: &RawValue, depth: usize) -> Option<Value> {
 
 /// Everything that the schema refuses in `data`.
 pub(crate) fn check(schema: &DataSchema, data: &Value) -> Vec<DataError> {
-    let mut errors = Vec::new();
-    let mut seen = HashSet::new();
-    for error in schema.validator.iter_errors(data).take(ERRORS_MAX) {
-        let pointer = error.instance_path().to_string();
-        match error.kind() {
-            ValidationErrorKind::AdditionalProperties { unexpected }
-            | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-                for name in unexpected {
-                    let message = "the contract does not declare this field".to_owned();
-                    errors.push(DataError { pointer: format!("{pointer}/{}", escape_pointer(name)), message });
-                }
-            }
-            _ => errors.push(DataError { pointer, message: error.masked().to_string() }),
-        }
-    }
-    errors.retain(|error| seen.insert((error.pointer.clone(), error.message.clone())));
-    errors.truncate(ERRORS_MAX);
-    errors
+    schema.schema.errors(data)
 }
 
 #[cfg(test)]

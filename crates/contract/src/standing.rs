@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bellwire_domain::ClientTls;
+use bellwire_schema::DataError;
 
 use crate::contract::Contract;
 use crate::failure::Failure;
@@ -10,7 +11,6 @@ use crate::meter::Meter;
 use crate::piece::Piece;
 use crate::published::PublishedApi;
 use crate::render::{AccountInput, EndpointInput};
-use crate::schema::DataError;
 use crate::variables::{Builtin, Scope, Values, Variable};
 
 /// What templates know of an endpoint.

@@ -1,9 +1,8 @@
 //! The table itself.
 
-use super::{Kind, Label, Metric, Values};
+use bellwire_http::METHODS;
 
-/// What a request's method is counted as.
-pub(crate) const METHODS: [&str; 8] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "other"];
+use super::{Kind, Label, Metric, Values};
 
 /// Every metric.
 pub const METRICS: &[Metric] = &[

@@ -8,12 +8,13 @@ use bellwire_app::{
 };
 use bellwire_contract::{Contract, EndpointView, ErrorKind, Inputs, Passed, PublishedRoute, Verb};
 use bellwire_domain::{EventType, Secret, Timestamp, parse_duration};
+use bellwire_http::allowance;
 use bellwire_store::{Endpoint, EventQuery, PageRequest, Precondition};
 
 use super::if_match;
 use super::refusal::Refusal;
 use super::show::{account_view, key_view, show, show_delivery, show_event, show_resource, show_retried, show_test};
-use crate::{allowance, query};
+use crate::query;
 
 /// The caller.
 pub(super) enum Caller {

@@ -2,8 +2,7 @@
 
 use bellwire_app::{AppError, Fault, Resource};
 use bellwire_contract::{ErrorKind, FieldFault, PublishedRoute, RuledOut};
-
-use crate::problem::{Code, Failure, Problem};
+use bellwire_http::problem::{Code, Failure, Problem};
 
 /// An error, to be put into the contract's envelope.
 #[derive(Debug)]

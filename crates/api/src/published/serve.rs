@@ -12,18 +12,18 @@ use bellwire_contract::{
     Verb, pairs_object,
 };
 use bellwire_domain::{AccountId, AuditVia};
+use bellwire_http::Api;
+use bellwire_http::RouteLabel;
+use bellwire_http::encoding::ACCEPTED;
+use bellwire_http::extract::JsonBody;
+use bellwire_http::problem::{Failure, Problem};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use url::form_urlencoded;
 
 use super::act::{Caller, act};
 use super::refusal::Refusal;
-use crate::Api;
-use crate::encoding::ACCEPTED;
-use crate::extract::JsonBody;
-use crate::problem::{Failure, Problem};
 use crate::query::pairs;
-use crate::route_label::RouteLabel;
 
 /// Answers a request whose path below the API's root is `path`.
 pub(super) async fn serve(api: &Api, contract: &Contract, published: &PublishedApi, path: &str, request: Request) -> Response {

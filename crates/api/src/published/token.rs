@@ -9,16 +9,16 @@ use axum::response::{IntoResponse, Response};
 use bellwire_app::{ClientAddress, TokenRefusal, TokenRequest};
 use bellwire_contract::{Contract, ErrorKind, PublishedApi, TokenRules};
 use bellwire_domain::AuditVia;
+use bellwire_http::Api;
+use bellwire_http::RouteLabel;
+use bellwire_http::extract::JsonBody;
+use bellwire_http::problem::Failure;
 use bellwire_store::StoreError;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::refusal::Refusal;
 use super::serve;
-use crate::Api;
-use crate::extract::JsonBody;
-use crate::problem::Failure;
-use crate::route_label::RouteLabel;
 
 /// Bytes of a request for a token.
 const BODY_BYTES_MAX: usize = 64 << 10;

@@ -12,13 +12,12 @@ use std::time::Duration;
 
 use bellwire_app::ShownSecret;
 use bellwire_domain::RetentionPeriods;
+use bellwire_http::Api;
 use bellwire_store::{Account, Deletion};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-use crate::Api;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()

@@ -6,14 +6,13 @@ mod list;
 use std::collections::BTreeMap;
 
 use bellwire_domain::AuditAction;
+use bellwire_http::Api;
 use bellwire_store::AuditRecord;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-use crate::Api;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(list::list)).routes(routes!(checkpoint::checkpoint))

@@ -7,14 +7,13 @@ mod list;
 mod start;
 
 use bellwire_domain::ReplayState;
+use bellwire_http::Api;
 use bellwire_store::BulkRetry;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-use crate::Api;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(list::list, start::start)).routes(routes!(get::get, cancel::cancel))

@@ -12,13 +12,12 @@ use std::sync::Arc;
 use bellwire_app::ContractAndVersions;
 use bellwire_contract::{Contract, EventChoice, PublishedApi, PublishedRoute, Registrar, SecretSource, Verb};
 use bellwire_domain::UrlPolicy;
+use bellwire_http::Api;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-use crate::Api;
 
 pub use webhooks::webhooks_document;
 

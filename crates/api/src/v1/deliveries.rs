@@ -8,13 +8,12 @@ mod retry;
 use std::time::Duration;
 
 use bellwire_domain::{DeliveryState, Phases, Trigger};
+use bellwire_http::Api;
 use bellwire_store::{Attempt, Delivery};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-use crate::Api;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()

@@ -3,13 +3,12 @@
 mod fhir;
 mod list;
 
+use bellwire_http::Api;
 use bellwire_store::Disclosure;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-use crate::Api;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(list::list))

@@ -12,15 +12,14 @@ mod update;
 
 use bellwire_app::{AccountAccess, App, AppError, ShownSecret};
 use bellwire_domain::{HealthStatus, PayloadChoice, Pointer, Timestamp};
+use bellwire_http::Api;
+use bellwire_http::body::payload_schema;
 use bellwire_store::{Activation, Endpoint};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-use crate::Api;
-use crate::body::payload_schema;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()

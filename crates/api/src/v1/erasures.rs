@@ -5,13 +5,12 @@ mod list;
 mod start;
 
 use bellwire_domain::ErasureState;
+use bellwire_http::Api;
 use bellwire_store::{Erased, Erasure};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-use crate::Api;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(list::list, start::start)).routes(routes!(get::get))

@@ -6,13 +6,12 @@ mod list;
 
 use bellwire_domain::IncidentState;
 use bellwire_domain::incident::LEASE_ENDING;
+use bellwire_http::Api;
 use bellwire_store::Incident;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-use crate::Api;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()

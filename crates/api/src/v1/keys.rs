@@ -5,13 +5,12 @@ mod delete;
 mod list;
 
 use bellwire_domain::{AccountId, Role};
+use bellwire_http::Api;
 use bellwire_store::ApiKey;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-use crate::Api;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(create::create, list::list)).routes(routes!(delete::delete))

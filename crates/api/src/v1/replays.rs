@@ -7,13 +7,12 @@ mod running;
 mod start;
 
 use bellwire_domain::{ReplayCase, ReplayState};
+use bellwire_http::Api;
 use bellwire_store::Replay;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-use crate::Api;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()

@@ -5,10 +5,9 @@ mod list;
 mod precondition;
 mod put;
 
+use bellwire_http::Api;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-use crate::Api;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(get::get, put::put)).routes(routes!(list::list))

@@ -8,15 +8,15 @@ use axum::extract::State;
 use bellwire_app::{FiguresInput, Operation};
 use bellwire_domain::rollup::{LatencyBin, Tally};
 use bellwire_domain::{Figures, Span};
+use bellwire_http::Api;
+use bellwire_http::extract::Caller;
+use bellwire_http::problem::Problem;
 use bellwire_store::FiguresOfSpan;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::Api;
-use crate::extract::Caller;
-use crate::problem::Problem;
 use crate::query::{self, Query};
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {

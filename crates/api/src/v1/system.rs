@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use bellwire_app::{SeenSystem, SystemAnswer};
+use bellwire_http::Api;
+use bellwire_http::extract::Caller;
+use bellwire_http::problem::Problem;
 use bellwire_store::{Node, StoreDescription};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::Api;
-use crate::extract::Caller;
-use crate::problem::Problem;
 use crate::v1::accounts::RetentionAnswer;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {

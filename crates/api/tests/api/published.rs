@@ -2,8 +2,9 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use bellwire_api::{ApiOptions, LargeBodies, published_router};
+use bellwire_api::published_router;
 use bellwire_app::Limits;
+use bellwire_http::{ApiOptions, LargeBodies};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 

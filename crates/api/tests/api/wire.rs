@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use axum::http::Request;
-use bellwire_api::problem::Code;
 use bellwire_app::Limits;
+use bellwire_http::problem::Code;
 use serde_json::json;
 
 use crate::support::{ADMIN, Answer, Server, gzip};

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
+use bellwire_http::listener::TlsFiles;
 use clap::Args;
-
-use crate::listener::TlsFiles;
 
 #[derive(Args)]
 #[expect(clippy::struct_field_names, reason = "a field is named as its flag is")]

@@ -3,13 +3,15 @@
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use bellwire_app::check_admin_key;
+use bellwire_http::listener::Tls;
 
 use crate::cli::{Command, ConfigCommand, ServeArguments};
 use crate::configuration::{self, Configured, Shown};
-use crate::listener::Tls;
+use crate::environment::SystemClock;
 use crate::{master_key, one_line, telemetry};
 
 /// Checks or shows.
@@ -51,7 +53,7 @@ fn faults(arguments: ServeArguments) -> Vec<String> {
         arguments.contract_files().load().map(drop),
         master_key::check(&arguments.master_key),
         admin_key.context("--admin-key"),
-        arguments.tls.files().map(Tls::load).transpose().map(drop),
+        arguments.tls.files().map(|files| Tls::load(files, Arc::new(SystemClock))).transpose().map(drop),
     ];
     checks.into_iter().filter_map(Result::err).map(|error| one_line(&error)).collect()
 }

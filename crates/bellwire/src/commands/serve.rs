@@ -1,22 +1,22 @@
 //! `bellwire serve`: runs until it is asked to stop.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use bellwire_domain::RetentionPeriods;
+use bellwire_http::listener::Tls;
 use bellwire_store::Location;
 use tokio::runtime::Builder;
 
 use crate::cli::ServeArguments;
 use crate::configuration::Configured;
 use crate::contracts::ServedContracts;
-use crate::environment::{SystemEntropy, credential, given_flags, raise_file_limit};
-use crate::listener::Tls;
+use crate::environment::{SystemClock, SystemEntropy, credential, given_flags, raise_file_limit};
 use crate::server::{Server, ServerOptions, SsoArguments};
 use crate::signals::Stops;
 use crate::supervisor::Supervisor;
-
 use crate::{master_key, telemetry};
 
 /// The credential that holds the admin key.
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: ServeArguments, configured: &Configured) -> anyhow:
             "--database: without sslmode=verify-full, whoever is between here and the database can read and change what is stored"
         );
     }
-    let tls = arguments.tls.files().map(Tls::load).transpose()?;
+    let tls = arguments.tls.files().map(|files| Tls::load(files, Arc::new(SystemClock))).transpose()?;
     let grace = Duration::from_secs(arguments.shutdown_grace.into());
     let options = ServerOptions {
         given: given_flags(configured.file_keys()),

@@ -7,9 +7,9 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use bellwire_domain::escape_pointer;
+use bellwire_schema::DataError;
 use serde_json::Value;
 
-use super::data_error::DataError;
 use crate::json;
 
 /// The most schemas that apply to one place.

@@ -5,11 +5,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bellwire_app::Operation;
+use bellwire_http::Api;
+use bellwire_http::extract::{Caller, Params};
+use bellwire_http::problem::Problem;
 
 use super::DeletionAnswer;
-use crate::Api;
-use crate::extract::{Caller, Params};
-use crate::problem::Problem;
 
 /// Delete an account and all that belongs to it: endpoints, events, deliveries, keys
 #[utoipa::path(

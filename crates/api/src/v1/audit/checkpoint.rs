@@ -3,10 +3,9 @@
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-
-use crate::Api;
-use crate::extract::Caller;
-use crate::problem::Problem;
+use bellwire_http::Api;
+use bellwire_http::extract::Caller;
+use bellwire_http::problem::Problem;
 
 /// Take a checkpoint of the audit log
 ///

@@ -3,13 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use bellwire_domain::AuditAction;
+use bellwire_http::Api;
+use bellwire_http::extract::Caller;
+use bellwire_http::problem::Problem;
 use bellwire_store::AuditQuery;
 
 use super::RecordAnswer;
-use crate::Api;
 use crate::answer::List;
-use crate::extract::Caller;
-use crate::problem::Problem;
 use crate::query::Query;
 
 /// Read the audit log, from its first record on

@@ -2,11 +2,11 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use bellwire_http::Api;
+use bellwire_http::extract::Caller;
+use bellwire_http::problem::Problem;
 
 use super::BulkRetryAnswer;
-use crate::Api;
-use crate::extract::Caller;
-use crate::problem::Problem;
 
 /// Stop a retry of many deliveries
 ///

@@ -2,14 +2,15 @@
 
 use bellwire_app::{BULK_RETRY_STATES, DeliveryFilter, Fault};
 use bellwire_domain::{AccountId, DeliveryState};
+use bellwire_http::body;
+use bellwire_http::body::{Fields, Value, rules};
+use bellwire_http::problem::Problem;
 use bellwire_store::DeliveryQuery;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
 use utoipa::openapi::Schema;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
-use crate::body::{self, Fields, Value, rules};
-use crate::problem::Problem;
 use crate::query::describe;
 
 /// Those that are numbers; the others are texts.

@@ -3,11 +3,11 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use bellwire_app::Operation;
+use bellwire_http::Api;
+use bellwire_http::extract::Caller;
+use bellwire_http::problem::Problem;
 
 use super::BulkRetryAnswer;
-use crate::Api;
-use crate::extract::Caller;
-use crate::problem::Problem;
 
 /// Get a retry of many deliveries, and its progress
 #[utoipa::path(

@@ -6,14 +6,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use bellwire_http::Api;
+use bellwire_http::body;
+use bellwire_http::extract::{Caller, JsonBody};
+use bellwire_http::problem::Problem;
 
 use super::BulkRetryAnswer;
 use super::filter::FilterMembers;
-use crate::Api;
 use crate::answer::PreviewAnswer;
-use crate::body::{self, body};
-use crate::extract::{Caller, JsonBody};
-use crate::problem::Problem;
 
 body! {
     pub(super) struct BulkRetryStart<'a> {

@@ -4,13 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use bellwire_app::{ClientInput, Operation};
+use bellwire_http::Api;
+use bellwire_http::body;
+use bellwire_http::extract::{Caller, JsonBody, Params};
+use bellwire_http::problem::Problem;
 use serde_json::{Map, Value};
 
 use super::ClientAnswer;
-use crate::Api;
-use crate::body::{self, body};
-use crate::extract::{Caller, JsonBody, Params};
-use crate::problem::Problem;
 
 body! {
     pub(super) struct ClientCreate {

@@ -3,11 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use bellwire_app::Operation;
+use bellwire_http::Api;
+use bellwire_http::extract::{Caller, Params};
+use bellwire_http::problem::Problem;
 
 use super::ContractAnswer;
-use crate::Api;
-use crate::extract::{Caller, Params};
-use crate::problem::Problem;
 use crate::query::Query;
 
 /// Read a contract

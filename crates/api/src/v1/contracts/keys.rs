@@ -7,14 +7,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use bellwire_app::{ListedKey, Operation, SecretInput};
 use bellwire_domain::Secret;
+use bellwire_http::Api;
+use bellwire_http::body;
+use bellwire_http::extract::{Caller, JsonBody, Params};
+use bellwire_http::problem::Problem;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::Api;
-use crate::body::{self, body};
-use crate::extract::{Caller, JsonBody, Params};
-use crate::problem::Problem;
 use crate::query::Query;
 
 /// The public half of a key with which a contract signs for all of its accounts.

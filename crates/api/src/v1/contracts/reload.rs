@@ -4,12 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use bellwire_app::Operation;
 use bellwire_contract::{ContractChanges, ContractLabel};
+use bellwire_http::Api;
+use bellwire_http::extract::Caller;
+use bellwire_http::problem::Problem;
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use crate::Api;
-use crate::extract::Caller;
-use crate::problem::Problem;
 
 /// What reading the contracts again has changed.
 #[derive(Serialize, ToSchema)]

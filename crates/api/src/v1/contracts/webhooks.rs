@@ -10,11 +10,11 @@ use bellwire_contract::{
     AccountInput, AttemptInput, Contract, DeliveryInput, EndpointInput, EventDefinition, EventInput, OutboundRequest, RenderInput,
 };
 use bellwire_domain::{Timestamp, Trigger};
+use bellwire_http::Api;
+use bellwire_http::extract::{Caller, Params};
+use bellwire_http::problem::Problem;
 use serde_json::{Map, Value, json};
 
-use crate::Api;
-use crate::extract::{Caller, Params};
-use crate::problem::Problem;
 use crate::query::Query;
 
 use super::paths;

@@ -3,12 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use bellwire_app::{AttemptRequest, ShownRequest, SignedText};
+use bellwire_http::Api;
+use bellwire_http::extract::{Caller, Params};
+use bellwire_http::problem::Problem;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Api;
-use crate::extract::{Caller, Params};
-use crate::problem::Problem;
 use crate::query::Query;
 
 /// The request of an attempt.

@@ -6,12 +6,12 @@ use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::response::{IntoResponse, Response};
 use bellwire_app::{AppError, DisclosureInput, Operation};
+use bellwire_http::Api;
+use bellwire_http::extract::{Caller, Params};
+use bellwire_http::problem::{Code, Problem};
 
 use super::{DisclosureAnswer, fhir};
-use crate::Api;
 use crate::answer::List;
-use crate::extract::{Caller, Params};
-use crate::problem::{Code, Problem};
 use crate::query::{Query, wrong};
 
 /// Who was told about somebody, the latest first

@@ -5,13 +5,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use bellwire_app::{EndpointInput, Operation, PayloadInput};
 use bellwire_domain::{Secret, Timestamp};
+use bellwire_http::Api;
+use bellwire_http::body;
+use bellwire_http::body::{Change, InFlightMax};
+use bellwire_http::extract::{Caller, JsonBody, Params};
+use bellwire_http::problem::Problem;
 use serde_json::{Map, Value};
 
 use super::EndpointAnswer;
-use crate::Api;
-use crate::body::{self, Change, InFlightMax, body};
-use crate::extract::{Caller, JsonBody, Params};
-use crate::problem::Problem;
 
 body! {
     pub(super) struct EndpointCreate {

@@ -3,14 +3,14 @@
 use axum::Json;
 use axum::extract::State;
 use bellwire_app::{Operation, PreviewInput, PreviewedEvent};
+use bellwire_http::Api;
+use bellwire_http::body;
+use bellwire_http::body::Change;
+use bellwire_http::extract::{Caller, JsonBody, Params};
+use bellwire_http::problem::Problem;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-
-use crate::Api;
-use crate::body::{self, Change, body};
-use crate::extract::{Caller, JsonBody, Params};
-use crate::problem::Problem;
 
 body! {
     pub(super) struct EndpointPreview {

@@ -7,12 +7,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use bellwire_app::{Operation, SecretInput};
 use bellwire_domain::Secret;
+use bellwire_http::Api;
+use bellwire_http::body;
+use bellwire_http::extract::{Caller, JsonBody, Params};
+use bellwire_http::problem::Problem;
 
 use super::EndpointAnswer;
-use crate::Api;
-use crate::body::{self, body};
-use crate::extract::{Caller, JsonBody, Params};
-use crate::problem::Problem;
 
 body! {
     pub(super) struct SecretRotate<'a> {

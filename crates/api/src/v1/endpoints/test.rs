@@ -6,12 +6,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use bellwire_app::Operation;
+use bellwire_http::body;
+use bellwire_http::body::Posted;
+use bellwire_http::extract::{Caller, JsonBody, Params};
+use bellwire_http::problem::Problem;
+use bellwire_http::{Api, allowance};
 
-use crate::body::{self, Posted, body};
-use crate::extract::{Caller, JsonBody, Params};
-use crate::problem::Problem;
-use crate::v1::events::Receipt;
-use crate::{Api, allowance};
+use bellwire_http::publish::Receipt;
 
 body! {
     pub(super) struct TestSend<'a> {

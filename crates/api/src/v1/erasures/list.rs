@@ -3,12 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use bellwire_app::Operation;
+use bellwire_http::Api;
+use bellwire_http::extract::{Caller, Params};
+use bellwire_http::problem::Problem;
 
 use super::ErasureAnswer;
-use crate::Api;
 use crate::answer::List;
-use crate::extract::{Caller, Params};
-use crate::problem::Problem;
 use crate::query::Query;
 
 /// List an account's erasures, the latest first

@@ -7,12 +7,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bellwire_app::Operation;
+use bellwire_http::Api;
+use bellwire_http::body;
+use bellwire_http::extract::{Caller, JsonBody, Params};
+use bellwire_http::problem::Problem;
 
 use super::ErasureAnswer;
-use crate::Api;
-use crate::body::{self, body};
-use crate::extract::{Caller, JsonBody, Params};
-use crate::problem::Problem;
 
 body! {
     pub(super) struct ErasureStart<'a> {

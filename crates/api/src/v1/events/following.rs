@@ -1,7 +1,6 @@
 //! Streams of server-sent events that follow an account's log: where they begin, how they go on, and when they end.
 
 pub(super) mod pieces;
-mod places;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,14 +10,11 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use bellwire_app::{AccountAccess, App, AppError};
+use bellwire_http::problem::{Code, Problem};
+use bellwire_http::{Api, Place};
 use futures_util::stream;
 
-use crate::Api;
-use crate::problem::{Code, Problem};
 use crate::query::Query;
-use places::Place;
-
-pub(crate) use places::Streams;
 
 /// How long a stream that has shown everything waits before it looks again.
 const BEAT: Duration = Duration::from_millis(500);

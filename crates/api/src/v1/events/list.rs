@@ -5,15 +5,15 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bellwire_app::{ArrivalInput, Operation};
 use bellwire_domain::{DataRemoval, EventType};
+use bellwire_http::Api;
+use bellwire_http::extract::{Caller, Params};
+use bellwire_http::problem::{Code, Problem};
 use bellwire_store::{Event, EventQuery};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::Api;
 use crate::answer::List;
-use crate::extract::{Caller, Params};
-use crate::problem::{Code, Problem};
 use crate::query::Query;
 
 /// An event of the log.

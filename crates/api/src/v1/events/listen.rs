@@ -9,14 +9,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bellwire_app::{AccountAccess, AppError, HeardEvent, ListenInput, Listening, Operation, Withheld};
 use bellwire_domain::{OutboundRequest, Secret};
+use bellwire_http::Api;
+use bellwire_http::extract::{LastingCaller, Params};
+use bellwire_http::problem::{Code, Problem};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::following::{Course, Follower, Looked, Piece, follow, pieces};
-use crate::Api;
-use crate::extract::{LastingCaller, Params};
-use crate::problem::{Code, Problem};
 use crate::query::Query;
 
 /// The header of a client that brings the secret with it.

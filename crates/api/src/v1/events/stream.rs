@@ -5,15 +5,15 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use bellwire_app::{AccountAccess, AppError, Operation};
 use bellwire_domain::EventType;
+use bellwire_http::Api;
+use bellwire_http::extract::{LastingCaller, Params};
+use bellwire_http::problem::Problem;
 use bellwire_store::{EventQuery, PageRequest};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::following::{Course, Follower, Looked, Piece, follow, pieces, seq};
 use super::list::EventAnswer;
-use crate::Api;
-use crate::extract::{LastingCaller, Params};
-use crate::problem::Problem;
 use crate::query::Query;
 
 /// The most events that are read at once.

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use axum::Json;
 use axum::extract::State;
 use bellwire_app::Operation;
+use bellwire_http::Api;
+use bellwire_http::body;
+use bellwire_http::extract::{Caller, JsonBody, Params};
+use bellwire_http::problem::Problem;
 
 use super::HoldAnswer;
-use crate::Api;
-use crate::body::{self, body};
-use crate::extract::{Caller, JsonBody, Params};
-use crate::problem::Problem;
 
 body! {
     pub(super) struct HoldPut<'a> {

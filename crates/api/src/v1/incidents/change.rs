@@ -2,12 +2,12 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use bellwire_http::Api;
+use bellwire_http::extract::Caller;
+use bellwire_http::problem::Problem;
 use bellwire_store::IncidentChange;
 
 use super::IncidentAnswer;
-use crate::Api;
-use crate::extract::Caller;
-use crate::problem::Problem;
 
 /// Acknowledge an incident: somebody knows
 ///

@@ -4,12 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use bellwire_app::{IncidentFilter, Operation};
 use bellwire_domain::{IncidentId, IncidentState};
+use bellwire_http::Api;
+use bellwire_http::extract::Caller;
+use bellwire_http::problem::Problem;
 
 use super::IncidentAnswer;
-use crate::Api;
 use crate::answer::List;
-use crate::extract::Caller;
-use crate::problem::Problem;
 use crate::query::Query;
 
 /// List incidents, the latest first

@@ -7,12 +7,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use bellwire_app::{KeyInput, Operation};
 use bellwire_domain::Timestamp;
+use bellwire_http::Api;
+use bellwire_http::body;
+use bellwire_http::extract::{Caller, JsonBody};
+use bellwire_http::problem::Problem;
 
 use super::KeyAnswer;
-use crate::Api;
-use crate::body::{self, body};
-use crate::extract::{Caller, JsonBody};
-use crate::problem::Problem;
 
 body! {
     pub(super) struct KeyCreate<'a> {

@@ -3,10 +3,9 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use bellwire_app::Operation;
-
-use crate::Api;
-use crate::extract::{Caller, Params};
-use crate::problem::Problem;
+use bellwire_http::Api;
+use bellwire_http::extract::{Caller, Params};
+use bellwire_http::problem::Problem;
 
 /// Revoke an API key at once
 #[utoipa::path(

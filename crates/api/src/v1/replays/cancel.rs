@@ -4,11 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use bellwire_app::Operation;
 use bellwire_domain::ReplayState;
+use bellwire_http::Api;
+use bellwire_http::extract::{Caller, Params};
+use bellwire_http::problem::Problem;
 
 use super::ReplayAnswer;
-use crate::Api;
-use crate::extract::{Caller, Params};
-use crate::problem::Problem;
 
 /// Stop a replay
 ///

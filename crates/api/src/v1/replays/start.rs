@@ -6,13 +6,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bellwire_app::{Operation, ReplayInput};
 use bellwire_domain::Timestamp;
+use bellwire_http::body;
+use bellwire_http::extract::{Caller, JsonBody, Params};
+use bellwire_http::problem::Problem;
+use bellwire_http::{Api, allowance};
 
 use super::ReplayAnswer;
 use crate::answer::PreviewAnswer;
-use crate::body::{self, body};
-use crate::extract::{Caller, JsonBody, Params};
-use crate::problem::Problem;
-use crate::{Api, allowance};
 
 body! {
     pub(super) struct ReplayStart {

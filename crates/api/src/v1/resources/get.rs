@@ -4,11 +4,11 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, ETAG};
 use axum::response::IntoResponse;
 use bellwire_app::Operation;
+use bellwire_http::Api;
+use bellwire_http::extract::{Caller, Params};
+use bellwire_http::problem::Problem;
 
 use super::etag;
-use crate::Api;
-use crate::extract::{Caller, Params};
-use crate::problem::Problem;
 
 /// Read a resource: its document as it was put, byte for byte
 #[utoipa::path(

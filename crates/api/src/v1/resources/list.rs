@@ -3,14 +3,14 @@
 use axum::Json;
 use axum::extract::State;
 use bellwire_app::Operation;
+use bellwire_http::Api;
+use bellwire_http::extract::{Caller, Params};
+use bellwire_http::problem::Problem;
 use bellwire_store::ResourceHead;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Api;
 use crate::answer::List;
-use crate::extract::{Caller, Params};
-use crate::problem::Problem;
 use crate::query::Query;
 
 /// A resource without its document.

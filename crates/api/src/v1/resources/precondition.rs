@@ -2,10 +2,10 @@
 
 use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderName};
+use bellwire_http::problem::{Code, Problem};
 use bellwire_store::Precondition;
 
 use super::etag;
-use crate::problem::{Code, Problem};
 
 /// What the headers ask of what is stored. Where there are both, both must hold (§13.2.2).
 pub(super) fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {

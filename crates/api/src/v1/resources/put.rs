@@ -7,6 +7,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use bellwire_app::{Operation, ResourceInput};
 use bellwire_domain::EventType;
+use bellwire_http::Api;
+use bellwire_http::body::Fields;
+use bellwire_http::extract::{Caller, JsonBody, Params};
+use bellwire_http::problem::Problem;
 use bellwire_store::EventReceipt;
 use bytes::Bytes;
 use serde::Serialize;
@@ -14,10 +18,6 @@ use utoipa::ToSchema;
 
 use super::etag;
 use super::precondition::precondition;
-use crate::Api;
-use crate::body::Fields;
-use crate::extract::{Caller, JsonBody, Params};
-use crate::problem::Problem;
 
 /// The result of putting a resource.
 #[derive(Serialize, ToSchema)]

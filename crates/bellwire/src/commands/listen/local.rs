@@ -11,6 +11,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use bellwire_contract::CapturedRequest;
 use bellwire_domain::{Clock, SuccessRule};
+use bellwire_http::listener::{self, ListenerLimits, Service};
 use http::StatusCode;
 use http::request::Parts;
 use tokio::net::TcpListener;
@@ -24,7 +25,6 @@ use super::show;
 use crate::cli::ListenArguments;
 use crate::consumer::Consumer;
 use crate::environment::SystemClock;
-use crate::listener::{self, ListenerLimits};
 use crate::signals::Stops;
 
 /// What receives.
@@ -78,7 +78,8 @@ pub(super) async fn listen(receiver: Receiver, port: u16, stops: &mut Stops) -> 
     });
     let router = Router::new().fallback(receive).with_state(Arc::new(receiver));
     let stop = CancellationToken::new();
-    let mut serving = std::pin::pin!(listener::serve(listener, router, ListenerLimits::default(), None, stop.clone()));
+    let service = Service { router, limits: ListenerLimits::default(), tls: None, clock: Arc::new(SystemClock) };
+    let mut serving = std::pin::pin!(listener::serve(listener, service, stop.clone()));
     tokio::select! {
         () = serving.as_mut() => {}
         () = stops.recv() => stop.cancel(),

@@ -1,8 +1,7 @@
 //! Events as text of `text/event-stream`.
 
+use bellwire_http::problem::Problem;
 use serde::Serialize;
-
-use crate::problem::Problem;
 
 /// An event: its `seq` as the id, its kind where the stream has several, and what is shown of it as JSON.
 pub(in super::super) fn write_event(

@@ -12,7 +12,7 @@ use super::fields::Fields;
 use super::members::Members;
 
 /// A kind of value.
-pub(crate) trait Value<'a>: Sized {
+pub trait Value<'a>: Sized {
     /// Its schema.
     fn schema() -> Schema;
 
@@ -21,7 +21,7 @@ pub(crate) trait Value<'a>: Sized {
 }
 
 /// A field of a body: a value that must be there, or one that may be left out.
-pub(crate) trait Field<'a>: Sized {
+pub trait Field<'a>: Sized {
     /// Whether leaving it out is a fault.
     const REQUIRED: bool;
 
@@ -77,7 +77,7 @@ impl<'a> Field<'a> for &'a RawValue {
 }
 
 /// Any JSON but null, as posted, where it may be left out.
-pub(crate) struct Posted<'a>(pub(crate) &'a RawValue);
+pub struct Posted<'a>(pub &'a RawValue);
 
 impl<'a> Value<'a> for Posted<'a> {
     fn schema() -> Schema {
@@ -90,16 +90,18 @@ impl<'a> Value<'a> for Posted<'a> {
 }
 
 /// What a body says about something that can be removed: nothing (keep it), `null` (remove it) or a value.
-pub(crate) enum Change<T> {
+pub enum Change<T> {
+    /// It stays as it is.
     Keep,
+    /// It goes.
     Remove,
+    /// It becomes this.
     To(T),
 }
 
 impl<T> Change<T> {
     /// For the use-cases.
-    #[expect(clippy::option_option, reason = "the use-cases know three things to say, too")]
-    pub(crate) fn into_option(self) -> Option<Option<T>> {
+    pub fn into_option(self) -> Option<Option<T>> {
         match self {
             Self::Keep => None,
             Self::Remove => Some(None),
@@ -222,7 +224,7 @@ impl<'a> Value<'a> for serde_json::Map<String, serde_json::Value> {
 }
 
 /// A limit on requests in flight. The use-cases decide which numbers are valid.
-pub(crate) struct InFlightMax(pub(crate) i64);
+pub struct InFlightMax(pub i64);
 
 impl<'a> Value<'a> for InFlightMax {
     fn schema() -> Schema {
@@ -289,7 +291,7 @@ impl<'a> Value<'a> for PayloadInput {
 }
 
 /// How much an endpoint is sent, in an answer.
-pub(crate) fn payload_schema() -> Schema {
+pub fn payload_schema() -> Schema {
     nullable(<PayloadInput as Value<'_>>::schema())
 }
 

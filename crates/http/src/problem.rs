@@ -160,12 +160,12 @@ pub struct Problem {
 
 /// An internal failure, for the middleware that logs it.
 #[derive(Debug, Clone)]
-pub(crate) struct Failure(pub(crate) String);
+pub struct Failure(pub String);
 
 /// A problem as sent (RFC 9457).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub(crate) struct ProblemBody<'a> {
+pub struct ProblemBody<'a> {
     /// Where the code is described.
     #[serde(rename = "type")]
     type_url: String,
@@ -184,7 +184,7 @@ pub(crate) struct ProblemBody<'a> {
 /// One thing that is wrong with the content.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ProblemError)]
-pub(crate) struct FaultBody<'a> {
+pub struct FaultBody<'a> {
     /// Where, as a JSON pointer (RFC 6901) into the body.
     pointer: &'a str,
     /// What is wrong, and what would be right.
@@ -202,12 +202,13 @@ impl Problem {
         Self { code, detail: detail.into(), faults: Vec::new(), retry_after, allowance: None, failure: None }
     }
 
-    pub(crate) fn at(code: Code, detail: impl Into<String>, faults: Vec<Fault>) -> Self {
+    /// A problem with places.
+    pub fn at(code: Code, detail: impl Into<String>, faults: Vec<Fault>) -> Self {
         Self { faults, ..Self::new(code, detail) }
     }
 
     /// Content with these faults.
-    pub(crate) fn invalid(mut faults: Vec<Fault>) -> Self {
+    pub fn invalid(mut faults: Vec<Fault>) -> Self {
         let detail = match faults.as_slice() {
             [only] => only.detail.clone(),
             several => format!("{} things are wrong; see `errors`", several.len()),
@@ -217,12 +218,12 @@ impl Problem {
     }
 
     /// What another envelope needs of it: code, detail, seconds to wait before trying again, and what is for the log.
-    pub(crate) fn into_parts(self) -> (Code, String, Option<u64>, Option<Failure>) {
+    pub fn into_parts(self) -> (Code, String, Option<u64>, Option<Failure>) {
         (self.code, self.detail, self.retry_after, self.failure)
     }
 
     /// An internal failure; only the log has the details.
-    pub(crate) fn internal(error: &impl std::fmt::Display) -> Self {
+    pub fn internal(error: &impl std::fmt::Display) -> Self {
         let detail = "something failed inside Bellwire; its log says what, under this answer's request id";
         Self { failure: Some(Failure(error.to_string())), ..Self::new(Code::Internal, detail) }
     }

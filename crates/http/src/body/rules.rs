@@ -8,75 +8,75 @@ use utoipa::openapi::schema::{ArrayItems, Object, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, RefOr, Schema, SchemaFormat};
 
 /// Adds what must hold to the schema of a type.
-pub(crate) type Rule = fn(&mut Schema);
+pub type Rule = fn(&mut Schema);
 
 /// The limits that hold if the operator sets no others.
-pub(crate) static LIMITS: LazyLock<Limits> = LazyLock::new(Limits::default);
+pub static LIMITS: LazyLock<Limits> = LazyLock::new(Limits::default);
 
 /// Nothing.
-pub(crate) fn anything(_: &mut Schema) {}
+pub fn anything(_: &mut Schema) {}
 
 /// A name for people.
-pub(crate) fn name(schema: &mut Schema) {
+pub fn name(schema: &mut Schema) {
     length(schema, LIMITS.name_length_max);
     pattern(schema, r"\S");
 }
 
 /// Why somebody does something.
-pub(crate) fn reason(schema: &mut Schema) {
+pub fn reason(schema: &mut Schema) {
     length(schema, LIMITS.reason_length_max);
     pattern(schema, r"\S");
 }
 
 /// An id.
-pub(crate) fn id(schema: &mut Schema) {
+pub fn id(schema: &mut Schema) {
     length(schema, ID_LENGTH_MAX);
     pattern(schema, r"^[A-Za-z0-9._:~@-]+$");
 }
 
 /// An event type.
-pub(crate) fn event_type(schema: &mut Schema) {
+pub fn event_type(schema: &mut Schema) {
     length(schema, EVENT_TYPE_LENGTH_MAX);
     pattern(schema, r"^[!-&(-+.-~-]+$");
 }
 
 /// Event types to choose.
-pub(crate) fn event_types(schema: &mut Schema) {
+pub fn event_types(schema: &mut Schema) {
     items(schema, 1, None, event_type);
 }
 
 /// Granted event types.
-pub(crate) fn entitlements(schema: &mut Schema) {
+pub fn entitlements(schema: &mut Schema) {
     items(schema, 0, Some(LIMITS.entitlements_max), anything);
 }
 
 /// Whom an event is about.
-pub(crate) fn subjects(schema: &mut Schema) {
+pub fn subjects(schema: &mut Schema) {
     items(schema, 0, Some(LIMITS.subjects_max), |item| length(item, LIMITS.subject_length_max));
 }
 
 /// One of them.
-pub(crate) fn subject(schema: &mut Schema) {
+pub fn subject(schema: &mut Schema) {
     length(schema, LIMITS.subject_length_max);
 }
 
 /// What became of events.
-pub(crate) fn replay_cases(schema: &mut Schema) {
+pub fn replay_cases(schema: &mut Schema) {
     items(schema, 1, None, |item| words(item, ReplayCase::WORDS));
 }
 
 /// The accounts of a publisher's key.
-pub(crate) fn key_accounts(schema: &mut Schema) {
+pub fn key_accounts(schema: &mut Schema) {
     items(schema, 0, Some(LIMITS.key_accounts_max), id);
 }
 
 /// What a key may do.
-pub(crate) fn role(schema: &mut Schema) {
+pub fn role(schema: &mut Schema) {
     words(schema, Role::WORDS);
 }
 
 /// Where deliveries go.
-pub(crate) fn url(schema: &mut Schema) {
+pub fn url(schema: &mut Schema) {
     length(schema, URL_LENGTH_MAX);
     pattern(schema, r"^[Hh][Tt][Tt][Pp][Ss]?://");
     if let Schema::Object(object) = schema {
@@ -85,29 +85,29 @@ pub(crate) fn url(schema: &mut Schema) {
 }
 
 /// A span of time.
-pub(crate) fn duration(schema: &mut Schema) {
+pub fn duration(schema: &mut Schema) {
     pattern(schema, r"^[0-9]+(ms|s|m|h|d)$");
 }
 
 /// A rate limit.
-pub(crate) fn rate_limit(schema: &mut Schema) {
+pub fn rate_limit(schema: &mut Schema) {
     pattern(schema, r"^0*([1-9][0-9]{0,5}|1000000)/[smh]$");
 }
 
 /// An endpoint's limit on requests in flight.
-pub(crate) fn in_flight_max(schema: &mut Schema) {
+pub fn in_flight_max(schema: &mut Schema) {
     range(schema, 1, Some(LIMITS.endpoint_in_flight_max));
 }
 
 /// An endpoint's own headers.
-pub(crate) fn headers(schema: &mut Schema) {
+pub fn headers(schema: &mut Schema) {
     if let Schema::Object(object) = schema {
         object.max_properties = Some(LIMITS.headers_max);
     }
 }
 
 /// A number from `min` to `max`.
-pub(crate) fn range(schema: &mut Schema, min: u32, max: Option<u32>) {
+pub fn range(schema: &mut Schema, min: u32, max: Option<u32>) {
     if let Schema::Object(object) = schema {
         object.minimum = Some(min.into());
         object.maximum = max.map(Into::into);
@@ -115,14 +115,14 @@ pub(crate) fn range(schema: &mut Schema, min: u32, max: Option<u32>) {
 }
 
 /// An RFC 3339 instant.
-pub(crate) fn instant(schema: &mut Schema) {
+pub fn instant(schema: &mut Schema) {
     if let Schema::Object(object) = schema {
         object.format = Some(SchemaFormat::KnownFormat(KnownFormat::DateTime));
     }
 }
 
 /// From 1 to `length_max` characters.
-pub(crate) fn length(schema: &mut Schema, length_max: usize) {
+pub fn length(schema: &mut Schema, length_max: usize) {
     if let Schema::Object(object) = schema {
         object.min_length = Some(1);
         object.max_length = Some(length_max);
@@ -136,7 +136,7 @@ fn pattern(schema: &mut Schema, form: &str) {
 }
 
 /// One of these words.
-pub(crate) fn words(schema: &mut Schema, words: &[&str]) {
+pub fn words(schema: &mut Schema, words: &[&str]) {
     if let Schema::Object(object) = schema {
         let null = may_be_null(object).then_some(serde_json::Value::Null);
         object.enum_values = Some(words.iter().map(|word| (*word).into()).chain(null).collect());

@@ -10,7 +10,7 @@ const STREAMS_MAX: usize = 256;
 
 /// The streams that are open. Clones share them.
 #[derive(Clone)]
-pub(crate) struct Streams(Arc<Mutex<Shares<AccountId>>>);
+pub struct Streams(Arc<Mutex<Shares<AccountId>>>);
 
 impl Default for Streams {
     fn default() -> Self {
@@ -20,13 +20,13 @@ impl Default for Streams {
 
 impl Streams {
     /// Room for one more of this account's, if there is any.
-    pub(in super::super) fn take(&self, account: &AccountId) -> Option<Place> {
+    pub fn take(&self, account: &AccountId) -> Option<Place> {
         self.0.lock().take(account, 1).then(|| Place { streams: self.clone(), account: account.clone() })
     }
 }
 
 /// The room of one stream. Dropped, it is free for others.
-pub(in super::super) struct Place {
+pub struct Place {
     streams: Streams,
     account: AccountId,
 }

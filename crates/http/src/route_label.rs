@@ -4,4 +4,4 @@ use metrics::SharedString;
 
 /// The route of a published API that answered: its path as in the contract, never as requested.
 #[derive(Clone)]
-pub(crate) struct RouteLabel(pub(crate) SharedString);
+pub struct RouteLabel(pub SharedString);

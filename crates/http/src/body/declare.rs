@@ -8,7 +8,7 @@ use super::rules::Rule;
 use super::value::Field;
 
 /// A body that was declared with [`body!`].
-pub(crate) trait Body<'a>: Sized {
+pub trait Body<'a>: Sized {
     /// The names of its fields.
     const NAMES: &'static [&'static str];
 
@@ -19,12 +19,13 @@ pub(crate) trait Body<'a>: Sized {
 /// Declares a body once: the struct, its OpenAPI schema and its reader. A field's type says what it may contain and whether it is
 /// required ([`Field`]); its doc comment becomes the description in the schema. `as` names a [rule](super::rules) that the use-case
 /// holds the value to.
+#[macro_export]
 macro_rules! body {
     ($(#[doc = $doc:literal])* $visibility:vis struct $name:ident<$life:lifetime> $fields:tt) => {
-        $crate::body::body!(@declare [$($doc)*] [$visibility $name] [$life] [<$life>] $fields);
+        $crate::body!(@declare [$($doc)*] [$visibility $name] [$life] [<$life>] $fields);
     };
     ($(#[doc = $doc:literal])* $visibility:vis struct $name:ident $fields:tt) => {
-        $crate::body::body!(@declare [$($doc)*] [$visibility $name] ['body] [] $fields);
+        $crate::body!(@declare [$($doc)*] [$visibility $name] ['body] [] $fields);
     };
     (@declare [$($doc:literal)*] [$visibility:vis $name:ident] [$life:lifetime] [$($generics:tt)*]
         { $($(#[doc = $field_doc:literal])* $field:ident: $type:ty $(as $rule:ident)?,)+ }) => {
@@ -47,7 +48,7 @@ macro_rules! body {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
                 let object = $crate::body::object(&[$($doc),*]);
                 $(let object = $crate::body::with_field::<$type>(
-                    object, stringify!($field), &[$($field_doc),*], $crate::body::body!(@rule $($rule)?));)+
+                    object, stringify!($field), &[$($field_doc),*], $crate::body!(@rule $($rule)?));)+
                 object.build().into()
             }
         }
@@ -61,10 +62,9 @@ macro_rules! body {
     (@rule) => { $crate::body::rules::anything };
     (@rule $rule:ident) => { $crate::body::rules::$rule };
 }
-pub(crate) use body;
 
 /// The name of a field on the wire: `r#type` is `type` there.
-pub(crate) const fn name_of(field: &'static str) -> &'static str {
+pub const fn name_of(field: &'static str) -> &'static str {
     match field.as_bytes() {
         [b'r', b'#', ..] => field.split_at(2).1,
         _ => field,
@@ -72,18 +72,13 @@ pub(crate) const fn name_of(field: &'static str) -> &'static str {
 }
 
 /// The schema of a body without fields; `doc` are the lines of its documentation.
-pub(crate) fn object(doc: &[&str]) -> ObjectBuilder {
+pub fn object(doc: &[&str]) -> ObjectBuilder {
     let closed = AdditionalProperties::FreeForm(false);
     ObjectBuilder::new().schema_type(Type::Object).description(text(doc)).additional_properties(Some(closed))
 }
 
 /// Adds a field to the schema.
-pub(crate) fn with_field<'a, F: Field<'a>>(
-    object: ObjectBuilder,
-    field: &'static str,
-    doc: &[&str],
-    rule: Rule,
-) -> ObjectBuilder {
+pub fn with_field<'a, F: Field<'a>>(object: ObjectBuilder, field: &'static str, doc: &[&str], rule: Rule) -> ObjectBuilder {
     let name = name_of(field);
     let mut schema = F::schema();
     rule(&mut schema);

@@ -1,11 +1,11 @@
 //! What is recorded of every request: its id, a line in the log, metrics. Never its content.
 
+use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::middleware::Next;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 
-use crate::metric::METHODS;
 use crate::problem::Failure;
 use crate::route_label::RouteLabel;
 use crate::{Api, allowance};
@@ -13,8 +13,16 @@ use crate::{Api, allowance};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_LENGTH_MAX: usize = 128;
 
+/// What a request's method is counted as.
+pub const METHODS: [&str; 8] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "other"];
+
+/// These routes, with each request recorded.
+pub fn observed(router: Router<Api>, api: &Api) -> Router {
+    router.layer(from_fn_with_state(api.clone(), observe)).with_state(api.clone())
+}
+
 /// Runs the request and records its result.
-pub(crate) async fn observe(State(api): State<Api>, request: Request, next: Next) -> Response {
+async fn observe(State(api): State<Api>, request: Request, next: Next) -> Response {
     let clock = api.app.clock();
     let started = clock.now();
     let id = request_id(&api, request.headers());

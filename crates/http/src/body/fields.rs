@@ -12,7 +12,7 @@ use super::members::{Element, Members, WithList};
 use crate::problem::{Code, Problem};
 
 /// The members of one object that are still to be read.
-pub(crate) struct Fields<'a> {
+pub struct Fields<'a> {
     pointer: String,
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
     faults: Vec<Fault>,
@@ -22,13 +22,13 @@ pub(crate) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// The object that a body is.
-    pub(crate) fn read(body: &'a [u8]) -> Result<Self, Problem> {
+    pub fn read(body: &'a [u8]) -> Result<Self, Problem> {
         parse(body, std::marker::PhantomData::<Members<'a>>).map(|members| Self::new(String::new(), members))
     }
 
     /// Like [`Fields::read`], where the member `name`, if there is one, is a list of objects: all in one pass over the body. Of
     /// a list with more than `max` elements, one more is read.
-    pub(crate) fn read_with_list(body: &'a [u8], name: &'static str, max: usize) -> Result<(Self, Option<Vec<Self>>), Problem> {
+    pub fn read_with_list(body: &'a [u8], name: &'static str, max: usize) -> Result<(Self, Option<Vec<Self>>), Problem> {
         let (members, element) = parse(body, WithList { list: Some((name, max.saturating_add(1))) })?;
         let mut fields = Self::new(String::new(), members);
         let elements = match element {
@@ -76,7 +76,7 @@ impl<'a> Fields<'a> {
 
     /// The members of an object that is the member `name`, apart from those that are null. `None`: it is no object, or has members
     /// other than these, and there is a fault.
-    pub(crate) fn inner(
+    pub fn inner(
         &mut self,
         value: &'a RawValue,
         name: &str,
@@ -95,14 +95,14 @@ impl<'a> Fields<'a> {
     }
 
     /// Adds a fault of the member `name`.
-    pub(crate) fn fault(&mut self, name: &str, detail: impl Into<String>) {
+    pub fn fault(&mut self, name: &str, detail: impl Into<String>) {
         if self.is_object {
             self.faults.push(Fault::new(format!("{}/{name}", self.pointer), detail));
         }
     }
 
     /// Ends the reading, and returns all faults. Members that are left are unknown; `names` are the known ones.
-    pub(crate) fn end(mut self, names: &[&str]) -> Vec<Fault> {
+    pub fn end(mut self, names: &[&str]) -> Vec<Fault> {
         for (key, _) in &self.members {
             let shown = shorten(key);
             let detail = match nearest(shown, names.iter().copied()) {

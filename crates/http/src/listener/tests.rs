@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use bellwire_testkit::ManualClock;
 use bellwire_testkit::waiting::PATIENCE;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -72,7 +73,8 @@ impl Running {
             .route("/refused", get(async || StatusCode::UNAUTHORIZED))
             .route("/body", post(async |body: Result<Bytes, _>| body.map_or(StatusCode::BAD_REQUEST, |_| StatusCode::OK)));
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(serve(listener, router, limits, None, stop.clone()));
+        let service = Service { router, limits, tls: None, clock: Arc::new(ManualClock::default()) };
+        tasks.spawn(serve(listener, service, stop.clone()));
         tasks.close();
         Self { address, stop, tasks, go, asked }
     }

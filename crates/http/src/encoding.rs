@@ -7,7 +7,7 @@ use axum::http::header::CONTENT_ENCODING;
 use flate2::bufread::GzDecoder;
 
 /// What `Accept-Encoding` says in an answer that refuses an encoding (RFC 9110 §12.5.3).
-pub(crate) const ACCEPTED: &str = "gzip";
+pub const ACCEPTED: &str = "gzip";
 
 /// How a body is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

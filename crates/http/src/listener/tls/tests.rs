@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
+use bellwire_testkit::ManualClock;
 use bellwire_testkit::authority::{Authority, Identity, pem};
 use bellwire_testkit::waiting::PATIENCE;
 use http::{Request, Version};
@@ -18,12 +19,13 @@ use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream as Secured;
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::listener::{ListenerLimits, serve};
+use crate::listener::{ListenerLimits, Service, serve};
 
 mod files;
 
@@ -61,7 +63,7 @@ impl Folder {
     }
 
     fn load(&self) -> Tls {
-        Tls::load(self.files.clone()).unwrap()
+        Tls::load(self.files.clone(), Arc::new(ManualClock::default())).unwrap()
     }
 }
 
@@ -79,7 +81,8 @@ impl Running {
         let limits = ListenerLimits { quiet_max, ..ListenerLimits::default() };
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let router = Router::new().route("/", get(async || "well"));
-        tasks.spawn(serve(listener, router, limits, Some(tls.clone()), stop.clone()));
+        let service = Service { router, limits, tls: Some(tls.clone()), clock: Arc::new(ManualClock::default()) };
+        tasks.spawn(serve(listener, service, stop.clone()));
         tasks.close();
         Self { address, stop, tasks }
     }
@@ -212,7 +215,7 @@ async fn the_files_are_looked_at_again_and_again_until_the_server_stops() {
     let folder = Folder::with(&authority.issue(HOST));
     let tls = folder.load();
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    tasks.spawn(keep_tls_fresh(tls.clone(), crate::signals::hangups().unwrap(), stop.clone()));
+    tasks.spawn(keep_tls_fresh(tls.clone(), signal(SignalKind::hangup()).unwrap(), stop.clone()));
     tasks.close();
     let used = || Arc::clone(&tls.0.state.lock().used.config);
     for _ in 0..2 {

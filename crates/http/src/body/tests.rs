@@ -4,7 +4,8 @@ use bellwire_domain::Timestamp;
 use serde_json::value::RawValue;
 use utoipa::PartialSchema as _;
 
-use super::{Change, Fields, InFlightMax, body, read, read_fields};
+use super::{Change, Fields, InFlightMax, read, read_fields};
+use crate::body;
 
 body! {
     /// A body

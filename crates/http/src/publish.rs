@@ -1,4 +1,4 @@
-//! `POST /v1/accounts/{account}/events`: the hot path.
+//! `POST /v1/accounts/{account}/events`: the hot path, and the receipt that it answers with.
 
 use std::borrow::Cow;
 
@@ -8,25 +8,33 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bellwire_app::{EventInput, Fault, Operation};
 use bellwire_domain::Timestamp;
+use bellwire_store::EventReceipt;
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa::openapi::Ref;
 use utoipa::openapi::schema::{Array, ArrayBuilder};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::Receipt;
 use crate::Api;
-use crate::body::{self, Fields, body, rules};
+use crate::body;
+use crate::body::{Fields, rules};
 use crate::extract::{Caller, JsonBody, Params};
 use crate::problem::Problem;
+
+/// The route.
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(publish))
+}
 
 /// The member of a batch that holds its events.
 const LIST: &str = "events";
 
 body! {
     /// An event.
-    pub(super) struct EventPublish<'a> {
+    struct EventPublish<'a> {
         /// Its type, from the contract's catalogue.
         r#type: Cow<'a, str> as event_type,
         /// What is delivered, kept byte for byte.
@@ -45,7 +53,7 @@ body! {
 /// Several events; all are published, or none.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct EventBatch<'a> {
+struct EventBatch<'a> {
     /// The events, in order.
     #[schema(schema_with = batch)]
     events: Vec<EventPublish<'a>>,
@@ -61,14 +69,37 @@ fn batch() -> Array {
 /// One event or several.
 #[derive(ToSchema)]
 #[serde(untagged)]
-pub(super) enum EventPublishBody<'a> {
+enum EventPublishBody<'a> {
     One(EventPublish<'a>),
     Several(EventBatch<'a>),
 }
 
+/// The result of publishing an event.
+#[derive(Serialize, ToSchema)]
+pub struct Receipt {
+    /// The event's id.
+    id: String,
+    /// Its place in the account's log.
+    seq: i64,
+    /// How many deliveries it created when it was first published.
+    deliveries: i64,
+}
+
+impl Receipt {
+    /// An example, for the documentation.
+    pub fn sample() -> Self {
+        Self { id: "01946a2e-7c40-7000-8000-00000000000b".to_owned(), seq: 41, deliveries: 2 }
+    }
+
+    /// The receipt of a use-case.
+    pub fn show(receipt: &EventReceipt) -> Self {
+        Self { id: receipt.id.to_string(), seq: receipt.seq, deliveries: receipt.deliveries }
+    }
+}
+
 /// The results of publishing several events, in order.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Receipts {
+struct Receipts {
     /// One per event.
     items: Vec<Receipt>,
 }
@@ -76,7 +107,7 @@ pub(super) struct Receipts {
 /// One answer or several.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-pub(super) enum EventPublishAnswer {
+enum EventPublishAnswer {
     One(Receipt),
     Several(Receipts),
 }
@@ -105,7 +136,7 @@ pub(super) enum EventPublishAnswer {
         (status = 429, description = "Too many deliveries of the account are waiting, or it is asked for too often."),
     )
 )]
-pub(super) async fn publish(
+async fn publish(
     State(api): State<Api>,
     Caller(actor): Caller,
     Params(account): Params<String>,

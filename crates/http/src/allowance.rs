@@ -16,7 +16,7 @@ tokio::task_local! {
 }
 
 /// Has the answer to the current request say what is left. Outside of [`showing`] it does nothing.
-pub(crate) fn show(allowance: Allowance) {
+pub fn show(allowance: Allowance) {
     let _ = SHOWN.try_with(|shown| shown.borrow_mut().push(allowance));
 }
 

@@ -18,16 +18,18 @@ use axum::body::Body;
 use bellwire_app::ClientAddress;
 use bellwire_domain::Clock;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 use hyper::body::{Frame, Incoming, SizeHint};
-use hyper::service::{Service, service_fn};
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -37,9 +39,8 @@ mod tls;
 mod visitors;
 mod wrong_keys;
 
-pub(crate) use tls::{Tls, TlsFiles, keep_tls_fresh};
+pub use tls::{Tls, TlsFiles, keep_tls_fresh};
 
-use crate::environment::SystemClock;
 use activity::Activity;
 use visitors::{Visitor, Visitors};
 use wrong_keys::WrongKeys;
@@ -51,20 +52,19 @@ const STOPPING_QUIET: Duration = Duration::from_secs(1);
 
 /// Limits for clients.
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::struct_field_names, reason = "bounds are named `_max` throughout")]
-pub(crate) struct ListenerLimits {
+pub struct ListenerLimits {
     /// Open connections; more wait to be accepted.
-    pub(crate) connections_max: usize,
+    pub connections_max: usize,
     /// Bytes of a request's head.
-    pub(crate) head_bytes_max: u32,
+    pub head_bytes_max: u32,
     /// How long a connection may be without a request. It is closed after one to two times this.
-    pub(crate) quiet_max: Duration,
+    pub quiet_max: Duration,
     /// How long a request's body may take.
-    pub(crate) body_time_max: Duration,
+    pub body_time_max: Duration,
     /// Concurrent requests on one HTTP/2 connection.
-    pub(crate) streams_max: u32,
+    pub streams_max: u32,
     /// Wrong keys per minute from one address that are answered at once; 0: all.
-    pub(crate) wrong_keys_max: u32,
+    pub wrong_keys_max: u32,
 }
 
 impl Default for ListenerLimits {
@@ -80,14 +80,26 @@ impl Default for ListenerLimits {
     }
 }
 
-/// Accepts and serves until `stop`, then until the last request is answered.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    limits: ListenerLimits,
-    tls: Option<Tls>,
-    stop: CancellationToken,
-) {
+/// What a listener does with its connections.
+pub struct Service {
+    /// What answers the requests.
+    pub router: Router,
+    /// What a client can hold.
+    pub limits: ListenerLimits,
+    /// What to speak TLS with; `None`: plain HTTP.
+    pub tls: Option<Tls>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Accepts and serves until `stop`, then until the last request is answered. Boxed, so that it is compiled here, to be fast, and not
+/// where it is spawned.
+pub fn serve(listener: TcpListener, service: Service, stop: CancellationToken) -> BoxFuture<'static, ()> {
+    Box::pin(accept_all(listener, service, stop))
+}
+
+async fn accept_all(listener: TcpListener, service: Service, stop: CancellationToken) {
+    let Service { router, limits, tls, clock } = service;
     let room = Arc::new(Semaphore::new(limits.connections_max));
     let visitors = Visitors::new(limits.connections_max);
     let wrong_keys = WrongKeys::new(limits.wrong_keys_max);
@@ -104,7 +116,7 @@ pub(crate) async fn serve(
                     continue;
                 };
                 let served = Served { router: router.clone(), limits, stop: stop.clone() };
-                let (tls, guard) = (tls.clone(), KeyGuard { wrong_keys: wrong_keys.clone(), address });
+                let (tls, guard) = (tls.clone(), KeyGuard { wrong_keys: wrong_keys.clone(), address, clock: Arc::clone(&clock) });
                 connections.spawn(async move {
                     tokio::select! {
                         () = visitor.close.cancelled() => {}
@@ -146,26 +158,24 @@ struct Served {
 /// One connection, from its first byte on.
 async fn visit(stream: TcpStream, tls: Option<Tls>, served: Served, visitor: &Visitor, guard: KeyGuard) {
     let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else { return connection(stream, served, visitor, guard).await };
-    // On the heap: what TLS needs must not make every connection's task as large.
-    Box::pin(async move {
-        let accepted = tokio::select! {
-            () = served.stop.cancelled() => return, // nothing can have been asked yet
-            accepted = tls.accept(stream, served.limits.quiet_max) => accepted,
-        };
-        if let Some(stream) = accepted {
-            connection(stream, served, visitor, guard).await;
+    let stream = match tls {
+        None => Either::Left(stream),
+        Some(tls) => {
+            let accepted = tokio::select! {
+                () = served.stop.cancelled() => return, // nothing can have been asked yet
+                accepted = Box::pin(tls.accept(stream, served.limits.quiet_max)) => accepted,
+            };
+            let Some(stream) = accepted else { return };
+            Either::Right(Box::new(stream))
         }
-    })
-    .await;
+    };
+    connection(stream, served, visitor, guard).await;
 }
 
-async fn connection(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    served: Served,
-    visitor: &Visitor,
-    guard: KeyGuard,
-) {
+/// With or without TLS. What TLS needs is on the heap: it must not make every connection's task as large.
+type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
+async fn connection(stream: Stream, served: Served, visitor: &Visitor, guard: KeyGuard) {
     let Served { router, limits, stop } = served;
     let activity = &visitor.activity;
     let observed = Arc::clone(activity);
@@ -211,13 +221,14 @@ async fn connection(
 struct KeyGuard {
     wrong_keys: WrongKeys,
     address: IpAddr,
+    clock: Arc<dyn Clock>,
 }
 
 impl KeyGuard {
     /// Waits as long as one more wrong key of this address has to.
     async fn hold(&self) {
         metrics::counter!("bellwire_wrong_keys_total").increment(1);
-        let held = self.wrong_keys.add(self.address, SystemClock.now());
+        let held = self.wrong_keys.add(self.address, self.clock.now());
         if let Some(count) = held.told {
             tracing::warn!(address = %self.address, count, "requests without a key that works");
         }

@@ -20,7 +20,7 @@ use crate::large_bodies::{COUNTED_BYTES_MIN, COUNTED_TIME_MAX, Held, LargeBodies
 use crate::problem::{Code, Problem};
 
 /// The caller, whose key is known.
-pub(crate) struct Caller(pub(crate) Actor);
+pub struct Caller(pub Actor);
 
 impl FromRequestParts<Api> for Caller {
     type Rejection = Problem;
@@ -36,8 +36,9 @@ impl FromRequestParts<Api> for Caller {
 }
 
 /// A caller whose request goes on for long, and whose key is tried again meanwhile.
-pub(crate) struct LastingCaller {
-    pub(crate) actor: Actor,
+pub struct LastingCaller {
+    /// Who it is, as of the last try.
+    pub actor: Actor,
     key: Option<String>,
     origin: AuditOrigin,
 }
@@ -54,7 +55,10 @@ impl FromRequestParts<Api> for LastingCaller {
 
 impl LastingCaller {
     /// Tries the key again. It counts as a request; that there were too many of those is no reason to end the one that goes on.
-    pub(crate) async fn renew(&mut self, api: &Api) -> Result<(), AppError> {
+    ///
+    /// # Errors
+    /// The key does not work any more, or nobody can say.
+    pub async fn renew(&mut self, api: &Api) -> Result<(), AppError> {
         match api.app.authenticate(self.key.as_deref(), self.origin).await {
             Ok(actor) => self.actor = actor,
             Err(AppError::RateExceeded { .. }) => {}
@@ -71,7 +75,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The parameters of the path.
-pub(crate) struct Params<T>(pub(crate) T);
+pub struct Params<T>(pub T);
 
 impl<T: DeserializeOwned + Send> FromRequestParts<Api> for Params<T> {
     type Rejection = Problem;
@@ -85,7 +89,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for Params<T> {
 }
 
 /// A body that has not been read yet; authorisation comes first.
-pub(crate) struct JsonBody {
+pub struct JsonBody {
     headers: HeaderMap,
     body: Body,
     bytes_max: usize,
@@ -102,18 +106,20 @@ impl FromRequest<Api> for JsonBody {
 }
 
 impl JsonBody {
-    pub(crate) fn new(headers: HeaderMap, body: Body, api: &Api) -> Self {
+    /// The body of a request that was taken apart.
+    pub fn new(headers: HeaderMap, body: Body, api: &Api) -> Self {
         Self { headers, body, bytes_max: api.app.limits().body_bytes_max, room: api.large_bodies.clone() }
     }
 
     /// The same, of no more bytes than so many.
-    pub(crate) fn at_most(self, bytes_max: usize) -> Self {
+    #[must_use]
+    pub fn at_most(self, bytes_max: usize) -> Self {
         Self { bytes_max: self.bytes_max.min(bytes_max), ..self }
     }
 
     /// Reads and decodes it, if its type is JSON and it is not too large, neither as sent nor decoded. A large one takes room in
     /// the name of its `sender`.
-    pub(crate) async fn read(self, sender: &str) -> Result<Bytes, Problem> {
+    pub async fn read(self, sender: &str) -> Result<Bytes, Problem> {
         if !is_json(&self.headers) {
             let detail = "send the body as `Content-Type: application/json`";
             return Err(Problem::new(Code::UnsupportedMediaType, detail));
@@ -122,7 +128,7 @@ impl JsonBody {
     }
 
     /// The same for a body of any type.
-    pub(crate) async fn read_encoded(self, sender: &str) -> Result<Bytes, Problem> {
+    pub async fn read_encoded(self, sender: &str) -> Result<Bytes, Problem> {
         let Some(encoding) = Encoding::of(&self.headers) else {
             let detail = "send the body as `Content-Encoding: gzip`, or without an encoding";
             return Err(Problem::new(Code::UnsupportedEncoding, detail));
@@ -180,7 +186,7 @@ impl JsonBody {
     }
 
     /// Reads it; an empty body is the same as `{}`.
-    pub(crate) async fn read_or_empty(self, sender: &str) -> Result<Bytes, Problem> {
+    pub async fn read_or_empty(self, sender: &str) -> Result<Bytes, Problem> {
         let bytes = self.read(sender).await?;
         Ok(if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes })
     }

@@ -17,8 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 mod files;
 
-use crate::environment::SystemClock;
-pub(crate) use files::TlsFiles;
+pub use files::TlsFiles;
 use files::{Contents, Made};
 
 /// Between two looks at the files.
@@ -28,10 +27,11 @@ const WARN_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the listeners speak TLS with. Clones share it.
 #[derive(Clone)]
-pub(crate) struct Tls(Arc<Shared>);
+pub struct Tls(Arc<Shared>);
 
 struct Shared {
     files: TlsFiles,
+    clock: Arc<dyn Clock>,
     state: Mutex<State>,
 }
 
@@ -43,7 +43,7 @@ struct State {
 
 /// What came of another look at the files.
 #[derive(Debug)]
-pub(crate) enum Reloaded {
+enum Reloaded {
     /// They hold what they held at the last look.
     Unchanged,
     /// Connections from now on are made with what they hold.
@@ -54,11 +54,11 @@ pub(crate) enum Reloaded {
 
 impl Tls {
     /// Reads the files for the first time; they must be usable. Says in the log what is amiss with them otherwise.
-    pub(crate) fn load(files: TlsFiles) -> anyhow::Result<Self> {
+    pub fn load(files: TlsFiles, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let contents = files.read()?;
         let used = files::make(&contents)?;
-        let tls = Self(Arc::new(Shared { files, state: Mutex::new(State { seen: Some(contents), used }) }));
-        tls.warn(SystemClock.now());
+        let tls = Self(Arc::new(Shared { files, clock, state: Mutex::new(State { seen: Some(contents), used }) }));
+        tls.warn();
         Ok(tls)
     }
 
@@ -107,12 +107,12 @@ impl Tls {
     }
 
     /// When the certificate ends that is shown now, as far as it can be read.
-    pub(crate) fn ends_at(&self) -> Option<Timestamp> {
+    pub fn ends_at(&self) -> Option<Timestamp> {
         self.0.state.lock().used.expires_at
     }
 
-    fn warn(&self, now: Timestamp) {
-        for concern in self.concerns(now) {
+    fn warn(&self) {
+        for concern in self.concerns(self.0.clock.now()) {
             tracing::warn!("{concern}");
         }
     }
@@ -128,9 +128,9 @@ impl Tls {
 }
 
 /// Looks at the files again and again, and at once on a signal, until the server stops.
-pub(crate) async fn keep_tls_fresh(tls: Tls, mut hangups: Signal, stop: CancellationToken) {
+pub async fn keep_tls_fresh(tls: Tls, mut hangups: Signal, stop: CancellationToken) {
     let watching = async {
-        let mut warned_at = SystemClock.now();
+        let mut warned_at = tls.0.clock.now();
         loop {
             let is_asked = tokio::select! {
                 Some(()) = hangups.recv() => true,
@@ -140,9 +140,9 @@ pub(crate) async fn keep_tls_fresh(tls: Tls, mut hangups: Signal, stop: Cancella
             // On a thread that may wait: the files may be far away.
             let looked = spawn_blocking(move || if is_asked { looking.reload() } else { looking.reload_if_changed() });
             let is_renewed = looked.await.is_ok_and(told);
-            let now = SystemClock.now();
+            let now = tls.0.clock.now();
             if is_renewed || now.since(warned_at) >= WARN_EVERY {
-                tls.warn(now);
+                tls.warn();
                 warned_at = now;
             }
         }

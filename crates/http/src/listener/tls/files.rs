@@ -26,13 +26,13 @@ const RENEWAL_DUE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// Where they are.
 #[derive(Debug, Clone)]
-pub(crate) struct TlsFiles {
+pub struct TlsFiles {
     /// The certificate to show, and those that lead to its signer.
-    pub(crate) certificate: PathBuf,
+    pub certificate: PathBuf,
     /// That certificate's key.
-    pub(crate) key: PathBuf,
+    pub key: PathBuf,
     /// Who signs the certificates of callers; `None`: they need none.
-    pub(crate) client_authorities: Option<PathBuf>,
+    pub client_authorities: Option<PathBuf>,
 }
 
 /// What they held at one moment.

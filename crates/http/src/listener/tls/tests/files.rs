@@ -13,7 +13,7 @@ fn refused((flag, name): (&str, &str), held: &[u8], word: &str) -> String {
     let folder = Folder::with(&authority.issue(HOST)).asking_for(&authority);
     let path = folder.folder.path().join(name);
     fs::write(&path, held).unwrap();
-    let error = Tls::load(folder.files).err().expect("they are refused");
+    let error = Tls::load(folder.files, Arc::new(ManualClock::default())).err().expect("they are refused");
     let line = format!("{error:#}");
     assert!(line.starts_with(&format!("{flag} {}: ", path.display())) && line.contains(word), "`{word}` is not in: {line}");
     line
@@ -47,7 +47,7 @@ fn a_file_that_is_not_there_is_named() {
         let folder = Folder::with(&authority.issue(HOST)).asking_for(&authority);
         let path = folder.folder.path().join(name);
         fs::remove_file(&path).unwrap();
-        let line = format!("{:#}", Tls::load(folder.files).err().expect("they are refused"));
+        let line = format!("{:#}", Tls::load(folder.files, Arc::new(ManualClock::default())).err().expect("they are refused"));
         assert!(line.starts_with(&format!("{flag} {}: No such file", path.display())), "{line}");
     }
 }
