@@ -6,8 +6,8 @@
 //! Its promises: a schema refers to nothing outside itself, so no file and no address is read; a document has a bounded number of
 //! errors.
 //!
-//! What it must not know: contracts, events, IO. It is a crate of its own because the validator is generic over kinds of documents:
-//! whoever calls it compiles it again, and nobody else has to.
+//! What it must not know: what else a contract says, events, IO. It is a crate of its own because the validator is generic over kinds
+//! of documents: whoever calls it compiles it again, and nobody else has to.
 
 use std::collections::HashSet;
 
